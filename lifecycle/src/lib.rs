@@ -1,1 +1,5 @@
-//! placeholder
+//! What install, resume and uninstall share: a pure plan, a journal that is written before every act, an engine that
+//! decides nothing, and one file per step.
+
+pub mod plan;
+pub mod step;

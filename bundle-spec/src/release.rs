@@ -1,0 +1,259 @@
+//! `documents/release.json`: what a release contains and needs, as the site reads it.
+//!
+//! The builder writes it from `release.yaml`, the lock and what it fetched; the planner is a function of it. It holds
+//! no text that a person must edit: that is the release definition's part, on the vendor's side.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Sha256;
+
+/// The `type` of the document.
+pub const RELEASE_DOCUMENT_TYPE: &str = "landfall.dev/release/1";
+
+/// Name of the document in the bundle's head.
+pub const RELEASE_DOCUMENT_NAME: &str = "documents/release.json";
+
+/// Name of the JSON Schema of the site configuration in the bundle's head.
+pub const SITE_SCHEMA_NAME: &str = "documents/site.schema.json";
+
+/// The release as the planner reads it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseDocument {
+    /// Always [`RELEASE_DOCUMENT_TYPE`].
+    #[serde(rename = "type")]
+    pub document_type: String,
+    /// Name of the release, a DNS label.
+    pub name: String,
+    /// Version as the vendor writes it.
+    pub version: String,
+    /// Counter that refuses going back.
+    pub counter: u64,
+    /// Whether any image was assembled for tests, so that only a development key may have signed.
+    pub assembled: bool,
+    /// Platform of every image, as `linux/amd64`.
+    pub platform: String,
+    /// Kubernetes and its parts, in the order in which they may be installed; the last is what runs in the end.
+    pub node_packs: Vec<NodePack>,
+    /// Container images, in the order in which they are needed.
+    pub images: Vec<ImageEntry>,
+    /// Everything else that travels as an OCI artifact.
+    pub artifacts: Vec<ArtifactEntry>,
+    /// Components, sorted so that each comes after all that it needs.
+    pub components: Vec<ComponentEntry>,
+    /// Values that a site may set, and where they are applied.
+    pub values: Vec<SiteValue>,
+    /// What a node must have.
+    pub requirements: Requirements,
+}
+
+/// What a node must have before anything is changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requirements {
+    /// Processor cores.
+    pub cores: u32,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Bytes that running software will write beyond what the bundle itself takes (databases, logs).
+    pub data_bytes: u64,
+}
+
+/// An OCI content descriptor, reduced to what Landfall uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Descriptor {
+    /// OCI media type.
+    pub media_type: String,
+    /// Name of the blob.
+    pub digest: Sha256,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// One container image for one platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageEntry {
+    /// Full upstream reference, as `docker.io/library/redis:8.10.1`.
+    pub reference: String,
+    /// The platform manifest.
+    pub manifest: Descriptor,
+    /// The image configuration.
+    pub config: Descriptor,
+    /// Layers, base first.
+    pub layers: Vec<Descriptor>,
+}
+
+/// What an artifact is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArtifactKind {
+    /// Files for the node itself.
+    Node,
+    /// Model weights, as CNCF ModelPack.
+    Model,
+    /// Python wheels and a requirements file with hashes.
+    Wheels,
+    /// Any other files.
+    Files,
+}
+
+/// A set of files that travels as an OCI artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtifactEntry {
+    /// Name by which components and node packs refer to it, a DNS label.
+    pub name: String,
+    /// What it is for.
+    pub kind: ArtifactKind,
+    /// Full upstream reference.
+    pub reference: String,
+    /// The manifest.
+    pub manifest: Descriptor,
+    /// The configuration blob.
+    pub config: Descriptor,
+    /// The files, one per layer.
+    pub files: Vec<ArtifactFile>,
+}
+
+/// One file of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtifactFile {
+    /// Relative path with `/`, without `.` or `..` components.
+    pub path: String,
+    /// The layer that is this file.
+    pub blob: Descriptor,
+    /// Names beside it that are links to it (multi-call programs).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
+}
+
+/// Upstream Kubernetes and what it needs on a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodePack {
+    /// Kubernetes version, as `v1.36.3`.
+    pub kubernetes: String,
+    /// Names of artifacts of kind [`ArtifactKind::Node`].
+    pub artifacts: Vec<String>,
+    /// Reference of the image that plays each role.
+    pub images: BTreeMap<NodeImage, String>,
+}
+
+/// Roles that images play on a node before any component is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeImage {
+    /// `kube-apiserver`.
+    ApiServer,
+    /// `kube-controller-manager`.
+    ControllerManager,
+    /// `kube-scheduler`.
+    Scheduler,
+    /// `kube-proxy`.
+    Proxy,
+    /// etcd.
+    Etcd,
+    /// The sandbox image.
+    Pause,
+    /// CNCF distribution.
+    Registry,
+}
+
+/// Pod Security Standard of a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PodSecurity {
+    /// Unrestricted; for the network and storage of the node only.
+    Privileged,
+    /// No known privilege escalations.
+    Baseline,
+    /// Hardened.
+    Restricted,
+}
+
+/// One component: a namespace's worth of objects with a common life.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentEntry {
+    /// Name, a DNS label.
+    pub name: String,
+    /// Namespace of its objects; created with Pod Security labels, quota and default-deny policies unless it is one
+    /// of Kubernetes' own.
+    pub namespace: String,
+    /// Names of components that must be ready first.
+    pub needs: Vec<String>,
+    /// Name of the small document with its rendered objects, a JSON array, in the order in which they are applied.
+    pub objects: String,
+    /// Pod Security level enforced in its namespace.
+    pub pod_security: PodSecurity,
+    /// Hard limits of its ResourceQuota, as Kubernetes quantities; empty means no quota.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quota: BTreeMap<String, String>,
+    /// Secrets generated on site, once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<GeneratedSecret>,
+    /// Artifacts that its pods mount read-only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<ArtifactMount>,
+    /// Seconds until the component counts as failed when it is not ready.
+    pub ready_seconds: u64,
+}
+
+/// A Secret whose values are generated on site and never travel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratedSecret {
+    /// Name of the Secret in the component's namespace.
+    pub name: String,
+    /// Keys with a random value of so many letters and digits.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub random: BTreeMap<String, u32>,
+    /// Keys with a fixed value, such as a user name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fixed: BTreeMap<String, String>,
+}
+
+/// An artifact that pods of a component mount read-only through a claim of this name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtifactMount {
+    /// Name of the artifact.
+    pub artifact: String,
+    /// Name of the PersistentVolumeClaim that the installer makes in the component's namespace.
+    pub claim: String,
+}
+
+/// A typed value, applied to rendered objects at declared field paths.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteValue {
+    /// Name in `site.yaml` under `values`, as `postgres.storage`; names that begin with `cluster.` are computed by
+    /// the planner and cannot be set.
+    pub name: String,
+    /// JSON Schema of the value.
+    pub schema: serde_json::Value,
+    /// Value where the site sets none; without one, the objects keep what they were rendered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<serde_json::Value>,
+    /// Where it is applied.
+    pub targets: Vec<ValueTarget>,
+}
+
+/// A field of a rendered object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueTarget {
+    /// Name of the component.
+    pub component: String,
+    /// Kind of the object.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// JSON Pointer (RFC 6901) of the field, which must exist after rendering.
+    pub path: String,
+}

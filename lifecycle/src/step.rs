@@ -1,0 +1,81 @@
+//! What a step is, to the engine: it can look, act and undo, and it tells before acting what undoing will need.
+
+use landfall_bundle_spec::{Code, Coded};
+use serde_json::Value;
+
+/// What a step finds when it looks at the site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observed {
+    /// Nothing of it is there.
+    Absent,
+    /// A part of it is there, ours to finish; acting again completes it.
+    Partial(String),
+    /// All of it is there.
+    Done,
+    /// Something is there that is not ours: the engine stops as Stuck rather than overwrite it.
+    Foreign(String),
+}
+
+/// Why a step could not look, act or undo.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct StepError {
+    code: Code,
+    /// What failed, and on which file, node or object.
+    what: String,
+    hint: Option<String>,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl StepError {
+    /// An error with its code, and what failed on which file, node or object.
+    pub fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), hint: None, source: None }
+    }
+
+    /// The same with its cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The same with what to do next, where that is better known than in the registry of codes.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl Coded for StepError {
+    fn code(&self) -> Code {
+        self.code
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+/// A step over a context `C` (the site). Every method may run again after a crash at any point of an earlier run.
+///
+/// Contract: before `act` runs, the journal holds `Prepared` with the value of `prepare`, synced, then `Started`,
+/// synced. A rerun uses the recorded value, never a fresh one. `act` syncs what it wrote before it returns, so that
+/// `Done` in the journal means that it survives a power cut.
+pub trait Step<C> {
+    /// Looks at the site without changing it.
+    fn observe(&self, site: &mut C) -> Result<Observed, StepError>;
+
+    /// What `undo` will need to know of the state before: recorded once, before the first act.
+    fn prepare(&self, _site: &mut C) -> Result<Value, StepError> {
+        Ok(Value::Null)
+    }
+
+    /// Brings it about, from Absent or Partial. The value is the step's output, kept in the journal.
+    fn act(&self, site: &mut C, before: &Value) -> Result<Value, StepError>;
+
+    /// Takes it back, from wherever `act` came to, the half-done act included.
+    fn undo(&self, site: &mut C, before: &Value) -> Result<(), StepError>;
+}
