@@ -1,1 +1,9 @@
-//! tests
+//! Test machines, image recipes and the developers' commands of Landfall.
+//!
+//! Everything real runs on machines of its own (see [`site`]); the binary `xtask` is a thin entry to [`commands`].
+
+pub mod cache;
+pub mod commands;
+pub mod printer;
+pub mod setup;
+pub mod site;

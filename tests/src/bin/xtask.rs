@@ -1,2 +1,33 @@
-//! xtask
-fn main() {}
+//! The developers' commands, run as `cargo xtask`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use landfall_tests::{commands, printer};
+
+/// Builds, tests and demonstrates Landfall on machines of its own.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Starts, uses and ends test machines.
+    Site(commands::site::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Site(arguments) => commands::site::run(arguments),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            printer::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

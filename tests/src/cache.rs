@@ -1,0 +1,203 @@
+//! The cache of everything that takes long to make: roots, disks, node packs, images.
+//!
+//! An entry is a folder named by its kind and the hash of everything that went into it, so it is never stale and never
+//! changed. It appears complete or not at all: it is built in a sibling, synced, and renamed. A lock per entry keeps two
+//! processes from building the same thing twice.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+
+/// Names the folder of the cache, instead of `~/.cache/landfall`.
+pub const CACHE_VARIABLE: &str = "LANDFALL_CACHE";
+
+/// The folder that holds the cache: `$LANDFALL_CACHE`, else `$XDG_CACHE_HOME/landfall`, else `~/.cache/landfall`.
+pub fn cache_root() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os(CACHE_VARIABLE).filter(|value| !value.is_empty()) {
+        return std::path::absolute(&folder).with_context(|| format!("cannot resolve {CACHE_VARIABLE}"));
+    }
+    if let Some(folder) = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()) {
+        return Ok(folder.join("landfall"));
+    }
+    let home = std::env::home_dir().with_context(|| format!("no home folder is known: set {CACHE_VARIABLE}"))?;
+    Ok(home.join(".cache").join("landfall"))
+}
+
+/// Collects everything an entry depends on; its digest names the entry.
+#[derive(Clone, Default)]
+pub struct Key(Sha256);
+
+impl Key {
+    /// Starts an empty key.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a named value. Name and value are length-prefixed, so no two sequences collide.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        for part in [name.as_bytes(), value.as_ref()] {
+            self.0.update((part.len() as u64).to_le_bytes());
+            self.0.update(part);
+        }
+        self
+    }
+
+    /// Adds the content of a file.
+    pub fn with_file(self, name: &str, path: &Path) -> Result<Self> {
+        let content = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(self.with(name, content))
+    }
+
+    /// The digest as 32 lowercase hexadecimal digits (128 bits of SHA-256).
+    pub fn digest(&self) -> String {
+        hex::encode(&self.0.clone().finalize()[..16])
+    }
+}
+
+/// A cache in one folder.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    /// Opens the cache at [`cache_root`], creating its folder.
+    pub fn open() -> Result<Self> {
+        Self::at(&cache_root()?)
+    }
+
+    /// Opens a cache in the given folder, creating it.
+    pub fn at(root: &Path) -> Result<Self> {
+        std::fs::create_dir_all(root).with_context(|| format!("cannot create the cache {}", root.display()))?;
+        Ok(Self { root: root.to_path_buf() })
+    }
+
+    /// The folder of the cache.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of an entry, whether or not it exists.
+    pub fn path(&self, kind: &str, key: &Key) -> PathBuf {
+        self.root.join(kind).join(key.digest())
+    }
+
+    /// True when the entry is there, so a call of [`Cache::entry`] would not build.
+    pub fn contains(&self, kind: &str, key: &Key) -> bool {
+        self.path(kind, key).is_dir()
+    }
+
+    /// Returns the folder of the entry, which `build` fills first if it does not exist yet.
+    ///
+    /// `build` gets an empty folder. When it succeeds, its filesystem is synced and the folder renamed into place; when
+    /// it fails, or the process dies, nothing of it is ever returned by a later call.
+    pub fn entry(&self, kind: &str, key: &Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let path = self.path(kind, key);
+        if path.is_dir() {
+            return Ok(path);
+        }
+        let folder = self.root.join(kind);
+        ensure!(!kind.is_empty() && !kind.contains(['/', '.']), "{kind:?} is not a kind of cache entry");
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let _lock = self.lock(&format!("{kind}-{}", key.digest()))?;
+        if path.is_dir() {
+            return Ok(path);
+        }
+        let unfinished = folder.join(format!("unfinished-{}", key.digest()));
+        remove_folder(&unfinished)?;
+        std::fs::create_dir(&unfinished).with_context(|| format!("cannot create {}", unfinished.display()))?;
+        build(&unfinished).inspect_err(|_| {
+            let _ = remove_folder(&unfinished);
+        })?;
+        commit(&unfinished, &path)?;
+        Ok(path)
+    }
+
+    /// Waits for the exclusive lock of that name; it is released when the returned file is dropped or the process dies.
+    pub fn lock(&self, name: &str) -> Result<File> {
+        let folder = self.root.join("locks");
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let path = folder.join(name);
+        let file = File::create(&path).with_context(|| format!("cannot create the lock {}", path.display()))?;
+        file.lock().with_context(|| format!("cannot take the lock {}", path.display()))?;
+        Ok(file)
+    }
+}
+
+/// Makes a finished folder durable under its final name.
+#[expect(clippy::disallowed_methods, reason = "the cache syncs on its own and must not depend on the product")]
+fn commit(unfinished: &Path, path: &Path) -> Result<()> {
+    let folder = File::open(unfinished).with_context(|| format!("cannot open {}", unfinished.display()))?;
+    rustix::fs::syncfs(&folder).with_context(|| format!("cannot sync {}", unfinished.display()))?;
+    std::fs::rename(unfinished, path).with_context(|| format!("cannot rename to {}", path.display()))?;
+    let parent = path.parent().context("an entry of the cache lies in a folder")?;
+    File::open(parent)
+        .and_then(|folder| folder.sync_all())
+        .with_context(|| format!("cannot sync the folder {}", parent.display()))
+}
+
+fn remove_folder(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[expect(clippy::disallowed_methods, reason = "a throw-away file of a test")]
+    fn put(folder: &Path, text: &str) -> Result<()> {
+        Ok(std::fs::write(folder.join("file"), text)?)
+    }
+
+    #[test]
+    fn an_entry_is_built_once_even_by_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path()).unwrap();
+        let builds = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let key = Key::new().with("recipe", "1");
+                    let path = cache
+                        .entry("root", &key, |folder| {
+                            builds.fetch_add(1, Ordering::SeqCst);
+                            put(folder, "content")
+                        })
+                        .unwrap();
+                    assert_eq!(std::fs::read_to_string(path.join("file")).unwrap(), "content");
+                });
+            }
+        });
+        assert_eq!(builds.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_failed_build_leaves_no_entry() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path()).unwrap();
+        let key = Key::new().with("recipe", "1");
+        let failed = cache.entry("root", &key, |folder| {
+            put(folder, "half")?;
+            anyhow::bail!("the build broke")
+        });
+        assert!(failed.is_err() && !cache.contains("root", &key));
+        let path = cache.entry("root", &key, |folder| Ok(assert_eq!(folder.read_dir()?.count(), 0))).unwrap();
+        assert_eq!(path.read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn keys_do_not_collide_by_concatenation() {
+        let one = Key::new().with("ab", "c").digest();
+        let two = Key::new().with("a", "bc").digest();
+        assert_ne!(one, two);
+    }
+}

@@ -1,0 +1,3 @@
+//! The developers' commands: one file per command, each with its `Arguments` and `run`.
+
+pub mod site;

@@ -1,0 +1,22 @@
+//! The one place of this crate that prints: data goes to stdout, everything else to stderr.
+
+use std::io::Write;
+
+/// Prints one line of data on stdout. A closed stdout is not an error: whoever read it has seen enough.
+pub fn data(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Prints one line of progress on stderr.
+pub fn note(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Prints an error with its whole chain of causes on stderr, one cause per line.
+pub fn failure(error: &anyhow::Error) {
+    let mut text = format!("error: {error}");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("\n  because: {cause}"));
+    }
+    note(text);
+}

@@ -1,0 +1,163 @@
+//! What the machine of a developer must have: Debian packages, and the Debian archive it already uses.
+//!
+//! No archive is named here: mirror and signing key are the ones the machine's own apt trusts.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cache::Cache;
+use crate::printer;
+
+mod sources;
+
+use sources::Source;
+
+/// The keyring Debian's own package `debian-archive-keyring` installs; apt's default where a source names none.
+const DEBIAN_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// The Debian archive this machine's apt uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DebianArchive {
+    /// Address of the main archive, which serves every suite (bookworm, trixie…).
+    pub mirror: String,
+    /// Keys that sign it.
+    pub keyring: PathBuf,
+    /// Codename of the Debian this machine runs.
+    pub codename: String,
+}
+
+impl DebianArchive {
+    /// The one-line source for a suite of this archive, as mmdebstrap and apt take it.
+    pub fn source_line(&self, suite: &str) -> String {
+        format!("deb [signed-by={}] {} {suite} main", self.keyring.display(), self.mirror)
+    }
+}
+
+/// Installs the Debian packages of the list that are missing, through the machine's own apt.
+pub fn ensure_packages(packages: &[&str]) -> Result<()> {
+    if missing_packages(packages)?.is_empty() {
+        return Ok(());
+    }
+    let _lock = Cache::open()?.lock("apt")?;
+    let missing = missing_packages(packages)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "these Debian packages are missing: {list}\n  run as root, or install them: sudo apt-get install {list}"
+    );
+    printer::note(format_args!("installing Debian packages: {list}"));
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(&missing);
+    if apt_get(&arguments).is_ok() {
+        return Ok(());
+    }
+    // The lists may be missing or old. A broken third-party source must not matter: the second install decides.
+    let updated = apt_get(&["update"]);
+    apt_get(&arguments).with_context(|| match updated {
+        Ok(()) => format!("cannot install {list}"),
+        Err(error) => format!("cannot install {list}, after apt-get update had failed ({error:#})"),
+    })
+}
+
+/// Finds the Debian archive in the configuration of this machine's apt; third-party sources are never chosen.
+pub fn debian_archive() -> Result<DebianArchive> {
+    let codename = codename()?;
+    let sources = sources::read_all()?;
+    let mut official = official_addresses(&codename)?;
+    if official.is_empty() && rustix::process::geteuid().is_root() {
+        let _ = apt_get(&["update"]);
+        official = official_addresses(&codename)?;
+    }
+    choose(&sources, &official, &codename).with_context(|| {
+        format!("apt's configuration has no main archive of Debian {codename}: add one and run apt-get update")
+    })
+}
+
+/// The first source of the suite whose address apt itself found to be Debian's.
+fn choose(sources: &[Source], official: &[String], codename: &str) -> Option<DebianArchive> {
+    let source = sources.iter().find(|source| {
+        source.suites.iter().any(|suite| suite == codename)
+            && source.components.iter().any(|component| component == "main")
+            && official.iter().any(|address| address.trim_end_matches('/') == source.address.trim_end_matches('/'))
+    })?;
+    Some(DebianArchive {
+        mirror: source.address.clone(),
+        keyring: source.keyring.clone().unwrap_or_else(|| PathBuf::from(DEBIAN_KEYRING)),
+        codename: codename.to_owned(),
+    })
+}
+
+/// Addresses of which apt holds lists whose signed Release file says origin and label Debian.
+fn official_addresses(codename: &str) -> Result<Vec<String>> {
+    let format = "$(ORIGIN)|$(LABEL)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)";
+    let output = Command::new("apt-get")
+        .args(["indextargets", "--format", format, "Created-By: Packages"])
+        .output()
+        .context("cannot run apt-get: these tools need a Debian machine")?;
+    ensure!(output.status.success(), "apt-get indextargets failed: {}", String::from_utf8_lossy(&output.stderr));
+    let wanted = format!("Debian|Debian|{codename}|main|");
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().filter_map(|line| line.strip_prefix(&wanted)).map(str::to_owned).collect())
+}
+
+fn codename() -> Result<String> {
+    let path = "/etc/os-release";
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    let value = |name: &str| {
+        text.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim_matches('"').to_owned())
+    };
+    ensure!(value("ID=").as_deref() == Some("debian"), "these tools need a Debian machine, and {path} names another");
+    value("VERSION_CODENAME=").with_context(|| format!("{path} has no VERSION_CODENAME"))
+}
+
+fn missing_packages<'a>(packages: &[&'a str]) -> Result<Vec<&'a str>> {
+    let output = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
+        .args(packages)
+        .output()
+        .context("cannot run dpkg-query: these tools need a Debian machine")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let installed = |package: &str| text.lines().any(|line| line.split_once(' ') == Some((package, "installed")));
+    Ok(packages.iter().copied().filter(|package| !installed(package)).collect())
+}
+
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("apt-get")
+        .args(["--quiet", "--option", "DPkg::Lock::Timeout=600"])
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .output()
+        .context("cannot run apt-get: these tools need a Debian machine")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    bail!("apt-get {} failed:\n{}", arguments.join(" "), lines[lines.len().saturating_sub(15)..].join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_third_party_source_of_the_same_suite_is_not_chosen() {
+        let text = "deb https://vendor.example/apt bookworm main\n\
+                    deb [signed-by=/keys/debian.gpg] https://mirror.example/debian bookworm main\n";
+        let found = choose(&sources::parse_lines(text), &["https://mirror.example/debian/".into()], "bookworm").unwrap();
+        assert_eq!(found.mirror, "https://mirror.example/debian");
+        assert_eq!(found.source_line("trixie"), "deb [signed-by=/keys/debian.gpg] https://mirror.example/debian trixie main");
+    }
+
+    #[test]
+    fn without_a_matching_source_nothing_is_chosen() {
+        let found = sources::parse_lines("deb https://mirror.example/debian bookworm-updates main\n");
+        assert_eq!(choose(&found, &["https://mirror.example/debian/".into()], "bookworm"), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! Test machines: namespaces over a minimal Debian, with systemd as pid 1.
