@@ -88,12 +88,61 @@ codes! {
     // LF11: trust.
     // LF12: media and parts.
     // LF20: release definition and lock.
+    RELEASE_UNREADABLE = "LF2001", Usage, "The release definition is not valid YAML or has unknown fields", "Correct the named line of the release definition.";
+    RELEASE_INVALID = "LF2002", Usage, "The release definition contradicts itself", "Correct the named field of the release definition.";
+    RELEASE_UNKNOWN_COMPONENT = "LF2003", Usage, "A component is named that the release does not have", "Correct the name, or add the component.";
+    RELEASE_CYCLE = "LF2004", Usage, "Components need one another in a cycle", "Take one of the named components out of another's `needs`.";
+    LOCK_UNREADABLE = "LF2005", Usage, "The lock is not valid", "Correct the named line of the lock.";
+    LOCK_UNRESOLVED = "LF2006", Usage, "The lock has unresolved entries", "Run `landfall lock` on a machine that reaches the registries.";
+    IMAGE_NOT_LOCKED = "LF2007", Usage, "An image or artifact is not in the lock", "Add the reference to the lock and run `landfall lock`.";
+    REFERENCE_UNDECLARED = "LF2008", Usage, "An object names an image outside its `image` fields, undeclared", "Declare it under `references` of the component.";
+    MANIFEST_INVALID = "LF2009", Usage, "Manifests of a component cannot be used", "Correct the named manifest.";
+    VALUE_INVALID = "LF2010", Usage, "A site value does not fit its schema or the rendered objects", "Correct the named value of the release definition.";
+    ASSEMBLED_UNDER_RELEASE_KEY = "LF2011", Usage, "Images assembled for tests may only be signed by a development key", "Build from a lock of upstream images, or sign with a development key.";
+    ARTIFACT_INVALID = "LF2012", Usage, "An artifact or image is not of the form that its kind asks for", "Correct the artifact in the registry and run `landfall lock`.";
+    SIGNING_REFUSED = "LF2013", Usage, "The release cannot be signed with the given key and roots", "Give a key that the newest root document names for releases.";
+    OUTPUT_REFUSED = "LF2014", Usage, "The bundle cannot be written there", "Give another output folder.";
+    TOOL_MISSING = "LF2015", Usage, "A program that building needs is missing", "Install the named program or give its path.";
+    BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed for a reason of this machine", "Remove the named reason and run the same command again.";
     // LF21: fetching.
+    REGISTRIES_INVALID = "LF2101", Usage, "The registries file is not valid", "Correct the named line of the registries file.";
+    FETCH_FAILED = "LF2102", Resumable, "A registry did not deliver", "Run the same command again; it goes on where it stopped.";
+    IMAGE_MISSING = "LF2103", Usage, "An image or artifact is not in its registry", "Correct the reference in the lock, or push what it names.";
+    FETCH_MISMATCH = "LF2104", Usage, "A registry delivers something other than what is pinned", "Find out who changed it before you run `landfall lock`.";
+    CREDENTIALS_REFUSED = "LF2105", Usage, "A registry refuses access", "Log in to the registry, so that the Docker configuration has its credentials.";
+    PLAIN_HTTP_REFUSED = "LF2106", Usage, "Plain HTTP is only used for loopback or by configuration", "Use HTTPS, or set `plainHttp` in the registries file.";
     // LF30: site preflight.
     // LF31: site configuration.
+    SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and who may read it.";
+    SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";
+    SITE_UNKNOWN_KEY = "LF3103", Usage, "The site configuration has a key that is not known", "Correct or remove the key; `landfall inspect` lists the values of a release.";
+    SITE_VALUE = "LF3104", Usage, "The site configuration has a value that is not allowed", "Correct the values that the message names.";
+    SITE_TARGET = "LF3105", Usage, "A value of the release has no field to go to", "The release is at fault: ask its vendor for a corrected one.";
+    SITE_SCHEMA = "LF3106", Usage, "The release's schema of the site configuration is unusable", "The release is at fault: ask its vendor for a corrected one.";
     // LF40: journal and engine.
     // LF41: node steps.
+    NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the path named, then run `landfall resume`.";
+    NODE_SYNC = "LF4102", Resumable, "A filesystem of the host cannot be synced", "Check the disk and the kernel's log, then run `landfall resume`.";
+    NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";
+    NODE_TIMEOUT = "LF4104", Resumable, "A part of the node did not become ready in time", "Read the logs below /var/log/landfall, then run `landfall resume`.";
+    NODE_BLOB = "LF4105", Resumable, "Staged content that a step needs is missing or damaged", "Connect the stick and run `landfall resume` with the bundle.";
+    NODE_IDENTITY = "LF4106", Stuck, "The data folder does not belong to this host", "Mount the disk that holds this site's data folder, then start the service again.";
+    NODE_RELEASE = "LF4107", Usage, "The release lacks a part that a node needs", "Ask the vendor: the release definition must name it in its node pack.";
+    NODE_SETTINGS = "LF4108", Resumable, "The agent's settings cannot be read", "Run `landfall resume`, which writes them again.";
+    NODE_CERTIFICATE = "LF4109", Resumable, "A certificate of the cluster cannot be read or renewed", "Read the agent's log below /var/log/landfall.";
     // LF42: cluster and apply.
+    CLUSTER_KUBECONFIG = "LF4201", Resumable, "The kubeconfig cannot be used", "Check that the control plane was brought up on this node, then run `landfall resume`.";
+    CLUSTER_UNREACHABLE = "LF4202", Resumable, "The API server does not answer", "See whether it runs with `landfall status`, then run `landfall resume`.";
+    CLUSTER_REFUSED = "LF4203", Resumable, "The API server refused a request", "Read the API server's reason in the message, remove it, then run `landfall resume`.";
+    CLUSTER_CONFLICT = "LF4204", Stuck, "Another manager owns a field that Landfall must set", "Remove the other manager's value or let it go, then run `landfall resume`.";
+    CLUSTER_UNKNOWN_KIND = "LF4205", Resumable, "The cluster does not know a kind of object", "The component that brings the kind must come first; if it does, run `landfall resume`.";
+    CLUSTER_BAD_OBJECT = "LF4206", Usage, "A rendered object of the release is malformed", "The release is at fault: ask its vendor for a corrected one.";
+    CLUSTER_NOT_OURS = "LF4207", Stuck, "An object of that name exists and is not Landfall's", "Remove or rename the object if it is not needed, then run `landfall resume`.";
+    CLUSTER_NOT_READY = "LF4208", Resumable, "A component did not become ready in time", "Remove the reason that the message names, then run `landfall resume`.";
+    CLUSTER_FAILED = "LF4209", Resumable, "A component failed", "Remove the reason that the message names, then run `landfall resume`.";
+    CLUSTER_NOT_DELETED = "LF4210", Stuck, "An object does not go away", "See its finalizers and events with kubectl, then run `landfall resume`.";
+    CLUSTER_SECRET_FILE = "LF4211", Stuck, "The file of a generated secret cannot be used", "Restore the file; deleting it gives running software a secret that its data does not know.";
+    CLUSTER_ANSWER = "LF4212", Bug, "The API server's answer is not understood", "Please report this with the message and the log.";
     // LF90: bugs.
     BUG = "LF9001", Bug, "Landfall met a state it thought impossible", "Please report this with the message and the log.";
 }

@@ -2,4 +2,6 @@
 //! decides nothing, and one file per step.
 
 pub mod plan;
+pub mod site;
 pub mod step;
+pub mod steps;

@@ -1,5 +1,7 @@
 //! Plans: data, made by a pure function, pinned in the journal, executed without decisions.
 
+pub mod action;
+
 use serde::{Deserialize, Serialize};
 
 /// What an operation does to a site.

@@ -1,0 +1,63 @@
+//! The context of all steps: where things lie on the host, what is installed, and how foreign programs are run.
+
+mod command;
+mod paths;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use landfall_bundle_spec::release::ReleaseDocument;
+use landfall_media::progress::Progress;
+use serde::{Deserialize, Serialize};
+
+pub use command::{CommandOutput, CommandRunner, HostCommand, Subprocesses};
+pub use paths::SitePaths;
+
+use crate::step::StepError;
+
+/// How this host is known in its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeIdentity {
+    /// Name of the Node object.
+    pub name: String,
+    /// Address of the node, which API server, kubelet and etcd advertise.
+    pub address: std::net::IpAddr,
+}
+
+/// What steps act on: one host, one release, one operation.
+pub struct Site {
+    /// Where things lie on the host.
+    pub paths: SitePaths,
+    /// First 12 hexadecimal digits of the bundle's id, which name the release's folder.
+    pub bundle: String,
+    /// The release of the operation.
+    pub release: Arc<ReleaseDocument>,
+    /// The small documents of the verified head, by name: rendered objects, schema and the like.
+    pub documents: Arc<BTreeMap<String, Vec<u8>>>,
+    /// How this host is known in its cluster.
+    pub node: NodeIdentity,
+    /// Where progress goes.
+    pub progress: Arc<dyn Progress>,
+    /// Runs programs of the host and of the node pack.
+    pub commands: Arc<dyn CommandRunner>,
+}
+
+impl Site {
+    /// Runs a program and returns what it wrote to standard output. A program that fails is an error that names it, its
+    /// arguments and the end of what it wrote to standard error.
+    pub fn run(&self, command: &HostCommand) -> Result<Vec<u8>, StepError> {
+        command.checked(self.commands.run(command, None))
+    }
+
+    /// Flushes the filesystem that holds `path`: what foreign programs wrote there survives a power cut afterwards.
+    pub fn sync_filesystem(&self, path: &Path) -> Result<(), StepError> {
+        let failed = |source: std::io::Error| {
+            StepError::new(landfall_bundle_spec::codes::NODE_SYNC, format!("cannot sync the filesystem of {}", path.display()))
+                .because(source)
+        };
+        let folder = fs_err::File::open(path).map_err(failed)?;
+        rustix::fs::syncfs(&folder).map_err(|errno| failed(errno.into()))
+    }
+}

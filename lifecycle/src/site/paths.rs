@@ -1,0 +1,89 @@
+//! Every path that Landfall uses on a host, in one place; below a root, so that tests can use a temporary one.
+
+use std::path::{Path, PathBuf};
+
+/// The host's filesystem as seen from `root`, which is `/` except in tests.
+#[derive(Debug, Clone)]
+pub struct SitePaths {
+    root: PathBuf,
+}
+
+impl Default for SitePaths {
+    fn default() -> Self {
+        Self::below("/")
+    }
+}
+
+macro_rules! site_paths {
+    ($($(#[$doc:meta])* $name:ident = $path:literal;)*) => {
+        $($(#[$doc])* pub fn $name(&self) -> PathBuf { self.host($path) })*
+    };
+}
+
+impl SitePaths {
+    /// Paths below `root`.
+    pub fn below(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// A path of the host, given as an absolute one.
+    pub fn host(&self, absolute: impl AsRef<Path>) -> PathBuf {
+        let absolute = absolute.as_ref();
+        self.root.join(absolute.strip_prefix("/").unwrap_or(absolute))
+    }
+
+    site_paths! {
+        /// Everything that is large or must last: the data folder.
+        data = "/var/lib/landfall";
+        /// The content store, which is the registry's storage too.
+        registry = "/var/lib/landfall/registry";
+        /// One folder per release of the rollback set.
+        releases = "/var/lib/landfall/releases";
+        /// Journals of operations.
+        journal = "/var/lib/landfall/journal";
+        /// Generated secrets, readable by root only.
+        secrets = "/var/lib/landfall/secrets";
+        /// Artifacts' files, hard links into the content store.
+        files = "/var/lib/landfall/files";
+        /// Node packs and kubeadm's configuration.
+        node = "/var/lib/landfall/node";
+        /// containerd's images and snapshots.
+        containerd = "/var/lib/landfall/containerd";
+        /// What appears as `/var/lib/kubelet`.
+        kubelet = "/var/lib/landfall/kubelet";
+        /// etcd's data.
+        etcd = "/var/lib/landfall/etcd";
+        /// Volumes of the site.
+        storage = "/var/lib/landfall/storage";
+        /// Logs of pods.
+        pod_logs = "/var/lib/landfall/logs/pods";
+        /// Identity and settings of the site, on the operating system's disk.
+        settings = "/etc/landfall";
+        /// The site's UUID on the operating system's disk.
+        settings_uuid = "/etc/landfall/site.uuid";
+        /// The site's UUID in the data folder; it must equal [`SitePaths::settings_uuid`]'s.
+        data_uuid = "/var/lib/landfall/site.uuid";
+        /// What the agent needs to know at boot.
+        agent_settings = "/etc/landfall/agent.json";
+        /// Logs of Landfall itself, which uninstall leaves.
+        logs = "/var/log/landfall";
+        /// Sockets and marks that do not outlive a boot.
+        run = "/run/landfall";
+        /// containerd's socket.
+        containerd_socket = "/run/landfall/containerd/containerd.sock";
+        /// Upstream Kubernetes' own folder.
+        kubernetes = "/etc/kubernetes";
+        /// The administrator's kubeconfig.
+        admin_kubeconfig = "/etc/kubernetes/admin.conf";
+    }
+
+    /// Folder of one release, named by the first 12 hexadecimal digits of its bundle's id.
+    pub fn release(&self, bundle: &str) -> PathBuf {
+        self.releases().join(bundle)
+    }
+
+    /// Programs of the node pack of a Kubernetes version, as `v1.36.3`.
+    pub fn node_programs(&self, kubernetes: &str) -> PathBuf {
+        self.node().join(kubernetes).join("bin")
+    }
+}
