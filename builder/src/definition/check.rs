@@ -1,0 +1,260 @@
+//! Checks of a definition that need nothing but itself: names, uniqueness, and that what is named exists.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use landfall_bundle_spec::codes;
+use landfall_bundle_spec::release::{ArtifactKind, NodeImage};
+use serde_saphyr::Spanned;
+
+use super::{ComponentDefinition, Release};
+use crate::error::{BuildError, Place, Result};
+use crate::reference::Reference;
+
+/// Names that a site cannot set: the planner computes them.
+pub const COMPUTED_PREFIX: &str = "cluster.";
+
+const ROLES: [NodeImage; 7] = [
+    NodeImage::ApiServer,
+    NodeImage::ControllerManager,
+    NodeImage::Scheduler,
+    NodeImage::Proxy,
+    NodeImage::Etcd,
+    NodeImage::Pause,
+    NodeImage::Registry,
+];
+
+/// A definition under check, with the file that messages name.
+struct Checked<'a> {
+    path: &'a Path,
+    release: &'a Release,
+}
+
+/// Refuses a definition that contradicts itself.
+pub fn check(path: &Path, release: &Release) -> Result<()> {
+    let checked = Checked { path, release };
+    checked.identity()?;
+    checked.artifacts()?;
+    checked.node_packs()?;
+    checked.components()?;
+    checked.values()
+}
+
+impl Checked<'_> {
+    fn invalid<T>(&self, at: &Spanned<T>, field: impl Into<String>, what: impl Into<String>) -> BuildError {
+        BuildError::at(codes::RELEASE_INVALID, Place::field(self.path, at.referenced.line(), field), what)
+    }
+
+    fn label(&self, name: &Spanned<String>, field: &str) -> Result<()> {
+        if is_label(&name.value) {
+            return Ok(());
+        }
+        let what = format!(
+            "`{}` is not a name: up to 63 lower-case letters, digits and `-`, a letter or digit at both ends",
+            name.value
+        );
+        Err(self.invalid(name, field, what))
+    }
+
+    /// A label that stands once in its list.
+    fn once<'n>(&self, seen: &mut HashSet<&'n str>, name: &'n Spanned<String>, field: &str) -> Result<()> {
+        self.label(name, field)?;
+        if seen.insert(&name.value) {
+            return Ok(());
+        }
+        Err(self.invalid(name, field, format!("the name `{}` stands twice", name.value)))
+    }
+
+    fn reference(&self, reference: &Spanned<String>, field: &str) -> Result<()> {
+        match reference.value.parse::<Reference>() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.invalid(reference, field, error.to_string())),
+        }
+    }
+
+    fn identity(&self) -> Result<()> {
+        let release = self.release;
+        self.label(&release.name, "name")?;
+        let version = &release.version;
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
+        let length_is_good = (1..=64).contains(&version.value.len());
+        if !length_is_good || !version.value.bytes().all(good) || version.value.starts_with(['.', '-', '+']) {
+            let what = format!("`{}` is not a version: letters, digits, `.`, `+` and `-`", version.value);
+            return Err(self.invalid(version, "version", what));
+        }
+        if release.counter.value == 0 {
+            return Err(self.invalid(&release.counter, "counter", "the counter begins at 1"));
+        }
+        let platform = &release.platform;
+        if !matches!(platform.value.as_str(), "linux/amd64" | "linux/arm64") {
+            let what = format!("`{}` is not a platform that Landfall knows: linux/amd64, linux/arm64", platform.value);
+            return Err(self.invalid(platform, "platform", what));
+        }
+        Ok(())
+    }
+
+    fn artifacts(&self) -> Result<()> {
+        let mut seen = HashSet::new();
+        for (index, artifact) in self.release.artifacts.iter().enumerate() {
+            self.once(&mut seen, &artifact.name, &format!("artifacts[{index}].name"))?;
+            self.reference(&artifact.reference, &format!("artifacts[{index}].reference"))?;
+        }
+        Ok(())
+    }
+
+    /// The kind of an artifact that something else names.
+    fn artifact_kind(&self, name: &Spanned<String>, field: &str) -> Result<ArtifactKind> {
+        let found = self.release.artifacts.iter().find(|artifact| artifact.name.value == name.value);
+        found.map(|artifact| artifact.kind).ok_or_else(|| {
+            self.invalid(name, field, format!("`{}` is no artifact of this release", name.value))
+        })
+    }
+
+    fn node_packs(&self) -> Result<()> {
+        if self.release.node_packs.is_empty() {
+            return Err(BuildError::at(
+                codes::RELEASE_INVALID,
+                Place { file: Some(self.path.to_owned()), line: None, field: Some("nodePacks".into()) },
+                "a release carries at least one node pack",
+            ));
+        }
+        for (index, pack) in self.release.node_packs.iter().enumerate() {
+            let field = format!("nodePacks[{index}]");
+            for (number, name) in pack.artifacts.iter().enumerate() {
+                let field = format!("{field}.artifacts[{number}]");
+                if self.artifact_kind(name, &field)? != ArtifactKind::Node {
+                    return Err(self.invalid(name, field, format!("artifact `{}` is not of kind node", name.value)));
+                }
+            }
+            for (role, reference) in &pack.images {
+                self.reference(reference, &format!("{field}.images.{}", role_name(*role)))?;
+            }
+            if let Some(role) = ROLES.into_iter().find(|role| !pack.images.contains_key(role)) {
+                let what = format!("no image plays the role {}", role_name(role));
+                return Err(self.invalid(&pack.kubernetes, format!("{field}.images"), what));
+            }
+        }
+        Ok(())
+    }
+
+    fn components(&self) -> Result<()> {
+        let mut seen = HashSet::new();
+        for (index, component) in self.release.components.iter().enumerate() {
+            let field = format!("components[{index}]");
+            self.once(&mut seen, &component.name, &format!("{field}.name"))?;
+            self.component(component, &field)?;
+        }
+        Ok(())
+    }
+
+    fn component(&self, component: &ComponentDefinition, field: &str) -> Result<()> {
+        self.label(&component.namespace, &format!("{field}.namespace"))?;
+        for (number, need) in component.needs.iter().enumerate() {
+            if !self.release.components.iter().any(|other| other.name.value == need.value) {
+                return Err(BuildError::at(
+                    codes::RELEASE_UNKNOWN_COMPONENT,
+                    Place::field(self.path, need.referenced.line(), format!("{field}.needs[{number}]")),
+                    format!("`{}` is no component of this release", need.value),
+                ));
+            }
+        }
+        let mut secrets = HashSet::new();
+        for (number, secret) in component.secrets.iter().enumerate() {
+            let field = format!("{field}.secrets[{number}]");
+            self.once(&mut secrets, &secret.name, &format!("{field}.name"))?;
+            for (key, length) in &secret.random {
+                if !(16..=256).contains(length) {
+                    let what = format!("a random value has 16 to 256 characters, `{key}` has {length}");
+                    return Err(self.invalid(&secret.name, format!("{field}.random.{key}"), what));
+                }
+            }
+            if let Some(key) = secret.random.keys().find(|key| secret.fixed.contains_key(*key)) {
+                let what = format!("`{key}` is both random and fixed");
+                return Err(self.invalid(&secret.name, format!("{field}.fixed.{key}"), what));
+            }
+        }
+        let mut claims = HashSet::new();
+        for (number, mount) in component.mounts.iter().enumerate() {
+            let field = format!("{field}.mounts[{number}]");
+            self.once(&mut claims, &mount.claim, &format!("{field}.claim"))?;
+            if self.artifact_kind(&mount.artifact, &format!("{field}.artifact"))? == ArtifactKind::Node {
+                let what = format!("artifact `{}` is for the node, pods cannot mount it", mount.artifact.value);
+                return Err(self.invalid(&mount.artifact, format!("{field}.artifact"), what));
+            }
+        }
+        for (number, reference) in component.references.iter().enumerate() {
+            let field = format!("{field}.references[{number}]");
+            self.reference(&reference.reference, &format!("{field}.reference"))?;
+            self.pointer(&reference.path, &format!("{field}.path"))?;
+        }
+        Ok(())
+    }
+
+    fn pointer(&self, pointer: &Spanned<String>, field: &str) -> Result<()> {
+        if pointer.value.starts_with('/') {
+            return Ok(());
+        }
+        Err(self.invalid(pointer, field, format!("`{}` is no JSON Pointer: it begins with `/`", pointer.value)))
+    }
+
+    fn values(&self) -> Result<()> {
+        let mut seen = HashSet::new();
+        for (index, value) in self.release.values.iter().enumerate() {
+            let field = format!("values[{index}]");
+            let name = &value.name;
+            if !name.value.contains('.') || !name.value.split('.').all(is_value_segment) {
+                let what = format!("`{}` is not the name of a value, such as postgres.storage", name.value);
+                return Err(self.invalid(name, format!("{field}.name"), what));
+            }
+            if !seen.insert(name.value.as_str()) {
+                let what = format!("the name `{}` stands twice", name.value);
+                return Err(self.invalid(name, format!("{field}.name"), what));
+            }
+            if name.value.starts_with(COMPUTED_PREFIX) && value.default.is_some() {
+                let what = format!("`{}` is computed on site and has no default", name.value);
+                return Err(self.invalid(name, format!("{field}.default"), what));
+            }
+            if value.targets.is_empty() {
+                return Err(self.invalid(name, format!("{field}.targets"), "the value is applied nowhere"));
+            }
+            for (number, target) in value.targets.iter().enumerate() {
+                let field = format!("{field}.targets[{number}]");
+                self.pointer(&target.path, &format!("{field}.path"))?;
+                if !self.release.components.iter().any(|component| component.name.value == target.component.value) {
+                    return Err(BuildError::at(
+                        codes::RELEASE_UNKNOWN_COMPONENT,
+                        Place::field(self.path, target.component.referenced.line(), format!("{field}.component")),
+                        format!("`{}` is no component of this release", target.component.value),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The role as it is written in files.
+pub fn role_name(role: NodeImage) -> &'static str {
+    match role {
+        NodeImage::ApiServer => "api-server",
+        NodeImage::ControllerManager => "controller-manager",
+        NodeImage::Scheduler => "scheduler",
+        NodeImage::Proxy => "proxy",
+        NodeImage::Etcd => "etcd",
+        NodeImage::Pause => "pause",
+        NodeImage::Registry => "registry",
+    }
+}
+
+fn is_label(name: &str) -> bool {
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    name.len() <= 63
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && edge(name.bytes().next())
+        && edge(name.bytes().last())
+}
+
+fn is_value_segment(segment: &str) -> bool {
+    segment.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}

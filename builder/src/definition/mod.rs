@@ -1,0 +1,218 @@
+//! `release.yaml`: what a vendor writes, read strictly and checked as a whole before anything is fetched.
+
+mod check;
+mod order;
+mod quantity;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::release::{ArtifactKind, NodeImage, PodSecurity};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+pub use quantity::Quantity;
+pub use read::read;
+
+use crate::error::Place;
+
+/// A release definition that passed every check that needs neither lock, registry nor rendering.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// What it says.
+    pub release: Release,
+    /// Indexes of the components, each after all that it needs.
+    pub order: Vec<usize>,
+}
+
+impl Definition {
+    /// A path written in the definition, which is relative to its folder.
+    pub fn resolve(&self, relative: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(relative)
+    }
+
+    /// A place in the file.
+    pub fn place<T>(&self, at: &Spanned<T>, field: impl Into<String>) -> Place {
+        Place::field(&self.path, at.referenced.line(), field)
+    }
+}
+
+/// The definition as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Release {
+    /// Name of the release, a DNS label.
+    pub name: Spanned<String>,
+    /// Version as the vendor writes it: letters, digits, `.`, `+` and `-`.
+    pub version: Spanned<String>,
+    /// Counter that refuses going back; greater for every release that customers get.
+    pub counter: Spanned<u64>,
+    /// Platform of every image, as `linux/amd64`.
+    pub platform: Spanned<String>,
+    /// The lock, relative to this file.
+    pub lock: PathBuf,
+    /// What a node must have.
+    pub requirements: Requirements,
+    /// Kubernetes and its parts, in the order in which they may be installed.
+    pub node_packs: Vec<NodePackDefinition>,
+    /// Everything that travels as an OCI artifact.
+    #[serde(default)]
+    pub artifacts: Vec<ArtifactDefinition>,
+    /// Components, in any order.
+    pub components: Vec<ComponentDefinition>,
+    /// Values that a site may set.
+    #[serde(default)]
+    pub values: Vec<ValueDefinition>,
+}
+
+/// What a node must have.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requirements {
+    /// Processor cores.
+    pub cores: u32,
+    /// Memory.
+    pub memory: Quantity,
+    /// Room for what running software writes, beyond what the bundle itself takes.
+    pub data: Quantity,
+}
+
+/// One Kubernetes version and its parts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodePackDefinition {
+    /// Kubernetes version, as `v1.36.3`.
+    pub kubernetes: Spanned<String>,
+    /// Names of artifacts of kind `node`.
+    pub artifacts: Vec<Spanned<String>>,
+    /// The image of each role, as it is named in the lock.
+    pub images: BTreeMap<NodeImage, Spanned<String>>,
+}
+
+/// Something other than an image that travels.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ArtifactDefinition {
+    /// Name by which the rest of the definition refers to it, a DNS label.
+    pub name: Spanned<String>,
+    /// What it is for.
+    pub kind: ArtifactKind,
+    /// Its reference, as it is named in the lock.
+    pub reference: Spanned<String>,
+}
+
+/// One component.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ComponentDefinition {
+    /// Name, a DNS label.
+    pub name: Spanned<String>,
+    /// Folder with its kustomization, relative to the definition.
+    pub manifests: Spanned<PathBuf>,
+    /// Namespace of its objects.
+    pub namespace: Spanned<String>,
+    /// Names of the components that must be ready first.
+    #[serde(default)]
+    pub needs: Vec<Spanned<String>>,
+    /// Pod Security level of its namespace.
+    #[serde(default = "restricted")]
+    pub pod_security: PodSecurity,
+    /// Hard limits of its ResourceQuota.
+    #[serde(default)]
+    pub quota: BTreeMap<String, String>,
+    /// Secrets generated on site.
+    #[serde(default)]
+    pub secrets: Vec<SecretDefinition>,
+    /// Artifacts that its pods mount read-only.
+    #[serde(default)]
+    pub mounts: Vec<MountDefinition>,
+    /// Seconds until it counts as failed when it is not ready.
+    #[serde(default = "five_minutes")]
+    pub ready_seconds: u64,
+    /// Image references outside `image:` fields.
+    #[serde(default)]
+    pub references: Vec<ReferenceDefinition>,
+}
+
+const fn restricted() -> PodSecurity {
+    PodSecurity::Restricted
+}
+
+const fn five_minutes() -> u64 {
+    300
+}
+
+/// A Secret whose values are generated on site.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretDefinition {
+    /// Name of the Secret.
+    pub name: Spanned<String>,
+    /// Keys with a random value of so many letters and digits.
+    #[serde(default)]
+    pub random: BTreeMap<String, u32>,
+    /// Keys with a fixed value.
+    #[serde(default)]
+    pub fixed: BTreeMap<String, String>,
+}
+
+/// An artifact that pods mount through a claim.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MountDefinition {
+    /// Name of the artifact.
+    pub artifact: Spanned<String>,
+    /// Name of the claim, made on site.
+    pub claim: Spanned<String>,
+}
+
+/// An image reference outside an `image:` field of a rendered object.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceDefinition {
+    /// Kind of the object.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// JSON Pointer of a text in it.
+    pub path: Spanned<String>,
+    /// The image, as it is named in the lock.
+    pub reference: Spanned<String>,
+    /// The part of the text that is replaced, everywhere in it; left out, the whole text.
+    #[serde(default)]
+    pub text: Option<String>,
+}
+
+/// A typed value that a site may set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueDefinition {
+    /// Name in `site.yaml` under `values`.
+    pub name: Spanned<String>,
+    /// JSON Schema of the value.
+    pub schema: Spanned<serde_json::Value>,
+    /// Value where the site sets none.
+    #[serde(default)]
+    pub default: Option<Spanned<serde_json::Value>>,
+    /// Where it is applied.
+    pub targets: Vec<TargetDefinition>,
+}
+
+/// A field of a rendered object.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetDefinition {
+    /// Name of the component.
+    pub component: Spanned<String>,
+    /// Kind of the object.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// JSON Pointer of the field.
+    pub path: Spanned<String>,
+}

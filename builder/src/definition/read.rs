@@ -1,0 +1,51 @@
+//! Reads a definition from its file.
+
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::codes;
+use serde::de::DeserializeOwned;
+
+use super::{Definition, Release, check, order};
+use crate::error::{BuildError, Place, Result};
+
+/// Name of the file in a release's folder.
+const FILE_NAME: &str = "release.yaml";
+
+/// Reads and checks a definition, given as the file or as its folder.
+pub fn read(path: &Path) -> Result<Definition> {
+    let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
+    let release: Release = yaml(&path, codes::RELEASE_UNREADABLE)?;
+    check::check(&path, &release)?;
+    let order = order::order(&release).map_err(|names| cycle(&path, &release, &names))?;
+    Ok(Definition { path, release, order })
+}
+
+fn cycle(path: &PathBuf, release: &Release, names: &[String]) -> BuildError {
+    let first = release.components.iter().position(|component| names.first() == Some(&component.name.value));
+    let place = first.map_or_else(
+        || Place::file(path),
+        |index| {
+            let line = release.components[index].name.referenced.line();
+            Place::field(path, line, format!("components[{index}].needs"))
+        },
+    );
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    BuildError::at(codes::RELEASE_CYCLE, place, format!("components need one another in a cycle: {}", names.join(" → ")))
+}
+
+/// Reads a YAML file strictly: unknown and repeated keys are refused, errors name the line.
+pub(crate) fn yaml<T: DeserializeOwned>(path: &Path, code: landfall_bundle_spec::Code) -> Result<T> {
+    let text = fs_err::read_to_string(path)
+        .map_err(|error| BuildError::at(code, Place::file(path), "cannot be read").because(error))?;
+    yaml_text(path, &text, code)
+}
+
+/// The same from a text that was read from `path`.
+pub(crate) fn yaml_text<T: DeserializeOwned>(path: &Path, text: &str, code: landfall_bundle_spec::Code) -> Result<T> {
+    serde_saphyr::from_str(text).map_err(|error| {
+        let plain = error.without_snippet();
+        let line = plain.location().map(|location| location.line());
+        let place = Place { file: Some(path.to_owned()), line, field: None };
+        BuildError::at(code, place, plain.to_string())
+    })
+}

@@ -1,0 +1,53 @@
+use std::io::Write as _;
+
+use landfall_bundle_spec::Coded as _;
+
+use super::read;
+
+const GOOD: &str = include_str!("good.yaml");
+
+/// Reads a definition made from the good one by replacing one text; the message without its folder.
+fn refusal(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "the good definition lost `{from}`");
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("release.yaml");
+    fs_err::File::create(&path).and_then(|mut file| file.write_all(GOOD.replacen(from, to, 1).as_bytes())).expect("file");
+    let error = read(&path).expect_err("refused");
+    format!("{} {}", error.code().id, error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
+#[test]
+fn a_good_definition_is_read_and_ordered() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("release.yaml");
+    fs_err::File::create(&path).and_then(|mut file| file.write_all(GOOD.as_bytes())).expect("file");
+    let definition = read(folder.path()).expect("good");
+    let names: Vec<_> = definition.order.iter().map(|&i| definition.release.components[i].name.value.as_str()).collect();
+    assert_eq!(names, ["network", "database", "assistant"]);
+    assert_eq!(definition.release.requirements.memory.0, 4 << 30);
+}
+
+#[test]
+fn refusals_name_file_line_and_field() {
+    let refusals = [
+        refusal("needs: [network]", "needs: [netwrok]"),
+        refusal("needs: []", "needs: [assistant]"),
+        refusal("name: small", "name: Small_Release"),
+        refusal("counter: 7", "counter: 0"),
+        refusal("counter: 7", "counter: seven"),
+        refusal("counter: 7", "counter: 7\nsurprise: true"),
+        refusal("counter: 7", "counter: 7\ncounter: 8"),
+        refusal("memory: 4Gi", "memory: 4 gigabytes"),
+        refusal("  - name: database", "  - name: network"),
+        refusal("artifact: model", "artifact: modell"),
+        refusal("artifact: model", "artifact: kubernetes"),
+        refusal("artifacts: [kubernetes]", "artifacts: [model]"),
+        refusal("      pause: registry.k8s.io/pause\n", ""),
+        refusal("password: 32", "password: 8"),
+        refusal("component: database", "component: databse"),
+        refusal("name: database.storage", "name: storage"),
+        refusal("components:", "components: ]["),
+        refusal("podSecurity: privileged", "podSecurity: lax"),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+}

@@ -1,0 +1,144 @@
+//! References to images and artifacts: what people write, made full.
+
+use std::fmt;
+use std::str::FromStr;
+
+use landfall_bundle_spec::Sha256;
+
+/// The host that an abbreviated reference means.
+const DEFAULT_HOST: &str = "docker.io";
+
+/// A full reference: upstream host, repository, and tag or digest where given.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    /// Host, with the port where one is written.
+    pub host: String,
+    /// Repository below the host.
+    pub repository: String,
+    /// Tag.
+    pub tag: Option<String>,
+    /// Digest of a manifest.
+    pub digest: Option<Sha256>,
+}
+
+/// A text that is no reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an image reference: {why}")]
+pub struct InvalidReference {
+    text: String,
+    why: &'static str,
+}
+
+impl Reference {
+    /// Host and repository.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.host, self.repository)
+    }
+
+    /// The same reference, bound to a manifest.
+    #[must_use]
+    pub fn with_digest(&self, digest: Sha256) -> Self {
+        Self { digest: Some(digest), ..self.clone() }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.host, self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(formatter, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(formatter, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Reference {
+    type Err = InvalidReference;
+
+    fn from_str(text: &str) -> Result<Self, InvalidReference> {
+        let invalid = |why| InvalidReference { text: text.to_owned(), why };
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest.parse().map_err(|_| invalid("its digest is malformed"))?)),
+            None => (text, None),
+        };
+        let (rest, tag) = match rest.rsplit_once(':') {
+            Some((rest, tag)) if !tag.contains('/') => (rest, Some(tag)),
+            _ => (rest, None),
+        };
+        if tag.is_some_and(|tag| !valid_tag(tag)) {
+            return Err(invalid("its tag is malformed"));
+        }
+        let (host, repository) = match rest.split_once('/') {
+            Some((host, repository)) if names_host(host) => (host, repository.to_owned()),
+            Some(_) => (DEFAULT_HOST, rest.to_owned()),
+            None => (DEFAULT_HOST, format!("library/{rest}")),
+        };
+        if !valid_host(host) {
+            return Err(invalid("its host is malformed"));
+        }
+        if !repository.split('/').all(valid_segment) {
+            return Err(invalid("its repository may hold lower-case letters, digits, `.`, `_` and `-` between `/`"));
+        }
+        Ok(Self { host: host.to_owned(), repository, tag: tag.map(str::to_owned), digest })
+    }
+}
+
+/// Whether the first segment of a reference is a host, by the rule that container tools share.
+fn names_host(segment: &str) -> bool {
+    segment.contains('.') || segment.contains(':') || segment == "localhost"
+}
+
+fn valid_host(host: &str) -> bool {
+    let (name, port) = host.rsplit_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+    let port_is_good = port.is_none_or(|port| !port.is_empty() && port.parse::<u16>().is_ok());
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    port_is_good && name.split('.').all(label)
+}
+
+fn valid_segment(segment: &str) -> bool {
+    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    segment.bytes().all(good) && edge(segment.bytes().next()) && edge(segment.bytes().last())
+}
+
+fn valid_tag(tag: &str) -> bool {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=128).contains(&tag.len()) && tag.bytes().all(good) && !tag.starts_with(['.', '-'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn abbreviations_are_made_full() {
+        for (short, full) in [
+            ("redis", "docker.io/library/redis"),
+            ("redis:8.10.1", "docker.io/library/redis:8.10.1"),
+            ("valkey/valkey:9", "docker.io/valkey/valkey:9"),
+            ("ghcr.io/a/b/c:v1", "ghcr.io/a/b/c:v1"),
+            ("localhost:5000/a", "localhost:5000/a"),
+            ("127.0.0.1:5000/a:b", "127.0.0.1:5000/a:b"),
+        ] {
+            assert_eq!(short.parse::<Reference>().expect(short).to_string(), full);
+        }
+        let digest = Sha256([7; 32]);
+        let bound = format!("registry.k8s.io/pause:3.10@{digest}");
+        assert_eq!(bound.parse::<Reference>().expect("bound").to_string(), bound);
+    }
+
+    #[test]
+    fn what_is_no_reference_is_refused() {
+        for bad in ["", "a b", "UPPER", "a:", "a:b:c", "a/", "/a", "a@sha256:00", "http://x.y/z", "x.y:port/z", "a//b"] {
+            assert!(bad.parse::<Reference>().is_err(), "{bad}");
+        }
+    }
+}
