@@ -85,8 +85,57 @@ macro_rules! codes {
 
 codes! {
     // LF10: format.
+    TRUNCATED = "LF1001", Refused, "The bundle ends too early", "Copy the bundle again from its origin; compare SHA256SUMS.";
+    NOT_A_BUNDLE = "LF1002", Refused, "Not a Landfall bundle", "Name the first part, the single .landfall file or the .head file of a bundle.";
+    UNKNOWN_FORMAT = "LF1003", Refused, "The bundle has a format that this Landfall does not know", "Use the `landfall` that came with the bundle.";
+    UNKNOWN_REQUIREMENT = "LF1004", Refused, "The bundle needs a newer Landfall", "Use the `landfall` that came with the bundle, or the version named.";
+    TRAILING_DATA = "LF1005", Refused, "There is data after the end", "Copy the file again from its origin; nothing may be appended to it.";
+    DAMAGED_HEADER = "LF1006", Refused, "A header of the archive is not what the signed list prescribes", "Copy the bundle again from its origin; compare SHA256SUMS.";
+    DAMAGED_DOCUMENT = "LF1007", Refused, "A document of the head does not have its digest", "Copy the bundle again from its origin; compare SHA256SUMS.";
+    DAMAGED_CHUNK = "LF1008", Refused, "A chunk of a blob is damaged", "Copy the bundle again from its origin; compare SHA256SUMS.";
+    DAMAGED_CHUNK_LIST = "LF1009", Refused, "The list of chunks does not belong to the blob", "Ask the vendor for a new bundle; this one was made wrongly.";
+    DUPLICATE_NAME = "LF1010", Refused, "A name stands twice in a document", "Ask the vendor for a new bundle; this one was made wrongly.";
+    NOT_CANONICAL = "LF1011", Refused, "A document is not canonical JSON", "Copy the bundle again; if it stays, ask the vendor for a new one.";
+    INVALID_DOCUMENT = "LF1012", Refused, "A document has fields that its type does not allow", "Copy the bundle again; if it stays, ask the vendor for a new one.";
+    WRONG_TYPE = "LF1013", Refused, "A document is of another type than its place requires", "Ask the vendor for a new bundle; this one was made wrongly.";
+    TOO_LARGE = "LF1014", Refused, "Something is larger than the format allows", "Copy the bundle again; if it stays, ask the vendor for a new one.";
+    DAMAGED_PADDING = "LF1015", Refused, "Padding of the archive is not zero", "Copy the bundle again from its origin; compare SHA256SUMS.";
+    MISPLACED_FILE = "LF1016", Refused, "A file of the archive is not where the format has it", "Copy the bundle again; if it stays, ask the vendor for a new one.";
+    WRONG_LENGTH = "LF1017", Refused, "The signed list does not add up to the signed length", "Ask the vendor for a new bundle; this one was made wrongly.";
+    UNREADABLE = "LF1018", Refused, "The bundle cannot be read", "Try the stick in another port, or copy the bundle again.";
+    INVALID_CONTENTS = "LF1020", Usage, "The contents cannot be written as a bundle", "Correct the value that the message names.";
+    PART_SIZE = "LF1021", Usage, "The bundle cannot be cut into parts of this size", "Choose a larger part size.";
     // LF11: trust.
+    TRUST_MISSING = "LF1101", Refused, "No root of trust was given", "Pass `--trust` with the vendor's root file or its fingerprint, from a source other than the stick.";
+    FINGERPRINT_MALFORMED = "LF1102", Refused, "The fingerprint is not one", "Type `sha256:` and 64 lower-case hexadecimal digits, as the vendor published them.";
+    FINGERPRINT_WRONG = "LF1103", Refused, "The bundle's first root document does not have this fingerprint", "Compare the fingerprint with the one the vendor published; if it is right, do not use this bundle.";
+    UNSIGNED = "LF1104", Refused, "The bundle is not signed", "Ask the vendor for a signed bundle.";
+    UNKNOWN_KEY = "LF1105", Refused, "A signature is by a key that the trusted root does not name for this role", "Do not use this bundle; ask the vendor which key signs releases.";
+    BAD_SIGNATURE = "LF1106", Refused, "A signature does not match", "Copy the bundle again; if it stays, do not use it.";
+    THRESHOLD_NOT_MET = "LF1107", Refused, "Too few keys have signed", "Ask the vendor for a bundle signed by as many keys as its root requires.";
+    BAD_ROOT_CHAIN = "LF1108", Refused, "The chain of root documents is broken", "Do not use this bundle; ask the vendor for one with an unbroken chain.";
+    ROOT_DIFFERS = "LF1109", Refused, "The bundle's root document differs from the trusted one of the same number", "Do not use this bundle; ask the vendor.";
+    INVALID_ROOT = "LF1110", Refused, "A root document contradicts itself", "Ask the vendor for a new root document.";
+    INVALID_SIGNATURE = "LF1111", Refused, "A signature file is not a Sigstore bundle as Landfall writes it", "Copy the bundle again; if it stays, ask the vendor for a new one.";
+    INVALID_PUBLIC_KEY = "LF1112", Refused, "A public key is not a P-256 or Ed25519 key in its one encoding", "Use a key made by `landfall key new` or `cosign generate-key-pair`.";
+    PRIVATE_KEY = "LF1113", Usage, "The private key cannot be used", "Check the key file and its password.";
+    ROOT_MISSING = "LF1114", Usage, "There is no root document for the signature", "Pass the folder that holds the vendor's root documents.";
     // LF12: media and parts.
+    MEDIA_IO = "LF1201", Resumable, "A file could not be read or written", "Check the disk or stick and the permissions of the named path, then run the same command again.";
+    NO_SPACE = "LF1202", Resumable, "The disk or stick is full", "Free space on the named file system or use a larger stick, then run the same command again.";
+    SYNC_FAILED = "LF1203", Resumable, "The disk or stick failed to make data durable", "Do not trust this disk: look at the kernel's log, replace or remount it, then run the same command again.";
+    BUNDLE_NOT_FOUND = "LF1204", Usage, "No bundle there", "Name the bundle's file, its first part, its .head, or the folder that holds the parts.";
+    SEVERAL_BUNDLES = "LF1205", Usage, "Several bundles lie there", "Name the first part of the bundle that is meant.";
+    PART_MISSING = "LF1206", Refused, "A part of the bundle is missing", "Copy the named part into the folder of the others, from the stick or from the vendor.";
+    PART_FOREIGN = "LF1207", Refused, "A part does not belong where it lies", "Copy the named part again; parts of other bundles and changed parts are never used.";
+    PAYLOAD_DAMAGED = "LF1208", Refused, "The bundle is damaged", "Copy the named part again from a good copy, then run the same command again; what was verified before is kept.";
+    SURPLUS_DATA = "LF1209", Refused, "Bytes follow the end of the bundle", "Copy the named file again from a good copy.";
+    BLOB_MISMATCH = "LF1210", Usage, "A blob is not what its digest says", "Ask the source of the blob: what it delivered is not what the lock names.";
+    BLOB_MISSING = "LF1211", Usage, "A blob is missing", "Fetch it again: run the command that fills the store.";
+    STORE_DAMAGED = "LF1212", Resumable, "The content store is damaged", "Remove the named file and run the command that fills the store again.";
+    READ_BACK_FAILED = "LF1213", Resumable, "The stick does not return what was written to it", "Do not use this stick: it is worn or smaller than it claims. Build to another one.";
+    OUTPUT_EXISTS = "LF1214", Usage, "The output is already there", "Remove it or name another output folder.";
+    BUNDLE_SHORT = "LF1215", Refused, "The bundle ends too early", "Copy the named part again from a good copy.";
     // LF20: release definition and lock.
     RELEASE_UNREADABLE = "LF2001", Usage, "The release definition is not valid YAML or has unknown fields", "Correct the named line of the release definition.";
     RELEASE_INVALID = "LF2002", Usage, "The release definition contradicts itself", "Correct the named field of the release definition.";

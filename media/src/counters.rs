@@ -1,0 +1,63 @@
+//! Bytes counted where they are read and written, so that "each byte once" is a number and not a claim.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What was moved on one file tree in one role. Shared by clones; counted in the calls that move the bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Counters(Arc<Cells>);
+
+#[derive(Debug, Default)]
+struct Cells {
+    read: AtomicU64,
+    written: AtomicU64,
+    read_back: AtomicU64,
+}
+
+/// The values of [`Counters`] at one moment, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Totals {
+    /// Read, reading back apart.
+    pub read_bytes: u64,
+    /// Written.
+    pub written_bytes: u64,
+    /// Read again only to see that what was written is there.
+    pub read_back_bytes: u64,
+}
+
+impl Counters {
+    /// All at zero.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The values now.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            read_bytes: self.0.read.load(Ordering::Relaxed),
+            written_bytes: self.0.written.load(Ordering::Relaxed),
+            read_back_bytes: self.0.read_back.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn add_read(&self, bytes: usize) {
+        self.0.read.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_written(&self, bytes: usize) {
+        self.0.written.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_read_back(&self, bytes: usize) {
+        self.0.read_back.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+/// The two ends of an operation: the content store, and the media (stick, or the folder a bundle is built in).
+#[derive(Debug, Clone, Default)]
+pub struct IoCounters {
+    /// The content store, the vendor's or the site's.
+    pub store: Counters,
+    /// Where the bundle lies.
+    pub media: Counters,
+}

@@ -1,0 +1,308 @@
+//! The only place that creates, renames and removes files: each call returns after its effect reached the disk.
+//!
+//! Rules that make a power cut harmless:
+//! - a file appears under its name complete or not at all: temporary sibling, write, fsync, rename, fsync folder;
+//! - temporary siblings have a name derived from the file's, so that the rerun after a crash replaces a leftover, and
+//!   [`remove_leftovers`] finds the rest;
+//! - a failed fsync is [`SyncFailed`]: the kernel may have dropped the data and will report success next time, so it
+//!   is fatal and never retried.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, Permissions};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use landfall_bundle_spec::{Code, Coded, codes};
+
+#[cfg(test)]
+mod tests;
+
+/// Ends the names of temporary siblings; nothing else may use it.
+pub const TEMPORARY_SUFFIX: &str = ".landfall-temporary";
+
+/// The disk failed to make something durable. Fatal: the process must end, and nothing is retried.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make {} durable: the file system failed to sync", path.display())]
+pub struct SyncFailed {
+    /// What was not synced.
+    pub path: PathBuf,
+    /// What the kernel said.
+    #[source]
+    pub source: io::Error,
+}
+
+/// A durable change that did not happen, or may not have reached the disk.
+#[derive(Debug, thiserror::Error)]
+pub enum DurableError {
+    /// The operation failed; it may be tried again.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was tried, as a verb: `write`.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The disk cannot be trusted any more: the process must end.
+    #[error(transparent)]
+    Sync(#[from] SyncFailed),
+}
+
+impl DurableError {
+    /// Whether the process must end, because the disk cannot be trusted any more.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Sync(_))
+    }
+
+    /// The kind of the underlying error.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Io { source, .. } => source.kind(),
+            Self::Sync(failed) => failed.source.kind(),
+        }
+    }
+
+    pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { operation, path: path.to_owned(), source }
+    }
+}
+
+impl Coded for SyncFailed {
+    fn code(&self) -> Code {
+        codes::SYNC_FAILED
+    }
+}
+
+impl Coded for DurableError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Sync(failed) => failed.code(),
+            Self::Io { source, .. } if is_out_of_space(source) => codes::NO_SPACE,
+            Self::Io { .. } => codes::MEDIA_IO,
+        }
+    }
+}
+
+/// Whether an error says that a file system or a quota is full, or a file too large for its file system.
+pub(crate) fn is_out_of_space(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+type Result<T> = std::result::Result<T, DurableError>;
+
+/// Attaches operation and path to an error of the kernel.
+trait At<T> {
+    fn at(self, operation: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, operation: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| DurableError::io(operation, path, source))
+    }
+}
+
+/// Writes a file with exactly these bytes and permission bits, replacing one that is there. Its folder must exist.
+///
+/// When it returns, content, mode and name are on the disk. Safe to call from several threads for one path.
+pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let _turn = turn(path);
+    let temporary = temporary_sibling(path);
+    let written = write_temporary(&temporary, bytes, mode).and_then(|()| rename(&temporary, path));
+    if matches!(written, Err(DurableError::Io { .. })) {
+        // Best effort: the rerun replaces it anyway.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn write_temporary(temporary: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    // Removed first: it may be a leftover with another mode, or a link that an earlier run did not finish.
+    remove_if_there(temporary)?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(temporary).at("create", temporary)?;
+    file.write_all(bytes).at("write", temporary)?;
+    // The mode given at creation is reduced by the process's umask.
+    file.set_permissions(Permissions::from_mode(mode)).at("set the mode of", temporary)?;
+    sync_file(&file, temporary)
+}
+
+/// Makes content and size of an open file durable. `path` names it in the error.
+pub fn sync_file(file: &File, path: &Path) -> Result<()> {
+    file.sync_all().map_err(|source| SyncFailed { path: path.to_owned(), source }.into())
+}
+
+/// Creates a folder with mode 0755 and all its missing parents. A folder that is there stays as it is.
+pub fn create_folder(path: &Path) -> Result<()> {
+    create_folder_with_mode(path, 0o755)
+}
+
+/// Creates a folder with these permission bits and all its missing parents (0755). A folder that is there stays as it
+/// is, mode included; anything else of that name is an error.
+pub fn create_folder_with_mode(path: &Path, mode: u32) -> Result<()> {
+    let parent = parent(path);
+    if !path.is_dir() {
+        if !parent.is_dir() {
+            create_folder(parent)?;
+        }
+        match std::fs::DirBuilder::new().mode(mode).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            created => {
+                created.at("create the folder", path)?;
+                std::fs::set_permissions(path, Permissions::from_mode(mode)).at("set the mode of", path)?;
+                sync_folder(path)?;
+            }
+        }
+    }
+    // Also when it was there: the run that made it may have died before it synced.
+    sync_folder(parent)
+}
+
+/// Renames within one file system, replacing a file of that name, and syncs both folders.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "this is the durable rename: both folders are synced below")]
+    std::fs::rename(from, to).at("rename to", to)?;
+    sync_folder(parent(to))?;
+    if parent(from) == parent(to) { Ok(()) } else { sync_folder(parent(from)) }
+}
+
+/// Removes a file or a link; one that is not there is no error.
+pub fn remove_file(path: &Path) -> Result<()> {
+    if remove_if_there(path)? { sync_folder(parent(path)) } else { Ok(()) }
+}
+
+/// Removes a folder that must be empty; one that is not there is no error.
+pub fn remove_folder(path: &Path) -> Result<()> {
+    match std::fs::remove_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.at("remove the folder", path).and_then(|()| sync_folder(parent(path))),
+    }
+}
+
+/// Removes a folder with all it holds, following no link; one that is not there is no error.
+pub fn remove_tree(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.at("remove the folder", path).and_then(|()| sync_folder(parent(path))),
+    }
+}
+
+/// Gives an existing file a second name on the same file system, replacing another file of that name.
+pub fn hard_link(existing: &Path, link: &Path) -> Result<()> {
+    let _turn = turn(link);
+    // A rename onto another name of the same file does nothing and would leave the temporary name behind.
+    if is_same_file(existing, link) {
+        return sync_folder(parent(link));
+    }
+    let temporary = temporary_sibling(link);
+    remove_if_there(&temporary)?;
+    std::fs::hard_link(existing, &temporary).at("link", link)?;
+    rename(&temporary, link)
+}
+
+/// Makes a symbolic link with this target, replacing a file or link of that name.
+pub fn symlink(target: &Path, link: &Path) -> Result<()> {
+    let _turn = turn(link);
+    let temporary = temporary_sibling(link);
+    remove_if_there(&temporary)?;
+    std::os::unix::fs::symlink(target, &temporary).at("link", link)?;
+    rename(&temporary, link)
+}
+
+/// Sets the permission bits of a file or folder.
+pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).at("set the mode of", path)?;
+    let file = File::open(path).at("open", path)?;
+    sync_file(&file, path)
+}
+
+/// Makes the names in a folder durable.
+pub fn sync_folder(path: &Path) -> Result<()> {
+    let folder = File::open(path).at("open the folder", path)?;
+    match folder.sync_all() {
+        // FAT, network and FUSE file systems may not know how to sync a folder; it is as durable as they can make it.
+        Err(error) if matches!(error.raw_os_error(), Some(code) if NOT_FOR_FOLDERS.contains(&code)) => Ok(()),
+        synced => synced.map_err(|source| SyncFailed { path: path.to_owned(), source }.into()),
+    }
+}
+
+/// `EINVAL` and `ENOTSUP`: this file system has no sync of folders. Anything else is a failure.
+const NOT_FOR_FOLDERS: [i32; 2] = [22, 95];
+
+/// Makes everything on the file system that holds `path` durable: for what other programs wrote.
+pub fn sync_filesystem(path: &Path) -> Result<()> {
+    let file = File::open(path).at("open", path)?;
+    rustix::fs::syncfs(&file).map_err(|error| SyncFailed { path: path.to_owned(), source: error.into() }.into())
+}
+
+/// Removes what a crash left of [`write_file`], [`hard_link`] and [`symlink`] in a folder and those below it, without
+/// following links. Returns how many. Not for folders in which another process writes at the same time.
+pub fn remove_leftovers(folder: &Path) -> Result<usize> {
+    let mut removed = 0;
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries.at("list", folder)?,
+    };
+    for entry in entries {
+        let entry = entry.at("list", folder)?;
+        if entry.file_type().at("look at", &entry.path())?.is_dir() {
+            removed += remove_leftovers(&entry.path())?;
+        } else if is_temporary(&entry.path()) {
+            remove_if_there(&entry.path())?;
+            removed += 1;
+        }
+    }
+    if removed > 0 {
+        sync_folder(folder)?;
+    }
+    Ok(removed)
+}
+
+/// Whether a file bears the name of a temporary sibling, and so is a leftover where no write is in progress.
+pub fn is_temporary(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(TEMPORARY_SUFFIX.as_bytes()))
+}
+
+fn temporary_sibling(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(TEMPORARY_SUFFIX);
+    path.with_file_name(name)
+}
+
+fn remove_if_there(path: &Path) -> Result<bool> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        removed => removed.at("remove", path).map(|()| true),
+    }
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (std::fs::symlink_metadata(one), std::fs::symlink_metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
+}
+
+/// The folder that holds a path's last component; `.` for a bare name.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
+}
+
+/// Threads that write one path take turns, since they share the temporary name. Paths share turns by their hash.
+fn turn(path: &Path) -> MutexGuard<'static, ()> {
+    static TURNS: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    let index = usize::try_from(hasher.finish() % 64).unwrap_or(0);
+    TURNS[index].lock().unwrap_or_else(PoisonError::into_inner)
+}

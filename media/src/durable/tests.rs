@@ -1,0 +1,115 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::symlink_metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn writes_replaces_and_leaves_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    write_file(&path, b"one", 0o600).unwrap();
+    write_file(&path, b"two", 0o777).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"two");
+    assert_eq!(mode(&path), 0o777);
+    assert_eq!(names(folder.path()), BTreeSet::from(["secret".to_owned()]));
+}
+
+#[test]
+fn threads_may_write_one_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("link");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..10).for_each(|_| write_file(&path, b"same", 0o644).unwrap()));
+        }
+    });
+    assert_eq!(std::fs::read(&path).unwrap(), b"same");
+    assert_eq!(names(folder.path()).len(), 1);
+}
+
+#[test]
+fn a_leftover_of_a_crash_is_replaced_or_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/file");
+    create_folder(path.parent().unwrap()).unwrap();
+    let leftover = temporary_sibling(&path);
+    File::create(&leftover).unwrap().write_all(b"half").unwrap();
+    assert!(is_temporary(&leftover));
+    write_file(&path, b"whole", 0o644).unwrap();
+    assert!(!leftover.exists());
+    File::create(&leftover).unwrap();
+    assert_eq!(remove_leftovers(folder.path()).unwrap(), 1);
+    assert_eq!(names(path.parent().unwrap()), BTreeSet::from(["file".to_owned()]));
+    assert_eq!(remove_leftovers(&folder.path().join("absent")).unwrap(), 0);
+}
+
+#[test]
+fn a_failed_write_names_path_and_operation_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taken");
+    std::fs::create_dir(&path).unwrap();
+    let error = write_file(&path, b"x", 0o644).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot rename to {}", path.display()));
+    assert_eq!(error.code(), codes::MEDIA_IO);
+    assert!(!error.is_fatal());
+    assert_eq!(names(folder.path()), BTreeSet::from(["taken".to_owned()]));
+
+    let full = DurableError::io("write", &path, io::Error::from_raw_os_error(28));
+    assert_eq!(full.code(), codes::NO_SPACE);
+}
+
+#[test]
+fn folders_have_the_mode_asked_for_and_may_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a/b/c");
+    create_folder_with_mode(&path, 0o700).unwrap();
+    create_folder_with_mode(&path, 0o755).unwrap();
+    assert_eq!(mode(&path), 0o700);
+    assert_eq!(mode(&folder.path().join("a")), 0o755);
+    write_file(&folder.path().join("file"), b"", 0o644).unwrap();
+    assert!(create_folder(&folder.path().join("file")).is_err());
+    assert!(remove_folder(&folder.path().join("a")).is_err());
+    remove_folder(&path).unwrap();
+    remove_tree(&folder.path().join("a")).unwrap();
+    remove_tree(&folder.path().join("a")).unwrap();
+    remove_folder(&path).unwrap();
+    assert!(!folder.path().join("a").exists());
+}
+
+#[test]
+fn links_replace_and_are_idempotent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+    write_file(&file, b"content", 0o644).unwrap();
+    for _ in 0..2 {
+        hard_link(&file, &link).unwrap();
+        assert!(is_same_file(&file, &link));
+    }
+    for target in ["file", "elsewhere"] {
+        symlink(Path::new(target), &link).unwrap();
+        assert_eq!(std::fs::read_link(&link).unwrap(), Path::new(target));
+    }
+    hard_link(&file, &link).unwrap();
+    assert_eq!(names(folder.path()).len(), 2);
+    set_mode(&file, 0o600).unwrap();
+    assert_eq!(mode(&link), 0o600);
+    remove_file(&link).unwrap();
+    remove_file(&link).unwrap();
+    sync_filesystem(folder.path()).unwrap();
+    assert_eq!(names(folder.path()), BTreeSet::from(["file".to_owned()]));
+}
+
+#[test]
+fn a_failed_sync_is_fatal() {
+    let error = DurableError::from(SyncFailed { path: "/disk/file".into(), source: io::Error::from_raw_os_error(5) });
+    assert!(error.is_fatal());
+    assert_eq!(error.code(), codes::SYNC_FAILED);
+    assert_eq!(error.to_string(), "cannot make /disk/file durable: the file system failed to sync");
+}

@@ -1,0 +1,188 @@
+//! What can go wrong where bytes live. Every error names the file or object; `Display` never repeats the source.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::{Code, Coded, Sha256, codes};
+
+use crate::durable::{DurableError, SyncFailed, is_out_of_space};
+
+/// A result of this crate.
+pub type Result<T, E = MediaError> = std::result::Result<T, E>;
+
+/// What went wrong, on which file, part or blob.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// A durable write failed, or fatally did not sync.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    /// A file could not be read or written.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was tried, as a verb: `read`.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The source of a blob failed while it was read.
+    #[error("cannot read the source of the blob {what}")]
+    Source {
+        /// Digest, or what is known instead.
+        what: String,
+        /// What the source said.
+        #[source]
+        source: io::Error,
+    },
+    /// Nothing at that path is a bundle or a part of one.
+    #[error("{} is not a Landfall bundle, and holds none", .0.display())]
+    BundleNotFound(PathBuf),
+    /// Several bundles lie in one folder.
+    #[error("{} holds several bundles: {}", folder.display(), names.join(", "))]
+    SeveralBundles {
+        /// Where.
+        folder: PathBuf,
+        /// First files of each.
+        names: Vec<String>,
+    },
+    /// A part is not there.
+    #[error("the part of the bundle that begins at byte {offset} is missing: no file of {} is it (expected {name})", folder.display())]
+    PartMissing {
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// What it is usually named.
+        name: String,
+        /// Its first byte in the stream.
+        offset: u64,
+    },
+    /// A file bears the name of a part but is not that part.
+    #[error("{} is not the part of this bundle that begins at byte {offset}", path.display())]
+    PartForeign {
+        /// The file.
+        path: PathBuf,
+        /// Where the part it is named like begins in the stream.
+        offset: u64,
+    },
+    /// A byte of the stream is not what was signed.
+    #[error("{} is damaged at byte {part_offset}: {what} (byte {offset} of the bundle)", part.display())]
+    Damaged {
+        /// The file.
+        part: PathBuf,
+        /// First byte, in that file, of what was checked as one.
+        part_offset: u64,
+        /// The same in the stream.
+        offset: u64,
+        /// Which header, blob or chunk.
+        what: String,
+    },
+    /// Bytes follow the bundle's end.
+    #[error("{} holds {surplus} bytes after the end of the bundle", path.display())]
+    TrailingData {
+        /// The last part.
+        path: PathBuf,
+        /// Bytes too many.
+        surplus: u64,
+    },
+    /// The one file is shorter than its head says.
+    #[error("{} ends {missing} bytes before the end of the bundle", path.display())]
+    Short {
+        /// The file.
+        path: PathBuf,
+        /// Bytes too few.
+        missing: u64,
+    },
+    /// A source delivered other bytes than their digest names.
+    #[error("the source of {expected} delivered {found}")]
+    BlobMismatch {
+        /// What was asked for.
+        expected: Sha256,
+        /// What came: digest or size.
+        found: String,
+    },
+    /// A blob is not in the store.
+    #[error("{digest} is not in the store {}", store.display())]
+    BlobMissing {
+        /// Which.
+        digest: Sha256,
+        /// Root of the store.
+        store: PathBuf,
+    },
+    /// A file of the store is not what its name or record says.
+    #[error("{} is damaged: {what}", path.display())]
+    StoreDamaged {
+        /// The file.
+        path: PathBuf,
+        /// How.
+        what: String,
+    },
+    /// What was written to the media came back changed.
+    #[error("{} did not return what was written to it, at byte {part_offset}: {what}", part.display())]
+    ReadBack {
+        /// The file.
+        part: PathBuf,
+        /// First byte, in that file, of what was checked as one.
+        part_offset: u64,
+        /// Which header, blob or chunk.
+        what: String,
+    },
+    /// A file of the output's name is there.
+    #[error("{} is already there", .0.display())]
+    OutputExists(PathBuf),
+    /// Landfall's own mistake.
+    #[error("media: {0}")]
+    Bug(String),
+}
+
+impl MediaError {
+    /// Whether the process must end, because a disk cannot be trusted any more.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Durable(error) if error.is_fatal())
+    }
+
+    pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { operation, path: path.to_owned(), source }
+    }
+}
+
+impl From<SyncFailed> for MediaError {
+    fn from(failed: SyncFailed) -> Self {
+        Self::Durable(DurableError::Sync(failed))
+    }
+}
+
+impl Coded for MediaError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Durable(error) => error.code(),
+            Self::Io { source, .. } if is_out_of_space(source) => codes::NO_SPACE,
+            Self::Io { .. } | Self::Source { .. } => codes::MEDIA_IO,
+            Self::BundleNotFound(_) => codes::BUNDLE_NOT_FOUND,
+            Self::SeveralBundles { .. } => codes::SEVERAL_BUNDLES,
+            Self::PartMissing { .. } => codes::PART_MISSING,
+            Self::PartForeign { .. } => codes::PART_FOREIGN,
+            Self::Damaged { .. } => codes::PAYLOAD_DAMAGED,
+            Self::TrailingData { .. } => codes::SURPLUS_DATA,
+            Self::Short { .. } => codes::BUNDLE_SHORT,
+            Self::BlobMismatch { .. } => codes::BLOB_MISMATCH,
+            Self::BlobMissing { .. } => codes::BLOB_MISSING,
+            Self::StoreDamaged { .. } => codes::STORE_DAMAGED,
+            Self::ReadBack { .. } => codes::READ_BACK_FAILED,
+            Self::OutputExists(_) => codes::OUTPUT_EXISTS,
+            Self::Bug(_) => codes::BUG,
+        }
+    }
+}
+
+/// Attaches operation and path to an error of the kernel.
+pub(crate) trait At<T> {
+    /// `operation` is a verb.
+    fn at(self, operation: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, operation: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| MediaError::io(operation, path, source))
+    }
+}
