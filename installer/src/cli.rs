@@ -1,0 +1,198 @@
+//! Arguments, and nothing else: commands receive resolved values.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// One signed bundle, one command, a real cluster at a site without a network.
+#[derive(Debug, Parser)]
+#[command(name = "landfall", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Report as JSON on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say more on standard error; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make and look at keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Resolve what a release names against its registries, and pin it in the lock.
+    Lock(LockArguments),
+    /// Fetch, render and pack a release into one signed bundle.
+    Build(BuildArguments),
+    /// Show what a bundle or its head says of itself; believes nothing and needs no trust.
+    Inspect(InspectArguments),
+    /// Check every byte of a bundle against a root that came another way.
+    Verify(VerifyArguments),
+    /// Install a bundle on this machine.
+    Install(InstallArguments),
+    /// Continue the operation that was interrupted.
+    Resume(ResumeArguments),
+    /// Say what runs here, and why not where it does not.
+    Status,
+    /// Take everything back that Landfall brought to this machine.
+    Uninstall(UninstallArguments),
+    /// The host agent.
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print docs/ERRORS.md from the registry of codes.
+    #[command(hide = true)]
+    Errors,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a cosign key pair and root document 1, which trusts it for every role.
+    New(KeyNewArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyNewArguments {
+    /// Folder that receives `cosign.key`, `cosign.pub` and `1.root.json`; nothing there is overwritten.
+    #[arg(long, default_value = ".")]
+    pub(crate) output: PathBuf,
+    /// Mark the root as for development: every command names it, and it may sign images assembled for tests.
+    #[arg(long)]
+    pub(crate) development: bool,
+    /// Kind of key.
+    #[arg(long, value_enum, default_value_t = KeyKind::EcdsaP256)]
+    pub(crate) kind: KeyKind,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum KeyKind {
+    /// What cosign makes by default.
+    EcdsaP256,
+    /// Ed25519.
+    Ed25519,
+}
+
+/// Where a release's inputs come from.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArguments {
+    /// The lock, instead of the one that the release names.
+    #[arg(long)]
+    pub(crate) lock: Option<PathBuf>,
+    /// Mirrors and their credentials, instead of upstream's registries.
+    #[arg(long)]
+    pub(crate) registries: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LockArguments {
+    /// Folder with `release.yaml`.
+    pub(crate) release: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    /// File that receives the lock, instead of the one it was read from.
+    #[arg(long)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArguments {
+    /// Folder with `release.yaml`.
+    pub(crate) release: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    /// The cosign private key that signs; its password comes from LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD.
+    #[arg(long)]
+    pub(crate) key: PathBuf,
+    /// Folder with the root documents, `1.root.json` and on.
+    #[arg(long)]
+    pub(crate) roots: PathBuf,
+    /// Folder that receives the bundle, its head, SHA256SUMS and the transfer sheet; `-` writes the bundle alone to
+    /// standard output.
+    #[arg(long)]
+    pub(crate) output: PathBuf,
+    /// Size of a part: `fat32`, or bytes with an optional KiB, MiB or GiB. Without it the bundle is one file.
+    #[arg(long)]
+    pub(crate) part_size: Option<String>,
+    /// The vendor's content store; a rebuild fetches only what is new.
+    #[arg(long, env = "LANDFALL_STORE")]
+    pub(crate) store: Option<PathBuf>,
+    /// The static `landfall` that travels in the bundle, instead of this one.
+    #[arg(long)]
+    pub(crate) installer: Option<PathBuf>,
+    /// The kubectl that renders.
+    #[arg(long, default_value = "kubectl")]
+    pub(crate) kubectl: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// A bundle, one of its parts, the folder that holds them, or a head.
+    pub(crate) bundle: PathBuf,
+}
+
+/// Where trust comes from: never from the stick.
+#[derive(Debug, Args)]
+pub(crate) struct TrustArguments {
+    /// A root document, or the fingerprint of root document 1 as `sha256:…`, from a source other than the stick.
+    #[arg(long, value_name = "ROOT|FINGERPRINT")]
+    pub(crate) trust: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// A bundle, one of its parts, or the folder that holds them.
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstallArguments {
+    /// A bundle, one of its parts, or the folder that holds them; with `--dry-run` a head is enough.
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// The site's configuration.
+    #[arg(long)]
+    pub(crate) site: Option<PathBuf>,
+    /// Print the plan and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    /// Where the bundle is now, when staging is unfinished and the stick moved.
+    #[arg(long)]
+    pub(crate) bundle: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UninstallArguments {
+    /// Keep volumes and generated secrets.
+    #[arg(long)]
+    pub(crate) keep_data: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Supervise containerd and kubelet; run by systemd.
+    Run,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

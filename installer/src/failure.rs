@@ -1,0 +1,68 @@
+//! The error of a command: a code, what failed, why, and what to do next.
+
+use std::error::Error;
+
+use landfall_bundle_spec::{Code, Coded};
+
+/// An error on its way to the person at the keyboard.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    what: String,
+    causes: Vec<String>,
+    next: String,
+}
+
+impl Failure {
+    /// A failure that the command line itself found.
+    pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), causes: Vec::new(), next: code.fix.to_owned() }
+    }
+
+    /// The same with its causes, outermost first.
+    pub(crate) fn because(mut self, source: &dyn Error) -> Self {
+        let mut cause = Some(source);
+        while let Some(error) = cause {
+            self.causes.push(error.to_string());
+            cause = error.source();
+        }
+        self
+    }
+
+    /// The same with what to do next, where that is better known than in the registry of codes.
+    pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = next.into();
+        self
+    }
+
+    /// The entry of the registry.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What failed, and on what.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Why, outermost cause first.
+    pub(crate) fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// What to do next.
+    pub(crate) fn next_step(&self) -> &str {
+        &self.next
+    }
+}
+
+impl<E: Coded + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let next = error.hint().unwrap_or_else(|| error.code().fix.to_owned());
+        let failure = Self::new(error.code(), error.to_string()).next(next);
+        match error.source() {
+            Some(source) => failure.because(source),
+            None => failure,
+        }
+    }
+}

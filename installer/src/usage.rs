@@ -1,0 +1,39 @@
+//! What the kernel counted for this process, reported beside our own counters so that they can be held against it.
+
+use serde::Serialize;
+
+/// Figures of `/proc/self/io` and `/proc/self/status`, all in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct ProcessUsage {
+    /// Bytes asked for by read calls (`rchar`).
+    pub(crate) read_bytes: u64,
+    /// Bytes given to write calls (`wchar`).
+    pub(crate) written_bytes: u64,
+    /// Largest resident memory (`VmHWM`).
+    pub(crate) peak_memory_bytes: u64,
+}
+
+/// Reads the figures; what the kernel does not tell is zero.
+pub(crate) fn of_this_process() -> ProcessUsage {
+    let io = fs_err::read_to_string("/proc/self/io").unwrap_or_default();
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    ProcessUsage {
+        read_bytes: field(&io, "rchar:"),
+        written_bytes: field(&io, "wchar:"),
+        peak_memory_bytes: field(&status, "VmHWM:") * 1024,
+    }
+}
+
+fn field(text: &str, name: &str) -> u64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    value.and_then(|value| value.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_kernel_counts_this_process() {
+        let usage = super::of_this_process();
+        assert!(usage.read_bytes > 0 && usage.peak_memory_bytes > 1 << 20, "{usage:?}");
+    }
+}

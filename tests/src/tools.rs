@@ -1,0 +1,53 @@
+//! Cargo's companions, built once per machine from their pinned versions.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::cache::cache_root;
+use crate::workspace::{self, cargo};
+
+/// Name and version of each tool.
+const TOOLS: &[(&str, &str)] = &[("cargo-deny", "0.20.2"), ("cargo-machete", "0.9.2")];
+
+fn folder() -> Result<PathBuf> {
+    Ok(cache_root()?.join("tools"))
+}
+
+/// Builds what is missing, for the host's own target: these tools do not ship.
+pub fn ensure() -> Result<()> {
+    for (name, version) in TOOLS {
+        let marker = folder()?.join(format!(".{name}-{version}"));
+        if marker.exists() {
+            continue;
+        }
+        let host = host_target()?;
+        let specification = format!("{name}@{version}");
+        workspace::run(cargo().args(["install", "--locked", "--quiet", "--target", &host, "--root"]).arg(folder()?).arg(specification))?;
+        std::fs::File::create(&marker).with_context(|| format!("cannot mark {}", marker.display()))?;
+    }
+    Ok(())
+}
+
+fn host_target() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output().context("cannot start rustc")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned).context("rustc names no host")
+}
+
+fn tool(name: &str) -> Result<Command> {
+    let mut command = Command::new(folder()?.join("bin").join(name));
+    command.current_dir(workspace::root());
+    Ok(command)
+}
+
+/// `cargo-deny`, in the project's root.
+pub fn cargo_deny() -> Result<Command> {
+    tool("cargo-deny")
+}
+
+/// `cargo-machete`, in the project's root.
+pub fn cargo_machete() -> Result<Command> {
+    tool("cargo-machete")
+}

@@ -1,0 +1,37 @@
+//! The project's own tree: where it is, and how its programs are built.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// The target that ships, and for which everything is built (`.cargo/config.toml`).
+pub const TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// The root of the project's tree.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// The cargo that runs this program, or the one in `PATH`.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs a command, its output passed through, and fails when it fails.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(())
+}
+
+/// Builds `landfall` and returns the path of the program: static, and the same for tests, demo and bundle.
+pub fn landfall() -> Result<PathBuf> {
+    run(cargo().args(["build", "--quiet", "--package", "landfall", "--bin", "landfall"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let program = target.join(TARGET).join("debug").join("landfall");
+    ensure!(program.is_file(), "cargo built no {}", program.display());
+    Ok(program)
+}
