@@ -120,6 +120,7 @@ codes! {
     INVALID_PUBLIC_KEY = "LF1112", Refused, "A public key is not a P-256 or Ed25519 key in its one encoding", "Use a key made by `landfall key new` or `cosign generate-key-pair`.";
     PRIVATE_KEY = "LF1113", Usage, "The private key cannot be used", "Check the key file and its password.";
     ROOT_MISSING = "LF1114", Usage, "There is no root document for the signature", "Pass the folder that holds the vendor's root documents.";
+    ROLLBACK_REFUSED = "LF1120", Refused, "The release is older than one that this site has run", "Use a bundle whose counter is not lower; the site goes back only to releases of its own history.";
     // LF12: media and parts.
     MEDIA_IO = "LF1201", Resumable, "A file could not be read or written", "Check the disk or stick and the permissions of the named path, then run the same command again.";
     NO_SPACE = "LF1202", Resumable, "The disk or stick is full", "Free space on the named file system or use a larger stick, then run the same command again.";
@@ -169,6 +170,22 @@ codes! {
     SITE_TARGET = "LF3105", Usage, "A value of the release has no field to go to", "The release is at fault: ask its vendor for a corrected one.";
     SITE_SCHEMA = "LF3106", Usage, "The release's schema of the site configuration is unusable", "The release is at fault: ask its vendor for a corrected one.";
     // LF40: journal and engine.
+    JOURNAL_IO = "LF4001", Resumable, "The journal cannot be read or written", "Check the disk of the data folder and its free space, then run `landfall resume`.";
+    JOURNAL_SYNC = "LF4002", Resumable, "The disk failed to keep the journal", "Check the disk and the kernel's log; then start the machine again and run `landfall resume`.";
+    JOURNAL_MISSING = "LF4003", Stuck, "The data folder holds a site, but its journal is missing", "Restore the journal from a copy of the data folder; without it Landfall cannot know what to continue or to take back.";
+    JOURNAL_CORRUPT = "LF4004", Stuck, "The journal is damaged", "Keep a copy of the data folder, restore the journal from a backup, and send the damaged one with a report.";
+    JOURNAL_NEWER = "LF4005", Usage, "The journal was written by a newer Landfall", "Use the newer `landfall`, which the site keeps below its data folder.";
+    SITE_BUSY = "LF4006", NotReady, "Another operation runs on this site", "Wait for it to end; `landfall status` shows how far it is.";
+    STEP_FOREIGN = "LF4007", Stuck, "A step found something that is not Landfall's", "Move away what the message names if it is not needed, then run `landfall resume`; or `landfall uninstall` to go back.";
+    UNDO_FAILED = "LF4008", Stuck, "A step could not be taken back", "Remove the cause that the message names, then run `landfall uninstall` again; steps before it are still in place.";
+    UNDO_IMPOSSIBLE = "LF4009", Stuck, "A step that cannot be taken back has been done", "Ask the vendor how to go on from here; nothing was changed by this attempt.";
+    ENGINE_MISSING = "LF4010", Usage, "The operation belongs to another landfall, which is not there", "Run the `landfall` that began the operation; it came with the bundle.";
+    OPERATION_OPEN = "LF4011", Resumable, "An operation is unfinished", "Run `landfall resume` to finish it, or `landfall uninstall` to take it back.";
+    ALREADY_INSTALLED = "LF4012", Usage, "A release is installed on this machine already", "Run `landfall status`; to start over, run `landfall uninstall` first.";
+    NOTHING_TO_RESUME = "LF4013", Usage, "There is no unfinished operation", "Run `landfall status` to see what is installed.";
+    MARKS_UNREADABLE = "LF4014", Stuck, "The marks of installed releases cannot be read", "Restore one of the two files named from a backup.";
+    SITE_IO = "LF4015", Resumable, "A file of the site cannot be read or written", "Check the disk and the path named, then run the same command again.";
+    UNINSTALLING = "LF4016", Resumable, "The site is being uninstalled", "Run `landfall uninstall` to finish.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the path named, then run `landfall resume`.";
     NODE_SYNC = "LF4102", Resumable, "A filesystem of the host cannot be synced", "Check the disk and the kernel's log, then run `landfall resume`.";

@@ -1,6 +1,8 @@
 //! What install, resume and uninstall share: a pure plan, a journal that is written before every act, an engine that
 //! decides nothing, and one file per step.
 
+pub mod cluster;
+pub mod journal;
 pub mod plan;
 pub mod site;
 pub mod step;

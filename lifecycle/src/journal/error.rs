@@ -1,0 +1,169 @@
+//! Why a journal cannot be used: missing, corrupt and newer are three different errors.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::{Code, Coded, codes};
+use landfall_media::durable::DurableError;
+
+use super::folder::Holder;
+use super::record::DecodeError;
+use super::state::Illegal;
+
+/// Why a journal cannot be used, and which one.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0)]
+pub struct JournalError(#[from] Box<JournalErrorKind>);
+
+/// The kinds of [`JournalError`].
+#[derive(Debug, thiserror::Error)]
+pub enum JournalErrorKind {
+    /// The folder or the file cannot be read or written.
+    #[error("cannot {act} {}", .path.display())]
+    Io {
+        /// What was tried.
+        act: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The folder or the file cannot be changed durably.
+    #[error("cannot change {}", .path.display())]
+    Durable {
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: DurableError,
+    },
+    /// A write could not be made durable. The process must end: the kernel may have dropped the data and marked it
+    /// clean, so that another try would succeed without it.
+    #[error("cannot make {} durable", .path.display())]
+    Sync {
+        /// The journal.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The journal must not be used any more, since an earlier write to it failed.
+    #[error("an earlier write to {} failed", .path.display())]
+    Poisoned {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// There is a site, but no journal.
+    #[error("{} holds a site, but its journal {} is missing", .data.display(), .folder.display())]
+    Missing {
+        /// The data folder.
+        data: PathBuf,
+        /// Where the journal should be.
+        folder: PathBuf,
+    },
+    /// The journal does not hold what was written.
+    #[error("{} is damaged", .path.display())]
+    Corrupt {
+        /// The journal.
+        path: PathBuf,
+        /// How.
+        source: DecodeError,
+    },
+    /// A valid record holds what this program cannot read.
+    #[error("{}, record {sequence}, cannot be understood", .path.display())]
+    Payload {
+        /// The journal.
+        path: PathBuf,
+        /// Sequence of the record.
+        sequence: u64,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A valid record says what cannot have happened.
+    #[error("{}, record {sequence}, contradicts the records before it", .path.display())]
+    Contradiction {
+        /// The journal.
+        path: PathBuf,
+        /// Sequence of the record.
+        sequence: u64,
+        /// How.
+        source: Illegal,
+    },
+    /// The journal was written by a later version.
+    #[error("{} was written by a newer landfall", .path.display())]
+    Newer {
+        /// The journal.
+        path: PathBuf,
+        /// Which version.
+        source: DecodeError,
+    },
+    /// The engine asked for what the state does not allow.
+    #[error("an event does not fit the journal {}", .path.display())]
+    Illegal {
+        /// The journal.
+        path: PathBuf,
+        /// Why.
+        source: Illegal,
+    },
+    /// An event cannot be written as JSON, or is too large.
+    #[error("an event cannot be written to {}: {reason}", .path.display())]
+    Unwritable {
+        /// The journal.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Another process runs an operation on this site.
+    #[error("{holder} runs on this site")]
+    Busy {
+        /// The first one.
+        holder: Holder,
+    },
+}
+
+impl JournalError {
+    /// What kind of error it is.
+    pub fn kind(&self) -> &JournalErrorKind {
+        &self.0
+    }
+
+    /// Whether the process must end without another write, since the disk lost data.
+    pub fn is_fatal(&self) -> bool {
+        match &*self.0 {
+            JournalErrorKind::Sync { .. } | JournalErrorKind::Poisoned { .. } => true,
+            JournalErrorKind::Durable { source, .. } => source.is_fatal(),
+            _ => false,
+        }
+    }
+
+    pub(super) fn durable(path: &Path, source: DurableError) -> Self {
+        JournalErrorKind::Durable { path: path.to_owned(), source }.into()
+    }
+
+    pub(super) fn io(act: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        JournalErrorKind::Io { act, path: path.into(), source }.into()
+    }
+}
+
+impl From<JournalErrorKind> for JournalError {
+    fn from(kind: JournalErrorKind) -> Self {
+        Self(Box::new(kind))
+    }
+}
+
+impl Coded for JournalError {
+    fn code(&self) -> Code {
+        match &*self.0 {
+            JournalErrorKind::Durable { source, .. } if !source.is_fatal() => source.code(),
+            JournalErrorKind::Io { .. } => codes::JOURNAL_IO,
+            JournalErrorKind::Durable { .. } | JournalErrorKind::Sync { .. } | JournalErrorKind::Poisoned { .. } => {
+                codes::JOURNAL_SYNC
+            }
+            JournalErrorKind::Missing { .. } => codes::JOURNAL_MISSING,
+            JournalErrorKind::Corrupt { .. }
+            | JournalErrorKind::Payload { .. }
+            | JournalErrorKind::Contradiction { .. } => codes::JOURNAL_CORRUPT,
+            JournalErrorKind::Newer { .. } => codes::JOURNAL_NEWER,
+            JournalErrorKind::Illegal { .. } | JournalErrorKind::Unwritable { .. } => codes::BUG,
+            JournalErrorKind::Busy { .. } => codes::SITE_BUSY,
+        }
+    }
+}

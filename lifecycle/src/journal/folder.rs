@@ -1,0 +1,218 @@
+//! The folder of journals: one file per operation, numbered, the history kept; and the lock that admits one operation.
+
+use std::fmt;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use fs_err::{File, OpenOptions};
+use jiff::Timestamp;
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+
+use super::error::{JournalError, JournalErrorKind};
+use super::storage::FileStorage;
+use super::{Journal, Pins, Replay, first_record};
+use crate::plan::Operation;
+
+/// The file that is under `flock` while an operation runs.
+const LOCK_NAME: &str = "lock";
+
+/// Ends the names of journals.
+const JOURNAL_SUFFIX: &str = ".journal";
+
+/// Who runs an operation, for the message to the second one. No decision depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// What it does: `install`, `resume`, `uninstall`.
+    pub operation: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it began.
+    pub started: Timestamp,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.pid == 0 {
+            return formatter.write_str("another operation");
+        }
+        write!(formatter, "`landfall {}` (process {}, since {:.0})", self.operation, self.pid, self.started)
+    }
+}
+
+/// The right to change the site: held by one process at a time, given up when dropped or when the process dies.
+#[derive(Debug)]
+pub struct SiteLock {
+    file: File,
+}
+
+impl Drop for SiteLock {
+    fn drop(&mut self) {
+        // What the file says is for people and is meaningless once the lock is free.
+        let _emptied = self.file.set_len(0);
+    }
+}
+
+/// A journal by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalFile {
+    /// 1 for the first operation of the site.
+    pub number: u64,
+    /// What the operation does.
+    pub operation: Operation,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// All journals of a site.
+#[derive(Debug, Clone)]
+pub struct JournalFolder {
+    path: PathBuf,
+}
+
+impl JournalFolder {
+    /// The folder at `path`, which need not exist.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The journals in the order of their operations. Changes nothing.
+    pub fn list(&self) -> Result<Vec<JournalFile>, JournalError> {
+        let entries = match fs_err::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(JournalError::io("list", &self.path, error)),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| JournalError::io("list", &self.path, error))?;
+            files.extend(parse_name(&entry.file_name().to_string_lossy(), entry.path()));
+        }
+        files.sort_by_key(|file| file.number);
+        Ok(files)
+    }
+
+    /// The journal of the latest operation. Changes nothing.
+    pub fn latest(&self) -> Result<Option<JournalFile>, JournalError> {
+        Ok(self.list()?.pop())
+    }
+
+    /// What a journal says. Changes nothing, and needs no lock: an append in progress reads as a torn record.
+    pub fn read(&self, file: &JournalFile) -> Result<Replay, JournalError> {
+        let bytes = fs_err::read(&file.path).map_err(|error| JournalError::io("read", &file.path, error))?;
+        Replay::of(&bytes, &file.path)
+    }
+
+    /// Who runs an operation now, if someone does. Changes nothing.
+    pub fn holder(&self) -> Option<Holder> {
+        let mut file = File::open(self.path.join(LOCK_NAME)).ok()?;
+        match file.file().try_lock_shared() {
+            Err(std::fs::TryLockError::WouldBlock) => Some(read_holder(&mut file)),
+            _ => None,
+        }
+    }
+
+    /// Makes the folder, durably, and takes the right to change the site, or says who has it.
+    pub fn lock(&self, operation: &str) -> Result<SiteLock, JournalError> {
+        durable::create_folder_with_mode(&self.path, 0o700)
+            .map_err(|error| JournalError::durable(&self.path, error))?;
+        let path = self.path.join(LOCK_NAME);
+        let failed = |error| JournalError::io("lock", &path, error);
+        loop {
+            let mut file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+            match file.file().try_lock() {
+                Ok(()) => {}
+                Err(std::fs::TryLockError::WouldBlock) => {
+                    return Err(JournalErrorKind::Busy { holder: read_holder(&mut file) }.into());
+                }
+                Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+            }
+            // An uninstall that ended in between removed the file that we locked: then the lock is another one.
+            if is_same_file(&file, &path).map_err(failed)? {
+                let holder =
+                    Holder { operation: operation.to_owned(), pid: std::process::id(), started: Timestamp::now() };
+                let text = serde_json::to_vec(&holder).map_err(|error| failed(error.into()))?;
+                file.set_len(0).and_then(|()| file.write_all(&text)).map_err(failed)?;
+                return Ok(SiteLock { file });
+            }
+        }
+    }
+
+    /// Begins the journal of a new operation: when this returns, the file with record 0 is durable under its name. A
+    /// power cut before leaves no journal.
+    pub fn create(&self, _lock: &SiteLock, pins: Pins) -> Result<Journal, JournalError> {
+        let number = self.latest()?.map_or(1, |file| file.number + 1);
+        let path = self.path.join(format!("{number:06}-{}{JOURNAL_SUFFIX}", operation_name(pins.operation)));
+        let bytes = first_record(pins, &path)?;
+        durable::write_file(&path, &bytes, 0o600).map_err(|error| JournalError::durable(&path, error))?;
+        Self::open_path(&path)
+    }
+
+    /// Continues a journal.
+    pub fn open(&self, _lock: &SiteLock, file: &JournalFile) -> Result<Journal, JournalError> {
+        Self::open_path(&file.path)
+    }
+
+    fn open_path(path: &Path) -> Result<Journal, JournalError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(|error| JournalError::io("open", path, error))?;
+        Journal::load(FileStorage::new(file), path)
+    }
+
+    /// Removes the folder with all journals, the latest one last, and gives the lock up. For the very end of an
+    /// uninstall; a rerun after a power cut completes it.
+    pub fn remove(&self, lock: SiteLock) -> Result<(), JournalError> {
+        let failed = |error| JournalError::durable(&self.path, error);
+        durable::remove_leftovers(&self.path).map_err(failed)?;
+        for file in self.list()? {
+            durable::remove_file(&file.path).map_err(failed)?;
+        }
+        durable::remove_file(&self.path.join(LOCK_NAME)).map_err(failed)?;
+        drop(lock);
+        durable::remove_folder(&self.path).map_err(failed)
+    }
+}
+
+fn operation_name(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Install => "install",
+        Operation::Uninstall => "uninstall",
+    }
+}
+
+fn parse_name(name: &str, path: PathBuf) -> Option<JournalFile> {
+    let (number, operation) = name.strip_suffix(JOURNAL_SUFFIX)?.split_once('-')?;
+    let operation = [Operation::Install, Operation::Uninstall]
+        .into_iter()
+        .find(|candidate| operation_name(*candidate) == operation)?;
+    Some(JournalFile { number: number.parse().ok()?, operation, path })
+}
+
+fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {
+    let held = file.metadata()?;
+    match fs_err::metadata(path) {
+        Ok(named) => Ok((held.dev(), held.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn read_holder(file: &mut File) -> Holder {
+    let unknown = Holder { operation: String::new(), pid: 0, started: Timestamp::UNIX_EPOCH };
+    let mut text = Vec::new();
+    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text));
+    read.ok().and_then(|_| serde_json::from_slice(&text).ok()).unwrap_or(unknown)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+use std::process::Command;
+
+use landfall_bundle_spec::{Coded, Sha256, codes};
+use serde_json::Value;
+
+use super::*;
+use crate::journal::{Event, PinnedTrust};
+use crate::plan::StepId;
+
+fn pins() -> Pins {
+    let trust = PinnedTrust {
+        fingerprint: Sha256([1; 32]),
+        root_version: 1,
+        development: true,
+        came: "fingerprint on the command line".to_owned(),
+    };
+    Pins {
+        operation: Operation::Install,
+        bundle: Sha256([2; 32]),
+        release: "starter".to_owned(),
+        version: "1.0.0".to_owned(),
+        counter: 1,
+        configuration: Sha256([3; 32]),
+        engine: Sha256([4; 32]),
+        trust,
+        media: "/media/stick".into(),
+        steps: vec![StepId("stage".to_owned())],
+        plan: "{}".to_owned(),
+    }
+}
+
+#[test]
+fn journals_are_numbered_kept_and_continued() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = JournalFolder::at(temporary.path().join("data/journal"));
+    assert_eq!(folder.list().unwrap(), []);
+    assert!(folder.holder().is_none());
+    assert!(!folder.path().exists(), "looking changes nothing");
+
+    let lock = folder.lock("install").unwrap();
+    let mut journal = folder.create(&lock, pins()).unwrap();
+    let step = StepId("stage".to_owned());
+    assert_eq!(journal.append(Event::Prepared { step: step.clone(), before: Value::Null }).unwrap(), 1);
+    drop(journal);
+
+    let file = folder.latest().unwrap().unwrap();
+    assert!(file.path.ends_with("000001-install.journal"));
+    let replay = folder.read(&file).unwrap();
+    assert_eq!((replay.entries.len(), replay.last_sequence(), replay.torn_bytes), (2, 1, 0));
+    let mut journal = folder.open(&lock, &file).unwrap();
+    assert_eq!(journal.append(Event::Started { step }).unwrap(), 2);
+    assert_eq!(*journal.pins().unwrap(), pins());
+
+    let second = folder.create(&lock, pins()).unwrap();
+    assert!(second.path().ends_with("000002-install.journal"));
+    assert_eq!(folder.list().unwrap().len(), 2);
+
+    folder.remove(lock).unwrap();
+    assert!(!folder.path().exists());
+}
+
+#[test]
+fn a_torn_record_is_cut_off_on_disk() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = JournalFolder::at(temporary.path());
+    let lock = folder.lock("install").unwrap();
+    let path = folder.create(&lock, pins()).unwrap().path().to_owned();
+    let whole = fs_err::read(&path).unwrap();
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(&whole[..70]).unwrap();
+
+    let file = folder.latest().unwrap().unwrap();
+    assert_eq!(folder.read(&file).unwrap().torn_bytes, 70);
+    let mut journal = folder.open(&lock, &file).unwrap();
+    assert_eq!(fs_err::read(&path).unwrap(), whole);
+    journal.append(Event::UndoRequested { keep_data: false }).unwrap();
+    assert_eq!(folder.read(&file).unwrap().torn_bytes, 0);
+}
+
+#[test]
+fn corrupt_and_newer_are_different_errors() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = JournalFolder::at(temporary.path());
+    let lock = folder.lock("install").unwrap();
+    let path = folder.create(&lock, pins()).unwrap().path().to_owned();
+    let file = folder.latest().unwrap().unwrap();
+    let mut bytes = fs_err::read(&path).unwrap();
+    let code_of = |bytes: &[u8]| {
+        durable::write_file(&path, bytes, 0o600).unwrap();
+        folder.open(&lock, &file).unwrap_err().code()
+    };
+    bytes[60] ^= 1;
+    assert_eq!(code_of(&bytes), codes::JOURNAL_CORRUPT);
+    bytes[60] ^= 1;
+    bytes[4] = 2;
+    for covered in [49, bytes.len() - 4] {
+        let crc = crc32c::crc32c(&bytes[..covered]).to_le_bytes();
+        bytes[covered..covered + 4].copy_from_slice(&crc);
+    }
+    assert_eq!(code_of(&bytes), codes::JOURNAL_NEWER);
+}
+
+#[test]
+fn a_valid_record_that_cannot_have_happened_is_corrupt() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("000001-install.journal");
+    let mut bytes = first_record(pins(), &path).unwrap();
+    let tail = crate::journal::record::decode(&bytes).unwrap().tail;
+    let payload = crate::journal::payload_of(Event::Committed).unwrap();
+    bytes.extend(crate::journal::record::encode(&payload, tail).0);
+    let error = Replay::of(&bytes, &path).unwrap_err();
+    assert_eq!(error.code(), codes::JOURNAL_CORRUPT);
+    assert!(matches!(error.kind(), JournalErrorKind::Contradiction { sequence: 1, .. }), "{error:?}");
+}
+
+/// Another process holds the lock: `flock` itself, from util-linux, which writes nothing into the file.
+#[test]
+fn a_second_operation_names_the_first() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = JournalFolder::at(temporary.path());
+    let lock = folder.lock("install").unwrap();
+    let busy = folder.lock("uninstall").unwrap_err();
+    assert_eq!(busy.code(), codes::SITE_BUSY);
+    let text = busy.to_string();
+    let expected = format!("`landfall install` (process {}, since ", std::process::id());
+    assert!(text.starts_with(&expected) && text.ends_with(") runs on this site"), "{text}");
+    assert_eq!(folder.holder().unwrap().pid, std::process::id());
+    let path = folder.path().join(LOCK_NAME);
+    let flock = || Command::new("flock").arg("--nonblock").arg(&path).arg("true").status().unwrap().success();
+    assert!(!flock(), "another process sees the lock");
+    drop(lock);
+    assert!(flock(), "and its end");
+    assert_eq!(fs_err::metadata(&path).unwrap().len(), 0);
+    assert!(folder.holder().is_none());
+    folder.lock("uninstall").unwrap();
+}
+
+#[test]
+fn a_lock_of_a_removed_folder_is_no_lock() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = JournalFolder::at(temporary.path().join("journal"));
+    let first = folder.lock("uninstall").unwrap();
+    folder.remove(first).unwrap();
+    let second = folder.lock("install").unwrap();
+    assert_eq!(folder.lock("install").unwrap_err().code(), codes::SITE_BUSY);
+    drop(second);
+}

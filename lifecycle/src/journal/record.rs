@@ -1,0 +1,178 @@
+//! The framing of a record, and what the bytes of a journal mean.
+//!
+//! ```text
+//! magic 4 · version 1 · payload length 4 · sequence 8 · previous hash 32 · CRC32C 4 · payload · CRC32C 4
+//! ```
+//! Numbers are little-endian. The previous hash is the SHA-256 of the whole record before, zeros for record 0. Each CRC
+//! covers all of the record that precedes it; the first one says whether the length can be believed.
+//! This framing is frozen: a later version may change what payloads mean, never how a record is found and checked, so
+//! that a flipped version byte is damage and not a newer journal.
+//!
+//! Threats, and what meets them:
+//! - a power cut in the middle of an append: the last record is incomplete and nothing follows it: torn, cut off;
+//! - a flipped bit, also in a length: whatever is invalid is torn only if no valid record begins anywhere after it, and
+//!   if an intact header does not say that the record ends before the file does; the magic holds a byte that UTF-8
+//!   never has, so no payload looks like a record;
+//! - a record removed, repeated or moved: sequence and previous hash do not fit: corrupt;
+//! - record 0 is put in place by a rename after its sync, so a torn record 0 cannot be: corrupt.
+
+use sha2::{Digest, Sha256};
+
+/// Begins every record; `0xFF` occurs in no UTF-8 text.
+const MAGIC: [u8; 4] = [0xFF, b'L', b'F', b'J'];
+
+/// The version that this code writes and understands.
+pub const VERSION: u8 = 1;
+
+const LENGTH_AT: usize = 5;
+const SEQUENCE_AT: usize = 9;
+const PREVIOUS_AT: usize = 17;
+const HEADER_CRC_AT: usize = 49;
+const PAYLOAD_AT: usize = 53;
+const CRC_BYTES: usize = 4;
+
+/// Where a journal ends, and what the next record must carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tail {
+    /// Sequence of the next record.
+    pub sequence: u64,
+    /// Hash of the last record.
+    pub previous: [u8; 32],
+}
+
+/// What the bytes of a journal hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decoded {
+    /// Payloads of the valid records, in order.
+    pub payloads: Vec<Vec<u8>>,
+    /// Bytes of the valid records.
+    pub valid_bytes: u64,
+    /// Bytes of a torn record after them; 0 if there is none.
+    pub torn_bytes: u64,
+    /// What the next record must carry.
+    pub tail: Tail,
+}
+
+/// Why the bytes are no journal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Something is invalid, and it is not a torn last record.
+    #[error("record {sequence}, at byte {offset}: {reason}")]
+    Corrupt {
+        /// Sequence of the record that should be there.
+        sequence: u64,
+        /// Where it should begin.
+        offset: usize,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A valid record of a later version.
+    #[error("record {sequence} is of version {version}, and this program reads up to {VERSION}")]
+    Newer {
+        /// Sequence of the record.
+        sequence: u64,
+        /// Its version.
+        version: u8,
+    },
+}
+
+/// The bytes of the record that follows `tail`, and the tail after it. A payload is at most 4 GiB − 1.
+pub fn encode(payload: &[u8], tail: Tail) -> (Vec<u8>, Tail) {
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let mut bytes = Vec::with_capacity(PAYLOAD_AT + payload.len() + CRC_BYTES);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.push(VERSION);
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(&tail.sequence.to_le_bytes());
+    bytes.extend_from_slice(&tail.previous);
+    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+    bytes.extend_from_slice(payload);
+    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+    let next = Tail { sequence: tail.sequence + 1, previous: Sha256::digest(&bytes).into() };
+    (bytes, next)
+}
+
+/// Reads all of a journal.
+pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    let mut decoded = Decoded::default();
+    let mut offset = 0;
+    while offset < bytes.len() || offset == 0 {
+        let sequence = decoded.tail.sequence;
+        let corrupt = |reason| DecodeError::Corrupt { sequence, offset, reason };
+        let Some(frame) = Frame::at(bytes, offset) else {
+            return match damage(bytes, offset) {
+                None => Ok(Decoded { torn_bytes: (bytes.len() - offset) as u64, ..decoded }),
+                Some(reason) => Err(corrupt(reason)),
+            };
+        };
+        if frame.version > VERSION {
+            return Err(DecodeError::Newer { sequence, version: frame.version });
+        }
+        if frame.sequence != sequence {
+            return Err(corrupt("its sequence does not follow the record before"));
+        }
+        if frame.previous != decoded.tail.previous {
+            return Err(corrupt("it does not continue the record before"));
+        }
+        offset = frame.end;
+        decoded.valid_bytes = offset as u64;
+        decoded.tail = Tail { sequence: sequence + 1, previous: Sha256::digest(frame.bytes).into() };
+        decoded.payloads.push(frame.payload.to_vec());
+    }
+    Ok(decoded)
+}
+
+/// Why the invalid bytes at `offset` are more than a torn last record; `None` if that is all they are.
+fn damage(bytes: &[u8], offset: usize) -> Option<&'static str> {
+    if offset == 0 {
+        return Some("the first record is incomplete or damaged");
+    }
+    if end_of(bytes, offset).is_some_and(|end| end < bytes.len()) {
+        return Some("it is damaged, and more follows");
+    }
+    let later = (offset + 1..bytes.len()).any(|later| Frame::at(bytes, later).is_some());
+    later.then_some("it is damaged, and valid records follow")
+}
+
+/// Where the record at `offset` ends, by its own length; `None` if no intact header is there.
+fn end_of(bytes: &[u8], offset: usize) -> Option<usize> {
+    let header = bytes.get(offset..offset.checked_add(PAYLOAD_AT)?)?;
+    let crc = crc32c::crc32c(&header[..HEADER_CRC_AT]).to_le_bytes();
+    if !header.starts_with(&MAGIC) || header[HEADER_CRC_AT..] != crc {
+        return None;
+    }
+    let length = u32::from_le_bytes(header[LENGTH_AT..SEQUENCE_AT].try_into().ok()?) as usize;
+    offset.checked_add(PAYLOAD_AT)?.checked_add(length)?.checked_add(CRC_BYTES)
+}
+
+/// A record whose CRC is right.
+struct Frame<'a> {
+    version: u8,
+    sequence: u64,
+    previous: [u8; 32],
+    payload: &'a [u8],
+    bytes: &'a [u8],
+    end: usize,
+}
+
+impl<'a> Frame<'a> {
+    fn at(all: &'a [u8], offset: usize) -> Option<Self> {
+        let end = end_of(all, offset)?;
+        let bytes = all.get(offset..end)?;
+        let (covered, crc) = bytes.split_at(bytes.len() - CRC_BYTES);
+        if crc32c::crc32c(covered).to_le_bytes() != crc {
+            return None;
+        }
+        Some(Self {
+            version: covered[MAGIC.len()],
+            sequence: u64::from_le_bytes(covered[SEQUENCE_AT..PREVIOUS_AT].try_into().ok()?),
+            previous: covered[PREVIOUS_AT..HEADER_CRC_AT].try_into().ok()?,
+            payload: &covered[PAYLOAD_AT..],
+            bytes,
+            end,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
