@@ -162,6 +162,25 @@ codes! {
     CREDENTIALS_REFUSED = "LF2105", Usage, "A registry refuses access", "Log in to the registry, so that the Docker configuration has its credentials.";
     PLAIN_HTTP_REFUSED = "LF2106", Usage, "Plain HTTP is only used for loopback or by configuration", "Use HTTPS, or set `plainHttp` in the registries file.";
     // LF30: site preflight.
+    NOT_ROOT = "LF3001", NotReady, "Landfall must run as root", "Run the same command as root.";
+    WRONG_PLATFORM = "LF3002", NotReady, "The bundle is for another processor architecture", "Ask the vendor for a bundle for this architecture, or use another machine.";
+    KERNEL_TOO_OLD = "LF3003", NotReady, "The kernel is too old", "Install a newer kernel of the operating system, or a supported operating system.";
+    SYSTEMD_MISSING = "LF3004", NotReady, "systemd does not run as pid 1", "Use a supported operating system, booted normally.";
+    CGROUPS_UNFIT = "LF3005", NotReady, "Control groups lack what Kubernetes needs", "Boot with the named controllers on.";
+    TOO_FEW_CORES = "LF3006", NotReady, "The machine has too few processor cores", "Use a machine with as many cores as the release needs.";
+    TOO_LITTLE_MEMORY = "LF3007", NotReady, "The machine has too little memory", "Use a machine with as much memory as the release needs.";
+    TOO_LITTLE_SPACE = "LF3008", NotReady, "A filesystem has too little free space", "Free space on the named filesystem, or mount a larger one there.";
+    TOO_FEW_INODES = "LF3009", NotReady, "A filesystem has too few free inodes", "Remove files from the named filesystem, or make it again with more inodes.";
+    READ_ONLY = "LF3010", NotReady, "A filesystem is mounted read-only", "Mount it for writing.";
+    PORT_IN_USE = "LF3011", NotReady, "Ports that Kubernetes needs are in use", "Stop the programs that listen on the named ports; `ss -ltnp` shows them.";
+    OTHER_KUBERNETES = "LF3012", NotReady, "Another Kubernetes or container runtime is on this machine", "Uninstall it with its own tool, or use another machine.";
+    BAD_HOSTNAME = "LF3013", NotReady, "The name of the host cannot be the name of a node", "Set a name of lower-case letters, digits, `-` and `.` with `hostnamectl set-hostname`.";
+    NO_ADDRESS = "LF3014", NotReady, "The host has no address that the cluster can use", "Connect and configure a network interface; it needs no way out.";
+    ADDRESS_AMBIGUOUS = "LF3015", NotReady, "The host has several addresses and no default route that tells which one to use", "Set `cluster.address` in the site configuration.";
+    ADDRESS_NOT_HERE = "LF3016", NotReady, "The address in the site configuration is not one of this host", "Correct `cluster.address` in the site configuration.";
+    RANGES_OVERLAP = "LF3017", NotReady, "An address range of the cluster overlaps a network of the host", "Set other ranges in the site configuration.";
+    MODULE_MISSING = "LF3018", NotReady, "The kernel lacks a module", "Install the package of the operating system that has the named module.";
+    CLOCK_WRONG = "LF3019", NotReady, "The clock stands before the release was built", "Set the clock with `timedatectl set-time`.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and who may read it.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";
@@ -188,7 +207,6 @@ codes! {
     UNINSTALLING = "LF4016", Resumable, "The site is being uninstalled", "Run `landfall uninstall` to finish.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the path named, then run `landfall resume`.";
-    NODE_SYNC = "LF4102", Resumable, "A filesystem of the host cannot be synced", "Check the disk and the kernel's log, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";
     NODE_TIMEOUT = "LF4104", Resumable, "A part of the node did not become ready in time", "Read the logs below /var/log/landfall, then run `landfall resume`.";
     NODE_BLOB = "LF4105", Resumable, "Staged content that a step needs is missing or damaged", "Connect the stick and run `landfall resume` with the bundle.";
@@ -196,6 +214,8 @@ codes! {
     NODE_RELEASE = "LF4107", Usage, "The release lacks a part that a node needs", "Ask the vendor: the release definition must name it in its node pack.";
     NODE_SETTINGS = "LF4108", Resumable, "The agent's settings cannot be read", "Run `landfall resume`, which writes them again.";
     NODE_CERTIFICATE = "LF4109", Resumable, "A certificate of the cluster cannot be read or renewed", "Read the agent's log below /var/log/landfall.";
+    NODE_NETWORK = "LF4110", Resumable, "The host's network configuration cannot be read or changed", "Check that the process is root and the interface is up, then run `landfall resume`.";
+    NODE_CLEANUP = "LF4111", Stuck, "Something that ran on the node does not go away", "Stop or unmount what the message names, then run `landfall uninstall` again.";
     // LF42: cluster and apply.
     CLUSTER_KUBECONFIG = "LF4201", Resumable, "The kubeconfig cannot be used", "Check that the control plane was brought up on this node, then run `landfall resume`.";
     CLUSTER_UNREACHABLE = "LF4202", Resumable, "The API server does not answer", "See whether it runs with `landfall status`, then run `landfall resume`.";

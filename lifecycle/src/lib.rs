@@ -2,7 +2,9 @@
 //! decides nothing, and one file per step.
 
 pub mod cluster;
+pub mod facts;
 pub mod journal;
+pub mod netlink;
 pub mod plan;
 pub mod site;
 pub mod step;

@@ -1,0 +1,178 @@
+//! Server-side apply: the API server merges what we declare and remembers that it is ours.
+//!
+//! Nothing is ever forced. A field that another manager set to another value is a conflict for a person to decide: once
+//! it has changed hands, nobody can tell whether they meant it.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use http::Method;
+use kube::core::Status;
+use serde_json::Value;
+
+use super::connection::{Call, parse};
+use super::labels::{FIELD_MANAGER, is_ours, manager_of};
+use super::retry::{Failure, is_field_conflict};
+use super::{Cluster, ClusterError, ObjectName};
+
+/// How long a kind may take to become known after its definition was established.
+const KIND_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How a live object compares to what we would apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// It does not exist.
+    Absent,
+    /// It is ours and applying it again would change nothing.
+    Same,
+    /// It is ours and applying would change it.
+    Different,
+    /// It belongs to somebody else.
+    NotOurs {
+        /// Whose it is.
+        manager: String,
+    },
+}
+
+/// A field that another manager owns with another value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldConflict {
+    /// The manager, as the API server names it.
+    pub manager: String,
+    /// The field, as `.spec.replicas`.
+    pub field: String,
+}
+
+impl fmt::Display for FieldConflict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} is owned by {}", self.field, self.manager)
+    }
+}
+
+impl Cluster {
+    /// Applies an object and returns it as it is afterwards. The API server has written it to etcd by then.
+    ///
+    /// An object that exists without Landfall's label is [`ClusterError::NotOurs`]; fields of other managers are
+    /// [`ClusterError::Conflict`].
+    pub fn apply(&self, object: &Value) -> Result<Value, ClusterError> {
+        let name = ObjectName::of(object)?;
+        self.wait_for_kind(&name)?;
+        if let Some(live) = self.get(&name)?.filter(|live| !is_ours(live)) {
+            return Err(ClusterError::NotOurs { object: name, manager: manager_of(&live) });
+        }
+        self.patch(&name, object, false)
+    }
+
+    /// How a live object compares to what [`Cluster::apply`] would make of it. Changes nothing.
+    pub fn compare(&self, object: &Value) -> Result<Applied, ClusterError> {
+        let name = ObjectName::of(object)?;
+        let Some(live) = self.get(&name)? else { return Ok(Applied::Absent) };
+        if !is_ours(&live) {
+            return Ok(Applied::NotOurs { manager: manager_of(&live) });
+        }
+        // Being deleted is not being there: it is applied again once it is gone.
+        if live.pointer("/metadata/deletionTimestamp").is_some() {
+            return Ok(Applied::Different);
+        }
+        let after = self.patch(&name, object, true)?;
+        Ok(if declared(live) == declared(after) { Applied::Same } else { Applied::Different })
+    }
+
+    /// Gives an object the namespace it belongs to: objects of namespaces get `namespace` where they name none.
+    pub fn qualify(&self, mut object: Value, namespace: &str) -> Result<Value, ClusterError> {
+        let name = ObjectName::of(&object)?;
+        self.wait_for_kind(&name)?;
+        let namespaced = self.resource(&name.api_version, &name.kind)?.namespaced;
+        match (namespaced, &name.namespace) {
+            (true, None) => object["metadata"]["namespace"] = Value::from(namespace),
+            (false, Some(namespace)) => {
+                let problem = format!("its kind has no namespaces, yet it names {namespace}");
+                return Err(ClusterError::BadObject { object: name, problem });
+            }
+            _ => {}
+        }
+        Ok(object)
+    }
+
+    fn wait_for_kind(&self, name: &ObjectName) -> Result<(), ClusterError> {
+        let started = Instant::now();
+        loop {
+            match self.resource(&name.api_version, &name.kind) {
+                Err(ClusterError::UnknownKind { .. }) if started.elapsed() < KIND_PATIENCE.min(self.patience()) => {
+                    std::thread::sleep(Duration::from_millis(250));
+                }
+                known => return known.map(drop),
+            }
+        }
+    }
+
+    fn patch(&self, name: &ObjectName, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
+        let dry = if dry_run { "&dryRun=All" } else { "" };
+        let path = format!("{}?fieldManager={FIELD_MANAGER}&force=false&fieldValidation=Strict{dry}", self.path(name)?);
+        let call = Call {
+            method: Method::PATCH,
+            path,
+            content_type: "application/apply-patch+yaml",
+            body: object.to_string().into_bytes(),
+            verb: if dry_run { "compare" } else { "apply" },
+            what: name,
+        };
+        match self.attempt(&call) {
+            Ok(text) => parse(&call, &text),
+            Err(given_up) => match given_up.failure {
+                Failure::Status(status) if is_field_conflict(&status) => {
+                    Err(ClusterError::Conflict { object: name.clone(), conflicts: conflicts(&status) })
+                }
+                _ => Err(self.error(&call, given_up)),
+            },
+        }
+    }
+}
+
+/// What a comparison looks at: all but what changes by the act of writing.
+fn declared(mut object: Value) -> Value {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for field in ["managedFields", "resourceVersion", "generation"] {
+            metadata.remove(field);
+        }
+    }
+    object
+}
+
+/// Reads managers and fields from a conflict's causes, whose messages read `conflict with "kubectl" using apps/v1`.
+fn conflicts(status: &Status) -> Vec<FieldConflict> {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let causes = causes.filter(|cause| cause.reason == "FieldManagerConflict");
+    causes
+        .map(|cause| FieldConflict {
+            manager: cause.message.split('"').nth(1).unwrap_or(&cause.message).to_owned(),
+            field: cause.field.clone(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_manager_and_field_of_each_conflict() {
+        let status = json!({"code": 409, "reason": "Conflict", "message": "Apply failed with 1 conflict", "details": {"causes": [
+            {"reason": "FieldManagerConflict", "message": "conflict with \"kubectl-edit\" using apps/v1", "field": ".spec.replicas"}
+        ]}});
+        let status: Status = serde_json::from_value(status).unwrap();
+        let shown: Vec<String> = conflicts(&status).iter().map(ToString::to_string).collect();
+        assert_eq!(shown, [".spec.replicas is owned by kubectl-edit"]);
+    }
+
+    #[test]
+    fn compares_what_was_declared_only() {
+        let live = json!({"metadata": {"name": "a", "resourceVersion": "1", "generation": 1, "managedFields": []}, "spec": {"a": 1}});
+        let same = json!({"metadata": {"name": "a", "resourceVersion": "2", "generation": 2, "managedFields": [1]}, "spec": {"a": 1}});
+        let other = json!({"metadata": {"name": "a"}, "spec": {"a": 2}});
+        assert_eq!(declared(live.clone()), declared(same));
+        assert_ne!(declared(live), declared(other));
+    }
+}

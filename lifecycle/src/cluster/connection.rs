@@ -1,0 +1,181 @@
+//! The connection to an API server, and the one place where requests are made and repeated.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use http::{Method, Request};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use super::ClusterError;
+use super::discovery::Kinds;
+use super::retry::{Backoff, Failure};
+
+/// Longest wait for one answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a request is repeated where nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A cluster, reached through its API server. Clones share connections and what was learned of kinds.
+///
+/// It must not be used or dropped inside an asynchronous runtime, since it has one of its own and waits for it.
+#[derive(Clone)]
+pub struct Cluster {
+    shared: Arc<Shared>,
+    patience: Duration,
+}
+
+struct Shared {
+    runtime: Runtime,
+    client: Client,
+    server: String,
+    kinds: Mutex<Kinds>,
+}
+
+/// One request, as it is repeated and as errors name it.
+pub(super) struct Call<'a> {
+    pub method: Method,
+    pub path: String,
+    pub content_type: &'static str,
+    pub body: Vec<u8>,
+    /// What it does, as errors say it: `read`, `apply`.
+    pub verb: &'static str,
+    /// What it does it to.
+    pub what: &'a dyn Display,
+}
+
+impl Call<'_> {
+    pub(super) fn action(&self) -> String {
+        format!("{} {}", self.verb, self.what)
+    }
+}
+
+/// How a request ended when it was not answered with success: the last failure, after how many seconds.
+pub(super) struct GivenUp {
+    pub failure: Failure,
+    pub seconds: u64,
+}
+
+impl Cluster {
+    /// Reads a kubeconfig; connects with the first request. Proxies of the environment are never used: the API server
+    /// is on this node or beside it.
+    pub fn connect(kubeconfig: &Path) -> Result<Self, ClusterError> {
+        fn failed(path: &Path) -> impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> ClusterError {
+            let path = path.to_owned();
+            |source| ClusterError::Kubeconfig { path, source }
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .thread_name("cluster")
+            .build()
+            .map_err(|error| failed(kubeconfig)(error.into()))?;
+        let file = Kubeconfig::read_from(kubeconfig).map_err(|error| failed(kubeconfig)(error.into()))?;
+        let options = KubeConfigOptions::default();
+        let (client, server) = runtime
+            .block_on(async {
+                let mut config = Config::from_custom_kubeconfig(file, &options).await?;
+                config.connect_timeout = Some(CONNECT_TIMEOUT);
+                config.read_timeout = Some(ANSWER_TIMEOUT);
+                config.write_timeout = Some(ANSWER_TIMEOUT);
+                config.proxy_url = None;
+                config.default_retry = false;
+                let server = config.cluster_url.to_string();
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>((Client::try_from(config)?, server))
+            })
+            .map_err(failed(kubeconfig))?;
+        let shared = Arc::new(Shared { runtime, client, server, kinds: Mutex::default() });
+        Ok(Self { shared, patience: PATIENCE })
+    }
+
+    /// The same cluster with another limit on how long a request is repeated; zero means that it is made once.
+    #[must_use]
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self { shared: Arc::clone(&self.shared), patience }
+    }
+
+    /// How long a request is repeated.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// The API server's URL.
+    pub fn server(&self) -> &str {
+        &self.shared.server
+    }
+
+    pub(super) fn kinds(&self) -> &Mutex<Kinds> {
+        &self.shared.kinds
+    }
+
+    /// Makes a request until it succeeds, fails for good, or patience ends.
+    pub(super) fn attempt(&self, call: &Call<'_>) -> Result<String, GivenUp> {
+        let started = Instant::now();
+        let mut backoff = Backoff::new();
+        loop {
+            let failure = match self.once(call) {
+                Ok(text) => return Ok(text),
+                Err(failure) => failure,
+            };
+            let delay = backoff.delay(failure.wait_asked_for());
+            if !failure.passes() || started.elapsed() + delay > self.patience {
+                return Err(GivenUp { failure, seconds: started.elapsed().as_secs() });
+            }
+            tracing::debug!(action = call.action(), ?failure, ?delay, "request failed, repeating it");
+            std::thread::sleep(delay);
+        }
+    }
+
+    fn once(&self, call: &Call<'_>) -> Result<String, Failure> {
+        let mut request = Request::builder().method(call.method.clone()).uri(&call.path);
+        if !call.content_type.is_empty() {
+            request = request.header(http::header::CONTENT_TYPE, call.content_type);
+        }
+        let request = request
+            .header(http::header::ACCEPT, "application/json, text/plain, */*")
+            .body(call.body.clone())
+            .map_err(kube::Error::HttpError)?;
+        let answer = async { tokio::time::timeout(ANSWER_TIMEOUT, self.shared.client.request_text(request)).await };
+        match self.shared.runtime.block_on(answer) {
+            Ok(answer) => answer.map_err(Failure::from),
+            Err(_) => Err(Failure::TimedOut(ANSWER_TIMEOUT)),
+        }
+    }
+
+    /// Makes a request and turns a failure into an error that names action and object.
+    pub(super) fn call(&self, call: &Call<'_>) -> Result<String, ClusterError> {
+        self.attempt(call).map_err(|given_up| self.error(call, given_up))
+    }
+
+    /// The same, reading the answer as JSON.
+    pub(super) fn call_json(&self, call: &Call<'_>) -> Result<Value, ClusterError> {
+        let text = self.call(call)?;
+        parse(call, &text)
+    }
+
+    pub(super) fn error(&self, call: &Call<'_>, given_up: GivenUp) -> ClusterError {
+        let action = call.action();
+        match given_up.failure {
+            Failure::Status(status) => ClusterError::Refused { action, status },
+            failure => ClusterError::Unreachable {
+                action,
+                server: self.server().to_owned(),
+                seconds: given_up.seconds,
+                source: failure.into(),
+            },
+        }
+    }
+}
+
+/// Reads an answer as JSON.
+pub(super) fn parse(call: &Call<'_>, text: &str) -> Result<Value, ClusterError> {
+    serde_json::from_str(text).map_err(|source| ClusterError::Answer { action: call.action(), source: source.into() })
+}

@@ -1,0 +1,62 @@
+//! Deleting objects, and waiting until they are gone.
+
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::connection::Call;
+use super::labels::is_ours;
+use super::retry::Failure;
+use super::{Cluster, ClusterError, ObjectName};
+
+impl Cluster {
+    /// Deletes an object of ours with everything that depends on it, and waits until it is gone. An object that does not
+    /// exist is fine; one that is not Landfall's is left alone, and the answer is false.
+    pub fn delete(&self, object: &ObjectName, limit: Duration) -> Result<bool, ClusterError> {
+        let Some(live) = self.get(object)? else { return Ok(true) };
+        if !is_ours(&live) {
+            return Ok(false);
+        }
+        let uid = live.pointer("/metadata/uid").cloned().unwrap_or_default();
+        let body = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground", "preconditions": {"uid": uid},
+        });
+        let call = Call {
+            method: Method::DELETE,
+            path: self.path(object)?,
+            content_type: "application/json",
+            body: body.to_string().into_bytes(),
+            verb: "delete",
+            what: object,
+        };
+        if let Err(given_up) = self.attempt(&call) {
+            match &given_up.failure {
+                // Gone in the meantime, or replaced by another of the same name: what we meant is not there any more.
+                Failure::Status(status) if matches!(status.code, 404 | 409) => {}
+                _ => return Err(self.error(&call, given_up)),
+            }
+        }
+        self.wait_until_gone(object, &uid, limit)?;
+        Ok(true)
+    }
+
+    fn wait_until_gone(&self, object: &ObjectName, uid: &Value, limit: Duration) -> Result<(), ClusterError> {
+        let started = Instant::now();
+        loop {
+            let Some(live) = self.get(object)?.filter(|live| live.pointer("/metadata/uid") == Some(uid)) else {
+                return Ok(());
+            };
+            if started.elapsed() > limit {
+                let finalizers = live.pointer("/metadata/finalizers").and_then(Value::as_array);
+                let finalizers = finalizers.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned));
+                return Err(ClusterError::NotDeleted {
+                    object: object.clone(),
+                    seconds: started.elapsed().as_secs(),
+                    finalizers: finalizers.collect(),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Which kinds a cluster knows, and where their objects are found.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use http::Method;
+use serde_json::Value;
+
+use super::connection::Call;
+use super::{Cluster, ClusterError, ObjectName};
+
+/// A kind of object that a cluster knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// API version, as `apps/v1`.
+    pub api_version: String,
+    /// Kind, as `Deployment`.
+    pub kind: String,
+    /// Its name in paths, as `deployments`.
+    pub plural: String,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// Whether its objects can be listed.
+    pub listable: bool,
+}
+
+impl Resource {
+    /// Path of all objects of the kind, in a namespace or in all.
+    pub(super) fn collection(&self, namespace: Option<&str>) -> String {
+        let root = root(&self.api_version);
+        match namespace.filter(|_| self.namespaced) {
+            Some(namespace) => format!("{root}/namespaces/{namespace}/{}", self.plural),
+            None => format!("{root}/{}", self.plural),
+        }
+    }
+}
+
+fn root(api_version: &str) -> String {
+    if api_version.contains('/') { format!("/apis/{api_version}") } else { format!("/api/{api_version}") }
+}
+
+/// What was learned of kinds, by API version.
+#[derive(Debug, Default)]
+pub(super) struct Kinds(BTreeMap<String, Vec<Resource>>);
+
+impl Cluster {
+    /// Looks a kind up. What the cluster said before is kept; a kind that is missing from it is asked for anew, since
+    /// custom resource definitions come while we look.
+    pub fn resource(&self, api_version: &str, kind: &str) -> Result<Resource, ClusterError> {
+        let find = |kinds: &Kinds| kinds.0.get(api_version)?.iter().find(|resource| resource.kind == kind).cloned();
+        let known = find(&self.kinds().lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(resource) = known {
+            return Ok(resource);
+        }
+        let resources = self.kinds_of(api_version)?;
+        let mut kinds = self.kinds().lock().unwrap_or_else(PoisonError::into_inner);
+        kinds.0.insert(api_version.to_owned(), resources);
+        find(&kinds).ok_or_else(|| ClusterError::UnknownKind { api_version: api_version.to_owned(), kind: kind.to_owned() })
+    }
+
+    /// Every kind that the cluster knows, each in the version that it prefers.
+    pub fn resources(&self) -> Result<Vec<Resource>, ClusterError> {
+        let groups = self.call_json(&read("/apis".to_owned(), &"the groups of kinds"))?;
+        let preferred = groups["groups"].as_array().into_iter().flatten();
+        let preferred = preferred.filter_map(|group| group["preferredVersion"]["groupVersion"].as_str());
+        let mut resources = Vec::new();
+        for api_version in std::iter::once("v1").chain(preferred) {
+            resources.extend(self.kinds_of(api_version)?);
+        }
+        Ok(resources)
+    }
+
+    /// Path of an object.
+    pub(super) fn path(&self, object: &ObjectName) -> Result<String, ClusterError> {
+        let resource = self.resource(&object.api_version, &object.kind)?;
+        Ok(format!("{}/{}", resource.collection(object.namespace.as_deref()), object.name))
+    }
+
+    fn kinds_of(&self, api_version: &str) -> Result<Vec<Resource>, ClusterError> {
+        let what = format!("the kinds of {api_version}");
+        let answer = match self.call_json(&read(root(api_version), &what)) {
+            Err(ClusterError::Refused { status, .. }) if status.code == 404 => return Ok(Vec::new()),
+            answer => answer?,
+        };
+        Ok(answer["resources"].as_array().into_iter().flatten().filter_map(|entry| resource(api_version, entry)).collect())
+    }
+}
+
+fn read<'a>(path: String, what: &'a dyn std::fmt::Display) -> Call<'a> {
+    Call { method: Method::GET, path, content_type: "", body: Vec::new(), verb: "read", what }
+}
+
+/// Reads one entry of a list of kinds; subresources are left out.
+fn resource(api_version: &str, entry: &Value) -> Option<Resource> {
+    let plural = entry["name"].as_str().filter(|name| !name.contains('/'))?;
+    Some(Resource {
+        api_version: api_version.to_owned(),
+        kind: entry["kind"].as_str()?.to_owned(),
+        plural: plural.to_owned(),
+        namespaced: entry["namespaced"].as_bool()?,
+        listable: entry["verbs"].as_array()?.iter().any(|verb| verb == "list"),
+    })
+}

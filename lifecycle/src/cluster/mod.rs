@@ -1,0 +1,30 @@
+//! The cluster as steps use it: objects applied server-side, readiness read from objects, an inventory of what is
+//! ours, and snapshots that two sites can be compared by.
+//!
+//! The engine is synchronous, so is [`Cluster`]; it owns the runtime that its connections need. Objects are JSON values
+//! throughout: the release brings whatever kinds it likes, and the API server is the one who knows their schema.
+
+mod apply;
+mod connection;
+mod delete;
+mod discovery;
+mod error;
+mod inventory;
+mod labels;
+mod object;
+mod read;
+pub mod ready;
+mod retry;
+pub mod snapshot;
+mod status;
+mod wait;
+
+pub use apply::{Applied, FieldConflict};
+pub use connection::Cluster;
+pub use discovery::Resource;
+pub use error::ClusterError;
+pub use inventory::Inventory;
+pub use labels::{COMPONENT_LABEL, FIELD_MANAGER, MANAGED_BY, MANAGED_BY_LABEL, Owner, RELEASE_LABEL};
+pub use object::ObjectName;
+pub use status::{ComponentStatus, ObjectStatus};
+pub use wait::Waiting;

@@ -1,0 +1,103 @@
+//! How an object is named: API version, kind, namespace and name.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::ClusterError;
+
+/// Names one object of a cluster. Two names mean the same object when group, kind, namespace and name are equal; the
+/// version is only the way it is spoken of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObjectName {
+    /// API version, as `v1` or `apps/v1`.
+    pub api_version: String,
+    /// Kind, as `Deployment`.
+    pub kind: String,
+    /// Namespace; none for objects of the cluster itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Name within kind and namespace.
+    pub name: String,
+}
+
+impl ObjectName {
+    /// A name from its parts; an empty namespace is none.
+    pub fn new(api_version: &str, kind: &str, namespace: &str, name: &str) -> Self {
+        Self {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Reads the name of an object. An object without API version, kind or name is an error.
+    pub fn of(object: &Value) -> Result<Self, ClusterError> {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let (Some(api_version), Some(kind), Some(name)) = (text("/apiVersion"), text("/kind"), text("/metadata/name"))
+        else {
+            return Err(ClusterError::Unnamed { object: beginning(object) });
+        };
+        Ok(Self::new(api_version, kind, text("/metadata/namespace").unwrap_or_default(), name))
+    }
+
+    /// API group; empty for the core group.
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// Whether both name the same object, whatever version they speak of.
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        self.group() == other.group()
+            && self.kind == other.kind
+            && self.namespace == other.namespace
+            && self.name == other.name
+    }
+}
+
+impl fmt::Display for ObjectName {
+    /// As `apps/Deployment web/front` or `Namespace web`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.group().is_empty() {
+            write!(formatter, "{}/", self.group())?;
+        }
+        write!(formatter, "{} ", self.kind)?;
+        if let Some(namespace) = &self.namespace {
+            write!(formatter, "{namespace}/")?;
+        }
+        formatter.write_str(&self.name)
+    }
+}
+
+/// Enough of an object to find it by, without its secrets: its kind and keys.
+fn beginning(object: &Value) -> String {
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or("no kind");
+    let keys: Vec<&str> = object.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).take(8).collect();
+    format!("{kind} with the fields {}", keys.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn reads_and_shows_names() {
+        let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "web", "name": "front"}});
+        let name = ObjectName::of(&deployment).unwrap();
+        assert_eq!((name.to_string().as_str(), name.group()), ("apps/Deployment web/front", "apps"));
+        assert!(name.is_same_object(&ObjectName::new("apps/v1beta1", "Deployment", "web", "front")));
+        assert!(!name.is_same_object(&ObjectName::new("v1", "Deployment", "web", "front")));
+        assert_eq!(ObjectName::new("v1", "Namespace", "", "web").to_string(), "Namespace web");
+    }
+
+    #[test]
+    fn refuses_objects_without_a_name() {
+        let error = ObjectName::of(&json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "b"}})).unwrap_err();
+        assert!(error.to_string().contains("Secret with the fields apiVersion, data, kind"), "{error}");
+    }
+}

@@ -1,0 +1,21 @@
+//! Conditions of a status, which most kinds have in the same form.
+
+use serde_json::Value;
+
+/// The condition of a type, if the object has it.
+pub(super) fn condition<'a>(object: &'a Value, condition_type: &str) -> Option<&'a Value> {
+    let conditions = object.pointer("/status/conditions")?.as_array()?;
+    conditions.iter().find(|condition| condition["type"] == condition_type)
+}
+
+/// What a condition says, for a person.
+pub(super) fn message(condition: &Value) -> String {
+    let text = |field: &str| condition[field].as_str().filter(|text| !text.is_empty());
+    match (text("reason"), text("message")) {
+        (_, Some(message)) => message.to_owned(),
+        (Some(reason), None) => reason.to_owned(),
+        (None, None) => {
+            format!("{} is {}", text("type").unwrap_or("a condition"), text("status").unwrap_or("not set"))
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Why pods are not ready, in words of a person who can do something about it.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::conditions::{condition, message};
+
+/// Log lines that an explanation quotes.
+pub(crate) const QUOTED_LINES: u32 = 5;
+
+/// What keeps a pod from being ready, as far as the pod itself says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PodReason {
+    /// No node can take it.
+    Unschedulable(String),
+    /// An image cannot be had.
+    Image {
+        /// The container.
+        container: String,
+        /// The image as the pod names it.
+        image: String,
+        /// What the node says.
+        message: String,
+    },
+    /// A container ends again and again, or has ended.
+    Ended {
+        /// The container.
+        container: String,
+        /// Exit code of the last run.
+        exit_code: i64,
+        /// `OOMKilled` and the like, where the node says more than `Error`.
+        cause: Option<String>,
+        /// How often it was started again.
+        restarts: i64,
+    },
+    /// A container cannot be started.
+    CannotStart {
+        /// The container.
+        container: String,
+        /// What the node says.
+        message: String,
+    },
+    /// Containers wait for what comes first: volumes, network, init containers.
+    Waiting {
+        /// The container.
+        container: String,
+        /// What the node calls it.
+        state: String,
+    },
+    /// A container runs and is not ready.
+    NotReady {
+        /// The container.
+        container: String,
+    },
+}
+
+impl PodReason {
+    /// What keeps a pod from being ready; none where nothing does, or nothing is known yet.
+    pub fn of(pod: &Value) -> Option<Self> {
+        let statuses = ["initContainerStatuses", "containerStatuses"];
+        let statuses = statuses.iter().filter_map(|field| pod["status"][*field].as_array()).flatten();
+        // A container that waits for others says less than the one it waits for.
+        let reasons: Vec<Self> = statuses.filter_map(|status| container_reason(pod, status)).collect();
+        let first = |test: fn(&Self) -> bool| reasons.iter().find(|reason| test(reason)).cloned();
+        let unschedulable = condition(pod, "PodScheduled")
+            .filter(|found| found["status"] == "False")
+            .map(|found| Self::Unschedulable(message(found)));
+        unschedulable
+            .or_else(|| first(|reason| !matches!(reason, Self::Waiting { .. } | Self::NotReady { .. })))
+            .or_else(|| first(|reason| matches!(reason, Self::NotReady { .. })))
+            .or_else(|| first(|_| true))
+    }
+
+    /// The container whose log says more, and whether of its previous run.
+    pub fn log_wanted(&self) -> Option<(&str, bool)> {
+        match self {
+            Self::Ended { container, restarts, .. } => Some((container, *restarts > 0)),
+            Self::NotReady { container } => Some((container, false)),
+            _ => None,
+        }
+    }
+
+    /// Reasons of events that say more about this than the pod does.
+    fn event_reasons(&self) -> &'static [&'static str] {
+        match self {
+            Self::Waiting { .. } => &["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"],
+            Self::NotReady { .. } | Self::Ended { .. } => &["Unhealthy"],
+            _ => &[],
+        }
+    }
+}
+
+impl fmt::Display for PodReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unschedulable(message) => write!(formatter, "no node can take it: {message}"),
+            Self::Image { container, image, message } => {
+                write!(formatter, "container {container} cannot get its image {image}: {message}")
+            }
+            Self::Ended { container, exit_code, cause, restarts } => {
+                write!(formatter, "container {container} ended with exit code {exit_code}")?;
+                if let Some(cause) = cause {
+                    write!(formatter, " ({cause})")?;
+                }
+                if *restarts > 0 { write!(formatter, " and was started again {restarts} times") } else { Ok(()) }
+            }
+            Self::CannotStart { container, message } => write!(formatter, "container {container} cannot start: {message}"),
+            Self::Waiting { container, state } => write!(formatter, "container {container} waits: {state}"),
+            Self::NotReady { container } => write!(formatter, "container {container} runs but is not ready"),
+        }
+    }
+}
+
+fn container_reason(pod: &Value, status: &Value) -> Option<PodReason> {
+    let container = status["name"].as_str()?.to_owned();
+    let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let restarts = status["restartCount"].as_i64().unwrap_or(0);
+    let ended = |terminated: &Value, container: String| {
+        let cause = terminated["reason"].as_str().filter(|reason| !matches!(*reason, "Error" | "Completed"));
+        let exit_code = terminated["exitCode"].as_i64().unwrap_or(-1);
+        PodReason::Ended { container, exit_code, cause: cause.map(str::to_owned), restarts }
+    };
+    if let Some(state) = status.pointer("/state/waiting/reason").and_then(Value::as_str) {
+        let message = text("/state/waiting/message");
+        return Some(match state {
+            "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "RegistryUnavailable"
+            | "ImageInspectError" => {
+                let image = spec_of(pod, &container).and_then(|spec| spec["image"].as_str()).map(str::to_owned);
+                PodReason::Image { container, image: image.unwrap_or_else(|| text("/image")), message }
+            }
+            "CrashLoopBackOff" => ended(&status["lastState"]["terminated"], container),
+            "ContainerCreating" | "PodInitializing" => PodReason::Waiting { container, state: state.to_owned() },
+            _ if message.is_empty() => PodReason::CannotStart { container, message: state.to_owned() },
+            _ => PodReason::CannotStart { container, message },
+        });
+    }
+    if let Some(terminated) = status.pointer("/state/terminated") {
+        return (terminated["exitCode"].as_i64() != Some(0)).then(|| ended(terminated, container));
+    }
+    // An init container that runs is what the others wait for; a container that runs must say that it is ready.
+    let is_main = pod["status"]["containerStatuses"].as_array().is_some_and(|all| all.contains(status));
+    (is_main && status["ready"] == false && status.pointer("/state/running").is_some())
+        .then_some(PodReason::NotReady { container })
+}
+
+fn spec_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
+    let containers = ["initContainers", "containers"].iter().filter_map(|field| pod["spec"][*field].as_array()).flatten();
+    containers.into_iter().find(|spec| spec["name"] == container)
+}
+
+/// Why a pod is not ready, with the newest event and the last log lines that explain it. None where it is ready or
+/// nothing is known yet.
+pub fn explain_pod(pod: &Value, events: &[Value], log: &str) -> Option<String> {
+    let reason = PodReason::of(pod)?;
+    let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("without a name");
+    let mut text = format!("pod {name}: {reason}");
+    if let Some(said) = newest(events, name, reason.event_reasons()) {
+        text.push_str("; ");
+        text.push_str(said);
+    }
+    let lines: Vec<&str> = log.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let lines = &lines[lines.len().saturating_sub(QUOTED_LINES as usize)..];
+    if !lines.is_empty() {
+        text.push_str("; its log ends: ");
+        text.push_str(&lines.join(" | "));
+    }
+    Some(text)
+}
+
+/// Why a workload has no pods: what its controller was told when it tried to make them (a quota, a Pod Security
+/// Standard, an admission webhook).
+pub fn explain_workload(name: &str, events: &[Value]) -> Option<String> {
+    newest(events, name, &["FailedCreate", "FailedDaemonPod", "ReplicaSetCreateError", "ProvisioningFailed", "FailedBinding"]).map(str::to_owned)
+}
+
+/// Message of the newest event about an object, or about what it made (whose names begin with its own).
+fn newest<'a>(events: &'a [Value], object: &str, reasons: &[&str]) -> Option<&'a str> {
+    let about = |event: &Value| {
+        let name = event.pointer("/involvedObject/name").and_then(Value::as_str).unwrap_or_default();
+        name == object || name.strip_prefix(object).is_some_and(|rest| rest.starts_with('-'))
+    };
+    let wanted = events.iter().filter(|event| event["reason"].as_str().is_some_and(|reason| reasons.contains(&reason)));
+    wanted.filter(|event| about(event)).max_by_key(|event| time_of(event)).and_then(|event| event["message"].as_str())
+}
+
+/// When an event was last seen; RFC 3339 in UTC sorts as text.
+fn time_of(event: &Value) -> &str {
+    let fields = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];
+    fields.iter().find_map(|field| event.pointer(field).and_then(Value::as_str)).unwrap_or_default()
+}

@@ -1,0 +1,116 @@
+//! Which failures pass by themselves, and how long to wait for that.
+
+use std::time::Duration;
+
+use kube::core::Status;
+
+/// Why one attempt failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The API server answered with a status.
+    #[error("{0}")]
+    Status(Box<Status>),
+    /// No answer: refused, reset, or broken off.
+    #[error("the connection failed")]
+    Transport(#[source] kube::Error),
+    /// No answer in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+}
+
+impl From<kube::Error> for Failure {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::Status(status),
+            other => Self::Transport(other),
+        }
+    }
+}
+
+impl Failure {
+    /// Whether the same request may succeed later, unchanged. Conflicts of field managers do not pass by themselves, and
+    /// neither does anything the API server found wrong with the request.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            Self::Transport(_) | Self::TimedOut(_) => true,
+            Self::Status(status) => match status.code {
+                408 | 429 | 500 | 502 | 503 | 504 => true,
+                409 => status.reason == "Conflict" && !is_field_conflict(status),
+                _ => false,
+            },
+        }
+    }
+
+    /// How long the API server asks to wait.
+    pub(super) fn wait_asked_for(&self) -> Option<Duration> {
+        let Self::Status(status) = self else { return None };
+        let seconds = status.details.as_ref()?.retry_after_seconds;
+        (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)))
+    }
+}
+
+/// Whether a status tells of fields that another manager owns.
+pub(super) fn is_field_conflict(status: &Status) -> bool {
+    status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == "FieldManagerConflict")
+}
+
+/// Delays between attempts: doubling from a tenth of a second to three seconds.
+#[derive(Debug, Clone)]
+pub(super) struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(3);
+
+    pub(super) fn new() -> Self {
+        Self { next: Self::FIRST }
+    }
+
+    /// The next delay, or what the API server asked for where that is longer.
+    pub(super) fn delay(&mut self, asked_for: Option<Duration>) -> Duration {
+        let own = self.next;
+        self.next = (own * 2).min(Self::LONGEST);
+        asked_for.map_or(own, |asked_for| asked_for.max(own))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn failure(status: serde_json::Value) -> Failure {
+        Failure::Status(Box::new(serde_json::from_value(status).unwrap()))
+    }
+
+    #[test]
+    fn tells_what_passes_from_what_stays() {
+        for (status, passes) in [
+            (json!({"code": 409, "reason": "Conflict", "message": "the object has been modified"}), true),
+            (json!({"code": 409, "reason": "AlreadyExists"}), false),
+            (json!({"code": 409, "reason": "Conflict", "details": {"causes": [{"reason": "FieldManagerConflict", "message": "conflict with \"a\"", "field": ".spec"}]}}), false),
+            (json!({"code": 429, "reason": "TooManyRequests"}), true),
+            (json!({"code": 500, "reason": "InternalError"}), true),
+            (json!({"code": 503, "reason": "ServiceUnavailable"}), true),
+            (json!({"code": 403, "reason": "Forbidden"}), false),
+            (json!({"code": 404, "reason": "NotFound"}), false),
+            (json!({"code": 422, "reason": "Invalid"}), false),
+        ] {
+            assert_eq!(failure(status.clone()).passes(), passes, "{status}");
+        }
+        assert!(Failure::TimedOut(Duration::from_secs(1)).passes());
+    }
+
+    #[test]
+    fn waits_longer_each_time_and_as_long_as_asked() {
+        let mut backoff = Backoff::new();
+        let delays: Vec<u128> = (0..7).map(|_| backoff.delay(None).as_millis()).collect();
+        assert_eq!(delays, [100, 200, 400, 800, 1600, 3000, 3000]);
+        let asked = failure(json!({"code": 429, "details": {"retryAfterSeconds": 7}})).wait_asked_for();
+        assert_eq!(backoff.delay(asked), Duration::from_secs(7));
+        assert_eq!(backoff.delay(Some(Duration::from_millis(1))), Duration::from_secs(3));
+    }
+}
