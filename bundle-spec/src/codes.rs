@@ -229,7 +229,10 @@ codes! {
     CLUSTER_NOT_DELETED = "LF4210", Stuck, "An object does not go away", "See its finalizers and events with kubectl, then run `landfall resume`.";
     CLUSTER_SECRET_FILE = "LF4211", Stuck, "The file of a generated secret cannot be used", "Restore the file; deleting it gives running software a secret that its data does not know.";
     CLUSTER_ANSWER = "LF4212", Bug, "The API server's answer is not understood", "Please report this with the message and the log.";
-    // LF90: bugs.
+    // LF90: usage and bugs.
+    PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
+    OUTPUT_EXISTS = "LF9003", Usage, "Output is there already", "Name another place, or move what is there away.";
+    BAD_ARGUMENT = "LF9004", Usage, "An argument cannot be used", "See the command's --help.";
     BUG = "LF9001", Bug, "Landfall met a state it thought impossible", "Please report this with the message and the log.";
 }
 

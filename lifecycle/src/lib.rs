@@ -3,6 +3,7 @@
 
 pub mod cluster;
 pub mod facts;
+pub mod engine;
 pub mod journal;
 pub mod netlink;
 pub mod plan;

@@ -53,11 +53,6 @@ impl Site {
 
     /// Flushes the filesystem that holds `path`: what foreign programs wrote there survives a power cut afterwards.
     pub fn sync_filesystem(&self, path: &Path) -> Result<(), StepError> {
-        let failed = |source: std::io::Error| {
-            StepError::new(landfall_bundle_spec::codes::NODE_SYNC, format!("cannot sync the filesystem of {}", path.display()))
-                .because(source)
-        };
-        let folder = fs_err::File::open(path).map_err(failed)?;
-        rustix::fs::syncfs(&folder).map_err(|errno| failed(errno.into()))
+        Ok(landfall_media::durable::sync_filesystem(path)?)
     }
 }

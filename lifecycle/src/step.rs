@@ -59,6 +59,19 @@ impl Coded for StepError {
     }
 }
 
+impl From<landfall_media::durable::DurableError> for StepError {
+    /// Keeps the code, above all that of a failed sync, after which nothing may be tried again.
+    fn from(error: landfall_media::durable::DurableError) -> Self {
+        use landfall_media::durable::{DurableError, SyncFailed};
+        let (code, what) = (error.code(), error.to_string());
+        match error {
+            DurableError::Io { source, .. } | DurableError::Sync(SyncFailed { source, .. }) => {
+                Self::new(code, what).because(source)
+            }
+        }
+    }
+}
+
 /// A step over a context `C` (the site). Every method may run again after a crash at any point of an earlier run.
 ///
 /// Contract: before `act` runs, the journal holds `Prepared` with the value of `prepare`, synced, then `Started`,

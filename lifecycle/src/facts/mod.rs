@@ -1,0 +1,212 @@
+//! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided
+//! by these facts; they serialize, so a vendor can plan a customer's site at the desk from a file.
+
+mod host;
+mod kubernetes;
+mod network;
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::site::SitePaths;
+use crate::step::StepError;
+
+/// Facts of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// When they were collected, RFC 3339.
+    pub collected_at: String,
+    /// Whether the process that collected them was root.
+    pub root: bool,
+    /// As in `linux/amd64`.
+    pub platform: String,
+    /// Release of the kernel, as `6.18.44`.
+    pub kernel: String,
+    /// `ID`, `VERSION_ID` of `/etc/os-release`, as `debian 12`.
+    pub operating_system: String,
+    /// Name of the host, in lower case.
+    pub hostname: String,
+    /// Whether systemd is pid 1.
+    pub systemd: bool,
+    /// Control groups.
+    pub cgroups: Cgroups,
+    /// Whether processes may lower their OOM score (CAP_SYS_RESOURCE).
+    pub lowers_oom_score: bool,
+    /// Processor cores.
+    pub cores: u32,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Bytes of swap that is on.
+    pub swap_bytes: u64,
+    /// The filesystems that hold the paths in question, each once.
+    pub filesystems: Vec<Filesystem>,
+    /// Network.
+    pub network: Network,
+    /// Kernel modules that Kubernetes needs and the kernel has neither loaded nor built in.
+    pub missing_modules: Vec<String>,
+    /// Mode of SELinux, `enforcing` or `permissive`, where the kernel has it.
+    pub selinux: Option<String>,
+    /// Whether AppArmor is on.
+    pub apparmor: bool,
+    /// What another Kubernetes or container runtime left: files, processes.
+    pub leftovers: Vec<String>,
+    /// Whether `/etc/hosts` is there.
+    pub hosts_file: bool,
+}
+
+/// Control groups of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cgroups {
+    /// 1 or 2; the hybrid layout counts as 1.
+    pub version: u8,
+    /// Who makes groups for pods.
+    pub driver: CgroupDriver,
+    /// Controllers that are there.
+    pub controllers: Vec<String>,
+}
+
+/// Who makes control groups for pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CgroupDriver {
+    /// systemd, as slices and scopes.
+    Systemd,
+    /// The kubelet itself.
+    Cgroupfs,
+}
+
+/// One mounted filesystem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filesystem {
+    /// The paths in question that lie on it.
+    pub paths: Vec<String>,
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// Bytes that can be written.
+    pub free_bytes: u64,
+    /// Inodes that can be made; none where the filesystem makes them as needed.
+    pub free_inodes: Option<u64>,
+    /// Whether it is mounted read-only.
+    pub read_only: bool,
+}
+
+/// Network of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Addresses other than loopback and link-local ones, in the kernel's order.
+    pub addresses: Vec<NodeAddress>,
+    /// Interface of the default route with the lowest metric.
+    pub default_route: Option<String>,
+    /// Nameservers that pods can reach: those of `/etc/resolv.conf`, or behind systemd's stub, without loopback.
+    pub nameservers: Vec<String>,
+    /// TCP ports that something listens on.
+    pub ports_in_use: Vec<u16>,
+    /// Networks that the host routes to, as `10.0.0.0/8`, without the default route.
+    pub networks: Vec<String>,
+    /// Whether bridged packets can pass the packet filter now.
+    pub bridge_filter: bool,
+}
+
+/// An address of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeAddress {
+    /// Its interface.
+    pub interface: String,
+    /// The address.
+    pub address: IpAddr,
+    /// Bits of its network.
+    pub prefix: u8,
+}
+
+/// Collects the facts of this host. Changes nothing.
+pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
+    let modules = host::missing_modules(paths);
+    Ok(Facts {
+        collected_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        root: rustix::process::geteuid().is_root(),
+        platform: host::platform(),
+        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+        operating_system: host::operating_system(paths),
+        hostname: rustix::system::uname().nodename().to_string_lossy().to_lowercase(),
+        systemd: host::has_systemd(paths),
+        cgroups: host::cgroups(paths),
+        lowers_oom_score: host::lowers_oom_score(paths),
+        cores: host::cores(),
+        memory_bytes: host::memory_value(paths, "MemTotal"),
+        swap_bytes: host::memory_value(paths, "SwapTotal"),
+        filesystems: host::filesystems(paths)?,
+        network: network::collect(paths)?,
+        missing_modules: modules,
+        selinux: host::selinux(paths),
+        apparmor: host::apparmor(paths),
+        leftovers: kubernetes::leftovers(paths),
+        hosts_file: paths.host("/etc/hosts").is_file(),
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Facts of a small host of today with all that is wanted; tests change what they are about.
+    pub(crate) fn sample() -> Facts {
+        Facts {
+            collected_at: "2026-01-01T00:00:00Z".to_owned(),
+            root: true,
+            platform: "linux/amd64".to_owned(),
+            kernel: "6.1.0-18-amd64".to_owned(),
+            operating_system: "debian 12".to_owned(),
+            hostname: "node-1".to_owned(),
+            systemd: true,
+            cgroups: Cgroups {
+                version: 2,
+                driver: CgroupDriver::Systemd,
+                controllers: ["cpu", "cpuset", "memory", "pids"].map(str::to_owned).to_vec(),
+            },
+            lowers_oom_score: true,
+            cores: 4,
+            memory_bytes: 16 << 30,
+            swap_bytes: 0,
+            filesystems: vec![Filesystem {
+                paths: ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"].map(str::to_owned).to_vec(),
+                total_bytes: 100 << 30,
+                free_bytes: 80 << 30,
+                free_inodes: Some(6_000_000),
+                read_only: false,
+            }],
+            network: Network {
+                addresses: vec![NodeAddress {
+                    interface: "eth0".to_owned(),
+                    address: [10, 99, 0, 11].into(),
+                    prefix: 24,
+                }],
+                default_route: Some("eth0".to_owned()),
+                nameservers: vec!["10.99.0.1".to_owned()],
+                ports_in_use: vec![22],
+                networks: vec!["10.99.0.0/24".to_owned()],
+                bridge_filter: true,
+            },
+            missing_modules: Vec::new(),
+            selinux: None,
+            apparmor: true,
+            leftovers: Vec::new(),
+            hosts_file: true,
+        }
+    }
+
+    #[test]
+    fn facts_of_this_machine_survive_a_file() {
+        let facts = collect(&SitePaths::default()).unwrap();
+        assert!(facts.cores > 0 && facts.memory_bytes > 0 && !facts.filesystems.is_empty());
+        assert!(facts.filesystems.iter().all(|filesystem| filesystem.total_bytes >= filesystem.free_bytes));
+        assert!([1, 2].contains(&facts.cgroups.version));
+        let text = serde_json::to_string(&facts).unwrap();
+        assert_eq!(serde_json::from_str::<Facts>(&text).unwrap(), facts);
+    }
+}
