@@ -231,8 +231,7 @@ codes! {
     CLUSTER_ANSWER = "LF4212", Bug, "The API server's answer is not understood", "Please report this with the message and the log.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
-    OUTPUT_EXISTS = "LF9003", Usage, "Output is there already", "Name another place, or move what is there away.";
-    BAD_ARGUMENT = "LF9004", Usage, "An argument cannot be used", "See the command's --help.";
+    BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";
     BUG = "LF9001", Bug, "Landfall met a state it thought impossible", "Please report this with the message and the log.";
 }
 

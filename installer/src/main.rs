@@ -4,8 +4,10 @@ mod cli;
 mod commands;
 mod failure;
 mod logging;
+mod password;
 mod printer;
 mod progress;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -18,7 +20,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let printer = Printer::new(cli.json);
     logging::start(cli.verbose);
-    match commands::run(cli, &printer) {
+    match commands::run(cli, printer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             printer.failure(&failure);
