@@ -1,0 +1,154 @@
+//! Reading `site.yaml` strictly: unknown keys are refused naming the nearest known one, and every problem is told.
+
+use std::path::Path;
+
+use landfall_bundle_spec::codes;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::{ConfigurationError, NetworkSettings, NodeSettings, Problem, SiteConfiguration};
+
+/// Keys of the fixed part, and what they hold: none for anything that is not a mapping.
+const FIXED: &[(&str, &[&str])] =
+    &[("node", &["name", "address"]), ("network", &["podRanges", "serviceRanges"]), ("dataFolder", &[]), ("values", &[])];
+
+/// Longest name of a node, as Kubernetes has it.
+const LONGEST_NODE_NAME: usize = 253;
+
+impl SiteConfiguration {
+    /// Reads the file at `path` and checks it against the JSON Schema that the bundle carries.
+    pub fn read(path: &Path, schema: &[u8]) -> Result<Self, ConfigurationError> {
+        let file = path.display().to_string();
+        let text = fs_err::read_to_string(path)
+            .map_err(|error| ConfigurationError::one(codes::SITE_FILE, &file, "", "it cannot be read").because(error))?;
+        Self::parse(&text, &file, schema)
+    }
+
+    /// Reads YAML text; `file` names it in errors. An empty file sets nothing.
+    pub fn parse(text: &str, file: &str, schema: &[u8]) -> Result<Self, ConfigurationError> {
+        let schema: Value = serde_json::from_slice(schema)
+            .map_err(|error| ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not JSON").because(error))?;
+        let document = match serde_saphyr::from_str::<Option<Value>>(text) {
+            Ok(document) => document.unwrap_or_else(|| json!({})),
+            Err(error) => return Err(ConfigurationError::one(codes::SITE_SYNTAX, file, "", error.to_string())),
+        };
+        let Value::Object(document) = document else {
+            return Err(ConfigurationError::one(codes::SITE_SYNTAX, file, "", "it must be a mapping of keys to values"));
+        };
+        let unknown = unknown_keys(&document, &schema);
+        if !unknown.is_empty() {
+            return Err(ConfigurationError::new(codes::SITE_UNKNOWN_KEY, file, unknown));
+        }
+        let mut problems = violations(&document, &schema, file)?;
+        let configuration = Self {
+            node: section(&document, "node", &mut problems),
+            network: section(&document, "network", &mut problems),
+            data_folder: section(&document, "dataFolder", &mut problems),
+            values: section(&document, "values", &mut problems),
+        };
+        problems.extend(impossible(&configuration));
+        if problems.is_empty() { Ok(configuration) } else { Err(ConfigurationError::new(codes::SITE_VALUE, file, problems)) }
+    }
+}
+
+/// Keys that nobody knows, each with the nearest one that somebody does.
+fn unknown_keys(document: &Map<String, Value>, schema: &Value) -> Vec<Problem> {
+    let fixed: Vec<&str> = FIXED.iter().map(|(key, _)| *key).collect();
+    let mut problems = unknown_in(document, "", &fixed);
+    for (key, known) in FIXED.iter().filter(|(_, known)| !known.is_empty()) {
+        if let Some(section) = document.get(*key).and_then(Value::as_object) {
+            problems.extend(unknown_in(section, key, known));
+        }
+    }
+    let known = schema.pointer("/properties/values/properties").and_then(Value::as_object);
+    if let (Some(values), Some(known)) = (document.get("values").and_then(Value::as_object), known) {
+        let known: Vec<&str> = known.keys().map(String::as_str).collect();
+        problems.extend(unknown_in(values, "values", &known));
+    }
+    problems
+}
+
+fn unknown_in(section: &Map<String, Value>, path: &str, known: &[&str]) -> Vec<Problem> {
+    let unknown = section.keys().filter(|key| !known.contains(&key.as_str()));
+    unknown
+        .map(|key| Problem {
+            path: if path.is_empty() { key.clone() } else { format!("{path}.{key}") },
+            message: match nearest(key, known) {
+                Some(near) => format!("the key is not known; did you mean `{near}`?"),
+                None => format!("the key is not known; known are {}", known.join(", ")),
+            },
+        })
+        .collect()
+}
+
+/// The known key that a person most likely meant.
+fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |known: &&&str| strsim::damerau_levenshtein(key, known);
+    known.iter().min_by_key(distance).copied().filter(|known| strsim::damerau_levenshtein(key, known) <= known.len() / 3 + 1)
+}
+
+/// What the bundle's schema says of the values. The fixed part is ours, so that it is the same in every release.
+fn violations(document: &Map<String, Value>, schema: &Value, file: &str) -> Result<Vec<Problem>, ConfigurationError> {
+    let validator = jsonschema::validator_for(schema).map_err(|error| {
+        ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not a JSON Schema").because(error.to_string())
+    })?;
+    let checked = json!({ "values": document.get("values").cloned().unwrap_or_else(|| json!({})) });
+    let violations = validator.iter_errors(&checked);
+    Ok(violations
+        .map(|error| Problem { path: dotted(error.instance_path().as_str()), message: error.to_string() })
+        .collect())
+}
+
+/// A JSON Pointer as keys joined by dots.
+fn dotted(pointer: &str) -> String {
+    let keys: Vec<String> = pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
+    keys.join(".")
+}
+
+/// One section as its type; a section that is missing or empty is the default.
+fn section<T: DeserializeOwned + Default>(document: &Map<String, Value>, key: &str, problems: &mut Vec<Problem>) -> T {
+    let Some(value) = document.get(key).filter(|value| !value.is_null()) else { return T::default() };
+    serde_json::from_value(value.clone()).unwrap_or_else(|error| {
+        problems.push(Problem { path: key.to_owned(), message: error.to_string() });
+        T::default()
+    })
+}
+
+/// What no type can say.
+fn impossible(configuration: &SiteConfiguration) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut problem = |path: &str, message: String| problems.push(Problem { path: path.to_owned(), message });
+    let SiteConfiguration { node: NodeSettings { name, address }, network, data_folder, .. } = configuration;
+    if let Some(name) = name.as_ref().filter(|name| !is_node_name(name)) {
+        problem("node.name", format!("`{name}` is not a name of lower-case letters, digits, dots and hyphens"));
+    }
+    if let Some(address) = address.filter(|address| address.is_unspecified() || address.is_loopback() || address.is_multicast()) {
+        problem("node.address", format!("{address} is not an address that other machines could reach"));
+    }
+    if let Some(folder) = data_folder.as_ref().filter(|folder| !folder.is_absolute()) {
+        problem("dataFolder", format!("`{}` is not an absolute path", folder.display()));
+    }
+    let NetworkSettings { pod_ranges, service_ranges } = network;
+    for pods in pod_ranges {
+        for services in service_ranges.iter().filter(|services| services.overlaps(pods)) {
+            problem("network", format!("the range of services {services} overlaps the range of pods {pods}"));
+        }
+    }
+    for (range, path) in pod_ranges.iter().map(|range| (range, "network.podRanges")).chain(service_ranges.iter().map(|range| (range, "network.serviceRanges"))) {
+        if let Some(address) = address.filter(|address| range.contains(*address)) {
+            problem(path, format!("{range} contains the node's own address {address}"));
+        }
+    }
+    problems
+}
+
+/// Whether a name is an RFC 1123 subdomain, as Kubernetes wants it of nodes.
+fn is_node_name(name: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= LONGEST_NODE_NAME && name.split('.').all(label)
+}

@@ -1,0 +1,167 @@
+use landfall_bundle_spec::Coded;
+use landfall_bundle_spec::release::{ReleaseDocument, SiteValue, ValueTarget};
+use serde_json::{Value, json};
+
+use super::*;
+
+const SCHEMA: &str = r#"{
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "additionalProperties": false,
+    "properties": {"values": {"type": "object", "additionalProperties": false, "properties": {
+        "postgres.storage": {"type": "string", "pattern": "^[1-9][0-9]*(Mi|Gi)$"},
+        "valkey.replicas": {"type": "integer", "minimum": 1, "maximum": 3}
+    }}}
+}"#;
+
+fn parse(text: &str) -> Result<SiteConfiguration, ConfigurationError> {
+    SiteConfiguration::parse(text, "site.yaml", SCHEMA.as_bytes())
+}
+
+fn refusal(text: &str) -> (&'static str, String) {
+    let error = parse(text).unwrap_err();
+    (error.code().id, error.to_string())
+}
+
+#[test]
+fn reads_everything_a_site_may_set() {
+    let configuration = parse(
+        "node: {name: edge-1, address: 192.0.2.7}\n\
+         network:\n  podRanges: [10.244.0.0/16]\n  serviceRanges: [10.96.0.0/16]\n\
+         dataFolder: /srv/landfall\n\
+         values:\n  postgres.storage: 5Gi\n  valkey.replicas: 2\n",
+    )
+    .unwrap();
+    assert_eq!(configuration.node.name.as_deref(), Some("edge-1"));
+    assert_eq!(configuration.network.pod_ranges[0].to_string(), "10.244.0.0/16");
+    assert_eq!(configuration.values["valkey.replicas"], json!(2));
+    let canonical: Value = serde_json::from_slice(&configuration.canonical_bytes()).unwrap();
+    assert_eq!(serde_json::from_value::<SiteConfiguration>(canonical).unwrap(), configuration);
+}
+
+#[test]
+fn digest_depends_on_meaning_only() {
+    let one = parse("values: {valkey.replicas: 2, postgres.storage: 5Gi}\nnode: {}").unwrap();
+    let other = parse("# a comment\nvalues:\n  postgres.storage: '5Gi'\n  valkey.replicas: 2\n").unwrap();
+    assert_eq!((one.canonical_bytes(), one.digest()), (other.canonical_bytes(), other.digest()));
+    assert_ne!(one.digest(), parse("values: {valkey.replicas: 3}").unwrap().digest());
+    for empty in ["", "# nothing\n", "values:\n", "{}"] {
+        assert_eq!(parse(empty).unwrap(), SiteConfiguration::default(), "{empty:?}");
+    }
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest() {
+    let (code, message) = refusal("netwrok: {}\nnode: {adress: 10.0.0.1}\nvalues: {postgres.storag: 1Gi}");
+    assert_eq!(code, "LF3103");
+    assert_eq!(
+        message,
+        "site.yaml: netwrok: the key is not known; did you mean `network`?; \
+         node.adress: the key is not known; did you mean `address`?; \
+         values.postgres.storag: the key is not known; did you mean `postgres.storage`?"
+    );
+    let (_, message) = refusal("values: {something.else.entirely: 1}");
+    assert!(message.ends_with("the key is not known; known are postgres.storage, valkey.replicas"), "{message}");
+}
+
+#[test]
+fn all_violations_are_told_at_once() {
+    let (code, message) = refusal("values: {postgres.storage: lots, valkey.replicas: 9}\nnode: {address: nowhere}");
+    assert_eq!(code, "LF3104");
+    for part in ["values.postgres.storage: ", "values.valkey.replicas: ", "node: invalid IP address"] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    for (text, part) in [
+        ("node: {name: Edge_1}", "node.name: `Edge_1`"),
+        ("node: {address: 127.0.0.1}", "node.address: 127.0.0.1"),
+        ("dataFolder: srv", "dataFolder: `srv` is not an absolute path"),
+        ("network: {podRanges: [10.0.0.0/8], serviceRanges: [10.96.0.0/16]}", "overlaps"),
+        ("node: {address: 10.96.3.4}\nnetwork: {serviceRanges: [10.96.0.0/16]}", "contains the node's own address"),
+        ("network: {podRanges: [10.244.3.0/16]}", "not a range"),
+    ] {
+        let (code, message) = refusal(text);
+        assert!(code == "LF3104" && message.contains(part), "{code} {message}");
+    }
+}
+
+#[test]
+fn bad_syntax_names_its_line() {
+    for text in ["node: [", "node: {name: a}\nnode: {name: b}", "- a\n- b", "just text"] {
+        let (code, message) = refusal(text);
+        assert!(code == "LF3102" && message.starts_with("site.yaml: "), "{code} {message}");
+    }
+    assert!(refusal("node:\n  name: a\n bad").1.contains("line 3"), "{}", refusal("node:\n  name: a\n bad").1);
+    let error = SiteConfiguration::parse("", "site.yaml", b"{\"type\": 7}").unwrap_err();
+    assert_eq!(error.code().id, "LF3106");
+    let error = SiteConfiguration::read("/nonexistent/site.yaml".as_ref(), b"{}").unwrap_err();
+    assert_eq!(error.code().id, "LF3101");
+}
+
+fn value(name: &str, default: Option<Value>, path: &str) -> SiteValue {
+    let target = ValueTarget {
+        component: "postgres".to_owned(),
+        kind: "StatefulSet".to_owned(),
+        name: "postgres".to_owned(),
+        path: path.to_owned(),
+    };
+    SiteValue { name: name.to_owned(), schema: json!({}), default, targets: vec![target] }
+}
+
+fn release(values: Vec<SiteValue>) -> ReleaseDocument {
+    let document = json!({
+        "type": "landfall.dev/release/1", "name": "starter", "version": "1.0.0", "counter": 1, "assembled": false,
+        "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
+        "requirements": {"cores": 1, "memory_bytes": 1, "data_bytes": 1},
+    });
+    ReleaseDocument { values, ..serde_json::from_value(document).unwrap() }
+}
+
+#[test]
+fn site_overrides_default_and_computed_cannot_be_set() {
+    let release = release(vec![
+        value("postgres.storage", Some(json!("1Gi")), "/spec/a"),
+        value("postgres.memory", Some(json!("1Gi")), "/spec/b"),
+        value("postgres.optional", None, "/spec/c"),
+        value("cluster.podRange", None, "/spec/d"),
+    ]);
+    let computed = Settings::from([("cluster.podRange".to_owned(), json!("10.244.0.0/16")), ("cluster.unused".to_owned(), json!(1))]);
+    let site = SiteConfiguration { values: [("postgres.storage".to_owned(), json!("5Gi"))].into(), ..Default::default() };
+    let settings = settings(&release, &site, &computed).unwrap();
+    let expected = json!({"postgres.storage": "5Gi", "postgres.memory": "1Gi", "cluster.podRange": "10.244.0.0/16"});
+    assert_eq!(json!(settings), expected);
+
+    let site = SiteConfiguration {
+        values: [("cluster.podRange".to_owned(), json!("x")), ("nobody".to_owned(), json!("x"))].into(),
+        ..Default::default()
+    };
+    let error = super::settings(&release, &site, &Settings::new()).unwrap_err();
+    let paths: Vec<&str> = error.problems().iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(paths, ["values.cluster.podRange", "values.nobody"]);
+}
+
+#[test]
+fn values_go_to_declared_fields_only() {
+    let objects = || {
+        vec![
+            json!({"kind": "Service", "metadata": {"name": "postgres"}, "spec": {"replicas": 0}}),
+            json!({"kind": "StatefulSet", "metadata": {"name": "postgres"}, "spec": {"replicas": 1, "claims": [{"size": "1Gi"}]}}),
+        ]
+    };
+    let settings = Settings::from([("size".to_owned(), json!("9Gi")), ("replicas".to_owned(), json!(3))]);
+    let values = [value("size", None, "/spec/claims/0/size"), value("replicas", None, "/spec/replicas"), value("unset", None, "/nowhere")];
+    let applied = apply_values("postgres", objects(), &values, &settings).unwrap();
+    assert_eq!(applied[0], objects()[0]);
+    assert_eq!(applied[1]["spec"], json!({"replicas": 3, "claims": [{"size": "9Gi"}]}));
+    assert_eq!(apply_values("other", objects(), &values, &settings).unwrap(), objects());
+
+    let wrong = [value("size", None, "/spec/claims/1/size")];
+    let error = apply_values("postgres", objects(), &wrong, &settings).unwrap_err();
+    assert_eq!(error.to_string(), "component postgres: size: StatefulSet postgres has no field /spec/claims/1/size");
+    assert_eq!(error.code().id, "LF3105");
+    let error = apply_values("postgres", vec![], &values, &settings).unwrap_err();
+    assert_eq!(error.problems().len(), 2);
+}
