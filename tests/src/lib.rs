@@ -4,6 +4,8 @@
 
 pub mod cache;
 pub mod commands;
+pub mod images;
 pub mod printer;
+pub mod registry;
 pub mod setup;
 pub mod site;

@@ -15,12 +15,15 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    /// Builds the real parts that tests and demo use.
+    Images(commands::images::Arguments),
     /// Starts, uses and ends test machines.
     Site(commands::site::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Images(arguments) => commands::images::run(&arguments),
         Command::Site(arguments) => commands::site::run(arguments),
     };
     match outcome {

@@ -1,3 +1,4 @@
 //! The developers' commands: one file per command, each with its `Arguments` and `run`.
 
+pub mod images;
 pub mod site;

@@ -1,0 +1,3 @@
+module landfall.dev/node-pack/pause
+
+go 1.26

@@ -1,0 +1,278 @@
+//! Roots made of Debian packages, and the layers cut from them: one base for all, and differences above it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::layer::{Entry, FileTree, Kind, Layer, ensure_layer, put};
+use super::{SOURCE_DATE_EPOCH, Workshop};
+use crate::cache::Key;
+use crate::setup;
+
+/// The Debian release the images are made of.
+pub const SUITE: &str = "trixie";
+
+/// Raised when [`clean`] changes.
+const CLEANING_VERSION: &str = "1";
+
+/// What every image made of Debian packages starts with.
+pub const BASE: Root = Root { name: "base", packages: &["ca-certificates"], accounts: &[], removed: &[] };
+
+/// A Debian root: packages on top of Debian's required ones.
+pub struct Root {
+    /// Its name in messages.
+    pub name: &'static str,
+    /// Packages to install, without recommended ones.
+    pub packages: &'static [&'static str],
+    /// Accounts fixed before packages make their own, so that their numbers are stable.
+    pub accounts: &'static [Account],
+    /// Path prefixes the image does without.
+    pub removed: &'static [&'static str],
+}
+
+/// A system account with a number of ours.
+pub struct Account {
+    /// Name of user and group.
+    pub name: &'static str,
+    /// Number of user and group.
+    pub id: u32,
+    /// Home folder.
+    pub home: &'static str,
+}
+
+impl Root {
+    /// The key of the root and of layers cut from it.
+    pub fn key(&self, workshop: &Workshop) -> Key {
+        let mut key = workshop.key().with("suite", SUITE).with("cleaning", CLEANING_VERSION);
+        for package in BASE.packages.iter().chain(self.packages) {
+            key = key.with("package", package);
+        }
+        for account in self.accounts {
+            key = key.with("account", account.line());
+        }
+        for prefix in self.removed {
+            key = key.with("removed", prefix);
+        }
+        key
+    }
+
+    /// Makes the root if it is missing: `root.tar` as mmdebstrap left it, and `status`, the package manager's list.
+    fn ensure_folder(&self, workshop: &Workshop) -> Result<PathBuf> {
+        workshop.entry("debian", self.name, &self.key(workshop).with("status", "1"), |folder| {
+            setup::ensure_packages(&["mmdebstrap", "debian-archive-keyring"])?;
+            let root = folder.join("root.tar");
+            self.bootstrap(workshop, &root)?;
+            put(&folder.join("status"), &FileTree::read_tar(&root)?.read("var/lib/dpkg/status")?)
+        })
+    }
+
+    fn bootstrap(&self, workshop: &Workshop, output: &std::path::Path) -> Result<()> {
+        let packages: Vec<&str> = BASE.packages.iter().chain(self.packages).copied().collect();
+        let mut command = Command::new("mmdebstrap");
+        command.args(["--quiet", "--variant=minbase", "--format=tar"]);
+        command.args(["--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\""]);
+        command.arg(format!("--include={}", packages.join(",")));
+        for account in self.accounts {
+            command.arg(format!("--essential-hook={}", account.hook()));
+        }
+        let result = command
+            .args([SUITE])
+            .arg(output)
+            .arg(workshop.archive()?.source_line(SUITE))
+            .env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH.to_string())
+            .env("LC_ALL", "C.UTF-8")
+            .output()
+            .context("cannot run mmdebstrap")?;
+        if !result.status.success() {
+            let text = String::from_utf8_lossy(&result.stderr);
+            let lines: Vec<&str> = text.lines().collect();
+            bail!("mmdebstrap failed:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
+        }
+        Ok(())
+    }
+
+    /// Makes the root if it is missing; returns its files without what no image may carry.
+    pub fn ensure_tree(&self, workshop: &Workshop) -> Result<FileTree> {
+        let mut tree = FileTree::read_tar(&self.ensure_folder(workshop)?.join("root.tar"))?;
+        clean(&mut tree);
+        tree.retain(|path, _| !self.removed.iter().any(|prefix| path.starts_with(prefix)));
+        Ok(tree)
+    }
+
+    /// The layer that turns the base into this root.
+    pub fn ensure_difference(&self, workshop: &Workshop) -> Result<Layer> {
+        let key = self.key(workshop).with("above", BASE.key(workshop).digest());
+        ensure_layer(workshop, self.name, &key, || self.ensure_tree(workshop)?.above(&BASE.ensure_tree(workshop)?))
+    }
+
+    /// The upstream version of an installed package: Debian's without epoch, revision and repacking suffix.
+    pub fn version(&self, workshop: &Workshop, package: &str) -> Result<String> {
+        let versions = self.versions(workshop)?;
+        let version = versions.get(package).with_context(|| format!("{package} is not installed in {}", self.name))?;
+        Ok(upstream_version(version).to_owned())
+    }
+
+    /// Every installed package with Debian's own version.
+    pub fn versions(&self, workshop: &Workshop) -> Result<BTreeMap<String, String>> {
+        let path = self.ensure_folder(workshop)?.join("status");
+        let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(installed_versions(&status))
+    }
+}
+
+impl Account {
+    fn line(&self) -> String {
+        format!("{0}:x:{1}:{1}::{2}:/bin/sh", self.name, self.id, self.home)
+    }
+
+    /// A shell command that adds the account to the unfinished root, whose folder is `$1`.
+    fn hook(&self) -> String {
+        format!("echo {} >> \"$1/etc/passwd\" && echo {}:x:{}: >> \"$1/etc/group\"", self.line(), self.name, self.id)
+    }
+}
+
+/// The base layer, whole.
+pub fn ensure_base(workshop: &Workshop) -> Result<Layer> {
+    ensure_layer(workshop, BASE.name, &BASE.key(workshop).with("above", "nothing"), || BASE.ensure_tree(workshop))
+}
+
+/// Folders whose content belongs to a running machine, to documentation or to the package manager's caches.
+const EMPTIED: &[&str] = &[
+    "boot/",
+    "dev/",
+    "proc/",
+    "run/",
+    "sys/",
+    "tmp/",
+    "var/cache/",
+    "var/tmp/",
+    "var/log/",
+    "var/lib/apt/lists/",
+    "var/lib/systemd/",
+    "usr/share/info/",
+    "usr/share/lintian/",
+    "usr/share/locale/",
+    "usr/share/man/",
+    // Debian makes a database cluster when PostgreSQL is installed: with keys and numbers of its own, never used.
+    "var/lib/postgresql/",
+    "etc/postgresql/",
+];
+
+/// Files of the machine that built the root, secrets made at installation, backups of the package manager.
+const REMOVED: &[&str] = &[
+    "etc/.pwd.lock",
+    "etc/hostname",
+    "etc/machine-id",
+    "etc/resolv.conf",
+    "var/lib/dbus/machine-id",
+    "etc/group-",
+    "etc/gshadow-",
+    "etc/passwd-",
+    "etc/shadow-",
+    "etc/subgid-",
+    "etc/subuid-",
+    "var/lib/dpkg/status-old",
+    "var/lib/dpkg/diversions-old",
+    "var/lib/dpkg/statoverride-old",
+    "etc/ssl/private/ssl-cert-snakeoil.key",
+    "etc/ssl/certs/ssl-cert-snakeoil.pem",
+];
+
+/// Removes what belongs to the builder's machine or differs from build to build.
+fn clean(tree: &mut FileTree) {
+    tree.retain(|path, entry| {
+        let snakeoil = matches!(&entry.kind, Kind::Link(target) if target.contains("ssl-cert-snakeoil"));
+        let documentation = path.starts_with("usr/share/doc/") && !is_copyright(path, entry);
+        // Compiled Python is not the same from one run to the next, and Python does without.
+        let compiled = path.ends_with("/__pycache__") || path.contains("/__pycache__/");
+        !snakeoil
+            && !documentation
+            && !compiled
+            && !REMOVED.contains(&path)
+            && !EMPTIED.iter().any(|folder| path.strip_prefix(folder).is_some_and(|rest| !rest.is_empty()))
+    });
+}
+
+fn is_copyright(path: &str, entry: &Entry) -> bool {
+    entry.kind == Kind::Folder || path.ends_with("/copyright") || matches!(entry.kind, Kind::Link(_))
+}
+
+fn installed_versions(status: &str) -> BTreeMap<String, String> {
+    let field = |stanza: &str, name: &str| {
+        stanza.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+    };
+    status
+        .split("\n\n")
+        .filter(|stanza| field(stanza, "Status:").as_deref() == Some("install ok installed"))
+        .filter_map(|stanza| Some((field(stanza, "Package:")?, field(stanza, "Version:")?)))
+        .collect()
+}
+
+fn upstream_version(version: &str) -> &str {
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
+    let version = version.rsplit_once('-').map_or(version, |(upstream, _)| upstream);
+    version.split(['+', '~']).next().unwrap_or(version)
+}
+
+/// Fails unless two builds of a root installed the same packages, which a changed mirror makes impossible.
+pub fn same_packages(name: &str, one: &BTreeMap<String, String>, two: &BTreeMap<String, String>) -> Result<()> {
+    let changed: Vec<String> = one
+        .iter()
+        .filter(|(package, version)| two.get(*package) != Some(*version))
+        .map(|(package, version)| {
+            format!("{package} {version} became {}", two.get(package).map_or("absent", String::as_str))
+        })
+        .collect();
+    ensure!(
+        changed.is_empty() && one.len() == two.len(),
+        "the archive changed between two builds of {name}, so they cannot be compared: {}",
+        changed.join(", ")
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upstream_versions() {
+        let cases = [
+            ("1:1.37.0-6+b3", "1.37.0"),
+            ("8.1.1+dfsg1-3", "8.1.1"),
+            ("17.6-0+deb13u1", "17.6"),
+            ("3.13.5-1", "3.13.5"),
+        ];
+        for (debian, upstream) in cases {
+            assert_eq!(upstream_version(debian), upstream);
+        }
+    }
+
+    #[test]
+    fn only_installed_packages_count() {
+        let status = "Package: a\nStatus: install ok installed\nVersion: 1-1\n\n\
+                      Package: b\nStatus: deinstall ok config-files\nVersion: 2-1\n";
+        assert_eq!(installed_versions(status), BTreeMap::from([("a".to_owned(), "1-1".to_owned())]));
+    }
+
+    #[test]
+    fn nothing_of_the_builder_stays() {
+        let mut tree = FileTree::default();
+        let text = || Kind::Text(Vec::new());
+        for path in REMOVED {
+            tree.add(path, 0o644, text());
+        }
+        for folder in EMPTIED {
+            tree.add(&format!("{folder}below"), 0o644, text());
+        }
+        tree.add("usr/share/doc/bash/README", 0o644, text());
+        tree.add("usr/share/doc/bash/copyright", 0o644, text());
+        tree.add_link("etc/ssl/certs/0a775a30.0", "ssl-cert-snakeoil.pem");
+        clean(&mut tree);
+        let files: Vec<&str> =
+            tree.iter().filter(|(_, entry)| entry.kind != Kind::Folder).map(|(path, _)| path).collect();
+        assert_eq!(files, ["usr/share/doc/bash/copyright"]);
+    }
+}

@@ -1,0 +1,209 @@
+//! Builds the programs of the node pack from small Go modules, which pin upstream's code by version and hash.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::Workshop;
+use crate::cache::Key;
+use crate::setup;
+
+/// A Go module in the recipes' folder `node-pack`.
+pub struct GoModule {
+    /// Name of its folder.
+    pub name: &'static str,
+    /// The module whose version is the true version of what is built; empty for programs of our own.
+    pub upstream: &'static str,
+    /// The programs to build.
+    pub programs: &'static [Program],
+    /// What the build has to know.
+    pub build: Build,
+    /// Variables the linker sets, in which `{version}`, `{major}` and `{minor}` stand for upstream's version.
+    pub variables: &'static [(&'static str, &'static str)],
+}
+
+/// A program of a [`GoModule`].
+pub struct Program {
+    /// Import path of its main package.
+    pub package: &'static str,
+    /// Name of the file.
+    pub file: &'static str,
+}
+
+/// How a module is compiled. The result is static in both cases.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// Without C.
+    Go,
+    /// With C code, linked statically, with these build tags and Debian packages.
+    StaticC {
+        /// Build tags.
+        tags: &'static str,
+        /// Debian packages with the C libraries.
+        packages: &'static [&'static str],
+    },
+}
+
+impl GoModule {
+    /// The version in the module's go.mod, such as `v1.36.3`.
+    pub fn version(&self, workshop: &Workshop) -> Result<String> {
+        let path = self.folder(workshop).join("go.mod");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        required_version(&text, self.upstream)
+            .with_context(|| format!("{} does not require {}", path.display(), self.upstream))
+    }
+
+    fn folder(&self, workshop: &Workshop) -> PathBuf {
+        workshop.recipe("node-pack").join(self.name)
+    }
+
+    /// The key of the built programs: module files, Go version, flags and, with C, the C compiler's version.
+    pub fn key(&self, workshop: &Workshop) -> Result<Key> {
+        let mut key = Key::new().with("go", go_version()?).with("flags", self.linker_flags(workshop)?.join(" "));
+        for file in module_files(&self.folder(workshop))? {
+            key = key.with_file(&file.file_name().unwrap_or_default().to_string_lossy(), &file)?;
+        }
+        for program in self.programs {
+            key = key.with(program.file, program.package);
+        }
+        if let Build::StaticC { tags, packages } = self.build {
+            setup::ensure_packages(&["gcc", "libc6-dev"])?;
+            setup::ensure_packages(packages)?;
+            key = key.with("tags", tags).with("compiler", first_line(Command::new("gcc").arg("--version"))?);
+        }
+        Ok(key)
+    }
+
+    fn linker_flags(&self, workshop: &Workshop) -> Result<Vec<String>> {
+        let mut flags = vec!["-s".to_owned(), "-w".to_owned()];
+        if !self.variables.is_empty() {
+            let version = if self.upstream.is_empty() { String::new() } else { self.version(workshop)? };
+            let mut numbers = version.trim_start_matches('v').split('.');
+            let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+            for (name, value) in self.variables {
+                let value = value.replace("{version}", &version).replace("{major}", major).replace("{minor}", minor);
+                flags.extend(["-X".to_owned(), format!("{name}={value}")]);
+            }
+        }
+        if matches!(self.build, Build::StaticC { .. }) {
+            flags.extend(["-linkmode", "external", "-extldflags", "-static"].map(str::to_owned));
+        }
+        Ok(flags)
+    }
+
+    /// Builds the programs if they are missing; returns the folder that holds them, all of them static.
+    pub fn ensure(&self, workshop: &Workshop) -> Result<PathBuf> {
+        let key = self.key(workshop)?;
+        workshop.entry("go", self.name, &key, |folder| {
+            setup::ensure_packages(&["binutils"])?;
+            // Compilers fill memory and both cores on their own: one at a time, behind everything else.
+            let _one = workshop.cache().lock("go-build")?;
+            let source = tempfile::tempdir().context("cannot make a folder for the module")?;
+            for file in module_files(&self.folder(workshop))? {
+                let name = file.file_name().context("a file has a name")?;
+                std::fs::copy(&file, source.path().join(name))
+                    .with_context(|| format!("cannot copy {}", file.display()))?;
+            }
+            for program in self.programs {
+                let output = folder.join(program.file);
+                self.compile(workshop, program, source.path(), &output)?;
+                check_static(&output)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn compile(&self, workshop: &Workshop, program: &Program, source: &Path, output: &Path) -> Result<()> {
+        let (cgo, tags) = match self.build {
+            Build::Go => ("0", ""),
+            Build::StaticC { tags, .. } => ("1", tags),
+        };
+        let result = Command::new("nice")
+            .args(["-n", "10", "go", "build", "-tags", tags, "-ldflags"])
+            .arg(self.linker_flags(workshop)?.join(" "))
+            .arg("-o")
+            .arg(output)
+            .arg(program.package)
+            .current_dir(source)
+            .env("CGO_ENABLED", cgo)
+            .env("GOFLAGS", "-mod=readonly -trimpath -buildvcs=false")
+            .env("GOOS", "linux")
+            .env("GOARCH", "amd64")
+            .output()
+            .context("cannot run go: install Go 1.26 or newer")?;
+        if !result.status.success() {
+            let text = String::from_utf8_lossy(&result.stderr);
+            let lines: Vec<&str> = text.lines().collect();
+            bail!("go build {} failed:\n{}", program.package, lines[lines.len().saturating_sub(20)..].join("\n"));
+        }
+        Ok(())
+    }
+}
+
+/// Fails unless the program needs no shared library: `readelf` finds neither NEEDED nor an interpreter.
+pub fn check_static(program: &Path) -> Result<()> {
+    let output = Command::new("readelf")
+        .args(["--dynamic", "--program-headers", "--wide"])
+        .arg(program)
+        .output()
+        .context("cannot run readelf")?;
+    ensure!(output.status.success(), "readelf cannot read {}", program.display());
+    let text = String::from_utf8_lossy(&output.stdout);
+    let dynamic = text.lines().find(|line| line.contains("(NEEDED)") || line.contains("INTERP"));
+    if let Some(line) = dynamic {
+        bail!("{} is not static, and the host has no libraries for it: {}", program.display(), line.trim());
+    }
+    ensure!(text.contains("Program Headers"), "readelf found no program headers in {}", program.display());
+    Ok(())
+}
+
+/// The Go release on this machine, such as `go1.26.8`.
+fn go_version() -> Result<String> {
+    first_line(Command::new("go").args(["env", "GOVERSION"])).context("cannot run go: install Go 1.26 or newer")
+}
+
+fn first_line(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    ensure!(output.status.success(), "{} failed", command.get_program().display());
+    Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
+}
+
+fn module_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
+    files.retain(|file| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        name == "go.mod" || name == "go.sum" || file.extension().is_some_and(|extension| extension == "go")
+    });
+    files.sort();
+    Ok(files)
+}
+
+/// The version a go.mod requires of a module, in a `require` block or line.
+fn required_version(text: &str, module: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let mut words = line.trim().trim_start_matches("require ").split_whitespace();
+        (words.next() == Some(module)).then(|| words.next())?.filter(|word| word.starts_with('v')).map(str::to_owned)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_from_blocks_and_lines_but_not_from_replacements() {
+        let text = "module m\nrequire one.example/a v1.2.3\nrequire (\n\ttwo.example/b v0.1.0 // indirect\n)\n\
+                    replace three.example/c => three.example/c v9.9.9\n";
+        assert_eq!(required_version(text, "one.example/a").as_deref(), Some("v1.2.3"));
+        assert_eq!(required_version(text, "two.example/b").as_deref(), Some("v0.1.0"));
+        assert_eq!(required_version(text, "three.example/c"), None);
+    }
+
+    #[test]
+    fn a_dynamic_program_is_refused() {
+        let error = check_static(Path::new("/bin/ls")).unwrap_err().to_string();
+        assert!(error.contains("is not static"), "{error}");
+    }
+}

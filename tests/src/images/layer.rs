@@ -1,0 +1,352 @@
+//! File trees and the layers made of them: sorted, with fixed times and a fixed gzip header, so equal trees give equal
+//! bytes wherever and whenever they are written.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use flate2::{Compression, GzBuilder};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{SOURCE_DATE_EPOCH, Workshop};
+use crate::cache::Key;
+
+/// Where the bytes of a file lie: a range of another file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Slice {
+    file: PathBuf,
+    offset: u64,
+    length: u64,
+}
+
+impl Slice {
+    fn open(&self) -> Result<impl Read + use<>> {
+        let mut file = File::open(&self.file).with_context(|| format!("cannot open {}", self.file.display()))?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        Ok(BufReader::new(file).take(self.length))
+    }
+}
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A folder.
+    Folder,
+    /// A symbolic link to the given text.
+    Link(String),
+    /// A regular file with bytes of its own.
+    Text(Vec<u8>),
+    /// A regular file whose bytes lie elsewhere. Two entries with the same slice are one file with two names.
+    Stored(Slice),
+}
+
+/// One entry of a [`FileTree`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner and group, numeric.
+    pub owner: (u64, u64),
+    /// Seconds since 1970, at most [`SOURCE_DATE_EPOCH`].
+    pub modified: u64,
+}
+
+/// Files of an image by path, without a leading slash.
+#[derive(Clone, Debug, Default)]
+pub struct FileTree(BTreeMap<String, Entry>);
+
+impl FileTree {
+    /// Reads a tar as mmdebstrap writes it; device files are left out, for the runtime makes its own.
+    pub fn read_tar(path: &Path) -> Result<Self> {
+        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+        let mut archive = tar::Archive::new(BufReader::new(file));
+        let mut tree = Self::default();
+        for item in archive.entries_with_seek()? {
+            let item = item.with_context(|| format!("cannot read {}", path.display()))?;
+            let name = String::from_utf8(item.path_bytes().into_owned()).context("a path is not UTF-8")?;
+            let name = name.trim_start_matches("./").trim_end_matches('/').to_owned();
+            let target = item.link_name_bytes().map(|link| String::from_utf8_lossy(&link).into_owned());
+            let header = item.header();
+            let kind = match header.entry_type() {
+                _ if name.is_empty() || name == "." => continue,
+                tar::EntryType::Directory => Kind::Folder,
+                tar::EntryType::Symlink => Kind::Link(target.context("a link without a target")?),
+                tar::EntryType::Link => {
+                    let target = target.context("a hard link without a target")?;
+                    let target = target.trim_start_matches("./");
+                    tree.0
+                        .get(target)
+                        .with_context(|| format!("{name} links to {target}, which is not there"))?
+                        .kind
+                        .clone()
+                }
+                tar::EntryType::Regular => Kind::Stored(Slice {
+                    file: path.to_path_buf(),
+                    offset: item.raw_file_position(),
+                    length: item.size(),
+                }),
+                tar::EntryType::Char | tar::EntryType::Block | tar::EntryType::Fifo => continue,
+                other => bail!("{name} in {} is of an unexpected type {other:?}", path.display()),
+            };
+            let entry = Entry {
+                kind,
+                mode: header.mode()? & 0o7777,
+                owner: (header.uid()?, header.gid()?),
+                modified: header.mtime()?.min(SOURCE_DATE_EPOCH),
+            };
+            tree.0.insert(name, entry);
+        }
+        ensure!(!tree.0.is_empty(), "{} is empty", path.display());
+        Ok(tree)
+    }
+
+    /// Adds an entry owned by root, and the folders above it that are missing.
+    pub fn add(&mut self, path: &str, mode: u32, kind: Kind) {
+        self.add_owned(path, mode, (0, 0), kind);
+    }
+
+    /// Adds an entry, and the folders above it that are missing, which root owns.
+    pub fn add_owned(&mut self, path: &str, mode: u32, owner: (u64, u64), kind: Kind) {
+        for (position, _) in path.match_indices('/') {
+            let folder = Entry { kind: Kind::Folder, mode: 0o755, owner: (0, 0), modified: SOURCE_DATE_EPOCH };
+            self.0.entry(path[..position].to_owned()).or_insert(folder);
+        }
+        self.0.insert(path.to_owned(), Entry { kind, mode, owner, modified: SOURCE_DATE_EPOCH });
+    }
+
+    /// Adds the bytes of a file of this machine.
+    pub fn add_file(&mut self, path: &str, mode: u32, file: &Path) -> Result<()> {
+        let length = file.metadata().with_context(|| format!("cannot read {}", file.display()))?.len();
+        self.add(path, mode, Kind::Stored(Slice { file: file.to_path_buf(), offset: 0, length }));
+        Ok(())
+    }
+
+    /// Adds a symbolic link.
+    pub fn add_link(&mut self, path: &str, target: &str) {
+        self.add(path, 0o777, Kind::Link(target.to_owned()));
+    }
+
+    /// Keeps only the entries the condition holds for.
+    pub fn retain(&mut self, mut condition: impl FnMut(&str, &Entry) -> bool) {
+        self.0.retain(|path, entry| condition(path, entry));
+    }
+
+    /// The entry at a path.
+    pub fn get(&self, path: &str) -> Option<&Entry> {
+        self.0.get(path)
+    }
+
+    /// Paths and entries in the order of a layer.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.0.iter().map(|(path, entry)| (path.as_str(), entry))
+    }
+
+    /// The bytes of a regular file.
+    pub fn read(&self, path: &str) -> Result<Vec<u8>> {
+        let entry = self.get(path).with_context(|| format!("{path} is not in the tree"))?;
+        let mut bytes = Vec::new();
+        match &entry.kind {
+            Kind::Text(text) => bytes.clone_from(text),
+            Kind::Stored(slice) => {
+                slice.open()?.read_to_end(&mut bytes)?;
+            }
+            Kind::Folder | Kind::Link(_) => bail!("{path} is not a regular file"),
+        }
+        Ok(bytes)
+    }
+
+    /// What has to be laid over `base` to get this tree: new and changed entries, and whiteouts for those that are gone.
+    pub fn above(&self, base: &Self) -> Result<Self> {
+        let mut difference = Self::default();
+        for (path, entry) in &self.0 {
+            let same = match base.0.get(path) {
+                Some(below) => {
+                    (below.mode, below.owner) == (entry.mode, entry.owner) && same_content(&below.kind, &entry.kind)?
+                }
+                None => false,
+            };
+            if !same {
+                difference.0.insert(path.clone(), entry.clone());
+            }
+        }
+        for path in base.0.keys().filter(|path| !self.0.contains_key(*path)) {
+            let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+            // Where the folder itself is gone or no longer a folder, its own entry hides everything below it.
+            if !folder.is_empty() && !matches!(self.0.get(folder), Some(Entry { kind: Kind::Folder, .. })) {
+                continue;
+            }
+            let mark = if folder.is_empty() { format!(".wh.{name}") } else { format!("{folder}/.wh.{name}") };
+            let entry = Entry { kind: Kind::Text(Vec::new()), mode: 0o644, owner: (0, 0), modified: SOURCE_DATE_EPOCH };
+            difference.0.insert(mark, entry);
+        }
+        difference.with_folders_of(self);
+        Ok(difference)
+    }
+
+    /// Adds the folders above every entry as `whole` has them, so that unpacking never invents their owner or mode.
+    fn with_folders_of(&mut self, whole: &Self) {
+        let folders: Vec<String> = self
+            .0
+            .keys()
+            .flat_map(|path| path.match_indices('/').map(|(position, _)| path[..position].to_owned()))
+            .collect();
+        for folder in folders {
+            if let Some(entry) = whole.0.get(&folder) {
+                self.0.entry(folder).or_insert_with(|| entry.clone());
+            }
+        }
+    }
+
+    fn write_tar(&self, output: impl Write) -> Result<()> {
+        let mut builder = tar::Builder::new(output);
+        let mut first_names: HashMap<&Slice, &str> = HashMap::new();
+        for (path, entry) in &self.0 {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(entry.mode);
+            header.set_uid(entry.owner.0);
+            header.set_gid(entry.owner.1);
+            header.set_mtime(entry.modified);
+            header.set_size(0);
+            match &entry.kind {
+                Kind::Folder => {
+                    header.set_entry_type(tar::EntryType::Directory);
+                    builder.append_data(&mut header, format!("{path}/"), io::empty())?;
+                }
+                Kind::Link(target) => {
+                    header.set_entry_type(tar::EntryType::Symlink);
+                    builder.append_link(&mut header, path, target)?;
+                }
+                Kind::Text(text) => {
+                    header.set_size(text.len() as u64);
+                    builder.append_data(&mut header, path, text.as_slice())?;
+                }
+                Kind::Stored(slice) => {
+                    if let Some(first) = first_names.get(slice) {
+                        header.set_entry_type(tar::EntryType::Link);
+                        builder.append_link(&mut header, path, first)?;
+                    } else {
+                        header.set_size(slice.length);
+                        builder.append_data(&mut header, path, slice.open()?).with_context(|| path.clone())?;
+                        first_names.insert(slice, path);
+                    }
+                }
+            }
+        }
+        builder.into_inner()?.flush()?;
+        Ok(())
+    }
+}
+
+fn same_content(left: &Kind, right: &Kind) -> Result<bool> {
+    Ok(match (left, right) {
+        (Kind::Stored(left), Kind::Stored(right)) => {
+            left.length == right.length && same_bytes(left.open()?, right.open()?)?
+        }
+        (left, right) => left == right,
+    })
+}
+
+fn same_bytes(mut left: impl Read, mut right: impl Read) -> Result<bool> {
+    let (mut one, mut two) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let count = left.read(&mut one)?;
+        if count == 0 {
+            return Ok(true);
+        }
+        right.read_exact(&mut two[..count])?;
+        if one[..count] != two[..count] {
+            return Ok(false);
+        }
+    }
+}
+
+/// A finished layer, kept in the cache.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// SHA-256 of the compressed bytes, with its prefix.
+    pub digest: String,
+    /// SHA-256 of the tar inside, with its prefix.
+    pub diff_id: String,
+    /// Compressed size in bytes.
+    pub size: u64,
+    /// The compressed file.
+    #[serde(skip)]
+    pub path: PathBuf,
+}
+
+/// Returns the layer of that key, writing the tree that `make` returns if it is missing.
+pub fn ensure_layer(
+    workshop: &Workshop,
+    name: &str,
+    key: &Key,
+    make: impl FnOnce() -> Result<FileTree>,
+) -> Result<Layer> {
+    let folder = workshop.entry("layer", name, key, |folder| {
+        let layer = write_layer(&make()?, &folder.join("layer.tar.gz"))?;
+        put(&folder.join("layer.json"), &serde_json::to_vec_pretty(&layer)?)
+    })?;
+    let path = folder.join("layer.json");
+    let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let layer: Layer = serde_json::from_slice(&text).with_context(|| format!("cannot parse {}", path.display()))?;
+    Ok(Layer { path: folder.join("layer.tar.gz"), ..layer })
+}
+
+/// Writes a tree as a gzip-compressed tar.
+pub fn write_layer(tree: &FileTree, path: &Path) -> Result<Layer> {
+    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    let packed = Hashing::over(BufWriter::with_capacity(1 << 20, file));
+    // No name and no time in the header, and "unknown" as operating system.
+    let compressor = GzBuilder::new().mtime(0).operating_system(255).write(packed, Compression::new(6));
+    let mut plain = Hashing::over(compressor);
+    tree.write_tar(&mut plain).with_context(|| format!("cannot write {}", path.display()))?;
+    let (diff_id, _, compressor) = plain.finish();
+    let (digest, size, mut writer) = compressor.finish()?.finish();
+    writer.flush()?;
+    Ok(Layer { digest, diff_id, size, path: path.to_path_buf() })
+}
+
+/// Hashes what passes through to another writer.
+struct Hashing<W> {
+    inner: W,
+    hash: Sha256,
+    count: u64,
+}
+
+impl<W> Hashing<W> {
+    fn over(inner: W) -> Self {
+        Self { inner, hash: Sha256::new(), count: 0 }
+    }
+
+    fn finish(self) -> (String, u64, W) {
+        (format!("sha256:{}", hex::encode(self.hash.finalize())), self.count, self.inner)
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..count]);
+        self.count += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Writes a file of a cache entry, which the cache makes durable as a whole.
+#[expect(clippy::disallowed_methods, reason = "the cache syncs its entries")]
+pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+#[path = "layer/tests.rs"]
+mod tests;

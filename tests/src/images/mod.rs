@@ -1,0 +1,110 @@
+//! The real parts of tests and demo: the node pack built from Go modules, images assembled without Docker from Debian
+//! packages, a model and wheels, all laid out as the storage of a registry.
+//!
+//! Whatever a part is made of goes into the key of its cache entry ([`crate::cache`]), so nothing is ever stale: a warm
+//! call computes keys and returns. Images are reproducible: the same inputs give the same digests in any folder.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::cache::{Cache, Key};
+use crate::printer;
+use crate::setup::{self, DebianArchive};
+
+pub mod debian;
+pub mod go;
+pub mod layer;
+pub mod lock;
+pub mod node_pack;
+pub mod oci;
+pub mod python;
+pub mod registry_tree;
+pub mod reproducible;
+pub mod starter;
+
+pub use registry_tree::RegistryTree;
+
+/// Seconds since 1970 of 2026-11-01T00:00:00Z: no file in an image is younger, and images say they were made then.
+pub const SOURCE_DATE_EPOCH: u64 = 1_793_491_200;
+
+/// [`SOURCE_DATE_EPOCH`] as RFC 3339.
+pub const CREATED: &str = "2026-11-01T00:00:00Z";
+
+/// Raised when the code that assembles layers and manifests changes what it writes for the same inputs.
+const ASSEMBLY_VERSION: &str = "1";
+
+/// Builds parts in a cache from the recipes of this crate.
+pub struct Workshop {
+    cache: Cache,
+    recipes: PathBuf,
+    archive: OnceCell<DebianArchive>,
+}
+
+impl Workshop {
+    /// A workshop over the developer's cache.
+    pub fn open() -> Result<Self> {
+        Ok(Self::over(Cache::open()?))
+    }
+
+    /// A workshop over the given cache.
+    pub fn over(cache: Cache) -> Self {
+        Self { cache, recipes: Path::new(env!("CARGO_MANIFEST_DIR")).join("images"), archive: OnceCell::new() }
+    }
+
+    /// The cache that holds what this workshop builds.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// A file or folder of the recipes.
+    pub fn recipe(&self, path: &str) -> PathBuf {
+        self.recipes.join(path)
+    }
+
+    /// The Debian archive of this machine's apt, looked up when it is first needed.
+    pub fn archive(&self) -> Result<&DebianArchive> {
+        if let Some(archive) = self.archive.get() {
+            return Ok(archive);
+        }
+        let found = setup::debian_archive()?;
+        Ok(self.archive.get_or_init(|| found))
+    }
+
+    /// A key that starts with what every assembled part depends on.
+    pub fn key(&self) -> Key {
+        Key::new().with("assembly", ASSEMBLY_VERSION).with("epoch", SOURCE_DATE_EPOCH.to_string())
+    }
+
+    /// Builds a cache entry and says how long it took; a warm entry is silent.
+    pub fn entry(&self, kind: &str, name: &str, key: &Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        if self.cache.contains(kind, key) {
+            return Ok(self.cache.path(kind, key));
+        }
+        printer::note(format_args!("{kind} {name}: building"));
+        let start = Instant::now();
+        let path = self
+            .cache
+            .entry(kind, key, |folder| build(folder))
+            .with_context(|| format!("cannot build {kind} {name}"))?;
+        printer::note(format_args!("{kind} {name}: built in {:.1} s", start.elapsed().as_secs_f64()));
+        Ok(path)
+    }
+}
+
+/// Everything that was built.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Images and artifacts, as a registry's storage.
+    pub tree: RegistryTree,
+    /// The programs of the node pack, each under its own name in one folder.
+    pub binaries: PathBuf,
+}
+
+/// Builds every part that is missing in the developer's cache.
+pub fn ensure_all() -> Result<Parts> {
+    let workshop = Workshop::open()?;
+    Ok(Parts { binaries: node_pack::ensure_binaries(&workshop)?, tree: registry_tree::ensure(&workshop)? })
+}

@@ -1,0 +1,357 @@
+//! What makes a machine a Kubernetes node: programs for the host, and the images of the control plane and the network.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::Workshop;
+use super::debian::{self, BASE, Root};
+use super::go::{Build, GoModule, Program};
+use super::layer::{FileTree, Kind, Layer, ensure_layer};
+use super::oci::{Blob, Published, Settings, artifact, image};
+use crate::cache::Key;
+
+/// Media type of one file for the host.
+pub const FILE: &str = "application/vnd.landfall.file.v1";
+
+/// Type of an artifact that carries files for the host.
+pub const FILES: &str = "application/vnd.landfall.files.v1";
+
+/// Annotation of a file: further names under which it is installed beside its own, divided by commas.
+pub const LINKS: &str = "dev.landfall.links";
+
+/// Annotation of a layer that is one file: the file's name.
+pub const TITLE: &str = "org.opencontainers.image.title";
+
+/// All Kubernetes commands in one program, which its name chooses from.
+pub const KUBERNETES: GoModule = GoModule {
+    name: "kubernetes",
+    upstream: "k8s.io/kubernetes",
+    programs: &[Program { package: ".", file: "kubernetes" }],
+    build: Build::Go,
+    variables: &[
+        ("k8s.io/component-base/version.gitVersion", "{version}"),
+        ("k8s.io/component-base/version.gitMajor", "{major}"),
+        ("k8s.io/component-base/version.gitMinor", "{minor}"),
+        ("k8s.io/component-base/version.gitTreeState", "clean"),
+    ],
+};
+
+/// The container runtime.
+pub const CONTAINERD: GoModule = GoModule {
+    name: "containerd",
+    upstream: "github.com/containerd/containerd/v2",
+    programs: &[
+        Program { package: "github.com/containerd/containerd/v2/cmd/containerd", file: "containerd" },
+        Program {
+            package: "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+            file: "containerd-shim-runc-v2",
+        },
+        Program { package: "github.com/containerd/containerd/v2/cmd/ctr", file: "ctr" },
+    ],
+    build: Build::Go,
+    variables: &[("github.com/containerd/containerd/v2/version.Version", "{version}")],
+};
+
+/// What starts a container's process.
+pub const RUNC: GoModule = GoModule {
+    name: "runc",
+    upstream: "github.com/opencontainers/runc",
+    programs: &[Program { package: "github.com/opencontainers/runc", file: "runc" }],
+    build: Build::StaticC { tags: "seccomp,netgo,osusergo", packages: &["libseccomp-dev", "pkgconf"] },
+    variables: &[],
+};
+
+/// The network plugins that kubelet's containers need.
+pub const CNI: GoModule = GoModule {
+    name: "cni",
+    upstream: "github.com/containernetworking/plugins",
+    programs: &[
+        Program { package: "github.com/containernetworking/plugins/plugins/main/bridge", file: "bridge" },
+        Program { package: "github.com/containernetworking/plugins/plugins/ipam/host-local", file: "host-local" },
+        Program { package: "github.com/containernetworking/plugins/plugins/main/loopback", file: "loopback" },
+        Program { package: "github.com/containernetworking/plugins/plugins/meta/portmap", file: "portmap" },
+    ],
+    build: Build::Go,
+    variables: &[("github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion", "{version}")],
+};
+
+/// The cluster's database and its tools.
+pub const ETCD: GoModule = GoModule {
+    name: "etcd",
+    upstream: "go.etcd.io/etcd/server/v3",
+    programs: &[
+        Program { package: "go.etcd.io/etcd/server/v3", file: "etcd" },
+        Program { package: "go.etcd.io/etcd/etcdctl/v3", file: "etcdctl" },
+        Program { package: "go.etcd.io/etcd/etcdutl/v3", file: "etcdutl" },
+    ],
+    build: Build::Go,
+    variables: &[],
+};
+
+/// The cluster's name server.
+pub const COREDNS: GoModule = GoModule {
+    name: "coredns",
+    upstream: "github.com/coredns/coredns",
+    programs: &[Program { package: "github.com/coredns/coredns", file: "coredns" }],
+    build: Build::Go,
+    variables: &[],
+};
+
+/// The registry, of the cluster and of these tests.
+pub const DISTRIBUTION: GoModule = GoModule {
+    name: "distribution",
+    upstream: "github.com/distribution/distribution/v3",
+    programs: &[Program { package: "github.com/distribution/distribution/v3/cmd/registry", file: "registry" }],
+    build: Build::Go,
+    variables: &[("github.com/distribution/distribution/v3/version.version", "{version}")],
+};
+
+/// The daemon of the pod network.
+pub const FLANNEL: GoModule = GoModule {
+    name: "flannel",
+    upstream: "github.com/flannel-io/flannel",
+    programs: &[Program { package: "github.com/flannel-io/flannel", file: "flanneld" }],
+    build: Build::StaticC { tags: "netgo,osusergo", packages: &[] },
+    variables: &[("github.com/flannel-io/flannel/pkg/version.Version", "{version}")],
+};
+
+/// What makes volumes out of a folder of the node.
+pub const LOCAL_PATH: GoModule = GoModule {
+    name: "local-path-provisioner",
+    upstream: "github.com/rancher/local-path-provisioner",
+    programs: &[Program { package: "github.com/rancher/local-path-provisioner", file: "local-path-provisioner" }],
+    build: Build::Go,
+    variables: &[("main.VERSION", "{version}")],
+};
+
+/// The version under which kubeadm and containerd ask for [`PAUSE`].
+const PAUSE_VERSION: &str = "3.10.2";
+
+/// The process that holds a pod's namespaces open; ours.
+pub const PAUSE: GoModule = GoModule {
+    name: "pause",
+    upstream: "",
+    programs: &[Program { package: ".", file: "pause" }],
+    build: Build::Go,
+    variables: &[("main.version", PAUSE_VERSION)],
+};
+
+/// Every module of the node pack, in the order they are built.
+pub const MODULES: &[&GoModule] =
+    &[&PAUSE, &KUBERNETES, &CONTAINERD, &RUNC, &CNI, &ETCD, &COREDNS, &DISTRIBUTION, &FLANNEL, &LOCAL_PATH];
+
+/// The base with Debian's nft and iptables on nft, for programs that write packet filter rules.
+pub const PACKET_FILTER: Root =
+    Root { name: "packet-filter", packages: &["iptables", "nftables"], accounts: &[], removed: &[] };
+
+/// Revision of the etcd image, which upstream appends to etcd's version.
+const ETCD_IMAGE_REVISION: u32 = 0;
+
+/// Names under which the Kubernetes program is found on the host, beside its own.
+const KUBERNETES_LINKS: &[&str] = &["kubeadm", "kubectl", "kubelet"];
+
+/// Commands of Kubernetes that run in containers.
+const KUBERNETES_CONTAINERS: &[&str] = &["kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler"];
+
+/// One folder with every program of the node pack, for tests that run one on the developer's machine.
+pub fn ensure_binaries(workshop: &Workshop) -> Result<PathBuf> {
+    let mut key = Key::new().with("links", "1");
+    for module in MODULES {
+        key = key.with(module.name, module.key(workshop)?.digest());
+    }
+    workshop.entry("binaries", "of the node pack", &key, |folder| {
+        for module in MODULES {
+            let programs = module.ensure(workshop)?;
+            for program in module.programs {
+                std::fs::hard_link(programs.join(program.file), folder.join(program.file))?;
+            }
+        }
+        for name in KUBERNETES_LINKS.iter().chain(KUBERNETES_CONTAINERS) {
+            std::os::unix::fs::symlink("kubernetes", folder.join(name))?;
+        }
+        Ok(())
+    })
+}
+
+/// Images and host files of the node pack.
+pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
+    let mut published = kubernetes_images(workshop)?;
+    published.extend(other_images(workshop)?);
+    published.extend(host_files(workshop)?);
+    Ok(published)
+}
+
+/// The image of kube-proxy, which exists once more here so that its assembly can be compared.
+pub fn kube_proxy(workshop: &Workshop) -> Result<Published> {
+    let layers =
+        [debian::ensure_base(workshop)?, PACKET_FILTER.ensure_difference(workshop)?, kubernetes_layer(workshop)?];
+    let reference = format!("registry.k8s.io/kube-proxy:{}", KUBERNETES.version(workshop)?);
+    Ok(image(
+        "kubernetes",
+        reference,
+        &layers,
+        &Settings { entrypoint: &["/usr/local/bin/kube-proxy"], ..Settings::default() },
+    ))
+}
+
+fn kubernetes_images(workshop: &Workshop) -> Result<Vec<Published>> {
+    let version = KUBERNETES.version(workshop)?;
+    let layers = [static_base(workshop)?, kubernetes_layer(workshop)?];
+    let control_plane = [
+        ("kube-apiserver", Settings { entrypoint: &["/usr/local/bin/kube-apiserver"], ..Settings::default() }),
+        (
+            "kube-controller-manager",
+            Settings { entrypoint: &["/usr/local/bin/kube-controller-manager"], ..Settings::default() },
+        ),
+        ("kube-scheduler", Settings { entrypoint: &["/usr/local/bin/kube-scheduler"], ..Settings::default() }),
+    ];
+    let mut published: Vec<Published> = control_plane
+        .iter()
+        .map(|(name, settings)| image("kubernetes", format!("registry.k8s.io/{name}:{version}"), &layers, settings))
+        .collect();
+    published.push(kube_proxy(workshop)?);
+    Ok(published)
+}
+
+/// One layer serves four images: the program once, and a link per command of a container.
+fn kubernetes_layer(workshop: &Workshop) -> Result<Layer> {
+    let key = workshop.key().with("program", KUBERNETES.key(workshop)?.digest()).with("links", "1");
+    ensure_layer(workshop, "kubernetes", &key, || {
+        let mut tree = FileTree::default();
+        tree.add_file("usr/local/bin/kubernetes", 0o755, &KUBERNETES.ensure(workshop)?.join("kubernetes"))?;
+        for name in KUBERNETES_CONTAINERS {
+            tree.add_link(&format!("usr/local/bin/{name}"), "kubernetes");
+        }
+        Ok(tree)
+    })
+}
+
+/// What a static program expects to find: certificates, accounts, a folder for temporary files.
+fn static_base(workshop: &Workshop) -> Result<Layer> {
+    const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
+    let key = workshop.key().with("base", BASE.key(workshop).digest()).with("static", "1");
+    ensure_layer(workshop, "static-base", &key, || {
+        let certificates = BASE.ensure_tree(workshop)?.read(CERTIFICATES)?;
+        let text = |text: &str| Kind::Text(text.as_bytes().to_vec());
+        let mut tree = FileTree::default();
+        tree.add(CERTIFICATES, 0o644, Kind::Text(certificates));
+        tree.add("etc/group", 0o644, text("root:x:0:\nnonroot:x:65532:\nnogroup:x:65534:\n"));
+        tree.add("etc/nsswitch.conf", 0o644, text("hosts: files dns\n"));
+        let accounts = "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n\
+                        nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n";
+        tree.add("etc/passwd", 0o644, text(accounts));
+        tree.add_owned("home/nonroot", 0o700, (65532, 65532), Kind::Folder);
+        tree.add("root", 0o700, Kind::Folder);
+        tree.add("tmp", 0o1777, Kind::Folder);
+        tree.add("var/tmp", 0o1777, Kind::Folder);
+        Ok(tree)
+    })
+}
+
+/// A layer that holds programs of a module at the given paths.
+fn program_layer(workshop: &Workshop, module: &GoModule, paths: &[&str]) -> Result<Layer> {
+    let mut key = workshop.key().with("program", module.key(workshop)?.digest());
+    for path in paths {
+        key = key.with("path", path);
+    }
+    ensure_layer(workshop, module.name, &key, || {
+        let programs = module.ensure(workshop)?;
+        let mut tree = FileTree::default();
+        for path in paths {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            tree.add_file(path, 0o755, &programs.join(name))?;
+        }
+        Ok(tree)
+    })
+}
+
+fn other_images(workshop: &Workshop) -> Result<Vec<Published>> {
+    let base = static_base(workshop)?;
+    let on_base = |layer: Layer| [base.clone(), layer];
+    let plain = |version: String| version.trim_start_matches('v').to_owned();
+    let etcd =
+        program_layer(workshop, &ETCD, &["usr/local/bin/etcd", "usr/local/bin/etcdctl", "usr/local/bin/etcdutl"])?;
+    let registry = program_layer(workshop, &DISTRIBUTION, &["usr/local/bin/registry"])?;
+    let local_path = program_layer(workshop, &LOCAL_PATH, &["usr/bin/local-path-provisioner"])?;
+    let flannel = [
+        debian::ensure_base(workshop)?,
+        PACKET_FILTER.ensure_difference(workshop)?,
+        program_layer(workshop, &FLANNEL, &["opt/bin/flanneld"])?,
+    ];
+    Ok(vec![
+        image(
+            "etcd",
+            format!("registry.k8s.io/etcd:{}-{ETCD_IMAGE_REVISION}", plain(ETCD.version(workshop)?)),
+            &on_base(etcd),
+            &Settings { command: &["/usr/local/bin/etcd"], ..Settings::default() },
+        ),
+        image(
+            "pause",
+            format!("registry.k8s.io/pause:{PAUSE_VERSION}"),
+            &[program_layer(workshop, &PAUSE, &["pause"])?],
+            &Settings { user: "65535:65535", entrypoint: &["/pause"], ..Settings::default() },
+        ),
+        image(
+            "coredns",
+            format!("registry.k8s.io/coredns/coredns:{}", COREDNS.version(workshop)?),
+            &on_base(program_layer(workshop, &COREDNS, &["coredns"])?),
+            &Settings { user: "65532:65532", entrypoint: &["/coredns"], ..Settings::default() },
+        ),
+        image(
+            "distribution",
+            format!("docker.io/library/registry:{}", plain(DISTRIBUTION.version(workshop)?)),
+            &on_base(registry),
+            &Settings {
+                entrypoint: &["/usr/local/bin/registry"],
+                command: &["serve", "/etc/distribution/config.yml"],
+                environment: &["OTEL_TRACES_EXPORTER=none"],
+                ..Settings::default()
+            },
+        ),
+        image(
+            "flannel",
+            format!("ghcr.io/flannel-io/flannel:{}", FLANNEL.version(workshop)?),
+            &flannel,
+            &Settings { entrypoint: &["/opt/bin/flanneld"], ..Settings::default() },
+        ),
+        image(
+            "local-path-provisioner",
+            format!("docker.io/rancher/local-path-provisioner:{}", LOCAL_PATH.version(workshop)?),
+            &on_base(local_path),
+            &Settings { command: &["local-path-provisioner"], ..Settings::default() },
+        ),
+    ])
+}
+
+/// The programs of the host as artifacts, one layer per file.
+fn host_files(workshop: &Workshop) -> Result<Vec<Published>> {
+    let files = |module: &GoModule, names: &[&str]| -> Result<Vec<Blob>> {
+        let folder = module.ensure(workshop)?;
+        names.iter().map(|name| Ok(Blob::file(workshop, FILE, &folder.join(name))?.annotated(TITLE, name))).collect()
+    };
+    let kubernetes = files(&KUBERNETES, &["kubernetes"])?;
+    let kubernetes = kubernetes.into_iter().map(|blob| blob.annotated(LINKS, &KUBERNETES_LINKS.join(","))).collect();
+    let groups: [(&GoModule, &str, Vec<Blob>); 5] = [
+        (&KUBERNETES, "dl.k8s.io/kubernetes/node", kubernetes),
+        (
+            &CONTAINERD,
+            "github.com/containerd/containerd",
+            files(&CONTAINERD, &["containerd", "containerd-shim-runc-v2", "ctr"])?,
+        ),
+        (&RUNC, "github.com/opencontainers/runc", files(&RUNC, &["runc"])?),
+        (
+            &CNI,
+            "github.com/containernetworking/plugins",
+            files(&CNI, &["bridge", "host-local", "loopback", "portmap"])?,
+        ),
+        (&ETCD, "github.com/etcd-io/etcd", files(&ETCD, &["etcdctl", "etcdutl"])?),
+    ];
+    groups
+        .into_iter()
+        .map(|(module, repository, layers)| {
+            let reference = format!("{repository}:{}", module.version(workshop)?);
+            Ok(artifact(module.name, reference, FILES, None, layers))
+        })
+        .collect()
+}

