@@ -155,8 +155,11 @@ fn payload_of(event: Event) -> Result<Vec<u8>, String> {
 }
 
 /// The bytes of a journal that holds record 0 alone.
-fn first_record(pins: Pins, path: &Path) -> Result<Vec<u8>, JournalError> {
+pub(crate) fn first_record(pins: Pins, path: &Path) -> Result<Vec<u8>, JournalError> {
     let payload = payload_of(Event::Opened { pins: Box::new(pins) })
         .map_err(|reason| JournalErrorKind::Unwritable { path: path.to_owned(), reason })?;
     Ok(record::encode(&payload, Tail::default()).0)
 }
+
+#[cfg(test)]
+mod tests;

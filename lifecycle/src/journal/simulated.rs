@@ -35,6 +35,7 @@ struct Inner {
     operations: usize,
     cut_at: Option<usize>,
     is_off: bool,
+    failing_sync: Option<usize>,
 }
 
 impl Inner {
@@ -88,6 +89,12 @@ impl Disk {
         (inner.operations, inner.cut_at, inner.is_off) = (0, None, false);
     }
 
+    /// The process is started again without a power cut: what was written is still in the kernel.
+    pub(crate) fn revive(&self) {
+        let mut inner = self.0.borrow_mut();
+        (inner.cut_at, inner.is_off) = (None, false);
+    }
+
     /// A journal's storage on it.
     pub(crate) fn storage(&self, name: &str) -> SimulatedStorage {
         SimulatedStorage { disk: self.clone(), name: name.to_owned() }
@@ -110,9 +117,31 @@ impl Disk {
     pub(crate) fn sync(&self, name: &str) -> io::Result<()> {
         let mut inner = self.0.borrow_mut();
         inner.operate()?;
+        if inner.failing_sync == Some(inner.operations - 1) {
+            return Err(io::Error::other("the disk is broken"));
+        }
         let file = inner.files.entry(name.to_owned()).or_default();
         file.durable = file.current.clone();
         Ok(())
+    }
+
+    /// Puts a file in place whole and durable, or not at all, as a rename after a sync does.
+    pub(crate) fn place(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.write(name, bytes)?;
+        let mut inner = self.0.borrow_mut();
+        inner.files.entry(name.to_owned()).or_default().durable = bytes.to_vec();
+        Ok(())
+    }
+
+    /// What would survive a power cut now.
+    pub(crate) fn durable(&self, name: &str) -> Vec<u8> {
+        self.0.borrow().files.get(name).map(|file| file.durable.clone()).unwrap_or_default()
+    }
+
+    /// Lets the operation with this number, if it is a sync, fail as a broken disk does: the data is not durable, and
+    /// later syncs claim success.
+    pub(crate) fn fail_sync(&self, operation: usize) {
+        self.0.borrow_mut().failing_sync = Some(operation);
     }
 
     /// Names and contents of all files but journals.

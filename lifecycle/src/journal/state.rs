@@ -64,8 +64,10 @@ pub struct StepState {
     pub before: Value,
     /// What it told, once it is done.
     pub output: Value,
-    /// Why it failed last, forward or back.
+    /// Why it failed last on the way forward.
     pub failure: Option<RecordedError>,
+    /// Why it could not be undone last.
+    pub undo_failure: Option<RecordedError>,
     /// What it found that is not ours.
     pub blocked: Option<String>,
 }
@@ -160,12 +162,18 @@ fn forward_transition(step: &StepState, event: &Event) -> Option<StepState> {
             StepState { status: Prepared, before: before.clone(), blocked: None, ..step }
         }
         // Started again: a rerun after a crash, with the recorded state before.
-        (Prepared | Started | Failed, Event::Started { .. }) => StepState { status: Started, blocked: None, ..step },
+        (Prepared | Started | Failed, Event::Started { .. }) => {
+            StepState { status: Started, failure: None, blocked: None, ..step }
+        }
         // Failed, then Done: what it had begun came true by itself.
         (Started | Failed, Event::Done { output, .. }) => {
             StepState { status: Done, output: output.clone(), failure: None, blocked: None, ..step }
         }
-        (Started, Event::Failed { error, .. }) => StepState { status: Failed, failure: Some(error.clone()), ..step },
+        (Started | Failed, Event::Failed { error, .. }) => {
+            StepState { status: Failed, failure: Some(error.clone()), ..step }
+        }
+        // It could not even look: nothing of it is there, so there is nothing to undo.
+        (Pending | Prepared, Event::Failed { error, .. }) => StepState { failure: Some(error.clone()), ..step },
         (Pending | Prepared | Started | Failed, Event::Blocked { what, .. }) => {
             StepState { blocked: Some(what.clone()), ..step }
         }
@@ -180,13 +188,13 @@ fn undo_transition(step: &StepState, event: &Event) -> Option<StepState> {
         (Started | Failed | Done | UndoStarted | UndoFailed, Event::UndoStarted { .. }) => {
             StepState { status: UndoStarted, blocked: None, ..step }
         }
-        (UndoStarted, Event::UndoDone { .. }) => StepState { status: Undone, failure: None, ..step },
+        (UndoStarted, Event::UndoDone { .. }) => StepState { status: Undone, undo_failure: None, ..step },
         (UndoStarted, Event::UndoFailed { error, .. }) => {
-            StepState { status: UndoFailed, failure: Some(error.clone()), ..step }
+            StepState { status: UndoFailed, undo_failure: Some(error.clone()), ..step }
         }
         _ => return None,
     })
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,32 +1,16 @@
 use std::process::Command;
 
-use landfall_bundle_spec::{Coded, Sha256, codes};
+use landfall_bundle_spec::{Coded, codes};
 use serde_json::Value;
 
 use super::*;
-use crate::journal::{Event, PinnedTrust};
+use crate::journal::Event;
 use crate::plan::StepId;
 
 fn pins() -> Pins {
-    let trust = PinnedTrust {
-        fingerprint: Sha256([1; 32]),
-        root_version: 1,
-        development: true,
-        came: "fingerprint on the command line".to_owned(),
-    };
-    Pins {
-        operation: Operation::Install,
-        bundle: Sha256([2; 32]),
-        release: "starter".to_owned(),
-        version: "1.0.0".to_owned(),
-        counter: 1,
-        configuration: Sha256([3; 32]),
-        engine: Sha256([4; 32]),
-        trust,
-        media: "/media/stick".into(),
-        steps: vec![StepId("stage".to_owned())],
-        plan: "{}".to_owned(),
-    }
+    let mut pins = *crate::journal::state::tests::pins(1);
+    pins.steps = vec![StepId("stage".to_owned())];
+    pins
 }
 
 #[test]

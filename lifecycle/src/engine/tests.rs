@@ -1,0 +1,147 @@
+//! The engine over a disk that forgets unsynced writes, with steps that write to the same disk.
+
+mod cuts;
+mod world;
+
+use landfall_bundle_spec::{ExitClass, codes};
+
+use self::world::{Fault, World, birth, plan, starter};
+use super::*;
+
+#[test]
+fn an_uninterrupted_run_acts_once_per_step() {
+    let mut world = World::new(starter(), birth());
+    world.install().unwrap();
+    assert_eq!(world.disk.contents(), world.goal());
+    assert!(world.acts.values().all(|acts| *acts == 1), "{:?}", world.acts);
+    let names: Vec<String> = world.records().iter().map(|event| event.name().to_owned()).collect();
+    let step = ["prepared", "started", "done"];
+    let expected: Vec<&str> = ["opened"].into_iter().chain(step.repeat(3)).chain(["committed"]).collect();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn undo_runs_in_reverse_and_restores_what_was_there() {
+    let mut world = World::new(starter(), birth());
+    world.install().unwrap();
+    world.uninstall(false).unwrap();
+    assert_eq!(world.disk.contents(), birth());
+    assert_eq!(world.undone, ["three", "two", "one"]);
+}
+
+#[test]
+fn a_failed_step_is_reported_and_resumes_with_the_recorded_state_before() {
+    let mut world = World::new(starter(), birth());
+    world.fault = Some(Fault::Act("two"));
+    let error = world.install().unwrap_err();
+    assert_eq!((error.code(), error.code().class), (codes::SITE_IO, ExitClass::Resumable));
+    insta::assert_snapshot!(error, @"step two (write two) failed; journal record 6");
+    assert!(matches!(world.records().last(), Some(Event::Failed { step, .. }) if step.0 == "two"));
+    world.install().unwrap();
+    assert_eq!(world.disk.contents(), world.goal());
+    assert_eq!(world.acts["one"], 1);
+    world.uninstall(false).unwrap();
+    assert_eq!(world.disk.contents(), birth(), "a state before taken after the failure would be wrong");
+}
+
+#[test]
+fn a_step_that_cannot_look_is_reported_and_leaves_nothing_to_undo() {
+    let mut world = World::new(starter(), birth());
+    world.fault = Some(Fault::Observe("two"));
+    let error = world.install().unwrap_err();
+    assert!(matches!(&error, EngineError::StepFailed { step, record: 4, .. } if step.0 == "two"), "{error:?}");
+    world.uninstall(false).unwrap();
+    assert_eq!(world.undone, ["one"]);
+    assert_eq!(world.disk.contents(), birth());
+}
+
+#[test]
+fn what_is_not_ours_stops_the_operation_as_stuck() {
+    let mut world = World::new(starter(), birth());
+    world.disk.place("two.2", b"foreign: a file of somebody else").unwrap();
+    let found = world.disk.contents();
+    let error = world.install().unwrap_err();
+    assert_eq!((error.code(), error.code().class), (codes::STEP_FOREIGN, ExitClass::Stuck));
+    insta::assert_snapshot!(error, @"step two (write two) found what is not Landfall's: two.2 holds a file of somebody else; journal record 4");
+    assert!(!world.acts.contains_key("two"));
+    assert_eq!(world.status_of("two").blocked.as_deref(), Some("two.2 holds a file of somebody else"));
+    world.install().unwrap_err();
+    world.disk.place("two.2", b"").unwrap();
+    world.install().unwrap();
+    assert_eq!(world.disk.contents(), world.goal());
+    assert_eq!(found["two.2"], b"foreign: a file of somebody else");
+}
+
+#[test]
+fn a_step_that_finds_all_there_the_first_time_records_it_and_undo_leaves_it() {
+    let before = [("one.1", "one.1 by landfall"), ("one.2", "one.2 by landfall")];
+    let before: world::Contents =
+        before.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into_iter().collect();
+    let mut world = World::new(starter(), before.clone());
+    world.install().unwrap();
+    assert!(!world.acts.contains_key("one"));
+    world.uninstall(false).unwrap();
+    assert_eq!(world.disk.contents(), before);
+}
+
+#[test]
+fn a_failed_undo_is_stuck_beside_the_first_error_and_can_be_tried_again() {
+    let mut world = World::new(starter(), birth());
+    world.fault = Some(Fault::Act("three"));
+    world.install().unwrap_err();
+    world.fault = Some(Fault::Undo("two"));
+    let error = world.uninstall(false).unwrap_err();
+    assert_eq!((error.code(), error.code().class), (codes::UNDO_FAILED, ExitClass::Stuck));
+    insta::assert_snapshot!(error, @"step two (write two) could not be taken back; journal record 14; before that, cannot write three [LF4015]");
+    assert!(world.install().is_err(), "there is no way forward from an undo");
+    world.uninstall(false).unwrap();
+    assert_eq!(world.disk.contents(), birth());
+    assert_eq!(world.undone, ["three", "two", "one"]);
+}
+
+#[test]
+fn a_step_that_cannot_be_undone_is_refused_before_anything_is_changed() {
+    let mut steps = starter();
+    steps.steps[1].undo = Undo::Irreversible;
+    let mut world = World::new(steps, birth());
+    world.install().unwrap();
+    let error = world.uninstall(false).unwrap_err();
+    assert_eq!((error.code(), error.code().class), (codes::UNDO_IMPOSSIBLE, ExitClass::Stuck));
+    assert_eq!(world.disk.contents(), world.goal());
+    assert_eq!(world.undone, Vec::<String>::new());
+}
+
+#[test]
+fn keep_data_is_recorded_and_can_be_given_up_later() {
+    let mut world = World::new(starter(), birth());
+    world.install().unwrap();
+    world.fault = Some(Fault::Undo("two"));
+    world.uninstall(true).unwrap_err();
+    assert_eq!(world.phase(), Phase::Undoing { keep_data: true });
+    world.uninstall(false).unwrap();
+    assert_eq!(world.phase(), Phase::Undone);
+}
+
+/// A disk that fails to sync once and claims success ever after: the journal must not be used again, and no step may
+/// act on a record that is not durable.
+#[test]
+fn a_failed_sync_ends_the_operation_at_once() {
+    let mut failures = 0;
+    for operation in 0.. {
+        let mut world = World::new(plan(&["one", "two"]), birth());
+        world.disk.fail_sync(operation);
+        match world.install() {
+            Err(EngineError::Journal(error)) => {
+                assert!(error.is_fatal(), "{error:?}");
+                assert_eq!(error.code(), codes::JOURNAL_SYNC);
+                assert_eq!(world.operations_of_last_run, operation + 1, "nothing touched the disk after the failure");
+                failures += 1;
+            }
+            // The step's own sync failed, or the operation was no sync.
+            Err(error) => assert_eq!(error.code(), codes::SITE_IO),
+            Ok(()) if world.operations_of_last_run < operation => break,
+            Ok(()) => {}
+        }
+    }
+    assert_eq!(failures, 1 + 2 * 3 + 1, "the load, three records per step, and the commit");
+}

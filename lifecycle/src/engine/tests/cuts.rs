@@ -1,0 +1,177 @@
+//! The power is cut at every edge: before and after every append and every sync, in the journal and inside steps, with
+//! every legal fate of what was not synced.
+
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+
+use super::world::{Contents, World, WriteFiles, birth, plan_of, planned, starter};
+use crate::journal::Phase;
+use crate::journal::simulated::Unsynced;
+use crate::plan::Plan;
+
+const FATES: [Unsynced; 6] = [
+    Unsynced::Lost,
+    Unsynced::Kept,
+    Unsynced::Torn(1),
+    Unsynced::Torn(500),
+    Unsynced::Torn(999),
+    Unsynced::Zeroed(400),
+];
+
+/// Runs `first` with the power cut before operation `cut`; whether the cut came before its end.
+fn run_until_cut(world: &mut World, cut: usize, way: Way) -> bool {
+    world.disk.cut_before(cut);
+    let result = way.run(world);
+    assert!(world.disk.is_off() || result.is_ok(), "only the cut may stop it: {result:?}");
+    result.is_err()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Forward,
+    Back,
+}
+
+impl Way {
+    fn run(self, world: &mut World) -> Result<(), crate::engine::EngineError> {
+        match self {
+            Self::Forward => world.install(),
+            Self::Back => world.uninstall(false),
+        }
+    }
+}
+
+fn assert_installed(world: &World, cuts: usize) {
+    assert_eq!(world.disk.contents(), world.goal());
+    assert_eq!(world.phase(), Phase::Committed);
+    let total: usize = world.acts.values().sum();
+    assert!(total <= world.plan.steps.len() + cuts, "each cut costs at most one act more: {:?}", world.acts);
+}
+
+#[test]
+fn resume_after_a_cut_at_every_edge_equals_an_uninterrupted_run() {
+    for fate in FATES {
+        for cut in 0.. {
+            let mut world = World::new(starter(), birth());
+            if !run_until_cut(&mut world, cut, Way::Forward) {
+                assert!(cut > 30, "there are more edges than this: {cut}");
+                break;
+            }
+            world.disk.boot(fate);
+            world.install().unwrap();
+            assert_installed(&world, 1);
+        }
+    }
+}
+
+#[test]
+fn resume_after_two_cuts_at_every_pair_of_edges() {
+    for (first_fate, second_fate) in [(Unsynced::Lost, Unsynced::Lost), (Unsynced::Torn(500), Unsynced::Kept)] {
+        for first in 0.. {
+            let mut world = World::new(starter(), birth());
+            if !run_until_cut(&mut world, first, Way::Forward) {
+                break;
+            }
+            for second in 0.. {
+                let mut world = World::new(starter(), birth());
+                run_until_cut(&mut world, first, Way::Forward);
+                world.disk.boot(first_fate);
+                let is_cut = run_until_cut(&mut world, second, Way::Forward);
+                world.disk.boot(second_fate);
+                world.install().unwrap();
+                assert_installed(&world, 2);
+                if !is_cut {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn undo_after_a_cut_at_every_edge_returns_to_birth() {
+    for fate in FATES {
+        for cut in 0.. {
+            let mut world = World::new(starter(), birth());
+            if !run_until_cut(&mut world, cut, Way::Forward) {
+                break;
+            }
+            world.disk.boot(fate);
+            world.uninstall(false).unwrap();
+            assert_eq!((world.disk.contents(), world.phase()), (birth(), Phase::Undone));
+        }
+    }
+}
+
+#[test]
+fn undo_cut_at_every_edge_goes_on_to_birth() {
+    for fate in FATES {
+        for cut in 0.. {
+            let mut world = World::new(starter(), birth());
+            world.install().unwrap();
+            world.disk.boot(Unsynced::Lost);
+            if !run_until_cut(&mut world, cut, Way::Back) {
+                assert!(cut > 25, "there are more edges than this: {cut}");
+                break;
+            }
+            world.disk.boot(fate);
+            world.uninstall(false).unwrap();
+            assert_eq!((world.disk.contents(), world.phase()), (birth(), Phase::Undone));
+        }
+    }
+}
+
+/// Steps of one to three files; two steps may write the same file.
+fn plans() -> impl Strategy<Value = Plan<WriteFiles>> {
+    let files = vec(0..6_usize, 1..4);
+    vec(files, 1..5).prop_map(|steps| {
+        let steps = steps.into_iter().enumerate().map(|(number, mut files)| {
+            files.dedup();
+            planned(&format!("step {number}"), files.iter().map(|file| format!("file {file}")).collect())
+        });
+        plan_of(steps.collect())
+    })
+}
+
+fn births() -> impl Strategy<Value = Contents> {
+    btree_map("file [0-9]", vec(any::<u8>().prop_map(|byte| byte % 64 + 32), 1..20), 0..5)
+}
+
+fn fates() -> impl Strategy<Value = Unsynced> {
+    prop_oneof![
+        Just(Unsynced::Lost),
+        Just(Unsynced::Kept),
+        (0..1000_usize).prop_map(Unsynced::Torn),
+        (0..1000_usize).prop_map(Unsynced::Zeroed)
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_plan_with_any_cuts_ends_as_if_there_had_been_none(
+        plan in plans(),
+        birth in births(),
+        cuts in vec((0..60_usize, fates()), 0..6),
+        cuts_of_undo in vec((0..60_usize, fates()), 0..4),
+        is_undone in any::<bool>(),
+    ) {
+        let mut world = World::new(plan, birth.clone());
+        for (cut, fate) in &cuts {
+            run_until_cut(&mut world, *cut, Way::Forward);
+            world.disk.boot(*fate);
+        }
+        if !is_undone {
+            world.install().unwrap();
+            assert_installed(&world, cuts.len());
+            return Ok(());
+        }
+        for (cut, fate) in cuts_of_undo {
+            run_until_cut(&mut world, cut, Way::Back);
+            world.disk.boot(fate);
+        }
+        world.uninstall(false).unwrap();
+        prop_assert_eq!((world.disk.contents(), world.phase()), (birth, Phase::Undone));
+    }
+}

@@ -1,0 +1,266 @@
+//! A site on a simulated disk: steps that write two files each, and everything that a test wants to know afterwards.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use landfall_bundle_spec::{Sha256, codes};
+use landfall_media::progress::Silent;
+use serde_json::{Value, json};
+
+use crate::engine::{Engine, EngineError};
+use crate::journal::simulated::{Disk, SimulatedStorage, Unsynced};
+use crate::journal::{
+    Event, Journal, JournalError, JournalErrorKind, Phase, PinnedTrust, Pins, Replay, StepState, StepStatus,
+    first_record,
+};
+use crate::plan::{Operation, Plan, PlannedStep, StepId, Undo};
+use crate::step::{Observed, Step, StepError};
+
+pub(super) type Contents = BTreeMap<String, Vec<u8>>;
+
+const JOURNAL: &str = "000001-install.journal";
+
+/// A step that writes these files, each made durable before the next one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WriteFiles {
+    pub(super) name: String,
+    pub(super) files: Vec<String>,
+}
+
+impl WriteFiles {
+    fn content(&self, file: &str) -> Vec<u8> {
+        format!("{file} by landfall").into_bytes()
+    }
+}
+
+/// What fails once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Observe(&'static str),
+    Act(&'static str),
+    Undo(&'static str),
+}
+
+/// What steps act on.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) disk: Disk,
+    pub(super) plan: Plan<WriteFiles>,
+    /// Acts per step, over all runs.
+    pub(super) acts: BTreeMap<String, usize>,
+    /// Names of steps in the order in which their undo was complete.
+    pub(super) undone: Vec<String>,
+    pub(super) fault: Option<Fault>,
+    pub(super) operations_of_last_run: usize,
+    birth: Contents,
+}
+
+pub(super) fn planned(name: &str, files: Vec<String>) -> PlannedStep<WriteFiles> {
+    PlannedStep {
+        id: StepId(name.to_owned()),
+        title: format!("write {name}"),
+        action: WriteFiles { name: name.to_owned(), files },
+        bytes: 0,
+        seconds: 0,
+        undo: Undo::Reversible,
+    }
+}
+
+/// A plan of steps with two files each.
+pub(super) fn plan(names: &[&str]) -> Plan<WriteFiles> {
+    let files = |name: &str| vec![format!("{name}.1"), format!("{name}.2")];
+    plan_of(names.iter().map(|name| planned(name, files(name))).collect())
+}
+
+pub(super) fn plan_of(steps: Vec<PlannedStep<WriteFiles>>) -> Plan<WriteFiles> {
+    Plan { operation: Operation::Install, release: "starter".to_owned(), version: "1.0.0".to_owned(), steps }
+}
+
+pub(super) fn starter() -> Plan<WriteFiles> {
+    plan(&["one", "two", "three"])
+}
+
+/// What was there before: one file that a step will replace, one that nobody touches.
+pub(super) fn birth() -> Contents {
+    let files = [("two.1", "two.1 of the customer"), ("other", "something else")];
+    files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into_iter().collect()
+}
+
+impl World {
+    pub(super) fn new(plan: Plan<WriteFiles>, birth: Contents) -> Self {
+        let disk = Disk::default();
+        for (name, content) in &birth {
+            disk.place(name, content).unwrap();
+        }
+        disk.boot(Unsynced::Lost);
+        Self { disk, plan, acts: BTreeMap::new(), undone: Vec::new(), fault: None, operations_of_last_run: 0, birth }
+    }
+
+    /// What an uninterrupted run leaves.
+    pub(super) fn goal(&self) -> Contents {
+        let mut goal = self.birth.clone();
+        for action in self.plan.steps.iter().map(|step| &step.action) {
+            goal.extend(action.files.iter().map(|file| (file.clone(), action.content(file))));
+        }
+        goal
+    }
+
+    /// Begins or continues the operation, as `install` and `resume` do.
+    pub(super) fn install(&mut self) -> Result<(), EngineError> {
+        self.run(|engine, world| {
+            engine.forward(world)?;
+            if engine.journal.state().phase != Phase::Committed {
+                engine.journal.append(Event::Committed)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes everything back, as `uninstall` does.
+    pub(super) fn uninstall(&mut self, keep_data: bool) -> Result<(), EngineError> {
+        self.run(|engine, world| match engine.journal.state().phase {
+            Phase::Undone => Ok(()),
+            _ => engine.undo(world, keep_data),
+        })
+    }
+
+    fn run(
+        &mut self,
+        act: impl FnOnce(&mut Engine<'_, WriteFiles, World, SimulatedStorage>, &mut World) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let plan = self.plan.clone();
+        let result = self.open().map_err(EngineError::from).and_then(|mut journal| {
+            let mut engine = Engine { journal: &mut journal, plan: &plan, resolve, progress: &Silent };
+            act(&mut engine, self)
+        });
+        self.operations_of_last_run = self.disk.operations();
+        result
+    }
+
+    fn open(&self) -> Result<Journal<SimulatedStorage>, JournalError> {
+        if self.disk.read(JOURNAL).is_empty() {
+            let bytes = first_record(self.pins(), Path::new(JOURNAL))?;
+            self.disk.place(JOURNAL, &bytes).map_err(|source| JournalErrorKind::Io {
+                act: "create",
+                path: JOURNAL.into(),
+                source,
+            })?;
+        }
+        Journal::load(self.disk.storage(JOURNAL), JOURNAL)
+    }
+
+    fn pins(&self) -> Pins {
+        let trust =
+            PinnedTrust { fingerprint: Sha256([1; 32]), root_version: 1, development: false, came: "test".to_owned() };
+        Pins {
+            operation: Operation::Install,
+            bundle: Sha256([2; 32]),
+            release: "starter".to_owned(),
+            version: "1.0.0".to_owned(),
+            counter: 1,
+            configuration: Sha256([3; 32]),
+            engine: Sha256([4; 32]),
+            trust,
+            media: "/media/stick".into(),
+            steps: self.plan.steps.iter().map(|step| step.id.clone()).collect(),
+            plan: String::new(),
+        }
+    }
+
+    fn replay(&self, bytes: &[u8]) -> Replay {
+        Replay::of(bytes, Path::new(JOURNAL)).unwrap()
+    }
+
+    pub(super) fn records(&self) -> Vec<Event> {
+        self.replay(&self.disk.read(JOURNAL)).entries.into_iter().map(|entry| entry.event).collect()
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.replay(&self.disk.read(JOURNAL)).state.phase
+    }
+
+    pub(super) fn status_of(&self, name: &str) -> StepState {
+        self.state_of(&self.disk.read(JOURNAL), name)
+    }
+
+    fn state_of(&self, bytes: &[u8], name: &str) -> StepState {
+        let index = self.plan.steps.iter().position(|step| step.id.0 == name).unwrap();
+        self.replay(bytes).state.steps[index].clone()
+    }
+
+    fn fail(&mut self, fault: Option<Fault>, what: String) -> Result<(), StepError> {
+        if fault.is_some() && self.fault == fault {
+            self.fault = None;
+            return Err(StepError::new(codes::SITE_IO, what));
+        }
+        Ok(())
+    }
+}
+
+fn resolve(action: &WriteFiles) -> &dyn Step<World> {
+    action
+}
+
+fn io_error(error: std::io::Error) -> StepError {
+    StepError::new(codes::SITE_IO, "cannot write").because(error)
+}
+
+impl WriteFiles {
+    fn fault(&self, make: fn(&'static str) -> Fault) -> Option<Fault> {
+        ["one", "two", "three"].into_iter().find(|name| *name == self.name).map(make)
+    }
+
+    /// The write-ahead rule, checked where it matters: what is durable at this moment allows what is about to happen.
+    fn assert_recorded(&self, world: &World, status: StepStatus, before: &Value) {
+        let recorded = world.state_of(&world.disk.durable(JOURNAL), &self.name);
+        assert_eq!((recorded.status, &recorded.before), (status, before), "{}", self.name);
+    }
+}
+
+impl Step<World> for WriteFiles {
+    fn observe(&self, world: &mut World) -> Result<Observed, StepError> {
+        world.fail(self.fault(Fault::Observe), format!("cannot look at {}", self.name))?;
+        let mut there = 0;
+        for file in &self.files {
+            let content = world.disk.read(file);
+            if let Some(rest) = content.strip_prefix(b"foreign: ") {
+                return Ok(Observed::Foreign(format!("{file} holds {}", String::from_utf8_lossy(rest))));
+            }
+            there += usize::from(content == self.content(file));
+        }
+        Ok(match there {
+            0 => Observed::Absent,
+            _ if there == self.files.len() => Observed::Done,
+            _ => Observed::Partial(format!("{there} of {} files", self.files.len())),
+        })
+    }
+
+    fn prepare(&self, world: &mut World) -> Result<Value, StepError> {
+        Ok(self.files.iter().map(|file| json!(world.disk.read(file))).collect())
+    }
+
+    fn act(&self, world: &mut World, before: &Value) -> Result<Value, StepError> {
+        self.assert_recorded(world, StepStatus::Started, before);
+        *world.acts.entry(self.name.clone()).or_default() += 1;
+        for (index, file) in self.files.iter().enumerate() {
+            if index > 0 {
+                world.fail(self.fault(Fault::Act), format!("cannot write {}", self.name))?;
+            }
+            world.disk.write(file, &self.content(file)).map_err(io_error)?;
+            world.disk.sync(file).map_err(io_error)?;
+        }
+        Ok(json!(self.files.len()))
+    }
+
+    fn undo(&self, world: &mut World, before: &Value) -> Result<(), StepError> {
+        self.assert_recorded(world, StepStatus::UndoStarted, before);
+        for (file, content) in self.files.iter().zip(before.as_array().unwrap()).rev() {
+            let content: Vec<u8> = serde_json::from_value(content.clone()).unwrap();
+            world.disk.write(file, &content).map_err(io_error)?;
+            world.fail(self.fault(Fault::Undo), format!("cannot restore {}", self.name))?;
+            world.disk.sync(file).map_err(io_error)?;
+        }
+        world.undone.push(self.name.clone());
+        Ok(())
+    }
+}

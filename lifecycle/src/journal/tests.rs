@@ -1,0 +1,63 @@
+use landfall_bundle_spec::{Coded, codes};
+use serde_json::Value;
+
+use super::simulated::{Disk, Unsynced};
+use super::state::tests::pins;
+use super::*;
+use crate::plan::StepId;
+
+const NAME: &str = "000001-install.journal";
+
+fn created() -> (Disk, Journal<simulated::SimulatedStorage>) {
+    let disk = Disk::default();
+    disk.place(NAME, &first_record(*pins(1), Path::new(NAME)).unwrap()).unwrap();
+    let journal = Journal::load(disk.storage(NAME), NAME).unwrap();
+    (disk, journal)
+}
+
+fn prepared() -> Event {
+    Event::Prepared { step: StepId("1".to_owned()), before: Value::Null }
+}
+
+#[test]
+fn an_append_is_durable_when_it_returns() {
+    let (disk, mut journal) = created();
+    assert_eq!(journal.append(prepared()).unwrap(), 1);
+    disk.boot(Unsynced::Lost);
+    let journal = Journal::load(disk.storage(NAME), NAME).unwrap();
+    assert_eq!((journal.last_sequence(), journal.state().steps[0].status), (1, StepStatus::Prepared));
+}
+
+#[test]
+fn an_event_that_the_state_does_not_allow_is_not_written() {
+    let (disk, mut journal) = created();
+    let before = disk.read(NAME);
+    assert_eq!(journal.append(Event::Committed).unwrap_err().code(), codes::BUG);
+    assert_eq!(disk.read(NAME), before);
+    journal.append(prepared()).unwrap();
+}
+
+#[test]
+fn after_a_failed_sync_the_journal_cannot_be_used() {
+    let (disk, mut journal) = created();
+    disk.fail_sync(disk.operations() + 1);
+    let error = journal.append(prepared()).unwrap_err();
+    assert!(matches!(error.kind(), JournalErrorKind::Sync { .. }), "{error:?}");
+    let operations = disk.operations();
+    let error = journal.append(prepared()).unwrap_err();
+    assert!(matches!(error.kind(), JournalErrorKind::Poisoned { .. }) && error.is_fatal(), "{error:?}");
+    assert_eq!(disk.operations(), operations, "not even a try");
+}
+
+#[test]
+fn what_a_load_believes_is_durable() {
+    let (disk, mut journal) = created();
+    disk.cut_before(disk.operations() + 1);
+    journal.append(prepared()).unwrap_err();
+    // A crash of the process, not of the machine: the unsynced append is still in the kernel.
+    disk.revive();
+    let journal = Journal::load(disk.storage(NAME), NAME).unwrap();
+    assert_eq!(journal.last_sequence(), 1);
+    disk.boot(Unsynced::Lost);
+    assert_eq!(Journal::load(disk.storage(NAME), NAME).unwrap().last_sequence(), 1);
+}
