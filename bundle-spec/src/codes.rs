@@ -137,6 +137,7 @@ codes! {
     READ_BACK_FAILED = "LF1213", Resumable, "The stick does not return what was written to it", "Do not use this stick: it is worn or smaller than it claims. Build to another one.";
     OUTPUT_EXISTS = "LF1214", Usage, "The output is already there", "Remove it or name another output folder.";
     BUNDLE_SHORT = "LF1215", Refused, "The bundle ends too early", "Copy the named part again from a good copy.";
+    PART_SWAPPED = "LF1216", Refused, "A part lies under the name of another", "Give the named files their right names, or copy both parts again; the names are in SHA256SUMS.";
     // LF20: release definition and lock.
     RELEASE_UNREADABLE = "LF2001", Usage, "The release definition is not valid YAML or has unknown fields", "Correct the named line of the release definition.";
     RELEASE_INVALID = "LF2002", Usage, "The release definition contradicts itself", "Correct the named field of the release definition.";
@@ -245,7 +246,9 @@ mod tests {
     fn codes_are_well_formed_and_unique() {
         let mut seen = HashSet::new();
         for code in ALL {
-            assert!(code.id.len() == 6 && code.id.starts_with("LF") && code.id[2..].bytes().all(|b| b.is_ascii_digit()));
+            assert!(
+                code.id.len() == 6 && code.id.starts_with("LF") && code.id[2..].bytes().all(|b| b.is_ascii_digit())
+            );
             assert!(seen.insert(code.id), "{} stands twice", code.id);
             assert!(!code.title.ends_with('.') && code.fix.ends_with('.'), "{}", code.id);
         }

@@ -94,7 +94,8 @@ mod tests {
     fn reads_back_what_it_writes_and_nothing_else() {
         let digest = Sha256([0xab; 32]);
         assert_eq!(digest.to_string().parse(), Ok(digest));
-        for bad in ["", "sha256:", "sha256:AB", "blake3:00", &digest.to_string().to_uppercase(), &format!("{digest}0")] {
+        for bad in ["", "sha256:", "sha256:AB", "blake3:00", &digest.to_string().to_uppercase(), &format!("{digest}0")]
+        {
             assert!(bad.parse::<Sha256>().is_err(), "{bad}");
         }
     }

@@ -3,9 +3,25 @@
 //! Everything here is a function of bytes: no files, no network, no cluster, no clock. `docs/FORMAT.md` is the
 //! specification that this crate implements.
 
+mod archive;
+pub mod blobs;
+pub mod chunks;
 pub mod codes;
 pub mod digest;
+mod error;
+pub mod head;
+mod json;
+pub mod layout;
+pub mod limits;
+pub mod parts;
 pub mod release;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
+pub mod stream;
+pub mod trust;
 
 pub use codes::{Code, Coded, ExitClass};
 pub use digest::{Blake3, Sha256};
+pub use error::{Error, Result};
+pub use head::{Contents, Opened, Verified};
+pub use json::{read_canonical, read_typed, to_canonical};

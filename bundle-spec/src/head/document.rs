@@ -1,0 +1,303 @@
+//! `landfall.json`: the one document that is signed; it binds all others by digest.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256 as Sha256Hasher};
+
+use crate::digest::Sha256;
+use crate::error::{Error, Result};
+use crate::{json, limits};
+
+/// The `type` of the document.
+pub const LANDFALL_DOCUMENT_TYPE: &str = "landfall.dev/bundle/1";
+
+/// Its name in the head; the first bytes of every bundle.
+pub const LANDFALL_DOCUMENT_NAME: &str = "landfall.json";
+
+/// The `format` that this crate reads and writes.
+pub const FORMAT: u64 = 1;
+
+/// What every name of a small document begins with.
+pub const DOCUMENTS_FOLDER: &str = "documents/";
+
+/// Requirements that this crate understands, besides the format itself.
+const KNOWN_REQUIREMENTS: [&str; 0] = [];
+
+/// What a bundle is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Name of the release, a DNS label.
+    pub name: String,
+    /// Version as the vendor writes it: letters, digits and `.+-_`, at most 64.
+    pub version: String,
+    /// Counter that refuses going back.
+    pub counter: u64,
+    /// When it was built, in UTC: `2026-11-20T08:16:00Z`.
+    pub built_at: String,
+}
+
+/// Digest and size of a file of the head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileDigest {
+    /// SHA-256 of its bytes.
+    pub sha256: Sha256,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl FileDigest {
+    /// Digest and size of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { sha256: Sha256(Sha256Hasher::digest(bytes).into()), size: bytes.len() as u64 }
+    }
+
+    /// Whether the bytes are the file.
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        *self == Self::of(bytes)
+    }
+}
+
+/// Name, digest and size of a small document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedDigest {
+    /// Name in the head, beginning with [`DOCUMENTS_FOLDER`].
+    pub name: String,
+    /// SHA-256 of its bytes.
+    pub sha256: Sha256,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl NamedDigest {
+    /// Digest and size without the name.
+    pub const fn digest(&self) -> FileDigest {
+        FileDigest { sha256: self.sha256, size: self.size }
+    }
+}
+
+/// Something that a reader must understand to install the bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requirement {
+    /// What must be understood.
+    pub feature: String,
+    /// First version of Landfall that does.
+    pub landfall: String,
+}
+
+/// The document as it is encoded. Fields are sorted as their canonical encoding has them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BundleDocument {
+    /// `blobs.json`.
+    pub blobs: FileDigest,
+    /// When it was built.
+    pub built_at: String,
+    /// `chunks.b3`.
+    pub chunks: FileDigest,
+    /// Counter that refuses going back.
+    pub counter: u64,
+    /// The small documents, in their order in the head: names sorted by their bytes.
+    pub documents: Vec<NamedDigest>,
+    /// Always [`FORMAT`].
+    pub format: u64,
+    /// Name of the release.
+    pub name: String,
+    /// Bytes of the stream from the header of `blobs.json` to the end.
+    pub payload_bytes: u64,
+    /// What a reader must understand.
+    pub requires: Vec<Requirement>,
+    /// Always [`LANDFALL_DOCUMENT_TYPE`].
+    #[serde(rename = "type")]
+    pub document_type: String,
+    /// Version of the release.
+    pub version: String,
+}
+
+impl BundleDocument {
+    /// Reads canonical bytes. Requirements are not judged here: see [`BundleDocument::check_requirements`].
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        let name = LANDFALL_DOCUMENT_NAME;
+        let value = json::parse(name, bytes, json::Numbers::Integers)?;
+        json::check_type(name, LANDFALL_DOCUMENT_TYPE, &value)?;
+        match value.get("format") {
+            Some(format) if format.as_u64() == Some(FORMAT) => {}
+            other => {
+                let format = other.map_or_else(|| "none".to_owned(), Value::to_string).chars().take(40).collect();
+                return Err(Error::UnknownFormat { format });
+            }
+        }
+        json::check_canonical(name, &value, bytes)?;
+        let document: Self = json::from_value(name, value)?;
+        document.check().map_err(|reason| Error::InvalidDocument { name: name.to_owned(), source: reason.into() })?;
+        Ok(document)
+    }
+
+    /// Checks all fields, then encodes.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
+        let name = LANDFALL_DOCUMENT_NAME;
+        self.check().map_err(|reason| Error::InvalidContents { what: format!("{name}: {reason}") })?;
+        let bytes = json::to_canonical(name, self)?;
+        if bytes.len() as u64 > limits::LANDFALL_DOCUMENT_BYTES {
+            let what = format!("{name} would have {} bytes: too many documents", bytes.len());
+            return Err(Error::InvalidContents { what });
+        }
+        Ok(bytes)
+    }
+
+    /// What the bundle is called.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            counter: self.counter,
+            built_at: self.built_at.clone(),
+        }
+    }
+
+    /// Refuses what this version of Landfall does not understand. Asked only after the signatures were checked: an
+    /// unsigned bundle must not be able to tell a person which version to fetch.
+    pub fn check_requirements(&self) -> Result<()> {
+        match self.requires.iter().find(|required| !KNOWN_REQUIREMENTS.contains(&required.feature.as_str())) {
+            None => Ok(()),
+            Some(unknown) => {
+                Err(Error::UnknownRequirement { feature: unknown.feature.clone(), landfall: unknown.landfall.clone() })
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !is_dns_label(&self.name) {
+            return Err(format!("the name `{}` is not a DNS label", self.name.escape_default()));
+        }
+        if !is_version(&self.version) {
+            return Err(format!("the version `{}` is not one", self.version.escape_default()));
+        }
+        if !is_timestamp(&self.built_at) {
+            return Err(format!(
+                "built_at `{}` is not of the form 2026-11-20T08:16:00Z",
+                self.built_at.escape_default()
+            ));
+        }
+        for requirement in &self.requires {
+            if !is_dns_label(&requirement.feature) || !is_version(&requirement.landfall) {
+                return Err(format!("the requirement `{}` is not one", requirement.feature.escape_default()));
+            }
+        }
+        self.check_sizes()?;
+        if !self.documents.is_sorted_by(|one, next| one.name < next.name) {
+            return Err("the documents are not sorted by name, or one stands twice".to_owned());
+        }
+        match self.documents.iter().find(|document| !is_document_name(&document.name)) {
+            Some(bad) => Err(format!("`{}` is not the name of a document", bad.name.escape_default())),
+            None => Ok(()),
+        }
+    }
+
+    fn check_sizes(&self) -> Result<(), String> {
+        let documents: u64 = self.documents.iter().map(|document| document.size).fold(0, u64::saturating_add);
+        let largest = self.documents.iter().map(|document| document.size).max().unwrap_or_default();
+        for (what, size, limit) in [
+            ("blobs.json", self.blobs.size, limits::BLOBS_DOCUMENT_BYTES),
+            ("chunks.b3", self.chunks.size, limits::CHUNK_LIST_BYTES),
+            ("a document", largest, limits::DOCUMENT_BYTES),
+            ("all documents together", documents, limits::DOCUMENTS_BYTES),
+        ] {
+            if size > limit {
+                return Err(format!("{what} with {size} bytes is above the limit of {limit}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_dns_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+fn is_version(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b".+-_".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(inner) && text.as_bytes()[0].is_ascii_alphanumeric()
+}
+
+/// `documents/` and segments of lower-case letters, digits and `.-_` that begin with a letter or digit.
+fn is_document_name(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
+    let segment = |segment: &str| {
+        segment.bytes().all(inner) && segment.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+    };
+    name.len() <= limits::NAME_BYTES
+        && name.strip_prefix(DOCUMENTS_FOLDER).is_some_and(|rest| rest.split('/').all(segment))
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ`, a moment that exists (leap seconds apart).
+fn is_timestamp(text: &str) -> bool {
+    let shape = b"0000-00-00T00:00:00Z";
+    let same = |(byte, shape): (u8, &u8)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == *shape };
+    if text.len() != shape.len() || !text.bytes().zip(shape).all(same) {
+        return false;
+    }
+    let number = |range: std::ops::Range<usize>| text[range].parse::<u32>().unwrap_or(u32::MAX);
+    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => 0,
+    };
+    (1..=days).contains(&day) && number(11..13) < 24 && number(14..16) < 60 && number(17..19) < 60
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_times_and_versions() {
+        for good in ["documents/release.json", "documents/objects/postgres-17.json", "documents/a"] {
+            assert!(is_document_name(good), "{good}");
+        }
+        let long = format!("documents/{}", "a".repeat(91));
+        for bad in [
+            "documents/",
+            "documents/../a",
+            "documents//a",
+            "documents/A",
+            "documents/.a",
+            "/documents/a",
+            "a",
+            "documents/a\0",
+            &long,
+        ] {
+            assert!(!is_document_name(bad), "{bad}");
+        }
+        for good in ["2026-11-20T08:16:00Z", "2024-02-29T23:59:59Z", "2000-02-29T00:00:00Z"] {
+            assert!(is_timestamp(good), "{good}");
+        }
+        for bad in [
+            "2026-11-20T08:16:00",
+            "2026-02-29T00:00:00Z",
+            "1900-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-01-00T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01t00:00:00Z",
+            "",
+        ] {
+            assert!(!is_timestamp(bad), "{bad}");
+        }
+        assert!(
+            is_version("1.0.0-rc.1+b")
+                && !is_version("1 0")
+                && !is_version("")
+                && !is_version("-1")
+                && !is_version("../1")
+        );
+        assert!(is_dns_label("starter") && !is_dns_label("Starter") && !is_dns_label("-a") && !is_dns_label(""));
+    }
+}

@@ -1,0 +1,19 @@
+//! The head of a bundle: what is signed, who signed it, and everything needed to plan before the first payload byte.
+
+mod contents;
+mod document;
+mod reader;
+mod writer;
+
+pub use contents::{Contents, Opened, Verified};
+pub use document::{
+    BundleDocument, DOCUMENTS_FOLDER, FORMAT, FileDigest, Identity, LANDFALL_DOCUMENT_NAME, LANDFALL_DOCUMENT_TYPE,
+    NamedDigest, Requirement,
+};
+pub use writer::{NewDocument, SignedHead, UnsignedHead};
+
+/// Name of the list of chaining values in the head.
+pub const CHUNK_LIST_NAME: &str = "chunks.b3";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Writes a head. `UnsignedHead` → `SignedHead`: there is no way to write one that its own reader would refuse.
+
+use super::CHUNK_LIST_NAME;
+use super::contents::{Opened, Verified};
+use super::document::{
+    BundleDocument, FORMAT, FileDigest, Identity, LANDFALL_DOCUMENT_NAME, LANDFALL_DOCUMENT_TYPE, NamedDigest,
+    Requirement,
+};
+use super::reader::{AreaFile, area_name};
+use crate::archive::{self, file_bytes};
+use crate::blobs::{BLOBS_DOCUMENT_NAME, BlobsDocument, chunk_list_bytes};
+use crate::chunks::{ChunkValue, chunk_values_of, root_of_chunks};
+use crate::digest::Sha256;
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::trust::{Root, SignatureFile, SigningKey, TrustAnchor};
+
+/// A small document that is to travel in the head.
+#[derive(Debug, Clone)]
+pub struct NewDocument {
+    /// Name, beginning with [`super::DOCUMENTS_FOLDER`]; lower-case letters, digits, `.-_` and `/`, at most 100 bytes.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A head that nobody signed yet. It cannot be written.
+#[derive(Debug)]
+pub struct UnsignedHead {
+    message: Vec<u8>,
+    files: Vec<(String, Vec<u8>)>,
+    signatures: Vec<SignatureFile>,
+}
+
+impl UnsignedHead {
+    /// Binds documents and blobs to `landfall.json`. `chunk_values` has one list per entry of `blobs`, empty up to
+    /// 1 MiB, each checked against the entry's root. Documents may come in any order.
+    pub fn new(
+        identity: &Identity,
+        mut documents: Vec<NewDocument>,
+        blobs: &BlobsDocument,
+        chunk_values: &[&[ChunkValue]],
+    ) -> Result<Self> {
+        check_chunk_values(blobs, chunk_values)?;
+        documents.sort_by(|one, next| one.name.cmp(&next.name));
+        let blob_bytes = blobs.to_bytes()?;
+        let chunk_bytes = chunk_list_bytes(chunk_values.iter().copied());
+        let named = documents.iter().map(|document| {
+            let FileDigest { sha256, size } = FileDigest::of(&document.bytes);
+            NamedDigest { name: document.name.clone(), sha256, size }
+        });
+        let mut document = BundleDocument {
+            blobs: FileDigest::of(&blob_bytes),
+            built_at: identity.built_at.clone(),
+            chunks: FileDigest::of(&chunk_bytes),
+            counter: identity.counter,
+            documents: named.collect(),
+            format: FORMAT,
+            name: identity.name.clone(),
+            payload_bytes: 0,
+            requires: Vec::<Requirement>::new(),
+            document_type: LANDFALL_DOCUMENT_TYPE.to_owned(),
+            version: identity.version.clone(),
+        };
+        let mut files = vec![(BLOBS_DOCUMENT_NAME.to_owned(), blob_bytes), (CHUNK_LIST_NAME.to_owned(), chunk_bytes)];
+        files.extend(documents.into_iter().map(|document| (document.name, document.bytes)));
+        let before_blobs = files.iter().map(|(_, bytes)| file_bytes(bytes.len() as u64)).sum();
+        document.payload_bytes = Layout::new(before_blobs, blobs).total_bytes();
+        Ok(Self { message: document.to_bytes()?, files, signatures: Vec::new() })
+    }
+
+    /// The bytes of `landfall.json`, for signers elsewhere.
+    pub fn landfall_bytes(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// SHA-256 of `landfall.json`: the id of the bundle.
+    pub fn id(&self) -> Sha256 {
+        FileDigest::of(&self.message).sha256
+    }
+
+    /// Signs with a key at hand.
+    pub fn sign(&mut self, key: &SigningKey) -> Result<()> {
+        let file = SignatureFile::sign(key, &self.message)?;
+        self.add(file);
+        Ok(())
+    }
+
+    /// Adds the Sigstore bundle of another signer, such as cosign's; `name` says in an error which one.
+    pub fn import_signature(&mut self, name: &str, sigstore_bundle: &[u8]) -> Result<()> {
+        let file = SignatureFile::import(name, sigstore_bundle, &self.message)?;
+        self.add(file);
+        Ok(())
+    }
+
+    /// Completes the head with the vendor's whole chain of root documents, from number 1, and reads it back as a site
+    /// does: signatures that the last root does not accept are refused here.
+    pub fn signed(self, roots: &[Root]) -> Result<SignedHead> {
+        let first = roots.first().ok_or(Error::RootMissing)?;
+        let signatures =
+            self.signatures.iter().map(|file| Ok((AreaFile::Signature(file), file.to_bytes(&self.message)?)));
+        let roots_files = roots.iter().map(|root| Ok((AreaFile::Root(root), root.bytes().to_vec())));
+        let mut bytes = Vec::new();
+        push_file(&mut bytes, LANDFALL_DOCUMENT_NAME, &self.message);
+        for file in signatures.chain(roots_files) {
+            let (file, contents) = file?;
+            push_file(&mut bytes, &area_name(&file), &contents);
+        }
+        for (name, contents) in &self.files {
+            push_file(&mut bytes, name, contents);
+        }
+        let verified = Opened::read_file(&bytes)?.verify(&TrustAnchor::Root(first.bytes().to_vec()))?;
+        Ok(SignedHead { verified })
+    }
+
+    fn add(&mut self, file: SignatureFile) {
+        self.signatures.retain(|other| other.key() != file.key());
+        self.signatures.push(file);
+        self.signatures.sort_by_key(SignatureFile::key);
+    }
+}
+
+/// A head that is complete, signed and was read back. Its bytes are the beginning of the stream.
+#[derive(Debug)]
+pub struct SignedHead {
+    verified: Verified,
+}
+
+impl SignedHead {
+    /// The bytes of the head: the beginning of the stream, and all of `NAME.head`.
+    pub fn bytes(&self) -> &[u8] {
+        self.verified.head_bytes()
+    }
+
+    /// The head as a site reads it; its layout says what follows the head.
+    pub const fn verified(&self) -> &Verified {
+        &self.verified
+    }
+
+    /// The head as a site reads it.
+    pub fn into_verified(self) -> Verified {
+        self.verified
+    }
+}
+
+fn push_file(bytes: &mut Vec<u8>, name: &str, contents: &[u8]) {
+    bytes.extend_from_slice(&archive::header(name, contents.len() as u64, 0o644));
+    bytes.extend_from_slice(contents);
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+}
+
+fn check_chunk_values(blobs: &BlobsDocument, chunk_values: &[&[ChunkValue]]) -> Result<()> {
+    let wrong = |what: String| Err(Error::InvalidContents { what });
+    if chunk_values.len() != blobs.entries().len() {
+        return wrong(format!("{} lists of chunks for {} blobs", chunk_values.len(), blobs.entries().len()));
+    }
+    for (entry, values) in blobs.entries().iter().zip(chunk_values) {
+        let fits = match chunk_values_of(entry.size) {
+            0 => values.is_empty(),
+            _ => root_of_chunks(entry.size, values) == Some(entry.blake3),
+        };
+        if !fits {
+            return wrong(format!("the chunks of {} do not merge into its BLAKE3", entry.name()));
+        }
+    }
+    Ok(())
+}

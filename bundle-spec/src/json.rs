@@ -1,0 +1,294 @@
+//! Strict JSON: one encoding, no name twice, no surprises in depth or numbers.
+//!
+//! Threats: two readers that disagree about the same bytes (duplicate names, numbers beyond 2^53, escapes, floats), and
+//! documents that exhaust a reader (depth; size is limited by whoever reads them). Documents that Landfall writes have
+//! one encoding, *canonical JSON*: names sorted by their bytes, no whitespace, integers only, strings escaped only
+//! where JSON requires it. A canonical document is read by encoding it again and comparing.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// The canonical bytes of a document. Fails on floats and on integers that not every reader holds exactly.
+pub fn to_canonical(name: &str, document: &impl Serialize) -> Result<Vec<u8>> {
+    let invalid = |error: serde_json::Error| Error::InvalidContents { what: format!("{name}: {error}") };
+    let value = serde_json::to_value(document).map_err(invalid)?;
+    let mut bytes = Vec::new();
+    write_canonical(&value, &mut bytes).map_err(invalid)?;
+    Ok(bytes)
+}
+
+/// Reads a canonical document of the given `type`.
+pub fn read_canonical<T: DeserializeOwned>(name: &str, document_type: &'static str, bytes: &[u8]) -> Result<T> {
+    let value = parse(name, bytes, Numbers::Integers)?;
+    check_type(name, document_type, &value)?;
+    check_canonical(name, &value, bytes)?;
+    from_value(name, value)
+}
+
+/// Reads a document of the given `type` in any encoding, floats included, but no name twice.
+pub fn read_typed<T: DeserializeOwned>(name: &str, document_type: &'static str, bytes: &[u8]) -> Result<T> {
+    let value = parse(name, bytes, Numbers::Any)?;
+    check_type(name, document_type, &value)?;
+    from_value(name, value)
+}
+
+/// Which numbers a document may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    /// Between -(2^53 - 1) and 2^53 - 1.
+    Integers,
+    /// Whatever JSON allows.
+    Any,
+}
+
+/// Parses without looking at the encoding; refuses names that stand twice and nesting beyond the limit.
+pub(crate) fn parse(name: &str, bytes: &[u8], numbers: Numbers) -> Result<Value> {
+    let duplicate = RefCell::new(None);
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let strict = Strict { numbers, depth: limits::DEPTH, duplicate: &duplicate };
+    let parsed = strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    parsed.map_err(|source| match duplicate.take() {
+        Some(field) => Error::DuplicateName { name: name.to_owned(), field },
+        None => Error::InvalidDocument { name: name.to_owned(), source: source.into() },
+    })
+}
+
+/// Refuses a document whose `type` is not the one its place requires.
+pub(crate) fn check_type(name: &str, expected: &'static str, value: &Value) -> Result<()> {
+    let found = value.get("type").and_then(Value::as_str).unwrap_or_default();
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::WrongType { name: name.to_owned(), found: found.chars().take(100).collect(), expected })
+}
+
+/// Refuses any encoding but the canonical one.
+pub(crate) fn check_canonical(name: &str, value: &Value, bytes: &[u8]) -> Result<()> {
+    let mut again = Vec::with_capacity(bytes.len());
+    match write_canonical(value, &mut again) {
+        Ok(()) if again == bytes => Ok(()),
+        _ => Err(Error::NotCanonical { name: name.to_owned() }),
+    }
+}
+
+/// Reads the fields.
+pub(crate) fn from_value<T: DeserializeOwned>(name: &str, value: Value) -> Result<T> {
+    serde_json::from_value(value)
+        .map_err(|source| Error::InvalidDocument { name: name.to_owned(), source: source.into() })
+}
+
+fn write_canonical(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    match value {
+        Value::Object(map) => {
+            let mut names: Vec<&String> = map.keys().collect();
+            names.sort_unstable();
+            out.push(b'{');
+            for (index, name) in names.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                serde_json::to_writer(&mut *out, name)?;
+                out.push(b':');
+                write_canonical(&map[name], out)?;
+            }
+            out.push(b'}');
+        }
+        Value::Array(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_canonical(item, out)?;
+            }
+            out.push(b']');
+        }
+        Value::Number(number) if !is_exact(number) => {
+            return Err(serde_json::Error::custom(format!("{number} is not an integer of at most 53 bits")));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => serde_json::to_writer(out, value)?,
+    }
+    Ok(())
+}
+
+fn is_exact(number: &Number) -> bool {
+    let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+    magnitude.is_some_and(|magnitude| magnitude <= limits::INTEGER)
+}
+
+/// Builds a [`Value`], refusing what readers may disagree about.
+#[derive(Clone, Copy)]
+struct Strict<'a> {
+    numbers: Numbers,
+    depth: usize,
+    duplicate: &'a RefCell<Option<String>>,
+}
+
+impl Strict<'_> {
+    fn deeper<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
+        let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
+        Ok(Self { depth, ..self })
+    }
+
+    fn number<E: serde::de::Error>(self, number: Number) -> std::result::Result<Value, E> {
+        if self.numbers == Numbers::Integers && !is_exact(&number) {
+            return Err(E::custom(format!("{number} is not an integer of at most 53 bits")));
+        }
+        Ok(Value::Number(number))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> std::result::Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> std::result::Result<Value, E> {
+        self.number(value.into())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> std::result::Result<Value, E> {
+        self.number(value.into())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> std::result::Result<Value, E> {
+        self.number(Number::from_f64(value).ok_or_else(|| E::custom("not a finite number"))?)
+    }
+
+    fn visit_str<E>(self, value: &str) -> std::result::Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> std::result::Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> std::result::Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut items = Vec::new();
+        while let Some(item) = sequence.next_element_seed(inner)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut map = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if map.contains_key(&name) {
+                let error = A::Error::custom(format!("`{name}` stands twice"));
+                self.duplicate.replace(Some(name));
+                return Err(error);
+            }
+            let value = entries.next_value_seed(inner)?;
+            map.insert(name, value);
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::codes::Coded;
+
+    fn code(text: &str) -> &'static str {
+        match read_canonical::<Value>("x.json", "t", text.as_bytes()) {
+            Ok(_) => "accepted",
+            Err(error) => error.code().id,
+        }
+    }
+
+    #[test]
+    fn only_one_encoding_is_read() {
+        assert_eq!(code(r#"{"a":[1,"é\n"],"type":"t"}"#), "accepted");
+        let refused = [
+            (r#"{"type":"t","a":1}"#, "LF1011"),
+            (r#"{"a": 1,"type":"t"}"#, "LF1011"),
+            (r#"{"a":"\u00e9","type":"t"}"#, "LF1011"),
+            (r#"{"a":-0,"type":"t"}"#, "LF1012"),
+            (r#"{"a":1.5,"type":"t"}"#, "LF1012"),
+            (r#"{"a":1e2,"type":"t"}"#, "LF1012"),
+            (r#"{"a":9007199254740992,"type":"t"}"#, "LF1012"),
+            (r#"{"a":1,"type":"u"}"#, "LF1013"),
+            (r#"{"a":1}"#, "LF1013"),
+            (r#"{"a":1,"a":1,"type":"t"}"#, "LF1010"),
+            (r#"{"a":{"b":1,"b":2},"type":"t"}"#, "LF1010"),
+            (r#"{"type":"t"}x"#, "LF1012"),
+            ("{\"type\":\"t\"}\n", "LF1011"),
+            ("", "LF1012"),
+        ];
+        for (text, expected) in refused {
+            assert_eq!(code(text), expected, "{text}");
+        }
+        assert_eq!(code(&format!("{}{}", "[".repeat(60), "]".repeat(60))), "LF1012");
+        assert_eq!(code("\u{feff}{\"type\":\"t\"}"), "LF1012");
+    }
+
+    #[test]
+    fn floats_cannot_be_written() {
+        assert!(to_canonical("x.json", &json!({ "a": 0.5 })).is_err());
+        assert!(to_canonical("x.json", &json!({ "a": u64::MAX })).is_err());
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (0..=limits::INTEGER).prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(".{0,8}", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(value in values()) {
+            let document = json!({ "type": "t", "value": value });
+            let bytes = to_canonical("x.json", &document).unwrap();
+            prop_assert_eq!(read_canonical::<Value>("x.json", "t", &bytes).unwrap(), document);
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_mean_one_thing(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(value) = read_canonical::<Value>("x.json", "t", &bytes) {
+                prop_assert_eq!(to_canonical("x.json", &value).unwrap(), bytes);
+            }
+        }
+    }
+}

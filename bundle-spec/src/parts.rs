@@ -1,0 +1,96 @@
+//! Names of the files that a bundle is written to. They help people; parts are recognised by content.
+
+use crate::digest::Sha256;
+
+/// How many hexadecimal digits of the bundle's id its file names carry.
+const ID_DIGITS: usize = 12;
+
+/// The first part of the names of all files of a bundle: `NAME-VERSION-ID12`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BundleName(String);
+
+/// What a file is, going by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileKind {
+    /// `….head`: the head alone.
+    Head,
+    /// `….landfall`: the whole bundle.
+    Whole,
+    /// `….landfall.001` and on: a part, counted from 1.
+    Part(usize),
+}
+
+impl BundleName {
+    /// The name of a bundle from its release and its id.
+    pub fn new(release: &str, version: &str, id: Sha256) -> Self {
+        Self(format!("{release}-{version}-{}", short_id(id)))
+    }
+
+    /// `NAME-VERSION-ID12`.
+    pub fn stem(&self) -> &str {
+        &self.0
+    }
+
+    /// Name of a file of the bundle.
+    pub fn file(&self, kind: FileKind) -> String {
+        match kind {
+            FileKind::Head => format!("{}.head", self.0),
+            FileKind::Whole => format!("{}.landfall", self.0),
+            FileKind::Part(number) => format!("{}.landfall.{number:03}", self.0),
+        }
+    }
+
+    /// Names of all parts where there are so many; one part is the whole bundle.
+    pub fn parts(&self, count: usize) -> Vec<String> {
+        match count {
+            0 | 1 => vec![self.file(FileKind::Whole)],
+            _ => (1..=count).map(|number| self.file(FileKind::Part(number))).collect(),
+        }
+    }
+
+    /// What a file name says, or `None` for foreign files. Only a hint: contents decide.
+    pub fn parse(file: &str) -> Option<(Self, FileKind)> {
+        if let Some(stem) = file.strip_suffix(".head") {
+            return Self::stem_of(stem).map(|name| (name, FileKind::Head));
+        }
+        if let Some(stem) = file.strip_suffix(".landfall") {
+            return Self::stem_of(stem).map(|name| (name, FileKind::Whole));
+        }
+        let (stem, digits) = file.rsplit_once(".landfall.")?;
+        let number = digits.parse().ok().filter(|number| *number > 0 && format!("{number:03}") == digits)?;
+        Self::stem_of(stem).map(|name| (name, FileKind::Part(number)))
+    }
+
+    fn stem_of(stem: &str) -> Option<Self> {
+        let (release, id) = stem.rsplit_once('-')?;
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (!release.is_empty() && id.len() == ID_DIGITS && id.bytes().all(is_digit)).then(|| Self(stem.to_owned()))
+    }
+}
+
+/// The first 12 hexadecimal digits of a bundle's id.
+pub fn short_id(id: Sha256) -> String {
+    let mut text = id.to_hex();
+    text.truncate(ID_DIGITS);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        let name = BundleName::new("starter", "1.0.0-rc.1", Sha256([0xab; 32]));
+        assert_eq!(name.parts(1), ["starter-1.0.0-rc.1-abababababab.landfall"]);
+        assert_eq!(name.parts(2)[1], "starter-1.0.0-rc.1-abababababab.landfall.002");
+        for kind in [FileKind::Head, FileKind::Whole, FileKind::Part(1), FileKind::Part(999)] {
+            assert_eq!(BundleName::parse(&name.file(kind)), Some((name.clone(), kind)));
+        }
+        for foreign in
+            ["SHA256SUMS", "x.landfall", "a-abababababab.landfall.1", "a-abababababab.landfall.000", "-.head"]
+        {
+            assert_eq!(BundleName::parse(foreign), None, "{foreign}");
+        }
+    }
+}

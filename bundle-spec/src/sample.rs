@@ -1,0 +1,97 @@
+//! A tiny, complete, signed bundle for tests; nothing of it is left out or faked.
+
+use crate::blobs::{BlobEntry, BlobsDocument, Place};
+use crate::chunks::{BlobHasher, BlobSums};
+use crate::error::Result;
+use crate::head::{Identity, NewDocument, SignedHead, UnsignedHead};
+use crate::layout::SegmentKind;
+use crate::trust::{KeyKind, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
+
+/// A vendor with one key and root document 1.
+#[derive(Debug)]
+pub struct Vendor {
+    /// The key of all roles.
+    pub key: SigningKey,
+    /// Root document 1, a development root.
+    pub root: Root,
+}
+
+impl Vendor {
+    /// Makes a key of this kind and a root for it.
+    pub fn new(kind: KeyKind) -> Result<Self> {
+        let key = SigningKey::generate(kind)?;
+        let mut root = UnsignedRoot::new(&RootContents::single(key.public(), true))?;
+        root.sign(&key)?;
+        Ok(Self { root: root.finish(None)?, key })
+    }
+
+    /// What a site would be told to trust.
+    pub fn anchor(&self) -> TrustAnchor {
+        TrustAnchor::Root(self.root.bytes().to_vec())
+    }
+}
+
+/// A bundle in memory.
+#[derive(Debug)]
+pub struct Sample {
+    /// The head.
+    pub head: SignedHead,
+    /// The contents of every entry, in order.
+    pub contents: Vec<Vec<u8>>,
+}
+
+impl Sample {
+    /// The smallest bundle that has everything: two documents, the three placed files and two blobs.
+    pub fn tiny(vendor: &Vendor) -> Result<Self> {
+        Self::with_blobs(vendor, vec![b"{}".to_vec(), vec![7; 600]])
+    }
+
+    /// A bundle with these blobs, which must differ from one another.
+    pub fn with_blobs(vendor: &Vendor, blobs: Vec<Vec<u8>>) -> Result<Self> {
+        let index = br#"{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#;
+        let mut contents =
+            vec![b"#!/bin/sh\nexit 0\n".to_vec(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), index.to_vec()];
+        contents.extend(blobs);
+        let sums: Vec<BlobSums> = contents.iter().map(|bytes| sums(bytes)).collect();
+        let entries = sums.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {
+            Some(place) => BlobEntry::placed(sums, "application/octet-stream", *place),
+            None => BlobEntry::blob(sums, "application/octet-stream"),
+        });
+        let identity = Identity {
+            name: "sample".to_owned(),
+            version: "1.0.0".to_owned(),
+            counter: 1,
+            built_at: "2026-11-20T08:16:00Z".to_owned(),
+        };
+        let document =
+            |name: &str, bytes: &[u8]| NewDocument { name: format!("documents/{name}"), bytes: bytes.to_vec() };
+        let documents = vec![document("site.schema.json", b"{}"), document("release.json", b"{\"sample\":true}")];
+        let values: Vec<&[_]> = sums.iter().map(|sums| sums.chunks.as_slice()).collect();
+        let mut head = UnsignedHead::new(&identity, documents, &BlobsDocument::new(entries.collect())?, &values)?;
+        head.sign(&vendor.key)?;
+        Ok(Self { head: head.signed(std::slice::from_ref(&vendor.root))?, contents })
+    }
+
+    /// The whole stream.
+    pub fn stream(&self) -> Vec<u8> {
+        let layout = self.head.verified().layout();
+        let mut stream = Vec::new();
+        for segment in layout.segments() {
+            match segment.kind {
+                SegmentKind::Head => stream.extend_from_slice(self.head.bytes()),
+                SegmentKind::Header(entry) => stream.extend_from_slice(&layout.entries()[entry].header()),
+                SegmentKind::Contents(entry) => stream.extend_from_slice(&self.contents[entry]),
+                SegmentKind::Padding(_) | SegmentKind::End => {
+                    stream.resize(stream.len() + usize::try_from(segment.length).unwrap_or_default(), 0);
+                }
+            }
+        }
+        stream
+    }
+}
+
+fn sums(bytes: &[u8]) -> BlobSums {
+    let mut hasher = BlobHasher::new();
+    hasher.update(bytes);
+    hasher.finish()
+}

@@ -1,0 +1,105 @@
+//! From the first trust to the root that counts, one signed step at a time.
+
+use std::str::FromStr;
+
+use super::root::{Root, root_file_name};
+use crate::digest::Sha256;
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// The first trust, from outside the stick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustAnchor {
+    /// The bytes of a root document, of any number: a file that the vendor handed over, or what the site pinned.
+    Root(Vec<u8>),
+    /// SHA-256 of root document 1, typed by a person.
+    Fingerprint(Sha256),
+}
+
+impl TrustAnchor {
+    /// Reads a typed fingerprint: `sha256:` and 64 lower-case hexadecimal digits.
+    pub fn fingerprint(text: &str) -> Result<Self> {
+        Sha256::from_str(text.trim())
+            .map(Self::Fingerprint)
+            .map_err(|_| Error::FingerprintMalformed { text: text.chars().take(200).collect() })
+    }
+}
+
+/// The root that counts, and how it came to be trusted.
+#[derive(Debug, Clone)]
+pub struct TrustedRoot {
+    root: Root,
+    pinned_number: u64,
+    pinned_fingerprint: Sha256,
+}
+
+impl TrustedRoot {
+    /// The newest document that was reached: its keys count, and it is what a site pins.
+    pub const fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Number of the document that the walk began at.
+    pub const fn pinned_number(&self) -> u64 {
+        self.pinned_number
+    }
+
+    /// Fingerprint of the document that the walk began at.
+    pub const fn pinned_fingerprint(&self) -> Sha256 {
+        self.pinned_fingerprint
+    }
+
+    /// Whether this root is for development only; every output must then say so.
+    pub const fn development(&self) -> bool {
+        self.root.development()
+    }
+}
+
+/// Walks from the first trust along a chain that begins at document 1 and has no gap, and returns the newest root.
+///
+/// Every step of the chain is checked, also those before the anchor, so that no byte of it is free. A chain that ends
+/// before the anchor's number is that of an older bundle: the anchor's own keys count then.
+pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
+    if chain.len() > limits::ROOT_STEPS {
+        let what = format!("the number of root documents ({})", chain.len());
+        return Err(Error::TooLarge { what, limit: limits::ROOT_STEPS as u64 });
+    }
+    let pinned = match anchor {
+        TrustAnchor::Root(bytes) => {
+            let root = Root::read("the trusted root document", bytes)?;
+            root.verify_own()?;
+            root
+        }
+        TrustAnchor::Fingerprint(trusted) => first_with_fingerprint(chain, *trusted)?.clone(),
+    };
+    check_steps(chain)?;
+    let same = chain.iter().find(|root| root.number() == pinned.number());
+    if let Some(other) = same.filter(|other| other.bytes() != pinned.bytes()) {
+        return Err(Error::RootDiffers { name: other.name().to_owned() });
+    }
+    let last = chain.last().filter(|last| last.number() > pinned.number());
+    let (pinned_number, pinned_fingerprint) = (pinned.number(), pinned.fingerprint());
+    Ok(TrustedRoot { root: last.cloned().unwrap_or(pinned), pinned_number, pinned_fingerprint })
+}
+
+fn first_with_fingerprint(chain: &[Root], trusted: Sha256) -> Result<&Root> {
+    let found = match chain.first() {
+        Some(first) if first.number() == 1 && first.fingerprint() == trusted => return Ok(first),
+        Some(first) if first.number() == 1 => format!("has the fingerprint {}", first.fingerprint()),
+        _ => "is not in the bundle".to_owned(),
+    };
+    Err(Error::FingerprintWrong { found, trusted: trusted.to_string() })
+}
+
+fn check_steps(chain: &[Root]) -> Result<()> {
+    let Some(first) = chain.first() else {
+        return Ok(());
+    };
+    if first.number() != 1 {
+        let reason =
+            format!("the chain begins with number {}; it must begin with {}", first.number(), root_file_name(1));
+        return Err(Error::BadRootChain { name: first.name().to_owned(), reason });
+    }
+    first.verify_first()?;
+    chain.windows(2).try_for_each(|step| step[0].verify_next(&step[1]))
+}

@@ -1,0 +1,210 @@
+//! Key pairs as cosign makes them, and the one encoding of a public key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use sigstore::crypto::signing_key::ecdsa::{ECDSAKeys, EllipticCurve};
+use sigstore::crypto::signing_key::ed25519::Ed25519Keys;
+use sigstore::crypto::signing_key::{SigStoreKeyPair, SigStoreSigner};
+use sigstore::crypto::{CosignVerificationKey, Signature, SigningScheme};
+
+use crate::error::{Error, Result};
+
+/// Beginning of the DER of every P-256 public key; 64 bytes of the point follow.
+const P256_PREFIX: [u8; 27] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+];
+
+/// Beginning of the DER of every Ed25519 public key; 32 bytes follow.
+const ED25519_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+const PEM_BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
+const PEM_END: &str = "-----END PUBLIC KEY-----";
+
+/// SHA-256 of a public key's DER, written as 64 hexadecimal digits. Its base64 is the hint in Sigstore bundles.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub [u8; 32]);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = crate::digest::InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        crate::digest::Sha256::from_hex(text).map(|digest| Self(digest.0))
+    }
+}
+
+impl serde::Serialize for KeyId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for KeyId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Which algorithm a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// ECDSA on P-256 with SHA-256, signatures in ASN.1 DER: what cosign makes.
+    EcdsaP256,
+    /// Ed25519 over the message itself.
+    Ed25519,
+}
+
+impl KeyKind {
+    const fn scheme(self) -> SigningScheme {
+        match self {
+            Self::EcdsaP256 => SigningScheme::ECDSA_P256_SHA256_ASN1,
+            Self::Ed25519 => SigningScheme::ED25519,
+        }
+    }
+}
+
+/// A public key in its one encoding, so that one key cannot pass for two.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    kind: KeyKind,
+    der: Vec<u8>,
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} {}", self.kind, self.id())
+    }
+}
+
+impl PublicKey {
+    /// Reads a SubjectPublicKeyInfo. `name` says in an error whose key it is.
+    pub fn from_der(name: &str, der: &[u8]) -> Result<Self> {
+        let kind = if der.starts_with(&P256_PREFIX) && der.len() == P256_PREFIX.len() + 64 {
+            KeyKind::EcdsaP256
+        } else if der.starts_with(&ED25519_PREFIX) && der.len() == ED25519_PREFIX.len() + 32 {
+            KeyKind::Ed25519
+        } else {
+            return Err(Error::InvalidPublicKey { name: name.to_owned() });
+        };
+        Ok(Self { kind, der: der.to_vec() })
+    }
+
+    /// Reads a PEM file such as `cosign.pub`.
+    pub fn from_pem(name: &str, pem: &str) -> Result<Self> {
+        let invalid = || Error::InvalidPublicKey { name: name.to_owned() };
+        let body =
+            pem.trim().strip_prefix(PEM_BEGIN).and_then(|rest| rest.strip_suffix(PEM_END)).ok_or_else(invalid)?;
+        let digits: String = body.split_ascii_whitespace().collect();
+        Self::from_der(name, &STANDARD.decode(digits).map_err(|_| invalid())?)
+    }
+
+    /// The PEM file that cosign and openssl read.
+    pub fn to_pem(&self) -> String {
+        let digits = STANDARD.encode(&self.der);
+        let mut pem = format!("{PEM_BEGIN}\n");
+        let mut rest = digits.as_str();
+        while !rest.is_empty() {
+            let (line, later) = rest.split_at(rest.len().min(64));
+            pem.push_str(line);
+            pem.push('\n');
+            rest = later;
+        }
+        pem.push_str(PEM_END);
+        pem.push('\n');
+        pem
+    }
+
+    /// The SubjectPublicKeyInfo.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Which algorithm it is for.
+    pub const fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// Its id.
+    pub fn id(&self) -> KeyId {
+        KeyId(Sha256::digest(&self.der).into())
+    }
+
+    /// Whether the signature is one of this message by this key.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        CosignVerificationKey::from_der(&self.der, &self.kind.scheme())
+            .and_then(|key| key.verify_signature(Signature::Raw(signature), message))
+            .is_ok()
+    }
+}
+
+/// A private key. It leaves this type only encrypted.
+pub struct SigningKey {
+    signer: SigStoreSigner,
+    pair: SigStoreKeyPair,
+    public: PublicKey,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SigningKey({:?})", self.public)
+    }
+}
+
+impl SigningKey {
+    /// Makes a new key from the operating system's random numbers.
+    pub fn generate(kind: KeyKind) -> Result<Self> {
+        let pair = match kind {
+            KeyKind::EcdsaP256 => ECDSAKeys::new(EllipticCurve::P256).map(SigStoreKeyPair::ECDSA),
+            KeyKind::Ed25519 => Ed25519Keys::new().map(SigStoreKeyPair::ED25519),
+        };
+        Self::from_pair(pair.map_err(|source| failed("made", source))?)
+    }
+
+    /// Reads a key file as cosign writes it (`ENCRYPTED SIGSTORE PRIVATE KEY`; scrypt and NaCl's secretbox).
+    pub fn from_encrypted_pem(pem: &[u8], password: &[u8]) -> Result<Self> {
+        Self::from_pair(SigStoreKeyPair::from_encrypted_pem(pem, password).map_err(|source| failed("read", source))?)
+    }
+
+    /// The key file, encrypted as cosign does it.
+    pub fn to_encrypted_pem(&self, password: &[u8]) -> Result<String> {
+        let pem = self.pair.private_key_to_encrypted_pem(password).map_err(|source| failed("encrypted", source))?;
+        Ok(pem.to_string())
+    }
+
+    /// Its public half.
+    pub const fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Signs a message.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+        self.signer.sign(message).map_err(|source| failed("used to sign", source))
+    }
+
+    fn from_pair(pair: SigStoreKeyPair) -> Result<Self> {
+        let der = pair.public_key_to_der().map_err(|source| failed("read", source))?;
+        let public = PublicKey::from_der("the public half of the private key", &der)?;
+        let signer = pair.to_sigstore_signer(&public.kind.scheme()).map_err(|source| failed("read", source))?;
+        Ok(Self { signer, pair, public })
+    }
+}
+
+fn failed(action: &'static str, source: sigstore::errors::SigstoreError) -> Error {
+    Error::PrivateKey { action, source: source.into() }
+}
