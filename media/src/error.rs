@@ -65,6 +65,16 @@ pub enum MediaError {
         /// Where the part it is named like begins in the stream.
         offset: u64,
     },
+    /// A file bears the name of one part and another file holds that part.
+    #[error("{} is not the part it is named: that part is in {}", path.display(), holder.display())]
+    PartSwapped {
+        /// The misnamed file.
+        path: PathBuf,
+        /// The file that holds what it should.
+        holder: PathBuf,
+        /// Where that part begins in the stream.
+        offset: u64,
+    },
     /// A byte of the stream is not what was signed.
     #[error("{} is damaged at byte {part_offset}: {what} (byte {offset} of the bundle)", part.display())]
     Damaged {
@@ -79,18 +89,18 @@ pub enum MediaError {
     },
     /// Bytes follow the bundle's end.
     #[error("{} holds {surplus} bytes after the end of the bundle", path.display())]
-    TrailingData {
+    SurplusData {
         /// The last part.
         path: PathBuf,
         /// Bytes too many.
         surplus: u64,
     },
-    /// The one file is shorter than its head says.
-    #[error("{} ends {missing} bytes before the end of the bundle", path.display())]
+    /// A file ends where no part may end.
+    #[error("{} ends too early: {missing} bytes or more are missing at its end", path.display())]
     Short {
         /// The file.
         path: PathBuf,
-        /// Bytes too few.
+        /// Bytes too few, at least.
         missing: u64,
     },
     /// A source delivered other bytes than their digest names.
@@ -162,8 +172,9 @@ impl Coded for MediaError {
             Self::SeveralBundles { .. } => codes::SEVERAL_BUNDLES,
             Self::PartMissing { .. } => codes::PART_MISSING,
             Self::PartForeign { .. } => codes::PART_FOREIGN,
+            Self::PartSwapped { .. } => codes::PART_SWAPPED,
             Self::Damaged { .. } => codes::PAYLOAD_DAMAGED,
-            Self::TrailingData { .. } => codes::SURPLUS_DATA,
+            Self::SurplusData { .. } => codes::SURPLUS_DATA,
             Self::Short { .. } => codes::BUNDLE_SHORT,
             Self::BlobMismatch { .. } => codes::BLOB_MISMATCH,
             Self::BlobMissing { .. } => codes::BLOB_MISSING,

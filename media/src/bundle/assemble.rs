@@ -1,0 +1,130 @@
+//! From the verified payload to the parts: which file holds which bytes, decided by their bytes.
+//!
+//! A file that bears the name of a part but holds something else is refused, not worked around: somebody mixed up
+//! sticks, and should know. A file of any other name is used if it holds what comes next.
+
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::parts::{BundleName, FileKind};
+
+use super::locate::name;
+use super::{BundleMedia, Located, Part, Role, open_part, read_exact_at};
+use crate::counters::Counters;
+use crate::error::{MediaError, Result};
+use crate::payload::{Payload, Piece, PieceKind};
+
+/// Chunks at the beginning of a file of the right name that are compared: one damaged chunk does not make it foreign.
+const COMPARED_CHUNKS: usize = 3;
+
+impl Located {
+    /// Finds every part of the bundle whose head was verified. Reads the first chunk of each.
+    pub fn assemble(&self, payload: Payload, counters: Counters) -> Result<BundleMedia> {
+        let head_bytes = payload.layout().head_bytes();
+        let total = payload.layout().total_bytes();
+        // The head alone is as long as the head; anything longer is a first part or the whole bundle.
+        let first = self.firsts.iter().map(|path| open_part(path, 0)).find(|part| match part {
+            Ok(part) => part.length > head_bytes,
+            Err(_) => true,
+        });
+        let Some(first) = first.transpose()? else {
+            let whole = PathBuf::from(self.expected_name(&[]));
+            return Err(MediaError::PartMissing { folder: self.folder.clone(), name: name(&whole), offset: 0 });
+        };
+        let mut parts = vec![first];
+        loop {
+            let end = parts.last().map_or(0, |part| part.offset + part.length);
+            if end == total {
+                return Ok(BundleMedia { payload, parts, counters, role: Role::Read });
+            }
+            if end > total {
+                let path = parts.pop().map_or_else(PathBuf::new, |part| part.path);
+                return Err(MediaError::SurplusData { path, surplus: end - total });
+            }
+            let part = self.next_part(&payload, &parts, end, &counters)?;
+            parts.push(part);
+        }
+    }
+
+    fn next_part(&self, payload: &Payload, parts: &[Part], offset: u64, counters: &Counters) -> Result<Part> {
+        let expected = self.expected_name(parts);
+        let last = &parts[parts.len() - 1];
+        let no_cut = payload.layout().cut(offset).is_none();
+        if no_cut || kind(&last.path) == Some(FileKind::Whole) {
+            return Err(MediaError::Short {
+                path: last.path.clone(),
+                missing: self.missing_bytes(payload, last, offset),
+            });
+        }
+        let unused = || self.candidates.iter().filter(|path| parts.iter().all(|part| part.path != **path));
+        let misnamed = unused().find(|path| name(path) == expected);
+        if let Some(path) = misnamed {
+            let part = open_part(path, offset)?;
+            if begins_at(payload, &part, COMPARED_CHUNKS, counters) {
+                return Ok(part);
+            }
+        }
+        let found = unused()
+            .filter(|path| Some(*path) != misnamed)
+            .filter_map(|path| open_part(path, offset).ok())
+            .find(|part| begins_at(payload, part, 1, counters));
+        match (found, misnamed) {
+            (Some(part), None) => Ok(part),
+            (Some(part), Some(path)) => Err(MediaError::PartSwapped { path: path.clone(), holder: part.path, offset }),
+            (None, Some(path)) => Err(MediaError::PartForeign { path: path.clone(), offset }),
+            (None, None) => Err(MediaError::PartMissing { folder: self.folder.clone(), name: expected, offset }),
+        }
+    }
+
+    /// What the part after these is named, going by the name of the first.
+    fn expected_name(&self, parts: &[Part]) -> String {
+        let named = parts.first().map(|part| part.path.as_path()).or_else(|| self.firsts.first().map(PathBuf::as_path));
+        let stem = named.and_then(|path| BundleName::parse(&name(path))).map(|(stem, _)| stem);
+        let kind = FileKind::Part(parts.len() + 1);
+        stem.map_or_else(|| format!("part {}", parts.len() + 1), |stem| stem.file(kind))
+    }
+
+    /// How many bytes a file that stops in the middle lacks: to the end of the bundle where it is the whole of it, and
+    /// at least to the next end of a chunk where it is a part.
+    fn missing_bytes(&self, payload: &Payload, last: &Part, end: u64) -> u64 {
+        let total = payload.layout().total_bytes();
+        if kind(&last.path) == Some(FileKind::Whole) || self.candidates.len() == 1 {
+            return total - end;
+        }
+        pieces_from(payload, end).next().map_or(total, |piece| piece.offset + piece.length as u64) - end
+    }
+}
+
+fn kind(path: &Path) -> Option<FileKind> {
+    BundleName::parse(&name(path)).map(|(_, kind)| kind)
+}
+
+/// Whether a file holds what follows this offset of the stream, which must be a cut.
+fn begins_at(payload: &Payload, part: &Part, compared_chunks: usize, counters: &Counters) -> bool {
+    let mut chunks = 0;
+    let mut buffer = Vec::new();
+    for piece in pieces_from(payload, part.offset) {
+        buffer.resize(piece.length, 0);
+        let within = piece.offset - part.offset;
+        if within + piece.length as u64 > part.length || read_exact_at(part, within, &mut buffer).is_err() {
+            return false;
+        }
+        counters.add_read(piece.length);
+        // Zeros prove nothing, unless there is nothing else.
+        let proves = matches!(piece.kind, PieceKind::Header(_) | PieceKind::Chunk(..) | PieceKind::End);
+        if proves && payload.matches(&piece, &buffer) {
+            return true;
+        }
+        chunks += usize::from(matches!(piece.kind, PieceKind::Chunk(..)));
+        if chunks == compared_chunks {
+            return false;
+        }
+    }
+    false
+}
+
+/// The pieces of the stream from this offset, which must be where one begins or ends.
+fn pieces_from(payload: &Payload, offset: u64) -> impl Iterator<Item = Piece> + '_ {
+    payload
+        .pieces_from_blob(payload.layout().entries().partition_point(|entry| entry.end() < offset))
+        .skip_while(move |piece| piece.offset + (piece.length as u64) <= offset)
+}

@@ -1,0 +1,143 @@
+//! A bundle where it lies: found by content, read in place as one stream, never joined, changed or deleted.
+//!
+//! Threats: everything here reads files that nobody has vouched for. Names only help to look in the right order; what a
+//! file is follows from its bytes and the verified [`Payload`]; no name from inside the bundle becomes a path.
+
+mod assemble;
+mod locate;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+pub use self::locate::{Located, locate};
+use crate::counters::Counters;
+use crate::error::{MediaError, Result};
+use crate::payload::{Payload, Piece};
+use crate::pipeline::PieceReader;
+
+/// One file of a bundle, and which bytes of the stream it holds.
+#[derive(Debug)]
+pub struct Part {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its first byte in the stream.
+    pub offset: u64,
+    /// Bytes.
+    pub length: u64,
+    file: File,
+}
+
+/// All the parts of one bundle, in order and without gaps, with what their bytes are checked against.
+#[derive(Debug)]
+pub struct BundleMedia {
+    payload: Payload,
+    parts: Vec<Part>,
+    counters: Counters,
+    role: Role,
+}
+
+/// Why the media is read; it decides what is counted and whether memory may answer for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Read,
+    ReadBack,
+}
+
+impl BundleMedia {
+    /// The parts, in order.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// What the stream holds.
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// Where reads are counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Bytes of the whole stream.
+    pub fn total_bytes(&self) -> u64 {
+        self.payload.layout().total_bytes()
+    }
+
+    /// Fills the buffer from this offset of the stream.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let at = offset + filled as u64;
+            let part = self.part_at(at)?;
+            let within = at - part.offset;
+            let rest = usize::try_from(part.length - within).unwrap_or(usize::MAX).min(buffer.len() - filled);
+            read_exact_at(part, within, &mut buffer[filled..filled + rest])?;
+            match self.role {
+                Role::Read => self.counters.add_read(rest),
+                Role::ReadBack => self.counters.add_read_back(rest),
+            }
+            filled += rest;
+        }
+        Ok(())
+    }
+
+    fn part_at(&self, offset: u64) -> Result<&Part> {
+        let index = self.parts.partition_point(|part| part.offset <= offset);
+        let part = index.checked_sub(1).and_then(|index| self.parts.get(index));
+        part.filter(|part| offset - part.offset < part.length)
+            .ok_or_else(|| MediaError::Bug(format!("byte {offset} is in no part of the bundle")))
+    }
+
+    /// The file and the byte in it where this byte of the stream lies.
+    fn place(&self, offset: u64) -> (PathBuf, u64) {
+        self.part_at(offset).map_or_else(|_| (PathBuf::new(), offset), |part| (part.path.clone(), offset - part.offset))
+    }
+}
+
+impl PieceReader for BundleMedia {
+    fn read(&self, pieces: &[Piece], mut buffer: &mut [u8]) -> Result<()> {
+        // Pieces that touch are read at once; what lies between others is not wanted.
+        for run in pieces.chunk_by(|one, next| one.offset + one.length as u64 == next.offset) {
+            let bytes = run.iter().map(|piece| piece.length).sum();
+            let (now, later) = std::mem::take(&mut buffer).split_at_mut(bytes);
+            self.read_at(run[0].offset, now)?;
+            buffer = later;
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, payload: &Payload, piece: &Piece) -> MediaError {
+        let (part, part_offset) = self.place(piece.offset);
+        let what = payload.describe(piece);
+        match self.role {
+            Role::Read => MediaError::Damaged { part, part_offset, offset: piece.offset, what },
+            Role::ReadBack => MediaError::ReadBack { part, part_offset, what },
+        }
+    }
+}
+
+fn read_exact_at(part: &Part, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    match part.file.read_exact_at(buffer, offset) {
+        // It was longer when its length was taken.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            let length = part.file.metadata().map_or(offset, |metadata| metadata.len());
+            Err(MediaError::Short { path: part.path.clone(), missing: part.length.saturating_sub(length) })
+        }
+        Err(error) => Err(MediaError::io("read", &part.path, error)),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn open_part(path: &Path, offset: u64) -> Result<Part> {
+    let at = |error| MediaError::io("open", path, error);
+    let file = File::open(path).map_err(at)?;
+    let length = file.metadata().map_err(at)?.len();
+    // Advice only.
+    let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
+    Ok(Part { path: path.to_owned(), offset, length, file })
+}

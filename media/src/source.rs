@@ -1,0 +1,130 @@
+//! Where blobs come from: a bundle, or a content store.
+
+use std::sync::{Mutex, PoisonError};
+
+use landfall_bundle_spec::chunks::CHUNK_BYTES;
+
+use crate::bundle::BundleMedia;
+use crate::error::{MediaError, Result};
+use crate::payload::{Payload, Piece, PieceKind};
+use crate::pipeline::{self, PieceReader};
+use crate::store::{BlobFile, ContentStore};
+
+/// A blob that a sink lacks, and from where on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Index in [`Payload::blobs`].
+    pub blob: usize,
+    /// First byte that is lacking; a multiple of 1 MiB.
+    pub from: u64,
+}
+
+/// Takes one checked chunk of the blob with this index; chunks of a blob come in order and without gaps.
+pub type TakeChunk<'a> = dyn FnMut(usize, &[u8]) -> Result<()> + 'a;
+
+/// One end of copying: gives blobs chunk by chunk, each checked against its signed value before it is given.
+pub trait BlobSource {
+    /// What it gives, and in which order.
+    fn payload(&self) -> &Payload;
+
+    /// Gives these blobs, which come in the order of the payload, reading each byte once and skipping what is not
+    /// wanted. Stops at the first chunk that is damaged; all before it were given. An empty blob gives one empty chunk.
+    fn give(&mut self, wanted: &[Wanted], take: &mut TakeChunk<'_>) -> Result<()>;
+}
+
+/// A bundle on its media, read in one pass; archive headers and padding of wanted blobs are checked on the way.
+#[derive(Debug)]
+pub struct BundleSource<'media> {
+    media: &'media BundleMedia,
+}
+
+impl<'media> BundleSource<'media> {
+    /// The blobs of this bundle.
+    pub fn new(media: &'media BundleMedia) -> Self {
+        Self { media }
+    }
+}
+
+impl BlobSource for BundleSource<'_> {
+    fn payload(&self) -> &Payload {
+        self.media.payload()
+    }
+
+    fn give(&mut self, wanted: &[Wanted], take: &mut TakeChunk<'_>) -> Result<()> {
+        let payload = self.media.payload();
+        let pieces = wanted.iter().flat_map(|wanted| payload.pieces_of_blob(wanted.blob, wanted.from / CHUNK_BYTES));
+        pipeline::run(payload, self.media, pieces, &mut only_chunks(take))
+    }
+}
+
+/// A content store, read blob by blob; the check is against the same values that the bundle's head will hold.
+#[derive(Debug)]
+pub struct StoreSource<'store> {
+    store: &'store ContentStore,
+    payload: Payload,
+}
+
+impl<'store> StoreSource<'store> {
+    /// These blobs of this store.
+    pub fn new(store: &'store ContentStore, payload: Payload) -> Self {
+        Self { store, payload }
+    }
+}
+
+impl BlobSource for StoreSource<'_> {
+    fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    fn give(&mut self, wanted: &[Wanted], take: &mut TakeChunk<'_>) -> Result<()> {
+        let payload = &self.payload;
+        let pieces = wanted
+            .iter()
+            .flat_map(|wanted| payload.pieces_of_blob(wanted.blob, wanted.from / CHUNK_BYTES))
+            .filter(|piece| matches!(piece.kind, PieceKind::Chunk(..)));
+        let reader = StoreReader { store: self.store, payload, current: Mutex::new(None) };
+        pipeline::run(payload, &reader, pieces, &mut only_chunks(take))
+    }
+}
+
+fn only_chunks<'a>(take: &'a mut TakeChunk<'_>) -> impl FnMut(&Piece, &[u8]) -> Result<()> + 'a {
+    move |piece, bytes| match piece.kind {
+        PieceKind::Chunk(blob, _) => take(blob, bytes),
+        PieceKind::Header(_) | PieceKind::Padding(_) | PieceKind::End => Ok(()),
+    }
+}
+
+/// Reads chunks of blobs, keeping the blob open that it reads.
+struct StoreReader<'a> {
+    store: &'a ContentStore,
+    payload: &'a Payload,
+    current: Mutex<Option<(usize, BlobFile)>>,
+}
+
+impl PieceReader for StoreReader<'_> {
+    fn read(&self, pieces: &[Piece], mut buffer: &mut [u8]) -> Result<()> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        for piece in pieces {
+            let PieceKind::Chunk(blob, chunk) = piece.kind else { continue };
+            if current.as_ref().is_none_or(|(open, _)| *open != blob) {
+                *current = Some((blob, self.store.open(self.payload.blob(blob).sha256)?));
+            }
+            let (now, later) = std::mem::take(&mut buffer).split_at_mut(piece.length);
+            if let Some((_, file)) = current.as_ref()
+                && file.read_at(now, chunk * CHUNK_BYTES)? != piece.length
+            {
+                return Err(self.damaged(self.payload, piece));
+            }
+            buffer = later;
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, payload: &Payload, piece: &Piece) -> MediaError {
+        let path = match piece.kind {
+            PieceKind::Chunk(blob, _) => self.store.path(payload.blob(blob).sha256),
+            _ => self.store.root().to_owned(),
+        };
+        MediaError::StoreDamaged { path, what: payload.describe(piece) }
+    }
+}

@@ -1,0 +1,311 @@
+//! The content store: blobs by digest, in the storage layout of CNCF distribution, so that a registry serves the same
+//! folder that staging writes and building reads.
+//!
+//! ```text
+//! docker/registry/v2/blobs/sha256/ab/HEX/data      the blob
+//! docker/registry/v2/repositories/NAME/…/link      which repository has it
+//! landfall/records/ab/HEX                          BLAKE3, size and chunk values, found in the one pass of ingestion
+//! landfall/partial/HEX                             a blob that is not whole yet
+//! landfall/partial/HEX.PID.N.ingest                one whose digest is not known yet
+//! ```
+//!
+//! Invariants: a blob's `data` appears by rename, synced before and after, once its bytes matched its digest, and after
+//! its record; what is in `partial` counts for nothing until it is checked again; whoever works on a file there holds
+//! its `flock`, so that a leftover of a crash is told from work in progress.
+
+mod partial;
+mod record;
+mod repository;
+mod staged;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
+use rustix::fs::FlockOperation;
+
+pub use self::partial::Partial;
+pub use self::repository::RepositoryLink;
+pub use self::staged::StagedBlob;
+use crate::counters::Counters;
+use crate::durable::{self, DurableError};
+use crate::error::{At, MediaError, Result};
+
+/// What a caller knows of a blob before it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// Its name.
+    pub digest: Sha256,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A folder of blobs. Clones share it; all methods may be called from several threads and processes at once.
+#[derive(Debug, Clone)]
+pub struct ContentStore {
+    root: Arc<Path>,
+    counters: Counters,
+}
+
+/// Bytes per read and write.
+pub(crate) const BUFFER_BYTES: usize = 1024 * 1024;
+
+impl ContentStore {
+    /// The store in this folder, which the first write creates.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self::counted(root, Counters::new())
+    }
+
+    /// The same, counting into `counters`.
+    pub fn counted(root: impl Into<PathBuf>, counters: Counters) -> Self {
+        Self { root: Arc::from(root.into()), counters }
+    }
+
+    /// The folder: what distribution calls `rootdirectory`.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where bytes read and written are counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Whether the blob is here, whole. Trusts the invariants; [`ContentStore::check`] reads it.
+    pub fn contains(&self, digest: Sha256) -> bool {
+        self.path(digest).is_file() && self.record_path(digest).is_file()
+    }
+
+    /// Where the blob is, or would be.
+    pub fn path(&self, digest: Sha256) -> PathBuf {
+        let hex = digest.to_hex();
+        self.root.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
+    }
+
+    /// Opens a blob for reading.
+    pub fn open(&self, digest: Sha256) -> Result<BlobFile> {
+        let path = self.path(digest);
+        match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(self.missing(digest)),
+            file => {
+                let file = file.at("open", &path)?;
+                // Advice only.
+                let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
+                Ok(BlobFile { file, path, counters: self.counters.clone() })
+            }
+        }
+    }
+
+    /// All of a small blob, such as a manifest; an error above `limit` bytes.
+    pub fn read(&self, digest: Sha256, limit: u64) -> Result<Vec<u8>> {
+        let mut blob = self.open(digest)?;
+        let size = blob.file.metadata().at("look at", &blob.path)?.len();
+        if size > limit {
+            let what = format!("it has {size} bytes where at most {limit} are expected");
+            return Err(MediaError::StoreDamaged { path: blob.path, what });
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        let path = blob.path.clone();
+        blob.read_to_end(&mut bytes).at("read", &path)?;
+        Ok(bytes)
+    }
+
+    /// What ingestion found out about the blob.
+    pub fn record(&self, digest: Sha256) -> Result<BlobSums> {
+        if !self.contains(digest) {
+            return Err(self.missing(digest));
+        }
+        record::read(&self.record_path(digest), digest)
+    }
+
+    /// Reads the blob again and compares it with its name and its record.
+    pub fn check(&self, digest: Sha256) -> Result<()> {
+        let record = self.record(digest)?;
+        let mut blob = self.open(digest)?;
+        let mut hasher = BlobHasher::new();
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            match blob.read(&mut buffer).at("read", &self.path(digest))? {
+                0 => break,
+                count => hasher.update(&buffer[..count]),
+            }
+        }
+        if hasher.finish() == record {
+            return Ok(());
+        }
+        let what = "its bytes are not those of its name and record".to_owned();
+        Err(MediaError::StoreDamaged { path: self.path(digest), what })
+    }
+
+    /// Takes a blob in, hashing it once. With `expected`, other bytes are refused; a blob that is here already is not
+    /// read. On return it is on the disk.
+    pub fn ingest(&self, reader: &mut dyn Read, expected: Option<Expected>) -> Result<BlobSums> {
+        if let Some(expected) = expected
+            && self.contains(expected.digest)
+        {
+            return self.record(expected.digest);
+        }
+        let path = self.anonymous_path();
+        let file = self.create_locked(&path)?;
+        let mut partial = Partial::over(self.clone(), file, path.clone(), expected);
+        let sums = partial.append_all(reader).and_then(|()| partial.finish());
+        if sums.is_err() {
+            // Nothing can continue a blob of this name.
+            durable::remove_file(&path)?;
+        }
+        sums
+    }
+
+    /// Takes in a small blob that is at hand.
+    pub fn ingest_bytes(&self, bytes: &[u8]) -> Result<BlobSums> {
+        let digest = Sha256(sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(bytes)).into());
+        self.ingest(&mut &*bytes, Some(Expected { digest, size: bytes.len() as u64 }))
+    }
+
+    /// A download that can be resumed, in this process or a later one: what is there already is read and hashed again.
+    /// `None` when the blob is whole. Waits for another thread or process that works on the same blob.
+    pub fn partial(&self, expected: Expected) -> Result<Option<Partial>> {
+        let Some((file, path)) = self.lock_partial(expected.digest)? else { return Ok(None) };
+        Partial::resumed(self.clone(), file, path, expected).map(Some)
+    }
+
+    /// Removes leftovers of crashes that nobody can continue: blobs of unknown digest, temporary files. With `all`,
+    /// also downloads and staged blobs that are not whole. Work in progress elsewhere is left alone.
+    pub fn sweep(&self, all: bool) -> Result<usize> {
+        let folder = self.partial_folder();
+        let mut removed = durable::remove_leftovers(&self.root)?;
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(removed),
+            entries => entries.at("list", &folder)?,
+        };
+        for entry in entries {
+            let path = entry.at("list", &folder)?.path();
+            if all || path.extension().is_some_and(|extension| extension == "ingest") {
+                let file = File::open(&path).at("open", &path)?;
+                if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                    durable::remove_file(&path)?;
+                    removed += 1;
+                }
+            }
+        }
+        Ok(removed)
+    }
+
+    fn missing(&self, digest: Sha256) -> MediaError {
+        MediaError::BlobMissing { digest, store: self.root.to_path_buf() }
+    }
+
+    fn record_path(&self, digest: Sha256) -> PathBuf {
+        let hex = digest.to_hex();
+        self.root.join("landfall/records").join(&hex[..2]).join(hex)
+    }
+
+    fn partial_folder(&self) -> PathBuf {
+        self.root.join("landfall/partial")
+    }
+
+    fn anonymous_path(&self) -> PathBuf {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.partial_folder().join(format!("{}.{number}.ingest", std::process::id()))
+    }
+
+    fn create_locked(&self, path: &Path) -> Result<File> {
+        durable::create_folder(&self.partial_folder())?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .open(path)
+            .map_err(|error| DurableError::io("create", path, error))?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)
+            .map_err(|error| MediaError::io("lock", path, error.into()))?;
+        Ok(file)
+    }
+
+    /// The partial file of a blob, locked; `None` once the blob is whole.
+    fn lock_partial(&self, digest: Sha256) -> Result<Option<(File, PathBuf)>> {
+        let path = self.partial_folder().join(digest.to_hex());
+        loop {
+            if self.contains(digest) {
+                return Ok(None);
+            }
+            let file = self.create_locked(&path)?;
+            // Whoever held the lock before may have finished or removed the file that was opened here.
+            let held = file.metadata().at("look at", &path)?;
+            let named = std::fs::metadata(&path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+            if named == Some((held.dev(), held.ino())) && !self.contains(digest) {
+                return Ok(Some((file, path)));
+            }
+            if self.contains(digest) && named == Some((held.dev(), held.ino())) {
+                // Created here for nothing.
+                durable::remove_file(&path)?;
+            }
+        }
+    }
+
+    /// Gives checked and synced bytes their name, record first. Both are on the disk on return.
+    fn publish(&self, whole: &Path, sums: &BlobSums) -> Result<()> {
+        let record_path = self.record_path(sums.sha256);
+        let blob_path = self.path(sums.sha256);
+        for path in [&record_path, &blob_path] {
+            durable::create_folder(path.parent().unwrap_or(path))?;
+        }
+        durable::write_file(&record_path, &record::encode(sums), 0o644)?;
+        durable::rename(whole, &blob_path)?;
+        Ok(())
+    }
+}
+
+/// A blob of the store, open for reading; reads are counted.
+#[derive(Debug)]
+pub struct BlobFile {
+    file: File,
+    path: PathBuf,
+    counters: Counters,
+}
+
+impl BlobFile {
+    /// Reads at an offset until the buffer is full or the blob ends; returns how many bytes.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.file.read_at(&mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(MediaError::io("read", &self.path, error)),
+            }
+        }
+        self.counters.add_read(filled);
+        Ok(filled)
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Read for BlobFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.counters.add_read(count);
+        Ok(count)
+    }
+}
+
+impl Seek for BlobFile {
+    fn seek(&mut self, position: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(position)
+    }
+}

@@ -1,0 +1,98 @@
+//! A blob that comes in checked chunks: what staging writes.
+//!
+//! After a power cut the end of a partial file may be anything. So no mark says how much of it is good: on resume it is
+//! read from the start and each chunk compared with its signed value, and it is kept up to the first that differs. That
+//! costs reading the disk, not the media. Since a sync begins behind the writer every 24 MiB and a second waits for
+//! the first, at most 48 MiB and a chunk are on their way to the disk at any moment, and so come from the media again.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use landfall_bundle_spec::chunks::{CHUNK_BYTES, chunk_len};
+
+use super::ContentStore;
+use crate::durable;
+use crate::error::{MediaError, Result};
+use crate::paced::{Cache, PacedFile};
+use crate::payload::Payload;
+
+/// A blob on its way into the store, chunk by chunk. Dropped without [`StagedBlob::finish`], its chunks stay for a later
+/// [`ContentStore::stage`].
+#[derive(Debug)]
+pub struct StagedBlob {
+    store: ContentStore,
+    payload: Payload,
+    blob: usize,
+    file: PacedFile,
+}
+
+impl ContentStore {
+    /// Begins or continues a blob of a bundle: the `blob`th entry of its list. `None` when it is here, whole. Waits for
+    /// another thread or process that works on the same blob.
+    pub fn stage(&self, payload: &Payload, blob: usize) -> Result<Option<StagedBlob>> {
+        let Some((mut file, path)) = self.lock_partial(payload.blob(blob).sha256)? else { return Ok(None) };
+        let (good, all) = self.good_chunks(&mut file, &path, payload, blob)?;
+        let file = PacedFile::new(file, path, all, Cache::Keep, self.counters.clone());
+        let mut staged = StagedBlob { store: self.clone(), payload: payload.clone(), blob, file };
+        staged.file.truncate(good)?;
+        Ok(Some(staged))
+    }
+
+    /// Whether a part of the blob is here that [`ContentStore::stage`] would try to keep.
+    pub(crate) fn has_partial(&self, payload: &Payload, blob: usize) -> bool {
+        self.partial_folder().join(payload.blob(blob).sha256.to_hex()).is_file()
+    }
+
+    /// Bytes up to the end of the last chunk before the first that is not right, and all that were read.
+    fn good_chunks(&self, file: &mut File, path: &PathBuf, payload: &Payload, blob: usize) -> Result<(u64, u64)> {
+        let size = payload.blob(blob).size;
+        let mut buffer = Vec::new();
+        let mut good = 0;
+        while good < size {
+            buffer.clear();
+            let wanted = chunk_len(size, good / CHUNK_BYTES);
+            let count = Read::by_ref(file)
+                .take(wanted)
+                .read_to_end(&mut buffer)
+                .map_err(|error: io::Error| MediaError::io("read", path, error))?;
+            self.counters.add_read(count);
+            if !payload.chunk_matches(blob, good / CHUNK_BYTES, &buffer) {
+                return Ok((good, good + count as u64));
+            }
+            good += wanted;
+        }
+        Ok((good, good))
+    }
+}
+
+impl StagedBlob {
+    /// Bytes that are there and checked: whole chunks from the beginning.
+    pub fn length(&self) -> u64 {
+        self.file.written()
+    }
+
+    /// Takes the next chunk, which must be right: [`crate::copy`] checks it before. Returns how many more bytes than
+    /// before are on the disk.
+    pub fn append(&mut self, chunk: &[u8]) -> Result<u64> {
+        debug_assert!(self.payload.chunk_matches(self.blob, self.length() / CHUNK_BYTES, chunk));
+        self.file.write(chunk)
+    }
+
+    /// Ends the blob: on return it is in the store and on the disk. Returns how many more bytes than before are there.
+    pub fn finish(mut self) -> Result<u64> {
+        let entry = self.payload.blob(self.blob);
+        if self.length() != entry.size {
+            return Err(MediaError::Bug(format!("{} ends at {} bytes", entry.sha256, self.length())));
+        }
+        let synced = self.file.sync()?;
+        self.store.publish(self.file.path(), &self.payload.sums(self.blob))?;
+        Ok(synced)
+    }
+
+    /// Removes all of it.
+    pub fn discard(self) -> Result<()> {
+        durable::remove_file(self.file.path())?;
+        Ok(())
+    }
+}
