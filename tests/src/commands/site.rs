@@ -1,12 +1,162 @@
 //! `cargo xtask site`: test machines for a person.
 
-use anyhow::Result;
+use std::io::IsTerminal;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+
+use crate::printer;
+use crate::site::{Machine, MachineSpec, PowerState, Site};
 
 /// Starts, uses and ends test machines.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {}
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes a site and boots its machines; it ends with this command unless it is kept.
+    Up(Up),
+    /// Lists the sites of this host.
+    List,
+    /// Runs a program on a machine; its exit code is passed on.
+    Run {
+        #[command(flatten)]
+        target: Target,
+        /// Program and arguments.
+        #[arg(last = true, required = true)]
+        program: Vec<String>,
+    },
+    /// Opens a shell on a machine.
+    Shell(Target),
+    /// Cuts the power of a machine: what was not synced is lost.
+    Cut(Target),
+    /// Kills the first process of a machine.
+    Crash(Target),
+    /// Boots a machine that is off.
+    Boot(Target),
+    /// Prints what has changed on a machine since its birth.
+    Difference(Target),
+    /// Prints every packet that was for an address outside the site.
+    Packets {
+        /// The site.
+        name: String,
+    },
+    /// Ends a site and removes its disks.
+    Down {
+        /// The site.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Up {
+    /// The name of the new site.
+    name: String,
+    /// Leaves the site running after this command has ended.
+    #[arg(long)]
+    keep: bool,
+    /// How many machines: node-1, node-2…
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=20))]
+    machines: u8,
+    /// A folder that every machine sees read-only at /media/stick.
+    #[arg(long)]
+    stick: Option<PathBuf>,
+    /// Gives the machines a default route, which leads nowhere.
+    #[arg(long)]
+    default_route: bool,
+    /// Size of each disk, which is sparse.
+    #[arg(long, default_value_t = 14)]
+    disk_gib: u32,
+}
+
+#[derive(Debug, Args)]
+struct Target {
+    /// The site.
+    name: String,
+    /// The machine.
+    #[arg(long, default_value = "node-1")]
+    machine: String,
+}
+
+impl Target {
+    fn machine(&self) -> Result<Machine> {
+        Site::open(&self.name)?.find(&self.machine)
+    }
+}
 
 /// Runs the command.
-pub fn run(_arguments: Arguments) -> Result<u8> {
-    anyhow::bail!("this command is being built")
+pub fn run(arguments: Arguments) -> Result<u8> {
+    match arguments.command {
+        Command::Up(up) => start(&up)?,
+        Command::List => list()?,
+        Command::Run { target, program } => return program_on(&target.machine()?, &program),
+        Command::Shell(target) => return program_on(&target.machine()?, &["/bin/bash".to_owned(), "-l".to_owned()]),
+        Command::Cut(target) => target.machine()?.power_cut()?,
+        Command::Crash(target) => target.machine()?.crash()?,
+        Command::Boot(target) => target.machine()?.boot()?,
+        Command::Difference(target) => {
+            let difference = target.machine()?.difference_since_birth()?;
+            difference.changes.iter().for_each(printer::data);
+        }
+        Command::Packets { name } => Site::open(&name)?.foreign_packets()?.iter().for_each(printer::data),
+        Command::Down { name } => Site::open(&name)?.down()?,
+    }
+    Ok(0)
+}
+
+fn start(up: &Up) -> Result<()> {
+    let stick = up.stick.as_deref().map(std::path::absolute).transpose()?;
+    let site = if up.keep { Site::kept(&up.name)? } else { Site::new(&up.name)? };
+    let booted = boot_machines(&site, up, stick);
+    if booted.is_err() && up.keep {
+        let _ = Site::open(&up.name)?.down();
+    }
+    booted?;
+    if !up.keep {
+        printer::note("the site lives until this command ends (Ctrl-C)");
+        loop {
+            std::thread::park();
+        }
+    }
+    Ok(())
+}
+
+fn boot_machines(site: &Site, up: &Up, stick: Option<PathBuf>) -> Result<()> {
+    for number in 1..=up.machines {
+        let mut spec = MachineSpec::new(&format!("node-{number}")).disk_gib(up.disk_gib);
+        spec.stick.clone_from(&stick);
+        spec.has_default_route = up.default_route;
+        let machine = site.machine(spec)?;
+        machine.boot()?;
+        printer::note(format_args!("{} of site {} is up at {}", machine.name(), site.name(), machine.address()));
+    }
+    Ok(())
+}
+
+fn list() -> Result<()> {
+    for site in Site::list()? {
+        for machine in site.machines()? {
+            let power = if machine.power() == PowerState::On { "on" } else { "off" };
+            let kept = if site.is_kept() { "kept" } else { "held" };
+            printer::data(format_args!("{} {} {} {power} {kept}", site.name(), machine.name(), machine.address()));
+        }
+    }
+    Ok(())
+}
+
+fn program_on(machine: &Machine, program: &[String]) -> Result<u8> {
+    let (name, arguments) = program.split_first().context("no program was given")?;
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut command = machine.command(name, &arguments)?;
+    if std::io::stdin().is_terminal() {
+        command.env("TERM", std::env::var_os("TERM").unwrap_or_else(|| "dumb".into()));
+    }
+    let status = command.status().context("cannot run nsenter")?;
+    let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    Ok(u8::try_from(code).unwrap_or(1))
 }

@@ -1,1 +1,225 @@
-//! Test machines: namespaces over a minimal Debian, with systemd as pid 1.
+//! Test sites: machines of their own, joined by a switch without a way out.
+//!
+//! A machine is a set of namespaces over a minimal Debian on a disk of its own, with systemd as its first process. It can
+//! crash ([`Machine::crash`]), lose power ([`Machine::power_cut`]) and boot again from the same disk; it knows what
+//! changed since its birth ([`Machine::difference_since_birth`]), and its switch what tried to leave the site
+//! ([`Site::foreign_packets`]).
+//!
+//! ```no_run
+//! use landfall_tests::site::{MachineSpec, Site};
+//! # fn main() -> anyhow::Result<()> {
+//! let site = Site::new(&Site::unique_name("example"))?;
+//! let machine = site.machine(MachineSpec::new("node-1").stick("/path/of/a/folder"))?;
+//! machine.boot()?;
+//! machine.run("ls /media/stick")?;
+//! machine.power_cut()?;
+//! machine.boot()?;
+//! assert!(machine.difference_since_birth()?.is_empty());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything dies with the process that made the site, even on SIGKILL; only empty cgroups and files in the cache stay,
+//! which the next site sweeps. A kept site ([`Site::kept`]) outlives its maker until [`Site::down`].
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::cache::Cache;
+
+mod capture;
+mod cgroup;
+mod disk;
+mod execute;
+mod files;
+mod host_settings;
+mod machine;
+mod process;
+mod snapshot;
+mod spawn;
+mod sweep;
+mod switch;
+mod tool;
+
+pub use capture::ForeignPacket;
+pub use execute::{Output, Stream};
+pub use machine::{BootState, Machine, MachineSpec, PowerState};
+pub use process::{ProcessId, wait_until};
+pub use snapshot::{Category, Change, Difference, EXPECTED_CHANGES, Snapshot};
+pub use spawn::Lifetime;
+pub use switch::{GATEWAY, Switch};
+
+/// Name of the file that describes a site in its folder.
+const RECORD: &str = "site.json";
+
+/// What is on record of a site.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    name: String,
+    kept: bool,
+    owner: ProcessId,
+    switch: ProcessId,
+}
+
+impl Record {
+    fn lifetime(&self) -> Lifetime {
+        if self.kept { Lifetime::Kept } else { Lifetime::WithCaller }
+    }
+}
+
+/// A site: a switch and its machines. Dropping one that is not kept takes it down.
+#[derive(Debug)]
+pub struct Site {
+    cache: Cache,
+    folder: PathBuf,
+    record: Record,
+    is_owned: bool,
+}
+
+impl Site {
+    /// Starts a site that ends with this value or this process, whichever is first.
+    pub fn new(name: &str) -> Result<Self> {
+        Self::start(name, false)
+    }
+
+    /// Starts a site that lives on until [`Site::down`], whatever happens to this process.
+    pub fn kept(name: &str) -> Result<Self> {
+        Self::start(name, true)
+    }
+
+    /// A site name no other test uses.
+    pub fn unique_name(prefix: &str) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        format!("{prefix}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn start(name: &str, kept: bool) -> Result<Self> {
+        let valid = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+        ensure!(!name.is_empty() && name.len() <= 40 && name.chars().all(valid), "{name:?} is no name of a site");
+        ensure!(rustix::process::geteuid().is_root(), "test machines need root: they are made of namespaces and mounts");
+        let cache = Cache::open()?;
+        let _lock = sweep::lock(&cache)?;
+        sweep::sweep(&cache)?;
+        let folder = folder_of(&cache, name);
+        ensure!(!folder.exists(), "a site named {name} exists already: take it down first (site down {name})");
+        host_settings::remember(&sweep::settings_path(&cache))?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let lifetime = if kept { Lifetime::Kept } else { Lifetime::WithCaller };
+        let started = Switch::start(&folder, lifetime).and_then(|switch| {
+            let record =
+                Record { name: name.to_owned(), kept, owner: ProcessId::own()?, switch: switch.process().clone() };
+            files::write_json(&folder.join(RECORD), &record)?;
+            Ok(record)
+        });
+        match started {
+            Ok(record) => Ok(Self { cache, folder, record, is_owned: !kept }),
+            Err(error) => {
+                let _ = files::remove_folder(&folder);
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds a site another process made.
+    pub fn open(name: &str) -> Result<Self> {
+        let cache = Cache::open()?;
+        let folder = folder_of(&cache, name);
+        ensure!(folder.join(RECORD).exists(), "there is no site named {name}");
+        let record = files::read_json(&folder.join(RECORD))?;
+        Ok(Self { cache, folder, record, is_owned: false })
+    }
+
+    /// Every site of this host, after sweeping what dead callers left.
+    pub fn list() -> Result<Vec<Self>> {
+        let cache = Cache::open()?;
+        let _lock = sweep::lock(&cache)?;
+        sweep::sweep(&cache)?;
+        let names = sweep::names(&cache)?;
+        names.iter().filter(|name| folder_of(&cache, name).join(RECORD).exists()).map(|name| Self::open(name)).collect()
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.record.name
+    }
+
+    /// True for a site that outlives its maker.
+    pub fn is_kept(&self) -> bool {
+        self.record.kept
+    }
+
+    /// The folder with disks, logs and the recording of the switch.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes a machine with a fresh disk; it is off until [`Machine::boot`].
+    pub fn machine(&self, spec: MachineSpec) -> Result<Machine> {
+        let number = u8::try_from(self.machines()?.len() + 1)?;
+        ensure!(number < 200, "the switch of a site has no more ports");
+        let template = disk::template(&self.cache, spec.disk_gib)?;
+        Machine::create(&self.record, &self.folder, spec, number, &template)
+    }
+
+    /// The machines, in the order in which they were made.
+    pub fn machines(&self) -> Result<Vec<Machine>> {
+        let mut machines = Machine::all(&self.record, &self.folder)?;
+        machines.sort_by_key(Machine::number);
+        Ok(machines)
+    }
+
+    /// The machine of that name.
+    pub fn find(&self, name: &str) -> Result<Machine> {
+        let machines = self.machines()?;
+        let names: Vec<String> = machines.iter().map(|machine| machine.name().to_owned()).collect();
+        match machines.into_iter().find(|machine| machine.name() == name) {
+            Some(machine) => Ok(machine),
+            None => bail!("site {} has no machine {name}, only: {}", self.name(), names.join(", ")),
+        }
+    }
+
+    /// The switch.
+    pub fn switch(&self) -> Switch {
+        Switch::recorded(&self.folder, self.record.switch.clone())
+    }
+
+    /// Every packet for an address outside the site since the site started; see [`Switch::foreign_packets`].
+    pub fn foreign_packets(&self) -> Result<Vec<ForeignPacket>> {
+        self.switch().foreign_packets()
+    }
+
+    /// Ends the site: machines off, switch gone, cgroups and disks removed, the host's settings restored if it was the
+    /// last one.
+    pub fn down(mut self) -> Result<()> {
+        self.is_owned = false;
+        self.end()
+    }
+
+    fn end(&self) -> Result<()> {
+        let _lock = sweep::lock(&self.cache)?;
+        sweep::end(&self.cache, &self.folder, &self.record)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if self.is_owned
+            && let Err(error) = self.end()
+        {
+            crate::printer::note(format_args!("cannot take the site {} down: {error:#}", self.name()));
+        }
+    }
+}
+
+fn folder_of(cache: &Cache, name: &str) -> PathBuf {
+    cache.root().join(sweep::FOLDER).join(name)
+}
+
+/// The address of the machine with that number on the switch.
+fn address_of(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 99, 0, 10 + number)
+}

@@ -1,0 +1,128 @@
+//! Reads the recording of the switch: a pcap file of Ethernet frames, whose end may still be being written.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+
+/// A packet that was on its way to an address outside the site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignPacket {
+    /// When it passed the switch, since 1970.
+    pub time: Duration,
+    /// Who sent it.
+    pub source: IpAddr,
+    /// The foreign address it was for. For ARP, the address that was asked for.
+    pub destination: IpAddr,
+    /// `icmp`, `tcp 443`, `udp 53`, `arp`, `protocol 47`…
+    pub protocol: String,
+}
+
+impl std::fmt::Display for ForeignPacket {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.time.as_secs_f64();
+        write!(formatter, "{seconds:.6} {} > {} {}", self.source, self.destination, self.protocol)
+    }
+}
+
+const GLOBAL_HEADER: usize = 24;
+const PACKET_HEADER: usize = 16;
+
+/// Parses a recording. A last packet that is not there in full is left for the next reading.
+pub fn parse(content: &[u8]) -> Result<Vec<ForeignPacket>> {
+    if content.len() < GLOBAL_HEADER {
+        return Ok(Vec::new());
+    }
+    ensure!(content[..4] == 0xa1b2_c3d4_u32.to_le_bytes(), "the recording of the switch is no pcap file");
+    ensure!(content[20..24] == 1_u32.to_le_bytes(), "the recording of the switch is not of Ethernet frames");
+    let mut rest = &content[GLOBAL_HEADER..];
+    let mut packets = Vec::new();
+    while let Some((header, after)) = rest.split_at_checked(PACKET_HEADER) {
+        let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let Some((frame, next)) = after.split_at_checked(number(8) as usize) else { break };
+        let time = Duration::new(number(0).into(), number(4) * 1000);
+        match parse_frame(frame) {
+            Some((source, destination, protocol)) => {
+                packets.push(ForeignPacket { time, source, destination, protocol });
+            }
+            None => bail!("the switch recorded a frame that is neither IP nor ARP: {}", hex::encode(frame)),
+        }
+        rest = next;
+    }
+    Ok(packets)
+}
+
+fn parse_frame(frame: &[u8]) -> Option<(IpAddr, IpAddr, String)> {
+    let (kind, body) = frame.get(12..)?.split_at_checked(2)?;
+    match kind {
+        [0x08, 0x00] => {
+            let header = usize::from(body.first()? & 0x0f) * 4;
+            Some((ipv4(body, 12)?, ipv4(body, 16)?, protocol(*body.get(9)?, body.get(header..))))
+        }
+        [0x08, 0x06] => Some((ipv4(body, 14)?, ipv4(body, 24)?, "arp".to_owned())),
+        [0x86, 0xdd] => Some((ipv6(body, 8)?, ipv6(body, 24)?, protocol(*body.get(6)?, body.get(40..)))),
+        _ => None,
+    }
+}
+
+fn ipv4(body: &[u8], at: usize) -> Option<IpAddr> {
+    let bytes: [u8; 4] = body.get(at..at + 4)?.try_into().ok()?;
+    Some(Ipv4Addr::from(bytes).into())
+}
+
+fn ipv6(body: &[u8], at: usize) -> Option<IpAddr> {
+    let bytes: [u8; 16] = body.get(at..at + 16)?.try_into().ok()?;
+    Some(Ipv6Addr::from(bytes).into())
+}
+
+fn protocol(number: u8, payload: Option<&[u8]>) -> String {
+    let port = payload.and_then(|payload| payload.get(2..4)).map(|port| u16::from_be_bytes([port[0], port[1]]));
+    match (number, port) {
+        (1 | 58, _) => "icmp".to_owned(),
+        (6, Some(port)) => format!("tcp {port}"),
+        (17, Some(port)) => format!("udp {port}"),
+        _ => format!("protocol {number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recording(frames: &[&[u8]]) -> Vec<u8> {
+        let mut content = 0xa1b2_c3d4_u32.to_le_bytes().to_vec();
+        content.resize(20, 0);
+        content.extend(1_u32.to_le_bytes());
+        for frame in frames {
+            let size = u32::try_from(frame.len()).unwrap();
+            for number in [7, 5, size, size] {
+                content.extend(u32::to_le_bytes(number));
+            }
+            content.extend(*frame);
+        }
+        content
+    }
+
+    fn ping() -> Vec<u8> {
+        let mut frame = vec![0; 12];
+        frame.extend([0x08, 0x00, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0, 0, 10, 99, 0, 11, 198, 51, 100, 7]);
+        frame.extend([8, 0, 0, 0, 0, 0, 0, 0]);
+        frame
+    }
+
+    #[test]
+    fn a_ping_is_read_and_a_half_written_one_waits() {
+        let mut content = recording(&[&ping(), &ping()]);
+        assert_eq!(parse(&content).unwrap().len(), 2);
+        content.truncate(content.len() - 1);
+        let packets = parse(&content).unwrap();
+        assert_eq!(packets.len(), 1);
+        assert_eq!(packets[0].to_string(), "7.000005 10.99.0.11 > 198.51.100.7 icmp");
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_an_error_and_not_silence() {
+        assert!(parse(&recording(&[&[0; 14]])).is_err());
+        assert!(parse(&[0; 64]).is_err());
+    }
+}

@@ -1,0 +1,191 @@
+//! The cgroups a machine lives in, on hosts with version 1 (one hierarchy per controller) and version 2 (one for all).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::files;
+use super::process::wait_until;
+
+/// Version 1 controllers a machine gets when the host has them, in hierarchies of their own.
+const CONTROLLERS: [&str; 8] = ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids"];
+
+/// The version 2 tree without controllers that version 1 hosts may have; the systemd inside uses it when it is there.
+const UNIFIED: &str = "unified";
+
+const MOUNT: &str = "/sys/fs/cgroup";
+
+/// The cgroup layout of this host, as seen by this process.
+#[derive(Debug)]
+pub enum Layout {
+    /// One folder per controller below [`MOUNT`], each with the path this process has in it.
+    Version1(Vec<(String, PathBuf)>),
+    /// One tree; machines get a branch at its top, because a branch that holds processes can have no controllers below.
+    Version2(PathBuf),
+}
+
+impl Layout {
+    /// Finds out what this host has.
+    pub fn detect() -> Result<Self> {
+        if Path::new(MOUNT).join("cgroup.controllers").exists() {
+            return Ok(Self::Version2(Path::new(MOUNT).join("landfall-sites")));
+        }
+        let path = "/proc/self/cgroup";
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+        let mut groups = parse_own_groups(&text);
+        groups.retain(|(_, folder)| folder.is_dir());
+        Ok(Self::Version1(groups))
+    }
+
+    /// `1` or `2`.
+    pub fn version(&self) -> &'static str {
+        match self {
+            Self::Version1(_) => "1",
+            Self::Version2(_) => "2",
+        }
+    }
+
+    /// The version 1 controllers to mount inside a machine.
+    pub fn controllers(&self) -> String {
+        match self {
+            Self::Version1(groups) => {
+                let names = groups.iter().map(|(name, _)| name.as_str());
+                let names = names.filter(|name| !matches!(*name, "systemd" | UNIFIED));
+                names.collect::<Vec<_>>().join(" ")
+            }
+            Self::Version2(_) => String::new(),
+        }
+    }
+
+    /// The folders of a machine's cgroups, which need not exist yet.
+    pub fn groups_of(&self, name: &str) -> Vec<PathBuf> {
+        match self {
+            Self::Version1(groups) => groups.iter().map(|(_, path)| path.join(name)).collect(),
+            Self::Version2(top) => vec![top.join(name)],
+        }
+    }
+
+    /// Creates a machine's cgroups, ready to take processes.
+    pub fn create(&self, name: &str) -> Result<()> {
+        if let Self::Version2(top) = self {
+            create(top)?;
+            enable_controllers(Path::new(MOUNT))?;
+            enable_controllers(top)?;
+        }
+        for group in self.groups_of(name) {
+            create(&group)?;
+            if group.join("cpuset.cpus").exists() && matches!(self, Self::Version1(_)) {
+                inherit_cpus(&group)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the keeper of a machine out of the machine's cgroup: in version 2 a group that passes controllers on, as
+    /// the root of a machine must, can hold no process itself.
+    pub fn release_keeper(&self, keeper: i32) -> Result<()> {
+        let Self::Version2(top) = self else { return Ok(()) };
+        let group = top.join("keepers");
+        create(&group)?;
+        files::set(&group.join("cgroup.procs"), &keeper.to_string())
+    }
+}
+
+/// Parses `/proc/self/cgroup`: lines of `number:controllers:path`.
+fn parse_own_groups(text: &str) -> Vec<(String, PathBuf)> {
+    let mut groups = Vec::new();
+    for line in text.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
+        let name = if controllers.is_empty() { UNIFIED } else { controllers };
+        let name = name.strip_prefix("name=").unwrap_or(name);
+        if matches!(name, "systemd" | UNIFIED) || name.split(',').any(|controller| CONTROLLERS.contains(&controller)) {
+            let folder = Path::new(MOUNT).join(name).join(path.trim_start_matches('/'));
+            groups.push((name.to_owned(), folder));
+        }
+    }
+    groups
+}
+
+fn create(group: &Path) -> Result<()> {
+    std::fs::create_dir_all(group).with_context(|| format!("cannot create the cgroup {}", group.display()))
+}
+
+/// Lets the children of a version 2 group have every controller the group has.
+fn enable_controllers(group: &Path) -> Result<()> {
+    let path = group.join("cgroup.controllers");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let request = text.split_whitespace().map(|name| format!("+{name}")).collect::<Vec<_>>().join(" ");
+    files::set(&group.join("cgroup.subtree_control"), &request)
+}
+
+/// A new version 1 cpuset has no processor, so nothing could run in it.
+fn inherit_cpus(group: &Path) -> Result<()> {
+    let parent = group.parent().context("a cgroup has a parent")?;
+    for name in ["cpuset.cpus", "cpuset.mems"] {
+        let path = parent.join(name);
+        let value = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        files::set(&group.join(name), value.trim())?;
+    }
+    files::set(&group.join("cgroup.clone_children"), "1")
+}
+
+/// Removes cgroups with everything below them, deepest first. Their processes must have ended.
+pub fn remove(groups: &[PathBuf]) -> Result<()> {
+    for group in groups {
+        wait_until(&format!("the removal of the cgroup {}", group.display()), Duration::from_secs(10), || {
+            Ok((!group.exists() || remove_tree(group).is_ok()).then_some(()))
+        })?;
+    }
+    Ok(())
+}
+
+fn remove_tree(group: &Path) -> std::io::Result<()> {
+    for entry in group.read_dir()? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_tree(&entry.path())?;
+        }
+    }
+    std::fs::remove_dir(group)
+}
+
+/// Every group below the given one, as paths relative to it.
+pub fn descendants(group: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut pending = vec![PathBuf::new()];
+    while let Some(relative) = pending.pop() {
+        let Ok(entries) = group.join(&relative).read_dir() else { continue };
+        for entry in entries.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let path = relative.join(entry.file_name());
+                found.push(path.to_string_lossy().into_owned());
+                pending.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_groups_are_found_also_when_controllers_share_a_hierarchy() {
+        let text = "5:name=systemd:/\n4:memory:/box/1\n3:cpu,cpuacct:/\n2:rdma:/\n0::/box\n";
+        let groups = parse_own_groups(text);
+        let paths: Vec<String> = groups.iter().map(|(_, path)| path.display().to_string()).collect();
+        assert_eq!(
+            paths,
+            [
+                "/sys/fs/cgroup/systemd/",
+                "/sys/fs/cgroup/memory/box/1",
+                "/sys/fs/cgroup/cpu,cpuacct/",
+                "/sys/fs/cgroup/unified/box"
+            ]
+        );
+        assert_eq!(Layout::Version1(groups).controllers(), "memory cpu,cpuacct");
+    }
+}

@@ -1,0 +1,66 @@
+//! The disk every machine starts from: a formatted image holding a minimal Debian, made once and cached.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::tool;
+use crate::cache::{Cache, Key};
+use crate::{printer, setup};
+
+/// The Debian release inside the machines.
+const SUITE: &str = "bookworm";
+
+/// What a minimal server has, beyond mmdebstrap's minbase. No compiler, no interpreter, no packet filter.
+const PACKAGES: &[&str] =
+    &["systemd-sysv", "dbus", "iproute2", "iputils-ping", "procps", "kmod", "mount", "ca-certificates"];
+
+/// Turns a Debian tree into a formatted disk.
+const SCRIPT: &str = include_str!("disk.sh");
+
+/// Name of the image in its cache entry.
+const IMAGE: &str = "disk.img";
+
+/// The image a machine's disk is copied from. Never written to once it is in the cache.
+pub fn template(cache: &Cache, size_gib: u32) -> Result<PathBuf> {
+    let key = Key::new()
+        .with("suite", SUITE)
+        .with("packages", PACKAGES.join(" "))
+        .with("script", SCRIPT)
+        .with("size", size_gib.to_le_bytes());
+    let entry = cache.entry("machine-disk", &key, |folder| {
+        printer::note(format_args!("making the disk of the test machines ({size_gib} GiB, sparse)"));
+        let tree = debian(cache)?;
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "bash", "-c", SCRIPT]);
+        command.env("TREE", tree).env("FOLDER", folder).env("SIZE", format!("{size_gib}G"));
+        tool::output(&mut command).context("cannot make the disk of the test machines")?;
+        std::fs::remove_dir(folder.join("root")).context("cannot remove the mount point of the new disk")
+    })?;
+    Ok(entry.join(IMAGE))
+}
+
+/// A tar of the Debian tree, from the archive this machine's own apt uses.
+fn debian(cache: &Cache) -> Result<PathBuf> {
+    setup::ensure_packages(&["mmdebstrap"])?;
+    let key = Key::new().with("suite", SUITE).with("packages", PACKAGES.join(" ")).with("recipe", "1");
+    let entry = cache.entry("machine-root", &key, |folder| {
+        let archive = setup::debian_archive()?;
+        let mut command = Command::new("mmdebstrap");
+        command.args(["--variant=minbase", "--quiet", &format!("--include={}", PACKAGES.join(","))]);
+        for path in ["doc", "man", "locale", "info"] {
+            command.arg(format!("--dpkgopt=path-exclude=/usr/share/{path}/*"));
+        }
+        command.arg(SUITE).arg(folder.join("root.tar")).arg(archive.source_line(SUITE));
+        tool::output(&mut command).context("cannot make the Debian of the test machines").map(drop)
+    })?;
+    Ok(entry.join("root.tar"))
+}
+
+/// Gives a machine its own copy of the template; holes stay holes.
+pub fn copy(template: &Path, disk: &Path) -> Result<()> {
+    let mut command = Command::new("cp");
+    command.args(["--sparse=always", "--reflink=auto"]).arg(template).arg(disk);
+    tool::output(&mut command).map(drop)
+}

@@ -1,0 +1,147 @@
+//! Runs programs inside a machine.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Sender, channel};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::machine::Machine;
+use super::tool;
+
+/// Joins a cgroup of its own below the machine's, so that what runs counts as the machine's and not as the host's.
+const JOIN: &str = "for group in /sys/fs/cgroup /sys/fs/cgroup/*; do \
+    if [ -e $group/cgroup.procs ] && [ -w $group ]; then \
+    mkdir -p $group/session && echo $$ > $group/session/cgroup.procs; fi; done 2> /dev/null; exec \"$@\"";
+
+/// What a program that ended left.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// How it ended; no exit code when a signal, or the end of the machine, ended it.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+/// Which of its outputs a program used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Machine {
+    /// A command that will run a program inside: its standard streams are the caller's to connect, its environment is
+    /// a fresh one, its working folder `/`. It ends when the machine ends.
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Result<Command> {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--target={}", self.first()?.number));
+        command.args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--wdns=/", "--"]);
+        command.args(["/bin/bash", "-c", JOIN, "run", program]).args(arguments);
+        command.env_clear().env("PATH", tool::PATH).env("HOME", "/root").env("LANG", "C.UTF-8").env("TERM", "dumb");
+        Ok(command)
+    }
+
+    /// Runs a line of bash to its end, whatever its outcome.
+    pub fn try_run(&self, line: &str) -> Result<Output> {
+        let mut command = self.command("/bin/bash", &["-c", line])?;
+        let output = command.stdin(Stdio::null()).output().context("cannot run nsenter")?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Output { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) })
+    }
+
+    /// Runs a line of bash, which must succeed.
+    pub fn run(&self, line: &str) -> Result<Output> {
+        let output = self.try_run(line)?;
+        if !output.status.success() {
+            let (name, status) = (self.name(), output.status);
+            bail!("on {name}, `{line}` failed ({status}): {}{}", output.stdout, output.stderr);
+        }
+        Ok(output)
+    }
+
+    /// Runs a program and hands over its output line by line while it runs. The callback may do anything to the machine
+    /// meanwhile, cut its power included; the program then ends by a signal.
+    pub fn run_streaming(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        mut on_line: impl FnMut(Stream, &str),
+    ) -> Result<ExitStatus> {
+        let mut command = self.command(program, arguments)?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot run nsenter")?;
+        let (sender, lines) = channel();
+        if let Some(stdout) = child.stdout.take() {
+            send_lines(stdout, Stream::Stdout, sender.clone());
+        }
+        if let Some(stderr) = child.stderr.take() {
+            send_lines(stderr, Stream::Stderr, sender);
+        }
+        for (stream, line) in lines {
+            on_line(stream, &line);
+        }
+        child.wait().context("cannot wait for nsenter")
+    }
+
+    /// Writes a file inside, following links as the machine does; not synced. Folders are made.
+    pub fn write_file(&self, path: &str, content: impl AsRef<[u8]>, mode: u32) -> Result<()> {
+        self.feed(path, mode, &mut content.as_ref())
+    }
+
+    /// Copies a file of the host into the machine; not synced.
+    pub fn copy_in(&self, source: &Path, path: &str, mode: u32) -> Result<()> {
+        let mut file = std::fs::File::open(source).with_context(|| format!("cannot open {}", source.display()))?;
+        self.feed(path, mode, &mut file)
+    }
+
+    fn feed(&self, path: &str, mode: u32, content: &mut dyn Read) -> Result<()> {
+        let line = "mkdir -p \"$(dirname \"$1\")\" && cat > \"$1\" && chmod \"$2\" \"$1\"";
+        let mut command = self.command("/bin/bash", &["-c", line, "write", path, &format!("{mode:o}")])?;
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().context("cannot run nsenter")?;
+        let mut stdin = child.stdin.take().context("nsenter was started with a pipe")?;
+        let copied = std::io::copy(content, &mut stdin).and_then(|_| stdin.flush());
+        drop(stdin);
+        let output = child.wait_with_output()?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "cannot write {path} on {}: {}", self.name(), text.trim());
+        copied.with_context(|| format!("cannot write {path} on {}", self.name()))
+    }
+
+    /// Reads a file inside.
+    pub fn read_file(&self, path: &str) -> Result<Vec<u8>> {
+        let output = self.command("cat", &["--", path])?.stdin(Stdio::null()).output().context("cannot run nsenter")?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "cannot read {path} on {}: {}", self.name(), text.trim());
+        Ok(output.stdout)
+    }
+
+    /// Packets the machine itself refused because it had no route for them, since its boot. Without a default route a
+    /// packet for a foreign address ends here and never reaches the switch.
+    pub fn unroutable_packets(&self) -> Result<u64> {
+        let text = String::from_utf8(self.read_file("/proc/net/snmp")?)?;
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix("Ip: "));
+        let (names, values) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        let at = names.split(' ').position(|name| name == "OutNoRoutes").context("the kernel counts no OutNoRoutes")?;
+        values.split(' ').nth(at).context("the kernel's counters are short")?.parse().context("no number of packets")
+    }
+}
+
+fn send_lines(source: impl Read + Send + 'static, stream: Stream, lines: Sender<(Stream, String)>) {
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(source);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|size| size > 0) {
+            let text = String::from_utf8_lossy(&line);
+            if lines.send((stream, text.trim_end_matches(['\n', '\r']).to_owned())).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+}

@@ -1,0 +1,131 @@
+//! Settings of the kernel that a machine shares with the host: remembered while sites live, restored afterwards.
+//!
+//! A kubelet sets `vm.overcommit_memory`, `kernel.panic` and others, and the Debian inside applies its sysctl files.
+//! Whatever differs from the values before the first site is put back when the last one has ended.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::files;
+use super::process::boot_id;
+use crate::printer;
+
+/// The parts of `/proc/sys` that have no namespace (`net` has one).
+const PARTS: [&str; 3] = ["fs", "kernel", "vm"];
+
+/// Not settings: actions on write, values that change by themselves, and what has a namespace.
+const EXCLUDED: [&str; 14] = [
+    "fs/binfmt_misc",
+    "kernel/domainname",
+    "kernel/hostname",
+    "kernel/msg",
+    "kernel/ns_last_pid",
+    "kernel/pid_max",
+    "kernel/random",
+    "kernel/sem",
+    "kernel/shm",
+    "kernel/pty",
+    "fs/mqueue",
+    "vm/compact_memory",
+    "vm/drop_caches",
+    "vm/stat_refresh",
+];
+
+/// Values by path below `/proc/sys`, of one boot of the host.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSettings {
+    boot: String,
+    values: BTreeMap<String, String>,
+}
+
+impl HostSettings {
+    /// The values now.
+    pub fn read() -> Self {
+        let mut values = BTreeMap::new();
+        for part in PARTS {
+            collect(Path::new("/proc/sys"), Path::new(part), &mut values);
+        }
+        Self { boot: boot_id().to_owned(), values }
+    }
+
+    /// Writes the values that differ back, unless the host has booted since; what cannot be written is said, and is no error.
+    pub fn restore(&self) {
+        if self.boot != boot_id() {
+            return;
+        }
+        let now = Self::read();
+        for (name, value) in &self.values {
+            if now.values.get(name).is_some_and(|current| current != value)
+                && let Err(error) = files::set(&Path::new("/proc/sys").join(name), value)
+            {
+                printer::note(format_args!("cannot restore the host's setting {name}: {error:#}"));
+            }
+        }
+    }
+}
+
+/// Remembers the settings at the start of the first site; a file that is there already is older and right.
+pub fn remember(path: &Path) -> Result<()> {
+    if path.exists() { Ok(()) } else { files::write_json(path, &HostSettings::read()) }
+}
+
+/// Restores the settings remembered in the file and forgets them; nothing remembered is fine.
+pub fn restore(path: &Path) -> Result<()> {
+    if path.exists() {
+        files::read_json::<HostSettings>(path)?.restore();
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+fn collect(root: &Path, relative: &Path, values: &mut BTreeMap<String, String>) {
+    use std::os::unix::fs::PermissionsExt;
+    let name = relative.to_string_lossy().into_owned();
+    if EXCLUDED.iter().any(|excluded| name.starts_with(excluded)) {
+        return;
+    }
+    let path = root.join(relative);
+    if path.is_dir() {
+        let Ok(entries) = path.read_dir() else { return };
+        let mut names: Vec<PathBuf> = entries.flatten().map(|entry| relative.join(entry.file_name())).collect();
+        names.sort();
+        names.iter().for_each(|name| collect(root, name, values));
+    } else if path.metadata().is_ok_and(|found| found.permissions().mode() & 0o200 != 0)
+        && let Ok(value) = std::fs::read_to_string(&path)
+    {
+        values.insert(name, value.trim().to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_a_kubelet_changes_are_among_them() {
+        let settings = HostSettings::read();
+        for name in ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"] {
+            assert!(settings.values.contains_key(name), "{name} is missing");
+        }
+        assert!(!settings.values.contains_key("vm/drop_caches"));
+    }
+
+    #[test]
+    fn a_changed_setting_is_restored_and_then_forgotten() {
+        let setting = Path::new("/proc/sys/vm/page-cluster");
+        let before = std::fs::read_to_string(setting).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        let mut settings = HostSettings::read();
+        settings.values.retain(|name, _| name == "vm/page-cluster");
+        files::write_json(&path, &settings).unwrap();
+        files::set(setting, if before.trim() == "3" { "2" } else { "3" }).unwrap();
+        assert_ne!(std::fs::read_to_string(setting).unwrap(), before);
+        restore(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(setting).unwrap(), before);
+        assert!(!path.exists());
+    }
+}

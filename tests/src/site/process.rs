@@ -1,0 +1,137 @@
+//! Processes by identity, so that a recycled process number is never mistaken for the process that was meant.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal};
+use serde::{Deserialize, Serialize};
+
+/// A process of this host: its number, the moment it started, and the boot of the host it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// Number of the process, as the host sees it.
+    pub number: i32,
+    /// Start in clock ticks since the host booted.
+    started_ticks: u64,
+    /// The boot of the host.
+    boot: String,
+}
+
+impl ProcessId {
+    /// The running process of that number.
+    pub fn of(number: i32) -> Result<Self> {
+        let started_ticks = start_of(number).with_context(|| format!("there is no process {number}"))?;
+        Ok(Self { number, started_ticks, boot: boot_id().to_owned() })
+    }
+
+    /// This process.
+    pub fn own() -> Result<Self> {
+        Self::of(rustix::process::getpid().as_raw_nonzero().get())
+    }
+
+    /// True while the process runs; one that has ended but was not reaped yet counts as ended.
+    pub fn is_alive(&self) -> bool {
+        self.boot == boot_id() && start_of(self.number) == Some(self.started_ticks)
+    }
+
+    /// Its folder below `/proc`.
+    pub fn proc(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{name}", self.number))
+    }
+
+    /// Sends SIGKILL and waits until the process has ended. A process that has ended already is fine.
+    pub fn kill(&self, timeout: Duration) -> Result<()> {
+        let Some(handle) = self.handle() else { return Ok(()) };
+        if rustix::process::pidfd_send_signal(&handle, Signal::KILL).is_err() && !self.is_alive() {
+            return Ok(());
+        }
+        ensure!(wait_ended(&handle, timeout)?, "process {} did not end within {timeout:?} of SIGKILL", self.number);
+        Ok(())
+    }
+
+    /// Waits until the process has ended; false when it still runs after the timeout.
+    pub fn wait(&self, timeout: Duration) -> Result<bool> {
+        match self.handle() {
+            Some(handle) => wait_ended(&handle, timeout),
+            None => Ok(true),
+        }
+    }
+
+    /// A handle that cannot come to mean another process: opened first, then the identity is compared.
+    fn handle(&self) -> Option<OwnedFd> {
+        let handle = rustix::process::pidfd_open(Pid::from_raw(self.number)?, PidfdFlags::empty()).ok()?;
+        self.is_alive().then_some(handle)
+    }
+
+    /// Its children, as the host numbers them.
+    pub fn children(&self) -> Vec<i32> {
+        let path = self.proc("task").join(self.number.to_string()).join("children");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    }
+}
+
+fn wait_ended(handle: &OwnedFd, timeout: Duration) -> Result<bool> {
+    let end = Instant::now() + timeout;
+    loop {
+        let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).context("the timeout is too long")?;
+        match rustix::event::poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&left)) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("cannot wait for a process"),
+        }
+    }
+}
+
+/// Start in clock ticks; none when there is no such process or only its zombie is left.
+fn start_of(number: i32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+}
+
+/// Names the present boot of the host.
+pub fn boot_id() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        text.trim().to_owned()
+    })
+}
+
+/// Polls a condition every 10 ms; an error names what was waited for.
+pub fn wait_until<T>(what: &str, timeout: Duration, mut condition: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let end = Instant::now() + timeout;
+    loop {
+        if let Some(value) = condition()? {
+            return Ok(value);
+        }
+        ensure!(Instant::now() < end, "{what} did not happen within {timeout:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_alive_until_killed_and_a_recycled_number_is_another() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let id = ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap();
+        assert!(id.is_alive());
+        let other = ProcessId { started_ticks: id.started_ticks + 1, ..id.clone() };
+        assert!(!other.is_alive());
+        other.kill(Duration::from_secs(1)).unwrap();
+        assert!(id.is_alive(), "the process of the same number but another start was hit");
+        id.kill(Duration::from_secs(5)).unwrap();
+        assert!(!id.is_alive());
+        child.wait().unwrap();
+    }
+}

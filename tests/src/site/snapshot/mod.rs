@@ -1,0 +1,206 @@
+//! What a machine is made of at one moment, and what differs between two moments.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::machine::Machine;
+
+mod expected;
+mod files;
+mod network;
+mod system;
+
+pub use expected::EXPECTED_CHANGES;
+use files::Hashes;
+
+/// Where something of a machine can change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Category {
+    /// Files, folders, links of the disk: kind, mode, owner, size, content.
+    File,
+    /// The same for what lies in memory below `/run` and `/dev/shm`.
+    Runtime,
+    /// Mounts: type, source, options, propagation.
+    Mount,
+    /// Network interfaces.
+    Link,
+    /// Network addresses.
+    Address,
+    /// Routes and routing rules.
+    Route,
+    /// The packet filter's rules.
+    Filter,
+    /// Settings of the kernel.
+    Setting,
+    /// Control groups.
+    Cgroup,
+    /// Processes, by command line.
+    Process,
+}
+
+impl std::fmt::Display for Category {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::File => "file",
+            Self::Runtime => "runtime",
+            Self::Mount => "mount",
+            Self::Link => "link",
+            Self::Address => "address",
+            Self::Route => "route",
+            Self::Filter => "filter",
+            Self::Setting => "setting",
+            Self::Cgroup => "cgroup",
+            Self::Process => "process",
+        })
+    }
+}
+
+/// Everything of one category: what it says, by what it is about.
+type Items = BTreeMap<String, String>;
+
+/// A machine at one moment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    items: BTreeMap<Category, Items>,
+    /// Digests by inode and change time, so that a later snapshot reads only what was touched since.
+    hashes: Hashes,
+}
+
+impl Snapshot {
+    /// Looks at a running machine; `known` is an earlier snapshot of the same disk.
+    pub(super) fn take(machine: &Machine, known: Option<&Snapshot>) -> Result<Self> {
+        let mut items = BTreeMap::new();
+        let first = machine.first()?;
+        // Settings are read by a program inside, so they come first and processes last.
+        items.insert(Category::Setting, system::settings(machine)?);
+        items.insert(Category::Link, network::links(&first)?);
+        items.insert(Category::Address, network::addresses(&first)?);
+        items.insert(Category::Route, network::routes(&first)?);
+        items.insert(Category::Filter, network::filter(&first)?);
+        items.insert(Category::Mount, system::mounts(&first)?);
+        let (files, hashes) = files::disk(&first, known.map(|known| &known.hashes))?;
+        items.insert(Category::File, files);
+        items.insert(Category::Runtime, files::memory(&first)?);
+        items.insert(Category::Cgroup, system::cgroups(machine)?);
+        items.insert(Category::Process, system::processes(&first)?);
+        for (category, items) in &mut items {
+            items.retain(|item, _| !expected::is_expected(*category, item));
+        }
+        Ok(Self { items, hashes })
+    }
+
+    /// What one category says, by what it is about.
+    pub fn items(&self, category: Category) -> impl Iterator<Item = (&str, &str)> {
+        let items = self.items.get(&category).into_iter().flatten();
+        items.map(|(item, value)| (item.as_str(), value.as_str()))
+    }
+}
+
+/// One thing that is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Where.
+    pub category: Category,
+    /// What: a path, an interface, the name of a setting…
+    pub item: String,
+    /// What it said before; none when it was not there.
+    pub before: Option<String>,
+    /// What it says now; none when it is gone.
+    pub after: Option<String>,
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { category, item, .. } = self;
+        match (&self.before, &self.after) {
+            (None, Some(after)) => write!(formatter, "+ {category} {item}: {after}"),
+            (Some(before), None) => write!(formatter, "- {category} {item}: {before}"),
+            (Some(before), Some(after)) => write!(formatter, "~ {category} {item}: {before} -> {after}"),
+            (None, None) => write!(formatter, "  {category} {item}"),
+        }
+    }
+}
+
+/// Everything that differs between two snapshots, in order of category and item.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The changes.
+    pub changes: Vec<Change>,
+}
+
+impl Difference {
+    /// Compares two snapshots.
+    pub fn between(before: &Snapshot, after: &Snapshot) -> Self {
+        let none = Items::new();
+        let mut changes = Vec::new();
+        let categories = before.items.keys().chain(after.items.keys());
+        for category in categories.copied().collect::<std::collections::BTreeSet<_>>() {
+            let old = before.items.get(&category).unwrap_or(&none);
+            let new = after.items.get(&category).unwrap_or(&none);
+            let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for item in names {
+                let (before, after) = (old.get(item), new.get(item));
+                if before != after {
+                    let (before, after) = (before.cloned(), after.cloned());
+                    changes.push(Change { category, item: item.clone(), before, after });
+                }
+            }
+        }
+        Self { changes }
+    }
+
+    /// True when nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Without changes of these files and folders and everything below them.
+    #[must_use]
+    pub fn outside(mut self, paths: &[&str]) -> Self {
+        self.changes.retain(|change| {
+            let is_file = matches!(change.category, Category::File | Category::Runtime | Category::Mount);
+            !(is_file && paths.iter().any(|path| expected::is_below(&change.item, path)))
+        });
+        self
+    }
+
+    /// The changes of one category.
+    pub fn of(&self, category: Category) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(move |change| change.category == category)
+    }
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.changes.iter().try_for_each(|change| writeln!(formatter, "{change}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(items: &[(&str, &str)]) -> Snapshot {
+        let items = items.iter().map(|(item, value)| ((*item).to_owned(), (*value).to_owned())).collect();
+        Snapshot { items: BTreeMap::from([(Category::File, items)]), hashes: Hashes::default() }
+    }
+
+    #[test]
+    fn additions_removals_and_changes_are_told_apart() {
+        let before = snapshot(&[("/a", "1"), ("/b", "1"), ("/c", "1")]);
+        let after = snapshot(&[("/a", "1"), ("/b", "2"), ("/d", "1")]);
+        let difference = Difference::between(&before, &after);
+        assert_eq!(difference.to_string(), "~ file /b: 1 -> 2\n- file /c: 1\n+ file /d: 1\n");
+        assert!(Difference::between(&before, &before).is_empty());
+    }
+
+    #[test]
+    fn outside_takes_whole_names_only() {
+        let after = snapshot(&[("/var/lib/landfall", "1"), ("/var/lib/landfall/x", "1"), ("/var/lib/landfall-x", "1")]);
+        let difference = Difference::between(&snapshot(&[]), &after).outside(&["/var/lib/landfall"]);
+        assert_eq!(difference.to_string(), "+ file /var/lib/landfall-x: 1\n");
+    }
+}

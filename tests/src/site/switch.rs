@@ -1,0 +1,98 @@
+//! The switch that joins the machines of a site: a bridge without a way out, which records what wanted to leave.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+
+use super::capture::{self, ForeignPacket};
+use super::process::{ProcessId, wait_until};
+use super::spawn::{self, Lifetime};
+use super::{files, tool};
+use crate::setup;
+
+/// The gateway a machine may have. It answers to ARP and drops everything: a default route that leads nowhere.
+pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+
+/// An address of the documentation range, to which only the proof of the recording is sent.
+const MARKER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
+const SCRIPT: &str = include_str!("switch.sh");
+
+/// Everything for an address that no machine of the site has: unicast, wide multicast, and ARP for a foreign address.
+/// What cannot leave a link by its very address (link-local, 224.0.0.0/24, limited broadcast) is not foreign.
+const FILTER: &str = "(ip and not (dst net 10.99.0.0/24 or dst net 224.0.0.0/24 or dst host 255.255.255.255)) \
+    or (arp and not arp dst net 10.99.0.0/24) \
+    or (ip6 and not (dst net fe80::/10 or dst net ff02::/16 or dst net ff01::/16))";
+
+/// A running switch.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    process: ProcessId,
+    capture: PathBuf,
+}
+
+impl Switch {
+    /// Starts a switch that records into the given folder; returns when it records.
+    pub fn start(folder: &Path, lifetime: Lifetime) -> Result<Self> {
+        setup::ensure_packages(&["iproute2", "procps", "tcpdump", "util-linux"])?;
+        let capture = folder.join("foreign.pcap");
+        let log = folder.join("switch.log");
+        let variables = [
+            ("GATEWAY", GATEWAY.to_string()),
+            ("MARKER", MARKER.to_string()),
+            ("CAPTURE", capture.display().to_string()),
+            ("FILTER", FILTER.to_owned()),
+        ];
+        let script = folder.join("switch.sh");
+        files::write(&script, SCRIPT)?;
+        let process = spawn::script(&script, &variables, lifetime, &log)?;
+        wait_until("the start of the switch", Duration::from_secs(10), || {
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            ensure!(process.is_alive(), "the switch did not start: {}", text.trim());
+            Ok(text.contains("listening on").then_some(()))
+        })?;
+        Ok(Self { process, capture })
+    }
+
+    /// The switch whose process and folder are on record.
+    pub fn recorded(folder: &Path, process: ProcessId) -> Self {
+        Self { process, capture: folder.join("foreign.pcap") }
+    }
+
+    /// The process whose network namespace is the switch.
+    pub fn process(&self) -> &ProcessId {
+        &self.process
+    }
+
+    /// Every packet for a foreign address since the switch started.
+    ///
+    /// A marker packet is sent first and must appear in the recording, so an answer of none means none, and everything
+    /// that passed the switch before the call is in it.
+    pub fn foreign_packets(&self) -> Result<Vec<ForeignPacket>> {
+        ensure!(self.process.is_alive(), "the switch has ended, so packets for foreign addresses were not recorded");
+        let nanoseconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos();
+        let port = 1024 + nanoseconds % 60_000;
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--target={}", self.process.number));
+        command.args(["--net", "bash", "-c", &format!("echo marker > /dev/udp/{MARKER}/{port}")]);
+        let proof = format!("udp {port}");
+        let sent = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        tool::output(&mut command).context("cannot send the marker packet through the switch")?;
+        let packets = wait_until("the marker packet's appearance in the recording", Duration::from_secs(5), || {
+            let content = std::fs::read(&self.capture).context("cannot read the recording of the switch")?;
+            let packets = capture::parse(&content)?;
+            let seen = packets
+                .iter()
+                .any(|packet| packet.destination == MARKER && packet.protocol == proof && packet.time + SKEW >= sent);
+            Ok(seen.then_some(packets))
+        })?;
+        let own = |packet: &ForeignPacket| packet.source == GATEWAY && packet.destination == MARKER;
+        Ok(packets.into_iter().filter(|packet| !own(packet)).collect())
+    }
+}
+
+/// Packets are stamped in microseconds, so a stamp may lie a little before the moment of sending.
+const SKEW: Duration = Duration::from_millis(1);
