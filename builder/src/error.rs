@@ -4,19 +4,29 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::{Code, Coded};
+use landfall_media::durable::DurableError;
+use landfall_media::MediaError;
 
 /// Why a release could not be locked or built.
 #[derive(Debug, thiserror::Error)]
-pub struct BuildError {
-    kind: Box<Kind>,
+pub enum BuildError {
+    /// Found here.
+    #[error(transparent)]
+    Failed(Box<Failure>),
+    /// Found where bytes live: the store, the bundle's parts.
+    #[error(transparent)]
+    Media(#[from] MediaError),
 }
 
-#[derive(Debug)]
-struct Kind {
+/// What failed, where, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}{what}")]
+pub struct Failure {
     code: Code,
     place: Place,
     what: String,
     hint: Option<String>,
+    #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -67,44 +77,60 @@ impl BuildError {
 
     /// An error at a place of a file.
     pub fn at(code: Code, place: Place, what: impl Into<String>) -> Self {
-        Self { kind: Box::new(Kind { code, place, what: what.into(), hint: None, source: None }) }
+        Self::Failed(Box::new(Failure { code, place, what: what.into(), hint: None, source: None }))
     }
 
     /// The same with its cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.kind.source = Some(source.into());
+        if let Self::Failed(failure) = &mut self {
+            failure.source = Some(source.into());
+        }
+        self
+    }
+
+    /// The same, found at a place that the finder did not know.
+    #[must_use]
+    pub fn within(mut self, place: Place) -> Self {
+        if let Self::Failed(failure) = &mut self
+            && failure.place == Place::default()
+        {
+            failure.place = place;
+        }
         self
     }
 
     /// The same with what to do next, where that is better known than in the registry of codes.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.kind.hint = Some(hint.into());
+        if let Self::Failed(failure) = &mut self {
+            failure.hint = Some(hint.into());
+        }
         self
-    }
-
-    /// Where it went wrong.
-    pub fn place(&self) -> &Place {
-        &self.kind.place
     }
 }
 
-impl fmt::Display for BuildError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}{}", self.kind.place, self.kind.what)
+impl From<DurableError> for BuildError {
+    fn from(error: DurableError) -> Self {
+        Self::Media(error.into())
     }
 }
 
 impl Coded for BuildError {
     fn code(&self) -> Code {
-        self.kind.code
+        match self {
+            Self::Failed(failure) => failure.code,
+            Self::Media(error) => error.code(),
+        }
     }
 
     fn hint(&self) -> Option<String> {
-        self.kind.hint.clone()
+        match self {
+            Self::Failed(failure) => failure.hint.clone(),
+            Self::Media(error) => Coded::hint(error),
+        }
     }
 }
 
 /// What functions of this crate return.
-pub type Result<T> = std::result::Result<T, BuildError>;
+pub type Result<T, E = BuildError> = std::result::Result<T, E>;

@@ -2,6 +2,10 @@
 
 pub mod definition;
 pub mod error;
+pub mod fetch;
+pub mod layers;
+pub mod lock;
 pub mod reference;
+pub mod render;
 
 pub use error::{BuildError, Place};

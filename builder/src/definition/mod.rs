@@ -14,8 +14,10 @@ use landfall_bundle_spec::release::{ArtifactKind, NodeImage, PodSecurity};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+pub use check::{COMPUTED_PREFIX, role_name};
 pub use quantity::Quantity;
 pub use read::read;
+pub(crate) use read::{yaml, yaml_text};
 
 use crate::error::Place;
 

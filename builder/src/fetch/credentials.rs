@@ -1,0 +1,239 @@
+//! Credentials as Docker keeps them: in its configuration file, or with a helper program beside it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use landfall_bundle_spec::codes;
+use oci_client::secrets::RegistryAuth;
+use serde::Deserialize;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::error::{BuildError, Place, Result};
+
+/// Under which Docker keeps the credentials of docker.io.
+const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// User name that a helper gives together with an identity token.
+const TOKEN_USER: &str = "<token>";
+
+/// What a helper says of a registry that it does not know.
+const HELPER_KNOWS_NONE: &str = "credentials not found";
+
+/// The Docker configuration, as far as it is about registries.
+#[derive(Debug, Clone, Default)]
+pub struct DockerConfiguration {
+    path: PathBuf,
+    document: DockerDocument,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DockerDocument {
+    #[serde(default)]
+    auths: BTreeMap<String, DockerAuth>,
+    #[serde(default)]
+    cred_helpers: BTreeMap<String, String>,
+    #[serde(default)]
+    creds_store: Option<String>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+struct DockerAuth {
+    #[serde(default)]
+    auth: Option<String>,
+    #[serde(default)]
+    username: Option<String>,
+    #[serde(default)]
+    password: Option<String>,
+    #[serde(default)]
+    identitytoken: Option<String>,
+    #[serde(default)]
+    registrytoken: Option<String>,
+}
+
+impl std::fmt::Debug for DockerAuth {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("DockerAuth(hidden)")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HelperAnswer {
+    username: String,
+    secret: String,
+}
+
+impl DockerConfiguration {
+    /// The configuration of this user: `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`; none is no error.
+    pub fn load() -> Result<Self> {
+        let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+        let folder = folder.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".docker")));
+        folder.map_or_else(|| Ok(Self::default()), |folder| Self::read(&folder.join("config.json")))
+    }
+
+    /// Reads a configuration; a file that is not there has no credentials.
+    pub fn read(path: &Path) -> Result<Self> {
+        let unusable = |what| BuildError::at(codes::CREDENTIALS_REFUSED, Place::file(path), what);
+        let bytes = match fs_err::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(unusable("the Docker configuration cannot be read").because(error)),
+        };
+        let document = serde_json::from_slice(&bytes)
+            .map_err(|error| unusable("the Docker configuration is not valid JSON").because(error))?;
+        Ok(Self { path: path.to_owned(), document })
+    }
+
+    /// Credentials for a registry; anonymous where none are kept.
+    pub async fn credentials(&self, registry: &str) -> Result<RegistryAuth> {
+        let keys = keys(registry);
+        let helper = keys.iter().find_map(|key| self.document.cred_helpers.get(key));
+        if let Some(helper) = helper {
+            return Ok(self.ask(helper, &keys).await?.unwrap_or(RegistryAuth::Anonymous));
+        }
+        if let Some(entry) = keys.iter().find_map(|key| self.document.auths.get(key)) {
+            if let Some(found) = self.stored(entry, registry)? {
+                return Ok(found);
+            }
+        }
+        match &self.document.creds_store {
+            Some(helper) => Ok(self.ask(helper, &keys).await?.unwrap_or(RegistryAuth::Anonymous)),
+            None => Ok(RegistryAuth::Anonymous),
+        }
+    }
+
+    fn refuse(&self, what: String) -> BuildError {
+        BuildError::at(codes::CREDENTIALS_REFUSED, Place::file(&self.path), what)
+    }
+
+    fn stored(&self, entry: &DockerAuth, registry: &str) -> Result<Option<RegistryAuth>> {
+        if let Some(token) = entry.registrytoken.as_ref().filter(|token| !token.is_empty()) {
+            return Ok(Some(RegistryAuth::Bearer(token.clone())));
+        }
+        if entry.identitytoken.as_ref().is_some_and(|token| !token.is_empty()) {
+            return Err(self.identity_token(registry));
+        }
+        if let (Some(username), Some(password)) = (&entry.username, &entry.password) {
+            return Ok(Some(RegistryAuth::Basic(username.clone(), password.clone())));
+        }
+        let Some(auth) = entry.auth.as_ref().filter(|auth| !auth.is_empty()) else { return Ok(None) };
+        let malformed = || self.refuse(format!("auths.{registry}.auth is not base64 of user:password"));
+        let text = STANDARD.decode(auth).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(malformed)?;
+        let (username, password) = text.trim_end_matches('\0').split_once(':').ok_or_else(malformed)?;
+        Ok(Some(RegistryAuth::Basic(username.to_owned(), password.to_owned())))
+    }
+
+    fn identity_token(&self, registry: &str) -> BuildError {
+        self.refuse(format!("the credentials of {registry} are an identity token, which Landfall cannot exchange"))
+            .hint("Log in with a user name and a password or access token.")
+    }
+
+    /// Asks `docker-credential-NAME` for the first of the keys that it knows.
+    async fn ask(&self, helper: &str, keys: &[String]) -> Result<Option<RegistryAuth>> {
+        let program = format!("docker-credential-{helper}");
+        for key in keys {
+            let (success, answer) = run_helper(&program, key)
+                .await
+                .map_err(|error| self.refuse(format!("the credential helper {program} does not run")).because(error))?;
+            if success {
+                let answer: HelperAnswer = serde_json::from_slice(&answer)
+                    .map_err(|error| self.refuse(format!("the credential helper {program} gave no credentials")).because(error))?;
+                if answer.username == TOKEN_USER {
+                    return Err(self.identity_token(key));
+                }
+                return Ok(Some(RegistryAuth::Basic(answer.username, answer.secret)));
+            }
+            let said = String::from_utf8_lossy(&answer).trim().to_owned();
+            if !said.contains(HELPER_KNOWS_NONE) {
+                return Err(self.refuse(format!("the credential helper {program} failed for {key}: {said}")));
+            }
+        }
+        Ok(None)
+    }
+}
+
+async fn run_helper(program: &str, key: &str) -> std::io::Result<(bool, Vec<u8>)> {
+    let mut child = Command::new(program)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(key.as_bytes()).await?;
+    }
+    let output = child.wait_with_output().await?;
+    Ok((output.status.success(), output.stdout))
+}
+
+/// The keys under which Docker may keep a registry's credentials.
+fn keys(registry: &str) -> Vec<String> {
+    if matches!(registry, "docker.io" | "index.docker.io" | "registry-1.docker.io") {
+        return vec![DOCKER_HUB_KEY.to_owned(), "index.docker.io".to_owned(), "docker.io".to_owned()];
+    }
+    vec![registry.to_owned(), format!("https://{registry}"), format!("https://{registry}/v1/"), format!("https://{registry}/v2/")]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn configuration(text: &str) -> DockerConfiguration {
+        let mut file = tempfile::NamedTempFile::new().expect("file");
+        file.write_all(text.as_bytes()).expect("text");
+        DockerConfiguration::read(file.path()).expect("valid")
+    }
+
+    fn basic(user: &str, password: &str) -> RegistryAuth {
+        RegistryAuth::Basic(user.to_owned(), password.to_owned())
+    }
+
+    #[tokio::test]
+    async fn stored_credentials_are_found_under_every_key_docker_uses() {
+        let auth = STANDARD.encode("user:pass:word");
+        let text = format!(
+            r#"{{"auths": {{"https://index.docker.io/v1/": {{"auth": "{auth}"}}, "https://ghcr.io": {{"username": "a", "password": "b"}}}}, "HttpHeaders": {{}}}}"#
+        );
+        let found = configuration(&text);
+        assert_eq!(found.credentials("docker.io").await.expect("hub"), basic("user", "pass:word"));
+        assert_eq!(found.credentials("ghcr.io").await.expect("ghcr"), basic("a", "b"));
+        assert_eq!(found.credentials("quay.io").await.expect("none"), RegistryAuth::Anonymous);
+    }
+
+    #[tokio::test]
+    async fn a_missing_file_is_anonymous_and_an_identity_token_is_refused() {
+        let none = DockerConfiguration::read(Path::new("/nonexistent/config.json")).expect("none");
+        assert_eq!(none.credentials("docker.io").await.expect("none"), RegistryAuth::Anonymous);
+        let token = configuration(r#"{"auths": {"x.example": {"identitytoken": "t"}}}"#);
+        assert!(token.credentials("x.example").await.expect_err("refused").to_string().contains("identity token"));
+    }
+
+    #[tokio::test]
+    async fn a_helper_is_run_and_its_refusals_are_told_apart() {
+        let folder = tempfile::tempdir().expect("folder");
+        let helper = folder.path().join("docker-credential-test");
+        let script = "#!/bin/sh\nread -r key || true\ncase \"$key\" in\n\
+                      ghcr.io) echo '{\"ServerURL\":\"ghcr.io\",\"Username\":\"u\",\"Secret\":\"s\"}';;\n\
+                      locked.example) echo 'the keyring is locked'; exit 1;;\n\
+                      *) echo 'credentials not found in native keychain'; exit 1;;\nesac\n";
+        fs_err::File::create(&helper).and_then(|mut file| file.write_all(script.as_bytes())).expect("script");
+        fs_err::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).expect("mode");
+        // A helper's name may be a path for this test: the prefix makes `…/docker-credential-test` of it.
+        let found = DockerConfiguration::default();
+        let ask = |key: &'static str| {
+            let helper = helper.display().to_string();
+            async move { run_helper(&helper, key).await.expect("runs") }
+        };
+        assert!(ask("ghcr.io").await.0 && !ask("locked.example").await.0);
+        assert!(found.ask("does-not-exist", &keys("ghcr.io")).await.is_err());
+    }
+}

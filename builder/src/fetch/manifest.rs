@@ -1,0 +1,119 @@
+//! Manifests, indexes and configurations as registries give them; lenient, since others write them.
+
+use std::collections::BTreeMap;
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::release::Descriptor;
+use serde::Deserialize;
+
+const INDEX_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+
+/// Whether a media type is that of an index over platforms.
+pub fn is_index(media_type: &str) -> bool {
+    INDEX_TYPES.contains(&media_type)
+}
+
+/// Media types that are asked for.
+pub(super) const ACCEPTED: [&str; 4] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    INDEX_TYPES[0],
+    INDEX_TYPES[1],
+];
+
+/// A descriptor with its annotations.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Described {
+    /// OCI media type.
+    pub media_type: String,
+    /// Name of the blob.
+    pub digest: Sha256,
+    /// Bytes.
+    pub size: u64,
+    /// What its writer says of it.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// For which platform it is, in an index.
+    #[serde(default)]
+    pub platform: Option<Platform>,
+}
+
+impl Described {
+    /// Without annotations.
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor { media_type: self.media_type.clone(), digest: self.digest, size: self.size }
+    }
+}
+
+/// A platform of an index.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Platform {
+    /// As `amd64`.
+    pub architecture: String,
+    /// As `linux`.
+    pub os: String,
+}
+
+/// A manifest of one platform, or of an artifact.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestDocument {
+    /// Its own media type, where it says so.
+    #[serde(default)]
+    pub media_type: Option<String>,
+    /// The configuration.
+    pub config: Described,
+    /// Layers, base first; files of an artifact.
+    pub layers: Vec<Described>,
+    /// What its writer says of it.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// An index over platforms.
+#[derive(Debug, Clone, Deserialize)]
+pub struct IndexDocument {
+    /// One per platform, and attestations.
+    pub manifests: Vec<Described>,
+}
+
+impl IndexDocument {
+    /// The manifest of a platform written as `linux/amd64`.
+    pub fn for_platform(&self, wanted: &str) -> Option<&Described> {
+        self.manifests.iter().find(|entry| {
+            entry.platform.as_ref().is_some_and(|platform| format!("{}/{}", platform.os, platform.architecture) == wanted)
+        })
+    }
+}
+
+/// The configuration of an image, as far as Landfall reads it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ImageConfiguration {
+    /// As `amd64`.
+    pub architecture: String,
+    /// As `linux`.
+    pub os: String,
+    /// What the layers unpack to.
+    pub rootfs: RootFs,
+    /// How it runs.
+    #[serde(default)]
+    pub config: Option<RunConfiguration>,
+}
+
+/// What the layers unpack to.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RootFs {
+    /// SHA-256 of each unpacked layer, base first.
+    pub diff_ids: Vec<Sha256>,
+}
+
+/// How an image runs, as far as Landfall reads it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RunConfiguration {
+    /// What its maker says of it.
+    #[serde(default)]
+    pub labels: Option<BTreeMap<String, String>>,
+}

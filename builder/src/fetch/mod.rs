@@ -1,0 +1,16 @@
+//! Fetching from registries: parallel, retried, resumed by Range inside a blob, verified into the content store.
+
+mod blob;
+mod client;
+mod credentials;
+mod manifest;
+mod pull;
+mod registries;
+mod retry;
+
+pub use client::{Client, RawManifest};
+pub use credentials::DockerConfiguration;
+pub use manifest::{Described, ImageConfiguration, IndexDocument, ManifestDocument, is_index};
+pub use pull::{Fetched, FetchedArtifact, FetchedImage, fetch};
+pub use registries::{Endpoint, Registries};
+pub use retry::Retry;

@@ -1,0 +1,157 @@
+//! Where each upstream host is reached: the host itself, or a mirror that a vendor names.
+
+use std::path::Path;
+
+use landfall_bundle_spec::codes;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+use url::Url;
+
+use crate::definition::yaml;
+use crate::error::{BuildError, Place, Result};
+
+/// The entry that stands for every host without one of its own.
+const ANY_HOST: &str = "*";
+
+/// The registries file.
+#[derive(Debug, Clone, Default)]
+pub struct Registries {
+    mirrors: Vec<Mirror>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistriesDocument {
+    mirrors: Vec<MirrorEntry>,
+}
+
+/// One entry as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MirrorEntry {
+    host: Spanned<String>,
+    endpoint: Spanned<String>,
+    #[serde(default)]
+    plain_http: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Mirror {
+    host: String,
+    endpoint: Endpoint,
+}
+
+/// A registry, and what stands before the names of its repositories.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Host, with the port where one is written.
+    pub registry: String,
+    /// Empty, or segments that end with `/`.
+    pub prefix: String,
+    /// Whether it is spoken to without TLS.
+    pub plain_http: bool,
+}
+
+impl Registries {
+    /// Reads a registries file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let document: RegistriesDocument = yaml(path, codes::REGISTRIES_INVALID)?;
+        let mirrors = document.mirrors.iter().enumerate().map(|(index, entry)| mirror(path, index, entry));
+        Ok(Self { mirrors: mirrors.collect::<Result<_>>()? })
+    }
+
+    /// Where repositories of an upstream host are.
+    pub fn endpoint(&self, host: &str) -> Endpoint {
+        let named = self.mirrors.iter().find(|mirror| mirror.host == host);
+        if let Some(mirror) = named {
+            return mirror.endpoint.clone();
+        }
+        if let Some(mirror) = self.mirrors.iter().find(|mirror| mirror.host == ANY_HOST) {
+            let prefix = format!("{}{host}/", mirror.endpoint.prefix);
+            return Endpoint { prefix, ..mirror.endpoint.clone() };
+        }
+        Endpoint { registry: host.to_owned(), prefix: String::new(), plain_http: is_loopback(host) }
+    }
+}
+
+fn mirror(path: &Path, index: usize, entry: &MirrorEntry) -> Result<Mirror> {
+    let field = format!("mirrors[{index}].endpoint");
+    let fail = |code, what: String| {
+        Err(BuildError::at(code, Place::field(path, entry.endpoint.referenced.line(), &*field), what))
+    };
+    let text = &entry.endpoint.value;
+    let url = match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.username().is_empty() => url,
+        Ok(_) => return fail(codes::REGISTRIES_INVALID, format!("`{text}` is not the address of a registry")),
+        Err(error) => return fail(codes::REGISTRIES_INVALID, format!("`{text}` is not an address: {error}")),
+    };
+    let Some(name) = url.host_str() else {
+        return fail(codes::REGISTRIES_INVALID, format!("`{text}` names no host"));
+    };
+    let registry = url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
+    let plain_http = url.scheme() == "http";
+    if plain_http && !entry.plain_http && !is_loopback(&registry) {
+        return fail(codes::PLAIN_HTTP_REFUSED, format!("`{text}` would be spoken to without TLS"));
+    }
+    let prefix = url.path().trim_matches('/');
+    let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+    let host = entry.host.value.clone();
+    Ok(Mirror { host, endpoint: Endpoint { registry, prefix, plain_http } })
+}
+
+/// Whether a host can only be this machine.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use landfall_bundle_spec::Coded as _;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Registries> {
+        let mut file = tempfile::NamedTempFile::new().expect("file");
+        file.write_all(text.as_bytes()).expect("text");
+        Registries::read(file.path())
+    }
+
+    fn endpoint(registry: &str, prefix: &str, plain_http: bool) -> Endpoint {
+        Endpoint { registry: registry.into(), prefix: prefix.into(), plain_http }
+    }
+
+    #[test]
+    fn a_mirror_of_its_own_wins_over_the_mirror_of_all() {
+        let registries = read(
+            "mirrors:\n- {host: docker.io, endpoint: 'http://127.0.0.1:5000/hub'}\n- {host: '*', endpoint: 'https://proxy.example'}\n",
+        )
+        .expect("good");
+        assert_eq!(registries.endpoint("docker.io"), endpoint("127.0.0.1:5000", "hub/", true));
+        assert_eq!(registries.endpoint("ghcr.io"), endpoint("proxy.example", "ghcr.io/", false));
+    }
+
+    #[test]
+    fn without_mirrors_only_loopback_is_plain() {
+        let registries = Registries::default();
+        assert_eq!(registries.endpoint("ghcr.io"), endpoint("ghcr.io", "", false));
+        assert_eq!(registries.endpoint("127.0.0.1:5000"), endpoint("127.0.0.1:5000", "", true));
+        assert!(is_loopback("[::1]:5000") && is_loopback("localhost"));
+        assert!(!is_loopback("127.0.0.1.example") && !is_loopback("10.0.0.1:5000"));
+    }
+
+    #[test]
+    fn plain_http_elsewhere_needs_a_word() {
+        let refused = read("mirrors:\n- {host: '*', endpoint: 'http://proxy.example'}\n").expect_err("refused");
+        assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED);
+        read("mirrors:\n- {host: '*', endpoint: 'http://proxy.example', plainHttp: true}\n").expect("allowed");
+        assert!(read("mirrors:\n- {host: '*', endpoint: 'ftp://proxy.example'}\n").is_err());
+        assert!(read("mirrors:\n- {host: '*', endpoint: 'https://proxy.example', insecure: true}\n").is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! What a layer unpacks to, counted once and kept beside the blobs, so that a site knows the room it needs.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use landfall_bundle_spec::{Sha256, codes};
+use landfall_media::durable;
+use landfall_media::store::ContentStore;
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+
+use crate::error::{BuildError, Result};
+
+const RECORD_TYPE: &str = "landfall.dev/layer/1";
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// What is known of a layer after it was decompressed once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerFacts {
+    /// SHA-256 of the unpacked tar.
+    pub diff_id: Sha256,
+    /// Bytes of its files.
+    pub unpacked_bytes: u64,
+    /// Its files, folders and links.
+    pub inodes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    #[serde(rename = "type")]
+    record_type: String,
+    diff_id: Sha256,
+    unpacked_bytes: u64,
+    inodes: u64,
+}
+
+/// The facts of a layer: from its record, or by decompressing it now and writing the record, synced.
+///
+/// `diff_id` is what the image's configuration says; other bytes are refused.
+pub fn facts(store: &ContentStore, layer: Sha256, media_type: &str, diff_id: Sha256) -> Result<LayerFacts> {
+    let path = record_path(store, layer);
+    let facts = match read_record(&path) {
+        Some(facts) => facts,
+        None => {
+            let facts = count(store, layer, media_type)?;
+            let record = Record {
+                record_type: RECORD_TYPE.to_owned(),
+                diff_id: facts.diff_id,
+                unpacked_bytes: facts.unpacked_bytes,
+                inodes: facts.inodes,
+            };
+            if let Some(folder) = path.parent() {
+                durable::create_folder(folder)?;
+            }
+            let bytes = serde_json::to_vec(&record)
+                .map_err(|error| BuildError::new(codes::BUG, "a layer's record has no JSON form").because(error))?;
+            durable::write_file(&path, &bytes, 0o644)?;
+            facts
+        }
+    };
+    if facts.diff_id == diff_id {
+        return Ok(facts);
+    }
+    let what = format!("layer {layer} unpacks to {}, its image's configuration says {diff_id}", facts.diff_id);
+    Err(BuildError::new(codes::ARTIFACT_INVALID, what))
+}
+
+fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
+    let hex = layer.to_hex();
+    store.root().join("landfall/layers").join(&hex[..2]).join(hex)
+}
+
+/// A record that cannot be read is made anew.
+fn read_record(path: &std::path::Path) -> Option<LayerFacts> {
+    let record: Record = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
+    let Record { record_type, diff_id, unpacked_bytes, inodes } = record;
+    (record_type == RECORD_TYPE).then_some(LayerFacts { diff_id, unpacked_bytes, inodes })
+}
+
+fn count(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<LayerFacts> {
+    let unreadable = |error: io::Error| {
+        BuildError::new(codes::ARTIFACT_INVALID, format!("layer {layer} cannot be unpacked")).because(error)
+    };
+    let file = File::open(store.path(layer)).map_err(unreadable)?;
+    let reader: Box<dyn Read> = match compression(media_type) {
+        Some(Compression::None) => Box::new(file),
+        Some(Compression::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BUFFER_BYTES, file))),
+        None => {
+            let what = format!("layer {layer} is of the type {media_type}; Landfall unpacks tar and gzip");
+            return Err(BuildError::new(codes::ARTIFACT_INVALID, what));
+        }
+    };
+    let mut hashing = Hashing { reader, hasher: sha2::Sha256::new() };
+    let (mut unpacked_bytes, mut inodes) = (0, 0);
+    for entry in tar::Archive::new(&mut hashing).entries().map_err(unreadable)? {
+        unpacked_bytes += entry.map_err(unreadable)?.size();
+        inodes += 1;
+    }
+    // What follows the last entry belongs to the digest as well.
+    io::copy(&mut hashing, &mut io::sink()).map_err(unreadable)?;
+    Ok(LayerFacts { diff_id: Sha256(hashing.hasher.finalize().into()), unpacked_bytes, inodes })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    None,
+    Gzip,
+}
+
+fn compression(media_type: &str) -> Option<Compression> {
+    match media_type {
+        "application/vnd.oci.image.layer.v1.tar" | "application/vnd.docker.image.rootfs.diff.tar" => Some(Compression::None),
+        "application/vnd.oci.image.layer.v1.tar+gzip" | "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
+            Some(Compression::Gzip)
+        }
+        _ => None,
+    }
+}
+
+struct Hashing {
+    reader: Box<dyn Read>,
+    hasher: sha2::Sha256,
+}
+
+impl Read for Hashing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    const GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+    #[test]
+    fn a_layer_is_counted_once_and_its_name_is_checked() {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (path, bytes) in [("a", &b"four"[..]), ("b/c", &b"sixsix"[..])] {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, path, bytes).expect("entry");
+        }
+        let unpacked = archive.into_inner().expect("archive");
+        let diff_id = Sha256(sha2::Sha256::digest(&unpacked).into());
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&unpacked).expect("compressed");
+        let folder = tempfile::tempdir().expect("folder");
+        let store = ContentStore::at(folder.path());
+        let layer = store.ingest_bytes(&encoder.finish().expect("compressed")).expect("ingested").sha256;
+
+        let found = facts(&store, layer, GZIP, diff_id).expect("facts");
+        assert_eq!(found, LayerFacts { diff_id, unpacked_bytes: 10, inodes: 2 });
+        fs_err::remove_file(store.path(layer)).expect("removed");
+        assert_eq!(facts(&store, layer, GZIP, diff_id).expect("from the record"), found);
+        assert!(facts(&store, layer, GZIP, Sha256([0; 32])).is_err());
+    }
+
+    #[test]
+    fn an_unknown_compression_is_refused_by_name() {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = ContentStore::at(folder.path());
+        let layer = store.ingest_bytes(b"x").expect("ingested").sha256;
+        let error = facts(&store, layer, "application/x", layer).expect_err("refused");
+        assert!(error.to_string().contains("application/x"), "{error}");
+    }
+}

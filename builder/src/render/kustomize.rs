@@ -1,0 +1,64 @@
+//! `kubectl kustomize` as a program of its own, on the vendor's machine.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use landfall_bundle_spec::codes;
+use serde_json::Value;
+
+use crate::definition::Definition;
+use crate::error::{BuildError, Place, Result};
+
+const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// A kubectl that renders.
+#[derive(Debug, Clone)]
+pub struct Kubectl {
+    path: PathBuf,
+}
+
+/// Finds kubectl where it is given, else in the folders of PATH.
+pub fn find(given: Option<&Path>) -> Result<Kubectl> {
+    if let Some(path) = given {
+        if path.is_file() {
+            return Ok(Kubectl { path: path.to_owned() });
+        }
+        return Err(BuildError::at(codes::TOOL_MISSING, Place::file(path), "there is no kubectl"));
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join("kubectl"))
+        .find(|path| path.is_file())
+        .map(|path| Kubectl { path })
+        .ok_or_else(|| BuildError::new(codes::TOOL_MISSING, "kubectl is not in PATH; it renders the manifests"))
+}
+
+impl Kubectl {
+    /// Renders a component's folder to its objects.
+    pub(super) fn render(&self, definition: &Definition, index: usize, folder: &Path) -> Result<Vec<Value>> {
+        if !NAMES.iter().any(|name| folder.join(name).is_file()) {
+            let manifests = &definition.release.components[index].manifests;
+            let place = definition.place(manifests, format!("components[{index}].manifests"));
+            let what = format!("the folder {} has no kustomization.yaml", folder.display());
+            return Err(BuildError::at(codes::MANIFEST_INVALID, place, what));
+        }
+        let failed = |what: String| BuildError::at(codes::MANIFEST_INVALID, Place::file(folder), what);
+        let output = Command::new(&self.path)
+            .args([OsStr::new("kustomize"), folder.as_os_str()])
+            .output()
+            .map_err(|error| BuildError::at(codes::TOOL_MISSING, Place::file(&self.path), "does not run").because(error))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(failed(format!("kubectl kustomize refuses it: {}", said.trim().trim_start_matches("error: "))));
+        }
+        let text = String::from_utf8(output.stdout).map_err(|error| failed("is not UTF-8".into()).because(error))?;
+        parse(&text).map_err(|error| failed(format!("cannot be read after rendering: {error}")))
+    }
+}
+
+/// The objects of rendered YAML.
+pub(super) fn parse(text: &str) -> Result<Vec<Value>, String> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| error.without_snippet().to_string())?;
+    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+}

@@ -1,0 +1,57 @@
+//! Rendering: manifests become JSON objects with images bound to platform digests, at build time and never on site.
+
+mod images;
+mod kustomize;
+mod objects;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+pub use images::{Usage, bind, usages};
+pub use kustomize::{Kubectl, find as find_kubectl};
+pub use scan::scan;
+pub use values::{check as check_values, site_schema};
+
+use crate::definition::Definition;
+use crate::error::{Place, Result};
+
+/// A component's objects, in the order in which they are applied.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// Its index in the definition.
+    pub index: usize,
+    /// Its folder of manifests.
+    pub folder: PathBuf,
+    /// Its objects.
+    pub objects: Vec<Value>,
+}
+
+impl Rendered {
+    /// A place in a rendered object.
+    pub fn place(&self, object: &Value, field: &str) -> Place {
+        Place { file: Some(self.folder.clone()), line: None, field: Some(format!("{}{field}", title(object))) }
+    }
+}
+
+/// Renders every component, in the order in which they are applied, and checks the objects.
+pub fn render(definition: &Definition, kubectl: &Kubectl) -> Result<Vec<Rendered>> {
+    let mut components = Vec::new();
+    for &index in &definition.order {
+        let folder = definition.resolve(&definition.release.components[index].manifests.value);
+        let objects = kubectl.render(definition, index, &folder)?;
+        components.push(Rendered { index, folder, objects });
+    }
+    objects::check(definition, &mut components)?;
+    Ok(components)
+}
+
+/// How a person names an object: `StatefulSet/postgres`.
+pub fn title(object: &Value) -> String {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
+    format!("{}/{}", text("/kind"), text("/metadata/name"))
+}

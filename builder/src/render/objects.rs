@@ -1,0 +1,175 @@
+//! Checks of rendered objects, their namespaces, and the order in which they are applied.
+
+use std::collections::{HashMap, HashSet};
+
+use landfall_bundle_spec::codes;
+use serde_json::{Value, json};
+
+use super::{Rendered, title};
+use crate::definition::Definition;
+use crate::error::{BuildError, Result};
+
+/// Kinds of Kubernetes' own groups that have no namespace.
+const CLUSTER_KINDS: [&str; 24] = [
+    "APIService",
+    "CSIDriver",
+    "CSINode",
+    "CertificateSigningRequest",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ClusterTrustBundle",
+    "CustomResourceDefinition",
+    "DeviceClass",
+    "FlowSchema",
+    "IngressClass",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+    "MutatingWebhookConfiguration",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PriorityClass",
+    "PriorityLevelConfiguration",
+    "RuntimeClass",
+    "StorageClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+];
+
+/// What must be there before what follows can work; a kind that is not named comes after the first half.
+const FIRST_KINDS: [&str; 16] = [
+    "CustomResourceDefinition",
+    "PriorityClass",
+    "RuntimeClass",
+    "IngressClass",
+    "StorageClass",
+    "ServiceAccount",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+    "ConfigMap",
+    "Secret",
+    "NetworkPolicy",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Service",
+];
+
+/// What must come last: it stands between the API server and everybody else.
+const LAST_KINDS: [&str; 4] =
+    ["PodDisruptionBudget", "APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+
+const HOOKS: [&str; 2] = ["helm.sh/hook", "argocd.argoproj.io/hook"];
+
+/// Refuses objects that cannot be applied as they are, sets namespaces, and sorts each component's objects.
+pub fn check(definition: &Definition, components: &mut [Rendered]) -> Result<()> {
+    let custom = custom_kinds(components);
+    let mut seen = HashSet::new();
+    for component in components {
+        let namespace = definition.release.components[component.index].namespace.value.clone();
+        let mut objects = std::mem::take(&mut component.objects);
+        for object in &mut objects {
+            acceptable(component, object)?;
+            place_in(component, object, &namespace, &custom)?;
+            let key = format!("{} {} {}", group(object), title(object), text(object, "/metadata/namespace"));
+            if !seen.insert(key) {
+                let what = "another object of this release has the same kind and name";
+                return Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, ""), what));
+            }
+        }
+        objects.sort_by_key(|object| (rank(text(object, "/kind")), title(object)));
+        component.objects = objects;
+    }
+    Ok(())
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}
+
+fn group(object: &Value) -> &str {
+    text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group)
+}
+
+fn rank(kind: &str) -> usize {
+    let last = LAST_KINDS.iter().position(|other| *other == kind).map(|position| FIRST_KINDS.len() + 1 + position);
+    FIRST_KINDS.iter().position(|other| *other == kind).or(last).unwrap_or(FIRST_KINDS.len())
+}
+
+/// Kinds that the release itself defines, and whether their objects have a namespace.
+fn custom_kinds(components: &[Rendered]) -> HashMap<(String, String), bool> {
+    components
+        .iter()
+        .flat_map(|component| &component.objects)
+        .filter(|object| text(object, "/kind") == "CustomResourceDefinition")
+        .map(|object| {
+            let key = (text(object, "/spec/group").to_owned(), text(object, "/spec/names/kind").to_owned());
+            (key, text(object, "/spec/scope") == "Namespaced")
+        })
+        .collect()
+}
+
+fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
+    let refuse = |field: &str, what: &str| {
+        Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, field), what))
+    };
+    let kind = text(object, "/kind");
+    if kind.is_empty() || text(object, "/apiVersion").is_empty() {
+        return refuse("", "an object needs apiVersion and kind");
+    }
+    if object.pointer("/metadata/generateName").is_some() {
+        return refuse(": metadata.generateName", "a generated name is another one each time it is applied: give a name");
+    }
+    if text(object, "/metadata/name").is_empty() {
+        return refuse("", "an object needs a name");
+    }
+    match kind {
+        "Namespace" => return refuse("", "components bring no Namespace: Landfall makes it, with its policies"),
+        kind if kind.ends_with("List") && object.get("items").is_some() => {
+            return refuse("", "a list of objects is not an object: write them one by one");
+        }
+        "Secret" if object.get("data").is_some() || object.get("stringData").is_some() => {
+            return refuse("", "its values would travel in the clear: declare it under `secrets` of the component");
+        }
+        _ => {}
+    }
+    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
+    if let Some(hook) = annotations.and_then(|found| HOOKS.iter().find(|hook| found.contains_key(**hook))) {
+        return refuse(": metadata.annotations", &format!("hooks ({hook}) are not run: make it an object that may stay"));
+    }
+    Ok(())
+}
+
+fn place_in(
+    component: &Rendered,
+    object: &mut Value,
+    namespace: &str,
+    custom: &HashMap<(String, String), bool>,
+) -> Result<()> {
+    let kind = text(object, "/kind").to_owned();
+    let group = group(object).to_owned();
+    // Kubernetes' own groups have no dot or end with k8s.io.
+    let of_kubernetes = !group.contains('.') || group.ends_with(".k8s.io");
+    let namespaced = match custom.get(&(group.clone(), kind.clone())) {
+        Some(namespaced) => *namespaced,
+        None if of_kubernetes => !CLUSTER_KINDS.contains(&kind.as_str()),
+        None => {
+            let what = format!("no CustomResourceDefinition of this release defines {kind} of {group}");
+            return Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, ""), what));
+        }
+    };
+    let found = text(object, "/metadata/namespace").to_owned();
+    let wrong = |what: String| {
+        Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, ": metadata.namespace"), what))
+    };
+    if !namespaced {
+        return if found.is_empty() { Ok(()) } else { wrong(format!("a {kind} has no namespace")) };
+    }
+    if !found.is_empty() && found != namespace {
+        return wrong(format!("`{found}` is not the component's namespace `{namespace}`"));
+    }
+    object["metadata"]["namespace"] = json!(namespace);
+    Ok(())
+}

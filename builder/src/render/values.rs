@@ -1,0 +1,76 @@
+//! Values that a site may set: that they fit their schemas and the rendered objects, and the schema of `site.yaml`.
+
+use landfall_bundle_spec::codes;
+use serde_json::{Map, Value, json};
+
+use super::{Rendered, title};
+use crate::definition::{COMPUTED_PREFIX, Definition, ValueDefinition};
+use crate::error::{BuildError, Result};
+
+/// Refuses a value whose schema is no schema, whose default does not fit it, or whose targets are not there.
+pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
+    for (index, value) in definition.release.values.iter().enumerate() {
+        let field = format!("values[{index}]");
+        check_default(definition, value, &field)?;
+        for (number, target) in value.targets.iter().enumerate() {
+            let place = definition.place(&target.path, format!("{field}.targets[{number}]"));
+            let wanted = format!("{}/{}", target.kind, target.name);
+            let object = components
+                .iter()
+                .filter(|component| definition.release.components[component.index].name.value == target.component.value)
+                .flat_map(|component| &component.objects)
+                .find(|object| title(object) == wanted);
+            let Some(object) = object else {
+                let what = format!("the component `{}` renders no {wanted}", target.component.value);
+                return Err(BuildError::at(codes::VALUE_INVALID, place, what));
+            };
+            if object.pointer(&target.path.value).is_none() {
+                let what = format!("{wanted} has no field {}", target.path.value);
+                return Err(BuildError::at(codes::VALUE_INVALID, place, what));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_default(definition: &Definition, value: &ValueDefinition, field: &str) -> Result<()> {
+    let schema_place = definition.place(&value.schema, format!("{field}.schema"));
+    let validator = jsonschema::validator_for(&value.schema.value)
+        .map_err(|error| BuildError::at(codes::VALUE_INVALID, schema_place, format!("is no JSON Schema: {error}")))?;
+    let Some(default) = &value.default else { return Ok(()) };
+    validator.validate(&default.value).map_err(|error| {
+        let place = definition.place(default, format!("{field}.default"));
+        BuildError::at(codes::VALUE_INVALID, place, format!("does not fit the schema: {error}"))
+    })
+}
+
+/// The JSON Schema of `site.yaml`: the release's values, beside the part that is the same for all releases.
+pub fn site_schema(definition: &Definition) -> Value {
+    let release = &definition.release;
+    let properties: Map<String, Value> = release
+        .values
+        .iter()
+        .filter(|value| !value.name.value.starts_with(COMPUTED_PREFIX))
+        .map(|value| {
+            let mut schema = value.schema.value.clone();
+            if let (Some(default), Some(fields)) = (&value.default, schema.as_object_mut()) {
+                fields.insert("default".to_owned(), default.value.clone());
+            }
+            (value.name.value.clone(), schema)
+        })
+        .collect();
+    let text = json!({ "type": "string" });
+    let ranges = json!({ "type": "array", "items": text });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": format!("Site configuration of {} {}", release.name.value, release.version.value),
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "node": { "type": "object", "properties": { "name": text, "address": text } },
+            "network": { "type": "object", "properties": { "podRanges": ranges, "serviceRanges": ranges } },
+            "dataFolder": text,
+            "values": { "type": "object", "additionalProperties": false, "properties": properties },
+        },
+    })
+}
