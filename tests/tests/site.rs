@@ -1,0 +1,300 @@
+//! The test machines test themselves: each claim the other tests rely on is made to fail here once.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::site::{BootState, Category, Machine, MachineSpec, PowerState, Site, Stream, wait_until};
+
+/// A site with one booted machine.
+fn one_machine(name: &str, spec: MachineSpec) -> Result<(Site, Machine)> {
+    let site = Site::new(&Site::unique_name(name))?;
+    let machine = site.machine(spec)?;
+    machine.boot()?;
+    Ok((site, machine))
+}
+
+#[test]
+fn a_power_cut_loses_what_was_not_synced_and_keeps_what_was() -> Result<()> {
+    let (_site, machine) = one_machine("cut", MachineSpec::new("node-1"))?;
+    machine.run("echo kept > /root/synced && sync /root/synced && echo moved > /root/before && sync")?;
+    machine.run("mv /root/before /root/after && echo lost > /root/unsynced")?;
+    machine.power_cut()?;
+    assert_eq!(machine.power(), PowerState::Off);
+    machine.boot()?;
+    let names = machine.run("ls /root")?.stdout;
+    assert_eq!(names.split_whitespace().collect::<Vec<_>>(), ["before", "synced"], "the power cut flushed the log");
+    assert_eq!(machine.read_file("/root/synced")?, b"kept\n");
+    Ok(())
+}
+
+#[test]
+fn a_crash_keeps_what_was_written() -> Result<()> {
+    let (_site, machine) = one_machine("crash", MachineSpec::new("node-1"))?;
+    machine.run("echo written > /root/unsynced")?;
+    machine.crash()?;
+    machine.boot()?;
+    assert_eq!(machine.read_file("/root/unsynced")?, b"written\n");
+    Ok(())
+}
+
+#[test]
+fn power_can_be_cut_while_a_program_runs() -> Result<()> {
+    let (_site, machine) = one_machine("stream", MachineSpec::new("node-1"))?;
+    machine.write_file("/root/count", "#!/bin/bash\nfor n in {1..100}; do echo $n; echo e$n >&2; sleep 0.1; done\n", 0o755)?;
+    let mut seen = Vec::new();
+    let status = machine.run_streaming("/root/count", &[], |stream, line| {
+        if stream == Stream::Stdout {
+            seen.push(line.to_owned());
+        }
+        if line == "5" {
+            machine.power_cut().unwrap();
+        }
+    })?;
+    assert_eq!(status.code(), None, "the program ended by itself: {status}");
+    assert_eq!(seen[..5], ["1", "2", "3", "4", "5"]);
+    assert!(seen.len() < 100, "the program went on after the power cut: {seen:?}");
+    machine.boot()
+}
+
+#[test]
+fn an_enabled_unit_starts_again_after_a_power_cut() -> Result<()> {
+    let (_site, machine) = one_machine("unit", MachineSpec::new("node-1"))?;
+    let unit = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n";
+    machine.write_file("/etc/systemd/system/probe.service", unit, 0o644)?;
+    machine.run("systemctl daemon-reload && systemctl enable --now probe.service && sync")?;
+    machine.power_cut()?;
+    machine.boot()?;
+    assert_eq!(machine.wait_settled(Duration::from_secs(60))?, BootState::Running);
+    machine.run("systemctl is-active probe.service")?;
+
+    machine.write_file("/etc/systemd/system/broken.service", unit.replace("sleep", "false"), 0o644)?;
+    machine.run("systemctl daemon-reload && systemctl enable broken.service && sync")?;
+    machine.crash()?;
+    machine.boot()?;
+    let state = machine.wait_settled(Duration::from_secs(60))?;
+    assert_eq!(state, BootState::Degraded(vec!["broken.service".to_owned()]));
+    Ok(())
+}
+
+#[test]
+fn packets_for_foreign_addresses_are_seen() -> Result<()> {
+    let site = Site::new(&Site::unique_name("foreign"))?;
+    let routed = site.machine(MachineSpec::new("routed").default_route())?;
+    let plain = site.machine(MachineSpec::new("plain"))?;
+    routed.boot()?;
+    plain.boot()?;
+    assert_eq!(site.foreign_packets()?, [], "a machine that has just booted talks to the world");
+
+    routed.try_run("ping -c 1 -W 1 198.51.100.7")?;
+    let packets = site.foreign_packets()?;
+    assert_eq!(packets.len(), 1, "{packets:?}");
+    assert_eq!((packets[0].destination.to_string(), packets[0].protocol.as_str()), ("198.51.100.7".into(), "icmp"));
+    assert_eq!(packets[0].source, routed.address());
+
+    routed.try_run("echo question > /dev/udp/203.0.113.5/53")?;
+    let packets = site.foreign_packets()?;
+    assert_eq!((packets[1].destination.to_string(), packets[1].protocol.as_str()), ("203.0.113.5".into(), "udp 53"));
+
+    // Without a route the machine refuses the packet itself, and counts it.
+    let before = plain.unroutable_packets()?;
+    plain.try_run("echo question > /dev/udp/203.0.113.5/53")?;
+    assert!(plain.unroutable_packets()? > before, "an unroutable packet was not counted");
+    assert_eq!(site.foreign_packets()?.len(), 2);
+
+    // With a route onto the link itself nobody answers to ARP, and the question is what is seen.
+    plain.run("ip route add 198.51.100.0/24 dev eth0")?;
+    plain.try_run("ping -c 1 -W 1 198.51.100.8")?;
+    let packets = site.foreign_packets()?;
+    let arp = packets.get(2).context("a question for a foreign address was not seen")?;
+    assert_eq!((arp.destination.to_string(), arp.protocol.as_str()), ("198.51.100.8".into(), "arp"));
+    Ok(())
+}
+
+#[test]
+fn a_dead_switch_is_an_error_and_not_silence() -> Result<()> {
+    let site = Site::new(&Site::unique_name("switch"))?;
+    assert_eq!(site.foreign_packets()?, []);
+    site.switch().process().kill(Duration::from_secs(5))?;
+    assert!(site.foreign_packets().is_err());
+    Ok(())
+}
+
+#[test]
+fn machines_reach_each_other_through_the_switch() -> Result<()> {
+    let site = Site::new(&Site::unique_name("pair"))?;
+    let (one, two) = (site.machine(MachineSpec::new("one"))?, site.machine(MachineSpec::new("two"))?);
+    one.boot()?;
+    two.boot()?;
+    one.run(&format!("ping -c 1 -W 2 {}", two.address()))?;
+    two.power_cut()?;
+    assert!(!one.try_run(&format!("ping -c 1 -W 1 {}", two.address()))?.status.success());
+    two.boot()?;
+    two.run(&format!("ping -c 1 -W 2 {}", one.address()))?;
+    assert_eq!(site.foreign_packets()?, []);
+    let ids = [&one, &two].map(|machine| machine.read_file("/etc/machine-id").unwrap());
+    assert_ne!(ids[0], ids[1]);
+    Ok(())
+}
+
+#[test]
+fn nothing_of_the_host_is_inside() -> Result<()> {
+    let stick = tempfile::tempdir()?;
+    let (_site, machine) = one_machine("inside", MachineSpec::new("node-1").stick(stick.path()))?;
+    for program in ["go", "nft", "iptables", "gcc", "cc", "python3", "cargo", "git", "curl", "docker", "containerd"] {
+        let found = machine.try_run(&format!("command -v {program}"))?;
+        assert!(!found.status.success(), "{program} is inside: {}", found.stdout);
+    }
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in the project")?;
+    assert!(!machine.try_run(&format!("ls {}", tree.display()))?.status.success(), "the project is inside");
+    let sources = machine.run("find / -xdev \\( -name '*.rs' -o -name Cargo.toml -o -name '*.go' \\)")?.stdout;
+    assert_eq!(sources, "", "sources are inside");
+    assert_eq!(machine.run("hostname")?.stdout.trim(), "node-1");
+    assert!(!machine.try_run("grep '^nameserver' /etc/resolv.conf")?.status.success());
+    assert_eq!(machine.run("ip route show default")?.stdout, "");
+    // The only processes are those of the machine's own systemd.
+    let first = machine.run("cat /proc/1/comm")?.stdout;
+    assert_eq!(first.trim(), "systemd");
+    assert!(machine.run("ps --no-headers -e | wc -l")?.stdout.trim().parse::<u32>()? < 20);
+    Ok(())
+}
+
+#[test]
+fn the_stick_is_read_only_and_can_be_taken_out() -> Result<()> {
+    let stick = tempfile::tempdir()?;
+    write(&stick.path().join("file"), "on the stick")?;
+    let (_site, machine) = one_machine("stick", MachineSpec::new("node-1").stick(stick.path()))?;
+    assert_eq!(machine.read_file("/media/stick/file")?, b"on the stick");
+    let refused = machine.try_run("touch /media/stick/other")?;
+    assert!(refused.stderr.contains("Read-only file system"), "{}", refused.stderr);
+    machine.remove_stick()?;
+    assert_eq!(machine.run("ls /media/stick")?.stdout, "");
+    Ok(())
+}
+
+#[test]
+fn the_difference_is_empty_after_boots_and_shows_each_planted_change() -> Result<()> {
+    let (_site, machine) = one_machine("difference", MachineSpec::new("node-1"))?;
+    let difference = machine.difference_since_birth()?;
+    assert!(difference.is_empty(), "after the first boot:\n{difference}");
+    machine.power_cut()?;
+    machine.boot()?;
+    assert_eq!(machine.wait_settled(Duration::from_secs(60))?, BootState::Running);
+    let difference = machine.difference_since_birth()?;
+    assert!(difference.is_empty(), "after a power cut and another boot:\n{difference}");
+
+    let plants = [
+        (Category::File, "mkdir -p /var/lib/landfall && echo data > /var/lib/landfall/data", "/var/lib/landfall/data"),
+        (Category::File, "printf x >> /etc/hosts", "/etc/hosts"),
+        (Category::File, "chmod 0600 /etc/hostname", "/etc/hostname"),
+        (Category::File, "chown 7:7 /etc/debian_version", "/etc/debian_version"),
+        (Category::File, "rm /etc/issue", "/etc/issue"),
+        (Category::File, "ln -s nowhere /etc/planted", "/etc/planted"),
+        (Category::Runtime, "touch /run/planted", "/run/planted"),
+        (Category::Mount, "mount -t tmpfs planted /mnt", "/mnt"),
+        (Category::Link, "ip link add planted type bridge", "planted"),
+        (Category::Address, "ip address add 10.99.0.200/24 dev eth0", "eth0 10.99.0.200/24"),
+        (Category::Route, "ip route add 198.51.100.0/24 dev eth0", "-4 route 198.51.100.0/24 dev eth0 scope link"),
+        (Category::Setting, "sysctl -w net.ipv4.ip_forward=1", "net.ipv4.ip_forward"),
+        (Category::Cgroup, "mkdir /sys/fs/cgroup/pids/planted || mkdir /sys/fs/cgroup/planted", "planted"),
+        (Category::Process, "setsid sleep 12345 > /dev/null 2>&1 &", "sleep 12345"),
+    ];
+    for (category, plant, item) in plants {
+        machine.run(plant)?;
+        let difference = machine.difference_since_birth()?;
+        let found = difference.of(category).any(|change| change.item.ends_with(item));
+        assert!(found, "`{plant}` does not show as {category} {item}:\n{difference}");
+    }
+    // There is no nft inside: what a container's nft does is planted from outside.
+    let namespace = format!("--net=/proc/{}/ns/net", machine.first()?.number);
+    let planted = Command::new("nsenter").args([&namespace, "nft", "add", "table", "inet", "planted"]).status()?;
+    assert!(planted.success());
+    let difference = machine.difference_since_birth()?;
+    assert!(difference.of(Category::Filter).any(|change| change.item == "table inet planted"), "{difference}");
+
+    let count = difference.changes.len();
+    let outside = difference.outside(&["/var/lib/landfall"]);
+    assert_eq!(outside.changes.len(), count - 2, "folder and file of the data folder are left out, and nothing else");
+    Ok(())
+}
+
+#[test]
+fn a_killed_caller_leaves_nothing_and_living_sites_are_spared() -> Result<()> {
+    let (_living, machine) = one_machine("living", MachineSpec::new("node-1"))?;
+    let name = Site::unique_name("killed");
+    let mut caller = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["site", "up", &name])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let doomed = wait_until("the machine of the other caller", Duration::from_secs(60), || {
+        ensure!(caller.try_wait()?.is_none(), "the other caller ended");
+        Ok(Site::open(&name).and_then(|site| site.find("node-1")).ok().filter(|found| found.first().is_ok()))
+    })?;
+    let (first, switch) = (doomed.first()?, doomed.switch().process().clone());
+    doomed.run("setsid sleep 54321 > /dev/null 2>&1 &")?;
+    let folder = doomed.disk().parent().context("a disk lies in a folder")?.display().to_string();
+    assert_eq!(doomed.loop_devices()?.len(), 1);
+
+    caller.kill()?;
+    caller.wait()?;
+    assert!(first.wait(Duration::from_secs(10))? && switch.wait(Duration::from_secs(10))?);
+    wait_until("the release of the disk", Duration::from_secs(10), || Ok(doomed.loop_devices()?.is_empty().then_some(())))?;
+    assert!(!std::fs::read_to_string("/proc/self/mounts")?.contains(&folder));
+    let sleeps = Command::new("pgrep").args(["-f", "sleep 54321"]).output()?.stdout;
+    assert_eq!(String::from_utf8(sleeps)?, "", "a process of the machine is left");
+
+    let next = Site::new(&Site::unique_name("next"))?;
+    assert!(Site::open(&name).is_err() && !Path::new(&folder).exists(), "the dead site was not swept");
+    let groups = Command::new("find").args(["/sys/fs/cgroup", "-name", &format!("landfall-{name}-*")]).output()?.stdout;
+    assert_eq!(String::from_utf8(groups)?, "", "a cgroup of the dead site is left");
+    machine.run("true").context("the sweep hit a living site")?;
+    next.down()
+}
+
+#[test]
+fn a_kept_site_outlives_its_maker_and_is_used_from_the_command_line() -> Result<()> {
+    let name = Site::unique_name("kept");
+    let xtask = |arguments: &[&str]| -> Result<(Option<i32>, String)> {
+        let output = Command::new(env!("CARGO_BIN_EXE_xtask")).arg("site").args(arguments).output()?;
+        Ok((output.status.code(), String::from_utf8(output.stdout)?))
+    };
+    let outcome = (|| {
+        assert_eq!(xtask(&["up", &name, "--keep"])?.0, Some(0));
+        assert_eq!(xtask(&["run", &name, "--", "bash", "-c", "echo here; exit 7"])?, (Some(7), "here\n".to_owned()));
+        assert_eq!(xtask(&["up", &name, "--keep"])?.0, Some(1), "a second site of the same name");
+        assert_eq!(xtask(&["cut", &name])?.0, Some(0));
+        let (_, list) = xtask(&["list"])?;
+        assert!(list.contains(&format!("{name} node-1 10.99.0.11 off kept")), "{list}");
+        assert_eq!(xtask(&["boot", &name])?.0, Some(0));
+        xtask(&["run", &name, "--", "touch", "/etc/planted"])?;
+        let (_, difference) = xtask(&["difference", &name])?;
+        assert!(difference.starts_with("+ file /etc/planted: file 0644 0:0 0 bytes"), "{difference}");
+        assert_eq!(xtask(&["packets", &name])?, (Some(0), String::new()));
+        let machine = Site::open(&name)?.find("node-1")?;
+        let first = machine.first()?;
+        assert_eq!(xtask(&["down", &name])?.0, Some(0));
+        assert!(!first.is_alive() && machine.loop_devices()?.is_empty());
+        Ok(())
+    })();
+    if outcome.is_err() {
+        let _ = xtask(&["down", &name]);
+    }
+    outcome
+}
+
+#[test]
+fn a_boot_takes_seconds() -> Result<()> {
+    let (_site, machine) = one_machine("fast", MachineSpec::new("node-1"))?;
+    machine.crash()?;
+    let start = Instant::now();
+    machine.boot()?;
+    assert!(start.elapsed() < Duration::from_secs(20), "a boot took {:?}", start.elapsed());
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a throw-away file of a test")]
+fn write(path: &Path, text: &str) -> Result<()> {
+    Ok(std::fs::write(path, text)?)
+}
