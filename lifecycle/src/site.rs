@@ -4,10 +4,12 @@ mod command;
 mod paths;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landfall_bundle_spec::release::ReleaseDocument;
+use landfall_media::Payload;
+use landfall_media::counters::IoCounters;
 use landfall_media::progress::Progress;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,16 @@ pub struct Site {
     pub progress: Arc<dyn Progress>,
     /// Runs programs of the host and of the node pack.
     pub commands: Arc<dyn CommandRunner>,
+    /// The verified head, which says what is staged.
+    pub payload: Payload,
+    /// Where the bundle lies, for staging.
+    pub media: PathBuf,
+    /// Bytes that staging moved.
+    pub io: IoCounters,
+    /// During an uninstall: volumes and generated secrets stay.
+    pub keep_data: bool,
+    /// During an uninstall: the cluster itself goes, so that its objects need not be taken back one by one.
+    pub cluster_goes: bool,
 }
 
 impl Site {
@@ -49,6 +61,11 @@ impl Site {
     /// arguments and the end of what it wrote to standard error.
     pub fn run(&self, command: &HostCommand) -> Result<Vec<u8>, StepError> {
         command.checked(self.commands.run(command, None))
+    }
+
+    /// The cluster, connected anew: between two steps the API server and its certificates may have been replaced.
+    pub fn cluster(&self) -> Result<crate::cluster::Cluster, StepError> {
+        Ok(crate::cluster::Cluster::connect(&self.paths.admin_kubeconfig())?)
     }
 
     /// Flushes the filesystem that holds `path`: what foreign programs wrote there survives a power cut afterwards.

@@ -78,20 +78,12 @@ impl Cluster {
         Ok(if declared(live) == declared(after) { Applied::Same } else { Applied::Different })
     }
 
-    /// Gives an object the namespace it belongs to: objects of namespaces get `namespace` where they name none.
-    pub fn qualify(&self, mut object: Value, namespace: &str) -> Result<Value, ClusterError> {
-        let name = ObjectName::of(&object)?;
+    /// Applies an object whether or not it is Landfall's, which it is afterwards: for objects that Kubernetes itself makes
+    /// in places that are ours.
+    pub fn adopt(&self, object: &Value) -> Result<Value, ClusterError> {
+        let name = ObjectName::of(object)?;
         self.wait_for_kind(&name)?;
-        let namespaced = self.resource(&name.api_version, &name.kind)?.namespaced;
-        match (namespaced, &name.namespace) {
-            (true, None) => object["metadata"]["namespace"] = Value::from(namespace),
-            (false, Some(namespace)) => {
-                let problem = format!("its kind has no namespaces, yet it names {namespace}");
-                return Err(ClusterError::BadObject { object: name, problem });
-            }
-            _ => {}
-        }
-        Ok(object)
+        self.patch(&name, object, false)
     }
 
     fn wait_for_kind(&self, name: &ObjectName) -> Result<(), ClusterError> {

@@ -70,9 +70,13 @@ impl Cluster {
         Ok(resources)
     }
 
-    /// Path of an object.
+    /// Path of an object. One that should have a namespace and has none, or the other way round, has no path.
     pub(super) fn path(&self, object: &ObjectName) -> Result<String, ClusterError> {
         let resource = self.resource(&object.api_version, &object.kind)?;
+        if resource.namespaced != object.namespace.is_some() {
+            let problem = if resource.namespaced { "it names no namespace" } else { "its kind has no namespaces" };
+            return Err(ClusterError::BadObject { object: object.clone(), problem: problem.to_owned() });
+        }
         Ok(format!("{}/{}", resource.collection(object.namespace.as_deref()), object.name))
     }
 

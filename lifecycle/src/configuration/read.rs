@@ -92,7 +92,7 @@ fn violations(document: &Map<String, Value>, schema: &Value, file: &str) -> Resu
     let validator = jsonschema::validator_for(schema).map_err(|error| {
         ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not a JSON Schema").because(error.to_string())
     })?;
-    let checked = json!({ "values": document.get("values").cloned().unwrap_or_else(|| json!({})) });
+    let checked = json!({ "values": document.get("values").filter(|values| !values.is_null()).cloned().unwrap_or_else(|| json!({})) });
     let violations = validator.iter_errors(&checked);
     Ok(violations
         .map(|error| Problem { path: dotted(error.instance_path().as_str()), message: error.to_string() })

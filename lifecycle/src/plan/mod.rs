@@ -1,6 +1,7 @@
 //! Plans: data, made by a pure function, pinned in the journal, executed without decisions.
 
 pub mod action;
+pub mod components;
 
 use serde::{Deserialize, Serialize};
 
