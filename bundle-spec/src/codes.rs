@@ -121,6 +121,7 @@ codes! {
     PRIVATE_KEY = "LF1113", Usage, "The private key cannot be used", "Check the key file and its password.";
     ROOT_MISSING = "LF1114", Usage, "There is no root document for the signature", "Pass the folder that holds the vendor's root documents.";
     ROLLBACK_REFUSED = "LF1120", Refused, "The release is older than one that this site has run", "Use a bundle whose counter is not lower; the site goes back only to releases of its own history.";
+    ASSEMBLED_REFUSED = "LF1121", Refused, "The release has images assembled for tests, and its root is not for development", "Ask the vendor for a release of upstream's own images.";
     // LF12: media and parts.
     MEDIA_IO = "LF1201", Resumable, "A file could not be read or written", "Check the disk or stick and the permissions of the named path, then run the same command again.";
     NO_SPACE = "LF1202", Resumable, "The disk or stick is full", "Free space on the named file system or use a larger stick, then run the same command again.";
@@ -206,6 +207,8 @@ codes! {
     MARKS_UNREADABLE = "LF4014", Stuck, "The marks of installed releases cannot be read", "Restore one of the two files named from a backup.";
     SITE_IO = "LF4015", Resumable, "A file of the site cannot be read or written", "Check the disk and the path named, then run the same command again.";
     UNINSTALLING = "LF4016", Resumable, "The site is being uninstalled", "Run `landfall uninstall` to finish.";
+    OTHER_BUNDLE = "LF4017", Refused, "The media hold another bundle than the one that is being installed", "Connect the stick with the bundle that the install began with.";
+    NOT_READY = "LF4018", NotReady, "The site is not ready", "Remove every blocker that is listed, then run the same command again.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the path named, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";

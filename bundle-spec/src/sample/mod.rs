@@ -1,4 +1,9 @@
-//! A tiny, complete, signed bundle for tests; nothing of it is left out or faked.
+//! A tiny, complete, signed bundle for tests, nothing of it left out or faked; and [`Forgery`], to make it wrong in one
+//! way.
+
+mod forgery;
+
+pub use forgery::Forgery;
 
 use crate::blobs::{BlobEntry, BlobsDocument, Place};
 use crate::chunks::{BlobHasher, BlobSums};
@@ -48,6 +53,11 @@ impl Sample {
 
     /// A bundle with these blobs, which must differ from one another.
     pub fn with_blobs(vendor: &Vendor, blobs: Vec<Vec<u8>>) -> Result<Self> {
+        Self::signed_by(&[&vendor.key], std::slice::from_ref(&vendor.root), blobs)
+    }
+
+    /// A bundle with these blobs, signed by these keys, with this chain of roots.
+    pub fn signed_by(keys: &[&SigningKey], roots: &[Root], blobs: Vec<Vec<u8>>) -> Result<Self> {
         let index = br#"{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#;
         let mut contents =
             vec![b"#!/bin/sh\nexit 0\n".to_vec(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), index.to_vec()];
@@ -68,8 +78,10 @@ impl Sample {
         let documents = vec![document("site.schema.json", b"{}"), document("release.json", b"{\"sample\":true}")];
         let values: Vec<&[_]> = sums.iter().map(|sums| sums.chunks.as_slice()).collect();
         let mut head = UnsignedHead::new(&identity, documents, &BlobsDocument::new(entries.collect())?, &values)?;
-        head.sign(&vendor.key)?;
-        Ok(Self { head: head.signed(std::slice::from_ref(&vendor.root))?, contents })
+        for key in keys {
+            head.sign(key)?;
+        }
+        Ok(Self { head: head.signed(roots)?, contents })
     }
 
     /// The whole stream.

@@ -1,0 +1,109 @@
+//! A bundle taken apart, to be changed and put together again; what a vendor with a broken program or an attacker with
+//! a tar writer could make.
+
+use serde_json::Value;
+
+use super::Sample;
+use crate::archive::{self, file_bytes, padding_bytes};
+use crate::error::Result;
+use crate::head::{FileDigest, LANDFALL_DOCUMENT_NAME};
+use crate::json;
+use crate::trust::{SignatureFile, SigningKey, signature_file_name};
+
+/// A bundle taken apart. Nothing checks what is put together again.
+#[derive(Debug, Clone)]
+pub struct Forgery {
+    /// Names and contents of the files of the head, in order.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Everything after the head.
+    pub payload: Vec<u8>,
+}
+
+impl Forgery {
+    /// Takes a sample apart.
+    pub fn of(sample: &Sample) -> Self {
+        let head = sample.head.bytes();
+        let mut files = Vec::new();
+        let mut rest = head;
+        while let Some((header, after)) = rest.split_first_chunk() {
+            let Some((name, size)) = archive::read_header(header) else {
+                break;
+            };
+            let (contents, after) = after.split_at(usize::try_from(size).unwrap_or_default().min(after.len()));
+            files.push((name, contents.to_vec()));
+            rest = &after[usize::try_from(padding_bytes(size)).unwrap_or_default().min(after.len())..];
+        }
+        Self { files, payload: sample.stream().split_off(head.len()) }
+    }
+
+    /// Contents of a file of the head; empty where there is none.
+    pub fn contents(&self, name: &str) -> &[u8] {
+        self.files.iter().find(|(file, _)| file == name).map_or(&[], |(_, contents)| contents)
+    }
+
+    /// Replaces the contents of a file of the head.
+    #[must_use]
+    pub fn with(mut self, name: &str, contents: Vec<u8>) -> Self {
+        self.files.iter_mut().filter(|(file, _)| file == name).for_each(|(_, old)| old.clone_from(&contents));
+        self
+    }
+
+    /// Changes a JSON file of the head and encodes it canonically.
+    pub fn edit(self, name: &str, change: impl FnOnce(&mut Value)) -> Result<Self> {
+        let mut value = json::parse(name, self.contents(name), json::Numbers::Any)?;
+        change(&mut value);
+        let contents = json::to_canonical(name, &value)?;
+        Ok(self.with(name, contents))
+    }
+
+    /// Removes the files of the head whose names begin so.
+    #[must_use]
+    pub fn without(mut self, prefix: &str) -> Self {
+        self.files.retain(|(name, _)| !name.starts_with(prefix));
+        self
+    }
+
+    /// Makes `landfall.json` say what is there: digests, sizes and the length of the payload.
+    pub fn bind(self) -> Result<Self> {
+        let first = self.files.iter().position(|(name, _)| name == "blobs.json").unwrap_or_default();
+        let (blobs, chunks) = (FileDigest::of(self.contents("blobs.json")), FileDigest::of(self.contents("chunks.b3")));
+        let after: u64 = self.files[first..].iter().map(|(_, contents)| file_bytes(contents.len() as u64)).sum();
+        let payload = after + self.payload.len() as u64;
+        let documents: Vec<_> = self.files.iter().filter(|(name, _)| name.starts_with("documents/")).cloned().collect();
+        self.edit(LANDFALL_DOCUMENT_NAME, |landfall| {
+            landfall["blobs"] = serde_json::json!(blobs);
+            landfall["chunks"] = serde_json::json!(chunks);
+            landfall["payload_bytes"] = payload.into();
+            let named = documents.iter().map(|(name, contents)| {
+                let digest = FileDigest::of(contents);
+                serde_json::json!({ "name": name, "sha256": digest.sha256, "size": digest.size })
+            });
+            landfall["documents"] = named.collect();
+        })
+    }
+
+    /// Replaces all signatures by one of this key over what `landfall.json` now is.
+    pub fn sign(self, key: &SigningKey) -> Result<Self> {
+        let message = self.contents(LANDFALL_DOCUMENT_NAME).to_vec();
+        let file = SignatureFile::sign(key, &message)?;
+        let mut forgery = self.without("signatures/");
+        forgery.files.insert(1, (signature_file_name(file.key()), file.to_bytes(&message)?));
+        Ok(forgery)
+    }
+
+    /// The bytes of the head.
+    pub fn head(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (name, contents) in &self.files {
+            bytes.extend_from_slice(&archive::header(name, contents.len() as u64, 0o644));
+            bytes.extend_from_slice(contents);
+            bytes.resize(bytes.len().next_multiple_of(512), 0);
+        }
+        bytes
+    }
+
+    /// The bytes of the whole stream.
+    pub fn stream(&self) -> Vec<u8> {
+        [self.head(), self.payload.clone()].concat()
+    }
+}
