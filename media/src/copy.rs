@@ -41,7 +41,7 @@ pub fn copy(
             }
         }
     }
-    progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes: Some(payload.blob_bytes()) });
+    progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes: Some(sink.total_bytes()) });
     advance(progress, copied.present_bytes);
     source.give(&wanted, &mut |blob, chunk| {
         advance(progress, sink.take(blob, chunk)?);

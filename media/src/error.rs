@@ -137,6 +137,19 @@ pub enum MediaError {
         /// Which header, blob or chunk.
         what: String,
     },
+    /// The output does not fit.
+    #[error("{} has {available} bytes free; the bundle takes {needed}", folder.display())]
+    NoSpace {
+        /// Where it was to go.
+        folder: PathBuf,
+        /// Bytes of the bundle.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+    },
+    /// The format does not allow it.
+    #[error(transparent)]
+    Format(#[from] landfall_bundle_spec::Error),
     /// A file of the output's name is there.
     #[error("{} is already there", .0.display())]
     OutputExists(PathBuf),
@@ -180,6 +193,8 @@ impl Coded for MediaError {
             Self::BlobMissing { .. } => codes::BLOB_MISSING,
             Self::StoreDamaged { .. } => codes::STORE_DAMAGED,
             Self::ReadBack { .. } => codes::READ_BACK_FAILED,
+            Self::NoSpace { .. } => codes::NO_SPACE,
+            Self::Format(error) => error.code(),
             Self::OutputExists(_) => codes::OUTPUT_EXISTS,
             Self::Bug(_) => codes::BUG,
         }

@@ -6,12 +6,16 @@ pub mod counters;
 pub mod durable;
 mod error;
 mod paced;
+pub mod pack;
+pub mod parts;
 mod payload;
 mod pipeline;
 pub mod progress;
 pub mod sink;
 pub mod source;
+pub mod stage;
 pub mod store;
+pub mod verify;
 
 pub use error::{MediaError, Result};
 pub use payload::Payload;

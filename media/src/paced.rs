@@ -5,7 +5,8 @@
 //! most twice [`SYNC_BYTES`] are written and not yet on the disk.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -92,8 +93,10 @@ impl PacedFile {
     /// Everything handed to a sync that succeeded is on the disk.
     fn note_synced(&mut self) -> u64 {
         let newly = self.handed - self.synced;
-        if self.cache == Cache::Drop {
-            drop_cache(&self.file, self.synced, newly);
+        if let Some(length) = NonZeroU64::new(newly)
+            && self.cache == Cache::Drop
+        {
+            drop_cache(&self.file, self.synced, Some(length));
         }
         self.synced = self.handed;
         newly
@@ -101,7 +104,6 @@ impl PacedFile {
 
     /// Back to `length` bytes, which must be whole and on the disk or about to be checked again.
     pub(crate) fn truncate(&mut self, length: u64) -> Result<()> {
-        use std::io::Seek;
         self.await_pending()?;
         let path = &self.path;
         self.file.set_len(length).map_err(|error| DurableError::io("truncate", path, error))?;
@@ -120,9 +122,8 @@ impl Drop for PacedFile {
     }
 }
 
-/// Asks the kernel to forget its copy of a range that is on the disk; advice only, so nothing can fail.
-pub(crate) fn drop_cache(file: &File, offset: u64, length: u64) {
-    if let Some(length) = std::num::NonZeroU64::new(length) {
-        let _ = rustix::fs::fadvise(file, offset, Some(length), rustix::fs::Advice::DontNeed);
-    }
+/// Asks the kernel to forget its copy of a range that is on the disk, or of all from the offset on; advice only, so
+/// nothing can fail.
+pub(crate) fn drop_cache(file: &File, offset: u64, length: Option<NonZeroU64>) {
+    let _ = rustix::fs::fadvise(file, offset, length, rustix::fs::Advice::DontNeed);
 }

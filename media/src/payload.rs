@@ -67,6 +67,15 @@ impl Payload {
         BlobSums { sha256: entry.sha256, blake3: entry.blake3, size: entry.size, chunks }
     }
 
+    /// The head in pieces, in order.
+    pub(crate) fn head_pieces(&self) -> impl Iterator<Item = Piece> + '_ {
+        let head_bytes = self.layout().head_bytes();
+        (0..head_bytes.div_ceil(CHUNK_BYTES)).map(move |index| {
+            let offset = index * CHUNK_BYTES;
+            piece(offset, chunk_len(head_bytes, index), PieceKind::Head)
+        })
+    }
+
     /// Every piece of the stream after the head, in order.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece> + Send + '_ {
         self.pieces_from_blob(0)
@@ -94,10 +103,14 @@ impl Payload {
         placed.end().next_multiple_of(HEADER_BYTES as u64) - placed.end()
     }
 
-    /// The bytes of a header, of padding or of the archive's end: what the format prescribes.
-    pub(crate) fn prescribed(&self, piece: &Piece) -> Vec<u8> {
+    /// The bytes of the head, of a header, of padding or of the archive's end: what the format prescribes.
+    fn prescribed(&self, piece: &Piece) -> Vec<u8> {
         match piece.kind {
             PieceKind::Header(blob) => self.layout().entries()[blob].header().to_vec(),
+            PieceKind::Head => {
+                let start = usize::try_from(piece.offset).unwrap_or(usize::MAX);
+                self.0.head_bytes().iter().skip(start).take(piece.length).copied().collect()
+            }
             PieceKind::Padding(_) | PieceKind::End | PieceKind::Chunk(..) => vec![0; piece.length],
         }
     }
@@ -106,7 +119,9 @@ impl Payload {
     pub(crate) fn matches(&self, piece: &Piece, bytes: &[u8]) -> bool {
         match piece.kind {
             PieceKind::Chunk(blob, chunk) => self.chunk_matches(blob, chunk, bytes),
-            PieceKind::Header(_) | PieceKind::Padding(_) | PieceKind::End => bytes == self.prescribed(piece),
+            PieceKind::Head | PieceKind::Header(_) | PieceKind::Padding(_) | PieceKind::End => {
+                bytes == self.prescribed(piece)
+            }
         }
     }
 
@@ -114,6 +129,7 @@ impl Payload {
     pub(crate) fn describe(&self, piece: &Piece) -> String {
         let name = |blob: usize| &self.layout().entries()[blob].name;
         match piece.kind {
+            PieceKind::Head => "the head is not the one that was verified".to_owned(),
             PieceKind::Header(blob) => format!("the archive's header of {} is not the prescribed one", name(blob)),
             PieceKind::Padding(blob) => format!("the padding after {} is not zero", name(blob)),
             PieceKind::End => "the end of the archive is not zero".to_owned(),
@@ -143,6 +159,7 @@ pub(crate) struct Piece {
 /// What it is; numbers are indexes of blobs and of their chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PieceKind {
+    Head,
     Header(usize),
     Chunk(usize, u64),
     Padding(usize),

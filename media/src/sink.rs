@@ -11,6 +11,9 @@ use crate::store::{ContentStore, StagedBlob};
 
 /// The other end of copying: takes checked chunks and makes them durable.
 pub trait BlobSink {
+    /// All the bytes that will be on the disk in the end, those that are there already included.
+    fn total_bytes(&self) -> u64;
+
     /// From which byte on the blob with this index is lacking; `None` when it is there, whole. Called once for each
     /// blob, in order, before the first chunk.
     fn wants(&mut self, blob: usize) -> Result<Option<u64>>;
@@ -53,6 +56,10 @@ impl StoreSink {
 }
 
 impl BlobSink for StoreSink {
+    fn total_bytes(&self) -> u64 {
+        self.payload.blob_bytes()
+    }
+
     fn wants(&mut self, blob: usize) -> Result<Option<u64>> {
         let digest = self.payload.blob(blob).sha256;
         // A blob may stand twice: under a name of its own and among the others.

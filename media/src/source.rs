@@ -90,7 +90,7 @@ impl BlobSource for StoreSource<'_> {
 fn only_chunks<'a>(take: &'a mut TakeChunk<'_>) -> impl FnMut(&Piece, &[u8]) -> Result<()> + 'a {
     move |piece, bytes| match piece.kind {
         PieceKind::Chunk(blob, _) => take(blob, bytes),
-        PieceKind::Header(_) | PieceKind::Padding(_) | PieceKind::End => Ok(()),
+        _ => Ok(()),
     }
 }
 

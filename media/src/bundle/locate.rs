@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::parts::BundleName;
 
 use crate::error::{At, MediaError, Result};
+use crate::parts::is_partial;
 
 /// Bytes that tell bundles apart: the first header and the whole `landfall.json`.
 const FINGERPRINT_BYTES: u64 = 512 + 64 * 1024;
@@ -97,7 +98,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).at("list", folder)? {
         let path = entry.at("list", folder)?.path();
-        if path.is_file() {
+        if path.is_file() && !is_partial(&path) {
             files.push(path);
         }
     }

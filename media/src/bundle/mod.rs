@@ -48,6 +48,22 @@ enum Role {
 }
 
 impl BundleMedia {
+    /// Parts that were just written, in order, to be read back.
+    pub(crate) fn for_read_back(
+        payload: Payload,
+        paths: impl Iterator<Item = PathBuf>,
+        counters: Counters,
+    ) -> Result<Self> {
+        let mut parts = Vec::new();
+        let mut offset = 0;
+        for path in paths {
+            let part = open_part(&path, offset)?;
+            offset += part.length;
+            parts.push(part);
+        }
+        Ok(Self { payload, parts, counters, role: Role::ReadBack })
+    }
+
     /// The parts, in order.
     pub fn parts(&self) -> &[Part] {
         &self.parts

@@ -1,0 +1,169 @@
+//! Building: from a signed head and a store to a bundle on a stick. Each byte of the store is read once, each byte of
+//! the bundle written once and read back once; nothing is written anywhere else.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::copy::copy;
+use crate::counters::Counters;
+use crate::error::{MediaError, Result};
+use crate::parts::{PartWriter, Parts, WrittenFile};
+use crate::payload::Payload;
+use crate::progress::{Event, Progress};
+use crate::sink::BlobSink;
+use crate::source::StoreSource;
+use crate::store::ContentStore;
+use crate::verify::verify;
+
+/// Where a bundle is written to.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a> {
+    /// The folder: on the stick, as a rule.
+    pub folder: &'a Path,
+    /// Most bytes of a part; one file without.
+    pub part_bytes: Option<u64>,
+    /// Small files that belong beside it, such as the transfer sheet: names and bytes.
+    pub others: &'a [(String, Vec<u8>)],
+}
+
+/// Writes a bundle, syncs it, reads it back from the stick and only then gives its files their names. All the blobs of
+/// `payload` must be in the store, `landfall`, `oci-layout` and `index.json` included. Returns the files in the order of
+/// the stream, then the others.
+pub fn pack(
+    payload: &Payload,
+    store: &ContentStore,
+    output: Output<'_>,
+    media: &Counters,
+    progress: &dyn Progress,
+) -> Result<Vec<WrittenFile>> {
+    let head = payload.verified().head_bytes();
+    let writer = PartWriter::create(output.folder, payload, output.part_bytes, media.clone())?;
+    let mut sink = BundleSink::begin(payload, PartsStream { writer: Some(writer), parts: None })?;
+    copy(&mut StoreSource::new(store, payload.clone()), &mut sink, "writing the bundle", progress)?;
+    let parts = sink.into_stream().parts.ok_or_else(|| MediaError::Bug("the parts were not finished".to_owned()))?;
+    verify(&parts.read_back(payload)?, "reading back", progress)?;
+    let files = parts.publish(head, output.others)?;
+    progress.event(Event::SafeToRemove);
+    Ok(files)
+}
+
+/// Writes a bundle as one stream, to a pipe for instance. Nothing can be synced or read back there.
+pub fn pack_to_stream(
+    payload: &Payload,
+    store: &ContentStore,
+    stream: &mut dyn Write,
+    media: &Counters,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let output = Plain { stream, media: media.clone() };
+    let mut sink = BundleSink::begin(payload, output)?;
+    copy(&mut StoreSource::new(store, payload.clone()), &mut sink, "writing the bundle", progress)?;
+    Ok(())
+}
+
+/// An append-only stream.
+pub trait BundleStream {
+    /// Appends; returns how many more bytes than before are on the disk, or as safe as they can be.
+    fn append(&mut self, bytes: &[u8]) -> Result<u64>;
+
+    /// Ends the stream, with the same result.
+    fn end(&mut self) -> Result<u64>;
+}
+
+/// The sink that is a new bundle: writes headers and padding around the blobs, in the order of the head.
+#[derive(Debug)]
+pub struct BundleSink<S> {
+    payload: Payload,
+    stream: S,
+    /// Blob whose chunks come next, and how many of its bytes were taken.
+    next: (usize, u64),
+    /// Bytes of the head that are on the disk and were not reported yet.
+    unreported: u64,
+}
+
+impl<S: BundleStream> BundleSink<S> {
+    /// Begins the stream with the head.
+    pub fn begin(payload: &Payload, mut stream: S) -> Result<Self> {
+        let unreported = stream.append(payload.verified().head_bytes())?;
+        Ok(Self { payload: payload.clone(), stream, next: (0, 0), unreported })
+    }
+
+    /// The stream, after [`BlobSink::finish`].
+    pub fn into_stream(self) -> S {
+        self.stream
+    }
+}
+
+impl<S: BundleStream> BlobSink for BundleSink<S> {
+    fn total_bytes(&self) -> u64 {
+        self.payload.layout().total_bytes()
+    }
+
+    fn wants(&mut self, _blob: usize) -> Result<Option<u64>> {
+        Ok(Some(0))
+    }
+
+    fn take(&mut self, blob: usize, chunk: &[u8]) -> Result<u64> {
+        let placed = &self.payload.layout().entries()[blob];
+        let (next, taken) = self.next;
+        if next != blob {
+            return Err(MediaError::Bug(format!("blob {blob} came where {next} was due")));
+        }
+        let mut synced = std::mem::take(&mut self.unreported);
+        if taken == 0 {
+            synced += self.stream.append(&placed.header())?;
+        }
+        synced += self.stream.append(chunk)?;
+        self.next.1 += chunk.len() as u64;
+        if self.next.1 == placed.size {
+            let padding = placed.end().next_multiple_of(512) - placed.end();
+            synced += self.stream.append(&[0; 512][..usize::try_from(padding).unwrap_or(0)])?;
+            self.next = (blob + 1, 0);
+        }
+        Ok(synced)
+    }
+
+    fn finish(&mut self) -> Result<u64> {
+        if self.next.0 != self.payload.blobs().len() {
+            return Err(MediaError::Bug(format!("the bundle ends before blob {}", self.next.0)));
+        }
+        let end = self.payload.layout().segments().last().map_or(0, |end| end.length);
+        let synced = self.stream.append(&vec![0; usize::try_from(end).unwrap_or(0)])?;
+        Ok(synced + self.stream.end()?)
+    }
+}
+
+struct PartsStream {
+    writer: Option<PartWriter>,
+    parts: Option<Parts>,
+}
+
+impl BundleStream for PartsStream {
+    fn append(&mut self, bytes: &[u8]) -> Result<u64> {
+        let ended = || MediaError::Bug("the stream has ended".to_owned());
+        self.writer.as_mut().ok_or_else(ended)?.write(bytes)
+    }
+
+    fn end(&mut self) -> Result<u64> {
+        self.parts = self.writer.take().map(PartWriter::finish).transpose()?;
+        Ok(0)
+    }
+}
+
+struct Plain<'a> {
+    stream: &'a mut dyn Write,
+    media: Counters,
+}
+
+impl BundleStream for Plain<'_> {
+    fn append(&mut self, bytes: &[u8]) -> Result<u64> {
+        self.stream.write_all(bytes).map_err(|error| MediaError::io("write", Path::new("the output stream"), error))?;
+        self.media.add_written(bytes.len());
+        Ok(bytes.len() as u64)
+    }
+
+    fn end(&mut self) -> Result<u64> {
+        self.stream.flush().map_err(|error| MediaError::io("write", Path::new("the output stream"), error))?;
+        Ok(0)
+    }
+}

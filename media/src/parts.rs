@@ -1,0 +1,226 @@
+//! The files of a new bundle: an append-only stream, cut at the planned places, never under its name before it is whole.
+//!
+//! Parts are written as `NAME.partial`, synced behind the writer and dropped from memory, so that reading them back
+//! reads the stick. Their SHA-256 is computed in the writing pass.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::parts::{BundleName, FileKind};
+use rustix::fs::FlockOperation;
+use sha2::Digest;
+
+use crate::bundle::BundleMedia;
+use crate::counters::Counters;
+use crate::durable::{self, DurableError};
+use crate::error::{At, MediaError, Result};
+use crate::paced::{Cache, PacedFile, drop_cache};
+use crate::payload::Payload;
+
+/// Ends the names of parts that are not whole or not read back yet.
+pub const PARTIAL_SUFFIX: &str = ".partial";
+
+/// Name of the list of digests beside the parts, in the form that `sha256sum --check` reads.
+pub const SUMS_NAME: &str = "SHA256SUMS";
+
+/// A file of a finished bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenFile {
+    /// Name in the output folder.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Digest, as `SHA256SUMS` has it.
+    pub sha256: Sha256,
+}
+
+/// Writes the stream of a bundle into its parts. Dropped before [`Parts::publish`], nothing of it stays.
+#[derive(Debug)]
+pub struct PartWriter {
+    folder: PathBuf,
+    stem: BundleName,
+    /// Parts that are still to come.
+    coming: VecDeque<(String, Range<u64>)>,
+    current: Option<OpenPart>,
+    position: u64,
+    written: Unpublished,
+    counters: Counters,
+}
+
+#[derive(Debug)]
+struct OpenPart {
+    name: String,
+    range: Range<u64>,
+    file: PacedFile,
+    sha256: sha2::Sha256,
+}
+
+/// Partial files, removed when dropped.
+#[derive(Debug)]
+struct Unpublished {
+    folder: PathBuf,
+    files: Vec<WrittenFile>,
+    /// Open, so that their locks tell a sweep that they are in use.
+    open: Vec<File>,
+    begun: Vec<String>,
+}
+
+impl PartWriter {
+    /// Plans the parts of at most `part_bytes` (one file without) in this folder, which is created, and removes what
+    /// earlier builds left unfinished there. Refuses to replace files, and folders without enough space.
+    pub fn create(folder: &Path, payload: &Payload, part_bytes: Option<u64>, counters: Counters) -> Result<Self> {
+        let ranges = payload.layout().parts(part_bytes.unwrap_or(u64::MAX))?;
+        let stem = payload.verified().bundle_name();
+        let names = stem.parts(ranges.len());
+        durable::create_folder(folder)?;
+        for name in names.iter().chain([&stem.file(FileKind::Head)]) {
+            if folder.join(name).exists() {
+                return Err(MediaError::OutputExists(folder.join(name)));
+            }
+        }
+        remove_unfinished(folder)?;
+        check_space(folder, payload.layout().total_bytes())?;
+        let written = Unpublished { folder: folder.to_owned(), files: Vec::new(), open: Vec::new(), begun: Vec::new() };
+        let coming = names.into_iter().zip(ranges).collect();
+        Ok(Self { folder: folder.to_owned(), stem, coming, current: None, position: 0, written, counters })
+    }
+
+    /// Appends to the stream; returns how many more bytes than before are on the disk.
+    pub fn write(&mut self, mut bytes: &[u8]) -> Result<u64> {
+        let mut synced = 0;
+        while !bytes.is_empty() {
+            if self.current.is_none() {
+                self.current = Some(self.open_next()?);
+            }
+            let Some(part) = &mut self.current else { break };
+            let room = usize::try_from(part.range.end - self.position).unwrap_or(usize::MAX).min(bytes.len());
+            let (now, later) = bytes.split_at(room);
+            part.sha256.update(now);
+            synced += part.file.write(now)?;
+            self.position += room as u64;
+            bytes = later;
+            if self.position == part.range.end {
+                synced += self.close_current()?;
+            }
+        }
+        Ok(synced)
+    }
+
+    /// Ends the stream: every part is whole and on the disk, still under its partial name.
+    pub fn finish(self) -> Result<Parts> {
+        if self.current.is_some() || !self.coming.is_empty() {
+            return Err(MediaError::Bug(format!("the stream ends at byte {} inside a part", self.position)));
+        }
+        Ok(Parts { stem: self.stem, written: self.written, counters: self.counters })
+    }
+
+    fn open_next(&mut self) -> Result<OpenPart> {
+        let end = || MediaError::Bug(format!("more than the {} bytes of the layout", self.position));
+        let (name, range) = self.coming.pop_front().ok_or_else(end)?;
+        let path = self.folder.join(partial_name(&name));
+        self.written.begun.push(name.clone());
+        let create = |error| DurableError::io("create", &path, error);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(create)?;
+        // Best effort: only a sweep by another build looks at it.
+        let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+        let file = PacedFile::new(file, path, 0, Cache::Drop, self.counters.clone());
+        Ok(OpenPart { name, range, file, sha256: sha2::Sha256::new() })
+    }
+
+    fn close_current(&mut self) -> Result<u64> {
+        let Some(mut part) = self.current.take() else { return Ok(0) };
+        let synced = part.file.sync()?;
+        let path = part.file.path().to_owned();
+        self.written.open.push(part.file.file().try_clone().at("open", &path)?);
+        let sha256 = Sha256(part.sha256.finalize().into());
+        self.written.files.push(WrittenFile { name: part.name, size: part.range.end - part.range.start, sha256 });
+        Ok(synced)
+    }
+}
+
+/// Parts that are whole and on the disk, but not read back and not under their names.
+#[derive(Debug)]
+pub struct Parts {
+    stem: BundleName,
+    written: Unpublished,
+    counters: Counters,
+}
+
+impl Parts {
+    /// The parts as they came to lie on the stick: reads go past the kernel's memory and are counted as reading back.
+    pub fn read_back(&self, payload: &Payload) -> Result<BundleMedia> {
+        for file in &self.written.open {
+            drop_cache(file, 0, None);
+        }
+        let paths = self.written.files.iter().map(|file| self.written.folder.join(partial_name(&file.name)));
+        BundleMedia::for_read_back(payload.clone(), paths, self.counters.clone())
+    }
+
+    /// Gives the parts their names and writes `NAME.head`, other files and `SHA256SUMS` beside them. On return all of it
+    /// is on the disk.
+    pub fn publish(mut self, head: &[u8], others: &[(String, Vec<u8>)]) -> Result<Vec<WrittenFile>> {
+        let folder = self.written.folder.clone();
+        let mut files = self.written.files.clone();
+        for file in &files {
+            durable::rename(&folder.join(partial_name(&file.name)), &folder.join(&file.name))?;
+        }
+        self.written.begun.clear();
+        let head = (self.stem.file(FileKind::Head), head.to_vec());
+        for (name, bytes) in std::iter::once(&head).chain(others) {
+            durable::write_file(&folder.join(name), bytes, 0o644)?;
+            self.counters.add_written(bytes.len());
+            let sha256 = Sha256(sha2::Sha256::digest(bytes).into());
+            files.push(WrittenFile { name: name.clone(), size: bytes.len() as u64, sha256 });
+        }
+        let sums: String = files.iter().map(|file| format!("{}  {}\n", file.sha256.to_hex(), file.name)).collect();
+        durable::write_file(&folder.join(SUMS_NAME), sums.as_bytes(), 0o644)?;
+        self.counters.add_written(sums.len());
+        Ok(files)
+    }
+}
+
+impl Drop for Unpublished {
+    fn drop(&mut self) {
+        for name in &self.begun {
+            // Best effort: the next build sweeps what stays.
+            let _ = durable::remove_file(&self.folder.join(partial_name(name)));
+        }
+    }
+}
+
+/// Whether a file is a part that is not whole.
+pub(crate) fn is_partial(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(PARTIAL_SUFFIX.as_bytes()))
+}
+
+fn partial_name(name: &str) -> String {
+    format!("{name}{PARTIAL_SUFFIX}")
+}
+
+/// Removes parts that a build left unfinished, unless one is at work on them.
+fn remove_unfinished(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder).at("list", folder)? {
+        let path = entry.at("list", folder)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(PARTIAL_SUFFIX));
+        if name.and_then(BundleName::parse).is_some() {
+            let file = File::open(&path).at("open", &path)?;
+            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                durable::remove_file(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_space(folder: &Path, needed: u64) -> Result<()> {
+    let status = rustix::fs::statvfs(folder).map_err(io::Error::from).at("look at", folder)?;
+    let available = status.f_bavail.saturating_mul(status.f_frsize);
+    if available < needed {
+        return Err(MediaError::NoSpace { folder: folder.to_owned(), needed, available });
+    }
+    Ok(())
+}
