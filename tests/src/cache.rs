@@ -80,6 +80,12 @@ impl Cache {
         &self.root
     }
 
+    /// True when nothing was ever made here.
+    pub fn is_empty(&self) -> Result<bool> {
+        let mut entries = self.root.read_dir().with_context(|| format!("cannot read {}", self.root.display()))?;
+        Ok(entries.next().is_none())
+    }
+
     /// The folder of an entry, whether or not it exists.
     pub fn path(&self, kind: &str, key: &Key) -> PathBuf {
         self.root.join(kind).join(key.digest())

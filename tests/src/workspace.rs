@@ -5,8 +5,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::setup;
+
 /// The target that ships, and for which everything is built (`.cargo/config.toml`).
 pub const TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// What building the product needs beside Rust: a C compiler for the target, for cryptography and hashing.
+const BUILD_PACKAGES: &[&str] = &["gcc", "musl-tools"];
 
 /// The root of the project's tree.
 pub fn root() -> PathBuf {
@@ -29,6 +34,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 
 /// Builds `landfall` and returns the path of the program: static, and the same for tests, demo and bundle.
 pub fn landfall() -> Result<PathBuf> {
+    setup::ensure_packages(BUILD_PACKAGES)?;
     run(cargo().args(["build", "--quiet", "--package", "landfall", "--bin", "landfall"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let program = target.join(TARGET).join("debug").join("landfall");

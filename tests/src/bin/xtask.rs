@@ -15,16 +15,22 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    /// Builds the starter bundle, lands it on a disconnected machine, and proves use.
+    Demo(commands::demo::Arguments),
     /// Builds the real parts that tests and demo use.
     Images(commands::images::Arguments),
     /// Starts, uses and ends test machines.
     Site(commands::site::Arguments),
+    /// Runs everything that CI runs.
+    Test(commands::test::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Images(arguments) => commands::images::run(&arguments),
         Command::Site(arguments) => commands::site::run(arguments),
+        Command::Test(arguments) => commands::test::run(&arguments),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -1,0 +1,98 @@
+//! `cargo xtask demo`: from real software to a running site without a way out.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::proofs::{self, Expected};
+use crate::site::{Machine, MachineSpec, Site, Stream};
+use crate::vendor::Vendor;
+use crate::{printer, workspace};
+
+/// The demo's site; it stays until `--down`.
+const SITE: &str = "demo";
+
+/// The demo's machine.
+const MACHINE: &str = "node-1";
+
+/// Builds the starter bundle, lands it on a disconnected machine, and proves use.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// End the demo's machine and remove its disk; the bundle stays.
+    #[arg(long)]
+    down: bool,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    if arguments.down {
+        Site::open(SITE)?.down()?;
+        printer::note("the demo's machine is gone");
+        return Ok(0);
+    }
+    let begun = Instant::now();
+    let folder = workspace::root().join("target/demo");
+    let vendor = Vendor::open(&folder.join("vendor"))?;
+    let bundle = build(&vendor, &folder)?;
+    let expected = Expected::from_inspection(&vendor.report(&["inspect", &bundle.display().to_string()])?)?;
+    end_earlier_demo()?;
+    let site = Site::kept(SITE)?;
+    let machine = site.machine(MachineSpec::new(MACHINE).stick(folder.join("stick")))?;
+    machine.boot()?;
+    machine.wait_settled(std::time::Duration::from_secs(60))?;
+    land(&machine, &vendor)?;
+    proofs::prove(&machine, &expected)?;
+    let foreign = site.foreign_packets()?;
+    ensure!(foreign.is_empty(), "packets left for foreign addresses: {foreign:?}");
+    printer::note("proved: not one packet was for an address outside the site");
+    let status = machine.run("/media/stick/landfall status")?;
+    printer::data(status.stdout.trim_end());
+    farewell(&folder, begun);
+    Ok(0)
+}
+
+/// Locks and builds the starter release onto the stick, unless the stick already holds what would be built.
+fn build(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
+    let release = workspace::root().join("releases/starter");
+    let stick = folder.join("stick");
+    if stick.exists() {
+        std::fs::remove_dir_all(&stick).with_context(|| format!("cannot empty {}", stick.display()))?;
+    }
+    vendor.lock(&release)?;
+    vendor.build(&release, &stick, &["--part-size", "fat32"])?;
+    for name in ["cosign.pub", "1.root.json"] {
+        std::fs::copy(vendor.keys().join(name), folder.join(name)).with_context(|| format!("cannot copy {name}"))?;
+    }
+    // A vendor hands over the installer beside the bundle: it cannot be read out of a bundle without a tool.
+    std::fs::copy(vendor.landfall(), stick.join("landfall")).context("cannot copy landfall to the stick")?;
+    Ok(stick)
+}
+
+fn end_earlier_demo() -> Result<()> {
+    if Site::list()?.iter().any(|site| site.name() == SITE) {
+        printer::note("an earlier demo still runs: ending it");
+        Site::open(SITE)?.down()?;
+    }
+    Ok(())
+}
+
+/// Installs from the stick as a field engineer would, showing what is said.
+pub fn land(machine: &Machine, vendor: &Vendor) -> Result<()> {
+    let fingerprint = vendor.fingerprint()?;
+    printer::note(format!("site# landfall install /media/stick --trust {fingerprint}"));
+    let arguments = ["install", "/media/stick", "--trust", &fingerprint];
+    let status = machine.run_streaming("/media/stick/landfall", &arguments, |stream, line| match stream {
+        Stream::Stdout => printer::data(line),
+        Stream::Stderr => printer::note(line),
+    })?;
+    ensure!(status.success(), "landfall install ended with {status}");
+    Ok(())
+}
+
+fn farewell(folder: &Path, begun: Instant) {
+    printer::note(format!("done in {:.1} min", begun.elapsed().as_secs_f64() / 60.0));
+    printer::note(format!("bundle, cosign.pub and 1.root.json: {}", folder.display()));
+    printer::note("look around:  cargo xtask site shell demo");
+    printer::note("end it:       cargo xtask demo --down");
+}

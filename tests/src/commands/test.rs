@@ -1,0 +1,152 @@
+//! `cargo xtask test`: everything that CI runs, in parts, each with its minutes.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache::Cache;
+use crate::workspace::{self, cargo};
+use crate::{images, printer, setup, tools};
+
+/// Runs everything that CI runs.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Run only the parts whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+    /// Go on after a part has failed, and report all of them.
+    #[arg(long)]
+    keep_going: bool,
+}
+
+/// What the tests themselves need: readers of open formats, and their interpreter.
+const PACKAGES: &[&str] =
+    &["b3sum", "gcc", "libarchive-tools", "mtools", "musl-tools", "openssl", "python3", "skopeo"];
+
+/// One part: a name, and what it does.
+struct Part {
+    name: &'static str,
+    run: fn() -> Result<()>,
+}
+
+/// The parts, cheap ones first, so that a mistake shows early.
+const PARTS: &[Part] = &[
+    Part { name: "setup", run: set_up },
+    Part { name: "lint", run: lint },
+    Part { name: "unit", run: unit },
+    Part { name: "machines", run: machines },
+    Part { name: "images", run: assemble_images },
+    Part { name: "cluster", run: cluster },
+    Part { name: "vendor", run: vendor },
+    Part { name: "site", run: site },
+];
+
+/// Runs the command: exit code 0 when every part passed, 1 otherwise.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    let temperature = if Cache::open()?.is_empty()? { "cold" } else { "warm" };
+    printer::note(format!("the cache is {temperature}"));
+    let begun = Instant::now();
+    let mut rows = Vec::new();
+    for part in PARTS.iter().filter(|part| arguments.only.as_ref().is_none_or(|only| part.name.contains(only.as_str()))) {
+        printer::note(format!("== {} ==", part.name));
+        let started = Instant::now();
+        let outcome = (part.run)();
+        let failed = outcome.is_err();
+        if let Err(error) = outcome {
+            printer::failure(&error);
+        }
+        rows.push((part.name, started.elapsed(), failed));
+        if failed && !arguments.keep_going {
+            break;
+        }
+    }
+    for (name, elapsed, failed) in &rows {
+        printer::note(format!("{name:<10} {:>6} min  {}", minutes(*elapsed), if *failed { "FAILED" } else { "passed" }));
+    }
+    printer::note(format!("{:<10} {:>6} min  started {temperature}", "all", minutes(begun.elapsed())));
+    let failed = rows.iter().filter(|row| row.2).count();
+    printer::data(format!("parts: {} passed, {failed} failed", rows.len() - failed));
+    Ok(u8::from(failed > 0))
+}
+
+fn minutes(elapsed: Duration) -> String {
+    format!("{:.1}", elapsed.as_secs_f64() / 60.0)
+}
+
+fn set_up() -> Result<()> {
+    setup::ensure_packages(PACKAGES)?;
+    tools::ensure()
+}
+
+fn lint() -> Result<()> {
+    workspace::run(cargo().args(["fmt", "--all", "--check"]))?;
+    workspace::run(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    workspace::run(tools::cargo_deny()?.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
+    advisories()?;
+    workspace::run(&mut tools::cargo_machete()?)?;
+    errors_document()
+}
+
+/// The advisory database lives on a network that CI may not have: its absence is said, its findings fail.
+fn advisories() -> Result<()> {
+    let fetched = tools::cargo_deny()?.args(["fetch", "db"]).output().context("cannot start cargo deny")?;
+    if !fetched.status.success() {
+        printer::note("advisories: not checked, the database cannot be reached from here");
+        return Ok(());
+    }
+    workspace::run(tools::cargo_deny()?.args(["check", "advisories"]))
+}
+
+/// docs/ERRORS.md is generated; a stale one fails.
+fn errors_document() -> Result<()> {
+    let landfall = workspace::landfall()?;
+    let output = Command::new(landfall).arg("errors").output().context("cannot start landfall")?;
+    let document = workspace::root().join("docs/ERRORS.md");
+    let current = std::fs::read(&document).unwrap_or_default();
+    if current != output.stdout {
+        bail!("docs/ERRORS.md is stale: write the output of `landfall errors` there");
+    }
+    Ok(())
+}
+
+fn unit() -> Result<()> {
+    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--exclude", "landfall-tests"]))?;
+    workspace::run(cargo().args(["test", "--quiet", "--package", "landfall-tests", "--lib", "--bins"]))
+}
+
+/// An end-to-end test of the `tests` crate; one at a time, since each wants both cores.
+fn end_to_end(test: &str) -> Result<()> {
+    let landfall = workspace::landfall()?;
+    workspace::run(
+        cargo()
+            .args(["test", "--quiet", "--package", "landfall-tests", "--test", test, "--", "--include-ignored", "--test-threads", "1"])
+            .env("LANDFALL_PROGRAM", landfall),
+    )
+}
+
+fn machines() -> Result<()> {
+    end_to_end("site")
+}
+
+fn assemble_images() -> Result<()> {
+    images::ensure_all()?;
+    Ok(())
+}
+
+fn cluster() -> Result<()> {
+    let binaries = images::ensure_all()?.binaries;
+    workspace::run(
+        cargo()
+            .args(["test", "--quiet", "--package", "landfall-lifecycle", "--test", "apiserver", "--", "--include-ignored"])
+            .env("LANDFALL_TEST_BINARIES", binaries),
+    )
+}
+
+fn vendor() -> Result<()> {
+    end_to_end("vendor")
+}
+
+fn site() -> Result<()> {
+    end_to_end("end_to_end")
+}

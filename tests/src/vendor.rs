@@ -1,0 +1,146 @@
+//! A vendor at work: real parts in a real registry on loopback, a development key, a lock, a bundle.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::cache::cache_root;
+use crate::registry::Registry;
+use crate::{images, workspace};
+
+/// Protects the development keys of tests and demo; it is public, as they are.
+pub const KEY_PASSWORD: &str = "development";
+
+/// A vendor with everything needed to lock and build.
+pub struct Vendor {
+    folder: PathBuf,
+    landfall: PathBuf,
+    binaries: PathBuf,
+    store: PathBuf,
+    registry: Registry,
+}
+
+impl Vendor {
+    /// Builds `landfall` and the real parts, serves them, and makes a development key in the folder unless it is there.
+    /// The content store is shared by all vendors of this machine, so a rebuild pulls nothing.
+    pub fn open(folder: &Path) -> Result<Self> {
+        Self::with_store(folder, &cache_root()?.join("vendor-store"))
+    }
+
+    /// The same with a content store of its own.
+    pub fn with_store(folder: &Path, store: &Path) -> Result<Self> {
+        let landfall = workspace::landfall()?;
+        let parts = images::ensure_all()?;
+        let registry = Registry::start(&parts.tree.root)?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let vendor = Self { folder: folder.into(), landfall, binaries: parts.binaries, store: store.into(), registry };
+        vendor.write_registries()?;
+        if !vendor.keys().join("cosign.key").exists() {
+            vendor.run(&["key", "new", "--development", "--output", &text(&vendor.keys())])?;
+        }
+        Ok(vendor)
+    }
+
+    /// The registry on loopback.
+    pub fn registry(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
+    /// The static `landfall`.
+    pub fn landfall(&self) -> &Path {
+        &self.landfall
+    }
+
+    /// Folder of the node pack's programs, `kubectl` among them.
+    pub fn binaries(&self) -> &Path {
+        &self.binaries
+    }
+
+    /// Folder with `cosign.key`, `cosign.pub` and `1.root.json`.
+    pub fn keys(&self) -> PathBuf {
+        self.folder.join("keys")
+    }
+
+    /// The resolved lock.
+    pub fn lock_file(&self) -> PathBuf {
+        self.folder.join("assembled.lock")
+    }
+
+    /// Where mirrors are configured.
+    pub fn registries_file(&self) -> PathBuf {
+        self.folder.join("registries.yaml")
+    }
+
+    /// The fingerprint of root document 1, as a person would read it from a letter.
+    pub fn fingerprint(&self) -> Result<String> {
+        let root = std::fs::read(self.keys().join("1.root.json")).context("the vendor has no root document")?;
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(root);
+        Ok(format!("sha256:{}", hex::encode(digest)))
+    }
+
+    /// A `landfall` command with the password of the keys.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.landfall);
+        command.args(arguments).env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD);
+        command
+    }
+
+    /// Runs `landfall`, which must succeed, its messages passed through.
+    pub fn run(&self, arguments: &[&str]) -> Result<()> {
+        workspace::run(self.command(arguments).stdout(std::process::Stdio::null()))
+    }
+
+    /// Runs `landfall --json`, which must succeed, and reads its report.
+    pub fn report(&self, arguments: &[&str]) -> Result<Value> {
+        let output = self.command(arguments).arg("--json").stderr(std::process::Stdio::inherit()).output()?;
+        ensure!(output.status.success(), "landfall {} ended with {}", arguments.join(" "), output.status);
+        serde_json::from_slice(&output.stdout).context("landfall printed no JSON")
+    }
+
+    /// Resolves the checked-in lock of assembled images against the registry.
+    pub fn lock(&self, release: &Path) -> Result<()> {
+        let checked_in = workspace::root().join("tests/images/assembled.lock");
+        let [release, checked_in, registries, output] =
+            [release, &checked_in, &self.registries_file(), &self.lock_file()].map(text);
+        self.run(&["lock", &release, "--lock", &checked_in, "--registries", &registries, "--output", &output])
+    }
+
+    /// The arguments of `landfall build` for a release, with whatever else is asked for.
+    pub fn build_arguments(&self, release: &Path, output: &Path, more: &[&str]) -> Vec<String> {
+        let (keys, kubectl) = (self.keys(), self.binaries.join("kubectl"));
+        let mut arguments = vec!["build".to_owned(), text(release)];
+        let options: [(&str, &Path); 7] = [
+            ("--lock", &self.lock_file()),
+            ("--registries", &self.registries_file()),
+            ("--key", &keys.join("cosign.key")),
+            ("--roots", &keys),
+            ("--output", output),
+            ("--store", &self.store),
+            ("--kubectl", &kubectl),
+        ];
+        for (option, value) in options {
+            arguments.extend([option.to_owned(), text(value)]);
+        }
+        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+        arguments
+    }
+
+    /// Builds a release into a folder, and returns the report.
+    pub fn build(&self, release: &Path, output: &Path, more: &[&str]) -> Result<Value> {
+        let arguments = self.build_arguments(release, output, more);
+        self.report(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a file of the test bench, made anew at each start")]
+    fn write_registries(&self) -> Result<()> {
+        let address = self.registry.address();
+        let text = format!("mirrors:\n  - host: \"*\"\n    endpoint: http://{address}\n    plainHttp: true\n");
+        std::fs::write(self.registries_file(), text).context("cannot write registries.yaml")
+    }
+}
+
+fn text(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
+}
