@@ -1,1 +1,215 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::Digest as _;
 
+use super::*;
+use crate::codes::Coded;
+use crate::error::Result;
+
+fn key() -> SigningKey {
+    SigningKey::generate(KeyKind::EcdsaP256).unwrap()
+}
+
+/// Contents of a root with these root keys and threshold; all other roles have the first key.
+fn contents(number: u64, keys: &[&SigningKey], threshold: u64) -> RootContents {
+    let public: Vec<PublicKey> = keys.iter().map(|key| key.public().clone()).collect();
+    RootContents { number, root: (public.clone(), threshold), ..RootContents::single(&public[0], true) }
+}
+
+fn root(contents: &RootContents, signers: &[&SigningKey], previous: Option<&Root>) -> Result<Root> {
+    let mut unsigned = UnsignedRoot::new(contents)?;
+    for signer in signers {
+        unsigned.sign(signer)?;
+    }
+    unsigned.finish(previous)
+}
+
+fn code<T: std::fmt::Debug>(result: Result<T>) -> &'static str {
+    result.unwrap_err().code().id
+}
+
+fn pin(root: &Root) -> TrustAnchor {
+    TrustAnchor::Root(root.bytes().to_vec())
+}
+
+#[test]
+fn keys_survive_encryption_and_pem() {
+    for kind in [KeyKind::EcdsaP256, KeyKind::Ed25519] {
+        let key = SigningKey::generate(kind).unwrap();
+        let signature = key.sign(b"message").unwrap();
+        assert!(key.public().verifies(b"message", &signature) && !key.public().verifies(b"other", &signature));
+        let pem = key.to_encrypted_pem(b"password").unwrap();
+        assert!(pem.starts_with("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"), "{pem}");
+        let again = SigningKey::from_encrypted_pem(pem.as_bytes(), b"password").unwrap();
+        assert_eq!(again.public(), key.public());
+        assert_eq!(code(SigningKey::from_encrypted_pem(pem.as_bytes(), b"wrong")), "LF1113");
+        assert_eq!(&PublicKey::from_pem("cosign.pub", &key.public().to_pem()).unwrap(), key.public());
+    }
+}
+
+#[test]
+fn a_public_key_has_one_encoding() {
+    let key = key();
+    let der = key.public().der().to_vec();
+    let mut compressed = der[..27].to_vec();
+    compressed[26] = 2 + (der[90] & 1);
+    compressed.extend_from_slice(&der[27..59]);
+    for bad in [&der[..90], &[der.clone(), vec![0]].concat(), &compressed, b""] {
+        assert_eq!(code(PublicKey::from_der("x", bad)), "LF1112");
+    }
+    assert_eq!(code(PublicKey::from_pem("x", "-----BEGIN PUBLIC KEY-----\n!\n-----END PUBLIC KEY-----")), "LF1112");
+}
+
+#[test]
+fn fingerprints_are_typed_strictly() {
+    let text = format!("sha256:{}", "ab".repeat(32));
+    assert!(TrustAnchor::fingerprint(&text).is_ok() && TrustAnchor::fingerprint(&format!(" {text}\n")).is_ok());
+    for bad in ["", "ab", &text[..70], &text.to_uppercase(), &text[7..], &text.replace("sha256", "sha512")] {
+        assert_eq!(code(TrustAnchor::fingerprint(bad)), "LF1102", "{bad}");
+    }
+}
+
+#[test]
+fn a_hundred_rotations_are_walked() {
+    let keys: Vec<SigningKey> = (0..101).map(|_| SigningKey::generate(KeyKind::Ed25519).unwrap()).collect();
+    let mut chain = vec![root(&contents(1, &[&keys[0]], 1), &[&keys[0]], None).unwrap()];
+    for number in 1..=100 {
+        let next = contents(number as u64 + 1, &[&keys[number]], 1);
+        chain.push(root(&next, &[&keys[number - 1], &keys[number]], chain.last()).unwrap());
+    }
+    let fingerprint = TrustAnchor::Fingerprint(chain[0].fingerprint());
+    for (anchor, pinned) in [(fingerprint, 1), (pin(&chain[0]), 1), (pin(&chain[60]), 61), (pin(&chain[100]), 101)] {
+        let trusted = walk(&anchor, &chain).unwrap();
+        assert_eq!((trusted.root().number(), trusted.pinned_number()), (101, pinned));
+        assert!(trusted.development());
+    }
+    let trusted = walk(&pin(&chain[60]), &chain[..5]).unwrap();
+    assert_eq!(trusted.root().number(), 61, "an older bundle does not take a site's newer root away");
+    assert_eq!(code(walk(&pin(&chain[0]), &chain[1..])), "LF1108");
+    let gap = [&chain[..3], &chain[4..]].concat();
+    assert_eq!(code(walk(&pin(&chain[0]), &gap)), "LF1108");
+    assert_eq!(code(walk(&TrustAnchor::Fingerprint(chain[1].fingerprint()), &chain)), "LF1103");
+    assert_eq!(code(walk(&TrustAnchor::Fingerprint(chain[0].fingerprint()), &[])), "LF1103");
+}
+
+#[test]
+fn a_rotation_needs_both_thresholds_and_distinct_keys() {
+    let [one, two, three, four] = [key(), key(), key(), key()];
+    let first = root(&contents(1, &[&one, &two, &three], 2), &[&one, &two], None).unwrap();
+    let next = |signers: &[&SigningKey]| root(&contents(2, &[&three, &four], 2), signers, Some(&first));
+    assert!(next(&[&one, &three, &four]).is_ok());
+    assert_eq!(code(next(&[&three, &four])), "LF1108", "one of the two old keys is missing");
+    assert_eq!(code(next(&[&one, &two, &three])), "LF1108", "one of the two new keys is missing");
+    assert_eq!(code(next(&[&one, &one, &three, &four, &key()])), "LF1108", "a stranger signed too");
+    assert_eq!(code(root(&contents(1, &[&one, &two], 2), &[&one, &one], None)), "LF1107", "one key counts once");
+    assert_eq!(code(root(&contents(1, &[&one], 1), &[], None)), "LF1104");
+    assert_eq!(code(root(&contents(3, &[&one, &two], 2), &[&one, &two], Some(&first))), "LF1108", "exactly one more");
+    let production = RootContents { development: false, ..contents(2, &[&one, &two], 2) };
+    assert_eq!(code(root(&production, &[&one, &two], Some(&first))), "LF1108", "development stays development");
+}
+
+#[test]
+fn another_root_of_the_same_number_is_refused() {
+    let [one, two] = [key(), key()];
+    let first = root(&contents(1, &[&one], 1), &[&one], None).unwrap();
+    let second = root(&contents(2, &[&one], 1), &[&one], Some(&first)).unwrap();
+    let fork = root(&contents(2, &[&two], 1), &[&one, &two], Some(&first)).unwrap();
+    assert_eq!(code(walk(&pin(&second), &[first.clone(), fork])), "LF1109");
+    let other = root(&contents(1, &[&two], 1), &[&two], None).unwrap();
+    assert_eq!(code(walk(&pin(&other), &[first])), "LF1109");
+}
+
+#[test]
+fn roots_that_contradict_themselves_are_refused() {
+    let [one, two] = [key(), key()];
+    for bad in
+        [contents(0, &[&one], 1), contents(1, &[&one], 0), contents(1, &[&one, &one], 2), contents(1, &[&one], 2)]
+    {
+        assert_eq!(code(UnsignedRoot::new(&bad)), "LF1110", "{bad:?}");
+    }
+    let good = root(&contents(1, &[&one, &two], 2), &[&one, &two], None).unwrap();
+    let text = String::from_utf8(good.bytes().to_vec()).unwrap();
+    let ids = {
+        let mut ids = [one.public().id().to_string(), two.public().id().to_string()];
+        ids.sort();
+        ids
+    };
+    let read = |text: String| code(Root::read("1.root.json", text.as_bytes()));
+    let pair = format!("\"{}\",\"{}\"", ids[0], ids[1]);
+    assert_eq!(read(text.replace(&pair, &format!("\"{}\",\"{}\"", ids[0], ids[0]))), "LF1110");
+    assert_eq!(read(text.replace(&pair, &format!("\"{}\",\"{}\"", ids[1], ids[0]))), "LF1110");
+    let ders = [one.public(), two.public()].map(|key| STANDARD.encode(key.der()));
+    assert_eq!(read(text.replace(&ders[0], &ders[1])), "LF1110", "a key under another id");
+    assert_eq!(read(text.replace(&ders[0], &ders[0].to_lowercase())), "LF1112");
+    assert_eq!(read(text.replace("landfall.dev/root/1", "landfall.dev/bundle/1")), "LF1013");
+    assert_eq!(read(text.replace("\"development\":true", "\"aaa\":1,\"development\":true")), "LF1012");
+    assert_eq!(read(text.replace("\"development\":true", "\"development\":true,\"development\":true")), "LF1010");
+    assert_eq!(read(format!("{text}\n")), "LF1011");
+}
+
+#[test]
+fn every_flipped_bit_of_a_chain_is_refused() {
+    let keys = [key(), key()];
+    let first = root(&contents(1, &[&keys[0]], 1), &[&keys[0]], None).unwrap();
+    let second = root(&contents(2, &[&keys[1]], 1), &[&keys[0], &keys[1]], Some(&first)).unwrap();
+    let chain = [first, second];
+    for anchor in [pin(&chain[0]), pin(&chain[1]), TrustAnchor::Fingerprint(chain[0].fingerprint())] {
+        assert!(walk(&anchor, &chain).is_ok());
+        for index in 0..2 {
+            for byte in 0..chain[index].bytes().len() {
+                let mut bytes = chain[index].bytes().to_vec();
+                bytes[byte] ^= 1 << (byte % 8);
+                let refused = Root::read("a root", &bytes).and_then(|root| {
+                    let mut chain = chain.clone();
+                    chain[index] = root;
+                    walk(&anchor, &chain)
+                });
+                assert!(refused.is_err(), "byte {byte} of document {} is free", index + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn roles_are_kept_apart() {
+    let [owner, releaser] = [key(), key()];
+    let mut roles = contents(1, &[&owner], 1);
+    roles.release = (vec![releaser.public().clone()], 1);
+    let root = root(&roles, &[&owner], None).unwrap();
+    let verify = |role, key: &SigningKey| {
+        let signature = key.sign(b"message").unwrap();
+        root.verify(role, "x.json", b"message", &[(key.public().id(), &signature)])
+    };
+    assert!(verify(Role::Release, &releaser).is_ok() && verify(Role::License, &owner).is_ok());
+    assert_eq!(code(verify(Role::Release, &owner)), "LF1105");
+    assert_eq!(code(verify(Role::Revocation, &releaser)), "LF1105");
+    assert_eq!(code(root.verify(Role::Release, "x.json", b"message", &[])), "LF1104");
+    let twice = releaser.sign(b"message").unwrap();
+    let id = releaser.public().id();
+    assert_eq!(code(root.verify(Role::Release, "x.json", b"other", &[(id, &twice)])), "LF1106");
+}
+
+#[test]
+fn sigstore_bundles_have_one_encoding_and_others_are_imported() {
+    let key = key();
+    let message = b"{}";
+    let file = SignatureFile::sign(&key, message).unwrap();
+    let name = signature_file_name(file.key());
+    let bytes = file.to_bytes(message).unwrap();
+    assert_eq!(SignatureFile::read(&name, &bytes, message).unwrap(), file);
+    assert_eq!(code(SignatureFile::read("signatures/x.sigstore.json", &bytes, message)), "LF1111");
+    assert_eq!(code(SignatureFile::read(&name, &bytes, b"other")), "LF1111");
+
+    let hint = STANDARD.encode(sha2::Sha256::digest(key.public().der()));
+    let digest = STANDARD.encode(sha2::Sha256::digest(message));
+    let signature = STANDARD.encode(file.signature());
+    let foreign = format!(
+        r#"{{ "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+            "verificationMaterial": {{ "publicKey": {{ "hint": "{hint}" }}, "tlogEntries": [{{ "logIndex": "1" }}] }},
+            "messageSignature": {{ "messageDigest": {{ "algorithm": "SHA2_256", "digest": "{digest}" }},
+            "signature": "{signature}" }} }}"#
+    );
+    assert_eq!(SignatureFile::import("cosign.bundle", foreign.as_bytes(), message).unwrap(), file);
+    assert_eq!(code(SignatureFile::read(&name, foreign.as_bytes(), message)), "LF1111");
+    assert_eq!(code(SignatureFile::import("x", b"{}", message)), "LF1111");
+}
