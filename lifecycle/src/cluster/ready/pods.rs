@@ -103,7 +103,11 @@ impl fmt::Display for PodReason {
                 if let Some(cause) = cause {
                     write!(formatter, " ({cause})")?;
                 }
-                if *restarts > 0 { write!(formatter, " and was started again {restarts} times") } else { Ok(()) }
+                match restarts {
+                    0 => Ok(()),
+                    1 => formatter.write_str(" and was started again"),
+                    many => write!(formatter, " and was started again {many} times"),
+                }
             }
             Self::CannotStart { container, message } => write!(formatter, "container {container} cannot start: {message}"),
             Self::Waiting { container, state } => write!(formatter, "container {container} waits: {state}"),
