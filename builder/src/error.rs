@@ -16,6 +16,9 @@ pub enum BuildError {
     /// Found where bytes live: the store, the bundle's parts.
     #[error(transparent)]
     Media(#[from] MediaError),
+    /// Found by the format: keys, roots, the head.
+    #[error(transparent)]
+    Format(#[from] landfall_bundle_spec::Error),
 }
 
 /// What failed, where, and why.
@@ -121,6 +124,7 @@ impl Coded for BuildError {
         match self {
             Self::Failed(failure) => failure.code,
             Self::Media(error) => error.code(),
+            Self::Format(error) => error.code(),
         }
     }
 
@@ -128,6 +132,7 @@ impl Coded for BuildError {
         match self {
             Self::Failed(failure) => failure.hint.clone(),
             Self::Media(error) => Coded::hint(error),
+            Self::Format(error) => Coded::hint(error),
         }
     }
 }

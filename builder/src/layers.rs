@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use landfall_bundle_spec::blobs::LayerContents;
 use landfall_bundle_spec::{Sha256, codes};
 use landfall_media::durable;
 use landfall_media::store::ContentStore;
@@ -15,17 +16,6 @@ use crate::error::{BuildError, Result};
 const RECORD_TYPE: &str = "landfall.dev/layer/1";
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// What is known of a layer after it was decompressed once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LayerFacts {
-    /// SHA-256 of the unpacked tar.
-    pub diff_id: Sha256,
-    /// Bytes of its files.
-    pub unpacked_bytes: u64,
-    /// Its files, folders and links.
-    pub inodes: u64,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {
@@ -36,10 +26,10 @@ struct Record {
     inodes: u64,
 }
 
-/// The facts of a layer: from its record, or by decompressing it now and writing the record, synced.
+/// What a layer unpacks to: from its record, or by decompressing it now and writing the record, synced.
 ///
 /// `diff_id` is what the image's configuration says; other bytes are refused.
-pub fn facts(store: &ContentStore, layer: Sha256, media_type: &str, diff_id: Sha256) -> Result<LayerFacts> {
+pub fn facts(store: &ContentStore, layer: Sha256, media_type: &str, diff_id: Sha256) -> Result<LayerContents> {
     let path = record_path(store, layer);
     let facts = match read_record(&path) {
         Some(facts) => facts,
@@ -73,13 +63,13 @@ fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
 }
 
 /// A record that cannot be read is made anew.
-fn read_record(path: &std::path::Path) -> Option<LayerFacts> {
+fn read_record(path: &std::path::Path) -> Option<LayerContents> {
     let record: Record = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
     let Record { record_type, diff_id, unpacked_bytes, inodes } = record;
-    (record_type == RECORD_TYPE).then_some(LayerFacts { diff_id, unpacked_bytes, inodes })
+    (record_type == RECORD_TYPE).then_some(LayerContents { diff_id, unpacked_bytes, inodes })
 }
 
-fn count(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<LayerFacts> {
+fn count(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<LayerContents> {
     let unreadable = |error: io::Error| {
         BuildError::new(codes::ARTIFACT_INVALID, format!("layer {layer} cannot be unpacked")).because(error)
     };
@@ -100,7 +90,7 @@ fn count(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<LayerF
     }
     // What follows the last entry belongs to the digest as well.
     io::copy(&mut hashing, &mut io::sink()).map_err(unreadable)?;
-    Ok(LayerFacts { diff_id: Sha256(hashing.hasher.finalize().into()), unpacked_bytes, inodes })
+    Ok(LayerContents { diff_id: Sha256(hashing.hasher.finalize().into()), unpacked_bytes, inodes })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +148,7 @@ mod tests {
         let layer = store.ingest_bytes(&encoder.finish().expect("compressed")).expect("ingested").sha256;
 
         let found = facts(&store, layer, GZIP, diff_id).expect("facts");
-        assert_eq!(found, LayerFacts { diff_id, unpacked_bytes: 10, inodes: 2 });
+        assert_eq!(found, LayerContents { diff_id, unpacked_bytes: 10, inodes: 2 });
         fs_err::remove_file(store.path(layer)).expect("removed");
         assert_eq!(facts(&store, layer, GZIP, diff_id).expect("from the record"), found);
         assert!(facts(&store, layer, GZIP, Sha256([0; 32])).is_err());

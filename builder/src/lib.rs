@@ -1,11 +1,43 @@
 //! The vendor's side: release definitions and locks, fetching from registries, rendering, packing.
+//!
+//! ```text
+//! release.yaml ─┬─ definition ── render ──┐
+//! images.lock ──┴─ lock ───────── inputs ─┴─ fetch (content store) ── sign ── pack (media) ── bundle
+//! ```
 
 pub mod definition;
 pub mod error;
 pub mod fetch;
-pub mod layers;
+mod layers;
 pub mod lock;
+pub mod options;
+pub mod pack;
 pub mod reference;
 pub mod render;
 
 pub use error::{BuildError, Place};
+pub use lock::LockReport;
+pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
+pub use pack::BuildReport;
+
+use landfall_bundle_spec::codes;
+use landfall_bundle_spec::trust::SigningKey;
+use landfall_media::progress::Progress;
+
+/// `landfall lock`: resolves the lock of a release and writes it, synced. Blocks; not to be called from async code.
+pub fn lock(options: &LockOptions, progress: &dyn Progress) -> error::Result<LockReport> {
+    runtime()?.block_on(lock::update(options, progress))
+}
+
+/// `landfall build`: builds a release into a signed bundle, synced and read back. Blocks; not to be called from async
+/// code.
+pub fn build(options: &BuildOptions, key: &SigningKey, progress: &dyn Progress) -> error::Result<BuildReport> {
+    runtime()?.block_on(pack::build(options, key, progress))
+}
+
+fn runtime() -> error::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| BuildError::new(codes::BUILD_INTERRUPTED, "threads cannot be started").because(error))
+}

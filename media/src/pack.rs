@@ -16,14 +16,14 @@ use crate::store::ContentStore;
 use crate::verify::verify;
 
 /// Where a bundle is written to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Output<'a> {
     /// The folder: on the stick, as a rule.
     pub folder: &'a Path,
     /// Most bytes of a part; one file without.
     pub part_bytes: Option<u64>,
-    /// Small files that belong beside it, such as the transfer sheet: names and bytes.
-    pub others: &'a [(String, Vec<u8>)],
+    /// Makes the small files that belong beside it, such as the transfer sheet, from what was written: names and bytes.
+    pub others: &'a dyn Fn(&[WrittenFile]) -> Vec<(String, Vec<u8>)>,
 }
 
 /// Writes a bundle, syncs it, reads it back from the stick and only then gives its files their names. All the blobs of

@@ -162,7 +162,11 @@ impl Parts {
 
     /// Gives the parts their names and writes `NAME.head`, other files and `SHA256SUMS` beside them. On return all of it
     /// is on the disk.
-    pub fn publish(mut self, head: &[u8], others: &[(String, Vec<u8>)]) -> Result<Vec<WrittenFile>> {
+    pub fn publish(
+        mut self,
+        head: &[u8],
+        others: &dyn Fn(&[WrittenFile]) -> Vec<(String, Vec<u8>)>,
+    ) -> Result<Vec<WrittenFile>> {
         let folder = self.written.folder.clone();
         let mut files = self.written.files.clone();
         for file in &files {
@@ -170,7 +174,8 @@ impl Parts {
         }
         self.written.begun.clear();
         let head = (self.stem.file(FileKind::Head), head.to_vec());
-        for (name, bytes) in std::iter::once(&head).chain(others) {
+        let others = others(&files);
+        for (name, bytes) in std::iter::once(&head).chain(&others) {
             durable::write_file(&folder.join(name), bytes, 0o644)?;
             self.counters.add_written(bytes.len());
             let sha256 = Sha256(sha2::Sha256::digest(bytes).into());

@@ -120,6 +120,10 @@ impl Checked<'_> {
         }
         for (index, pack) in self.release.node_packs.iter().enumerate() {
             let field = format!("nodePacks[{index}]");
+            if !is_minor(&pack.kubernetes.value) {
+                let what = format!("`{}` is not a minor version such as v1.36", pack.kubernetes.value);
+                return Err(self.invalid(&pack.kubernetes, format!("{field}.kubernetes"), what));
+            }
             for (number, name) in pack.artifacts.iter().enumerate() {
                 let field = format!("{field}.artifacts[{number}]");
                 if self.artifact_kind(name, &field)? != ArtifactKind::Node {
@@ -244,6 +248,11 @@ pub fn role_name(role: NodeImage) -> &'static str {
         NodeImage::Pause => "pause",
         NodeImage::Registry => "registry",
     }
+}
+
+fn is_minor(version: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    version.strip_prefix('v').and_then(|rest| rest.split_once('.')).is_some_and(|(major, minor)| number(major) && number(minor))
 }
 
 fn is_label(name: &str) -> bool {

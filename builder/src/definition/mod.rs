@@ -88,7 +88,7 @@ pub struct Requirements {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodePackDefinition {
-    /// Kubernetes version, as `v1.36.3`.
+    /// Kubernetes minor version, as `v1.36`; the lock pins the patch version.
     pub kubernetes: Spanned<String>,
     /// Names of artifacts of kind `node`.
     pub artifacts: Vec<Spanned<String>>,

@@ -1,6 +1,7 @@
 //! One client per registry, with the credentials of the Docker configuration; failures told apart by what can be done.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
@@ -65,14 +66,15 @@ pub(super) struct BlobBytes {
 }
 
 impl Client {
-    /// A client that reaches registries as configured.
-    pub fn new(registries: Registries, docker: DockerConfiguration, retry: Retry) -> Self {
-        Self { registries, docker, retry, clients: Mutex::new(HashMap::new()) }
+    /// A client with the registries file, where one is given, and the Docker configuration of this user.
+    pub fn configured(registries: Option<&Path>) -> Result<Self> {
+        let registries = registries.map_or_else(|| Ok(Registries::default()), Registries::read)?;
+        Ok(Self::new(registries, DockerConfiguration::load()?, Retry::default()))
     }
 
-    /// How transfers are tried again.
-    pub(super) fn retry(&self) -> Retry {
-        self.retry
+    /// A client that reaches registries so.
+    pub fn new(registries: Registries, docker: DockerConfiguration, retry: Retry) -> Self {
+        Self { registries, docker, retry, clients: Mutex::new(HashMap::new()) }
     }
 
     /// Fetches a manifest by its digest where the reference has one, else by its tag, and checks what comes.

@@ -2,7 +2,8 @@
 
 mod edit;
 mod field;
-pub mod resolve;
+mod command;
+mod resolve;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use landfall_bundle_spec::{Sha256, codes};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+pub use command::{LockReport, update};
 pub use field::{Field, IndexField};
 
 use crate::definition::yaml_text;

@@ -18,20 +18,18 @@ pub struct Kubectl {
     path: PathBuf,
 }
 
-/// Finds kubectl where it is given, else in the folders of PATH.
-pub fn find(given: Option<&Path>) -> Result<Kubectl> {
-    if let Some(path) = given {
-        if path.is_file() {
-            return Ok(Kubectl { path: path.to_owned() });
-        }
-        return Err(BuildError::at(codes::TOOL_MISSING, Place::file(path), "there is no kubectl"));
+/// Finds kubectl: a path is taken as it is, a bare name is looked up in the folders of PATH.
+pub fn find(kubectl: &Path) -> Result<Kubectl> {
+    let missing = |what| BuildError::at(codes::TOOL_MISSING, Place::file(kubectl), what);
+    if kubectl.components().count() > 1 {
+        return if kubectl.is_file() { Ok(Kubectl { path: kubectl.to_owned() }) } else { Err(missing("there is no kubectl")) };
     }
     let folders = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders)
-        .map(|folder| folder.join("kubectl"))
+        .map(|folder| folder.join(kubectl))
         .find(|path| path.is_file())
         .map(|path| Kubectl { path })
-        .ok_or_else(|| BuildError::new(codes::TOOL_MISSING, "kubectl is not in PATH; it renders the manifests"))
+        .ok_or_else(|| missing("is in no folder of PATH; it renders the manifests"))
 }
 
 impl Kubectl {

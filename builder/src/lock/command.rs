@@ -1,0 +1,67 @@
+//! `landfall lock`: reads the lock of a release, resolves it, and writes it back.
+
+use std::path::PathBuf;
+
+use landfall_bundle_spec::{Coded as _, codes};
+use landfall_media::durable;
+use landfall_media::progress::Progress;
+use serde::Serialize;
+
+use super::resolve::{Resolution, resolve};
+use super::{List, Lock};
+use crate::definition;
+use crate::error::{BuildError, Place, Result};
+use crate::fetch::Client;
+use crate::options::LockOptions;
+
+/// What `landfall lock` did.
+#[derive(Debug, Clone, Serialize)]
+pub struct LockReport {
+    /// The file that was written, synced.
+    pub lock: PathBuf,
+    /// Entries that were unresolved and are resolved now.
+    pub resolved: usize,
+    /// All entries.
+    pub entries: usize,
+}
+
+/// Resolves the lock of a release. What could be resolved is written even where the rest could not.
+pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<LockReport> {
+    let definition = definition::read(&options.source.release)?;
+    let path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
+    let lock = Lock::read(&path)?;
+    let client = Client::configured(options.source.registries.as_deref())?;
+    let resolution = resolve(&lock, &client, progress).await;
+    let output = options.output.clone().unwrap_or_else(|| path.clone());
+    // What is written must be readable: a lock is never left worse than it was.
+    Lock::parse(&output, resolution.text.clone())?;
+    durable::write_file(&output, resolution.text.as_bytes(), 0o644)?;
+    let entries = [List::Images, List::Artifacts].into_iter().map(|list| lock.list(list).len()).sum();
+    match failure(&lock, &resolution) {
+        Some(error) => Err(error),
+        None => Ok(LockReport { lock: output, resolved: resolution.resolved, entries }),
+    }
+}
+
+/// One error that names every entry that is still open.
+fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError> {
+    let first = resolution.failures.first()?;
+    let failures = resolution.failures.iter();
+    let lines: Vec<_> = failures
+        .map(|error| {
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("\n  {error}{cause}")
+        })
+        .collect();
+    let what = format!("{} could not be resolved:{}", entries(lines.len()), lines.concat());
+    Some(BuildError::at(most_serious(resolution).unwrap_or_else(|| first.code()), Place::file(&lock.path), what))
+}
+
+/// A failure that a person must act on hides one that may pass.
+fn most_serious(resolution: &Resolution) -> Option<landfall_bundle_spec::Code> {
+    resolution.failures.iter().map(landfall_bundle_spec::Coded::code).find(|code| *code != codes::FETCH_FAILED)
+}
+
+fn entries(count: usize) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
+}

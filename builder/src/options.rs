@@ -1,0 +1,56 @@
+//! What commands of the vendor's side are told, as resolved values.
+
+use std::path::PathBuf;
+
+/// Where a release's inputs come from.
+#[derive(Debug, Clone)]
+pub struct SourceOptions {
+    /// The release definition, or its folder.
+    pub release: PathBuf,
+    /// The lock, instead of the one that the definition names.
+    pub lock: Option<PathBuf>,
+    /// The registries file, instead of upstream's registries.
+    pub registries: Option<PathBuf>,
+}
+
+/// What `landfall lock` is told.
+#[derive(Debug, Clone)]
+pub struct LockOptions {
+    /// Definition, lock and registries.
+    pub source: SourceOptions,
+    /// File that receives the lock, instead of the one it was read from.
+    pub output: Option<PathBuf>,
+}
+
+/// Where a bundle goes.
+#[derive(Debug, Clone)]
+pub enum BuildOutput {
+    /// A folder, which also receives the head, `SHA256SUMS` and the transfer sheet.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Most bytes of a part; one file without.
+        part_bytes: Option<u64>,
+    },
+    /// Standard output, which receives the bundle alone.
+    Stdout,
+}
+
+/// What `landfall build` is told, apart from the key.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Definition, lock and registries.
+    pub source: SourceOptions,
+    /// Folder with the root documents.
+    pub roots: PathBuf,
+    /// The vendor's content store; a rebuild fetches only what is new.
+    pub store: PathBuf,
+    /// The static `landfall` that travels in the bundle.
+    pub installer: PathBuf,
+    /// The kubectl that renders: a path, or a name that is looked up in PATH.
+    pub kubectl: PathBuf,
+    /// Where the bundle goes.
+    pub output: BuildOutput,
+    /// When it is built, in UTC: `2026-11-20T08:16:00Z`.
+    pub built_at: String,
+}

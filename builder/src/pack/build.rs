@@ -1,0 +1,214 @@
+//! `landfall build`: reads, renders, fetches, signs, and only then writes.
+
+use std::collections::BTreeMap;
+
+use landfall_bundle_spec::codes;
+use landfall_bundle_spec::head::{Identity, UnsignedHead};
+use landfall_bundle_spec::release::ReleaseDocument;
+use landfall_bundle_spec::trust::{Root, SigningKey};
+use landfall_media::Payload;
+use landfall_media::counters::{Counters, Totals};
+use landfall_media::pack::{Output, pack, pack_to_stream};
+use landfall_media::parts::WrittenFile;
+use landfall_media::progress::{Event, Progress};
+use landfall_media::store::ContentStore;
+use serde::Serialize;
+
+use super::contents::{Contents, contents, placed};
+use super::inputs::{Inputs, inputs};
+use super::order::order;
+use super::roots::read_roots;
+use super::sheet::{Sheet, SheetFile};
+use crate::definition::{self, Definition};
+use crate::error::{BuildError, Place, Result};
+use crate::fetch::{self, Client, Fetched};
+use crate::lock::{Lock, Pin};
+use crate::options::{BuildOptions, BuildOutput};
+use crate::render::{self, Rendered};
+
+/// A file of the bundle.
+#[derive(Debug, Clone, Serialize)]
+pub struct BuiltFile {
+    /// Its name in the output folder.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: landfall_bundle_spec::Sha256,
+}
+
+/// What `landfall build` did.
+#[derive(Debug, Clone, Serialize)]
+pub struct BuildReport {
+    /// Name of the release.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Id of the bundle.
+    pub id: landfall_bundle_spec::Sha256,
+    /// The files, synced and read back; none where the bundle went to standard output.
+    pub files: Vec<BuiltFile>,
+    /// Bytes of the bundle as one stream.
+    pub total_bytes: u64,
+    /// Container images inside.
+    pub images: usize,
+    /// Artifacts inside.
+    pub artifacts: usize,
+    /// Fingerprint of root document 1.
+    pub fingerprint: landfall_bundle_spec::Sha256,
+    /// Whether the root is for development only.
+    pub development: bool,
+    /// What packing read from the content store.
+    pub store_bytes: Totals,
+    /// What packing wrote to the media, and read back.
+    pub media_bytes: Totals,
+}
+
+/// A release that was read, looked up in its lock and rendered: nothing was fetched for it yet.
+struct Prepared {
+    definition: Definition,
+    lock: Lock,
+    inputs: Inputs,
+    components: Vec<Rendered>,
+    roots: Vec<Root>,
+}
+
+/// Builds a bundle. Nothing is written to the output before everything is checked, fetched and signed.
+pub async fn build(options: &BuildOptions, key: &SigningKey, progress: &dyn Progress) -> Result<BuildReport> {
+    let prepared = prepare(options, key, progress)?;
+    let client = Client::configured(options.source.registries.as_deref())?;
+    let store = ContentStore::at(&options.store);
+    store.sweep(false)?;
+    let Inputs { images, artifacts, .. } = &prepared.inputs;
+    let platform = &prepared.definition.release.platform.value;
+    let fetched = fetch::fetch(&client, &store, platform, images, artifacts, progress).await?;
+    let assembled = assembled(&prepared, &fetched)?;
+    let made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled)?;
+    progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
+    let payload = sign(options, &prepared, &store, &fetched, &made, key)?;
+    progress.event(Event::PhaseDone);
+    write(options, &prepared, &payload, &made.release, progress)
+}
+
+fn prepare(options: &BuildOptions, key: &SigningKey, progress: &dyn Progress) -> Result<Prepared> {
+    let definition = definition::read(&options.source.release)?;
+    let lock_path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
+    let lock = Lock::read(&lock_path)?;
+    let roots = read_roots(&options.roots, key)?;
+    if lock.document.assembled {
+        refuse_assembled(&roots, &lock, "its images were assembled for tests")?;
+    }
+    let kubectl = render::find_kubectl(&options.kubectl)?;
+    progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
+    let mut components = render::render(&definition, &kubectl)?;
+    render::check_values(&definition, &components)?;
+    let inputs = inputs(&definition, &lock, &components)?;
+    for component in &mut components {
+        render::bind(&definition, component, &inputs.written)?;
+        render::scan(component, component.index, &lock)?;
+    }
+    progress.event(Event::PhaseDone);
+    Ok(Prepared { definition, lock, inputs, components, roots })
+}
+
+fn refuse_assembled(roots: &[Root], lock: &Lock, what: &str) -> Result<()> {
+    if roots.last().is_some_and(Root::development) {
+        return Ok(());
+    }
+    let what = format!("{what}, and the root is not marked as for development");
+    Err(BuildError::at(codes::ASSEMBLED_UNDER_RELEASE_KEY, Place::file(&lock.path), what))
+}
+
+/// Whether anything was assembled for tests: what the lock says, or what a manifest says of itself.
+fn assembled(prepared: &Prepared, fetched: &Fetched) -> Result<bool> {
+    let found = fetched.assembled();
+    if !found.is_empty() {
+        let names: Vec<_> = found.iter().map(ToString::to_string).collect();
+        refuse_assembled(&prepared.roots, &prepared.lock, &format!("assembled for tests were {}", names.join(", ")))?;
+    }
+    Ok(prepared.lock.document.assembled || !found.is_empty())
+}
+
+fn sign(
+    options: &BuildOptions,
+    prepared: &Prepared,
+    store: &ContentStore,
+    fetched: &Fetched,
+    made: &Contents,
+    key: &SigningKey,
+) -> Result<Payload> {
+    let placed = placed(store, &made.release, &options.installer)?;
+    let order = order(store, &placed, &made.release, &fetched.images)?;
+    let chunks: Vec<_> = order.chunks.iter().map(Vec::as_slice).collect();
+    let identity = identity(options, &made.release);
+    let mut head = UnsignedHead::new(&identity, made.documents.clone(), &order.blobs, &chunks)?;
+    head.sign(key)?;
+    Ok(Payload::from(head.signed(&prepared.roots)?.into_verified()))
+}
+
+fn identity(options: &BuildOptions, release: &ReleaseDocument) -> Identity {
+    Identity {
+        name: release.name.clone(),
+        version: release.version.clone(),
+        counter: release.counter,
+        built_at: options.built_at.clone(),
+    }
+}
+
+fn write(
+    options: &BuildOptions,
+    prepared: &Prepared,
+    payload: &Payload,
+    release: &ReleaseDocument,
+    progress: &dyn Progress,
+) -> Result<BuildReport> {
+    let store = ContentStore::counted(&options.store, Counters::new());
+    let media = Counters::new();
+    let verified = payload.verified();
+    let trusted = verified.trusted();
+    let licenses = licenses(prepared);
+    let identity = identity(options, release);
+    let fingerprint = prepared.roots[0].fingerprint();
+    let sheet = |files: &[WrittenFile]| {
+        let files: Vec<_> = files.iter().map(|file| SheetFile { name: file.name.clone(), size: file.size, sha256: file.sha256 }).collect();
+        let sheet = Sheet {
+            identity: &identity,
+            id: verified.id(),
+            fingerprint,
+            development: trusted.development(),
+            signers: verified.signers().iter().map(ToString::to_string).collect(),
+            release,
+            licenses: &licenses,
+            files: &files,
+        };
+        vec![(format!("{}.html", verified.bundle_name().stem()), sheet.html().into_bytes())]
+    };
+    let files = match &options.output {
+        BuildOutput::Folder { path, part_bytes } => {
+            let output = Output { folder: path, part_bytes: *part_bytes, others: &sheet };
+            pack(payload, &store, output, &media, progress)?
+        }
+        BuildOutput::Stdout => {
+            pack_to_stream(payload, &store, &mut std::io::stdout().lock(), &media, progress)?;
+            Vec::new()
+        }
+    };
+    Ok(BuildReport {
+        name: release.name.clone(),
+        version: release.version.clone(),
+        id: verified.id(),
+        files: files.into_iter().map(|file| BuiltFile { name: file.name, size: file.size, sha256: file.sha256 }).collect(),
+        total_bytes: payload.layout().total_bytes(),
+        images: release.images.len(),
+        artifacts: release.artifacts.len(),
+        fingerprint,
+        development: trusted.development(),
+        store_bytes: store.counters().totals(),
+        media_bytes: media.totals(),
+    })
+}
+
+fn licenses(prepared: &Prepared) -> BTreeMap<String, String> {
+    let license = |pin: &Pin| Some((pin.reference.to_string(), pin.license.clone()?));
+    prepared.inputs.images.iter().chain(&prepared.inputs.artifacts).filter_map(license).collect()
+}

@@ -1,0 +1,189 @@
+//! The documents of the head, and the three files with places of their own.
+
+use landfall_bundle_spec::blobs::Place;
+use landfall_bundle_spec::codes;
+use landfall_bundle_spec::head::NewDocument;
+use landfall_bundle_spec::release::{
+    ArtifactMount, ComponentEntry, Descriptor, GeneratedSecret, ImageEntry, NodePack, RELEASE_DOCUMENT_NAME,
+    RELEASE_DOCUMENT_TYPE, ReleaseDocument, Requirements, SITE_SCHEMA_NAME, SiteValue, ValueTarget,
+};
+use landfall_bundle_spec::to_canonical;
+use landfall_media::store::ContentStore;
+use serde_json::json;
+
+use super::artifact;
+use super::inputs::Inputs;
+use super::order::Placed;
+use crate::definition::{ComponentDefinition, Definition};
+use crate::error::{BuildError, Result};
+use crate::fetch::{Fetched, FetchedImage};
+use crate::render::{self, Rendered};
+
+const BINARY: &str = "application/octet-stream";
+const JSON: &str = "application/json";
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const REFERENCE_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// Everything of a release but the blobs that were fetched.
+#[derive(Debug)]
+pub struct Contents {
+    /// The release as the planner reads it.
+    pub release: ReleaseDocument,
+    /// The small documents of the head.
+    pub documents: Vec<NewDocument>,
+}
+
+/// Makes the documents from the definition, the objects bound to digests, and what was fetched.
+pub fn contents(
+    definition: &Definition,
+    inputs: &Inputs,
+    components: &[Rendered],
+    fetched: &Fetched,
+    assembled: bool,
+) -> Result<Contents> {
+    let release = &definition.release;
+    let entries = components.iter().map(|rendered| component(&release.components[rendered.index])).collect();
+    let document = ReleaseDocument {
+        document_type: RELEASE_DOCUMENT_TYPE.to_owned(),
+        name: release.name.value.clone(),
+        version: release.version.value.clone(),
+        counter: release.counter.value,
+        assembled,
+        platform: release.platform.value.clone(),
+        node_packs: node_packs(definition, inputs),
+        images: fetched.images.iter().map(image).collect(),
+        artifacts: release.artifacts.iter().zip(&fetched.artifacts).map(|(named, found)| artifact::entry(named, found)).collect::<Result<_>>()?,
+        components: entries,
+        values: values(definition),
+        requirements: Requirements {
+            cores: release.requirements.cores,
+            memory_bytes: release.requirements.memory.0,
+            data_bytes: release.requirements.data.0,
+        },
+    };
+    let mut documents = vec![
+        canonical(RELEASE_DOCUMENT_NAME, &document)?,
+        canonical(SITE_SCHEMA_NAME, &render::site_schema(definition))?,
+    ];
+    for rendered in components {
+        let name = objects_name(&release.components[rendered.index].name.value);
+        documents.push(canonical(&name, &rendered.objects)?);
+    }
+    Ok(Contents { release: document, documents })
+}
+
+fn canonical(name: &str, document: &impl serde::Serialize) -> Result<NewDocument> {
+    Ok(NewDocument { name: name.to_owned(), bytes: to_canonical(name, document)? })
+}
+
+fn objects_name(component: &str) -> String {
+    format!("documents/objects/{component}.json")
+}
+
+fn node_packs(definition: &Definition, inputs: &Inputs) -> Vec<NodePack> {
+    let packs = definition.release.node_packs.iter().zip(&inputs.node_packs);
+    packs
+        .map(|(pack, found)| NodePack {
+            kubernetes: found.kubernetes.clone(),
+            artifacts: pack.artifacts.iter().map(|name| name.value.clone()).collect(),
+            images: found.images.clone(),
+        })
+        .collect()
+}
+
+fn image(fetched: &FetchedImage) -> ImageEntry {
+    ImageEntry {
+        reference: fetched.pin.reference.to_string(),
+        manifest: Descriptor {
+            media_type: fetched.pin.media_type.clone(),
+            digest: fetched.pin.digest,
+            size: fetched.pin.size,
+        },
+        config: fetched.manifest.config.descriptor(),
+        layers: fetched.manifest.layers.iter().map(crate::fetch::Described::descriptor).collect(),
+    }
+}
+
+fn component(definition: &ComponentDefinition) -> ComponentEntry {
+    let secrets = definition.secrets.iter().map(|secret| GeneratedSecret {
+        name: secret.name.value.clone(),
+        random: secret.random.clone(),
+        fixed: secret.fixed.clone(),
+    });
+    let mounts = definition.mounts.iter().map(|mount| ArtifactMount {
+        artifact: mount.artifact.value.clone(),
+        claim: mount.claim.value.clone(),
+    });
+    ComponentEntry {
+        name: definition.name.value.clone(),
+        namespace: definition.namespace.value.clone(),
+        needs: definition.needs.iter().map(|need| need.value.clone()).collect(),
+        objects: objects_name(&definition.name.value),
+        pod_security: definition.pod_security,
+        quota: definition.quota.clone(),
+        secrets: secrets.collect(),
+        mounts: mounts.collect(),
+        ready_seconds: definition.ready_seconds,
+    }
+}
+
+fn values(definition: &Definition) -> Vec<SiteValue> {
+    let values = definition.release.values.iter();
+    values
+        .map(|value| SiteValue {
+            name: value.name.value.clone(),
+            schema: value.schema.value.clone(),
+            default: value.default.as_ref().map(|default| default.value.clone()),
+            targets: value
+                .targets
+                .iter()
+                .map(|target| ValueTarget {
+                    component: target.component.value.clone(),
+                    kind: target.kind.clone(),
+                    name: target.name.clone(),
+                    path: target.path.value.clone(),
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+/// Takes the installer, `oci-layout` and `index.json` into the store, in the order of the archive.
+pub fn placed(store: &ContentStore, release: &ReleaseDocument, installer: &std::path::Path) -> Result<Vec<Placed>> {
+    let unusable = |what: &str, error: std::io::Error| {
+        BuildError::at(codes::TOOL_MISSING, crate::error::Place::file(installer), what).because(error)
+    };
+    let mut file = fs_err::File::open(installer).map_err(|error| unusable("the installer cannot be read", error))?;
+    let program = store.ingest(&mut file, None)?.sha256;
+    let layout = to_canonical(Place::OciLayout.name(), &json!({ "imageLayoutVersion": "1.0.0" }))?;
+    let index = to_canonical(Place::Index.name(), &index(release))?;
+    Ok(vec![
+        Placed { place: Place::Installer, digest: program, media_type: BINARY },
+        Placed { place: Place::OciLayout, digest: store.ingest_bytes(&layout)?.sha256, media_type: JSON },
+        Placed { place: Place::Index, digest: store.ingest_bytes(&index)?.sha256, media_type: OCI_INDEX },
+    ])
+}
+
+/// One descriptor per image and artifact, named by the full upstream reference.
+fn index(release: &ReleaseDocument) -> serde_json::Value {
+    let (os, architecture) = release.platform.split_once('/').unwrap_or((&release.platform, ""));
+    let descriptor = |manifest: &Descriptor, reference: &str| {
+        json!({
+            "mediaType": manifest.media_type,
+            "digest": manifest.digest,
+            "size": manifest.size,
+            "annotations": { REFERENCE_NAME: reference },
+        })
+    };
+    let images = release.images.iter().map(|image| {
+        let mut descriptor = descriptor(&image.manifest, &image.reference);
+        descriptor["platform"] = json!({ "architecture": architecture, "os": os });
+        descriptor
+    });
+    let artifacts = release.artifacts.iter().map(|artifact| descriptor(&artifact.manifest, &artifact.reference));
+    json!({
+        "schemaVersion": 2,
+        "mediaType": OCI_INDEX,
+        "manifests": images.chain(artifacts).collect::<Vec<_>>(),
+    })
+}

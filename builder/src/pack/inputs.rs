@@ -1,0 +1,121 @@
+//! Which entries of the lock a release uses: found in the node packs, the artifacts and the rendered objects.
+
+use std::collections::BTreeMap;
+
+use landfall_bundle_spec::codes;
+use landfall_bundle_spec::release::NodeImage;
+
+use crate::definition::{Definition, role_name};
+use crate::error::{BuildError, Place, Result};
+use crate::lock::{List, Lock, LockEntry, Pin};
+use crate::reference::Reference;
+use crate::render::{self, Rendered};
+
+/// What must be fetched for a release, and where it is used.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Images, in the order in which they are needed.
+    pub images: Vec<Pin>,
+    /// Artifacts, in the order of the definition.
+    pub artifacts: Vec<Pin>,
+    /// What each reference means, as it is written in manifests.
+    pub written: BTreeMap<Reference, Pin>,
+    /// One per node pack.
+    pub node_packs: Vec<NodePackInputs>,
+}
+
+/// What a node pack uses of the lock.
+#[derive(Debug, Clone)]
+pub struct NodePackInputs {
+    /// Kubernetes version, as `v1.36.3`: the tag of the pinned API server.
+    pub kubernetes: String,
+    /// The pinned reference of each role.
+    pub images: BTreeMap<NodeImage, String>,
+}
+
+/// Looks everything up in the lock. Entries that are missing are refused one by one, unresolved ones all together.
+pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered]) -> Result<Inputs> {
+    let platform = &definition.release.platform;
+    if lock.document.platform != platform.value {
+        let what = format!("the lock is for {}, the release for {}", lock.document.platform, platform.value);
+        return Err(BuildError::at(codes::LOCK_UNREADABLE, Place::file(&lock.path), what));
+    }
+    let roles = roles(definition, lock)?;
+    let written = written(definition, lock, components)?;
+    let artifacts = artifacts(definition, lock)?;
+    let mut images: Vec<&LockEntry> = Vec::new();
+    let of_nodes = roles.iter().flat_map(|pack| pack.values().copied());
+    for entry in of_nodes.chain(written.iter().map(|(_, entry)| *entry)) {
+        if !images.iter().any(|other| other.reference.value == entry.reference.value) {
+            images.push(entry);
+        }
+    }
+    let all = images.iter().map(|entry| (List::Images, *entry));
+    let all: Vec<_> = all.chain(artifacts.iter().map(|entry| (List::Artifacts, *entry))).collect();
+    let mut pins = lock.pins(&all)?;
+    let artifacts = pins.split_off(images.len());
+    let written = written.into_iter().filter_map(|(reference, entry)| Some((reference, entry.pin()?))).collect();
+    let packs = roles.iter().enumerate().map(|(index, roles)| node_pack(definition, index, roles));
+    Ok(Inputs { images: pins, artifacts, written, node_packs: packs.collect::<Result<_>>()? })
+}
+
+type Roles<'a> = BTreeMap<NodeImage, &'a LockEntry>;
+
+fn roles<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<Roles<'a>>> {
+    let packs = definition.release.node_packs.iter().enumerate();
+    packs
+        .map(|(index, pack)| {
+            let roles = pack.images.iter().map(|(role, written)| {
+                let place = definition.place(written, format!("nodePacks[{index}].images.{}", role_name(*role)));
+                Ok((*role, lock.find(List::Images, &parse(&written.value, &place)?, place)?))
+            });
+            roles.collect()
+        })
+        .collect()
+}
+
+fn artifacts<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<&'a LockEntry>> {
+    let artifacts = definition.release.artifacts.iter().enumerate();
+    artifacts
+        .map(|(index, artifact)| {
+            let place = definition.place(&artifact.reference, format!("artifacts[{index}].reference"));
+            lock.find(List::Artifacts, &parse(&artifact.reference.value, &place)?, place)
+        })
+        .collect()
+}
+
+/// Every image that manifests name, in the order in which components are applied.
+fn written<'a>(definition: &Definition, lock: &'a Lock, components: &[Rendered]) -> Result<Vec<(Reference, &'a LockEntry)>> {
+    let mut found = Vec::new();
+    for component in components {
+        for usage in render::usages(definition, component)? {
+            let entry = lock.find(List::Images, &usage.reference, usage.place)?;
+            found.push((usage.reference, entry));
+        }
+    }
+    Ok(found)
+}
+
+fn parse(text: &str, place: &Place) -> Result<Reference> {
+    text.parse().map_err(|error| BuildError::at(codes::RELEASE_INVALID, place.clone(), format!("{error}")))
+}
+
+/// The four programs of Kubernetes must be of one version, which is a patch version of what the definition names.
+fn node_pack(definition: &Definition, index: usize, roles: &Roles<'_>) -> Result<NodePackInputs> {
+    let pack = &definition.release.node_packs[index];
+    let wanted = &pack.kubernetes.value;
+    let kubernetes = [NodeImage::ApiServer, NodeImage::ControllerManager, NodeImage::Scheduler, NodeImage::Proxy];
+    let tags: Vec<_> = kubernetes
+        .iter()
+        .filter_map(|role| roles.get(role)?.reference.value.parse::<Reference>().ok()?.tag)
+        .collect();
+    let version = tags.first().cloned().unwrap_or_default();
+    let fits = version.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'));
+    if !fits || tags.iter().any(|tag| *tag != version) {
+        let place = definition.place(&pack.kubernetes, format!("nodePacks[{index}].kubernetes"));
+        let what = format!("the lock has images of {} where all must be of one version of {wanted}", tags.join(", "));
+        return Err(BuildError::at(codes::RELEASE_INVALID, place, what));
+    }
+    let images = roles.iter().map(|(role, entry)| (*role, entry.reference.value.clone())).collect();
+    Ok(NodePackInputs { kubernetes: version, images })
+}

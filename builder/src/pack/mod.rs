@@ -1,0 +1,13 @@
+//! From definition and lock to a signed bundle: everything is checked and fetched before the first byte is written.
+
+mod artifact;
+mod build;
+mod contents;
+mod inputs;
+mod order;
+mod roots;
+mod sheet;
+#[cfg(test)]
+mod tests;
+
+pub use build::{BuildReport, BuiltFile, build};

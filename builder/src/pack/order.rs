@@ -1,0 +1,97 @@
+//! The blobs of a bundle in install order, each once.
+
+use std::collections::HashSet;
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument, LayerContents, Place};
+use landfall_bundle_spec::chunks::ChunkValue;
+use landfall_bundle_spec::release::{ArtifactKind, Descriptor, ReleaseDocument};
+use landfall_media::store::ContentStore;
+
+use crate::error::Result;
+use crate::fetch::FetchedImage;
+use crate::layers;
+
+/// Everything that follows the head.
+#[derive(Debug)]
+pub struct Order {
+    /// Entries of `blobs.json`.
+    pub blobs: BlobsDocument,
+    /// Chunk values of each entry.
+    pub chunks: Vec<Vec<ChunkValue>>,
+}
+
+/// The three files with places of their own, as blobs of the store.
+#[derive(Debug, Clone, Copy)]
+pub struct Placed {
+    /// Which file.
+    pub place: Place,
+    /// Its digest.
+    pub digest: Sha256,
+    /// Its media type.
+    pub media_type: &'static str,
+}
+
+/// Collects the blobs; what a layer unpacks to is counted here where no record of it exists yet.
+pub fn order(store: &ContentStore, placed: &[Placed], release: &ReleaseDocument, images: &[FetchedImage]) -> Result<Order> {
+    let mut collected = Collected { store, entries: Vec::new(), chunks: Vec::new(), seen: HashSet::new() };
+    for file in placed {
+        let sums = store.record(file.digest)?;
+        collected.entries.push(BlobEntry::placed(&sums, file.media_type, file.place));
+        collected.chunks.push(sums.chunks);
+    }
+    collected.artifacts(release, true)?;
+    for image in images {
+        collected.image(image)?;
+    }
+    collected.artifacts(release, false)?;
+    Ok(Order { blobs: BlobsDocument::new(collected.entries)?, chunks: collected.chunks })
+}
+
+struct Collected<'a> {
+    store: &'a ContentStore,
+    entries: Vec<BlobEntry>,
+    chunks: Vec<Vec<ChunkValue>>,
+    seen: HashSet<Sha256>,
+}
+
+impl Collected<'_> {
+    fn blob(&mut self, digest: Sha256, media_type: &str, layer: Option<LayerContents>) -> Result<()> {
+        if !self.seen.insert(digest) {
+            return Ok(());
+        }
+        let sums = self.store.record(digest)?;
+        let entry = BlobEntry::blob(&sums, media_type);
+        self.entries.push(match layer {
+            Some(layer) => entry.with_layer(layer),
+            None => entry,
+        });
+        self.chunks.push(sums.chunks);
+        Ok(())
+    }
+
+    fn descriptor(&mut self, descriptor: &Descriptor) -> Result<()> {
+        self.blob(descriptor.digest, &descriptor.media_type, None)
+    }
+
+    fn image(&mut self, image: &FetchedImage) -> Result<()> {
+        self.blob(image.pin.digest, &image.pin.media_type, None)?;
+        self.descriptor(&image.manifest.config.descriptor())?;
+        for (layer, diff_id) in image.manifest.layers.iter().zip(&image.configuration.rootfs.diff_ids) {
+            let contents = layers::facts(self.store, layer.digest, &layer.media_type, *diff_id)?;
+            self.blob(layer.digest, &layer.media_type, Some(contents))?;
+        }
+        Ok(())
+    }
+
+    fn artifacts(&mut self, release: &ReleaseDocument, of_node: bool) -> Result<()> {
+        for artifact in release.artifacts.iter().filter(|artifact| (artifact.kind == ArtifactKind::Node) == of_node) {
+            self.descriptor(&artifact.manifest)?;
+            self.descriptor(&artifact.config)?;
+            for file in &artifact.files {
+                self.descriptor(&file.blob)?;
+            }
+        }
+        Ok(())
+    }
+}

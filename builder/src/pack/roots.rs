@@ -1,0 +1,33 @@
+//! The chain of root documents that travels with every bundle.
+
+use std::path::Path;
+
+use landfall_bundle_spec::codes;
+use landfall_bundle_spec::trust::{Role, Root, SigningKey, root_file_name};
+
+use crate::error::{BuildError, Place, Result};
+
+/// Reads `1.root.json`, `2.root.json` and on from a folder, and checks that the newest names the key for releases.
+pub fn read_roots(folder: &Path, key: &SigningKey) -> Result<Vec<Root>> {
+    let mut roots = Vec::new();
+    for number in 1.. {
+        let name = root_file_name(number);
+        let path = folder.join(&name);
+        let bytes = match fs_err::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && number > 1 => break,
+            Err(error) => {
+                let what = "the root document cannot be read";
+                return Err(BuildError::at(codes::SIGNING_REFUSED, Place::file(&path), what).because(error));
+            }
+        };
+        roots.push(Root::read(&name, &bytes)?);
+    }
+    let newest = roots.last().ok_or_else(|| BuildError::new(codes::BUG, "there is no root document"))?;
+    let id = key.public().id();
+    if newest.key(id).is_none() || !newest.role(Role::Release).keys.contains(&id) {
+        let what = format!("does not name the key {id} for releases");
+        return Err(BuildError::at(codes::SIGNING_REFUSED, Place::file(&folder.join(newest.name())), what));
+    }
+    Ok(roots)
+}

@@ -1,0 +1,165 @@
+//! The transfer sheet: one page that a customer's scanning station and security officer get with the stick.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::head::Identity;
+use landfall_bundle_spec::release::{Descriptor, ReleaseDocument};
+
+/// A file of the bundle on the media.
+#[derive(Debug, Clone)]
+pub struct SheetFile {
+    /// Its name.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: Sha256,
+}
+
+/// What the sheet says.
+#[derive(Debug)]
+pub struct Sheet<'a> {
+    /// Name, version, counter, and when it was built.
+    pub identity: &'a Identity,
+    /// Id of the bundle: SHA-256 of its `landfall.json`.
+    pub id: Sha256,
+    /// Fingerprint of root document 1.
+    pub fingerprint: Sha256,
+    /// Whether the root is for development only.
+    pub development: bool,
+    /// Ids of the keys that signed.
+    pub signers: Vec<String>,
+    /// What is inside.
+    pub release: &'a ReleaseDocument,
+    /// Licenses by reference, where they are known.
+    pub licenses: &'a BTreeMap<String, String>,
+    /// The files on the media.
+    pub files: &'a [SheetFile],
+}
+
+const STYLE: &str = "body{font:14px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}\
+    h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse;width:100%}\
+    th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #ddd}\
+    td.n{text-align:right;white-space:nowrap}code{font:12px ui-monospace,monospace;overflow-wrap:anywhere}\
+    .warning{border:2px solid #b00;padding:.5rem 1rem}@media print{body{margin:0}}";
+
+impl Sheet<'_> {
+    /// The page: no scripts, nothing loaded from elsewhere.
+    pub fn html(&self) -> String {
+        let title = format!("{} {}", self.identity.name, self.identity.version);
+        let mut page = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Transfer sheet: {0}</title>\n\
+             <style>{STYLE}</style>\n<h1>Transfer sheet: {0}</h1>\n",
+            escape(&title)
+        );
+        if self.development {
+            page.push_str("<p class=\"warning\"><strong>For development only.</strong> The root that signed this bundle must not be trusted by a customer.</p>\n");
+        }
+        self.identity_table(&mut page);
+        self.files_table(&mut page);
+        self.contents_tables(&mut page);
+        page.push_str(
+            "<h2>How to check it</h2>\n<p>Compare the files with <code>sha256sum --check SHA256SUMS</code>. That shows damage, not origin: \
+             origin is shown by <code>landfall verify BUNDLE --trust FINGERPRINT</code> with a fingerprint that came \
+             another way than this sheet and its stick.</p>\n</html>\n",
+        );
+        page
+    }
+
+    fn identity_table(&self, page: &mut String) {
+        let rows = [
+            ("Bundle", self.id.to_string()),
+            ("Counter", self.identity.counter.to_string()),
+            ("Built at", self.identity.built_at.clone()),
+            ("Platform", self.release.platform.clone()),
+            ("Fingerprint of root document 1", self.fingerprint.to_string()),
+            ("Signed by", self.signers.join(", ")),
+        ];
+        page.push_str("<table>\n");
+        for (name, value) in rows {
+            let _ = writeln!(page, "<tr><th>{name}</th><td><code>{}</code></td></tr>", escape(&value));
+        }
+        page.push_str("</table>\n");
+    }
+
+    fn files_table(&self, page: &mut String) {
+        page.push_str("<h2>Files</h2>\n<table>\n<tr><th>File</th><th>Size</th><th>SHA-256</th></tr>\n");
+        for file in self.files {
+            let _ = writeln!(
+                page,
+                "<tr><td>{}</td><td class=\"n\">{}</td><td><code>{}</code></td></tr>",
+                escape(&file.name),
+                size(file.size),
+                file.sha256.to_hex()
+            );
+        }
+        page.push_str("</table>\n");
+    }
+
+    fn contents_tables(&self, page: &mut String) {
+        let release = self.release;
+        let images = release.images.iter().map(|image| {
+            let bytes = [&image.manifest, &image.config].into_iter().chain(&image.layers).map(|blob| blob.size).sum();
+            (image.reference.as_str(), &image.manifest, bytes)
+        });
+        self.contents_table(page, "Container images", images);
+        let artifacts = release.artifacts.iter().map(|artifact| {
+            let files = artifact.files.iter().map(|file| &file.blob);
+            let bytes = [&artifact.manifest, &artifact.config].into_iter().chain(files).map(|blob| blob.size).sum();
+            (artifact.reference.as_str(), &artifact.manifest, bytes)
+        });
+        self.contents_table(page, "Programs for the node, models and files", artifacts);
+        page.push_str("<p>Sizes count what several entries share in each of them.</p>\n");
+    }
+
+    fn contents_table<'a>(
+        &self,
+        page: &mut String,
+        heading: &str,
+        rows: impl Iterator<Item = (&'a str, &'a Descriptor, u64)>,
+    ) {
+        let _ = writeln!(
+            page,
+            "<h2>{heading}</h2>\n<table>\n<tr><th>Reference</th><th>License</th><th>Size</th><th>Manifest</th></tr>"
+        );
+        for (reference, manifest, bytes) in rows {
+            let license = self.licenses.get(reference).map_or("not stated", String::as_str);
+            let _ = writeln!(
+                page,
+                "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td><td><code>{}</code></td></tr>",
+                escape(reference),
+                escape(license),
+                size(bytes),
+                manifest.digest.to_hex()
+            );
+        }
+        page.push_str("</table>\n");
+    }
+}
+
+/// A size as a person reads it.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let Some(power) = (1..=4).rev().find(|power| bytes >> (10 * power) > 0) else { return format!("{bytes} B") };
+    let unit = 1u64 << (10 * power);
+    let tenths = bytes / unit * 10 + bytes % unit * 10 / unit;
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power - 1])
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_rounded_down_and_text_is_escaped() {
+        let sizes: Vec<_> = [0, 1023, 1024, 1536, 5 << 20, (1 << 30) - 1, 3 << 40].into_iter().map(size).collect();
+        assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "1023.9 MiB", "3.0 TiB"]);
+        assert_eq!(escape("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
+    }
+}
