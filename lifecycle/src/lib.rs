@@ -2,10 +2,12 @@
 //! decides nothing, and one file per step.
 
 pub mod cluster;
+pub mod configuration;
 pub mod facts;
 pub mod engine;
 pub mod journal;
 pub mod netlink;
+pub mod node;
 pub mod plan;
 pub mod site;
 pub mod step;

@@ -2,6 +2,10 @@
 
 pub mod action;
 pub mod components;
+pub mod reference;
+pub mod network;
+pub mod install;
+pub mod computed;
 
 use serde::{Deserialize, Serialize};
 

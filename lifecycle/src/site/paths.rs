@@ -65,12 +65,28 @@ impl SitePaths {
         data_uuid = "/var/lib/landfall/site.uuid";
         /// What the agent needs to know at boot.
         agent_settings = "/etc/landfall/agent.json";
+        /// containerd's configuration.
+        runtime_configuration = "/etc/landfall/containerd.toml";
+        /// containerd's mirrors, one folder per upstream host.
+        runtime_hosts = "/etc/landfall/certs.d";
+        /// The bridge network's configuration, which the agent writes.
+        network_configuration = "/etc/landfall/cni";
+        /// The registry's configuration.
+        registry_configuration = "/etc/landfall/registry.yaml";
         /// Logs of Landfall itself, which uninstall leaves.
         logs = "/var/log/landfall";
         /// Sockets and marks that do not outlive a boot.
         run = "/run/landfall";
         /// containerd's socket.
         containerd_socket = "/run/landfall/containerd/containerd.sock";
+        /// kubeadm's configuration, with the bootstrap token.
+        kubeadm_configuration = "/var/lib/landfall/node/kubeadm.yaml";
+        /// Manifests that the kubelet runs without an API server.
+        static_pods = "/etc/kubernetes/manifests";
+        /// Where the kubelet must find its data; bound to [`SitePaths::kubelet`].
+        kubelet_mount = "/var/lib/kubelet";
+        /// Where log collectors expect pods' logs; bound to [`SitePaths::pod_logs`].
+        pod_logs_mount = "/var/log/pods";
         /// Upstream Kubernetes' own folder.
         kubernetes = "/etc/kubernetes";
         /// The administrator's kubeconfig.
@@ -80,6 +96,12 @@ impl SitePaths {
     /// Folder of one release, named by the first 12 hexadecimal digits of its bundle's id.
     pub fn release(&self, bundle: &str) -> PathBuf {
         self.releases().join(bundle)
+    }
+
+    /// The file of a staged blob: CNCF distribution's layout, which the content store has.
+    pub fn blob(&self, digest: &landfall_bundle_spec::Sha256) -> PathBuf {
+        let hex = digest.to_hex();
+        self.registry().join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(&hex).join("data")
     }
 
     /// Programs of the node pack of a Kubernetes version, as `v1.36.3`.

@@ -1,50 +1,56 @@
 //! Marks data folder and operating system as one site, so that an unmounted disk never looks like a fresh site.
 
 use landfall_bundle_spec::codes;
+use landfall_media::durable;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::files;
 use crate::site::Site;
 use crate::step::{Observed, Step, StepError};
 
 /// Parameters of the step: none, since the UUID is drawn by its `prepare` and thus kept in the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {}
 
-impl Identity {
-    fn read(path: &std::path::Path) -> Result<Option<String>, StepError> {
-        match fs_err::read_to_string(path) {
-            Ok(text) => Ok(Some(text.trim().to_owned())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StepError::new(codes::NODE_FILE, "cannot read the site's UUID").because(error)),
-        }
-    }
-}
-
 impl Step<Site> for Identity {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        Ok(match (Self::read(&site.paths.settings_uuid())?, Self::read(&site.paths.data_uuid())?) {
+        let (settings, data) = (site.paths.settings_uuid(), site.paths.data_uuid());
+        Ok(match (files::read(&settings)?, files::read(&data)?) {
             (None, None) => Observed::Absent,
-            (Some(settings), Some(data)) if settings == data => Observed::Done,
+            (Some(one), Some(other)) if one == other => Observed::Done,
             (Some(_), Some(_)) => Observed::Foreign(format!(
                 "{} and {} name different sites",
-                site.paths.settings_uuid().display(),
-                site.paths.data_uuid().display()
+                settings.display(),
+                data.display()
             )),
-            _ => Observed::Partial("the UUID is written in one of its two places".to_owned()),
+            _ => Observed::Partial("the UUID stands in one of its two places".to_owned()),
         })
     }
 
     fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
-        Ok(serde_json::json!({ "uuid": uuid::Uuid::new_v4().to_string() }))
+        Ok(json!({ "uuid": uuid::Uuid::new_v4().to_string() }))
     }
 
-    fn act(&self, _site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        Err(StepError::new(codes::BUG, "durable writes are not there yet"))
+    fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
+        let uuid = before["uuid"]
+            .as_str()
+            .ok_or_else(|| StepError::new(codes::BUG, "the journal's record of the identity step has no UUID"))?;
+        let text = format!("{uuid}\n");
+        for path in [site.paths.data_uuid(), site.paths.settings_uuid()] {
+            if let Some(folder) = path.parent() {
+                durable::create_folder(folder)?;
+            }
+            durable::write_file(&path, text.as_bytes(), 0o644)?;
+        }
+        Ok(json!({ "uuid": uuid }))
     }
 
-    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        Err(StepError::new(codes::BUG, "durable writes are not there yet"))
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        durable::remove_file(&site.paths.settings_uuid())?;
+        durable::remove_file(&site.paths.data_uuid())?;
+        durable::remove_leftovers(&site.paths.settings())?;
+        files::remove_folder_if_empty(&site.paths.settings())
     }
 }

@@ -1,0 +1,111 @@
+//! What the agent sets right before it starts anything: identity, mounts, routes.
+
+use std::path::Path;
+
+use landfall_bundle_spec::codes;
+use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
+
+use super::settings::AgentSettings;
+use crate::site::SitePaths;
+use crate::step::StepError;
+use crate::steps::files;
+
+/// Refuses a data folder that is not this site's: a disk that is not mounted must never look like a fresh site.
+pub(crate) fn check_identity(paths: &SitePaths) -> Result<(), StepError> {
+    let refused = |what: String| Err(StepError::new(codes::NODE_IDENTITY, what));
+    let (settings, data) = (paths.settings_uuid(), paths.data_uuid());
+    match (files::read(&settings)?, files::read(&data)?) {
+        (Some(one), Some(other)) if one == other => Ok(()),
+        (Some(_), Some(_)) => {
+            refused(format!("{} and {} name different sites", settings.display(), data.display()))
+        }
+        (None, _) => refused(format!("{} is missing", settings.display())),
+        (_, None) => refused(format!("{} is missing: its disk is not mounted", data.display())),
+    }
+}
+
+/// Binds folders of the data folder to where Kubernetes and log collectors expect them.
+pub(crate) fn bind(paths: &SitePaths) -> Result<(), StepError> {
+    for (from, to) in [(paths.kubelet(), paths.kubelet_mount()), (paths.pod_logs(), paths.pod_logs_mount())] {
+        for folder in [&from, &to] {
+            fs_err::create_dir_all(folder).map_err(|error| files::failed("create the folder", folder, error))?;
+        }
+        if !is_mounted(&to)? {
+            let failed = |errno: rustix::io::Errno| files::failed("mount the data folder's part at", &to, errno.into());
+            mount_bind(&from, &to).map_err(failed)?;
+            // Volumes that the kubelet mounts must show in pods, and those of pods here.
+            mount_change(&to, MountPropagationFlags::SHARED).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether something is mounted at exactly this path.
+pub(crate) fn is_mounted(path: &Path) -> Result<bool, StepError> {
+    Ok(mount_points()?.iter().any(|mounted| Path::new(mounted) == path))
+}
+
+/// All the mount points of this process, in the order in which they were mounted.
+pub(crate) fn mount_points() -> Result<Vec<String>, StepError> {
+    let path = Path::new("/proc/self/mountinfo");
+    let text = fs_err::read_to_string(path).map_err(|error| files::failed("read", path, error))?;
+    Ok(text.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).collect())
+}
+
+/// The kernel writes spaces and the like of a mount point in octal, as `\040`.
+fn unescape(text: &str) -> String {
+    let mut parts = text.split('\\');
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match code {
+            Some(code) => {
+                result.push(code.into());
+                result.push_str(&part[3..]);
+            }
+            None => {
+                result.push('\\');
+                result.push_str(part);
+            }
+        }
+    }
+    result
+}
+
+/// Adds the routes that the kernel forgot. Without its interface there is nothing to add yet.
+pub(crate) fn restore_routes(settings: &AgentSettings) {
+    if let Some(route) = &settings.service_route
+        && let Err(error) = route.add()
+    {
+        tracing::warn!(%error, "the route to services is missing");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unmounted_disk_is_not_a_fresh_site() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let write = |path: &Path, text: &str| {
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            landfall_media::durable::write_file(path, text.as_bytes(), 0o644).unwrap();
+        };
+        write(&paths.settings_uuid(), "one\n");
+        let error = check_identity(&paths).unwrap_err().to_string();
+        assert!(error.ends_with("site.uuid is missing: its disk is not mounted"), "{error}");
+        write(&paths.data_uuid(), "other\n");
+        assert!(check_identity(&paths).unwrap_err().to_string().contains("different sites"));
+        write(&paths.data_uuid(), "one\n");
+        check_identity(&paths).unwrap();
+    }
+
+    #[test]
+    fn mount_points_are_unescaped() {
+        assert_eq!(unescape(r"/a\040b\134c"), r"/a b\c");
+        assert!(is_mounted(Path::new("/proc")).unwrap());
+        assert!(!is_mounted(Path::new("/proc/self")).unwrap());
+    }
+}

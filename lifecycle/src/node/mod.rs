@@ -1,0 +1,16 @@
+//! The host's agent, `landfall node run`: it supervises containerd and kubelet, and keeps right at every boot what the
+//! kernel forgets. It owns no decision: what it does stands in its settings, which the plan wrote.
+
+mod boot;
+mod bridge;
+mod certificates;
+mod logs;
+mod notify;
+mod process;
+pub mod programs;
+mod run;
+pub mod settings;
+mod supervisor;
+pub mod teardown;
+
+pub use run::run;

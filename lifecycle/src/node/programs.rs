@@ -1,0 +1,67 @@
+//! Programs of the node pack as commands.
+
+use std::path::PathBuf;
+
+use crate::site::{HostCommand, Site, SitePaths};
+
+/// Where the programs of one version of Kubernetes lie, and how they are called.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    folder: PathBuf,
+    kubeconfig: PathBuf,
+    cache: PathBuf,
+    socket: PathBuf,
+}
+
+impl Programs {
+    /// Those that a site has for `kubernetes`, as `v1.36.3`.
+    pub fn of(site: &Site, kubernetes: &str) -> Self {
+        Self::at(&site.paths, kubernetes)
+    }
+
+    /// The same without a site.
+    pub fn at(paths: &SitePaths, kubernetes: &str) -> Self {
+        Self {
+            folder: paths.node_programs(kubernetes),
+            kubeconfig: paths.admin_kubeconfig(),
+            cache: paths.run().join("kubectl"),
+            socket: paths.containerd_socket(),
+        }
+    }
+
+    /// Any program.
+    pub fn program(&self, name: &str) -> HostCommand {
+        HostCommand::new(self.folder.join(name))
+    }
+
+    /// `kubectl` as administrator. Its cache goes where the next boot forgets it.
+    pub fn kubectl(&self, arguments: &[&str]) -> HostCommand {
+        self.program("kubectl")
+            .argument("--kubeconfig")
+            .argument(&self.kubeconfig)
+            .argument("--cache-dir")
+            .argument(&self.cache)
+            .argument("--request-timeout=15s")
+            .arguments(arguments.iter().copied())
+    }
+
+    /// A program that finds others of the node pack by its `PATH`.
+    pub fn with_path(&self, name: &str) -> HostCommand {
+        let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.folder.display());
+        self.program(name).variable("PATH", path)
+    }
+
+    /// `kubeadm`, which looks for the kubelet.
+    pub fn kubeadm(&self, arguments: &[&str]) -> HostCommand {
+        self.with_path("kubeadm").arguments(arguments.iter().copied())
+    }
+
+    /// `ctr` in the namespace in which the kubelet's images and containers are.
+    pub fn ctr(&self, arguments: &[&str]) -> HostCommand {
+        self.program("ctr")
+            .argument("--address")
+            .argument(&self.socket)
+            .arguments(["--namespace", "k8s.io"])
+            .arguments(arguments.iter().copied())
+    }
+}

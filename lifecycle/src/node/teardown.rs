@@ -1,0 +1,189 @@
+//! Takes back what ran: pods, runtime, mounts, network, control groups and the traces that foreign programs leave in
+//! places of their own. Everything may run again, and copes with all, half or nothing being there.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use landfall_bundle_spec::codes;
+use landfall_media::durable;
+use rustix::mount::{UnmountFlags, unmount};
+use serde::{Deserialize, Serialize};
+
+use super::bridge::BRIDGE;
+use super::{boot, process, supervisor};
+use crate::netlink;
+use crate::site::{HostCommand, Site, SitePaths};
+use crate::step::StepError;
+use crate::steps::files;
+
+/// Places where Kubernetes, containerd, flannel and CNI leave something, whatever their configuration says.
+const TRACES: [&str; 17] = [
+    "/run/containerd",
+    "/run/flannel",
+    "/run/runc",
+    "/run/nri",
+    "/run/netns",
+    "/run/xtables.lock",
+    "/var/lib/kubelet",
+    "/var/lib/cni",
+    "/var/lib/containerd",
+    "/var/lib/etcd",
+    "/var/log/pods",
+    "/var/log/containers",
+    "/etc/cni",
+    "/opt/cni",
+    "/opt/containerd",
+    "/usr/libexec/kubernetes",
+    "/root/.kube",
+];
+/// Devices of flannel and the bridge.
+const DEVICES: [&str; 2] = [BRIDGE, "flannel.1"];
+/// Tables of kube-proxy, flannel and the kubelet.
+const TABLES: [&str; 4] = ["kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"];
+/// How long pods get to end by themselves.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What was there before anything ran, and stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Before {
+    /// Paths of [`TRACES`].
+    traces: Vec<String>,
+    /// Names of network devices and packet-filter tables.
+    network: Vec<String>,
+}
+
+/// Looks at what is there before anything runs.
+pub fn before(paths: &SitePaths) -> Result<Before, StepError> {
+    let traces =
+        TRACES.iter().filter(|path| paths.host(path).symlink_metadata().is_ok()).map(|path| (*path).to_owned()).collect();
+    let mut network: Vec<String> =
+        netlink::interfaces().map_err(|error| network_failed("read", error))?.into_iter().map(|one| one.name).collect();
+    network.extend(netlink::tables().map_err(|error| network_failed("read", error))?.into_iter().map(|one| one.name));
+    Ok(Before { traces, network })
+}
+
+/// Stops the kubelet and everything that runs in pods. containerd stays.
+pub fn stop_pods(paths: &SitePaths) -> Result<(), StepError> {
+    let kubelet: Vec<_> = supervisor::running(paths, "kubelet").into_iter().collect();
+    let mut left = process::end(&kubelet, PATIENCE);
+    left += process::end(&process::find(is_in_pod), PATIENCE);
+    match left {
+        0 => Ok(()),
+        left => Err(StepError::new(codes::NODE_CLEANUP, format!("{left} processes of kubelet and pods do not end"))),
+    }
+}
+
+/// Stops containerd, its shims and whatever else runs from the node pack.
+pub fn stop_runtime(paths: &SitePaths) -> Result<(), StepError> {
+    let containerd: Vec<_> = supervisor::running(paths, "containerd").into_iter().collect();
+    let mut left = process::end(&containerd, PATIENCE);
+    let folder = paths.node();
+    let others = process::find(|pid| {
+        fs_err::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.starts_with(&folder))
+    });
+    left += process::end(&others, Duration::from_secs(2));
+    match left {
+        0 => Ok(()),
+        left => Err(StepError::new(codes::NODE_CLEANUP, format!("{left} processes of the node pack do not end"))),
+    }
+}
+
+fn is_in_pod(pid: i32) -> bool {
+    fs_err::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains("/kubepods"))
+}
+
+/// Unmounts everything below our folders and those of pods' network namespaces.
+pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
+    let ours: Vec<PathBuf> =
+        [paths.run(), paths.containerd(), paths.kubelet_mount(), paths.pod_logs_mount(), paths.kubelet()]
+            .into_iter()
+            .chain([paths.host("/run/netns"), paths.host("/run/containerd"), paths.host("/var/run/netns")])
+            .collect();
+    // What was mounted last must go first.
+    for point in boot::mount_points()?.iter().rev() {
+        let point = Path::new(point);
+        let is_foreign_namespace = point.starts_with(paths.host("/run/netns")) && !is_pod_namespace(point);
+        if !ours.iter().any(|folder| point.starts_with(folder)) || is_foreign_namespace {
+            continue;
+        }
+        if unmount(point, UnmountFlags::NOFOLLOW).is_err() {
+            // Something still has it open: detached, it goes with the last of them.
+            unmount(point, UnmountFlags::DETACH).map_err(|errno| files::failed("unmount", point, errno.into()))?;
+        }
+    }
+    remove_pod_namespaces(paths)
+}
+
+fn is_pod_namespace(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"cni-"))
+}
+
+fn remove_pod_namespaces(paths: &SitePaths) -> Result<(), StepError> {
+    let Ok(entries) = fs_err::read_dir(paths.host("/run/netns")) else { return Ok(()) };
+    for entry in entries.flatten().filter(|entry| is_pod_namespace(&entry.path())) {
+        durable::remove_file(&entry.path())?;
+    }
+    Ok(())
+}
+
+/// Removes devices and packet-filter tables that were not there before.
+pub fn remove_network(before: &Before) -> Result<(), StepError> {
+    let is_new = |name: &str| !before.network.iter().any(|known| known == name);
+    for device in DEVICES.into_iter().filter(|device| is_new(device)) {
+        netlink::delete_interface(device).map_err(|error| network_failed("delete a device of", error))?;
+    }
+    for table in netlink::tables().map_err(|error| network_failed("read", error))? {
+        if TABLES.contains(&table.name.as_str()) && is_new(&table.name) {
+            netlink::delete_table(&table).map_err(|error| network_failed("delete a packet-filter table of", error))?;
+        }
+    }
+    Ok(())
+}
+
+fn network_failed(operation: &str, error: std::io::Error) -> StepError {
+    StepError::new(codes::NODE_NETWORK, format!("cannot {operation} the host's network configuration")).because(error)
+}
+
+/// Removes control groups of pods; all of their processes must have ended.
+pub fn remove_groups(site: &Site) -> Result<(), StepError> {
+    if site.paths.host("/run/systemd/system").is_dir() {
+        // Unknown to systemd where the kubelet makes groups itself.
+        let _ = site.run(&HostCommand::new("/bin/systemctl").arguments(["stop", "kubepods.slice"]));
+    }
+    let root = site.paths.host("/sys/fs/cgroup");
+    let hierarchies = fs_err::read_dir(&root).into_iter().flatten().flatten().map(|entry| entry.path());
+    for parent in hierarchies.filter(|path| path.is_dir()).chain([root.clone()]) {
+        for name in ["kubepods", "kubepods.slice"] {
+            remove_group(&parent.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a group with all below it. Its files are the kernel's: only folders can and must be removed.
+fn remove_group(group: &Path) -> Result<(), StepError> {
+    let Ok(entries) = fs_err::read_dir(group) else { return Ok(()) };
+    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        remove_group(&entry.path())?;
+    }
+    match fs_err::remove_dir(group) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StepError::new(codes::NODE_CLEANUP, format!("the control group {} is in use", group.display())).because(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes what foreign programs left in places of their own, where nothing was before.
+pub fn remove_traces(paths: &SitePaths, before: &Before) -> Result<(), StepError> {
+    for trace in TRACES.into_iter().filter(|trace| !before.traces.iter().any(|known| known == trace)) {
+        let path = paths.host(trace);
+        match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => durable::remove_tree(&path)?,
+            Ok(_) => durable::remove_file(&path)?,
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
