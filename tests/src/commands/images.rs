@@ -1,10 +1,8 @@
 //! `cargo xtask images`: the node pack, the images, the model and the wheels.
 
-use std::time::Instant;
-
 use anyhow::{Result, bail};
 
-use crate::images::{self, Workshop, node_pack, registry_tree, reproducible};
+use crate::images::{self, Workshop, node_pack, python, registry_tree, reproducible, starter};
 use crate::printer;
 
 /// Builds the real parts that tests and demo use: whatever is missing, and nothing twice.
@@ -13,7 +11,7 @@ pub struct Arguments {
     /// Print what there is, one reference or program per line, with digest and size.
     #[arg(long)]
     list: bool,
-    /// Build only the Go module of that name, and print the folder of its programs.
+    /// Build only the Go module, image or artifact of that recipe.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["list", "check_reproducible"])]
     only: Option<String>,
     /// Build images a second time in another folder and compare digests.
@@ -28,22 +26,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let workshop = Workshop::open()?;
     if let Some(name) = &arguments.only {
-        let Some(module) = node_pack::MODULES.iter().find(|module| module.name == name) else {
-            let names: Vec<&str> = node_pack::MODULES.iter().map(|module| module.name).collect();
-            bail!("there is no module {name}: it is one of {}", names.join(", "));
-        };
-        printer::data(module.ensure(&workshop)?.display());
-        return Ok(0);
+        return build_one(&workshop, name);
     }
-    let start = Instant::now();
-    let parts = images::ensure_all()?;
-    let bytes: u64 = parts.tree.references.iter().map(|reference| reference.content_size).sum();
-    printer::note(format_args!(
-        "{} references, {} MB, ready in {:.1} s",
-        parts.tree.references.len(),
-        bytes / 1_000_000,
-        start.elapsed().as_secs_f64()
-    ));
+    let parts = images::ensure_all_in(&workshop)?;
     if arguments.list {
         list(&parts);
     }
@@ -52,6 +37,23 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     }
     if arguments.serve {
         serve(&parts.tree)?;
+    }
+    Ok(0)
+}
+
+/// Builds the programs of a Go module or a single image or artifact, and prints where or what it is.
+fn build_one(workshop: &Workshop, name: &str) -> Result<u8> {
+    let modules = || node_pack::MODULES.iter().chain([&&node_pack::COSIGN]);
+    let recipes = || starter::IMAGES.iter().chain(python::ARTIFACTS);
+    if let Some(module) = modules().find(|module| module.name == name) {
+        printer::data(module.ensure(workshop)?.display());
+    } else if let Some((_, make)) = recipes().find(|(recipe, _)| *recipe == name) {
+        let made = make(workshop)?;
+        printer::data(format_args!("{} {}", made.reference, made.manifest.digest));
+    } else {
+        let names: Vec<&str> =
+            modules().map(|module| module.name).chain(recipes().map(|(recipe, _)| *recipe)).collect();
+        bail!("there is no recipe {name}: it is one of {}", names.join(", "));
     }
     Ok(0)
 }

@@ -4,11 +4,12 @@
 //! Whatever a part is made of goes into the key of its cache entry ([`crate::cache`]), so nothing is ever stale: a warm
 //! call computes keys and returns. Images are reproducible: the same inputs give the same digests in any folder.
 
-use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::cache::{Cache, Key};
 use crate::printer;
@@ -27,6 +28,8 @@ pub mod starter;
 
 pub use registry_tree::RegistryTree;
 
+use oci::Published;
+
 /// Seconds since 1970 of 2026-11-01T00:00:00Z: no file in an image is younger, and images say they were made then.
 pub const SOURCE_DATE_EPOCH: u64 = 1_793_491_200;
 
@@ -36,11 +39,15 @@ pub const CREATED: &str = "2026-11-01T00:00:00Z";
 /// Raised when the code that assembles layers and manifests changes what it writes for the same inputs.
 const ASSEMBLY_VERSION: &str = "1";
 
+/// Makes one image or artifact.
+pub type Recipe = fn(&Workshop) -> Result<Published>;
+
 /// Builds parts in a cache from the recipes of this crate.
 pub struct Workshop {
     cache: Cache,
     recipes: PathBuf,
-    archive: OnceCell<DebianArchive>,
+    archive: OnceLock<DebianArchive>,
+    built: AtomicUsize,
 }
 
 impl Workshop {
@@ -51,7 +58,12 @@ impl Workshop {
 
     /// A workshop over the given cache.
     pub fn over(cache: Cache) -> Self {
-        Self { cache, recipes: Path::new(env!("CARGO_MANIFEST_DIR")).join("images"), archive: OnceCell::new() }
+        Self {
+            cache,
+            recipes: Path::new(env!("CARGO_MANIFEST_DIR")).join("images"),
+            archive: OnceLock::new(),
+            built: AtomicUsize::new(0),
+        }
     }
 
     /// The cache that holds what this workshop builds.
@@ -73,6 +85,11 @@ impl Workshop {
         Ok(self.archive.get_or_init(|| found))
     }
 
+    /// How many parts were built rather than found in the cache.
+    pub fn built(&self) -> usize {
+        self.built.load(Ordering::Relaxed)
+    }
+
     /// A key that starts with what every assembled part depends on.
     pub fn key(&self) -> Key {
         Key::new().with("assembly", ASSEMBLY_VERSION).with("epoch", SOURCE_DATE_EPOCH.to_string())
@@ -89,6 +106,7 @@ impl Workshop {
             .cache
             .entry(kind, key, |folder| build(folder))
             .with_context(|| format!("cannot build {kind} {name}"))?;
+        self.built.fetch_add(1, Ordering::Relaxed);
         printer::note(format_args!("{kind} {name}: built in {:.1} s", start.elapsed().as_secs_f64()));
         Ok(path)
     }
@@ -105,6 +123,40 @@ pub struct Parts {
 
 /// Builds every part that is missing in the developer's cache.
 pub fn ensure_all() -> Result<Parts> {
-    let workshop = Workshop::open()?;
-    Ok(Parts { binaries: node_pack::ensure_binaries(&workshop)?, tree: registry_tree::ensure(&workshop)? })
+    ensure_all_in(&Workshop::open()?)
+}
+
+/// Builds every part that is missing in the cache of that workshop.
+pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
+    let start = Instant::now();
+    // Debian's packages arrive while Go compiles: the one waits for the network, the other for the processor.
+    let published = std::thread::scope(|scope| {
+        let packages = scope.spawn(|| -> Result<Vec<Published>> {
+            let mut published = starter::ensure(workshop)?;
+            published.extend(python::ensure(workshop)?);
+            Ok(published)
+        });
+        let mut published = node_pack::ensure(workshop)?;
+        published.extend(packages.join().map_err(|_| anyhow!("the assembly of images panicked"))??);
+        anyhow::Ok(published)
+    })?;
+    let parts =
+        Parts { binaries: node_pack::ensure_binaries(workshop)?, tree: registry_tree::ensure(workshop, published)? };
+    let bytes: u64 = parts.tree.references.iter().map(|reference| reference.content_size).sum();
+    let state = match workshop.built() {
+        0 => "warm".to_owned(),
+        built => format!("cold, {built} parts built"),
+    };
+    printer::note(format_args!(
+        "images: {} references, {} MB, {state}, {:.1} s",
+        parts.tree.references.len(),
+        bytes / 1_000_000,
+        start.elapsed().as_secs_f64()
+    ));
+    Ok(parts)
+}
+
+/// The program `cosign`, which only tests use, to accept what is signed here.
+pub fn ensure_cosign() -> Result<PathBuf> {
+    Ok(node_pack::COSIGN.ensure(&Workshop::open()?)?.join("cosign"))
 }

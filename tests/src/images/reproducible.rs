@@ -5,13 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::debian::{BASE, Root, ensure_base, same_packages};
-use super::oci::Published;
-use super::{Workshop, node_pack, starter};
+use super::{Recipe, Workshop, node_pack, starter};
 use crate::cache::Cache;
 use crate::printer;
-
-/// Makes an image in a workshop.
-type Make = fn(&Workshop) -> Result<Published>;
 
 /// Compares every image that has content from packages or compilers of its own with a second build of it.
 ///
@@ -24,7 +20,7 @@ pub fn check(workshop: &Workshop, scratch: &Path) -> Result<()> {
     let (one, two) = (ensure_base(workshop)?, ensure_base(&second)?);
     compare_packages(&BASE, workshop, &second)?;
     report("base layer", &one.digest, &two.digest, &mut problems);
-    let images: [(&Root, Make); 3] = [
+    let images: [(&Root, Recipe); 3] = [
         (&starter::VALKEY, starter::valkey),
         (&starter::POSTGRES, starter::postgres),
         (&node_pack::PACKET_FILTER, node_pack::kube_proxy),

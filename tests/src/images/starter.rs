@@ -4,10 +4,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::Workshop;
 use super::debian::{Account, Root, ensure_base};
 use super::layer::{FileTree, Kind, Layer, ensure_layer, put};
 use super::oci::{Published, Settings, image};
+use super::{Recipe, Workshop};
 
 /// PostgreSQL with pgvector.
 pub const POSTGRES: Root = Root {
@@ -44,9 +44,13 @@ pub const PYTHON: Root = Root {
 /// Busybox, of which only the program itself gets into the image.
 pub const BUSYBOX: Root = Root { name: "busybox", packages: &["busybox-static"], accounts: &[], removed: &[] };
 
+/// Recipes of the starter release's images.
+pub const IMAGES: &[(&str, Recipe)] =
+    &[("busybox", busybox), ("postgres", postgres), ("python", python), ("valkey", valkey)];
+
 /// The images of the starter release.
 pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
-    Ok(vec![busybox(workshop)?, postgres(workshop)?, python(workshop)?, valkey(workshop)?])
+    IMAGES.iter().map(|(_, make)| make(workshop)).collect()
 }
 
 /// A layer of our own on top of a Debian root; `version` changes with what `fill` writes.
