@@ -8,6 +8,7 @@ pub mod engine;
 pub mod journal;
 pub mod netlink;
 pub mod node;
+pub mod operations;
 pub mod plan;
 pub mod site;
 pub mod step;

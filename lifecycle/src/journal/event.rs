@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::plan::{Operation, StepId};
+use crate::site::NodeIdentity;
 
 /// Everything an operation is pinned to: record 0 of its journal. Resume uses it and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +24,7 @@ pub struct Pins {
     pub version: String,
     /// Counter of the release.
     pub counter: u64,
-    /// SHA-256 of the canonical site configuration.
+    /// SHA-256 of the site configuration's canonical bytes.
     pub configuration: Sha256,
     /// SHA-256 of the `landfall` that planned; only that one may resume.
     pub engine: Sha256,
@@ -31,6 +32,8 @@ pub struct Pins {
     pub trust: PinnedTrust,
     /// Where the bundle was found.
     pub media: PathBuf,
+    /// How the host is known in its cluster.
+    pub node: NodeIdentity,
     /// Ids of the plan's steps, in order.
     pub steps: Vec<StepId>,
     /// The plan, as the very JSON text that was planned.
@@ -41,14 +44,16 @@ pub struct Pins {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinnedTrust {
-    /// Fingerprint of root document 1.
+    /// Fingerprint of the root document that the chain ended at.
     pub fingerprint: Sha256,
-    /// Version of the root document that the chain ended at.
-    pub root_version: u64,
-    /// Whether that root is for development only.
+    /// Its number.
+    pub number: u64,
+    /// Whether it is for development only.
     pub development: bool,
-    /// How it came: `file PATH` or `fingerprint on the command line`.
+    /// How the trust came that the chain began with: `file PATH` or `fingerprint on the command line`.
     pub came: String,
+    /// The document itself, which later operations trust.
+    pub root: String,
 }
 
 /// An error as the journal keeps it, and as reports show it later.

@@ -8,7 +8,7 @@ mod folder;
 pub mod record;
 #[cfg(test)]
 pub(crate) mod simulated;
-mod state;
+pub(crate) mod state;
 mod storage;
 
 use std::path::{Path, PathBuf};

@@ -49,6 +49,20 @@ pub enum StepStatus {
 }
 
 impl StepStatus {
+    /// Its name, for a person.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Prepared => "prepared",
+            Self::Started => "started",
+            Self::Failed => "failed",
+            Self::Done => "done",
+            Self::UndoStarted => "half undone",
+            Self::UndoFailed => "not undone",
+            Self::Undone => "undone",
+        }
+    }
+
     /// Whether something of it may be there, so that undo must visit it.
     pub fn is_there(self) -> bool {
         matches!(self, Self::Started | Self::Failed | Self::Done | Self::UndoStarted | Self::UndoFailed)
@@ -197,4 +211,4 @@ fn undo_transition(step: &StepState, event: &Event) -> Option<StepState> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use landfall_bundle_spec::{Sha256, codes};
+use landfall_bundle_spec::codes;
 use landfall_media::progress::Silent;
 use serde_json::{Value, json};
 
 use crate::engine::{Engine, EngineError};
 use crate::journal::simulated::{Disk, SimulatedStorage, Unsynced};
 use crate::journal::{
-    Event, Journal, JournalError, JournalErrorKind, Phase, PinnedTrust, Pins, Replay, StepState, StepStatus,
-    first_record,
+    Event, Journal, JournalError, JournalErrorKind, Phase, Pins, Replay, StepState, StepStatus, first_record,
 };
 use crate::plan::{Operation, Plan, PlannedStep, StepId, Undo};
 use crate::step::{Observed, Step, StepError};
@@ -150,21 +149,9 @@ impl World {
     }
 
     fn pins(&self) -> Pins {
-        let trust =
-            PinnedTrust { fingerprint: Sha256([1; 32]), root_version: 1, development: false, came: "test".to_owned() };
-        Pins {
-            operation: Operation::Install,
-            bundle: Sha256([2; 32]),
-            release: "starter".to_owned(),
-            version: "1.0.0".to_owned(),
-            counter: 1,
-            configuration: Sha256([3; 32]),
-            engine: Sha256([4; 32]),
-            trust,
-            media: "/media/stick".into(),
-            steps: self.plan.steps.iter().map(|step| step.id.clone()).collect(),
-            plan: String::new(),
-        }
+        let mut pins = *crate::journal::state::tests::pins(0);
+        pins.steps = self.plan.steps.iter().map(|step| step.id.clone()).collect();
+        pins
     }
 
     fn replay(&self, bytes: &[u8]) -> Replay {

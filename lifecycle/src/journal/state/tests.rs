@@ -7,17 +7,19 @@ use serde_json::json;
 use super::*;
 use crate::journal::event::PinnedTrust;
 use crate::plan::Operation;
+use crate::site::NodeIdentity;
 
 fn step(number: usize) -> StepId {
     StepId(number.to_string())
 }
 
-pub(in crate::journal) fn pins(steps: usize) -> Box<Pins> {
+pub(crate) fn pins(steps: usize) -> Box<Pins> {
     let trust = PinnedTrust {
         fingerprint: Sha256([1; 32]),
-        root_version: 1,
+        number: 1,
         development: false,
         came: "file 1.root.json".to_owned(),
+        root: "{}".to_owned(),
     };
     Box::new(Pins {
         operation: Operation::Install,
@@ -29,6 +31,7 @@ pub(in crate::journal) fn pins(steps: usize) -> Box<Pins> {
         engine: Sha256([4; 32]),
         trust,
         media: "/media/stick".into(),
+        node: NodeIdentity { name: "node".to_owned(), address: [192, 0, 2, 1].into() },
         steps: (1..=steps).map(step).collect(),
         plan: "{}".to_owned(),
     })

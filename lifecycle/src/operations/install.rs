@@ -1,0 +1,193 @@
+//! Install: everything that can be known is known, and everything that blocks is told, before the first change.
+
+use std::path::PathBuf;
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::parts::short_id;
+use landfall_media::counters::Counters;
+use serde::Serialize;
+
+use super::Operations;
+use super::bundle::TrustedRelease;
+use super::error::{OperationError, Result};
+use super::marks::Marks;
+use super::running::Running;
+use super::status::ServiceStatus;
+use super::trust::Trust;
+use crate::configuration::SiteConfiguration;
+use crate::facts::{self, Facts};
+use crate::journal::{Phase, Pins};
+use crate::plan::Plan;
+use crate::plan::action::Action;
+use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
+use crate::steps::stage::find_media;
+
+/// What a person asked for.
+#[derive(Debug, Clone)]
+pub struct InstallRequest {
+    /// A bundle, one of its parts, the folder that holds them, or, for planning only, its head.
+    pub bundle: PathBuf,
+    /// A root document's file or a fingerprint.
+    pub trust: Option<String>,
+    /// The site configuration's file.
+    pub site: Option<PathBuf>,
+}
+
+/// An install that was found possible; nothing is changed yet.
+pub struct PreparedInstall<'a> {
+    operations: &'a Operations,
+    release: TrustedRelease,
+    trust: Trust,
+    media: PathBuf,
+    configuration: Sha256,
+    facts: Facts,
+    plan: InstallPlan,
+}
+
+/// What an install came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Installed {
+    /// Name of the release.
+    pub release: String,
+    /// Its version.
+    pub version: String,
+    /// Whether its root is for development only.
+    pub development: bool,
+    /// The node.
+    pub node: String,
+    /// Its address.
+    pub address: String,
+    /// The administrator's kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// Where components are reached within the cluster.
+    pub services: Vec<ServiceStatus>,
+    /// Files with the secrets that were generated, readable by root.
+    pub secrets: Vec<PathBuf>,
+    /// Bytes that this run read from the media.
+    pub media_read_bytes: u64,
+    /// Bytes that this run wrote into the store.
+    pub store_written_bytes: u64,
+}
+
+impl Installed {
+    pub(super) fn of(running: &Running, operations: &Operations) -> Self {
+        let site = running.site();
+        Self {
+            release: running.pins.release.clone(),
+            version: running.pins.version.clone(),
+            development: running.pins.trust.development,
+            node: site.node.name.clone(),
+            address: site.node.address.to_string(),
+            kubeconfig: site.paths.admin_kubeconfig(),
+            services: operations.services().unwrap_or_default(),
+            secrets: running.secret_files(),
+            media_read_bytes: operations.io.media.totals().read_bytes,
+            store_written_bytes: operations.io.store.totals().written_bytes,
+        }
+    }
+}
+
+impl Operations {
+    /// Finds out whether and how the release can be installed here. Reads the bundle's head, the host and the journal;
+    /// changes nothing.
+    pub fn prepare_install(&self, request: &InstallRequest) -> Result<PreparedInstall<'_>> {
+        let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
+        let release = TrustedRelease::find(&request.bundle, &trust)?;
+        self.check_vacant()?;
+        Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
+        let configuration = match &request.site {
+            Some(path) => SiteConfiguration::read(path, release.site_schema())?,
+            None => SiteConfiguration::default(),
+        };
+        let facts = facts::collect(&self.paths)?;
+        let inputs = InstallInputs {
+            release: &release.release,
+            documents: &release.documents,
+            facts: &facts,
+            configuration: &configuration,
+        };
+        let plan = plan_install(&inputs)?;
+        // Relative paths mean something else to the process that resumes.
+        let media =
+            std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;
+        let configuration = configuration.digest();
+        Ok(PreparedInstall { operations: self, release, trust, media, configuration, facts, plan })
+    }
+
+    /// Refuses a host that holds a release, or an operation that is not finished.
+    fn check_vacant(&self) -> Result<()> {
+        let Some(file) = self.journals().latest()? else { return self.check_not_missing() };
+        let state = self.journals().read(&file)?.state;
+        let release = state.pins.map(|pins| format!("{} {}", pins.release, pins.version)).unwrap_or_default();
+        Err(match state.phase {
+            Phase::Committed => OperationError::AlreadyInstalled { release },
+            Phase::Empty | Phase::Forward => OperationError::InstallOpen { release },
+            Phase::Undoing { .. } | Phase::Undone => OperationError::UninstallOpen { release },
+        })
+    }
+}
+
+impl PreparedInstall<'_> {
+    /// What would be done.
+    pub fn plan(&self) -> &Plan<Action> {
+        &self.plan.plan
+    }
+
+    /// The facts that it was planned from.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The release.
+    pub fn release(&self) -> &TrustedRelease {
+        &self.release
+    }
+
+    /// Does it. Until the first record is durable, nothing but the data folder is touched.
+    pub fn run(self) -> Result<Installed> {
+        let operations = self.operations;
+        // A part that is missing is told before anything is written.
+        find_media(&self.media, &self.release.payload(), Counters::new())?;
+        let mut running = self.begin()?;
+        running.forward()?;
+        Ok(Installed::of(&running, operations))
+    }
+
+    fn begin(self) -> Result<Running> {
+        let operations = self.operations;
+        let lock = operations.journals().lock("install")?;
+        // Another install may have come and gone between the first look and the lock.
+        operations.check_vacant()?;
+        let engine = operations.place_own_files(&self.release)?;
+        let pins = self.pins(engine)?;
+        tracing::info!(
+            release = pins.release,
+            version = pins.version,
+            bundle = short_id(pins.bundle),
+            "install begins"
+        );
+        let journal = operations.journals().create(&lock, pins)?;
+        operations.hold(lock, journal, &self.release, None)
+    }
+
+    fn pins(&self, engine: Sha256) -> Result<Pins> {
+        let identity = self.release.verified.identity();
+        let plan = serde_json::to_string(&self.plan.plan)
+            .map_err(|source| OperationError::Plan { path: self.operations.paths.journal(), source })?;
+        Ok(Pins {
+            operation: self.plan.plan.operation,
+            bundle: self.release.verified.id(),
+            release: identity.name,
+            version: identity.version,
+            counter: identity.counter,
+            configuration: self.configuration,
+            engine,
+            trust: self.trust.pin(&self.release.verified),
+            media: self.media.clone(),
+            node: self.plan.node.clone(),
+            steps: self.plan.plan.steps.iter().map(|step| step.id.clone()).collect(),
+            plan,
+        })
+    }
+}

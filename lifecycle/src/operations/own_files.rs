@@ -1,0 +1,56 @@
+//! What operations themselves keep on a host beside the journal: the engine, the release's head, the marks. Placed before
+//! the first record, removed after the last; no journal names them in between.
+
+use landfall_media::durable;
+
+use super::bundle::TrustedRelease;
+use super::error::{OperationError, Result};
+use super::marks::Marks;
+use super::{Operations, engine_file};
+use crate::journal::{JournalError, JournalErrorKind, SiteLock};
+use landfall_bundle_spec::Sha256;
+use std::io;
+use std::path::Path;
+
+impl Operations {
+    /// Keeps the running program and the release's head, durably; returns the program's digest.
+    pub(super) fn place_own_files(&self, release: &TrustedRelease) -> Result<Sha256> {
+        let head = self.head_file(release.verified.id());
+        head.parent().map_or(Ok(()), durable::create_folder)?;
+        durable::write_file(&head, release.verified.head_bytes(), 0o644)?;
+        engine_file::place(&self.paths)
+    }
+
+    /// Removes all that no step took back, the journals last. A rerun completes what a power cut left.
+    pub(super) fn clear(&self, lock: SiteLock) -> Result<()> {
+        Marks::remove(&self.paths)?;
+        durable::remove_tree(&engine_file::folder(&self.paths))?;
+        durable::remove_tree(&self.paths.releases())?;
+        remove_if_empty(&self.paths.settings())?;
+        self.journals().remove(lock)?;
+        remove_if_empty(&self.paths.data())
+    }
+
+    /// An error if there is a site and nothing that says how it came about.
+    pub(super) fn check_not_missing(&self) -> Result<()> {
+        if self.paths.data_uuid().exists() || self.paths.settings_uuid().exists() {
+            let (data, folder) = (self.paths.data(), self.paths.journal());
+            return Err(JournalError::from(JournalErrorKind::Missing { data, folder }).into());
+        }
+        Ok(())
+    }
+}
+
+fn remove_if_empty(folder: &Path) -> Result<()> {
+    match fs_err::read_dir(folder) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(OperationError::io("list", folder, error)),
+    }
+    durable::remove_leftovers(folder)?;
+    let mut entries = fs_err::read_dir(folder).map_err(|error| OperationError::io("list", folder, error))?;
+    if entries.next().is_none() {
+        durable::remove_folder(folder)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,397 @@
+//! Status: what is true of a site, from journal, cluster and files. Works at any time: in the middle of an operation,
+//! after a cut, without API server. Changes nothing and takes no lock.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use landfall_media::store::ContentStore;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Operations;
+use super::bundle::TrustedRelease;
+use super::error::{OperationError, Result};
+use super::trust::Trust;
+use crate::cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
+use crate::journal::{Holder, Phase, Pins, RecordedError, Replay, State};
+use crate::plan::{Operation, Plan};
+
+/// How long status waits for the API server.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long status waits for the registry.
+const REGISTRY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where the registry listens.
+const REGISTRY_PORT: u16 = 5000;
+
+/// What no one should believe otherwise.
+const POLICIES_NOTE: &str = "network policies are stored but not enforced: flannel does not implement them";
+
+/// Where a site stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SiteState {
+    /// Nothing is installed.
+    Absent,
+    /// An install runs.
+    Installing,
+    /// An install was interrupted.
+    InstallInterrupted,
+    /// A release is installed.
+    Installed,
+    /// An uninstall runs.
+    Uninstalling,
+    /// An uninstall was interrupted.
+    UninstallInterrupted,
+}
+
+/// Everything that status tells.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusReport {
+    /// Where the site stands.
+    pub state: SiteState,
+    /// Whether all that should run is ready: release installed, nodes, components and registry.
+    pub ready: bool,
+    /// The release, installed or on its way.
+    pub release: Option<ReleaseStatus>,
+    /// Its latest operation.
+    pub operation: Option<OperationStatus>,
+    /// Nodes of the cluster.
+    pub nodes: Vec<NodeStatus>,
+    /// Components of the release.
+    pub components: Vec<ComponentStatus>,
+    /// The site's registry.
+    pub registry: Option<RegistryStatus>,
+    /// Space of the data folder.
+    pub disk: Option<DiskStatus>,
+    /// What a person should know besides.
+    pub notes: Vec<String>,
+}
+
+/// A release on a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseStatus {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Counter.
+    pub counter: u64,
+    /// Id of its bundle.
+    pub bundle: String,
+    /// Fingerprint of the root document that is trusted.
+    pub root: String,
+    /// Whether that root is for development only.
+    pub development: bool,
+    /// How its trust came.
+    pub trust: String,
+}
+
+/// An operation as its journal tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationStatus {
+    /// What it does.
+    pub operation: Operation,
+    /// Who runs it now.
+    pub running: Option<Holder>,
+    /// Sequence of its last record.
+    pub record: u64,
+    /// When that was written.
+    pub at: Option<String>,
+    /// The journal's file.
+    pub journal: PathBuf,
+    /// The step that is next, or in progress.
+    pub step: Option<StepReport>,
+}
+
+/// A step as the journal tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepReport {
+    /// 1 for the first.
+    pub index: usize,
+    /// All the steps.
+    pub count: usize,
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub title: String,
+    /// Where it stands.
+    pub status: &'static str,
+    /// Why it failed last.
+    pub failure: Option<RecordedError>,
+    /// What it found that is not ours.
+    pub blocked: Option<String>,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+    /// Version of its kubelet.
+    pub kubernetes: String,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Why it is not.
+    pub reason: Option<String>,
+}
+
+/// Where a component is reached within the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    /// Its component.
+    pub component: String,
+    /// Name within the cluster.
+    pub name: String,
+    /// Address within the cluster.
+    pub address: String,
+    /// Ports.
+    pub ports: Vec<u64>,
+}
+
+/// The registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryStatus {
+    /// Where it listens.
+    pub address: String,
+    /// Whether it answers.
+    pub ready: bool,
+    /// Why it does not.
+    pub reason: Option<String>,
+    /// Blobs of the release that are staged.
+    pub staged_blobs: usize,
+    /// Blobs of the release.
+    pub blobs: usize,
+    /// Bytes of the staged blobs.
+    pub staged_bytes: u64,
+}
+
+/// Space of a filesystem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiskStatus {
+    /// A folder on it.
+    pub folder: PathBuf,
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// Bytes that can be written.
+    pub free_bytes: u64,
+}
+
+impl Operations {
+    /// What is true of this host now.
+    pub fn status(&self) -> Result<StatusReport> {
+        let mut report = StatusReport {
+            state: SiteState::Absent,
+            ready: false,
+            release: None,
+            operation: None,
+            nodes: Vec::new(),
+            components: Vec::new(),
+            registry: None,
+            disk: self.disk(),
+            notes: Vec::new(),
+        };
+        let Some(file) = self.journals().latest()? else {
+            self.check_not_missing()?;
+            return Ok(report);
+        };
+        let replay = self.journals().read(&file)?;
+        let running = self.journals().holder();
+        report.state = site_state(&replay.state, running.is_some());
+        if replay.torn_bytes > 0 && running.is_none() {
+            report.notes.push(format!("the last record was cut off ({} bytes); resume drops it", replay.torn_bytes));
+        }
+        report.operation = Some(OperationStatus {
+            operation: file.operation,
+            running,
+            record: replay.last_sequence(),
+            at: replay.entries.last().map(|entry| format!("{:.0}", entry.at)),
+            journal: file.path,
+            step: step_report(&replay),
+        });
+        if let Some(pins) = replay.state.pins {
+            report.release = Some(release_status(&pins));
+            report.registry = self.registry(&pins, &mut report.notes);
+        }
+        self.ask_cluster(&mut report);
+        report.ready = report.state == SiteState::Installed
+            && report.registry.as_ref().is_some_and(|registry| registry.ready)
+            && !report.nodes.is_empty()
+            && report.nodes.iter().all(|node| node.ready)
+            && report
+                .components
+                .iter()
+                .all(|component| component.reasons.is_empty() && component.ready == component.total);
+        Ok(report)
+    }
+
+    /// Services of components that have an address.
+    pub(super) fn services(&self) -> Result<Vec<ServiceStatus>, ClusterError> {
+        let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?.with_patience(CLUSTER_PATIENCE);
+        let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+        let services = cluster.list(&cluster.resource("v1", "Service")?, None, &ours)?;
+        Ok(services.iter().filter_map(service_status).collect())
+    }
+
+    fn disk(&self) -> Option<DiskStatus> {
+        let folder = self.paths.data();
+        let space = rustix::fs::statvfs(&folder).ok()?;
+        Some(DiskStatus {
+            folder,
+            total_bytes: space.f_blocks * space.f_frsize,
+            free_bytes: space.f_bavail * space.f_frsize,
+        })
+    }
+
+    fn registry(&self, pins: &Pins, notes: &mut Vec<String>) -> Option<RegistryStatus> {
+        let head = match TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust)) {
+            Ok(head) => head,
+            Err(OperationError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                notes.push(format!("the release's head cannot be used: {error}"));
+                return None;
+            }
+        };
+        let store = ContentStore::at(self.paths.registry());
+        let payload = head.payload();
+        let staged = payload.blobs().iter().filter(|blob| store.contains(blob.sha256));
+        let (staged_blobs, staged_bytes) = staged.fold((0, 0), |(count, bytes), blob| (count + 1, bytes + blob.size));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, REGISTRY_PORT));
+        let reason = registry_answers(address).err();
+        Some(RegistryStatus {
+            address: address.to_string(),
+            ready: reason.is_none(),
+            reason,
+            staged_blobs,
+            blobs: payload.blobs().len(),
+            staged_bytes,
+        })
+    }
+
+    fn ask_cluster(&self, report: &mut StatusReport) {
+        let kubeconfig = self.paths.admin_kubeconfig();
+        if !kubeconfig.exists() {
+            report.notes.push("there is no cluster yet".to_owned());
+            return;
+        }
+        let asked =
+            Cluster::connect(&kubeconfig).map(|cluster| cluster.with_patience(CLUSTER_PATIENCE)).and_then(|cluster| {
+                let nodes = cluster.list(&cluster.resource("v1", "Node")?, None, "")?;
+                Ok((nodes, cluster.components()?))
+            });
+        match asked {
+            Ok((nodes, components)) => {
+                report.nodes = nodes.iter().map(node_status).collect();
+                report.components = components;
+                report.notes.push(POLICIES_NOTE.to_owned());
+            }
+            Err(error) => report.notes.push(format!("the cluster does not answer: {error}")),
+        }
+    }
+}
+
+fn site_state(state: &State, is_running: bool) -> SiteState {
+    match (state.phase, is_running) {
+        (Phase::Committed, _) => SiteState::Installed,
+        (Phase::Empty | Phase::Forward, true) => SiteState::Installing,
+        (Phase::Empty | Phase::Forward, false) => SiteState::InstallInterrupted,
+        (Phase::Undoing { .. } | Phase::Undone, true) => SiteState::Uninstalling,
+        (Phase::Undoing { .. } | Phase::Undone, false) => SiteState::UninstallInterrupted,
+    }
+}
+
+fn release_status(pins: &Pins) -> ReleaseStatus {
+    ReleaseStatus {
+        name: pins.release.clone(),
+        version: pins.version.clone(),
+        counter: pins.counter,
+        bundle: pins.bundle.to_string(),
+        root: pins.trust.fingerprint.to_string(),
+        development: pins.trust.development,
+        trust: pins.trust.came.clone(),
+    }
+}
+
+/// The step where the operation stands. The plan is read without its actions, which a later version may know better.
+fn step_report(replay: &Replay) -> Option<StepReport> {
+    let state = &replay.state;
+    let index = match state.phase {
+        Phase::Forward => state.next_forward(),
+        Phase::Undoing { .. } => state.next_undo(),
+        Phase::Empty | Phase::Committed | Phase::Undone => None,
+    }?;
+    let plan: Option<Plan<Value>> = serde_json::from_str(&state.pins.as_ref()?.plan).ok();
+    let planned = plan.as_ref().and_then(|plan| plan.steps.get(index));
+    let step = &state.steps[index];
+    Some(StepReport {
+        index: index + 1,
+        count: state.steps.len(),
+        id: state.pins.as_ref()?.steps[index].to_string(),
+        title: planned.map(|planned| planned.title.clone()).unwrap_or_default(),
+        status: step.status.name(),
+        failure: step.undo_failure.clone().or_else(|| step.failure.clone()),
+        blocked: step.blocked.clone(),
+    })
+}
+
+fn node_status(node: &Value) -> NodeStatus {
+    let text = |pointer: &str| node.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let list = |pointer: &str| node.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+    let ready = list("/status/conditions").into_iter().find(|condition| condition["type"] == "Ready");
+    let is_ready = ready.as_ref().is_some_and(|condition| condition["status"] == "True");
+    let message = ready.map_or("the kubelet has not reported yet".to_owned(), |condition| {
+        condition["message"].as_str().unwrap_or_default().to_owned()
+    });
+    let addresses = list("/status/addresses");
+    let internal = addresses.iter().find(|address| address["type"] == "InternalIP");
+    NodeStatus {
+        name: text("/metadata/name"),
+        address: internal.and_then(|address| address["address"].as_str()).unwrap_or_default().to_owned(),
+        kubernetes: text("/status/nodeInfo/kubeletVersion"),
+        ready: is_ready,
+        reason: (!is_ready).then_some(message),
+    }
+}
+
+/// A service that has an address of its own.
+fn service_status(service: &Value) -> Option<ServiceStatus> {
+    let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let address = text("/spec/clusterIP");
+    let ports = service.pointer("/spec/ports").and_then(Value::as_array)?;
+    (!address.is_empty() && address != "None").then(|| ServiceStatus {
+        component: service["metadata"]["labels"][COMPONENT_LABEL].as_str().unwrap_or_default().to_owned(),
+        name: format!("{}.{}.svc", text("/metadata/name"), text("/metadata/namespace")),
+        address: address.to_owned(),
+        ports: ports.iter().filter_map(|port| port["port"].as_u64()).collect(),
+    })
+}
+
+/// Asks the registry whether it serves: the base of the distribution API answers 200.
+fn registry_answers(address: SocketAddr) -> Result<(), String> {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, REGISTRY_PATIENCE)?;
+        stream.set_read_timeout(Some(REGISTRY_PATIENCE))?;
+        stream.write_all(format!("GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+        let mut start = [0; 12];
+        stream.read_exact(&mut start)?;
+        Ok(String::from_utf8_lossy(&start).into_owned())
+    };
+    match ask() {
+        Ok(answer) if answer == "HTTP/1.1 200" => Ok(()),
+        Ok(answer) => Err(format!("it answers `{answer}`")),
+        Err(error) => Err(error.to_string()),
+    }
+}

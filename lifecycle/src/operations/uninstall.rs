@@ -1,0 +1,46 @@
+//! Uninstall: the steps of the install are taken back in reverse, then what operations keep, the journal last.
+
+use std::path::PathBuf;
+
+use super::Operations;
+use super::error::Result;
+use crate::journal::Phase;
+
+/// What an uninstall did.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Uninstalled {
+    /// The release that was taken back, if one was there.
+    pub release: Option<String>,
+    /// Folders with data that were kept.
+    pub kept: Vec<PathBuf>,
+}
+
+impl Operations {
+    /// Takes everything back that Landfall brought, after an install or after a cut in the middle of one. A rerun
+    /// completes what was cut itself.
+    pub fn uninstall(&self, keep_data: bool) -> Result<Uninstalled> {
+        let Some(file) = self.journals().latest()? else {
+            self.check_not_missing()?;
+            // A cut before the first record of an install, or after the last removal of an uninstall.
+            if self.paths.data().exists() {
+                self.clear(self.journals().lock("uninstall")?)?;
+            }
+            return Ok(Uninstalled { release: None, kept: self.kept() });
+        };
+        let replay = self.journals().read(&file)?;
+        let release = replay.state.pins.as_ref().map(|pins| format!("{} {}", pins.release, pins.version));
+        let lock = if replay.state.phase == Phase::Undone {
+            self.journals().lock("uninstall")?
+        } else {
+            let mut running = self.take_over("uninstall", &file, None)?;
+            running.back(keep_data)?;
+            running.lock
+        };
+        self.clear(lock)?;
+        Ok(Uninstalled { release, kept: self.kept() })
+    }
+
+    fn kept(&self) -> Vec<PathBuf> {
+        [self.paths.storage(), self.paths.secrets()].into_iter().filter(|folder| folder.exists()).collect()
+    }
+}

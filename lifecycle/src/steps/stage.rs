@@ -1,0 +1,111 @@
+//! The first step that writes: every blob of the bundle goes from the media to its final place in the data folder, in one
+//! pass, each chunk verified before it is written. Nothing else on the host changes before the last chunk passed.
+//!
+//! Damage leaves the good blobs; the same step continues with what is missing. Then the media may go.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::blobs::Place;
+use landfall_bundle_spec::{Coded, codes};
+use landfall_media::bundle::{BundleMedia, locate};
+use landfall_media::counters::Counters;
+use landfall_media::progress::Event;
+use landfall_media::stage::stage;
+use landfall_media::store::ContentStore;
+use landfall_media::{MediaError, Payload, durable};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::node_files::PlacedFile;
+use crate::site::Site;
+use crate::step::{Observed, Step, StepError};
+
+/// Name of the release's own installer in the release's folder.
+pub const INSTALLER_NAME: &str = "landfall";
+
+/// Parameters of the step: none. What is staged is the bundle that the operation is pinned to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {}
+
+/// Finds the bundle at `path` with all its parts, and makes sure that its head is the verified one.
+pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<BundleMedia, StepError> {
+    let located = locate(path).map_err(|error| absent(path, error))?;
+    let wanted = payload.verified().head_bytes();
+    let mut found = Vec::with_capacity(wanted.len());
+    located.head().map_err(|error| absent(path, error))?.take(wanted.len() as u64).read_to_end(&mut found).map_err(
+        |error| {
+            StepError::new(codes::MEDIA_IO, format!("cannot read {}", located.head_path().display())).because(error)
+        },
+    )?;
+    if found != wanted {
+        let name = payload.verified().bundle_name();
+        let what = format!("{} is not the head of {}", located.head_path().display(), name.stem());
+        return Err(StepError::new(codes::OTHER_BUNDLE, what));
+    }
+    located.assemble(payload.clone(), counters).map_err(refused)
+}
+
+fn absent(path: &Path, error: MediaError) -> StepError {
+    let hint = "Connect the stick and run `landfall resume`, with `--bundle` if it is in another place now.";
+    StepError::new(error.code(), format!("the bundle is not at {}", path.display())).because(error).hint(hint)
+}
+
+fn refused(error: MediaError) -> StepError {
+    let hint = error.hint();
+    let refused = StepError::new(error.code(), "the bundle was not staged to its end").because(error);
+    hint.into_iter().fold(refused, StepError::hint)
+}
+
+fn store(site: &Site) -> ContentStore {
+    ContentStore::counted(site.paths.registry(), site.io.store.clone())
+}
+
+/// The installer of the release: it runs the agent, and every later operation of this release.
+fn installer(site: &Site) -> Result<PlacedFile, StepError> {
+    let blobs = site.payload.blobs();
+    let entry = blobs.iter().find(|blob| blob.place == Some(Place::Installer));
+    let entry = entry.ok_or_else(|| StepError::new(codes::BUG, "the bundle carries no landfall"))?;
+    Ok(PlacedFile { path: INSTALLER_NAME.to_owned(), blob: entry.sha256, size: entry.size, links: Vec::new() })
+}
+
+fn release_folder(site: &Site) -> PathBuf {
+    site.paths.release(&site.bundle)
+}
+
+impl Step<Site> for Stage {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let store = store(site);
+        let blobs = site.payload.blobs();
+        let there = blobs.iter().filter(|blob| store.contains(blob.sha256)).count();
+        Ok(match there {
+            _ if there < blobs.len() && there > 0 => {
+                Observed::Partial(format!("{there} of {} blobs are staged", blobs.len()))
+            }
+            0 if !store.root().exists() => Observed::Absent,
+            0 => Observed::Partial("the store was begun".to_owned()),
+            _ if installer(site)?.is_placed(site, &release_folder(site)) => Observed::Done,
+            _ => Observed::Partial("the release's installer is not in place".to_owned()),
+        })
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let media = find_media(&site.media, &site.payload, site.io.media.clone())?;
+        let copied = stage(&media, &store(site), &*site.progress).map_err(refused)?;
+        installer(site)?.place(site, &release_folder(site), 0o755)?;
+        site.progress.event(Event::SafeToRemove);
+        Ok(json!({
+            "blobs": copied.blobs,
+            "bytes": copied.bytes,
+            "present_bytes": copied.present_bytes,
+            "media_read_bytes": site.io.media.totals().read_bytes,
+            "store_written_bytes": site.io.store.totals().written_bytes,
+        }))
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        durable::remove_file(&release_folder(site).join(INSTALLER_NAME))?;
+        Ok(durable::remove_tree(&site.paths.registry())?)
+    }
+}
