@@ -14,9 +14,6 @@ pub fn note(line: impl std::fmt::Display) {
 
 /// Prints an error with its whole chain of causes on stderr, one cause per line.
 pub fn failure(error: &anyhow::Error) {
-    let mut text = format!("error: {error}");
-    for cause in error.chain().skip(1) {
-        text.push_str(&format!("\n  because: {cause}"));
-    }
-    note(text);
+    note(format_args!("error: {error}"));
+    error.chain().skip(1).for_each(|cause| note(format_args!("  because: {cause}")));
 }

@@ -150,9 +150,13 @@ mod tests {
     fn a_third_party_source_of_the_same_suite_is_not_chosen() {
         let text = "deb https://vendor.example/apt bookworm main\n\
                     deb [signed-by=/keys/debian.gpg] https://mirror.example/debian bookworm main\n";
-        let found = choose(&sources::parse_lines(text), &["https://mirror.example/debian/".into()], "bookworm").unwrap();
+        let found =
+            choose(&sources::parse_lines(text), &["https://mirror.example/debian/".into()], "bookworm").unwrap();
         assert_eq!(found.mirror, "https://mirror.example/debian");
-        assert_eq!(found.source_line("trixie"), "deb [signed-by=/keys/debian.gpg] https://mirror.example/debian trixie main");
+        assert_eq!(
+            found.source_line("trixie"),
+            "deb [signed-by=/keys/debian.gpg] https://mirror.example/debian trixie main"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -112,7 +112,7 @@ pub fn run(arguments: Arguments) -> Result<u8> {
 fn start(up: &Up) -> Result<()> {
     let stick = up.stick.as_deref().map(std::path::absolute).transpose()?;
     let site = if up.keep { Site::kept(&up.name)? } else { Site::new(&up.name)? };
-    let booted = boot_machines(&site, up, stick);
+    let booted = boot_machines(&site, up, stick.as_deref());
     if booted.is_err() && up.keep {
         let _ = Site::open(&up.name)?.down();
     }
@@ -126,10 +126,10 @@ fn start(up: &Up) -> Result<()> {
     Ok(())
 }
 
-fn boot_machines(site: &Site, up: &Up, stick: Option<PathBuf>) -> Result<()> {
+fn boot_machines(site: &Site, up: &Up, stick: Option<&Path>) -> Result<()> {
     for number in 1..=up.machines {
         let mut spec = MachineSpec::new(&format!("node-{number}")).disk_gib(up.disk_gib);
-        spec.stick.clone_from(&stick);
+        spec.stick = stick.map(Path::to_path_buf);
         spec.has_default_route = up.default_route;
         let machine = site.machine(spec)?;
         machine.boot()?;

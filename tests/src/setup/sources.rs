@@ -65,9 +65,8 @@ fn parse_line(line: &str) -> Option<Source> {
 
 /// Parses the deb822 format: stanzas of `Field: values`, continued on indented lines, divided by empty lines.
 pub fn parse_stanzas(text: &str) -> Vec<Source> {
-    let text: String = text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
     let mut stanzas = vec![Vec::<(String, String)>::new()];
-    for line in text.lines() {
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
         if line.trim().is_empty() {
             stanzas.push(Vec::new());
         } else if line.starts_with([' ', '\t']) {
@@ -85,7 +84,8 @@ pub fn parse_stanzas(text: &str) -> Vec<Source> {
 fn stanza_sources(stanza: &[(String, String)]) -> Vec<Source> {
     let value = |name: &str| stanza.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str());
     let words = |name: &str| value(name).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let enabled = !matches!(value("enabled").to_ascii_lowercase().as_str(), "no" | "false" | "without" | "off" | "disable");
+    let enabled =
+        !matches!(value("enabled").to_ascii_lowercase().as_str(), "no" | "false" | "without" | "off" | "disable");
     if !enabled || !words("types").iter().any(|kind| kind == "deb") {
         return Vec::new();
     }

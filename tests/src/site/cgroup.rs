@@ -131,6 +131,28 @@ fn inherit_cpus(group: &Path) -> Result<()> {
     files::set(&group.join("cgroup.clone_children"), "1")
 }
 
+/// Stops every process of a machine where it is; returns when all have stopped.
+pub fn freeze(groups: &[PathBuf]) -> Result<()> {
+    let group = version2_group(groups)?;
+    files::set(&group.join("cgroup.freeze"), "1")?;
+    let events = group.join("cgroup.events");
+    wait_until("the stop of every process of a machine", Duration::from_secs(20), || {
+        let text = std::fs::read_to_string(&events).with_context(|| format!("cannot read {}", events.display()))?;
+        Ok(text.lines().any(|line| line == "frozen 1").then_some(()))
+    })
+}
+
+/// Kills every process of a machine, stopped ones before they run another instruction.
+pub fn kill(groups: &[PathBuf]) -> Result<()> {
+    files::set(&version2_group(groups)?.join("cgroup.kill"), "1")
+}
+
+/// The group in a version 2 tree, which hosts of version 1 have beside the others.
+fn version2_group(groups: &[PathBuf]) -> Result<&PathBuf> {
+    let found = groups.iter().find(|group| group.join("cgroup.freeze").exists());
+    found.context("this host has no cgroup version 2 tree (at /sys/fs/cgroup or /sys/fs/cgroup/unified)")
+}
+
 /// Removes cgroups with everything below them, deepest first. Their processes must have ended.
 pub fn remove(groups: &[PathBuf]) -> Result<()> {
     for group in groups {

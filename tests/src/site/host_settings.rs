@@ -92,7 +92,9 @@ fn collect(root: &Path, relative: &Path, values: &mut BTreeMap<String, String>) 
         let Ok(entries) = path.read_dir() else { return };
         let mut names: Vec<PathBuf> = entries.flatten().map(|entry| relative.join(entry.file_name())).collect();
         names.sort();
-        names.iter().for_each(|name| collect(root, name, values));
+        for name in names {
+            collect(root, &name, values);
+        }
     } else if path.metadata().is_ok_and(|found| found.permissions().mode() & 0o200 != 0)
         && let Ok(value) = std::fs::read_to_string(&path)
     {

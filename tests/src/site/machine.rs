@@ -1,5 +1,6 @@
 //! One test machine: its disk, its namespaces, its power.
 
+use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +28,7 @@ const RECORD: &str = "machine.json";
 const BIRTH: &str = "birth.json";
 
 /// How long systemd may take to start its basic units, and a killed machine to be gone.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a machine shall be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -200,6 +201,8 @@ impl Machine {
         ensure!(!self.is_running(), "machine {} of site {} is on already", self.spec.name, self.site.name);
         setup::ensure_packages(&["iproute2", "nftables", "util-linux", "xfsprogs"])?;
         let is_first_boot = !self.folder.join(BIRTH).exists();
+        let lock = self.lock_file()?;
+        lock.lock().context("cannot lock a machine")?;
         self.off()?;
         let booted = self.power_on(is_first_boot).and_then(|()| self.wait_for_basic_units()).and_then(|()| {
             if is_first_boot {
@@ -297,18 +300,20 @@ impl Machine {
         self.off()
     }
 
-    /// Cuts its power: the filesystem stops at once without flushing its log, so what was not synced is lost; then
-    /// everything inside ends.
+    /// Cuts its power: every process stops where it is, so none sees an error of the disk; the filesystem stops without
+    /// flushing its log, so what was not synced is lost; then everything inside ends.
     pub fn power_cut(&self) -> Result<()> {
         let root = self.first()?.proc("root");
+        cgroup::freeze(&self.record()?.groups)?;
         let mut command = Command::new("xfs_io");
         command.args(["-x", "-r", "-c", "shutdown"]).arg(&root);
         tool::output(&mut command).context("cannot stop the filesystem")?;
         let probe = root.join(".landfall-power-cut-probe");
-        match std::fs::File::create_new(&probe) {
+        match File::create_new(&probe) {
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {}
             outcome => bail!("the disk still answers after the power cut: {outcome:?}"),
         }
+        cgroup::kill(&self.record()?.groups)?;
         self.off()
     }
 
@@ -328,6 +333,25 @@ impl Machine {
         cgroup::remove(&record.groups)?;
         record.groups.clear();
         self.save(&record)
+    }
+
+    /// Removes the cgroups of a machine that ended by itself; true when it has not ended, but runs or is being booted.
+    pub(super) fn sweep(&self) -> Result<bool> {
+        let running = self.record()?.running;
+        if running.is_some_and(|running| running.keeper.is_alive()) {
+            return Ok(true);
+        }
+        let lock = self.lock_file()?;
+        if lock.try_lock().is_err() {
+            return Ok(true);
+        }
+        self.off().map(|()| false)
+    }
+
+    /// Held while the machine is being booted.
+    fn lock_file(&self) -> Result<File> {
+        let path = self.folder.join("lock");
+        File::create(&path).with_context(|| format!("cannot create the lock {}", path.display()))
     }
 
     /// Takes the stick out of the running machine.

@@ -100,7 +100,10 @@ impl Site {
     fn start(name: &str, kept: bool) -> Result<Self> {
         let valid = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
         ensure!(!name.is_empty() && name.len() <= 40 && name.chars().all(valid), "{name:?} is no name of a site");
-        ensure!(rustix::process::geteuid().is_root(), "test machines need root: they are made of namespaces and mounts");
+        ensure!(
+            rustix::process::geteuid().is_root(),
+            "test machines need root: they are made of namespaces and mounts"
+        );
         let cache = Cache::open()?;
         let _lock = sweep::lock(&cache)?;
         sweep::sweep(&cache)?;

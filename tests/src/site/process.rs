@@ -78,7 +78,8 @@ impl ProcessId {
 fn wait_ended(handle: &OwnedFd, timeout: Duration) -> Result<bool> {
     let end = Instant::now() + timeout;
     loop {
-        let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).context("the timeout is too long")?;
+        let left =
+            Timespec::try_from(end.saturating_duration_since(Instant::now())).context("the timeout is too long")?;
         match rustix::event::poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&left)) {
             Ok(0) => return Ok(false),
             Ok(_) => return Ok(true),

@@ -76,13 +76,12 @@ fn remove(folder: &Path, record: &Record) -> Result<()> {
 }
 
 fn is_living(folder: &Path, record: &Record) -> Result<bool> {
-    let mut is_living = !record.kept || record.switch.is_alive();
+    if !record.kept {
+        return Ok(true);
+    }
+    let mut is_living = record.switch.is_alive();
     for machine in Machine::all(record, folder)? {
-        if machine.is_running() {
-            is_living = true;
-        } else if record.kept {
-            machine.off()?;
-        }
+        is_living |= machine.sweep()?;
     }
     Ok(is_living)
 }

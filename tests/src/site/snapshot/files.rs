@@ -135,7 +135,10 @@ fn attributes(path: &Path) -> std::io::Result<String> {
     for name in names[..size].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let mut value = vec![0_u8; 4096];
         let size = rustix::fs::lgetxattr(path, std::ffi::OsStr::from_bytes(name), &mut value)?;
-        text.push_str(&format!(" {}={}", String::from_utf8_lossy(name), hex::encode(&value[..size])));
+        text.push(' ');
+        text.push_str(&String::from_utf8_lossy(name));
+        text.push('=');
+        text.push_str(&hex::encode(&value[..size]));
     }
     Ok(text)
 }
