@@ -17,5 +17,8 @@ pub mod stage;
 pub mod store;
 pub mod verify;
 
+#[cfg(test)]
+mod testing;
+
 pub use error::{MediaError, Result};
 pub use payload::Payload;

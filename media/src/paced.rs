@@ -15,7 +15,7 @@ use crate::durable::{DurableError, SyncFailed};
 use crate::error::Result;
 
 /// Bytes after which a sync begins behind the writer.
-pub(crate) const SYNC_BYTES: u64 = 24 * 1024 * 1024;
+pub(crate) const SYNC_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Whether what is on the disk stays in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,1 +1,219 @@
+use std::fs::File;
+use std::io::{Read, Write};
 
+use landfall_bundle_spec::parts::FileKind;
+use landfall_bundle_spec::{Coded, Opened};
+
+use super::*;
+use crate::progress::Silent;
+use crate::testing::{Fixture, flip, random_bytes};
+use crate::verify::verify;
+
+fn code(result: Result<BundleMedia>) -> &'static str {
+    result.unwrap_err().code().id
+}
+
+/// Finds and verifies; the code and the message of the refusal.
+fn refusal(fixture: &Fixture, path: &Path) -> (&'static str, String) {
+    let error = match fixture.find(path) {
+        Err(error) => error,
+        Ok(media) => verify(&media, "verifying", &Silent).unwrap_err(),
+    };
+    (error.code().id, error.to_string())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test mixes up files as a person would")]
+fn rename(from: &Path, to: &Path) {
+    std::fs::rename(from, to).unwrap();
+}
+
+#[test]
+fn is_found_by_any_of_its_files_and_by_its_folder() {
+    let fixture = Fixture::small();
+    let parts = fixture.parts();
+    assert!(parts.len() > 3, "{parts:?}");
+    let stick = fixture.stick();
+    for foreign in ["notes.txt", "empty", "starter-1.0.0-000000000000.landfall.002"] {
+        File::create(stick.join(foreign)).unwrap().write_all(&random_bytes(2000, 1)).unwrap();
+    }
+    let head = stick.join(fixture.payload.verified().bundle_name().file(FileKind::Head));
+    for path in parts.iter().chain([&stick, &head]) {
+        let located = locate(path).unwrap();
+        let opened = Opened::read(located.head().unwrap()).unwrap();
+        assert_eq!(opened.untrusted().id(), fixture.payload.verified().id());
+        let media = located.assemble(fixture.payload.clone(), Counters::new()).unwrap();
+        let found: Vec<_> = media.parts().iter().map(|part| part.path.clone()).collect();
+        assert_eq!(found, parts);
+        verify(&media, "verifying", &Silent).unwrap();
+        assert!(
+            media.counters().totals().read_bytes < fixture.stream.len() as u64 + (parts.len() as u64 + 1) * (1 << 20)
+        );
+    }
+    assert_eq!(locate(&stick.join("notes.txt")).unwrap_err().code().id, "LF1204");
+    assert_eq!(locate(&stick.join("starter-1.0.0-000000000000.landfall.002")).unwrap_err().code().id, "LF1204");
+    assert_eq!(locate(&stick.join("absent")).unwrap_err().code().id, "LF1201");
+}
+
+#[test]
+fn reads_across_parts_as_one_stream() {
+    let fixture = Fixture::small();
+    fixture.parts();
+    let media = fixture.find(&fixture.stick()).unwrap();
+    for (offset, length) in [(0, fixture.stream.len()), (3_000_000, 3_000_000), (fixture.stream.len() - 1, 1)] {
+        let mut bytes = vec![0; length];
+        media.read_at(offset as u64, &mut bytes).unwrap();
+        assert!(bytes == fixture.stream[offset..offset + length]);
+    }
+    assert!(media.read_at(fixture.stream.len() as u64, &mut [0]).is_err());
+}
+
+#[test]
+fn several_bundles_in_a_folder_are_told_apart() {
+    let (one, other) = (Fixture::small(), Fixture::with_blobs(&[3 << 20]));
+    one.parts();
+    let path = other.pack(None).map(|files| other.stick().join(&files[0].name)).unwrap();
+    let beside = one.stick().join(path.file_name().unwrap());
+    std::fs::copy(&path, &beside).unwrap();
+    let error = locate(&one.stick()).unwrap_err();
+    assert_eq!(error.code().id, "LF1205");
+    verify(&other.find(&beside).unwrap(), "verifying", &Silent).unwrap();
+    let first = one.stick().join(one.payload.verified().bundle_name().file(FileKind::Part(1)));
+    verify(&one.find(&first).unwrap(), "verifying", &Silent).unwrap();
+}
+
+#[test]
+fn missing_parts_are_named() {
+    for missing in 0..4 {
+        let fixture = Fixture::small();
+        let parts = fixture.parts();
+        std::fs::remove_file(&parts[missing]).unwrap();
+        let (code, message) = refusal(&fixture, &fixture.stick());
+        assert_eq!(code, "LF1206", "{message}");
+        let name = if missing == 0 { FileKind::Part(1) } else { FileKind::Part(missing + 1) };
+        assert!(message.contains(&fixture.payload.verified().bundle_name().file(name)), "{message}");
+    }
+}
+
+#[test]
+fn swapped_and_foreign_parts_are_named() {
+    let fixture = Fixture::small();
+    let parts = fixture.parts();
+    let aside = fixture.stick().join("aside");
+    for (from, to) in [(&parts[1], &aside), (&parts[2], &parts[1]), (&aside, &parts[2])] {
+        rename(from, to);
+    }
+    let (code, message) = refusal(&fixture, &fixture.stick());
+    assert_eq!(code, "LF1216", "{message}");
+    assert!(message.starts_with(&parts[1].display().to_string()), "{message}");
+
+    let other = Fixture::with_blobs(&[1, 1 << 20, 5_767_169, 3_000_001, 40_000]);
+    let fixture = Fixture::small();
+    let parts = fixture.parts();
+    std::fs::copy(&other.parts()[2], &parts[2]).unwrap();
+    let (code, message) = refusal(&fixture, &fixture.stick());
+    assert_eq!(code, "LF1207", "{message}");
+    assert!(message.starts_with(&parts[2].display().to_string()), "{message}");
+}
+
+#[test]
+fn parts_of_other_names_are_known_by_their_bytes() {
+    let fixture = Fixture::small();
+    let mut parts = fixture.parts();
+    for (index, part) in parts.iter_mut().enumerate() {
+        let renamed = fixture.stick().join(format!("x{}", (index * 7) % 5));
+        rename(part, &renamed);
+        *part = renamed;
+    }
+    let media = fixture.find(&parts[0]).unwrap();
+    assert!(media.parts().iter().map(|part| &part.path).eq(&parts));
+    verify(&media, "verifying", &Silent).unwrap();
+}
+
+#[test]
+fn truncation_anywhere_is_refused() {
+    let fixture = Fixture::small();
+    let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
+    let head = fixture.payload.layout().head_bytes();
+    for step in 0..20 {
+        let length = head + 1 + (fixture.stream.len() as u64 - head - 2) * step / 19;
+        File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+        let (code, message) = refusal(&fixture, &path);
+        assert_eq!(code, "LF1215", "{length}: {message}");
+        File::create(&path).unwrap().write_all(&fixture.stream).unwrap();
+    }
+    // No more than the head: that is a head sent ahead, and the parts are missing.
+    File::options().write(true).open(&path).unwrap().set_len(head).unwrap();
+    assert_eq!(code(fixture.find(&path)), "LF1206");
+}
+
+#[test]
+fn truncated_and_lengthened_parts_are_refused() {
+    for (part, change) in [(0_usize, -1_i64), (1, -1), (1, -(1 << 20)), (1, 1), (2, 512)] {
+        let fixture = Fixture::small();
+        let parts = fixture.parts();
+        let file = File::options().write(true).open(&parts[part]).unwrap();
+        let length = file.metadata().unwrap().len().checked_add_signed(change).unwrap();
+        file.set_len(length).unwrap();
+        let (code, message) = refusal(&fixture, &fixture.stick());
+        assert!(["LF1215", "LF1207"].contains(&code), "part {part} by {change}: {code} {message}");
+    }
+}
+
+#[test]
+fn trailing_data_is_refused() {
+    let fixture = Fixture::small();
+    let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
+    File::options().append(true).open(&path).unwrap().write_all(b"x").unwrap();
+    let (code, message) = refusal(&fixture, &path);
+    assert_eq!((code, message.ends_with("holds 1 bytes after the end of the bundle")), ("LF1209", true), "{message}");
+
+    let fixture = Fixture::small();
+    let last = fixture.parts().pop().unwrap();
+    File::options().append(true).open(&last).unwrap().write_all(&[0; 512]).unwrap();
+    assert_eq!(refusal(&fixture, &fixture.stick()).0, "LF1209");
+}
+
+#[test]
+fn a_flip_of_any_kind_of_byte_is_found_and_named() {
+    let fixture = Fixture::small();
+    let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
+    let head = Fixture::small().payload.layout().head_bytes();
+    let layout = fixture.payload.layout();
+    for segment in layout.segments() {
+        for within in [0, segment.length / 2, segment.length.saturating_sub(1)] {
+            let offset = segment.offset + within;
+            flip(&path, offset);
+            let (code, message) = refusal(&fixture, &path);
+            // A flip in landfall.json makes it another bundle, which opening the head refuses.
+            assert!(code == "LF1208" || (offset < head && code.starts_with("LF12")), "{offset}: {code} {message}");
+            assert!(message.contains(&path.display().to_string()) || offset < head, "{message}");
+            flip(&path, offset);
+        }
+    }
+    verify(&fixture.find(&path).unwrap(), "verifying", &Silent).unwrap();
+}
+
+#[test]
+fn damage_at_the_beginning_of_a_part_is_damage_and_not_a_foreign_part() {
+    let fixture = Fixture::small();
+    let parts = fixture.parts();
+    flip(&parts[1], 10);
+    let (code, message) = refusal(&fixture, &fixture.stick());
+    assert_eq!(code, "LF1208", "{message}");
+    assert!(message.starts_with(&format!("{} is damaged at byte 0:", parts[1].display())), "{message}");
+}
+
+#[test]
+fn a_head_sent_ahead_needs_its_parts_only_for_the_payload() {
+    let fixture = Fixture::small();
+    fixture.parts();
+    let head = fixture.folder.path().join("sent-ahead");
+    std::fs::create_dir(&head).unwrap();
+    let head = head.join("mail attachment");
+    File::create(&head).unwrap().write_all(fixture.payload.verified().head_bytes()).unwrap();
+    let located = locate(&head).unwrap();
+    let mut bytes = Vec::new();
+    located.head().unwrap().read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, fixture.payload.verified().head_bytes());
+    assert_eq!(code(located.assemble(fixture.payload.clone(), Counters::new())), "LF1206");
+}

@@ -22,3 +22,6 @@ pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress)
 pub fn lacking_bytes(media: &BundleMedia, store: &ContentStore) -> u64 {
     media.payload().blobs().iter().filter(|blob| !store.contains(blob.sha256)).map(|blob| blob.size).sum()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use landfall_bundle_spec::Coded;
+use landfall_bundle_spec::chunks::BlobSums;
+use proptest::prelude::*;
+
+use super::*;
+use crate::counters::Counters;
+use crate::error::MediaError;
+use crate::progress::{Event, Silent};
+use crate::sink::BlobSink;
+use crate::store::Expected;
+use crate::testing::{Fixture, flip};
+
+fn is_whole(fixture: &Fixture, store: &ContentStore) {
+    for (index, blob) in fixture.payload.blobs().iter().enumerate() {
+        let record: BlobSums = store.record(blob.sha256).unwrap();
+        assert_eq!(record, fixture.payload.sums(index));
+        store.check(blob.sha256).unwrap();
+    }
+    assert!(partial_files(store).is_empty());
+}
+
+fn partial_files(store: &ContentStore) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(store.root().join("landfall/partial")) else { return Vec::new() };
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Fails once so many bytes were taken, as a power cut does: nothing after it runs.
+struct Cut {
+    sink: StoreSink,
+    left: usize,
+}
+
+impl BlobSink for Cut {
+    fn total_bytes(&self) -> u64 {
+        self.sink.total_bytes()
+    }
+
+    fn wants(&mut self, blob: usize) -> Result<Option<u64>> {
+        self.sink.wants(blob)
+    }
+
+    fn take(&mut self, blob: usize, chunk: &[u8]) -> Result<u64> {
+        self.left = self.left.checked_sub(chunk.len()).ok_or_else(|| MediaError::Bug("cut".to_owned()))?;
+        self.sink.take(blob, chunk)
+    }
+
+    fn finish(&mut self) -> Result<u64> {
+        self.sink.finish()
+    }
+}
+
+/// Stages until the cut.
+fn stage_until(media: &BundleMedia, store: &ContentStore, bytes: usize) {
+    let mut sink = Cut { sink: StoreSink::new(store.clone(), media.payload().clone()), left: bytes };
+    let _ = copy(&mut BundleSource::new(media), &mut sink, "staging", &Silent);
+}
+
+#[test]
+fn stages_everything_once_and_then_nothing() {
+    let fixture = Fixture::small();
+    fixture.parts();
+    let store = fixture.site_store();
+    let media = fixture.find(&fixture.stick()).unwrap();
+    let total = media.payload().blob_bytes();
+    assert_eq!(lacking_bytes(&media, &store), total);
+    let copied = stage(&media, &store, &Silent).unwrap();
+    assert_eq!(copied, Copied { blobs: 8, bytes: total, present_bytes: 0 });
+    is_whole(&fixture, &store);
+    assert_eq!(store.counters().totals().written_bytes, total);
+    let before = media.counters().totals();
+    assert_eq!(stage(&media, &store, &Silent).unwrap(), Copied { blobs: 0, bytes: 0, present_bytes: total });
+    assert_eq!(media.counters().totals(), before);
+    assert_eq!(lacking_bytes(&media, &store), 0);
+}
+
+#[test]
+fn progress_counts_every_byte_once() {
+    struct Sum(Mutex<(u64, u64)>);
+    impl Progress for Sum {
+        fn event(&self, event: Event) {
+            let mut sum = self.0.lock().unwrap();
+            match event {
+                Event::PhaseStarted { total_bytes, .. } => sum.0 += total_bytes.unwrap(),
+                Event::Advanced { bytes } => sum.1 += bytes,
+                _ => {}
+            }
+        }
+    }
+    let fixture = Fixture::with_blobs(&[40 << 20, 5]);
+    fixture.pack(None).unwrap();
+    let store = fixture.site_store();
+    let media = fixture.find(&fixture.stick()).unwrap();
+    for cut in [20 << 20, usize::MAX] {
+        stage_until(&media, &store, cut);
+    }
+    is_whole(&fixture, &store);
+    let sum = Sum(Mutex::default());
+    stage(&media, &store, &sum).unwrap();
+    let (total, advanced) = sum.0.into_inner().unwrap();
+    assert_eq!((total, advanced), (media.payload().blob_bytes(), total));
+    let again = ContentStore::at(fixture.folder.path().join("another"));
+    stage_until(&media, &again, 20 << 20);
+    let sum = Sum(Mutex::default());
+    stage(&media, &again, &sum).unwrap();
+    let (total, advanced) = sum.0.into_inner().unwrap();
+    assert_eq!(advanced, total);
+}
+
+#[test]
+fn damage_stops_it_and_what_was_good_stays() {
+    let fixture = Fixture::small();
+    let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
+    let store = fixture.site_store();
+    let placed = fixture.payload.layout().entries()[5].clone();
+    flip(&path, placed.offset() + (3 << 20) + 17);
+    let media = fixture.find(&path).unwrap();
+    let error = stage(&media, &store, &Silent).unwrap_err();
+    assert_eq!((error.code().id, error.code().class.exit_code()), ("LF1208", 3));
+    let message = error.to_string();
+    assert!(message.starts_with(&format!("{} is damaged at byte", path.display())), "{message}");
+    assert!(message.contains(&format!("chunk 4 of 6 of {}", placed.name)), "{message}");
+    for (index, blob) in fixture.payload.blobs().iter().enumerate() {
+        assert_eq!(store.contains(blob.sha256), index < 5, "{index}");
+        assert_eq!(store.path(blob.sha256).exists(), index < 5, "{index}");
+    }
+    // A good copy of the stick continues where the bad one failed.
+    flip(&path, placed.offset() + (3 << 20) + 17);
+    let again = fixture.find(&path).unwrap();
+    let copied = stage(&again, &store, &Silent).unwrap();
+    assert_eq!(
+        copied.present_bytes,
+        fixture.payload.blobs()[..5].iter().map(|blob| blob.size).sum::<u64>() + (3 << 20)
+    );
+    is_whole(&fixture, &store);
+}
+
+#[test]
+fn a_stick_pulled_out_in_the_middle_is_no_damage() {
+    let fixture = Fixture::small();
+    let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
+    let media = fixture.find(&path).unwrap();
+    File::options().write(true).open(&path).unwrap().set_len(4_000_000).unwrap();
+    let store = fixture.site_store();
+    assert_eq!(stage(&media, &store, &Silent).unwrap_err().code().id, "LF1215");
+}
+
+#[test]
+fn a_blob_that_stands_twice_is_staged_once() {
+    let fixture = Fixture::small();
+    let index = fixture.payload.blob(2).clone();
+    fixture.pack(None).unwrap();
+    let store = fixture.site_store();
+    let mut sink = StoreSink::new(store, fixture.payload.clone());
+    assert_eq!(sink.wants(2).unwrap(), Some(0));
+    assert_eq!(sink.wants(2).unwrap(), None, "{index:?}");
+}
+
+#[test]
+fn a_download_left_in_the_store_is_continued_by_staging() {
+    let fixture = Fixture::small();
+    fixture.pack(None).unwrap();
+    let store = fixture.site_store();
+    let blob = fixture.payload.blob(5).clone();
+    let mut partial = store.partial(Expected { digest: blob.sha256, size: blob.size }).unwrap().unwrap();
+    let bytes = std::fs::read(fixture.vendor_store.path(blob.sha256)).unwrap();
+    partial.append(&bytes[..2_500_000]).unwrap();
+    drop(partial);
+    let copied = stage(&fixture.find(&fixture.stick()).unwrap(), &store, &Silent).unwrap();
+    assert_eq!(copied.present_bytes, 2 << 20);
+    is_whole(&fixture, &store);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    /// Cut at any byte, the end of the unfinished file spoiled as an unsynced one may be, then resumed: the result is
+    /// equal, and only what was lost is read from the media again.
+    #[test]
+    fn cut_anywhere_and_resumed_it_ends_equal(cut in 0_usize..10_000_000, kept in 0.0..1.0_f64, zeroed in 0_u64..3_000_000) {
+        let fixture = Fixture::small();
+        fixture.parts();
+        let store = fixture.site_store();
+        stage_until(&fixture.find(&fixture.stick()).unwrap(), &store, cut);
+        for path in partial_files(&store) {
+            let file = File::options().write(true).open(&path).unwrap();
+            let length = file.metadata().unwrap().len();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in the file")]
+            let length = (length as f64 * kept) as u64;
+            file.set_len(length).unwrap();
+            let zeroed = zeroed.min(length);
+            file.write_all_at(&vec![0; usize::try_from(zeroed).unwrap()], length - zeroed).unwrap();
+        }
+        let counters = Counters::new();
+        let media = crate::bundle::locate(&fixture.stick()).unwrap().assemble(fixture.payload.clone(), counters.clone()).unwrap();
+        let found = counters.totals().read_bytes;
+        let copied = stage(&media, &store, &Silent).unwrap();
+        is_whole(&fixture, &store);
+        prop_assert_eq!(copied.bytes + copied.present_bytes, fixture.payload.blob_bytes());
+        let read = counters.totals().read_bytes - found;
+        prop_assert!(read <= copied.bytes + 1024 * copied.blobs as u64, "{} {:?}", read, copied);
+    }
+}
+
+#[test]
+fn at_most_64_mib_come_from_the_media_again() {
+    let fixture = Fixture::with_blobs(&[120 << 20]);
+    fixture.pack(None).unwrap();
+    let store = fixture.site_store();
+    let media = fixture.find(&fixture.stick()).unwrap();
+    stage_until(&media, &store, 110 << 20);
+    // A power cut keeps at least what was synced behind the writer: two intervals of 16 MiB may be lost.
+    let path = partial_files(&store).remove(0);
+    let file = File::options().write(true).open(&path).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length - (32 << 20) - 1).unwrap();
+    drop(file);
+    let first = media.counters().totals().read_bytes;
+    let copied = stage(&media, &store, &Silent).unwrap();
+    let read = media.counters().totals().read_bytes;
+    is_whole(&fixture, &store);
+    assert_eq!(read - first - 1024, copied.bytes);
+    assert!(read - media.total_bytes() <= 64 << 20, "{} read again", read - media.total_bytes());
+}
