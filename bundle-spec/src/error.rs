@@ -301,3 +301,6 @@ impl Coded for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

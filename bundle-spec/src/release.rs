@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
+use crate::error::Result;
+use crate::json;
 
 /// The `type` of the document.
 pub const RELEASE_DOCUMENT_TYPE: &str = "landfall.dev/release/1";
@@ -47,6 +49,14 @@ pub struct ReleaseDocument {
     pub values: Vec<SiteValue>,
     /// What a node must have.
     pub requirements: Requirements,
+}
+
+impl ReleaseDocument {
+    /// Reads the bytes of [`RELEASE_DOCUMENT_NAME`] from a verified head: no name twice, no unknown field, and the
+    /// right type.
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        json::read_typed(RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, bytes)
+    }
 }
 
 /// What a node must have before anything is changed.
@@ -191,7 +201,7 @@ pub struct ComponentEntry {
     pub objects: String,
     /// Pod Security level enforced in its namespace.
     pub pod_security: PodSecurity,
-    /// Hard limits of its ResourceQuota, as Kubernetes quantities; empty means no quota.
+    /// Hard limits of its `ResourceQuota`, as Kubernetes quantities; empty means no quota.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quota: BTreeMap<String, String>,
     /// Secrets generated on site, once.
@@ -224,7 +234,7 @@ pub struct GeneratedSecret {
 pub struct ArtifactMount {
     /// Name of the artifact.
     pub artifact: String,
-    /// Name of the PersistentVolumeClaim that the installer makes in the component's namespace.
+    /// Name of the `PersistentVolumeClaim` that the installer makes in the component's namespace.
     pub claim: String,
 }
 

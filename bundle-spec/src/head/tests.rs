@@ -11,6 +11,8 @@ use crate::trust::{KeyKind, Root, RootContents, SigningKey, TrustAnchor, Unsigne
 
 const MIB: usize = 1024 * 1024;
 
+type Files = Vec<(String, Vec<u8>)>;
+
 fn vendor() -> Vendor {
     Vendor::new(KeyKind::EcdsaP256).unwrap()
 }
@@ -171,17 +173,17 @@ fn documents_that_break_rules_are_refused_though_signed() {
     assert_eq!(code(blobs(&|value| value["entries"][4] = value["entries"][3].clone())), "LF1012");
     let mut chunks = forgery.contents("chunks.b3").to_vec();
     chunks[0] ^= 1;
-    assert_eq!(code(resign(forgery.clone().with("chunks.b3", chunks.clone()).bind().unwrap())), "LF1009");
+    assert_eq!(code(resign(forgery.clone().with("chunks.b3", &chunks).bind().unwrap())), "LF1009");
     chunks.pop();
-    assert_eq!(code(resign(forgery.clone().with("chunks.b3", chunks).bind().unwrap())), "LF1009");
+    assert_eq!(code(resign(forgery.clone().with("chunks.b3", &chunks).bind().unwrap())), "LF1009");
     let spaced = forgery
         .contents("landfall.json")
         .iter()
         .flat_map(|byte| if *byte == b':' { vec![b':', b' '] } else { vec![*byte] });
-    assert_eq!(code(resign(forgery.clone().with("landfall.json", spaced.collect()))), "LF1011");
+    assert_eq!(code(resign(forgery.clone().with("landfall.json", &spaced.collect::<Vec<u8>>()))), "LF1011");
     let text = String::from_utf8(forgery.contents("landfall.json").to_vec()).unwrap();
     let twice = text.replacen("\"format\":1", "\"format\":1,\"format\":1", 1);
-    assert_eq!(code(resign(forgery.clone().with("landfall.json", twice.into_bytes()))), "LF1010");
+    assert_eq!(code(resign(forgery.clone().with("landfall.json", twice.as_bytes()))), "LF1010");
 }
 
 #[test]
@@ -199,7 +201,7 @@ fn an_unknown_requirement_is_told_only_by_a_trusted_bundle() {
 fn files_of_the_area_have_their_order_and_limits() {
     let vendor = vendor();
     let forgery = Forgery::of(&Sample::tiny(&vendor).unwrap());
-    let refused = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let refused = |change: &dyn Fn(&mut Files)| {
         let mut forgery = forgery.clone();
         change(&mut forgery.files);
         code(Opened::read_file(&forgery.head()))

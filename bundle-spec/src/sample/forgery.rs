@@ -43,8 +43,8 @@ impl Forgery {
 
     /// Replaces the contents of a file of the head.
     #[must_use]
-    pub fn with(mut self, name: &str, contents: Vec<u8>) -> Self {
-        self.files.iter_mut().filter(|(file, _)| file == name).for_each(|(_, old)| old.clone_from(&contents));
+    pub fn with(mut self, name: &str, contents: &[u8]) -> Self {
+        self.files.iter_mut().filter(|(file, _)| file == name).for_each(|(_, old)| *old = contents.to_vec());
         self
     }
 
@@ -53,7 +53,7 @@ impl Forgery {
         let mut value = json::parse(name, self.contents(name), json::Numbers::Any)?;
         change(&mut value);
         let contents = json::to_canonical(name, &value)?;
-        Ok(self.with(name, contents))
+        Ok(self.with(name, &contents))
     }
 
     /// Removes the files of the head whose names begin so.

@@ -20,11 +20,11 @@ fn sample(sizes: &[usize]) -> Sample {
 
 /// Feeds the bytes in pieces and returns the contents of the entries that passed.
 fn feed(verified: &Verified, bytes: &[u8], piece: usize) -> Result<Vec<Vec<u8>>> {
-    let mut verifier = StreamVerifier::new(verified);
+    let mut walker = StreamVerifier::new(verified);
     let mut entries: Vec<Vec<u8>> = vec![];
     let mut open = false;
     for mut input in bytes.chunks(piece) {
-        while let Some(chunk) = verifier.next(&mut input)? {
+        while let Some(chunk) = walker.next(&mut input)? {
             if !open {
                 entries.push(vec![]);
             }
@@ -33,7 +33,7 @@ fn feed(verified: &Verified, bytes: &[u8], piece: usize) -> Result<Vec<Vec<u8>>>
             open = !chunk.last;
         }
     }
-    verifier.finish()?;
+    walker.finish()?;
     Ok(entries)
 }
 
@@ -54,17 +54,17 @@ fn wanted_bytes_are_never_copied_and_reach_the_end() {
     let sample = sample(&[0, 1, MIB, 2 * MIB + 5]);
     let stream = sample.stream();
     let mut payload = &stream[sample.head.bytes().len()..];
-    let mut verifier = StreamVerifier::new(sample.head.verified());
+    let mut walker = StreamVerifier::new(sample.head.verified());
     let mut bytes = 0;
-    while !verifier.is_finished() {
-        let wanted = verifier.wanted();
+    while !walker.is_finished() {
+        let wanted = walker.wanted();
         assert!(wanted > 0 && wanted as u64 <= CHUNK_BYTES);
         let (mut input, later) = payload.split_at(wanted);
         payload = later;
-        while let Some(chunk) = verifier.next(&mut input).unwrap() {
+        while let Some(chunk) = walker.next(&mut input).unwrap() {
             bytes += chunk.bytes.len();
         }
-        assert!(verifier.buffer.is_empty());
+        assert!(walker.buffer.is_empty());
     }
     assert_eq!((bytes, payload.len()), (sample.contents.iter().map(Vec::len).sum(), 0));
 }
@@ -80,10 +80,10 @@ fn it_begins_at_every_cut_and_nowhere_else() {
     let chunks: u64 = entries.iter().map(|entry| chunk_count(entry.size)).sum();
     assert_eq!(cuts.len() as u64, chunks + 1, "the end of every chunk, and the end of the head");
     for cut in cuts {
-        let mut verifier = StreamVerifier::starting_at(verified, cut as u64).unwrap();
+        let mut walker = StreamVerifier::starting_at(verified, cut as u64).unwrap();
         let mut input = &stream[cut..];
-        while verifier.next(&mut input).unwrap().is_some() {}
-        verifier.finish().unwrap();
+        while walker.next(&mut input).unwrap().is_some() {}
+        walker.finish().unwrap();
     }
     assert!(StreamVerifier::starting_at(verified, stream.len() as u64).is_none());
 }
@@ -127,11 +127,11 @@ fn nothing_of_a_damaged_chunk_is_handed_out() {
     let mut stream = sample.stream();
     let offset = usize::try_from(entry.offset()).unwrap();
     stream[offset + MIB + 5] ^= 1;
-    let mut verifier = StreamVerifier::new(sample.head.verified());
+    let mut walker = StreamVerifier::new(sample.head.verified());
     let mut input = &stream[sample.head.bytes().len()..];
     let mut seen = vec![];
     let error = loop {
-        match verifier.next(&mut input) {
+        match walker.next(&mut input) {
             Ok(chunk) => seen.push(chunk.map(|chunk| (chunk.entry, chunk.offset)).unwrap()),
             Err(error) => break error,
         }

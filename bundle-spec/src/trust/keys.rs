@@ -93,7 +93,7 @@ impl fmt::Debug for PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a SubjectPublicKeyInfo. `name` says in an error whose key it is.
+    /// Reads a `SubjectPublicKeyInfo`. `name` says in an error whose key it is.
     pub fn from_der(name: &str, der: &[u8]) -> Result<Self> {
         let kind = if der.starts_with(&P256_PREFIX) && der.len() == P256_PREFIX.len() + 64 {
             KeyKind::EcdsaP256
@@ -130,7 +130,7 @@ impl PublicKey {
         pem
     }
 
-    /// The SubjectPublicKeyInfo.
+    /// The `SubjectPublicKeyInfo`.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
@@ -176,7 +176,7 @@ impl SigningKey {
         Self::from_pair(pair.map_err(|source| failed("made", source))?)
     }
 
-    /// Reads a key file as cosign writes it (`ENCRYPTED SIGSTORE PRIVATE KEY`; scrypt and NaCl's secretbox).
+    /// Reads a key file as cosign writes it (`ENCRYPTED SIGSTORE PRIVATE KEY`; scrypt and `NaCl`'s secretbox).
     pub fn from_encrypted_pem(pem: &[u8], password: &[u8]) -> Result<Self> {
         Self::from_pair(SigStoreKeyPair::from_encrypted_pem(pem, password).map_err(|source| failed("read", source))?)
     }
