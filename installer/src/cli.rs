@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Inspect(InspectArguments),
     /// Check every byte of a bundle against a root that came another way.
     Verify(VerifyArguments),
+    /// Copy the blobs of a bundle into a content store, verified, in one pass; installs nothing.
+    Stage(StageArguments),
     /// Install a bundle on this machine.
     Install(InstallArguments),
     /// Continue the operation that was interrupted.
@@ -151,6 +153,17 @@ pub(crate) struct VerifyArguments {
     pub(crate) bundle: PathBuf,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StageArguments {
+    /// A bundle, one of its parts, or the folder that holds them.
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// Folder that receives the blobs, in the storage layout of CNCF distribution.
+    #[arg(long)]
+    pub(crate) store: PathBuf,
 }
 
 #[derive(Debug, Args)]

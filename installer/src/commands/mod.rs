@@ -1,8 +1,13 @@
 //! One file per command. Each takes its arguments, resolves them, calls a library, and reports.
 
+mod build;
 mod completions;
 mod errors;
+mod inspect;
 mod key;
+mod lock;
+mod stage;
+mod verify;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
@@ -12,6 +17,11 @@ use crate::printer::Printer;
 pub(crate) fn run(cli: Cli, printer: Printer) -> Result<(), Failure> {
     match cli.command {
         Command::Key(command) => key::run(command, printer),
+        Command::Lock(arguments) => lock::run(arguments, printer),
+        Command::Build(arguments) => build::run(arguments, printer),
+        Command::Inspect(arguments) => inspect::run(&arguments, printer),
+        Command::Verify(arguments) => verify::run(&arguments, printer),
+        Command::Stage(arguments) => stage::run(&arguments, printer),
         Command::Completions { shell } => completions::run(shell, printer),
         Command::Errors => errors::run(printer),
         _ => Err(Failure::new(landfall_bundle_spec::codes::BUG, "this command is not wired yet")),

@@ -1,0 +1,143 @@
+//! `landfall build`: fetch, render and pack a release into one signed bundle.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::HumanBytes;
+use jiff::Timestamp;
+use landfall_bundle_spec::codes;
+use landfall_bundle_spec::limits::FAT32_PART_BYTES;
+use landfall_bundle_spec::trust::SigningKey;
+use landfall_builder::{BuildOptions, BuildOutput, BuildReport};
+use serde::Serialize;
+
+use super::lock;
+use crate::cli::BuildArguments;
+use crate::failure::Failure;
+use crate::password;
+use crate::printer::Printer;
+use crate::progress::Drawn;
+use crate::usage::{self, ProcessUsage};
+
+/// Seconds since 1970 that stand in for the time of building, so that a build can be repeated to the byte.
+const EPOCH_VARIABLE: &str = "SOURCE_DATE_EPOCH";
+
+/// What was built, and what it took.
+#[derive(Serialize)]
+struct Built {
+    #[serde(flatten)]
+    report: BuildReport,
+    process: ProcessUsage,
+}
+
+/// Builds a bundle.
+pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Failure> {
+    let key = read_key(&arguments.key)?;
+    let to_stdout = arguments.output == Path::new("-");
+    let options = BuildOptions {
+        output: output(&arguments)?,
+        store: arguments.store.map_or_else(default_store, Ok)?,
+        installer: arguments.installer.map_or_else(this_program, Ok)?,
+        source: lock::source(arguments.release, arguments.source),
+        roots: arguments.roots,
+        kubectl: arguments.kubectl,
+        built_at: built_at()?,
+    };
+    let report = landfall_builder::build(&options, &key, &Drawn::new(printer))?;
+    let built = Built { report, process: usage::of_this_process() };
+    if to_stdout {
+        printer.note(&text(&built));
+    } else {
+        printer.report(&built, text);
+    }
+    Ok(())
+}
+
+fn read_key(path: &Path) -> Result<SigningKey, Failure> {
+    let pem = fs_err::read(path)
+        .map_err(|error| Failure::new(codes::PRIVATE_KEY, "the private key cannot be read").because(&error))?;
+    Ok(SigningKey::from_encrypted_pem(&pem, password::existing()?.as_bytes())?)
+}
+
+fn output(arguments: &BuildArguments) -> Result<BuildOutput, Failure> {
+    let part_bytes = arguments.part_size.as_deref().map(part_bytes).transpose()?;
+    if arguments.output == Path::new("-") {
+        if part_bytes.is_some() {
+            return Err(Failure::new(codes::BAD_ARGUMENT, "--part-size makes no sense with `--output -`, which is one stream"));
+        }
+        return Ok(BuildOutput::Stdout);
+    }
+    Ok(BuildOutput::Folder { path: arguments.output.clone(), part_bytes })
+}
+
+/// Reads `fat32`, or bytes with an optional KiB, MiB or GiB.
+fn part_bytes(text: &str) -> Result<u64, Failure> {
+    if text == "fat32" {
+        return Ok(FAT32_PART_BYTES);
+    }
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let factor = match &text[digits.len()..] {
+        "" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1_u64 << 30),
+        _ => None,
+    };
+    let bytes = digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
+        let what = format!("--part-size {text} is neither fat32 nor bytes such as 4000000, 512MiB or 4GiB");
+        Failure::new(codes::BAD_ARGUMENT, what)
+    })
+}
+
+fn built_at() -> Result<String, Failure> {
+    let Ok(text) = std::env::var(EPOCH_VARIABLE) else {
+        return Ok(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    };
+    let seconds = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let bad = || Failure::new(codes::BAD_ARGUMENT, format!("{EPOCH_VARIABLE}={text} is no number of seconds since 1970"));
+    Ok(seconds.ok_or_else(bad)?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+fn default_store() -> Result<PathBuf, Failure> {
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = data.or_else(|| std::env::home_dir().map(|home| home.join(".local/share")));
+    let missing = || Failure::new(codes::BAD_ARGUMENT, "no home folder is known, so --store must name the content store");
+    Ok(data.ok_or_else(missing)?.join("landfall/store"))
+}
+
+fn this_program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::new(codes::BAD_ARGUMENT, "this program cannot find itself; name it with --installer").because(&error))
+}
+
+fn text(built: &Built) -> String {
+    let report = &built.report;
+    let mut lines = vec![format!(
+        "{} {}: {}, {} images, {} artifacts, id {}",
+        report.name,
+        report.version,
+        HumanBytes(report.total_bytes),
+        report.images,
+        report.artifacts,
+        report.id
+    )];
+    lines.extend(report.files.iter().map(|file| format!("  {}  {}", HumanBytes(file.size), file.name)));
+    let mark = if report.development { " (DEVELOPMENT root)" } else { "" };
+    lines.push(format!("fingerprint of root 1{mark}: {}", report.fingerprint));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part_bytes;
+
+    #[test]
+    fn part_sizes_are_read() {
+        for (text, bytes) in [("fat32", 4_294_901_760), ("7", 7), ("64MiB", 64 << 20), ("4GiB", 4 << 30)] {
+            assert_eq!(part_bytes(text).ok(), Some(bytes), "{text}");
+        }
+        for text in ["", "0", "MiB", "4GB", "-1", "99999999999GiB", "1.5GiB"] {
+            assert!(part_bytes(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `landfall stage`: the blobs of a bundle into a content store of the caller's, verified, in one pass.
+//!
+//! The store is a registry's storage: CNCF distribution serves it after `install` has linked repositories. For a vendor
+//! it seeds a store from a bundle; for a site with a slow stick it can run before the maintenance window.
+
+use indicatif::HumanBytes;
+use landfall_bundle_spec::head::Opened;
+use landfall_media::counters::{IoCounters, Totals};
+use landfall_media::store::ContentStore;
+use landfall_media::{Payload, bundle, durable, stage};
+use serde::Serialize;
+
+use super::verify::Trusted;
+use crate::cli::StageArguments;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::progress::Drawn;
+use crate::trust;
+use crate::usage::{self, ProcessUsage};
+
+/// What was staged, and what it took.
+#[derive(Serialize)]
+struct Staged {
+    #[serde(flatten)]
+    trusted: Trusted,
+    /// All the blobs of the bundle.
+    bundle_blob_bytes: u64,
+    /// Those that the store lacked.
+    lacking_bytes: u64,
+    media: Totals,
+    store: Totals,
+    process: ProcessUsage,
+}
+
+/// Stages a bundle.
+pub(crate) fn run(arguments: &StageArguments, printer: Printer) -> Result<(), Failure> {
+    let anchor = trust::anchor(&arguments.trust)?;
+    let located = bundle::locate(&arguments.bundle)?;
+    let verified = Opened::read(located.head()?)?.verify(&anchor)?;
+    let trusted = Trusted::of(&verified);
+    let bundle_blob_bytes = verified.blobs().entries().iter().map(|entry| entry.size).sum();
+    let counters = IoCounters::default();
+    let media = located.assemble(Payload::from(verified), counters.media.clone())?;
+    durable::create_folder(&arguments.store)?;
+    let store = ContentStore::counted(&arguments.store, counters.store.clone());
+    let lacking_bytes = stage::lacking_bytes(&media, &store);
+    stage::stage(&media, &store, &Drawn::new(printer))?;
+    let staged = Staged {
+        trusted,
+        bundle_blob_bytes,
+        lacking_bytes,
+        media: counters.media.totals(),
+        store: counters.store.totals(),
+        process: usage::of_this_process(),
+    };
+    printer.report(&staged, |staged| format!("staged: {}, {}", staged.trusted.line(), HumanBytes(staged.lacking_bytes)));
+    Ok(())
+}

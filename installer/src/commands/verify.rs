@@ -1,0 +1,88 @@
+//! `landfall verify`: every byte of a bundle against a root that came another way.
+
+use indicatif::HumanBytes;
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::head::{Opened, Verified};
+use landfall_media::counters::{IoCounters, Totals};
+use landfall_media::{Payload, bundle, verify};
+use serde::Serialize;
+
+use crate::cli::VerifyArguments;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::progress::Drawn;
+use crate::trust;
+use crate::usage::{self, ProcessUsage};
+
+/// What was verified, and what it took.
+#[derive(Serialize)]
+pub(crate) struct Verification {
+    verified: bool,
+    #[serde(flatten)]
+    trusted: Trusted,
+    parts: usize,
+    bytes: u64,
+    media: Totals,
+    process: ProcessUsage,
+}
+
+/// Who a bundle is from, once its head was verified.
+#[derive(Serialize)]
+pub(crate) struct Trusted {
+    id: Sha256,
+    name: String,
+    version: String,
+    counter: u64,
+    root: u64,
+    root_fingerprint: Sha256,
+    development: bool,
+    signed_by: Vec<String>,
+}
+
+impl Trusted {
+    /// Reads it from a verified head.
+    pub(crate) fn of(verified: &Verified) -> Self {
+        let identity = verified.identity();
+        let trusted = verified.trusted();
+        Self {
+            id: verified.id(),
+            name: identity.name,
+            version: identity.version,
+            counter: identity.counter,
+            root: trusted.root().number(),
+            root_fingerprint: trusted.pinned_fingerprint(),
+            development: trusted.development(),
+            signed_by: verified.signers().iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// A line for a person; a development root is always named.
+    pub(crate) fn line(&self) -> String {
+        let mark = if self.development { " (DEVELOPMENT root)" } else { "" };
+        format!("{} {}, signed by {}, root {}{mark}", self.name, self.version, self.signed_by.join(", "), self.root)
+    }
+}
+
+/// Verifies a bundle.
+pub(crate) fn run(arguments: &VerifyArguments, printer: Printer) -> Result<(), Failure> {
+    let anchor = trust::anchor(&arguments.trust)?;
+    let located = bundle::locate(&arguments.bundle)?;
+    let verified = Opened::read(located.head()?)?.verify(&anchor)?;
+    let trusted = Trusted::of(&verified);
+    let counters = IoCounters::default();
+    let media = located.assemble(Payload::from(verified), counters.media.clone())?;
+    verify::verify(&media, "verifying", &Drawn::new(printer))?;
+    let verification = Verification {
+        verified: true,
+        trusted,
+        parts: media.parts().len(),
+        bytes: media.total_bytes(),
+        media: counters.media.totals(),
+        process: usage::of_this_process(),
+    };
+    printer.report(&verification, |verification| {
+        let size = HumanBytes(verification.bytes);
+        format!("verified: {}\n{size} in {} part(s), every byte", verification.trusted.line(), verification.parts)
+    });
+    Ok(())
+}
