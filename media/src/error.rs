@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::{Code, Coded, Sha256, codes};
 
-use crate::durable::{DurableError, SyncFailed, is_out_of_space};
+use crate::durable::{DurableError, SyncFailed, code_of};
 
 /// A result of this crate.
 pub type Result<T, E = MediaError> = std::result::Result<T, E>;
@@ -179,8 +179,8 @@ impl Coded for MediaError {
     fn code(&self) -> Code {
         match self {
             Self::Durable(error) => error.code(),
-            Self::Io { source, .. } if is_out_of_space(source) => codes::NO_SPACE,
-            Self::Io { .. } | Self::Source { .. } => codes::MEDIA_IO,
+            Self::Io { source, .. } => code_of(source),
+            Self::Source { .. } => codes::MEDIA_IO,
             Self::BundleNotFound(_) => codes::BUNDLE_NOT_FOUND,
             Self::SeveralBundles { .. } => codes::SEVERAL_BUNDLES,
             Self::PartMissing { .. } => codes::PART_MISSING,

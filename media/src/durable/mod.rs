@@ -82,16 +82,18 @@ impl Coded for DurableError {
     fn code(&self) -> Code {
         match self {
             Self::Sync(failed) => failed.code(),
-            Self::Io { source, .. } if is_out_of_space(source) => codes::NO_SPACE,
-            Self::Io { .. } => codes::MEDIA_IO,
+            Self::Io { source, .. } => code_of(source),
         }
     }
 }
 
-/// Whether an error says that a file system or a quota is full, or a file too large for its file system.
-pub(crate) fn is_out_of_space(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+/// The code of an error of the kernel.
+pub(crate) fn code_of(error: &io::Error) -> Code {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => codes::NO_SPACE,
+        io::ErrorKind::FileTooLarge => codes::FILE_TOO_LARGE,
+        _ => codes::MEDIA_IO,
+    }
 }
 
 type Result<T> = std::result::Result<T, DurableError>;

@@ -63,6 +63,8 @@ fn a_failed_write_names_path_and_operation_and_leaves_nothing() {
 
     let full = DurableError::io("write", &path, io::Error::from_raw_os_error(28));
     assert_eq!(full.code(), codes::NO_SPACE);
+    let large = DurableError::io("write", &path, io::Error::from_raw_os_error(27));
+    assert_eq!(large.code(), codes::FILE_TOO_LARGE);
 }
 
 #[test]

@@ -229,3 +229,6 @@ fn check_space(folder: &Path, needed: u64) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::process::Command;
+
+use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument, Place};
+use landfall_bundle_spec::chunks::{BlobSums, CHUNK_BYTES, chunk_count, chunk_len, chunk_value, root_of_chunks};
+use landfall_bundle_spec::head::{Identity, UnsignedHead};
+use landfall_bundle_spec::limits::FAT32_PART_BYTES;
+use landfall_bundle_spec::sample::Vendor;
+use landfall_bundle_spec::trust::KeyKind;
+use landfall_bundle_spec::{Blake3, Coded};
+use proptest::prelude::*;
+
+use super::*;
+use crate::pack::{Output, pack, pack_to_stream};
+use crate::progress::Silent;
+use crate::store::ContentStore;
+use crate::testing::{Fixture, flip};
+use crate::verify::verify;
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn parts_of_any_size_join_to_the_stream(part_bytes in 1_100_000_u64..9_000_000) {
+        let fixture = Fixture::small();
+        let files = fixture.pack(Some(part_bytes)).unwrap();
+        let mut joined = Vec::new();
+        for file in &files {
+            let bytes = fs::read(fixture.stick().join(&file.name)).unwrap();
+            prop_assert_eq!(file.size, bytes.len() as u64);
+            if file.name.contains(".landfall") {
+                prop_assert!(file.size <= part_bytes);
+                joined.extend(bytes);
+            } else {
+                prop_assert!(bytes == fixture.payload.verified().head_bytes());
+            }
+        }
+        prop_assert!(joined == fixture.stream);
+        verify(&fixture.find(&fixture.stick()).unwrap(), "verifying", &Silent).unwrap();
+    }
+}
+
+#[test]
+fn the_list_of_digests_is_what_sha256sum_checks() {
+    let fixture = Fixture::small();
+    let files = fixture.pack(Some(3 << 20)).unwrap();
+    let check =
+        || Command::new("sha256sum").args(["--check", "--strict", SUMS_NAME]).current_dir(fixture.stick()).output();
+    let output = check().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), files.len());
+    flip(&fixture.stick().join(&files[1].name), 5);
+    assert!(!check().unwrap().status.success());
+}
+
+#[test]
+fn other_files_are_made_from_what_was_written_and_are_in_the_list() {
+    let fixture = Fixture::small();
+    let folder = fixture.stick();
+    let others = |files: &[WrittenFile]| vec![("sheet.html".to_owned(), files[0].name.clone().into_bytes())];
+    let output = Output { folder: &folder, part_bytes: None, others: &others };
+    let counters = Counters::new();
+    let files = pack(&fixture.payload, &fixture.vendor_store, output, &counters, &Silent).unwrap();
+    let stem = fixture.payload.verified().bundle_name().stem().to_owned();
+    let expected = [format!("{stem}.landfall"), format!("{stem}.head"), "sheet.html".to_owned()];
+    assert!(files.iter().map(|file| &file.name).eq(&expected));
+    let mut all = names(&folder);
+    all.retain(|name| name != SUMS_NAME);
+    let mut expected = expected.to_vec();
+    expected.sort();
+    assert_eq!(all, expected);
+    assert_eq!(fs::read_to_string(folder.join("sheet.html")).unwrap(), files[0].name);
+    let totals = counters.totals();
+    assert_eq!(totals.read_back_bytes, fixture.stream.len() as u64);
+    let small: u64 = files[1..].iter().map(|file| file.size).sum();
+    let sums = fs::metadata(folder.join(SUMS_NAME)).unwrap().len();
+    assert_eq!(totals.written_bytes, fixture.stream.len() as u64 + small + sums);
+    assert_eq!(fixture.vendor_store.counters().totals().read_bytes, fixture.payload.blob_bytes());
+}
+
+#[test]
+fn a_stream_gets_the_same_bytes() {
+    let fixture = Fixture::small();
+    let mut bytes = Vec::new();
+    let counters = Counters::new();
+    pack_to_stream(&fixture.payload, &fixture.vendor_store, &mut bytes, &counters, &Silent).unwrap();
+    assert!(bytes == fixture.stream);
+    assert_eq!(counters.totals().written_bytes, bytes.len() as u64);
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::Error::from_raw_os_error(28))
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let error = pack_to_stream(&fixture.payload, &fixture.vendor_store, &mut Full, &counters, &Silent).unwrap_err();
+    assert_eq!(error.code().id, "LF1202");
+}
+
+#[test]
+fn a_store_without_or_with_a_damaged_blob_leaves_nothing_on_the_stick() {
+    let fixture = Fixture::small();
+    let path = fixture.vendor_store.path(fixture.payload.blob(5).sha256);
+    flip(&path, 2_000_000);
+    let error = fixture.pack(Some(3 << 20)).unwrap_err();
+    assert_eq!(error.code().id, "LF1212");
+    assert!(error.to_string().contains("chunk 2 of 6"), "{error}");
+    assert_eq!(names(&fixture.stick()), Vec::<String>::new());
+    fs::remove_file(&path).unwrap();
+    assert_eq!(fixture.pack(None).unwrap_err().code().id, "LF1211");
+    assert_eq!(names(&fixture.stick()), Vec::<String>::new());
+}
+
+#[test]
+fn files_that_are_there_are_not_replaced() {
+    let fixture = Fixture::small();
+    fixture.pack(None).unwrap();
+    assert_eq!(fixture.pack(None).unwrap_err().code().id, "LF1214");
+    assert_eq!(fixture.pack(Some(3 << 20)).unwrap_err().code().id, "LF1214");
+    verify(&fixture.find(&fixture.stick()).unwrap(), "verifying", &Silent).unwrap();
+}
+
+#[test]
+fn what_a_killed_build_left_is_removed_and_foreign_files_stay() {
+    let fixture = Fixture::small();
+    let stick = fixture.stick();
+    fs::create_dir(&stick).unwrap();
+    for name in ["sample-1.0.0-0123456789ab.landfall.001.partial", "notes.partial", "notes.txt"] {
+        File::create(stick.join(name)).unwrap();
+    }
+    let at_work = stick.join("sample-1.0.0-abcdefabcdef.landfall.partial");
+    let at_work_file = File::create(&at_work).unwrap();
+    rustix::fs::flock(&at_work_file, FlockOperation::LockExclusive).unwrap();
+    fixture.pack(None).unwrap();
+    let all = names(&stick);
+    assert!(!all.contains(&"sample-1.0.0-0123456789ab.landfall.001.partial".to_owned()), "{all:?}");
+    assert!(at_work.exists() && stick.join("notes.partial").exists() && stick.join("notes.txt").exists());
+}
+
+#[test]
+fn a_stick_that_changes_what_it_was_given_is_found_before_any_file_has_its_name() {
+    let fixture = Fixture::small();
+    let stick = fixture.stick();
+    let mut writer = PartWriter::create(&stick, &fixture.payload, Some(3 << 20), Counters::new()).unwrap();
+    writer.write(&fixture.stream).unwrap();
+    let parts = writer.finish().unwrap();
+    verify(&parts.read_back(&fixture.payload).unwrap(), "reading back", &Silent).unwrap();
+    let second = stick.join(names(&stick).remove(1));
+    flip(&second, 1_500_000);
+    let error = verify(&parts.read_back(&fixture.payload).unwrap(), "reading back", &Silent).unwrap_err();
+    assert_eq!(error.code().id, "LF1213");
+    assert!(error.to_string().starts_with(&second.display().to_string()), "{error}");
+    drop(parts);
+    assert_eq!(names(&stick), Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_without_space_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = check_space(folder.path(), u64::MAX).unwrap_err();
+    assert_eq!(error.code().id, "LF1202");
+    check_space(folder.path(), 1).unwrap();
+}
+
+#[test]
+fn parts_too_small_for_the_bundle_are_refused() {
+    let fixture = Fixture::small();
+    for part_bytes in [0, 1, 600_000] {
+        assert_eq!(fixture.pack(Some(part_bytes)).unwrap_err().code().id, "LF1021");
+    }
+    assert!(!fixture.stick().exists() || names(&fixture.stick()).is_empty());
+}
+
+/// A stream that takes zeros as holes.
+struct Sparse(File);
+
+impl Write for Sparse {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() == 1 << 20 && bytes.iter().all(|byte| *byte == 0) {
+            self.0.seek(SeekFrom::Current(1 << 20))?;
+        } else {
+            self.0.write_all(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+const SPARSE_BYTES: u64 = (9 << 30) + 12_345;
+
+/// A store with a blob of 9 GiB of holes and a head for it. The SHA-256 of the blob is invented: nothing here reads it.
+fn sparse_fixture(root: &Path) -> (ContentStore, Payload) {
+    let store = ContentStore::at(root.join("vendor"));
+    let zeros = vec![0; 1 << 20];
+    let chunk = |index| chunk_value(index, &zeros[..usize::try_from(chunk_len(SPARSE_BYTES, index)).unwrap()]);
+    let chunks: Vec<_> = (0..chunk_count(SPARSE_BYTES)).map(chunk).collect();
+    let blake3: Blake3 = root_of_chunks(SPARSE_BYTES, &chunks).unwrap();
+    let sums = BlobSums { sha256: Sha256([9; 32]), blake3, size: SPARSE_BYTES, chunks };
+    let path = store.path(sums.sha256);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    File::create(&path).unwrap().set_len(SPARSE_BYTES).unwrap();
+    let mut all: Vec<_> = Place::ALL.iter().map(|place| store.ingest_bytes(place.name().as_bytes()).unwrap()).collect();
+    all.push(sums);
+    let media_type = "application/octet-stream";
+    let entries = all.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {
+        Some(place) => BlobEntry::placed(sums, media_type, *place),
+        None => BlobEntry::blob(sums, media_type),
+    });
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let identity = Identity {
+        name: "sparse".to_owned(),
+        version: "1.0.0".to_owned(),
+        counter: 1,
+        built_at: "2026-11-20T08:16:00Z".to_owned(),
+    };
+    let values: Vec<_> = all.iter().map(|sums| sums.chunks.as_slice()).collect();
+    let blobs = BlobsDocument::new(entries.collect()).unwrap();
+    let mut head = UnsignedHead::new(&identity, Vec::new(), &blobs, &values).unwrap();
+    head.sign(&vendor.key).unwrap();
+    (store, head.signed(&[vendor.root]).unwrap().into_verified().into())
+}
+
+#[test]
+fn a_blob_of_9_gib_goes_through_file_and_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, payload) = sparse_fixture(folder.path());
+    let whole = folder.path().join("sparse.tar");
+    let mut output = Sparse(File::create(&whole).unwrap());
+    pack_to_stream(&payload, &store, &mut output, &Counters::new(), &Silent).unwrap();
+    let metadata = fs::metadata(&whole).unwrap();
+    assert_eq!(metadata.len(), payload.layout().total_bytes());
+    assert!(metadata.len() > SPARSE_BYTES && metadata.blocks() * 512 < 16 << 20, "holes stay holes");
+
+    // The same stream in parts for FAT32, cut out of the one file as holes.
+    let ranges = payload.layout().parts(FAT32_PART_BYTES).unwrap();
+    assert_eq!(ranges.len(), 3);
+    let stick = folder.path().join("stick");
+    fs::create_dir(&stick).unwrap();
+    let source = File::open(&whole).unwrap();
+    for (name, range) in payload.verified().bundle_name().parts(3).iter().zip(&ranges) {
+        let part = File::create(stick.join(name)).unwrap();
+        part.set_len(range.end - range.start).unwrap();
+        // Only the first and the last MiB hold anything.
+        for start in [range.start, range.end - CHUNK_BYTES] {
+            let mut bytes = vec![0; 1 << 20];
+            source.read_exact_at(&mut bytes, start).unwrap();
+            if bytes.iter().any(|byte| *byte != 0) {
+                part.write_all_at(&bytes, start - range.start).unwrap();
+            }
+        }
+    }
+    let media = crate::bundle::locate(&stick).unwrap().assemble(payload, Counters::new()).unwrap();
+    assert_eq!(media.parts().len(), 3);
+    verify(&media, "verifying", &Silent).unwrap();
+}
