@@ -45,7 +45,19 @@ pub(crate) fn yaml_text<T: DeserializeOwned>(path: &Path, text: &str, code: land
     serde_saphyr::from_str(text).map_err(|error| {
         let plain = error.without_snippet();
         let line = plain.location().map(|location| location.line());
-        let place = Place { file: Some(path.to_owned()), line, field: None };
-        BuildError::at(code, place, plain.to_string())
+        let field = line.and_then(|line| key_on(text, line));
+        let said = plain.to_string();
+        // The place says the line; how the parser may be configured is no business of whoever wrote the file.
+        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
+        let said = said.split_once(", set DuplicateKeyPolicy").map_or(said, |(what, _)| what);
+        BuildError::at(code, Place { file: Some(path.to_owned()), line, field }, said)
     })
+}
+
+/// The key that begins a line, which is the field or holds it.
+fn key_on(text: &str, line: u64) -> Option<String> {
+    let line = text.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?)?;
+    let (key, _) = line.trim_start_matches([' ', '-', '{']).split_once(':')?;
+    let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    is_key.then(|| key.to_owned())
 }

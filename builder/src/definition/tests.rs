@@ -38,7 +38,7 @@ fn refusals_name_file_line_and_field() {
         refusal("counter: 7", "counter: 7\nsurprise: true"),
         refusal("counter: 7", "counter: 7\ncounter: 8"),
         refusal("memory: 4Gi", "memory: 4 gigabytes"),
-        refusal("  - name: database", "  - name: network"),
+        refusal("  - name: assistant", "  - name: database"),
         refusal("artifact: model", "artifact: modell"),
         refusal("artifact: model", "artifact: kubernetes"),
         refusal("artifacts: [kubernetes]", "artifacts: [model]"),

@@ -7,6 +7,8 @@ mod manifest;
 mod pull;
 mod registries;
 mod retry;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use client::{Client, RawManifest};
 pub use credentials::DockerConfiguration;

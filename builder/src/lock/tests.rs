@@ -1,0 +1,106 @@
+use std::path::Path;
+
+use landfall_bundle_spec::Coded as _;
+use landfall_media::progress::Silent;
+
+use super::*;
+use crate::fetch::tests::registry::{Registry, digest};
+use crate::fetch::{Client, DockerConfiguration, Registries, Retry};
+
+const TEXT: &str = "# kept\nassembled: false\nplatform: linux/amd64\nimages:\n  # why\n  - reference: ghcr.io/a/one:1  # tag\n    index: unresolved\n    digest: unresolved\n    mediaType: unresolved\n    size: unresolved\n  - {reference: 'ghcr.io/a/two:1', digest: unresolved, mediaType: unresolved, size: unresolved}\n  - {reference: 'ghcr.io/a/two:2', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}\nartifacts: []\n";
+
+fn lock(text: &str) -> Result<Lock> {
+    Lock::parse(Path::new("images.lock"), text.to_owned())
+}
+
+fn find(lock: &Lock, reference: &str) -> Result<String> {
+    let reference = reference.parse().expect("reference");
+    lock.find(List::Images, &reference, Place::default()).map(|entry| entry.reference.value.clone())
+}
+
+#[test]
+fn a_repository_alone_must_mean_one_entry() {
+    let lock = lock(TEXT).expect("good");
+    assert_eq!(find(&lock, "ghcr.io/a/one").expect("one"), "ghcr.io/a/one:1");
+    assert_eq!(find(&lock, "ghcr.io/a/two:2").expect("two"), "ghcr.io/a/two:2");
+    let refusals: Vec<_> = ["ghcr.io/a/two", "ghcr.io/a/two:3", "ghcr.io/a/three", "redis:8"]
+        .into_iter()
+        .map(|reference| find(&lock, reference).expect_err("refused"))
+        .map(|error| format!("{} {error}", error.code().id))
+        .collect();
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn bad_locks_are_refused_by_line_and_unresolved_entries_all_at_once() {
+    let refusal = |from: &str, to: &str| {
+        let error = lock(&TEXT.replacen(from, to, 1)).expect_err("refused");
+        format!("{} {error}", error.code().id)
+    };
+    let good = lock(TEXT).expect("good");
+    let entries: Vec<_> = good.document.images.iter().map(|entry| (List::Images, entry)).collect();
+    let unresolved = good.pins(&entries).expect_err("unresolved");
+    let refusals = [
+        refusal("digest: unresolved", "digest: sha256:12"),
+        refusal("size: unresolved", "size: many"),
+        refusal("ghcr.io/a/one:1 ", "ghcr.io/a/one "),
+        refusal("ghcr.io/a/one:1 ", "one:1 "),
+        refusal("ghcr.io/a/two:1", "ghcr.io/a/two:2"),
+        refusal("index:", "indx:"),
+        format!("{} {unresolved}", unresolved.code().id),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[tokio::test]
+async fn resolving_keeps_everything_else_as_it_was() {
+    let registry = Registry::start(|_| ()).await;
+    let manifest = |name: &str| {
+        let text = format!("{{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"name\":\"{name}\"}}");
+        text.into_bytes()
+    };
+    let (amd64, arm64, two) = (manifest("amd64"), manifest("arm64"), manifest("two"));
+    let manifests = [("arm64", &arm64), ("amd64", &amd64)].map(|(architecture, bytes)| {
+        serde_json::json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest(bytes), "size": bytes.len(),
+            "platform": { "os": "linux", "architecture": architecture },
+        })
+    });
+    let index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": manifests,
+    });
+    let index = index.to_string().into_bytes();
+    registry.add_manifest("ghcr.io/a/one", "1", "application/vnd.oci.image.index.v1+json", &index);
+    registry.add_manifest("ghcr.io/a/one", "platform", "application/vnd.oci.image.manifest.v1+json", &amd64);
+    registry.add_manifest("ghcr.io/a/two", "1", "application/vnd.oci.image.manifest.v1+json", &two);
+
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("registries.yaml");
+    let text = format!("mirrors: [{{host: '*', endpoint: 'http://{}'}}]", registry.address());
+    landfall_media::durable::write_file(&file, text.as_bytes(), 0o644).expect("file");
+    let client = Client::new(Registries::read(&file).expect("read"), DockerConfiguration::default(), Retry::default());
+    let lock = lock(TEXT).expect("good");
+    let resolution = resolve::resolve(&lock, &client, &Silent).await;
+    assert_eq!((resolution.resolved, resolution.failures.len()), (2, 1));
+    assert_eq!(resolution.failures[0].code(), codes::IMAGE_MISSING);
+    let expected = TEXT
+        .replacen("index: unresolved", &format!("index: {}", digest(&index)), 1)
+        .replacen("    digest: unresolved", &format!("    digest: {}", digest(&amd64)), 1)
+        .replacen("    mediaType: unresolved", "    mediaType: application/vnd.oci.image.manifest.v1+json", 1)
+        .replacen("    size: unresolved", &format!("    size: {}", amd64.len()), 1)
+        .replacen(
+            "'ghcr.io/a/two:1', digest: unresolved, mediaType: unresolved, size: unresolved",
+            &format!(
+                "'ghcr.io/a/two:1', digest: {}, mediaType: application/vnd.oci.image.manifest.v1+json, size: {}",
+                digest(&two),
+                two.len()
+            ),
+            1,
+        );
+    assert_eq!(resolution.text, expected);
+
+    // What is pinned is fetched by its digest: another index under the tag changes nothing.
+    let pinned = Lock::parse(Path::new("images.lock"), TEXT.replacen("index: unresolved", &format!("index: {}", digest(&arm64)), 1));
+    let resolution = resolve::resolve(&pinned.expect("good"), &client, &Silent).await;
+    assert_eq!(resolution.failures.len(), 2, "the pinned index is not there");
+}

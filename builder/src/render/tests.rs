@@ -1,0 +1,191 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use landfall_bundle_spec::{Coded as _, Sha256};
+
+use super::*;
+use crate::lock::{List, Lock};
+use crate::reference::Reference;
+
+const DEFINITION: &str = include_str!("../definition/good.yaml");
+
+const LOCK: &str = "assembled: false\nplatform: linux/amd64\nimages:\n\
+    - {reference: 'docker.io/library/busybox:1.37', digest: 'sha256:0707070707070707070707070707070707070707070707070707070707070707', mediaType: m, size: 7}\n\
+    - {reference: 'docker.io/library/python:3.13', digest: 'sha256:0808080808080808080808080808080808080808080808080808080808080808', mediaType: m, size: 7}\n\
+    - {reference: 'docker.io/valkey/valkey:9', digest: 'sha256:0909090909090909090909090909090909090909090909090909090909090909', mediaType: m, size: 7}\n";
+
+const STATEFUL_SET: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\nspec:\n  replicas: 1\n  template:\n    spec:\n      \
+    initContainers: [{name: a, image: busybox, command: [python, -c, 'print(1)']}]\n      containers: [{name: b, image: 'valkey/valkey:9', args: [--port=80]}]\n";
+
+fn lock() -> Lock {
+    Lock::parse(Path::new("images.lock"), LOCK.to_owned()).expect("lock")
+}
+
+/// The definition with one text replaced, read from a folder of its own.
+fn definition(from: &str, to: &str) -> Definition {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("release.yaml");
+    assert!(DEFINITION.contains(from), "{from}");
+    landfall_media::durable::write_file(&path, DEFINITION.replacen(from, to, 1).as_bytes(), 0o644).expect("file");
+    crate::definition::read(&path).expect("good definition")
+}
+
+fn component(definition: &Definition, name: &str, text: &str) -> Rendered {
+    let index = definition.release.components.iter().position(|component| component.name.value == name).expect("component");
+    Rendered { index, folder: format!("manifests/{name}").into(), objects: kustomize::parse(text).expect("yaml") }
+}
+
+/// What checking, looking up, binding and scanning one component comes to.
+fn run(definition: &Definition, text: &str) -> Result<Rendered> {
+    let lock = lock();
+    let mut components = vec![component(definition, "database", text)];
+    objects::check(definition, &mut components)?;
+    let mut component = components.remove(0);
+    let mut pins = BTreeMap::new();
+    for usage in usages(definition, &component)? {
+        let entry = lock.find(List::Images, &usage.reference, usage.place)?;
+        pins.insert(usage.reference, entry.pin().expect("pinned"));
+    }
+    bind(definition, &mut component, &pins)?;
+    scan(&component, component.index, &lock)?;
+    Ok(component)
+}
+
+fn refusal(definition: &Definition, text: &str) -> String {
+    let error = run(definition, text).expect_err("refused");
+    format!("{} {error}", error.code().id)
+}
+
+#[test]
+fn images_are_bound_to_platform_digests_wherever_they_are_named() {
+    let found = run(&definition("name: small", "name: small"), STATEFUL_SET).expect("good");
+    let object = &found.objects[0];
+    let image = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).expect("image").to_owned();
+    let busybox = "docker.io/library/busybox:1.37".parse::<Reference>().expect("reference").with_digest(Sha256([7; 32]));
+    assert_eq!(image("/spec/template/spec/initContainers/0/image"), busybox.to_string());
+    let valkey = "docker.io/valkey/valkey:9".parse::<Reference>().expect("reference").with_digest(Sha256([9; 32]));
+    assert_eq!(image("/spec/template/spec/containers/0/image"), valkey.to_string());
+    assert_eq!(object["metadata"]["namespace"], "database");
+}
+
+#[test]
+fn a_declared_reference_in_a_text_is_bound_and_an_undeclared_one_is_refused() {
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata:\n  pod.yaml: |\n    containers:\n    - image: busybox\n";
+    let declared = "    references:\n      - {kind: ConfigMap, name: helper, path: /data/pod.yaml, reference: busybox, text: busybox}\n    secrets:";
+    let declared = definition("    secrets:", declared);
+    let found = run(&declared, text).expect("declared");
+    let bound = found.objects[0]["data"]["pod.yaml"].as_str().expect("text");
+    assert!(bound.contains("- image: docker.io/library/busybox:1.37@sha256:0707"), "{bound}");
+    assert!(refusal(&declared, &text.replace("busybox", "redis")).contains("does not hold `busybox`"));
+
+    let plain = definition("name: small", "name: small");
+    let config_map = |value: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: helper}}\ndata:\n  key: |\n    {value}\n");
+    let container = |field: &str| STATEFUL_SET.replace("args: [--port=80]", field);
+    let refusals = [
+        refusal(&plain, text),
+        refusal(&plain, &config_map("image: something-nobody-locked")),
+        refusal(&plain, &config_map("{\"image\": \"ghcr.io/a/b:v1\"}")),
+        refusal(&plain, &config_map("use valkey/valkey for this")),
+        refusal(&plain, &config_map("run busybox:1.37 now")),
+        refusal(&plain, &container("args: [--acme-solver=quay.io/jetstack/solver:v1]")),
+        refusal(&plain, &container("env: [{name: DRIVER, value: 'nvcr.io/nvidia/driver:580'}]")),
+        refusal(&plain, &container("command: ['docker.io/library/busybox@sha256:0000000000000000000000000000000000000000000000000000000000000000']")),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+    for harmless in [
+        "python -m http.server",
+        "app.kubernetes.io/name: x",
+        "http://postgres.database.svc:5432/app",
+        "registry.k8s.io is a host",
+        "rancher.io/local-path",
+        "10.96.0.1:443",
+        "bind * -::*",
+        "CREATE EXTENSION IF NOT EXISTS vector;",
+    ] {
+        assert!(run(&plain, &config_map(harmless)).is_ok(), "{harmless}");
+    }
+}
+
+#[test]
+fn objects_that_cannot_be_applied_as_they_are_are_refused() {
+    let plain = definition("name: small", "name: small");
+    let object = |head: &str, metadata: &str| format!("{head}\nmetadata: {{{metadata}}}\n");
+    let refusals = [
+        refusal(&plain, &object("apiVersion: v1\nkind: Namespace", "name: a")),
+        refusal(&plain, &object("apiVersion: v1\nkind: ConfigMap", "generateName: a-")),
+        refusal(&plain, &object("apiVersion: v1\nkind: ConfigMap", "name: a, namespace: other")),
+        refusal(&plain, &object("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole", "name: a, namespace: database")),
+        refusal(&plain, &object("apiVersion: batch/v1\nkind: Job", "name: a, annotations: {helm.sh/hook: pre-install}")),
+        refusal(&plain, &object("apiVersion: v1\nkind: Secret\nstringData: {a: b}", "name: a")),
+        refusal(&plain, &object("apiVersion: example.com/v1\nkind: Thing", "name: a")),
+        refusal(&plain, &format!("{0}---\n{0}", object("apiVersion: v1\nkind: ConfigMap", "name: a"))),
+        refusal(&plain, &STATEFUL_SET.replace("image: busybox", "image: ghcr.io/nobody/knows")),
+        refusal(&plain, &STATEFUL_SET.replace("image: busybox", "image: 'BAD image'")),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn objects_are_sorted_so_that_each_finds_what_it_needs() {
+    let kinds = ["apps/v1 StatefulSet", "v1 Service", "example.com/v1 Thing", "v1 ServiceAccount", "apiextensions.k8s.io/v1 CustomResourceDefinition"];
+    let spec = "spec: {group: example.com, names: {kind: Thing}, scope: Namespaced}";
+    let text: Vec<_> = kinds
+        .iter()
+        .filter_map(|kind| kind.split_once(' '))
+        .map(|(version, kind)| format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n{spec}\n"))
+        .collect();
+    let found = run(&definition("name: small", "name: small"), &text.join("---\n")).expect("good");
+    let sorted: Vec<_> = found.objects.iter().filter_map(|object| object["kind"].as_str()).collect();
+    assert_eq!(sorted, ["CustomResourceDefinition", "ServiceAccount", "Service", "StatefulSet", "Thing"]);
+    assert_eq!(found.objects[4]["metadata"]["namespace"], "database");
+}
+
+#[test]
+fn values_must_fit_their_schemas_and_the_rendered_objects() {
+    let check = |from: &str, to: &str| {
+        let definition = definition(from, to);
+        let components = [component(&definition, "database", STATEFUL_SET)];
+        super::check_values(&definition, &components).map_err(|error| format!("{} {error}", error.code().id))
+    };
+    check("default: 2Gi", "default: 2Gi").expect("good");
+    let refusals: Vec<_> = [
+        check("default: 2Gi", "default: 2"),
+        check("schema: {type: string}", "schema: {type: nothing}"),
+        check("path: /spec/replicas", "path: /spec/replica"),
+        check("kind: StatefulSet, name: database", "kind: Deployment, name: database"),
+    ]
+    .into_iter()
+    .map(|result| result.expect_err("refused"))
+    .map(|error| error[..error.find("release.yaml").unwrap_or(0).min(7)].to_owned() + &error[error.find("release.yaml").unwrap_or(0)..])
+    .collect();
+    insta::assert_snapshot!(refusals.join("\n"));
+    let schema = site_schema(&definition("name: small", "name: small"));
+    assert_eq!(schema.pointer("/properties/values/properties/database.storage/default"), Some(&serde_json::json!("2Gi")));
+}
+
+/// A program stands in for kubectl because the fault is what matters; the real one renders in the tests crate.
+#[test]
+fn a_folder_that_kubectl_refuses_is_named_with_what_it_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        landfall_media::durable::create_folder(path.parent().expect("folder")).expect("folder");
+        landfall_media::durable::write_file(&path, text.as_bytes(), 0o755).expect("file");
+        path
+    };
+    write("release.yaml", DEFINITION);
+    write("manifests/network/kustomization.yaml", "resources: [broken.yaml]\n");
+    let script = write("kubectl", "#!/bin/sh\necho 'error: broken.yaml: yaml: line 2: did not find expected node' >&2\nexit 1\n");
+    assert_eq!(fs_err::metadata(&script).expect("script").permissions().mode() & 0o777, 0o755);
+    let definition = crate::definition::read(folder.path()).expect("definition");
+    let kubectl = find_kubectl(&script).expect("found");
+    let refusal = |error: crate::BuildError| {
+        format!("{} {error}", error.code().id).replace(&format!("{}/", folder.path().display()), "")
+    };
+    let refused = refusal(render(&definition, &kubectl).expect_err("refused"));
+    let nothing = refusal(find_kubectl(&folder.path().join("none/kubectl")).expect_err("missing"));
+    landfall_media::durable::remove_file(&folder.path().join("manifests/network/kustomization.yaml")).expect("removed");
+    let without = refusal(render(&definition, &kubectl).expect_err("no kustomization"));
+    insta::assert_snapshot!([refused, nothing, without].join("\n"));
+}

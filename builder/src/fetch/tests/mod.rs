@@ -1,0 +1,185 @@
+//! Faults of registries. A small server stands in only because a real one does not fail on command; the pull path
+//! itself is proved against CNCF distribution in the tests crate.
+
+pub(crate) mod registry;
+
+use std::time::Duration;
+
+use landfall_bundle_spec::release::Descriptor;
+use landfall_bundle_spec::{Coded as _, codes};
+use landfall_media::progress::{Event, Progress};
+use landfall_media::store::{ContentStore, Expected};
+
+use self::registry::{Fault, Registry, digest};
+use super::blob::fetch_blob;
+use super::*;
+use crate::lock::Pin;
+use crate::reference::Reference;
+
+const QUICK: Retry = Retry { attempts: 3, first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(4) };
+
+/// Keeps the notes.
+#[derive(Default)]
+struct Notes(std::sync::Mutex<Vec<String>>);
+
+impl Progress for Notes {
+    fn event(&self, event: Event) {
+        if let (Event::Note(note), Ok(mut notes)) = (event, self.0.lock()) {
+            notes.push(note);
+        }
+    }
+}
+
+impl Notes {
+    fn all(&self) -> Vec<String> {
+        self.0.lock().map(|notes| notes.clone()).unwrap_or_default()
+    }
+}
+
+fn client() -> Client {
+    Client::new(Registries::default(), DockerConfiguration::default(), QUICK)
+}
+
+/// Bytes that differ everywhere, so that a piece at the wrong place shows.
+fn bytes(length: u32) -> Vec<u8> {
+    (0..length).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
+}
+
+fn descriptor(bytes: &[u8]) -> Descriptor {
+    Descriptor { media_type: "application/octet-stream".into(), digest: digest(bytes), size: bytes.len() as u64 }
+}
+
+fn reference(registry: &Registry) -> Reference {
+    format!("{}/library/thing:1", registry.address()).parse().expect("reference")
+}
+
+#[tokio::test]
+async fn a_dropped_connection_is_resumed_by_range() {
+    let blob = bytes(1_000_000);
+    let registry = Registry::start(|faults| faults.on_blobs([Fault::DropAfter(1_500_000), Fault::DropAfter(700_000)])).await;
+    registry.add_blob(&blob);
+    let folder = tempfile::tempdir().expect("folder");
+    let store = ContentStore::at(folder.path());
+    let notes = Notes::default();
+    fetch_blob(&client(), &reference(&registry), &descriptor(&blob), &store, &notes).await.expect("fetched");
+    assert_eq!(store.read(digest(&blob), u64::MAX).expect("stored"), blob);
+    let ranges = registry.ranges();
+    assert_eq!(ranges.len(), 3, "{ranges:?}");
+    assert_eq!(ranges[0].as_deref(), Some("bytes=0-"));
+    let second: u64 = ranges[1].as_deref().and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()).expect("range");
+    assert!(second > 0 && second <= 1_500_000, "{second}");
+    let resumes: Vec<_> = notes.all().into_iter().filter(|note| note.starts_with("resuming ")).collect();
+    assert_eq!(resumes.len(), 2, "{resumes:?}");
+    assert_eq!(resumes[0], format!("resuming {} at byte {second} by Range", digest(&blob)));
+}
+
+#[tokio::test]
+async fn what_an_earlier_process_fetched_is_not_fetched_again() {
+    let blob = bytes(500_000);
+    let registry = Registry::start(|_| ()).await;
+    registry.add_blob(&blob);
+    let folder = tempfile::tempdir().expect("folder");
+    let store = ContentStore::at(folder.path());
+    let mut partial = store.partial(Expected { digest: digest(&blob), size: 2_000_000 }).expect("opened").expect("lacking");
+    partial.append(&blob[..1_234_567]).expect("begun");
+    drop(partial);
+    fetch_blob(&client(), &reference(&registry), &descriptor(&blob), &store, &Notes::default()).await.expect("fetched");
+    assert_eq!(registry.ranges(), [Some("bytes=1234567-".to_owned())]);
+    assert!(store.contains(digest(&blob)));
+}
+
+#[tokio::test]
+async fn a_registry_that_ignores_ranges_is_read_from_the_start() {
+    let blob = bytes(200_000);
+    let registry = Registry::start(|faults| {
+        faults.ignore_ranges();
+        faults.on_blobs([Fault::DropAfter(300_000)]);
+    })
+    .await;
+    registry.add_blob(&blob);
+    let folder = tempfile::tempdir().expect("folder");
+    let store = ContentStore::at(folder.path());
+    fetch_blob(&client(), &reference(&registry), &descriptor(&blob), &store, &Notes::default()).await.expect("fetched");
+    assert_eq!(store.read(digest(&blob), u64::MAX).expect("stored"), blob);
+}
+
+#[tokio::test]
+async fn passing_errors_are_tried_again_and_lasting_ones_are_told() {
+    let blob = bytes(10);
+    let registry = Registry::start(|faults| faults.on_blobs([Fault::Status(503), Fault::Status(429)])).await;
+    registry.add_blob(&blob);
+    let folder = tempfile::tempdir().expect("folder");
+    let store = ContentStore::at(folder.path());
+    fetch_blob(&client(), &reference(&registry), &descriptor(&blob), &store, &Notes::default()).await.expect("fetched");
+
+    for (faults, code) in [
+        (vec![Fault::Status(503); 3], codes::FETCH_FAILED),
+        (vec![Fault::Status(404)], codes::IMAGE_MISSING),
+        (vec![Fault::Status(401)], codes::CREDENTIALS_REFUSED),
+    ] {
+        let registry = Registry::start(|plan| plan.on_blobs(faults)).await;
+        let other = bytes(11);
+        registry.add_blob(&other);
+        let refused = fetch_blob(&client(), &reference(&registry), &descriptor(&other), &store, &Notes::default()).await;
+        assert_eq!(refused.expect_err("refused").code(), code);
+    }
+}
+
+#[tokio::test]
+async fn other_bytes_than_the_digest_names_never_enter_the_store() {
+    let blob = bytes(1000);
+    let registry = Registry::start(|_| ()).await;
+    let mut wrong = blob.clone();
+    wrong[5] ^= 1;
+    registry.add_blob_as(digest(&blob), &wrong);
+    let folder = tempfile::tempdir().expect("folder");
+    let store = ContentStore::at(folder.path());
+    let refused = fetch_blob(&client(), &reference(&registry), &descriptor(&blob), &store, &Notes::default()).await;
+    assert_eq!(refused.expect_err("refused").code(), codes::BLOB_MISMATCH);
+    assert!(!store.contains(digest(&blob)));
+}
+
+#[tokio::test]
+async fn images_come_with_all_their_blobs_each_once() {
+    let registry = Registry::start(|_| ()).await;
+    let shared = bytes(5000);
+    let image = |name: &str, own: &[u8]| {
+        let configuration = serde_json::json!({
+            "architecture": "amd64", "os": "linux", "config": { "Labels": { "n": name } },
+            "rootfs": { "type": "layers", "diff_ids": [digest(&shared), digest(own)] },
+        });
+        let configuration = configuration.to_string().into_bytes();
+        let layers = [&shared, &own.to_vec()].map(|layer| {
+            serde_json::json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(layer), "size": layer.len() })
+        });
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&configuration), "size": configuration.len() },
+            "layers": layers,
+        });
+        for blob in [&shared, &own.to_vec(), &configuration] {
+            registry.add_blob(blob);
+        }
+        let manifest = manifest.to_string().into_bytes();
+        registry.add_manifest(name, "1", "application/vnd.oci.image.manifest.v1+json", &manifest);
+        Pin {
+            reference: format!("{}/{name}:1", registry.address()).parse().expect("reference"),
+            digest: digest(&manifest),
+            media_type: "application/vnd.oci.image.manifest.v1+json".into(),
+            size: manifest.len() as u64,
+            license: None,
+        }
+    };
+    let pins = [image("a", &bytes(10)), image("b", &bytes(20))];
+    let folder = tempfile::tempdir().expect("folder");
+    let store = ContentStore::at(folder.path());
+    let fetched = fetch(&client(), &store, "linux/amd64", &pins, &[], &Notes::default()).await.expect("fetched");
+    assert_eq!(fetched.images.len(), 2);
+    assert_eq!(registry.ranges().len(), 5, "two configurations, two layers of their own, one shared");
+    fetch(&client(), &store, "linux/amd64", &pins, &[], &Notes::default()).await.expect("nothing to fetch");
+    assert_eq!(registry.ranges().len(), 5);
+    let other = fetch(&client(), &store, "linux/arm64", &pins, &[], &Notes::default()).await;
+    assert_eq!(other.expect_err("of another platform").code(), codes::ARTIFACT_INVALID);
+    let moved = Pin { size: 1, ..pins[0].clone() };
+    assert!(fetch(&client(), &ContentStore::at(folder.path().join("new")), "linux/amd64", &[moved], &[], &Notes::default()).await.is_err());
+}

@@ -1,0 +1,169 @@
+//! A registry that fails on command.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use landfall_bundle_spec::Sha256;
+use sha2::Digest as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What goes wrong with one request for a blob.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    /// The connection drops after so many bytes of the body.
+    DropAfter(usize),
+    /// The registry answers with this status.
+    Status(u16),
+}
+
+/// What goes wrong, in order.
+#[derive(Debug, Default)]
+pub struct Faults {
+    on_blobs: VecDeque<Fault>,
+    ignore_ranges: bool,
+}
+
+impl Faults {
+    /// The first requests for blobs fail so.
+    pub fn on_blobs(&mut self, faults: impl IntoIterator<Item = Fault>) {
+        self.on_blobs.extend(faults);
+    }
+
+    /// Every answer is the whole blob.
+    pub fn ignore_ranges(&mut self) {
+        self.ignore_ranges = true;
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    faults: Faults,
+    blobs: HashMap<String, Vec<u8>>,
+    manifests: HashMap<String, (String, Vec<u8>)>,
+    ranges: Vec<Option<String>>,
+}
+
+/// The registry, for as long as the test runs.
+#[derive(Debug)]
+pub struct Registry {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+/// SHA-256 of bytes.
+pub fn digest(bytes: &[u8]) -> Sha256 {
+    Sha256(sha2::Sha256::digest(bytes).into())
+}
+
+impl Registry {
+    /// Starts on a free port of loopback.
+    pub async fn start(plan: impl FnOnce(&mut Faults)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
+        let address = listener.local_addr().expect("address");
+        let mut state = State::default();
+        plan(&mut state.faults);
+        let state = Arc::new(Mutex::new(state));
+        let shared = Arc::clone(&state);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let state = Arc::clone(&shared);
+                tokio::spawn(async move { answer(stream, &state).await });
+            }
+        });
+        Self { address, state }
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves a blob, in every repository.
+    pub fn add_blob(&self, bytes: &[u8]) {
+        self.add_blob_as(digest(bytes), bytes);
+    }
+
+    /// Serves bytes under a digest that need not be theirs.
+    pub fn add_blob_as(&self, digest: Sha256, bytes: &[u8]) {
+        lock(&self.state).blobs.insert(digest.to_string(), bytes.to_vec());
+    }
+
+    /// Serves a manifest under its tag and its digest.
+    pub fn add_manifest(&self, repository: &str, tag: &str, media_type: &str, bytes: &[u8]) {
+        let mut state = lock(&self.state);
+        for name in [tag.to_owned(), digest(bytes).to_string()] {
+            state.manifests.insert(format!("/v2/{repository}/manifests/{name}"), (media_type.to_owned(), bytes.to_vec()));
+        }
+    }
+
+    /// The Range header of every request for a blob so far.
+    pub fn ranges(&self) -> Vec<Option<String>> {
+        lock(&self.state).ranges.clone()
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One request per connection.
+async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => request.push(byte),
+            Err(_) => return,
+        }
+    }
+    let request = String::from_utf8_lossy(&request).into_owned();
+    let path = request.split(' ').nth(1).unwrap_or("").to_owned();
+    let range = request
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("range: ").map(|range| range.trim().to_owned()));
+    let (head, body) = response(&path, range.as_deref(), state);
+    // The other side may be gone: that is its affair.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let _ = stream.write_all(&body).await;
+    let _ = stream.shutdown().await;
+}
+
+fn response(path: &str, range: Option<&str>, state: &Mutex<State>) -> (String, Vec<u8>) {
+    let mut state = lock(state);
+    let plain = |status: u16| (format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), Vec::new());
+    if path == "/v2/" {
+        return plain(200);
+    }
+    if let Some((media_type, bytes)) = state.manifests.get(path) {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            bytes.len()
+        );
+        return (head, bytes.clone());
+    }
+    let Some(digest) = path.split("/blobs/").nth(1) else { return plain(404) };
+    state.ranges.push(range.map(str::to_owned));
+    let fault = state.faults.on_blobs.pop_front();
+    if let Some(Fault::Status(status)) = fault {
+        return plain(status);
+    }
+    let Some(bytes) = state.blobs.get(digest) else { return plain(404) };
+    let from = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+    let (status, from) = match from {
+        Some(from) if !state.faults.ignore_ranges => (206, from),
+        _ => (200, 0),
+    };
+    let rest = &bytes[from..];
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nContent-Range: bytes {from}-{}/{}\r\nConnection: close\r\n\r\n",
+        rest.len(),
+        bytes.len() - 1,
+        bytes.len()
+    );
+    let sent = match fault {
+        Some(Fault::DropAfter(length)) => &rest[..length.min(rest.len())],
+        _ => rest,
+    };
+    (head, sent.to_vec())
+}
