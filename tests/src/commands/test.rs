@@ -131,7 +131,7 @@ fn machines() -> Result<()> {
 
 fn assemble_images() -> Result<()> {
     images::ensure_all()?;
-    Ok(())
+    end_to_end("images")
 }
 
 fn cluster() -> Result<()> {

@@ -1,0 +1,233 @@
+//! The real parts: what the registry serves, what images carry, what programs say of themselves.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use landfall_tests::images::registry_tree::Reference;
+use landfall_tests::images::{self, SOURCE_DATE_EPOCH, Workshop, oci, reproducible};
+use landfall_tests::registry::Registry;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// A response whose body is still on the wire.
+struct Response {
+    status: u16,
+    length: u64,
+    body: BufReader<TcpStream>,
+}
+
+fn get(address: SocketAddr, path: &str, range: Option<&str>) -> Result<Response> {
+    let mut stream = TcpStream::connect(address)?;
+    let range = range.map(|range| format!("Range: {range}\r\n")).unwrap_or_default();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nAccept: {}\r\n{range}\r\n", oci::MANIFEST)?;
+    let mut body = BufReader::new(stream);
+    let mut line = String::new();
+    body.read_line(&mut line)?;
+    let status = line.split(' ').nth(1).context("no status")?.parse()?;
+    let mut length = 0;
+    loop {
+        line.clear();
+        body.read_line(&mut line)?;
+        if line.trim().is_empty() {
+            return Ok(Response { status, length, body });
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse()?;
+        }
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}
+
+fn split(reference: &Reference) -> Result<(&str, &str)> {
+    reference.reference.rsplit_once(':').context("a reference has a tag")
+}
+
+fn manifest(address: SocketAddr, reference: &Reference) -> Result<Value> {
+    let (repository, tag) = split(reference)?;
+    let mut response = get(address, &format!("/v2/{repository}/manifests/{tag}"), None)?;
+    ensure!(response.status == 200, "{}: status {}", reference.reference, response.status);
+    let mut bytes = Vec::new();
+    response.body.read_to_end(&mut bytes)?;
+    ensure!(digest(&bytes) == reference.digest, "{} is served with another digest", reference.reference);
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+fn descriptors(manifest: &Value) -> impl Iterator<Item = (&str, u64)> {
+    let layers = manifest["layers"].as_array().into_iter().flatten();
+    std::iter::once(&manifest["config"])
+        .chain(layers)
+        .filter_map(|descriptor| Some((descriptor["digest"].as_str()?, descriptor["size"].as_u64()?)))
+}
+
+#[test]
+fn everything_is_served_with_the_digests_it_says() -> Result<()> {
+    let parts = images::ensure_all()?;
+    let registry = Registry::start(&parts.tree.root)?;
+    let mut served = BTreeSet::new();
+    for reference in &parts.tree.references {
+        let manifest = manifest(registry.address(), reference)?;
+        assert_eq!(manifest["artifactType"].is_string(), !reference.image, "{}", reference.reference);
+        for (blob, size) in descriptors(&manifest) {
+            if !served.insert(blob.to_owned()) {
+                continue;
+            }
+            let (repository, _) = split(reference)?;
+            let mut response = get(registry.address(), &format!("/v2/{repository}/blobs/{blob}"), None)?;
+            let mut hash = Sha256::new();
+            let count = std::io::copy(&mut response.body, &mut hash)?;
+            assert_eq!((response.status, count), (200, size), "{blob} of {repository}");
+            assert_eq!(format!("sha256:{}", hex::encode(hash.finalize())), blob);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_registry_killed_in_mid_blob_goes_on_from_there_after_a_restart() -> Result<()> {
+    let parts = images::ensure_all()?;
+    let mut registry = Registry::start(&parts.tree.root)?;
+    let model = parts.tree.references.iter().find(|reference| reference.recipe == "model").context("no model")?;
+    let manifest = manifest(registry.address(), model)?;
+    let (blob, size) = descriptors(&manifest).max_by_key(|(_, size)| *size).context("no layers")?;
+    let path = format!("/v2/{}/blobs/{blob}", split(model)?.0);
+
+    let mut first = get(registry.address(), &path, None)?;
+    assert_eq!(first.length, size);
+    let mut bytes = vec![0; 1 << 20];
+    first.body.read_exact(&mut bytes)?;
+    registry.kill()?;
+    // What the kernel still holds arrives, then the connection breaks: far from the end.
+    let _ = first.body.read_to_end(&mut bytes);
+    ensure!((bytes.len() as u64) < size, "the whole blob had arrived before the kill");
+    assert!(get(registry.address(), &path, None).is_err(), "a killed registry answers");
+
+    registry.restart()?;
+    let mut rest = get(registry.address(), &path, Some(&format!("bytes={}-", bytes.len())))?;
+    assert_eq!((rest.status, rest.length), (206, size - bytes.len() as u64));
+    rest.body.read_to_end(&mut bytes)?;
+    assert_eq!(digest(&bytes), blob);
+    Ok(())
+}
+
+#[test]
+fn the_registry_dies_with_the_thread_that_started_it() -> Result<()> {
+    let parts = images::ensure_all()?;
+    let root = parts.tree.root;
+    let process = std::thread::spawn(move || -> Result<u32> {
+        let registry = Registry::start(&root)?;
+        let process = registry.process().context("the registry does not run")?;
+        // Forgotten rather than dropped: only the kernel can end it now.
+        std::mem::forget(registry);
+        Ok(process)
+    });
+    let process = process.join().ok().context("the thread panicked")??;
+    for _ in 0..100 {
+        // It stays as a zombie of this process until the end, for nobody waits for it.
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        if status.is_empty() || status.contains("State:\tZ") {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    bail!("the registry outlived its owner")
+}
+
+fn layers(root: &Path, reference: &Reference) -> Result<Vec<PathBuf>> {
+    let blob = |digest: &str| {
+        let hex = digest.trim_start_matches("sha256:");
+        root.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
+    };
+    let manifest: Value = serde_json::from_slice(&std::fs::read(blob(&reference.digest))?)?;
+    let layers = manifest["layers"].as_array().context("no layers")?;
+    layers.iter().map(|layer| Ok(blob(layer["digest"].as_str().context("no digest")?))).collect()
+}
+
+#[test]
+fn images_carry_nothing_of_the_machine_that_made_them() -> Result<()> {
+    let parts = images::ensure_all()?;
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname")?.trim().to_owned();
+    let mut seen = 0;
+    for reference in parts.tree.references.iter().filter(|reference| reference.image) {
+        for layer in layers(&parts.tree.root, reference)? {
+            let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(File::open(layer)?));
+            for entry in archive.entries()? {
+                let mut entry = entry?;
+                let path = entry.path()?.to_string_lossy().into_owned();
+                let place = format!("{path} of {}", reference.reference);
+                assert!(entry.header().mtime()? <= SOURCE_DATE_EPOCH, "{place} is too young");
+                assert!(entry.header().username()?.unwrap_or_default().is_empty(), "{place} has a named owner");
+                let name = path.rsplit('/').next().unwrap_or_default();
+                let forbidden = ["resolv.conf", "hostname", "machine-id", "pg_control", "PG_VERSION"];
+                assert!(!path.starts_with("etc/") || !forbidden.contains(&name), "{place} is of the builder");
+                assert!(!forbidden[3..].contains(&name), "{place} is Debian's own cluster");
+                assert!(!path.contains("snakeoil") || path.contains("share"), "{place} is a key made at installation");
+                if path.starts_with("etc/") && entry.size() < 1 << 16 && hostname.len() > 8 {
+                    let mut text = Vec::new();
+                    entry.read_to_end(&mut text)?;
+                    assert!(!String::from_utf8_lossy(&text).contains(&hostname), "{place} names the builder");
+                }
+                seen += 1;
+            }
+        }
+    }
+    ensure!(seen > 10_000, "only {seen} entries were seen");
+    Ok(())
+}
+
+#[test]
+fn images_of_packages_share_their_base() -> Result<()> {
+    let parts = images::ensure_all()?;
+    let mut bases = BTreeSet::new();
+    for name in ["pgvector/pgvector:", "valkey/valkey:", "library/python:", "kube-proxy:", "flannel-io/flannel:"] {
+        let image = parts.tree.references.iter().find(|image| image.reference.contains(name)).context(name)?;
+        bases.insert(layers(&parts.tree.root, image)?.into_iter().next().context("no layers")?);
+    }
+    assert_eq!(bases.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn programs_say_the_versions_of_their_tags() -> Result<()> {
+    let parts = images::ensure_all()?;
+    let tag = |repository: &str| -> Result<String> {
+        let found =
+            parts.tree.references.iter().find_map(|item| item.reference.strip_prefix(repository)?.strip_prefix(':'));
+        Ok(found.context(repository.to_owned())?.trim_start_matches('v').to_owned())
+    };
+    let programs = [
+        ("kubelet", "--version", "registry.k8s.io/kube-apiserver"),
+        ("kube-proxy", "--version", "registry.k8s.io/kube-proxy"),
+        ("containerd", "--version", "github.com/containerd/containerd"),
+        ("runc", "--version", "github.com/opencontainers/runc"),
+        ("bridge", "--version", "github.com/containernetworking/plugins"),
+        ("etcd", "--version", "github.com/etcd-io/etcd"),
+        ("coredns", "-version", "registry.k8s.io/coredns/coredns"),
+        ("registry", "--version", "docker.io/library/registry"),
+        ("flanneld", "--version", "ghcr.io/flannel-io/flannel"),
+        ("local-path-provisioner", "--version", "docker.io/rancher/local-path-provisioner"),
+        ("pause", "-v", "registry.k8s.io/pause"),
+    ];
+    for (program, argument, repository) in programs {
+        let output = Command::new(parts.binaries.join(program)).arg(argument).output()?;
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let version = tag(repository)?;
+        assert!(text.contains(&version), "{program} should be {version}, and says {text}");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "takes minutes: Debian packages are unpacked and Go programs linked again"]
+fn a_second_build_gives_the_same_digests() -> Result<()> {
+    images::ensure_all()?;
+    let workshop = Workshop::open()?;
+    reproducible::check(&workshop, workshop.cache().root())
+}
