@@ -4,9 +4,15 @@ mod build;
 mod completions;
 mod errors;
 mod inspect;
+mod install;
 mod key;
 mod lock;
+mod node;
+mod resume;
+mod site;
 mod stage;
+mod status;
+mod uninstall;
 mod verify;
 
 use crate::cli::{Cli, Command};
@@ -24,6 +30,10 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<(), Failure> {
         Command::Stage(arguments) => stage::run(&arguments, printer),
         Command::Completions { shell } => completions::run(shell, printer),
         Command::Errors => errors::run(printer),
-        _ => Err(Failure::new(landfall_bundle_spec::codes::BUG, "this command is not wired yet")),
+        Command::Install(arguments) => install::run(arguments, printer),
+        Command::Resume(arguments) => resume::run(arguments, printer),
+        Command::Status => status::run(printer),
+        Command::Uninstall(arguments) => uninstall::run(&arguments, printer),
+        Command::Node(command) => node::run(&command),
     }
 }

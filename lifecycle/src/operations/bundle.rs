@@ -46,11 +46,8 @@ impl TrustedRelease {
         let name = format!("{} {}", identity.name, identity.version);
         let missing = |document| OperationError::DocumentMissing { document, release: name.clone() };
         let bytes = verified.small_document(RELEASE_DOCUMENT_NAME).ok_or_else(|| missing(RELEASE_DOCUMENT_NAME))?;
-        let release: ReleaseDocument = serde_json::from_slice(bytes).map_err(|source| OperationError::Document {
-            document: RELEASE_DOCUMENT_NAME.to_owned(),
-            release: name.clone(),
-            source,
-        })?;
+        let release = ReleaseDocument::read(bytes)
+            .map_err(|source| OperationError::Document { release: name.clone(), source: Box::new(source) })?;
         verified.small_document(SITE_SCHEMA_NAME).ok_or_else(|| missing(SITE_SCHEMA_NAME))?;
         if release.assembled && !verified.trusted().development() {
             return Err(OperationError::Assembled { release: name });

@@ -42,15 +42,13 @@ pub enum OperationError {
     /// The bundle was not found, or not all of it.
     #[error(transparent)]
     Media(#[from] MediaError),
-    /// A document of a trusted head is not what its type allows.
-    #[error("{document} of release {release} cannot be read")]
+    /// The release document of a trusted head is not what its type allows.
+    #[error("the release document of {release} cannot be read")]
     Document {
-        /// Name of the document.
-        document: String,
         /// The release.
         release: String,
         /// Why.
-        source: serde_json::Error,
+        source: Box<landfall_bundle_spec::Error>,
     },
     /// A trusted head lacks a document.
     #[error("release {release} lacks {document}")]
@@ -177,9 +175,9 @@ impl Coded for OperationError {
         match self {
             Self::TrustMissing { .. } => codes::TRUST_MISSING,
             Self::TrustUnreadable { .. } => codes::TRUST_UNREADABLE,
-            Self::Refused { source, .. } => source.code(),
+            Self::Refused { source, .. } | Self::Document { source, .. } => source.code(),
             Self::Media(error) => error.code(),
-            Self::Document { .. } | Self::DocumentMissing { .. } => codes::INVALID_DOCUMENT,
+            Self::DocumentMissing { .. } => codes::INVALID_DOCUMENT,
             Self::Assembled { .. } => codes::ASSEMBLED_REFUSED,
             Self::Rollback { .. } => codes::ROLLBACK_REFUSED,
             Self::Marks { .. } => codes::MARKS_UNREADABLE,
@@ -201,7 +199,7 @@ impl Coded for OperationError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Refused { source, .. } => source.hint(),
+            Self::Refused { source, .. } | Self::Document { source, .. } => source.hint(),
             Self::Media(error) => error.hint(),
             Self::Configuration(error) => error.hint(),
             Self::Look(error) => Coded::hint(error),

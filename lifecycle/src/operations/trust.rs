@@ -8,9 +8,6 @@ use landfall_bundle_spec::trust::{Root, TrustAnchor};
 use super::error::{OperationError, Result};
 use crate::journal::PinnedTrust;
 
-/// A fingerprint is told from a file name by this.
-const FINGERPRINT_PREFIX: &str = "sha256:";
-
 /// Where trust begins, and how it came.
 #[derive(Debug, Clone)]
 pub struct Trust {
@@ -25,7 +22,7 @@ impl Trust {
     pub fn read(argument: Option<&str>, bundle: &Path) -> Result<Self> {
         let argument = argument.ok_or_else(|| OperationError::TrustMissing { bundle: bundle.to_owned() })?;
         let path = Path::new(argument);
-        if argument.starts_with(FINGERPRINT_PREFIX) || !path.exists() && !argument.contains(['/', '.']) {
+        if !path.is_file() {
             let anchor = TrustAnchor::fingerprint(argument)
                 .map_err(|source| OperationError::Refused { path: bundle.to_owned(), source: source.into() })?;
             return Ok(Self { anchor, came: "fingerprint on the command line".to_owned() });

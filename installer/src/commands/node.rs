@@ -1,0 +1,18 @@
+//! `landfall node run`: the host agent.
+
+use landfall_lifecycle::site::SitePaths;
+
+use crate::cli::NodeCommand;
+use crate::failure::Failure;
+use crate::logging;
+
+/// Runs the agent until it is told to stop.
+pub(crate) fn run(command: &NodeCommand) -> Result<(), Failure> {
+    match command {
+        NodeCommand::Run => {
+            let paths = SitePaths::default();
+            logging::keep(&paths.logs(), "agent")?;
+            Ok(landfall_lifecycle::node::run(&paths)?)
+        }
+    }
+}

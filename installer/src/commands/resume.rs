@@ -1,0 +1,23 @@
+//! `landfall resume`: what was interrupted is finished.
+
+use landfall_lifecycle::operations::Resumed;
+
+use super::site::operations;
+use super::{install, uninstall};
+use crate::cli::ResumeArguments;
+use crate::failure::Failure;
+use crate::logging;
+use crate::printer::Printer;
+
+/// Finishes the unfinished operation.
+pub(crate) fn run(arguments: ResumeArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations(printer);
+    logging::keep(&operations.paths.logs(), "resume")?;
+    let resumed = operations.resume(arguments.bundle)?;
+    printer.report(&resumed, |resumed| match resumed {
+        Resumed::Install(installed) => install::summary(installed),
+        Resumed::Uninstall(uninstalled) => uninstall::summary(uninstalled),
+        Resumed::Nothing { release } => format!("nothing is unfinished: {release} is installed"),
+    });
+    Ok(())
+}
