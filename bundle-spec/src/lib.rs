@@ -19,6 +19,8 @@ pub mod release;
 pub mod sample;
 pub mod stream;
 pub mod trust;
+#[cfg(test)]
+mod vectors;
 
 pub use codes::{Code, Coded, ExitClass};
 pub use digest::{Blake3, Sha256};

@@ -1,0 +1,137 @@
+//! The test vectors of format 1 in `bundle-spec/vectors`: read by this crate and by `docs/read_bundle.py`.
+//!
+//! Vectors are frozen: every later version must read the good ones and refuse the bad ones with the same codes. New
+//! ones are added to [`generate`], which writes only files that are missing:
+//! `cargo test -p landfall-bundle-spec --lib -- --ignored write_missing_vectors`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::archive;
+use crate::codes::Coded;
+use crate::digest::Sha256;
+use crate::error::Result;
+use crate::head::Opened;
+use crate::stream::StreamVerifier;
+use crate::trust::TrustAnchor;
+
+mod generate;
+
+/// `index.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Index {
+    vectors: Vec<Vector>,
+    headers: Vec<HeaderVector>,
+}
+
+/// One file and what becomes of it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vector {
+    /// Relative to the folder; `.head` files hold the head alone.
+    file: String,
+    /// What it shows.
+    what: String,
+    /// A file under `vendor/`, or text typed as a fingerprint.
+    trust: String,
+    /// The id of an accepted bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<Sha256>,
+    /// The code of a refused one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+}
+
+/// A header that name, size and mode give.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeaderVector {
+    name: String,
+    size: u64,
+    mode: u32,
+    header: String,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
+}
+
+fn index() -> Index {
+    serde_json::from_slice(&fs::read(folder().join("index.json")).unwrap()).unwrap()
+}
+
+fn anchor(text: &str) -> Result<TrustAnchor> {
+    if text.starts_with("vendor/") {
+        return Ok(TrustAnchor::Root(fs::read(folder().join(text)).unwrap()));
+    }
+    TrustAnchor::fingerprint(text)
+}
+
+fn read(file: &str, trust: &str) -> Result<Sha256> {
+    let bytes = fs::read(folder().join(file)).unwrap();
+    let anchor = anchor(trust)?;
+    if Path::new(file).extension().is_some_and(|extension| extension == "head") {
+        return Opened::read_file(&bytes)?.verify(&anchor).map(|verified| verified.id());
+    }
+    let mut source = bytes.as_slice();
+    let verified = Opened::read(&mut source)?.verify(&anchor)?;
+    let mut stream = StreamVerifier::new(&verified);
+    while stream.next(&mut source)?.is_some() {}
+    stream.finish()?;
+    Ok(verified.id())
+}
+
+#[test]
+fn every_vector_is_accepted_or_refused_as_it_says() {
+    let index = index();
+    for vector in &index.vectors {
+        let result = read(&vector.file, &vector.trust).map_err(|error| error.code().id.to_owned());
+        let expected = vector.id.ok_or_else(|| vector.code.clone().unwrap());
+        assert_eq!(result, expected, "{}: {}", vector.file, vector.what);
+    }
+    for vector in &index.headers {
+        let header = archive::header(&vector.name, vector.size, vector.mode);
+        assert_eq!(STANDARD.encode(header), vector.header, "{}", vector.size);
+    }
+    let listed = |folder_name: &str| {
+        let mut files: Vec<_> = index.vectors.iter().filter(|vector| vector.file.starts_with(folder_name)).collect();
+        files.sort_by(|one, next| one.file.cmp(&next.file));
+        files.dedup_by(|one, next| one.file == next.file);
+        files.len()
+    };
+    for name in ["good", "bad"] {
+        assert_eq!(
+            fs::read_dir(folder().join(name)).unwrap().count(),
+            listed(name),
+            "files of {name} without an entry"
+        );
+    }
+}
+
+#[test]
+fn every_refusal_of_the_reader_has_a_vector() {
+    let index = index();
+    let codes: Vec<&str> = index.vectors.iter().filter_map(|vector| vector.code.as_deref()).collect();
+    let without = ["LF1018", "LF1101"];
+    let ours = |id: &&str| ("LF1001"..="LF1018").contains(id) || ("LF1101"..="LF1112").contains(id);
+    for id in crate::codes::ALL.iter().map(|code| code.id).filter(ours).filter(|id| !without.contains(id)) {
+        assert!(codes.contains(&id), "{id} has no vector");
+    }
+}
+
+#[test]
+fn the_python_reader_agrees() {
+    let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/read_bundle.py");
+    let output = Command::new("python3").arg("-B").arg(reader).arg("--vectors").arg(folder()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let index = index();
+    let last = format!("{} vectors, 0 wrong", index.vectors.len() + index.headers.len());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.lines().last() == Some(&last), "{text}{errors}");
+}
