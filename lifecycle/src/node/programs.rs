@@ -8,7 +8,7 @@ use crate::site::{HostCommand, Site, SitePaths};
 #[derive(Debug, Clone)]
 pub struct Programs {
     folder: PathBuf,
-    kubeconfig: PathBuf,
+    kubernetes: PathBuf,
     cache: PathBuf,
     socket: PathBuf,
 }
@@ -23,7 +23,7 @@ impl Programs {
     pub fn at(paths: &SitePaths, kubernetes: &str) -> Self {
         Self {
             folder: paths.node_programs(kubernetes),
-            kubeconfig: paths.admin_kubeconfig(),
+            kubernetes: paths.kubernetes(),
             cache: paths.run().join("kubectl"),
             socket: paths.containerd_socket(),
         }
@@ -34,11 +34,12 @@ impl Programs {
         HostCommand::new(self.folder.join(name))
     }
 
-    /// `kubectl` as administrator. Its cache goes where the next boot forgets it.
+    /// `kubectl` with the rights that need no object of the cluster: the administrator's own come only with the phase
+    /// that uploads the configuration. Its cache goes where the next boot forgets it.
     pub fn kubectl(&self, arguments: &[&str]) -> HostCommand {
         self.program("kubectl")
             .argument("--kubeconfig")
-            .argument(&self.kubeconfig)
+            .argument(self.kubernetes.join("super-admin.conf"))
             .argument("--cache-dir")
             .argument(&self.cache)
             .argument("--request-timeout=15s")

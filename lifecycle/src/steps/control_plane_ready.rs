@@ -26,11 +26,8 @@ impl ControlPlaneReady {
     /// What the API server lacks; none when it is ready and knows the node.
     fn lacking(&self, site: &Site) -> Option<String> {
         let programs = Programs::of(site, &self.kubernetes);
-        let kubeconfig = site.paths.kubernetes().join("super-admin.conf");
         for question in [["get", "--raw", "/readyz"].as_slice(), &["get", "node", &site.node.name, "-o", "name"]] {
-            // The administrator's own rights come with a later phase; until then only this one may look at nodes.
-            let ask = programs.kubectl(question).argument("--kubeconfig").argument(&kubeconfig);
-            if let Err(error) = site.run(&ask) {
+            if let Err(error) = site.run(&programs.kubectl(question)) {
                 return Some(error.to_string());
             }
         }
