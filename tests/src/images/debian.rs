@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::layer::{Entry, FileTree, Kind, Layer, ensure_layer, put};
-use super::{SOURCE_DATE_EPOCH, Workshop};
+use super::{SOURCE_DATE_EPOCH, Workshop, last_lines};
 use crate::cache::Key;
 use crate::setup;
 
@@ -85,11 +85,7 @@ impl Root {
             .env("LC_ALL", "C.UTF-8")
             .output()
             .context("cannot run mmdebstrap")?;
-        if !result.status.success() {
-            let text = String::from_utf8_lossy(&result.stderr);
-            let lines: Vec<&str> = text.lines().collect();
-            bail!("mmdebstrap failed:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
-        }
+        ensure!(result.status.success(), "mmdebstrap failed:\n{}", last_lines(&result.stderr));
         Ok(())
     }
 

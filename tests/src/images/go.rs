@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::Workshop;
+use super::{Workshop, last_lines};
 use crate::cache::Key;
 use crate::setup;
 
@@ -132,11 +132,7 @@ impl GoModule {
             .env("GOARCH", "amd64")
             .output()
             .context("cannot run go: install Go 1.26 or newer")?;
-        if !result.status.success() {
-            let text = String::from_utf8_lossy(&result.stderr);
-            let lines: Vec<&str> = text.lines().collect();
-            bail!("go build {} failed:\n{}", program.package, lines[lines.len().saturating_sub(20)..].join("\n"));
-        }
+        ensure!(result.status.success(), "go build {} failed:\n{}", program.package, last_lines(&result.stderr));
         Ok(())
     }
 }

@@ -160,3 +160,11 @@ pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
 pub fn ensure_cosign() -> Result<PathBuf> {
     Ok(node_pack::COSIGN.ensure(&Workshop::open()?)?.join("cosign"))
 }
+
+/// The end of what a failed program said, in which the reason usually stands.
+fn last_lines(output: &[u8]) -> String {
+    const LINES: usize = 20;
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
