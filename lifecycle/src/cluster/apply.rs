@@ -18,6 +18,9 @@ use super::{Cluster, ClusterError, ObjectName};
 /// How long a kind may take to become known after its definition was established.
 const KIND_PATIENCE: Duration = Duration::from_secs(15);
 
+/// How often an object is compared that others write to meanwhile.
+const COMPARISONS: usize = 10;
+
 /// How a live object compares to what we would apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
@@ -66,16 +69,22 @@ impl Cluster {
     /// How a live object compares to what [`Cluster::apply`] would make of it. Changes nothing.
     pub fn compare(&self, object: &Value) -> Result<Applied, ClusterError> {
         let name = ObjectName::of(object)?;
-        let Some(live) = self.get(&name)? else { return Ok(Applied::Absent) };
-        if !is_ours(&live) {
-            return Ok(Applied::NotOurs { manager: manager_of(&live) });
+        for _ in 0..COMPARISONS {
+            let Some(live) = self.get(&name)? else { return Ok(Applied::Absent) };
+            if !is_ours(&live) {
+                return Ok(Applied::NotOurs { manager: manager_of(&live) });
+            }
+            // Being deleted is not being there: it is applied again once it is gone.
+            if live.pointer("/metadata/deletionTimestamp").is_some() {
+                return Ok(Applied::Different);
+            }
+            let after = self.patch(&name, object, true)?;
+            if live.pointer("/metadata/resourceVersion") == after.pointer("/metadata/resourceVersion") {
+                return Ok(if declared(live) == declared(after) { Applied::Same } else { Applied::Different });
+            }
+            // A controller wrote between the two: what differs may be its work.
         }
-        // Being deleted is not being there: it is applied again once it is gone.
-        if live.pointer("/metadata/deletionTimestamp").is_some() {
-            return Ok(Applied::Different);
-        }
-        let after = self.patch(&name, object, true)?;
-        Ok(if declared(live) == declared(after) { Applied::Same } else { Applied::Different })
+        Ok(Applied::Different)
     }
 
     /// Applies an object whether or not it is Landfall's, which it is afterwards: for objects that Kubernetes itself makes

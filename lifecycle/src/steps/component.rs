@@ -125,6 +125,9 @@ impl Step<Site> for Component {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        if site.cluster_goes {
+            return Ok(());
+        }
         let cluster = site.cluster()?;
         let Some(inventory) = self.existing(&cluster)? else { return Ok(()) };
         let before: Option<Vec<ObjectName>> = serde_json::from_value(before["inventory"].clone()).unwrap_or_default();

@@ -83,6 +83,9 @@ impl Step<Site> for Mount {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        if site.cluster_goes {
+            return Ok(());
+        }
         let cluster = site.cluster()?;
         for object in [self.claim_name(), self.volume_name()] {
             cluster.delete(&object, Duration::from_secs(DELETION_SECONDS))?;

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::files;
 use super::objects::{self, DELETION_SECONDS, Wanted};
 use crate::cluster::{ObjectName, Owner};
 use crate::site::Site;
@@ -157,9 +158,16 @@ impl Step<Site> for Secret {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
-        if before["file_existed"] == json!(false) {
-            durable::remove_file(&self.path(site))?;
+        if !site.cluster_goes {
+            site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
+        }
+        // Data that stays needs the secret that opens it.
+        if before["file_existed"] == json!(false) && !site.keep_data {
+            let path = self.path(site);
+            durable::remove_file(&path)?;
+            for folder in path.ancestors().skip(1).take(2) {
+                files::remove_folder_if_empty(folder)?;
+            }
         }
         Ok(())
     }
