@@ -1,8 +1,14 @@
-# The first process of a machine: plugs it into the switch, assembles its root from its disk, becomes systemd.
+# The first process of a machine: enters its cgroups, plugs it into the switch, assembles its root, becomes systemd.
 # The disk is mounted in the machine's own mount namespace only, so mount and loop device go when the machine goes.
 set -eu
+if [ -z "${IS_INSIDE:-}" ]; then
+  for group in $CGROUPS; do echo 0 > "$group/cgroup.procs"; done
+  IS_INSIDE=yes exec unshare --cgroup bash "$0"   # what it entered is the root it sees from now on
+fi
 
 ip link set lo up
+# Sockets that the machine left half-closed keep its old network namespace, and with it its port, for minutes.
+nsenter --net=/proc/self/fd/9 ip link delete "port$NUMBER" 2> /dev/null || true
 ip link add eth0 address "02:10:99:00:00:$(printf %02x "$NUMBER")" type veth peer name "port$NUMBER" netns /proc/self/fd/9
 nsenter --net=/proc/self/fd/9 ip link set "port$NUMBER" master switch up
 exec 9<&-
