@@ -266,28 +266,34 @@ fn a_kept_site_outlives_its_maker_and_is_used_from_the_command_line() -> Result<
         landfall_tests::printer::note(String::from_utf8_lossy(&output.stderr));
         Ok((output.status.code(), String::from_utf8(output.stdout)?))
     };
-    let outcome = (|| {
-        assert_eq!(xtask(&["up", &name, "--keep"])?.0, Some(0));
-        assert_eq!(xtask(&["run", &name, "--", "bash", "-c", "echo here; exit 7"])?, (Some(7), "here\n".to_owned()));
-        assert_eq!(xtask(&["up", &name, "--keep"])?.0, Some(1), "a second site of the same name");
-        assert_eq!(xtask(&["cut", &name])?.0, Some(0));
-        let (_, list) = xtask(&["list"])?;
-        assert!(list.contains(&format!("{name} node-1 10.99.0.11 off kept")), "{list}");
-        assert_eq!(xtask(&["boot", &name])?.0, Some(0));
-        xtask(&["run", &name, "--", "touch", "/etc/planted"])?;
-        let (_, difference) = xtask(&["difference", &name])?;
-        assert!(difference.starts_with("+ file /etc/planted: file 0644 0:0 0 bytes"), "{difference}");
-        assert_eq!(xtask(&["packets", &name])?, (Some(0), String::new()));
-        let machine = Site::open(&name)?.find("node-1")?;
-        let first = machine.first()?;
-        assert_eq!(xtask(&["down", &name])?.0, Some(0));
-        assert!(!first.is_alive() && machine.loop_devices()?.is_empty());
-        Ok(())
-    })();
-    if outcome.is_err() {
-        let _ = xtask(&["down", &name]);
+    let _guard = TakeDown(name.clone());
+    assert_eq!(xtask(&["up", &name, "--keep"])?.0, Some(0));
+    assert_eq!(xtask(&["run", &name, "--", "bash", "-c", "echo here; exit 7"])?, (Some(7), "here\n".to_owned()));
+    assert_eq!(xtask(&["up", &name, "--keep"])?.0, Some(1), "a second site of the same name");
+    assert_eq!(xtask(&["cut", &name])?.0, Some(0));
+    let (_, list) = xtask(&["list"])?;
+    assert!(list.contains(&format!("{name} node-1 10.99.0.11 off kept")), "{list}");
+    assert_eq!(xtask(&["boot", &name])?.0, Some(0));
+    xtask(&["run", &name, "--", "touch", "/etc/planted"])?;
+    let (_, difference) = xtask(&["difference", &name])?;
+    assert!(difference.starts_with("+ file /etc/planted: file 0644 0:0 0 bytes"), "{difference}");
+    assert_eq!(xtask(&["packets", &name])?, (Some(0), String::new()));
+    let machine = Site::open(&name)?.find("node-1")?;
+    let first = machine.first()?;
+    assert_eq!(xtask(&["down", &name])?.0, Some(0));
+    assert!(!first.is_alive() && machine.loop_devices()?.is_empty());
+    Ok(())
+}
+
+/// Takes a kept site down even when its test fails.
+struct TakeDown(String);
+
+impl Drop for TakeDown {
+    fn drop(&mut self) {
+        if let Err(error) = Site::open(&self.0).map_or(Ok(()), Site::down) {
+            landfall_tests::printer::failure(&error);
+        }
     }
-    outcome
 }
 
 #[test]

@@ -81,15 +81,6 @@ impl Layout {
         }
         Ok(())
     }
-
-    /// Takes the keeper of a machine out of the machine's cgroup: in version 2 a group that passes controllers on, as
-    /// the root of a machine must, can hold no process itself.
-    pub fn release_keeper(&self, keeper: i32) -> Result<()> {
-        let Self::Version2(top) = self else { return Ok(()) };
-        let group = top.join("keepers");
-        create(&group)?;
-        files::set(&group.join("cgroup.procs"), &keeper.to_string())
-    }
 }
 
 /// Parses `/proc/self/cgroup`: lines of `number:controllers:path`.
@@ -114,10 +105,17 @@ fn create(group: &Path) -> Result<()> {
 
 /// Lets the children of a version 2 group have every controller the group has.
 fn enable_controllers(group: &Path) -> Result<()> {
-    let path = group.join("cgroup.controllers");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let request = text.split_whitespace().map(|name| format!("+{name}")).collect::<Vec<_>>().join(" ");
-    files::set(&group.join("cgroup.subtree_control"), &request)
+    let names = |file: &str| -> Result<Vec<String>> {
+        let path = group.join(file);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(text.split_whitespace().map(str::to_owned).collect())
+    };
+    let enabled = names("cgroup.subtree_control")?;
+    let missing = names("cgroup.controllers")?.into_iter().filter(|name| !enabled.contains(name));
+    for name in missing {
+        files::set(&group.join("cgroup.subtree_control"), &format!("+{name}"))?;
+    }
+    Ok(())
 }
 
 /// A new version 1 cpuset has no processor, so nothing could run in it.

@@ -244,7 +244,6 @@ impl Machine {
         let first = first.and_then(|found| found).inspect_err(|_| {
             let _ = keeper.kill(PATIENCE);
         })?;
-        layout.release_keeper(keeper.number)?;
         record.running = Some(Running { keeper, first: Some(first) });
         self.save(&record)
     }

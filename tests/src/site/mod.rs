@@ -49,7 +49,7 @@ pub use capture::ForeignPacket;
 pub use execute::{Output, Stream};
 pub use machine::{BootState, Machine, MachineSpec, PowerState};
 pub use process::{ProcessId, wait_until};
-pub use snapshot::{Category, Change, Difference, EXPECTED_CHANGES, Snapshot};
+pub use snapshot::{Category, Change, Difference, EXPECTED_CHANGES, Reach, Snapshot};
 pub use spawn::Lifetime;
 pub use switch::{GATEWAY, Switch};
 

@@ -2,29 +2,47 @@
 
 use super::Category;
 
-/// Files, settings and groups that change without anybody's doing, each with its reason. A name covers what is below it
-/// as a path; one that ends in `*` covers every name that begins so.
-pub const EXPECTED_CHANGES: &[(Category, &str, &str)] = &[
-    (Category::File, "/var/log/journal", "the journal's own growth"),
-    (Category::File, "/var/log/wtmp", "record of boots"),
-    (Category::File, "/tmp/systemd-private-*", "systemd's own folders for services, named anew at every boot"),
-    (Category::File, "/var/tmp/systemd-private-*", "the same"),
-    (Category::File, "/var/lib/systemd/random-seed", "renewed by every boot"),
-    (Category::File, "/var/lib/systemd/timers", "when timers last ran"),
-    (Category::Runtime, "/run/systemd/journal", "the journal's own files"),
-    (Category::Runtime, "/run/systemd/units", "invocation numbers of units"),
-    (Category::Runtime, "/run/log/journal", "the journal before the disk is there"),
-    (Category::Runtime, "/run/utmp", "record of this boot"),
-    (Category::Setting, "fs.dentry-state", "counter"),
-    (Category::Setting, "fs.file-nr", "counter"),
-    (Category::Setting, "fs.inode-nr", "counter"),
-    (Category::Setting, "fs.inode-state", "counter"),
-    (Category::Setting, "fs.quota.*", "counters"),
-    (Category::Setting, "kernel.ns_last_pid", "counter"),
-    (Category::Setting, "kernel.pty.nr", "counter"),
-    (Category::Setting, "kernel.random.*", "fresh at every reading"),
-    (Category::Setting, "net.netfilter.nf_conntrack_count", "counter"),
-    (Category::Cgroup, "session", "where this tool runs its own programs"),
+/// How far an entry of the list reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// This item alone.
+    Item,
+    /// The path and everything below it.
+    Below,
+    /// Every name that begins so.
+    Beginning,
+}
+
+use Reach::{Beginning, Below, Item};
+
+/// Files, settings and groups that change without anybody's doing, each with its reason.
+pub const EXPECTED_CHANGES: &[(Category, Reach, &str, &str)] = &[
+    (Category::File, Below, "/var/log/journal", "the journal's own growth"),
+    (Category::File, Below, "/var/log/wtmp", "record of boots"),
+    (
+        Category::File,
+        Beginning,
+        "/tmp/systemd-private-",
+        "systemd's own folders for services, named anew at every boot",
+    ),
+    (Category::File, Beginning, "/var/tmp/systemd-private-", "the same"),
+    (Category::File, Below, "/var/lib/systemd/random-seed", "renewed by every boot"),
+    (Category::File, Below, "/var/lib/systemd/timers", "when timers last ran"),
+    (Category::Runtime, Below, "/run/systemd/journal", "the journal's own files"),
+    (Category::Runtime, Item, "/run/systemd/transient", "stays, empty, once there was a transient unit"),
+    (Category::Runtime, Below, "/run/systemd/units", "invocation numbers of units"),
+    (Category::Runtime, Below, "/run/log/journal", "the journal before the disk is there"),
+    (Category::Runtime, Below, "/run/utmp", "record of this boot"),
+    (Category::Setting, Item, "fs.dentry-state", "counter"),
+    (Category::Setting, Item, "fs.file-nr", "counter"),
+    (Category::Setting, Item, "fs.inode-nr", "counter"),
+    (Category::Setting, Item, "fs.inode-state", "counter"),
+    (Category::Setting, Beginning, "fs.quota.", "counters"),
+    (Category::Setting, Item, "kernel.ns_last_pid", "counter"),
+    (Category::Setting, Item, "kernel.pty.nr", "counter"),
+    (Category::Setting, Beginning, "kernel.random.", "fresh at every reading"),
+    (Category::Setting, Item, "net.netfilter.nf_conntrack_count", "counter"),
+    (Category::Cgroup, Below, "session", "where this tool runs its own programs"),
 ];
 
 /// True for what is on the list.
@@ -32,13 +50,32 @@ pub fn is_expected(category: Category, item: &str) -> bool {
     // Groups have their hierarchy in front.
     let item = if category == Category::Cgroup { item.split_once(' ').map_or(item, |(_, path)| path) } else { item };
     let listed = EXPECTED_CHANGES.iter().filter(|(listed, ..)| *listed == category);
-    listed.map(|(_, name, _)| name).any(|name| match name.strip_suffix('*') {
-        Some(beginning) => item.starts_with(beginning),
-        None => is_below(item, name),
+    listed.map(|(_, reach, name, _)| (reach, *name)).any(|(reach, name)| match reach {
+        Item => item == name,
+        Below => is_below(item, name),
+        Beginning => item.starts_with(name),
     })
 }
 
 /// True for the path itself and for everything below it.
 pub fn is_below(item: &str, path: &str) -> bool {
     item.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_covers_what_it_names_and_no_more() {
+        assert!(is_expected(Category::Runtime, "/run/systemd/transient"));
+        assert!(!is_expected(Category::Runtime, "/run/systemd/transient/left.scope"));
+        assert!(is_expected(Category::File, "/var/log/journal/id/system.journal"));
+        assert!(!is_expected(Category::File, "/var/log/landfall"));
+        assert!(!is_expected(Category::Runtime, "/var/log/journal"));
+        assert!(is_expected(Category::Cgroup, "pids session"));
+        assert!(!is_expected(Category::Cgroup, "pids kubepods/session"));
+        assert!(is_expected(Category::Setting, "kernel.random.uuid"));
+        assert!(!is_expected(Category::Setting, "fs.file-max"));
+    }
 }

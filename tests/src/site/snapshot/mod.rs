@@ -12,7 +12,7 @@ mod files;
 mod network;
 mod system;
 
-pub use expected::EXPECTED_CHANGES;
+pub use expected::{EXPECTED_CHANGES, Reach};
 use files::Hashes;
 
 /// Where something of a machine can change.
