@@ -18,7 +18,7 @@ use crate::digest::Sha256;
 use crate::error::Result;
 use crate::head::Opened;
 use crate::stream::StreamVerifier;
-use crate::trust::TrustAnchor;
+use crate::trust::{PublicKey, SignatureFile, SigningKey, TrustAnchor};
 
 mod generate;
 
@@ -134,4 +134,24 @@ fn the_python_reader_agrees() {
     let last = format!("{} vectors, 0 wrong", index.vectors.len() + index.headers.len());
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.lines().last() == Some(&last), "{text}{errors}");
+}
+
+#[test]
+fn what_cosign_wrote_is_taken_in() {
+    let head = fs::read(folder().join("good/two-signers.head")).unwrap();
+    let opened = Opened::read_file(&head).unwrap();
+    let message = opened.untrusted().landfall_bytes();
+    for (name, signer) in [("p256", 0), ("ed25519", 1)] {
+        let bundle = fs::read(folder().join(format!("cosign/{name}.sigstore.json"))).unwrap();
+        let file = SignatureFile::import(name, &bundle, message).unwrap();
+        assert_eq!(file.key(), opened.signatures()[signer].key());
+        let key = opened.roots()[0].key(file.key()).unwrap();
+        assert!(key.verifies(message, file.signature()) && !key.verifies(b"other", file.signature()), "{name}");
+        assert!(SignatureFile::import(name, &bundle, b"other").is_err() || name == "ed25519");
+    }
+    let pem = |file: &str| fs::read(folder().join("cosign").join(file)).unwrap();
+    let key = SigningKey::from_encrypted_pem(&pem("cosign.key"), b"pw").unwrap();
+    let public = PublicKey::from_pem("cosign.pub", &String::from_utf8(pem("cosign.pub")).unwrap()).unwrap();
+    assert_eq!(key.public(), &public);
+    assert_eq!(public.to_pem().as_bytes(), pem("cosign.pub"));
 }

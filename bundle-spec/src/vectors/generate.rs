@@ -50,7 +50,9 @@ fn root(file: &str, contents: &RootContents, signers: &[&SigningKey], previous: 
     let path = folder().join(file);
     if !path.exists() {
         let mut unsigned = UnsignedRoot::new(contents).unwrap();
-        signers.iter().for_each(|signer| unsigned.sign(signer).unwrap());
+        for signer in signers {
+            unsigned.sign(signer).unwrap();
+        }
         write(file, unsigned.finish(previous).unwrap().bytes());
     }
     Root::read(file, &fs::read(path).unwrap()).unwrap()
@@ -82,6 +84,9 @@ fn makers() -> Makers {
         pair: [one, two],
     }
 }
+
+/// Names and contents of the files of a head.
+type HeadFiles = Vec<(String, Vec<u8>)>;
 
 /// Files by name: bytes, what they show, what is trusted.
 type Files = BTreeMap<String, (Vec<u8>, &'static str, String)>;
@@ -154,7 +159,7 @@ fn bad_head(makers: &Makers, files: &mut Files) {
     let tiny = Sample::tiny(&makers.vendor).unwrap();
     let (forgery, head) = (Forgery::of(&tiny), tiny.head.bytes().to_vec());
     let mut add = |name: &str, bytes, what| add(files, &format!("bad/{name}.head"), bytes, ROOT, what);
-    let change = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let change = |change: &dyn Fn(&mut HeadFiles)| {
         let mut forgery = forgery.clone();
         change(&mut forgery.files);
         forgery.head()
