@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
         print_plan(&prepared, printer);
         return Ok(());
     }
-    logging::keep(&operations.paths.logs(), "install")?;
+    logging::keep(&operations.paths.logs(), "install");
     let installed = prepared.run()?;
     printer.report(&installed, summary);
     Ok(())

@@ -11,7 +11,7 @@ pub(crate) fn run(command: &NodeCommand) -> Result<(), Failure> {
     match command {
         NodeCommand::Run => {
             let paths = SitePaths::default();
-            logging::keep(&paths.logs(), "agent")?;
+            logging::keep(&paths.logs(), "agent");
             Ok(landfall_lifecycle::node::run(&paths)?)
         }
     }

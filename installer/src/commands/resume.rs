@@ -12,7 +12,7 @@ use crate::printer::Printer;
 /// Finishes the unfinished operation.
 pub(crate) fn run(arguments: ResumeArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations(printer);
-    logging::keep(&operations.paths.logs(), "resume")?;
+    logging::keep(&operations.paths.logs(), "resume");
     let resumed = operations.resume(arguments.bundle)?;
     printer.report(&resumed, |resumed| match resumed {
         Resumed::Install(installed) => install::summary(installed),

@@ -11,7 +11,7 @@ use crate::printer::Printer;
 /// Takes everything back.
 pub(crate) fn run(arguments: &UninstallArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations(printer);
-    logging::keep(&operations.paths.logs(), "uninstall")?;
+    logging::keep(&operations.paths.logs(), "uninstall");
     let uninstalled = operations.uninstall(arguments.keep_data)?;
     printer.report(&uninstalled, summary);
     Ok(())
