@@ -11,9 +11,9 @@ use super::machine::Machine;
 use super::tool;
 
 /// Joins a cgroup of its own below the machine's, so that what runs counts as the machine's and not as the host's.
-const JOIN: &str = "for group in /sys/fs/cgroup /sys/fs/cgroup/*; do \
-    if [ -e $group/cgroup.procs ] && [ -w $group ]; then \
-    mkdir -p $group/session && echo $$ > $group/session/cgroup.procs; fi; done 2> /dev/null; exec \"$@\"";
+const JOIN: &str = "groups=/sys/fs/cgroup; [ -e $groups/cgroup.procs ] || groups=$(echo $groups/*); \
+    for group in $groups; do mkdir -p $group/session && echo $$ > $group/session/cgroup.procs; done 2> /dev/null; \
+    exec \"$@\"";
 
 /// What a program that ended left.
 #[derive(Clone, Debug)]
