@@ -43,10 +43,16 @@ pub fn copy(
     }
     progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes: Some(sink.total_bytes()) });
     advance(progress, copied.present_bytes);
-    source.give(&wanted, &mut |blob, chunk| {
+    let given = source.give(&wanted, &mut |blob, chunk| {
         advance(progress, sink.take(blob, chunk)?);
         Ok(())
-    })?;
+    });
+    if let Err(error) = given {
+        if !error.is_fatal() {
+            sink.keep()?;
+        }
+        return Err(error);
+    }
     advance(progress, sink.finish()?);
     progress.event(Event::PhaseDone);
     Ok(copied)

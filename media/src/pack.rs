@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::copy::copy;
 use crate::counters::Counters;
 use crate::error::{MediaError, Result};
-use crate::parts::{PartWriter, Parts, WrittenFile};
+use crate::parts::{OtherFiles, PartWriter, Parts, WrittenFile};
 use crate::payload::Payload;
 use crate::progress::{Event, Progress};
 use crate::sink::BlobSink;
@@ -22,8 +22,8 @@ pub struct Output<'a> {
     pub folder: &'a Path,
     /// Most bytes of a part; one file without.
     pub part_bytes: Option<u64>,
-    /// Makes the small files that belong beside it, such as the transfer sheet, from what was written: names and bytes.
-    pub others: &'a dyn Fn(&[WrittenFile]) -> Vec<(String, Vec<u8>)>,
+    /// Makes the small files that belong beside it, such as the transfer sheet.
+    pub others: &'a OtherFiles<'a>,
 }
 
 /// Writes a bundle, syncs it, reads it back from the stick and only then gives its files their names. All the blobs of

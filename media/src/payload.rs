@@ -5,7 +5,7 @@ use std::sync::Arc;
 use landfall_bundle_spec::Verified;
 use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_bundle_spec::chunks::{BlobSums, CHUNK_BYTES, chunk_count, chunk_len};
-use landfall_bundle_spec::layout::{Layout, PlacedEntry};
+use landfall_bundle_spec::layout::Layout;
 
 /// Bytes of a header of the archive.
 const HEADER_BYTES: usize = 512;
@@ -91,16 +91,16 @@ impl Payload {
     pub(crate) fn pieces_of_blob(&self, blob: usize, from_chunk: u64) -> impl Iterator<Item = Piece> + Send + '_ {
         let placed = &self.layout().entries()[blob];
         let header = piece(placed.header_offset, HEADER_BYTES as u64, PieceKind::Header(blob));
-        let padding = piece(placed.end(), self.padding_bytes(placed), PieceKind::Padding(blob));
+        let padding = piece(
+            placed.end(),
+            placed.end().next_multiple_of(HEADER_BYTES as u64) - placed.end(),
+            PieceKind::Padding(blob),
+        );
         let chunks = (from_chunk..chunk_count(placed.size)).map(move |chunk| {
             let offset = placed.offset() + chunk * CHUNK_BYTES;
             piece(offset, chunk_len(placed.size, chunk), PieceKind::Chunk(blob, chunk))
         });
         std::iter::once(header).chain(chunks).chain(std::iter::once(padding).filter(|padding| padding.length > 0))
-    }
-
-    fn padding_bytes(&self, placed: &PlacedEntry) -> u64 {
-        placed.end().next_multiple_of(HEADER_BYTES as u64) - placed.end()
     }
 
     /// The bytes of the head, of a header, of padding or of the archive's end: what the format prescribes.

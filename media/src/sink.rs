@@ -4,6 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::chunks::CHUNK_BYTES;
 
 use crate::error::{MediaError, Result};
 use crate::payload::Payload;
@@ -22,12 +23,21 @@ pub trait BlobSink {
     /// of this blob or earlier ones.
     fn take(&mut self, blob: usize, chunk: &[u8]) -> Result<u64>;
 
+    /// Called when the copy stopped for any reason but a disk that failed to sync: makes durable what was taken whole.
+    fn keep(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Ends the copy: on return everything is on the disk. Returns how many more bytes than before are there.
     fn finish(&mut self) -> Result<u64>;
 }
 
+/// Small blobs that wait for a common sync: how many, and bytes of them.
+const WAITING_BLOBS: usize = 64;
+const WAITING_BYTES: u64 = 4 * 1024 * 1024;
+
 /// A content store that gets the blobs of a bundle. Each is there, whole and durable, as soon as its last chunk was
-/// taken; what a crash cuts off is continued.
+/// taken, small ones a few MiB later; what a crash cuts off is continued.
 #[derive(Debug)]
 pub struct StoreSink {
     store: ContentStore,
@@ -35,12 +45,14 @@ pub struct StoreSink {
     /// Continued blobs, by index, until their turn comes.
     begun: HashMap<usize, StagedBlob>,
     seen: HashSet<Sha256>,
+    /// Small blobs that are whole and not on the disk.
+    waiting: Vec<StagedBlob>,
 }
 
 impl StoreSink {
     /// This store, for blobs of these payload.
     pub fn new(store: ContentStore, payload: Payload) -> Self {
-        Self { store, payload, begun: HashMap::new(), seen: HashSet::new() }
+        Self { store, payload, begun: HashMap::new(), seen: HashSet::new(), waiting: Vec::new() }
     }
 
     fn begun(&mut self, blob: usize) -> Result<&mut StagedBlob> {
@@ -86,8 +98,18 @@ impl BlobSink for StoreSink {
         if staged.length() < size {
             return Ok(synced);
         }
-        let rest = self.begun.remove(&blob).map_or(Ok(0), StagedBlob::finish)?;
-        Ok(synced + rest)
+        let Some(staged) = self.begun.remove(&blob) else { return Ok(synced) };
+        if size > CHUNK_BYTES {
+            return Ok(synced + staged.finish()?);
+        }
+        self.waiting.push(staged);
+        let waiting: u64 = self.waiting.iter().map(StagedBlob::length).sum();
+        let is_full = self.waiting.len() >= WAITING_BLOBS || waiting >= WAITING_BYTES;
+        Ok(synced + if is_full { StagedBlob::finish_all(std::mem::take(&mut self.waiting))? } else { 0 })
+    }
+
+    fn keep(&mut self) -> Result<()> {
+        StagedBlob::finish_all(std::mem::take(&mut self.waiting)).map(drop)
     }
 
     fn finish(&mut self) -> Result<u64> {
@@ -95,6 +117,6 @@ impl BlobSink for StoreSink {
             let digest = self.payload.blob(*blob).sha256;
             return Err(MediaError::Bug(format!("{digest} was not copied to its end")));
         }
-        Ok(0)
+        StagedBlob::finish_all(std::mem::take(&mut self.waiting))
     }
 }

@@ -54,7 +54,7 @@ pub fn locate(path: &Path) -> Result<Located> {
         _ => Path::new("."),
     };
     if let Some(fingerprint) = fingerprint(path)? {
-        let mut located = in_folder(folder, Some(fingerprint))?;
+        let mut located = in_folder(folder, Some(&fingerprint))?;
         path.clone_into(&mut located.head);
         return Ok(located);
     }
@@ -64,19 +64,19 @@ pub fn locate(path: &Path) -> Result<Located> {
         if self::stem(&file).as_ref() == Some(&stem)
             && let Some(fingerprint) = fingerprint(&file)?
         {
-            return in_folder(folder, Some(fingerprint));
+            return in_folder(folder, Some(&fingerprint));
         }
     }
     Err(MediaError::BundleNotFound(path.to_owned()))
 }
 
-fn in_folder(folder: &Path, wanted: Option<Vec<u8>>) -> Result<Located> {
+fn in_folder(folder: &Path, wanted: Option<&[u8]>) -> Result<Located> {
     let all = files(folder)?;
     let mut bundles: BTreeMap<Vec<u8>, Vec<PathBuf>> = BTreeMap::new();
     for file in &all {
         // A file that cannot be read is not this bundle's problem unless a part is missing in the end.
         if let Ok(Some(found)) = fingerprint(file)
-            && wanted.as_ref().is_none_or(|wanted| *wanted == found)
+            && wanted.is_none_or(|wanted| wanted == found)
         {
             bundles.entry(found).or_default().push(file.clone());
         }

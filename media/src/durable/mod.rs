@@ -17,8 +17,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use landfall_bundle_spec::{Code, Coded, codes};
 
+mod batch;
 #[cfg(test)]
 mod tests;
+
+pub use batch::Batch;
 
 /// Ends the names of temporary siblings; nothing else may use it.
 pub const TEMPORARY_SUFFIX: &str = ".landfall-temporary";
@@ -115,7 +118,9 @@ impl<T> At<T> for io::Result<T> {
 pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let _turn = turn(path);
     let temporary = temporary_sibling(path);
-    let written = write_temporary(&temporary, bytes, mode).and_then(|()| rename(&temporary, path));
+    let written = write_temporary(&temporary, bytes, mode)
+        .and_then(|file| sync_file(&file, &temporary))
+        .and_then(|()| rename(&temporary, path));
     if matches!(written, Err(DurableError::Io { .. })) {
         // Best effort: the rerun replaces it anyway.
         let _ = std::fs::remove_file(&temporary);
@@ -123,7 +128,7 @@ pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     written
 }
 
-fn write_temporary(temporary: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+fn write_temporary(temporary: &Path, bytes: &[u8], mode: u32) -> Result<File> {
     // Removed first: it may be a leftover with another mode, or a link that an earlier run did not finish.
     remove_if_there(temporary)?;
     let mut file =
@@ -131,7 +136,7 @@ fn write_temporary(temporary: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     file.write_all(bytes).at("write", temporary)?;
     // The mode given at creation is reduced by the process's umask.
     file.set_permissions(Permissions::from_mode(mode)).at("set the mode of", temporary)?;
-    sync_file(&file, temporary)
+    Ok(file)
 }
 
 /// Makes content and size of an open file durable. `path` names it in the error.
@@ -167,10 +172,14 @@ pub fn create_folder_with_mode(path: &Path, mode: u32) -> Result<()> {
 
 /// Renames within one file system, replacing a file of that name, and syncs both folders.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "this is the durable rename: both folders are synced below")]
-    std::fs::rename(from, to).at("rename to", to)?;
+    rename_unsynced(from, to)?;
     sync_folder(parent(to))?;
     if parent(from) == parent(to) { Ok(()) } else { sync_folder(parent(from)) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "its callers sync the folders, or the whole file system")]
+fn rename_unsynced(from: &Path, to: &Path) -> Result<()> {
+    std::fs::rename(from, to).at("rename to", to)
 }
 
 /// Removes a file or a link; one that is not there is no error.

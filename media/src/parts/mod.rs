@@ -38,6 +38,9 @@ pub struct WrittenFile {
     pub sha256: Sha256,
 }
 
+/// Makes small files that belong beside a bundle from what was written: names and bytes.
+pub type OtherFiles<'a> = dyn Fn(&[WrittenFile]) -> Vec<(String, Vec<u8>)> + 'a;
+
 /// Writes the stream of a bundle into its parts. Dropped before [`Parts::publish`], nothing of it stays.
 #[derive(Debug)]
 pub struct PartWriter {
@@ -162,11 +165,7 @@ impl Parts {
 
     /// Gives the parts their names and writes `NAME.head`, other files and `SHA256SUMS` beside them. On return all of it
     /// is on the disk.
-    pub fn publish(
-        mut self,
-        head: &[u8],
-        others: &dyn Fn(&[WrittenFile]) -> Vec<(String, Vec<u8>)>,
-    ) -> Result<Vec<WrittenFile>> {
+    pub fn publish(mut self, head: &[u8], others: &OtherFiles<'_>) -> Result<Vec<WrittenFile>> {
         let folder = self.written.folder.clone();
         let mut files = self.written.files.clone();
         for file in &files {
@@ -181,7 +180,8 @@ impl Parts {
             let sha256 = Sha256(sha2::Sha256::digest(bytes).into());
             files.push(WrittenFile { name: name.clone(), size: bytes.len() as u64, sha256 });
         }
-        let sums: String = files.iter().map(|file| format!("{}  {}\n", file.sha256.to_hex(), file.name)).collect();
+        let line = |file: &WrittenFile| format!("{}  {}\n", file.sha256.to_hex(), file.name);
+        let sums = files.iter().map(line).collect::<Vec<_>>().concat();
         durable::write_file(&folder.join(SUMS_NAME), sums.as_bytes(), 0o644)?;
         self.counters.add_written(sums.len());
         Ok(files)

@@ -86,6 +86,18 @@ fn other_files_are_made_from_what_was_written_and_are_in_the_list() {
     assert_eq!(fixture.vendor_store.counters().totals().read_bytes, fixture.payload.blob_bytes());
 }
 
+/// A disk without space.
+struct Full;
+
+impl Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::Error::from_raw_os_error(28))
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
 fn a_stream_gets_the_same_bytes() {
     let fixture = Fixture::small();
@@ -94,15 +106,6 @@ fn a_stream_gets_the_same_bytes() {
     pack_to_stream(&fixture.payload, &fixture.vendor_store, &mut bytes, &counters, &Silent).unwrap();
     assert!(bytes == fixture.stream);
     assert_eq!(counters.totals().written_bytes, bytes.len() as u64);
-    struct Full;
-    impl Write for Full {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::Error::from_raw_os_error(28))
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
     let error = pack_to_stream(&fixture.payload, &fixture.vendor_store, &mut Full, &counters, &Silent).unwrap_err();
     assert_eq!(error.code().id, "LF1202");
 }

@@ -225,3 +225,18 @@ fn at_most_64_mib_come_from_the_media_again() {
     assert_eq!(read - first - 512, copied.bytes);
     assert!(read - media.total_bytes() <= 64 << 20, "{} read again", read - media.total_bytes());
 }
+
+#[test]
+fn many_small_blobs_cut_anywhere_end_equal() {
+    let fixture = Fixture::with_blobs(&[3000; 150]);
+    fixture.pack(None).unwrap();
+    let store = fixture.site_store();
+    let media = fixture.find(&fixture.stick()).unwrap();
+    stage_until(&media, &store, 100 * 3000);
+    let blobs = fixture.payload.blobs();
+    assert_eq!(blobs.iter().filter(|blob| store.contains(blob.sha256)).count(), 64);
+    let copied = stage(&media, &store, &Silent).unwrap();
+    is_whole(&fixture, &store);
+    // The blobs that waited for their common sync were checked on the disk and not read from the media again.
+    assert_eq!(copied.blobs, blobs.len() - 102, "{copied:?}");
+}

@@ -37,6 +37,7 @@ pub use self::staged::StagedBlob;
 use crate::counters::Counters;
 use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
+use crate::paced::SYNC_BYTES;
 
 /// What a caller knows of a blob before it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +173,7 @@ impl ContentStore {
     /// A download that can be resumed, in this process or a later one: what is there already is read and hashed again.
     /// `None` when the blob is whole. Waits for another thread or process that works on the same blob.
     pub fn partial(&self, expected: Expected) -> Result<Option<Partial>> {
-        let Some((file, path)) = self.lock_partial(expected.digest)? else { return Ok(None) };
+        let Some((file, path)) = self.lock_partial(expected.digest, expected.size)? else { return Ok(None) };
         Partial::resumed(self.clone(), file, path, expected).map(Some)
     }
 
@@ -233,7 +234,7 @@ impl ContentStore {
     }
 
     /// The partial file of a blob, locked; `None` once the blob is whole.
-    fn lock_partial(&self, digest: Sha256) -> Result<Option<(File, PathBuf)>> {
+    fn lock_partial(&self, digest: Sha256, size: u64) -> Result<Option<(File, PathBuf)>> {
         let path = self.partial_folder().join(digest.to_hex());
         loop {
             if self.contains(digest) {
@@ -244,6 +245,10 @@ impl ContentStore {
             let held = file.metadata().at("look at", &path)?;
             let named = std::fs::metadata(&path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
             if named == Some((held.dev(), held.ino())) && !self.contains(digest) {
+                // What is synced behind the writer is of use only under a name that survives, too.
+                if size > SYNC_BYTES {
+                    durable::sync_folder(&self.partial_folder())?;
+                }
                 return Ok(Some((file, path)));
             }
             if self.contains(digest) && named == Some((held.dev(), held.ino())) {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::Sha256;
 
 use super::ContentStore;
-use crate::durable;
+use crate::durable::Batch;
 use crate::error::{MediaError, Result};
 
 /// One manifest in one repository, and what it refers to.
@@ -52,10 +52,13 @@ impl ContentStore {
         let blobs: BTreeSet<_> = links.iter().flat_map(|link| self.blob_links(link)).collect();
         let manifests: BTreeSet<_> = links.iter().flat_map(|link| self.manifest_links(link)).collect();
         let tags: BTreeSet<_> = links.iter().filter_map(|link| self.tag_link(link)).collect();
-        for group in [blobs, manifests, tags] {
-            for (path, digest) in group {
-                write_link(&path, digest)?;
+        // Tags come last, when all that they lead to is on the disk.
+        for group in [blobs.into_iter().chain(manifests).collect::<Vec<_>>(), tags.into_iter().collect()] {
+            let batch = Batch::new(self.root());
+            for (path, digest) in group.into_iter().filter(|(path, digest)| !has_link(path, *digest)) {
+                batch.write_file(&path, digest.to_string().as_bytes(), 0o644)?;
             }
+            batch.commit()?;
         }
         Ok(())
     }
@@ -91,14 +94,6 @@ impl ContentStore {
         let tag = link.tag.as_ref()?;
         Some((self.repository_folder(link).join("_manifests/tags").join(tag).join("current/link"), link.manifest))
     }
-}
-
-fn write_link(path: &Path, digest: Sha256) -> Result<()> {
-    if has_link(path, digest) {
-        return Ok(());
-    }
-    durable::create_folder(path.parent().unwrap_or(path))?;
-    Ok(durable::write_file(path, digest.to_string().as_bytes(), 0o644)?)
 }
 
 fn has_link(path: &Path, digest: Sha256) -> bool {

@@ -8,12 +8,12 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::Path;
 
-use landfall_bundle_spec::chunks::{CHUNK_BYTES, chunk_len};
+use landfall_bundle_spec::chunks::{BlobSums, CHUNK_BYTES, chunk_len};
 
-use super::ContentStore;
-use crate::durable;
+use super::{ContentStore, record};
+use crate::durable::{self, Batch};
 use crate::error::{MediaError, Result};
 use crate::paced::{Cache, PacedFile};
 use crate::payload::Payload;
@@ -32,7 +32,9 @@ impl ContentStore {
     /// Begins or continues a blob of a bundle: the `blob`th entry of its list. `None` when it is here, whole. Waits for
     /// another thread or process that works on the same blob.
     pub fn stage(&self, payload: &Payload, blob: usize) -> Result<Option<StagedBlob>> {
-        let Some((mut file, path)) = self.lock_partial(payload.blob(blob).sha256)? else { return Ok(None) };
+        let Some((mut file, path)) = self.lock_partial(payload.blob(blob).sha256, payload.blob(blob).size)? else {
+            return Ok(None);
+        };
         let (good, all) = self.good_chunks(&mut file, &path, payload, blob)?;
         let file = PacedFile::new(file, path, all, Cache::Keep, self.counters.clone());
         let mut staged = StagedBlob { store: self.clone(), payload: payload.clone(), blob, file };
@@ -46,7 +48,7 @@ impl ContentStore {
     }
 
     /// Bytes up to the end of the last chunk before the first that is not right, and all that were read.
-    fn good_chunks(&self, file: &mut File, path: &PathBuf, payload: &Payload, blob: usize) -> Result<(u64, u64)> {
+    fn good_chunks(&self, file: &mut File, path: &Path, payload: &Payload, blob: usize) -> Result<(u64, u64)> {
         let size = payload.blob(blob).size;
         let mut buffer = Vec::new();
         let mut good = 0;
@@ -82,13 +84,38 @@ impl StagedBlob {
 
     /// Ends the blob: on return it is in the store and on the disk. Returns how many more bytes than before are there.
     pub fn finish(mut self) -> Result<u64> {
-        let entry = self.payload.blob(self.blob);
-        if self.length() != entry.size {
-            return Err(MediaError::Bug(format!("{} ends at {} bytes", entry.sha256, self.length())));
-        }
+        let sums = self.whole_sums()?;
         let synced = self.file.sync()?;
-        self.store.publish(self.file.path(), &self.payload.sums(self.blob))?;
+        self.store.publish(self.file.path(), &sums)?;
         Ok(synced)
+    }
+
+    /// Ends many blobs at once: what [`StagedBlob::finish`] does, with two syncs for all of them. All must be of one
+    /// store. Returns how many bytes reached the disk.
+    pub fn finish_all(blobs: Vec<Self>) -> Result<u64> {
+        let Some(store) = blobs.first().map(|staged| staged.store.clone()) else { return Ok(0) };
+        let batch = Batch::new(store.root());
+        let mut bytes = 0;
+        for staged in &blobs {
+            let sums = staged.whole_sums()?;
+            batch.write_file(&store.record_path(sums.sha256), &record::encode(&sums), 0o644)?;
+            bytes += sums.size;
+        }
+        batch.commit()?;
+        let batch = Batch::new(store.root());
+        for staged in &blobs {
+            batch.rename(staged.file.path(), &store.path(staged.payload.blob(staged.blob).sha256))?;
+        }
+        batch.commit()?;
+        Ok(bytes)
+    }
+
+    fn whole_sums(&self) -> Result<BlobSums> {
+        let sums = self.payload.sums(self.blob);
+        if self.length() == sums.size {
+            return Ok(sums);
+        }
+        Err(MediaError::Bug(format!("{} ends at {} bytes", sums.sha256, self.length())))
     }
 
     /// Removes all of it.
