@@ -32,7 +32,8 @@ fn from_environment() -> Option<String> {
 
 fn typed(prompt: &str) -> Result<String, Failure> {
     if !std::io::stdin().is_terminal() {
-        let what = format!("no password: neither {} is set, and nobody is at a terminal to type it", VARIABLES.join(" nor "));
+        let what =
+            format!("no password: neither {} is set, and nobody is at a terminal to type it", VARIABLES.join(" nor "));
         return Err(Failure::new(codes::PASSWORD, what));
     }
     rpassword::prompt_password(prompt)

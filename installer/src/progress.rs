@@ -54,10 +54,9 @@ impl Drawn {
 
 fn draw_bar(name: &str, total_bytes: Option<u64>) -> ProgressBar {
     let (bar, template) = match total_bytes {
-        Some(total) => (
-            ProgressBar::new(total),
-            "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
-        ),
+        Some(total) => {
+            (ProgressBar::new(total), "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")
+        }
         None => (ProgressBar::new_spinner(), "{prefix} {spinner} {bytes} {bytes_per_sec}"),
     };
     if let Ok(style) = ProgressStyle::with_template(template) {
@@ -71,7 +70,12 @@ fn draw_bar(name: &str, total_bytes: Option<u64>) -> ProgressBar {
 impl Phase {
     fn line(&self) -> String {
         let elapsed = self.started.elapsed().as_secs_f64().max(0.001);
-        #[expect(clippy::cast_precision_loss, clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a rate for a person")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            clippy::cast_possible_truncation,
+            reason = "a rate for a person"
+        )]
         let rate = (self.done_bytes as f64 / elapsed) as u64;
         let done = HumanBytes(self.done_bytes);
         match self.total_bytes {

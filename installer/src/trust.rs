@@ -11,13 +11,17 @@ use crate::failure::Failure;
 /// The anchor that `--trust` names: a file with a root document, or a typed fingerprint.
 pub(crate) fn anchor(arguments: &TrustArguments) -> Result<TrustAnchor, Failure> {
     let Some(text) = &arguments.trust else {
-        return Err(Failure::new(codes::TRUST_MISSING, "no --trust was given, and nothing is believed because the stick says so"));
+        return Err(Failure::new(
+            codes::TRUST_MISSING,
+            "no --trust was given, and nothing is believed because the stick says so",
+        ));
     };
     let path = Path::new(text);
     if !path.is_file() {
         return Ok(TrustAnchor::fingerprint(text)?);
     }
-    let root = fs_err::read(path)
-        .map_err(|error| Failure::new(codes::BAD_ARGUMENT, "the file that --trust names cannot be read").because(&error))?;
+    let root = fs_err::read(path).map_err(|error| {
+        Failure::new(codes::BAD_ARGUMENT, "the file that --trust names cannot be read").because(&error)
+    })?;
     Ok(TrustAnchor::Root(root))
 }

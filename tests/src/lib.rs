@@ -2,6 +2,7 @@
 //!
 //! Everything real runs on machines of its own (see [`site`]); the binary `xtask` is a thin entry to [`commands`].
 
+pub mod bench;
 pub mod cache;
 pub mod commands;
 pub mod images;

@@ -7,7 +7,8 @@ use crate::printer;
 use crate::site::{Machine, Output};
 
 /// Where `landfall` and `kubectl` find the cluster, inside a machine.
-const ENVIRONMENT: &str = "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:$(echo /var/lib/landfall/node/*/bin);";
+const ENVIRONMENT: &str =
+    "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:$(echo /var/lib/landfall/node/*/bin);";
 
 /// Runs a line of bash inside with `kubectl` and the administrator's configuration at hand.
 pub fn administer(machine: &Machine, line: &str) -> Result<Output> {
@@ -98,7 +99,11 @@ fn wrong_digest(machine: &Machine, expected: &Expected) -> Result<()> {
     let first = if hex.starts_with('0') { "1" } else { "0" };
     let wrong = format!("{first}{}", &hex[1..]);
     let output = check_weights(machine, &wrong, &expected.weights_path)?;
-    ensure!(!output.status.success() && output.stdout.contains("FAILED"), "a wrong digest was accepted: {}", output.stdout);
+    ensure!(
+        !output.status.success() && output.stdout.contains("FAILED"),
+        "a wrong digest was accepted: {}",
+        output.stdout
+    );
     Ok(())
 }
 

@@ -24,7 +24,12 @@ pub fn ensure() -> Result<()> {
         }
         let host = host_target()?;
         let specification = format!("{name}@{version}");
-        workspace::run(cargo().args(["install", "--locked", "--quiet", "--target", &host, "--root"]).arg(folder()?).arg(specification))?;
+        workspace::run(
+            cargo()
+                .args(["install", "--locked", "--quiet", "--target", &host, "--root"])
+                .arg(folder()?)
+                .arg(specification),
+        )?;
         std::fs::File::create(&marker).with_context(|| format!("cannot mark {}", marker.display()))?;
     }
     Ok(())

@@ -35,7 +35,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// Builds `landfall` and returns the path of the program: static, and the same for tests, demo and bundle.
 pub fn landfall() -> Result<PathBuf> {
     setup::ensure_packages(BUILD_PACKAGES)?;
-    run(cargo().args(["build", "--quiet", "--package", "landfall", "--bin", "landfall"]))?;
+    run(cargo().args(["build", "--quiet", "--workspace", "--bin", "landfall"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let program = target.join(TARGET).join("debug").join("landfall");
     ensure!(program.is_file(), "cargo built no {}", program.display());

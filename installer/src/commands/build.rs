@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
 use jiff::Timestamp;
+use landfall_builder::{BuildOptions, BuildOutput, BuildReport};
 use landfall_bundle_spec::codes;
 use landfall_bundle_spec::limits::FAT32_PART_BYTES;
 use landfall_bundle_spec::trust::SigningKey;
-use landfall_builder::{BuildOptions, BuildOutput, BuildReport};
 use serde::Serialize;
 
 use super::lock;
@@ -62,7 +62,10 @@ fn output(arguments: &BuildArguments) -> Result<BuildOutput, Failure> {
     let part_bytes = arguments.part_size.as_deref().map(part_bytes).transpose()?;
     if arguments.output == Path::new("-") {
         if part_bytes.is_some() {
-            return Err(Failure::new(codes::BAD_ARGUMENT, "--part-size makes no sense with `--output -`, which is one stream"));
+            return Err(Failure::new(
+                codes::BAD_ARGUMENT,
+                "--part-size makes no sense with `--output -`, which is one stream",
+            ));
         }
         return Ok(BuildOutput::Stdout);
     }
@@ -94,20 +97,23 @@ fn built_at() -> Result<String, Failure> {
         return Ok(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     };
     let seconds = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let bad = || Failure::new(codes::BAD_ARGUMENT, format!("{EPOCH_VARIABLE}={text} is no number of seconds since 1970"));
+    let bad =
+        || Failure::new(codes::BAD_ARGUMENT, format!("{EPOCH_VARIABLE}={text} is no number of seconds since 1970"));
     Ok(seconds.ok_or_else(bad)?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 fn default_store() -> Result<PathBuf, Failure> {
     let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let data = data.or_else(|| std::env::home_dir().map(|home| home.join(".local/share")));
-    let missing = || Failure::new(codes::BAD_ARGUMENT, "no home folder is known, so --store must name the content store");
+    let missing =
+        || Failure::new(codes::BAD_ARGUMENT, "no home folder is known, so --store must name the content store");
     Ok(data.ok_or_else(missing)?.join("landfall/store"))
 }
 
 fn this_program() -> Result<PathBuf, Failure> {
-    std::env::current_exe()
-        .map_err(|error| Failure::new(codes::BAD_ARGUMENT, "this program cannot find itself; name it with --installer").because(&error))
+    std::env::current_exe().map_err(|error| {
+        Failure::new(codes::BAD_ARGUMENT, "this program cannot find itself; name it with --installer").because(&error)
+    })
 }
 
 fn text(built: &Built) -> String {

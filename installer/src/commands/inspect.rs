@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use indicatif::HumanBytes;
 use landfall_bundle_spec::head::Opened;
-use landfall_bundle_spec::release::{ArtifactEntry, ComponentEntry, ImageEntry, RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, ReleaseDocument};
+use landfall_bundle_spec::release::{
+    ArtifactEntry, ComponentEntry, ImageEntry, RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, ReleaseDocument,
+};
 use landfall_bundle_spec::{Sha256, read_typed};
 use landfall_media::bundle;
 use serde::Serialize;
@@ -72,7 +74,11 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
         total_bytes: contents.layout().total_bytes(),
         head_bytes: contents.head_bytes().len(),
         roots: roots
-            .map(|root| RootLine { number: root.number(), fingerprint: root.fingerprint(), development: root.development() })
+            .map(|root| RootLine {
+                number: root.number(),
+                fingerprint: root.fingerprint(),
+                development: root.development(),
+            })
             .collect(),
         signed_by: opened.signatures().iter().map(|signature| signature.key().to_string()).collect(),
         release,
@@ -91,8 +97,13 @@ fn text(inspection: &Inspection) -> String {
     let mut text = String::new();
     let size = HumanBytes(inspection.total_bytes);
     let release = &inspection.release;
-    let _infallible = writeln!(text, "NOT VERIFIED: this is what the bundle says of itself; `landfall verify` checks it.\n");
-    let _infallible = writeln!(text, "{} {}, counter {}, built {}", inspection.name, inspection.version, inspection.counter, inspection.built_at);
+    let _infallible =
+        writeln!(text, "NOT VERIFIED: this is what the bundle says of itself; `landfall verify` checks it.\n");
+    let _infallible = writeln!(
+        text,
+        "{} {}, counter {}, built {}",
+        inspection.name, inspection.version, inspection.counter, inspection.built_at
+    );
     let _infallible = writeln!(text, "id {}, {size}, head {}", inspection.id, HumanBytes(inspection.head_bytes as u64));
     for root in &inspection.roots {
         let mark = if root.development { "  DEVELOPMENT" } else { "" };
@@ -110,10 +121,22 @@ fn text(inspection: &Inspection) -> String {
     }
     let _infallible = writeln!(text, "\n{:>10}  image or artifact", "size");
     for image in &release.images {
-        let _infallible = writeln!(text, "{:>10}  {}@{}", HumanBytes(image_bytes(image)).to_string(), image.reference, image.manifest.digest);
+        let _infallible = writeln!(
+            text,
+            "{:>10}  {}@{}",
+            HumanBytes(image_bytes(image)).to_string(),
+            image.reference,
+            image.manifest.digest
+        );
     }
     for artifact in &release.artifacts {
-        let _infallible = writeln!(text, "{:>10}  {}@{}", HumanBytes(artifact_bytes(artifact)).to_string(), artifact.reference, artifact.manifest.digest);
+        let _infallible = writeln!(
+            text,
+            "{:>10}  {}@{}",
+            HumanBytes(artifact_bytes(artifact)).to_string(),
+            artifact.reference,
+            artifact.manifest.digest
+        );
     }
     text
 }

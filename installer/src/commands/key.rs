@@ -80,8 +80,13 @@ fn text(made: &NewKey) -> String {
         format!("fingerprint  {}", made.fingerprint),
     ];
     if made.development {
-        lines.push("This is a DEVELOPMENT root: it may sign images assembled for tests, and every command names it.".to_owned());
+        lines.push(
+            "This is a DEVELOPMENT root: it may sign images assembled for tests, and every command names it."
+                .to_owned(),
+        );
     }
-    lines.push("Give the fingerprint to the site by another way than the stick: it is what first trust rests on.".to_owned());
+    lines.push(
+        "Give the fingerprint to the site by another way than the stick: it is what first trust rests on.".to_owned(),
+    );
     lines.join("\n")
 }

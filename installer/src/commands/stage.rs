@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &StageArguments, printer: Printer) -> Result<(), Fa
         store: counters.store.totals(),
         process: usage::of_this_process(),
     };
-    printer.report(&staged, |staged| format!("staged: {}, {}", staged.trusted.line(), HumanBytes(staged.lacking_bytes)));
+    printer
+        .report(&staged, |staged| format!("staged: {}, {}", staged.trusted.line(), HumanBytes(staged.lacking_bytes)));
     Ok(())
 }

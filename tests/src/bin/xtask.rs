@@ -15,6 +15,8 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    /// Prints the performance table with ratios and byte counters, and writes it as JSON.
+    Bench(commands::bench::Arguments),
     /// Builds the starter bundle, lands it on a disconnected machine, and proves use.
     Demo(commands::demo::Arguments),
     /// Builds the real parts that tests and demo use.
@@ -27,6 +29,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Images(arguments) => commands::images::run(&arguments),
         Command::Site(arguments) => commands::site::run(arguments),

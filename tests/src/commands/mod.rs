@@ -1,5 +1,6 @@
 //! The developers' commands: one file per command, each with its `Arguments` and `run`.
 
+pub mod bench;
 pub mod demo;
 pub mod images;
 pub mod site;

@@ -21,8 +21,7 @@ pub struct Arguments {
 }
 
 /// What the tests themselves need: readers of open formats, and their interpreter.
-const PACKAGES: &[&str] =
-    &["b3sum", "gcc", "libarchive-tools", "mtools", "musl-tools", "openssl", "python3", "skopeo"];
+const PACKAGES: &[&str] = &["b3sum", "gcc", "libarchive-tools", "mtools", "musl-tools", "openssl", "python3", "skopeo"];
 
 /// One part: a name, and what it does.
 struct Part {
@@ -48,7 +47,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     printer::note(format!("the cache is {temperature}"));
     let begun = Instant::now();
     let mut rows = Vec::new();
-    for part in PARTS.iter().filter(|part| arguments.only.as_ref().is_none_or(|only| part.name.contains(only.as_str()))) {
+    for part in PARTS.iter().filter(|part| arguments.only.as_ref().is_none_or(|only| part.name.contains(only.as_str())))
+    {
         printer::note(format!("== {} ==", part.name));
         let started = Instant::now();
         let outcome = (part.run)();
@@ -62,7 +62,11 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         }
     }
     for (name, elapsed, failed) in &rows {
-        printer::note(format!("{name:<10} {:>6} min  {}", minutes(*elapsed), if *failed { "FAILED" } else { "passed" }));
+        printer::note(format!(
+            "{name:<10} {:>6} min  {}",
+            minutes(*elapsed),
+            if *failed { "FAILED" } else { "passed" }
+        ));
     }
     printer::note(format!("{:<10} {:>6} min  started {temperature}", "all", minutes(begun.elapsed())));
     let failed = rows.iter().filter(|row| row.2).count();
@@ -120,7 +124,18 @@ fn end_to_end(test: &str) -> Result<()> {
     let landfall = workspace::landfall()?;
     workspace::run(
         cargo()
-            .args(["test", "--quiet", "--package", "landfall-tests", "--test", test, "--", "--include-ignored", "--test-threads", "1"])
+            .args([
+                "test",
+                "--quiet",
+                "--package",
+                "landfall-tests",
+                "--test",
+                test,
+                "--",
+                "--include-ignored",
+                "--test-threads",
+                "1",
+            ])
             .env("LANDFALL_PROGRAM", landfall),
     )
 }
@@ -138,7 +153,16 @@ fn cluster() -> Result<()> {
     let binaries = images::ensure_all()?.binaries;
     workspace::run(
         cargo()
-            .args(["test", "--quiet", "--package", "landfall-lifecycle", "--test", "apiserver", "--", "--include-ignored"])
+            .args([
+                "test",
+                "--quiet",
+                "--package",
+                "landfall-lifecycle",
+                "--test",
+                "apiserver",
+                "--",
+                "--include-ignored",
+            ])
             .env("LANDFALL_TEST_BINARIES", binaries),
     )
 }

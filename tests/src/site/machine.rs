@@ -324,6 +324,7 @@ impl Machine {
                 first.kill(PATIENCE)?;
             }
             running.keeper.kill(PATIENCE)?;
+            self.switch().unplug(self.number);
         }
         let disk = self.disk();
         wait_until(&format!("the release of the disk {}", disk.display()), PATIENCE, || {

@@ -67,6 +67,18 @@ impl Switch {
         &self.process
     }
 
+    /// Takes a machine that has ended off the switch: sockets it left half-closed keep its network namespace for
+    /// minutes, and the kernel would go on answering for it.
+    pub(super) fn unplug(&self, number: u8) {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--target={}", self.process.number));
+        command.args(["--net", "ip", "link", "delete", &format!("port{number}")]);
+        if self.process.is_alive() {
+            // Most often the port has gone with the machine already.
+            let _ = tool::output(&mut command);
+        }
+    }
+
     /// Every packet for a foreign address since the switch started.
     ///
     /// A marker packet is sent first and must appear in the recording, so an answer of none means none, and everything

@@ -1,0 +1,12 @@
+//! The performance table: ratios to what a person would do by hand, from interleaved pairs, and byte counters.
+//!
+//! An absolute time says more of the machine than of the program, so none is quoted: each run of `landfall` is followed
+//! by a run of its rival, and only the ratio of the two counts.
+
+mod pairs;
+mod table;
+mod verbs;
+
+pub use pairs::{Ratio, pairs};
+pub use table::{Row, render};
+pub use verbs::measure;

@@ -1,0 +1,91 @@
+//! Interleaved pairs: A B A B …, each after the page cache was emptied, and the ratio of each pair.
+
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::printer;
+
+/// Ratios of paired runs, `landfall` over its rival: below 1 is faster.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ratio {
+    /// What it is held against.
+    pub rival: String,
+    /// Smallest of the pairs.
+    pub minimum: f64,
+    /// Median of the pairs: the figure to quote.
+    pub median: f64,
+    /// Largest of the pairs.
+    pub maximum: f64,
+    /// How many pairs.
+    pub pairs: usize,
+    /// Whether the page cache was emptied before each run.
+    pub cold: bool,
+}
+
+/// Runs `ours` and `rival` in turn, `count` times, and compares each pair.
+pub fn pairs(
+    rival_name: &str,
+    count: usize,
+    mut ours: impl FnMut() -> Result<()>,
+    mut rival: impl FnMut() -> Result<()>,
+) -> Result<Ratio> {
+    let mut pairs = Vec::with_capacity(count);
+    let mut cold = true;
+    for _ in 0..count {
+        let (first, first_cold) = timed(&mut ours)?;
+        let (second, second_cold) = timed(&mut rival)?;
+        cold &= first_cold && second_cold;
+        pairs.push((first, second));
+    }
+    let ratio = Ratio::of(rival_name, &pairs, cold).context("a ratio needs at least one pair")?;
+    printer::note(format!("  over {rival_name}: {:.2}", ratio.median));
+    Ok(ratio)
+}
+
+impl Ratio {
+    /// The ratios of pairs of durations; none without a pair.
+    fn of(rival: &str, pairs: &[(Duration, Duration)], cold: bool) -> Option<Self> {
+        let ratio = |(ours, rival): &(Duration, Duration)| ours.as_secs_f64() / rival.as_secs_f64().max(f64::EPSILON);
+        let mut ratios: Vec<f64> = pairs.iter().map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        Some(Self {
+            rival: rival.to_owned(),
+            minimum: *ratios.first()?,
+            median: *ratios.get(ratios.len() / 2)?,
+            maximum: *ratios.last()?,
+            pairs: ratios.len(),
+            cold,
+        })
+    }
+}
+
+fn timed(run: &mut impl FnMut() -> Result<()>) -> Result<(Duration, bool)> {
+    let cold = empty_page_cache();
+    let started = Instant::now();
+    run()?;
+    Ok((started.elapsed(), cold))
+}
+
+/// Syncs and drops clean pages; false where the kernel does not let us, and then both sides run warm.
+fn empty_page_cache() -> bool {
+    rustix::fs::sync();
+    let Ok(mut file) = File::options().write(true).open("/proc/sys/vm/drop_caches") else { return false };
+    std::io::Write::write_all(&mut file, b"1").is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pair_is_compared_and_the_median_counts() {
+        let second = Duration::from_secs;
+        let pairs = [(second(30), second(10)), (second(2), second(1)), (second(1), second(2))];
+        let ratio = Ratio::of("cp", &pairs, true).unwrap();
+        assert_eq!((ratio.minimum, ratio.median, ratio.maximum, ratio.pairs), (0.5, 2.0, 3.0, 3));
+        assert!(Ratio::of("cp", &[], true).is_none());
+    }
+}

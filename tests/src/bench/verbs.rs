@@ -1,0 +1,149 @@
+//! What is measured: build, verify and stage of the starter bundle, against what a person would do by hand.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{Ratio, Row, pairs};
+use crate::vendor::Vendor;
+use crate::{printer, workspace};
+
+/// Measures every verb over so many pairs, in a folder that is emptied first.
+pub fn measure(folder: &Path, count: usize) -> Result<Vec<Row>> {
+    empty(folder)?;
+    let bench = Bench::prepare(folder)?;
+    Ok(vec![bench.build(count)?, bench.verify(count)?, bench.stage(count)?])
+}
+
+struct Bench {
+    vendor: Vendor,
+    folder: PathBuf,
+    release: PathBuf,
+    /// A bundle in one file, with its media type known to nobody: what `cat` and `b3sum` read.
+    bundle: PathBuf,
+    /// The bundle's blobs as files of their own, as `cp` takes them.
+    blobs: PathBuf,
+    fingerprint: String,
+}
+
+impl Bench {
+    fn prepare(folder: &Path) -> Result<Self> {
+        let vendor = Vendor::open(&folder.join("vendor"))?;
+        let release = workspace::root().join("releases/starter");
+        vendor.lock(&release)?;
+        let output = folder.join("bundle");
+        vendor.build(&release, &output, &[])?;
+        let blobs = folder.join("blobs");
+        let fingerprint = vendor.fingerprint()?;
+        let bundle = the_bundle(&output)?;
+        vendor.run(&["stage", &text(&bundle), "--trust", &fingerprint, "--store", &text(&blobs)])?;
+        Ok(Self { vendor, folder: folder.into(), release, bundle, blobs, fingerprint })
+    }
+
+    fn build(&self, count: usize) -> Result<Row> {
+        printer::note("build");
+        let output = self.folder.join("built");
+        let mut report = Value::Null;
+        let ours = || {
+            empty(&output)?;
+            report = self.vendor.build(&self.release, &output, &[])?;
+            Ok(())
+        };
+        let ratio = pairs("cp + syncfs of the blobs", count, ours, || self.copy_blobs())?;
+        row("build", &report, &report["total_bytes"], &report["total_bytes"], vec![ratio])
+    }
+
+    fn verify(&self, count: usize) -> Result<Row> {
+        printer::note("verify");
+        let bundle = text(&self.bundle);
+        let mut report = Value::Null;
+        let mut ours = || {
+            report = self.vendor.report(&["verify", &bundle, "--trust", &self.fingerprint])?;
+            Ok(())
+        };
+        let by_cat = pairs("cat > /dev/null", count, &mut ours, || self.read_with("cat"))?;
+        let by_b3sum = pairs("b3sum", count, &mut ours, || self.read_with("b3sum"))?;
+        row("verify", &report, &report["bytes"], &report["bytes"], vec![by_cat, by_b3sum])
+    }
+
+    fn stage(&self, count: usize) -> Result<Row> {
+        printer::note("stage");
+        let (bundle, store) = (text(&self.bundle), self.folder.join("staged"));
+        let mut report = Value::Null;
+        let ours = || {
+            empty(&store)?;
+            let arguments = ["stage", &bundle, "--trust", &self.fingerprint, "--store", &text(&store)];
+            report = self.vendor.report(&arguments)?;
+            Ok(())
+        };
+        let ratio = pairs("cp + syncfs of the blobs", count, ours, || self.copy_blobs())?;
+        let blobs = &report["bundle_blob_bytes"];
+        row("stage", &report, blobs, blobs, vec![ratio])
+    }
+
+    fn copy_blobs(&self) -> Result<()> {
+        let copy = self.folder.join("copied");
+        empty(&copy)?;
+        workspace::run(Command::new("cp").args(["--recursive", "--reflink=never"]).arg(&self.blobs).arg(&copy))?;
+        rustix::fs::syncfs(File::open(&copy)?).context("cannot sync the copy")
+    }
+
+    fn read_with(&self, program: &str) -> Result<()> {
+        workspace::run(Command::new(program).arg(&self.bundle).stdout(Stdio::null()))
+    }
+}
+
+/// Puts a report's counters in relation.
+fn row(verb: &'static str, report: &Value, bundle: &Value, blobs: &Value, ratios: Vec<Ratio>) -> Result<Row> {
+    let number =
+        |value: &Value| value.as_u64().with_context(|| format!("the report of {verb} lacks a counter: {report}"));
+    let (bundle_bytes, blob_bytes) = (number(bundle)?, number(blobs)?);
+    let totals = |names: [&str; 2]| names.into_iter().map(|name| &report[name]).find(|totals| totals.is_object());
+    let count = |totals: Option<&Value>, field: &str| totals.map_or(Ok(0), |totals| number(&totals[field]));
+    let (store, media) = (totals(["store", "store_bytes"]), totals(["media", "media_bytes"]));
+    let [store_read, media_read] = [count(store, "read_bytes")?, count(media, "read_bytes")?];
+    let [store_written, media_written] = [count(store, "written_bytes")?, count(media, "written_bytes")?];
+    let read_back = count(media, "read_back_bytes")?;
+    let process = &report["process"];
+    let kernel = number(&process["read_bytes"])? + number(&process["written_bytes"])?;
+    let counted = store_read + store_written + media_read + media_written + read_back;
+    Ok(Row {
+        verb,
+        bundle_bytes,
+        store_read: over(store_read, blob_bytes),
+        store_written: over(store_written, blob_bytes),
+        media_read: over(media_read, bundle_bytes),
+        media_written: over(media_written, bundle_bytes),
+        media_read_back: over(read_back, bundle_bytes),
+        kernel_agreement: over(kernel, counted),
+        peak_memory_bytes: number(&process["peak_memory_bytes"])?,
+        ratios,
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio of two decimals")]
+fn over(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
+}
+
+fn the_bundle(folder: &Path) -> Result<PathBuf> {
+    let files = folder.read_dir()?.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let bundle = files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "landfall"));
+    bundle.with_context(|| format!("no bundle in {}", folder.display()))
+}
+
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder)?;
+    ensure!(folder.is_dir(), "{} is no folder", folder.display());
+    Ok(())
+}
+
+fn text(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
+}

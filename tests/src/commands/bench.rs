@@ -1,0 +1,31 @@
+//! `cargo xtask bench`: the performance table, and its JSON.
+
+use anyhow::{Context, Result};
+
+use crate::{bench, printer, setup, workspace};
+
+/// Prints the performance table with ratios and byte counters, and writes it as JSON.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// How many pairs of runs each ratio is taken from.
+    #[arg(long, default_value_t = 5)]
+    pairs: usize,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    setup::ensure_packages(&["b3sum"])?;
+    let folder = workspace::root().join("target/bench");
+    let rows = bench::measure(&folder, arguments.pairs.max(1))?;
+    printer::data(bench::render(&rows).trim_end());
+    let file = workspace::root().join("target/bench.json");
+    write(&file, &serde_json::to_vec_pretty(&rows)?)?;
+    std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    printer::note(format!("written to {}", file.display()));
+    Ok(0)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a report for people, made anew at each run")]
+fn write(path: &std::path::Path, content: &[u8]) -> Result<()> {
+    std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}
