@@ -33,6 +33,7 @@ impl Failure {
     pub(super) fn passes(&self) -> bool {
         match self {
             Self::Transport(_) | Self::TimedOut(_) => true,
+            Self::Status(status) if is_schema_violation(status) => false,
             Self::Status(status) => match status.code {
                 408 | 429 | 500 | 502 | 503 | 504 => true,
                 409 => status.reason == "Conflict" && !is_field_conflict(status),
@@ -47,6 +48,11 @@ impl Failure {
         let seconds = status.details.as_ref()?.retry_after_seconds;
         (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)))
     }
+}
+
+/// Whether an applied object does not fit its schema, which the API server reports as an error of its own (500).
+fn is_schema_violation(status: &Status) -> bool {
+    status.code == 500 && status.message.contains("failed to create typed patch object")
 }
 
 /// Whether a status tells of fields that another manager owns.
@@ -94,6 +100,7 @@ mod tests {
             (json!({"code": 409, "reason": "Conflict", "details": {"causes": [{"reason": "FieldManagerConflict", "message": "conflict with \"a\"", "field": ".spec"}]}}), false),
             (json!({"code": 429, "reason": "TooManyRequests"}), true),
             (json!({"code": 500, "reason": "InternalError"}), true),
+            (json!({"code": 500, "message": "failed to create typed patch object (default/bad; /v1, Kind=ConfigMap): .dada: field not declared in schema"}), false),
             (json!({"code": 503, "reason": "ServiceUnavailable"}), true),
             (json!({"code": 403, "reason": "Forbidden"}), false),
             (json!({"code": 404, "reason": "NotFound"}), false),

@@ -143,6 +143,7 @@ impl ControlPlane {
             format!("--secure-port={}", self.ports.api_server),
             format!("--advertise-address={ADVERTISED}"),
             "--authorization-mode=RBAC".to_owned(),
+            "--allow-privileged=true".to_owned(),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             format!("--client-ca-file={}", file("ca.crt")),
