@@ -180,8 +180,8 @@ codes! {
     OTHER_KUBERNETES = "LF3012", NotReady, "Another Kubernetes or container runtime is on this machine", "Uninstall it with its own tool, or use another machine.";
     BAD_HOSTNAME = "LF3013", NotReady, "The name of the host cannot be the name of a node", "Set a name of lower-case letters, digits, `-` and `.` with `hostnamectl set-hostname`.";
     NO_ADDRESS = "LF3014", NotReady, "The host has no address that the cluster can use", "Connect and configure a network interface; it needs no way out.";
-    ADDRESS_AMBIGUOUS = "LF3015", NotReady, "The host has several addresses and no default route that tells which one to use", "Set `cluster.address` in the site configuration.";
-    ADDRESS_NOT_HERE = "LF3016", NotReady, "The address in the site configuration is not one of this host", "Correct `cluster.address` in the site configuration.";
+    ADDRESS_AMBIGUOUS = "LF3015", NotReady, "The host has several addresses and no default route that tells which one to use", "Set `node.address` in the site configuration.";
+    ADDRESS_NOT_HERE = "LF3016", NotReady, "The address in the site configuration is not one of this host", "Correct `node.address` in the site configuration.";
     RANGES_OVERLAP = "LF3017", NotReady, "An address range of the cluster overlaps a network of the host", "Set other ranges in the site configuration.";
     MODULE_MISSING = "LF3018", NotReady, "The kernel lacks a module", "Install the package of the operating system that has the named module.";
     CLOCK_WRONG = "LF3019", NotReady, "The clock stands before the release was built", "Set the clock with `timedatectl set-time`.";

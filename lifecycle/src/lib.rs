@@ -10,6 +10,7 @@ pub mod netlink;
 pub mod node;
 pub mod operations;
 pub mod plan;
+pub mod preflight;
 pub mod site;
 pub mod step;
 pub mod steps;

@@ -141,6 +141,18 @@ fn is_built_in(paths: &SitePaths, name: &str) -> bool {
         || read(&listed.join("modules.builtin")).lines().any(|line| line.ends_with(&format!("/{name}.ko")))
 }
 
+/// Whether all these modules are among those that came with the kernel.
+pub(super) fn are_loadable(paths: &SitePaths, modules: &[String]) -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let listed = read(&paths.host("/lib/modules").join(release).join("modules.dep"));
+    modules.iter().all(|module| {
+        listed.lines().filter_map(|line| line.split(':').next()).any(|path| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            name.split('.').next().is_some_and(|stem| stem.replace('-', "_") == *module)
+        })
+    })
+}
+
 pub(super) fn selinux(paths: &SitePaths) -> Option<String> {
     match read(&paths.host("/sys/fs/selinux/enforce")).trim() {
         "1" => Some("enforcing".to_owned()),

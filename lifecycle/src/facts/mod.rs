@@ -46,6 +46,8 @@ pub struct Facts {
     pub network: Network,
     /// Kernel modules that Kubernetes needs and the kernel has neither loaded nor built in.
     pub missing_modules: Vec<String>,
+    /// Whether the kernel's modules are on the disk, all the missing ones among them.
+    pub can_load_modules: bool,
     /// Mode of SELinux, `enforcing` or `permissive`, where the kernel has it.
     pub selinux: Option<String>,
     /// Whether AppArmor is on.
@@ -142,6 +144,7 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
         swap_bytes: host::memory_value(paths, "SwapTotal"),
         filesystems: host::filesystems(paths)?,
         network: network::collect(paths)?,
+        can_load_modules: host::are_loadable(paths, &modules),
         missing_modules: modules,
         selinux: host::selinux(paths),
         apparmor: host::apparmor(paths),
@@ -193,6 +196,7 @@ pub(crate) mod tests {
                 bridge_filter: true,
             },
             missing_modules: Vec::new(),
+            can_load_modules: true,
             selinux: None,
             apparmor: true,
             leftovers: Vec::new(),

@@ -41,7 +41,7 @@ const DEVICES: [&str; 2] = [BRIDGE, "flannel.1"];
 /// Tables of kube-proxy, flannel and the kubelet.
 const TABLES: [&str; 4] = ["kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"];
 /// How long pods get to end by themselves.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was there before anything ran, and stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +109,13 @@ pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
         }
         if unmount(point, UnmountFlags::NOFOLLOW).is_err() {
             // Something still has it open: detached, it goes with the last of them.
-            unmount(point, UnmountFlags::DETACH).map_err(|errno| files::failed("unmount", point, errno.into()))?;
+            let detached = unmount(point, UnmountFlags::DETACH);
+            // What is shared goes with its peer, and is gone when its own turn comes.
+            if let Err(errno) = detached
+                && boot::is_mounted(point)?
+            {
+                return Err(files::failed("unmount", point, errno.into()));
+            }
         }
     }
     remove_pod_namespaces(paths)

@@ -344,3 +344,6 @@ pub fn staged_bytes(release: &ReleaseDocument) -> u64 {
         .flat_map(|artifact| [&artifact.manifest, &artifact.config].into_iter().chain(artifact.files.iter().map(|file| &file.blob)));
     images.chain(artifacts).map(|blob| (blob.digest, blob.size)).collect::<BTreeMap<_, _>>().values().sum()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

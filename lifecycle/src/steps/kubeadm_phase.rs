@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::files;
 use crate::node::programs::Programs;
+use crate::node::teardown;
 use crate::site::Site;
 use crate::step::{Observed, Step, StepError};
 
@@ -246,6 +247,9 @@ impl Step<Site> for KubeadmPhase {
                 durable::remove_tree(&site.paths.kubernetes().join("pki"))?;
                 files::remove_folder_if_empty(&site.paths.kubernetes())
             }
+            // Without its configuration the agent does not start the kubelet again; nothing may write to etcd's data or
+            // the packet filter while they are taken back.
+            Phase::KubeletStart => teardown::stop_pods(&site.paths),
             Phase::Etcd => durable::remove_tree(&site.paths.etcd()).map_err(Into::into),
             Phase::ControlPlane => files::remove_folder_if_empty(&site.paths.static_pods()),
             _ => Ok(()),
