@@ -38,7 +38,7 @@ pub(crate) enum Command {
     /// Continue the operation that was interrupted.
     Resume(ResumeArguments),
     /// Say what runs here, and why not where it does not.
-    Status,
+    Status(StatusArguments),
     /// Take everything back that Landfall brought to this machine.
     Uninstall(UninstallArguments),
     /// The host agent.
@@ -185,6 +185,13 @@ pub(crate) struct ResumeArguments {
     /// Where the bundle is now, when staging is unfinished and the stick moved.
     #[arg(long)]
     pub(crate) bundle: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Print everything the cluster holds instead, without what differs by chance: equal for two installs of one release.
+    #[arg(long, hide = true)]
+    pub(crate) snapshot: bool,
 }
 
 #[derive(Debug, Args)]

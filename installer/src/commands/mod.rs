@@ -32,7 +32,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<(), Failure> {
         Command::Errors => errors::run(printer),
         Command::Install(arguments) => install::run(arguments, printer),
         Command::Resume(arguments) => resume::run(arguments, printer),
-        Command::Status => status::run(printer),
+        Command::Status(arguments) => status::run(&arguments, printer),
         Command::Uninstall(arguments) => uninstall::run(&arguments, printer),
         Command::Node(command) => node::run(&command),
     }

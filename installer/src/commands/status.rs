@@ -6,13 +6,20 @@ use indicatif::HumanBytes;
 use landfall_lifecycle::operations::{OperationStatus, RegistryStatus, SiteState, StatusReport};
 
 use super::site::{DEVELOPMENT_NOTE, operations};
+use crate::cli::StatusArguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// Prints the status.
-pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
-    let report = operations(printer).status()?;
-    printer.report(&report, text);
+pub(crate) fn run(arguments: &StatusArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations(printer);
+    if arguments.snapshot {
+        let snapshot = operations.snapshot()?;
+        // There is one form of it, which programs compare.
+        Printer::new(true).report(&snapshot, |_| String::new());
+        return Ok(());
+    }
+    printer.report(&operations.status()?, text);
     Ok(())
 }
 

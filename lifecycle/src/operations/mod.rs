@@ -9,6 +9,7 @@ mod marks;
 mod own_files;
 mod resume;
 mod running;
+mod snapshot;
 mod status;
 mod trust;
 mod uninstall;
