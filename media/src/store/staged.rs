@@ -103,7 +103,7 @@ impl StagedBlob {
         }
         batch.commit()?;
         let batch = Batch::new(store.root());
-        for staged in &blobs {
+        for staged in blobs {
             batch.rename(staged.file.path(), &store.path(staged.payload.blob(staged.blob).sha256))?;
         }
         batch.commit()?;
