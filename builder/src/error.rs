@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::{Code, Coded};
-use landfall_media::durable::DurableError;
 use landfall_media::MediaError;
+use landfall_media::durable::DurableError;
 
 /// Why a release could not be locked or built.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,7 @@
 //! What a layer unpacks to, counted once and kept beside the blobs, so that a site knows the room it needs.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::blobs::LayerContents;
 use landfall_bundle_spec::{Sha256, codes};
@@ -20,7 +19,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 #[serde(deny_unknown_fields)]
 struct Record {
     #[serde(rename = "type")]
-    record_type: String,
+    document_type: String,
     diff_id: Sha256,
     unpacked_bytes: u64,
     inodes: u64,
@@ -31,24 +30,12 @@ struct Record {
 /// `diff_id` is what the image's configuration says; other bytes are refused.
 pub fn facts(store: &ContentStore, layer: Sha256, media_type: &str, diff_id: Sha256) -> Result<LayerContents> {
     let path = record_path(store, layer);
-    let facts = match read_record(&path) {
-        Some(facts) => facts,
-        None => {
-            let facts = count(store, layer, media_type)?;
-            let record = Record {
-                record_type: RECORD_TYPE.to_owned(),
-                diff_id: facts.diff_id,
-                unpacked_bytes: facts.unpacked_bytes,
-                inodes: facts.inodes,
-            };
-            if let Some(folder) = path.parent() {
-                durable::create_folder(folder)?;
-            }
-            let bytes = serde_json::to_vec(&record)
-                .map_err(|error| BuildError::new(codes::BUG, "a layer's record has no JSON form").because(error))?;
-            durable::write_file(&path, &bytes, 0o644)?;
-            facts
-        }
+    let facts = if let Some(facts) = read_record(&path) {
+        facts
+    } else {
+        let facts = count(store, layer, media_type)?;
+        write_record(&path, &facts)?;
+        facts
     };
     if facts.diff_id == diff_id {
         return Ok(facts);
@@ -57,26 +44,44 @@ pub fn facts(store: &ContentStore, layer: Sha256, media_type: &str, diff_id: Sha
     Err(BuildError::new(codes::ARTIFACT_INVALID, what))
 }
 
+fn write_record(path: &Path, facts: &LayerContents) -> Result<()> {
+    let record = Record {
+        document_type: RECORD_TYPE.to_owned(),
+        diff_id: facts.diff_id,
+        unpacked_bytes: facts.unpacked_bytes,
+        inodes: facts.inodes,
+    };
+    let bytes = serde_json::to_vec(&record)
+        .map_err(|error| BuildError::new(codes::BUG, "a layer's record has no JSON form").because(error))?;
+    if let Some(folder) = path.parent() {
+        durable::create_folder(folder)?;
+    }
+    durable::write_file(path, &bytes, 0o644)?;
+    Ok(())
+}
+
 fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
     let hex = layer.to_hex();
     store.root().join("landfall/layers").join(&hex[..2]).join(hex)
 }
 
 /// A record that cannot be read is made anew.
-fn read_record(path: &std::path::Path) -> Option<LayerContents> {
+fn read_record(path: &Path) -> Option<LayerContents> {
     let record: Record = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
-    let Record { record_type, diff_id, unpacked_bytes, inodes } = record;
-    (record_type == RECORD_TYPE).then_some(LayerContents { diff_id, unpacked_bytes, inodes })
+    let Record { document_type, diff_id, unpacked_bytes, inodes } = record;
+    (document_type == RECORD_TYPE).then_some(LayerContents { diff_id, unpacked_bytes, inodes })
 }
 
 fn count(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<LayerContents> {
     let unreadable = |error: io::Error| {
         BuildError::new(codes::ARTIFACT_INVALID, format!("layer {layer} cannot be unpacked")).because(error)
     };
-    let file = File::open(store.path(layer)).map_err(unreadable)?;
+    let file = store.open(layer)?;
     let reader: Box<dyn Read> = match compression(media_type) {
         Some(Compression::None) => Box::new(file),
-        Some(Compression::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BUFFER_BYTES, file))),
+        Some(Compression::Gzip) => {
+            Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BUFFER_BYTES, file)))
+        }
         None => {
             let what = format!("layer {layer} is of the type {media_type}; Landfall unpacks tar and gzip");
             return Err(BuildError::new(codes::ARTIFACT_INVALID, what));
@@ -101,7 +106,9 @@ enum Compression {
 
 fn compression(media_type: &str) -> Option<Compression> {
     match media_type {
-        "application/vnd.oci.image.layer.v1.tar" | "application/vnd.docker.image.rootfs.diff.tar" => Some(Compression::None),
+        "application/vnd.oci.image.layer.v1.tar" | "application/vnd.docker.image.rootfs.diff.tar" => {
+            Some(Compression::None)
+        }
         "application/vnd.oci.image.layer.v1.tar+gzip" | "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
             Some(Compression::Gzip)
         }

@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn what_is_no_reference_is_refused() {
-        for bad in ["", "a b", "UPPER", "a:", "a:b:c", "a/", "/a", "a@sha256:00", "http://x.y/z", "x.y:port/z", "a//b"] {
+        for bad in ["", "a b", "UPPER", "a:", "a:b:c", "a/", "/a", "a@sha256:00", "http://x.y/z", "x.y:port/z", "a//b"]
+        {
             assert!(bad.parse::<Reference>().is_err(), "{bad}");
         }
     }

@@ -105,9 +105,9 @@ impl Checked<'_> {
     /// The kind of an artifact that something else names.
     fn artifact_kind(&self, name: &Spanned<String>, field: &str) -> Result<ArtifactKind> {
         let found = self.release.artifacts.iter().find(|artifact| artifact.name.value == name.value);
-        found.map(|artifact| artifact.kind).ok_or_else(|| {
-            self.invalid(name, field, format!("`{}` is no artifact of this release", name.value))
-        })
+        found
+            .map(|artifact| artifact.kind)
+            .ok_or_else(|| self.invalid(name, field, format!("`{}` is no artifact of this release", name.value)))
     }
 
     fn node_packs(&self) -> Result<()> {
@@ -252,7 +252,10 @@ pub fn role_name(role: NodeImage) -> &'static str {
 
 fn is_minor(version: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    version.strip_prefix('v').and_then(|rest| rest.split_once('.')).is_some_and(|(major, minor)| number(major) && number(minor))
+    version
+        .strip_prefix('v')
+        .and_then(|rest| rest.split_once('.'))
+        .is_some_and(|(major, minor)| number(major) && number(minor))
 }
 
 fn is_label(name: &str) -> bool {

@@ -8,7 +8,7 @@ mod read;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use landfall_bundle_spec::release::{ArtifactKind, NodeImage, PodSecurity};
 use serde::Deserialize;
@@ -33,15 +33,35 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// A path written in the definition, which is relative to its folder.
+    /// A path written in the definition, which is relative to its folder, as short as it can be written.
     pub fn resolve(&self, relative: &Path) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(relative)
+        let joined = self.path.parent().unwrap_or(Path::new("")).join(relative);
+        let shorter = without_detours(&joined);
+        // A link on the way may make the two different places.
+        match (joined.canonicalize(), shorter.canonicalize()) {
+            (Ok(one), Ok(other)) if one == other => shorter,
+            _ => joined,
+        }
     }
 
     /// A place in the file.
     pub fn place<T>(&self, at: &Spanned<T>, field: impl Into<String>) -> Place {
         Place::field(&self.path, at.referenced.line(), field)
     }
+}
+
+/// `a/b/../c` as `a/c`.
+fn without_detours(path: &Path) -> PathBuf {
+    let mut shorter = PathBuf::new();
+    for component in path.components() {
+        let goes_back = component == Component::ParentDir;
+        if goes_back && matches!(shorter.components().next_back(), Some(Component::Normal(_))) {
+            shorter.pop();
+        } else {
+            shorter.push(component);
+        }
+    }
+    shorter
 }
 
 /// The definition as it is written.
@@ -124,7 +144,7 @@ pub struct ComponentDefinition {
     /// Pod Security level of its namespace.
     #[serde(default = "restricted")]
     pub pod_security: PodSecurity,
-    /// Hard limits of its ResourceQuota.
+    /// Hard limits of its `ResourceQuota`.
     #[serde(default)]
     pub quota: BTreeMap<String, String>,
     /// Secrets generated on site.

@@ -15,17 +15,14 @@ pub fn order(release: &Release) -> Result<Vec<usize>, Vec<String>> {
     let mut placed = vec![false; components.len()];
     let mut order = Vec::with_capacity(components.len());
     while order.len() < components.len() {
-        let ready = (0..components.len()).find(|&index| !placed[index] && needs[index].iter().all(|&need| placed[need]));
-        match ready {
-            Some(index) => {
-                placed[index] = true;
-                order.push(index);
-            }
-            None => {
-                let cycle = cycle(&needs, &placed);
-                return Err(cycle.into_iter().map(|index| components[index].name.value.clone()).collect());
-            }
-        }
+        let ready =
+            (0..components.len()).find(|&index| !placed[index] && needs[index].iter().all(|&need| placed[need]));
+        let Some(index) = ready else {
+            let cycle = cycle(&needs, &placed);
+            return Err(cycle.into_iter().map(|index| components[index].name.value.clone()).collect());
+        };
+        placed[index] = true;
+        order.push(index);
     }
     Ok(order)
 }

@@ -1,6 +1,6 @@
 //! Reads a definition from its file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use landfall_bundle_spec::codes;
 use serde::de::DeserializeOwned;
@@ -20,7 +20,7 @@ pub fn read(path: &Path) -> Result<Definition> {
     Ok(Definition { path, release, order })
 }
 
-fn cycle(path: &PathBuf, release: &Release, names: &[String]) -> BuildError {
+fn cycle(path: &Path, release: &Release, names: &[String]) -> BuildError {
     let first = release.components.iter().position(|component| names.first() == Some(&component.name.value));
     let place = first.map_or_else(
         || Place::file(path),
@@ -30,7 +30,11 @@ fn cycle(path: &PathBuf, release: &Release, names: &[String]) -> BuildError {
         },
     );
     let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    BuildError::at(codes::RELEASE_CYCLE, place, format!("components need one another in a cycle: {}", names.join(" → ")))
+    BuildError::at(
+        codes::RELEASE_CYCLE,
+        place,
+        format!("components need one another in a cycle: {}", names.join(" → ")),
+    )
 }
 
 /// Reads a YAML file strictly: unknown and repeated keys are refused, errors name the line.

@@ -11,7 +11,9 @@ fn refusal(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "the good definition lost `{from}`");
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("release.yaml");
-    fs_err::File::create(&path).and_then(|mut file| file.write_all(GOOD.replacen(from, to, 1).as_bytes())).expect("file");
+    fs_err::File::create(&path)
+        .and_then(|mut file| file.write_all(GOOD.replacen(from, to, 1).as_bytes()))
+        .expect("file");
     let error = read(&path).expect_err("refused");
     format!("{} {}", error.code().id, error.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
@@ -22,7 +24,8 @@ fn a_good_definition_is_read_and_ordered() {
     let path = folder.path().join("release.yaml");
     fs_err::File::create(&path).and_then(|mut file| file.write_all(GOOD.as_bytes())).expect("file");
     let definition = read(folder.path()).expect("good");
-    let names: Vec<_> = definition.order.iter().map(|&i| definition.release.components[i].name.value.as_str()).collect();
+    let names: Vec<_> =
+        definition.order.iter().map(|&i| definition.release.components[i].name.value.as_str()).collect();
     assert_eq!(names, ["network", "database", "assistant"]);
     assert_eq!(definition.release.requirements.memory.0, 4 << 30);
 }

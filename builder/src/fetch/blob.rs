@@ -57,7 +57,7 @@ pub async fn fetch_blob(
             None => Failure::Transient(OciDistributionError::IoError(std::io::ErrorKind::UnexpectedEof.into())),
         };
         failures += 1;
-        let what = format!("blob {}", blob.digest);
+        let what = format!("blob sha256:{}…", &blob.digest.to_hex()[..12]);
         client.pause_or_give_up(reference, &what, failure, failures, progress).await?;
     }
     blocking(move || partial.finish()).await??;

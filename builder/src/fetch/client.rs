@@ -24,7 +24,7 @@ use crate::reference::Reference;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// A registry that says nothing for so long has dropped the connection.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 const USER_AGENT: &str = concat!("landfall/", env!("CARGO_PKG_VERSION"));
 /// The largest manifest that is accepted, as registries limit it themselves.
 const MANIFEST_LIMIT_BYTES: usize = 4 << 20;
@@ -129,7 +129,8 @@ impl Client {
             Failure::Final(code, error) => (code, error),
             Failure::Transient(error) => match self.retry.wait(failures) {
                 Some(wait) => {
-                    let note = format!("{}: {what} of {reference} failed ({error}); trying again", endpoint.registry);
+                    let cause = root_cause(&error);
+                    let note = format!("{}: {what} of {reference} failed ({cause}); trying again", endpoint.registry);
                     progress.event(Event::Note(note));
                     tokio::time::sleep(wait).await;
                     return Ok(());
@@ -160,7 +161,9 @@ impl Client {
             user_agent: USER_AGENT,
             ..ClientConfig::default()
         })
-        .map_err(|error| BuildError::new(codes::FETCH_FAILED, format!("cannot speak to {}", endpoint.registry)).because(error))?;
+        .map_err(|error| {
+            BuildError::new(codes::FETCH_FAILED, format!("cannot speak to {}", endpoint.registry)).because(error)
+        })?;
         clients.insert(endpoint, client.clone());
         Ok((client, address))
     }
@@ -183,6 +186,15 @@ fn sentence(code: Code, registry: &str, what: &str, reference: &Reference) -> St
         code if code == codes::CREDENTIALS_REFUSED => format!("{registry} refuses {what} of {reference}"),
         _ => format!("{registry} does not deliver {what} of {reference}"),
     }
+}
+
+/// What lies at the bottom of an error: the layers above it repeat the address.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 fn raw_manifest(reference: &Reference, bytes: Vec<u8>) -> Result<RawManifest> {

@@ -27,6 +27,8 @@ const HELPER_KNOWS_NONE: &str = "credentials not found";
 #[derive(Debug, Clone, Default)]
 pub struct DockerConfiguration {
     path: PathBuf,
+    /// Folder of the helper programs; those of PATH where it is not given.
+    helpers: Option<PathBuf>,
     document: DockerDocument,
 }
 
@@ -86,7 +88,7 @@ impl DockerConfiguration {
         };
         let document = serde_json::from_slice(&bytes)
             .map_err(|error| unusable("the Docker configuration is not valid JSON").because(error))?;
-        Ok(Self { path: path.to_owned(), document })
+        Ok(Self { path: path.to_owned(), helpers: None, document })
     }
 
     /// Credentials for a registry; anonymous where none are kept.
@@ -96,10 +98,9 @@ impl DockerConfiguration {
         if let Some(helper) = helper {
             return Ok(self.ask(helper, &keys).await?.unwrap_or(RegistryAuth::Anonymous));
         }
-        if let Some(entry) = keys.iter().find_map(|key| self.document.auths.get(key)) {
-            if let Some(found) = self.stored(entry, registry)? {
-                return Ok(found);
-            }
+        let entry = keys.iter().find_map(|key| self.document.auths.get(key));
+        if let Some(found) = entry.map(|entry| self.stored(entry, registry)).transpose()?.flatten() {
+            return Ok(found);
         }
         match &self.document.creds_store {
             Some(helper) => Ok(self.ask(helper, &keys).await?.unwrap_or(RegistryAuth::Anonymous)),
@@ -135,14 +136,16 @@ impl DockerConfiguration {
 
     /// Asks `docker-credential-NAME` for the first of the keys that it knows.
     async fn ask(&self, helper: &str, keys: &[String]) -> Result<Option<RegistryAuth>> {
-        let program = format!("docker-credential-{helper}");
+        let name = format!("docker-credential-{helper}");
+        let program = self.helpers.as_ref().map_or_else(|| PathBuf::from(&name), |folder| folder.join(&name));
         for key in keys {
             let (success, answer) = run_helper(&program, key)
                 .await
-                .map_err(|error| self.refuse(format!("the credential helper {program} does not run")).because(error))?;
+                .map_err(|error| self.refuse(format!("the credential helper {name} does not run")).because(error))?;
             if success {
-                let answer: HelperAnswer = serde_json::from_slice(&answer)
-                    .map_err(|error| self.refuse(format!("the credential helper {program} gave no credentials")).because(error))?;
+                let answer: HelperAnswer = serde_json::from_slice(&answer).map_err(|error| {
+                    self.refuse(format!("the credential helper {name} gave no credentials")).because(error)
+                })?;
                 if answer.username == TOKEN_USER {
                     return Err(self.identity_token(key));
                 }
@@ -150,14 +153,14 @@ impl DockerConfiguration {
             }
             let said = String::from_utf8_lossy(&answer).trim().to_owned();
             if !said.contains(HELPER_KNOWS_NONE) {
-                return Err(self.refuse(format!("the credential helper {program} failed for {key}: {said}")));
+                return Err(self.refuse(format!("the credential helper {name} failed for {key}: {said}")));
             }
         }
         Ok(None)
     }
 }
 
-async fn run_helper(program: &str, key: &str) -> std::io::Result<(bool, Vec<u8>)> {
+async fn run_helper(program: &Path, key: &str) -> std::io::Result<(bool, Vec<u8>)> {
     let mut child = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())
@@ -177,13 +180,17 @@ fn keys(registry: &str) -> Vec<String> {
     if matches!(registry, "docker.io" | "index.docker.io" | "registry-1.docker.io") {
         return vec![DOCKER_HUB_KEY.to_owned(), "index.docker.io".to_owned(), "docker.io".to_owned()];
     }
-    vec![registry.to_owned(), format!("https://{registry}"), format!("https://{registry}/v1/"), format!("https://{registry}/v2/")]
+    vec![
+        registry.to_owned(),
+        format!("https://{registry}"),
+        format!("https://{registry}/v1/"),
+        format!("https://{registry}/v2/"),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -223,17 +230,22 @@ mod tests {
         let helper = folder.path().join("docker-credential-test");
         let script = "#!/bin/sh\nread -r key || true\ncase \"$key\" in\n\
                       ghcr.io) echo '{\"ServerURL\":\"ghcr.io\",\"Username\":\"u\",\"Secret\":\"s\"}';;\n\
+                      token.example) echo '{\"Username\":\"<token>\",\"Secret\":\"s\"}';;\n\
                       locked.example) echo 'the keyring is locked'; exit 1;;\n\
                       *) echo 'credentials not found in native keychain'; exit 1;;\nesac\n";
-        fs_err::File::create(&helper).and_then(|mut file| file.write_all(script.as_bytes())).expect("script");
-        fs_err::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).expect("mode");
-        // A helper's name may be a path for this test: the prefix makes `…/docker-credential-test` of it.
-        let found = DockerConfiguration::default();
-        let ask = |key: &'static str| {
-            let helper = helper.display().to_string();
-            async move { run_helper(&helper, key).await.expect("runs") }
-        };
-        assert!(ask("ghcr.io").await.0 && !ask("locked.example").await.0);
-        assert!(found.ask("does-not-exist", &keys("ghcr.io")).await.is_err());
+        landfall_media::durable::write_file(&helper, script.as_bytes(), 0o755).expect("script");
+        let mut found =
+            configuration(r#"{"credHelpers": {"ghcr.io": "test", "gone.example": "gone"}, "credsStore": "test"}"#);
+        found.helpers = Some(folder.path().to_owned());
+        assert_eq!(found.credentials("ghcr.io").await.expect("helper"), basic("u", "s"));
+        assert_eq!(found.credentials("quay.io").await.expect("unknown"), RegistryAuth::Anonymous);
+        for (registry, said) in [
+            ("locked.example", "the keyring is locked"),
+            ("gone.example", "does not run"),
+            ("token.example", "identity token"),
+        ] {
+            let refused = found.credentials(registry).await.expect_err(registry).to_string();
+            assert!(refused.contains(said), "{refused}");
+        }
     }
 }

@@ -83,7 +83,10 @@ impl IndexDocument {
     /// The manifest of a platform written as `linux/amd64`.
     pub fn for_platform(&self, wanted: &str) -> Option<&Described> {
         self.manifests.iter().find(|entry| {
-            entry.platform.as_ref().is_some_and(|platform| format!("{}/{}", platform.os, platform.architecture) == wanted)
+            entry
+                .platform
+                .as_ref()
+                .is_some_and(|platform| format!("{}/{}", platform.os, platform.architecture) == wanted)
         })
     }
 }

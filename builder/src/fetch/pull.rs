@@ -56,7 +56,8 @@ pub struct Fetched {
 impl Fetched {
     /// The references of everything that says it was assembled for tests.
     pub fn assembled(&self) -> Vec<&Reference> {
-        let says_so = |manifest: &ManifestDocument| manifest.annotations.get(ASSEMBLED).is_some_and(|value| value == "true");
+        let says_so =
+            |manifest: &ManifestDocument| manifest.annotations.get(ASSEMBLED).is_some_and(|value| value == "true");
         let images = self.images.iter().filter(|image| says_so(&image.manifest)).map(|image| &image.pin.reference);
         let artifacts = self.artifacts.iter().filter(|item| says_so(&item.manifest)).map(|item| &item.pin.reference);
         images.chain(artifacts).collect()
@@ -74,17 +75,19 @@ pub async fn fetch(
 ) -> Result<Fetched> {
     let pins = images.iter().chain(artifacts);
     let manifests: Vec<ManifestDocument> = stream::iter(pins)
-        .map(|pin| fetch_manifest(client, store, pin, progress))
+        .map(|pin| async move {
+            fetch_manifest(client, store, pin, progress).await.map_err(|error| error.within(pin.place.clone()))
+        })
         .buffered(PARALLEL)
         .try_collect()
         .await?;
     let (of_images, of_artifacts) = manifests.split_at(images.len());
     let mut seen = HashSet::new();
-    let blobs: Vec<(&Reference, Descriptor)> = images
+    let blobs: Vec<(&Pin, Descriptor)> = images
         .iter()
         .chain(artifacts)
         .zip(&manifests)
-        .flat_map(|(pin, manifest)| blobs(manifest).map(move |blob| (&pin.reference, blob.descriptor())))
+        .flat_map(|(pin, manifest)| blobs(manifest).map(move |blob| (pin, blob.descriptor())))
         .filter(|(_, blob)| seen.insert(blob.digest))
         .collect();
     let missing: Vec<_> = blobs.into_iter().filter(|(_, blob)| !store.contains(blob.digest)).collect();
@@ -92,13 +95,19 @@ pub async fn fetch(
         let total_bytes = Some(missing.iter().map(|(_, blob)| blob.size).sum());
         progress.event(Event::PhaseStarted { phase: "fetching".into(), total_bytes });
         stream::iter(&missing)
-            .map(|(reference, blob)| fetch_blob(client, reference, blob, store, progress))
+            .map(|(pin, blob)| async move {
+                let fetched = fetch_blob(client, &pin.reference, blob, store, progress).await;
+                fetched.map_err(|error| error.within(pin.place.clone()))
+            })
             .buffer_unordered(PARALLEL)
             .try_collect::<()>()
             .await?;
         progress.event(Event::PhaseDone);
     }
-    let images = images.iter().zip(of_images).map(|(pin, manifest)| image(store, platform, pin, manifest));
+    let images = images
+        .iter()
+        .zip(of_images)
+        .map(|(pin, manifest)| image(store, platform, pin, manifest).map_err(|error| error.within(pin.place.clone())));
     let artifacts = artifacts.iter().zip(of_artifacts);
     Ok(Fetched {
         images: images.collect::<Result<_>>()?,
@@ -118,7 +127,8 @@ async fn fetch_manifest(
     pin: &Pin,
     progress: &dyn Progress,
 ) -> Result<ManifestDocument> {
-    let mismatch = |what: String| BuildError::new(codes::FETCH_MISMATCH, format!("the manifest of {} {what}", pin.reference));
+    let mismatch =
+        |what: String| BuildError::new(codes::FETCH_MISMATCH, format!("the manifest of {} {what}", pin.reference));
     let bytes = if store.contains(pin.digest) {
         store.read(pin.digest, pin.size)?
     } else {
@@ -137,10 +147,11 @@ async fn fetch_manifest(
 }
 
 fn image(store: &ContentStore, platform: &str, pin: &Pin, manifest: &ManifestDocument) -> Result<FetchedImage> {
-    let invalid = |what: String| BuildError::new(codes::ARTIFACT_INVALID, format!("the image {} {what}", pin.reference));
+    let invalid =
+        |what: String| BuildError::new(codes::ARTIFACT_INVALID, format!("the image {} {what}", pin.reference));
     let bytes = store.read(manifest.config.digest, CONFIGURATION_LIMIT_BYTES)?;
-    let configuration: ImageConfiguration =
-        serde_json::from_slice(&bytes).map_err(|error| invalid("has a malformed configuration".into()).because(error))?;
+    let configuration: ImageConfiguration = serde_json::from_slice(&bytes)
+        .map_err(|error| invalid("has a malformed configuration".into()).because(error))?;
     let found = format!("{}/{}", configuration.os, configuration.architecture);
     if found != platform {
         return Err(invalid(format!("is for {found}, the release for {platform}")));

@@ -81,7 +81,9 @@ fn mirror(path: &Path, index: usize, entry: &MirrorEntry) -> Result<Mirror> {
     };
     let text = &entry.endpoint.value;
     let url = match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.username().is_empty() => url,
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.username().is_empty() => {
+            url
+        }
         Ok(_) => return fail(codes::REGISTRIES_INVALID, format!("`{text}` is not the address of a registry")),
         Err(error) => return fail(codes::REGISTRIES_INVALID, format!("`{text}` is not an address: {error}")),
     };
@@ -107,7 +109,6 @@ fn is_loopback(host: &str) -> bool {
     };
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
-
 
 #[cfg(test)]
 mod tests {

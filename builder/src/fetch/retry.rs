@@ -36,7 +36,8 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest_and_end() {
-        let waits: Vec<_> = (1..=6).map(|failures| Retry::default().wait(failures).map(|wait| wait.as_millis())).collect();
+        let waits: Vec<_> =
+            (1..=6).map(|failures| Retry::default().wait(failures).map(|wait| wait.as_millis())).collect();
         assert_eq!(waits, [Some(500), Some(1000), Some(2000), Some(4000), Some(8000), None]);
     }
 }

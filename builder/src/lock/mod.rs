@@ -1,8 +1,8 @@
 //! The lock: every upstream input, pinned by digest.
 
+mod command;
 mod edit;
 mod field;
-mod command;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -81,6 +81,8 @@ pub struct Pin {
     pub size: u64,
     /// License of what is inside, where the lock says so.
     pub license: Option<String>,
+    /// Where the lock says all this.
+    pub place: Place,
 }
 
 /// Which of the two lists an entry stands in.
@@ -114,17 +116,6 @@ impl LockEntry {
         self.reference.value.parse().ok()
     }
 
-    /// The pin, unless a field is unresolved.
-    pub fn pin(&self) -> Option<Pin> {
-        Some(Pin {
-            reference: self.parsed()?,
-            digest: *self.digest.value.known()?,
-            media_type: self.media_type.value.known()?.clone(),
-            size: *self.size.value.known()?,
-            license: self.license.clone(),
-        })
-    }
-
     /// Names of the fields that are unresolved.
     fn unresolved(&self) -> Vec<&'static str> {
         [
@@ -141,8 +132,9 @@ impl LockEntry {
 impl Lock {
     /// Reads a lock strictly.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs_err::read_to_string(path)
-            .map_err(|error| BuildError::at(codes::LOCK_UNREADABLE, Place::file(path), "cannot be read").because(error))?;
+        let text = fs_err::read_to_string(path).map_err(|error| {
+            BuildError::at(codes::LOCK_UNREADABLE, Place::file(path), "cannot be read").because(error)
+        })?;
         Self::parse(path, text)
     }
 
@@ -166,10 +158,28 @@ impl Lock {
         }
     }
 
+    /// What an entry of this lock pins, unless a field is unresolved.
+    pub fn pin(&self, list: List, entry: &LockEntry) -> Option<Pin> {
+        let index = self.list(list).iter().position(|other| other.reference.value == entry.reference.value)?;
+        let line = entry.reference.referenced.line();
+        Some(Pin {
+            reference: entry.parsed()?,
+            digest: *entry.digest.value.known()?,
+            media_type: entry.media_type.value.known()?.clone(),
+            size: *entry.size.value.known()?,
+            license: entry.license.clone(),
+            place: Place::field(&self.path, line, format!("{}[{index}]", list.field())),
+        })
+    }
+
     fn check(&self, list: List, index: usize, entry: &LockEntry) -> Result<()> {
         let invalid = |what: String| {
             let field = format!("{}[{index}].reference", list.field());
-            BuildError::at(codes::LOCK_UNREADABLE, Place::field(&self.path, entry.reference.referenced.line(), field), what)
+            BuildError::at(
+                codes::LOCK_UNREADABLE,
+                Place::field(&self.path, entry.reference.referenced.line(), field),
+                what,
+            )
         };
         let reference: Reference = entry.reference.value.parse().map_err(|error| invalid(format!("{error}")))?;
         if reference.to_string() != entry.reference.value {
@@ -216,7 +226,10 @@ impl Lock {
             }
             _ => {
                 let others: Vec<_> = matching.iter().map(|entry| format!("`{}`", entry.reference.value)).collect();
-                Err(not_locked(format!("`{wanted}` may mean any of {} in the lock {lock}: name a tag", others.join(", "))))
+                Err(not_locked(format!(
+                    "`{wanted}` may mean any of {} in the lock {lock}: name a tag",
+                    others.join(", ")
+                )))
             }
         }
     }
@@ -227,11 +240,16 @@ impl Lock {
             .iter()
             .filter(|(_, entry)| !entry.unresolved().is_empty())
             .map(|(_, entry)| {
-                format!("\n  line {}: {} ({})", entry.reference.referenced.line(), entry.reference.value, entry.unresolved().join(", "))
+                format!(
+                    "\n  line {}: {} ({})",
+                    entry.reference.referenced.line(),
+                    entry.reference.value,
+                    entry.unresolved().join(", ")
+                )
             })
             .collect();
         if unresolved.is_empty() {
-            return Ok(entries.iter().filter_map(|(_, entry)| entry.pin()).collect());
+            return Ok(entries.iter().filter_map(|(list, entry)| self.pin(*list, entry)).collect());
         }
         let noun = if unresolved.len() == 1 { "entry is" } else { "entries are" };
         let what = format!("{} {noun} unresolved:{}", unresolved.len(), unresolved.concat());

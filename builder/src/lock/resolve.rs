@@ -74,11 +74,8 @@ fn at(lock: &Lock, list: List, number: usize, entry: &LockEntry, error: BuildErr
 }
 
 async fn find(lock: &Lock, entry: &LockEntry, client: &Client, progress: &dyn Progress) -> Result<Found> {
-    let reference: Reference = entry
-        .reference
-        .value
-        .parse()
-        .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
+    let reference: Reference =
+        entry.reference.value.parse().map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
     let pinned_index = entry.index.as_ref().and_then(|index| match index.value {
         IndexField::Known(digest) => Some(digest),
         IndexField::None | IndexField::Unresolved => None,
@@ -126,6 +123,10 @@ fn replace(lock: &Lock, entry: &LockEntry, found: &Found) -> Result<Vec<Replacem
         Some(Replacement::new(&entry.size, found.size.to_string())),
     ];
     fields.into_iter().flatten().collect::<Option<Vec<_>>>().ok_or_else(|| {
-        BuildError::at(codes::BUG, Place::file(&lock.path), format!("the place of {} is not known", entry.reference.value))
+        BuildError::at(
+            codes::BUG,
+            Place::file(&lock.path),
+            format!("the place of {} is not known", entry.reference.value),
+        )
     })
 }

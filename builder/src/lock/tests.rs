@@ -56,7 +56,9 @@ fn bad_locks_are_refused_by_line_and_unresolved_entries_all_at_once() {
 async fn resolving_keeps_everything_else_as_it_was() {
     let registry = Registry::start(|_| ()).await;
     let manifest = |name: &str| {
-        let text = format!("{{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"name\":\"{name}\"}}");
+        let text = format!(
+            "{{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"name\":\"{name}\"}}"
+        );
         text.into_bytes()
     };
     let (amd64, arm64, two) = (manifest("amd64"), manifest("arm64"), manifest("two"));
@@ -100,7 +102,10 @@ async fn resolving_keeps_everything_else_as_it_was() {
     assert_eq!(resolution.text, expected);
 
     // What is pinned is fetched by its digest: another index under the tag changes nothing.
-    let pinned = Lock::parse(Path::new("images.lock"), TEXT.replacen("index: unresolved", &format!("index: {}", digest(&arm64)), 1));
+    let pinned = Lock::parse(
+        Path::new("images.lock"),
+        TEXT.replacen("index: unresolved", &format!("index: {}", digest(&arm64)), 1),
+    );
     let resolution = resolve::resolve(&pinned.expect("good"), &client, &Silent).await;
     assert_eq!(resolution.failures.len(), 2, "the pinned index is not there");
 }

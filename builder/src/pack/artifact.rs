@@ -92,7 +92,10 @@ mod tests {
             media_type: media_type.to_owned(),
             digest: landfall_bundle_spec::Sha256([1; 32]),
             size: 1,
-            annotations: annotations.iter().filter_map(|(key, value)| Some(((*key).to_owned(), (*value)?.to_owned()))).collect(),
+            annotations: annotations
+                .iter()
+                .filter_map(|(key, value)| Some(((*key).to_owned(), (*value)?.to_owned())))
+                .collect(),
             platform: None,
         }
     }
@@ -111,6 +114,8 @@ mod tests {
         assert!(file(ArtifactKind::Files, &layer(None, None, "x")).is_err());
         assert!(file(ArtifactKind::Node, &layer(Some("a"), Some("../b"), "x")).is_err());
         assert!(file(ArtifactKind::Model, &layer(Some("a"), Some("b"), "x")).is_err());
-        assert!(file(ArtifactKind::Model, &layer(Some("a"), None, "application/vnd.cncf.model.weight.v1.tar")).is_err());
+        assert!(
+            file(ArtifactKind::Model, &layer(Some("a"), None, "application/vnd.cncf.model.weight.v1.tar")).is_err()
+        );
     }
 }

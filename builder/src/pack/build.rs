@@ -58,6 +58,11 @@ pub struct BuildReport {
     pub fingerprint: landfall_bundle_spec::Sha256,
     /// Whether the root is for development only.
     pub development: bool,
+    /// What went into the content store before packing: fetched blobs and the installer are written, layers that
+    /// were not counted yet are read.
+    pub ingested_bytes: Totals,
+    /// Bytes of the installer, which is read to know its digest, and once more where the store lacked it.
+    pub installer_bytes: u64,
     /// What packing read from the content store.
     pub store_bytes: Totals,
     /// What packing wrote to the media, and read back.
@@ -87,7 +92,7 @@ pub async fn build(options: &BuildOptions, key: &SigningKey, progress: &dyn Prog
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
     let payload = sign(options, &prepared, &store, &fetched, &made, key)?;
     progress.event(Event::PhaseDone);
-    write(options, &prepared, &payload, &made.release, progress)
+    write(options, &prepared, &payload, &made.release, store.counters().totals(), progress)
 }
 
 fn prepare(options: &BuildOptions, key: &SigningKey, progress: &dyn Progress) -> Result<Prepared> {
@@ -123,8 +128,9 @@ fn refuse_assembled(roots: &[Root], lock: &Lock, what: &str) -> Result<()> {
 fn assembled(prepared: &Prepared, fetched: &Fetched) -> Result<bool> {
     let found = fetched.assembled();
     if !found.is_empty() {
-        let names: Vec<_> = found.iter().map(ToString::to_string).collect();
-        refuse_assembled(&prepared.roots, &prepared.lock, &format!("assembled for tests were {}", names.join(", ")))?;
+        let first = found.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let more = if found.len() > 3 { format!(" and {} more", found.len() - 3) } else { String::new() };
+        refuse_assembled(&prepared.roots, &prepared.lock, &format!("assembled for tests were {first}{more}"))?;
     }
     Ok(prepared.lock.document.assembled || !found.is_empty())
 }
@@ -160,6 +166,7 @@ fn write(
     prepared: &Prepared,
     payload: &Payload,
     release: &ReleaseDocument,
+    ingested_bytes: Totals,
     progress: &dyn Progress,
 ) -> Result<BuildReport> {
     let store = ContentStore::counted(&options.store, Counters::new());
@@ -170,7 +177,10 @@ fn write(
     let identity = identity(options, release);
     let fingerprint = prepared.roots[0].fingerprint();
     let sheet = |files: &[WrittenFile]| {
-        let files: Vec<_> = files.iter().map(|file| SheetFile { name: file.name.clone(), size: file.size, sha256: file.sha256 }).collect();
+        let files: Vec<_> = files
+            .iter()
+            .map(|file| SheetFile { name: file.name.clone(), size: file.size, sha256: file.sha256 })
+            .collect();
         let sheet = Sheet {
             identity: &identity,
             id: verified.id(),
@@ -197,12 +207,17 @@ fn write(
         name: release.name.clone(),
         version: release.version.clone(),
         id: verified.id(),
-        files: files.into_iter().map(|file| BuiltFile { name: file.name, size: file.size, sha256: file.sha256 }).collect(),
+        files: files
+            .into_iter()
+            .map(|file| BuiltFile { name: file.name, size: file.size, sha256: file.sha256 })
+            .collect(),
         total_bytes: payload.layout().total_bytes(),
         images: release.images.len(),
         artifacts: release.artifacts.len(),
         fingerprint,
         development: trusted.development(),
+        ingested_bytes,
+        installer_bytes: payload.blob(0).size,
         store_bytes: store.counters().totals(),
         media_bytes: media.totals(),
     })

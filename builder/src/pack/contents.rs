@@ -1,21 +1,24 @@
 //! The documents of the head, and the three files with places of their own.
 
-use landfall_bundle_spec::blobs::Place;
-use landfall_bundle_spec::codes;
+use std::io::Seek as _;
+use std::path::Path;
+
+use landfall_bundle_spec::blobs::Place as BlobPlace;
 use landfall_bundle_spec::head::NewDocument;
 use landfall_bundle_spec::release::{
     ArtifactMount, ComponentEntry, Descriptor, GeneratedSecret, ImageEntry, NodePack, RELEASE_DOCUMENT_NAME,
     RELEASE_DOCUMENT_TYPE, ReleaseDocument, Requirements, SITE_SCHEMA_NAME, SiteValue, ValueTarget,
 };
-use landfall_bundle_spec::to_canonical;
-use landfall_media::store::ContentStore;
+use landfall_bundle_spec::{Sha256, codes, to_canonical};
+use landfall_media::store::{ContentStore, Expected};
 use serde_json::json;
+use sha2::Digest as _;
 
 use super::artifact;
 use super::inputs::Inputs;
 use super::order::Placed;
 use crate::definition::{ComponentDefinition, Definition};
-use crate::error::{BuildError, Result};
+use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Fetched, FetchedImage};
 use crate::render::{self, Rendered};
 
@@ -52,7 +55,12 @@ pub fn contents(
         platform: release.platform.value.clone(),
         node_packs: node_packs(definition, inputs),
         images: fetched.images.iter().map(image).collect(),
-        artifacts: release.artifacts.iter().zip(&fetched.artifacts).map(|(named, found)| artifact::entry(named, found)).collect::<Result<_>>()?,
+        artifacts: release
+            .artifacts
+            .iter()
+            .zip(&fetched.artifacts)
+            .map(|(named, found)| artifact::entry(named, found))
+            .collect::<Result<_>>()?,
         components: entries,
         values: values(definition),
         requirements: Requirements {
@@ -110,10 +118,10 @@ fn component(definition: &ComponentDefinition) -> ComponentEntry {
         random: secret.random.clone(),
         fixed: secret.fixed.clone(),
     });
-    let mounts = definition.mounts.iter().map(|mount| ArtifactMount {
-        artifact: mount.artifact.value.clone(),
-        claim: mount.claim.value.clone(),
-    });
+    let mounts = definition
+        .mounts
+        .iter()
+        .map(|mount| ArtifactMount { artifact: mount.artifact.value.clone(), claim: mount.claim.value.clone() });
     ComponentEntry {
         name: definition.name.value.clone(),
         namespace: definition.namespace.value.clone(),
@@ -148,19 +156,24 @@ fn values(definition: &Definition) -> Vec<SiteValue> {
         .collect()
 }
 
-/// Takes the installer, `oci-layout` and `index.json` into the store, in the order of the archive.
-pub fn placed(store: &ContentStore, release: &ReleaseDocument, installer: &std::path::Path) -> Result<Vec<Placed>> {
-    let unusable = |what: &str, error: std::io::Error| {
-        BuildError::at(codes::TOOL_MISSING, crate::error::Place::file(installer), what).because(error)
+/// Takes the installer, `oci-layout` and `index.json` into the store, in the order of the archive. The installer is
+/// copied only where the store lacks it.
+pub fn placed(store: &ContentStore, release: &ReleaseDocument, installer: &Path) -> Result<Vec<Placed>> {
+    let unusable = |error| {
+        BuildError::at(codes::TOOL_MISSING, Place::file(installer), "the installer cannot be read").because(error)
     };
-    let mut file = fs_err::File::open(installer).map_err(|error| unusable("the installer cannot be read", error))?;
-    let program = store.ingest(&mut file, None)?.sha256;
-    let layout = to_canonical(Place::OciLayout.name(), &json!({ "imageLayoutVersion": "1.0.0" }))?;
-    let index = to_canonical(Place::Index.name(), &index(release))?;
+    let mut file = fs_err::File::open(installer).map_err(unusable)?;
+    let mut hasher = sha2::Sha256::new();
+    let size = std::io::copy(&mut file, &mut hasher).map_err(unusable)?;
+    let expected = Expected { digest: Sha256(hasher.finalize().into()), size };
+    file.rewind().map_err(unusable)?;
+    store.ingest(&mut file, Some(expected))?;
+    let layout = to_canonical(BlobPlace::OciLayout.name(), &json!({ "imageLayoutVersion": "1.0.0" }))?;
+    let index = to_canonical(BlobPlace::Index.name(), &index(release))?;
     Ok(vec![
-        Placed { place: Place::Installer, digest: program, media_type: BINARY },
-        Placed { place: Place::OciLayout, digest: store.ingest_bytes(&layout)?.sha256, media_type: JSON },
-        Placed { place: Place::Index, digest: store.ingest_bytes(&index)?.sha256, media_type: OCI_INDEX },
+        Placed { place: BlobPlace::Installer, digest: expected.digest, media_type: BINARY },
+        Placed { place: BlobPlace::OciLayout, digest: store.ingest_bytes(&layout)?.sha256, media_type: JSON },
+        Placed { place: BlobPlace::Index, digest: store.ingest_bytes(&index)?.sha256, media_type: OCI_INDEX },
     ])
 }
 

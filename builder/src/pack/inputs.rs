@@ -54,7 +54,10 @@ pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered]) -> 
     let all: Vec<_> = all.chain(artifacts.iter().map(|entry| (List::Artifacts, *entry))).collect();
     let mut pins = lock.pins(&all)?;
     let artifacts = pins.split_off(images.len());
-    let written = written.into_iter().filter_map(|(reference, entry)| Some((reference, entry.pin()?))).collect();
+    let written = written
+        .into_iter()
+        .filter_map(|(reference, entry)| Some((reference, lock.pin(List::Images, entry)?)))
+        .collect();
     let packs = roles.iter().enumerate().map(|(index, roles)| node_pack(definition, index, roles));
     Ok(Inputs { images: pins, artifacts, written, node_packs: packs.collect::<Result<_>>()? })
 }
@@ -85,7 +88,11 @@ fn artifacts<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<&'a Lock
 }
 
 /// Every image that manifests name, in the order in which components are applied.
-fn written<'a>(definition: &Definition, lock: &'a Lock, components: &[Rendered]) -> Result<Vec<(Reference, &'a LockEntry)>> {
+fn written<'a>(
+    definition: &Definition,
+    lock: &'a Lock,
+    components: &[Rendered],
+) -> Result<Vec<(Reference, &'a LockEntry)>> {
     let mut found = Vec::new();
     for component in components {
         for usage in render::usages(definition, component)? {
@@ -105,10 +112,8 @@ fn node_pack(definition: &Definition, index: usize, roles: &Roles<'_>) -> Result
     let pack = &definition.release.node_packs[index];
     let wanted = &pack.kubernetes.value;
     let kubernetes = [NodeImage::ApiServer, NodeImage::ControllerManager, NodeImage::Scheduler, NodeImage::Proxy];
-    let tags: Vec<_> = kubernetes
-        .iter()
-        .filter_map(|role| roles.get(role)?.reference.value.parse::<Reference>().ok()?.tag)
-        .collect();
+    let tags: Vec<_> =
+        kubernetes.iter().filter_map(|role| roles.get(role)?.reference.value.parse::<Reference>().ok()?.tag).collect();
     let version = tags.first().cloned().unwrap_or_default();
     let fits = version.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'));
     if !fits || tags.iter().any(|tag| *tag != version) {

@@ -33,7 +33,12 @@ pub struct Placed {
 }
 
 /// Collects the blobs; what a layer unpacks to is counted here where no record of it exists yet.
-pub fn order(store: &ContentStore, placed: &[Placed], release: &ReleaseDocument, images: &[FetchedImage]) -> Result<Order> {
+pub fn order(
+    store: &ContentStore,
+    placed: &[Placed],
+    release: &ReleaseDocument,
+    images: &[FetchedImage],
+) -> Result<Order> {
     let mut collected = Collected { store, entries: Vec::new(), chunks: Vec::new(), seen: HashSet::new() };
     for file in placed {
         let sums = store.record(file.digest)?;

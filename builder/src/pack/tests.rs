@@ -1,0 +1,283 @@
+//! Whole builds of a small release. Registry and kubectl are small programs here, because what is asked is what the
+//! builder makes of their answers; the real ones are used in the tests crate.
+
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::trust::{KeyKind, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
+use landfall_bundle_spec::{Coded as _, Opened, codes};
+use landfall_media::durable;
+use landfall_media::progress::Silent;
+use serde_json::{Value, json};
+
+use crate::error::Result;
+use crate::fetch::tests::registry::{Registry, digest};
+use crate::lock;
+use crate::options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
+use crate::pack::{BuildReport, BuiltFile, build};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const IMAGES: [&str; 8] = [
+    "registry.k8s.io/kube-apiserver:v1.36.3",
+    "registry.k8s.io/kube-controller-manager:v1.36.3",
+    "registry.k8s.io/kube-scheduler:v1.36.3",
+    "registry.k8s.io/kube-proxy:v1.36.3",
+    "registry.k8s.io/etcd:3.7.3-0",
+    "registry.k8s.io/pause:3.10.2",
+    "ghcr.io/distribution/distribution:3.1.1",
+    "ghcr.io/small/database:1",
+];
+const ARTIFACTS: [(&str, &str); 2] =
+    [("registry.example/node/kubernetes:1", "kubernetes"), ("registry.example/models/small:1", "model.bin")];
+const OBJECTS: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\nspec:\n  replicas: 1\n  template:\n    spec:\n      containers: [{name: a, image: ghcr.io/small/database}]\n";
+
+/// A vendor's folder with a release, a key and its root, and the registry that has the images.
+struct Bench {
+    folder: tempfile::TempDir,
+    registry: Registry,
+    key: SigningKey,
+}
+
+impl Bench {
+    async fn new(development: bool, assembled_annotation: bool) -> Self {
+        let bench = Self {
+            folder: tempfile::tempdir().expect("folder"),
+            registry: Registry::start(|_| ()).await,
+            key: SigningKey::generate(KeyKind::Ed25519).expect("key"),
+        };
+        for reference in IMAGES {
+            bench.push_image(reference, assembled_annotation);
+        }
+        for (reference, file) in ARTIFACTS {
+            bench.push_artifact(reference, file);
+        }
+        let mut root = UnsignedRoot::new(&RootContents::single(bench.key.public(), development)).expect("root");
+        root.sign(&bench.key).expect("signed");
+        bench.write("roots/1.root.json", root.finish(None).expect("root").bytes(), 0o644);
+        bench.write("release/release.yaml", include_bytes!("../definition/good.yaml"), 0o644);
+        for component in ["network", "database", "assistant"] {
+            bench.write(&format!("release/manifests/{component}/kustomization.yaml"), b"resources: []\n", 0o644);
+            let objects = if component == "database" { OBJECTS } else { "" };
+            bench.write(&format!("release/manifests/{component}/objects.yaml"), objects.as_bytes(), 0o644);
+        }
+        bench.write("kubectl", b"#!/bin/sh\ncat \"$2/objects.yaml\"\n", 0o755);
+        bench.write("landfall", b"stands for the program", 0o755);
+        let mirrors = format!("mirrors: [{{host: '*', endpoint: 'http://{}'}}]\n", bench.registry.address());
+        bench.write("registries.yaml", mirrors.as_bytes(), 0o644);
+        bench.write("release/images.lock", lock_text(false).as_bytes(), 0o644);
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8], mode: u32) {
+        let path = self.path(name);
+        durable::create_folder(path.parent().expect("folder")).expect("folder");
+        durable::write_file(&path, bytes, mode).expect("file");
+    }
+
+    fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = fs_err::read_to_string(self.path(name)).expect("text");
+        assert!(text.contains(from), "{name} has no `{from}`");
+        self.write(name, text.replacen(from, to, 1).as_bytes(), 0o644);
+    }
+
+    fn push(&self, reference: &str, manifest: &Value) {
+        let (repository, tag) = reference.rsplit_once(':').expect("tag");
+        self.registry.add_manifest(repository, tag, MANIFEST, manifest.to_string().as_bytes());
+    }
+
+    fn push_image(&self, reference: &str, assembled: bool) {
+        let layer = tar_of(reference);
+        let configuration = json!({
+            "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
+        });
+        let configuration = configuration.to_string().into_bytes();
+        let mut manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST,
+            "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&configuration), "size": configuration.len() },
+            "layers": [{ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(&layer), "size": layer.len() }],
+        });
+        if assembled {
+            manifest["annotations"] = json!({ "dev.landfall.assembled": "true" });
+        }
+        self.registry.add_blob(&layer);
+        self.registry.add_blob(&configuration);
+        self.push(reference, &manifest);
+    }
+
+    fn push_artifact(&self, reference: &str, file: &str) {
+        let bytes: Vec<u8> = file.bytes().cycle().take(3_000_000).collect();
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/x",
+            "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2 },
+            "layers": [{
+                "mediaType": "application/x", "digest": digest(&bytes), "size": bytes.len(),
+                "annotations": { "org.opencontainers.image.title": file },
+            }],
+        });
+        self.registry.add_blob(&bytes);
+        self.registry.add_blob(b"{}");
+        self.push(reference, &manifest);
+    }
+
+    fn source(&self) -> SourceOptions {
+        SourceOptions { release: self.path("release"), lock: None, registries: Some(self.path("registries.yaml")) }
+    }
+
+    async fn lock(&self) -> Result<lock::LockReport> {
+        lock::update(&LockOptions { source: self.source(), output: None }, &Silent).await
+    }
+
+    async fn build(&self) -> Result<BuildReport> {
+        let options = BuildOptions {
+            source: self.source(),
+            roots: self.path("roots"),
+            store: self.path("store"),
+            installer: self.path("landfall"),
+            kubectl: self.path("kubectl"),
+            output: BuildOutput::Folder { path: self.path("out"), part_bytes: None },
+            built_at: "2026-11-20T08:16:00Z".to_owned(),
+        };
+        build(&options, &self.key, &Silent).await
+    }
+
+    async fn refusal(&self) -> String {
+        let error = self.build().await.expect_err("refused");
+        assert_eq!(error.code().class.exit_code(), 2, "{error}");
+        assert!(!self.path("out").exists(), "nothing is written before everything is checked");
+        let text = format!("{} {error}", error.code().id);
+        let text = text.replace(&format!("{}/", self.folder.path().display()), "");
+        text.replace(&self.registry.address().to_string(), "REGISTRY")
+    }
+}
+
+/// A layer with one file.
+fn tar_of(text: &str) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(text.len() as u64);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, "file", text.as_bytes()).expect("entry");
+    archive.into_inner().expect("archive")
+}
+
+fn lock_text(assembled: bool) -> String {
+    let entry = |reference: &str| {
+        format!(
+            "  - {{reference: '{reference}', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n"
+        )
+    };
+    let images: String = IMAGES.iter().map(|reference| entry(reference)).collect();
+    let artifacts: String = ARTIFACTS.iter().map(|(reference, _)| entry(reference)).collect();
+    format!("assembled: {assembled}\nplatform: linux/amd64\nimages:\n{images}artifacts:\n{artifacts}")
+}
+
+fn beside<'a>(report: &'a BuildReport, extension: &str) -> &'a BuiltFile {
+    let has = |file: &&BuiltFile| Path::new(&file.name).extension().is_some_and(|found| found == extension);
+    report.files.iter().find(has).expect(extension)
+}
+
+fn head(folder: &Path, report: &BuildReport) -> Opened {
+    Opened::read_file(&fs_err::read(folder.join(&beside(report, "head").name)).expect("head")).expect("opened")
+}
+
+#[tokio::test]
+async fn a_release_becomes_a_bundle_that_a_site_can_read() {
+    let bench = Bench::new(false, false).await;
+    assert_eq!(bench.lock().await.expect("locked").resolved, 10);
+    let report = bench.build().await.expect("built");
+    let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
+    let verified = head(&bench.path("out"), &report).verify(&anchor).expect("verified");
+    assert_eq!(verified.id(), report.id);
+    let release: landfall_bundle_spec::release::ReleaseDocument =
+        serde_json::from_slice(verified.small_document("documents/release.json").expect("release")).expect("read");
+    assert_eq!(release.node_packs[0].kubernetes, "v1.36.3");
+    assert!(!release.assembled);
+    let components: Vec<_> = release.components.iter().map(|component| component.name.as_str()).collect();
+    assert_eq!(components, ["network", "database", "assistant"]);
+    let objects: Value =
+        serde_json::from_slice(verified.small_document(&release.components[1].objects).expect("objects"))
+            .expect("read");
+    let image = objects[0].pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str).expect("image");
+    assert_eq!(image, format!("ghcr.io/small/database:1@{}", release.images[7].manifest.digest));
+
+    // Node files first, then images, then what components mount; layers say what they unpack to.
+    let entries = verified.blobs().entries();
+    assert_eq!(entries[3].sha256, release.artifacts[0].manifest.digest);
+    assert_eq!(entries.last().expect("last").sha256, release.artifacts[1].files[0].blob.digest);
+    let layers: Vec<_> = entries.iter().filter_map(|entry| entry.layer).collect();
+    assert_eq!((layers.len(), layers[0].inodes, layers[0].unpacked_bytes), (8, 1, IMAGES[0].len() as u64));
+
+    // Each byte of the store once.
+    assert_eq!(report.store_bytes.read_bytes, entries.iter().map(|entry| entry.size).sum::<u64>());
+    let sheet = beside(&report, "html");
+    let page = fs_err::read_to_string(bench.path("out").join(&sheet.name)).expect("page");
+    assert!(page.contains(&report.fingerprint.to_string()) && page.contains(&report.files[0].sha256.to_hex()));
+    assert!(page.contains("ghcr.io/small/database:1</td><td>MIT"), "{page}");
+    assert!(!page.contains("For development only"));
+}
+
+#[tokio::test]
+async fn bad_releases_are_refused_before_anything_is_written() {
+    let unlocked = Bench::new(true, false).await;
+    let bench = Bench::new(true, false).await;
+    bench.lock().await.expect("locked");
+    let good = fs_err::read(bench.path("release/release.yaml")).expect("release");
+    let lock = fs_err::read(bench.path("release/images.lock")).expect("lock");
+    let mut refusals = vec![unlocked.refusal().await];
+    for (file, from, to) in [
+        ("release/release.yaml", "needs: [network]", "needs: [netwrok]"),
+        ("release/release.yaml", "needs: []", "needs: [assistant]"),
+        ("release/release.yaml", "components:", "components: ]["),
+        ("release/release.yaml", "kubernetes: v1.36", "kubernetes: v1.37"),
+        ("release/release.yaml", "platform: linux/amd64", "platform: linux/arm64"),
+        ("release/images.lock", "'ghcr.io/small/database:1'", "'ghcr.io/small/other:1'"),
+        ("release/images.lock", "'registry.k8s.io/pause:3.10.2'", "'registry.k8s.io/pauze:3.10.2'"),
+        ("release/manifests/database/objects.yaml", "image: ghcr.io/small/database", "image: ghcr.io/small/unknown"),
+        ("release/manifests/database/objects.yaml", "kind: StatefulSet", "kind: Deployment"),
+    ] {
+        bench.edit(file, from, to);
+        refusals.push(bench.refusal().await);
+        bench.write("release/release.yaml", &good, 0o644);
+        bench.write("release/images.lock", &lock, 0o644);
+        bench.write("release/manifests/database/objects.yaml", OBJECTS.as_bytes(), 0o644);
+    }
+    // The lock names a manifest that the registry does not have.
+    let pinned = digest(b"never pushed").to_string();
+    let text = String::from_utf8(lock).expect("text");
+    let at = text.find("digest: sha256:").expect("digest") + "digest: ".len();
+    bench.write(
+        "release/images.lock",
+        format!("{}{pinned}{}", &text[..at], &text[at + pinned.len()..]).as_bytes(),
+        0o644,
+    );
+    refusals.push(bench.refusal().await);
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[tokio::test]
+async fn what_was_assembled_for_tests_needs_a_development_key() {
+    let by_lock = Bench::new(false, false).await;
+    by_lock.write("release/images.lock", lock_text(true).as_bytes(), 0o644);
+    by_lock.lock().await.expect("locked");
+    let by_annotation = Bench::new(false, true).await;
+    by_annotation.lock().await.expect("locked");
+    for bench in [&by_lock, &by_annotation] {
+        let refused = bench.refusal().await;
+        assert!(refused.starts_with(codes::ASSEMBLED_UNDER_RELEASE_KEY.id), "{refused}");
+    }
+    let development = Bench::new(true, true).await;
+    development.lock().await.expect("locked");
+    let report = development.build().await.expect("built");
+    assert!(report.development);
+}
+
+#[tokio::test]
+async fn a_key_that_the_roots_do_not_name_is_refused() {
+    let mut bench = Bench::new(true, false).await;
+    bench.lock().await.expect("locked");
+    bench.key = SigningKey::generate(KeyKind::Ed25519).expect("key");
+    assert!(bench.refusal().await.starts_with(codes::SIGNING_REFUSED.id));
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use landfall_bundle_spec::codes;
 use serde_json::Value;
 
-use super::{Rendered, title};
+use super::{Rendered, escape, title};
 use crate::definition::{Definition, ReferenceDefinition};
 use crate::error::{BuildError, Place, Result};
 use crate::lock::Pin;
@@ -52,7 +52,8 @@ fn declared_place(definition: &Definition, index: usize, number: usize, declared
 
 /// Binds every image that the objects name to what is pinned; `pins` is keyed by the reference as it is written.
 pub fn bind(definition: &Definition, component: &mut Rendered, pins: &BTreeMap<Reference, Pin>) -> Result<()> {
-    let pinned = |reference: &Reference| pins.get(reference).map(|pin| pin.reference.with_digest(pin.digest).to_string());
+    let pinned =
+        |reference: &Reference| pins.get(reference).map(|pin| pin.reference.with_digest(pin.digest).to_string());
     for object in &mut component.objects {
         replace(object, "", &mut |text| text.parse().ok().as_ref().and_then(pinned));
     }
@@ -63,12 +64,17 @@ pub fn bind(definition: &Definition, component: &mut Rendered, pins: &BTreeMap<R
         let Some(bound) = bound else {
             return Err(BuildError::at(codes::IMAGE_NOT_LOCKED, place, "the image is not pinned"));
         };
-        bind_declared(component, declaration, &bound).map_err(|what| BuildError::at(codes::MANIFEST_INVALID, place, what))?;
+        bind_declared(component, declaration, &bound)
+            .map_err(|what| BuildError::at(codes::MANIFEST_INVALID, place, what))?;
     }
     Ok(())
 }
 
-fn bind_declared(component: &mut Rendered, declaration: &ReferenceDefinition, bound: &str) -> std::result::Result<(), String> {
+fn bind_declared(
+    component: &mut Rendered,
+    declaration: &ReferenceDefinition,
+    bound: &str,
+) -> std::result::Result<(), String> {
     let wanted = format!("{}/{}", declaration.kind, declaration.name);
     let object = component.objects.iter_mut().find(|object| title(object) == wanted);
     let object = object.ok_or_else(|| format!("the component renders no {wanted}"))?;
@@ -133,9 +139,4 @@ fn replace(value: &mut Value, pointer: &str, bound: &mut dyn FnMut(&str) -> Opti
         }
         _ => {}
     }
-}
-
-/// A key as a segment of a JSON Pointer.
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }

@@ -22,7 +22,11 @@ pub struct Kubectl {
 pub fn find(kubectl: &Path) -> Result<Kubectl> {
     let missing = |what| BuildError::at(codes::TOOL_MISSING, Place::file(kubectl), what);
     if kubectl.components().count() > 1 {
-        return if kubectl.is_file() { Ok(Kubectl { path: kubectl.to_owned() }) } else { Err(missing("there is no kubectl")) };
+        return if kubectl.is_file() {
+            Ok(Kubectl { path: kubectl.to_owned() })
+        } else {
+            Err(missing("there is no kubectl"))
+        };
     }
     let folders = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders)
@@ -42,10 +46,10 @@ impl Kubectl {
             return Err(BuildError::at(codes::MANIFEST_INVALID, place, what));
         }
         let failed = |what: String| BuildError::at(codes::MANIFEST_INVALID, Place::file(folder), what);
-        let output = Command::new(&self.path)
-            .args([OsStr::new("kustomize"), folder.as_os_str()])
-            .output()
-            .map_err(|error| BuildError::at(codes::TOOL_MISSING, Place::file(&self.path), "does not run").because(error))?;
+        let output =
+            Command::new(&self.path).args([OsStr::new("kustomize"), folder.as_os_str()]).output().map_err(|error| {
+                BuildError::at(codes::TOOL_MISSING, Place::file(&self.path), "does not run").because(error)
+            })?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(failed(format!("kubectl kustomize refuses it: {}", said.trim().trim_start_matches("error: "))));
@@ -57,6 +61,7 @@ impl Kubectl {
 
 /// The objects of rendered YAML.
 pub(super) fn parse(text: &str) -> Result<Vec<Value>, String> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| error.without_snippet().to_string())?;
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(text).map_err(|error| error.without_snippet().to_string())?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }

@@ -55,3 +55,8 @@ pub fn title(object: &Value) -> String {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
     format!("{}/{}", text("/kind"), text("/metadata/name"))
 }
+
+/// A key as a segment of a JSON Pointer.
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

@@ -112,15 +112,17 @@ fn custom_kinds(components: &[Rendered]) -> HashMap<(String, String), bool> {
 }
 
 fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
-    let refuse = |field: &str, what: &str| {
-        Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, field), what))
-    };
+    let refuse =
+        |field: &str, what: &str| Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, field), what));
     let kind = text(object, "/kind");
     if kind.is_empty() || text(object, "/apiVersion").is_empty() {
         return refuse("", "an object needs apiVersion and kind");
     }
     if object.pointer("/metadata/generateName").is_some() {
-        return refuse(": metadata.generateName", "a generated name is another one each time it is applied: give a name");
+        return refuse(
+            ": metadata.generateName",
+            "a generated name is another one each time it is applied: give a name",
+        );
     }
     if text(object, "/metadata/name").is_empty() {
         return refuse("", "an object needs a name");
@@ -137,7 +139,10 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
     }
     let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
     if let Some(hook) = annotations.and_then(|found| HOOKS.iter().find(|hook| found.contains_key(**hook))) {
-        return refuse(": metadata.annotations", &format!("hooks ({hook}) are not run: make it an object that may stay"));
+        return refuse(
+            ": metadata.annotations",
+            &format!("hooks ({hook}) are not run: make it an object that may stay"),
+        );
     }
     Ok(())
 }

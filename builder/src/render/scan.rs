@@ -4,7 +4,7 @@
 use landfall_bundle_spec::codes;
 use serde_json::Value;
 
-use super::{Rendered, title};
+use super::{Rendered, escape, title};
 use crate::error::{BuildError, Result};
 use crate::lock::{List, Lock};
 use crate::reference::Reference;
@@ -29,9 +29,16 @@ pub fn scan(component: &Rendered, index: usize, lock: &Lock) -> Result<()> {
                 let what = format!(
                     "`{found}` names an image outside an `image` field; declare it under components[{index}].references"
                 );
-                return Err(BuildError::at(codes::REFERENCE_UNDECLARED, component.place(object, &format!(": {pointer}")), what)
-                    .hint(format!("references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{found}\"}}]",
-                        object["kind"].as_str().unwrap_or("?"), title(object).split('/').nth(1).unwrap_or("?"))));
+                return Err(BuildError::at(
+                    codes::REFERENCE_UNDECLARED,
+                    component.place(object, &format!(": {pointer}")),
+                    what,
+                )
+                .hint(format!(
+                    "references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{found}\"}}]",
+                    object["kind"].as_str().unwrap_or("?"),
+                    title(object).split('/').nth(1).unwrap_or("?")
+                )));
             }
         }
     }
@@ -48,7 +55,7 @@ fn strings<'a>(value: &'a Value, pointer: &str, texts: &mut Vec<(String, &'a str
         }
         Value::Object(fields) => {
             for (key, field) in fields {
-                strings(field, &format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")), texts);
+                strings(field, &format!("{pointer}/{}", escape(key)), texts);
             }
         }
         _ => {}
@@ -59,7 +66,7 @@ fn container_texts<'a>(value: &'a Value, pointer: &str, texts: &mut Vec<(String,
     match value {
         Value::Object(fields) => {
             for (key, field) in fields {
-                let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                let pointer = format!("{pointer}/{}", escape(key));
                 if CONTAINER_FIELDS.contains(&key.as_str()) {
                     strings(field, &pointer, texts);
                 } else {

@@ -31,7 +31,8 @@ fn definition(from: &str, to: &str) -> Definition {
 }
 
 fn component(definition: &Definition, name: &str, text: &str) -> Rendered {
-    let index = definition.release.components.iter().position(|component| component.name.value == name).expect("component");
+    let index =
+        definition.release.components.iter().position(|component| component.name.value == name).expect("component");
     Rendered { index, folder: format!("manifests/{name}").into(), objects: kustomize::parse(text).expect("yaml") }
 }
 
@@ -44,7 +45,7 @@ fn run(definition: &Definition, text: &str) -> Result<Rendered> {
     let mut pins = BTreeMap::new();
     for usage in usages(definition, &component)? {
         let entry = lock.find(List::Images, &usage.reference, usage.place)?;
-        pins.insert(usage.reference, entry.pin().expect("pinned"));
+        pins.insert(usage.reference, lock.pin(List::Images, entry).expect("pinned"));
     }
     bind(definition, &mut component, &pins)?;
     scan(&component, component.index, &lock)?;
@@ -61,7 +62,8 @@ fn images_are_bound_to_platform_digests_wherever_they_are_named() {
     let found = run(&definition("name: small", "name: small"), STATEFUL_SET).expect("good");
     let object = &found.objects[0];
     let image = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).expect("image").to_owned();
-    let busybox = "docker.io/library/busybox:1.37".parse::<Reference>().expect("reference").with_digest(Sha256([7; 32]));
+    let busybox =
+        "docker.io/library/busybox:1.37".parse::<Reference>().expect("reference").with_digest(Sha256([7; 32]));
     assert_eq!(image("/spec/template/spec/initContainers/0/image"), busybox.to_string());
     let valkey = "docker.io/valkey/valkey:9".parse::<Reference>().expect("reference").with_digest(Sha256([9; 32]));
     assert_eq!(image("/spec/template/spec/containers/0/image"), valkey.to_string());
@@ -79,7 +81,9 @@ fn a_declared_reference_in_a_text_is_bound_and_an_undeclared_one_is_refused() {
     assert!(refusal(&declared, &text.replace("busybox", "redis")).contains("does not hold `busybox`"));
 
     let plain = definition("name: small", "name: small");
-    let config_map = |value: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: helper}}\ndata:\n  key: |\n    {value}\n");
+    let config_map = |value: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: helper}}\ndata:\n  key: |\n    {value}\n")
+    };
     let container = |field: &str| STATEFUL_SET.replace("args: [--port=80]", field);
     let refusals = [
         refusal(&plain, text),
@@ -89,7 +93,12 @@ fn a_declared_reference_in_a_text_is_bound_and_an_undeclared_one_is_refused() {
         refusal(&plain, &config_map("run busybox:1.37 now")),
         refusal(&plain, &container("args: [--acme-solver=quay.io/jetstack/solver:v1]")),
         refusal(&plain, &container("env: [{name: DRIVER, value: 'nvcr.io/nvidia/driver:580'}]")),
-        refusal(&plain, &container("command: ['docker.io/library/busybox@sha256:0000000000000000000000000000000000000000000000000000000000000000']")),
+        refusal(
+            &plain,
+            &container(
+                "command: ['docker.io/library/busybox@sha256:0000000000000000000000000000000000000000000000000000000000000000']",
+            ),
+        ),
     ];
     insta::assert_snapshot!(refusals.join("\n"));
     for harmless in [
@@ -114,8 +123,14 @@ fn objects_that_cannot_be_applied_as_they_are_are_refused() {
         refusal(&plain, &object("apiVersion: v1\nkind: Namespace", "name: a")),
         refusal(&plain, &object("apiVersion: v1\nkind: ConfigMap", "generateName: a-")),
         refusal(&plain, &object("apiVersion: v1\nkind: ConfigMap", "name: a, namespace: other")),
-        refusal(&plain, &object("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole", "name: a, namespace: database")),
-        refusal(&plain, &object("apiVersion: batch/v1\nkind: Job", "name: a, annotations: {helm.sh/hook: pre-install}")),
+        refusal(
+            &plain,
+            &object("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole", "name: a, namespace: database"),
+        ),
+        refusal(
+            &plain,
+            &object("apiVersion: batch/v1\nkind: Job", "name: a, annotations: {helm.sh/hook: pre-install}"),
+        ),
         refusal(&plain, &object("apiVersion: v1\nkind: Secret\nstringData: {a: b}", "name: a")),
         refusal(&plain, &object("apiVersion: example.com/v1\nkind: Thing", "name: a")),
         refusal(&plain, &format!("{0}---\n{0}", object("apiVersion: v1\nkind: ConfigMap", "name: a"))),
@@ -127,7 +142,13 @@ fn objects_that_cannot_be_applied_as_they_are_are_refused() {
 
 #[test]
 fn objects_are_sorted_so_that_each_finds_what_it_needs() {
-    let kinds = ["apps/v1 StatefulSet", "v1 Service", "example.com/v1 Thing", "v1 ServiceAccount", "apiextensions.k8s.io/v1 CustomResourceDefinition"];
+    let kinds = [
+        "apps/v1 StatefulSet",
+        "v1 Service",
+        "example.com/v1 Thing",
+        "v1 ServiceAccount",
+        "apiextensions.k8s.io/v1 CustomResourceDefinition",
+    ];
     let spec = "spec: {group: example.com, names: {kind: Thing}, scope: Namespaced}";
     let text: Vec<_> = kinds
         .iter()
@@ -156,11 +177,17 @@ fn values_must_fit_their_schemas_and_the_rendered_objects() {
     ]
     .into_iter()
     .map(|result| result.expect_err("refused"))
-    .map(|error| error[..error.find("release.yaml").unwrap_or(0).min(7)].to_owned() + &error[error.find("release.yaml").unwrap_or(0)..])
+    .map(|error| {
+        error[..error.find("release.yaml").unwrap_or(0).min(7)].to_owned()
+            + &error[error.find("release.yaml").unwrap_or(0)..]
+    })
     .collect();
     insta::assert_snapshot!(refusals.join("\n"));
     let schema = site_schema(&definition("name: small", "name: small"));
-    assert_eq!(schema.pointer("/properties/values/properties/database.storage/default"), Some(&serde_json::json!("2Gi")));
+    assert_eq!(
+        schema.pointer("/properties/values/properties/database.storage/default"),
+        Some(&serde_json::json!("2Gi"))
+    );
 }
 
 /// A program stands in for kubectl because the fault is what matters; the real one renders in the tests crate.
@@ -176,7 +203,10 @@ fn a_folder_that_kubectl_refuses_is_named_with_what_it_said() {
     };
     write("release.yaml", DEFINITION);
     write("manifests/network/kustomization.yaml", "resources: [broken.yaml]\n");
-    let script = write("kubectl", "#!/bin/sh\necho 'error: broken.yaml: yaml: line 2: did not find expected node' >&2\nexit 1\n");
+    let script = write(
+        "kubectl",
+        "#!/bin/sh\necho 'error: broken.yaml: yaml: line 2: did not find expected node' >&2\nexit 1\n",
+    );
     assert_eq!(fs_err::metadata(&script).expect("script").permissions().mode() & 0o777, 0o755);
     let definition = crate::definition::read(folder.path()).expect("definition");
     let kubectl = find_kubectl(&script).expect("found");

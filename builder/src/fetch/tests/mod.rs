@@ -16,7 +16,8 @@ use super::*;
 use crate::lock::Pin;
 use crate::reference::Reference;
 
-const QUICK: Retry = Retry { attempts: 3, first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(4) };
+const QUICK: Retry =
+    Retry { attempts: 3, first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(4) };
 
 /// Keeps the notes.
 #[derive(Default)]
@@ -56,7 +57,8 @@ fn reference(registry: &Registry) -> Reference {
 #[tokio::test]
 async fn a_dropped_connection_is_resumed_by_range() {
     let blob = bytes(1_000_000);
-    let registry = Registry::start(|faults| faults.on_blobs([Fault::DropAfter(1_500_000), Fault::DropAfter(700_000)])).await;
+    let registry =
+        Registry::start(|faults| faults.on_blobs([Fault::DropAfter(1_500_000), Fault::DropAfter(700_000)])).await;
     registry.add_blob(&blob);
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
@@ -66,7 +68,10 @@ async fn a_dropped_connection_is_resumed_by_range() {
     let ranges = registry.ranges();
     assert_eq!(ranges.len(), 3, "{ranges:?}");
     assert_eq!(ranges[0].as_deref(), Some("bytes=0-"));
-    let second: u64 = ranges[1].as_deref().and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()).expect("range");
+    let second: u64 = ranges[1]
+        .as_deref()
+        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
+        .expect("range");
     assert!(second > 0 && second <= 1_500_000, "{second}");
     let resumes: Vec<_> = notes.all().into_iter().filter(|note| note.starts_with("resuming ")).collect();
     assert_eq!(resumes.len(), 2, "{resumes:?}");
@@ -80,7 +85,8 @@ async fn what_an_earlier_process_fetched_is_not_fetched_again() {
     registry.add_blob(&blob);
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
-    let mut partial = store.partial(Expected { digest: digest(&blob), size: 2_000_000 }).expect("opened").expect("lacking");
+    let mut partial =
+        store.partial(Expected { digest: digest(&blob), size: 2_000_000 }).expect("opened").expect("lacking");
     partial.append(&blob[..1_234_567]).expect("begun");
     drop(partial);
     fetch_blob(&client(), &reference(&registry), &descriptor(&blob), &store, &Notes::default()).await.expect("fetched");
@@ -120,7 +126,8 @@ async fn passing_errors_are_tried_again_and_lasting_ones_are_told() {
         let registry = Registry::start(|plan| plan.on_blobs(faults)).await;
         let other = bytes(11);
         registry.add_blob(&other);
-        let refused = fetch_blob(&client(), &reference(&registry), &descriptor(&other), &store, &Notes::default()).await;
+        let refused =
+            fetch_blob(&client(), &reference(&registry), &descriptor(&other), &store, &Notes::default()).await;
         assert_eq!(refused.expect_err("refused").code(), code);
     }
 }
@@ -168,6 +175,7 @@ async fn images_come_with_all_their_blobs_each_once() {
             media_type: "application/vnd.oci.image.manifest.v1+json".into(),
             size: manifest.len() as u64,
             license: None,
+            place: crate::Place::default(),
         }
     };
     let pins = [image("a", &bytes(10)), image("b", &bytes(20))];
@@ -181,5 +189,9 @@ async fn images_come_with_all_their_blobs_each_once() {
     let other = fetch(&client(), &store, "linux/arm64", &pins, &[], &Notes::default()).await;
     assert_eq!(other.expect_err("of another platform").code(), codes::ARTIFACT_INVALID);
     let moved = Pin { size: 1, ..pins[0].clone() };
-    assert!(fetch(&client(), &ContentStore::at(folder.path().join("new")), "linux/amd64", &[moved], &[], &Notes::default()).await.is_err());
+    assert!(
+        fetch(&client(), &ContentStore::at(folder.path().join("new")), "linux/amd64", &[moved], &[], &Notes::default())
+            .await
+            .is_err()
+    );
 }

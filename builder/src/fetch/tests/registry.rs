@@ -94,7 +94,9 @@ impl Registry {
     pub fn add_manifest(&self, repository: &str, tag: &str, media_type: &str, bytes: &[u8]) {
         let mut state = lock(&self.state);
         for name in [tag.to_owned(), digest(bytes).to_string()] {
-            state.manifests.insert(format!("/v2/{repository}/manifests/{name}"), (media_type.to_owned(), bytes.to_vec()));
+            state
+                .manifests
+                .insert(format!("/v2/{repository}/manifests/{name}"), (media_type.to_owned(), bytes.to_vec()));
         }
     }
 
@@ -131,7 +133,8 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
 
 fn response(path: &str, range: Option<&str>, state: &Mutex<State>) -> (String, Vec<u8>) {
     let mut state = lock(state);
-    let plain = |status: u16| (format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), Vec::new());
+    let plain =
+        |status: u16| (format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), Vec::new());
     if path == "/v2/" {
         return plain(200);
     }
