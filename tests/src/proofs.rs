@@ -75,9 +75,9 @@ SQL"#;
 }
 
 fn key(machine: &Machine) -> Result<()> {
-    let script = r#"export REDISCLI_AUTH=$(cat /run/secrets/valkey/password)
+    let script = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password)
 valkey-cli -h 127.0.0.1 set landfall-proof landed > /dev/null
-valkey-cli -h 127.0.0.1 get landfall-proof"#;
+valkey-cli -h 127.0.0.1 get landfall-proof";
     let answer = must(in_pod(machine, "valkey", "valkey-0", script)?, "the key proof")?;
     ensure!(answer.trim() == "landed", "Valkey answers {answer:?}");
     Ok(())

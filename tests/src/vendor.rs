@@ -31,14 +31,25 @@ impl Vendor {
 
     /// The same with a content store of its own.
     pub fn with_store(folder: &Path, store: &Path) -> Result<Self> {
-        let landfall = workspace::landfall()?;
         let parts = images::ensure_all()?;
         let registry = Registry::start(&parts.tree.root)?;
+        Self::with_registry(folder, store, &workspace::landfall()?, &parts.binaries, registry)
+    }
+
+    /// The same from parts that are there: `landfall`, the folder of `kubectl`, and a running registry.
+    pub fn with_registry(
+        folder: &Path,
+        store: &Path,
+        landfall: &Path,
+        binaries: &Path,
+        registry: Registry,
+    ) -> Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let vendor = Self { folder: folder.into(), landfall, binaries: parts.binaries, store: store.into(), registry };
+        let (landfall, binaries) = (landfall.to_owned(), binaries.to_owned());
+        let vendor = Self { folder: folder.into(), landfall, binaries, store: store.into(), registry };
         vendor.write_registries()?;
         if !vendor.keys().join("cosign.key").exists() {
-            vendor.run(&["key", "new", "--development", "--output", &text(&vendor.keys())])?;
+            vendor.run(&["key", "new", "--development", "--output", &text(vendor.keys())])?;
         }
         Ok(vendor)
     }
@@ -56,6 +67,11 @@ impl Vendor {
     /// Folder of the node pack's programs, `kubectl` among them.
     pub fn binaries(&self) -> &Path {
         &self.binaries
+    }
+
+    /// The content store.
+    pub fn store(&self) -> &Path {
+        &self.store
     }
 
     /// Folder with `cosign.key`, `cosign.pub` and `1.root.json`.

@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let site = Site::kept(SITE)?;
     let machine = site.machine(MachineSpec::new(MACHINE).stick(folder.join("stick")))?;
     machine.boot()?;
-    machine.wait_settled(std::time::Duration::from_secs(60))?;
+    machine.wait_settled(std::time::Duration::from_mins(1))?;
     land(&machine, &vendor)?;
     proofs::prove(&machine, &expected)?;
     let foreign = site.foreign_packets()?;
