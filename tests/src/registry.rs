@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Registry {
     address: SocketAddr,
     root: PathBuf,
+    users: Option<PathBuf>,
     program: PathBuf,
     folder: tempfile::TempDir,
     child: Option<Child>,
@@ -26,10 +27,20 @@ pub struct Registry {
 impl Registry {
     /// Serves a tree (see [`crate::images::RegistryTree`]) on a free port of 127.0.0.1.
     pub fn start(root: &Path) -> Result<Self> {
+        Self::start_for(root, None)
+    }
+
+    /// The same for the users in a file as `htpasswd -B` writes it, and for nobody else.
+    pub fn start_for_users(root: &Path, users: &Path) -> Result<Self> {
+        Self::start_for(root, Some(users.to_owned()))
+    }
+
+    fn start_for(root: &Path, users: Option<PathBuf>) -> Result<Self> {
         let program = node_pack::DISTRIBUTION.ensure(&Workshop::open()?)?.join("registry");
         let mut registry = Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             root: root.to_path_buf(),
+            users,
             program,
             folder: tempfile::tempdir().context("cannot make a folder for the registry")?,
             child: None,
@@ -84,7 +95,7 @@ impl Registry {
     fn run(&mut self) -> Result<()> {
         let path = self.folder.path().join("config.yml");
         let mut file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        file.write_all(configuration(&self.root, self.address).as_bytes())?;
+        file.write_all(configuration(&self.root, self.address, self.users.as_deref()).as_bytes())?;
         let log = File::create(self.log_path()).context("cannot create the registry's log")?;
         // setpriv, of util-linux, ties the registry to this thread's life and then becomes it.
         let child = Command::new("setpriv")
@@ -135,9 +146,9 @@ fn listening_address(log: &str) -> Option<SocketAddr> {
     rest[..end].parse().ok()
 }
 
-fn configuration(root: &Path, address: SocketAddr) -> String {
+fn configuration(root: &Path, address: SocketAddr, users: Option<&Path>) -> String {
     // JSON is YAML too, and quotes whatever a path may hold.
-    serde_json::json!({
+    let mut configuration = serde_json::json!({
         "version": 0.1,
         "log": { "level": "info" },
         "storage": {
@@ -145,8 +156,11 @@ fn configuration(root: &Path, address: SocketAddr) -> String {
             "maintenance": { "uploadpurging": { "enabled": false }, "readonly": { "enabled": true } },
         },
         "http": { "addr": address.to_string() },
-    })
-    .to_string()
+    });
+    if let Some(users) = users {
+        configuration["auth"] = serde_json::json!({ "htpasswd": { "realm": "vendor", "path": users } });
+    }
+    configuration.to_string()
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::setup;
 /// The target that ships, and for which everything is built (`.cargo/config.toml`).
 pub const TARGET: &str = "x86_64-unknown-linux-musl";
 
+/// Names a `landfall` that was built already, instead of building it.
+pub const PROGRAM_VARIABLE: &str = "LANDFALL_PROGRAM";
+
 /// What building the product needs beside Rust: a C compiler for the target, for cryptography and hashing.
 const BUILD_PACKAGES: &[&str] = &["gcc", "musl-tools"];
 
@@ -32,8 +35,13 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Builds `landfall` and returns the path of the program: static, and the same for tests, demo and bundle.
+/// Builds `landfall` and returns the path of the program: static, and the same for tests, demo and bundle. What
+/// `$LANDFALL_PROGRAM` names is taken as it is.
 pub fn landfall() -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os(PROGRAM_VARIABLE).map(PathBuf::from) {
+        ensure!(program.is_file(), "{PROGRAM_VARIABLE} names no file: {}", program.display());
+        return Ok(program);
+    }
     setup::ensure_packages(BUILD_PACKAGES)?;
     run(cargo().args(["build", "--quiet", "--workspace", "--bin", "landfall"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);

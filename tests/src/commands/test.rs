@@ -136,7 +136,7 @@ fn end_to_end(test: &str) -> Result<()> {
                 "--test-threads",
                 "1",
             ])
-            .env("LANDFALL_PROGRAM", landfall),
+            .env(workspace::PROGRAM_VARIABLE, landfall),
     )
 }
 

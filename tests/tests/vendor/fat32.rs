@@ -1,0 +1,52 @@
+//! What `--part-size fat32` means: as much as a stick formatted at a shop takes, shown with mtools.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+use landfall_bundle_spec::limits::FAT32_PART_BYTES;
+
+use super::outcome::Outcome;
+use super::sparse::sparse_bundle;
+use super::starter::starter;
+
+/// Bytes of the stick.
+const STICK_BYTES: u64 = 5 << 30;
+
+fn sparse(path: &Path, bytes: u64) -> Result<()> {
+    Ok(File::create(path)?.set_len(bytes)?)
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_stick_takes_the_largest_part_and_no_file_of_4_gib() -> Result<()> {
+    let folder = starter()?.scratch()?;
+    let path = |name: &str| folder.path().join(name);
+    let parts = sparse_bundle(folder.path())?.head.verified().layout().parts(FAT32_PART_BYTES)?;
+    assert_eq!((parts.len(), FAT32_PART_BYTES), (3, 4_294_901_760));
+    assert!(parts.iter().all(|part| part.end - part.start <= FAT32_PART_BYTES), "{parts:?}");
+
+    let stick = path("stick.img");
+    sparse(&stick, STICK_BYTES)?;
+    let sectors = (STICK_BYTES / 512).to_string();
+    Outcome::success(
+        Command::new("mformat").args(["-F", "-h", "255", "-s", "63", "-T", &sectors, "-i"]).arg(&stick).arg("::"),
+    )?;
+    sparse(&path("part"), FAT32_PART_BYTES)?;
+    sparse(&path("large"), 1 << 32)?;
+    let copy =
+        |name: &str| Outcome::of(Command::new("mcopy").arg("-i").arg(&stick).arg(path(name)).arg(format!("::{name}")));
+    let list = || Outcome::success(Command::new("mdir").arg("-i").arg(&stick).arg("::"));
+
+    // mcopy refuses before it writes, but its exit code does not say so: what lies there counts.
+    let refused = copy("large")?;
+    assert!(refused.stderr.contains("too big"), "{}", refused.stderr);
+    assert!(!list()?.text()?.contains("large"), "{}", list()?.text()?);
+    let taken = copy("part")?;
+    assert_eq!((taken.code, taken.stderr.as_str()), (0, ""));
+    let listing = list()?;
+    let line = listing.text()?.lines().find(|line| line.starts_with("part ")).unwrap_or_default().to_owned();
+    assert!(line.contains(&FAT32_PART_BYTES.to_string()), "{}", listing.text()?);
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! A bundle is what it says it is to everybody else's tools.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use landfall_tests::{images, workspace};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::outcome::Outcome;
+use super::starter::starter;
+use super::tools::{Lister, sums};
+
+/// The image that is copied out of the bundle.
+const PAUSE: &str = "registry.k8s.io/pause:3.10.2";
+
+fn joined(paths: &[PathBuf], whole: &Path) -> Result<()> {
+    let mut output = std::fs::File::create(whole)?;
+    for path in paths {
+        std::io::copy(&mut std::fs::File::open(path)?, &mut output)?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn the_parts_in_a_row_are_one_archive_to_every_lister() -> Result<()> {
+    let starter = starter()?;
+    let parts = starter.part_paths();
+    assert!(parts.len() > 2, "{parts:?}");
+    let expected = Lister::Gnu.pipe(&parts)?;
+    for lister in Lister::ALL {
+        assert_eq!(lister.pipe(&parts)?, expected, "{lister:?}");
+    }
+    let shared: Vec<_> = ["landfall.json", "signatures/", "trust/1.root.json", "blobs.json", "chunks.b3", "documents/"]
+        .into_iter()
+        .filter(|name| !expected.iter().any(|file| file.name.starts_with(name)))
+        .collect();
+    assert!(shared.is_empty(), "the listing lacks {shared:?}");
+    // Every blob of the signed list is there once, with its size, under its digest or its own name.
+    let listed: BTreeMap<_, _> = expected.iter().map(|file| (file.name.as_str(), file.size)).collect();
+    assert_eq!(listed.len(), expected.len(), "a name stands twice");
+    let inspection = starter.inspection()?;
+    let blobs = inspection["blobs"].as_array().context("no blobs")?;
+    assert!(blobs.len() > 50, "{} blobs", blobs.len());
+    for (blob, place) in blobs
+        .iter()
+        .zip(["landfall", "oci-layout", "index.json"].map(Some).into_iter().chain([None].into_iter().cycle()))
+    {
+        let digest = blob["digest"].as_str().context("no digest")?;
+        let name = place.map_or_else(|| format!("blobs/{}", digest.replace(':', "/")), str::to_owned);
+        assert_eq!(listed.get(name.as_str()).copied(), blob["size"].as_u64(), "{name}");
+    }
+    assert_eq!(expected.iter().filter(|file| file.name.starts_with("blobs/")).count(), blobs.len() - 3);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn skopeo_copies_an_image_out_by_its_reference() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    let whole = folder.path().join("whole.tar");
+    joined(&starter.part_paths(), &whole)?;
+    let inspection = starter.inspection()?;
+    let images = inspection["release"]["images"].as_array().context("no images")?;
+    let image = images.iter().find(|image| image["reference"] == PAUSE).context("no pause")?;
+    let wanted = image["manifest"]["digest"].as_str().context("no digest")?;
+
+    let copied = folder.path().join("copied");
+    let source = format!("oci-archive:{}:{PAUSE}", whole.display());
+    let target = format!("dir:{}", copied.display());
+    // Skopeo unpacks archives below TMPDIR: not all of them have a large /tmp.
+    Outcome::success(
+        Command::new("skopeo").args(["copy", "--insecure-policy", &source, &target]).env("TMPDIR", folder.path()),
+    )?;
+    let manifest = std::fs::read(copied.join("manifest.json"))?;
+    let digest = format!("sha256:{}", hex::encode(Sha256::digest(&manifest)));
+    assert_eq!(digest, wanted);
+    let lock = std::fs::read_to_string(starter.lock_file())?;
+    let (_, entry) = lock.split_once(&format!("reference: {PAUSE}\n")).context("the lock has no pause")?;
+    let entry = entry.split("- reference:").next().unwrap_or_default();
+    assert!(entry.contains(&format!("digest: {digest}\n")), "{entry}");
+    // Skopeo compared every blob with its digest; all of them are there.
+    let manifest: Value = serde_json::from_slice(&manifest)?;
+    let layers = manifest["layers"].as_array().context("no layers")?;
+    for blob in layers.iter().chain([&manifest["config"]]) {
+        let name = blob["digest"].as_str().context("no digest")?.trim_start_matches("sha256:");
+        assert_eq!(std::fs::metadata(copied.join(name))?.len(), blob["size"].as_u64().context("no size")?);
+    }
+
+    let absent = format!("oci-archive:{}:registry.k8s.io/pause:0", whole.display());
+    let refused = Outcome::of(Command::new("skopeo").args(["inspect", "--raw", &absent]).env("TMPDIR", folder.path()))?;
+    assert_ne!(refused.code, 0, "a reference that is not there was found");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn cosign_accepts_the_signature_of_the_bundle_and_no_other() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    let head = folder.path().join("head");
+    std::fs::create_dir(&head)?;
+    // A head alone is a readable prefix: tar says that it ends early, after everything was extracted.
+    let _ =
+        Command::new("tar").arg("--extract").arg("--file").arg(starter.file(".head")?).current_dir(&head).output()?;
+    let signatures: Vec<_> = head.join("signatures").read_dir()?.collect::<Result<_, _>>()?;
+    assert_eq!(signatures.len(), 1);
+    let cosign = images::ensure_cosign()?;
+    let verify = |key: &Path, document: &Path| {
+        let mut command = Command::new(&cosign);
+        command.args(["verify-blob", "--insecure-ignore-tlog=true", "--key"]).arg(key);
+        command.arg("--bundle").arg(signatures[0].path()).arg(document);
+        // Nothing is to be fetched, and nothing kept in a home.
+        command.env("HOME", folder.path()).env("TUF_ROOT", folder.path().join("tuf"));
+        Outcome::of(&mut command)
+    };
+    let key = starter.keys().join("cosign.pub");
+    let document = head.join("landfall.json");
+    let accepted = verify(&key, &document)?;
+    assert_eq!(accepted.code, 0, "{}", accepted.stderr);
+    assert!(accepted.stderr.contains("Verified OK"), "{}", accepted.stderr);
+
+    let mut changed = std::fs::read(&document)?;
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    let other = folder.path().join("changed.json");
+    std::io::Write::write_all(&mut std::fs::File::create(&other)?, &changed)?;
+    let refused = verify(&key, &other)?;
+    assert!(refused.code != 0 && !refused.stderr.contains("Verified OK"), "{}", refused.stderr);
+
+    let keys = folder.path().join("keys");
+    let mut new = starter.landfall(&["key", "new", "--output"]);
+    Outcome::success(new.arg(&keys).env("LANDFALL_KEY_PASSWORD", "another"))?;
+    let refused = verify(&keys.join("cosign.pub"), &document)?;
+    assert!(refused.code != 0 && !refused.stderr.contains("Verified OK"), "{}", refused.stderr);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn every_blob_that_tar_extracts_has_the_sums_of_the_index() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    let parts = starter.part_paths();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "cat \"$@\" | tar --extract", "sh"]).args(&parts).current_dir(folder.path());
+    Outcome::success(&mut shell)?;
+    let blobs = folder.path().join("blobs/sha256");
+    let (blake3, sha256) = (sums("b3sum", &blobs)?, sums("sha256sum", &blobs)?);
+    let inspection = starter.inspection()?;
+    let of_index = inspection["blobs"].as_array().context("no blobs")?.iter().skip(3);
+    let mut checked = 0;
+    for blob in of_index {
+        let name = blob["digest"].as_str().context("no digest")?.trim_start_matches("sha256:");
+        assert_eq!(blake3.get(name).map(String::as_str), blob["blake3"].as_str(), "{name}");
+        assert_eq!(sha256.get(name).map(String::as_str), Some(name));
+        checked += 1;
+    }
+    assert_eq!((checked, checked), (blake3.len(), sha256.len()));
+    // The three files with names of their own.
+    let root = sums("b3sum", &starter_files(folder.path())?)?;
+    for (blob, name) in
+        inspection["blobs"].as_array().into_iter().flatten().zip(["landfall", "oci-layout", "index.json"])
+    {
+        assert_eq!(root.get(name).map(String::as_str), blob["blake3"].as_str(), "{name}");
+    }
+    // The program that travels is the program that built.
+    let travelled = std::fs::read(folder.path().join("landfall"))?;
+    let built = Sha256::digest(std::fs::read(starter.landfall(&[]).get_program())?);
+    assert_eq!(Sha256::digest(travelled), built);
+    Ok(())
+}
+
+/// A folder with the placed files alone.
+fn starter_files(root: &Path) -> Result<PathBuf> {
+    let folder = root.join("placed");
+    std::fs::create_dir(&folder)?;
+    for name in ["landfall", "oci-layout", "index.json"] {
+        std::fs::hard_link(root.join(name), folder.join(name))?;
+    }
+    Ok(folder)
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn sha256sum_and_the_transfer_sheet_name_every_file() -> Result<()> {
+    let starter = starter()?;
+    let mut check = Command::new("sha256sum");
+    let checked = Outcome::success(check.args(["--check", "--strict", "SHA256SUMS"]).current_dir(starter.stick()))?;
+    let names = starter.file_names();
+    assert_eq!(checked.text()?.lines().count(), names.len());
+    for name in &names {
+        assert!(checked.text()?.contains(&format!("{name}: OK\n")), "{name}");
+    }
+    let mut on_stick = Vec::new();
+    for entry in starter.stick().read_dir()? {
+        on_stick.push(entry?.file_name().into_string().unwrap_or_default());
+    }
+    on_stick.sort();
+    let mut expected: Vec<_> = names.iter().map(ToString::to_string).chain(["SHA256SUMS".to_owned()]).collect();
+    expected.sort();
+    assert_eq!(on_stick, expected, "nothing else lies on the stick");
+
+    let mut page = Command::new("python3");
+    page.arg(workspace::root().join("tests/data/check_page.py")).arg(starter.file(".html")?);
+    let text = Outcome::success(&mut page)?;
+    let text = text.text()?;
+    assert!(text.contains(&starter.fingerprint()?), "the sheet lacks the fingerprint");
+    for file in starter.report["files"].as_array().into_iter().flatten() {
+        let name = file["name"].as_str().unwrap_or_default();
+        if name.contains(".landfall") {
+            let sum = file["sha256"].as_str().unwrap_or_default().trim_start_matches("sha256:");
+            assert!(text.contains(name) && text.contains(sum), "the sheet lacks {name} or its digest");
+        }
+    }
+    assert!(text.contains(PAUSE) && text.contains("For development only."));
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn the_reader_in_python_agrees() -> Result<()> {
+    let starter = starter()?;
+    let reader = |trust: &str| {
+        let mut command = Command::new("python3");
+        command.arg(workspace::root().join("docs/read_bundle.py")).args(["--sha256-only", "--trust", trust]);
+        Outcome::of(command.args(starter.part_paths()))
+    };
+    let accepted = reader(&starter.fingerprint()?)?;
+    assert_eq!(accepted.code, 0, "{}", accepted.stderr);
+    let inspection = starter.inspection()?;
+    for blob in inspection["blobs"].as_array().into_iter().flatten().skip(3) {
+        let name = blob["digest"].as_str().unwrap_or_default().replace(':', "/");
+        assert!(accepted.text()?.contains(&name), "the reader does not name {name}");
+    }
+    let refused = reader(&format!("sha256:{}", "0".repeat(64)))?;
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The starter release, built once in parts for all tests of this binary.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow};
+use landfall_tests::images::{self, Parts, SOURCE_DATE_EPOCH};
+use landfall_tests::registry::Registry;
+use landfall_tests::vendor::Vendor;
+use landfall_tests::{cache, workspace};
+use serde_json::Value;
+
+use super::outcome::Outcome;
+
+/// Small enough for several parts.
+pub const PART_SIZE: &str = "200MiB";
+
+/// A bundle of the starter release, and everything to build it again.
+pub struct Starter {
+    folder: PathBuf,
+    landfall: PathBuf,
+    parts: Parts,
+    /// What `landfall build --json` reported.
+    pub report: Value,
+    /// What it said on standard error, which was a pipe.
+    pub messages: String,
+}
+
+/// The starter bundle. Where it cannot be built, every test that needs it fails with the reason.
+pub fn starter() -> Result<&'static Starter> {
+    static STARTER: OnceLock<Result<Starter, String>> = OnceLock::new();
+    let built = STARTER.get_or_init(|| Starter::build().map_err(|error| format!("{error:#}")));
+    built.as_ref().map_err(|error| anyhow!("no starter bundle: {error}"))
+}
+
+impl Starter {
+    fn build() -> Result<Self> {
+        let folder = workspace::root().join("target/vendor-tests");
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+        }
+        std::fs::create_dir_all(folder.join("docker")).context("cannot create the folder of the tests")?;
+        // A copy: the program travels in the bundle, and must not change between two builds.
+        let landfall = folder.join("landfall");
+        std::fs::copy(workspace::landfall()?, &landfall).context("cannot copy landfall")?;
+        let parts = images::ensure_all()?;
+        let mut starter = Self { folder, landfall, parts, report: Value::Null, messages: String::new() };
+        let registry = Registry::start(&starter.parts.tree.root)?;
+        let vendor = starter.vendor_at(&starter.folder, &cache::cache_root()?.join("vendor-store"), registry)?;
+        vendor.lock(&release())?;
+        let arguments = vendor.build_arguments(&release(), &starter.stick(), &["--part-size", PART_SIZE, "--json"]);
+        let outcome = Outcome::success(&mut starter.command(&vendor, &arguments))?;
+        starter.report = outcome.json()?;
+        starter.messages = outcome.stderr;
+        Ok(starter)
+    }
+
+    fn vendor_at(&self, folder: &Path, store: &Path, registry: Registry) -> Result<Vendor> {
+        Vendor::with_registry(folder, store, &self.landfall, &self.parts.binaries, registry)
+    }
+
+    /// Another vendor with the same keys and lock, a folder, a store and a registry of its own. The registry lives as
+    /// long as the vendor, and no longer than the test.
+    pub fn vendor(&self, folder: &Path, registry: Registry) -> Result<Vendor> {
+        let keys = folder.join("keys");
+        std::fs::create_dir_all(&keys)?;
+        for name in ["cosign.key", "cosign.pub", "1.root.json"] {
+            std::fs::copy(self.keys().join(name), keys.join(name)).with_context(|| format!("cannot copy {name}"))?;
+        }
+        std::fs::copy(self.lock_file(), folder.join("assembled.lock")).context("cannot copy the lock")?;
+        self.vendor_at(folder, &folder.join("store"), registry)
+    }
+
+    /// A registry with the parts of the release.
+    pub fn registry(&self) -> Result<Registry> {
+        Registry::start(&self.parts.tree.root)
+    }
+
+    /// A `landfall` of this vendor whose builds can be repeated, far from the credentials of whoever runs the tests.
+    pub fn command(&self, vendor: &Vendor, arguments: &[String]) -> Command {
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let mut command = vendor.command(&arguments);
+        self.isolate(&mut command);
+        command
+    }
+
+    /// A `landfall` for commands that need no vendor.
+    pub fn landfall(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.landfall);
+        command.args(arguments);
+        self.isolate(&mut command);
+        command
+    }
+
+    fn isolate(&self, command: &mut Command) {
+        command
+            .env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH.to_string())
+            .env("DOCKER_CONFIG", self.folder.join("docker"))
+            .env_remove("LANDFALL_LOG");
+    }
+
+    /// A build from the store that is warm already, without a registry.
+    pub fn rebuild(&self, output: &str, more: &[&str]) -> Result<Command> {
+        let store = cache::cache_root()?.join("vendor-store");
+        let kubectl = self.parts.binaries.join("kubectl");
+        let options = [
+            ("--lock", self.lock_file()),
+            ("--key", self.keys().join("cosign.key")),
+            ("--roots", self.keys()),
+            ("--store", store),
+            ("--kubectl", kubectl),
+        ];
+        let mut command = self.landfall(&["build"]);
+        command.arg(release()).args(["--output", output]);
+        for (option, value) in options {
+            command.arg(option).arg(value);
+        }
+        command.args(more).env("LANDFALL_KEY_PASSWORD", landfall_tests::vendor::KEY_PASSWORD);
+        Ok(command)
+    }
+
+    /// The folder with the parts, the head, `SHA256SUMS` and the transfer sheet.
+    pub fn stick(&self) -> PathBuf {
+        self.folder.join("stick")
+    }
+
+    /// Folder of the keys.
+    pub fn keys(&self) -> PathBuf {
+        self.folder.join("keys")
+    }
+
+    /// The resolved lock.
+    pub fn lock_file(&self) -> PathBuf {
+        self.folder.join("assembled.lock")
+    }
+
+    /// An empty folder for one test, on the same disk, removed when dropped.
+    pub fn scratch(&self) -> Result<tempfile::TempDir> {
+        tempfile::tempdir_in(&self.folder).context("cannot make a folder for a test")
+    }
+
+    /// Names of the files that the build reported.
+    pub fn file_names(&self) -> Vec<&str> {
+        let files = self.report["files"].as_array().into_iter().flatten();
+        files.filter_map(|file| file["name"].as_str()).collect()
+    }
+
+    /// The parts, in order.
+    pub fn part_paths(&self) -> Vec<PathBuf> {
+        let parts = self.file_names().into_iter().filter(|name| name.contains(".landfall"));
+        parts.map(|name| self.stick().join(name)).collect()
+    }
+
+    /// The one reported file whose name ends so.
+    pub fn file(&self, extension: &str) -> Result<PathBuf> {
+        let name = self.file_names().into_iter().find(|name| name.ends_with(extension));
+        Ok(self.stick().join(name.with_context(|| format!("no file of the bundle ends with {extension}"))?))
+    }
+
+    /// Bytes of the whole stream.
+    pub fn total_bytes(&self) -> Result<u64> {
+        self.report["total_bytes"].as_u64().context("the report has no total")
+    }
+
+    /// The fingerprint of root document 1, computed from the file.
+    pub fn fingerprint(&self) -> Result<String> {
+        let root = std::fs::read(self.keys().join("1.root.json")).context("there is no root document")?;
+        Ok(format!("sha256:{}", hex::encode(<sha2::Sha256 as sha2::Digest>::digest(root))))
+    }
+
+    /// What `landfall inspect --json` says of the bundle.
+    pub fn inspection(&self) -> Result<Value> {
+        Outcome::success(self.landfall(&["inspect", "--json"]).arg(self.stick()))?.json()
+    }
+}
+
+/// The definition of the starter release.
+pub fn release() -> PathBuf {
+    workspace::root().join("releases/starter")
+}

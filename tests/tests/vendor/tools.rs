@@ -1,0 +1,121 @@
+//! Other people's tools over a bundle, and what they say brought into one form.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use landfall_tests::workspace;
+
+/// A file of an archive, as every lister shows it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Type and permissions, as `-rw-r--r--`.
+    pub mode: String,
+    /// Numeric owner and group.
+    pub owner: (u64, u64),
+    /// Bytes.
+    pub size: u64,
+    /// Name.
+    pub name: String,
+}
+
+/// Programs that list archives, each by somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lister {
+    /// GNU tar.
+    Gnu,
+    /// libarchive's.
+    Bsd,
+    /// `tarfile` of Python's standard library.
+    Python,
+    /// `archive/tar` of Go's.
+    Go,
+}
+
+impl Lister {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Gnu, Self::Bsd, Self::Python, Self::Go];
+
+    /// Lists a file, in which the lister may seek.
+    pub fn file(self, path: &Path) -> Result<Vec<Listed>> {
+        let output = self.command(path).output().with_context(|| format!("cannot start {self:?}"))?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success() && said.is_empty(), "{self:?} ended with {}:\n{said}", output.status);
+        self.parse(&String::from_utf8(output.stdout).context("a listing is not UTF-8")?)
+    }
+
+    /// Lists what `cat` makes of some files, in a pipe.
+    pub fn pipe(self, paths: &[PathBuf]) -> Result<Vec<Listed>> {
+        let mut lister = self.command(Path::new("-"));
+        let mut lister = lister.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut input = lister.stdin.take().context("no pipe")?;
+        let output = std::thread::scope(|scope| {
+            let cat = scope.spawn(move || -> io::Result<()> {
+                for path in paths {
+                    match io::copy(&mut File::open(path)?, &mut input) {
+                        // GNU tar hangs up after the end of the archive where it reads in larger records.
+                        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+                        _ => {}
+                    }
+                }
+                Ok(())
+            });
+            let output = lister.wait_with_output();
+            cat.join().map_err(|_| io::Error::other("cat panicked"))??;
+            output
+        })?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success() && said.is_empty(), "{self:?} ended with {}:\n{said}", output.status);
+        self.parse(&String::from_utf8(output.stdout).context("a listing is not UTF-8")?)
+    }
+
+    fn command(self, path: &Path) -> Command {
+        let data = workspace::root().join("tests/data");
+        let (program, arguments): (&str, &[&str]) = match self {
+            Self::Gnu => ("tar", &["--list", "--verbose", "--numeric-owner", "--file"]),
+            Self::Bsd => ("bsdtar", &["--list", "--verbose", "--numeric-owner", "--file"]),
+            Self::Python => ("python3", &["list_tar.py"]),
+            Self::Go => ("go", &["run", "list_tar.go"]),
+        };
+        let mut command = Command::new(program);
+        command.args(arguments).arg(path).current_dir(data).env("TZ", "UTC").env("LC_ALL", "C.UTF-8");
+        command
+    }
+
+    fn parse(self, text: &str) -> Result<Vec<Listed>> {
+        text.lines().map(|line| self.parse_line(line).with_context(|| format!("{self:?} lists {line:?}"))).collect()
+    }
+
+    fn parse_line(self, line: &str) -> Result<Listed> {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (mode, user, group, size, name) = match (self, &fields[..]) {
+            (Self::Bsd, [mode, _links, user, group, size, _month, _day, _year, name]) => {
+                (mode, *user, *group, size, name)
+            }
+            (Self::Gnu, [mode, owner, size, _date, _time, name]) => {
+                let (user, group) = owner.split_once('/').context("no owner")?;
+                (mode, user, group, size, name)
+            }
+            (Self::Python | Self::Go, [mode, user, group, size, name]) => (mode, *user, *group, size, name),
+            _ => bail!("not a line of a listing"),
+        };
+        let owner = (user.parse()?, group.parse()?);
+        Ok(Listed { mode: (*mode).to_owned(), owner, size: size.parse()?, name: (*name).to_owned() })
+    }
+}
+
+/// What `b3sum` or `sha256sum` says of the regular files of a folder, by name.
+pub fn sums(program: &str, folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut names = Vec::new();
+    for entry in folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))? {
+        names.push(entry?.file_name());
+    }
+    let output = Command::new(program).args(&names).current_dir(folder).output()?;
+    ensure!(output.status.success(), "{program} ended with {}", output.status);
+    let text = String::from_utf8(output.stdout)?;
+    let pair = |line: &str| line.split_once("  ").map(|(sum, name)| (name.to_owned(), sum.to_owned()));
+    text.lines().map(|line| pair(line).with_context(|| format!("{program} says {line:?}"))).collect()
+}
