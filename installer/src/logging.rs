@@ -32,9 +32,9 @@ static KEPT: Mutex<Kept> = Mutex::new(Kept::Nowhere);
 /// Starts logging to standard error: `-v` shows what the builder and the engine do, `-vv` everything of ours.
 pub(crate) fn start(verbosity: u8) {
     let default = match verbosity {
-        // A failed step is reported once, by the command.
-        0 => "warn,landfall_lifecycle::engine=off",
-        1 => "info",
+        // A failed step is reported once, by the command; requests that are repeated are not news.
+        0 => "warn,landfall_lifecycle::engine=off,kube_client=off",
+        1 => "info,kube_client=off",
         _ => "info,landfall=debug,landfall_builder=debug,landfall_lifecycle=debug,landfall_media=debug",
     };
     let filter = EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));

@@ -88,14 +88,9 @@ pub(crate) fn summary(installed: &Installed) -> String {
     let _infallible = writeln!(text, "\nkubeconfig     {}", installed.kubeconfig.display());
     for service in &installed.services {
         let ports: Vec<String> = service.ports.iter().map(u64::to_string).collect();
-        let _infallible = writeln!(
-            text,
-            "{:<14} {} ({}), port {}",
-            service.component,
-            service.name,
-            service.address,
-            ports.join(", ")
-        );
+        let address = service.address.as_deref().map(|address| format!(" ({address})")).unwrap_or_default();
+        let (component, name, ports) = (&service.component, &service.name, ports.join(", "));
+        let _infallible = writeln!(text, "{component:<14} {name}{address}, port {ports}");
     }
     if !installed.secrets.is_empty() {
         let _infallible = writeln!(text, "\ngenerated secrets, readable by root:");

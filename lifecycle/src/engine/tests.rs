@@ -119,7 +119,7 @@ fn keep_data_is_recorded_and_can_be_given_up_later() {
     world.uninstall(true).unwrap_err();
     assert_eq!(world.phase(), Phase::Undoing { keep_data: true });
     world.uninstall(false).unwrap();
-    assert_eq!(world.phase(), Phase::Undone);
+    assert_eq!(world.phase(), Phase::Undone { keep_data: false });
 }
 
 /// A disk that fails to sync once and claims success ever after: the journal must not be used again, and no step may

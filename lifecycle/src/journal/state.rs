@@ -23,7 +23,10 @@ pub enum Phase {
         keep_data: bool,
     },
     /// Every step that started is undone.
-    Undone,
+    Undone {
+        /// Whether volumes and generated secrets stay.
+        keep_data: bool,
+    },
 }
 
 /// Where a step stands.
@@ -110,7 +113,7 @@ impl State {
 
     /// Whether nothing is left to do.
     pub fn is_closed(&self) -> bool {
-        matches!(self.phase, Phase::Committed | Phase::Undone)
+        matches!(self.phase, Phase::Committed | Phase::Undone { .. })
     }
 
     fn index_of(&self, step: &StepId) -> Option<usize> {
@@ -138,7 +141,7 @@ pub fn transition(state: &State, event: &Event) -> Result<State, Illegal> {
     let turn = match state.phase {
         Phase::Forward => state.next_forward(),
         Phase::Undoing { .. } => state.next_undo(),
-        Phase::Empty | Phase::Committed | Phase::Undone => return Err(refused(state)),
+        Phase::Empty | Phase::Committed | Phase::Undone { .. } => return Err(refused(state)),
     };
     if turn != Some(index) {
         return Err(illegal("it is another step's turn".to_owned()));
@@ -162,7 +165,7 @@ fn operation_transition(state: &State, event: &Event) -> Option<State> {
         (Phase::Forward | Phase::Committed | Phase::Undoing { .. }, Event::UndoRequested { keep_data }) => {
             Phase::Undoing { keep_data: *keep_data }
         }
-        (Phase::Undoing { .. }, Event::Undone) if state.next_undo().is_none() => Phase::Undone,
+        (Phase::Undoing { keep_data }, Event::Undone) if state.next_undo().is_none() => Phase::Undone { keep_data },
         _ => return None,
     };
     Some(State { phase, ..state.clone() })

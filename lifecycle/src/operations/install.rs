@@ -123,7 +123,7 @@ impl Operations {
         Err(match state.phase {
             Phase::Committed => OperationError::AlreadyInstalled { release },
             Phase::Empty | Phase::Forward => OperationError::InstallOpen { release },
-            Phase::Undoing { .. } | Phase::Undone => OperationError::UninstallOpen { release },
+            Phase::Undoing { .. } | Phase::Undone { .. } => OperationError::UninstallOpen { release },
         })
     }
 }

@@ -22,7 +22,11 @@ impl Operations {
     }
 
     /// Removes all that no step took back, the journals last. A rerun completes what a power cut left.
-    pub(super) fn clear(&self, lock: SiteLock) -> Result<()> {
+    pub(super) fn clear(&self, lock: SiteLock, keep_data: bool) -> Result<()> {
+        if !keep_data {
+            // The volumes of pods that are gone.
+            durable::remove_tree(&self.paths.storage())?;
+        }
         Marks::remove(&self.paths)?;
         durable::remove_tree(&engine_file::folder(&self.paths))?;
         durable::remove_tree(&self.paths.releases())?;

@@ -33,8 +33,9 @@ impl Operations {
         };
         let state = self.journals().read(&file)?.state;
         match state.phase {
-            Phase::Undoing { keep_data } => Ok(Resumed::Uninstall(self.uninstall(keep_data)?)),
-            Phase::Undone => Ok(Resumed::Uninstall(self.uninstall(false)?)),
+            Phase::Undoing { keep_data } | Phase::Undone { keep_data } => {
+                Ok(Resumed::Uninstall(self.uninstall(keep_data)?))
+            }
             Phase::Committed => {
                 let release = state.pins.map(|pins| format!("{} {}", pins.release, pins.version)).unwrap_or_default();
                 Ok(Resumed::Nothing { release })

@@ -154,8 +154,8 @@ pub struct ServiceStatus {
     pub component: String,
     /// Name within the cluster.
     pub name: String,
-    /// Address within the cluster.
-    pub address: String,
+    /// Address within the cluster; none where the name leads to the pods themselves.
+    pub address: Option<String>,
     /// Ports.
     pub ports: Vec<u64>,
 }
@@ -238,7 +238,7 @@ impl Operations {
         Ok(report)
     }
 
-    /// Services of components that have an address.
+    /// Services of components.
     pub(super) fn services(&self) -> Result<Vec<ServiceStatus>, ClusterError> {
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?.with_patience(CLUSTER_PATIENCE);
         let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
@@ -308,8 +308,8 @@ fn site_state(state: &State, is_running: bool) -> SiteState {
         (Phase::Committed, _) => SiteState::Installed,
         (Phase::Empty | Phase::Forward, true) => SiteState::Installing,
         (Phase::Empty | Phase::Forward, false) => SiteState::InstallInterrupted,
-        (Phase::Undoing { .. } | Phase::Undone, true) => SiteState::Uninstalling,
-        (Phase::Undoing { .. } | Phase::Undone, false) => SiteState::UninstallInterrupted,
+        (Phase::Undoing { .. } | Phase::Undone { .. }, true) => SiteState::Uninstalling,
+        (Phase::Undoing { .. } | Phase::Undone { .. }, false) => SiteState::UninstallInterrupted,
     }
 }
 
@@ -331,7 +331,7 @@ fn step_report(replay: &Replay) -> Option<StepReport> {
     let index = match state.phase {
         Phase::Forward => state.next_forward(),
         Phase::Undoing { .. } => state.next_undo(),
-        Phase::Empty | Phase::Committed | Phase::Undone => None,
+        Phase::Empty | Phase::Committed | Phase::Undone { .. } => None,
     }?;
     let plan: Option<Plan<Value>> = serde_json::from_str(&state.pins.as_ref()?.plan).ok();
     let planned = plan.as_ref().and_then(|plan| plan.steps.get(index));
@@ -366,15 +366,15 @@ fn node_status(node: &Value) -> NodeStatus {
     }
 }
 
-/// A service that has an address of its own.
+/// A service that has ports.
 fn service_status(service: &Value) -> Option<ServiceStatus> {
     let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let address = text("/spec/clusterIP");
+    let address = Some(text("/spec/clusterIP")).filter(|address| !address.is_empty() && *address != "None");
     let ports = service.pointer("/spec/ports").and_then(Value::as_array)?;
-    (!address.is_empty() && address != "None").then(|| ServiceStatus {
+    Some(ServiceStatus {
         component: service["metadata"]["labels"][COMPONENT_LABEL].as_str().unwrap_or_default().to_owned(),
         name: format!("{}.{}.svc", text("/metadata/name"), text("/metadata/namespace")),
-        address: address.to_owned(),
+        address: address.map(ToOwned::to_owned),
         ports: ports.iter().filter_map(|port| port["port"].as_u64()).collect(),
     })
 }

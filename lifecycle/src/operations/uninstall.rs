@@ -23,20 +23,21 @@ impl Operations {
             self.check_not_missing()?;
             // A cut before the first record of an install, or after the last removal of an uninstall.
             if self.paths.data().exists() {
-                self.clear(self.journals().lock("uninstall")?)?;
+                // Data that is there now was kept by an uninstall that ended.
+                self.clear(self.journals().lock("uninstall")?, true)?;
             }
             return Ok(Uninstalled { release: None, kept: self.kept() });
         };
         let replay = self.journals().read(&file)?;
         let release = replay.state.pins.as_ref().map(|pins| format!("{} {}", pins.release, pins.version));
-        let lock = if replay.state.phase == Phase::Undone {
-            self.journals().lock("uninstall")?
+        let (lock, keep_data) = if let Phase::Undone { keep_data } = replay.state.phase {
+            (self.journals().lock("uninstall")?, keep_data)
         } else {
             let mut running = self.take_over("uninstall", &file, None)?;
             running.back(keep_data)?;
-            running.lock
+            (running.lock, keep_data)
         };
-        self.clear(lock)?;
+        self.clear(lock, keep_data)?;
         Ok(Uninstalled { release, kept: self.kept() })
     }
 

@@ -98,7 +98,7 @@ fn undo_after_a_cut_at_every_edge_returns_to_birth() {
             }
             world.disk.boot(fate);
             world.uninstall(false).unwrap();
-            assert_eq!((world.disk.contents(), world.phase()), (birth(), Phase::Undone));
+            assert_eq!((world.disk.contents(), world.phase()), (birth(), Phase::Undone { keep_data: false }));
         }
     }
 }
@@ -116,7 +116,7 @@ fn undo_cut_at_every_edge_goes_on_to_birth() {
             }
             world.disk.boot(fate);
             world.uninstall(false).unwrap();
-            assert_eq!((world.disk.contents(), world.phase()), (birth(), Phase::Undone));
+            assert_eq!((world.disk.contents(), world.phase()), (birth(), Phase::Undone { keep_data: false }));
         }
     }
 }
@@ -172,6 +172,6 @@ proptest! {
             world.disk.boot(fate);
         }
         world.uninstall(false).unwrap();
-        prop_assert_eq!((world.disk.contents(), world.phase()), (birth, Phase::Undone));
+        prop_assert_eq!((world.disk.contents(), world.phase()), (birth, Phase::Undone { keep_data: false }));
     }
 }

@@ -118,7 +118,7 @@ impl World {
     /// Takes everything back, as `uninstall` does.
     pub(super) fn uninstall(&mut self, keep_data: bool) -> Result<(), EngineError> {
         self.run(|engine, world| match engine.journal.state().phase {
-            Phase::Undone => Ok(()),
+            Phase::Undone { .. } => Ok(()),
             _ => engine.undo(world, keep_data),
         })
     }

@@ -73,6 +73,8 @@ fn shape(state: &State) -> String {
     let phase = match state.phase {
         Phase::Undoing { keep_data: true } => "Undoing and keeping".to_owned(),
         Phase::Undoing { keep_data: false } => "Undoing".to_owned(),
+        Phase::Undone { keep_data: true } => "Undone and kept".to_owned(),
+        Phase::Undone { keep_data: false } => "Undone".to_owned(),
         phase => format!("{phase:?}"),
     };
     format!("{phase} [{}]", steps.join(" "))
@@ -129,7 +131,7 @@ fn rules_that_no_transition_breaks() {
         }
         match state.phase {
             Phase::Committed => assert!(statuses.iter().all(|status| *status == StepStatus::Done)),
-            Phase::Undone => assert!(!statuses.iter().any(|status| status.is_there())),
+            Phase::Undone { .. } => assert!(!statuses.iter().any(|status| status.is_there())),
             _ => {}
         }
         for event in every_event() {
