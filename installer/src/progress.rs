@@ -68,15 +68,18 @@ fn draw_bar(name: &str, total_bytes: Option<u64>) -> ProgressBar {
 }
 
 impl Phase {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_truncation,
+        reason = "a rate for a person"
+    )]
+    fn rate(&self) -> u64 {
+        (self.done_bytes as f64 / self.started.elapsed().as_secs_f64().max(0.001)) as u64
+    }
+
     fn line(&self) -> String {
-        let elapsed = self.started.elapsed().as_secs_f64().max(0.001);
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_sign_loss,
-            clippy::cast_possible_truncation,
-            reason = "a rate for a person"
-        )]
-        let rate = (self.done_bytes as f64 / elapsed) as u64;
+        let rate = self.rate();
         let done = HumanBytes(self.done_bytes);
         match self.total_bytes {
             Some(total) => {
@@ -101,11 +104,12 @@ impl Phase {
     }
 
     fn end(self) -> Option<String> {
-        let line = self.line();
+        let (elapsed, done) = (self.started.elapsed(), HumanBytes(self.done_bytes));
+        let line = format!("{}: {done} in {}, {}/s", self.name, HumanDuration(elapsed), HumanBytes(self.rate()));
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
-        (self.done_bytes > 0).then(|| format!("{line}, done in {}", HumanDuration(self.started.elapsed())))
+        (self.done_bytes > 0).then_some(line)
     }
 }
 
