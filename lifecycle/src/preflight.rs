@@ -139,7 +139,8 @@ fn capacity(facts: &Facts, release: &ReleaseDocument, sizes: Sizes) -> Vec<Block
     if facts.memory_bytes < wanted.memory_bytes / 100 * (100 - MEMORY_TOLERANCE_PERCENT) {
         blockers.push(Blocker::new(codes::TOO_LITTLE_MEMORY, size(facts.memory_bytes), size(wanted.memory_bytes)));
     }
-    let data_bytes = staged_bytes(release) + sizes.unpacked_bytes + UNPACKING_BYTES + EVICTION_BYTES + wanted.data_bytes;
+    let data_bytes =
+        staged_bytes(release) + sizes.unpacked_bytes + UNPACKING_BYTES + EVICTION_BYTES + wanted.data_bytes;
     for filesystem in &facts.filesystems {
         let holds_data = filesystem.paths.iter().any(|path| path == DATA);
         let holds_more = filesystem.paths.iter().any(|path| path != DATA);

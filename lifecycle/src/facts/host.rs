@@ -137,8 +137,7 @@ fn is_built_in(paths: &SitePaths, name: &str) -> bool {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let listed = paths.host("/lib/modules").join(release);
     // Without any modules on disk nothing can be loaded: what the kernel can do is what it has.
-    !listed.is_dir()
-        || read(&listed.join("modules.builtin")).lines().any(|line| line.ends_with(&format!("/{name}.ko")))
+    !listed.is_dir() || read(&listed.join("modules.builtin")).lines().any(|line| line.ends_with(&format!("/{name}.ko")))
 }
 
 /// Whether all these modules are among those that came with the kernel.
@@ -187,10 +186,8 @@ mod tests {
 
     #[test]
     fn tells_cgroup_versions_and_drivers_apart() {
-        let (_folder, paths) = host(&[
-            ("/sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n"),
-            ("/run/systemd/system/x", ""),
-        ]);
+        let (_folder, paths) =
+            host(&[("/sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n"), ("/run/systemd/system/x", "")]);
         let expected = ["cpu", "memory", "pids"].map(str::to_owned).to_vec();
         assert_eq!(cgroups(&paths), Cgroups { version: 2, driver: CgroupDriver::Systemd, controllers: expected });
 
@@ -206,8 +203,10 @@ mod tests {
             ("/proc/self/status", "Name:\tx\nCapEff:\t000001fffeffffff\n"),
             ("/proc/meminfo", "MemTotal:       16000000 kB\nSwapTotal:  0 kB\n"),
             ("/proc/filesystems", "nodev\toverlay\n"),
-            (&format!("/lib/modules/{}/modules.builtin", rustix::system::uname().release().to_string_lossy()),
-             "kernel/net/netfilter/nf_conntrack.ko\n"),
+            (
+                &format!("/lib/modules/{}/modules.builtin", rustix::system::uname().release().to_string_lossy()),
+                "kernel/net/netfilter/nf_conntrack.ko\n",
+            ),
             ("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),
         ]);
         assert!(!lowers_oom_score(&paths));

@@ -16,8 +16,7 @@ const SIGNS: [&str; 8] = [
 ];
 
 /// Programs beside which ours cannot run.
-const PROGRAMS: [&str; 8] =
-    ["kubelet", "kube-apiserver", "etcd", "k3s", "k0s", "containerd", "dockerd", "crio"];
+const PROGRAMS: [&str; 8] = ["kubelet", "kube-apiserver", "etcd", "k3s", "k0s", "containerd", "dockerd", "crio"];
 
 pub(super) fn leftovers(paths: &SitePaths) -> Vec<String> {
     // A site of ours has all of them; whether this is one is told by its identity.
@@ -55,7 +54,9 @@ mod tests {
     fn files_and_programs_of_another_kubernetes_are_seen() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
-        for (path, text) in [("/etc/kubernetes/admin.conf", ""), ("/proc/17/comm", "k3s\n"), ("/proc/18/comm", "bash\n")] {
+        for (path, text) in
+            [("/etc/kubernetes/admin.conf", ""), ("/proc/17/comm", "k3s\n"), ("/proc/18/comm", "bash\n")]
+        {
             fs_err::create_dir_all(paths.host(path).parent().unwrap()).unwrap();
             landfall_media::durable::write_file(&paths.host(path), text.as_bytes(), 0o644).unwrap();
         }

@@ -12,7 +12,9 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 pub use nft::{Table, delete_table, tables};
-pub use route::{Interface, InterfaceAddress, Route, add_route, addresses, delete_interface, delete_route, interfaces, routes};
+pub use route::{
+    Interface, InterfaceAddress, Route, add_route, addresses, delete_interface, delete_route, interfaces, routes,
+};
 
 /// Flags of a request: it is one, and wants an acknowledgement.
 const REQUEST: u16 = 0x1;
@@ -71,8 +73,7 @@ struct Conversation {
 
 impl Conversation {
     fn open(protocol: Option<Protocol>) -> io::Result<Self> {
-        let socket =
-            rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+        let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, 0))?;
         Ok(Self { socket })
     }

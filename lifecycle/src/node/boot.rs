@@ -16,9 +16,7 @@ pub(crate) fn check_identity(paths: &SitePaths) -> Result<(), StepError> {
     let (settings, data) = (paths.settings_uuid(), paths.data_uuid());
     match (files::read(&settings)?, files::read(&data)?) {
         (Some(one), Some(other)) if one == other => Ok(()),
-        (Some(_), Some(_)) => {
-            refused(format!("{} and {} name different sites", settings.display(), data.display()))
-        }
+        (Some(_), Some(_)) => refused(format!("{} and {} name different sites", settings.display(), data.display())),
         (None, _) => refused(format!("{} is missing", settings.display())),
         (_, None) => refused(format!("{} is missing: its disk is not mounted", data.display())),
     }
@@ -33,7 +31,9 @@ pub(crate) fn bind(paths: &SitePaths) -> Result<(), StepError> {
         if !is_mounted(&to)? {
             let failed = |errno: rustix::io::Errno| files::failed("mount the data folder's part at", &to, errno.into());
             mount_bind(&from, &to).map_err(failed)?;
-            // Volumes that the kubelet mounts must show in pods, and those of pods here.
+            // Volumes that the kubelet mounts must show in pods, and those of pods here, but not a second time where
+            // the folder was bound from: first alone, then shared anew.
+            mount_change(&to, MountPropagationFlags::PRIVATE).map_err(failed)?;
             mount_change(&to, MountPropagationFlags::SHARED).map_err(failed)?;
         }
     }

@@ -40,7 +40,8 @@ pub(crate) fn keep(paths: &SitePaths) -> Result<bool, StepError> {
 /// empties, since no pod's network outlives a boot: addresses that a power cut left taken would be lost otherwise.
 fn configuration(subnet: &str, leases: &str) -> Option<Value> {
     let field = |name: &str| subnet.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-    let networks: Vec<IpRange> = field("FLANNEL_NETWORK")?.split(',').map(|range| range.parse().ok()).collect::<Option<_>>()?;
+    let networks: Vec<IpRange> =
+        field("FLANNEL_NETWORK")?.split(',').map(|range| range.parse().ok()).collect::<Option<_>>()?;
     let mtu: u32 = field("FLANNEL_MTU")?.parse().ok()?;
     // The subnet's first host address, which is the bridge's, with the prefix.
     let (gateway, prefix) = field("FLANNEL_SUBNET")?.split_once('/')?;
@@ -89,7 +90,8 @@ fn range_of(address: IpAddr, prefix: u8) -> Option<IpRange> {
 mod tests {
     use super::*;
 
-    const SUBNET: &str = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n";
+    const SUBNET: &str =
+        "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n";
 
     #[test]
     fn follows_flannel_and_waits_for_a_whole_file() {

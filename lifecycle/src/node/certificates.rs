@@ -122,7 +122,8 @@ fn client_certificate(kubeconfig: &str) -> Option<String> {
 
 fn validity(pem: &str, path: &Path) -> Result<Validity, StepError> {
     const END: &str = "-----END CERTIFICATE-----";
-    let failed = || StepError::new(codes::NODE_CERTIFICATE, format!("cannot read the certificate in {}", path.display()));
+    let failed =
+        || StepError::new(codes::NODE_CERTIFICATE, format!("cannot read the certificate in {}", path.display()));
     // Keys and further certificates may stand in the same file.
     let begin = pem.find("-----BEGIN CERTIFICATE-----").ok_or_else(failed)?;
     let end = pem[begin..].find(END).ok_or_else(failed)? + begin + END.len();

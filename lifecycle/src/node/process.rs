@@ -29,7 +29,9 @@ impl ProcessId {
 
     /// Sends a signal if it still runs.
     pub(crate) fn signal(self, signal: Signal) {
-        if self.is_alive() && let Some(pid) = Pid::from_raw(self.pid) {
+        if self.is_alive()
+            && let Some(pid) = Pid::from_raw(self.pid)
+        {
             // It may end in between, which is what the signal is for.
             let _ = rustix::process::kill_process(pid, signal);
         }
@@ -74,7 +76,10 @@ mod tests {
 
     #[test]
     fn a_process_is_known_by_pid_and_start() {
-        let mut child = std::process::Command::new("/bin/sh").args(["-c", "trap '' TERM; while :; do sleep 0.1; done"]).spawn().unwrap();
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "trap '' TERM; while :; do sleep 0.1; done"])
+            .spawn()
+            .unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let process = ProcessId::of(pid).unwrap();
         assert!(process.is_alive());

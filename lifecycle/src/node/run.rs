@@ -92,8 +92,7 @@ fn is_kubelet_configured(paths: &SitePaths) -> bool {
 
 /// Whether the node's address is up: etcd binds to it, and would be restarted with growing pauses otherwise.
 fn has_address(settings: &AgentSettings) -> bool {
-    netlink::addresses()
-        .is_ok_and(|addresses| addresses.iter().any(|address| address.address == settings.node.address))
+    netlink::addresses().is_ok_and(|addresses| addresses.iter().any(|address| address.address == settings.node.address))
 }
 
 fn answers(programs: &Programs) -> bool {

@@ -17,7 +17,7 @@ use crate::step::StepError;
 use crate::steps::files;
 
 /// Places where Kubernetes, containerd, flannel and CNI leave something, whatever their configuration says.
-const TRACES: [&str; 17] = [
+const TRACES: [&str; 19] = [
     "/run/containerd",
     "/run/flannel",
     "/run/runc",
@@ -31,6 +31,9 @@ const TRACES: [&str; 17] = [
     "/var/log/pods",
     "/var/log/containers",
     "/etc/cni",
+    "/etc/kubernetes",
+    // kube-proxy mounts it, and containerd makes what it mounts.
+    "/lib/modules",
     "/opt/cni",
     "/opt/containerd",
     "/usr/libexec/kubernetes",
@@ -55,8 +58,11 @@ pub struct Before {
 
 /// Looks at what is there before anything runs.
 pub fn before(paths: &SitePaths) -> Result<Before, StepError> {
-    let traces =
-        TRACES.iter().filter(|path| paths.host(path).symlink_metadata().is_ok()).map(|path| (*path).to_owned()).collect();
+    let traces = TRACES
+        .iter()
+        .filter(|path| paths.host(path).symlink_metadata().is_ok())
+        .map(|path| (*path).to_owned())
+        .collect();
     let mut network: Vec<String> =
         netlink::interfaces().map_err(|error| network_failed("read", error))?.into_iter().map(|one| one.name).collect();
     network.extend(netlink::tables().map_err(|error| network_failed("read", error))?.into_iter().map(|one| one.name));
@@ -175,7 +181,8 @@ fn remove_group(group: &Path) -> Result<(), StepError> {
     }
     match fs_err::remove_dir(group) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(StepError::new(codes::NODE_CLEANUP, format!("the control group {} is in use", group.display())).because(error))
+            Err(StepError::new(codes::NODE_CLEANUP, format!("the control group {} is in use", group.display()))
+                .because(error))
         }
         _ => Ok(()),
     }

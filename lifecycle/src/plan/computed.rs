@@ -28,11 +28,7 @@ pub fn computed_values(facts: &Facts, networks: &Networks) -> Settings {
 }
 
 fn corefile(forwards: bool) -> String {
-    let forward = if forwards {
-        "    forward . /etc/resolv.conf {\n        max_concurrent 1000\n    }\n"
-    } else {
-        ""
-    };
+    let forward = if forwards { "    forward . /etc/resolv.conf {\n        max_concurrent 1000\n    }\n" } else { "" };
     format!(
         ".:53 {{
     errors

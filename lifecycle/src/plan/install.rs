@@ -86,7 +86,9 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
     steps.extend(planner.control_plane()?);
     steps.extend(planner.content());
     let values = settings(inputs.release, inputs.configuration, &computed_values(inputs.facts, &planner.networks))
-        .map_err(|error| StepError::new(codes::SITE_VALUE, "the site's values do not fit the release").because(error))?;
+        .map_err(|error| {
+            StepError::new(codes::SITE_VALUE, "the site's values do not fit the release").because(error)
+        })?;
     steps.extend(component_steps(&ComponentInputs {
         release: inputs.release,
         documents: inputs.documents,
@@ -119,7 +121,9 @@ impl<'a> NodeParts<'a> {
             .iter()
             .map(|name| {
                 let found = release.artifacts.iter().find(|artifact| artifact.name == *name);
-                found.filter(|artifact| artifact.kind == ArtifactKind::Node).ok_or_else(|| lacks(format!("the node artifact {name}")))
+                found
+                    .filter(|artifact| artifact.kind == ArtifactKind::Node)
+                    .ok_or_else(|| lacks(format!("the node artifact {name}")))
             })
             .collect::<Result<_, _>>()?;
         let mut images = BTreeMap::new();
@@ -197,7 +201,8 @@ impl Planner<'_> {
     /// Without a default route the host has no way to services.
     fn service_route(&self) -> Option<ServiceRoute> {
         let network = &self.inputs.facts.network;
-        let interface = network.addresses.iter().find(|address| address.address == self.node.address)?.interface.clone();
+        let interface =
+            network.addresses.iter().find(|address| address.address == self.node.address)?.interface.clone();
         network.default_route.is_none().then(|| ServiceRoute { ranges: self.networks.services.clone(), interface })
     }
 
@@ -209,7 +214,8 @@ impl Planner<'_> {
             kubernetes: kubernetes.clone(),
             files: self.parts.artifacts.iter().flat_map(|artifact| placed(artifact)).collect(),
         };
-        let hosts: BTreeSet<String> = self.inputs.release.images.iter().map(|image| Reference::of(&image.reference).host.to_owned()).collect();
+        let hosts: BTreeSet<String> =
+            self.inputs.release.images.iter().map(|image| Reference::of(&image.reference).host.to_owned()).collect();
         let runtime = RuntimeConfiguration {
             kubernetes: kubernetes.clone(),
             pause: self.parts.images[&NodeImage::Pause].reference.clone(),
@@ -254,7 +260,12 @@ impl Planner<'_> {
             steps.push(step(phase.id(), phase.title(), 1, action));
             if phase == Phase::KubeletStart {
                 let wait = ControlPlaneReady { kubernetes: kubernetes.clone(), seconds: CONTROL_PLANE_SECONDS };
-                steps.push(step("control-plane-ready", "wait for the control plane", 15, Action::ControlPlaneReady(wait)));
+                steps.push(step(
+                    "control-plane-ready",
+                    "wait for the control plane",
+                    15,
+                    Action::ControlPlaneReady(wait),
+                ));
             }
         }
         Ok(steps)
@@ -265,21 +276,24 @@ impl Planner<'_> {
         let facts = self.inputs.facts;
         let (api_server, etcd) = (self.parts.image(NodeImage::ApiServer), self.parts.image(NodeImage::Etcd));
         // kubeadm composes these names itself, so they must be what it will ask for.
-        let repository = api_server
-            .repository
-            .strip_suffix("/kube-apiserver")
-            .ok_or_else(|| unfit(format!("the API server's image {} is not named kube-apiserver", api_server.repository)))?;
+        let repository = api_server.repository.strip_suffix("/kube-apiserver").ok_or_else(|| {
+            unfit(format!("the API server's image {} is not named kube-apiserver", api_server.repository))
+        })?;
         for (role, name) in [
             (NodeImage::ControllerManager, "kube-controller-manager"),
             (NodeImage::Scheduler, "kube-scheduler"),
             (NodeImage::Proxy, "kube-proxy"),
         ] {
-            let (wanted, found) = (format!("{repository}/{name}:{}", self.parts.kubernetes), &self.parts.images[&role].reference);
+            let (wanted, found) =
+                (format!("{repository}/{name}:{}", self.parts.kubernetes), &self.parts.images[&role].reference);
             if *found != wanted {
                 return Err(unfit(format!("the image {found} should be {wanted}")));
             }
         }
-        let etcd_repository = etcd.repository.strip_suffix("/etcd").ok_or_else(|| unfit(format!("the image {} is not named etcd", etcd.repository)))?;
+        let etcd_repository = etcd
+            .repository
+            .strip_suffix("/etcd")
+            .ok_or_else(|| unfit(format!("the image {} is not named etcd", etcd.repository)))?;
         Ok(KubeadmConfiguration {
             kubernetes: self.parts.kubernetes.clone(),
             image_repository: repository.to_owned(),
@@ -300,12 +314,21 @@ impl Planner<'_> {
     /// The registry with all images and artifacts, and artifacts' files.
     fn content(&self) -> Vec<PlannedStep<Action>> {
         let release = self.inputs.release;
-        let registry = Registry { image: self.parts.images[&NodeImage::Registry].reference.clone(), seconds: REGISTRY_SECONDS };
+        let registry =
+            Registry { image: self.parts.images[&NodeImage::Registry].reference.clone(), seconds: REGISTRY_SECONDS };
         let images = release.images.iter().map(|image| {
-            link(&image.reference, &image.manifest.digest, [&image.config.digest].into_iter().chain(image.layers.iter().map(|layer| &layer.digest)))
+            link(
+                &image.reference,
+                &image.manifest.digest,
+                [&image.config.digest].into_iter().chain(image.layers.iter().map(|layer| &layer.digest)),
+            )
         });
         let artifacts = release.artifacts.iter().map(|artifact| {
-            link(&artifact.reference, &artifact.manifest.digest, [&artifact.config.digest].into_iter().chain(artifact.files.iter().map(|file| &file.blob.digest)))
+            link(
+                &artifact.reference,
+                &artifact.manifest.digest,
+                [&artifact.config.digest].into_iter().chain(artifact.files.iter().map(|file| &file.blob.digest)),
+            )
         });
         let links = RegistryLinks { links: images.chain(artifacts).collect() };
         let mut steps = vec![
@@ -337,11 +360,11 @@ fn link<'a>(
 
 /// Bytes of all blobs of a release, each once.
 pub fn staged_bytes(release: &ReleaseDocument) -> u64 {
-    let images = release.images.iter().flat_map(|image| [&image.manifest, &image.config].into_iter().chain(&image.layers));
-    let artifacts = release
-        .artifacts
-        .iter()
-        .flat_map(|artifact| [&artifact.manifest, &artifact.config].into_iter().chain(artifact.files.iter().map(|file| &file.blob)));
+    let images =
+        release.images.iter().flat_map(|image| [&image.manifest, &image.config].into_iter().chain(&image.layers));
+    let artifacts = release.artifacts.iter().flat_map(|artifact| {
+        [&artifact.manifest, &artifact.config].into_iter().chain(artifact.files.iter().map(|file| &file.blob))
+    });
     images.chain(artifacts).map(|blob| (blob.digest, blob.size)).collect::<BTreeMap<_, _>>().values().sum()
 }
 

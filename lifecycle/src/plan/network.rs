@@ -51,7 +51,10 @@ impl Networks {
         if range.contains(address) {
             return Ok(address);
         }
-        Err(StepError::new(codes::SITE_VALUE, format!("the range of services {range} has fewer than {NAMESERVER_INDEX} addresses")))
+        Err(StepError::new(
+            codes::SITE_VALUE,
+            format!("the range of services {range} has fewer than {NAMESERVER_INDEX} addresses"),
+        ))
     }
 }
 
@@ -75,13 +78,21 @@ fn node_address(facts: &Facts, configuration: &SiteConfiguration) -> Result<IpAd
     let pods = Networks::of(configuration)?.pods;
     let is_ipv4 = pods.first().is_none_or(|range| range.address().is_ipv4());
     let usable: Vec<_> = addresses.iter().filter(|address| address.address.is_ipv4() == is_ipv4).collect();
-    let by_route = facts.network.default_route.as_ref().and_then(|route| usable.iter().find(|address| address.interface == *route));
+    let by_route = facts
+        .network
+        .default_route
+        .as_ref()
+        .and_then(|route| usable.iter().find(|address| address.interface == *route));
     match (by_route, usable.as_slice()) {
         (Some(address), _) | (None, [address]) => Ok(address.address),
         (None, []) => Err(StepError::new(codes::NO_ADDRESS, "no interface but loopback has an address")),
         (None, several) => {
-            let list: Vec<String> = several.iter().map(|address| format!("{} ({})", address.address, address.interface)).collect();
-            Err(StepError::new(codes::ADDRESS_AMBIGUOUS, format!("the host has {} and no default route", list.join(", "))))
+            let list: Vec<String> =
+                several.iter().map(|address| format!("{} ({})", address.address, address.interface)).collect();
+            Err(StepError::new(
+                codes::ADDRESS_AMBIGUOUS,
+                format!("the host has {} and no default route", list.join(", ")),
+            ))
         }
     }
 }

@@ -41,10 +41,14 @@ fn all_blockers_are_told_at_once() {
 #[test]
 fn which_address_is_meant_must_be_clear() {
     let mut facts = sample();
-    let second = crate::facts::NodeAddress { interface: "eth1".to_owned(), address: [192, 168, 7, 2].into(), prefix: 24 };
+    let second =
+        crate::facts::NodeAddress { interface: "eth1".to_owned(), address: [192, 168, 7, 2].into(), prefix: 24 };
     facts.network.addresses.push(second);
     let codes = |facts: &Facts, configuration: &SiteConfiguration| -> Vec<&str> {
-        preflight(facts, &release(), configuration, Sizes::default(), BUILT).iter().map(|blocker| blocker.code).collect()
+        preflight(facts, &release(), configuration, Sizes::default(), BUILT)
+            .iter()
+            .map(|blocker| blocker.code)
+            .collect()
     };
     let mut configuration = SiteConfiguration::default();
     assert!(codes(&facts, &configuration).is_empty(), "the default route decides");

@@ -36,8 +36,9 @@ pub(crate) fn token_path(site: &Site) -> PathBuf {
 fn draw_token() -> String {
     const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut random = rand::rng();
-    let mut letters =
-        |count: usize| (0..count).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect::<String>();
+    let mut letters = |count: usize| {
+        (0..count).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect::<String>()
+    };
     format!("{}.{}\n", letters(6), letters(16))
 }
 

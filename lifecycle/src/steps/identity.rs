@@ -20,11 +20,9 @@ impl Step<Site> for Identity {
         Ok(match (files::read(&settings)?, files::read(&data)?) {
             (None, None) => Observed::Absent,
             (Some(one), Some(other)) if one == other => Observed::Done,
-            (Some(_), Some(_)) => Observed::Foreign(format!(
-                "{} and {} name different sites",
-                settings.display(),
-                data.display()
-            )),
+            (Some(_), Some(_)) => {
+                Observed::Foreign(format!("{} and {} name different sites", settings.display(), data.display()))
+            }
             _ => Observed::Partial("the UUID stands in one of its two places".to_owned()),
         })
     }

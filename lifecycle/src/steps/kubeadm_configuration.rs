@@ -56,11 +56,10 @@ pub struct KubeadmConfiguration {
 
 impl KubeadmConfiguration {
     fn file(&self, site: &Site) -> Result<OwnFile, StepError> {
-        let token = files::read_text(&token_path(site))?.ok_or_else(|| {
-            StepError::new(codes::NODE_FILE, format!("{} is missing", token_path(site).display()))
-        })?;
-        let documents =
-            [self.init(site, token.trim()), self.cluster(site), self.kubelet(site), self.proxy()].map(|document| to_yaml(&document));
+        let token = files::read_text(&token_path(site))?
+            .ok_or_else(|| StepError::new(codes::NODE_FILE, format!("{} is missing", token_path(site).display())))?;
+        let documents = [self.init(site, token.trim()), self.cluster(site), self.kubelet(site), self.proxy()]
+            .map(|document| to_yaml(&document));
         let text = documents.into_iter().collect::<Result<Vec<_>, _>>()?.join("---\n");
         Ok(OwnFile::new(site.paths.kubeadm_configuration(), text, 0o600))
     }

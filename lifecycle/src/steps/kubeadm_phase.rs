@@ -153,7 +153,14 @@ impl Phase {
     fn object(self) -> Option<&'static [&'static str]> {
         match self {
             Self::UploadConfiguration => Some(&["-n", "kube-system", "configmap", "kubeadm-config", "kubelet-config"]),
-            Self::BootstrapToken => Some(&["-n", "kube-public", "configmap", "cluster-info", "rolebinding", "kubeadm:bootstrap-signer-clusterinfo"]),
+            Self::BootstrapToken => Some(&[
+                "-n",
+                "kube-public",
+                "configmap",
+                "cluster-info",
+                "rolebinding",
+                "kubeadm:bootstrap-signer-clusterinfo",
+            ]),
             Self::Proxy => Some(&["-n", "kube-system", "daemonset", "kube-proxy"]),
             _ => None,
         }
@@ -167,7 +174,9 @@ impl KubeadmPhase {
         match missing.first() {
             None => Observed::Done,
             Some(_) if missing.len() == wanted.len() => Observed::Absent,
-            Some(path) => Observed::Partial(format!("{} of {} files are missing, as {path}", missing.len(), wanted.len())),
+            Some(path) => {
+                Observed::Partial(format!("{} of {} files are missing, as {path}", missing.len(), wanted.len()))
+            }
         }
     }
 
@@ -190,7 +199,8 @@ impl KubeadmPhase {
             }
             _ => {
                 let Some(object) = self.phase.object() else { return Ok(Observed::Absent) };
-                let get = programs.kubectl(&["get", "--ignore-not-found", "-o", "name"]).arguments(object.iter().copied());
+                let get =
+                    programs.kubectl(&["get", "--ignore-not-found", "-o", "name"]).arguments(object.iter().copied());
                 let wanted = object.len() - 3;
                 Ok(match String::from_utf8_lossy(&site.run(&get)?).lines().count() {
                     0 => Observed::Absent,
@@ -250,8 +260,10 @@ impl Step<Site> for KubeadmPhase {
             // Without its configuration the agent does not start the kubelet again; nothing may write to etcd's data or
             // the packet filter while they are taken back.
             Phase::KubeletStart => teardown::stop_pods(&site.paths),
-            Phase::Etcd => durable::remove_tree(&site.paths.etcd()).map_err(Into::into),
-            Phase::ControlPlane => files::remove_folder_if_empty(&site.paths.static_pods()),
+            Phase::Etcd => {
+                durable::remove_tree(&site.paths.etcd())?;
+                files::remove_folder_if_empty(&site.paths.static_pods())
+            }
             _ => Ok(()),
         }
     }

@@ -46,7 +46,8 @@ impl PlacedFile {
         };
         (file.ino(), file.dev(), file.len()) == (blob.ino(), blob.dev(), self.size)
             && self.links.iter().all(|link| {
-                fs_err::read_link(path.with_file_name(link)).is_ok_and(|target| Some(target.as_os_str()) == path.file_name())
+                fs_err::read_link(path.with_file_name(link))
+                    .is_ok_and(|target| Some(target.as_os_str()) == path.file_name())
             })
     }
 
@@ -58,7 +59,10 @@ impl PlacedFile {
         if !length.as_ref().is_ok_and(|length| *length == self.size) {
             let what = format!("{} for {} is not in the store with {} bytes", self.blob, self.path, self.size);
             let error = StepError::new(codes::NODE_BLOB, what);
-            return Err(length.err().map_or_else(|| StepError::new(codes::NODE_BLOB, "the blob is too short"), |cause| error.because(cause)));
+            return Err(length.err().map_or_else(
+                || StepError::new(codes::NODE_BLOB, "the blob is too short"),
+                |cause| error.because(cause),
+            ));
         }
         if let Some(parent) = path.parent() {
             durable::create_folder(parent)?;

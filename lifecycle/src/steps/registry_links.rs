@@ -58,9 +58,8 @@ impl Step<Site> for RegistryLinks {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let store = ContentStore::at(site.paths.registry());
-        let failed = |error: MediaError| {
-            StepError::new(error.code(), "cannot link an image in the registry").because(error)
-        };
+        let failed =
+            |error: MediaError| StepError::new(error.code(), "cannot link an image in the registry").because(error);
         store.link_repositories(&self.links()).map_err(failed)?;
         Ok(Value::Null)
     }

@@ -163,13 +163,29 @@ fn a_release_without_a_part_of_the_node_is_refused() {
     type Break = fn(&mut ReleaseDocument);
     let breaks: [(Break, &str); 6] = [
         (|release| release.node_packs.clear(), "the release lacks a node pack"),
-        (|release| release.artifacts.retain(|artifact| artifact.name != "containerd"), "the release lacks the node artifact containerd"),
-        (|release| release.images.retain(|image| !image.reference.contains("pause")), "the release lacks the image registry.k8s.io/pause:3.10.2"),
-        (|release| drop(release.node_packs[0].images.remove(&NodeImage::Etcd)), "the release lacks an image that is Etcd"),
-        (|release| release.node_packs[0].kubernetes = "v1.35".to_owned(), "the node pack of v1.35 has an API server of v1.36.3"),
+        (
+            |release| release.artifacts.retain(|artifact| artifact.name != "containerd"),
+            "the release lacks the node artifact containerd",
+        ),
+        (
+            |release| release.images.retain(|image| !image.reference.contains("pause")),
+            "the release lacks the image registry.k8s.io/pause:3.10.2",
+        ),
+        (
+            |release| drop(release.node_packs[0].images.remove(&NodeImage::Etcd)),
+            "the release lacks an image that is Etcd",
+        ),
+        (
+            |release| release.node_packs[0].kubernetes = "v1.35".to_owned(),
+            "the node pack of v1.35 has an API server of v1.36.3",
+        ),
         (
             |release| {
-                for reference in release.node_packs[0].images.values_mut().chain(release.images.iter_mut().map(|image| &mut image.reference)) {
+                for reference in release.node_packs[0]
+                    .images
+                    .values_mut()
+                    .chain(release.images.iter_mut().map(|image| &mut image.reference))
+                {
                     *reference = reference.replace("kube-proxy:v1.36.3", "kube-proxy:v1.36.4");
                 }
             },
