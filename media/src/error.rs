@@ -39,6 +39,9 @@ pub enum MediaError {
     /// Nothing at that path is a bundle or a part of one.
     #[error("{} is not a Landfall bundle, and holds none", .0.display())]
     BundleNotFound(PathBuf),
+    /// Nothing at all is at that path.
+    #[error("there is no {}", .0.display())]
+    NotThere(PathBuf),
     /// Several bundles lie in one folder.
     #[error("{} holds several bundles: {}", folder.display(), names.join(", "))]
     SeveralBundles {
@@ -181,7 +184,7 @@ impl Coded for MediaError {
             Self::Durable(error) => error.code(),
             Self::Io { source, .. } => code_of(source),
             Self::Source { .. } => codes::MEDIA_IO,
-            Self::BundleNotFound(_) => codes::BUNDLE_NOT_FOUND,
+            Self::BundleNotFound(_) | Self::NotThere(_) => codes::BUNDLE_NOT_FOUND,
             Self::SeveralBundles { .. } => codes::SEVERAL_BUNDLES,
             Self::PartMissing { .. } => codes::PART_MISSING,
             Self::PartForeign { .. } => codes::PART_FOREIGN,

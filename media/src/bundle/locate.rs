@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::parts::BundleName;
+use landfall_bundle_spec::parts::{BundleName, FileKind};
 
 use crate::error::{At, MediaError, Result};
 use crate::parts::is_partial;
@@ -26,6 +26,12 @@ pub struct Located {
 }
 
 impl Located {
+    /// A file that should begin a bundle and does not.
+    fn unreadable(path: &Path, folder: &Path) -> Self {
+        let firsts = vec![path.to_owned()];
+        Self { head: path.to_owned(), candidates: firsts.clone(), firsts, folder: folder.to_owned() }
+    }
+
     /// The file that the head is read from.
     pub fn head_path(&self) -> &Path {
         &self.head
@@ -45,7 +51,11 @@ impl Located {
 /// Finds a bundle by its one file, one of its parts, its `.head`, or the folder that holds it. Foreign files beside it
 /// are ignored.
 pub fn locate(path: &Path) -> Result<Located> {
-    let metadata = std::fs::metadata(path).at("open", path)?;
+    let metadata = match std::fs::metadata(path) {
+        // What a person names wrongly is theirs to correct; everything else may be the stick.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(MediaError::NotThere(path.to_owned())),
+        metadata => metadata.at("open", path)?,
+    };
     if metadata.is_dir() {
         return in_folder(path, None);
     }
@@ -58,16 +68,20 @@ pub fn locate(path: &Path) -> Result<Located> {
         path.clone_into(&mut located.head);
         return Ok(located);
     }
-    // A later part: its first part has the same name but for the number, or is the only bundle of the folder.
-    let stem = stem(path).ok_or_else(|| MediaError::BundleNotFound(path.to_owned()))?;
-    for file in files(folder)? {
-        if self::stem(&file).as_ref() == Some(&stem)
-            && let Some(fingerprint) = fingerprint(&file)?
-        {
-            return in_folder(folder, Some(&fingerprint));
+    // A later part: its first part has the same name but for the number.
+    if let Some((stem, FileKind::Part(2..))) = parsed(path) {
+        for file in files(folder)? {
+            if self::stem(&file).as_ref() == Some(&stem)
+                && let Some(fingerprint) = fingerprint(&file)?
+            {
+                return in_folder(folder, Some(&fingerprint));
+            }
         }
+        let name = stem.file(FileKind::Part(1));
+        return Err(MediaError::PartMissing { folder: folder.to_owned(), name, offset: 0 });
     }
-    Err(MediaError::BundleNotFound(path.to_owned()))
+    // Whoever reads its head says what is wrong with it.
+    Ok(Located::unreadable(path, folder))
 }
 
 fn in_folder(folder: &Path, wanted: Option<&[u8]>) -> Result<Located> {
@@ -81,16 +95,48 @@ fn in_folder(folder: &Path, wanted: Option<&[u8]>) -> Result<Located> {
             bundles.entry(found).or_default().push(file.clone());
         }
     }
-    if bundles.len() > 1 {
-        let names = bundles.values().filter_map(|files| files.first()).map(|file| name(file)).collect();
+    let longest = |files: &[PathBuf]| files.iter().map(|file| length(file)).max().unwrap_or(0);
+    let mut bundles: Vec<_> = bundles.into_values().collect();
+    bundles.sort_by_key(|files| std::cmp::Reverse(longest(files)));
+    // Files of one name that begin differently are one bundle, damaged: the longest is its bundle or first part.
+    let mut names: Vec<_> = bundles.iter().filter_map(|files| files.first()).collect();
+    names.dedup_by_key(|file| stem(file).map_or_else(|| name(file), |stem| stem.stem().to_owned()));
+    if names.len() > 1 {
+        let names = names.into_iter().map(|file| name(file)).collect();
         return Err(MediaError::SeveralBundles { folder: folder.to_owned(), names });
     }
-    let mut firsts = bundles.into_values().next().ok_or_else(|| MediaError::BundleNotFound(folder.to_owned()))?;
-    firsts.sort_by_key(|file| std::cmp::Reverse(std::fs::metadata(file).map_or(0, |metadata| metadata.len())));
+    let Some(mut firsts) = bundles.into_iter().next() else { return without_beginning(folder, &all) };
+    firsts.sort_by_key(|file| std::cmp::Reverse(length(file)));
     let stems: Vec<_> = firsts.iter().filter_map(|file| stem(file)).collect();
     let mut candidates = all;
     candidates.sort_by_key(|file| (stem(file).is_none_or(|stem| !stems.contains(&stem)), file.clone()));
     Ok(Located { head: firsts[0].clone(), firsts, candidates, folder: folder.to_owned() })
+}
+
+/// A folder where no file begins as a bundle: is one there by its name?
+fn without_beginning(folder: &Path, files: &[PathBuf]) -> Result<Located> {
+    let named =
+        |wanted: fn(&FileKind) -> bool| files.iter().find(|file| parsed(file).is_some_and(|(_, kind)| wanted(&kind)));
+    if let Some(first) = named(|kind| matches!(kind, FileKind::Whole | FileKind::Part(1)))
+        .or_else(|| named(|kind| *kind == FileKind::Head))
+    {
+        return Ok(Located::unreadable(first, folder));
+    }
+    match named(|_| true).and_then(|file| stem(file)) {
+        Some(stem) => {
+            let name = stem.file(FileKind::Part(1));
+            Err(MediaError::PartMissing { folder: folder.to_owned(), name, offset: 0 })
+        }
+        None => Err(MediaError::BundleNotFound(folder.to_owned())),
+    }
+}
+
+fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+fn parsed(path: &Path) -> Option<(BundleName, FileKind)> {
+    BundleName::parse(path.file_name()?.to_str()?)
 }
 
 /// Regular files of a folder, in the order of their names.
@@ -122,7 +168,7 @@ fn fingerprint(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 fn stem(path: &Path) -> Option<BundleName> {
-    BundleName::parse(path.file_name()?.to_str()?).map(|(stem, _)| stem)
+    parsed(path).map(|(stem, _)| stem)
 }
 
 pub(super) fn name(path: &Path) -> String {

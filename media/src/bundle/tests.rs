@@ -49,8 +49,10 @@ fn is_found_by_any_of_its_files_and_by_its_folder() {
             media.counters().totals().read_bytes < fixture.stream.len() as u64 + (parts.len() as u64 + 1) * (1 << 20)
         );
     }
-    assert_eq!(locate(&stick.join("notes.txt")).unwrap_err().code().id, "LF1204");
-    assert_eq!(locate(&stick.join("starter-1.0.0-000000000000.landfall.002")).unwrap_err().code().id, "LF1204");
+    let notes = locate(&stick.join("notes.txt")).unwrap().head().unwrap();
+    assert_eq!(Opened::read(notes).unwrap_err().code().id, "LF1002");
+    assert_eq!(locate(&stick.join("starter-1.0.0-000000000000.landfall.002")).unwrap_err().code().id, "LF1206");
+    assert_eq!(locate(fixture.folder.path()).unwrap_err().code().id, "LF1204");
     assert_eq!(locate(&stick.join("absent")).unwrap_err().code().id, "LF1201");
 }
 
@@ -216,4 +218,44 @@ fn a_head_sent_ahead_needs_its_parts_only_for_the_payload() {
     located.head().unwrap().read_to_end(&mut bytes).unwrap();
     assert_eq!(bytes, fixture.payload.verified().head_bytes());
     assert_eq!(code(located.assemble(fixture.payload.clone(), Counters::new())), "LF1206");
+}
+
+/// From a path to a verified bundle, as a command does it: the exit code of the refusal.
+fn exit_code(path: &Path, fixture: &Fixture) -> u8 {
+    let located = match locate(path) {
+        Ok(located) => located,
+        Err(error) => return error.code().class.exit_code(),
+    };
+    let opened = match Opened::read(located.head().unwrap()) {
+        Ok(opened) => opened,
+        Err(error) => return error.code().class.exit_code(),
+    };
+    if opened.untrusted().landfall_bytes() != fixture.payload.verified().landfall_bytes() {
+        // Its signature does not match.
+        return 3;
+    }
+    match located.assemble(fixture.payload.clone(), Counters::new()) {
+        Ok(media) => verify(&media, "verifying", &Silent).unwrap_err().code().class.exit_code(),
+        Err(error) => error.code().class.exit_code(),
+    }
+}
+
+#[test]
+fn damage_and_truncation_of_the_head_are_refusals_too() {
+    let fixture = Fixture::small();
+    let stick = fixture.stick();
+    let whole = stick.join(&fixture.pack(None).unwrap()[0].name);
+    let header_and_document = [0, 50, 130, 256, 300, 511, 512, 700];
+    for offset in header_and_document {
+        flip(&whole, offset);
+        assert_eq!(exit_code(&whole, &fixture), 3, "byte {offset}");
+        assert_eq!(exit_code(&stick, &fixture), 3, "byte {offset}, by its folder");
+        flip(&whole, offset);
+    }
+    for length in [0, 1, 512, 513, 2000] {
+        File::options().write(true).open(&whole).unwrap().set_len(length).unwrap();
+        assert_eq!(exit_code(&whole, &fixture), 3, "{length} bytes");
+        assert_eq!(exit_code(&stick, &fixture), 3, "{length} bytes, by its folder");
+        File::create(&whole).unwrap().write_all(&fixture.stream).unwrap();
+    }
 }
