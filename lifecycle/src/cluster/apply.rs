@@ -61,7 +61,7 @@ impl Cluster {
         let name = ObjectName::of(object)?;
         self.wait_for_kind(&name)?;
         if let Some(live) = self.get(&name)?.filter(|live| !is_ours(live)) {
-            return Err(ClusterError::NotOurs { object: name, manager: manager_of(&live) });
+            return Err(ClusterError::NotOurs { object: name.into(), manager: manager_of(&live) });
         }
         self.patch(&name, object, false)
     }
@@ -122,7 +122,7 @@ impl Cluster {
             Ok(text) => parse(&call, &text),
             Err(given_up) => match given_up.failure {
                 Failure::Status(status) if is_field_conflict(&status) => {
-                    Err(ClusterError::Conflict { object: name.clone(), conflicts: conflicts(&status) })
+                    Err(ClusterError::Conflict { object: name.clone().into(), conflicts: conflicts(&status) })
                 }
                 _ => Err(self.error(&call, given_up)),
             },

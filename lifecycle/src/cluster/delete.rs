@@ -51,7 +51,7 @@ impl Cluster {
                 let finalizers = live.pointer("/metadata/finalizers").and_then(Value::as_array);
                 let finalizers = finalizers.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned));
                 return Err(ClusterError::NotDeleted {
-                    object: object.clone(),
+                    object: object.clone().into(),
                     seconds: started.elapsed().as_secs(),
                     finalizers: finalizers.collect(),
                 });

@@ -55,7 +55,8 @@ impl Cluster {
         let resources = self.kinds_of(api_version)?;
         let mut kinds = self.kinds().lock().unwrap_or_else(PoisonError::into_inner);
         kinds.0.insert(api_version.to_owned(), resources);
-        find(&kinds).ok_or_else(|| ClusterError::UnknownKind { api_version: api_version.to_owned(), kind: kind.to_owned() })
+        find(&kinds)
+            .ok_or_else(|| ClusterError::UnknownKind { api_version: api_version.to_owned(), kind: kind.to_owned() })
     }
 
     /// Every kind that the cluster knows, each in the version that it prefers.
@@ -75,7 +76,7 @@ impl Cluster {
         let resource = self.resource(&object.api_version, &object.kind)?;
         if resource.namespaced != object.namespace.is_some() {
             let problem = if resource.namespaced { "it names no namespace" } else { "its kind has no namespaces" };
-            return Err(ClusterError::BadObject { object: object.clone(), problem: problem.to_owned() });
+            return Err(ClusterError::BadObject { object: object.clone().into(), problem: problem.to_owned() });
         }
         Ok(format!("{}/{}", resource.collection(object.namespace.as_deref()), object.name))
     }
@@ -86,11 +87,16 @@ impl Cluster {
             Err(ClusterError::Refused { status, .. }) if status.code == 404 => return Ok(Vec::new()),
             answer => answer?,
         };
-        Ok(answer["resources"].as_array().into_iter().flatten().filter_map(|entry| resource(api_version, entry)).collect())
+        Ok(answer["resources"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| resource(api_version, entry))
+            .collect())
     }
 }
 
-fn read<'a>(path: String, what: &'a dyn std::fmt::Display) -> Call<'a> {
+fn read(path: String, what: &dyn std::fmt::Display) -> Call<'_> {
     Call { method: Method::GET, path, content_type: "", body: Vec::new(), verb: "read", what }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kube::core::Status;
 use landfall_bundle_spec::{Code, Coded, codes};
 
-use super::{FieldConflict, ObjectName};
+use super::{FieldConflict, ObjectName, retry};
 use crate::step::StepError;
 
 /// An error of the cluster. `Display` names what failed and on which object, never what its source says.
@@ -45,7 +45,7 @@ pub enum ClusterError {
     #[error("cannot apply {object}: {}", conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Conflict {
         /// The object.
-        object: ObjectName,
+        object: Box<ObjectName>,
         /// Each manager and field.
         conflicts: Vec<FieldConflict>,
     },
@@ -67,7 +67,7 @@ pub enum ClusterError {
     #[error("{object} cannot be applied: {problem}")]
     BadObject {
         /// The object.
-        object: ObjectName,
+        object: Box<ObjectName>,
         /// What is wrong with it.
         problem: String,
     },
@@ -75,7 +75,7 @@ pub enum ClusterError {
     #[error("{object} exists and belongs to {manager}")]
     NotOurs {
         /// The object.
-        object: ObjectName,
+        object: Box<ObjectName>,
         /// Whose it is.
         manager: String,
     },
@@ -101,7 +101,7 @@ pub enum ClusterError {
     #[error("{object} was deleted but still exists after {seconds} s{}", held_by(finalizers))]
     NotDeleted {
         /// The object.
-        object: ObjectName,
+        object: Box<ObjectName>,
         /// How long it was waited for.
         seconds: u64,
         /// Who still holds it.
@@ -116,6 +116,17 @@ pub enum ClusterError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl ClusterError {
+    /// Whether the same may succeed later, because the API server is only away or busy.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => retry::passes(status),
+            _ => false,
+        }
+    }
 }
 
 fn held_by(names: &[String]) -> String {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::labels::{MANAGED_BY, MANAGED_BY_LABEL, Owner};
 use super::{COMPONENT_LABEL, Cluster, ClusterError, ObjectName, RELEASE_LABEL};
 
-/// Label that tells inventories from other ConfigMaps.
+/// Label that tells inventories from other `ConfigMap`s.
 const INVENTORY_LABEL: &str = "landfall.dev/inventory";
 
 /// Kinds that are never pruned, since deleting one deletes data or other people's objects: group and kind.
@@ -32,7 +32,7 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Name of the ConfigMap that holds the inventory of a component.
+    /// Name of the `ConfigMap` that holds the inventory of a component.
     pub fn name(namespace: &str, component: &str) -> ObjectName {
         ObjectName::new("v1", "ConfigMap", namespace, &format!("landfall-inventory-{component}"))
     }
@@ -84,7 +84,8 @@ impl Inventory {
     }
 
     fn parse(name: &ObjectName, object: &Value) -> Result<Self, ClusterError> {
-        let wrong = |problem: &str| ClusterError::BadObject { object: name.clone(), problem: problem.to_owned() };
+        let wrong =
+            |problem: &str| ClusterError::BadObject { object: name.clone().into(), problem: problem.to_owned() };
         let labels = &object["metadata"]["labels"];
         let label = |label: &str| labels[label].as_str().map(str::to_owned).ok_or_else(|| wrong("it lacks its labels"));
         let text = object["data"]["objects"].as_str().ok_or_else(|| wrong("it lacks its list of objects"))?;
@@ -122,7 +123,7 @@ mod tests {
     fn grows_without_duplicates() {
         let first = ObjectName::new("v1", "Service", "web", "a");
         let second = ObjectName::new("v1", "Service", "web", "b");
-        let grown = inventory(&[first.clone()]).with(&[second.clone(), first.clone()]);
+        let grown = inventory(std::slice::from_ref(&first)).with(&[second.clone(), first.clone()]);
         assert_eq!(grown.objects, [first, second]);
     }
 }

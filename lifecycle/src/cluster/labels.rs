@@ -31,7 +31,8 @@ pub struct Owner {
 impl Owner {
     /// Puts the labels on an object's own metadata, never on those of pods it makes, whose selectors are immutable.
     pub fn mark(&self, object: &mut Value) {
-        let labels = [(MANAGED_BY_LABEL, MANAGED_BY), (RELEASE_LABEL, &self.release), (COMPONENT_LABEL, &self.component)];
+        let labels =
+            [(MANAGED_BY_LABEL, MANAGED_BY), (RELEASE_LABEL, &self.release), (COMPONENT_LABEL, &self.component)];
         if !object["metadata"]["labels"].is_object() {
             object["metadata"]["labels"] = json!({});
         }
@@ -74,7 +75,8 @@ mod tests {
     #[test]
     fn marks_only_the_object_itself() {
         let owner = Owner { release: "starter".to_owned(), component: "web".to_owned() };
-        let mut object = json!({"metadata": {"name": "x"}, "spec": {"template": {"metadata": {"labels": {"app": "x"}}}}});
+        let mut object =
+            json!({"metadata": {"name": "x"}, "spec": {"template": {"metadata": {"labels": {"app": "x"}}}}});
         assert!(!owner.owns(&object));
         owner.mark(&mut object);
         assert!(owner.owns(&object) && is_ours(&object));

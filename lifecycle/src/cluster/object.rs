@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn reads_and_shows_names() {
-        let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "web", "name": "front"}});
+        let deployment =
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "web", "name": "front"}});
         let name = ObjectName::of(&deployment).unwrap();
         assert_eq!((name.to_string().as_str(), name.group()), ("apps/Deployment web/front", "apps"));
         assert!(name.is_same_object(&ObjectName::new("apps/v1beta1", "Deployment", "web", "front")));

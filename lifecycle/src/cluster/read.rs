@@ -41,12 +41,18 @@ impl Cluster {
                 }
             }
             let path = format!("{}?{}", kind.collection(namespace), query.finish());
-            let mut page =
-                self.call_json(&Call { method: Method::GET, path, content_type: "", body: Vec::new(), verb: "list", what: &what })?;
+            let mut page = self.call_json(&Call {
+                method: Method::GET,
+                path,
+                content_type: "",
+                body: Vec::new(),
+                verb: "list",
+                what: &what,
+            })?;
             if let Value::Array(items) = page["items"].take() {
                 objects.extend(items.into_iter().map(|item| named(item, kind)));
             }
-            next = page["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
+            page["metadata"]["continue"].as_str().unwrap_or_default().clone_into(&mut next);
             if next.is_empty() {
                 return Ok(objects);
             }
@@ -58,7 +64,8 @@ impl Cluster {
     pub(super) fn last_log_lines(&self, pod: &ObjectName, container: &str, previous: bool, lines: u32) -> String {
         let Ok(path) = self.path(pod) else { return String::new() };
         let path = format!("{path}/log?container={container}&tailLines={lines}&previous={previous}");
-        let call = Call { method: Method::GET, path, content_type: "", body: Vec::new(), verb: "read the log of", what: pod };
+        let call =
+            Call { method: Method::GET, path, content_type: "", body: Vec::new(), verb: "read the log of", what: pod };
         self.call(&call).unwrap_or_default()
     }
 }

@@ -33,12 +33,7 @@ impl Failure {
     pub(super) fn passes(&self) -> bool {
         match self {
             Self::Transport(_) | Self::TimedOut(_) => true,
-            Self::Status(status) if is_schema_violation(status) => false,
-            Self::Status(status) => match status.code {
-                408 | 429 | 500 | 502 | 503 | 504 => true,
-                409 => status.reason == "Conflict" && !is_field_conflict(status),
-                _ => false,
-            },
+            Self::Status(status) => passes(status),
         }
     }
 
@@ -50,9 +45,19 @@ impl Failure {
     }
 }
 
+/// Whether the API server's answer may be another one later, to the same request.
+pub(super) fn passes(status: &Status) -> bool {
+    match status.code {
+        408 | 429 | 502 | 503 | 504 => true,
+        500 => !is_schema_violation(status),
+        409 => status.reason == "Conflict" && !is_field_conflict(status),
+        _ => false,
+    }
+}
+
 /// Whether an applied object does not fit its schema, which the API server reports as an error of its own (500).
 fn is_schema_violation(status: &Status) -> bool {
-    status.code == 500 && status.message.contains("failed to create typed patch object")
+    status.message.contains("failed to create typed patch object")
 }
 
 /// Whether a status tells of fields that another manager owns.
@@ -97,10 +102,16 @@ mod tests {
         for (status, passes) in [
             (json!({"code": 409, "reason": "Conflict", "message": "the object has been modified"}), true),
             (json!({"code": 409, "reason": "AlreadyExists"}), false),
-            (json!({"code": 409, "reason": "Conflict", "details": {"causes": [{"reason": "FieldManagerConflict", "message": "conflict with \"a\"", "field": ".spec"}]}}), false),
+            (
+                json!({"code": 409, "reason": "Conflict", "details": {"causes": [{"reason": "FieldManagerConflict", "message": "conflict with \"a\"", "field": ".spec"}]}}),
+                false,
+            ),
             (json!({"code": 429, "reason": "TooManyRequests"}), true),
             (json!({"code": 500, "reason": "InternalError"}), true),
-            (json!({"code": 500, "message": "failed to create typed patch object (default/bad; /v1, Kind=ConfigMap): .dada: field not declared in schema"}), false),
+            (
+                json!({"code": 500, "message": "failed to create typed patch object (default/bad; /v1, Kind=ConfigMap): .dada: field not declared in schema"}),
+                false,
+            ),
             (json!({"code": 503, "reason": "ServiceUnavailable"}), true),
             (json!({"code": 403, "reason": "Forbidden"}), false),
             (json!({"code": 404, "reason": "NotFound"}), false),

@@ -43,7 +43,9 @@ impl Cluster {
         let live = self.get(object)?;
         let readiness = match &live {
             None => Readiness::InProgress("it does not exist".to_owned()),
-            Some(live) if object.kind == "PersistentVolumeClaim" => ready::evaluate_claim(live, self.class_of(live)?.as_ref()),
+            Some(live) if object.kind == "PersistentVolumeClaim" => {
+                ready::evaluate_claim(live, self.class_of(live)?.as_ref())
+            }
             Some(live) => ready::evaluate(live),
         };
         Ok(ObjectStatus { object: object.clone(), readiness, live })
@@ -64,7 +66,8 @@ impl Cluster {
         for object in &inventory.objects {
             let status = self.object_status(object)?;
             let Some(reason) = status.readiness.reason() else {
-                (ready, total) = (ready + usize::from(has_readiness(object)), total + usize::from(has_readiness(object)));
+                (ready, total) =
+                    (ready + usize::from(has_readiness(object)), total + usize::from(has_readiness(object)));
                 continue;
             };
             total += 1;
@@ -85,7 +88,8 @@ impl Cluster {
     pub(super) fn explain(&self, status: &ObjectStatus) -> Vec<String> {
         let Some(live) = &status.live else { return Vec::new() };
         let Some(namespace) = &status.object.namespace else { return Vec::new() };
-        let events = self.resource("v1", "Event").and_then(|kind| self.list(&kind, Some(namespace), "")).unwrap_or_default();
+        let events =
+            self.resource("v1", "Event").and_then(|kind| self.list(&kind, Some(namespace), "")).unwrap_or_default();
         let pods = self.pods_of(live, namespace);
         let mut lines: Vec<String> = pods.iter().filter_map(|pod| self.explain_one(pod, &events)).collect();
         if pods.is_empty() {
@@ -97,7 +101,9 @@ impl Cluster {
     fn explain_one(&self, pod: &Value, events: &[Value]) -> Option<String> {
         let reason = ready::PodReason::of(pod)?;
         let log = match (reason.log_wanted(), ObjectName::of(pod)) {
-            (Some((container, previous)), Ok(name)) => self.last_log_lines(&name, container, previous, ready::QUOTED_LINES),
+            (Some((container, previous)), Ok(name)) => {
+                self.last_log_lines(&name, container, previous, ready::QUOTED_LINES)
+            }
             _ => String::new(),
         };
         explain_pod(pod, events, &log)
@@ -108,7 +114,9 @@ impl Cluster {
         if live["kind"] == "Pod" {
             return vec![live.clone()];
         }
-        let Some(labels) = live.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else { return Vec::new() };
+        let Some(labels) = live.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else {
+            return Vec::new();
+        };
         let labels: Vec<String> =
             labels.iter().map(|(label, value)| format!("{label}={}", value.as_str().unwrap_or_default())).collect();
         let kind = self.resource("v1", "Pod");

@@ -39,14 +39,14 @@ impl Cluster {
         loop {
             let not_ready = match patient.not_ready(&objects) {
                 Ok(statuses) if statuses.is_empty() => return Ok(()),
-                Err(error @ ClusterError::Unreachable { .. }) => Err(error),
+                Err(error) if error.passes() => Err(error),
                 statuses => Ok(statuses?),
             };
             let failed = not_ready.iter().flatten().any(|status| matches!(status.readiness, Readiness::Failed(_)));
             failed_since = failed.then(|| failed_since.unwrap_or_else(Instant::now));
             let expired = started.elapsed() > waiting.limit;
             if expired || failed_since.is_some_and(|since| since.elapsed() > FAILED_FOR) {
-                return Err(patient.give_up(waiting, not_ready?, started.elapsed(), !expired));
+                return Err(patient.give_up(waiting, &not_ready?, started.elapsed(), !expired));
             }
             if last_note.elapsed() > NOTE_INTERVAL {
                 last_note = Instant::now();
@@ -57,7 +57,8 @@ impl Cluster {
     }
 
     fn not_ready(&self, objects: &[&ObjectName]) -> Result<Vec<ObjectStatus>, ClusterError> {
-        let statuses: Result<Vec<ObjectStatus>, ClusterError> = objects.iter().map(|object| self.object_status(object)).collect();
+        let statuses: Result<Vec<ObjectStatus>, ClusterError> =
+            objects.iter().map(|object| self.object_status(object)).collect();
         Ok(statuses?.into_iter().filter(|status| !status.readiness.is_ready()).collect())
     }
 
@@ -68,8 +69,14 @@ impl Cluster {
         }
     }
 
-    fn give_up(&self, waiting: &Waiting<'_>, statuses: Vec<ObjectStatus>, waited: Duration, failed: bool) -> ClusterError {
-        let (what, reasons) = (waiting.what.to_owned(), self.reasons(&statuses));
+    fn give_up(
+        &self,
+        waiting: &Waiting<'_>,
+        statuses: &[ObjectStatus],
+        waited: Duration,
+        failed: bool,
+    ) -> ClusterError {
+        let (what, reasons) = (waiting.what.to_owned(), self.reasons(statuses));
         if failed {
             ClusterError::Failed { what, reasons }
         } else {
@@ -82,10 +89,14 @@ impl Cluster {
         let lines: Vec<String> = statuses
             .iter()
             .map(|status| {
-                let explained = self.explain(status);
                 let reason = status.readiness.reason().unwrap_or_default();
-                let more: String = explained.iter().map(|line| format!(" ({line})")).collect();
-                format!("{}: {reason}{more}", status.object)
+                let mut line = format!("{}: {reason}", status.object);
+                for explained in self.explain(status) {
+                    line.push_str(" (");
+                    line.push_str(&explained);
+                    line.push(')');
+                }
+                line
             })
             .collect();
         lines.join("; ")

@@ -52,9 +52,9 @@ fn first_address(address: IpAddr, prefix: u8) -> IpAddr {
         IpAddr::V4(address) => {
             IpAddr::V4((address.to_bits() & u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)).into())
         }
-        IpAddr::V6(address) => {
-            IpAddr::V6((address.to_bits() & u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0)).into())
-        }
+        IpAddr::V6(address) => IpAddr::V6(
+            (address.to_bits() & u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0)).into(),
+        ),
     }
 }
 

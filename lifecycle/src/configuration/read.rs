@@ -9,8 +9,12 @@ use serde_json::{Map, Value, json};
 use super::{ConfigurationError, NetworkSettings, NodeSettings, Problem, SiteConfiguration};
 
 /// Keys of the fixed part, and what they hold: none for anything that is not a mapping.
-const FIXED: &[(&str, &[&str])] =
-    &[("node", &["name", "address"]), ("network", &["podRanges", "serviceRanges"]), ("dataFolder", &[]), ("values", &[])];
+const FIXED: &[(&str, &[&str])] = &[
+    ("node", &["name", "address"]),
+    ("network", &["podRanges", "serviceRanges"]),
+    ("dataFolder", &[]),
+    ("values", &[]),
+];
 
 /// Longest name of a node, as Kubernetes has it.
 const LONGEST_NODE_NAME: usize = 253;
@@ -19,21 +23,28 @@ impl SiteConfiguration {
     /// Reads the file at `path` and checks it against the JSON Schema that the bundle carries.
     pub fn read(path: &Path, schema: &[u8]) -> Result<Self, ConfigurationError> {
         let file = path.display().to_string();
-        let text = fs_err::read_to_string(path)
-            .map_err(|error| ConfigurationError::one(codes::SITE_FILE, &file, "", "it cannot be read").because(error))?;
+        let text = fs_err::read_to_string(path).map_err(|error| {
+            ConfigurationError::one(codes::SITE_FILE, &file, "", "it cannot be read").because(error)
+        })?;
         Self::parse(&text, &file, schema)
     }
 
     /// Reads YAML text; `file` names it in errors. An empty file sets nothing.
     pub fn parse(text: &str, file: &str, schema: &[u8]) -> Result<Self, ConfigurationError> {
-        let schema: Value = serde_json::from_slice(schema)
-            .map_err(|error| ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not JSON").because(error))?;
+        let schema: Value = serde_json::from_slice(schema).map_err(|error| {
+            ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not JSON").because(error)
+        })?;
         let document = match serde_saphyr::from_str::<Option<Value>>(text) {
             Ok(document) => document.unwrap_or_else(|| json!({})),
             Err(error) => return Err(ConfigurationError::one(codes::SITE_SYNTAX, file, "", error.to_string())),
         };
         let Value::Object(document) = document else {
-            return Err(ConfigurationError::one(codes::SITE_SYNTAX, file, "", "it must be a mapping of keys to values"));
+            return Err(ConfigurationError::one(
+                codes::SITE_SYNTAX,
+                file,
+                "",
+                "it must be a mapping of keys to values",
+            ));
         };
         let unknown = unknown_keys(&document, &schema);
         if !unknown.is_empty() {
@@ -47,7 +58,11 @@ impl SiteConfiguration {
             values: section(&document, "values", &mut problems),
         };
         problems.extend(impossible(&configuration));
-        if problems.is_empty() { Ok(configuration) } else { Err(ConfigurationError::new(codes::SITE_VALUE, file, problems)) }
+        if problems.is_empty() {
+            Ok(configuration)
+        } else {
+            Err(ConfigurationError::new(codes::SITE_VALUE, file, problems))
+        }
     }
 }
 
@@ -84,13 +99,18 @@ fn unknown_in(section: &Map<String, Value>, path: &str, known: &[&str]) -> Vec<P
 /// The known key that a person most likely meant.
 fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance = |known: &&&str| strsim::damerau_levenshtein(key, known);
-    known.iter().min_by_key(distance).copied().filter(|known| strsim::damerau_levenshtein(key, known) <= known.len() / 3 + 1)
+    known
+        .iter()
+        .min_by_key(distance)
+        .copied()
+        .filter(|known| strsim::damerau_levenshtein(key, known) <= known.len() / 3 + 1)
 }
 
 /// What the bundle's schema says of the values. The fixed part is ours, so that it is the same in every release.
 fn violations(document: &Map<String, Value>, schema: &Value, file: &str) -> Result<Vec<Problem>, ConfigurationError> {
     let validator = jsonschema::validator_for(schema).map_err(|error| {
-        ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not a JSON Schema").because(error.to_string())
+        ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not a JSON Schema")
+            .because(error.to_string())
     })?;
     let checked = json!({ "values": document.get("values").filter(|values| !values.is_null()).cloned().unwrap_or_else(|| json!({})) });
     let violations = validator.iter_errors(&checked);
@@ -122,7 +142,9 @@ fn impossible(configuration: &SiteConfiguration) -> Vec<Problem> {
     if let Some(name) = name.as_ref().filter(|name| !is_node_name(name)) {
         problem("node.name", format!("`{name}` is not a name of lower-case letters, digits, dots and hyphens"));
     }
-    if let Some(address) = address.filter(|address| address.is_unspecified() || address.is_loopback() || address.is_multicast()) {
+    if let Some(address) =
+        address.filter(|address| address.is_unspecified() || address.is_loopback() || address.is_multicast())
+    {
         problem("node.address", format!("{address} is not an address that other machines could reach"));
     }
     if let Some(folder) = data_folder.as_ref().filter(|folder| !folder.is_absolute()) {
@@ -134,7 +156,11 @@ fn impossible(configuration: &SiteConfiguration) -> Vec<Problem> {
             problem("network", format!("the range of services {services} overlaps the range of pods {pods}"));
         }
     }
-    for (range, path) in pod_ranges.iter().map(|range| (range, "network.podRanges")).chain(service_ranges.iter().map(|range| (range, "network.serviceRanges"))) {
+    for (range, path) in pod_ranges
+        .iter()
+        .map(|range| (range, "network.podRanges"))
+        .chain(service_ranges.iter().map(|range| (range, "network.serviceRanges")))
+    {
         if let Some(address) = address.filter(|address| range.contains(*address)) {
             problem(path, format!("{range} contains the node's own address {address}"));
         }

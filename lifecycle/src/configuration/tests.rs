@@ -128,8 +128,12 @@ fn site_overrides_default_and_computed_cannot_be_set() {
         value("postgres.optional", None, "/spec/c"),
         value("cluster.podRange", None, "/spec/d"),
     ]);
-    let computed = Settings::from([("cluster.podRange".to_owned(), json!("10.244.0.0/16")), ("cluster.unused".to_owned(), json!(1))]);
-    let site = SiteConfiguration { values: [("postgres.storage".to_owned(), json!("5Gi"))].into(), ..Default::default() };
+    let computed = Settings::from([
+        ("cluster.podRange".to_owned(), json!("10.244.0.0/16")),
+        ("cluster.unused".to_owned(), json!(1)),
+    ]);
+    let site =
+        SiteConfiguration { values: [("postgres.storage".to_owned(), json!("5Gi"))].into(), ..Default::default() };
     let settings = settings(&release, &site, &computed).unwrap();
     let expected = json!({"postgres.storage": "5Gi", "postgres.memory": "1Gi", "cluster.podRange": "10.244.0.0/16"});
     assert_eq!(json!(settings), expected);
@@ -152,7 +156,11 @@ fn values_go_to_declared_fields_only() {
         ]
     };
     let settings = Settings::from([("size".to_owned(), json!("9Gi")), ("replicas".to_owned(), json!(3))]);
-    let values = [value("size", None, "/spec/claims/0/size"), value("replicas", None, "/spec/replicas"), value("unset", None, "/nowhere")];
+    let values = [
+        value("size", None, "/spec/claims/0/size"),
+        value("replicas", None, "/spec/replicas"),
+        value("unset", None, "/nowhere"),
+    ];
     let applied = apply_values("postgres", objects(), &values, &settings).unwrap();
     assert_eq!(applied[0], objects()[0]);
     assert_eq!(applied[1]["spec"], json!({"replicas": 3, "claims": [{"size": "9Gi"}]}));

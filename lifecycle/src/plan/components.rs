@@ -50,7 +50,12 @@ pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<A
                 secret: secret.clone(),
             };
             let title = format!("generate the secret {} of {}", secret.name, component.name);
-            steps.push(step_of(format!("secret/{}/{}", component.namespace, secret.name), title, 1, Action::Secret(step)));
+            steps.push(step_of(
+                format!("secret/{}/{}", component.namespace, secret.name),
+                title,
+                1,
+                Action::Secret(step),
+            ));
         }
         for mount in mounts(inputs, component)? {
             let title = format!("offer the files of {} to {}", mount.claim, component.name);
@@ -73,7 +78,10 @@ fn owner(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Owner {
 /// The namespace of a component, as the first component in it wants it; the others must want the same.
 fn namespace(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<PlannedStep<Action>, StepError> {
     let others = inputs.release.components.iter().filter(|other| other.namespace == component.namespace);
-    if let Some(other) = others.into_iter().find(|other| (other.pod_security, &other.quota) != (component.pod_security, &component.quota)) {
+    if let Some(other) = others
+        .into_iter()
+        .find(|other| (other.pod_security, &other.quota) != (component.pod_security, &component.quota))
+    {
         let message = format!(
             "components {} and {} share the namespace {} and want different rules for it",
             component.name, other.name, component.namespace
@@ -122,8 +130,13 @@ fn mounts(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<Ve
 fn objects(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<PlannedStep<Action>, StepError> {
     let rendered = read_document(inputs.documents, &component.objects)?;
     let count = apply_values(&component.name, rendered, &inputs.release.values, inputs.settings)?.len();
-    let own = inputs.release.values.iter().filter(|value| value.targets.iter().any(|target| target.component == component.name));
-    let settings = own.filter_map(|value| Some((value.name.clone(), inputs.settings.get(&value.name)?.clone()))).collect();
+    let own = inputs
+        .release
+        .values
+        .iter()
+        .filter(|value| value.targets.iter().any(|target| target.component == component.name));
+    let settings =
+        own.filter_map(|value| Some((value.name.clone(), inputs.settings.get(&value.name)?.clone()))).collect();
     let step = Component {
         owner: owner(inputs, component),
         namespace: component.namespace.clone(),

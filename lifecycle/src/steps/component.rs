@@ -13,7 +13,7 @@ use crate::site::Site;
 use crate::step::{Observed, Step, StepError};
 
 /// Longest wait until the API server serves a kind that a component brings.
-const ESTABLISHED_LIMIT: Duration = Duration::from_secs(60);
+const ESTABLISHED_LIMIT: Duration = Duration::from_mins(1);
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +52,10 @@ impl Component {
     }
 
     /// Waits until the API server serves a kind that was just defined.
-    fn wait_if_definition(&self, cluster: &Cluster, name: &ObjectName, site: &Site) -> Result<(), StepError> {
+    fn wait_if_definition(cluster: &Cluster, name: &ObjectName, site: &Site) -> Result<(), StepError> {
         if name.kind == "CustomResourceDefinition" {
-            let waiting = Waiting { what: &name.to_string(), objects: std::slice::from_ref(name), limit: ESTABLISHED_LIMIT };
+            let waiting =
+                Waiting { what: &name.to_string(), objects: std::slice::from_ref(name), limit: ESTABLISHED_LIMIT };
             cluster.wait_ready(&waiting, site.progress.as_ref())?;
         }
         Ok(())
@@ -69,7 +70,9 @@ fn names(objects: &[Value]) -> Result<Vec<ObjectName>, StepError> {
 /// container asks for. Files of artifacts share their blocks with the registry.
 fn mount_read_only(object: &mut Value, claims: &[String]) {
     if let Value::Array(items) = object {
-        items.iter_mut().for_each(|item| mount_read_only(item, claims));
+        for item in items {
+            mount_read_only(item, claims);
+        }
         return;
     }
     let Value::Object(fields) = object else { return };
@@ -114,7 +117,7 @@ impl Step<Site> for Component {
         all.write(&cluster)?;
         for (object, name) in objects.iter().zip(&wanted) {
             cluster.apply(object)?;
-            self.wait_if_definition(&cluster, name, site)?;
+            Self::wait_if_definition(&cluster, name, site)?;
         }
         let (delete, keep) = all.surplus(&wanted);
         for object in &delete {
@@ -133,7 +136,9 @@ impl Step<Site> for Component {
         let before: Option<Vec<ObjectName>> = serde_json::from_value(before["inventory"].clone()).unwrap_or_default();
         let kept = before.clone().unwrap_or_default();
         let limit = Duration::from_secs(DELETION_SECONDS);
-        for object in inventory.objects.iter().rev().filter(|object| !kept.iter().any(|name| name.is_same_object(object))) {
+        for object in
+            inventory.objects.iter().rev().filter(|object| !kept.iter().any(|name| name.is_same_object(object)))
+        {
             cluster.delete(object, limit)?;
         }
         match before {

@@ -38,7 +38,10 @@ impl Step<Site> for ComponentReady {
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let cluster = site.cluster()?;
         let inventory = Inventory::read(&cluster, &self.namespace, &self.component)?.ok_or_else(|| {
-            StepError::new(codes::CLUSTER_NOT_READY, format!("component {} has no inventory: it was never applied", self.component))
+            StepError::new(
+                codes::CLUSTER_NOT_READY,
+                format!("component {} has no inventory: it was never applied", self.component),
+            )
         })?;
         let waiting = Waiting {
             what: &format!("component {}", self.component),

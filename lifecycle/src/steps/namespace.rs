@@ -16,7 +16,7 @@ use crate::step::{Observed, Step, StepError};
 const OF_KUBERNETES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// What a container asks for, or is limited to, where it says nothing and a quota wants it said: the quota's
-/// resource, the LimitRange's field, its resource and amount. Small, so that a pod of helpers fits any quota.
+/// resource, the `LimitRange`'s field, its resource and amount. Small, so that a pod of helpers fits any quota.
 const SAID_FOR_CONTAINERS: &[(&str, &str, &str, &str)] = &[
     ("requests.cpu", "defaultRequest", "cpu", "50m"),
     ("cpu", "defaultRequest", "cpu", "50m"),
@@ -186,7 +186,12 @@ mod tests {
     #[test]
     fn a_quota_brings_what_it_wants_said() {
         let step = step(&[("requests.cpu", "1"), ("limits.memory", "2Gi"), ("persistentvolumeclaims", "3")]);
-        let range = step.wanted().into_iter().map(|wanted| wanted.object).find(|object| object["kind"] == "LimitRange").unwrap();
+        let range = step
+            .wanted()
+            .into_iter()
+            .map(|wanted| wanted.object)
+            .find(|object| object["kind"] == "LimitRange")
+            .unwrap();
         assert_eq!(
             range["spec"]["limits"],
             json!([{"type": "Container", "defaultRequest": {"cpu": "50m"}, "default": {"memory": "512Mi"}}])

@@ -25,7 +25,11 @@ impl Wanted {
 /// Applies objects in their order.
 pub(super) fn apply(cluster: &Cluster, wanted: &[Wanted]) -> Result<(), ClusterError> {
     for Wanted { object, adopted } in wanted {
-        if *adopted { cluster.adopt(object)? } else { cluster.apply(object)? };
+        if *adopted {
+            cluster.adopt(object)?
+        } else {
+            cluster.apply(object)?
+        };
     }
     Ok(())
 }
@@ -41,7 +45,7 @@ pub(super) fn observe(cluster: &Cluster, wanted: &[Wanted]) -> Result<Observed, 
             Ok(Applied::Different) => different.push(name),
             Ok(Applied::NotOurs { .. }) if *adopted => different.push(name),
             Ok(Applied::NotOurs { manager }) => {
-                return Ok(Observed::Foreign(ClusterError::NotOurs { object: name, manager }.to_string()));
+                return Ok(Observed::Foreign(ClusterError::NotOurs { object: name.into(), manager }.to_string()));
             }
             Err(conflict @ ClusterError::Conflict { .. }) => return Ok(Observed::Foreign(conflict.to_string())),
             Err(error) => return Err(error.into()),
@@ -50,14 +54,21 @@ pub(super) fn observe(cluster: &Cluster, wanted: &[Wanted]) -> Result<Observed, 
     Ok(match (absent.first(), different.first()) {
         (None, None) => Observed::Done,
         (Some(_), None) if absent.len() == wanted.len() => Observed::Absent,
-        (Some(first), None) => Observed::Partial(format!("{} of {} objects are missing, {first} first", absent.len(), wanted.len())),
+        (Some(first), None) => {
+            Observed::Partial(format!("{} of {} objects are missing, {first} first", absent.len(), wanted.len()))
+        }
         (_, Some(first)) => Observed::Partial(format!("{first} is not as it should be")),
     })
 }
 
 /// Reads the rendered objects of a component from the release's documents.
-pub(crate) fn read_document(documents: &std::collections::BTreeMap<String, Vec<u8>>, name: &str) -> Result<Vec<Value>, StepError> {
-    let bytes = documents.get(name).ok_or_else(|| StepError::new(codes::BUG, format!("the release has no document {name}")))?;
-    serde_json::from_slice(bytes)
-        .map_err(|error| StepError::new(codes::CLUSTER_BAD_OBJECT, format!("{name} is not a list of objects")).because(error))
+pub(crate) fn read_document(
+    documents: &std::collections::BTreeMap<String, Vec<u8>>,
+    name: &str,
+) -> Result<Vec<Value>, StepError> {
+    let bytes =
+        documents.get(name).ok_or_else(|| StepError::new(codes::BUG, format!("the release has no document {name}")))?;
+    serde_json::from_slice(bytes).map_err(|error| {
+        StepError::new(codes::CLUSTER_BAD_OBJECT, format!("{name} is not a list of objects")).because(error)
+    })
 }

@@ -12,9 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use landfall_bundle_spec::codes;
 use landfall_bundle_spec::release::GeneratedSecret;
 use landfall_media::durable;
+use rand::TryRngCore;
 use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::OsRng;
-use rand::TryRngCore;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -46,7 +46,7 @@ pub struct Secret {
 /// What the file of a secret holds. No `Debug`: values must not reach a log.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Values {
+struct SecretFile {
     namespace: String,
     name: String,
     values: BTreeMap<String, String>,
@@ -68,7 +68,7 @@ impl Secret {
 
     /// Reads the file; none where there is none. A file that is there and cannot be understood is never replaced: its
     /// values may be the only key to data.
-    fn read(&self, path: &Path) -> Result<Option<Values>, StepError> {
+    fn read(&self, path: &Path) -> Result<Option<SecretFile>, StepError> {
         let wrong = |problem: &str| {
             StepError::new(codes::CLUSTER_SECRET_FILE, format!("the secret's file {} {problem}", path.display()))
         };
@@ -77,7 +77,7 @@ impl Secret {
             bytes => bytes.map_err(|error| wrong("cannot be read").because(error))?,
         };
         // The parser's message could quote a value, so it is left out.
-        let values: Values = serde_json::from_slice(&bytes).map_err(|_| wrong("is damaged"))?;
+        let values: SecretFile = serde_json::from_slice(&bytes).map_err(|_| wrong("is damaged"))?;
         if (&values.namespace, &values.name) != (&self.namespace, &self.secret.name) {
             return Err(wrong("is that of another secret"));
         }
@@ -85,7 +85,7 @@ impl Secret {
     }
 
     /// The values as they should be: those there are, and new ones for random keys that have none yet.
-    fn completed(&self, known: Option<Values>) -> Result<Values, StepError> {
+    fn completed(&self, known: Option<SecretFile>) -> Result<SecretFile, StepError> {
         let known = known.map(|values| values.values).unwrap_or_default();
         let mut values = self.secret.fixed.clone();
         for (key, length) in &self.secret.random {
@@ -95,10 +95,10 @@ impl Secret {
             };
             values.insert(key.clone(), value);
         }
-        Ok(Values { namespace: self.namespace.clone(), name: self.secret.name.clone(), values })
+        Ok(SecretFile { namespace: self.namespace.clone(), name: self.secret.name.clone(), values })
     }
 
-    fn wanted(&self, values: &Values) -> Wanted {
+    fn wanted(&self, values: &SecretFile) -> Wanted {
         let data: BTreeMap<&String, String> =
             values.values.iter().map(|(key, value)| (key, STANDARD.encode(value))).collect();
         let mut object = json!({
@@ -114,7 +114,9 @@ impl Secret {
 /// Letters and digits from the operating system's random source.
 fn random_text(length: u32) -> Result<String, StepError> {
     // Probed first, because the sampler has no way to tell of a failure.
-    OsRng.try_next_u64().map_err(|error| StepError::new(codes::CLUSTER_SECRET_FILE, "the system has no random numbers").because(error))?;
+    OsRng.try_next_u64().map_err(|error| {
+        StepError::new(codes::CLUSTER_SECRET_FILE, "the system has no random numbers").because(error)
+    })?;
     Ok(Alphanumeric.sample_string(&mut OsRng.unwrap_err(), length as usize))
 }
 
@@ -126,7 +128,9 @@ impl Step<Site> for Secret {
         let Some(known) = known else {
             return Ok(match cluster.get(&self.object_name())? {
                 None => Observed::Absent,
-                Some(_) => Observed::Foreign(format!("{} exists and its file {} does not", self.object_name(), path.display())),
+                Some(_) => {
+                    Observed::Foreign(format!("{} exists and its file {} does not", self.object_name(), path.display()))
+                }
             });
         };
         let is_complete = self.secret.random.keys().all(|key| known.values.contains_key(key));
@@ -135,7 +139,9 @@ impl Step<Site> for Secret {
         }
         let wanted = self.wanted(&self.completed(Some(known))?);
         Ok(match objects::observe(&cluster, &[wanted])? {
-            Observed::Absent => Observed::Partial(format!("{} is written, {} is not", path.display(), self.object_name())),
+            Observed::Absent => {
+                Observed::Partial(format!("{} is written, {} is not", path.display(), self.object_name()))
+            }
             observed => observed,
         })
     }
@@ -207,7 +213,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postgres.json");
         assert!(step().read(&path).unwrap().is_none());
-        for text in ["{\"namespace\": \"postgres\", \"na", "", r#"{"namespace": "other", "name": "postgres", "values": {}}"#] {
+        for text in
+            ["{\"namespace\": \"postgres\", \"na", "", r#"{"namespace": "other", "name": "postgres", "values": {}}"#]
+        {
             durable::write_file(&path, text.as_bytes(), FILE_MODE).unwrap();
             let error = step().read(&path).err().unwrap();
             assert!(landfall_bundle_spec::Coded::code(&error).id == "LF4211", "{error}");

@@ -64,7 +64,9 @@ fn applies_compares_and_tells_conflicts() {
 
 fn foreign_objects_are_left_alone(plane: &ControlPlane, cluster: &Cluster) {
     plane.kubectl(&["create", "configmap", "theirs", "--from-literal=a=1"], None);
-    let object = ours(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": "default"}, "data": {"a": "2"}}));
+    let object = ours(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": "default"}, "data": {"a": "2"}}),
+    );
     assert_eq!(cluster.compare(&object).unwrap(), Applied::NotOurs { manager: "kubectl-create".to_owned() });
     let error = cluster.apply(&object).unwrap_err();
     assert_eq!(
@@ -76,34 +78,49 @@ fn foreign_objects_are_left_alone(plane: &ControlPlane, cluster: &Cluster) {
 }
 
 fn bad_objects_are_named(cluster: &Cluster) {
-    let misspelled = ours(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad", "namespace": "default"}, "dada": {}}));
+    let misspelled = ours(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad", "namespace": "default"}, "dada": {}}),
+    );
     let error = cluster.apply(&misspelled).unwrap_err();
     assert_eq!(error.code().id, "LF4203");
     assert!(error.to_string().contains("ConfigMap default/bad") && error.to_string().contains(".dada"), "{error}");
     let impatient = cluster.with_patience(Duration::from_secs(1));
-    let unknown = ours(json!({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "a", "namespace": "default"}}));
+    let unknown = ours(
+        json!({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "a", "namespace": "default"}}),
+    );
     let error = impatient.apply(&unknown).unwrap_err();
-    assert_eq!((error.code().id, error.to_string().as_str()), ("LF4205", "the cluster does not know the kind Thing of example.org/v1"));
+    assert_eq!(
+        (error.code().id, error.to_string().as_str()),
+        ("LF4205", "the cluster does not know the kind Thing of example.org/v1")
+    );
     assert_eq!(cluster.compare(&unknown).unwrap(), Applied::Absent);
     let astray = ours(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad"}}));
     assert_eq!(cluster.apply(&astray).unwrap_err().code().id, "LF4206");
 }
 
 fn deletion_waits_and_spares_foreign(plane: &ControlPlane, cluster: &Cluster) {
-    let held = ours(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "namespace": "default", "finalizers": ["example.org/hold"]}}));
+    let held = ours(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "namespace": "default", "finalizers": ["example.org/hold"]}}),
+    );
     cluster.apply(&held).unwrap();
     let error = cluster.delete(&ObjectName::of(&held).unwrap(), Duration::from_secs(1)).unwrap_err();
     assert_eq!(error.code().id, "LF4210");
     assert!(error.to_string().ends_with("held by the finalizers example.org/hold"), "{error}");
-    plane.kubectl(&["patch", "configmap", "held", "--type=json", "-p", r#"[{"op": "remove", "path": "/metadata/finalizers"}]"#], None);
+    plane.kubectl(
+        &["patch", "configmap", "held", "--type=json", "-p", r#"[{"op": "remove", "path": "/metadata/finalizers"}]"#],
+        None,
+    );
     assert!(cluster.delete(&ObjectName::of(&held).unwrap(), Duration::from_secs(10)).unwrap());
     // The controller manager collects what hangs on a deployment before the deployment itself is gone.
-    cluster.delete(&ObjectName::of(&deployment(5)).unwrap(), Duration::from_secs(60)).unwrap();
+    cluster.delete(&ObjectName::of(&deployment(5)).unwrap(), Duration::from_mins(1)).unwrap();
     assert_eq!(plane.kubectl(&["get", "deployments,replicasets", "-o", "name"], None), "");
 }
 
 fn inventories_are_kept(cluster: &Cluster) {
-    let objects = vec![ObjectName::new("v1", "Service", "default", "a"), ObjectName::new("apps/v1", "Deployment", "default", "b")];
+    let objects = vec![
+        ObjectName::new("v1", "Service", "default", "a"),
+        ObjectName::new("apps/v1", "Deployment", "default", "b"),
+    ];
     let inventory = Inventory { owner: owner(), namespace: "default".to_owned(), objects };
     assert_eq!(Inventory::read(cluster, "default", "web").unwrap(), None);
     inventory.write(cluster).unwrap();
@@ -125,7 +142,12 @@ fn an_api_server_that_comes_back_is_waited_for() {
     let impatient = cluster.with_patience(Duration::from_secs(1));
     let error = impatient.apply(&deployment(2)).unwrap_err();
     assert_eq!(error.code().id, "LF4202");
-    assert!(error.to_string().starts_with("cannot read apps/Deployment default/front: the API server at https://127.0.0.1:"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("cannot read apps/Deployment default/front: the API server at https://127.0.0.1:"),
+        "{error}"
+    );
 
     let applying = std::thread::spawn(move || cluster.apply(&deployment(2)));
     std::thread::sleep(Duration::from_secs(2));

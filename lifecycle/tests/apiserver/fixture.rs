@@ -137,46 +137,56 @@ impl ControlPlane {
     pub fn start_api_server(&mut self) {
         let pki = self.pki();
         let file = |name: &str| pki.join(name).display().to_string();
-        self.api_server = Some(self.watched("kube-apiserver", &[
-            format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd),
-            "--bind-address=127.0.0.1".to_owned(),
-            format!("--secure-port={}", self.ports.api_server),
-            format!("--advertise-address={ADVERTISED}"),
-            "--authorization-mode=RBAC".to_owned(),
-            "--allow-privileged=true".to_owned(),
-            "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
-            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            format!("--client-ca-file={}", file("ca.crt")),
-            format!("--tls-cert-file={}", file("apiserver.crt")),
-            format!("--tls-private-key-file={}", file("apiserver.key")),
-            format!("--service-account-key-file={}", file("sa.pub")),
-            format!("--service-account-signing-key-file={}", file("sa.key")),
-        ]));
+        self.api_server = Some(self.watched(
+            "kube-apiserver",
+            &[
+                format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd),
+                "--bind-address=127.0.0.1".to_owned(),
+                format!("--secure-port={}", self.ports.api_server),
+                format!("--advertise-address={ADVERTISED}"),
+                "--authorization-mode=RBAC".to_owned(),
+                "--allow-privileged=true".to_owned(),
+                "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+                "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+                format!("--client-ca-file={}", file("ca.crt")),
+                format!("--tls-cert-file={}", file("apiserver.crt")),
+                format!("--tls-private-key-file={}", file("apiserver.key")),
+                format!("--service-account-key-file={}", file("sa.pub")),
+                format!("--service-account-signing-key-file={}", file("sa.key")),
+            ],
+        ));
     }
 
     fn start_etcd(&mut self) {
-        let (client, peer) = (format!("http://127.0.0.1:{}", self.ports.etcd), format!("http://127.0.0.1:{}", self.ports.etcd_peer));
-        self.etcd = Some(self.watched("etcd", &[
-            format!("--data-dir={}", self.root().join("etcd").display()),
-            format!("--listen-client-urls={client}"),
-            format!("--advertise-client-urls={client}"),
-            format!("--listen-peer-urls={peer}"),
-            format!("--initial-advertise-peer-urls={peer}"),
-            format!("--initial-cluster=default={peer}"),
-            "--unsafe-no-fsync".to_owned(),
-        ]));
+        let (client, peer) =
+            (format!("http://127.0.0.1:{}", self.ports.etcd), format!("http://127.0.0.1:{}", self.ports.etcd_peer));
+        self.etcd = Some(self.watched(
+            "etcd",
+            &[
+                format!("--data-dir={}", self.root().join("etcd").display()),
+                format!("--listen-client-urls={client}"),
+                format!("--advertise-client-urls={client}"),
+                format!("--listen-peer-urls={peer}"),
+                format!("--initial-advertise-peer-urls={peer}"),
+                format!("--initial-cluster=default={peer}"),
+                "--unsafe-no-fsync".to_owned(),
+            ],
+        ));
     }
 
     fn start_controllers(&mut self) {
         let kubeconfig = SitePaths::below(self.root()).admin_kubeconfig();
-        self.controllers = Some(self.watched("kube-controller-manager", &[
-            format!("--kubeconfig={}", kubeconfig.display()),
-            format!("--service-account-private-key-file={}", self.pki().join("sa.key").display()),
-            format!("--root-ca-file={}", self.pki().join("ca.crt").display()),
-            "--secure-port=0".to_owned(),
-            "--leader-elect=false".to_owned(),
-            "--pvclaimbinder-sync-period=2s".to_owned(),
-        ]));
+        self.controllers = Some(self.watched(
+            "kube-controller-manager",
+            &[
+                format!("--kubeconfig={}", kubeconfig.display()),
+                format!("--service-account-private-key-file={}", self.pki().join("sa.key").display()),
+                format!("--root-ca-file={}", self.pki().join("ca.crt").display()),
+                "--secure-port=0".to_owned(),
+                "--leader-elect=false".to_owned(),
+                "--pvclaimbinder-sync-period=2s".to_owned(),
+            ],
+        ));
     }
 
     fn pki(&self) -> PathBuf {
@@ -204,12 +214,25 @@ impl ControlPlane {
         let admin = SitePaths::below(self.root()).admin_kubeconfig();
         let folder = admin.parent().unwrap();
         let folder_text = folder.display().to_string();
-        self.output("kubeadm", &["init", "phase", "kubeconfig", "super-admin", "--config", &configuration, "--kubeconfig-dir", &folder_text]);
+        self.output(
+            "kubeadm",
+            &[
+                "init",
+                "phase",
+                "kubeconfig",
+                "super-admin",
+                "--config",
+                &configuration,
+                "--kubeconfig-dir",
+                &folder_text,
+            ],
+        );
         durable::rename(&folder.join("super-admin.conf"), &admin).unwrap();
     }
 
     fn output(&self, program: &str, arguments: &[&str]) -> String {
-        let output = Command::new(self.binaries.join(program)).args(arguments).env("HOME", self.root()).output().unwrap();
+        let output =
+            Command::new(self.binaries.join(program)).args(arguments).env("HOME", self.root()).output().unwrap();
         assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -258,7 +281,7 @@ fn free_port() -> u16 {
 }
 
 /// A release with nothing in it, to be completed.
-pub fn release(components: Value, values: Value, artifacts: Value) -> ReleaseDocument {
+pub fn release(components: &Value, values: &Value, artifacts: &Value) -> ReleaseDocument {
     let document = json!({
         "type": "landfall.dev/release/1", "name": "sample", "version": "1.0.0", "counter": 1, "assembled": false,
         "platform": "linux/amd64", "images": [], "artifacts": artifacts, "components": components, "values": values,

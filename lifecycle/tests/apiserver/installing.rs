@@ -19,14 +19,14 @@ pub fn sample_release() -> ReleaseDocument {
     let digest = format!("sha256:{}", "ab".repeat(32));
     let blob = json!({"mediaType": "application/octet-stream", "digest": digest, "size": 1000});
     release(
-        json!([{
+        &json!([{
             "name": "web", "namespace": "web", "needs": [], "objects": "documents/objects/web.json", "pod_security": "restricted",
             "quota": {"pods": "3"}, "ready_seconds": 3,
             "secrets": [{"name": "web", "random": {"key": 24}}], "mounts": [{"artifact": "weights", "claim": "weights"}],
         }]),
-        json!([{"name": "web.mode", "schema": {"type": "string"}, "default": "fast",
+        &json!([{"name": "web.mode", "schema": {"type": "string"}, "default": "fast",
             "targets": [{"component": "web", "kind": "ConfigMap", "name": "settings", "path": "/data/mode"}]}]),
-        json!([{"name": "weights", "kind": "model", "reference": "example.org/weights:1", "manifest": blob, "config": blob,
+        &json!([{"name": "weights", "kind": "model", "reference": "example.org/weights:1", "manifest": blob, "config": blob,
             "files": [{"path": "weights.bin", "blob": blob}]}]),
     )
 }
@@ -48,16 +48,27 @@ fn stateful_set(pod: &Value) -> Value {
 
 pub fn plan(site: &Site) -> Vec<PlannedStep<Action>> {
     let settings = Settings::from([("web.mode".to_owned(), json!("fast"))]);
-    let inputs = ComponentInputs { release: &site.release, documents: &site.documents, settings: &settings, node: "node" };
+    let inputs =
+        ComponentInputs { release: &site.release, documents: &site.documents, settings: &settings, node: "node" };
     component_steps(&inputs).unwrap()
 }
 
+/// A step that ran, and what it recorded before.
+pub type Run = (PlannedStep<Action>, Value);
+
+/// A step that failed.
+#[derive(Debug)]
+pub struct Failed {
+    step: String,
+    error: StepError,
+}
+
 /// Runs all steps; the error names the step that failed.
-pub fn install(site: &mut Site) -> Result<Vec<(PlannedStep<Action>, Value)>, (String, StepError)> {
+pub fn install(site: &mut Site) -> Result<Vec<Run>, Box<Failed>> {
     let mut done = Vec::new();
     for planned in plan(site) {
         let step = resolve(&planned.action);
-        let failed = |error| (planned.id.to_string(), error);
+        let failed = |error| Box::new(Failed { step: planned.id.to_string(), error });
         assert!(!matches!(step.observe(site).map_err(failed)?, Observed::Foreign(_)));
         let before = step.prepare(site).map_err(failed)?;
         step.act(site, &before).map_err(failed)?;
@@ -78,8 +89,11 @@ fn a_component_comes_up_and_goes() {
     let text = serde_json::to_string(&plan(site)).unwrap();
     assert_eq!(serde_json::from_str::<Vec<PlannedStep<Action>>>(&text).unwrap(), plan(site));
 
-    let done = install(site).map_err(|(step, error)| format!("{step}: {error}")).unwrap();
-    assert_eq!(plane.kubectl(&["get", "configmap", "settings", "-n", "web", "-o", "jsonpath={.data.mode}"], None), "fast");
+    let done = install(site).unwrap();
+    assert_eq!(
+        plane.kubectl(&["get", "configmap", "settings", "-n", "web", "-o", "jsonpath={.data.mode}"], None),
+        "fast"
+    );
     let status = &plane.cluster().components().unwrap()[0];
     assert_eq!((status.ready, status.total, status.reasons.len()), (1, 1, 0));
     for (planned, before) in done.iter().rev() {
@@ -98,10 +112,14 @@ fn a_component_that_cannot_come_up_says_why() {
     let pod = json!({"containers": [{"name": "web", "image": "docker.io/library/web:1", "securityContext": {"privileged": true}}]});
     let objects = [settings_and_service(), vec![stateful_set(&pod)]].concat();
     let site = &mut plane.site(sample_release(), &[("documents/objects/web.json", json!(objects))]);
-    let (step, error) = install(site).map(|_| ()).unwrap_err();
+    let Failed { step, error } = *install(site).unwrap_err();
     assert_eq!((step.as_str(), error.code().id), ("ready/web", "LF4208"));
     let message = error.to_string();
-    for part in ["component web was not ready after", "apps/StatefulSet web/web: 0 of 1 pods are made", "violates PodSecurity \"restricted:v1.36\""] {
+    for part in [
+        "component web was not ready after",
+        "apps/StatefulSet web/web: 0 of 1 pods are made",
+        "violates PodSecurity \"restricted:v1.36\"",
+    ] {
         assert!(message.contains(part), "{part} in {message}");
     }
     let status = &plane.cluster().components().unwrap()[0];

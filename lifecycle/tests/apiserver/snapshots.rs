@@ -25,7 +25,7 @@ fn at_rest(cluster: &Cluster) -> Snapshot {
 fn installed() -> ControlPlane {
     let plane = ControlPlane::start();
     let site = &mut plane.site(sample_release(), &[("documents/objects/web.json", json!(settings_and_service()))]);
-    install(site).map_err(|(step, error)| format!("{step}: {error}")).unwrap();
+    install(site).unwrap();
     plane
 }
 
@@ -53,7 +53,10 @@ fn sites_of_one_release_are_equal_and_planted_differences_are_found() {
     second.kubectl(&["patch", "configmap", "settings", "-n", "web", "-p", r#"{"data": {"mode": "slow"}}"#], None);
     second.kubectl(&["delete", "networkpolicy", "landfall-default-deny", "-n", "web"], None);
     let planted = shown(&one, &as_on_any_machine(&second, &at_rest(&second.cluster())));
-    for part in ["ConfigMap web/settings: /data/mode is \"fast\" in the first, \"slow\" in the second", "NetworkPolicy web/landfall-default-deny: 1 in the first, 0 in the second"] {
+    for part in [
+        "ConfigMap web/settings: /data/mode is \"fast\" in the first, \"slow\" in the second",
+        "NetworkPolicy web/landfall-default-deny: 1 in the first, 0 in the second",
+    ] {
         assert!(planted.iter().any(|line| line.contains(part)), "{part} in {planted:?}");
     }
 }

@@ -56,7 +56,7 @@ fn is_partial(observed: &Observed, part: &str) {
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
 fn steps_come_about_and_are_taken_back() {
     let plane = ControlPlane::start();
-    let site = &mut plane.site(release(json!([]), json!([]), json!([])), &[]);
+    let site = &mut plane.site(release(&json!([]), &json!([]), &json!([])), &[]);
     namespaces(&plane, site);
     secrets(&plane, site);
     mounts(&plane, site);
@@ -68,7 +68,10 @@ fn namespaces(plane: &ControlPlane, site: &mut Site) {
     assert_eq!(step.observe(site).unwrap(), Observed::Absent);
     let before = run(&step, site);
     assert_eq!(before, json!({"existed": false}));
-    let token = plane.kubectl(&["get", "serviceaccount", "default", "-n", "web", "-o", "jsonpath={.automountServiceAccountToken}"], None);
+    let token = plane.kubectl(
+        &["get", "serviceaccount", "default", "-n", "web", "-o", "jsonpath={.automountServiceAccountToken}"],
+        None,
+    );
     assert_eq!(token, "false");
     let names = plane.kubectl(&["get", "networkpolicy,limitrange,resourcequota", "-n", "web", "-o", "name"], None);
     assert_eq!(names.lines().count(), 4, "{names}");
@@ -117,7 +120,8 @@ fn secrets(plane: &ControlPlane, site: &mut Site) {
     assert_eq!((mode(&path), mode(path.parent().unwrap()), mode(&site.paths.secrets())), (0o600, 0o700, 0o700));
     let bytes = std::fs::read(&path).unwrap();
     let password = serde_json::from_slice::<Value>(&bytes).unwrap()["values"]["password"].as_str().unwrap().to_owned();
-    let live = || plane.kubectl(&["get", "secret", "password", "-o", "go-template={{.data.password | base64decode}}"], None);
+    let live =
+        || plane.kubectl(&["get", "secret", "password", "-o", "go-template={{.data.password | base64decode}}"], None);
     assert_eq!(live(), password);
     let output = step.act(site, &before).unwrap();
     assert!(!output.to_string().contains(&password));
@@ -199,7 +203,7 @@ fn components(plane: &ControlPlane) {
         ("one", json!([definition(), thing("first"), settings("old"), settings("kept")])),
         ("two", json!([definition(), thing("first"), settings("kept"), settings("new")])),
     ];
-    let site = &mut plane.site(release(json!([]), values, json!([])), &documents);
+    let site = &mut plane.site(release(&json!([]), &values, &json!([])), &documents);
     let (one, two) = (component("one"), component("two"));
     assert_eq!(one.observe(site).unwrap(), Observed::Absent);
 

@@ -51,9 +51,21 @@ impl Readiness {
 pub fn has_readiness(object: &ObjectName) -> bool {
     !matches!(
         object.kind.as_str(),
-        "ConfigMap" | "Secret" | "ServiceAccount" | "Role" | "RoleBinding" | "ClusterRole" | "ClusterRoleBinding"
-            | "NetworkPolicy" | "ResourceQuota" | "LimitRange" | "Namespace" | "StorageClass" | "PriorityClass"
-            | "PersistentVolume" | "PodDisruptionBudget"
+        "ConfigMap"
+            | "Secret"
+            | "ServiceAccount"
+            | "Role"
+            | "RoleBinding"
+            | "ClusterRole"
+            | "ClusterRoleBinding"
+            | "NetworkPolicy"
+            | "ResourceQuota"
+            | "LimitRange"
+            | "Namespace"
+            | "StorageClass"
+            | "PriorityClass"
+            | "PersistentVolume"
+            | "PodDisruptionBudget"
     )
 }
 
@@ -65,7 +77,8 @@ pub fn evaluate(object: &Value) -> Readiness {
     if let Some(reason) = unobserved(object) {
         return Readiness::InProgress(reason);
     }
-    let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+    let group =
+        object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
     match (group, object["kind"].as_str().unwrap_or_default()) {
         ("apps", "Deployment") => workloads::deployment(object),
         ("apps", "StatefulSet") => workloads::stateful_set(object),

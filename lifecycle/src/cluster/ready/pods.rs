@@ -109,7 +109,9 @@ impl fmt::Display for PodReason {
                     many => write!(formatter, " and was started again {many} times"),
                 }
             }
-            Self::CannotStart { container, message } => write!(formatter, "container {container} cannot start: {message}"),
+            Self::CannotStart { container, message } => {
+                write!(formatter, "container {container} cannot start: {message}")
+            }
             Self::Waiting { container, state } => write!(formatter, "container {container} waits: {state}"),
             Self::NotReady { container } => write!(formatter, "container {container} runs but is not ready"),
         }
@@ -128,7 +130,11 @@ fn container_reason(pod: &Value, status: &Value) -> Option<PodReason> {
     if let Some(state) = status.pointer("/state/waiting/reason").and_then(Value::as_str) {
         let message = text("/state/waiting/message");
         return Some(match state {
-            "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "RegistryUnavailable"
+            "ErrImagePull"
+            | "ImagePullBackOff"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "RegistryUnavailable"
             | "ImageInspectError" => {
                 let image = spec_of(pod, &container).and_then(|spec| spec["image"].as_str()).map(str::to_owned);
                 PodReason::Image { container, image: image.unwrap_or_else(|| text("/image")), message }
@@ -149,7 +155,8 @@ fn container_reason(pod: &Value, status: &Value) -> Option<PodReason> {
 }
 
 fn spec_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
-    let containers = ["initContainers", "containers"].iter().filter_map(|field| pod["spec"][*field].as_array()).flatten();
+    let containers =
+        ["initContainers", "containers"].iter().filter_map(|field| pod["spec"][*field].as_array()).flatten();
     containers.into_iter().find(|spec| spec["name"] == container)
 }
 
@@ -175,7 +182,12 @@ pub fn explain_pod(pod: &Value, events: &[Value], log: &str) -> Option<String> {
 /// Why a workload has no pods: what its controller was told when it tried to make them (a quota, a Pod Security
 /// Standard, an admission webhook).
 pub fn explain_workload(name: &str, events: &[Value]) -> Option<String> {
-    newest(events, name, &["FailedCreate", "FailedDaemonPod", "ReplicaSetCreateError", "ProvisioningFailed", "FailedBinding"]).map(str::to_owned)
+    newest(
+        events,
+        name,
+        &["FailedCreate", "FailedDaemonPod", "ReplicaSetCreateError", "ProvisioningFailed", "FailedBinding"],
+    )
+    .map(str::to_owned)
 }
 
 /// Message of the newest event about an object, or about what it made (whose names begin with its own).

@@ -51,17 +51,50 @@ fn deployments() {
     let unavailable = json!([{"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "message": "Deployment does not have minimum availability."}]);
     assert_verdicts(&[
         (deployment(), "ready", READY),
-        (with(deployment(), &[("/metadata/generation", json!(3))]), "in progress", "its controller has not seen its latest change yet"),
+        (
+            with(deployment(), &[("/metadata/generation", json!(3))]),
+            "in progress",
+            "its controller has not seen its latest change yet",
+        ),
         (with(deployment(), &[("/status", json!({}))]), "in progress", "its controller has not seen it yet"),
         (with(deployment(), &[("/status/readyReplicas", json!(1))]), "in progress", "1 of 2 pods are ready"),
         (with(deployment(), &[("/status/updatedReplicas", json!(1))]), "in progress", "1 of 2 pods are updated"),
         (with(deployment(), &[("/status/replicas", json!(3))]), "in progress", "pods of its earlier version still run"),
         (with(deployment(), &[("/status/availableReplicas", Value::Null)]), "in progress", "0 of 2 pods are available"),
-        (with(deployment(), &[("/status/conditions", exceeded)]), "failed", "ReplicaSet \"coredns-1\" has timed out progressing."),
-        (with(deployment(), &[("/status/conditions", refused)]), "in progress", "its pods cannot be made: pods \"a\" is forbidden: exceeded quota: landfall"),
-        (with(deployment(), &[("/status/conditions", unavailable)]), "in progress", "Deployment does not have minimum availability."),
-        (with(deployment(), &[("/spec/replicas", json!(0)), ("/status", json!({"observedGeneration": 2, "conditions": [{"type": "Available", "status": "True"}]}))]), "ready", READY),
-        (with(deployment(), &[("/metadata/deletionTimestamp", json!("2026-11-20T08:00:00Z"))]), "in progress", "it is being deleted"),
+        (
+            with(deployment(), &[("/status/conditions", exceeded)]),
+            "failed",
+            "ReplicaSet \"coredns-1\" has timed out progressing.",
+        ),
+        (
+            with(deployment(), &[("/status/conditions", refused)]),
+            "in progress",
+            "its pods cannot be made: pods \"a\" is forbidden: exceeded quota: landfall",
+        ),
+        (
+            with(deployment(), &[("/status/conditions", unavailable)]),
+            "in progress",
+            "Deployment does not have minimum availability.",
+        ),
+        (
+            with(
+                deployment(),
+                &[
+                    ("/spec/replicas", json!(0)),
+                    (
+                        "/status",
+                        json!({"observedGeneration": 2, "conditions": [{"type": "Available", "status": "True"}]}),
+                    ),
+                ],
+            ),
+            "ready",
+            READY,
+        ),
+        (
+            with(deployment(), &[("/metadata/deletionTimestamp", json!("2026-11-20T08:00:00Z"))]),
+            "in progress",
+            "it is being deleted",
+        ),
     ]);
 }
 
@@ -79,20 +112,40 @@ fn stateful_sets() {
     };
     assert_verdicts(&[
         (set(), "ready", READY),
-        (with(set(), &[("/status", json!({"observedGeneration": 1, "replicas": 1, "availableReplicas": 0}))]), "in progress", "0 of 1 pods are ready"),
+        (
+            with(set(), &[("/status", json!({"observedGeneration": 1, "replicas": 1, "availableReplicas": 0}))]),
+            "in progress",
+            "0 of 1 pods are ready",
+        ),
         (with(set(), &[("/status", json!({"replicas": 0}))]), "in progress", "its controller has not seen it yet"),
-        (with(set(), &[("/status/updateRevision", json!("postgres-7d1"))]), "in progress", "pods of its earlier version still run"),
+        (
+            with(set(), &[("/status/updateRevision", json!("postgres-7d1"))]),
+            "in progress",
+            "pods of its earlier version still run",
+        ),
         (with(set(), &[("/status/updatedReplicas", json!(0))]), "in progress", "0 of 1 pods are updated"),
         (with(set(), &[("/status/availableReplicas", json!(0))]), "in progress", "0 of 1 pods are available"),
         (with(set(), &[("/status/replicas", json!(2))]), "in progress", "surplus pods still run"),
         (
-            with(set(), &[("/spec/updateStrategy/type", json!("OnDelete")), ("/status/updateRevision", json!("postgres-7d1"))]),
+            with(
+                set(),
+                &[("/spec/updateStrategy/type", json!("OnDelete")), ("/status/updateRevision", json!("postgres-7d1"))],
+            ),
             "ready",
             READY,
         ),
         (
-            with(set(), &[("/spec/replicas", json!(3)), ("/spec/updateStrategy/rollingUpdate/partition", json!(2)),
-                ("/status", json!({"observedGeneration": 1, "replicas": 3, "readyReplicas": 3, "updatedReplicas": 1, "availableReplicas": 3, "currentRevision": "a", "updateRevision": "b"}))]),
+            with(
+                set(),
+                &[
+                    ("/spec/replicas", json!(3)),
+                    ("/spec/updateStrategy/rollingUpdate/partition", json!(2)),
+                    (
+                        "/status",
+                        json!({"observedGeneration": 1, "replicas": 3, "readyReplicas": 3, "updatedReplicas": 1, "availableReplicas": 3, "currentRevision": "a", "updateRevision": "b"}),
+                    ),
+                ],
+            ),
             "ready",
             READY,
         ),
@@ -107,7 +160,13 @@ fn daemon_sets() {
     assert_verdicts(&[
         (set(up), "ready", READY),
         (set(starting), "in progress", "0 of 1 pods are ready"),
-        (set(json!({"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0, "numberMisscheduled": 0})), "in progress", "its controller has not seen it yet"),
+        (
+            set(
+                json!({"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0, "numberMisscheduled": 0}),
+            ),
+            "in progress",
+            "its controller has not seen it yet",
+        ),
     ]);
 }
 
@@ -122,10 +181,20 @@ fn jobs() {
     assert_verdicts(&[
         (job(json!({})), "in progress", "it has not started yet"),
         (job(json!({"startTime": "2026-11-20T08:00:00Z", "active": 1})), "in progress", "0 of 1 runs are done"),
-        (job(json!({"startTime": "2026-11-20T08:00:00Z", "active": 1, "failed": 2})), "in progress", "0 of 1 runs are done, 2 failed"),
+        (
+            job(json!({"startTime": "2026-11-20T08:00:00Z", "active": 1, "failed": 2})),
+            "in progress",
+            "0 of 1 runs are done, 2 failed",
+        ),
         (job(done), "ready", READY),
         (job(failed), "failed", "Job has reached the specified backoff limit"),
-        (job(json!({"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended"}]})), "in progress", "Job suspended"),
+        (
+            job(
+                json!({"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended"}]}),
+            ),
+            "in progress",
+            "Job suspended",
+        ),
     ]);
 }
 
@@ -137,20 +206,41 @@ fn claims_services_and_definitions() {
     assert_verdicts(&[
         (claim(json!({"phase": "Bound"})), "ready", READY),
         (claim(json!({"phase": "Pending"})), "in progress", "it has no volume yet"),
-        (with(claim(json!({"phase": "Pending"})), &[("/spec/volumeName", json!("weights"))]), "in progress", "it is not bound to the volume weights yet"),
+        (
+            with(claim(json!({"phase": "Pending"})), &[("/spec/volumeName", json!("weights"))]),
+            "in progress",
+            "it is not bound to the volume weights yet",
+        ),
         (claim(json!({"phase": "Lost"})), "failed", "the volume it was bound to is lost"),
         (service(json!({"type": "ClusterIP", "clusterIP": "10.96.0.10"}), json!({"loadBalancer": {}})), "ready", READY),
         (service(json!({"type": "ClusterIP", "clusterIP": "None"}), json!({"loadBalancer": {}})), "ready", READY),
         (service(json!({"type": "ExternalName", "externalName": "db.example.org"}), json!({})), "ready", READY),
         (service(json!({"type": "ClusterIP"}), json!({})), "in progress", "it has no address yet"),
-        (service(json!({"type": "LoadBalancer", "clusterIP": "10.96.0.11"}), json!({"loadBalancer": {}})), "in progress", "it has no load balancer address yet"),
+        (
+            service(json!({"type": "LoadBalancer", "clusterIP": "10.96.0.11"}), json!({"loadBalancer": {}})),
+            "in progress",
+            "it has no load balancer address yet",
+        ),
         (definition(json!([])), "in progress", "it does not say yet that it is Established"),
-        (definition(json!([{"type": "NamesAccepted", "status": "True"}, {"type": "Established", "status": "True"}])), "ready", READY),
-        (definition(json!([{"type": "NamesAccepted", "status": "False", "reason": "PluralConflict", "message": "\"things\" is already in use"}])), "failed", "\"things\" is already in use"),
+        (
+            definition(json!([{"type": "NamesAccepted", "status": "True"}, {"type": "Established", "status": "True"}])),
+            "ready",
+            READY,
+        ),
+        (
+            definition(
+                json!([{"type": "NamesAccepted", "status": "False", "reason": "PluralConflict", "message": "\"things\" is already in use"}]),
+            ),
+            "failed",
+            "\"things\" is already in use",
+        ),
     ]);
     let pending = claim(json!({"phase": "Pending"}));
     for (mode, ready) in [("WaitForFirstConsumer", true), ("Immediate", false)] {
-        assert_eq!(evaluate_claim(&pending, Some(&json!({"kind": "StorageClass", "volumeBindingMode": mode}))).is_ready(), ready);
+        assert_eq!(
+            evaluate_claim(&pending, Some(&json!({"kind": "StorageClass", "volumeBindingMode": mode}))).is_ready(),
+            ready
+        );
     }
     let consumer = json!({"volumeBindingMode": "WaitForFirstConsumer"});
     assert!(!evaluate_claim(&claim(json!({"phase": "Lost"})), Some(&consumer)).is_ready());
@@ -162,15 +252,35 @@ fn other_kinds_go_by_their_conditions() {
     assert_verdicts(&[
         (json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}}), "ready", READY),
         (custom(json!([{"type": "Ready", "status": "True"}])), "ready", READY),
-        (custom(json!([{"type": "Ready", "status": "False", "reason": "ClusterIsNotReady", "message": "Cluster Is Not Ready"}])), "in progress", "Cluster Is Not Ready"),
-        (custom(json!([{"type": "Stalled", "status": "True", "reason": "BadSpec"}, {"type": "Ready", "status": "False"}])), "failed", "BadSpec"),
+        (
+            custom(
+                json!([{"type": "Ready", "status": "False", "reason": "ClusterIsNotReady", "message": "Cluster Is Not Ready"}]),
+            ),
+            "in progress",
+            "Cluster Is Not Ready",
+        ),
+        (
+            custom(
+                json!([{"type": "Stalled", "status": "True", "reason": "BadSpec"}, {"type": "Ready", "status": "False"}]),
+            ),
+            "failed",
+            "BadSpec",
+        ),
         (custom(json!([{"type": "Reconciling", "status": "True", "message": "building"}])), "in progress", "building"),
-        (json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1beta1.metrics.k8s.io"}, "status": {"conditions": [{"type": "Available", "status": "False", "reason": "MissingEndpoints", "message": "endpoints for service/metrics-server have no addresses"}]}}), "in progress", "endpoints for service/metrics-server have no addresses"),
-        (json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}, "status": {"phase": "Terminating"}}), "in progress", "it is Terminating"),
+        (
+            json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1beta1.metrics.k8s.io"}, "status": {"conditions": [{"type": "Available", "status": "False", "reason": "MissingEndpoints", "message": "endpoints for service/metrics-server have no addresses"}]}}),
+            "in progress",
+            "endpoints for service/metrics-server have no addresses",
+        ),
+        (
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}, "status": {"phase": "Terminating"}}),
+            "in progress",
+            "it is Terminating",
+        ),
     ]);
 }
 
-fn pod(status: Value) -> Value {
+fn pod(status: &Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-0", "namespace": "web"},
         "spec": {"initContainers": [{"name": "prepare", "image": "docker.io/library/busybox:1"}], "containers": [{"name": "web", "image": "docker.io/library/web:1@sha256:00"}]},
@@ -178,32 +288,41 @@ fn pod(status: Value) -> Value {
     })
 }
 
-fn main_container(state: Value, more: Value) -> Value {
+fn main_container(state: &Value, more: &Value) -> Value {
     let mut status = json!({"name": "web", "ready": false, "restartCount": 0, "image": "docker.io/library/web:1", "state": state, "lastState": {}});
     for (key, value) in more.as_object().unwrap() {
         status[key] = value.clone();
     }
-    pod(json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "False"}], "containerStatuses": [status]}))
+    pod(
+        &json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "False"}], "containerStatuses": [status]}),
+    )
 }
 
 #[test]
 fn pods() {
-    let waiting = |reason: &str, message: &str| main_container(json!({"waiting": {"reason": reason, "message": message}}), json!({}));
+    let waiting = |reason: &str, message: &str| {
+        main_container(&json!({"waiting": {"reason": reason, "message": message}}), &json!({}))
+    };
     let crashing = main_container(
-        json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}}),
-        json!({"restartCount": 3, "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}),
+        &json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}}),
+        &json!({"restartCount": 3, "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}),
     );
     let out_of_memory = main_container(
-        json!({"waiting": {"reason": "CrashLoopBackOff"}}),
-        json!({"restartCount": 1, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}),
+        &json!({"waiting": {"reason": "CrashLoopBackOff"}}),
+        &json!({"restartCount": 1, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}),
     );
-    let unready = with(main_container(json!({"running": {"startedAt": "2026-11-20T08:00:00Z"}}), json!({})), &[("/status/phase", json!("Running"))]);
+    let unready = with(
+        main_container(&json!({"running": {"startedAt": "2026-11-20T08:00:00Z"}}), &json!({})),
+        &[("/status/phase", json!("Running"))],
+    );
     assert_verdicts(&[
-        (pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})), "ready", READY),
-        (pod(json!({"phase": "Succeeded"})), "ready", READY),
-        (pod(json!({})), "in progress", "it is not scheduled yet"),
+        (pod(&json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})), "ready", READY),
+        (pod(&json!({"phase": "Succeeded"})), "ready", READY),
+        (pod(&json!({})), "in progress", "it is not scheduled yet"),
         (
-            pod(json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}]})),
+            pod(
+                &json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}]}),
+            ),
             "in progress",
             "no node can take it: 0/1 nodes are available: 1 Insufficient memory.",
         ),
@@ -212,14 +331,26 @@ fn pods() {
             "in progress",
             "container web cannot get its image docker.io/library/web:1@sha256:00: Back-off pulling image",
         ),
-        (waiting("CreateContainerConfigError", "secret \"web\" not found"), "in progress", "container web cannot start: secret \"web\" not found"),
+        (
+            waiting("CreateContainerConfigError", "secret \"web\" not found"),
+            "in progress",
+            "container web cannot start: secret \"web\" not found",
+        ),
         (waiting("ContainerCreating", ""), "in progress", "container web waits: ContainerCreating"),
         (crashing, "in progress", "container web ended with exit code 1 and was started again 3 times"),
         (out_of_memory, "in progress", "container web ended with exit code 137 (OOMKilled) and was started again"),
         (unready, "in progress", "container web runs but is not ready"),
-        (pod(json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: ephemeral-storage."})), "failed", "The node was low on resource: ephemeral-storage."),
         (
-            pod(json!({"phase": "Failed", "containerStatuses": [{"name": "web", "restartCount": 0, "state": {"terminated": {"exitCode": 2, "reason": "Error"}}}]})),
+            pod(
+                &json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: ephemeral-storage."}),
+            ),
+            "failed",
+            "The node was low on resource: ephemeral-storage.",
+        ),
+        (
+            pod(
+                &json!({"phase": "Failed", "containerStatuses": [{"name": "web", "restartCount": 0, "state": {"terminated": {"exitCode": 2, "reason": "Error"}}}]}),
+            ),
             "failed",
             "container web ended with exit code 2",
         ),
@@ -228,7 +359,7 @@ fn pods() {
 
 #[test]
 fn the_container_that_others_wait_for_is_named() {
-    let pod = pod(json!({
+    let pod = pod(&json!({
         "phase": "Pending",
         "initContainerStatuses": [{"name": "prepare", "ready": false, "restartCount": 2,
             "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}],
@@ -247,31 +378,49 @@ fn event(object: &str, reason: &str, time: &str, message: &str) -> Value {
 #[test]
 fn explanations_quote_the_newest_event_and_the_end_of_the_log() {
     let events = [
-        event("web-0", "Unhealthy", "2026-11-20T08:00:02Z", "Readiness probe failed: HTTP probe failed with statuscode: 503"),
+        event(
+            "web-0",
+            "Unhealthy",
+            "2026-11-20T08:00:02Z",
+            "Readiness probe failed: HTTP probe failed with statuscode: 503",
+        ),
         event("web-0", "Unhealthy", "2026-11-20T08:00:01Z", "Readiness probe failed: connection refused"),
         event("web-1", "Unhealthy", "2026-11-20T08:00:09Z", "of another pod"),
         event("web-0", "Pulled", "2026-11-20T08:00:09Z", "not an explanation"),
     ];
-    let unready = with(main_container(json!({"running": {}}), json!({})), &[("/status/phase", json!("Running"))]);
+    let unready = with(main_container(&json!({"running": {}}), &json!({})), &[("/status/phase", json!("Running"))]);
     let log = "1\n2\n3\n\n4\n5\nlistening \n";
     assert_eq!(
         explain_pod(&unready, &events, log).unwrap(),
         "pod web-0: container web runs but is not ready; Readiness probe failed: HTTP probe failed with statuscode: 503; \
          its log ends: 2 | 3 | 4 | 5 | listening"
     );
-    let mounting = main_container(json!({"waiting": {"reason": "ContainerCreating"}}), json!({}));
-    let events = [event("web-0", "FailedMount", "2026-11-20T08:00:02Z", "hostPath type check failed: /var/lib/x is not a directory")];
+    let mounting = main_container(&json!({"waiting": {"reason": "ContainerCreating"}}), &json!({}));
+    let events = [event(
+        "web-0",
+        "FailedMount",
+        "2026-11-20T08:00:02Z",
+        "hostPath type check failed: /var/lib/x is not a directory",
+    )];
     assert_eq!(
         explain_pod(&mounting, &events, "").unwrap(),
         "pod web-0: container web waits: ContainerCreating; hostPath type check failed: /var/lib/x is not a directory"
     );
-    assert_eq!(explain_pod(&pod(json!({"phase": "Succeeded"})), &events, ""), None);
+    assert_eq!(explain_pod(&pod(&json!({"phase": "Succeeded"})), &events, ""), None);
 }
 
 #[test]
 fn workloads_without_pods_are_explained_by_their_controller() {
-    let events = [event("postgres", "FailedCreate", "2026-11-20T08:00:02Z", "pods \"postgres-0\" is forbidden: violates PodSecurity \"restricted:v1.36\"")];
-    assert_eq!(explain_workload("postgres", &events).unwrap(), "pods \"postgres-0\" is forbidden: violates PodSecurity \"restricted:v1.36\"");
+    let events = [event(
+        "postgres",
+        "FailedCreate",
+        "2026-11-20T08:00:02Z",
+        "pods \"postgres-0\" is forbidden: violates PodSecurity \"restricted:v1.36\"",
+    )];
+    assert_eq!(
+        explain_workload("postgres", &events).unwrap(),
+        "pods \"postgres-0\" is forbidden: violates PodSecurity \"restricted:v1.36\""
+    );
     let of_replica_set = [event("web-5c9", "FailedCreate", "2026-11-20T08:00:02Z", "exceeded quota")];
     assert_eq!(explain_workload("web", &of_replica_set).unwrap(), "exceeded quota");
     assert_eq!(explain_workload("webshop", &of_replica_set), None);

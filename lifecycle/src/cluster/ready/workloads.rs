@@ -26,7 +26,9 @@ fn never_looked_at(object: &Value) -> Option<Readiness> {
 }
 
 pub(super) fn deployment(object: &Value) -> Readiness {
-    if let Some(progressing) = condition(object, "Progressing").filter(|found| found["reason"] == "ProgressDeadlineExceeded") {
+    if let Some(progressing) =
+        condition(object, "Progressing").filter(|found| found["reason"] == "ProgressDeadlineExceeded")
+    {
         return Readiness::Failed(message(progressing));
     }
     if let Some(waiting) = never_looked_at(object) {
@@ -139,7 +141,9 @@ pub(super) fn pod(object: &Value) -> Readiness {
             let said = said.or_else(|| PodReason::of(object).map(|reason| reason.to_string()));
             Readiness::Failed(said.unwrap_or_else(|| "it failed without saying why".to_owned()))
         }
-        Some("Running") if condition(object, "Ready").is_some_and(|found| found["status"] == "True") => Readiness::Ready,
+        Some("Running") if condition(object, "Ready").is_some_and(|found| found["status"] == "True") => {
+            Readiness::Ready
+        }
         phase => {
             let reason = PodReason::of(object).map(|reason| reason.to_string());
             Readiness::InProgress(reason.unwrap_or_else(|| format!("it is {}", phase.unwrap_or("not scheduled yet"))))

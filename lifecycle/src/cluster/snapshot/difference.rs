@@ -46,12 +46,18 @@ pub enum Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Count { object, first, second } => write!(formatter, "{object}: {first} in the first, {second} in the second"),
+            Self::Count { object, first, second } => {
+                write!(formatter, "{object}: {first} in the first, {second} in the second")
+            }
             Self::Field { object, path, first, second } => {
                 write!(formatter, "{object}: {path} is {first} in the first, {second} in the second")
             }
             Self::Image { node, image, in_first } => {
-                write!(formatter, "image {image} is on {node} in the {} only", if *in_first { "first" } else { "second" })
+                write!(
+                    formatter,
+                    "image {image} is on {node} in the {} only",
+                    if *in_first { "first" } else { "second" }
+                )
             }
         }
     }

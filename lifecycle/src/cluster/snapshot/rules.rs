@@ -87,7 +87,8 @@ impl Rules {
     pub(super) fn reduce(&self, name: &ObjectName, mut object: Value) -> (String, Value) {
         let key = self.key(name, &mut object);
         for field in self.fields.iter().filter(|field| field.applies_to(name)) {
-            let path: Vec<String> = field.path.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
+            let path: Vec<String> =
+                field.path.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
             treat(&mut object, &path, field);
         }
         (key, object)
@@ -101,11 +102,15 @@ impl Rules {
             object["metadata"]["name"] = Value::from(general.name);
             return key;
         }
-        let by = self.names.iter().find(|rule| is_kind(&rule.kind, name.group(), &name.kind) && name.name.starts_with(&rule.prefix));
+        let by = self
+            .names
+            .iter()
+            .find(|rule| is_kind(&rule.kind, name.group(), &name.kind) && name.name.starts_with(&rule.prefix));
         let Some(reference) = by.and_then(|rule| object.pointer(&rule.by)) else { return name.to_string() };
         let text = |field: &str| reference[field].as_str().unwrap_or_default();
         let kind = reference["kind"].as_str().or_else(|| reference["resource"].as_str()).unwrap_or_default();
-        let general = ObjectName { name: format!("* of {kind} {}/{}", text("namespace"), text("name")), ..name.clone() };
+        let general =
+            ObjectName { name: format!("* of {kind} {}/{}", text("namespace"), text("name")), ..name.clone() };
         object["metadata"]["name"] = Value::from("*");
         general.to_string()
     }
@@ -186,6 +191,8 @@ fn is_uuid(text: &str) -> bool {
 impl Rules {
     pub(super) fn reasons(&self) -> impl Iterator<Item = &str> {
         let excluded = self.excluded.iter().map(|rule| rule.reason.as_str());
-        excluded.chain(self.names.iter().map(|rule| rule.reason.as_str())).chain(self.fields.iter().map(|rule| rule.reason.as_str()))
+        excluded
+            .chain(self.names.iter().map(|rule| rule.reason.as_str()))
+            .chain(self.fields.iter().map(|rule| rule.reason.as_str()))
     }
 }

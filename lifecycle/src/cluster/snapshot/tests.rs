@@ -102,11 +102,17 @@ fn planted_differences_are_found() {
 fn missing_and_surplus_objects_are_found() {
     let mut objects = site(12);
     objects.remove(2);
-    assert_eq!(differences(objects), ["Pod web/front-5c9-* of apps/ReplicaSet front-5c9: 2 in the first, 1 in the second"]);
+    assert_eq!(
+        differences(objects),
+        ["Pod web/front-5c9-* of apps/ReplicaSet front-5c9: 2 in the first, 1 in the second"]
+    );
     let mut objects = site(12);
     objects[3]["metadata"]["name"] = json!("renamed");
     assert_eq!(
         differences(objects),
-        ["ConfigMap web/renamed: 0 in the first, 1 in the second", "ConfigMap web/settings: 1 in the first, 0 in the second"]
+        [
+            "ConfigMap web/renamed: 0 in the first, 1 in the second",
+            "ConfigMap web/settings: 1 in the first, 0 in the second"
+        ]
     );
 }
