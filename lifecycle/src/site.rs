@@ -1,6 +1,6 @@
 //! The context of all steps: where things lie on the host, what is installed, and how foreign programs are run.
 
-mod command;
+pub mod command;
 mod paths;
 
 use std::collections::BTreeMap;

@@ -56,7 +56,10 @@ impl Step<Site> for HostsEntry {
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        Ok(json!({ "there": Self::path(site).exists() }))
+        let text = files::read_text(&Self::path(site))?;
+        // A last line that did not end gets an end while ours stands after it.
+        let ended = text.as_ref().is_none_or(|text| text.is_empty() || text.ends_with('\n'));
+        Ok(json!({ "there": text.is_some(), "ended": ended }))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
@@ -75,10 +78,16 @@ impl Step<Site> for HostsEntry {
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         let path = Self::path(site);
         let Some(text) = files::read_text(&path)? else { return Ok(()) };
-        let rest = Self::without_ours(&text);
+        let mut rest = Self::without_ours(&text);
+        if rest == text {
+            return Ok(());
+        }
+        if before["ended"] == json!(false) && rest.ends_with('\n') {
+            rest.pop();
+        }
         if before["there"] == json!(false) && rest == MINIMAL {
             durable::remove_file(&path)?;
-        } else if rest != text {
+        } else {
             durable::write_file(&path, rest.as_bytes(), 0o644)?;
         }
         Ok(())

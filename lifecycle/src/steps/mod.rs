@@ -54,3 +54,6 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::ComponentReady(step) => step,
     }
 }
+
+#[cfg(test)]
+mod tests;
