@@ -195,3 +195,16 @@ async fn images_come_with_all_their_blobs_each_once() {
             .is_err()
     );
 }
+
+#[tokio::test]
+async fn https_is_spoken_where_it_is_configured_and_its_absence_is_an_error() {
+    let registry = Registry::start(|_| ()).await;
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("registries.yaml");
+    let text = format!("mirrors: [{{host: ghcr.io, endpoint: 'https://{}'}}]", registry.address());
+    landfall_media::durable::write_file(&file, text.as_bytes(), 0o644).expect("file");
+    let client = Client::new(Registries::read(&file).expect("read"), DockerConfiguration::default(), QUICK);
+    let reference = "ghcr.io/a/b:1".parse().expect("reference");
+    let refused = client.manifest(&reference, &Notes::default()).await.expect_err("no TLS there");
+    assert_eq!(refused.code(), codes::FETCH_FAILED);
+}

@@ -115,6 +115,8 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
+            // The first byte of TLS, which is not spoken here.
+            Ok(0x16) if request.is_empty() => return,
             Ok(byte) => request.push(byte),
             Err(_) => return,
         }
