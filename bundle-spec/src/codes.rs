@@ -185,6 +185,7 @@ codes! {
     RANGES_OVERLAP = "LF3017", NotReady, "An address range of the cluster overlaps a network of the host", "Set other ranges in the site configuration.";
     MODULE_MISSING = "LF3018", NotReady, "The kernel lacks a module", "Install the package of the operating system that has the named module.";
     CLOCK_WRONG = "LF3019", NotReady, "The clock stands before the release was built", "Set the clock with `timedatectl set-time`.";
+    NOT_READY = "LF3020", NotReady, "The site is not ready", "Remove every blocker that is listed, then run the same command again.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and who may read it.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";
@@ -210,7 +211,6 @@ codes! {
     SITE_IO = "LF4015", Resumable, "A file of the site cannot be read or written", "Check the disk and the path named, then run the same command again.";
     UNINSTALLING = "LF4016", Resumable, "The site is being uninstalled", "Run `landfall uninstall` to finish.";
     OTHER_BUNDLE = "LF4017", Refused, "The media hold another bundle than the one that is being installed", "Connect the stick with the bundle that the install began with.";
-    NOT_READY = "LF4018", NotReady, "The site is not ready", "Remove every blocker that is listed, then run the same command again.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the path named, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";

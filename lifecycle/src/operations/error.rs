@@ -9,6 +9,7 @@ use landfall_media::durable::DurableError;
 use crate::configuration::ConfigurationError;
 use crate::engine::EngineError;
 use crate::journal::JournalError;
+use crate::preflight::Blocker;
 use crate::step::StepError;
 
 /// A result of this module.
@@ -91,10 +92,10 @@ pub enum OperationError {
     #[error(transparent)]
     Look(#[from] StepError),
     /// The site is not ready; every blocker is told.
-    #[error("this machine is not ready: {}", numbered(.blockers))]
+    #[error("this machine is not ready; nothing was changed:{}", numbered(.blockers))]
     NotReady {
         /// What is in the way, each with its fix.
-        blockers: Vec<String>,
+        blockers: Vec<Blocker>,
     },
     /// A release is installed already.
     #[error("release {release} is installed on this machine")]
@@ -154,14 +155,10 @@ pub enum OperationError {
     },
 }
 
-/// Each blocker on a line of its own.
-fn numbered(blockers: &[String]) -> String {
-    let lines = blockers.iter().enumerate().map(|(index, blocker)| format!("\n  {}. {blocker}", index + 1));
-    format!(
-        "{} in the way:{}",
-        if blockers.len() == 1 { "1 thing is" } else { "several things are" },
-        lines.collect::<String>()
-    )
+/// Each blocker on lines of its own, with what a person does about it.
+fn numbered(blockers: &[Blocker]) -> String {
+    let lines = blockers.iter().zip(1..);
+    lines.map(|(blocker, number)| format!("\n  {number}. {blocker}\n     {}", blocker.fix)).collect()
 }
 
 impl OperationError {

@@ -20,6 +20,7 @@ use crate::journal::{Phase, Pins};
 use crate::plan::Plan;
 use crate::plan::action::Action;
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
+use crate::preflight::{Sizes, preflight};
 use crate::steps::stage::find_media;
 
 /// What a person asked for.
@@ -101,6 +102,11 @@ impl Operations {
             None => SiteConfiguration::default(),
         };
         let facts = facts::collect(&self.paths)?;
+        let identity = release.verified.identity();
+        let blockers = preflight(&facts, &release.release, &configuration, sizes(&release), &identity.built_at);
+        if !blockers.is_empty() {
+            return Err(OperationError::NotReady { blockers });
+        }
         let inputs = InstallInputs {
             release: &release.release,
             documents: &release.documents,
@@ -126,6 +132,15 @@ impl Operations {
             Phase::Undoing { .. } | Phase::Undone { .. } => OperationError::UninstallOpen { release },
         })
     }
+}
+
+/// What the release's layers take once containerd has unpacked them.
+fn sizes(release: &TrustedRelease) -> Sizes {
+    let layers = release.verified.blobs().entries().iter().filter_map(|entry| entry.layer);
+    layers.fold(Sizes::default(), |sizes, layer| Sizes {
+        unpacked_bytes: sizes.unpacked_bytes + layer.unpacked_bytes,
+        unpacked_inodes: sizes.unpacked_inodes + layer.inodes,
+    })
 }
 
 impl PreparedInstall<'_> {
@@ -191,3 +206,6 @@ impl PreparedInstall<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
