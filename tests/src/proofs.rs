@@ -15,7 +15,8 @@ pub fn administer(machine: &Machine, line: &str) -> Result<Output> {
     machine.try_run(&format!("{ENVIRONMENT} {line}"))
 }
 
-fn in_pod(machine: &Machine, namespace: &str, pod: &str, script: &str) -> Result<Output> {
+/// Runs a shell script in a pod.
+pub fn in_pod(machine: &Machine, namespace: &str, pod: &str, script: &str) -> Result<Output> {
     let script = script.replace('\'', r"'\''");
     administer(machine, &format!("kubectl --namespace {namespace} exec {pod} -- sh -euc '{script}'"))
 }

@@ -1,0 +1,17 @@
+//! A site from its first command to its last: real software, from a real bundle, on machines that lose power.
+//!
+//! Run by `cargo xtask test`, part "site". What was measured is said on standard error. `LANDFALL_SEED` chooses other
+//! instants and other damaged bytes than the usual ones.
+
+mod end_to_end {
+    mod comparison;
+    mod cut;
+    mod damage;
+    mod engineer;
+    mod fixture;
+    mod install;
+    mod power_cut;
+    mod refusals;
+    mod seed;
+    mod uninstall;
+}

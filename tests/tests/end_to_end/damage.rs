@@ -1,0 +1,132 @@
+//! Damage anywhere in a bundle, through the program, on the host: `verify` refuses it, and `stage` never lets a damaged
+//! blob into its store.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use landfall_bundle_spec::sample::{Sample, Vendor};
+use landfall_bundle_spec::trust::KeyKind;
+use landfall_tests::{printer, workspace};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::seed::Seeded;
+
+/// Exit code of a refused bundle.
+const REFUSED: i32 = 3;
+
+/// How many bytes are flipped, half of them in the head.
+const FLIPS: u64 = 50;
+
+/// How many lengths are tried.
+const TRUNCATIONS: u64 = 20;
+
+/// A small bundle of several chunks, the `landfall` that reads it, and a folder for what it writes.
+struct Bench {
+    landfall: PathBuf,
+    folder: tempfile::TempDir,
+    trust: PathBuf,
+    sample: Sample,
+}
+
+impl Bench {
+    fn new() -> Result<Self> {
+        let vendor = Vendor::new(KeyKind::EcdsaP256)?;
+        // No two bytes in a row alike, so that no flip is undone by its neighbor.
+        let blob = |size: usize, step: usize| (0..size).map(|at| (at * step % 251) as u8).collect::<Vec<u8>>();
+        let sample = Sample::with_blobs(&vendor, vec![blob(2_500_000, 3), blob(700, 5), blob(1 << 20, 7)])?;
+        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let trust = folder.path().join("1.root.json");
+        write(&trust, vendor.root.bytes())?;
+        Ok(Self { landfall: workspace::landfall()?, folder, trust, sample })
+    }
+
+    /// Verifies and stages a bundle of these bytes; returns exit code and error code of each.
+    fn read(&self, bytes: &[u8]) -> Result<[(Option<i32>, String); 2]> {
+        let bundle = self.folder.path().join("sample.landfall");
+        let store = self.folder.path().join("store");
+        write(&bundle, bytes)?;
+        if store.exists() {
+            std::fs::remove_dir_all(&store)?;
+        }
+        let outcomes = [self.run("verify", &bundle, &[])?, self.run("stage", &bundle, &[Path::new("--store"), &store])?];
+        self.expect_good_blobs(&store)?;
+        Ok(outcomes)
+    }
+
+    fn run(&self, verb: &str, bundle: &Path, more: &[&Path]) -> Result<(Option<i32>, String)> {
+        let mut command = Command::new(&self.landfall);
+        command.arg("--json").arg(verb).arg(bundle).arg("--trust").arg(&self.trust).args(more);
+        let output = command.output().context("cannot start landfall")?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        let documents = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let code = documents.into_iter().find_map(|document| document["code"].as_str().map(str::to_owned));
+        Ok((output.status.code(), code.unwrap_or_default()))
+    }
+
+    /// Every blob in the store is one of the bundle's and has its digest.
+    fn expect_good_blobs(&self, store: &Path) -> Result<()> {
+        let good: Vec<String> = self.sample.contents.iter().map(|blob| hex::encode(Sha256::digest(blob))).collect();
+        let blobs = store.join("docker/registry/v2/blobs/sha256");
+        let Ok(groups) = blobs.read_dir() else { return Ok(()) };
+        for group in groups {
+            for entry in group?.path().read_dir()? {
+                let folder = entry?.path();
+                let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let found = hex::encode(Sha256::digest(std::fs::read(folder.join("data"))?));
+                ensure!(name == found && good.contains(&found), "the store holds {found} as {name}");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file of the test")]
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_flipped_byte_is_found_wherever_it_lies() -> Result<()> {
+    let bench = Bench::new()?;
+    let whole = bench.sample.stream();
+    ensure!(bench.read(&whole)?.iter().all(|(exit, _)| *exit == Some(0)), "the whole bundle is refused");
+    let head = bench.sample.head.bytes().len() as u64;
+    let mut seeded = Seeded::named("flips");
+    let mut codes = std::collections::BTreeMap::<String, u32>::new();
+    for number in 0..FLIPS {
+        let at = if number % 2 == 0 { seeded.within(0, head) } else { seeded.within(head, whole.len() as u64) };
+        let bit = 1_u8 << seeded.within(0, 8);
+        let mut bytes = whole.clone();
+        bytes[usize::try_from(at)?] ^= bit;
+        for (exit, code) in bench.read(&bytes)? {
+            ensure!(exit == Some(REFUSED), "bit {bit:#04x} of byte {at} flipped: exit {exit:?}, {code}");
+            *codes.entry(code).or_default() += 1;
+        }
+    }
+    printer::note(format!("{FLIPS} flipped bytes, each refused by verify and stage: {codes:?}"));
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_truncated_bundle_is_refused_wherever_it_ends() -> Result<()> {
+    let bench = Bench::new()?;
+    let whole = bench.sample.stream();
+    let head = bench.sample.head.bytes().len() as u64;
+    let mut seeded = Seeded::named("truncations");
+    let mut codes = std::collections::BTreeMap::<String, u32>::new();
+    for number in 0..TRUNCATIONS {
+        let length = if number % 2 == 0 { seeded.within(1, head) } else { seeded.within(head, whole.len() as u64) };
+        for (exit, code) in bench.read(&whole[..usize::try_from(length)?])? {
+            ensure!(exit == Some(REFUSED), "cut to {length} bytes: exit {exit:?}, {code}");
+            let expected: &[&str] = if length < head { &["LF1001"] } else { &["LF1215", "LF1206"] };
+            ensure!(expected.contains(&code.as_str()), "cut to {length} of {} bytes: {code}", whole.len());
+            *codes.entry(code).or_default() += 1;
+        }
+    }
+    printer::note(format!("{TRUNCATIONS} lengths, each refused by verify and stage: {codes:?}"));
+    Ok(())
+}

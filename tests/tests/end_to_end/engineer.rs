@@ -1,0 +1,159 @@
+//! A field engineer at a machine: types `landfall`, reads what it says, waits.
+
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use landfall_lifecycle::cluster::snapshot::Snapshot;
+use landfall_tests::printer;
+use landfall_tests::site::{Machine, Stream};
+use serde_json::Value;
+
+use super::fixture::fixture;
+
+/// Where the stick is on every machine.
+pub(crate) const STICK: &str = "/media/stick";
+
+/// How long any one verb may take.
+const VERB_LIMIT: &str = "600";
+
+/// How long a site may take to be ready again by itself after a boot.
+pub(crate) const READY_LIMIT: Duration = Duration::from_mins(5);
+
+/// What a verb said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// How it ended.
+    pub(crate) status: ExitStatus,
+    /// Its standard output.
+    pub(crate) data: String,
+    /// The lines of its standard error.
+    pub(crate) lines: Vec<String>,
+}
+
+impl Said {
+    /// The report, which must be there.
+    pub(crate) fn report(&self, verb: &str) -> Result<Value> {
+        let lines = self.lines.join("\n");
+        ensure!(self.status.success(), "landfall {verb} ended with {}:\n{lines}", self.status);
+        serde_json::from_str(&self.data).with_context(|| format!("landfall {verb} printed no JSON: {}", self.data))
+    }
+
+    /// The error, which must be there.
+    pub(crate) fn failure(&self, verb: &str) -> Result<Value> {
+        ensure!(!self.status.success(), "landfall {verb} succeeded: {}", self.data);
+        let documents = self.lines.iter().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let found = documents.into_iter().find(|document| document["code"].is_string());
+        found.with_context(|| format!("landfall {verb} named no code ({}):\n{}", self.status, self.lines.join("\n")))
+    }
+
+    /// Fails unless it ended with this code and this exit code; returns the error.
+    pub(crate) fn refused(&self, verb: &str, code: &str, exit: i32) -> Result<Value> {
+        let failure = self.failure(verb)?;
+        ensure!(failure["code"] == code, "landfall {verb} was refused with {failure}, not with {code}");
+        ensure!(self.status.code() == Some(exit), "landfall {verb} ended with {}, not with {exit}", self.status);
+        Ok(failure)
+    }
+}
+
+/// An engineer at one machine.
+#[derive(Clone, Copy)]
+pub(crate) struct Engineer<'a> {
+    machine: &'a Machine,
+}
+
+impl<'a> Engineer<'a> {
+    /// At this machine.
+    pub(crate) fn at(machine: &'a Machine) -> Self {
+        Self { machine }
+    }
+
+    /// The machine.
+    pub(crate) fn machine(self) -> &'a Machine {
+        self.machine
+    }
+
+    /// The `landfall` at hand: the stick's, or without a stick the one that the site keeps.
+    fn program(self) -> Result<String> {
+        let line = format!("ls {STICK}/landfall /var/lib/landfall/releases/*/landfall 2> /dev/null | head -n 1");
+        let found = self.machine.try_run(&line)?.stdout.trim().to_owned();
+        ensure!(!found.is_empty(), "there is no landfall on {}", self.machine.name());
+        Ok(found)
+    }
+
+    /// Runs `landfall --json` and hands over the lines of its standard error while it runs.
+    pub(crate) fn watch(self, arguments: &[&str], mut on_line: impl FnMut(&str)) -> Result<Said> {
+        let program = self.program()?;
+        let mut all = vec!["--signal=KILL", VERB_LIMIT, &program, "--json"];
+        all.extend(arguments);
+        let (mut data, mut lines) = (String::new(), Vec::new());
+        let status = self.machine.run_streaming("/usr/bin/timeout", &all, |stream, line| match stream {
+            Stream::Stdout => {
+                data.push_str(line);
+                data.push('\n');
+            }
+            Stream::Stderr => {
+                on_line(line);
+                lines.push(line.to_owned());
+            }
+        })?;
+        Ok(Said { status, data, lines })
+    }
+
+    /// Runs `landfall --json` to its end.
+    pub(crate) fn landfall(self, arguments: &[&str]) -> Result<Said> {
+        self.watch(arguments, |_| {})
+    }
+
+    /// Installs from the stick.
+    pub(crate) fn install(self) -> Result<Value> {
+        self.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.report("install")
+    }
+
+    /// What an install from the stick would do.
+    pub(crate) fn plan(self) -> Result<Value> {
+        self.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint, "--dry-run"])?.report("install --dry-run")
+    }
+
+    /// Resumes.
+    pub(crate) fn resume(self) -> Result<Value> {
+        self.landfall(&["resume"])?.report("resume")
+    }
+
+    /// Uninstalls.
+    pub(crate) fn uninstall(self, more: &[&str]) -> Result<Value> {
+        self.landfall(&[&["uninstall"], more].concat())?.report("uninstall")
+    }
+
+    /// The status.
+    pub(crate) fn status(self) -> Result<Value> {
+        self.landfall(&["status"])?.report("status")
+    }
+
+    /// What the cluster holds.
+    pub(crate) fn snapshot(self) -> Result<Snapshot> {
+        Ok(serde_json::from_value(self.landfall(&["status", "--snapshot"])?.report("status --snapshot")?)?)
+    }
+
+    /// Waits until the site is ready, and says how long that took.
+    pub(crate) fn wait_ready(self, since: &str) -> Result<()> {
+        let begun = Instant::now();
+        let mut last = Value::Null;
+        while begun.elapsed() < READY_LIMIT {
+            last = self.status()?;
+            if last["ready"] == true {
+                printer::note(format!("ready {:.0} s after {since}", begun.elapsed().as_secs_f64()));
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        bail!("not ready {} s after {since}: {last:#}", READY_LIMIT.as_secs())
+    }
+
+    /// Fails unless the machine is what it was at its birth, these paths and what is below them apart.
+    pub(crate) fn expect_unchanged(self, when: &str, but: &[&str]) -> Result<()> {
+        let difference = self.machine.difference_since_birth()?.outside(but);
+        ensure!(difference.is_empty(), "{when} the machine is not what it was:\n{difference}");
+        Ok(())
+    }
+}

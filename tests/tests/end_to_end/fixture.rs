@@ -1,0 +1,80 @@
+//! The starter bundle on a stick, built once for all tests of this run, and machines with that stick.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow};
+use landfall_tests::printer;
+use landfall_tests::proofs::Expected;
+use landfall_tests::site::{Machine, MachineSpec, Site};
+use landfall_tests::vendor::Vendor;
+use landfall_tests::workspace;
+
+/// Size of a part of the bundle: several parts, each of many chunks.
+const PART_SIZE: &str = "256MiB";
+
+/// What a vendor handed over, and what the site was told another way.
+pub(crate) struct Fixture {
+    /// The `landfall` beside the bundle, on the host.
+    pub(crate) landfall: PathBuf,
+    /// The stick's folder on the host.
+    pub(crate) stick: PathBuf,
+    /// Fingerprint of root document 1, as from a letter.
+    pub(crate) fingerprint: String,
+    /// What the proofs expect.
+    pub(crate) expected: Expected,
+}
+
+impl Fixture {
+    /// The parts of the bundle on the host, in order.
+    pub(crate) fn parts(&self) -> Result<Vec<PathBuf>> {
+        let mut parts = files_with(&self.stick, |name| name.contains(".landfall."))?;
+        parts.sort();
+        Ok(parts)
+    }
+}
+
+/// The files of a folder whose names fulfill a condition.
+pub(crate) fn files_with(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
+    let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let is_wanted = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(&wanted);
+    Ok(paths.into_iter().filter(is_wanted).collect())
+}
+
+/// The folder of these tests; the stick and all that derives from it lie on one filesystem.
+pub(crate) fn folder() -> PathBuf {
+    workspace::root().join("target/e2e")
+}
+
+/// Builds the bundle with the first call.
+pub(crate) fn fixture() -> Result<&'static Fixture> {
+    static FIXTURE: OnceLock<Result<Fixture, String>> = OnceLock::new();
+    FIXTURE.get_or_init(|| build().map_err(|error| format!("{error:#}"))).as_ref().map_err(|error| anyhow!("{error}"))
+}
+
+fn build() -> Result<Fixture> {
+    let folder = folder();
+    let stick = folder.join("stick");
+    if stick.exists() {
+        std::fs::remove_dir_all(&stick).with_context(|| format!("cannot empty {}", stick.display()))?;
+    }
+    let vendor = Vendor::open(&folder.join("vendor"))?;
+    let release = workspace::root().join("releases/starter");
+    vendor.lock(&release)?;
+    vendor.build(&release, &stick, &["--part-size", PART_SIZE])?;
+    let landfall = stick.join("landfall");
+    std::fs::copy(vendor.landfall(), &landfall).context("cannot copy landfall to the stick")?;
+    let inspection = vendor.report(&["inspect", &stick.display().to_string()])?;
+    printer::note(format!("the starter bundle lies in {}", stick.display()));
+    let (fingerprint, expected) = (vendor.fingerprint()?, Expected::from_inspection(&inspection)?);
+    Ok(Fixture { landfall, stick, fingerprint, expected })
+}
+
+/// A site with one machine that has the stick and has booted.
+pub(crate) fn machine_with_stick(name: &str) -> Result<(Site, Machine)> {
+    let site = Site::new(&Site::unique_name(name))?;
+    let machine = site.machine(MachineSpec::new("node-1").stick(&fixture()?.stick))?;
+    machine.boot()?;
+    Ok((site, machine))
+}

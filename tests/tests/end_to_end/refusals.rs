@@ -1,0 +1,257 @@
+//! What is refused on a machine: each with its own code and exit code, and with nothing changed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use landfall_bundle_spec::sample::{Forgery, Sample, Vendor};
+use landfall_bundle_spec::trust::KeyKind;
+use landfall_tests::printer;
+use landfall_tests::site::{Machine, MachineSpec, Site};
+use serde_json::{Value, json};
+
+use super::engineer::{Engineer, STICK};
+use super::fixture::{fixture, folder};
+
+/// Exit code of a refused bundle.
+const REFUSED: i32 = 3;
+
+/// Exit code of a site that is not ready.
+const NOT_READY: i32 = 4;
+
+/// A stick with one folder per case; files of the real bundle are links, so that nothing is copied.
+struct Sticks {
+    folder: PathBuf,
+}
+
+impl Sticks {
+    fn new() -> Result<Self> {
+        let folder = folder().join("refusals");
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).context("cannot empty the folder of refused bundles")?;
+        }
+        std::fs::create_dir_all(&folder).context("cannot make the folder of refused bundles")?;
+        let sticks = Self { folder };
+        std::fs::hard_link(&fixture()?.landfall, sticks.folder.join("landfall")).context("cannot link landfall")?;
+        Ok(sticks)
+    }
+
+    /// A folder for a case.
+    fn case(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        std::fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// A folder with the real bundle, and its parts.
+    fn real(&self, name: &str) -> Result<Vec<PathBuf>> {
+        let folder = self.case(name)?;
+        let mut parts = Vec::new();
+        for part in fixture()?.parts()? {
+            let link = folder.join(part.file_name().context("a part has a name")?);
+            std::fs::hard_link(&part, &link).with_context(|| format!("cannot link {}", part.display()))?;
+            parts.push(link);
+        }
+        Ok(parts)
+    }
+
+    /// A folder with a bundle of these bytes.
+    fn bytes(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        write(&self.case(name)?.join("sample-1.0.0-000000000000.landfall"), bytes)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file of the test")]
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file of the test")]
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    std::fs::rename(from, to).with_context(|| format!("cannot rename {}", from.display()))
+}
+
+/// Replaces a link by a copy that may be changed, and changes it.
+fn change(path: &Path, edit: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>) -> Result<()> {
+    let copy = path.with_added_extension("copy");
+    std::fs::copy(path, &copy).with_context(|| format!("cannot copy {}", path.display()))?;
+    let mut file = std::fs::File::options().write(true).open(&copy)?;
+    edit(&mut file).with_context(|| format!("cannot change {}", copy.display()))?;
+    rename(&copy, path)
+}
+
+/// A bundle that must be refused: the folder on the stick, what to trust, and the code.
+struct Case {
+    folder: &'static str,
+    trust: Option<String>,
+    code: &'static str,
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn wrong_bundles_change_nothing() -> Result<()> {
+    let sticks = Sticks::new()?;
+    let cases = [wrong_trust(&sticks)?, wrong_heads(&sticks)?, wrong_parts(&sticks)?].concat();
+    let (_site, machine) = machine_with(&sticks)?;
+    let engineer = Engineer::at(&machine);
+    for Case { folder, trust, code } in &cases {
+        let bundle = format!("{STICK}/{folder}");
+        let mut arguments = vec!["install", &bundle];
+        arguments.extend(trust.iter().flat_map(|trust| ["--trust", trust]));
+        let said = engineer.landfall(&arguments)?;
+        let failure = said.refused(&format!("install of {folder}"), code, REFUSED)?;
+        printer::note(format!("{folder}: {code}, {}", failure["what"].as_str().unwrap_or_default()));
+        engineer.expect_unchanged(&format!("after refusing {folder}"), &[])?;
+    }
+    damage_stops_staging(engineer, &sticks)
+}
+
+impl Clone for Case {
+    fn clone(&self) -> Self {
+        Self { folder: self.folder, trust: self.trust.clone(), code: self.code }
+    }
+}
+
+fn machine_with(sticks: &Sticks) -> Result<(Site, Machine)> {
+    let site = Site::new(&Site::unique_name("e2e-refusals"))?;
+    let machine = site.machine(MachineSpec::new("node-1").stick(&sticks.folder))?;
+    machine.boot()?;
+    Ok((site, machine))
+}
+
+/// The real bundle with wrong trust.
+fn wrong_trust(sticks: &Sticks) -> Result<Vec<Case>> {
+    let right = &fixture()?.fingerprint;
+    let last = if right.ends_with('0') { "1" } else { "0" };
+    let wrong = format!("{}{last}", &right[..right.len() - 1]);
+    let cases = [
+        ("no-trust", None, "LF1101"),
+        ("malformed-fingerprint", Some(right[..right.len() - 1].to_owned()), "LF1102"),
+        ("wrong-fingerprint", Some(wrong), "LF1103"),
+    ];
+    let place = |(folder, trust, code)| sticks.real(folder).map(|_| Case { folder, trust, code });
+    cases.into_iter().map(place).collect()
+}
+
+/// Bundles whose heads somebody else made.
+fn wrong_heads(sticks: &Sticks) -> Result<Vec<Case>> {
+    let (vendor, stranger) = (Vendor::new(KeyKind::EcdsaP256)?, Vendor::new(KeyKind::EcdsaP256)?);
+    let sample = Sample::tiny(&vendor)?;
+    let whole = sample.stream();
+    let forgery = Forgery::of(&sample);
+    let signed = |edit: &dyn Fn(&mut Value)| -> Result<Vec<u8>> {
+        Ok(forgery.clone().edit("landfall.json", |value| edit(value))?.sign(&vendor.key)?.stream())
+    };
+    let head = sample.head.bytes().len();
+    let bundles: [(&str, Vec<u8>, &str); 8] = [
+        ("unsigned", forgery.clone().without("signatures/").stream(), "LF1104"),
+        ("another-key", forgery.clone().sign(&stranger.key)?.stream(), "LF1105"),
+        ("another-vendor", Sample::tiny(&stranger)?.stream(), "LF1103"),
+        ("unknown-format", signed(&|value| value["format"] = json!(2))?, "LF1003"),
+        (
+            "unknown-requirement",
+            signed(&|value| value["requires"] = json!([{ "feature": "deltas", "landfall": "2.0.0" }]))?,
+            "LF1004",
+        ),
+        ("cut-in-head", whole[..head / 2].to_vec(), "LF1001"),
+        ("cut-at-first-header", whole[..512].to_vec(), "LF1001"),
+        ("no-bundle", vec![7; 4096], "LF1002"),
+    ];
+    let trust = fingerprint(&vendor);
+    let place = |(folder, bytes, code): (&'static str, Vec<u8>, &'static str)| {
+        sticks.bytes(folder, &bytes).map(|()| Case { folder, trust: Some(trust.clone()), code })
+    };
+    bundles.into_iter().map(place).collect()
+}
+
+fn fingerprint(vendor: &Vendor) -> String {
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(vendor.root.bytes());
+    format!("sha256:{}", hex::encode(digest))
+}
+
+/// The real bundle with parts that are missing, mixed up, cut or grown.
+fn wrong_parts(sticks: &Sticks) -> Result<Vec<Case>> {
+    let last = fixture()?.parts()?.len() - 1;
+    ensure!(last >= 2, "the bundle has too few parts for these tests");
+    std::fs::remove_file(&sticks.real("part-missing")?[1])?;
+    std::fs::remove_file(&sticks.real("last-part-missing")?[last])?;
+
+    let parts = sticks.real("parts-swapped")?;
+    let aside = parts[1].with_added_extension("aside");
+    rename(&parts[1], &aside)?;
+    rename(&parts[2], &parts[1])?;
+    rename(&aside, &parts[2])?;
+
+    let parts = sticks.real("part-of-another-bundle")?;
+    let other = Sample::with_blobs(&Vendor::new(KeyKind::EcdsaP256)?, vec![vec![9; 3 << 20]])?;
+    std::fs::remove_file(&parts[1])?;
+    write(&parts[1], &other.stream())?;
+
+    let length = |path: &Path| -> Result<u64> { Ok(std::fs::metadata(path)?.len()) };
+    let parts = sticks.real("last-part-cut")?;
+    let kept = length(&parts[last])? - 70_000;
+    change(&parts[last], |file| file.set_len(kept))?;
+    let parts = sticks.real("middle-part-cut")?;
+    let kept = length(&parts[1])? - 70_000;
+    change(&parts[1], |file| file.set_len(kept))?;
+    let parts = sticks.real("trailing-data")?;
+    let grown = length(&parts[last])? + 512;
+    change(&parts[last], |file| file.set_len(grown))?;
+
+    let trust = Some(fixture()?.fingerprint.clone());
+    let cases = [
+        ("part-missing", "LF1206"),
+        ("last-part-missing", "LF1206"),
+        ("parts-swapped", "LF1216"),
+        ("part-of-another-bundle", "LF1207"),
+        ("last-part-cut", "LF1215"),
+        ("middle-part-cut", "LF1215"),
+        ("trailing-data", "LF1209"),
+    ];
+    Ok(cases.into_iter().map(|(folder, code)| Case { folder, trust: trust.clone(), code }).collect())
+}
+
+/// A damaged chunk in the middle shows while staging: the data folder has begun, and nothing else. What was good stays
+/// for a stick that is whole.
+fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
+    use std::os::unix::fs::FileExt;
+    let parts = sticks.real("damaged")?;
+    let middle = std::fs::metadata(&parts[1])?.len() / 2;
+    let mut byte = [0];
+    std::fs::File::open(&parts[1])?.read_exact_at(&mut byte, middle)?;
+    change(&parts[1], |file| file.write_all_at(&[byte[0] ^ 1], middle))?;
+    let bundle = format!("{STICK}/damaged");
+    let said = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
+    said.refused("install of damaged", "LF1208", REFUSED)?;
+    engineer.expect_unchanged("after damage", &["/var/lib/landfall", "/var/log/landfall"])?;
+    let staged = engineer.status()?["registry"]["stagedBlobs"].as_u64().context("status counts no blobs")?;
+    ensure!(staged > 10, "only {staged} good blobs were kept");
+    engineer.uninstall(&[])?;
+    engineer.expect_unchanged("after damage and an uninstall", &["/var/log/landfall"])
+}
+
+/// Everything that is in the way is told at once, and nothing is changed.
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn all_blockers_are_told_at_once() -> Result<()> {
+    let (_site, machine) = super::fixture::machine_with_stick("e2e-blockers")?;
+    let engineer = Engineer::at(&machine);
+    let plants = [
+        "mkdir -p /etc/kubernetes/manifests && echo foreign > /etc/kubernetes/admin.conf",
+        "systemd-socket-activate --listen=6443 /bin/true > /dev/null 2>&1 & sleep 1",
+    ];
+    for plant in plants {
+        machine.run(plant)?;
+    }
+    let before = machine.snapshot()?;
+    let trust = &fixture()?.fingerprint;
+    for more in [&["--dry-run"][..], &[]] {
+        let said = engineer.landfall(&[&["install", STICK, "--trust", trust], more].concat())?;
+        let failure = said.refused("install", "LF4018", NOT_READY)?.to_string();
+        for found in ["LF3011", "6443", "LF3012", "/etc/kubernetes"] {
+            ensure!(failure.contains(found), "{found} is not told: {failure}");
+        }
+        let difference = landfall_tests::site::Difference::between(&before, &machine.snapshot()?);
+        ensure!(difference.is_empty(), "a refused install changed something:\n{difference}");
+    }
+    Ok(())
+}
