@@ -19,11 +19,6 @@ impl Printer {
         Self { json }
     }
 
-    /// Whether reports are JSON.
-    pub(crate) fn json(self) -> bool {
-        self.json
-    }
-
     /// Whether a person watches standard error.
     pub(crate) fn watched(self) -> bool {
         !self.json && std::io::stderr().is_terminal()

@@ -134,8 +134,10 @@ impl Progress for Drawn {
                     self.printer.note(&line);
                 }
             }
-            Event::StepStarted { index, count, title } => {
-                self.say(phase.as_ref(), &format!("[{index}/{count}] {title}"));
+            Event::StepStarted { index, count, title, remaining } => {
+                let left = remaining.filter(|left| !left.is_zero());
+                let left = left.map_or_else(String::new, |left| format!(" (about {} left)", HumanDuration(left)));
+                self.say(phase.as_ref(), &format!("[{index}/{count}] {title}{left}"));
             }
             Event::Note(text) => self.say(phase.as_ref(), &text),
             Event::SafeToRemove => self.say(phase.as_ref(), "You may remove the stick: it is not needed any more."),

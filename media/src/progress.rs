@@ -1,5 +1,7 @@
 //! Progress as data: mechanisms emit events, the command line draws them.
 
+use std::time::Duration;
+
 /// One thing a person may want to see. Bytes are bytes that reached the disk, not bytes handed to the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -25,6 +27,8 @@ pub enum Event {
         count: usize,
         /// What it does, as a person reads it.
         title: String,
+        /// How long this step and those after it are predicted to take, where the plan says so.
+        remaining: Option<Duration>,
     },
     /// Something a person should read; not an error.
     Note(String),

@@ -7,6 +7,8 @@
 
 mod error;
 
+use std::time::Duration;
+
 use landfall_bundle_spec::Coded;
 use landfall_media::progress::{Event as ProgressEvent, Progress};
 use serde_json::Value;
@@ -39,7 +41,8 @@ impl<A, C, S: Storage> Engine<'_, A, C, S> {
         while let Some(index) = self.journal.state().next_forward() {
             let plan = self.plan;
             let planned = &plan.steps[index];
-            self.announce(index, &planned.title);
+            let remaining = plan.steps[index..].iter().map(|step| step.seconds).sum();
+            self.announce(index, &planned.title, Some(Duration::from_secs(remaining)));
             self.step_forward(index, planned, site)?;
         }
         Ok(())
@@ -54,17 +57,17 @@ impl<A, C, S: Storage> Engine<'_, A, C, S> {
         while let Some(index) = self.journal.state().next_undo() {
             let plan = self.plan;
             let planned = &plan.steps[index];
-            self.announce(index, &format!("take back: {}", planned.title));
+            self.announce(index, &format!("take back: {}", planned.title), None);
             self.step_back(index, planned, site)?;
         }
         self.journal.append(Event::Undone)?;
         Ok(())
     }
 
-    fn announce(&self, index: usize, title: &str) {
+    fn announce(&self, index: usize, title: &str, remaining: Option<Duration>) {
         tracing::info!(step = index + 1, count = self.plan.steps.len(), "{title}");
         let count = self.plan.steps.len();
-        self.progress.event(ProgressEvent::StepStarted { index: index + 1, count, title: title.to_owned() });
+        self.progress.event(ProgressEvent::StepStarted { index: index + 1, count, title: title.to_owned(), remaining });
     }
 
     fn step_forward(&mut self, index: usize, planned: &PlannedStep<A>, site: &mut C) -> Result<(), EngineError> {
