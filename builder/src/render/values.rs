@@ -69,7 +69,6 @@ pub fn site_schema(definition: &Definition) -> Value {
         "properties": {
             "node": { "type": "object", "properties": { "name": text, "address": text } },
             "network": { "type": "object", "properties": { "podRanges": ranges, "serviceRanges": ranges } },
-            "dataFolder": text,
             "values": { "type": "object", "additionalProperties": false, "properties": properties },
         },
     })

@@ -13,7 +13,6 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use landfall_bundle_spec::Sha256;
 use serde::{Deserialize, Serialize};
@@ -34,9 +33,6 @@ pub struct SiteConfiguration {
     /// Networks of the cluster.
     #[serde(default)]
     pub network: NetworkSettings,
-    /// Folder for everything that is large or must last, where it is not the usual one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data_folder: Option<PathBuf>,
     /// Values that the release lets a site set, by name.
     #[serde(default)]
     pub values: BTreeMap<String, Value>,

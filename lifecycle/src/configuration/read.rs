@@ -12,7 +12,6 @@ use super::{ConfigurationError, NetworkSettings, NodeSettings, Problem, SiteConf
 const FIXED: &[(&str, &[&str])] = &[
     ("node", &["name", "address"]),
     ("network", &["podRanges", "serviceRanges"]),
-    ("dataFolder", &[]),
     ("values", &[]),
 ];
 
@@ -54,7 +53,6 @@ impl SiteConfiguration {
         let configuration = Self {
             node: section(&document, "node", &mut problems),
             network: section(&document, "network", &mut problems),
-            data_folder: section(&document, "dataFolder", &mut problems),
             values: section(&document, "values", &mut problems),
         };
         problems.extend(impossible(&configuration));
@@ -138,7 +136,7 @@ fn section<T: DeserializeOwned + Default>(document: &Map<String, Value>, key: &s
 fn impossible(configuration: &SiteConfiguration) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut problem = |path: &str, message: String| problems.push(Problem { path: path.to_owned(), message });
-    let SiteConfiguration { node: NodeSettings { name, address }, network, data_folder, .. } = configuration;
+    let SiteConfiguration { node: NodeSettings { name, address }, network, .. } = configuration;
     if let Some(name) = name.as_ref().filter(|name| !is_node_name(name)) {
         problem("node.name", format!("`{name}` is not a name of lower-case letters, digits, dots and hyphens"));
     }
@@ -146,9 +144,6 @@ fn impossible(configuration: &SiteConfiguration) -> Vec<Problem> {
         address.filter(|address| address.is_unspecified() || address.is_loopback() || address.is_multicast())
     {
         problem("node.address", format!("{address} is not an address that other machines could reach"));
-    }
-    if let Some(folder) = data_folder.as_ref().filter(|folder| !folder.is_absolute()) {
-        problem("dataFolder", format!("`{}` is not an absolute path", folder.display()));
     }
     let NetworkSettings { pod_ranges, service_ranges } = network;
     for pods in pod_ranges {

@@ -28,7 +28,6 @@ fn reads_everything_a_site_may_set() {
     let configuration = parse(
         "node: {name: edge-1, address: 192.0.2.7}\n\
          network:\n  podRanges: [10.244.0.0/16]\n  serviceRanges: [10.96.0.0/16]\n\
-         dataFolder: /srv/landfall\n\
          values:\n  postgres.storage: 5Gi\n  valkey.replicas: 2\n",
     )
     .unwrap();
@@ -78,7 +77,6 @@ fn what_cannot_be_is_refused() {
     for (text, part) in [
         ("node: {name: Edge_1}", "node.name: `Edge_1`"),
         ("node: {address: 127.0.0.1}", "node.address: 127.0.0.1"),
-        ("dataFolder: srv", "dataFolder: `srv` is not an absolute path"),
         ("network: {podRanges: [10.0.0.0/8], serviceRanges: [10.96.0.0/16]}", "overlaps"),
         ("node: {address: 10.96.3.4}\nnetwork: {serviceRanges: [10.96.0.0/16]}", "contains the node's own address"),
         ("network: {podRanges: [10.244.3.0/16]}", "not a range"),
