@@ -5,8 +5,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
+use sha2::Digest;
 
+use super::open_regular;
 use crate::error::{At, MediaError, Result};
 use crate::parts::is_partial;
 
@@ -44,12 +47,12 @@ impl Located {
 
     /// Opens the stream at its first byte; the head may be read from it, no more.
     pub fn head(&self) -> Result<io::BufReader<File>> {
-        Ok(io::BufReader::with_capacity(64 * 1024, File::open(&self.head).at("open", &self.head)?))
+        Ok(io::BufReader::with_capacity(64 * 1024, open_regular(&self.head)?.0))
     }
 }
 
 /// Finds a bundle by its one file, one of its parts, its `.head`, or the folder that holds it. Foreign files beside it
-/// are ignored.
+/// are ignored, and so is what is no regular file. Only the path itself may be a symbolic link: a person named it.
 pub fn locate(path: &Path) -> Result<Located> {
     let metadata = match std::fs::metadata(path) {
         // What a person names wrongly is theirs to correct; everything else may be the stick.
@@ -59,12 +62,16 @@ pub fn locate(path: &Path) -> Result<Located> {
     if metadata.is_dir() {
         return in_folder(path, None);
     }
+    if !metadata.is_file() {
+        return Err(MediaError::BundleNotFound(path.to_owned()));
+    }
+    let path = &if path.is_symlink() { path.canonicalize().at("open", path)? } else { path.to_owned() };
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     if let Some(fingerprint) = fingerprint(path)? {
-        let mut located = in_folder(folder, Some(&fingerprint))?;
+        let mut located = in_folder(folder, Some(fingerprint))?;
         path.clone_into(&mut located.head);
         return Ok(located);
     }
@@ -74,7 +81,7 @@ pub fn locate(path: &Path) -> Result<Located> {
             if self::stem(&file).as_ref() == Some(&stem)
                 && let Some(fingerprint) = fingerprint(&file)?
             {
-                return in_folder(folder, Some(&fingerprint));
+                return in_folder(folder, Some(fingerprint));
             }
         }
         let name = stem.file(FileKind::Part(1));
@@ -84,9 +91,9 @@ pub fn locate(path: &Path) -> Result<Located> {
     Ok(Located::unreadable(path, folder))
 }
 
-fn in_folder(folder: &Path, wanted: Option<&[u8]>) -> Result<Located> {
+fn in_folder(folder: &Path, wanted: Option<Sha256>) -> Result<Located> {
     let all = files(folder)?;
-    let mut bundles: BTreeMap<Vec<u8>, Vec<PathBuf>> = BTreeMap::new();
+    let mut bundles: BTreeMap<Sha256, Vec<PathBuf>> = BTreeMap::new();
     for file in &all {
         // A file that cannot be read is not this bundle's problem unless a part is missing in the end.
         if let Ok(Some(found)) = fingerprint(file)
@@ -139,12 +146,13 @@ fn parsed(path: &Path) -> Option<(BundleName, FileKind)> {
     BundleName::parse(path.file_name()?.to_str()?)
 }
 
-/// Regular files of a folder, in the order of their names.
+/// Regular files of a folder, in the order of their names. Links on a stick lead where whoever wrote it wants.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).at("list", folder)? {
-        let path = entry.at("list", folder)?.path();
-        if path.is_file() && !is_partial(&path) {
+        let entry = entry.at("list", folder)?;
+        let path = entry.path();
+        if entry.file_type().at("look at", &path)?.is_file() && !is_partial(&path) {
             files.push(path);
         }
     }
@@ -152,10 +160,11 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The bytes that tell bundles apart, or `None` for a file that does not begin as one. Not trusted for anything else.
-fn fingerprint(path: &Path) -> Result<Option<Vec<u8>>> {
+/// Digest of the bytes that tell bundles apart, or `None` for a file that does not begin as one. Not trusted for anything
+/// else.
+fn fingerprint(path: &Path) -> Result<Option<Sha256>> {
     let mut bytes = Vec::new();
-    let file = File::open(path).at("open", path)?;
+    let (file, _) = open_regular(path)?;
     file.take(FINGERPRINT_BYTES).read_to_end(&mut bytes).at("read", path)?;
     let begins = bytes.len() > 512 && bytes.starts_with(b"landfall.json\0") && bytes[257..].starts_with(b"ustar");
     if !begins {
@@ -164,7 +173,7 @@ fn fingerprint(path: &Path) -> Result<Option<Vec<u8>>> {
     let digits = std::str::from_utf8(&bytes[124..135]).unwrap_or_default();
     let size = usize::from_str_radix(digits, 8).unwrap_or(usize::MAX);
     bytes.truncate(size.saturating_add(512));
-    Ok(Some(bytes))
+    Ok(Some(Sha256(sha2::Sha256::digest(&bytes).into())))
 }
 
 fn stem(path: &Path) -> Option<BundleName> {

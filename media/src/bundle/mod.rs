@@ -1,17 +1,21 @@
 //! A bundle where it lies: found by content, read in place as one stream, never joined, changed or deleted.
 //!
 //! Threats: everything here reads files that nobody has vouched for. Names only help to look in the right order; what a
-//! file is follows from its bytes and the verified [`Payload`]; no name from inside the bundle becomes a path.
+//! file is follows from its bytes and the verified [`Payload`]; no name from inside the bundle becomes a path. A stick
+//! may hold links, pipes and devices under the names of parts: none is followed, waited for or opened
+//! ([`open_regular`]).
 
 mod assemble;
 mod locate;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 pub use self::locate::{Located, locate};
 use crate::counters::Counters;
@@ -150,10 +154,18 @@ fn read_exact_at(part: &Part, offset: u64, buffer: &mut [u8]) -> Result<()> {
 }
 
 fn open_part(path: &Path, offset: u64) -> Result<Part> {
-    let at = |error| MediaError::io("open", path, error);
-    let file = File::open(path).map_err(at)?;
-    let length = file.metadata().map_err(at)?.len();
+    let (file, length) = open_regular(path)?;
     // Advice only.
     let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
     Ok(Part { path: path.to_owned(), offset, length, file })
+}
+
+/// Opens a regular file and says how long it is. A link is not followed, and a pipe or device that took the file's place
+/// since it was listed neither blocks nor is read.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, u64)> {
+    let at = |error| MediaError::io("open", path, error);
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path).map_err(at)?;
+    let metadata = file.metadata().map_err(at)?;
+    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(MediaError::BundleNotFound(path.to_owned())) }
 }

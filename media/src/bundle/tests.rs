@@ -53,7 +53,7 @@ fn is_found_by_any_of_its_files_and_by_its_folder() {
     assert_eq!(Opened::read(notes).unwrap_err().code().id, "LF1002");
     assert_eq!(locate(&stick.join("starter-1.0.0-000000000000.landfall.002")).unwrap_err().code().id, "LF1206");
     assert_eq!(locate(fixture.folder.path()).unwrap_err().code().id, "LF1204");
-    assert_eq!(locate(&stick.join("absent")).unwrap_err().code().id, "LF1201");
+    assert_eq!(locate(&stick.join("absent")).unwrap_err().code().id, "LF1204");
 }
 
 #[test]
@@ -258,4 +258,32 @@ fn damage_and_truncation_of_the_head_are_refusals_too() {
         assert_eq!(exit_code(&stick, &fixture), 3, "{length} bytes, by its folder");
         File::create(&whole).unwrap().write_all(&fixture.stream).unwrap();
     }
+}
+
+#[test]
+fn what_is_no_regular_file_is_neither_opened_nor_followed() {
+    let fixture = Fixture::small();
+    let parts = fixture.parts();
+    let stick = fixture.stick();
+    let outside = fixture.folder.path().join("outside");
+    rename(&parts[1], &outside);
+    // A pipe that nobody writes to would keep whoever opens it waiting.
+    for name in ["00-pipe", "sample-1.0.0-000000000000.landfall.001"] {
+        rustix::fs::mkfifoat(rustix::fs::CWD, stick.join(name), rustix::fs::Mode::RUSR).unwrap();
+    }
+    std::os::unix::fs::symlink("/dev/zero", stick.join("01-zeros")).unwrap();
+    std::os::unix::fs::symlink(&outside, &parts[1]).unwrap();
+    std::fs::create_dir(stick.join("sample-1.0.0-000000000000.landfall.002")).unwrap();
+    assert_eq!(code(fixture.find(&stick)), "LF1206", "the link to the part is not followed");
+    for path in ["00-pipe", "01-zeros"] {
+        assert_eq!(code(fixture.find(&stick.join(path))), "LF1204", "{path}");
+        assert!(open_regular(&stick.join(path)).is_err(), "{path}");
+    }
+    std::fs::remove_file(&parts[1]).unwrap();
+    rename(&outside, &parts[1]);
+    verify(&fixture.find(&stick).unwrap(), "verifying", &Silent).unwrap();
+    // A person may name a link.
+    let link = fixture.folder.path().join("link");
+    std::os::unix::fs::symlink(&parts[0], &link).unwrap();
+    verify(&fixture.find(&link).unwrap(), "verifying", &Silent).unwrap();
 }

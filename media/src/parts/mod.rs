@@ -14,7 +14,7 @@ use landfall_bundle_spec::parts::{BundleName, FileKind};
 use rustix::fs::FlockOperation;
 use sha2::Digest;
 
-use crate::bundle::BundleMedia;
+use crate::bundle::{BundleMedia, open_regular};
 use crate::counters::Counters;
 use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
@@ -212,7 +212,8 @@ fn remove_unfinished(folder: &Path) -> Result<()> {
         let path = entry.at("list", folder)?.path();
         let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(PARTIAL_SUFFIX));
         if name.and_then(BundleName::parse).is_some() {
-            let file = File::open(&path).at("open", &path)?;
+            // What is no regular file is not what a build left.
+            let Ok((file, _)) = open_regular(&path) else { continue };
             if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
                 durable::remove_file(&path)?;
             }

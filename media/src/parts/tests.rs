@@ -141,6 +141,8 @@ fn what_a_killed_build_left_is_removed_and_foreign_files_stay() {
     for name in ["sample-1.0.0-0123456789ab.landfall.001.partial", "notes.partial", "notes.txt"] {
         File::create(stick.join(name)).unwrap();
     }
+    let pipe = stick.join("sample-1.0.0-0123456789ab.landfall.002.partial");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
     let at_work = stick.join("sample-1.0.0-abcdefabcdef.landfall.partial");
     let at_work_file = File::create(&at_work).unwrap();
     rustix::fs::flock(&at_work_file, FlockOperation::LockExclusive).unwrap();
