@@ -16,7 +16,7 @@ use super::status::ServiceStatus;
 use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
 use crate::facts::{self, Facts};
-use crate::journal::{Phase, Pins};
+use crate::journal::{JournalError, JournalErrorKind, Phase, Pins};
 use crate::plan::Plan;
 use crate::plan::action::Action;
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
@@ -95,6 +95,10 @@ impl Operations {
     pub fn prepare_install(&self, request: &InstallRequest) -> Result<PreparedInstall<'_>> {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
         let release = TrustedRelease::find(&request.bundle, &trust)?;
+        // While another operation runs, its name is the answer, and not what it has left unfinished so far.
+        if let Some(holder) = self.journals().holder() {
+            return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
+        }
         self.check_vacant()?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
         let configuration = match &request.site {
@@ -123,6 +127,13 @@ impl Operations {
 
     /// Refuses a host that holds a release, or an operation that is not finished.
     fn check_vacant(&self) -> Result<()> {
+        if let Some(holder) = self.journals().holder() {
+            return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
+        }
+        self.check_no_journal()
+    }
+
+    fn check_no_journal(&self) -> Result<()> {
         let Some(file) = self.journals().latest()? else { return self.check_not_missing() };
         let state = self.journals().read(&file)?.state;
         let release = state.pins.map(|pins| format!("{} {}", pins.release, pins.version)).unwrap_or_default();
@@ -173,7 +184,7 @@ impl PreparedInstall<'_> {
         let operations = self.operations;
         let lock = operations.journals().lock("install")?;
         // Another install may have come and gone between the first look and the lock.
-        operations.check_vacant()?;
+        operations.check_no_journal()?;
         let engine = operations.place_own_files(&self.release)?;
         let pins = self.pins(engine)?;
         tracing::info!(
