@@ -1,5 +1,6 @@
 //! Facts of hardware, kernel and operating system.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,15 @@ const MODULES: [(&str, &str); 4] = [
     ("nf_conntrack", "/proc/sys/net/netfilter/nf_conntrack_max"),
     ("vxlan", "/sys/module/vxlan"),
 ];
+
+/// Kernel settings that must be at least so high; a host that has more keeps it.
+pub(crate) const LIMITS: [(&str, u64); 2] =
+    [("fs.inotify.max_user_instances", 8192), ("fs.inotify.max_user_watches", 524_288)];
+
+pub(super) fn limits(paths: &SitePaths) -> BTreeMap<String, u64> {
+    let current = |name: &str| read(&paths.host("/proc/sys").join(name.replace('.', "/"))).trim().parse().ok();
+    LIMITS.iter().filter_map(|(name, _)| Some(((*name).to_owned(), current(name)?))).collect()
+}
 
 pub(super) fn platform() -> String {
     let architecture = match std::env::consts::ARCH {

@@ -1,10 +1,11 @@
 //! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided
 //! by these facts; they serialize, so a vendor can plan a customer's site at the desk from a file.
 
-mod host;
+pub(crate) mod host;
 mod kubernetes;
 mod network;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::step::StepError;
 /// Facts of one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a part of a state")]
 pub struct Facts {
     /// When they were collected, RFC 3339.
     pub collected_at: String,
@@ -32,7 +34,7 @@ pub struct Facts {
     pub systemd: bool,
     /// Control groups.
     pub cgroups: Cgroups,
-    /// Whether processes may lower their OOM score (CAP_SYS_RESOURCE).
+    /// Whether processes may lower their OOM score (`CAP_SYS_RESOURCE`).
     pub lowers_oom_score: bool,
     /// Processor cores.
     pub cores: u32,
@@ -48,6 +50,8 @@ pub struct Facts {
     pub missing_modules: Vec<String>,
     /// Whether the kernel's modules are on the disk, all the missing ones among them.
     pub can_load_modules: bool,
+    /// Kernel settings as they are, of those that Kubernetes needs at least so high.
+    pub limits: BTreeMap<String, u64>,
     /// Mode of SELinux, `enforcing` or `permissive`, where the kernel has it.
     pub selinux: Option<String>,
     /// Whether AppArmor is on.
@@ -110,6 +114,10 @@ pub struct Network {
     pub ports_in_use: Vec<u16>,
     /// Networks that the host routes to, as `10.0.0.0/8`, without the default route.
     pub networks: Vec<String>,
+    /// Programs of the host that change its packet filter, as `nft`; Landfall needs none of them.
+    pub filter_programs: Vec<String>,
+    /// Tables of the packet filter that are there already, as `firewalld`.
+    pub filter_tables: Vec<String>,
     /// Whether bridged packets can pass the packet filter now.
     pub bridge_filter: bool,
 }
@@ -146,6 +154,7 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
         network: network::collect(paths)?,
         can_load_modules: host::are_loadable(paths, &modules),
         missing_modules: modules,
+        limits: host::limits(paths),
         selinux: host::selinux(paths),
         apparmor: host::apparmor(paths),
         leftovers: kubernetes::leftovers(paths),
@@ -193,10 +202,13 @@ pub(crate) mod tests {
                 nameservers: vec!["10.99.0.1".to_owned()],
                 ports_in_use: vec![22],
                 networks: vec!["10.99.0.0/24".to_owned()],
+                filter_programs: Vec::new(),
+                filter_tables: Vec::new(),
                 bridge_filter: true,
             },
             missing_modules: Vec::new(),
             can_load_modules: true,
+            limits: BTreeMap::from([("fs.inotify.max_user_instances".to_owned(), 128)]),
             selinux: None,
             apparmor: true,
             leftovers: Vec::new(),

@@ -58,15 +58,12 @@ fn unescape(text: &str) -> String {
     let mut result = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let code = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match code {
-            Some(code) => {
-                result.push(code.into());
-                result.push_str(&part[3..]);
-            }
-            None => {
-                result.push('\\');
-                result.push_str(part);
-            }
+        if let Some(code) = code {
+            result.push(code.into());
+            result.push_str(&part[3..]);
+        } else {
+            result.push('\\');
+            result.push_str(part);
         }
     }
     result

@@ -135,3 +135,51 @@ fn validity(pem: &str, path: &Path) -> Result<Validity, StepError> {
     };
     Ok(Validity { begins: timestamp(validity.not_before)?, ends: timestamp(validity.not_after)? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Valid from the beginning of 2026 to the beginning of 2031.
+    const PEM: &str = include_str!("testdata/certificate.pem");
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn site() -> (tempfile::TempDir, SitePaths) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        fs_err::create_dir_all(paths.kubernetes().join("pki/etcd")).unwrap();
+        (folder, paths)
+    }
+
+    #[test]
+    fn due_at_two_thirds_of_its_life() {
+        let validity = validity(&format!("some key\n{PEM}\nmore"), Path::new("x.crt")).unwrap();
+        assert_eq!((validity.begins, validity.ends), (at("2026-01-01T00:00:00Z"), at("2031-01-01T00:00:00Z")));
+        assert!(!validity.is_due(at("2029-04-30T00:00:00Z")));
+        assert!(validity.is_due(at("2029-05-03T00:00:00Z")));
+        assert!(super::validity("no certificate", Path::new("x.crt")).is_err());
+    }
+
+    #[test]
+    fn certificates_of_authorities_are_left_alone_and_kubeconfigs_are_seen() {
+        let (_folder, paths) = site();
+        let write = |name: &str, text: &str| {
+            durable::write_file(&paths.kubernetes().join(name), text.as_bytes(), 0o600).unwrap();
+        };
+        for name in ["pki/ca.crt", "pki/front-proxy-ca.crt", "pki/etcd/ca.crt", "pki/apiserver.key"] {
+            write(name, "not to be read");
+        }
+        assert_eq!(control_plane(&paths).unwrap(), []);
+        write("pki/apiserver.crt", PEM);
+        write("pki/etcd/server.crt", PEM);
+        write("admin.conf", &format!("users:\n- user:\n    client-certificate-data: {}\n", STANDARD.encode(PEM)));
+        assert_eq!(control_plane(&paths).unwrap().len(), 3);
+        // Not due: no program is run, which would fail here.
+        renew(&paths, "v1.36.3", at("2027-01-01T00:00:00Z")).unwrap();
+        let error = renew(&paths, "v1.36.3", at("2030-01-01T00:00:00Z")).unwrap_err().to_string();
+        assert!(error.contains("kubeadm certs renew all"), "{error}");
+    }
+}

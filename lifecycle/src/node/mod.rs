@@ -12,5 +12,6 @@ mod run;
 pub mod settings;
 mod supervisor;
 pub mod teardown;
+pub(crate) mod wait;
 
 pub use run::run;

@@ -61,7 +61,9 @@ pub(crate) fn find(wanted: impl Fn(i32) -> bool) -> Vec<ProcessId> {
 /// Asks processes to end, and ends those that have not after `patience`. Returns how many are left.
 pub(crate) fn end(processes: &[ProcessId], patience: Duration) -> usize {
     for (signal, limit) in [(Signal::TERM, patience), (Signal::KILL, Duration::from_secs(5))] {
-        processes.iter().for_each(|process| process.signal(signal));
+        for process in processes {
+            process.signal(signal);
+        }
         let begin = Instant::now();
         while processes.iter().any(|process| process.is_alive()) && begin.elapsed() < limit {
             std::thread::sleep(POLL);

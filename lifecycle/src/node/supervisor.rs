@@ -17,7 +17,7 @@ use crate::step::StepError;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// A program that ran so long is restarted after the first pause again.
-const STEADY: Duration = Duration::from_secs(60);
+const STEADY: Duration = Duration::from_mins(1);
 
 /// What the supervisor knows of its program.
 #[derive(Debug)]
@@ -133,8 +133,8 @@ mod tests {
     use super::*;
     use crate::node::process;
 
-    fn sleep(seconds: &str) -> Result<HostCommand, StepError> {
-        Ok(HostCommand::new("/bin/sleep").argument(seconds))
+    fn sleep() -> HostCommand {
+        HostCommand::new("/bin/sleep").argument("60")
     }
 
     #[test]
@@ -143,10 +143,10 @@ mod tests {
         let paths = SitePaths::below(folder.path());
         let mut service = Service::adopt("sleep", &paths);
         let mut now = Instant::now();
-        service.tend(now, false, || sleep("60")).unwrap();
+        service.tend(now, false, || Ok(sleep())).unwrap();
         assert!(running(&paths, "sleep").is_none(), "not wanted");
 
-        service.tend(now, true, || sleep("60")).unwrap();
+        service.tend(now, true, || Ok(sleep())).unwrap();
         let first = running(&paths, "sleep").unwrap();
         service.tend(now, true, || panic!("it runs")).unwrap();
 
@@ -158,10 +158,10 @@ mod tests {
             let before = running(&paths, "sleep").unwrap();
             assert_eq!(process::end(&[before], Duration::from_secs(2)), 0);
             service.tend(now, true, || panic!("it pauses first")).unwrap();
-            now += pause - Duration::from_millis(1);
-            service.tend(now, true, || panic!("the pause is not over")).unwrap();
-            now += Duration::from_millis(1);
-            service.tend(now, true, || sleep("60")).unwrap();
+            let almost = now + pause / 2;
+            service.tend(almost, true, || panic!("the pause is not over")).unwrap();
+            now += pause;
+            service.tend(now, true, || Ok(sleep())).unwrap();
             assert_ne!(running(&paths, "sleep").unwrap(), before);
         }
         assert!(!first.is_alive());

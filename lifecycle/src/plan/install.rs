@@ -14,6 +14,7 @@ use super::reference::Reference;
 use super::{Operation, Plan, PlannedStep, StepId, Undo};
 use crate::configuration::{SiteConfiguration, settings};
 use crate::facts::Facts;
+use crate::facts::host::LIMITS;
 use crate::node::settings::AgentSettings;
 use crate::site::NodeIdentity;
 use crate::step::StepError;
@@ -42,9 +43,7 @@ const REGISTRY_SECONDS: u64 = 180;
 
 /// Kernel settings that Kubernetes needs, and those that the kubelet would set by itself: set here, they are recorded
 /// and can be taken back.
-const SETTINGS: [(&str, &str); 8] = [
-    ("fs.inotify.max_user_instances", "8192"),
-    ("fs.inotify.max_user_watches", "524288"),
+const SETTINGS: [(&str, &str); 6] = [
     ("kernel.panic", "10"),
     ("kernel.panic_on_oops", "1"),
     ("net.bridge.bridge-nf-call-ip6tables", "1"),
@@ -181,10 +180,12 @@ impl Planner<'_> {
         let bytes = staged_bytes(self.inputs.release);
         let mut stage = step("stage", "copy the release from the media", bytes / STAGING_RATE, Action::Stage(Stage {}));
         stage.bytes = bytes;
-        let tuning = HostTuning {
-            modules: facts.missing_modules.clone(),
-            settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-        };
+        let mut settings: BTreeMap<_, _> = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        for (name, least) in LIMITS {
+            let current = facts.limits.get(name).copied().unwrap_or_default();
+            settings.insert(name.to_owned(), current.max(least).to_string());
+        }
+        let tuning = HostTuning { modules: facts.missing_modules.clone(), settings };
         let entry = HostsEntry { name: API_NAME.to_owned(), address: self.node.address };
         let mut steps = vec![
             stage,

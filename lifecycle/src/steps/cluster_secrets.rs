@@ -75,13 +75,12 @@ impl Step<Site> for ClusterSecrets {
         let draws: [(PathBuf, fn() -> String); 2] =
             [(encryption_path(site), draw_encryption), (token_path(site), draw_token)];
         for (path, draw) in draws {
-            let text = match files::read_text(&path)? {
-                Some(text) => text,
-                None => {
-                    let text = draw();
-                    durable::write_file(&path, text.as_bytes(), 0o600)?;
-                    text
-                }
+            let text = if let Some(text) = files::read_text(&path)? {
+                text
+            } else {
+                let text = draw();
+                durable::write_file(&path, text.as_bytes(), 0o600)?;
+                text
             };
             let digest = hex::encode(Sha256::digest(text.as_bytes()));
             written.insert(path.display().to_string(), json!(format!("sha256:{digest}")));

@@ -39,8 +39,12 @@ impl HostTuning {
             let text = format!("{header}{}\n", self.modules.join("\n"));
             files.push(OwnFile::new(site.paths.host("/etc/modules-load.d/landfall.conf"), text, 0o644));
         }
-        let lines: String = self.settings.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
-        files.push(OwnFile::new(site.paths.host("/etc/sysctl.d/90-landfall.conf"), format!("{header}{lines}"), 0o644));
+        let lines: Vec<_> = self.settings.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+        files.push(OwnFile::new(
+            site.paths.host("/etc/sysctl.d/90-landfall.conf"),
+            format!("{header}{}", lines.concat()),
+            0o644,
+        ));
         files
     }
 

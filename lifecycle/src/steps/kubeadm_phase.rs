@@ -5,6 +5,7 @@
 //! removes the data in which they live.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
@@ -12,9 +13,12 @@ use serde_json::Value;
 
 use super::files;
 use crate::node::programs::Programs;
-use crate::node::teardown;
+use crate::node::{teardown, wait};
 use crate::site::Site;
 use crate::step::{Observed, Step, StepError};
+
+/// Until a control plane that was ready before counts as failed.
+const CONTROL_PLANE_LIMIT: Duration = Duration::from_mins(7);
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,6 +189,8 @@ impl KubeadmPhase {
         if !site.paths.admin_kubeconfig().exists() {
             return Ok(Observed::Absent);
         }
+        // After a power cut the control plane may still be coming up.
+        wait::for_control_plane(site, &programs, CONTROL_PLANE_LIMIT)?;
         match self.phase {
             Phase::MarkControlPlane => {
                 let get = programs.kubectl(&["get", "node", &site.node.name, "-o", "jsonpath={.metadata.labels}"]);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::node::programs::Programs;
+use crate::node::wait;
 use crate::site::Site;
 use crate::step::{Observed, Step, StepError};
 
@@ -110,7 +111,8 @@ fn append_blob(archive: &mut tar::Builder<&mut dyn Write>, site: &Site, blob: &D
 
 impl Step<Site> for NodeImages {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        if !site.paths.containerd_socket().exists() {
+        // After a power cut the agent may still be starting it.
+        if site.run(&Programs::of(site, &self.kubernetes).ctr(&["--connect-timeout", "1s", "version"])).is_err() {
             return Ok(Observed::Absent);
         }
         Ok(match self.present(site)?.len() {
@@ -121,6 +123,7 @@ impl Step<Site> for NodeImages {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        wait::for_runtime(site, &Programs::of(site, &self.kubernetes))?;
         let present = self.present(site)?;
         for image in self.images.iter().filter(|image| !present.contains(&image.reference)) {
             self.import(site, image)?;
