@@ -2,7 +2,7 @@
 
 use landfall_lifecycle::operations::Resumed;
 
-use super::site::operations;
+use super::site::operations_of_root;
 use super::{install, uninstall};
 use crate::cli::ResumeArguments;
 use crate::failure::Failure;
@@ -11,7 +11,7 @@ use crate::printer::Printer;
 
 /// Finishes the unfinished operation.
 pub(crate) fn run(arguments: ResumeArguments, printer: Printer) -> Result<(), Failure> {
-    let operations = operations(printer);
+    let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "resume");
     let resumed = operations.resume(arguments.bundle)?;
     printer.report(&resumed, |resumed| match resumed {

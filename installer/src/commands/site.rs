@@ -2,14 +2,24 @@
 
 use std::sync::Arc;
 
+use landfall_bundle_spec::codes;
 use landfall_lifecycle::operations::Operations;
 
+use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
 
 /// Said wherever a development root is trusted.
 pub(crate) const DEVELOPMENT_NOTE: &str =
     "DEVELOPMENT ROOT: this release is signed for development only, not for production";
+
+/// Operations for root alone: journal and secrets are closed to everybody else.
+pub(crate) fn operations_of_root(printer: Printer) -> Result<Operations, Failure> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(operations(printer));
+    }
+    Err(Failure::new(codes::NOT_ROOT, "this command reads and changes what belongs to root"))
+}
 
 /// Operations on this host that draw their progress.
 pub(crate) fn operations(printer: Printer) -> Operations {

@@ -5,14 +5,14 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 use landfall_lifecycle::operations::{OperationStatus, RegistryStatus, SiteState, StatusReport};
 
-use super::site::{DEVELOPMENT_NOTE, operations};
+use super::site::{DEVELOPMENT_NOTE, operations_of_root};
 use crate::cli::StatusArguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// Prints the status.
 pub(crate) fn run(arguments: &StatusArguments, printer: Printer) -> Result<(), Failure> {
-    let operations = operations(printer);
+    let operations = operations_of_root(printer)?;
     if arguments.snapshot {
         let snapshot = operations.snapshot()?;
         // There is one form of it, which programs compare.

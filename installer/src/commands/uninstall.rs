@@ -1,8 +1,10 @@
 //! `landfall uninstall`: the machine becomes what it was.
 
+use std::fmt::Write;
+
 use landfall_lifecycle::operations::Uninstalled;
 
-use super::site::operations;
+use super::site::operations_of_root;
 use crate::cli::UninstallArguments;
 use crate::failure::Failure;
 use crate::logging;
@@ -10,7 +12,7 @@ use crate::printer::Printer;
 
 /// Takes everything back.
 pub(crate) fn run(arguments: &UninstallArguments, printer: Printer) -> Result<(), Failure> {
-    let operations = operations(printer);
+    let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "uninstall");
     let uninstalled = operations.uninstall(arguments.keep_data)?;
     printer.report(&uninstalled, summary);
@@ -24,7 +26,7 @@ pub(crate) fn summary(uninstalled: &Uninstalled) -> String {
         None => "nothing is installed on this machine".to_owned(),
     };
     for kept in &uninstalled.kept {
-        text.push_str(&format!("\nkept: {}", kept.display()));
+        let _infallible = write!(text, "\nkept: {}", kept.display());
     }
     text
 }

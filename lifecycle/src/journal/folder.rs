@@ -183,18 +183,18 @@ impl JournalFolder {
     }
 }
 
+/// Every operation that has a journal, by the name of its files.
+const OPERATIONS: [(Operation, &str); 1] = [(Operation::Install, "install")];
+
 fn operation_name(operation: Operation) -> &'static str {
     match operation {
-        Operation::Install => "install",
-        Operation::Uninstall => "uninstall",
+        Operation::Install => OPERATIONS[0].1,
     }
 }
 
 fn parse_name(name: &str, path: PathBuf) -> Option<JournalFile> {
     let (number, operation) = name.strip_suffix(JOURNAL_SUFFIX)?.split_once('-')?;
-    let operation = [Operation::Install, Operation::Uninstall]
-        .into_iter()
-        .find(|candidate| operation_name(*candidate) == operation)?;
+    let (operation, _) = OPERATIONS.into_iter().find(|(_, name)| *name == operation)?;
     Some(JournalFile { number: number.parse().ok()?, operation, path })
 }
 

@@ -1,5 +1,6 @@
 //! Why an operation did not begin, or did not come to its end.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use landfall_bundle_spec::{Code, Coded, Sha256, codes};
@@ -157,8 +158,11 @@ pub enum OperationError {
 
 /// Each blocker on lines of its own, with what a person does about it.
 fn numbered(blockers: &[Blocker]) -> String {
-    let lines = blockers.iter().zip(1..);
-    lines.map(|(blocker, number)| format!("\n  {number}. {blocker}\n     {}", blocker.fix)).collect()
+    let mut text = String::new();
+    for (blocker, number) in blockers.iter().zip(1..) {
+        let _infallible = write!(text, "\n  {number}. {blocker}\n     {}", blocker.fix);
+    }
+    text
 }
 
 impl OperationError {

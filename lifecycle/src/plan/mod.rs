@@ -2,10 +2,10 @@
 
 pub mod action;
 pub mod components;
-pub mod reference;
-pub mod network;
-pub mod install;
 pub mod computed;
+pub mod install;
+pub mod network;
+pub mod reference;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +13,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
-    /// A release comes to an empty site.
+    /// A release comes to an empty site. Taking it back is the same operation in the other direction.
     Install,
-    /// A site becomes what it was before.
-    Uninstall,
 }
 
 /// Identifies a step within its plan, as `stage` or `component/postgres`. Stable across runs of one plan.

@@ -5,8 +5,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use super::world::{Contents, World, WriteFiles, birth, plan_of, planned, starter};
-use crate::journal::Phase;
 use crate::journal::simulated::Unsynced;
+use crate::journal::{Event, Phase, StepStatus};
 use crate::plan::Plan;
 
 const FATES: [Unsynced; 6] = [
@@ -62,6 +62,33 @@ fn resume_after_a_cut_at_every_edge_equals_an_uninterrupted_run() {
             assert_installed(&world, 1);
         }
     }
+}
+
+/// A cut between the end of an act and its Done: the step is found done, not started again.
+#[test]
+fn what_is_found_done_after_a_cut_is_not_done_again() {
+    let mut found = 0;
+    for cut in 0.. {
+        let mut world = World::new(starter(), birth());
+        if !run_until_cut(&mut world, cut, Way::Forward) {
+            break;
+        }
+        world.disk.boot(Unsynced::Lost);
+        let files = world.disk.contents();
+        let is_written = files.contains_key("one.1") && files.contains_key("one.2");
+        if is_written && world.status_of("one").status == StepStatus::Started {
+            found += 1;
+            world.install().unwrap();
+            assert_eq!(world.acts["one"], 1);
+            let starts = world
+                .records()
+                .iter()
+                .filter(|event| matches!(event, Event::Started { step } if step.0 == "one"))
+                .count();
+            assert_eq!(starts, 1);
+        }
+    }
+    assert_eq!(found, 2, "before the append of Done, and before its sync");
 }
 
 #[test]

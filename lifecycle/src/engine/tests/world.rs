@@ -26,10 +26,9 @@ pub(super) struct WriteFiles {
     pub(super) files: Vec<String>,
 }
 
-impl WriteFiles {
-    fn content(&self, file: &str) -> Vec<u8> {
-        format!("{file} by landfall").into_bytes()
-    }
+/// What a step writes into a file.
+fn content(file: &str) -> Vec<u8> {
+    format!("{file} by landfall").into_bytes()
 }
 
 /// What fails once.
@@ -99,7 +98,7 @@ impl World {
     pub(super) fn goal(&self) -> Contents {
         let mut goal = self.birth.clone();
         for action in self.plan.steps.iter().map(|step| &step.action) {
-            goal.extend(action.files.iter().map(|file| (file.clone(), action.content(file))));
+            goal.extend(action.files.iter().map(|file| (file.clone(), content(file))));
         }
         goal
     }
@@ -154,16 +153,12 @@ impl World {
         pins
     }
 
-    fn replay(&self, bytes: &[u8]) -> Replay {
-        Replay::of(bytes, Path::new(JOURNAL)).unwrap()
-    }
-
     pub(super) fn records(&self) -> Vec<Event> {
-        self.replay(&self.disk.read(JOURNAL)).entries.into_iter().map(|entry| entry.event).collect()
+        replay(&self.disk.read(JOURNAL)).entries.into_iter().map(|entry| entry.event).collect()
     }
 
     pub(super) fn phase(&self) -> Phase {
-        self.replay(&self.disk.read(JOURNAL)).state.phase
+        replay(&self.disk.read(JOURNAL)).state.phase
     }
 
     pub(super) fn status_of(&self, name: &str) -> StepState {
@@ -172,7 +167,7 @@ impl World {
 
     fn state_of(&self, bytes: &[u8], name: &str) -> StepState {
         let index = self.plan.steps.iter().position(|step| step.id.0 == name).unwrap();
-        self.replay(bytes).state.steps[index].clone()
+        replay(bytes).state.steps[index].clone()
     }
 
     fn fail(&mut self, fault: Option<Fault>, what: String) -> Result<(), StepError> {
@@ -182,6 +177,10 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn replay(bytes: &[u8]) -> Replay {
+    Replay::of(bytes, Path::new(JOURNAL)).unwrap()
 }
 
 fn resolve(action: &WriteFiles) -> &dyn Step<World> {
@@ -209,11 +208,11 @@ impl Step<World> for WriteFiles {
         world.fail(self.fault(Fault::Observe), format!("cannot look at {}", self.name))?;
         let mut there = 0;
         for file in &self.files {
-            let content = world.disk.read(file);
-            if let Some(rest) = content.strip_prefix(b"foreign: ") {
+            let found = world.disk.read(file);
+            if let Some(rest) = found.strip_prefix(b"foreign: ") {
                 return Ok(Observed::Foreign(format!("{file} holds {}", String::from_utf8_lossy(rest))));
             }
-            there += usize::from(content == self.content(file));
+            there += usize::from(found == content(file));
         }
         Ok(match there {
             0 => Observed::Absent,
@@ -233,7 +232,7 @@ impl Step<World> for WriteFiles {
             if index > 0 {
                 world.fail(self.fault(Fault::Act), format!("cannot write {}", self.name))?;
             }
-            world.disk.write(file, &self.content(file)).map_err(io_error)?;
+            world.disk.write(file, &content(file)).map_err(io_error)?;
             world.disk.sync(file).map_err(io_error)?;
         }
         Ok(json!(self.files.len()))

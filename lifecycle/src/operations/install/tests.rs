@@ -219,8 +219,11 @@ fn install_status_and_uninstall() {
     assert_eq!(fixture.contents(), birth);
 }
 
+/// Whether to crash when this is told.
+type CrashAt = fn(&Event) -> bool;
+
 /// A crash before each step, in the middle of staging and at its end.
-fn every_crash() -> Vec<(&'static str, fn(&Event) -> bool)> {
+fn every_crash() -> Vec<(&'static str, CrashAt)> {
     vec![
         ("before stage", |event| matches!(event, Event::StepStarted { index: 1, .. })),
         ("in stage", |event| matches!(event, Event::PhaseStarted { .. })),
@@ -307,6 +310,21 @@ fn refusals_change_nothing() {
     let marked = fixture.contents();
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::ROLLBACK_REFUSED);
     assert_eq!(fixture.contents(), marked);
+}
+
+#[test]
+fn a_second_operation_is_told_of_the_first() {
+    let fixture = Fixture::new();
+    let lock = fixture.operations.journals().lock("install").unwrap();
+    assert_eq!(fixture.code_of_prepare(|_| ()), codes::SITE_BUSY);
+    let error = fixture.prepared().run().unwrap_err();
+    assert_eq!(error.code(), codes::SITE_BUSY);
+    assert!(error.to_string().starts_with(&format!("`landfall install` (process {}, since ", std::process::id())));
+    drop(lock);
+    fixture.prepared().run().unwrap();
+    let _lock = fixture.operations.journals().lock("resume").unwrap();
+    assert_eq!(fixture.operations.uninstall(false).unwrap_err().code(), codes::SITE_BUSY);
+    assert_eq!(fixture.operations.status().unwrap().operation.unwrap().running.unwrap().operation, "resume");
 }
 
 #[test]
