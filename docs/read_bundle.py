@@ -373,7 +373,7 @@ def walk(trust, chain):
         for one, following in zip(chain, chain[1:]):
             one.verify_next(following)
     for root in chain:
-        same = root.number != pinned.number or root.data == pinned.data
+        same = root.number != pinned.number or root.message == pinned.message
         require(same, "LF1109", f"{root.name} differs from the trusted document of the same number")
     return chain[-1] if chain and chain[-1].number > pinned.number else pinned
 

@@ -59,6 +59,10 @@ impl TrustedRoot {
 ///
 /// Every step of the chain is checked, also those before the anchor, so that no byte of it is free. A chain that ends
 /// before the anchor's number is that of an older bundle: the anchor's own keys count then.
+///
+/// Documents of one number must say the same, but may carry other valid signatures: whoever holds a stick can leave out
+/// those above the threshold, and compute a second one from every ECDSA signature. A site that pinned such a document
+/// must not refuse the vendor's own from then on.
 pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
     if chain.len() > limits::ROOT_STEPS {
         let what = format!("the number of root documents ({})", chain.len());
@@ -74,7 +78,7 @@ pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
     };
     check_steps(chain)?;
     let same = chain.iter().find(|root| root.number() == pinned.number());
-    if let Some(other) = same.filter(|other| other.bytes() != pinned.bytes()) {
+    if let Some(other) = same.filter(|other| !other.says_the_same(&pinned)) {
         return Err(Error::RootDiffers { name: other.name().to_owned() });
     }
     let last = chain.last().filter(|last| last.number() > pinned.number());

@@ -246,6 +246,11 @@ impl Root {
         Sha256(Sha256Hasher::digest(&self.bytes).into())
     }
 
+    /// Whether the signed parts are the same; signatures may differ.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        self.message == other.message
+    }
+
     /// What it is called in errors.
     pub fn name(&self) -> &str {
         &self.name

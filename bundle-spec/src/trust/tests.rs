@@ -119,6 +119,48 @@ fn another_root_of_the_same_number_is_refused() {
     assert_eq!(code(walk(&pin(&other), &[first])), "LF1109");
 }
 
+/// The other signature of the same message that belongs to every ECDSA signature: n − s in place of s. Anybody can
+/// compute it.
+fn twin(signature: &[u8]) -> Vec<u8> {
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
+        0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let (r, s) = signature[2..].split_at(2 + usize::from(signature[3]));
+    let s = &s[2..];
+    let s = [vec![0; 33 - s.len()], s.to_vec()].concat();
+    let (mut other, mut borrow) = (vec![0; 33], 0);
+    for index in (0..33).rev() {
+        let order = if index == 0 { 0 } else { i16::from(ORDER[index - 1]) };
+        let difference = order - i16::from(s[index]) - borrow;
+        other[index] = u8::try_from(difference & 0xff).unwrap();
+        borrow = i16::from(difference < 0);
+    }
+    let zeros = other.iter().take_while(|byte| **byte == 0).count();
+    let other = if other[zeros] & 0x80 == 0 { &other[zeros..] } else { &other[zeros - 1..] };
+    let body = [r, &[2, u8::try_from(other.len()).unwrap()], other].concat();
+    [&[0x30, u8::try_from(body.len()).unwrap()], body.as_slice()].concat()
+}
+
+#[test]
+fn a_root_that_is_signed_otherwise_is_the_same_root() {
+    let [one, two] = [key(), key()];
+    let first = root(&contents(1, &[&one], 1), &[&one], None).unwrap();
+    let said = contents(2, &[&one, &two], 1);
+    let second = root(&said, &[&one, &two], Some(&first)).unwrap();
+    let surplus = root(&said, &[&one], Some(&first)).unwrap();
+    let mut other = UnsignedRoot::new(&said).unwrap();
+    other.add_signature(one.public().id(), &twin(&one.sign(other.message()).unwrap()));
+    let twin = other.finish(Some(&first)).unwrap();
+    // Whoever holds the stick can make a site pin any of them; bundles with the vendor's own must stay welcome.
+    for pinned in [&second, &surplus, &twin] {
+        for carried in [&second, &surplus, &twin] {
+            let trusted = walk(&pin(pinned), &[first.clone(), carried.clone()]).unwrap();
+            assert_eq!(trusted.root().bytes(), pinned.bytes(), "what is pinned stays");
+        }
+    }
+}
+
 #[test]
 fn roots_that_contradict_themselves_are_refused() {
     let [one, two] = [key(), key()];
