@@ -17,7 +17,7 @@ use serde_saphyr::Spanned;
 pub use check::{COMPUTED_PREFIX, role_name};
 pub use quantity::Quantity;
 pub use read::read;
-pub(crate) use read::{yaml, yaml_text};
+pub(crate) use read::{text, yaml, yaml_text};
 
 use crate::error::Place;
 

@@ -39,9 +39,16 @@ fn cycle(path: &Path, release: &Release, names: &[String]) -> BuildError {
 
 /// Reads a YAML file strictly: unknown and repeated keys are refused, errors name the line.
 pub(crate) fn yaml<T: DeserializeOwned>(path: &Path, code: landfall_bundle_spec::Code) -> Result<T> {
-    let text = fs_err::read_to_string(path)
-        .map_err(|error| BuildError::at(code, Place::file(path), "cannot be read").because(error))?;
-    yaml_text(path, &text, code)
+    yaml_text(path, &text(path, code)?, code)
+}
+
+/// The text of a file that a person named.
+pub(crate) fn text(path: &Path, code: landfall_bundle_spec::Code) -> Result<String> {
+    fs_err::read_to_string(path).map_err(|error| {
+        BuildError::at(code, Place::file(path), "cannot be read")
+            .because(error)
+            .hint("Name a file that is there and that you may read.")
+    })
 }
 
 /// The same from a text that was read from `path`.

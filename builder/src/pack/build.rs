@@ -14,7 +14,7 @@ use landfall_media::progress::{Event, Progress};
 use landfall_media::store::ContentStore;
 use serde::Serialize;
 
-use super::contents::{Contents, contents, placed};
+use super::contents::{Contents, contents, open_installer, placed};
 use super::inputs::{Inputs, inputs};
 use super::order::order;
 use super::roots::read_roots;
@@ -80,8 +80,9 @@ struct Prepared {
 
 /// Builds a bundle. Nothing is written to the output before everything is checked, fetched and signed.
 pub async fn build(options: &BuildOptions, key: &SigningKey, progress: &dyn Progress) -> Result<BuildReport> {
-    let prepared = prepare(options, key, progress)?;
     let client = Client::configured(options.source.registries.as_deref())?;
+    open_installer(&options.installer)?;
+    let prepared = prepare(options, key, progress)?;
     let store = ContentStore::at(&options.store);
     store.sweep(false)?;
     let Inputs { images, artifacts, .. } = &prepared.inputs;

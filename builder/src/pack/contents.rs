@@ -156,13 +156,20 @@ fn values(definition: &Definition) -> Vec<SiteValue> {
         .collect()
 }
 
+/// Opens the installer: a build that would miss it in the end does not begin.
+pub fn open_installer(path: &Path) -> Result<fs_err::File> {
+    fs_err::File::open(path).map_err(|error| unusable_installer(path, error))
+}
+
+fn unusable_installer(path: &Path, error: std::io::Error) -> BuildError {
+    BuildError::at(codes::TOOL_MISSING, Place::file(path), "the installer cannot be read").because(error)
+}
+
 /// Takes the installer, `oci-layout` and `index.json` into the store, in the order of the archive. The installer is
 /// copied only where the store lacks it.
 pub fn placed(store: &ContentStore, release: &ReleaseDocument, installer: &Path) -> Result<Vec<Placed>> {
-    let unusable = |error| {
-        BuildError::at(codes::TOOL_MISSING, Place::file(installer), "the installer cannot be read").because(error)
-    };
-    let mut file = fs_err::File::open(installer).map_err(unusable)?;
+    let unusable = |error| unusable_installer(installer, error);
+    let mut file = open_installer(installer)?;
     let mut hasher = sha2::Sha256::new();
     let size = std::io::copy(&mut file, &mut hasher).map_err(unusable)?;
     let expected = Expected { digest: Sha256(hasher.finalize().into()), size };
