@@ -63,10 +63,7 @@ pub(crate) fn steps(engineer: Engineer<'_>) -> Result<Vec<String>> {
 /// Installs, cuts the power, boots again, and reads from the disk what was hit.
 pub(crate) fn install_and_cut(engineer: Engineer<'_>, steps: &[String], at: &At) -> Result<Cut> {
     let trust = fixture()?.fingerprint.clone();
-    let read_bytes = cut_during(engineer, &["install", STICK, "--trust", &trust], at, |line| {
-        let index: usize = line.strip_prefix('[')?.split_once('/')?.0.parse().ok()?;
-        steps.get(index.checked_sub(1)?).cloned()
-    })?;
+    let read_bytes = cut_during(engineer, &["install", STICK, "--trust", &trust], steps, at)?;
     boot(engineer.machine())?;
     let operation = engineer.status()?["operation"].clone();
     let text = |value: &Value| value.as_str().map(str::to_owned).context("status does not tell the step");
@@ -87,14 +84,14 @@ pub(crate) fn boot(machine: &Machine) -> Result<()> {
     machine.wait_settled(BOOT_LIMIT).map(drop)
 }
 
-/// Runs a verb and cuts the power at the moment. `step_of` finds in a line the step that begins. Returns the bytes read
-/// since the step began.
-pub(crate) fn cut_during(
-    engineer: Engineer<'_>,
-    arguments: &[&str],
-    at: &At,
-    step_of: impl Fn(&str) -> Option<String>,
-) -> Result<u64> {
+/// The step that begins with a line, as `[17/47] wait for the control plane`.
+fn step_of<'a>(line: &str, steps: &'a [String]) -> Option<&'a String> {
+    let index: usize = line.strip_prefix('[')?.split_once('/')?.0.parse().ok()?;
+    steps.get(index.checked_sub(1)?)
+}
+
+/// Runs a verb and cuts the power at the moment. Returns the bytes read since the step began.
+pub(crate) fn cut_during(engineer: Engineer<'_>, arguments: &[&str], steps: &[String], at: &At) -> Result<u64> {
     let machine = engineer.machine();
     let (begun, ended) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -108,7 +105,7 @@ pub(crate) fn cut_during(
             cut_at(machine, &at.moment, &ended)
         });
         let said = engineer.watch(arguments, |line| {
-            if step_of(line).as_deref() == Some(at.step.as_str()) {
+            if step_of(line, steps) == Some(&at.step) {
                 begun.store(true, Ordering::Release);
             }
         });

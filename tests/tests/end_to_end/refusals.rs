@@ -246,7 +246,7 @@ fn all_blockers_are_told_at_once() -> Result<()> {
     let trust = &fixture()?.fingerprint;
     for more in [&["--dry-run"][..], &[]] {
         let said = engineer.landfall(&[&["install", STICK, "--trust", trust], more].concat())?;
-        let failure = said.refused("install", "LF4018", NOT_READY)?.to_string();
+        let failure = said.refused("install", "LF3020", NOT_READY)?.to_string();
         for found in ["LF3011", "6443", "LF3012", "/etc/kubernetes"] {
             ensure!(failure.contains(found), "{found} is not told: {failure}");
         }
