@@ -63,9 +63,12 @@ impl Site {
         command.checked(self.commands.run(command, None))
     }
 
-    /// The cluster, connected anew: between two steps the API server and its certificates may have been replaced.
+    /// The cluster, connected anew: between two steps the API server and its certificates may have been replaced. After
+    /// a power cut the operation goes on while the node is still coming up, so its API server is waited for.
     pub fn cluster(&self) -> Result<crate::cluster::Cluster, StepError> {
-        Ok(crate::cluster::Cluster::connect(&self.paths.admin_kubeconfig())?)
+        let cluster = crate::cluster::Cluster::connect(&self.paths.admin_kubeconfig())?;
+        cluster.wait_serving(crate::node::CONTROL_PLANE_LIMIT)?;
+        Ok(cluster)
     }
 
     /// Flushes the filesystem that holds `path`: what foreign programs wrote there survives a power cut afterwards.

@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use landfall_media::progress::{Event, Progress};
 
+use http::Method;
+
+use super::connection::Call;
 use super::ready::{Readiness, has_readiness};
 use super::{Cluster, ClusterError, ObjectName, ObjectStatus};
 
@@ -29,6 +32,29 @@ pub struct Waiting<'a> {
 }
 
 impl Cluster {
+    /// Waits until the API server says that it is ready. Right after a boot it answers before it knows anybody's rights,
+    /// so refusals pass here too.
+    pub fn wait_serving(&self, limit: Duration) -> Result<(), ClusterError> {
+        let impatient = self.with_patience(Duration::ZERO);
+        let started = Instant::now();
+        loop {
+            let call = Call {
+                method: Method::GET,
+                path: "/readyz".to_owned(),
+                content_type: "",
+                body: Vec::new(),
+                verb: "ask",
+                what: &"whether the API server is ready",
+            };
+            match impatient.call(&call) {
+                Ok(_) => return Ok(()),
+                Err(error) if started.elapsed() > limit => return Err(error),
+                Err(error) => tracing::debug!(%error, "the API server is not ready"),
+            }
+            std::thread::sleep(INTERVAL);
+        }
+    }
+
     /// Waits until all objects are ready. An API server that does not answer is waited for too, within the same limit.
     pub fn wait_ready(&self, waiting: &Waiting<'_>, progress: &dyn Progress) -> Result<(), ClusterError> {
         let patient = self.with_patience(Duration::ZERO);

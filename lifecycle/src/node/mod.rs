@@ -15,3 +15,6 @@ pub mod teardown;
 pub(crate) mod wait;
 
 pub use run::run;
+
+/// Until a control plane that is coming up counts as failed: slow disks take minutes.
+pub const CONTROL_PLANE_LIMIT: std::time::Duration = std::time::Duration::from_mins(7);

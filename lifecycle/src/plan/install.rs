@@ -15,6 +15,7 @@ use super::{Operation, Plan, PlannedStep, StepId, Undo};
 use crate::configuration::{SiteConfiguration, settings};
 use crate::facts::Facts;
 use crate::facts::host::LIMITS;
+use crate::node::CONTROL_PLANE_LIMIT;
 use crate::node::settings::AgentSettings;
 use crate::site::NodeIdentity;
 use crate::step::StepError;
@@ -37,8 +38,6 @@ use crate::steps::stage::Stage;
 
 /// Bytes per second that staging reaches on the reference machine, for predictions.
 const STAGING_RATE: u64 = 60 << 20;
-/// Seconds until the control plane counts as failed: slow disks take minutes.
-const CONTROL_PLANE_SECONDS: u64 = 420;
 const REGISTRY_SECONDS: u64 = 180;
 
 /// Kernel settings that Kubernetes needs, and those that the kubelet would set by itself: set here, they are recorded
@@ -260,7 +259,7 @@ impl Planner<'_> {
             let action = Action::KubeadmPhase(KubeadmPhase { kubernetes: kubernetes.clone(), phase });
             steps.push(step(phase.id(), phase.title(), 1, action));
             if phase == Phase::KubeletStart {
-                let wait = ControlPlaneReady { kubernetes: kubernetes.clone(), seconds: CONTROL_PLANE_SECONDS };
+                let wait = ControlPlaneReady { kubernetes: kubernetes.clone(), seconds: CONTROL_PLANE_LIMIT.as_secs() };
                 steps.push(step(
                     "control-plane-ready",
                     "wait for the control plane",

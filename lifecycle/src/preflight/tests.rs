@@ -5,7 +5,7 @@ use crate::plan::install::tests::release;
 const BUILT: &str = "2025-12-01T00:00:00Z";
 
 fn text(blockers: &[Blocker]) -> String {
-    blockers.iter().map(|blocker| format!("{blocker}\n    {}\n", blocker.fix)).collect()
+    blockers.iter().map(|blocker| format!("{blocker}\n    {}\n", blocker.fix)).collect::<Vec<_>>().concat()
 }
 
 #[test]

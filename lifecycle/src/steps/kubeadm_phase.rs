@@ -5,7 +5,6 @@
 //! removes the data in which they live.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
@@ -13,12 +12,9 @@ use serde_json::Value;
 
 use super::files;
 use crate::node::programs::Programs;
-use crate::node::{teardown, wait};
+use crate::node::{CONTROL_PLANE_LIMIT, teardown, wait};
 use crate::site::Site;
 use crate::step::{Observed, Step, StepError};
-
-/// Until a control plane that was ready before counts as failed.
-const CONTROL_PLANE_LIMIT: Duration = Duration::from_mins(7);
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -77,15 +77,15 @@ runtime_type = 'io.containerd.runc.v2'
 BinaryName = {runc}
 SystemdCgroup = {systemd}
 ",
-            root = quoted(&site.paths.containerd()),
-            state = quoted(&site.paths.run().join("containerd")),
-            socket = quoted(&site.paths.containerd_socket()),
-            pause = quoted(&self.pause),
-            hosts = quoted(&site.paths.runtime_hosts()),
+            root = quoted(site.paths.containerd()),
+            state = quoted(site.paths.run().join("containerd")),
+            socket = quoted(site.paths.containerd_socket()),
+            pause = quoted(self.pause),
+            hosts = quoted(site.paths.runtime_hosts()),
             restrict = !self.lowers_oom_score,
-            programs = quoted(&programs),
-            network = quoted(&site.paths.network_configuration()),
-            runc = quoted(&programs.join("runc")),
+            programs = quoted(programs),
+            network = quoted(site.paths.network_configuration()),
+            runc = quoted(programs.join("runc")),
         );
         text
     }

@@ -37,7 +37,7 @@ fn artifact(name: &str, kind: ArtifactKind, byte: u8, files: &[(&str, &[&str])])
     }
 }
 
-/// A small release with one component, whose ConfigMap takes what the planner computes.
+/// A small release with one component, whose `ConfigMap` takes what the planner computes.
 pub(crate) fn release() -> ReleaseDocument {
     let references = [
         (NodeImage::ApiServer, "registry.k8s.io/kube-apiserver:v1.36.3"),
@@ -108,7 +108,7 @@ fn action(plan: &InstallPlan, id: &str) -> Option<Value> {
     Some(serde_json::to_value(&step.action).unwrap())
 }
 
-/// Plan of a host that lacks much: cgroups of version 1, no default route, no nameserver, swap, no CAP_SYS_RESOURCE.
+/// Plan of a host that lacks much: cgroups of version 1, no default route, no nameserver, swap, no `CAP_SYS_RESOURCE`.
 fn bare() -> Facts {
     let mut facts = sample();
     facts.cgroups.version = 1;
