@@ -3,7 +3,7 @@
 //! Building copies a store to a bundle, staging a bundle to a store, and cutting anew a bundle to a bundle. The sink says
 //! what it lacks, so the same call continues after any interruption.
 
-use crate::error::Result;
+use crate::error::{MediaError, Result};
 use crate::progress::{Event, Progress};
 use crate::sink::BlobSink;
 use crate::source::{BlobSource, Wanted};
@@ -48,10 +48,9 @@ pub fn copy(
         Ok(())
     });
     if let Err(error) = given {
-        if !error.is_fatal() {
-            sink.keep()?;
-        }
-        return Err(error);
+        // Why it stopped is what a person must know, unless the disk turns out to have failed.
+        let kept = if error.is_fatal() { Ok(()) } else { sink.keep() };
+        return Err(kept.err().filter(MediaError::is_fatal).unwrap_or(error));
     }
     advance(progress, sink.finish()?);
     progress.event(Event::PhaseDone);

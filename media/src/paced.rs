@@ -73,6 +73,11 @@ impl PacedFile {
         Ok(newly)
     }
 
+    /// Bytes that are not known to be on the disk.
+    pub(crate) fn unsynced(&self) -> u64 {
+        self.written - self.synced
+    }
+
     /// Puts everything on the disk, size included; returns how many more bytes are there than before.
     pub(crate) fn sync(&mut self) -> Result<u64> {
         let earlier = self.await_pending()?;
@@ -81,7 +86,8 @@ impl PacedFile {
         Ok(earlier + self.note_synced())
     }
 
-    fn await_pending(&mut self) -> Result<u64> {
+    /// Waits for a sync that is under way; returns how many more bytes than before are on the disk.
+    pub(crate) fn await_pending(&mut self) -> Result<u64> {
         let Some(pending) = self.pending.take() else { return Ok(0) };
         pending
             .join()

@@ -1,11 +1,10 @@
 //! Where blobs go: a content store, or a new bundle.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use landfall_bundle_spec::Sha256;
-use landfall_bundle_spec::chunks::CHUNK_BYTES;
 
+use crate::durable::{self, Batch};
 use crate::error::{MediaError, Result};
 use crate::payload::Payload;
 use crate::store::{ContentStore, StagedBlob};
@@ -32,12 +31,12 @@ pub trait BlobSink {
     fn finish(&mut self) -> Result<u64>;
 }
 
-/// Small blobs that wait for a common sync: how many, and bytes of them.
+/// Whole blobs that wait for a common sync: how many, and bytes of them that are not on the disk.
 const WAITING_BLOBS: usize = 64;
-const WAITING_BYTES: u64 = 4 * 1024 * 1024;
+const WAITING_BYTES: u64 = 8 * 1024 * 1024;
 
-/// A content store that gets the blobs of a bundle. Each is there, whole and durable, as soon as its last chunk was
-/// taken, small ones a few MiB later; what a crash cuts off is continued.
+/// A content store that gets the blobs of a bundle. Each is there, whole and durable, a few MiB after its last chunk was
+/// taken; what a crash cuts off is continued.
 #[derive(Debug)]
 pub struct StoreSink {
     store: ContentStore,
@@ -45,25 +44,48 @@ pub struct StoreSink {
     /// Continued blobs, by index, until their turn comes.
     begun: HashMap<usize, StagedBlob>,
     seen: HashSet<Sha256>,
-    /// Small blobs that are whole and not on the disk.
+    /// Blobs that are whole and not in the store.
     waiting: Vec<StagedBlob>,
+    /// Begun before the first blob.
+    batch: Option<Batch>,
 }
 
 impl StoreSink {
-    /// This store, for blobs of these payload.
+    /// This store, for blobs of this payload.
     pub fn new(store: ContentStore, payload: Payload) -> Self {
-        Self { store, payload, begun: HashMap::new(), seen: HashSet::new(), waiting: Vec::new() }
+        let (begun, seen) = (HashMap::new(), HashSet::new());
+        Self { store, payload, begun, seen, waiting: Vec::new(), batch: None }
+    }
+
+    fn stage(&mut self, blob: usize) -> Result<Option<StagedBlob>> {
+        if self.batch.is_none() {
+            durable::create_folder(self.store.root())?;
+            self.batch = Some(Batch::begin(self.store.root())?);
+        }
+        self.store.stage(&self.payload, blob)
+    }
+
+    /// Takes a whole blob and ends those that wait once they are many; returns how many more bytes are on the disk.
+    fn end(&mut self, staged: StagedBlob) -> Result<u64> {
+        self.waiting.push(staged);
+        let waiting: u64 = self.waiting.iter().map(StagedBlob::unsynced).sum();
+        let is_full = self.waiting.len() >= WAITING_BLOBS || waiting >= WAITING_BYTES;
+        if is_full { self.end_waiting() } else { Ok(0) }
+    }
+
+    fn end_waiting(&mut self) -> Result<u64> {
+        let Some(batch) = &self.batch else { return Ok(0) };
+        StagedBlob::finish_all(batch, std::mem::take(&mut self.waiting))
     }
 
     fn begun(&mut self, blob: usize) -> Result<&mut StagedBlob> {
-        match self.begun.entry(blob) {
-            Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => {
-                let staged = self.store.stage(&self.payload, blob)?;
-                let digest = self.payload.blob(blob).sha256;
-                Ok(entry.insert(staged.ok_or_else(|| MediaError::Bug(format!("{digest} came from elsewhere")))?))
-            }
+        if !self.begun.contains_key(&blob) {
+            let staged = self.stage(blob)?;
+            let digest = self.payload.blob(blob).sha256;
+            let staged = staged.ok_or_else(|| MediaError::Bug(format!("{digest} came from elsewhere")))?;
+            self.begun.insert(blob, staged);
         }
+        self.begun.get_mut(&blob).ok_or_else(|| MediaError::Bug(format!("blob {blob} was not begun")))
     }
 }
 
@@ -81,10 +103,10 @@ impl BlobSink for StoreSink {
         if !self.store.has_partial(&self.payload, blob) {
             return Ok(Some(0));
         }
-        let Some(staged) = self.store.stage(&self.payload, blob)? else { return Ok(None) };
+        let Some(staged) = self.stage(blob)? else { return Ok(None) };
         let length = staged.length();
         if length == self.payload.blob(blob).size && length > 0 {
-            staged.finish()?;
+            self.end(staged)?;
             return Ok(None);
         }
         self.begun.insert(blob, staged);
@@ -99,17 +121,13 @@ impl BlobSink for StoreSink {
             return Ok(synced);
         }
         let Some(staged) = self.begun.remove(&blob) else { return Ok(synced) };
-        if size > CHUNK_BYTES {
-            return Ok(synced + staged.finish()?);
-        }
-        self.waiting.push(staged);
-        let waiting: u64 = self.waiting.iter().map(StagedBlob::length).sum();
-        let is_full = self.waiting.len() >= WAITING_BLOBS || waiting >= WAITING_BYTES;
-        Ok(synced + if is_full { StagedBlob::finish_all(std::mem::take(&mut self.waiting))? } else { 0 })
+        Ok(synced + self.end(staged)?)
     }
 
     fn keep(&mut self) -> Result<()> {
-        StagedBlob::finish_all(std::mem::take(&mut self.waiting)).map(drop)
+        // A sync of theirs that failed unseen must stop the others from being ended.
+        self.begun.values_mut().try_for_each(StagedBlob::settle)?;
+        self.end_waiting().map(drop)
     }
 
     fn finish(&mut self) -> Result<u64> {
@@ -117,6 +135,6 @@ impl BlobSink for StoreSink {
             let digest = self.payload.blob(*blob).sha256;
             return Err(MediaError::Bug(format!("{digest} was not copied to its end")));
         }
-        StagedBlob::finish_all(std::mem::take(&mut self.waiting))
+        self.end_waiting()
     }
 }

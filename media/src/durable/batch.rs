@@ -1,24 +1,28 @@
 //! Many small changes that become durable together: one sync of the file system costs less than hundreds of files and
 //! folders one by one.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{At, Result, rename_unsynced, sync_filesystem, temporary_sibling, turn, write_temporary};
+use super::{At, Result, SyncFailed, rename_unsynced, temporary_sibling, turn, write_temporary};
 
 /// Changes below one folder that reach the disk at [`Batch::commit`], all of them. Until then a power cut may keep any of
-/// them, a name without its bytes included: so what others rely on is renamed in a later batch than it is written in.
+/// them, a name without its bytes included: so what others rely on is renamed after a commit of what it names.
+///
+/// The kernel reports a failed write-back only to who watched the file system when it happened. A batch watches from
+/// its beginning: begin it before the first byte, also of files written by other means, that it shall make durable.
 #[derive(Debug)]
 #[must_use = "nothing is on the disk before commit"]
-pub struct Batch<'a> {
-    root: &'a Path,
+pub struct Batch {
+    root: PathBuf,
+    watched: File,
 }
 
-impl<'a> Batch<'a> {
+impl Batch {
     /// A batch on the file system of this folder, which must exist.
-    pub fn new(root: &'a Path) -> Self {
-        Self { root }
+    pub fn begin(root: &Path) -> Result<Self> {
+        Ok(Self { root: root.to_owned(), watched: File::open(root).at("open the folder", root)? })
     }
 
     /// Writes a file with exactly these bytes and permission bits, replacing one that is there, and creates its folder.
@@ -26,8 +30,12 @@ impl<'a> Batch<'a> {
         self.create_folder(path.parent().unwrap_or(path))?;
         let _turn = turn(path);
         let temporary = temporary_sibling(path);
-        write_temporary(&temporary, bytes, mode)?;
-        rename_unsynced(&temporary, path)
+        let written = write_temporary(&temporary, bytes, mode).and_then(|_| rename_unsynced(&temporary, path));
+        if written.is_err() {
+            // Best effort: the rerun replaces it anyway.
+            let _ = std::fs::remove_file(&temporary);
+        }
+        written
     }
 
     /// Creates a folder with mode 0755 and all its missing parents.
@@ -41,8 +49,9 @@ impl<'a> Batch<'a> {
         rename_unsynced(from, to)
     }
 
-    /// Puts everything on the disk.
-    pub fn commit(self) -> Result<()> {
-        sync_filesystem(self.root)
+    /// Puts everything on the disk that was done until now.
+    pub fn commit(&self) -> Result<()> {
+        rustix::fs::syncfs(&self.watched)
+            .map_err(|error| SyncFailed { path: self.root.clone(), source: error.into() }.into())
     }
 }

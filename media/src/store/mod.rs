@@ -219,15 +219,15 @@ impl ContentStore {
     }
 
     fn create_locked(&self, path: &Path) -> Result<File> {
-        durable::create_folder(&self.partial_folder())?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .open(path)
-            .map_err(|error| DurableError::io("create", path, error))?;
+        let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o644).open(path);
+        let opened = match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                durable::create_folder(&self.partial_folder())?;
+                open()
+            }
+            opened => opened,
+        };
+        let file = opened.map_err(|error| DurableError::io("create", path, error))?;
         rustix::fs::flock(&file, FlockOperation::LockExclusive)
             .map_err(|error| MediaError::io("lock", path, error.into()))?;
         Ok(file)
@@ -247,6 +247,7 @@ impl ContentStore {
             if named == Some((held.dev(), held.ino())) && !self.contains(digest) {
                 // What is synced behind the writer is of use only under a name that survives, too.
                 if size > SYNC_BYTES {
+                    durable::create_folder(&self.partial_folder())?;
                     durable::sync_folder(&self.partial_folder())?;
                 }
                 return Ok(Some((file, path)));

@@ -53,8 +53,8 @@ impl ContentStore {
         let manifests: BTreeSet<_> = links.iter().flat_map(|link| self.manifest_links(link)).collect();
         let tags: BTreeSet<_> = links.iter().filter_map(|link| self.tag_link(link)).collect();
         // Tags come last, when all that they lead to is on the disk.
+        let batch = Batch::begin(self.root())?;
         for group in [blobs.into_iter().chain(manifests).collect::<Vec<_>>(), tags.into_iter().collect()] {
-            let batch = Batch::new(self.root());
             for (path, digest) in group.into_iter().filter(|(path, digest)| !has_link(path, *digest)) {
                 batch.write_file(&path, digest.to_string().as_bytes(), 0o644)?;
             }

@@ -82,29 +82,32 @@ impl StagedBlob {
         self.file.write(chunk)
     }
 
-    /// Ends the blob: on return it is in the store and on the disk. Returns how many more bytes than before are there.
-    pub fn finish(mut self) -> Result<u64> {
-        let sums = self.whole_sums()?;
-        let synced = self.file.sync()?;
-        self.store.publish(self.file.path(), &sums)?;
-        Ok(synced)
+    /// Bytes that are not known to be on the disk.
+    pub(crate) fn unsynced(&self) -> u64 {
+        self.file.unsynced()
     }
 
-    /// Ends many blobs at once: what [`StagedBlob::finish`] does, with two syncs for all of them. All must be of one
-    /// store. Returns how many bytes reached the disk.
-    pub fn finish_all(blobs: Vec<Self>) -> Result<u64> {
-        let Some(store) = blobs.first().map(|staged| staged.store.clone()) else { return Ok(0) };
-        let batch = Batch::new(store.root());
+    /// Waits for a sync that is under way, to learn whether it failed.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        self.file.await_pending().map(drop)
+    }
+
+    /// Ends blobs: on return they are in the store and on the disk, at the price of two syncs for all of them. They must
+    /// be of the store that the batch is on, and begun after it. Returns how many more bytes than before are on the disk.
+    pub fn finish_all(batch: &Batch, mut blobs: Vec<Self>) -> Result<u64> {
         let mut bytes = 0;
-        for staged in &blobs {
+        for staged in &mut blobs {
             let sums = staged.whole_sums()?;
-            batch.write_file(&store.record_path(sums.sha256), &record::encode(&sums), 0o644)?;
-            bytes += sums.size;
+            bytes += staged.unsynced();
+            staged.settle()?;
+            batch.write_file(&staged.store.record_path(sums.sha256), &record::encode(&sums), 0o644)?;
+        }
+        if blobs.is_empty() {
+            return Ok(0);
         }
         batch.commit()?;
-        let batch = Batch::new(store.root());
         for staged in blobs {
-            batch.rename(staged.file.path(), &store.path(staged.payload.blob(staged.blob).sha256))?;
+            batch.rename(staged.file.path(), &staged.store.path(staged.payload.blob(staged.blob).sha256))?;
         }
         batch.commit()?;
         Ok(bytes)
