@@ -80,10 +80,10 @@ SystemdCgroup = {systemd}
             root = quoted(site.paths.containerd()),
             state = quoted(site.paths.run().join("containerd")),
             socket = quoted(site.paths.containerd_socket()),
-            pause = quoted(self.pause),
+            pause = quoted(&self.pause),
             hosts = quoted(site.paths.runtime_hosts()),
             restrict = !self.lowers_oom_score,
-            programs = quoted(programs),
+            programs = quoted(&programs),
             network = quoted(site.paths.network_configuration()),
             runc = quoted(programs.join("runc")),
         );
