@@ -12,7 +12,7 @@ use super::state::Illegal;
 
 /// Why a journal cannot be used, and which one.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", .0)]
+#[error(transparent)]
 pub struct JournalError(#[from] Box<JournalErrorKind>);
 
 /// The kinds of [`JournalError`].

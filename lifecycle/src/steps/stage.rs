@@ -53,9 +53,11 @@ fn absent(path: &Path, error: MediaError) -> StepError {
 }
 
 fn refused(error: MediaError) -> StepError {
-    let hint = error.hint();
-    let refused = StepError::new(error.code(), "the bundle was not staged to its end").because(error);
-    hint.into_iter().fold(refused, StepError::hint)
+    let first = error.hint().unwrap_or_else(|| error.code().fix.to_owned());
+    let hint = format!(
+        "{first} What is staged is good and stays: go on with `landfall resume --bundle PATH`, or go back with `landfall uninstall`."
+    );
+    StepError::new(error.code(), "the bundle was not staged to its end").because(error).hint(hint)
 }
 
 fn store(site: &Site) -> ContentStore {

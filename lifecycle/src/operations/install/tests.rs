@@ -319,6 +319,7 @@ fn a_second_operation_is_told_of_the_first() {
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::SITE_BUSY);
     let error = fixture.prepared().run().unwrap_err();
     assert_eq!(error.code(), codes::SITE_BUSY);
+    assert!(std::error::Error::source(&error).is_none(), "nothing is said twice");
     assert!(error.to_string().starts_with(&format!("`landfall install` (process {}, since ", std::process::id())));
     drop(lock);
     fixture.prepared().run().unwrap();
