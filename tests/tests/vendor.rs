@@ -2,9 +2,16 @@
 //! how pulls go on, what is refused, and what every command costs.
 
 mod vendor {
+    mod bad_releases;
+    mod byte_counters;
+    mod command_line;
+    mod credentials;
     mod fat32;
+    mod fetching;
     mod formats;
+    mod full_disk;
     mod outcome;
+    mod reproducible;
     mod sparse;
     mod starter;
     mod tools;

@@ -20,8 +20,20 @@ pub struct Arguments {
     keep_going: bool,
 }
 
-/// What the tests themselves need: readers of open formats, and their interpreter.
-const PACKAGES: &[&str] = &["b3sum", "gcc", "libarchive-tools", "mtools", "musl-tools", "openssl", "python3", "skopeo"];
+/// What the tests themselves need: readers of open formats, shells that completions are for, an interpreter.
+const PACKAGES: &[&str] = &[
+    "b3sum",
+    "fish",
+    "gcc",
+    "iproute2",
+    "libarchive-tools",
+    "mtools",
+    "musl-tools",
+    "openssl",
+    "python3",
+    "skopeo",
+    "zsh",
+];
 
 /// One part: a name, and what it does.
 struct Part {

@@ -12,9 +12,10 @@ use landfall_tests::{cache, workspace};
 use serde_json::Value;
 
 use super::outcome::Outcome;
+use super::tools::digest_in_a_row;
 
 /// Small enough for several parts.
-pub const PART_SIZE: &str = "200MiB";
+pub const PART_SIZE: &str = "256MiB";
 
 /// A bundle of the starter release, and everything to build it again.
 pub struct Starter {
@@ -74,7 +75,7 @@ impl Starter {
 
     /// A registry with the parts of the release.
     pub fn registry(&self) -> Result<Registry> {
-        Registry::start(&self.parts.tree.root)
+        Registry::start(self.tree())
     }
 
     /// A `landfall` of this vendor whose builds can be repeated, far from the credentials of whoever runs the tests.
@@ -102,12 +103,17 @@ impl Starter {
 
     /// A build from the store that is warm already, without a registry.
     pub fn rebuild(&self, output: &str, more: &[&str]) -> Result<Command> {
+        self.rebuild_with_keys(&self.keys(), output, more)
+    }
+
+    /// The same, signed by the keys in another folder.
+    pub fn rebuild_with_keys(&self, keys: &Path, output: &str, more: &[&str]) -> Result<Command> {
         let store = cache::cache_root()?.join("vendor-store");
         let kubectl = self.parts.binaries.join("kubectl");
         let options = [
             ("--lock", self.lock_file()),
-            ("--key", self.keys().join("cosign.key")),
-            ("--roots", self.keys()),
+            ("--key", keys.join("cosign.key")),
+            ("--roots", keys.to_owned()),
             ("--store", store),
             ("--kubectl", kubectl),
         ];
@@ -118,6 +124,16 @@ impl Starter {
         }
         command.args(more).env("LANDFALL_KEY_PASSWORD", landfall_tests::vendor::KEY_PASSWORD);
         Ok(command)
+    }
+
+    /// Folder of the node pack's programs, `kubectl` among them.
+    pub fn binaries(&self) -> &Path {
+        &self.parts.binaries
+    }
+
+    /// The registry's storage, from which the parts of the release are served.
+    pub fn tree(&self) -> &Path {
+        &self.parts.tree.root
     }
 
     /// The folder with the parts, the head, `SHA256SUMS` and the transfer sheet.
@@ -150,6 +166,43 @@ impl Starter {
     pub fn part_paths(&self) -> Vec<PathBuf> {
         let parts = self.file_names().into_iter().filter(|name| name.contains(".landfall"));
         parts.map(|name| self.stick().join(name)).collect()
+    }
+
+    /// Fails unless a report and its stick are the starter bundle again in every byte but those that an ECDSA signature
+    /// changes: the signature itself, and the digests of the files that hold it. A nonce makes each signature another.
+    pub fn same_but_for_the_signature(&self, stick: &Path, report: &Value) -> Result<()> {
+        for field in ["id", "total_bytes", "fingerprint"] {
+            assert_eq!(report[field], self.report[field], "{field}");
+        }
+        let shape = |report: &Value| -> Vec<_> {
+            let files = report["files"].as_array().cloned().unwrap_or_default();
+            files.into_iter().map(|file| (file["name"].to_string(), file["size"].as_u64())).collect()
+        };
+        assert_eq!(shape(report), shape(&self.report));
+        // The head, file by file, as tar extracts it; the signature is one of them.
+        let [first, second] = [&self.stick(), stick].map(|stick| self.extract_head(stick));
+        let (first, second) = (first?, second?);
+        let difference =
+            Outcome::of(Command::new("diff").args(["--recursive", "--brief"]).arg(first.path()).arg(second.path()))?;
+        let different: Vec<_> = difference.text()?.lines().collect();
+        let only_the_signature =
+            different.iter().all(|line| line.contains("/signatures/") && line.ends_with(" differ"));
+        assert!(only_the_signature && different.len() <= 1, "{different:?}");
+        // Everything after the head.
+        let head_bytes = std::fs::metadata(self.file(".head")?)?.len();
+        let parts: Vec<_> = self.part_paths().iter().filter_map(|path| Some(stick.join(path.file_name()?))).collect();
+        let [first, second] = [&self.part_paths(), &parts].map(|parts| digest_in_a_row(parts, head_bytes));
+        assert_eq!(first?, second?, "the stream after the head");
+        Ok(())
+    }
+
+    fn extract_head(&self, stick: &Path) -> Result<tempfile::TempDir> {
+        let folder = self.scratch()?;
+        let name = self.file(".head")?.file_name().map(|name| stick.join(name)).context("a head has a name")?;
+        // tar says that the archive ends early: a head is its beginning.
+        let _ = Command::new("tar").arg("--extract").arg("--file").arg(name).current_dir(folder.path()).output()?;
+        anyhow::ensure!(folder.path().join("chunks.b3").is_file(), "tar extracted no head");
+        Ok(folder)
     }
 
     /// The one reported file whose name ends so.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -118,4 +118,24 @@ pub fn sums(program: &str, folder: &Path) -> Result<BTreeMap<String, String>> {
     let text = String::from_utf8(output.stdout)?;
     let pair = |line: &str| line.split_once("  ").map(|(sum, name)| (name.to_owned(), sum.to_owned()));
     text.lines().map(|line| pair(line).with_context(|| format!("{program} says {line:?}"))).collect()
+}
+
+/// SHA-256 and length of everything that a reader gives.
+pub fn digest(mut reader: impl Read) -> Result<(String, u64)> {
+    let mut hasher = <sha2::Sha256 as sha2::Digest>::new();
+    let bytes = io::copy(&mut reader, &mut hasher)?;
+    Ok((hex::encode(sha2::Digest::finalize(hasher)), bytes))
+}
+
+/// The same of files in a row, from a byte of the first on.
+pub fn digest_in_a_row(paths: &[PathBuf], from: u64) -> Result<(String, u64)> {
+    let mut stream: Box<dyn Read> = Box::new(io::empty());
+    for (index, path) in paths.iter().enumerate() {
+        let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+        if index == 0 {
+            file.seek(io::SeekFrom::Start(from))?;
+        }
+        stream = Box::new(stream.chain(file));
+    }
+    digest(stream)
 }

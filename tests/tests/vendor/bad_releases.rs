@@ -1,0 +1,243 @@
+//! Releases that are refused: exit code 2, file and field named, each with a code of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::registry::Registry;
+use landfall_tests::workspace;
+
+use super::outcome::Outcome;
+use super::starter::{Starter, starter};
+
+/// The definition that tests make wrong.
+const RELEASE: &str = "releases/starter/release.yaml";
+
+/// A copy of the starter release that a test makes wrong in one place, with a store that is empty.
+struct BadRelease {
+    starter: &'static Starter,
+    folder: tempfile::TempDir,
+    keys: PathBuf,
+    registry: Option<Registry>,
+}
+
+impl BadRelease {
+    fn new() -> Result<Self> {
+        let starter = starter()?;
+        let folder = starter.scratch()?;
+        let release = folder.path().join("releases/starter");
+        std::fs::create_dir_all(&release)?;
+        std::fs::copy(workspace::root().join(RELEASE), folder.path().join(RELEASE))?;
+        Outcome::success(
+            Command::new("cp").arg("--recursive").arg(workspace::root().join("manifests")).arg(folder.path()),
+        )?;
+        std::fs::copy(starter.lock_file(), folder.path().join("images.lock"))?;
+        Ok(Self { starter, folder, keys: starter.keys(), registry: None })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Replaces text of a file, which must hold it once.
+    fn replace(self, name: &str, from: &str, to: &str) -> Result<Self> {
+        let text = std::fs::read_to_string(self.path(name))?;
+        ensure!(text.matches(from).count() == 1, "{name} holds {} of {from:?}", text.matches(from).count());
+        write(&self.path(name), &text.replace(from, to))?;
+        Ok(self)
+    }
+
+    /// With a registry on loopback that has all the rest.
+    fn with_registry(mut self) -> Result<Self> {
+        let registry = self.starter.registry()?;
+        let address = registry.address();
+        write(
+            &self.path("registries.yaml"),
+            &format!("mirrors:\n  - {{host: \"*\", endpoint: \"http://{address}\"}}\n"),
+        )?;
+        self.registry = Some(registry);
+        Ok(self)
+    }
+
+    fn landfall(&self, arguments: &[&str]) -> Command {
+        let mut command = self.starter.landfall(arguments);
+        command.arg(self.path("releases/starter")).arg("--lock").arg(self.path("images.lock"));
+        if self.registry.is_some() {
+            command.arg("--registries").arg(self.path("registries.yaml"));
+        }
+        command
+    }
+
+    /// Builds it, which must be refused before anything is written, and returns what was said.
+    fn refused(&self, code: &str) -> Result<String> {
+        let output = self.path("output");
+        let mut command = self.landfall(&["build"]);
+        for (option, value) in [
+            ("--key", self.keys.join("cosign.key")),
+            ("--roots", self.keys.clone()),
+            ("--output", output.clone()),
+            ("--store", self.path("store")),
+            ("--kubectl", self.starter.binaries().join("kubectl")),
+        ] {
+            command.arg(option).arg(value);
+        }
+        let outcome = Outcome::of(command.env("LANDFALL_KEY_PASSWORD", landfall_tests::vendor::KEY_PASSWORD))?;
+        assert_eq!((outcome.code, outcome.error()), (2, Some(code)), "{}", outcome.stderr);
+        assert!(outcome.stdout.is_empty(), "standard output is for data");
+        assert!(!output.exists(), "a refused build wrote something");
+        self.said(&outcome)
+    }
+
+    /// The error as a person reads it, without what differs between runs. Where it names a line, the line's text stands
+    /// for the number, so that the snapshot shows whether it is the right one.
+    fn said(&self, outcome: &Outcome) -> Result<String> {
+        let start = outcome.stderr.find("error[").context("no error")?;
+        let mut said = outcome.stderr[start..].replace(&self.folder.path().display().to_string(), "FOLDER");
+        if let Some(registry) = &self.registry {
+            said = said.replace(&registry.address().to_string(), "REGISTRY");
+        }
+        for name in [RELEASE, "images.lock"] {
+            let text = std::fs::read_to_string(self.path(name))?;
+            for (number, line) in text.lines().enumerate() {
+                let place = format!("FOLDER/{name}:{}: ", number + 1);
+                said = said.replace(&place, &format!("FOLDER/{name}:<{}>: ", line.trim()));
+            }
+        }
+        // Versions come and go with the lock.
+        let lock = std::fs::read_to_string(self.path("images.lock"))?;
+        for reference in lock.lines().filter_map(|line| line.trim().strip_prefix("- reference: ")) {
+            let (name, _) = reference.rsplit_once(':').context("a reference has a tag")?;
+            said = said.replace(reference, &format!("{name}:TAG"));
+        }
+        Ok(said)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a throw-away file of a test")]
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_component_that_is_not_there_is_needed() -> Result<()> {
+    let release = BadRelease::new()?.replace(
+        RELEASE,
+        "namespace: valkey\n    needs: [dns, storage]",
+        "namespace: valkey\n    needs: [dns, stroage]",
+    )?;
+    insta::assert_snapshot!(release.refused("LF2003")?);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn components_need_one_another_in_a_cycle() -> Result<()> {
+    let release = BadRelease::new()?.replace(
+        RELEASE,
+        "namespace: kube-flannel\n",
+        "namespace: kube-flannel\n    needs: [dns]\n",
+    )?;
+    insta::assert_snapshot!(release.refused("LF2004")?);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn an_image_is_missing_from_the_lock() -> Result<()> {
+    let release = BadRelease::new()?.replace(
+        "images.lock",
+        "reference: docker.io/valkey/valkey:8.1.1",
+        "reference: docker.io/valkey/other:8.1.1",
+    )?;
+    insta::assert_snapshot!(release.refused("LF2007")?);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn an_image_is_missing_from_the_registry() -> Result<()> {
+    let release = BadRelease::new()?.with_registry()?;
+    let lock = std::fs::read_to_string(release.path("images.lock"))?;
+    let (_, entry) = lock.split_once("reference: registry.k8s.io/pause:").context("no pause")?;
+    let digest = entry.lines().find_map(|line| line.trim().strip_prefix("digest: ")).context("no digest")?;
+    let release =
+        release.replace("images.lock", &format!(" {digest}"), &format!(" sha256:{}", "0123456789abcdef".repeat(4)))?;
+    insta::assert_snapshot!("missing_digest", release.refused("LF2103")?);
+
+    // A tag that was never pushed is found when it is to be locked.
+    let release = BadRelease::new()?.with_registry()?;
+    std::fs::copy(workspace::root().join("tests/images/assembled.lock"), release.path("images.lock"))?;
+    let release = release.replace("images.lock", "registry.k8s.io/pause:", "registry.k8s.io/pause:0.0.0-")?;
+    let outcome = Outcome::of(&mut release.landfall(&["lock"]))?;
+    assert_eq!((outcome.code, outcome.error()), (2, Some("LF2103")), "{}", outcome.stderr);
+    insta::assert_snapshot!("missing_tag", release.said(&outcome)?);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_configmap_names_an_image_that_is_not_declared() -> Result<()> {
+    let declared = "    references:\n      - kind: ConfigMap\n        name: local-path-config\n        \
+                    path: /data/helperPod.yaml\n        reference: docker.io/library/busybox\n        \
+                    text: docker.io/library/busybox\n";
+    let release = BadRelease::new()?.replace(RELEASE, declared, "")?;
+    insta::assert_snapshot!(release.refused("LF2008")?);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_definition_is_not_yaml_or_has_an_unknown_key() -> Result<()> {
+    let release = BadRelease::new()?.replace(
+        RELEASE,
+        "needs: [network]\n    podSecurity: privileged\n    readySeconds: 180\n    references",
+        "needs: [network\n    podSecurity: privileged\n    readySeconds: 180\n    references",
+    )?;
+    insta::assert_snapshot!("invalid_yaml", release.refused("LF2001")?);
+    let release =
+        BadRelease::new()?.replace(RELEASE, "    namespace: valkey\n", "    namespace: valkey\n    replicas: 3\n")?;
+    insta::assert_snapshot!("unknown_key", release.refused("LF2001")?);
+    let release = BadRelease::new()?.replace("manifests/valkey/kustomization.yaml", "resources:", "resources: {")?;
+    insta::assert_snapshot!("invalid_manifest", release.refused("LF2009")?);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn an_assembled_image_is_not_signed_by_a_release_key() -> Result<()> {
+    let mut release = BadRelease::new()?.with_registry()?;
+    let keys = release.path("release-keys");
+    let mut new = release.starter.landfall(&["key", "new", "--output"]);
+    Outcome::success(new.arg(&keys).env("LANDFALL_KEY_PASSWORD", landfall_tests::vendor::KEY_PASSWORD))?;
+    release.keys = keys;
+    insta::assert_snapshot!("lock_says_so", release.refused("LF2011")?);
+    // A lock that keeps quiet does not help: the manifests say it themselves.
+    let release = release.replace("images.lock", "assembled: true", "assembled: false")?;
+    insta::assert_snapshot!("manifests_say_so", release.refused("LF2011")?);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn entries_of_the_lock_are_unresolved() -> Result<()> {
+    let release = BadRelease::new()?;
+    std::fs::copy(workspace::root().join("tests/images/assembled.lock"), release.path("images.lock"))?;
+    let said = release.refused("LF2006")?;
+    let lock = std::fs::read_to_string(release.path("images.lock"))?;
+    let entries = lock.matches("- reference: ").count();
+    assert!(entries > 15 && said.contains(&format!(": {entries} entries are unresolved:\n")), "{said}");
+    // Each with its line and all its fields.
+    let mut named = 0;
+    for line in said.lines().filter_map(|line| line.strip_prefix("  line ")) {
+        let (number, rest) = line.split_once(": ").context("no number")?;
+        let (reference, fields) = rest.split_once(' ').context("no fields")?;
+        let at = lock.lines().nth(number.parse::<usize>()? - 1).unwrap_or_default();
+        let name = reference.strip_suffix("TAG").context("no tag")?;
+        assert!(at.trim().starts_with(&format!("- reference: {name}")), "line {number} is {at}, not {reference}");
+        assert_eq!(fields, "(digest, mediaType, size)");
+        named += 1;
+    }
+    assert_eq!(named, entries);
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Each byte once: what the program counts, held against what there is to move and against the kernel's own count.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::printer;
+use serde_json::Value;
+
+use super::outcome::Outcome;
+use super::starter::starter;
+
+/// What every command keeps to.
+const MEMORY_BYTES: u64 = 256 << 20;
+
+fn number(report: &Value, path: &str) -> Result<u64> {
+    report.pointer(path).and_then(Value::as_u64).with_context(|| format!("the report has no {path}"))
+}
+
+/// Fails unless `counted` is `times` what there is, to two digits.
+fn ratio(what: &str, counted: u64, there_is: u64, times: f64) -> Result<()> {
+    #[expect(clippy::cast_precision_loss, reason = "sizes of bundles are far below 2^52")]
+    let ratio = counted as f64 / there_is as f64;
+    printer::note(format!("{what}: {counted} of {there_is} bytes, {ratio:.4}"));
+    ensure!((ratio - times).abs() < 0.005, "{what}: {counted} of {there_is} bytes is {ratio:.4}, not {times:.2}");
+    Ok(())
+}
+
+/// Fails unless both are equal to 2 % of what there is to move.
+fn agree(what: &str, counted: u64, kernel: u64, there_is: u64) -> Result<()> {
+    printer::note(format!("{what}: counted {counted}, the kernel says {kernel}"));
+    ensure!(counted.abs_diff(kernel) <= there_is / 50, "{what}: counted {counted}, the kernel says {kernel}");
+    Ok(())
+}
+
+/// Runs a command that can make no scratch file: neither its temporary folder nor its home nor where it stands takes
+/// files, from root either.
+fn without_scratch(command: &mut Command) -> Result<Value> {
+    let report = Outcome::success(command.env("TMPDIR", "/proc").env("HOME", "/proc").current_dir("/proc"))?.json()?;
+    let memory = number(&report, "/process/peak_memory_bytes")?;
+    printer::note(format!("peak memory: {} MiB", memory >> 20));
+    ensure!(memory > 1 << 20 && memory <= MEMORY_BYTES, "{memory} bytes of memory");
+    Ok(report)
+}
+
+/// Names of all files below a folder, relative to it.
+fn files(folder: &Path) -> Result<Vec<String>> {
+    let listed = Outcome::success(Command::new("find").arg(".").args(["-type", "f"]).current_dir(folder))?;
+    let mut names: Vec<_> = listed.text()?.lines().map(|line| line.trim_start_matches("./").to_owned()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Sizes of the blobs of the bundle, each digest once.
+fn blob_bytes() -> Result<u64> {
+    let inspection = starter()?.inspection()?;
+    let blobs = inspection["blobs"].as_array().context("no blobs")?;
+    Ok(blobs.iter().filter_map(|blob| blob["size"].as_u64()).sum())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_build_reads_the_store_once_writes_once_and_reads_back_once() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    let output = folder.path().join("stick");
+    let parts = ["--part-size", super::starter::PART_SIZE, "--json"];
+    let report = without_scratch(&mut starter.rebuild(&output.display().to_string(), &parts)?)?;
+    let total = starter.total_bytes()?;
+    let store = number(&report, "/store_bytes/read_bytes")?;
+    let written = number(&report, "/media_bytes/written_bytes")?;
+    let read_back = number(&report, "/media_bytes/read_back_bytes")?;
+    ratio("build reads the store", store, blob_bytes()?, 1.0)?;
+    ratio("build writes the media", written, total, 1.0)?;
+    ratio("build reads back", read_back, total, 1.0)?;
+    assert_eq!((store, read_back), (blob_bytes()?, total));
+    assert_eq!(number(&report, "/store_bytes/written_bytes")?, 0);
+    assert_eq!(number(&report, "/ingested_bytes/written_bytes")?, 0, "the store was warm");
+
+    // Beside packing, a build reads the installer to know its digest.
+    let reads =
+        store + read_back + number(&report, "/installer_bytes")? + number(&report, "/ingested_bytes/read_bytes")?;
+    agree("build reads", reads, number(&report, "/process/read_bytes")?, total)?;
+    agree("build writes", written, number(&report, "/process/written_bytes")?, total)?;
+    let mut expected: Vec<_> = starter.file_names().into_iter().chain(["SHA256SUMS"]).map(str::to_owned).collect();
+    expected.sort();
+    assert_eq!(files(&output)?, expected, "nothing else was written");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn verification_reads_once_and_writes_nothing() -> Result<()> {
+    let starter = starter()?;
+    let fingerprint = starter.fingerprint()?;
+    let mut command = starter.landfall(&["verify", "--json", "--trust", &fingerprint]);
+    let report = without_scratch(command.arg(starter.stick()))?;
+    let total = starter.total_bytes()?;
+    assert_eq!((number(&report, "/bytes")?, &report["verified"]), (total, &Value::Bool(true)));
+    assert_eq!(number(&report, "/parts")?, starter.part_paths().len() as u64);
+    ratio("verify reads the media", number(&report, "/media/read_bytes")?, total, 1.0)?;
+    assert_eq!(number(&report, "/media/written_bytes")?, 0);
+    agree("verify reads", number(&report, "/media/read_bytes")?, number(&report, "/process/read_bytes")?, total)?;
+    let written = number(&report, "/process/written_bytes")?;
+    ensure!(written < 64 << 10, "verification wrote {written} bytes");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn staging_reads_once_and_writes_once() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    let store = folder.path().join("store");
+    let fingerprint = starter.fingerprint()?;
+    let stage = || {
+        let mut command = starter.landfall(&["stage", "--json", "--trust", &fingerprint]);
+        without_scratch(command.arg(starter.stick()).arg("--store").arg(&store))
+    };
+    let report = stage()?;
+    let (total, blobs) = (starter.total_bytes()?, blob_bytes()?);
+    let (read, written) = (number(&report, "/media/read_bytes")?, number(&report, "/store/written_bytes")?);
+    ratio("stage reads the media", read, total, 1.0)?;
+    ratio("stage writes the store", written, blobs, 1.0)?;
+    assert_eq!((number(&report, "/lacking_bytes")?, number(&report, "/store/read_bytes")?), (blobs, 0));
+    assert_eq!((number(&report, "/media/written_bytes")?, number(&report, "/media/read_back_bytes")?), (0, 0));
+    agree("stage reads", read, number(&report, "/process/read_bytes")?, total)?;
+    agree("stage writes", written, number(&report, "/process/written_bytes")?, total)?;
+    let left: Vec<_> = files(&store)?;
+    let (data, others): (Vec<_>, Vec<_>) =
+        left.into_iter().partition(|name| name.starts_with("docker/registry/v2/blobs/sha256/"));
+    assert_eq!(data.len(), starter.inspection()?["blobs"].as_array().context("no blobs")?.len());
+    let scratch: Vec<_> = others.iter().filter(|name| !name.starts_with("landfall/records/")).collect();
+    assert!(scratch.is_empty(), "left in the store: {scratch:?}");
+
+    // Staged again, nothing is moved.
+    let again = stage()?;
+    assert_eq!((number(&again, "/lacking_bytes")?, number(&again, "/store/written_bytes")?), (0, 0));
+    let read = number(&again, "/media/read_bytes")?;
+    ensure!(read < total / 50, "{read} bytes were read for nothing");
+    Ok(())
+}

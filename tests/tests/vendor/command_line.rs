@@ -1,0 +1,238 @@
+//! The command line as a person and a script meet it.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::outcome::Outcome;
+use super::starter::{Starter, release, starter};
+
+/// Names of the commands that a help text lists.
+fn commands(help: &str) -> Vec<String> {
+    let (_, list) = help.split_once("Commands:\n").unwrap_or_default();
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    let name = |line: &str| line.strip_prefix("  ")?.split_whitespace().next().map(str::to_owned);
+    lines.filter(|line| !line.starts_with("   ")).filter_map(name).filter(|name| name != "help").collect()
+}
+
+/// Every command, as the words that call it.
+fn all_commands(starter: &Starter) -> Result<Vec<Vec<String>>> {
+    let mut found = Vec::new();
+    let mut open = vec![Vec::new()];
+    while let Some(words) = open.pop() {
+        let help = Outcome::success(starter.landfall(&[]).args(&words).arg("--help"))?;
+        for name in commands(help.text()?) {
+            open.push(words.iter().cloned().chain([name]).collect());
+        }
+        found.push(words);
+    }
+    Ok(found)
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn every_command_explains_itself() -> Result<()> {
+    let starter = starter()?;
+    let all = all_commands(starter)?;
+    for expected in [
+        "key new",
+        "lock",
+        "build",
+        "inspect",
+        "verify",
+        "stage",
+        "install",
+        "resume",
+        "status",
+        "uninstall",
+        "node run",
+        "completions",
+    ] {
+        assert!(all.iter().any(|words| words.join(" ") == expected), "{expected} is not listed: {all:?}");
+    }
+    for words in &all {
+        for flag in ["--help", "-h"] {
+            let help = Outcome::success(starter.landfall(&[]).args(words).arg(flag))?;
+            let text = help.text()?;
+            assert!(help.stderr.is_empty(), "{words:?} {flag}: {}", help.stderr);
+            let usage = format!("Usage: {}", [&["landfall".to_owned()], &words[..]].concat().join(" "));
+            assert!(text.contains(&usage), "{words:?} {flag}:\n{text}");
+            assert!(!text.starts_with("Usage"), "{words:?} {flag} says nothing about itself");
+            assert!(text.lines().all(|line| line.chars().count() <= 100), "{words:?} {flag} is too wide:\n{text}");
+        }
+        // Every option has its explanation on its line or below.
+        let long = Outcome::success(starter.landfall(&[]).args(words).arg("--help"))?;
+        let lines: Vec<_> = long.text()?.lines().collect();
+        for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.trim_start().starts_with('-')) {
+            let explained = line.trim_start().contains("  ")
+                || lines.get(index + 1).is_some_and(|next| next.starts_with("          "));
+            assert!(explained, "{words:?}: {line}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn completions_are_scripts_of_their_shells() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {
+        let completions = Outcome::success(&mut starter.landfall(&["completions", shell]))?;
+        assert!(completions.stderr.is_empty(), "{}", completions.stderr);
+        for words in all_commands(starter)?.iter().filter(|words| !words.is_empty()) {
+            let last = words.last().map(String::as_str).unwrap_or_default();
+            assert!(completions.text()?.contains(last), "{shell} does not complete {words:?}");
+        }
+        let script = folder.path().join(shell);
+        std::io::Write::write_all(&mut std::fs::File::create(&script)?, &completions.stdout)?;
+        let parsed = Outcome::success(Command::new(shell).arg(check).arg(&script))?;
+        assert!(parsed.stderr.is_empty(), "{shell}: {}", parsed.stderr);
+    }
+    // And bash completes with it.
+    let script = "source \"$1\"; COMP_WORDS=(landfall ins); COMP_CWORD=1; _landfall landfall ins landfall; echo \"${COMPREPLY[@]}\"";
+    let completed =
+        Outcome::success(Command::new("bash").args(["-c", script, "bash"]).arg(folder.path().join("bash")))?;
+    assert_eq!(completed.text()?.trim(), "inspect install");
+    Ok(())
+}
+
+/// The error that a command with `--json` wrote: the last line of standard error.
+fn json_error(outcome: &Outcome) -> Result<Value> {
+    let line = outcome.stderr.lines().last().context("nothing was said")?;
+    serde_json::from_str(line).with_context(|| format!("not JSON: {}", outcome.stderr))
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn errors_are_json_where_json_was_asked_for() -> Result<()> {
+    let starter = starter()?;
+    let stick = starter.stick().display().to_string();
+    let nothing = starter.stick().join("nothing").display().to_string();
+    let cases: [(&[&str], i32, &str, &str); 6] = [
+        (&["inspect", &nothing], 2, "LF1204", "usage"),
+        (&["verify", &stick], 3, "LF1101", "refused"),
+        (&["verify", &stick, "--trust", "sha256:123"], 3, "LF1102", "refused"),
+        (&["inspect"], 2, "LF9003", "usage"),
+        (&["instal", &stick], 2, "LF9003", "usage"),
+        (&["verify", &stick, "--colour"], 2, "LF9003", "usage"),
+    ];
+    for (arguments, exit, code, class) in cases {
+        let outcome = Outcome::of(starter.landfall(arguments).arg("--json"))?;
+        assert_eq!((outcome.code, outcome.stdout.len()), (exit, 0), "{arguments:?}: {}", outcome.stderr);
+        let error = json_error(&outcome)?;
+        assert_eq!((error["code"].as_str(), error["class"].as_str()), (Some(code), Some(class)), "{arguments:?}");
+        for field in ["what", "next"] {
+            assert!(error[field].as_str().is_some_and(|text| !text.is_empty()), "{arguments:?}: {error}");
+        }
+        assert!(error["causes"].is_array(), "{arguments:?}: {error}");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn what_a_person_names_wrongly_is_usage_and_named_back() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    let nothing = folder.path().join("nothing").display().to_string();
+    let fingerprint = starter.fingerprint()?;
+    let release = release().display().to_string();
+    let stick = starter.stick().display().to_string();
+    let store = folder.path().join("store").display().to_string();
+    let mut cases: Vec<Vec<&str>> = vec![
+        vec!["inspect", &nothing],
+        vec!["verify", &nothing, "--trust", &fingerprint],
+        vec!["stage", &nothing, "--trust", &fingerprint, "--store", &store],
+        vec!["install", &nothing, "--trust", &fingerprint],
+        vec!["install", &nothing, "--trust", &fingerprint, "--dry-run"],
+        vec!["install", &stick, "--trust", &fingerprint, "--site", &nothing, "--dry-run"],
+        vec!["lock", &nothing],
+        vec!["lock", &release, "--lock", &nothing],
+        vec!["lock", &release, "--registries", &nothing],
+    ];
+    // A build finds out before it fetches: its store and output stay away.
+    let (lock, key) =
+        (starter.lock_file().display().to_string(), starter.keys().join("cosign.key").display().to_string());
+    let roots = starter.keys().display().to_string();
+    let kubectl = starter.binaries().join("kubectl").display().to_string();
+    let output = folder.path().join("output").display().to_string();
+    let good = [
+        ("--lock", lock.as_str()),
+        ("--key", &key),
+        ("--roots", &roots),
+        ("--kubectl", &kubectl),
+        ("--registries", ""),
+        ("--installer", ""),
+    ];
+    for wrong in good.iter().map(|(option, _)| *option).chain(["release"]) {
+        let named = if wrong == "release" { &nothing } else { &release };
+        let mut case = vec!["build", named.as_str(), "--output", &output, "--store", &store];
+        for (option, value) in good {
+            let value = if option == wrong { &nothing } else { value };
+            if !value.is_empty() {
+                case.extend([option, value]);
+            }
+        }
+        cases.push(case);
+    }
+    for case in cases {
+        let mut command = starter.landfall(&case);
+        let outcome = Outcome::of(command.env("LANDFALL_KEY_PASSWORD", landfall_tests::vendor::KEY_PASSWORD))?;
+        assert_eq!(outcome.code, 2, "{case:?}: {}", outcome.stderr);
+        assert!(outcome.stdout.is_empty() && outcome.stderr.contains(&nothing), "{case:?}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("\n  next: "), "{case:?}: {}", outcome.stderr);
+    }
+    assert_eq!(folder.path().read_dir()?.count(), 0, "something was written");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn progress_in_a_pipe_is_plain_lines() -> Result<()> {
+    let starter = starter()?;
+    let said = &starter.messages;
+    assert!(!said.contains(['\r', '\u{1b}']), "{said:?}");
+    assert!(said.ends_with('\n') && said.lines().all(|line| !line.trim().is_empty()), "{said:?}");
+    for expected in ["rendering", "writing the bundle: ", "reading back: ", "You may remove the stick"] {
+        assert!(said.contains(expected), "{expected:?} was not said:\n{said}");
+    }
+    let position = |text: &str| said.find(text).context("not said");
+    assert!(position("reading back: ")? < position("You may remove the stick")?);
+    // What a script reads is on the other stream, and is data only.
+    assert!(starter.report.is_object());
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
+    let starter = starter()?;
+    let expected = starter.inspection()?;
+    assert_eq!(expected["verified"], false, "inspection verifies nothing and says so");
+    let parts = starter.part_paths();
+    for path in [&starter.file(".head")?, &parts[0], &parts[1], parts.last().context("no parts")?] {
+        let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path))?;
+        assert_eq!(shown.json()?, expected, "{}", path.display());
+    }
+    // The head alone, as an officer gets it by mail.
+    let folder = starter.scratch()?;
+    let alone = folder.path().join("mailed.head");
+    std::fs::copy(starter.file(".head")?, &alone)?;
+    assert_eq!(Outcome::success(starter.landfall(&["inspect", "--json"]).arg(&alone))?.json()?, expected);
+    let text = Outcome::success(starter.landfall(&["inspect"]).arg(&alone))?;
+    assert!(text.text()?.starts_with("NOT VERIFIED"), "{}", text.text()?);
+    assert!(text.text()?.contains(&starter.fingerprint()?) && text.text()?.contains("DEVELOPMENT"));
+    // It cannot be verified: the parts are not there.
+    let refused = Outcome::of(starter.landfall(&["verify", "--trust", &starter.fingerprint()?]).arg(&alone))?;
+    assert_eq!((refused.code, refused.error()), (3, Some("LF1206")), "{}", refused.stderr);
+
+    // A reader that goes away early is no error.
+    let mut child =
+        starter.landfall(&["inspect"]).arg(starter.stick()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    drop(child.stdout.take());
+    let output = child.wait_with_output()?;
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! A stick that is full, before a build or in the middle of it.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::outcome::Outcome;
+use super::starter::starter;
+use super::tools::sums;
+
+/// Runs a command with a small file system of its own at `$1`, of `$2` bytes, which `$3` helps to fill; lists what is
+/// left there in `$4`. The mount ends with the process.
+const WITH_SMALL_STICK: &str = r#"
+stick=$1 bytes=$2 fill=$3 listing=$4; shift 4
+mount -t tmpfs -o "size=$bytes" stick "$stick" || exit 99
+if [ "$fill" = fill ]; then
+    # Takes the rest as soon as the first part has grown to 64 MiB: the build found enough space when it looked.
+    ( while sleep 0.01; do
+          for part in "$stick"/*.partial; do
+              if [ "$(stat -c %s "$part" 2>/dev/null || echo 0)" -gt 67108864 ]; then
+                  free=$(df --output=avail --block-size=1 "$stick" | tail -1)
+                  fallocate --length "$free" "$stick/filler" && exit 0
+              fi
+          done
+      done ) &
+    filler=$!
+fi
+"$@"; code=$?
+if [ "$fill" = fill ]; then kill "$filler" 2>/dev/null; fi
+ls -A "$stick" > "$listing"
+exit $code
+"#;
+
+/// Builds onto a small stick; returns the outcome and the names of what is left there.
+fn build_onto(bytes: u64, fill: &str, folder: &Path, more: &[&str]) -> Result<(Outcome, Vec<String>)> {
+    let stick = folder.join("stick");
+    std::fs::create_dir(&stick)?;
+    let listing = folder.join("listing");
+    let build = starter()?.rebuild(&stick.display().to_string(), more)?;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", WITH_SMALL_STICK, "sh"]);
+    command.arg(&stick).arg(bytes.to_string()).arg(fill).arg(&listing).arg(build.get_program()).args(build.get_args());
+    for (name, value) in build.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    let outcome = Outcome::of(&mut command)?;
+    assert_ne!(outcome.code, 99, "{}", outcome.stderr);
+    let left = std::fs::read_to_string(&listing).context("the stick was not listed")?;
+    Ok((outcome, left.lines().map(str::to_owned).collect()))
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_stick_that_is_too_small_is_refused_before_anything_is_written() -> Result<()> {
+    let folder = starter()?.scratch()?;
+    let (outcome, left) = build_onto(starter()?.total_bytes()? / 2, "keep", folder.path(), &[])?;
+    assert_eq!((outcome.code, outcome.error()), (5, Some("LF1202")), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("bytes free; the bundle takes"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("writing the bundle"), "{}", outcome.stderr);
+    assert_eq!(left, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_stick_that_fills_up_is_left_without_a_bundle() -> Result<()> {
+    let folder = starter()?.scratch()?;
+    let parts = ["--part-size", super::starter::PART_SIZE];
+    let (outcome, left) = build_onto(starter()?.total_bytes()? + (32 << 20), "fill", folder.path(), &parts)?;
+    assert_eq!((outcome.code, outcome.error()), (5, Some("LF1202")), "{}", outcome.stderr);
+    let stick = folder.path().join("stick");
+    assert!(outcome.stderr.contains(&format!("{}/starter-1.0.0-", stick.display())), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("No space left on device"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("You may remove the stick"), "{}", outcome.stderr);
+    assert_eq!(left, ["filler"], "nothing of the bundle stays, whole or not");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_bundle_is_never_written_over() -> Result<()> {
+    let starter = starter()?;
+    let before = sums("sha256sum", &starter.stick())?;
+    let parts = ["--part-size", super::starter::PART_SIZE];
+    let refused = Outcome::of(&mut starter.rebuild(&starter.stick().display().to_string(), &parts)?)?;
+    assert_eq!((refused.code, refused.error()), (2, Some("LF1214")), "{}", refused.stderr);
+    assert!(refused.stderr.contains(starter.file_names()[0]), "{}", refused.stderr);
+    assert_eq!(sums("sha256sum", &starter.stick())?, before);
+    Ok(())
+}
