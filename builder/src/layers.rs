@@ -10,10 +10,10 @@ use landfall_media::store::ContentStore;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use crate::compression::Compression;
 use crate::error::{BuildError, Result};
 
 const RECORD_TYPE: &str = "landfall.dev/layer/1";
-const BUFFER_BYTES: usize = 1 << 20;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,17 +76,11 @@ fn count(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<LayerC
     let unreadable = |error: io::Error| {
         BuildError::new(codes::ARTIFACT_INVALID, format!("layer {layer} cannot be unpacked")).because(error)
     };
-    let file = store.open(layer)?;
-    let reader: Box<dyn Read> = match compression(media_type) {
-        Some(Compression::None) => Box::new(file),
-        Some(Compression::Gzip) => {
-            Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BUFFER_BYTES, file)))
-        }
-        None => {
-            let what = format!("layer {layer} is of the type {media_type}; Landfall unpacks tar and gzip");
-            return Err(BuildError::new(codes::ARTIFACT_INVALID, what));
-        }
-    };
+    let compression = Compression::of_layer(media_type).ok_or_else(|| {
+        let what = format!("layer {layer} is of the type {media_type}; Landfall unpacks tar, plain, gzip and zstd");
+        BuildError::new(codes::ARTIFACT_INVALID, what)
+    })?;
+    let reader = compression.reader(store.open(layer)?);
     let mut hashing = Hashing { reader, hasher: sha2::Sha256::new() };
     let (mut unpacked_bytes, mut inodes) = (0, 0);
     for entry in tar::Archive::new(&mut hashing).entries().map_err(unreadable)? {
@@ -96,24 +90,6 @@ fn count(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<LayerC
     // What follows the last entry belongs to the digest as well.
     io::copy(&mut hashing, &mut io::sink()).map_err(unreadable)?;
     Ok(LayerContents { diff_id: Sha256(hashing.hasher.finalize().into()), unpacked_bytes, inodes })
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compression {
-    None,
-    Gzip,
-}
-
-fn compression(media_type: &str) -> Option<Compression> {
-    match media_type {
-        "application/vnd.oci.image.layer.v1.tar" | "application/vnd.docker.image.rootfs.diff.tar" => {
-            Some(Compression::None)
-        }
-        "application/vnd.oci.image.layer.v1.tar+gzip" | "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
-            Some(Compression::Gzip)
-        }
-        _ => None,
-    }
 }
 
 struct Hashing {
@@ -136,9 +112,10 @@ mod tests {
     use super::*;
 
     const GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+    const ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 
-    #[test]
-    fn a_layer_is_counted_once_and_its_name_is_checked() {
+    /// Two files of ten bytes together, as a tar.
+    fn archive() -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());
         for (path, bytes) in [("a", &b"four"[..]), ("b/c", &b"sixsix"[..])] {
             let mut header = tar::Header::new_ustar();
@@ -146,7 +123,12 @@ mod tests {
             header.set_mode(0o644);
             archive.append_data(&mut header, path, bytes).expect("entry");
         }
-        let unpacked = archive.into_inner().expect("archive");
+        archive.into_inner().expect("archive")
+    }
+
+    #[test]
+    fn a_layer_is_counted_once_and_its_name_is_checked() {
+        let unpacked = archive();
         let diff_id = Sha256(sha2::Sha256::digest(&unpacked).into());
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(&unpacked).expect("compressed");
@@ -159,6 +141,22 @@ mod tests {
         fs_err::remove_file(store.path(layer)).expect("removed");
         assert_eq!(facts(&store, layer, GZIP, diff_id).expect("from the record"), found);
         assert!(facts(&store, layer, GZIP, Sha256([0; 32])).is_err());
+    }
+
+    #[test]
+    fn a_layer_compressed_with_zstd_is_counted_like_any_other() {
+        let unpacked = archive();
+        let diff_id = Sha256(sha2::Sha256::digest(&unpacked).into());
+        // Writers of such layers cut them into frames.
+        let frame = |bytes| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
+        let layer = [frame(&unpacked[..700]), frame(&unpacked[700..])].concat();
+        let folder = tempfile::tempdir().expect("folder");
+        let store = ContentStore::at(folder.path());
+        let name = store.ingest_bytes(&layer).expect("ingested").sha256;
+        let found = facts(&store, name, ZSTD, diff_id).expect("facts");
+        assert_eq!(found, LayerContents { diff_id, unpacked_bytes: 10, inodes: 2 });
+        let cut = store.ingest_bytes(&layer[..layer.len() - 1]).expect("ingested").sha256;
+        assert!(facts(&store, cut, ZSTD, diff_id).is_err());
     }
 
     #[test]

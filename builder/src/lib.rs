@@ -5,9 +5,12 @@
 //! images.lock ──┴─ lock ───────── inputs ─┴─ fetch (content store) ── sign ── pack (media) ── bundle
 //! ```
 
+mod compression;
 pub mod definition;
 pub mod error;
 pub mod fetch;
+pub mod file_url;
+mod files;
 mod layers;
 pub mod lock;
 pub mod options;

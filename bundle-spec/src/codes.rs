@@ -160,11 +160,13 @@ codes! {
     BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed for a reason of this machine", "Remove the named reason and run the same command again.";
     // LF21: fetching.
     REGISTRIES_INVALID = "LF2101", Usage, "The registries file is not valid", "Correct the named line of the registries file.";
-    FETCH_FAILED = "LF2102", Resumable, "A registry did not deliver", "Run the same command again; it goes on where it stopped.";
+    FETCH_FAILED = "LF2102", Resumable, "A registry or server did not deliver", "Run the same command again; it goes on where it stopped.";
     IMAGE_MISSING = "LF2103", Usage, "An image or artifact is not in its registry", "Correct the reference in the lock, or push what it names.";
-    FETCH_MISMATCH = "LF2104", Usage, "A registry delivers something other than what is pinned", "Find out who changed it before you run `landfall lock`.";
+    FETCH_MISMATCH = "LF2104", Usage, "A registry or server delivers something other than what is pinned", "Find out who changed it before you run `landfall lock`.";
     CREDENTIALS_REFUSED = "LF2105", Usage, "A registry refuses access", "Log in to the registry, so that the Docker configuration has its credentials.";
     PLAIN_HTTP_REFUSED = "LF2106", Usage, "Plain HTTP is only used for loopback or by configuration", "Use HTTPS, or set `plainHttp` in the registries file.";
+    FILE_MISSING = "LF2107", Usage, "A file is not where the lock says", "Correct the address in the lock, or name a mirror that has the file.";
+    ARCHIVE_INVALID = "LF2108", Usage, "An archive does not hold what the lock takes from it", "Correct the members of the archive in the lock.";
     // LF30: site preflight.
     NOT_ROOT = "LF3001", NotReady, "Landfall must run as root", "Run the same command as root.";
     WRONG_PLATFORM = "LF3002", NotReady, "The bundle is for another processor architecture", "Ask the vendor for a bundle for this architecture, or use another machine.";

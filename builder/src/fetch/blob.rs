@@ -1,35 +1,43 @@
-//! One blob from a registry into the content store, continued by Range where the connection broke.
+//! One blob from a registry or a server into the content store, continued by Range where the connection broke.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::Descriptor;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{ContentStore, Expected, Partial};
-use oci_client::errors::OciDistributionError;
 use tokio::sync::mpsc;
 
 use super::client::{BlobBytes, Client, Failure};
 use crate::error::{BuildError, Result};
+use crate::file_url::FileUrl;
 use crate::reference::Reference;
 
 /// Pieces that wait for the disk before the connection is slowed down.
 const PIECES_IN_FLIGHT: usize = 32;
 
-/// Fetches a blob that any manifest of `reference`'s repository names. On return it is in the store and on the disk.
-pub async fn fetch_blob(
+/// Where a blob comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// The repository of this reference.
+    Registry(&'a Reference),
+    /// A server that publishes it as a file.
+    File(&'a FileUrl),
+}
+
+/// Fetches a blob. On return it is in the store and on the disk.
+pub(super) async fn fetch_blob(
     client: &Client,
-    reference: &Reference,
-    blob: &Descriptor,
+    origin: Origin<'_>,
+    blob: Expected,
     store: &ContentStore,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let expected = Expected { digest: blob.digest, size: blob.size };
     let opened = store.clone();
-    let Some(mut partial) = blocking(move || opened.partial(expected)).await?? else {
+    let Some(mut partial) = blocking(move || opened.partial(blob)).await?? else {
         progress.event(Event::Advanced { bytes: blob.size });
         return Ok(());
     };
@@ -40,11 +48,11 @@ pub async fn fetch_blob(
         if offset > 0 {
             progress.event(Event::Note(format!("resuming {} at byte {offset} by Range", blob.digest)));
         }
-        let failure = match client.blob(reference, blob.digest, blob.size, offset).await? {
+        let failure = match open(client, origin, blob, offset).await? {
             Ok(bytes) => {
                 let (returned, failure) = receive(partial, bytes, progress).await?;
                 partial = returned;
-                failure.map(|error| Failure::Transient(OciDistributionError::IoError(error)))
+                failure.map(|error| Failure::Transient(error.into()))
             }
             Err(failure) => Some(failure),
         };
@@ -54,14 +62,37 @@ pub async fn fetch_blob(
         let failure = match failure {
             Some(failure) => failure,
             None if partial.length() == blob.size => break,
-            None => Failure::Transient(OciDistributionError::IoError(std::io::ErrorKind::UnexpectedEof.into())),
+            None => Failure::Transient(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
         };
         failures += 1;
-        let what = format!("blob sha256:{}…", &blob.digest.to_hex()[..12]);
-        client.pause_or_give_up(reference, &what, failure, failures, progress).await?;
+        let (host, what) = named(client, origin, blob)?;
+        client.pause_or_give_up(&host, &what, failure, failures, progress).await?;
     }
     blocking(move || partial.finish()).await??;
     Ok(())
+}
+
+async fn open(
+    client: &Client,
+    origin: Origin<'_>,
+    blob: Expected,
+    offset: u64,
+) -> Result<std::result::Result<BlobBytes, Failure>> {
+    match origin {
+        Origin::Registry(reference) => client.blob(reference, blob.digest, blob.size, offset).await,
+        Origin::File(url) => client.pinned_file(url, blob.size, offset).await,
+    }
+}
+
+/// Who is asked for a blob, and what it is called when the answer is bad.
+fn named(client: &Client, origin: Origin<'_>, blob: Expected) -> Result<(String, String)> {
+    Ok(match origin {
+        Origin::Registry(reference) => {
+            let what = format!("blob sha256:{}… of {reference}", &blob.digest.to_hex()[..12]);
+            (client.registries.endpoint(&reference.host).registry, what)
+        }
+        Origin::File(url) => (client.server(url)?, format!("the file {url}")),
+    })
 }
 
 /// Writes what comes until the stream ends or breaks; the partial blob comes back with all that arrived.
@@ -69,7 +100,7 @@ async fn receive(
     partial: Partial,
     mut bytes: BlobBytes,
     progress: &dyn Progress,
-) -> Result<(Partial, Option<std::io::Error>)> {
+) -> Result<(Partial, Option<io::Error>)> {
     let (sender, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
     let length = Arc::new(AtomicU64::new(partial.length()));
     let resumed = bytes.resumed;

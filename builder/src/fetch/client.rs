@@ -13,7 +13,7 @@ use oci_client::client::{BlobResponse, ClientConfig, ClientProtocol, SizedStream
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::manifest::OciDescriptor;
 use sha2::Digest as _;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::credentials::DockerConfiguration;
 use super::manifest::ACCEPTED;
@@ -22,10 +22,10 @@ use super::retry::Retry;
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// A registry that says nothing for so long has dropped the connection.
-const READ_TIMEOUT: Duration = Duration::from_mins(1);
-const USER_AGENT: &str = concat!("landfall/", env!("CARGO_PKG_VERSION"));
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Whoever says nothing for so long has dropped the connection.
+pub(super) const READ_TIMEOUT: Duration = Duration::from_mins(1);
+pub(super) const USER_AGENT: &str = concat!("landfall/", env!("CARGO_PKG_VERSION"));
 /// The largest manifest that is accepted, as registries limit it themselves.
 const MANIFEST_LIMIT_BYTES: usize = 4 << 20;
 
@@ -40,22 +40,27 @@ pub struct RawManifest {
     pub bytes: Vec<u8>,
 }
 
-/// A way to all registries that a release needs.
+/// A way to all registries and servers that a release needs.
 pub struct Client {
-    registries: Registries,
+    pub(super) registries: Registries,
     docker: DockerConfiguration,
     retry: Retry,
     clients: Mutex<HashMap<Endpoint, oci_client::Client>>,
+    /// For files, which need no credentials; made when the first is asked for.
+    pub(super) web: OnceCell<reqwest::Client>,
 }
 
 /// A failed request, by what can be done about it.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// It may pass: try again.
-    Transient(OciDistributionError),
+    Transient(Cause),
     /// It will not pass.
-    Final(Code, OciDistributionError),
+    Final(Code, Cause),
 }
+
+/// Why a request failed, as whoever made it says.
+pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Bytes of a blob as they come.
 pub(super) struct BlobBytes {
@@ -74,7 +79,7 @@ impl Client {
 
     /// A client that reaches registries so.
     pub fn new(registries: Registries, docker: DockerConfiguration, retry: Retry) -> Self {
-        Self { registries, docker, retry, clients: Mutex::new(HashMap::new()) }
+        Self { registries, docker, retry, clients: Mutex::new(HashMap::new()), web: OnceCell::new() }
     }
 
     /// Fetches a manifest by its digest where the reference has one, else by its tag, and checks what comes.
@@ -88,7 +93,9 @@ impl Client {
                 Err(error) => classify(error),
             };
             failures += 1;
-            self.pause_or_give_up(reference, "the manifest", failure, failures, progress).await?;
+            let registry = self.registries.endpoint(&reference.host).registry;
+            let what = format!("the manifest of {reference}");
+            self.pause_or_give_up(&registry, &what, failure, failures, progress).await?;
         }
     }
 
@@ -118,27 +125,25 @@ impl Client {
     /// Waits before the next try, or turns the failure into the error that a person sees.
     pub(super) async fn pause_or_give_up(
         &self,
-        reference: &Reference,
+        host: &str,
         what: &str,
         failure: Failure,
         failures: u32,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let endpoint = self.registries.endpoint(&reference.host);
-        let (code, error) = match failure {
-            Failure::Final(code, error) => (code, error),
-            Failure::Transient(error) => match self.retry.wait(failures) {
+        let (code, cause) = match failure {
+            Failure::Final(code, cause) => (code, cause),
+            Failure::Transient(cause) => match self.retry.wait(failures) {
                 Some(wait) => {
-                    let cause = root_cause(&error);
-                    let note = format!("{}: {what} of {reference} failed ({cause}); trying again", endpoint.registry);
-                    progress.event(Event::Note(note));
+                    let root = root_cause(&*cause);
+                    progress.event(Event::Note(format!("{host}: {what} failed ({root}); trying again")));
                     tokio::time::sleep(wait).await;
                     return Ok(());
                 }
-                None => (codes::FETCH_FAILED, error),
+                None => (codes::FETCH_FAILED, cause),
             },
         };
-        Err(BuildError::new(code, sentence(code, &endpoint.registry, what, reference)).because(error))
+        Err(BuildError::new(code, sentence(code, host, what)).because(cause))
     }
 
     /// The client of the registry that holds a reference, and its address there.
@@ -173,18 +178,17 @@ impl Client {
 fn rest_of_blob(sized: SizedStream, rest: u64) -> std::result::Result<BlobBytes, Failure> {
     match sized.content_length {
         Some(length) if length != rest => {
-            let error = OciDistributionError::SpecViolationError(format!("{length} bytes instead of {rest}"));
-            Err(Failure::Final(codes::FETCH_MISMATCH, error))
+            Err(Failure::Final(codes::FETCH_MISMATCH, format!("{length} bytes instead of {rest}").into()))
         }
         _ => Ok(BlobBytes { resumed: true, stream: sized.stream }),
     }
 }
 
-fn sentence(code: Code, registry: &str, what: &str, reference: &Reference) -> String {
+fn sentence(code: Code, host: &str, what: &str) -> String {
     match code {
-        code if code == codes::IMAGE_MISSING => format!("{registry} does not have {what} of {reference}"),
-        code if code == codes::CREDENTIALS_REFUSED => format!("{registry} refuses {what} of {reference}"),
-        _ => format!("{registry} does not deliver {what} of {reference}"),
+        code if code == codes::IMAGE_MISSING || code == codes::FILE_MISSING => format!("{host} does not have {what}"),
+        code if code == codes::CREDENTIALS_REFUSED => format!("{host} refuses {what}"),
+        _ => format!("{host} does not deliver {what}"),
     }
 }
 
@@ -252,7 +256,7 @@ fn classify(error: OciDistributionError) -> Failure {
         _ => Some(codes::FETCH_FAILED),
     };
     match code {
-        Some(code) => Failure::Final(code, error),
-        None => Failure::Transient(error),
+        Some(code) => Failure::Final(code, error.into()),
+        None => Failure::Transient(error.into()),
     }
 }

@@ -1,8 +1,10 @@
-//! Fetching from registries: parallel, retried, resumed by Range inside a blob, verified into the content store.
+//! Fetching from registries and from servers of files: parallel, retried, resumed by Range inside a blob, verified into
+//! the content store.
 
 mod blob;
 mod client;
 mod credentials;
+mod file;
 mod manifest;
 mod pull;
 mod registries;

@@ -4,15 +4,16 @@ use std::collections::HashSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::Descriptor;
+use landfall_media::MediaError;
 use landfall_media::progress::{Event, Progress};
-use landfall_media::store::ContentStore;
+use landfall_media::store::{ContentStore, Expected};
 
-use super::blob::fetch_blob;
+use super::blob::{Origin, fetch_blob};
 use super::client::Client;
 use super::manifest::{Described, ImageConfiguration, ManifestDocument};
-use crate::error::{BuildError, Result};
-use crate::lock::Pin;
+use crate::error::{BuildError, Place, Result};
+use crate::files;
+use crate::lock::{ArtifactPin, Pin};
 use crate::reference::Reference;
 
 /// Manifests, and blobs, that are fetched at the same time.
@@ -64,57 +65,106 @@ impl Fetched {
     }
 }
 
-/// Fetches what is not in the store yet. On return all of it is there and on the disk.
+/// A blob that a release needs.
+struct Needed<'a> {
+    origin: Origin<'a>,
+    blob: Expected,
+    place: &'a Place,
+}
+
+/// Fetches what is not in the store yet, and composes artifacts of files. On return all of it is there and on the disk.
 pub async fn fetch(
     client: &Client,
     store: &ContentStore,
     platform: &str,
     images: &[Pin],
-    artifacts: &[Pin],
+    artifacts: &[ArtifactPin],
     progress: &dyn Progress,
 ) -> Result<Fetched> {
-    let pins = images.iter().chain(artifacts);
-    let manifests: Vec<ManifestDocument> = stream::iter(pins)
+    let published = artifacts.iter().filter_map(|artifact| match artifact {
+        ArtifactPin::Manifest(pin) => Some(pin),
+        ArtifactPin::Files(_) => None,
+    });
+    let pins: Vec<&Pin> = images.iter().chain(published).collect();
+    let manifests: Vec<ManifestDocument> = stream::iter(pins.iter().copied())
         .map(|pin| async move {
             fetch_manifest(client, store, pin, progress).await.map_err(|error| error.within(pin.place.clone()))
         })
         .buffered(PARALLEL)
         .try_collect()
         .await?;
+    fetch_missing(client, store, needed(&pins, &manifests, artifacts), progress).await?;
     let (of_images, of_artifacts) = manifests.split_at(images.len());
-    let mut seen = HashSet::new();
-    let blobs: Vec<(&Pin, Descriptor)> = images
-        .iter()
-        .chain(artifacts)
-        .zip(&manifests)
-        .flat_map(|(pin, manifest)| blobs(manifest).map(move |blob| (pin, blob.descriptor())))
-        .filter(|(_, blob)| seen.insert(blob.digest))
-        .collect();
-    let missing: Vec<_> = blobs.into_iter().filter(|(_, blob)| !store.contains(blob.digest)).collect();
-    if !missing.is_empty() {
-        let total_bytes = Some(missing.iter().map(|(_, blob)| blob.size).sum());
-        progress.event(Event::PhaseStarted { phase: "fetching".into(), total_bytes });
-        stream::iter(&missing)
-            .map(|(pin, blob)| async move {
-                let fetched = fetch_blob(client, &pin.reference, blob, store, progress).await;
-                fetched.map_err(|error| error.within(pin.place.clone()))
-            })
-            .buffer_unordered(PARALLEL)
-            .try_collect::<()>()
-            .await?;
-        progress.event(Event::PhaseDone);
-    }
     let images = images
         .iter()
         .zip(of_images)
         .map(|(pin, manifest)| image(store, platform, pin, manifest).map_err(|error| error.within(pin.place.clone())));
-    let artifacts = artifacts.iter().zip(of_artifacts);
-    Ok(Fetched {
-        images: images.collect::<Result<_>>()?,
-        artifacts: artifacts
-            .map(|(pin, manifest)| FetchedArtifact { pin: pin.clone(), manifest: manifest.clone() })
-            .collect(),
-    })
+    let images = images.collect::<Result<_>>()?;
+    let mut of_artifacts = of_artifacts.iter();
+    let artifacts = artifacts.iter().filter_map(|artifact| match artifact {
+        ArtifactPin::Manifest(pin) => {
+            let manifest = of_artifacts.next()?.clone();
+            Some(Ok(FetchedArtifact { pin: pin.clone(), manifest }))
+        }
+        ArtifactPin::Files(pin) => Some(files::compose(store, pin, progress)),
+    });
+    Ok(Fetched { images, artifacts: artifacts.collect::<Result<_>>()? })
+}
+
+/// Every blob of the manifests and every file, each once.
+fn needed<'a>(pins: &[&'a Pin], manifests: &[ManifestDocument], artifacts: &'a [ArtifactPin]) -> Vec<Needed<'a>> {
+    let of_manifests = pins.iter().zip(manifests).flat_map(|(pin, manifest)| {
+        blobs(manifest).map(move |blob| Needed {
+            origin: Origin::Registry(&pin.reference),
+            blob: Expected { digest: blob.digest, size: blob.size },
+            place: &pin.place,
+        })
+    });
+    let files = artifacts.iter().filter_map(|artifact| match artifact {
+        ArtifactPin::Manifest(_) => None,
+        ArtifactPin::Files(pin) => Some(&pin.files),
+    });
+    let of_files = files.flatten().map(|file| Needed {
+        origin: Origin::File(&file.url),
+        blob: Expected { digest: file.digest, size: file.size },
+        place: &file.place,
+    });
+    let mut seen = HashSet::new();
+    of_manifests.chain(of_files).filter(|needed| seen.insert(needed.blob.digest)).collect()
+}
+
+async fn fetch_missing(
+    client: &Client,
+    store: &ContentStore,
+    needed: Vec<Needed<'_>>,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let missing: Vec<_> = needed.into_iter().filter(|needed| !store.contains(needed.blob.digest)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let total_bytes = Some(missing.iter().map(|needed| needed.blob.size).sum());
+    progress.event(Event::PhaseStarted { phase: "fetching".into(), total_bytes });
+    stream::iter(&missing)
+        .map(|needed| async move {
+            let fetched = fetch_blob(client, needed.origin, needed.blob, store, progress).await;
+            fetched.map_err(|error| about(error, needed.origin).within(needed.place.clone()))
+        })
+        .buffer_unordered(PARALLEL)
+        .try_collect::<()>()
+        .await?;
+    progress.event(Event::PhaseDone);
+    Ok(())
+}
+
+/// The digest of a file means little to whoever reads the message: its address is said as well.
+fn about(error: BuildError, origin: Origin<'_>) -> BuildError {
+    match (error, origin) {
+        (BuildError::Media(error @ MediaError::BlobMismatch { .. }), Origin::File(url)) => {
+            BuildError::new(codes::FETCH_MISMATCH, format!("{url} is not the file that the lock pins")).because(error)
+        }
+        (error, _) => error,
+    }
 }
 
 fn blobs(manifest: &ManifestDocument) -> impl Iterator<Item = &Described> {

@@ -1,4 +1,4 @@
-//! Where each upstream host is reached: the host itself, or a mirror that a vendor names.
+//! Where each upstream host is reached, for images as for files: the host itself, or a mirror that a vendor names.
 
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::definition::yaml;
 use crate::error::{BuildError, Place, Result};
+use crate::file_url::FileUrl;
 
 /// The entry that stands for every host without one of its own.
 const ANY_HOST: &str = "*";
@@ -62,15 +63,38 @@ impl Registries {
 
     /// Where repositories of an upstream host are.
     pub fn endpoint(&self, host: &str) -> Endpoint {
+        self.mirror(host).unwrap_or_else(|| Endpoint {
+            registry: host.to_owned(),
+            prefix: String::new(),
+            plain_http: is_loopback(host),
+        })
+    }
+
+    /// Where a file is fetched. Refuses plain HTTP to another machine, unless it is that of a mirror that says so.
+    pub fn file(&self, url: &FileUrl) -> Result<Url> {
+        let host = url.host();
+        let Some(mirror) = self.mirror(&host) else {
+            if url.as_url().scheme() == "http" && !is_loopback(&host) {
+                return Err(BuildError::new(codes::PLAIN_HTTP_REFUSED, format!("{url} would be fetched without TLS")));
+            }
+            return Ok(url.as_url().clone());
+        };
+        let scheme = if mirror.plain_http { "http" } else { "https" };
+        let below = format!("{}{}", mirror.prefix, url.path().trim_start_matches('/'));
+        let address = format!("{scheme}://{}/{below}", mirror.registry);
+        Url::parse(&address).map_err(|error| {
+            BuildError::new(codes::BUG, format!("the mirror's address {address} is malformed")).because(error)
+        })
+    }
+
+    fn mirror(&self, host: &str) -> Option<Endpoint> {
         let named = self.mirrors.iter().find(|mirror| mirror.host == host);
         if let Some(mirror) = named {
-            return mirror.endpoint.clone();
+            return Some(mirror.endpoint.clone());
         }
-        if let Some(mirror) = self.mirrors.iter().find(|mirror| mirror.host == ANY_HOST) {
-            let prefix = format!("{}{host}/", mirror.endpoint.prefix);
-            return Endpoint { prefix, ..mirror.endpoint.clone() };
-        }
-        Endpoint { registry: host.to_owned(), prefix: String::new(), plain_http: is_loopback(host) }
+        let any = self.mirrors.iter().find(|mirror| mirror.host == ANY_HOST)?;
+        let prefix = format!("{}{host}/", any.endpoint.prefix);
+        Some(Endpoint { prefix, ..any.endpoint.clone() })
     }
 }
 
@@ -102,7 +126,7 @@ fn mirror(path: &Path, index: usize, entry: &MirrorEntry) -> Result<Mirror> {
 }
 
 /// Whether a host can only be this machine.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(rest),
         None => host.rsplit_once(':').map_or(host, |(name, _)| name),
@@ -145,6 +169,29 @@ mod tests {
         assert_eq!(registries.endpoint("127.0.0.1:5000"), endpoint("127.0.0.1:5000", "", true));
         assert!(is_loopback("[::1]:5000") && is_loopback("localhost"));
         assert!(!is_loopback("127.0.0.1.example") && !is_loopback("10.0.0.1:5000"));
+    }
+
+    #[test]
+    fn files_are_fetched_where_their_host_is_mirrored_and_never_in_plain_from_elsewhere() {
+        let file = |registries: &Registries, url: &str| registries.file(&url.parse().expect("url"));
+        let none = Registries::default();
+        for url in ["https://dl.example/v1/kubelet", "http://127.0.0.1:8000/kubelet", "https://[::1]/kubelet"] {
+            assert_eq!(file(&none, url).expect("as it is").as_str(), url);
+        }
+        let refused = file(&none, "http://dl.example/kubelet").expect_err("plain");
+        assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED);
+        let mirrored = read(
+            "mirrors:\n- {host: 'dl.example', endpoint: 'http://mirror.example/k8s', plainHttp: true}\n- {host: '*', endpoint: 'https://proxy.example:8443/files'}\n",
+        )
+        .expect("good");
+        assert_eq!(
+            file(&mirrored, "https://dl.example/v1/kubelet").expect("mirrored").as_str(),
+            "http://mirror.example/k8s/v1/kubelet"
+        );
+        assert_eq!(
+            file(&mirrored, "https://github.example/a.tar.gz").expect("mirrored").as_str(),
+            "https://proxy.example:8443/files/github.example/a.tar.gz"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use landfall_media::progress::Progress;
 use serde::Serialize;
 
 use super::resolve::{Resolution, resolve};
-use super::{List, Lock};
+use super::{Content, Lock};
 use crate::definition;
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::Client;
@@ -19,9 +19,9 @@ use crate::options::LockOptions;
 pub struct LockReport {
     /// The file that was written, synced.
     pub lock: PathBuf,
-    /// Entries that were unresolved and are resolved now.
+    /// Manifests and files that were unresolved and are resolved now.
     pub resolved: usize,
-    /// All entries.
+    /// All manifests and files.
     pub entries: usize,
 }
 
@@ -36,7 +36,11 @@ pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<Lo
     // What is written must be readable: a lock is never left worse than it was.
     Lock::parse(&output, resolution.text.clone())?;
     durable::write_file(&output, resolution.text.as_bytes(), 0o644)?;
-    let entries = [List::Images, List::Artifacts].into_iter().map(|list| lock.list(list).len()).sum();
+    let inputs = |content: &Content| match content {
+        Content::Manifest(_) => 1,
+        Content::Files(files) => files.len(),
+    };
+    let entries = lock.document.images.iter().chain(&lock.document.artifacts).map(|entry| inputs(&entry.content)).sum();
     match failure(&lock, &resolution) {
         Some(error) => Err(error),
         None => Ok(LockReport { lock: output, resolved: resolution.resolved, entries }),

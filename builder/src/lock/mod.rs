@@ -1,8 +1,10 @@
 //! The lock: every upstream input, pinned by digest.
 
 mod command;
+mod document;
 mod edit;
 mod field;
+mod pin;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -10,14 +12,15 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::{Sha256, codes};
-use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 pub use command::{LockReport, update};
 pub use field::{Field, IndexField};
+pub use pin::{ArtifactPin, FilePin, FilesPin, Pin, Take};
 
-use crate::definition::yaml_text;
+use crate::definition;
 use crate::error::{BuildError, Place, Result};
+use crate::file_url::FileUrl;
 use crate::reference::Reference;
 
 /// A lock that was read, with the text it was read from, which keeps its comments when it is written again.
@@ -30,9 +33,8 @@ pub struct Lock {
     text: String,
 }
 
-/// The lock as it is written.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// What a lock says, checked as far as it can be without asking anybody.
+#[derive(Debug, Clone)]
 pub struct LockDocument {
     /// Whether the images were assembled for tests rather than made by upstream.
     pub assembled: bool,
@@ -41,18 +43,35 @@ pub struct LockDocument {
     /// Container images.
     pub images: Vec<LockEntry>,
     /// Everything else.
-    #[serde(default)]
     pub artifacts: Vec<LockEntry>,
 }
 
 /// One upstream input.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct LockEntry {
     /// Full upstream reference with its tag.
     pub reference: Spanned<String>,
+    /// Where it comes from.
+    pub content: Content,
+    /// License of what is inside, for people.
+    pub license: Option<String>,
+    /// Recipe that assembled it, where it was assembled for tests.
+    pub recipe: Option<String>,
+}
+
+/// Where an input comes from: the lock decides, so that one release definition serves several locks.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A registry has its manifest.
+    Manifest(Box<ManifestFields>),
+    /// Upstream publishes files; the manifest is made here. Only for artifacts.
+    Files(Vec<LockedFile>),
+}
+
+/// The pin of a manifest.
+#[derive(Debug, Clone)]
+pub struct ManifestFields {
     /// Digest of upstream's index: where the platform manifest was found, nothing more.
-    #[serde(default)]
     pub index: Option<Spanned<IndexField>>,
     /// Digest of the platform manifest.
     pub digest: Spanned<Field<Sha256>>,
@@ -60,29 +79,21 @@ pub struct LockEntry {
     pub media_type: Spanned<Field<String>>,
     /// Its bytes.
     pub size: Spanned<Field<u64>>,
-    /// License of what is inside, for people.
-    #[serde(default)]
-    pub license: Option<String>,
-    /// Recipe that assembled it, where it was assembled for tests.
-    #[serde(default)]
-    pub recipe: Option<String>,
 }
 
-/// What the lock pins of one manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin {
-    /// Full upstream reference with its tag.
-    pub reference: Reference,
-    /// The platform manifest.
-    pub digest: Sha256,
-    /// Its media type.
-    pub media_type: String,
+/// A file as upstream publishes it.
+#[derive(Debug, Clone)]
+pub struct LockedFile {
+    /// Line of the lock, counted from 1.
+    pub line: u64,
+    /// Where upstream publishes it.
+    pub url: FileUrl,
+    /// Its SHA-256.
+    pub digest: Spanned<Field<Sha256>>,
     /// Its bytes.
-    pub size: u64,
-    /// License of what is inside, where the lock says so.
-    pub license: Option<String>,
-    /// Where the lock says all this.
-    pub place: Place,
+    pub size: Spanned<Field<u64>>,
+    /// What is taken of it.
+    pub take: Take,
 }
 
 /// Which of the two lists an entry stands in.
@@ -116,38 +127,64 @@ impl LockEntry {
         self.reference.value.parse().ok()
     }
 
+    /// The digest of its manifest, where the lock knows it.
+    pub fn digest(&self) -> Option<Sha256> {
+        match &self.content {
+            Content::Manifest(fields) => fields.digest.value.known().copied(),
+            Content::Files(_) => None,
+        }
+    }
+
+    /// One text for the entry, or for each of its files, of which a field is unresolved.
+    fn unresolved(&self) -> Vec<String> {
+        match &self.content {
+            Content::Manifest(fields) => {
+                let line = self.reference.referenced.line();
+                open_fields(line, &self.reference.value, &fields.unresolved()).into_iter().collect()
+            }
+            Content::Files(files) => files
+                .iter()
+                .filter_map(|file| open_fields(file.line, &file.url.to_string(), &file.unresolved()))
+                .collect(),
+        }
+    }
+}
+
+fn open_fields(line: u64, what: &str, fields: &[&str]) -> Option<String> {
+    (!fields.is_empty()).then(|| format!("\n  line {line}: {what} ({})", fields.join(", ")))
+}
+
+impl ManifestFields {
     /// Names of the fields that are unresolved.
     fn unresolved(&self) -> Vec<&'static str> {
-        [
+        names([
             ("digest", self.digest.value.known().is_none()),
             ("mediaType", self.media_type.value.known().is_none()),
             ("size", self.size.value.known().is_none()),
-        ]
-        .into_iter()
-        .filter_map(|(name, unresolved)| unresolved.then_some(name))
-        .collect()
+        ])
     }
+}
+
+impl LockedFile {
+    /// Names of the fields that are unresolved.
+    fn unresolved(&self) -> Vec<&'static str> {
+        names([("digest", self.digest.value.known().is_none()), ("size", self.size.value.known().is_none())])
+    }
+}
+
+fn names<const N: usize>(fields: [(&'static str, bool); N]) -> Vec<&'static str> {
+    fields.into_iter().filter_map(|(name, unresolved)| unresolved.then_some(name)).collect()
 }
 
 impl Lock {
     /// Reads a lock strictly.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs_err::read_to_string(path).map_err(|error| {
-            BuildError::at(codes::LOCK_UNREADABLE, Place::file(path), "cannot be read").because(error)
-        })?;
-        Self::parse(path, text)
+        Self::parse(path, definition::text(path, codes::LOCK_UNREADABLE)?)
     }
 
     /// The same from a text that was read from `path`.
     pub fn parse(path: &Path, text: String) -> Result<Self> {
-        let document: LockDocument = yaml_text(path, &text, codes::LOCK_UNREADABLE)?;
-        let lock = Self { path: path.to_owned(), document, text };
-        for list in [List::Images, List::Artifacts] {
-            for (index, entry) in lock.list(list).iter().enumerate() {
-                lock.check(list, index, entry)?;
-            }
-        }
-        Ok(lock)
+        Ok(Self { path: path.to_owned(), document: document::read(path, &text)?, text })
     }
 
     /// The entries of a list.
@@ -158,40 +195,46 @@ impl Lock {
         }
     }
 
-    /// What an entry of this lock pins, unless a field is unresolved.
+    /// What an entry of this lock pins, unless a field is unresolved or it is composed of files.
     pub fn pin(&self, list: List, entry: &LockEntry) -> Option<Pin> {
-        let index = self.list(list).iter().position(|other| other.reference.value == entry.reference.value)?;
-        let line = entry.reference.referenced.line();
+        let Content::Manifest(fields) = &entry.content else { return None };
         Some(Pin {
             reference: entry.parsed()?,
-            digest: *entry.digest.value.known()?,
-            media_type: entry.media_type.value.known()?.clone(),
-            size: *entry.size.value.known()?,
+            digest: *fields.digest.value.known()?,
+            media_type: fields.media_type.value.known()?.clone(),
+            size: *fields.size.value.known()?,
             license: entry.license.clone(),
-            place: Place::field(&self.path, line, format!("{}[{index}]", list.field())),
+            place: self.place(list, entry)?,
         })
     }
 
-    fn check(&self, list: List, index: usize, entry: &LockEntry) -> Result<()> {
-        let invalid = |what: String| {
-            let field = format!("{}[{index}].reference", list.field());
-            BuildError::at(
-                codes::LOCK_UNREADABLE,
-                Place::field(&self.path, entry.reference.referenced.line(), field),
-                what,
-            )
+    /// What an entry of the artifacts pins, unless a field is unresolved.
+    pub fn artifact_pin(&self, entry: &LockEntry) -> Option<ArtifactPin> {
+        let Content::Files(files) = &entry.content else {
+            return self.pin(List::Artifacts, entry).map(ArtifactPin::Manifest);
         };
-        let reference: Reference = entry.reference.value.parse().map_err(|error| invalid(format!("{error}")))?;
-        if reference.to_string() != entry.reference.value {
-            return Err(invalid(format!("write `{}` in full, as `{reference}`", entry.reference.value)));
-        }
-        if reference.tag.is_none() || reference.digest.is_some() {
-            return Err(invalid(format!("`{reference}` needs a tag and no digest: the digest has its own field")));
-        }
-        if self.list(list)[..index].iter().any(|other| other.reference.value == entry.reference.value) {
-            return Err(invalid(format!("`{reference}` stands twice")));
-        }
-        Ok(())
+        let place = self.place(List::Artifacts, entry)?;
+        let pins = files.iter().enumerate().map(|(number, file)| {
+            let field = format!("{}.files[{number}]", place.field.as_deref().unwrap_or_default());
+            Some(FilePin {
+                url: file.url.clone(),
+                digest: *file.digest.value.known()?,
+                size: *file.size.value.known()?,
+                take: file.take.clone(),
+                place: Place::field(&self.path, file.line, field),
+            })
+        });
+        Some(ArtifactPin::Files(FilesPin {
+            reference: entry.parsed()?,
+            files: pins.collect::<Option<_>>()?,
+            license: entry.license.clone(),
+            place,
+        }))
+    }
+
+    fn place(&self, list: List, entry: &LockEntry) -> Option<Place> {
+        let index = self.list(list).iter().position(|other| other.reference.value == entry.reference.value)?;
+        Some(Place::field(&self.path, entry.reference.referenced.line(), format!("{}[{index}]", list.field())))
     }
 
     /// The entry that a reference means: a repository alone must match exactly one entry, a tag its own.
@@ -207,7 +250,7 @@ impl Lock {
             .iter()
             .copied()
             .filter(|entry| entry.parsed().is_some_and(|reference| wanted.tag.is_none() || wanted.tag == reference.tag))
-            .filter(|entry| wanted.digest.is_none() || entry.digest.value.known() == wanted.digest.as_ref())
+            .filter(|entry| wanted.digest.is_none() || entry.digest() == wanted.digest)
             .collect();
         let lock = self.path.display();
         let not_locked = |what: String| BuildError::at(codes::IMAGE_NOT_LOCKED, place, what);
@@ -234,22 +277,11 @@ impl Lock {
         }
     }
 
-    /// The pins of the given entries, or one error that names all that are unresolved.
-    pub fn pins(&self, entries: &[(List, &LockEntry)]) -> Result<Vec<Pin>> {
-        let unresolved: Vec<_> = entries
-            .iter()
-            .filter(|(_, entry)| !entry.unresolved().is_empty())
-            .map(|(_, entry)| {
-                format!(
-                    "\n  line {}: {} ({})",
-                    entry.reference.referenced.line(),
-                    entry.reference.value,
-                    entry.unresolved().join(", ")
-                )
-            })
-            .collect();
+    /// Refuses entries of which anything is unresolved, with one error that names all of it.
+    pub fn check_resolved(&self, entries: &[&LockEntry]) -> Result<()> {
+        let unresolved: Vec<_> = entries.iter().flat_map(|entry| entry.unresolved()).collect();
         if unresolved.is_empty() {
-            return Ok(entries.iter().filter_map(|(list, entry)| self.pin(*list, entry)).collect());
+            return Ok(());
         }
         let noun = if unresolved.len() == 1 { "entry is" } else { "entries are" };
         let what = format!("{} {noun} unresolved:{}", unresolved.len(), unresolved.concat());

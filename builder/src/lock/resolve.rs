@@ -1,19 +1,19 @@
-//! `landfall lock`: asks the registries what the lock does not know yet.
+//! `landfall lock`: asks registries and servers what the lock does not know yet.
 
 use futures_util::{StreamExt as _, stream};
 use landfall_bundle_spec::{Sha256, codes};
 use landfall_media::progress::{Event, Progress};
 
 use super::edit::{self, Replacement};
-use super::{IndexField, List, Lock, LockEntry};
+use super::{Content, IndexField, List, Lock, LockEntry, LockedFile, ManifestFields};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, IndexDocument, RawManifest, is_index};
 use crate::reference::Reference;
 
-/// Entries that are resolved at the same time.
+/// Entries and files that are resolved at the same time.
 const PARALLEL: usize = 8;
 
-/// What was found for one entry.
+/// What was found for a manifest.
 #[derive(Debug, Clone)]
 struct Found {
     index: IndexField,
@@ -33,20 +33,26 @@ pub struct Resolution {
     pub failures: Vec<BuildError>,
 }
 
+/// One thing that is not resolved.
+#[derive(Clone, Copy)]
+enum Open<'a> {
+    Manifest(&'a LockEntry, &'a ManifestFields),
+    File(&'a LockedFile),
+}
+
 /// Resolves all unresolved entries of a lock. What is pinned already is not changed: a pinned index is fetched by its
-/// digest, a pinned manifest by its own.
+/// digest, a pinned manifest by its own, and a file must have the digest and size that are pinned.
 pub async fn resolve(lock: &Lock, client: &Client, progress: &dyn Progress) -> Resolution {
-    let open: Vec<_> = [List::Images, List::Artifacts]
-        .into_iter()
-        .flat_map(|list| lock.list(list).iter().enumerate().map(move |(number, entry)| (list, number, entry)))
-        .filter(|(_, _, entry)| !entry.unresolved().is_empty())
-        .collect();
     let total_bytes = None;
     progress.event(Event::PhaseStarted { phase: "resolving the lock".into(), total_bytes });
-    let results: Vec<_> = stream::iter(open)
-        .map(|(list, number, entry)| async move {
-            let found = find(lock, entry, client, progress).await.map_err(|error| at(lock, list, number, entry, error));
-            (entry, found)
+    let results: Vec<_> = stream::iter(open(lock))
+        .map(|(place, open)| async move {
+            let found = match open {
+                Open::Manifest(entry, fields) => manifest(lock, entry, fields, client, progress).await,
+                Open::File(file) => measure(lock, file, client, progress).await,
+            };
+            // Says which entry an error is about; the cause stays.
+            found.map_err(|error| error.within(place))
         })
         .buffered(PARALLEL)
         .collect()
@@ -54,8 +60,8 @@ pub async fn resolve(lock: &Lock, client: &Client, progress: &dyn Progress) -> R
     progress.event(Event::PhaseDone);
     let mut replacements = Vec::new();
     let mut resolution = Resolution { text: String::new(), resolved: 0, failures: Vec::new() };
-    for (entry, found) in results {
-        match found.and_then(|found| replace(lock, entry, &found)) {
+    for found in results {
+        match found {
             Ok(list) => {
                 replacements.extend(list);
                 resolution.resolved += 1;
@@ -67,20 +73,81 @@ pub async fn resolve(lock: &Lock, client: &Client, progress: &dyn Progress) -> R
     resolution
 }
 
-/// Says which entry an error is about; the cause stays.
-fn at(lock: &Lock, list: List, number: usize, entry: &LockEntry, error: BuildError) -> BuildError {
-    let place = Place::field(&lock.path, entry.reference.referenced.line(), format!("{}[{number}]", list.field()));
-    error.within(place)
+/// Everything that is unresolved, with its place.
+fn open(lock: &Lock) -> Vec<(Place, Open<'_>)> {
+    let mut open = Vec::new();
+    for list in [List::Images, List::Artifacts] {
+        for (number, entry) in lock.list(list).iter().enumerate() {
+            let field = format!("{}[{number}]", list.field());
+            match &entry.content {
+                Content::Manifest(fields) if fields.unresolved().is_empty() => {}
+                Content::Manifest(fields) => {
+                    let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
+                    open.push((place, Open::Manifest(entry, fields)));
+                }
+                Content::Files(files) => {
+                    for (number, file) in files.iter().enumerate().filter(|(_, file)| !file.unresolved().is_empty()) {
+                        let place = Place::field(&lock.path, file.line, format!("{field}.files[{number}]"));
+                        open.push((place, Open::File(file)));
+                    }
+                }
+            }
+        }
+    }
+    open
 }
 
-async fn find(lock: &Lock, entry: &LockEntry, client: &Client, progress: &dyn Progress) -> Result<Found> {
+/// Fetches a file for its digest and its size.
+async fn measure(lock: &Lock, file: &LockedFile, client: &Client, progress: &dyn Progress) -> Result<Vec<Replacement>> {
+    let found = client.measure(&file.url, progress).await?;
+    let mismatch = |found: String, pinned: String| {
+        let what = format!("{} {found} where the lock says {pinned}", file.url);
+        Err(BuildError::new(codes::FETCH_MISMATCH, what))
+    };
+    match (file.digest.value.known(), file.size.value.known()) {
+        (Some(pinned), _) if *pinned != found.digest => mismatch(format!("is {}", found.digest), pinned.to_string()),
+        (_, Some(pinned)) if *pinned != found.size => {
+            mismatch(format!("has {} bytes", found.size), format!("{pinned}"))
+        }
+        _ => {
+            let fields = [
+                Replacement::new(&file.digest, found.digest.to_string()),
+                Replacement::new(&file.size, found.size.to_string()),
+            ];
+            fields.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| place_unknown(lock, &file.url.to_string()))
+        }
+    }
+}
+
+async fn manifest(
+    lock: &Lock,
+    entry: &LockEntry,
+    fields: &ManifestFields,
+    client: &Client,
+    progress: &dyn Progress,
+) -> Result<Vec<Replacement>> {
+    let found = find(lock, entry, fields, client, progress).await?;
+    replace(fields, &found).ok_or_else(|| place_unknown(lock, &entry.reference.value))
+}
+
+fn place_unknown(lock: &Lock, what: &str) -> BuildError {
+    BuildError::at(codes::BUG, Place::file(&lock.path), format!("the place of {what} is not known"))
+}
+
+async fn find(
+    lock: &Lock,
+    entry: &LockEntry,
+    fields: &ManifestFields,
+    client: &Client,
+    progress: &dyn Progress,
+) -> Result<Found> {
     let reference: Reference =
         entry.reference.value.parse().map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
-    let pinned_index = entry.index.as_ref().and_then(|index| match index.value {
+    let pinned_index = fields.index.as_ref().and_then(|index| match index.value {
         IndexField::Known(digest) => Some(digest),
         IndexField::None | IndexField::Unresolved => None,
     });
-    if let Some(digest) = entry.digest.value.known() {
+    if let Some(digest) = fields.digest.value.known() {
         let manifest = client.manifest(&reference.with_digest(*digest), progress).await?;
         return found(&reference, pinned_index.map_or(IndexField::None, IndexField::Known), &manifest);
     }
@@ -111,22 +178,16 @@ fn found(reference: &Reference, index: IndexField, manifest: &RawManifest) -> Re
     Ok(Found { index, digest: manifest.digest, media_type: manifest.media_type.clone(), size: manifest.bytes.len() })
 }
 
-fn replace(lock: &Lock, entry: &LockEntry, found: &Found) -> Result<Vec<Replacement>> {
+fn replace(fields: &ManifestFields, found: &Found) -> Option<Vec<Replacement>> {
     let index_text = match found.index {
         IndexField::Known(digest) => digest.to_string(),
         IndexField::None | IndexField::Unresolved => "none".to_owned(),
     };
-    let fields = [
-        entry.index.as_ref().map(|index| Replacement::new(index, index_text)),
-        Some(Replacement::new(&entry.digest, found.digest.to_string())),
-        Some(Replacement::new(&entry.media_type, found.media_type.clone())),
-        Some(Replacement::new(&entry.size, found.size.to_string())),
+    let replacements = [
+        fields.index.as_ref().map(|index| Replacement::new(index, index_text)),
+        Some(Replacement::new(&fields.digest, found.digest.to_string())),
+        Some(Replacement::new(&fields.media_type, found.media_type.clone())),
+        Some(Replacement::new(&fields.size, found.size.to_string())),
     ];
-    fields.into_iter().flatten().collect::<Option<Vec<_>>>().ok_or_else(|| {
-        BuildError::at(
-            codes::BUG,
-            Place::file(&lock.path),
-            format!("the place of {} is not known", entry.reference.value),
-        )
-    })
+    replacements.into_iter().flatten().collect()
 }

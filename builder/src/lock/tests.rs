@@ -38,8 +38,8 @@ fn bad_locks_are_refused_by_line_and_unresolved_entries_all_at_once() {
         format!("{} {error}", error.code().id)
     };
     let good = lock(TEXT).expect("good");
-    let entries: Vec<_> = good.document.images.iter().map(|entry| (List::Images, entry)).collect();
-    let unresolved = good.pins(&entries).expect_err("unresolved");
+    let entries: Vec<_> = good.document.images.iter().collect();
+    let unresolved = good.check_resolved(&entries).expect_err("unresolved");
     let refusals = [
         refusal("digest: unresolved", "digest: sha256:12"),
         refusal("size: unresolved", "size: many"),

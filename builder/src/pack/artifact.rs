@@ -8,15 +8,13 @@ use landfall_bundle_spec::release::{ArtifactEntry, ArtifactFile, ArtifactKind};
 use crate::definition::ArtifactDefinition;
 use crate::error::{BuildError, Result};
 use crate::fetch::{Described, FetchedArtifact};
+use crate::files::{TITLE, is_relative};
 
-/// Name of a file: of OCI artifacts in general, and of CNCF `ModelPack`.
-const PATHS: [&str; 2] = ["org.cncf.model.filepath", "org.opencontainers.image.title"];
+/// Name of a file: of CNCF `ModelPack`, and of OCI artifacts in general.
+const PATHS: [&str; 2] = ["org.cncf.model.filepath", TITLE];
 
 /// Names beside a file that are links to it, divided by commas.
 const LINKS: &str = "dev.landfall.links";
-
-/// The longest path of a file, in bytes.
-const PATH_BYTES: usize = 1024;
 
 /// The artifact as the site reads it; its layers must be plain files with safe, distinct paths.
 pub fn entry(definition: &ArtifactDefinition, fetched: &FetchedArtifact) -> Result<ArtifactEntry> {
@@ -75,11 +73,6 @@ fn file(kind: ArtifactKind, layer: &Described) -> Result<ArtifactFile, String> {
         return Err(format!("has links beside {path}, which only artifacts for the node have"));
     }
     Ok(ArtifactFile { path: path.clone(), blob: layer.descriptor(), links })
-}
-
-fn is_relative(path: &str) -> bool {
-    let segment = |segment: &str| !matches!(segment, "" | "." | "..") && !segment.contains(['\0', '\\', '\n']);
-    path.len() <= PATH_BYTES && path.split('/').all(segment)
 }
 
 #[cfg(test)]

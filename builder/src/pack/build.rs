@@ -22,8 +22,9 @@ use super::sheet::{Sheet, SheetFile};
 use crate::definition::{self, Definition};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{self, Client, Fetched};
-use crate::lock::{Lock, Pin};
+use crate::lock::Lock;
 use crate::options::{BuildOptions, BuildOutput};
+use crate::reference::Reference;
 use crate::render::{self, Rendered};
 
 /// A file of the bundle.
@@ -58,8 +59,8 @@ pub struct BuildReport {
     pub fingerprint: landfall_bundle_spec::Sha256,
     /// Whether the root is for development only.
     pub development: bool,
-    /// What went into the content store before packing: fetched blobs and the installer are written, layers that
-    /// were not counted yet are read.
+    /// What went into the content store before packing: fetched blobs, members of archives and the installer are
+    /// written, layers that were not counted yet and archives that were not unpacked yet are read.
     pub ingested_bytes: Totals,
     /// Bytes of the installer, which is read to know its digest, and once more where the store lacked it.
     pub installer_bytes: u64,
@@ -225,6 +226,9 @@ fn write(
 }
 
 fn licenses(prepared: &Prepared) -> BTreeMap<String, String> {
-    let license = |pin: &Pin| Some((pin.reference.to_string(), pin.license.clone()?));
-    prepared.inputs.images.iter().chain(&prepared.inputs.artifacts).filter_map(license).collect()
+    let Inputs { images, artifacts, .. } = &prepared.inputs;
+    let of_images = images.iter().map(|pin| (&pin.reference, pin.license.as_deref()));
+    let of_artifacts = artifacts.iter().map(|pin| (pin.reference(), pin.license()));
+    let license = |(reference, license): (&Reference, Option<&str>)| Some((reference.to_string(), license?.to_owned()));
+    of_images.chain(of_artifacts).filter_map(license).collect()
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::NodeImage;
+use landfall_bundle_spec::release::{ArtifactKind, NodeImage};
 
 use crate::definition::{Definition, role_name};
 use crate::error::{BuildError, Place, Result};
-use crate::lock::{List, Lock, LockEntry, Pin};
+use crate::lock::{ArtifactPin, Content, List, Lock, LockEntry, Pin};
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
 
@@ -17,7 +17,7 @@ pub struct Inputs {
     /// Images, in the order in which they are needed.
     pub images: Vec<Pin>,
     /// Artifacts, in the order of the definition.
-    pub artifacts: Vec<Pin>,
+    pub artifacts: Vec<ArtifactPin>,
     /// What each reference means, as it is written in manifests.
     pub written: BTreeMap<Reference, Pin>,
     /// One per node pack.
@@ -50,16 +50,16 @@ pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered]) -> 
             images.push(entry);
         }
     }
-    let all = images.iter().map(|entry| (List::Images, *entry));
-    let all: Vec<_> = all.chain(artifacts.iter().map(|entry| (List::Artifacts, *entry))).collect();
-    let mut pins = lock.pins(&all)?;
-    let artifacts = pins.split_off(images.len());
+    let all: Vec<_> = images.iter().chain(&artifacts).copied().collect();
+    lock.check_resolved(&all)?;
+    let images = images.iter().filter_map(|entry| lock.pin(List::Images, entry)).collect();
+    let artifacts = artifacts.iter().filter_map(|entry| lock.artifact_pin(entry)).collect();
     let written = written
         .into_iter()
         .filter_map(|(reference, entry)| Some((reference, lock.pin(List::Images, entry)?)))
         .collect();
     let packs = roles.iter().enumerate().map(|(index, roles)| node_pack(definition, index, roles));
-    Ok(Inputs { images: pins, artifacts, written, node_packs: packs.collect::<Result<_>>()? })
+    Ok(Inputs { images, artifacts, written, node_packs: packs.collect::<Result<_>>()? })
 }
 
 type Roles<'a> = BTreeMap<NodeImage, &'a LockEntry>;
@@ -82,7 +82,12 @@ fn artifacts<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<&'a Lock
     artifacts
         .map(|(index, artifact)| {
             let place = definition.place(&artifact.reference, format!("artifacts[{index}].reference"));
-            lock.find(List::Artifacts, &parse(&artifact.reference.value, &place)?, place)
+            let entry = lock.find(List::Artifacts, &parse(&artifact.reference.value, &place)?, place.clone())?;
+            if artifact.kind == ArtifactKind::Model && matches!(entry.content, Content::Files(_)) {
+                let what = "the lock composes it of files, but a model is a ModelPack artifact of a registry";
+                return Err(BuildError::at(codes::RELEASE_INVALID, place, what));
+            }
+            Ok(entry)
         })
         .collect()
 }

@@ -119,5 +119,5 @@ fn suspicious(word: &str, reference: &Reference, lock: &Lock, is_value_of_image:
 
 fn is_bound(reference: &Reference, lock: &Lock) -> bool {
     let Some(digest) = reference.digest else { return false };
-    lock.list(List::Images).iter().any(|entry| entry.digest.value.known() == Some(&digest))
+    lock.list(List::Images).iter().any(|entry| entry.digest() == Some(digest))
 }

@@ -5,13 +5,12 @@ pub(crate) mod registry;
 
 use std::time::Duration;
 
-use landfall_bundle_spec::release::Descriptor;
 use landfall_bundle_spec::{Coded as _, codes};
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{ContentStore, Expected};
 
 use self::registry::{Fault, Registry, digest};
-use super::blob::fetch_blob;
+use super::blob::{Origin, fetch_blob};
 use super::*;
 use crate::lock::Pin;
 use crate::reference::Reference;
@@ -46,8 +45,8 @@ fn bytes(length: u32) -> Vec<u8> {
     (0..length).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
 
-fn descriptor(bytes: &[u8]) -> Descriptor {
-    Descriptor { media_type: "application/octet-stream".into(), digest: digest(bytes), size: bytes.len() as u64 }
+fn expected(bytes: &[u8]) -> Expected {
+    Expected { digest: digest(bytes), size: bytes.len() as u64 }
 }
 
 fn reference(registry: &Registry) -> Reference {
@@ -63,7 +62,9 @@ async fn a_dropped_connection_is_resumed_by_range() {
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
     let notes = Notes::default();
-    fetch_blob(&client(), &reference(&registry), &descriptor(&blob), &store, &notes).await.expect("fetched");
+    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&blob), &store, &notes)
+        .await
+        .expect("fetched");
     assert_eq!(store.read(digest(&blob), u64::MAX).expect("stored"), blob);
     let ranges = registry.ranges();
     assert_eq!(ranges.len(), 3, "{ranges:?}");
@@ -89,7 +90,9 @@ async fn what_an_earlier_process_fetched_is_not_fetched_again() {
         store.partial(Expected { digest: digest(&blob), size: 2_000_000 }).expect("opened").expect("lacking");
     partial.append(&blob[..1_234_567]).expect("begun");
     drop(partial);
-    fetch_blob(&client(), &reference(&registry), &descriptor(&blob), &store, &Notes::default()).await.expect("fetched");
+    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&blob), &store, &Notes::default())
+        .await
+        .expect("fetched");
     assert_eq!(registry.ranges(), [Some("bytes=1234567-".to_owned())]);
     assert!(store.contains(digest(&blob)));
 }
@@ -105,7 +108,9 @@ async fn a_registry_that_ignores_ranges_is_read_from_the_start() {
     registry.add_blob(&blob);
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
-    fetch_blob(&client(), &reference(&registry), &descriptor(&blob), &store, &Notes::default()).await.expect("fetched");
+    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&blob), &store, &Notes::default())
+        .await
+        .expect("fetched");
     assert_eq!(store.read(digest(&blob), u64::MAX).expect("stored"), blob);
 }
 
@@ -116,7 +121,9 @@ async fn passing_errors_are_tried_again_and_lasting_ones_are_told() {
     registry.add_blob(&blob);
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
-    fetch_blob(&client(), &reference(&registry), &descriptor(&blob), &store, &Notes::default()).await.expect("fetched");
+    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&blob), &store, &Notes::default())
+        .await
+        .expect("fetched");
 
     for (faults, code) in [
         (vec![Fault::Status(503); 3], codes::FETCH_FAILED),
@@ -127,7 +134,8 @@ async fn passing_errors_are_tried_again_and_lasting_ones_are_told() {
         let other = bytes(11);
         registry.add_blob(&other);
         let refused =
-            fetch_blob(&client(), &reference(&registry), &descriptor(&other), &store, &Notes::default()).await;
+            fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&other), &store, &Notes::default())
+                .await;
         assert_eq!(refused.expect_err("refused").code(), code);
     }
 }
@@ -141,7 +149,9 @@ async fn other_bytes_than_the_digest_names_never_enter_the_store() {
     registry.add_blob_as(digest(&blob), &wrong);
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
-    let refused = fetch_blob(&client(), &reference(&registry), &descriptor(&blob), &store, &Notes::default()).await;
+    let refused =
+        fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&blob), &store, &Notes::default())
+            .await;
     assert_eq!(refused.expect_err("refused").code(), codes::BLOB_MISMATCH);
     assert!(!store.contains(digest(&blob)));
 }

@@ -1,0 +1,162 @@
+//! How layers and archives are compressed, and their bytes without that. The bytes come from others: what a decoder may
+//! allocate is bounded by the decoder itself, how much comes out by whoever reads.
+
+use std::io::{self, BufRead as _, BufReader, Read};
+
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// A way to compress a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// None.
+    None,
+    /// One or more gzip members.
+    Gzip,
+    /// One or more Zstandard frames.
+    Zstd,
+}
+
+impl Compression {
+    /// That of a layer, by its media type; none where it is not known.
+    pub fn of_layer(media_type: &str) -> Option<Self> {
+        match media_type {
+            "application/vnd.oci.image.layer.v1.tar" | "application/vnd.docker.image.rootfs.diff.tar" => {
+                Some(Self::None)
+            }
+            "application/vnd.oci.image.layer.v1.tar+gzip" | "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
+                Some(Self::Gzip)
+            }
+            "application/vnd.oci.image.layer.v1.tar+zstd" | "application/vnd.docker.image.rootfs.diff.tar.zstd" => {
+                Some(Self::Zstd)
+            }
+            _ => None,
+        }
+    }
+
+    /// That of an archive, by its name; none where it is no archive that is known.
+    pub fn of_archive(name: &str) -> Option<Self> {
+        let suffixes = [(".tar", Self::None), (".tar.gz", Self::Gzip), (".tgz", Self::Gzip), (".tar.zst", Self::Zstd)];
+        suffixes.into_iter().find_map(|(suffix, compression)| name.ends_with(suffix).then_some(compression))
+    }
+
+    /// The bytes without compression.
+    pub fn reader(self, source: impl Read + 'static) -> Box<dyn Read> {
+        let source = BufReader::with_capacity(BUFFER_BYTES, source);
+        match self {
+            Self::None => Box::new(source),
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
+            Self::Zstd => Box::new(Frames::new(source)),
+        }
+    }
+}
+
+/// All frames of a Zstandard stream one after another: the decoder knows one. Frames that hold no data, as writers put
+/// indexes into them, are skipped.
+struct Frames<R: Read> {
+    source: BufReader<R>,
+    decoder: FrameDecoder,
+    inside: bool,
+}
+
+impl<R: Read> Frames<R> {
+    fn new(source: BufReader<R>) -> Self {
+        Self { source, decoder: FrameDecoder::new(), inside: false }
+    }
+
+    /// Enters the next frame with data; whether there is one.
+    fn enter(&mut self) -> io::Result<bool> {
+        while !self.source.fill_buf()?.is_empty() {
+            match self.decoder.init(&mut self.source) {
+                Ok(()) => return Ok(true),
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    let length = u64::from(length);
+                    if io::copy(&mut (&mut self.source).take(length), &mut io::sink())? < length {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl<R: Read> Read for Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if !self.inside {
+                if !self.enter()? {
+                    return Ok(0);
+                }
+                self.inside = true;
+            }
+            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+                let one = BlockDecodingStrategy::UptoBlocks(1);
+                self.decoder.decode_blocks(&mut self.source, one).map_err(io::Error::other)?;
+            }
+            let count = self.decoder.read(buffer)?;
+            if count > 0 {
+                return Ok(count);
+            }
+            check_sum(&self.decoder)?;
+            self.inside = false;
+        }
+    }
+}
+
+fn check_sum(decoder: &FrameDecoder) -> io::Result<()> {
+    match (decoder.get_checksum_from_data(), decoder.get_calculated_checksum()) {
+        (Some(said), Some(found)) if said != found => Err(io::Error::other("a frame's checksum is wrong")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+    use super::*;
+
+    fn read(stream: Vec<u8>) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        Compression::Zstd.reader(io::Cursor::new(stream)).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    #[test]
+    fn all_frames_are_read_and_those_without_data_are_skipped() {
+        let frame = |bytes: &[u8]| compress_to_vec(bytes, CompressionLevel::Fastest);
+        let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"abc"].concat();
+        let long = vec![7; 3_000_000];
+        let stream = [frame(b"one"), skipped.clone(), frame(&long), frame(b""), skipped.clone()].concat();
+        assert_eq!(read(stream.clone()).expect("read"), [&b"one"[..], &long].concat());
+        assert_eq!(read(Vec::new()).expect("nothing"), b"");
+
+        for length in [stream.len() - 1, 2, frame(b"one").len() + 5] {
+            assert!(read(stream[..length].to_vec()).is_err(), "cut to {length}");
+        }
+        assert!(read([frame(b"one"), b"surplus".to_vec()].concat()).is_err());
+    }
+
+    #[test]
+    fn layers_are_known_by_type_and_archives_by_name() {
+        assert_eq!(Compression::of_layer("application/vnd.oci.image.layer.v1.tar+zstd"), Some(Compression::Zstd));
+        assert_eq!(Compression::of_layer("application/x"), None);
+        for (name, compression) in [
+            ("a.tar.gz", Some(Compression::Gzip)),
+            ("a.tgz", Some(Compression::Gzip)),
+            ("a.tar.zst", Some(Compression::Zstd)),
+            ("a.tar", Some(Compression::None)),
+            ("a.tar.xz", None),
+            ("kubelet", None),
+        ] {
+            assert_eq!(Compression::of_archive(name), compression, "{name}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Addresses of files as upstream publishes them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+/// An address of a file that anybody may fetch: HTTP or HTTPS, no credentials, no query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileUrl(Url);
+
+/// A text that is no such address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not the address of a file: {why}")]
+pub struct InvalidFileUrl {
+    text: String,
+    why: String,
+}
+
+impl FileUrl {
+    /// Host, with the port where one is written.
+    pub fn host(&self) -> String {
+        let name = self.0.host_str().unwrap_or_default();
+        self.0.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
+    }
+
+    /// Path below the host, from its `/` on.
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// What follows the last `/`.
+    pub fn name(&self) -> &str {
+        self.path().rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The address itself.
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Display for FileUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl FromStr for FileUrl {
+    type Err = InvalidFileUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFileUrl> {
+        let invalid = |why: String| InvalidFileUrl { text: text.to_owned(), why };
+        let url = Url::parse(text).map_err(|error| invalid(error.to_string()))?;
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(invalid(format!("Landfall does not speak {}", url.scheme())));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid("credentials do not belong in a lock".to_owned()));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(invalid("it has something after its path".to_owned()));
+        }
+        if url.as_str() != text {
+            return Err(invalid(format!("write it as `{url}`")));
+        }
+        if url.path().ends_with('/') {
+            return Err(invalid("it names a folder".to_owned()));
+        }
+        Ok(Self(url))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_addresses_of_files_are_taken() {
+        let url: FileUrl = "https://dl.example:8443/v1/kubelet".parse().expect("good");
+        assert_eq!((url.host().as_str(), url.path(), url.name()), ("dl.example:8443", "/v1/kubelet", "kubelet"));
+        let refusals: Vec<_> = [
+            "kubelet",
+            "ftp://dl.example/kubelet",
+            "https://user:secret@dl.example/kubelet",
+            "https://dl.example/kubelet?token=1",
+            "https://dl.example/kubelet#1",
+            "https://DL.example/a/../kubelet",
+            "https://dl.example/v1/",
+            "https://dl.example",
+        ]
+        .into_iter()
+        .map(|text| text.parse::<FileUrl>().expect_err(text).to_string())
+        .collect();
+        insta::assert_snapshot!(refusals.join("\n"));
+    }
+}

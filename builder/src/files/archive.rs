@@ -1,0 +1,233 @@
+//! Members of an archive, taken into the content store.
+//!
+//! Threats: an archive may hold links, names that lead elsewhere, a member twice, more bytes than any disk has, or be cut.
+//! Nothing of it ever becomes a path: members are found by their exact names, only regular files are taken, bytes and
+//! members are counted, and an archive with a name that leads out of it is not read on.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::{Sha256, codes};
+use landfall_media::store::{ContentStore, Expected};
+use landfall_media::{MediaError, durable};
+use serde::{Deserialize, Serialize};
+
+use crate::compression::Compression;
+use crate::error::{BuildError, Result};
+
+const RECORD_TYPE: &str = "landfall.dev/archive/1";
+
+/// Names that a message lists of what an archive has.
+const NAMES_TOLD: usize = 12;
+
+/// What an archive may unpack to.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Entries.
+    pub entries: usize,
+    /// Bytes of a member that is taken.
+    pub member_bytes: u64,
+    /// Bytes of the archive without compression.
+    pub unpacked_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { entries: 200_000, member_bytes: 4 << 30, unpacked_bytes: 16 << 30 }
+    }
+}
+
+/// Members by name, with what was known of them after unpacking.
+pub type Members = BTreeMap<String, Expected>;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    #[serde(rename = "type")]
+    document_type: String,
+    members: BTreeMap<String, RecordedMember>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordedMember {
+    digest: Sha256,
+    size: u64,
+}
+
+/// The named members of an archive of the store: from its record where they are in the store already, or unpacked now.
+/// On return they are in the store and on the disk. `name` is what messages call the archive.
+pub fn members(
+    store: &ContentStore,
+    name: &str,
+    archive: Sha256,
+    compression: Compression,
+    wanted: &[&str],
+    limits: Limits,
+) -> Result<Members> {
+    let path = record_path(store, archive);
+    let known = read_record(&path);
+    let at_hand = |member: &&&str| known.get(**member).is_some_and(|found| store.contains(found.digest));
+    if wanted.iter().filter(at_hand).count() == wanted.len() {
+        return Ok(known.into_iter().filter(|(member, _)| wanted.contains(&member.as_str())).collect());
+    }
+    let mut unpacking = Unpacking { store, name, wanted, limits, found: Members::new(), names: Vec::new() };
+    unpacking.all(compression.reader(store.open(archive)?))?;
+    let found = unpacking.complete()?;
+    write_record(&path, known.into_iter().chain(found.clone()))?;
+    Ok(found)
+}
+
+struct Unpacking<'a> {
+    store: &'a ContentStore,
+    name: &'a str,
+    wanted: &'a [&'a str],
+    limits: Limits,
+    found: Members,
+    /// The first names of regular files, for the message that one is missing.
+    names: Vec<String>,
+}
+
+impl Unpacking<'_> {
+    fn refuse(&self, what: impl std::fmt::Display) -> BuildError {
+        BuildError::new(codes::ARCHIVE_INVALID, format!("{} {what}", self.name))
+    }
+
+    fn broken(&self, error: io::Error) -> BuildError {
+        self.refuse("cannot be unpacked").because(error)
+    }
+
+    fn all(&mut self, reader: Box<dyn Read>) -> Result<()> {
+        let mut limited = Limited { reader, left: self.limits.unpacked_bytes };
+        let mut archive = tar::Archive::new(&mut limited);
+        for (number, entry) in archive.entries().map_err(|error| self.broken(error))?.enumerate() {
+            if number >= self.limits.entries {
+                return Err(self.refuse(format_args!("has more than {} members", self.limits.entries)));
+            }
+            self.entry(entry.map_err(|error| self.broken(error))?)?;
+        }
+        // The end of the archive is not the end of the file: what is cut or damaged shows there.
+        io::copy(&mut limited, &mut io::sink()).map_err(|error| self.broken(error))?;
+        Ok(())
+    }
+
+    fn entry<R: Read>(&mut self, mut entry: tar::Entry<'_, R>) -> Result<()> {
+        let bytes = entry.path_bytes();
+        let written = String::from_utf8_lossy(&bytes).into_owned();
+        if written.starts_with('/') || written.split('/').any(|segment| segment == "..") {
+            return Err(self.refuse(format_args!("has a member `{}` that leads out of it", written.escape_default())));
+        }
+        let member = written.trim_start_matches("./").to_owned();
+        let kind = entry.header().entry_type();
+        if !self.wanted.contains(&member.as_str()) {
+            if kind == tar::EntryType::Regular && self.names.len() <= NAMES_TOLD {
+                self.names.push(member);
+            }
+            return Ok(());
+        }
+        let sparse = self.is_sparse(&mut entry)?;
+        if kind != tar::EntryType::Regular || sparse {
+            return Err(self.refuse(format_args!("has `{member}` as {}, not as a plain file", kind_name(kind))));
+        }
+        if self.found.contains_key(&member) {
+            return Err(self.refuse(format_args!("has `{member}` twice")));
+        }
+        if entry.size() > self.limits.member_bytes {
+            let (size, limit) = (entry.size(), self.limits.member_bytes);
+            return Err(self.refuse(format_args!("has `{member}` of {size} bytes, more than {limit}")));
+        }
+        let size = entry.size();
+        let sums = self.store.ingest(&mut entry, None).map_err(|error| match error {
+            MediaError::Source { source, .. } => self.broken(source),
+            other => other.into(),
+        })?;
+        if sums.size != size {
+            return Err(self.broken(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.found.insert(member, Expected { digest: sums.sha256, size });
+        Ok(())
+    }
+
+    /// Whether a member holds only what is between its holes.
+    fn is_sparse<R: Read>(&self, entry: &mut tar::Entry<'_, R>) -> Result<bool> {
+        let Some(extensions) = entry.pax_extensions().map_err(|error| self.broken(error))? else { return Ok(false) };
+        for extension in extensions {
+            if extension.map_err(|error| self.broken(error))?.key_bytes().starts_with(b"GNU.sparse.") {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What was found, if it is all that was wanted.
+    fn complete(self) -> Result<Members> {
+        let missing: Vec<_> = self.wanted.iter().filter(|member| !self.found.contains_key(**member)).collect();
+        if missing.is_empty() {
+            return Ok(self.found);
+        }
+        let quoted = |names: &mut dyn Iterator<Item = &str>| {
+            names.map(|name| format!("`{}`", name.escape_default())).collect::<Vec<_>>().join(", ")
+        };
+        let more = if self.names.len() > NAMES_TOLD { ", …" } else { "" };
+        let has = quoted(&mut self.names.iter().take(NAMES_TOLD).map(String::as_str));
+        let has = if has.is_empty() { "no other files".to_owned() } else { format!("{has}{more}") };
+        let missing = quoted(&mut missing.into_iter().copied());
+        Err(self.refuse(format_args!("has no {missing}; it has {has}")))
+    }
+}
+
+fn kind_name(kind: tar::EntryType) -> &'static str {
+    match kind {
+        tar::EntryType::Link => "a hard link",
+        tar::EntryType::Symlink => "a symbolic link",
+        tar::EntryType::Directory => "a folder",
+        tar::EntryType::Char | tar::EntryType::Block | tar::EntryType::Fifo => "a device",
+        _ => "something special",
+    }
+}
+
+/// Refuses to read more than a limit.
+struct Limited<R> {
+    reader: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.left = self
+            .left
+            .checked_sub(count as u64)
+            .ok_or_else(|| io::Error::other("it unpacks to more bytes than are allowed"))?;
+        Ok(count)
+    }
+}
+
+fn record_path(store: &ContentStore, archive: Sha256) -> PathBuf {
+    let hex = archive.to_hex();
+    store.root().join("landfall/archives").join(&hex[..2]).join(hex)
+}
+
+/// A record that cannot be read is made anew.
+fn read_record(path: &Path) -> Members {
+    let record = fs_err::read(path).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+    let members = record.filter(|record| record.document_type == RECORD_TYPE).map(|record| record.members);
+    let expected = |member: RecordedMember| Expected { digest: member.digest, size: member.size };
+    members.unwrap_or_default().into_iter().map(|(name, member)| (name, expected(member))).collect()
+}
+
+fn write_record(path: &Path, members: impl Iterator<Item = (String, Expected)>) -> Result<()> {
+    let recorded = |found: Expected| RecordedMember { digest: found.digest, size: found.size };
+    let record = Record {
+        document_type: RECORD_TYPE.to_owned(),
+        members: members.map(|(name, found)| (name, recorded(found))).collect(),
+    };
+    let bytes = serde_json::to_vec(&record)
+        .map_err(|error| BuildError::new(codes::BUG, "an archive's record has no JSON form").because(error))?;
+    if let Some(folder) = path.parent() {
+        durable::create_folder(folder)?;
+    }
+    durable::write_file(path, &bytes, 0o644)?;
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! The lock as it is written, and what is checked of it before anything else sees it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use landfall_bundle_spec::{Sha256, codes};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::{Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields, Take};
+use crate::compression::Compression;
+use crate::definition::yaml_text;
+use crate::error::{BuildError, Place, Result};
+use crate::file_url::FileUrl;
+use crate::files::is_relative;
+use crate::reference::Reference;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WrittenLock {
+    assembled: bool,
+    platform: String,
+    images: Vec<WrittenEntry>,
+    #[serde(default)]
+    artifacts: Vec<WrittenEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WrittenEntry {
+    reference: Spanned<String>,
+    #[serde(default)]
+    index: Option<Spanned<IndexField>>,
+    #[serde(default)]
+    digest: Option<Spanned<Field<Sha256>>>,
+    #[serde(default)]
+    media_type: Option<Spanned<Field<String>>>,
+    #[serde(default)]
+    size: Option<Spanned<Field<u64>>>,
+    #[serde(default)]
+    files: Option<Vec<WrittenFile>>,
+    #[serde(default)]
+    license: Option<String>,
+    #[serde(default)]
+    recipe: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WrittenFile {
+    url: Spanned<String>,
+    digest: Spanned<Field<Sha256>>,
+    size: Spanned<Field<u64>>,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    members: Option<BTreeMap<String, String>>,
+}
+
+/// Reads a document strictly.
+pub fn read(path: &Path, text: &str) -> Result<LockDocument> {
+    let written: WrittenLock = yaml_text(path, text, codes::LOCK_UNREADABLE)?;
+    let mut checked = Checked { path, urls: HashSet::new() };
+    Ok(LockDocument {
+        assembled: written.assembled,
+        platform: written.platform,
+        images: checked.list(List::Images, written.images)?,
+        artifacts: checked.list(List::Artifacts, written.artifacts)?,
+    })
+}
+
+struct Checked<'a> {
+    path: &'a Path,
+    /// Addresses that were seen.
+    urls: HashSet<String>,
+}
+
+/// Says what is wrong with one entry or one of its files: the name of a field, and what.
+type Refuse<'a> = &'a dyn Fn(&str, String) -> BuildError;
+
+impl Checked<'_> {
+    fn list(&mut self, list: List, written: Vec<WrittenEntry>) -> Result<Vec<LockEntry>> {
+        let mut entries: Vec<LockEntry> = Vec::with_capacity(written.len());
+        for (index, entry) in written.into_iter().enumerate() {
+            let entry = self.entry(list, index, entry)?;
+            if entries.iter().any(|other| other.reference.value == entry.reference.value) {
+                let place = self.place(&entry.reference, format!("{}[{index}].reference", list.field()));
+                let what = format!("`{}` stands twice", entry.reference.value);
+                return Err(BuildError::at(codes::LOCK_UNREADABLE, place, what));
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    fn place<T>(&self, at: &Spanned<T>, field: String) -> Place {
+        Place::field(self.path, at.referenced.line(), field)
+    }
+
+    fn entry(&mut self, list: List, index: usize, written: WrittenEntry) -> Result<LockEntry> {
+        let name = format!("{}[{index}]", list.field());
+        let place = self.place(&written.reference, name.clone());
+        let refuse = |field: &str, what: String| {
+            let place = Place { field: Some(format!("{name}.{field}")), ..place.clone() };
+            BuildError::at(codes::LOCK_UNREADABLE, place, what)
+        };
+        reference(&written.reference.value, &refuse)?;
+        let WrittenEntry { reference, index, digest, media_type, size, files, license, recipe } = written;
+        let content = if let Some(files) = files {
+            let pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some()];
+            if pinned.contains(&true) {
+                let what = "an entry names either files, or the digest, mediaType and size of a manifest";
+                return Err(refuse("files", what.to_owned()));
+            }
+            if list == List::Images {
+                return Err(refuse("files", "an image is a manifest, only artifacts are composed of files".to_owned()));
+            }
+            Content::Files(self.files(&name, files, &refuse)?)
+        } else {
+            let missing =
+                |field: &str| refuse(field, "is missing; write `unresolved` where it is not known".to_owned());
+            Content::Manifest(Box::new(ManifestFields {
+                index,
+                digest: digest.ok_or_else(|| missing("digest"))?,
+                media_type: media_type.ok_or_else(|| missing("mediaType"))?,
+                size: size.ok_or_else(|| missing("size"))?,
+            }))
+        };
+        Ok(LockEntry { reference, content, license, recipe })
+    }
+
+    fn files(&mut self, entry: &str, written: Vec<WrittenFile>, refuse_entry: Refuse<'_>) -> Result<Vec<LockedFile>> {
+        let mut paths = HashSet::new();
+        let mut files = Vec::with_capacity(written.len());
+        for (number, file) in written.into_iter().enumerate() {
+            let name = format!("{entry}.files[{number}]");
+            let at = self.place(&file.url, name.clone());
+            let refuse = |field: &str, what: String| {
+                let place = Place { field: Some(format!("{name}.{field}")), ..at.clone() };
+                BuildError::at(codes::LOCK_UNREADABLE, place, what)
+            };
+            let url: FileUrl = file.url.value.parse().map_err(|error| refuse("url", format!("{error}")))?;
+            if !self.urls.insert(file.url.value.clone()) {
+                return Err(refuse("url", format!("`{url}` stands twice")));
+            }
+            let take = take(&url, file.path, file.members, &refuse)?;
+            for path in take.paths() {
+                if !paths.insert(path.to_owned()) {
+                    return Err(refuse("url", format!("the artifact would have two files named `{path}`")));
+                }
+            }
+            files.push(LockedFile {
+                line: file.url.referenced.line(),
+                url,
+                digest: file.digest,
+                size: file.size,
+                take,
+            });
+        }
+        if files.is_empty() {
+            return Err(refuse_entry("files", "an artifact has at least one file".to_owned()));
+        }
+        Ok(files)
+    }
+}
+
+fn reference(text: &str, refuse: Refuse<'_>) -> Result<()> {
+    let invalid = |what: String| refuse("reference", what);
+    let reference: Reference = text.parse().map_err(|error| invalid(format!("{error}")))?;
+    if reference.to_string() != text {
+        return Err(invalid(format!("write `{text}` in full, as `{reference}`")));
+    }
+    if reference.tag.is_none() || reference.digest.is_some() {
+        return Err(invalid(format!("`{reference}` needs a tag and no digest: the digest has its own field")));
+    }
+    Ok(())
+}
+
+/// What is taken of a file: all of it under a path, or members of an archive under paths of their own.
+fn take(
+    url: &FileUrl,
+    path: Option<String>,
+    members: Option<BTreeMap<String, String>>,
+    refuse: Refuse<'_>,
+) -> Result<Take> {
+    let take = match (path, members) {
+        (Some(path), None) => Take::Whole(path),
+        (None, Some(members)) => {
+            let compression = Compression::of_archive(url.name()).ok_or_else(|| {
+                let what =
+                    format!("`{}` is no .tar, .tar.gz, .tgz or .tar.zst, whose members could be taken", url.name());
+                refuse("members", what)
+            })?;
+            if let Some(member) = members.keys().find(|member| !is_relative(member)) {
+                let what = format!("`{}` is not the relative path of a member", member.escape_default());
+                return Err(refuse("members", what));
+            }
+            if members.is_empty() {
+                return Err(refuse("members", "no member is taken".to_owned()));
+            }
+            Take::Members(compression, members)
+        }
+        _ => {
+            let what = "a file has either `path`, under which it travels as it is, or `members` of an archive";
+            return Err(refuse("path", what.to_owned()));
+        }
+    };
+    let field = if matches!(take, Take::Whole(_)) { "path" } else { "members" };
+    if let Some(path) = take.paths().find(|path| !is_relative(path)) {
+        return Err(refuse(field, format!("`{}` is not a relative path", path.escape_default())));
+    }
+    Ok(take)
+}

@@ -1,0 +1,101 @@
+//! What a lock pins, once nothing of it is unresolved.
+
+use std::collections::BTreeMap;
+
+use landfall_bundle_spec::Sha256;
+
+use crate::compression::Compression;
+use crate::error::Place;
+use crate::file_url::FileUrl;
+use crate::reference::Reference;
+
+/// What the lock pins of one manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// Full upstream reference with its tag.
+    pub reference: Reference,
+    /// The platform manifest.
+    pub digest: Sha256,
+    /// Its media type.
+    pub media_type: String,
+    /// Its bytes.
+    pub size: u64,
+    /// License of what is inside, where the lock says so.
+    pub license: Option<String>,
+    /// Where the lock says all this.
+    pub place: Place,
+}
+
+/// What the lock pins of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArtifactPin {
+    /// A manifest that a registry has.
+    Manifest(Pin),
+    /// Files of which the manifest is made here.
+    Files(FilesPin),
+}
+
+impl ArtifactPin {
+    /// Full upstream reference with its tag.
+    pub fn reference(&self) -> &Reference {
+        match self {
+            Self::Manifest(pin) => &pin.reference,
+            Self::Files(pin) => &pin.reference,
+        }
+    }
+
+    /// License of what is inside, where the lock says so.
+    pub fn license(&self) -> Option<&str> {
+        match self {
+            Self::Manifest(pin) => pin.license.as_deref(),
+            Self::Files(pin) => pin.license.as_deref(),
+        }
+    }
+}
+
+/// An artifact that is composed of files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesPin {
+    /// Full upstream reference with its tag, under which the artifact travels.
+    pub reference: Reference,
+    /// The files, in the order of the lock.
+    pub files: Vec<FilePin>,
+    /// License of what is inside, where the lock says so.
+    pub license: Option<String>,
+    /// Where the lock says all this.
+    pub place: Place,
+}
+
+/// One file as upstream publishes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePin {
+    /// Where upstream publishes it.
+    pub url: FileUrl,
+    /// Its SHA-256.
+    pub digest: Sha256,
+    /// Its bytes.
+    pub size: u64,
+    /// What is taken of it.
+    pub take: Take,
+    /// Where the lock says all this.
+    pub place: Place,
+}
+
+/// What is taken of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Take {
+    /// All of it, under this path.
+    Whole(String),
+    /// Of an archive so compressed, these members, each under its path.
+    Members(Compression, BTreeMap<String, String>),
+}
+
+impl Take {
+    /// The paths that the artifact gets from the file.
+    pub fn paths(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match self {
+            Self::Whole(path) => Box::new(std::iter::once(path.as_str())),
+            Self::Members(_, members) => Box::new(members.values().map(String::as_str)),
+        }
+    }
+}
