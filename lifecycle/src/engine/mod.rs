@@ -9,7 +9,7 @@ mod error;
 
 use std::time::Duration;
 
-use landfall_bundle_spec::Coded;
+use landfall_bundle_spec::{Coded, codes};
 use landfall_media::progress::{Event as ProgressEvent, Progress};
 use serde_json::Value;
 
@@ -108,8 +108,12 @@ impl<A, C, S: Storage> Engine<'_, A, C, S> {
             }
             Err(source) => {
                 log(planned, &source);
-                let event = Event::UndoFailed { step: planned.id.clone(), error: RecordedError::of(&source) };
-                let record = self.journal.append(event)?;
+                let record = if is_fatal(&source) {
+                    self.journal.last_sequence()
+                } else {
+                    let error = RecordedError::of(&source);
+                    self.journal.append(Event::UndoFailed { step: planned.id.clone(), error })?
+                };
                 let first = self.journal.state().steps.iter().find_map(|step| step.failure.clone()).map(Box::new);
                 let (step, title, source) = (planned.id.clone(), planned.title.clone(), Box::new(source));
                 Err(EngineError::UndoFailed { step, title, record, source, first })
@@ -120,8 +124,11 @@ impl<A, C, S: Storage> Engine<'_, A, C, S> {
     /// Records and reports that a step could not look, prepare or act.
     fn failed<T>(&mut self, planned: &PlannedStep<A>, source: StepError) -> Result<T, EngineError> {
         log(planned, &source);
-        let event = Event::Failed { step: planned.id.clone(), error: RecordedError::of(&source) };
-        let record = self.journal.append(event)?;
+        let record = if is_fatal(&source) {
+            self.journal.last_sequence()
+        } else {
+            self.journal.append(Event::Failed { step: planned.id.clone(), error: RecordedError::of(&source) })?
+        };
         let (step, title, source) = (planned.id.clone(), planned.title.clone(), Box::new(source));
         Err(EngineError::StepFailed { step, title, record, source })
     }
@@ -143,6 +150,11 @@ impl<A, C, S: Storage> Engine<'_, A, C, S> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether the disk failed to make something durable: then not even that is written, and the process ends.
+fn is_fatal(error: &StepError) -> bool {
+    error.code() == codes::SYNC_FAILED
 }
 
 fn log<A>(planned: &PlannedStep<A>, error: &StepError) {

@@ -122,6 +122,17 @@ fn keep_data_is_recorded_and_can_be_given_up_later() {
     assert_eq!(world.phase(), Phase::Undone { keep_data: false });
 }
 
+#[test]
+fn after_a_failed_sync_of_a_step_nothing_is_written() {
+    let mut world = World::new(starter(), birth());
+    world.fault = Some(Fault::Sync("two"));
+    let error = world.install().unwrap_err();
+    assert_eq!(error.code(), codes::SYNC_FAILED);
+    assert!(matches!(world.records().last(), Some(Event::Started { step }) if step.0 == "two"));
+    world.install().unwrap();
+    assert_eq!(world.disk.contents(), world.goal());
+}
+
 /// A disk that fails to sync once and claims success ever after: the journal must not be used again, and no step may
 /// act on a record that is not durable.
 #[test]

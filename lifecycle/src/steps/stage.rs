@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::blobs::Place;
-use landfall_bundle_spec::{Coded, codes};
+use landfall_bundle_spec::{Coded, ExitClass, codes};
 use landfall_media::bundle::{BundleMedia, locate};
 use landfall_media::counters::Counters;
 use landfall_media::progress::Event;
@@ -53,9 +53,13 @@ fn absent(path: &Path, error: MediaError) -> StepError {
 }
 
 fn refused(error: MediaError) -> StepError {
-    let first = error.hint().unwrap_or_else(|| error.code().fix.to_owned());
+    let hint = match (error.code().class, error.hint()) {
+        (ExitClass::Refused, _) => "Bring a good copy of the bundle.".to_owned(),
+        (_, Some(hint)) => hint,
+        (_, None) => error.code().fix.to_owned(),
+    };
     let hint = format!(
-        "{first} What is staged is good and stays: go on with `landfall resume --bundle PATH`, or go back with `landfall uninstall`."
+        "{hint} What is staged is good and stays: go on with `landfall resume --bundle PATH`, or back with `landfall uninstall`."
     );
     StepError::new(error.code(), "the bundle was not staged to its end").because(error).hint(hint)
 }

@@ -36,6 +36,7 @@ fn content(file: &str) -> Vec<u8> {
 pub(super) enum Fault {
     Observe(&'static str),
     Act(&'static str),
+    Sync(&'static str),
     Undo(&'static str),
 }
 
@@ -173,7 +174,8 @@ impl World {
     fn fail(&mut self, fault: Option<Fault>, what: String) -> Result<(), StepError> {
         if fault.is_some() && self.fault == fault {
             self.fault = None;
-            return Err(StepError::new(codes::SITE_IO, what));
+            let code = if matches!(fault, Some(Fault::Sync(_))) { codes::SYNC_FAILED } else { codes::SITE_IO };
+            return Err(StepError::new(code, what));
         }
         Ok(())
     }
@@ -231,6 +233,7 @@ impl Step<World> for WriteFiles {
         for (index, file) in self.files.iter().enumerate() {
             if index > 0 {
                 world.fail(self.fault(Fault::Act), format!("cannot write {}", self.name))?;
+                world.fail(self.fault(Fault::Sync), format!("cannot sync {}", self.name))?;
             }
             world.disk.write(file, &content(file)).map_err(io_error)?;
             world.disk.sync(file).map_err(io_error)?;
