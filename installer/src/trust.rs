@@ -17,11 +17,15 @@ pub(crate) fn anchor(arguments: &TrustArguments) -> Result<TrustAnchor, Failure>
         ));
     };
     let path = Path::new(text);
-    if !path.is_file() {
+    // What is written as a path is one, also where nothing lies.
+    let like_a_path = !text.starts_with("sha256:") && (text.contains('/') || path.extension().is_some());
+    if !path.is_file() && !like_a_path {
         return Ok(TrustAnchor::fingerprint(text)?);
     }
     let root = fs_err::read(path).map_err(|error| {
-        Failure::new(codes::BAD_ARGUMENT, "the file that --trust names cannot be read").because(&error)
+        Failure::new(codes::BAD_ARGUMENT, "the file that --trust names cannot be read")
+            .because(&error)
+            .next("Name the vendor's root document, or type its fingerprint as `sha256:` and 64 hexadecimal digits.")
     })?;
     Ok(TrustAnchor::Root(root))
 }
