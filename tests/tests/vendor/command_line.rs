@@ -148,6 +148,7 @@ fn what_a_person_names_wrongly_is_usage_and_named_back() -> Result<()> {
         vec!["install", &nothing, "--trust", &fingerprint],
         vec!["install", &nothing, "--trust", &fingerprint, "--dry-run"],
         vec!["install", &stick, "--trust", &fingerprint, "--site", &nothing, "--dry-run"],
+        vec!["verify", &stick, "--trust", &nothing],
         vec!["lock", &nothing],
         vec!["lock", &release, "--lock", &nothing],
         vec!["lock", &release, "--registries", &nothing],
