@@ -109,7 +109,7 @@ pub(crate) struct BuildArguments {
     pub(crate) release: PathBuf,
     #[command(flatten)]
     pub(crate) source: SourceArguments,
-    /// The cosign private key that signs; its password comes from LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD.
+    /// The cosign private key that signs; its password comes from `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`.
     #[arg(long)]
     pub(crate) key: PathBuf,
     /// Folder with the root documents, `1.root.json` and on.

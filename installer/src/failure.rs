@@ -6,7 +6,11 @@ use landfall_bundle_spec::{Code, Coded};
 
 /// An error on its way to the person at the keyboard.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Parts>);
+
+/// Boxed, so that a result which carries a failure stays small.
+#[derive(Debug)]
+struct Parts {
     code: Code,
     what: String,
     causes: Vec<String>,
@@ -16,14 +20,14 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure that the command line itself found.
     pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), causes: Vec::new(), next: code.fix.to_owned() }
+        Self(Box::new(Parts { code, what: what.into(), causes: Vec::new(), next: code.fix.to_owned() }))
     }
 
     /// The same with its causes, outermost first.
     pub(crate) fn because(mut self, source: &dyn Error) -> Self {
         let mut cause = Some(source);
         while let Some(error) = cause {
-            self.causes.push(error.to_string());
+            self.0.causes.push(error.to_string());
             cause = error.source();
         }
         self
@@ -31,28 +35,28 @@ impl Failure {
 
     /// The same with what to do next, where that is better known than in the registry of codes.
     pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
-        self.next = next.into();
+        self.0.next = next.into();
         self
     }
 
     /// The entry of the registry.
     pub(crate) fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// What failed, and on what.
     pub(crate) fn what(&self) -> &str {
-        &self.what
+        &self.0.what
     }
 
     /// Why, outermost cause first.
     pub(crate) fn causes(&self) -> &[String] {
-        &self.causes
+        &self.0.causes
     }
 
     /// What to do next.
     pub(crate) fn next_step(&self) -> &str {
-        &self.next
+        &self.0.next
     }
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// Figures of `/proc/self/io` and `/proc/self/status`, all in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "a unit belongs in each name")]
 pub(crate) struct ProcessUsage {
     /// Bytes asked for by read calls (`rchar`).
     pub(crate) read_bytes: u64,
