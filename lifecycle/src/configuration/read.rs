@@ -9,11 +9,8 @@ use serde_json::{Map, Value, json};
 use super::{ConfigurationError, NetworkSettings, NodeSettings, Problem, SiteConfiguration};
 
 /// Keys of the fixed part, and what they hold: none for anything that is not a mapping.
-const FIXED: &[(&str, &[&str])] = &[
-    ("node", &["name", "address"]),
-    ("network", &["podRanges", "serviceRanges"]),
-    ("values", &[]),
-];
+const FIXED: &[(&str, &[&str])] =
+    &[("node", &["name", "address"]), ("network", &["podRanges", "serviceRanges"]), ("values", &[])];
 
 /// Longest name of a node, as Kubernetes has it.
 const LONGEST_NODE_NAME: usize = 253;
