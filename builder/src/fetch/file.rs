@@ -135,7 +135,7 @@ fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
         }
         _ => false,
     };
-    if allowed { attempt.follow() } else { attempt.error(format!("it leads to {to}, which is without TLS")) }
+    if allowed { attempt.follow() } else { attempt.error(format!("it leads to {to}, which is not HTTPS")) }
 }
 
 fn opened(response: Response, offset: u64) -> std::result::Result<OpenFile, Failure> {

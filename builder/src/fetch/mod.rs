@@ -14,6 +14,7 @@ pub(crate) mod tests;
 
 pub use client::{Client, RawManifest};
 pub use credentials::DockerConfiguration;
+pub use file::Measured;
 pub use manifest::{Described, ImageConfiguration, IndexDocument, ManifestDocument, is_index};
 pub use pull::{Fetched, FetchedArtifact, FetchedImage, fetch};
 pub use registries::{Endpoint, Registries};

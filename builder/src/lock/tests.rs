@@ -109,3 +109,78 @@ async fn resolving_keeps_everything_else_as_it_was() {
     let resolution = resolve::resolve(&pinned.expect("good"), &client, &Silent).await;
     assert_eq!(resolution.failures.len(), 2, "the pinned index is not there");
 }
+
+const FILES: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/node:v1\n    license: Apache-2.0\n    files:\n      - url: URL/kubelet  # one program\n        digest: unresolved\n        size: unresolved\n        path: kubelet\n      - url: URL/tools.tar.gz\n        digest: unresolved\n        size: unresolved\n        members: {bin/ctr: ctr, ./bin/x: x}\n";
+
+fn files_lock(server: &str) -> String {
+    FILES.replace("URL", server).replace("./bin/x", "bin/x")
+}
+
+#[test]
+fn bad_files_are_refused_by_line_and_field() {
+    let refusal = |from: &str, to: &str| {
+        let text = files_lock("https://dl.example");
+        assert!(text.contains(from), "{from}");
+        let error = lock(&text.replacen(from, to, 1)).expect_err("refused");
+        format!("{} {error}", error.code().id)
+    };
+    let good = lock(&files_lock("https://dl.example")).expect("good");
+    let unresolved = good.check_resolved(&[&good.document.artifacts[0]]).expect_err("unresolved");
+    let refusals = [
+        refusal("https://dl.example/kubelet", "ftp://dl.example/kubelet"),
+        refusal("https://dl.example/kubelet", "https://dl.example/tools.tar.gz"),
+        refusal("        path: kubelet\n", ""),
+        refusal("path: kubelet", "path: ../kubelet"),
+        refusal("path: kubelet", "path: ctr"),
+        refusal("path: kubelet", "path: kubelet\n        members: {a: b}"),
+        refusal("path: kubelet", "members: {a: b}"),
+        refusal("path: kubelet", "mode: 755"),
+        refusal("bin/ctr: ctr", "../bin/ctr: ctr"),
+        refusal("bin/x: x", "bin/x: /etc/x"),
+        refusal("{bin/ctr: ctr, bin/x: x}", "{}"),
+        refusal("    files:", "    digest: unresolved\n    files:"),
+        refusal("images: []\nartifacts:", "artifacts: []\nimages:"),
+        refusal("        digest: unresolved\n", ""),
+        format!("{} {unresolved}", unresolved.code().id),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+    let error = lock(&FILES[..FILES.find("      - url").expect("files")].replace("files:", "files: []"));
+    assert!(error.expect_err("empty").to_string().contains("at least one file"));
+    let error = lock(&TEXT.replacen("    digest: unresolved\n", "", 1)).expect_err("refused");
+    assert!(error.to_string().contains("images[0].digest"), "{error}");
+}
+
+#[tokio::test]
+async fn files_are_measured_and_what_is_pinned_must_match() {
+    let registry = Registry::start(|_| ()).await;
+    let (kubelet, tools) = (b"kubelet".repeat(100), b"tools".repeat(70));
+    registry.add_file("kubelet", &kubelet);
+    registry.add_file("tools.tar.gz", &tools);
+    let server = format!("http://{}/files", registry.address());
+    let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
+    // One digest is public: it is not replaced, and it must match.
+    let text = files_lock(&server);
+    let pinned = text.replacen("digest: unresolved", &format!("digest: {}", digest(&kubelet)), 1);
+    let resolution = resolve::resolve(&lock(&pinned).expect("good"), &client, &Silent).await;
+    assert_eq!((resolution.resolved, resolution.failures.len()), (2, 0));
+    let expected = pinned
+        .replacen("digest: unresolved", &format!("digest: {}", digest(&tools)), 1)
+        .replacen("size: unresolved", "size: 700", 1)
+        .replacen("size: unresolved", "size: 350", 1);
+    assert_eq!(resolution.text, expected);
+    assert!(matches!(
+        lock(&expected).map(|lock| lock.artifact_pin(&lock.document.artifacts[0])),
+        Ok(Some(ArtifactPin::Files(pin))) if pin.files.len() == 2 && pin.license.as_deref() == Some("Apache-2.0")
+    ));
+
+    let wrong = text.replacen("digest: unresolved", &format!("digest: {}", digest(&tools)), 1);
+    let wrong = wrong.replacen("/tools.tar.gz", "/toolz.tar.gz", 1);
+    let resolution = resolve::resolve(&lock(&wrong).expect("good"), &client, &Silent).await;
+    let failures: Vec<_> = resolution
+        .failures
+        .iter()
+        .map(|error| format!("{} {error}", error.code().id).replace(&registry.address().to_string(), "SERVER"))
+        .collect();
+    assert_eq!(resolution.text, wrong, "nothing is written of what does not match");
+    insta::assert_snapshot!(failures.join("\n"));
+}

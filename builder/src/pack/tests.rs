@@ -281,3 +281,96 @@ async fn a_key_that_the_roots_do_not_name_is_refused() {
     bench.key = SigningKey::generate(KeyKind::Ed25519).expect("key");
     assert!(bench.refusal().await.starts_with(codes::SIGNING_REFUSED.id));
 }
+
+/// The lock with the node's artifact composed of files that the registry's machine serves as well.
+fn composed(bench: &Bench, archive: &[u8]) -> String {
+    bench.registry.add_file("v1/kubelet", b"the program kubelet");
+    bench.registry.add_file("v1/containerd-2.tar.gz", archive);
+    // The mirror of all hosts has the files of the host `files` below that name.
+    let (kubelet, tools) = ("https://files/v1/kubelet", "https://files/v1/containerd-2.tar.gz");
+    let entry = format!(
+        "  - reference: {}\n    license: Apache-2.0\n    files:\n      - {{url: '{kubelet}', digest: unresolved, size: unresolved, path: kubelet}}\n      - {{url: '{tools}', digest: unresolved, size: unresolved, members: {{bin/containerd: containerd, bin/ctr: ctr}}}}\n",
+        ARTIFACTS[0].0
+    );
+    let text = lock_text(false);
+    let line = text.lines().find(|line| line.contains(ARTIFACTS[0].0)).expect("line");
+    text.replace(&format!("{line}\n"), &entry)
+}
+
+fn tools() -> Vec<u8> {
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    let large = vec![5; 2_500_000];
+    for (path, bytes) in [("bin/ctr", &b"the tool"[..]), ("bin/containerd", &large), ("README", b"x")] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o755);
+        archive.append_data(&mut header, path, bytes).expect("entry");
+    }
+    archive.into_inner().and_then(flate2::write::GzEncoder::finish).expect("archive")
+}
+
+/// Every byte of a bundle, as a site reads it; the release document, and the bytes of the node's files by path.
+fn read_as_a_site(bench: &Bench) -> (landfall_bundle_spec::release::ReleaseDocument, Vec<(String, Vec<u8>)>) {
+    use landfall_media::{Payload, bundle, counters::Counters, verify};
+    let located = bundle::locate(&bench.path("out")).expect("located");
+    let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
+    let verified = Opened::read(located.head().expect("head")).expect("opened").verify(&anchor).expect("verified");
+    let document = verified.small_document("documents/release.json").expect("release");
+    let release = landfall_bundle_spec::release::ReleaseDocument::read(document).expect("read");
+    let media = located.assemble(Payload::from(verified), Counters::new()).expect("assembled");
+    verify::verify(&media, "verifying", &Silent).expect("whole");
+    let stream = fs_err::read(&media.parts()[0].path).expect("stream");
+    let mut blobs = std::collections::BTreeMap::new();
+    for entry in tar::Archive::new(&*stream).entries().expect("tar") {
+        let mut entry = entry.expect("entry");
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut bytes).expect("bytes");
+        blobs.insert(digest(&bytes), bytes);
+    }
+    let node = release.artifacts.iter().find(|artifact| artifact.name == "kubernetes").expect("node");
+    let files = node.files.iter().map(|file| (file.path.clone(), blobs[&file.blob.digest].clone())).collect();
+    (release, files)
+}
+
+#[tokio::test]
+async fn files_of_upstream_travel_as_an_artifact_that_a_site_reads() {
+    let bench = Bench::new(false, false).await;
+    let archive = tools();
+    bench.write("release/images.lock", composed(&bench, &archive).as_bytes(), 0o644);
+    let report = bench.lock().await.expect("locked");
+    assert_eq!((report.resolved, report.entries), (11, 11));
+    let report = bench.build().await.expect("built");
+    let (release, files) = read_as_a_site(&bench);
+    let names: Vec<_> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.len())).collect();
+    assert_eq!(names, [("kubelet", 19), ("containerd", 2_500_000), ("ctr", 8)]);
+    assert_eq!(files[0].1, b"the program kubelet");
+    let node = &release.artifacts[0];
+    assert_eq!(node.reference, ARTIFACTS[0].0);
+    let total: u64 = node.files.iter().map(|file| file.blob.size).sum();
+    assert!(report.store_bytes.read_bytes > total);
+    let sheet = fs_err::read_to_string(bench.path("out").join(&beside(&report, "html").name)).expect("page");
+    assert!(sheet.contains("registry.example/node/kubernetes:1</td><td>Apache-2.0"), "{sheet}");
+    let head = head(&bench.path("out"), &report).verify(&TrustAnchor::Fingerprint(report.fingerprint)).expect("head");
+    let travels = |bytes: &[u8]| head.blobs().entries().iter().any(|entry| entry.sha256 == digest(bytes));
+    assert!(travels(b"the tool") && !travels(&archive), "members travel, their archive does not");
+}
+
+#[tokio::test]
+async fn a_lock_of_files_that_do_not_fit_is_refused_before_anything_is_written() {
+    let bench = Bench::new(true, false).await;
+    bench.write("release/images.lock", composed(&bench, &tools()).as_bytes(), 0o644);
+    let mut refusals = vec![bench.refusal().await];
+    bench.lock().await.expect("locked");
+    bench.edit("release/images.lock", "bin/ctr: ctr", "bin/crt: ctr");
+    refusals.push(bench.refusal().await);
+    bench.edit("release/images.lock", "bin/crt: ctr", "bin/ctr: ctr");
+    bench.edit("release/release.yaml", "kind: node", "kind: model");
+    bench.edit("release/release.yaml", "artifacts: [kubernetes]", "artifacts: []");
+    refusals.push(bench.refusal().await);
+    bench.edit("release/release.yaml", "kind: model", "kind: node");
+    bench.edit("release/release.yaml", "artifacts: []", "artifacts: [kubernetes]");
+    bench.registry.add_file("v1/kubelet", b"the program kubelet, changed");
+    fs_err::remove_dir_all(bench.path("store")).expect("forgotten");
+    refusals.push(bench.refusal().await);
+    insta::assert_snapshot!(refusals.join("\n"));
+}

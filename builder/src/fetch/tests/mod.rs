@@ -1,6 +1,7 @@
 //! Faults of registries. A small server stands in only because a real one does not fail on command; the pull path
 //! itself is proved against CNCF distribution in the tests crate.
 
+mod files;
 pub(crate) mod registry;
 
 use std::time::Duration;

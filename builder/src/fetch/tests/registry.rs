@@ -1,4 +1,4 @@
-//! A registry that fails on command.
+//! A registry, and a server of files, that fails on command.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -9,26 +9,42 @@ use sha2::Digest as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What goes wrong with one request for a blob.
-#[derive(Debug, Clone, Copy)]
+/// What goes wrong with one request for a blob or a file.
+#[derive(Debug, Clone)]
 pub enum Fault {
     /// The connection drops after so many bytes of the body.
     DropAfter(usize),
     /// The registry answers with this status.
     Status(u16),
+    /// It lies elsewhere.
+    Redirect(String),
+    /// Other bytes lie there from now on, and the connection drops after so many of the old.
+    ChangeAfter(usize, Vec<u8>),
 }
 
 /// What goes wrong, in order.
 #[derive(Debug, Default)]
 pub struct Faults {
     on_blobs: VecDeque<Fault>,
+    on_files: VecDeque<Fault>,
     ignore_ranges: bool,
+    no_versions: bool,
 }
 
 impl Faults {
     /// The first requests for blobs fail so.
     pub fn on_blobs(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.on_blobs.extend(faults);
+    }
+
+    /// The first requests for files fail so.
+    pub fn on_files(&mut self, faults: impl IntoIterator<Item = Fault>) {
+        self.on_files.extend(faults);
+    }
+
+    /// Files have neither a tag nor a time.
+    pub fn no_versions(&mut self) {
+        self.no_versions = true;
     }
 
     /// Every answer is the whole blob.
@@ -42,7 +58,9 @@ struct State {
     faults: Faults,
     blobs: HashMap<String, Vec<u8>>,
     manifests: HashMap<String, (String, Vec<u8>)>,
+    files: HashMap<String, Vec<u8>>,
     ranges: Vec<Option<String>>,
+    file_ranges: Vec<Option<String>>,
 }
 
 /// The registry, for as long as the test runs.
@@ -100,6 +118,17 @@ impl Registry {
         }
     }
 
+    /// Serves a file below `/files/`, and says where.
+    pub fn add_file(&self, name: &str, bytes: &[u8]) -> String {
+        lock(&self.state).files.insert(format!("/files/{name}"), bytes.to_vec());
+        format!("http://{}/files/{name}", self.address)
+    }
+
+    /// The Range header of every request for a file so far.
+    pub fn file_ranges(&self) -> Vec<Option<String>> {
+        lock(&self.state).file_ranges.clone()
+    }
+
     /// The Range header of every request for a blob so far.
     pub fn ranges(&self) -> Vec<Option<String>> {
         lock(&self.state).ranges.clone()
@@ -123,20 +152,28 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     }
     let request = String::from_utf8_lossy(&request).into_owned();
     let path = request.split(' ').nth(1).unwrap_or("").to_owned();
-    let range = request
-        .lines()
-        .find_map(|line| line.to_ascii_lowercase().strip_prefix("range: ").map(|range| range.trim().to_owned()));
-    let (head, body) = response(&path, range.as_deref(), state);
+    let header = |name: &str| {
+        let named = |line: &str| line.to_ascii_lowercase().strip_prefix(name).map(|value| value.trim().to_owned());
+        request.lines().find_map(named)
+    };
+    let range = header("range: ");
+    let (head, body) = if path.starts_with("/files/") {
+        file(&path, range.as_deref(), header("if-range: ").as_deref(), state)
+    } else {
+        response(&path, range.as_deref(), state)
+    };
     // The other side may be gone: that is its affair.
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = stream.write_all(&body).await;
     let _ = stream.shutdown().await;
 }
 
+fn plain(status: u16) -> (String, Vec<u8>) {
+    (format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), Vec::new())
+}
+
 fn response(path: &str, range: Option<&str>, state: &Mutex<State>) -> (String, Vec<u8>) {
     let mut state = lock(state);
-    let plain =
-        |status: u16| (format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), Vec::new());
     if path == "/v2/" {
         return plain(200);
     }
@@ -150,24 +187,47 @@ fn response(path: &str, range: Option<&str>, state: &Mutex<State>) -> (String, V
     let Some(digest) = path.split("/blobs/").nth(1) else { return plain(404) };
     state.ranges.push(range.map(str::to_owned));
     let fault = state.faults.on_blobs.pop_front();
-    if let Some(Fault::Status(status)) = fault {
-        return plain(status);
-    }
     let Some(bytes) = state.blobs.get(digest) else { return plain(404) };
+    let range = range.filter(|_| !state.faults.ignore_ranges);
+    body(bytes, range, "", fault.as_ref())
+}
+
+/// A file changes its tag with its bytes; a range of another version is answered with the whole file.
+fn file(path: &str, range: Option<&str>, version: Option<&str>, state: &Mutex<State>) -> (String, Vec<u8>) {
+    let mut state = lock(state);
+    state.file_ranges.push(range.map(str::to_owned));
+    let fault = state.faults.on_files.pop_front();
+    let Some(bytes) = state.files.get(path).cloned() else { return plain(404) };
+    if let Some(Fault::ChangeAfter(_, other)) = &fault {
+        state.files.insert(path.to_owned(), other.clone());
+    }
+    let tag = format!("\"{}\"", digest(&bytes).to_hex());
+    let tagged = !state.faults.no_versions;
+    let fits = version.is_none_or(|version| version == tag) && !state.faults.ignore_ranges;
+    let header = if tagged { format!("ETag: {tag}\r\n") } else { String::new() };
+    body(&bytes, range.filter(|_| fits), &header, fault.as_ref())
+}
+
+fn body(bytes: &[u8], range: Option<&str>, header: &str, fault: Option<&Fault>) -> (String, Vec<u8>) {
+    match fault {
+        Some(Fault::Status(status)) => return plain(*status),
+        Some(Fault::Redirect(to)) => {
+            let head = format!("HTTP/1.1 302 X\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            return (head, Vec::new());
+        }
+        _ => {}
+    }
     let from = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
-    let (status, from) = match from {
-        Some(from) if !state.faults.ignore_ranges => (206, from),
-        _ => (200, 0),
-    };
+    let (status, from) = from.map_or((200, 0), |from| (206, from));
     let rest = &bytes[from..];
     let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nContent-Range: bytes {from}-{}/{}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nContent-Range: bytes {from}-{}/{}\r\n{header}Connection: close\r\n\r\n",
         rest.len(),
-        bytes.len() - 1,
+        bytes.len().saturating_sub(1),
         bytes.len()
     );
     let sent = match fault {
-        Some(Fault::DropAfter(length)) => &rest[..length.min(rest.len())],
+        Some(Fault::DropAfter(length) | Fault::ChangeAfter(length, _)) => &rest[..(*length).min(rest.len())],
         _ => rest,
     };
     (head, sent.to_vec())
