@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::sample::{Sample, Vendor};
-use landfall_bundle_spec::trust::KeyKind;
+use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
 use tempfile::TempDir;
 
 use crate::bundle::{BundleMedia, locate};
@@ -29,6 +29,7 @@ pub(crate) struct Fixture {
     pub(crate) vendor_store: ContentStore,
     pub(crate) payload: Payload,
     pub(crate) stream: Vec<u8>,
+    root: Vec<u8>,
 }
 
 impl Fixture {
@@ -44,12 +45,18 @@ impl Fixture {
             vendor_store.ingest_bytes(contents).unwrap();
         }
         let stream = sample.stream();
-        Self { folder, vendor_store, payload: sample.head.into_verified().into(), stream }
+        let root = vendor.root.bytes().to_vec();
+        Self { folder, vendor_store, payload: sample.head.into_verified().into(), stream, root }
     }
 
     /// Five blobs, the largest of 5.5 MiB.
     pub(crate) fn small() -> Self {
         Self::with_blobs(&[1, 1 << 20, 5_767_168, 3_000_001, 40_000])
+    }
+
+    /// What a site would be told to trust.
+    pub(crate) fn anchor(&self) -> TrustAnchor {
+        TrustAnchor::Root(self.root.clone())
     }
 
     pub(crate) fn stick(&self) -> PathBuf {

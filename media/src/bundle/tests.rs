@@ -287,3 +287,94 @@ fn what_is_no_regular_file_is_neither_opened_nor_followed() {
     std::os::unix::fs::symlink(&parts[0], &link).unwrap();
     verify(&fixture.find(&link).unwrap(), "verifying", &Silent).unwrap();
 }
+
+mod any_change {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What somebody does to the bytes of a file.
+    #[derive(Debug, Clone)]
+    enum Change {
+        Overwrite(usize, Vec<u8>),
+        Insert(usize, Vec<u8>),
+        Remove(usize, usize),
+        Swap(usize, usize, usize),
+    }
+
+    impl Change {
+        fn apply(&self, bytes: &mut Vec<u8>) {
+            let at = |place: &usize| place % (bytes.len() + 1);
+            match self {
+                Self::Overwrite(place, new) => {
+                    let start = at(place);
+                    let end = (start + new.len()).min(bytes.len());
+                    bytes[start..end].copy_from_slice(&new[..end - start]);
+                }
+                Self::Insert(place, new) => drop(bytes.splice(at(place)..at(place), new.iter().copied())),
+                Self::Remove(place, length) => drop(bytes.drain(at(place)..(at(place) + length).min(bytes.len()))),
+                Self::Swap(one, other, length) => {
+                    let (one, other) = (at(one).min(at(other)), at(one).max(at(other)));
+                    let length = (*length).min(other - one).min(bytes.len() - other);
+                    let (before, after) = bytes.split_at_mut(other);
+                    before[one..one + length].swap_with_slice(&mut after[..length]);
+                }
+            }
+        }
+    }
+
+    fn changes() -> impl Strategy<Value = Vec<Change>> {
+        let place = || prop_oneof![any::<usize>(), (0usize..200).prop_map(|block| block * 512)];
+        let bytes = || prop_oneof![prop::collection::vec(any::<u8>(), 1..40), (1usize..1500).prop_map(|n| vec![0; n])];
+        let change = prop_oneof![
+            (place(), bytes()).prop_map(|(place, new)| Change::Overwrite(place, new)),
+            (place(), bytes()).prop_map(|(place, new)| Change::Insert(place, new)),
+            (place(), 1usize..2000).prop_map(|(place, length)| Change::Remove(place, length)),
+            (place(), place(), 1usize..2000).prop_map(|(one, other, length)| Change::Swap(one, other, length)),
+        ];
+        prop::collection::vec(change, 1..4)
+    }
+
+    /// From a path to a bundle of which every byte was checked.
+    fn accepted(stick: &Path, fixture: &Fixture) -> bool {
+        let Ok(located) = locate(stick) else { return false };
+        let Some(opened) = located.head().ok().and_then(|head| Opened::read(head).ok()) else { return false };
+        let anchor = fixture.anchor();
+        let Ok(verified) = opened.verify(&anchor) else { return false };
+        let Ok(media) = located.assemble(verified.into(), Counters::new()) else { return false };
+        verify(&media, "verifying", &Silent).is_ok()
+    }
+
+    #[test]
+    fn to_the_files_of_a_bundle_is_refused() {
+        let fixture = Fixture::with_blobs(&[1, 700, 1_050_000]);
+        let name = fixture.payload.verified().bundle_name();
+        let stick = fixture.stick();
+        std::fs::create_dir(&stick).unwrap();
+        let layout = fixture.payload.layout();
+        let cuts = layout.parts(layout.total_bytes() - 2000).unwrap();
+        assert_eq!(cuts.len(), 2);
+        let write = |bytes: &[u8], cut: bool| {
+            for file in std::fs::read_dir(&stick).unwrap() {
+                std::fs::remove_file(file.unwrap().path()).unwrap();
+            }
+            let at = usize::try_from(cuts[0].end).unwrap().min(bytes.len());
+            let ranges = if cut { vec![&bytes[..at], &bytes[at..]] } else { vec![bytes] };
+            for (file, range) in name.parts(ranges.len()).iter().zip(ranges) {
+                File::create(stick.join(file)).unwrap().write_all(range).unwrap();
+            }
+        };
+        for cut in [false, true] {
+            write(&fixture.stream, cut);
+            assert!(accepted(&stick, &fixture));
+        }
+        proptest!(ProptestConfig::with_cases(300), |(changes in changes(), cut in any::<bool>())| {
+            let mut bytes = fixture.stream.clone();
+            for change in &changes {
+                change.apply(&mut bytes);
+            }
+            write(&bytes, cut);
+            prop_assert_eq!(accepted(&stick, &fixture), bytes == fixture.stream);
+        });
+    }
+}

@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 
 use landfall_bundle_spec::Coded;
@@ -239,4 +240,65 @@ fn many_small_blobs_cut_anywhere_end_equal() {
     is_whole(&fixture, &store);
     // The blobs that waited for their common sync were checked on the disk and not read from the media again.
     assert_eq!(copied.blobs, blobs.len() - 102, "{copied:?}");
+}
+
+/// A store whose disk fills while what was taken is kept.
+struct Full(StoreSink);
+
+impl BlobSink for Full {
+    fn total_bytes(&self) -> u64 {
+        self.0.total_bytes()
+    }
+
+    fn wants(&mut self, blob: usize) -> Result<Option<u64>> {
+        self.0.wants(blob)
+    }
+
+    fn take(&mut self, blob: usize, chunk: &[u8]) -> Result<u64> {
+        self.0.take(blob, chunk)
+    }
+
+    fn keep(&mut self) -> Result<()> {
+        Err(MediaError::io("write", Path::new("store"), std::io::Error::from_raw_os_error(28)))
+    }
+
+    fn finish(&mut self) -> Result<u64> {
+        self.0.finish()
+    }
+}
+
+#[test]
+fn why_it_stopped_is_told_also_when_nothing_can_be_kept() {
+    let fixture = Fixture::small();
+    let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
+    flip(&path, fixture.payload.layout().entries()[4].offset() + 5);
+    let media = fixture.find(&path).unwrap();
+    let mut sink = Full(StoreSink::new(fixture.site_store(), fixture.payload.clone()));
+    let error = copy(&mut BundleSource::new(&media), &mut sink, "staging", &Silent).unwrap_err();
+    assert_eq!(error.code().id, "LF1208");
+}
+
+#[test]
+fn a_full_disk_is_told_and_what_was_whole_is_continued() {
+    let fixture = Fixture::with_blobs(&[3000, 2 << 20, 3 << 20]);
+    fixture.pack(None).unwrap();
+    let media = fixture.find(&fixture.stick()).unwrap();
+    let disk = fixture.folder.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(&disk).status();
+    if !mount(&["-t", "tmpfs", "-o", "size=4m", "none"]).is_ok_and(|status| status.success()) {
+        // Only root can make a small disk.
+        return;
+    }
+    let store = ContentStore::at(disk.join("store"));
+    let full = stage(&media, &store, &Silent).map(drop).unwrap_err();
+    let remounted = mount(&["-o", "remount,size=40m"]);
+    let copied = stage(&media, &store, &Silent);
+    let whole = std::panic::catch_unwind(|| is_whole(&fixture, &store));
+    let unmounted = Command::new("umount").arg(&disk).status();
+    assert_eq!(full.code().id, "LF1202", "{full}");
+    assert!(remounted.unwrap().success() && unmounted.unwrap().success());
+    let copied = copied.unwrap();
+    assert!(copied.present_bytes >= 2 << 20, "{copied:?}");
+    whole.unwrap();
 }

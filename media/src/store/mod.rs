@@ -181,7 +181,7 @@ impl ContentStore {
     /// also downloads and staged blobs that are not whole. Work in progress elsewhere is left alone.
     pub fn sweep(&self, all: bool) -> Result<usize> {
         let folder = self.partial_folder();
-        let mut removed = durable::remove_leftovers(&self.root)?;
+        let mut removed = self.sweep_records()?;
         let entries = match std::fs::read_dir(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(removed),
             entries => entries.at("list", &folder)?,
@@ -195,6 +195,21 @@ impl ContentStore {
                     removed += 1;
                 }
             }
+        }
+        Ok(removed)
+    }
+
+    fn sweep_records(&self) -> Result<usize> {
+        let records = self.root.join("landfall/records");
+        let folders = match std::fs::read_dir(&records) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            folders => folders.at("list", &records)?,
+        };
+        let mut removed = 0;
+        for folder in folders {
+            let folder = folder.at("list", &records)?.path();
+            let _turn = lock_folder(&folder)?;
+            removed += durable::remove_leftovers(&folder)?;
         }
         Ok(removed)
     }
@@ -266,10 +281,18 @@ impl ContentStore {
         for path in [&record_path, &blob_path] {
             durable::create_folder(path.parent().unwrap_or(path))?;
         }
+        let _turn = lock_folder(record_path.parent().unwrap_or(&record_path))?;
         durable::write_file(&record_path, &record::encode(sums), 0o644)?;
         durable::rename(whole, &blob_path)?;
         Ok(())
     }
+}
+
+/// Processes that write or sweep records of one folder take turns, since they share the names of temporary files.
+fn lock_folder(path: &Path) -> Result<File> {
+    let folder = File::open(path).at("open the folder", path)?;
+    rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(io::Error::from).at("lock", path)?;
+    Ok(folder)
 }
 
 /// A blob of the store, open for reading; reads are counted.

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use landfall_bundle_spec::chunks::{BlobSums, CHUNK_BYTES, chunk_len};
 
-use super::{ContentStore, record};
+use super::{ContentStore, lock_folder, record};
 use crate::durable::{self, Batch};
 use crate::error::{MediaError, Result};
 use crate::paced::{Cache, PacedFile};
@@ -100,7 +100,11 @@ impl StagedBlob {
             let sums = staged.whole_sums()?;
             bytes += staged.unsynced();
             staged.settle()?;
-            batch.write_file(&staged.store.record_path(sums.sha256), &record::encode(&sums), 0o644)?;
+            let record_path = staged.store.record_path(sums.sha256);
+            let folder = record_path.parent().unwrap_or(&record_path);
+            batch.create_folder(folder)?;
+            let _turn = lock_folder(folder)?;
+            batch.write_file(&record_path, &record::encode(&sums), 0o644)?;
         }
         if blobs.is_empty() {
             return Ok(0);

@@ -204,6 +204,24 @@ fn leftovers_are_swept_and_work_in_progress_is_not() {
 }
 
 #[test]
+fn a_sweep_waits_for_a_record_that_another_process_writes() {
+    let (_folder, store) = store();
+    let digest = store.ingest_bytes(b"blob").unwrap().sha256;
+    let folder = store.record_path(digest).parent().unwrap().to_owned();
+    let temporary = folder.join(format!(".record{}", durable::TEMPORARY_SUFFIX));
+    File::create(&temporary).unwrap();
+    let held = lock_folder(&folder).unwrap();
+    std::thread::scope(|scope| {
+        let sweep = scope.spawn(|| store.sweep(false).unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(temporary.exists() && !sweep.is_finished());
+        drop(held);
+        assert_eq!(sweep.join().unwrap(), 1);
+    });
+    assert!(!temporary.exists());
+}
+
+#[test]
 fn damage_in_the_store_is_found() {
     let (_folder, store) = store();
     let blob = bytes(2_000_000, 7);
