@@ -35,8 +35,8 @@ struct GeneratedName {
     /// Only names that begin so.
     #[serde(default)]
     prefix: String,
-    /// What tells such objects apart instead: a reference with kind, namespace and name.
-    by: String,
+    /// What tells such objects apart instead: a reference with kind, namespace and name. Nothing does where it is left out.
+    by: Option<String>,
     #[cfg_attr(not(test), expect(dead_code, reason = "the reason is for readers, a test demands it"))]
     reason: String,
 }
@@ -102,11 +102,17 @@ impl Rules {
             object["metadata"]["name"] = Value::from(general.name);
             return key;
         }
-        let by = self
+        let rule = self
             .names
             .iter()
             .find(|rule| is_kind(&rule.kind, name.group(), &name.kind) && name.name.starts_with(&rule.prefix));
-        let Some(reference) = by.and_then(|rule| object.pointer(&rule.by)) else { return name.to_string() };
+        let Some(rule) = rule else { return name.to_string() };
+        let Some(by) = &rule.by else {
+            let general = ObjectName { name: format!("{}*", rule.prefix), ..name.clone() };
+            object["metadata"]["name"] = Value::from(general.name.clone());
+            return general.to_string();
+        };
+        let Some(reference) = object.pointer(by) else { return name.to_string() };
         let text = |field: &str| reference[field].as_str().unwrap_or_default();
         let kind = reference["kind"].as_str().or_else(|| reference["resource"].as_str()).unwrap_or_default();
         let general =
