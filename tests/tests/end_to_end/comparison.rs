@@ -36,7 +36,10 @@ impl Landed {
             Some(format!("{} {}", columns.next()?, columns.nth(1)?))
         };
         let images = listed.stdout.lines().skip(1).filter_map(columns).collect();
-        Ok(Self { cluster: engineer.snapshot()?, images })
+        let mut cluster = engineer.snapshot()?;
+        // The kubelet reports images minutes later and at most fifty: the runtime is asked instead.
+        cluster.images.clear();
+        Ok(Self { cluster, images })
     }
 
     /// Everything in which two sites differ, a line each.

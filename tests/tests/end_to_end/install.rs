@@ -1,16 +1,16 @@
 //! A good install from its dry run to its end: what it brings, what it survives, and what it leaves.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::site::{Machine, Output};
+use landfall_tests::site::{Machine, Output, wait_until};
 use landfall_tests::{printer, proofs, workspace};
 use serde_json::Value;
 
 use super::comparison::{Landed, expect_equal, keep_uninterrupted};
 use super::cut::{At, Moment, boot, cut_during, steps};
-use super::engineer::{Engineer, STICK};
+use super::engineer::{Engineer, READY_LIMIT, STICK};
 use super::fixture::{fixture, machine_with_stick};
 use super::seed::Seeded;
 
@@ -136,11 +136,17 @@ fn expect_remembered(machine: &Machine, remembered: &Remembered) -> Result<()> {
     Ok(())
 }
 
-/// Boots after the power went; the site is ready by itself, and remembers.
+/// Boots after the power went; the site is ready by itself in time, and remembers.
 fn come_back(engineer: Engineer<'_>, after: &str, remembered: &Remembered) -> Result<()> {
-    boot(engineer.machine())?;
-    engineer.wait_ready(&format!("the boot after {after}"))?;
-    expect_remembered(engineer.machine(), remembered)
+    let machine = engineer.machine();
+    let begun = Instant::now();
+    boot(machine)?;
+    // Until the kubelet has looked, the API server tells what was true before: only use shows that pods run again.
+    let found = wait_until("the data of before", READY_LIMIT, || Ok(expect_remembered(machine, remembered).ok()));
+    found.with_context(|| format!("after {after}: {:?}", expect_remembered(machine, remembered)))?;
+    engineer.wait_ready(&format!("the data of before {after} was found"))?;
+    printer::note(format!("used again {:.0} s after {after} and a boot", begun.elapsed().as_secs_f64()));
+    expect_all_ready(&engineer.status()?)
 }
 
 /// Containers with their processes.
