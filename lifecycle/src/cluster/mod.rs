@@ -16,6 +16,7 @@ mod read;
 pub mod ready;
 mod retry;
 pub mod snapshot;
+mod stale;
 mod status;
 mod wait;
 
@@ -26,5 +27,6 @@ pub use error::ClusterError;
 pub use inventory::Inventory;
 pub use labels::{COMPONENT_LABEL, FIELD_MANAGER, MANAGED_BY, MANAGED_BY_LABEL, Owner, RELEASE_LABEL};
 pub use object::ObjectName;
+pub use stale::{machine_started, stale_pods};
 pub use status::{ComponentStatus, ObjectStatus};
 pub use wait::Waiting;

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use landfall_media::store::ContentStore;
@@ -14,7 +14,7 @@ use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::trust::Trust;
-use crate::cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
+use crate::cluster::{self, COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
 use crate::journal::{Holder, Phase, Pins, RecordedError, Replay, State};
 use crate::plan::{Operation, Plan};
 
@@ -290,11 +290,13 @@ impl Operations {
         let asked =
             Cluster::connect(&kubeconfig).map(|cluster| cluster.with_patience(CLUSTER_PATIENCE)).and_then(|cluster| {
                 let nodes = cluster.list(&cluster.resource("v1", "Node")?, None, "")?;
-                Ok((nodes, cluster.components()?))
+                let pods = cluster.list(&cluster.resource("v1", "Pod")?, None, "")?;
+                Ok((nodes, pods, cluster.components()?))
             });
         match asked {
-            Ok((nodes, components)) => {
+            Ok((nodes, pods, components)) => {
                 report.nodes = nodes.iter().map(node_status).collect();
+                not_looked_at(&mut report.nodes, &pods);
                 report.components = components;
                 report.notes.push(POLICIES_NOTE.to_owned());
             }
@@ -363,6 +365,20 @@ fn node_status(node: &Value) -> NodeStatus {
         kubernetes: text("/status/nodeInfo/kubeletVersion"),
         ready: is_ready,
         reason: (!is_ready).then_some(message),
+    }
+}
+
+/// Pods that the kubelet has not looked at since the machine started make their node not ready, whatever they say.
+fn not_looked_at(nodes: &mut [NodeStatus], pods: &[Value]) {
+    let Some(started) = cluster::machine_started(Path::new("/proc")) else { return };
+    let stale = cluster::stale_pods(pods, started);
+    if stale.is_empty() {
+        return;
+    }
+    // There is one node, and this is it.
+    for node in nodes.iter_mut().filter(|node| node.ready) {
+        node.ready = false;
+        node.reason = Some(format!("the machine has started, and not yet these pods: {}", stale.join(", ")));
     }
 }
 
