@@ -13,7 +13,7 @@ use std::path::Path;
 use landfall_bundle_spec::chunks::{BlobSums, CHUNK_BYTES, chunk_len};
 
 use super::{ContentStore, lock_folder, record};
-use crate::durable::{self, Batch};
+use crate::durable::Batch;
 use crate::error::{MediaError, Result};
 use crate::paced::{Cache, PacedFile};
 use crate::payload::Payload;
@@ -123,11 +123,5 @@ impl StagedBlob {
             return Ok(sums);
         }
         Err(MediaError::Bug(format!("{} ends at {} bytes", sums.sha256, self.length())))
-    }
-
-    /// Removes all of it.
-    pub fn discard(self) -> Result<()> {
-        durable::remove_file(self.file.path())?;
-        Ok(())
     }
 }
