@@ -3,8 +3,9 @@
 //! After a power cut the end of a partial file may be anything. So no mark says how much of it is good: on resume it is
 //! read from the start and each chunk compared with its signed value, and it is kept up to the first that differs. That
 //! costs reading the disk, not the media. Since a sync begins behind the writer every 16 MiB and a second waits for
-//! the first, at most 32 MiB and a chunk are on their way to the disk at any moment, and another 16 MiB are read ahead
-//! and not written: so less than 64 MiB come from the media again.
+//! the first, at most 32 MiB and a chunk of a blob are on their way to the disk at any moment; less than 8 MiB of whole
+//! blobs wait for their common sync, and 16 MiB are read ahead and not written: so less than 64 MiB come from the media
+//! again.
 
 use std::fs::File;
 use std::io::{self, Read};
