@@ -73,9 +73,13 @@ proptest! {
         let (mut bytes, starts) = journal(&payloads);
         let last = starts[starts.len() - 1];
         let from = last + (bytes.len() - last) * share / 1000;
+        let whole = bytes.clone();
         bytes[from..].fill(0);
         let result = decode(&bytes);
-        if last == 0 {
+        if bytes == whole {
+            // The end was zeros already, as every 256th checksum's last byte is: nothing was lost.
+            prop_assert_eq!(&result.unwrap().payloads, &payloads);
+        } else if last == 0 {
             prop_assert!(is_corrupt(&result));
         } else {
             prop_assert_eq!(&result.unwrap().payloads, &payloads[..payloads.len() - 1]);
