@@ -128,9 +128,11 @@ fn route(body: &[u8]) -> Option<Route> {
     Some(found)
 }
 
-/// Adds a route over an interface without a next hop. One that is there is no error.
-pub fn add_route(destination: IpAddr, prefix: u8, index: u32) -> io::Result<()> {
-    match change_route(NEW_ROUTE, CREATE_ONLY, destination, prefix, index) {
+/// Adds a route over an interface without a next hop, from this address if it is of the same family. One that is there
+/// is no error.
+pub fn add_route(destination: IpAddr, prefix: u8, index: u32, source: IpAddr) -> io::Result<()> {
+    let source = (source.is_ipv4() == destination.is_ipv4()).then_some(source);
+    match change_route(NEW_ROUTE, CREATE_ONLY, destination, prefix, index, source) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         changed => changed,
     }
@@ -138,26 +140,40 @@ pub fn add_route(destination: IpAddr, prefix: u8, index: u32) -> io::Result<()> 
 
 /// Deletes such a route. One that is not there is no error.
 pub fn delete_route(destination: IpAddr, prefix: u8, index: u32) -> io::Result<()> {
-    match change_route(DELETE_ROUTE, 0, destination, prefix, index) {
+    match change_route(DELETE_ROUTE, 0, destination, prefix, index, None) {
         // ESRCH: no such route; ENODEV: nor such an interface.
         Err(error) if matches!(error.raw_os_error(), Some(3 | 19)) => Ok(()),
         changed => changed,
     }
 }
 
-fn change_route(kind: u16, flags: u16, destination: IpAddr, prefix: u8, index: u32) -> io::Result<()> {
-    let (family, bytes) = match destination {
-        IpAddr::V4(address) => (FAMILY_4, address.octets().to_vec()),
-        IpAddr::V6(address) => (FAMILY_6, address.octets().to_vec()),
-    };
+fn change_route(
+    kind: u16,
+    flags: u16,
+    destination: IpAddr,
+    prefix: u8,
+    index: u32,
+    source: Option<IpAddr>,
+) -> io::Result<()> {
+    let family = if destination.is_ipv4() { FAMILY_4 } else { FAMILY_6 };
     let fixed = [family, prefix, 0, 0, MAIN_TABLE, STATIC, SCOPE_LINK, UNICAST, 0, 0, 0, 0];
     let message = Message::new(kind, REQUEST | ACKNOWLEDGE | flags, &fixed)
-        .attribute(1, &bytes)
-        .attribute(4, &index.to_ne_bytes())
-        .finish();
+        .attribute(1, &octets(destination))
+        .attribute(4, &index.to_ne_bytes());
+    let message = match source {
+        Some(source) => message.attribute(7, &octets(source)),
+        None => message,
+    };
     let conversation = Conversation::open(None)?;
-    conversation.send(&message)?;
+    conversation.send(&message.finish())?;
     conversation.answers().map(|_| ())
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
 }
 
 /// Deletes an interface. One that is not there is no error.

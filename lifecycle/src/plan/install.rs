@@ -186,24 +186,17 @@ impl Planner<'_> {
         }
         let tuning = HostTuning { modules: facts.missing_modules.clone(), settings };
         let entry = HostsEntry { name: API_NAME.to_owned(), address: self.node.address };
-        let mut steps = vec![
+        vec![
             stage,
             step("identity", "mark the host and its data folder as this site", 0, Action::Identity(Identity {})),
             step("host-tuning", "set the kernel up for Kubernetes", 1, Action::HostTuning(tuning)),
             step("hosts-entry", "name the API server", 0, Action::HostsEntry(entry)),
-        ];
-        if let Some(route) = self.service_route() {
-            steps.push(step("service-route", "add a route to services", 0, Action::ServiceRoute(route)));
-        }
-        steps
+            step("service-route", "keep packets for services here", 0, Action::ServiceRoute(self.service_route())),
+        ]
     }
 
-    /// Without a default route the host has no way to services.
-    fn service_route(&self) -> Option<ServiceRoute> {
-        let network = &self.inputs.facts.network;
-        let interface =
-            network.addresses.iter().find(|address| address.address == self.node.address)?.interface.clone();
-        network.default_route.is_none().then(|| ServiceRoute { ranges: self.networks.services.clone(), interface })
+    fn service_route(&self) -> ServiceRoute {
+        ServiceRoute { ranges: self.networks.services.clone(), source: self.node.address }
     }
 
     /// Programs, containerd and the agent, and the images that they need first.

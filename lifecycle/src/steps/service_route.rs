@@ -1,5 +1,7 @@
-//! Without a default route the host has no way to the cluster's services; this gives it one for just those addresses.
-//! The agent adds it again at every boot.
+//! A route to the cluster's services over loopback. A packet for a service must have a way before kube-proxy can send it
+//! to a pod; where kube-proxy has not done so yet, it must not leave the host. The agent adds it again at every boot.
+
+use std::net::IpAddr;
 
 use landfall_bundle_spec::codes;
 use serde::{Deserialize, Serialize};
@@ -10,44 +12,49 @@ use crate::netlink;
 use crate::site::Site;
 use crate::step::{Observed, Step, StepError};
 
+/// Where packets for services go that kube-proxy does not know, and end.
+const INTERFACE: &str = "lo";
+
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceRoute {
     /// Address ranges of services.
     pub ranges: Vec<IpRange>,
-    /// Interface of the node's address.
-    pub interface: String,
+    /// Address of the node, from which the host's own packets to services come.
+    pub source: IpAddr,
+}
+
+fn failed(error: std::io::Error) -> StepError {
+    StepError::new(codes::NODE_NETWORK, "cannot change the host's route to services").because(error)
+}
+
+fn index() -> Result<u32, StepError> {
+    netlink::interfaces()
+        .map_err(failed)?
+        .into_iter()
+        .find(|interface| interface.name == INTERFACE)
+        .map(|interface| interface.index)
+        .ok_or_else(|| StepError::new(codes::NODE_NETWORK, format!("there is no interface {INTERFACE}")))
 }
 
 impl ServiceRoute {
-    fn failed(&self, error: std::io::Error) -> StepError {
-        StepError::new(codes::NODE_NETWORK, format!("cannot change the routes of {}", self.interface)).because(error)
-    }
-
-    fn index(&self) -> Result<u32, StepError> {
-        netlink::interfaces()
-            .map_err(|error| self.failed(error))?
-            .into_iter()
-            .find(|interface| interface.name == self.interface)
-            .map(|interface| interface.index)
-            .ok_or_else(|| StepError::new(codes::NODE_NETWORK, format!("there is no interface {}", self.interface)))
-    }
-
-    /// How many of the routes are there.
-    fn present(&self) -> Result<usize, StepError> {
-        let routes = netlink::routes().map_err(|error| self.failed(error))?;
+    /// The ranges to which a route is there.
+    fn present(&self) -> Result<Vec<IpRange>, StepError> {
+        let (routes, index) = (netlink::routes().map_err(failed)?, index()?);
         let is_there = |range: &&IpRange| {
-            routes.iter().any(|route| (route.destination, route.prefix) == (range.address(), range.prefix()))
+            routes.iter().any(|route| {
+                (route.destination, route.prefix, route.index) == (range.address(), range.prefix(), Some(index))
+            })
         };
-        Ok(self.ranges.iter().filter(is_there).count())
+        Ok(self.ranges.iter().filter(is_there).copied().collect())
     }
 
     /// Adds the routes that are missing: the agent does so at every boot.
     pub(crate) fn add(&self) -> Result<(), StepError> {
-        let index = self.index()?;
+        let index = index()?;
         for range in &self.ranges {
-            netlink::add_route(range.address(), range.prefix(), index).map_err(|error| self.failed(error))?;
+            netlink::add_route(range.address(), range.prefix(), index, self.source).map_err(failed)?;
         }
         Ok(())
     }
@@ -55,8 +62,7 @@ impl ServiceRoute {
 
 impl Step<Site> for ServiceRoute {
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        let present = self.present()?;
-        Ok(match present {
+        Ok(match self.present()?.len() {
             0 => Observed::Absent,
             all if all == self.ranges.len() => Observed::Done,
             some => Observed::Partial(format!("{some} of {} routes are there", self.ranges.len())),
@@ -73,12 +79,10 @@ impl Step<Site> for ServiceRoute {
     }
 
     fn undo(&self, _site: &mut Site, before: &Value) -> Result<(), StepError> {
-        if before["present"].as_u64().unwrap_or(0) > 0 {
-            return Ok(());
-        }
-        let Ok(index) = self.index() else { return Ok(()) };
-        for range in &self.ranges {
-            netlink::delete_route(range.address(), range.prefix(), index).map_err(|error| self.failed(error))?;
+        let before: Vec<IpRange> = serde_json::from_value(before["present"].clone()).unwrap_or_default();
+        let index = index()?;
+        for range in self.ranges.iter().filter(|range| !before.contains(range)) {
+            netlink::delete_route(range.address(), range.prefix(), index).map_err(failed)?;
         }
         Ok(())
     }
