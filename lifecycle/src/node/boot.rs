@@ -69,11 +69,9 @@ fn unescape(text: &str) -> String {
     result
 }
 
-/// Adds the routes that the kernel forgot. Without its interface there is nothing to add yet.
+/// Adds the routes that the kernel forgot. Before the node's address is up there is none to come from yet.
 pub(crate) fn restore_routes(settings: &AgentSettings) {
-    if let Some(route) = &settings.service_route
-        && let Err(error) = route.add()
-    {
+    if let Err(error) = settings.service_route.add() {
         tracing::warn!(%error, "the route to services is missing");
     }
 }

@@ -4,6 +4,7 @@
 mod boot;
 mod bridge;
 mod certificates;
+mod kubelet_files;
 mod logs;
 mod notify;
 mod process;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::programs::Programs;
 use super::settings::AgentSettings;
 use super::supervisor::Service;
-use super::{boot, bridge, certificates, logs, notify};
+use super::{boot, bridge, certificates, kubelet_files, logs, notify};
 use crate::netlink;
 use crate::site::{CommandRunner, HostCommand, SitePaths, Subprocesses};
 use crate::step::StepError;
@@ -66,6 +66,7 @@ fn containerd_command(paths: &SitePaths, programs: &Programs) -> HostCommand {
 }
 
 fn kubelet_command(paths: &SitePaths, programs: &Programs) -> Result<HostCommand, StepError> {
+    kubelet_files::remove_torn(paths)?;
     let flags = files::read_text(&paths.kubelet_mount().join("kubeadm-flags.env"))?.unwrap_or_default();
     Ok(programs
         .with_path("kubelet")

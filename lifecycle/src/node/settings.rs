@@ -15,9 +15,8 @@ pub struct AgentSettings {
     pub kubernetes: String,
     /// How the host is known in its cluster.
     pub node: NodeIdentity,
-    /// Routes to services, where the host has no default route.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_route: Option<ServiceRoute>,
+    /// The route to services.
+    pub service_route: ServiceRoute,
 }
 
 impl AgentSettings {

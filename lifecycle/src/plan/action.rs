@@ -37,7 +37,7 @@ pub enum Action {
     HostTuning(HostTuning),
     /// The API server's name.
     HostsEntry(HostsEntry),
-    /// A route to services where there is no default route.
+    /// A route to services that keeps their packets on the host.
     ServiceRoute(ServiceRoute),
     /// The node pack's programs.
     NodeFiles(NodeFiles),

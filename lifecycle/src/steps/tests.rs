@@ -27,6 +27,7 @@ use super::kubeadm_phase::{KubeadmPhase, Phase};
 use super::node_files::{NodeFiles, PlacedFile};
 use super::registry_links::{PlannedLink, RegistryLinks};
 use super::runtime_configuration::RuntimeConfiguration;
+use super::service_route::ServiceRoute;
 use crate::facts::CgroupDriver;
 use crate::node::settings::AgentSettings;
 use crate::site::command::Input;
@@ -375,8 +376,11 @@ fn the_agents_unit() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/systemd/system");
     fixture.folder("/usr/local/bin");
-    let settings =
-        AgentSettings { kubernetes: "v1.36.3".to_owned(), node: fixture.site.node.clone(), service_route: None };
+    let settings = AgentSettings {
+        kubernetes: "v1.36.3".to_owned(),
+        node: fixture.site.node.clone(),
+        service_route: ServiceRoute { ranges: vec!["10.96.0.0/16".parse().unwrap()], source: address() },
+    };
     let step = Agent { settings };
     assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Absent);
     let before = step.prepare(&mut fixture.site).unwrap();
