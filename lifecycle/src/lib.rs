@@ -3,8 +3,8 @@
 
 pub mod cluster;
 pub mod configuration;
-pub mod facts;
 pub mod engine;
+pub mod facts;
 pub mod journal;
 pub mod netlink;
 pub mod node;
