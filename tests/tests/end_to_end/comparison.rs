@@ -45,7 +45,8 @@ impl Landed {
     /// Everything in which two sites differ, a line each.
     pub(crate) fn difference(&self, other: &Self) -> Vec<String> {
         let objects = difference(&self.cluster, &other.cluster).into_iter().map(|one| one.to_string());
-        let images = self.images.symmetric_difference(&other.images).map(|image| format!("{image} is on one node only"));
+        let images =
+            self.images.symmetric_difference(&other.images).map(|image| format!("{image} is on one node only"));
         objects.chain(images).collect()
     }
 }
@@ -105,13 +106,18 @@ pub(crate) fn expect_equal(engineer: Engineer<'_>) -> Result<()> {
     }
     ensure!(differences.is_empty(), "not what an uninterrupted install leaves:\n{}", differences.join("\n"));
     let objects: usize = wanted.landed.cluster.objects.values().map(Vec::len).sum();
-    printer::note(format!("equal to an uninterrupted install: {objects} objects, {} images", wanted.landed.images.len()));
+    printer::note(format!(
+        "equal to an uninterrupted install: {objects} objects, {} images",
+        wanted.landed.images.len()
+    ));
     expect_no_leftovers(engineer.machine())
 }
 
 /// Fails if a temporary file of an interrupted write is left.
 fn expect_no_leftovers(machine: &Machine) -> Result<()> {
-    let left = machine.run("find / -xdev -name '*.landfall-temporary'; find /var/lib/landfall/registry/landfall -type f -path '*partial*'")?;
+    let left = machine.run(
+        "find / -xdev -name '*.landfall-temporary'; find /var/lib/landfall/registry/landfall -type f -path '*partial*'",
+    )?;
     ensure!(left.stdout.is_empty(), "temporary files are left:\n{}", left.stdout);
     Ok(())
 }

@@ -50,7 +50,8 @@ impl Bench {
         if store.exists() {
             std::fs::remove_dir_all(&store)?;
         }
-        let outcomes = [self.run("verify", &bundle, &[])?, self.run("stage", &bundle, &[Path::new("--store"), &store])?];
+        let outcomes =
+            [self.run("verify", &bundle, &[])?, self.run("stage", &bundle, &[Path::new("--store"), &store])?];
         self.expect_good_blobs(&store)?;
         Ok(outcomes)
     }

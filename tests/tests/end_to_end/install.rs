@@ -112,15 +112,17 @@ fn in_postgres(machine: &Machine, statement: &str) -> Result<Output> {
 }
 
 fn in_valkey(machine: &Machine, command: &str) -> Result<Output> {
-    let script = format!(
-        "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1 --no-raw {command}"
-    );
+    let script =
+        format!("export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1 --no-raw {command}");
     proofs::in_pod(machine, "valkey", "valkey-0", &script)
 }
 
 fn remember(machine: &Machine) -> Result<Remembered> {
     let word = format!("word{}", Seeded::named("remembered").within(1, u64::MAX));
-    let written = in_postgres(machine, &format!("CREATE TABLE remembered (word text); INSERT INTO remembered VALUES ('{word}')"))?;
+    let written = in_postgres(
+        machine,
+        &format!("CREATE TABLE remembered (word text); INSERT INTO remembered VALUES ('{word}')"),
+    )?;
     ensure!(written.status.success(), "cannot write to PostgreSQL: {}", written.stderr);
     let written = in_valkey(machine, &format!("set remembered {word}"))?;
     ensure!(written.stdout.contains("OK"), "cannot write to Valkey: {}{}", written.stdout, written.stderr);
@@ -185,7 +187,10 @@ fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
     let good = Landed::at(engineer)?;
     let wrong = "docker.io/library/python@sha256:0000000000000000000000000000000000000000000000000000000000000000";
     let plants = [
-        ("kubectl --namespace assistant scale deployment assistant --replicas 2", "apps/Deployment assistant/assistant: /spec/replicas"),
+        (
+            "kubectl --namespace assistant scale deployment assistant --replicas 2",
+            "apps/Deployment assistant/assistant: /spec/replicas",
+        ),
         (
             "kubectl --namespace kube-system patch configmap coredns --type merge --patch '{\"data\": {\"planted\": \"value\"}}'",
             "ConfigMap kube-system/coredns: /data/planted",

@@ -61,14 +61,15 @@ fn while_the_control_plane_comes_up() -> Result<()> {
         step: "control-plane-ready".to_owned(),
         moment: Moment::After(Duration::from_millis(seeded.within(300, 4000))),
     };
-    let phase = At {
-        step: seeded.one_of(phases).clone(),
-        moment: Moment::After(Duration::from_millis(seeded.within(0, 150))),
-    };
+    let phase =
+        At { step: seeded.one_of(phases).clone(), moment: Moment::After(Duration::from_millis(seeded.within(0, 150))) };
     for (at, must_be_within) in [(waiting, true), (phase, false)] {
         let cut = install_and_cut(engineer, &steps, &at)?;
         ensure!(!must_be_within || cut.is_within_a_step(), "the cut did not hit the middle of a step: {cut:?}");
-        ensure!(is_between(&steps, "kubeadm-configuration", &cut.step, "registry"), "not in the control plane: {cut:?}");
+        ensure!(
+            is_between(&steps, "kubeadm-configuration", &cut.step, "registry"),
+            "not in the control plane: {cut:?}"
+        );
         ensure!(resume(engineer, &cut)? == 0, "the media were read again after they were safe to remove");
         take_back(engineer)?;
     }

@@ -19,9 +19,7 @@ fn after_a_cut_in_staging_control_plane_and_apply() -> Result<()> {
     let staging = Moment::Read(seeded.within(50 << 20, 600 << 20));
     let control_plane = Moment::After(Duration::from_millis(seeded.within(300, 4000)));
     let apply = Moment::After(Duration::from_millis(seeded.within(500, 3000)));
-    for (step, moment) in
-        [("stage", staging), ("control-plane-ready", control_plane), ("ready/postgres", apply)]
-    {
+    for (step, moment) in [("stage", staging), ("control-plane-ready", control_plane), ("ready/postgres", apply)] {
         let cut = install_and_cut(engineer, &steps, &At { step: step.to_owned(), moment })?;
         ensure!(cut.step == step && cut.is_within_a_step(), "the cut did not hit the middle of {step}: {cut:?}");
         engineer.uninstall(&[])?;
