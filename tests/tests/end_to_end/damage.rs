@@ -34,7 +34,7 @@ impl Bench {
     fn new() -> Result<Self> {
         let vendor = Vendor::new(KeyKind::EcdsaP256)?;
         // No two bytes in a row alike, so that no flip is undone by its neighbor.
-        let blob = |size: usize, step: usize| (0..size).map(|at| (at * step % 251) as u8).collect::<Vec<u8>>();
+        let blob = |size, step| (0..=250_u8).cycle().step_by(step).take(size).collect::<Vec<u8>>();
         let sample = Sample::with_blobs(&vendor, vec![blob(2_500_000, 3), blob(700, 5), blob(1 << 20, 7)])?;
         let folder = tempfile::tempdir().context("cannot make a folder")?;
         let trust = folder.path().join("1.root.json");

@@ -80,6 +80,7 @@ fn change(path: &Path, edit: impl FnOnce(&mut std::fs::File) -> std::io::Result<
 }
 
 /// A bundle that must be refused: the folder on the stick, what to trust, and the code.
+#[derive(Clone)]
 struct Case {
     folder: &'static str,
     trust: Option<String>,
@@ -103,12 +104,6 @@ fn wrong_bundles_change_nothing() -> Result<()> {
         engineer.expect_unchanged(&format!("after refusing {folder}"), &[])?;
     }
     damage_stops_staging(engineer, &sticks)
-}
-
-impl Clone for Case {
-    fn clone(&self) -> Self {
-        Self { folder: self.folder, trust: self.trust.clone(), code: self.code }
-    }
 }
 
 fn machine_with(sticks: &Sticks) -> Result<(Site, Machine)> {
