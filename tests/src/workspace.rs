@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::setup;
+use crate::{dependencies, setup};
 
 /// The target that ships, and for which everything is built (`.cargo/config.toml`).
 pub const TARGET: &str = "x86_64-unknown-linux-musl";
@@ -19,6 +19,11 @@ const BUILD_PACKAGES: &[&str] = &["gcc", "musl-tools"];
 /// The root of the project's tree.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Where cargo builds.
+pub fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// The cargo that runs this program, or the one in `PATH`.
@@ -43,9 +48,10 @@ pub fn landfall() -> Result<PathBuf> {
         return Ok(program);
     }
     setup::ensure_packages(BUILD_PACKAGES)?;
+    dependencies::bring()?;
     run(cargo().args(["build", "--quiet", "--workspace", "--bin", "landfall"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let program = target.join(TARGET).join("debug").join("landfall");
+    let program = target_folder().join(TARGET).join("debug").join("landfall");
     ensure!(program.is_file(), "cargo built no {}", program.display());
+    dependencies::keep_for_programs()?;
     Ok(program)
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cache::Cache;
 use crate::workspace::{self, cargo};
-use crate::{images, printer, setup, tools};
+use crate::{dependencies, images, printer, setup, tools};
 
 /// Runs everything that CI runs.
 #[derive(Debug, clap::Args)]
@@ -92,7 +92,8 @@ fn minutes(elapsed: Duration) -> String {
 
 fn set_up() -> Result<()> {
     setup::ensure_packages(PACKAGES)?;
-    tools::ensure()
+    tools::ensure()?;
+    dependencies::bring()
 }
 
 fn lint() -> Result<()> {
@@ -127,8 +128,8 @@ fn errors_document() -> Result<()> {
 }
 
 fn unit() -> Result<()> {
-    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--exclude", "landfall-tests"]))?;
-    workspace::run(cargo().args(["test", "--quiet", "--package", "landfall-tests", "--lib", "--bins"]))
+    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins", "--test", "counters"]))?;
+    dependencies::keep_for_tests()
 }
 
 /// An end-to-end test of the `tests` crate; one at a time, since each wants both cores.
@@ -136,18 +137,7 @@ fn end_to_end(test: &str) -> Result<()> {
     let landfall = workspace::landfall()?;
     workspace::run(
         cargo()
-            .args([
-                "test",
-                "--quiet",
-                "--package",
-                "landfall-tests",
-                "--test",
-                test,
-                "--",
-                "--include-ignored",
-                "--test-threads",
-                "1",
-            ])
+            .args(["test", "--quiet", "--workspace", "--test", test, "--", "--include-ignored", "--test-threads", "1"])
             .env(workspace::PROGRAM_VARIABLE, landfall),
     )
 }
@@ -165,16 +155,7 @@ fn cluster() -> Result<()> {
     let binaries = images::ensure_all()?.binaries;
     workspace::run(
         cargo()
-            .args([
-                "test",
-                "--quiet",
-                "--package",
-                "landfall-lifecycle",
-                "--test",
-                "apiserver",
-                "--",
-                "--include-ignored",
-            ])
+            .args(["test", "--quiet", "--workspace", "--test", "apiserver", "--", "--include-ignored"])
             .env("LANDFALL_TEST_BINARIES", binaries),
     )
 }

@@ -1,0 +1,139 @@
+//! Built dependencies, kept in the cache, so that a fresh clone on the same machine compiles only the project itself.
+//!
+//! What is kept depends on the lock file, the profiles and the compiler, which are the key. The project's own crates are
+//! left out: cargo tells clones apart by the times of files only, and would take one clone's crates for another's.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::cache::{Cache, Key};
+use crate::workspace::{self, TARGET, cargo};
+
+/// Kinds of cache entries: with the dependencies of tests and lints, and with those of the programs alone.
+const WITH_TESTS: &str = "dependencies-with-tests";
+const PROGRAMS_ONLY: &str = "dependencies";
+
+/// Folders of the build, for the host (build scripts, macros) and for the target.
+const BUILDS: [&str; 2] = ["debug", "target"];
+
+/// What cargo needs to find a dependency fresh.
+const PARTS: [&str; 3] = [".fingerprint", "build", "deps"];
+
+/// Names per `cp`, far below what a command line holds.
+const NAMES_PER_COPY: usize = 400;
+
+/// Puts kept dependencies into this clone's build folder, once.
+pub fn bring() -> Result<()> {
+    let (cache, key) = (Cache::open()?, key()?);
+    let Some(kind) = [WITH_TESTS, PROGRAMS_ONLY].into_iter().find(|kind| cache.contains(kind, &key)) else {
+        return Ok(());
+    };
+    let marker = workspace::target_folder().join(format!(".{kind}-{}", key.digest()));
+    if marker.exists() {
+        return Ok(());
+    }
+    for build in BUILDS {
+        let (kept, ours) = (cache.path(kind, &key).join(build), folder_of(build));
+        std::fs::create_dir_all(&ours).with_context(|| format!("cannot create {}", ours.display()))?;
+        workspace::run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&ours))?;
+    }
+    std::fs::File::create(&marker).with_context(|| format!("cannot mark {}", marker.display()))?;
+    Ok(())
+}
+
+/// Keeps what was built for the programs.
+pub fn keep_for_programs() -> Result<()> {
+    keep(PROGRAMS_ONLY)
+}
+
+/// Keeps what was built for tests and lints, too.
+pub fn keep_for_tests() -> Result<()> {
+    keep(WITH_TESTS)
+}
+
+fn keep(kind: &str) -> Result<()> {
+    let (cache, key) = (Cache::open()?, key()?);
+    if cache.contains(kind, &key) {
+        return Ok(());
+    }
+    let own = own_targets()?;
+    cache.entry(kind, &key, |folder| {
+        for build in BUILDS {
+            for part in PARTS {
+                copy(&folder_of(build).join(part), &folder.join(build).join(part), &own)?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Copies the entries of a folder that are not of the project's own targets, times included.
+fn copy(from: &Path, to: &Path, own: &[String]) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    let Ok(entries) = from.read_dir() else { return Ok(()) };
+    let foreign = |path: &PathBuf| path.file_name().is_some_and(|name| !is_own(&name.to_string_lossy(), own));
+    let paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(foreign).collect();
+    for paths in paths.chunks(NAMES_PER_COPY) {
+        workspace::run(Command::new("cp").args(["--archive", "--target-directory"]).arg(to).args(paths))?;
+    }
+    Ok(())
+}
+
+/// Whether a name of cargo's, `NAME-HASH…` or `libNAME-HASH…`, is of one of these targets.
+fn is_own(name: &str, own: &[String]) -> bool {
+    let name = name.replace('_', "-");
+    let begins = |name: &str| own.iter().any(|own| name.strip_prefix(own.as_str()).is_some_and(is_hash));
+    begins(&name) || name.strip_prefix("lib").is_some_and(begins)
+}
+
+fn is_hash(rest: &str) -> bool {
+    let hash = rest.strip_prefix('-').and_then(|rest| rest.split('.').next());
+    hash.is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Names of the project's own packages and targets, with hyphens.
+fn own_targets() -> Result<Vec<String>> {
+    let output = cargo().args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).output()?;
+    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata printed no JSON")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
+    let targets = packages.iter().flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    let names = packages.iter().chain(targets).filter_map(|named| named["name"].as_str());
+    Ok(names.map(|name| name.replace('_', "-")).collect())
+}
+
+fn folder_of(build: &str) -> PathBuf {
+    let target = workspace::target_folder();
+    if build == "target" { target.join(TARGET).join("debug") } else { target.join("debug") }
+}
+
+fn key() -> Result<Key> {
+    let compiler = Command::new("rustc").current_dir(workspace::root()).arg("-vV").output();
+    let compiler = compiler.context("cannot start rustc")?.stdout;
+    let mut key = Key::new().with("compiler", compiler);
+    for file in ["Cargo.lock", "Cargo.toml", ".cargo/config.toml"] {
+        key = key.with_file(file, &workspace::root().join(file))?;
+    }
+    Ok(key.with("flags", std::env::var("RUSTFLAGS").unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_own;
+
+    #[test]
+    fn the_projects_own_files_are_told_from_dependencies() {
+        let own = ["landfall".to_owned(), "landfall-media".to_owned(), "end-to-end".to_owned()];
+        for name in
+            ["landfall-0123456789abcdef", "liblandfall_media-0123456789abcdef.rmeta", "end_to_end-0123456789abcdef.d"]
+        {
+            assert!(is_own(name, &own), "{name}");
+        }
+        for name in ["libserde-0123456789abcdef.rlib", "landfall-other-0123456789abcdef", "serde-0123456789abcdef"] {
+            assert!(!is_own(name, &own), "{name}");
+        }
+    }
+}
