@@ -174,6 +174,19 @@ pub enum NodeImage {
     Registry,
 }
 
+impl NodeImage {
+    /// Every role.
+    pub const ALL: [Self; 7] = [
+        Self::ApiServer,
+        Self::ControllerManager,
+        Self::Scheduler,
+        Self::Proxy,
+        Self::Etcd,
+        Self::Pause,
+        Self::Registry,
+    ];
+}
+
 /// Pod Security Standard of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

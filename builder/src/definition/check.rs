@@ -14,16 +14,6 @@ use crate::reference::Reference;
 /// Names that a site cannot set: the planner computes them.
 pub const COMPUTED_PREFIX: &str = "cluster.";
 
-const ROLES: [NodeImage; 7] = [
-    NodeImage::ApiServer,
-    NodeImage::ControllerManager,
-    NodeImage::Scheduler,
-    NodeImage::Proxy,
-    NodeImage::Etcd,
-    NodeImage::Pause,
-    NodeImage::Registry,
-];
-
 /// A definition under check, with the file that messages name.
 struct Checked<'a> {
     path: &'a Path,
@@ -133,7 +123,7 @@ impl Checked<'_> {
             for (role, reference) in &pack.images {
                 self.reference(reference, &format!("{field}.images.{}", role_name(*role)))?;
             }
-            if let Some(role) = ROLES.into_iter().find(|role| !pack.images.contains_key(role)) {
+            if let Some(role) = NodeImage::ALL.into_iter().find(|role| !pack.images.contains_key(role)) {
                 let what = format!("no image plays the role {}", role_name(role));
                 return Err(self.invalid(&pack.kubernetes, format!("{field}.images"), what));
             }

@@ -125,7 +125,7 @@ impl<'a> NodeParts<'a> {
             })
             .collect::<Result<_, _>>()?;
         let mut images = BTreeMap::new();
-        for role in ROLES {
+        for role in NodeImage::ALL {
             let wanted = pack.images.get(&role).ok_or_else(|| lacks(format!("an image that is {role:?}")))?;
             let image = release.images.iter().find(|image| image.reference == *wanted);
             images.insert(role, image.ok_or_else(|| lacks(format!("the image {wanted}")))?);
@@ -141,16 +141,6 @@ impl<'a> NodeParts<'a> {
         Reference::of(&self.images[&role].reference)
     }
 }
-
-const ROLES: [NodeImage; 7] = [
-    NodeImage::ApiServer,
-    NodeImage::ControllerManager,
-    NodeImage::Scheduler,
-    NodeImage::Proxy,
-    NodeImage::Etcd,
-    NodeImage::Pause,
-    NodeImage::Registry,
-];
 
 struct Planner<'a> {
     inputs: &'a InstallInputs<'a>,
@@ -225,7 +215,7 @@ impl Planner<'_> {
         };
         let images = NodeImages {
             kubernetes: kubernetes.clone(),
-            images: ROLES.iter().map(|role| self.parts.images[role].clone()).collect(),
+            images: NodeImage::ALL.iter().map(|role| self.parts.images[role].clone()).collect(),
         };
         if !kubernetes.starts_with(&self.parts.pack.kubernetes) {
             let what = format!("the node pack of {} has an API server of {kubernetes}", self.parts.pack.kubernetes);
