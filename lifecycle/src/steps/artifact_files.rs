@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::files;
-use super::node_files::{PlacedFile, observe_placed};
+use super::node_files::{PlacedFile, observe_placed, place_all};
 use crate::site::Site;
 use crate::step::{Observed, Step, StepError};
 
@@ -34,10 +34,7 @@ impl Step<Site> for ArtifactFiles {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let folder = self.folder(site);
-        durable::create_folder(&folder)?;
-        for file in &self.files {
-            file.place(site, &folder, 0o444)?;
-        }
+        place_all(site, &folder, &self.files, 0o444)?;
         Ok(json!({ "folder": folder }))
     }
 

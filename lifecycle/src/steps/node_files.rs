@@ -55,14 +55,11 @@ impl PlacedFile {
     pub(crate) fn place(&self, site: &Site, folder: &Path, mode: u32) -> Result<(), StepError> {
         let blob = site.paths.blob(&self.blob);
         let path = folder.join(&self.path);
-        let length = fs_err::metadata(&blob).map(|metadata| metadata.len());
-        if !length.as_ref().is_ok_and(|length| *length == self.size) {
-            let what = format!("{} for {} is not in the store with {} bytes", self.blob, self.path, self.size);
-            let error = StepError::new(codes::NODE_BLOB, what);
-            return Err(length.err().map_or_else(
-                || StepError::new(codes::NODE_BLOB, "the blob is too short"),
-                |cause| error.because(cause),
-            ));
+        let what = || format!("{} for {} is not in the store with {} bytes", self.blob, self.path, self.size);
+        let metadata =
+            fs_err::metadata(&blob).map_err(|cause| StepError::new(codes::NODE_BLOB, what()).because(cause))?;
+        if metadata.len() != self.size {
+            return Err(StepError::new(codes::NODE_BLOB, what()));
         }
         if let Some(parent) = path.parent() {
             durable::create_folder(parent)?;
@@ -87,6 +84,12 @@ pub(crate) fn observe_placed(site: &Site, folder: &Path, placed: &[PlacedFile]) 
     }
 }
 
+/// Places all of the files below `folder`, with these permission bits.
+pub(crate) fn place_all(site: &Site, folder: &Path, files: &[PlacedFile], mode: u32) -> Result<(), StepError> {
+    durable::create_folder(folder)?;
+    files.iter().try_for_each(|file| file.place(site, folder, mode))
+}
+
 impl NodeFiles {
     fn folder(&self, site: &Site) -> PathBuf {
         site.paths.node_programs(&self.kubernetes)
@@ -99,11 +102,7 @@ impl Step<Site> for NodeFiles {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let folder = self.folder(site);
-        durable::create_folder(&folder)?;
-        for file in &self.files {
-            file.place(site, &folder, 0o755)?;
-        }
+        place_all(site, &self.folder(site), &self.files, 0o755)?;
         Ok(Value::Null)
     }
 
