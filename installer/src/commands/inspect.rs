@@ -120,23 +120,12 @@ fn text(inspection: &Inspection) -> String {
         let _infallible = writeln!(text, "{name:<16} {namespace:<20} {}", needs.join(", "));
     }
     let _infallible = writeln!(text, "\n{:>10}  image or artifact", "size");
-    for image in &release.images {
-        let _infallible = writeln!(
-            text,
-            "{:>10}  {}@{}",
-            HumanBytes(image_bytes(image)).to_string(),
-            image.reference,
-            image.manifest.digest
-        );
-    }
-    for artifact in &release.artifacts {
-        let _infallible = writeln!(
-            text,
-            "{:>10}  {}@{}",
-            HumanBytes(artifact_bytes(artifact)).to_string(),
-            artifact.reference,
-            artifact.manifest.digest
-        );
+    let images = release.images.iter().map(|image| (image_bytes(image), &image.reference, &image.manifest));
+    let artifacts = release.artifacts.iter();
+    let artifacts = artifacts.map(|artifact| (artifact_bytes(artifact), &artifact.reference, &artifact.manifest));
+    for (bytes, reference, manifest) in images.chain(artifacts) {
+        let size = HumanBytes(bytes).to_string();
+        let _infallible = writeln!(text, "{size:>10}  {reference}@{}", manifest.digest);
     }
     text
 }
