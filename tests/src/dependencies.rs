@@ -31,7 +31,7 @@ pub fn bring() -> Result<()> {
     let Some(kind) = [WITH_TESTS, PROGRAMS_ONLY].into_iter().find(|kind| cache.contains(kind, &key)) else {
         return Ok(());
     };
-    let marker = workspace::target_folder().join(format!(".{kind}-{}", key.digest()));
+    let marker = marker(kind, &key);
     if marker.exists() {
         return Ok(());
     }
@@ -40,7 +40,16 @@ pub fn bring() -> Result<()> {
         std::fs::create_dir_all(&ours).with_context(|| format!("cannot create {}", ours.display()))?;
         workspace::run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&ours))?;
     }
-    std::fs::File::create(&marker).with_context(|| format!("cannot mark {}", marker.display()))?;
+    mark(&marker)
+}
+
+/// Says in the build folder that it has what the cache keeps.
+fn marker(kind: &str, key: &Key) -> PathBuf {
+    workspace::target_folder().join(format!(".{kind}-{}", key.digest()))
+}
+
+fn mark(marker: &Path) -> Result<()> {
+    std::fs::File::create(marker).with_context(|| format!("cannot mark {}", marker.display()))?;
     Ok(())
 }
 
@@ -68,7 +77,8 @@ fn keep(kind: &str) -> Result<()> {
         }
         Ok(())
     })?;
-    Ok(())
+    // What came from here need not be brought back here.
+    mark(&marker(kind, &key))
 }
 
 /// Copies the entries of a folder that are not of the project's own targets, times included.
