@@ -1,5 +1,6 @@
 //! Bytes counted where they are read and written, so that "each byte once" is a number and not a claim.
 
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -50,6 +51,28 @@ impl Counters {
 
     pub(crate) fn add_read_back(&self, bytes: usize) {
         self.0.read_back.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+/// A reader whose bytes are counted.
+#[derive(Debug)]
+pub struct Counted<R> {
+    inner: R,
+    counters: Counters,
+}
+
+impl<R> Counted<R> {
+    /// Counts what is read from `inner`.
+    pub fn new(inner: R, counters: Counters) -> Self {
+        Self { inner, counters }
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.counters.add_read(count);
+        Ok(count)
     }
 }
 

@@ -35,11 +35,11 @@ struct Staged {
 /// Stages a bundle.
 pub(crate) fn run(arguments: &StageArguments, printer: Printer) -> Result<(), Failure> {
     let anchor = trust::anchor(&arguments.trust)?;
-    let located = bundle::locate(&arguments.bundle)?;
+    let counters = IoCounters::default();
+    let located = bundle::locate_counted(&arguments.bundle, &counters.media)?;
     let verified = Opened::read(located.head()?)?.verify(&anchor)?;
     let trusted = Trusted::of(&verified);
     let bundle_blob_bytes = verified.blobs().entries().iter().map(|entry| entry.size).sum();
-    let counters = IoCounters::default();
     let media = located.assemble(Payload::from(verified), counters.media.clone())?;
     durable::create_folder(&arguments.store)?;
     let store = ContentStore::counted(&arguments.store, counters.store.clone());

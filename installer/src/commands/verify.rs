@@ -66,10 +66,10 @@ impl Trusted {
 /// Verifies a bundle.
 pub(crate) fn run(arguments: &VerifyArguments, printer: Printer) -> Result<(), Failure> {
     let anchor = trust::anchor(&arguments.trust)?;
-    let located = bundle::locate(&arguments.bundle)?;
+    let counters = IoCounters::default();
+    let located = bundle::locate_counted(&arguments.bundle, &counters.media)?;
     let verified = Opened::read(located.head()?)?.verify(&anchor)?;
     let trusted = Trusted::of(&verified);
-    let counters = IoCounters::default();
     let media = located.assemble(Payload::from(verified), counters.media.clone())?;
     verify::verify(&media, "verifying", &Drawn::new(printer))?;
     let verification = Verification {

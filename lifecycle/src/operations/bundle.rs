@@ -7,7 +7,8 @@ use std::sync::Arc;
 use landfall_bundle_spec::release::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
 use landfall_bundle_spec::{Opened, Verified};
 use landfall_media::Payload;
-use landfall_media::bundle::locate;
+use landfall_media::bundle::locate_counted;
+use landfall_media::counters::Counters;
 
 use super::error::{OperationError, Result};
 use super::trust::Trust;
@@ -24,9 +25,10 @@ pub struct TrustedRelease {
 }
 
 impl TrustedRelease {
-    /// Reads and verifies the head of the bundle at `path`: a bundle, a part, a folder or a head. Reads no payload.
-    pub fn find(path: &Path, trust: &Trust) -> Result<Self> {
-        let located = locate(path)?;
+    /// Reads and verifies the head of the bundle at `path`: a bundle, a part, a folder or a head. Reads no payload; what it
+    /// reads is counted.
+    pub fn find(path: &Path, trust: &Trust, counters: &Counters) -> Result<Self> {
+        let located = locate_counted(path, counters)?;
         let refused =
             |source| OperationError::Refused { path: located.head_path().to_owned(), source: Box::new(source) };
         let opened = Opened::read(located.head()?).map_err(refused)?;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::short_id;
-use landfall_media::counters::Counters;
 use serde::Serialize;
 
 use super::Operations;
@@ -65,8 +64,10 @@ pub struct Installed {
     pub services: Vec<ServiceStatus>,
     /// Files with the secrets that were generated, readable by root.
     pub secrets: Vec<PathBuf>,
-    /// Bytes that this run read from the media.
+    /// Bytes that this run read from the media, the search for the bundle and its head included.
     pub media_read_bytes: u64,
+    /// Bytes that this run read from the store: staged by an earlier run, and checked again.
+    pub store_read_bytes: u64,
     /// Bytes that this run wrote into the store.
     pub store_written_bytes: u64,
 }
@@ -84,6 +85,7 @@ impl Installed {
             services: operations.services().unwrap_or_default(),
             secrets: running.secret_files(),
             media_read_bytes: operations.io.media.totals().read_bytes,
+            store_read_bytes: operations.io.store.totals().read_bytes,
             store_written_bytes: operations.io.store.totals().written_bytes,
         }
     }
@@ -94,7 +96,7 @@ impl Operations {
     /// changes nothing.
     pub fn prepare_install(&self, request: &InstallRequest) -> Result<PreparedInstall<'_>> {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
-        let release = TrustedRelease::find(&request.bundle, &trust)?;
+        let release = TrustedRelease::find(&request.bundle, &trust, &self.io.media)?;
         // While another operation runs, its name is the answer, and not what it has left unfinished so far.
         if let Some(holder) = self.journals().holder() {
             return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
@@ -174,7 +176,7 @@ impl PreparedInstall<'_> {
     pub fn run(self) -> Result<Installed> {
         let operations = self.operations;
         // A part that is missing is told before anything is written.
-        find_media(&self.media, &self.release.payload(), Counters::new())?;
+        find_media(&self.media, &self.release.payload(), operations.io.media.clone())?;
         let mut running = self.begin()?;
         running.forward()?;
         Ok(Installed::of(&running, operations))

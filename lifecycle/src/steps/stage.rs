@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::blobs::Place;
 use landfall_bundle_spec::{Coded, ExitClass, codes};
-use landfall_media::bundle::{BundleMedia, locate};
+use landfall_media::bundle::{BundleMedia, locate_counted};
 use landfall_media::counters::Counters;
 use landfall_media::progress::Event;
 use landfall_media::stage::stage;
@@ -31,7 +31,7 @@ pub struct Stage {}
 
 /// Finds the bundle at `path` with all its parts, and makes sure that its head is the verified one.
 pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<BundleMedia, StepError> {
-    let located = locate(path).map_err(|error| absent(path, error))?;
+    let located = locate_counted(path, &counters).map_err(|error| absent(path, error))?;
     let wanted = payload.verified().head_bytes();
     let mut found = Vec::with_capacity(wanted.len());
     located.head().map_err(|error| absent(path, error))?.take(wanted.len() as u64).read_to_end(&mut found).map_err(
@@ -106,6 +106,7 @@ impl Step<Site> for Stage {
             "bytes": copied.bytes,
             "present_bytes": copied.present_bytes,
             "media_read_bytes": site.io.media.totals().read_bytes,
+            "store_read_bytes": site.io.store.totals().read_bytes,
             "store_written_bytes": site.io.store.totals().written_bytes,
         }))
     }

@@ -10,6 +10,7 @@ use landfall_bundle_spec::parts::{BundleName, FileKind};
 use sha2::Digest;
 
 use super::open_regular;
+use crate::counters::{Counted, Counters};
 use crate::error::{At, MediaError, Result};
 use crate::parts::is_partial;
 
@@ -26,13 +27,15 @@ pub struct Located {
     /// Every regular file of the folder, names of this bundle first, in order.
     pub(super) candidates: Vec<PathBuf>,
     pub(super) folder: PathBuf,
+    /// Where reading the head is counted, as the search was.
+    counters: Counters,
 }
 
 impl Located {
     /// A file that should begin a bundle and does not.
-    fn unreadable(path: &Path, folder: &Path) -> Self {
-        let firsts = vec![path.to_owned()];
-        Self { head: path.to_owned(), candidates: firsts.clone(), firsts, folder: folder.to_owned() }
+    fn unreadable(path: &Path, folder: &Path, counters: &Counters) -> Self {
+        let (head, firsts) = (path.to_owned(), vec![path.to_owned()]);
+        Self { head, candidates: firsts.clone(), firsts, folder: folder.to_owned(), counters: counters.clone() }
     }
 
     /// The file that the head is read from.
@@ -46,21 +49,27 @@ impl Located {
     }
 
     /// Opens the stream at its first byte; the head may be read from it, no more.
-    pub fn head(&self) -> Result<io::BufReader<File>> {
-        Ok(io::BufReader::with_capacity(64 * 1024, open_regular(&self.head)?.0))
+    pub fn head(&self) -> Result<io::BufReader<Counted<File>>> {
+        let file = Counted::new(open_regular(&self.head)?.0, self.counters.clone());
+        Ok(io::BufReader::with_capacity(64 * 1024, file))
     }
 }
 
 /// Finds a bundle by its one file, one of its parts, its `.head`, or the folder that holds it. Foreign files beside it
 /// are ignored, and so is what is no regular file. Only the path itself may be a symbolic link: a person named it.
 pub fn locate(path: &Path) -> Result<Located> {
+    locate_counted(path, &Counters::new())
+}
+
+/// The same, counting into `counters` what the search and later the head's reader take from the media.
+pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
     let metadata = match std::fs::metadata(path) {
         // What a person names wrongly is theirs to correct; everything else may be the stick.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(MediaError::NotThere(path.to_owned())),
         metadata => metadata.at("open", path)?,
     };
     if metadata.is_dir() {
-        return in_folder(path, None);
+        return in_folder(path, None, counters);
     }
     if !metadata.is_file() {
         return Err(MediaError::BundleNotFound(path.to_owned()));
@@ -70,8 +79,8 @@ pub fn locate(path: &Path) -> Result<Located> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    if let Some(fingerprint) = fingerprint(path)? {
-        let mut located = in_folder(folder, Some(fingerprint))?;
+    if let Some(fingerprint) = fingerprint(path, counters)? {
+        let mut located = in_folder(folder, Some(fingerprint), counters)?;
         path.clone_into(&mut located.head);
         return Ok(located);
     }
@@ -79,24 +88,24 @@ pub fn locate(path: &Path) -> Result<Located> {
     if let Some((stem, FileKind::Part(2..))) = parsed(path) {
         for file in files(folder)? {
             if self::stem(&file).as_ref() == Some(&stem)
-                && let Some(fingerprint) = fingerprint(&file)?
+                && let Some(fingerprint) = fingerprint(&file, counters)?
             {
-                return in_folder(folder, Some(fingerprint));
+                return in_folder(folder, Some(fingerprint), counters);
             }
         }
         let name = stem.file(FileKind::Part(1));
         return Err(MediaError::PartMissing { folder: folder.to_owned(), name, offset: 0 });
     }
     // Whoever reads its head says what is wrong with it.
-    Ok(Located::unreadable(path, folder))
+    Ok(Located::unreadable(path, folder, counters))
 }
 
-fn in_folder(folder: &Path, wanted: Option<Sha256>) -> Result<Located> {
+fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Result<Located> {
     let all = files(folder)?;
     let mut bundles: BTreeMap<Sha256, Vec<PathBuf>> = BTreeMap::new();
     for file in &all {
         // A file that cannot be read is not this bundle's problem unless a part is missing in the end.
-        if let Ok(Some(found)) = fingerprint(file)
+        if let Ok(Some(found)) = fingerprint(file, counters)
             && wanted.is_none_or(|wanted| wanted == found)
         {
             bundles.entry(found).or_default().push(file.clone());
@@ -112,22 +121,22 @@ fn in_folder(folder: &Path, wanted: Option<Sha256>) -> Result<Located> {
         let names = names.into_iter().map(|file| name(file)).collect();
         return Err(MediaError::SeveralBundles { folder: folder.to_owned(), names });
     }
-    let Some(mut firsts) = bundles.into_iter().next() else { return without_beginning(folder, &all) };
+    let Some(mut firsts) = bundles.into_iter().next() else { return without_beginning(folder, &all, counters) };
     firsts.sort_by_key(|file| std::cmp::Reverse(length(file)));
     let stems: Vec<_> = firsts.iter().filter_map(|file| stem(file)).collect();
     let mut candidates = all;
     candidates.sort_by_key(|file| (stem(file).is_none_or(|stem| !stems.contains(&stem)), file.clone()));
-    Ok(Located { head: firsts[0].clone(), firsts, candidates, folder: folder.to_owned() })
+    Ok(Located { head: firsts[0].clone(), firsts, candidates, folder: folder.to_owned(), counters: counters.clone() })
 }
 
 /// A folder where no file begins as a bundle: is one there by its name?
-fn without_beginning(folder: &Path, files: &[PathBuf]) -> Result<Located> {
+fn without_beginning(folder: &Path, files: &[PathBuf], counters: &Counters) -> Result<Located> {
     let named =
         |wanted: fn(&FileKind) -> bool| files.iter().find(|file| parsed(file).is_some_and(|(_, kind)| wanted(&kind)));
     if let Some(first) = named(|kind| matches!(kind, FileKind::Whole | FileKind::Part(1)))
         .or_else(|| named(|kind| *kind == FileKind::Head))
     {
-        return Ok(Located::unreadable(first, folder));
+        return Ok(Located::unreadable(first, folder, counters));
     }
     match named(|_| true).and_then(|file| stem(file)) {
         Some(stem) => {
@@ -162,10 +171,10 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Digest of the bytes that tell bundles apart, or `None` for a file that does not begin as one. Not trusted for anything
 /// else.
-fn fingerprint(path: &Path) -> Result<Option<Sha256>> {
+fn fingerprint(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
     let mut bytes = Vec::new();
     let (file, _) = open_regular(path)?;
-    file.take(FINGERPRINT_BYTES).read_to_end(&mut bytes).at("read", path)?;
+    Counted::new(file, counters.clone()).take(FINGERPRINT_BYTES).read_to_end(&mut bytes).at("read", path)?;
     let begins = bytes.len() > 512 && bytes.starts_with(b"landfall.json\0") && bytes[257..].starts_with(b"ustar");
     if !begins {
         return Ok(None);

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-pub use self::locate::{Located, locate};
+pub use self::locate::{Located, locate, locate_counted};
 use crate::counters::Counters;
 use crate::error::{MediaError, Result};
 use crate::payload::{Payload, Piece};

@@ -12,6 +12,7 @@ use landfall_bundle_spec::trust::KeyKind;
 use landfall_bundle_spec::{Coded, codes};
 use landfall_media::durable;
 use landfall_media::progress::{Event, Progress, Silent};
+use landfall_media::store::{ContentStore, Expected};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -107,7 +108,7 @@ impl Fixture {
     /// An install whose plan is the steps that need no root.
     fn prepared(&self) -> PreparedInstall<'_> {
         let trust = Trust::read(self.request().trust.as_deref(), &self.path("stick")).unwrap();
-        let release = TrustedRelease::find(&self.path("stick"), &trust).unwrap();
+        let release = TrustedRelease::find(&self.path("stick"), &trust, &self.operations.io.media).unwrap();
         let node = NodeIdentity { name: "node".to_owned(), address: [192, 0, 2, 1].into() };
         let entry = HostsEntry { name: "api.landfall.internal".to_owned(), address: node.address };
         let step = |id: &str, action| PlannedStep {
@@ -264,6 +265,26 @@ fn resume_and_uninstall_after_every_crash() {
             assert_eq!(fixture.contents(), birth, "{place}, {is_last_lost}, {is_resumed}");
         }
     }
+}
+
+#[test]
+fn every_look_at_the_media_and_at_the_store_is_counted() {
+    let mut fixture = Fixture::new();
+    let head = fixture.prepared().release.verified.head_bytes().len() as u64;
+    let to_trust = fixture.operations.io.media.totals().read_bytes;
+    assert!(to_trust >= head, "{to_trust}");
+    fixture.crash_at(|event| matches!(event, Event::PhaseStarted { .. }));
+    let counted = fixture.operations.io.media.totals().read_bytes;
+    // To trust it again, to see that all of it is there before the first change, and again before staging.
+    assert!(counted >= to_trust * 2 + head * 2, "{counted}, of {to_trust} to trust");
+
+    let (store, size) = (ContentStore::at(fixture.operations.paths.registry()), 3 << 20);
+    let expected = Expected { digest: sums(&vec![1; size]).sha256, size: size as u64 };
+    store.partial(expected).unwrap().unwrap().append(&vec![1; 2 << 20]).unwrap();
+    let Resumed::Install(installed) = fixture.operations.resume(None).unwrap() else { panic!("it is an install") };
+    assert_eq!(installed.store_read_bytes, 2 << 20, "what was staged before was checked again");
+    let read = installed.media_read_bytes - counted;
+    assert!((1 << 20..2 << 20).contains(&read), "{read} for the rest");
 }
 
 #[test]
