@@ -4,13 +4,11 @@
 use landfall_media::durable;
 
 use super::bundle::TrustedRelease;
-use super::error::{OperationError, Result};
+use super::error::Result;
 use super::marks::Marks;
 use super::{Operations, engine_file};
 use crate::journal::{JournalError, JournalErrorKind, SiteLock};
 use landfall_bundle_spec::Sha256;
-use std::io;
-use std::path::Path;
 
 impl Operations {
     /// Keeps the running program and the release's head, durably; returns the program's digest.
@@ -30,9 +28,12 @@ impl Operations {
         Marks::remove(&self.paths)?;
         durable::remove_tree(&engine_file::folder(&self.paths))?;
         durable::remove_tree(&self.paths.releases())?;
-        remove_if_empty(&self.paths.settings())?;
+        durable::remove_leftovers(&self.paths.settings())?;
+        durable::remove_own_folder(&self.paths.settings())?;
         self.journals().remove(lock)?;
-        remove_if_empty(&self.paths.data())
+        durable::remove_leftovers(&self.paths.data())?;
+        // A folder that was here before, above all one that a disk is mounted on, is not ours to remove.
+        Ok(durable::remove_own_folder(&self.paths.data())?)
     }
 
     /// An error if there is a site and nothing that says how it came about.
@@ -43,18 +44,4 @@ impl Operations {
         }
         Ok(())
     }
-}
-
-fn remove_if_empty(folder: &Path) -> Result<()> {
-    match fs_err::read_dir(folder) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(OperationError::io("list", folder, error)),
-    }
-    durable::remove_leftovers(folder)?;
-    let mut entries = fs_err::read_dir(folder).map_err(|error| OperationError::io("list", folder, error))?;
-    if entries.next().is_none() {
-        durable::remove_folder(folder)?;
-    }
-    Ok(())
 }

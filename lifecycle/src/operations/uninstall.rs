@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use landfall_media::durable;
+
 use super::Operations;
 use super::error::Result;
 use crate::journal::Phase;
@@ -26,6 +28,8 @@ impl Operations {
                 // Data that is there now was kept by an uninstall that ended.
                 self.clear(self.journals().lock("uninstall")?, true)?;
             }
+            // What a cut left of making the folder.
+            durable::remove_own_folder(&self.paths.data())?;
             return Ok(Uninstalled { release: None, kept: self.kept() });
         };
         let replay = self.journals().read(&file)?;

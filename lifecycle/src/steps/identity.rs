@@ -36,10 +36,8 @@ impl Step<Site> for Identity {
             .as_str()
             .ok_or_else(|| StepError::new(codes::BUG, "the journal's record of the identity step has no UUID"))?;
         let text = format!("{uuid}\n");
+        durable::create_own_folder(&site.paths.settings())?;
         for path in [site.paths.data_uuid(), site.paths.settings_uuid()] {
-            if let Some(folder) = path.parent() {
-                durable::create_folder(folder)?;
-            }
             durable::write_file(&path, text.as_bytes(), 0o644)?;
         }
         Ok(json!({ "uuid": uuid }))
@@ -49,6 +47,6 @@ impl Step<Site> for Identity {
         durable::remove_file(&site.paths.settings_uuid())?;
         durable::remove_file(&site.paths.data_uuid())?;
         durable::remove_leftovers(&site.paths.settings())?;
-        files::remove_folder_if_empty(&site.paths.settings())
+        Ok(durable::remove_own_folder(&site.paths.settings())?)
     }
 }

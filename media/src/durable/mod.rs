@@ -18,10 +18,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use landfall_bundle_spec::{Code, Coded, codes};
 
 mod batch;
+mod own;
 #[cfg(test)]
 mod tests;
 
 pub use batch::Batch;
+pub use own::{create_own_folder, remove_own_folder};
 
 /// Ends the names of temporary siblings; nothing else may use it.
 pub const TEMPORARY_SUFFIX: &str = ".landfall-temporary";

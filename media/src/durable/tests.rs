@@ -115,3 +115,59 @@ fn a_failed_sync_is_fatal() {
     assert_eq!(error.code(), codes::SYNC_FAILED);
     assert_eq!(error.to_string(), "cannot make /disk/file durable: the file system failed to sync");
 }
+
+#[test]
+fn a_folder_is_removed_by_who_made_it_and_only_when_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    create_own_folder(&path("deep/ours")).unwrap();
+    assert_eq!((mode(&path("deep/ours")), names(&path("deep")).len()), (0o755, 1));
+    write_file(&path("deep/ours/file"), b"", 0o644).unwrap();
+    remove_own_folder(&path("deep/ours")).unwrap();
+    assert!(path("deep/ours/file").exists());
+    remove_file(&path("deep/ours/file")).unwrap();
+    // Found again, it is still ours.
+    create_own_folder(&path("deep/ours")).unwrap();
+    remove_own_folder(&path("deep/ours")).unwrap();
+    assert_eq!(names(&path("deep")).len(), 0);
+    remove_own_folder(&path("deep/ours")).unwrap();
+
+    std::fs::create_dir(path("theirs")).unwrap();
+    create_own_folder(&path("theirs")).unwrap();
+    remove_own_folder(&path("theirs")).unwrap();
+    assert!(path("theirs").is_dir());
+}
+
+#[test]
+fn a_crash_while_a_folder_is_made_leaves_nothing_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ours");
+    std::fs::create_dir(temporary_sibling(&path)).unwrap();
+    remove_own_folder(&path).unwrap();
+    assert_eq!(names(folder.path()).len(), 0);
+    std::fs::create_dir(temporary_sibling(&path)).unwrap();
+    create_own_folder(&path).unwrap();
+    assert_eq!(names(folder.path()), BTreeSet::from(["ours".to_owned()]));
+    remove_own_folder(&path).unwrap();
+    assert_eq!(names(folder.path()).len(), 0);
+}
+
+#[test]
+fn a_mount_point_stays_also_where_the_folder_is_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ours");
+    create_own_folder(&path).unwrap();
+    // Bound to itself, it shows the mark of the folder below.
+    let bound = std::process::Command::new("mount").arg("--bind").args([&path, &path]).status();
+    if !bound.is_ok_and(|status| status.success()) {
+        // Only root can mount.
+        return;
+    }
+    let removed = remove_own_folder(&path);
+    let is_there = path.is_dir();
+    assert!(std::process::Command::new("umount").arg(&path).status().unwrap().success());
+    removed.unwrap();
+    assert!(is_there);
+    remove_own_folder(&path).unwrap();
+    assert!(!path.exists());
+}
