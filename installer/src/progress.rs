@@ -11,6 +11,9 @@ use crate::printer::Printer;
 /// How often a pipe gets a line within a phase: often enough to see life, rare enough to read afterwards.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often a bar is drawn.
+const TICK: Duration = Duration::from_millis(200);
+
 /// Draws events on standard error.
 pub(crate) struct Drawn {
     printer: Printer,
@@ -20,7 +23,10 @@ pub(crate) struct Drawn {
 struct Phase {
     name: String,
     total_bytes: Option<u64>,
-    done_bytes: u64,
+    /// There from an earlier run.
+    present_bytes: u64,
+    /// Done by this run.
+    moved_bytes: u64,
     started: Instant,
     last_line: Instant,
     bar: Option<ProgressBar>,
@@ -48,7 +54,7 @@ impl Drawn {
             });
         }
         let now = Instant::now();
-        Phase { name, total_bytes, done_bytes: 0, started: now, last_line: now, bar }
+        Phase { name, total_bytes, present_bytes: 0, moved_bytes: 0, started: now, last_line: now, bar }
     }
 }
 
@@ -63,8 +69,17 @@ fn draw_bar(name: &str, total_bytes: Option<u64>) -> ProgressBar {
         bar.set_style(style);
     }
     bar.set_prefix(name.to_owned());
-    bar.enable_steady_tick(Duration::from_millis(200));
+    bar.enable_steady_tick(TICK);
     bar
+}
+
+/// Moves a bar without taking that for speed: it must look at the position once before its estimate is reset, which a
+/// bar that ticks by itself does not do when told to.
+fn skip_to(bar: &ProgressBar, position: u64) {
+    bar.disable_steady_tick();
+    bar.update(|state| state.set_pos(position));
+    bar.reset_eta();
+    bar.enable_steady_tick(TICK);
 }
 
 impl Phase {
@@ -74,16 +89,20 @@ impl Phase {
         clippy::cast_possible_truncation,
         reason = "a rate for a person"
     )]
-    fn rate(&self) -> u64 {
-        (self.done_bytes as f64 / self.started.elapsed().as_secs_f64().max(0.001)) as u64
+    fn rate(&self, elapsed: Duration) -> u64 {
+        (self.moved_bytes as f64 / elapsed.as_secs_f64().max(0.001)) as u64
     }
 
-    fn line(&self) -> String {
-        let rate = self.rate();
-        let done = HumanBytes(self.done_bytes);
+    fn done_bytes(&self) -> u64 {
+        self.present_bytes + self.moved_bytes
+    }
+
+    fn line(&self, elapsed: Duration) -> String {
+        let rate = self.rate(elapsed);
+        let done = HumanBytes(self.done_bytes());
         match self.total_bytes {
             Some(total) => {
-                let left = total.saturating_sub(self.done_bytes) / rate.max(1);
+                let left = total.saturating_sub(self.done_bytes()) / rate.max(1);
                 let left = HumanDuration(Duration::from_secs(left));
                 format!("{}: {done} of {}, {}/s, {left} left", self.name, HumanBytes(total), HumanBytes(rate))
             }
@@ -91,25 +110,39 @@ impl Phase {
         }
     }
 
-    fn advance(&mut self, bytes: u64) -> Option<String> {
-        self.done_bytes += bytes;
+    fn skip(&mut self, bytes: u64) {
+        self.present_bytes += bytes;
         if let Some(bar) = &self.bar {
-            bar.set_position(self.done_bytes);
+            skip_to(bar, self.done_bytes());
+        }
+    }
+
+    fn advance(&mut self, bytes: u64) -> Option<String> {
+        self.moved_bytes += bytes;
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.done_bytes());
             return None;
         }
         (self.last_line.elapsed() >= LINE_INTERVAL).then(|| {
             self.last_line = Instant::now();
-            self.line()
+            self.line(self.started.elapsed())
         })
     }
 
     fn end(self) -> Option<String> {
-        let (elapsed, done) = (self.started.elapsed(), HumanBytes(self.done_bytes));
-        let line = format!("{}: {done} in {}, {}/s", self.name, HumanDuration(elapsed), HumanBytes(self.rate()));
-        if let Some(bar) = self.bar {
+        if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        (self.done_bytes > 0).then_some(line)
+        (self.done_bytes() > 0).then(|| self.last_line(self.started.elapsed()))
+    }
+
+    fn last_line(&self, elapsed: Duration) -> String {
+        let (moved, rate) = (HumanBytes(self.moved_bytes), HumanBytes(self.rate(elapsed)));
+        let present = match self.present_bytes {
+            0 => String::new(),
+            bytes => format!(", {} were there", HumanBytes(bytes)),
+        };
+        format!("{}: {moved} in {}, {rate}/s{present}", self.name, HumanDuration(elapsed))
     }
 }
 
@@ -123,6 +156,11 @@ impl Progress for Drawn {
                     self.printer.note(&line);
                 }
                 *phase = Some(self.start(name, total_bytes));
+            }
+            Event::Present { bytes } => {
+                if let Some(phase) = phase.as_mut() {
+                    phase.skip(bytes);
+                }
             }
             Event::Advanced { bytes } => {
                 if let Some(line) = phase.as_mut().and_then(|phase| phase.advance(bytes)) {
@@ -142,5 +180,37 @@ impl Progress for Drawn {
             Event::Note(text) => self.say(phase.as_ref(), &text),
             Event::SafeToRemove => self.say(phase.as_ref(), "You may remove the stick: it is not needed any more."),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::ProgressDrawTarget;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn what_was_there_before_is_no_speed() {
+        let drawn = Drawn::new(Printer::new(true));
+        let mut phase = drawn.start("staging".to_owned(), Some(1000 * MIB));
+        phase.skip(940 * MIB);
+        phase.advance(10 * MIB);
+        let elapsed = Duration::from_secs(10);
+        assert_eq!(phase.line(elapsed), "staging: 950.00 MiB of 1000.00 MiB, 1.00 MiB/s, 50 seconds left");
+        assert_eq!(phase.last_line(elapsed), "staging: 10.00 MiB in 10 seconds, 1.00 MiB/s, 940.00 MiB were there");
+        assert_eq!(phase.done_bytes(), 950 * MIB);
+    }
+
+    #[test]
+    fn a_bar_does_not_take_a_skip_for_speed() {
+        let bar = ProgressBar::with_draw_target(Some(1000 * MIB), ProgressDrawTarget::hidden());
+        bar.enable_steady_tick(TICK);
+        skip_to(&bar, 900 * MIB);
+        std::thread::sleep(TICK * 2);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let limit = MIB as f64;
+        assert!(bar.position() == 900 * MIB && bar.per_sec() < limit, "{} bytes/s", bar.per_sec());
     }
 }

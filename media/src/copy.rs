@@ -42,7 +42,9 @@ pub fn copy(
         }
     }
     progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes: Some(sink.total_bytes()) });
-    advance(progress, copied.present_bytes);
+    if copied.present_bytes > 0 {
+        progress.event(Event::Present { bytes: copied.present_bytes });
+    }
     let given = source.give(&wanted, &mut |blob, chunk| {
         advance(progress, sink.take(blob, chunk)?);
         Ok(())

@@ -12,6 +12,11 @@ pub enum Event {
         /// All the bytes of the phase.
         total_bytes: Option<u64>,
     },
+    /// So many bytes of the current phase are there from an earlier run: done, and no measure of how fast this one is.
+    Present {
+        /// Bytes beside those of other such events.
+        bytes: u64,
+    },
     /// So many more bytes of the current phase are done.
     Advanced {
         /// Bytes since the last such event.

@@ -38,10 +38,10 @@ pub(super) async fn fetch_blob(
 ) -> Result<()> {
     let opened = store.clone();
     let Some(mut partial) = blocking(move || opened.partial(blob)).await?? else {
-        progress.event(Event::Advanced { bytes: blob.size });
+        progress.event(Event::Present { bytes: blob.size });
         return Ok(());
     };
-    progress.event(Event::Advanced { bytes: partial.length() });
+    progress.event(Event::Present { bytes: partial.length() });
     let mut failures = 0;
     while partial.length() < blob.size {
         let offset = partial.length();

@@ -87,7 +87,7 @@ fn progress_counts_every_byte_once() {
             let mut sum = self.0.lock().unwrap();
             match event {
                 Event::PhaseStarted { total_bytes, .. } => sum.0 += total_bytes.unwrap(),
-                Event::Advanced { bytes } => sum.1 += bytes,
+                Event::Present { bytes } | Event::Advanced { bytes } => sum.1 += bytes,
                 _ => {}
             }
         }
