@@ -1,5 +1,5 @@
 //! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided
-//! by these facts; they serialize, so a vendor can plan a customer's site at the desk from a file.
+//! by these facts, and the plan is a pure function of them.
 
 pub(crate) mod host;
 mod kubernetes;

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use landfall_bundle_spec::{Coded, codes};
+
 use super::programs::Programs;
 use super::settings::AgentSettings;
 use super::supervisor::Service;
@@ -31,11 +33,9 @@ pub fn run(paths: &SitePaths) -> Result<(), StepError> {
     for tick in 0u64.. {
         let now = Instant::now();
         if tick % SLOW_TICKS == 0 {
-            look_after(paths, &settings, tick % HOURLY_TICKS == 0);
+            look_after(paths, &settings, tick % HOURLY_TICKS == 0)?;
         }
-        if let Err(error) = bridge::keep(paths) {
-            tracing::warn!(%error, "the bridge network's configuration cannot be written");
-        }
+        unless_fatal(bridge::keep(paths), "the bridge network's configuration cannot be written")?;
         containerd.tend(now, true, || Ok(containerd_command(paths, &programs)))?;
         if !ready && answers(&programs) {
             ready = true;
@@ -48,15 +48,28 @@ pub fn run(paths: &SitePaths) -> Result<(), StepError> {
     Ok(())
 }
 
-fn look_after(paths: &SitePaths, settings: &AgentSettings, hourly: bool) {
+fn look_after(paths: &SitePaths, settings: &AgentSettings, hourly: bool) -> Result<(), StepError> {
     boot::restore_routes(settings);
     for program in ["containerd", "kubelet"] {
-        if let Err(error) = logs::rotate(paths, program) {
-            tracing::warn!(%error, "a log cannot be cut");
-        }
+        unless_fatal(logs::rotate(paths, program), "a log cannot be cut")?;
     }
-    if hourly && let Err(error) = certificates::renew(paths, &settings.kubernetes, jiff::Timestamp::now()) {
-        tracing::error!(%error, "certificates cannot be renewed");
+    if hourly {
+        let renewed = certificates::renew(paths, &settings.kubernetes, jiff::Timestamp::now());
+        unless_fatal(renewed, "certificates cannot be renewed")?;
+    }
+    Ok(())
+}
+
+/// Warns of an error and lives on, since the next look may be luckier. Not so after a failed sync: the kernel may have
+/// dropped the data and would report success next time, so the agent ends, and systemd starts one that reads the disk.
+fn unless_fatal<T>(outcome: Result<T, StepError>, what: &str) -> Result<(), StepError> {
+    match outcome {
+        Err(error) if error.code() == codes::SYNC_FAILED => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "{what}");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
     }
 }
 
@@ -103,7 +116,18 @@ fn answers(programs: &Programs) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use landfall_media::durable::{DurableError, SyncFailed};
+
     use super::*;
+
+    #[test]
+    fn a_failed_sync_ends_the_agent_and_nothing_else_does() {
+        let sync = SyncFailed { path: "/etc/cni".into(), source: std::io::Error::from_raw_os_error(5) };
+        let ended = unless_fatal::<()>(Err(DurableError::from(sync).into()), "it cannot be written");
+        assert_eq!(ended.unwrap_err().code(), codes::SYNC_FAILED);
+        unless_fatal::<()>(Err(StepError::new(codes::NO_SPACE, "no space")), "it cannot be written").unwrap();
+        unless_fatal(Ok(true), "it cannot be written").unwrap();
+    }
 
     #[test]
     fn flags_of_kubeadm() {
