@@ -14,7 +14,8 @@ pub enum ExitClass {
     Bug,
     /// 2: wrong usage or a bad release definition.
     Usage,
-    /// 3: the bundle was refused, for damage or trust; nothing was changed by it.
+    /// 3: the bundle was refused, for damage or trust. Nothing was installed; blobs that passed before the damage was met
+    /// stay in the data folder, for a good copy to go on from.
     Refused,
     /// 4: the site is not ready; nothing was changed.
     NotReady,
@@ -122,7 +123,7 @@ codes! {
     ROOT_MISSING = "LF1114", Usage, "There is no root document for the signature", "Pass the folder that holds the vendor's root documents.";
     ROLLBACK_REFUSED = "LF1120", Refused, "The release is older than one that this site has run", "Use a bundle whose counter is not lower; the site goes back only to releases of its own history.";
     ASSEMBLED_REFUSED = "LF1121", Refused, "The release has images assembled for tests, and its root is not for development", "Ask the vendor for a release of upstream's own images.";
-    TRUST_UNREADABLE = "LF1122", Refused, "The root document cannot be read", "Pass `--trust` with the path of the vendor's root document, or with its fingerprint.";
+    TRUST_UNREADABLE = "LF1122", Usage, "The root document that `--trust` names cannot be read", "Pass `--trust` with the path of the vendor's root document, or with its fingerprint.";
     // LF12: media and parts.
     MEDIA_IO = "LF1201", Resumable, "A file could not be read or written", "Check the disk or stick and the permissions of the named path, then run the same command again.";
     NO_SPACE = "LF1202", Resumable, "The disk or stick is full", "Free space on the named file system or use a larger stick, then run the same command again.";
@@ -131,7 +132,7 @@ codes! {
     SEVERAL_BUNDLES = "LF1205", Usage, "Several bundles lie there", "Name the first part of the bundle that is meant.";
     PART_MISSING = "LF1206", Refused, "A part of the bundle is missing", "Copy the named part into the folder of the others, from the stick or from the vendor.";
     PART_FOREIGN = "LF1207", Refused, "A part does not belong where it lies", "Copy the named part and the one before it again; parts of other bundles and changed parts are never used.";
-    PAYLOAD_DAMAGED = "LF1208", Refused, "The bundle is damaged", "Copy the named part again from a good copy, then run the same command again; what was verified before is kept.";
+    PAYLOAD_DAMAGED = "LF1208", Refused, "The bundle is damaged", "Copy the named part again from a good copy, then run the same command again, or after `landfall install` `landfall resume`; what was verified before is kept.";
     SURPLUS_DATA = "LF1209", Refused, "Bytes follow the end of the bundle", "Copy the named file again from a good copy.";
     BLOB_MISMATCH = "LF1210", Usage, "A blob is not what its digest says", "Ask the source of the blob: what it delivered is not what the lock names.";
     BLOB_MISSING = "LF1211", Usage, "A blob is missing", "Fetch it again: run the command that fills the store.";

@@ -7,7 +7,6 @@ mod logging;
 mod password;
 mod printer;
 mod progress;
-mod trust;
 mod usage;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@
 
 use indicatif::HumanBytes;
 use landfall_bundle_spec::head::Opened;
+use landfall_lifecycle::operations::Trust;
 use landfall_media::counters::{IoCounters, Totals};
 use landfall_media::store::ContentStore;
 use landfall_media::{Payload, bundle, durable, stage};
@@ -15,7 +16,6 @@ use crate::cli::StageArguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
-use crate::trust;
 use crate::usage::{self, ProcessUsage};
 
 /// What was staged, and what it took.
@@ -34,10 +34,10 @@ struct Staged {
 
 /// Stages a bundle.
 pub(crate) fn run(arguments: &StageArguments, printer: Printer) -> Result<(), Failure> {
-    let anchor = trust::anchor(&arguments.trust)?;
+    let trust = Trust::read(arguments.trust.trust.as_deref(), &arguments.bundle)?;
     let counters = IoCounters::default();
     let located = bundle::locate_counted(&arguments.bundle, &counters.media)?;
-    let verified = Opened::read(located.head()?)?.verify(&anchor)?;
+    let verified = Opened::read(located.head()?)?.verify(&trust.anchor)?;
     let trusted = Trusted::of(&verified);
     let bundle_blob_bytes = verified.blobs().entries().iter().map(|entry| entry.size).sum();
     let media = located.assemble(Payload::from(verified), counters.media.clone())?;

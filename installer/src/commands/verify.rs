@@ -3,6 +3,7 @@
 use indicatif::HumanBytes;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::head::{Opened, Verified};
+use landfall_lifecycle::operations::Trust;
 use landfall_media::counters::{IoCounters, Totals};
 use landfall_media::{Payload, bundle, verify};
 use serde::Serialize;
@@ -11,7 +12,6 @@ use crate::cli::VerifyArguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
-use crate::trust;
 use crate::usage::{self, ProcessUsage};
 
 /// What was verified, and what it took.
@@ -65,10 +65,10 @@ impl Trusted {
 
 /// Verifies a bundle.
 pub(crate) fn run(arguments: &VerifyArguments, printer: Printer) -> Result<(), Failure> {
-    let anchor = trust::anchor(&arguments.trust)?;
+    let trust = Trust::read(arguments.trust.trust.as_deref(), &arguments.bundle)?;
     let counters = IoCounters::default();
     let located = bundle::locate_counted(&arguments.bundle, &counters.media)?;
-    let verified = Opened::read(located.head()?)?.verify(&anchor)?;
+    let verified = Opened::read(located.head()?)?.verify(&trust.anchor)?;
     let trusted = Trusted::of(&verified);
     let media = located.assemble(Payload::from(verified), counters.media.clone())?;
     verify::verify(&media, "verifying", &Drawn::new(printer))?;

@@ -22,7 +22,9 @@ impl Trust {
     pub fn read(argument: Option<&str>, bundle: &Path) -> Result<Self> {
         let argument = argument.ok_or_else(|| OperationError::TrustMissing { bundle: bundle.to_owned() })?;
         let path = Path::new(argument);
-        if !path.is_file() {
+        // What is written as a path is one, also where nothing lies.
+        let like_a_path = !argument.starts_with("sha256:") && (argument.contains('/') || path.extension().is_some());
+        if !path.is_file() && !like_a_path {
             let anchor = TrustAnchor::fingerprint(argument)
                 .map_err(|source| OperationError::Refused { path: bundle.to_owned(), source: source.into() })?;
             return Ok(Self { anchor, came: "fingerprint on the command line".to_owned() });
