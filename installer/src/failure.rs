@@ -3,10 +3,24 @@
 use std::error::Error;
 
 use landfall_bundle_spec::{Code, Coded};
+use serde::Serialize;
 
 /// An error on its way to the person at the keyboard.
 #[derive(Debug)]
 pub(crate) struct Failure(Box<Parts>);
+
+/// One of several things that stand in the way at once.
+#[derive(Debug, Serialize)]
+pub(crate) struct Blocking {
+    /// Entry of the registry of codes.
+    pub(crate) code: &'static str,
+    /// What it is, in a few words.
+    pub(crate) what: &'static str,
+    /// What was found, and what is needed.
+    pub(crate) why: String,
+    /// What to do about it.
+    pub(crate) next: String,
+}
 
 /// Boxed, so that a result which carries a failure stays small.
 #[derive(Debug)]
@@ -14,13 +28,20 @@ struct Parts {
     code: Code,
     what: String,
     causes: Vec<String>,
+    blockers: Vec<Blocking>,
     next: String,
 }
 
 impl Failure {
     /// A failure that the command line itself found.
     pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
-        Self(Box::new(Parts { code, what: what.into(), causes: Vec::new(), next: code.fix.to_owned() }))
+        Self(Box::new(Parts {
+            code,
+            what: what.into(),
+            causes: Vec::new(),
+            blockers: Vec::new(),
+            next: code.fix.to_owned(),
+        }))
     }
 
     /// The same with its causes, outermost first.
@@ -39,6 +60,12 @@ impl Failure {
         self
     }
 
+    /// The same with everything that stands in the way.
+    pub(crate) fn blocked_by(mut self, blockers: Vec<Blocking>) -> Self {
+        self.0.blockers = blockers;
+        self
+    }
+
     /// The entry of the registry.
     pub(crate) fn code(&self) -> Code {
         self.0.code
@@ -52,6 +79,11 @@ impl Failure {
     /// Why, outermost cause first.
     pub(crate) fn causes(&self) -> &[String] {
         &self.0.causes
+    }
+
+    /// Everything that stands in the way, where several things do.
+    pub(crate) fn blockers(&self) -> &[Blocking] {
+        &self.0.blockers
     }
 
     /// What to do next.

@@ -55,12 +55,16 @@ impl Printer {
                 "class": failure.code().class,
                 "what": failure.what(),
                 "causes": failure.causes(),
+                "blockers": failure.blockers(),
                 "next": failure.next_step(),
             });
             eprintln!("{document}");
             return;
         }
         eprintln!("error[{}]: {}", failure.code().id, failure.what());
+        for (blocker, number) in failure.blockers().iter().zip(1..) {
+            eprintln!("  {number}. [{}] {}: {}\n     {}", blocker.code, blocker.what, blocker.why, blocker.next);
+        }
         for cause in failure.causes() {
             eprintln!("  because: {cause}");
         }

@@ -3,15 +3,16 @@
 use std::fmt::Write;
 
 use indicatif::{HumanBytes, HumanDuration};
-use landfall_lifecycle::operations::{InstallRequest, Installed, PreparedInstall};
+use landfall_lifecycle::operations::{InstallRequest, Installed, OperationError, PreparedInstall};
 use landfall_lifecycle::plan::action::Action;
 use landfall_lifecycle::plan::{Plan, Undo};
+use landfall_lifecycle::preflight::Blocker;
 use serde::Serialize;
 use std::time::Duration;
 
 use super::site::{DEVELOPMENT_NOTE, operations};
 use crate::cli::InstallArguments;
-use crate::failure::Failure;
+use crate::failure::{Blocking, Failure};
 use crate::logging;
 use crate::printer::Printer;
 
@@ -29,7 +30,7 @@ struct DryRun<'a> {
 pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations(printer);
     let request = InstallRequest { bundle: arguments.bundle, trust: arguments.trust.trust, site: arguments.site };
-    let prepared = operations.prepare_install(&request)?;
+    let prepared = operations.prepare_install(&request).map_err(refusal)?;
     if prepared.release().verified.trusted().development() {
         printer.note(DEVELOPMENT_NOTE);
     }
@@ -41,6 +42,18 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
     let installed = prepared.run()?;
     printer.report(&installed, summary);
     Ok(())
+}
+
+/// The failure, with every blocker of its own.
+fn refusal(error: OperationError) -> Failure {
+    let blocking = |blocker: &Blocker| Blocking {
+        code: blocker.code,
+        what: blocker.title,
+        why: format!("{}; needed: {}", blocker.found, blocker.needed),
+        next: blocker.fix.clone(),
+    };
+    let blockers = error.blockers().iter().map(blocking).collect();
+    Failure::from(error).blocked_by(blockers)
 }
 
 fn print_plan(prepared: &PreparedInstall<'_>, printer: Printer) {
@@ -91,6 +104,9 @@ pub(crate) fn summary(installed: &Installed) -> String {
         let address = service.address.as_deref().map(|address| format!(" ({address})")).unwrap_or_default();
         let (component, name, ports) = (&service.component, &service.name, ports.join(", "));
         let _infallible = writeln!(text, "{component:<14} {name}{address}, port {ports}");
+    }
+    for note in &installed.notes {
+        let _infallible = writeln!(text, "note: {note}; `landfall status` tells why");
     }
     if !installed.secrets.is_empty() {
         let _infallible = writeln!(text, "\ngenerated secrets, readable by root:");

@@ -1,6 +1,5 @@
 //! Why an operation did not begin, or did not come to its end.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use landfall_bundle_spec::{Code, Coded, Sha256, codes};
@@ -93,7 +92,7 @@ pub enum OperationError {
     #[error(transparent)]
     Look(#[from] StepError),
     /// The site is not ready; every blocker is told.
-    #[error("this machine is not ready; nothing was changed:{}", numbered(.blockers))]
+    #[error("this machine is not ready; nothing was changed")]
     NotReady {
         /// What is in the way, each with its fix.
         blockers: Vec<Blocker>,
@@ -156,16 +155,15 @@ pub enum OperationError {
     },
 }
 
-/// Each blocker on lines of its own, with what a person does about it.
-fn numbered(blockers: &[Blocker]) -> String {
-    let mut text = String::new();
-    for (blocker, number) in blockers.iter().zip(1..) {
-        let _infallible = write!(text, "\n  {number}. {blocker}\n     {}", blocker.fix);
-    }
-    text
-}
-
 impl OperationError {
+    /// What is in the way, where the site is not ready; each has a code, what was found and needed, and a fix.
+    pub fn blockers(&self) -> &[Blocker] {
+        match self {
+            Self::NotReady { blockers } => blockers,
+            _ => &[],
+        }
+    }
+
     pub(super) fn io(act: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::Io { act, path: path.into(), source }
     }

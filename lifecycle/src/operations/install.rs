@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::short_id;
+use landfall_media::durable;
 use serde::Serialize;
 
 use super::Operations;
@@ -62,6 +63,8 @@ pub struct Installed {
     pub kubeconfig: PathBuf,
     /// Where components are reached within the cluster.
     pub services: Vec<ServiceStatus>,
+    /// What could not be found out for this report.
+    pub notes: Vec<String>,
     /// Files with the secrets that were generated, readable by root.
     pub secrets: Vec<PathBuf>,
     /// Bytes that this run read from the media, the search for the bundle and its head included.
@@ -75,6 +78,11 @@ pub struct Installed {
 impl Installed {
     pub(super) fn of(running: &Running, operations: &Operations) -> Self {
         let site = running.site();
+        // The install is committed by now: an API server that pauses must not make it look failed, nor addresses vanish.
+        let (services, notes) = match operations.services() {
+            Ok(services) => (services, Vec::new()),
+            Err(error) => (Vec::new(), vec![format!("where components are reached is not known: {error}")]),
+        };
         Self {
             release: running.pins.release.clone(),
             version: running.pins.version.clone(),
@@ -82,7 +90,8 @@ impl Installed {
             node: site.node.name.clone(),
             address: site.node.address.to_string(),
             kubeconfig: site.paths.admin_kubeconfig(),
-            services: operations.services().unwrap_or_default(),
+            services,
+            notes,
             secrets: running.secret_files(),
             media_read_bytes: operations.io.media.totals().read_bytes,
             store_read_bytes: operations.io.store.totals().read_bytes,
@@ -184,6 +193,7 @@ impl PreparedInstall<'_> {
 
     fn begin(self) -> Result<Running> {
         let operations = self.operations;
+        durable::create_own_folder(&operations.paths.data())?;
         let lock = operations.journals().lock("install")?;
         // Another install may have come and gone between the first look and the lock.
         operations.check_no_journal()?;

@@ -241,9 +241,13 @@ fn all_blockers_are_told_at_once() -> Result<()> {
     let trust = &fixture()?.fingerprint;
     for more in [&["--dry-run"][..], &[]] {
         let said = engineer.landfall(&[&["install", STICK, "--trust", trust], more].concat())?;
-        let failure = said.refused("install", "LF3020", NOT_READY)?.to_string();
-        for found in ["LF3011", "6443", "LF3012", "/etc/kubernetes"] {
-            ensure!(failure.contains(found), "{found} is not told: {failure}");
+        let failure = said.refused("install", "LF3020", NOT_READY)?;
+        for (code, found) in [("LF3011", "6443"), ("LF3012", "/etc/kubernetes")] {
+            let blockers = failure["blockers"].as_array().context("the blockers are no list")?;
+            let blocker = blockers.iter().find(|blocker| blocker["code"] == code);
+            let blocker = blocker.with_context(|| format!("{code} is not told: {failure}"))?;
+            ensure!(blocker["why"].as_str().is_some_and(|why| why.contains(found)), "{found} is not told: {blocker}");
+            ensure!(blocker["what"].is_string() && blocker["next"].is_string(), "{blocker}");
         }
         let difference = landfall_tests::site::Difference::between(&before, &machine.snapshot()?);
         ensure!(difference.is_empty(), "a refused install changed something:\n{difference}");

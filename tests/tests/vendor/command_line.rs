@@ -110,10 +110,13 @@ fn errors_are_json_where_json_was_asked_for() -> Result<()> {
     let starter = starter()?;
     let stick = starter.stick().display().to_string();
     let nothing = starter.stick().join("nothing").display().to_string();
-    let cases: [(&[&str], i32, &str, &str); 6] = [
+    let cases: [(&[&str], i32, &str, &str); 9] = [
         (&["inspect", &nothing], 2, "LF1204", "usage"),
         (&["verify", &stick], 3, "LF1101", "refused"),
         (&["verify", &stick, "--trust", "sha256:123"], 3, "LF1102", "refused"),
+        (&["verify", &stick, "--trust", "1.rot.json"], 2, "LF1122", "usage"),
+        (&["install", &stick, "--trust", "1.rot.json"], 2, "LF1122", "usage"),
+        (&["install", &stick, "--trust", "sha256:123"], 3, "LF1102", "refused"),
         (&["inspect"], 2, "LF9003", "usage"),
         (&["instal", &stick], 2, "LF9003", "usage"),
         (&["verify", &stick, "--colour"], 2, "LF9003", "usage"),
@@ -235,5 +238,36 @@ fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
     drop(child.stdout.take());
     let output = child.wait_with_output()?;
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// The head alone, as it is sent ahead: on this machine, whatever it is, it gives a plan or every blocker at once.
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_dry_run_needs_no_more_than_the_head() -> Result<()> {
+    let starter = starter()?;
+    let mail = starter.scratch()?;
+    let name = starter.file_names().into_iter().find(|name| name.contains(".head")).context("there is no head")?;
+    let head = mail.path().join(name);
+    std::fs::copy(starter.stick().join(name), &head).context("cannot copy the head")?;
+    let fingerprint = starter.fingerprint()?;
+    let arguments = ["install", &head.display().to_string(), "--trust", &fingerprint, "--dry-run", "--json"];
+    let outcome = Outcome::of(&mut starter.landfall(&arguments))?;
+    if outcome.code == 0 {
+        let steps = outcome.json()?["plan"]["steps"].as_array().map_or(0, Vec::len);
+        assert!(steps > 10, "a plan of {steps} steps");
+        return Ok(());
+    }
+    let error = json_error(&outcome)?;
+    assert_eq!((outcome.code, error["code"].as_str()), (4, Some("LF3020")), "{}", outcome.stderr);
+    let blockers = error["blockers"].as_array().context("the blockers are no list")?;
+    assert!(!blockers.is_empty(), "{error}");
+    for blocker in blockers {
+        for field in ["code", "what", "why", "next"] {
+            assert!(blocker[field].as_str().is_some_and(|text| !text.is_empty()), "{field} is missing: {blocker}");
+        }
+    }
+    // Without the parts there is nothing to install from, however ready the machine is.
+    assert!(!mail.path().join(starter.file_names()[0]).exists());
     Ok(())
 }

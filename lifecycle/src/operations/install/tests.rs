@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument, Place};
@@ -201,6 +202,10 @@ fn install_status_and_uninstall() {
     let installed = fixture.prepared().run().unwrap();
     assert_eq!((installed.release.as_str(), installed.address.as_str()), ("tiny", "192.0.2.1"));
     assert!(installed.media_read_bytes > 3 << 20 && installed.store_written_bytes > 3 << 20);
+    // Nothing of Kubernetes is in this plan: that nobody answers is said, and not shown as a site without services.
+    assert!(
+        installed.services.is_empty() && installed.notes[0].starts_with("where components are reached is not known")
+    );
     let status = operations.status().unwrap();
     assert_eq!((status.state, status.ready), (SiteState::Installed, false));
     let registry = status.registry.unwrap();
@@ -288,6 +293,70 @@ fn every_look_at_the_media_and_at_the_store_is_counted() {
 }
 
 #[test]
+fn a_data_folder_that_was_there_stays() {
+    let fixture = Fixture::new();
+    durable::create_folder(&fixture.operations.paths.data()).unwrap();
+    durable::create_folder(&fixture.operations.paths.settings()).unwrap();
+    let birth = fixture.contents();
+    fixture.prepared().run().unwrap();
+    fixture.operations.uninstall(false).unwrap();
+    assert_eq!(fixture.contents(), birth);
+    fixture.operations.uninstall(false).unwrap();
+    assert_eq!(fixture.contents(), birth);
+}
+
+#[test]
+fn a_disk_of_its_own_is_emptied_and_stays_mounted() {
+    let fixture = Fixture::new();
+    let data = fixture.operations.paths.data();
+    durable::create_folder(&data).unwrap();
+    let birth = fixture.contents();
+    let mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(&data).status();
+    if !mount(&["-t", "tmpfs", "-o", "size=64m", "none"]).is_ok_and(|status| status.success()) {
+        // Only root can mount.
+        return;
+    }
+    let installed = fixture.prepared().run().map(drop);
+    let uninstalled = [fixture.operations.uninstall(false), fixture.operations.uninstall(false)];
+    let contents = fixture.contents();
+    assert!(Command::new("umount").arg(&data).status().unwrap().success());
+    installed.unwrap();
+    for uninstalled in uninstalled {
+        assert_eq!(uninstalled.unwrap().kept.len(), 0);
+    }
+    assert_eq!((&contents, &fixture.contents()), (&birth, &birth));
+}
+
+#[test]
+fn damage_keeps_what_is_good_and_says_how_to_go_on() {
+    let fixture = Fixture::new();
+    let bundle = fixture.path("stick/tiny.landfall");
+    let good = fs_err::read(&bundle).unwrap();
+    let mut bad = good.clone();
+    // The last blob takes a block of 1024 bytes, and as much ends the archive.
+    let in_last = bad.len() - 2048 + 100;
+    bad[in_last] ^= 1;
+    durable::write_file(&bundle, &bad, 0o644).unwrap();
+    let error = fixture.prepared().run().unwrap_err();
+    assert_eq!((error.code(), error.code().class.exit_code()), (codes::PAYLOAD_DAMAGED, 3));
+    for way in ["landfall resume --bundle PATH", "landfall uninstall"] {
+        assert!(error.hint().unwrap().contains(way), "{error:?}");
+    }
+    let staged = fixture.operations.status().unwrap().registry.unwrap();
+    assert!(staged.staged_bytes >= 3 << 20, "{staged:?}");
+    // The same command again is not the way, and says so.
+    assert_eq!(fixture.code_of_prepare(|_| ()), codes::OPERATION_OPEN);
+
+    durable::create_folder(&fixture.path("other")).unwrap();
+    durable::write_file(&fixture.path("other/tiny.landfall"), &good, 0o644).unwrap();
+    let before = fixture.operations.io.media.totals().read_bytes;
+    let Resumed::Install(installed) = fixture.operations.resume(Some(fixture.path("other"))).unwrap() else {
+        panic!("it is an install")
+    };
+    assert!(installed.media_read_bytes - before < 1 << 20, "good blobs are not read again: {installed:?}");
+}
+
+#[test]
 fn a_lost_commit_is_committed_again() {
     let fixture = Fixture::new();
     fixture.prepared().run().unwrap();
@@ -368,6 +437,7 @@ fn a_cut_before_the_first_record_leaves_nothing_that_uninstall_does_not_remove()
     let fixture = Fixture::new();
     let birth = fixture.contents();
     let prepared = fixture.prepared();
+    durable::create_own_folder(&fixture.operations.paths.data()).unwrap();
     fixture.operations.place_own_files(prepared.release()).unwrap();
     assert_eq!(fixture.operations.status().unwrap().state, SiteState::Absent);
     assert_eq!(fixture.operations.uninstall(false).unwrap().release, None);
