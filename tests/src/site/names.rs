@@ -1,0 +1,147 @@
+//! Names of a machine's files, looked at from the host, without what is drawn: two sites of one release have the same, so
+//! whatever an interrupted write left on one of them shows.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::Machine;
+
+/// Where an install writes.
+const TOPS: [&str; 4] = ["/etc", "/opt", "/run/landfall", "/var/lib/landfall"];
+
+/// A name that is drawn.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Rule {
+    /// A path, in whose parts `*` stands for any text.
+    path: String,
+    treatment: Treatment,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the reason is for readers, a test demands it"))]
+    reason: String,
+}
+
+/// What is done with a drawn name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Treatment {
+    /// It is compared by its pattern, and what is below it as it is.
+    Name,
+    /// It is compared by its pattern, and what is below it is not compared.
+    Below,
+    /// Neither it nor what is below it is compared.
+    LeaveOut,
+}
+
+/// The checked-in list of drawn names.
+#[derive(Debug)]
+struct Rules(Vec<Rule>);
+
+impl Rules {
+    fn checked_in() -> Result<Self> {
+        serde_json::from_str(include_str!("generated-names.json")).map(Self).context("the list of drawn names is wrong")
+    }
+
+    /// The name as it is compared; `None` if it is not.
+    fn reduce(&self, name: &str) -> Option<String> {
+        let parts: Vec<&str> = name.split('/').collect();
+        for rule in &self.0 {
+            let pattern: Vec<&str> = rule.path.split('/').collect();
+            let fits = parts.len() >= pattern.len() && pattern.iter().zip(&parts).all(|(one, part)| matches(one, part));
+            if fits {
+                return match rule.treatment {
+                    Treatment::LeaveOut => None,
+                    Treatment::Below => Some(rule.path.clone()),
+                    Treatment::Name => Some([&pattern[..], &parts[pattern.len()..]].concat().join("/")),
+                };
+            }
+        }
+        Some(name.to_owned())
+    }
+}
+
+/// Whether a part of a path fits a pattern with at most one `*`.
+fn matches(pattern: &str, part: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == part,
+        Some((begin, end)) => part.len() >= begin.len() + end.len() && part.starts_with(begin) && part.ends_with(end),
+    }
+}
+
+/// The names of everything where an install writes, on the running machine.
+pub fn names(machine: &Machine) -> Result<BTreeSet<String>> {
+    let (root, rules) = (machine.first()?.proc("root"), Rules::checked_in()?);
+    let mut names = BTreeSet::new();
+    for top in TOPS {
+        walk(&root, top, &mut names)?;
+    }
+    Ok(names.iter().filter_map(|name| rules.reduce(name)).collect())
+}
+
+/// Adds every name below `top` on the same filesystem.
+fn walk(root: &Path, top: &str, names: &mut BTreeSet<String>) -> Result<()> {
+    let outside = |inside: &str| root.join(inside.trim_start_matches('/'));
+    let Some(device) = still_there(outside(top).metadata())?.map(|found| found.dev()) else { return Ok(()) };
+    let mut pending = vec![top.to_owned()];
+    while let Some(folder) = pending.pop() {
+        for entry in still_there(outside(&folder).read_dir())?.into_iter().flatten() {
+            let Some(entry) = still_there(entry)? else { continue };
+            let Some(found) = still_there(entry.metadata())? else { continue };
+            let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if found.is_dir() && found.dev() == device {
+                pending.push(name.clone());
+            }
+            names.insert(name);
+        }
+    }
+    Ok(())
+}
+
+/// A file may go while it is being looked at; everything else is an error.
+fn still_there<T>(outcome: std::io::Result<T>) -> Result<Option<T>> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context("cannot look at the files of a machine"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reduced(name: &str) -> Option<String> {
+        Rules::checked_in().unwrap().reduce(name)
+    }
+
+    #[test]
+    fn drawn_names_are_compared_by_their_pattern_and_no_others() {
+        assert!(Rules::checked_in().unwrap().0.iter().all(|rule| rule.reason.split(' ').count() >= 3));
+        let certificate = "/var/lib/landfall/kubelet/pki/kubelet-client-2026-11-20-11-50-31.pem";
+        assert_eq!(reduced(certificate).unwrap(), "/var/lib/landfall/kubelet/pki/kubelet-client-*.pem");
+        assert_eq!(reduced("/var/lib/landfall/storage/pvc-1/PG_VERSION").unwrap(), "/var/lib/landfall/storage/*");
+        assert_eq!(reduced("/run/landfall/kubectl/http/1"), None);
+        for kept in [
+            "/etc/landfall/agent.json.landfall-temporary",
+            "/var/lib/landfall/registry/landfall/partial/0123",
+            "/var/lib/landfall/containerd/io.containerd.content.v1.content/ingest/0123",
+            "/var/lib/landfall/kubelet/pki/kubelet-client-2026-11-20-11-50-31.tmp",
+        ] {
+            assert_eq!(reduced(kept).as_deref(), Some(kept));
+        }
+    }
+
+    #[test]
+    fn every_name_below_a_folder_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("etc/a/b")).unwrap();
+        std::fs::File::create(folder.path().join("etc/a/b/file")).unwrap();
+        let mut names = BTreeSet::new();
+        walk(folder.path(), "/etc", &mut names).unwrap();
+        walk(folder.path(), "/opt", &mut names).unwrap();
+        assert_eq!(names.iter().collect::<Vec<_>>(), ["/etc/a", "/etc/a/b", "/etc/a/b/file"]);
+    }
+}
