@@ -8,13 +8,15 @@ use anyhow::{Context, Result, anyhow, ensure};
 use landfall_lifecycle::cluster::snapshot::{Snapshot, difference};
 use landfall_tests::printer;
 use landfall_tests::proofs::administer;
-use landfall_tests::site::Machine;
+use landfall_tests::site::names;
 
+use super::cut::{At, Moment};
 use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
+use super::{journal, secrets};
 
 /// How long controllers may take to settle after everything was ready.
-const SETTLE_LIMIT: Duration = Duration::from_mins(1);
+const SETTLE_LIMIT: Duration = Duration::from_mins(3);
 
 /// A site after an install.
 #[derive(Clone)]
@@ -23,23 +25,25 @@ pub(crate) struct Landed {
     pub(crate) cluster: Snapshot,
     /// The images of the node with their digests, as the runtime has them.
     pub(crate) images: BTreeSet<String>,
+    /// Names of files, where an install writes.
+    pub(crate) files: BTreeSet<String>,
+    /// Secrets of the cluster that are not what the site's own files say.
+    pub(crate) unlike_secrets: BTreeSet<String>,
 }
 
 impl Landed {
     /// Looks at a site.
     pub(crate) fn at(engineer: Engineer<'_>) -> Result<Self> {
+        let machine = engineer.machine();
         let line = "ctr --address /run/landfall/containerd/containerd.sock --namespace k8s.io images list";
-        let listed = administer(engineer.machine(), line)?;
+        let listed = administer(machine, line)?;
         ensure!(listed.status.success(), "cannot list images: {}", listed.stderr);
-        let columns = |line: &str| {
-            let mut columns = line.split_whitespace();
-            Some(format!("{} {}", columns.next()?, columns.nth(1)?))
-        };
-        let images = listed.stdout.lines().skip(1).filter_map(columns).collect();
         let mut cluster = engineer.snapshot()?;
         // The kubelet reports images minutes later and at most fifty: the runtime is asked instead.
         cluster.images.clear();
-        Ok(Self { cluster, images })
+        let images = listed.stdout.lines().skip(1).map(image).collect::<Result<_>>()?;
+        let (files, unlike_secrets) = (names(machine)?, secrets::unlike_files(machine)?);
+        Ok(Self { cluster, images, files, unlike_secrets })
     }
 
     /// Everything in which two sites differ, a line each.
@@ -47,25 +51,51 @@ impl Landed {
         let objects = difference(&self.cluster, &other.cluster).into_iter().map(|one| one.to_string());
         let images =
             self.images.symmetric_difference(&other.images).map(|image| format!("{image} is on one node only"));
-        objects.chain(images).collect()
+        let files = self.files.symmetric_difference(&other.files).map(|file| format!("{file} is on one node only"));
+        let secrets = self.unlike_secrets.union(&other.unlike_secrets).cloned();
+        objects.chain(images).chain(files).chain(secrets).collect()
     }
+}
+
+/// Name and digest from a line of the runtime's list: name, type, digest, and more.
+fn image(line: &str) -> Result<String> {
+    let mut columns = line.split_whitespace();
+    let (name, digest) = (columns.next().unwrap_or_default(), columns.nth(1).unwrap_or_default());
+    let is_hex = |hex: &str| hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    ensure!(digest.strip_prefix("sha256:").is_some_and(is_hex), "no digest in the third column of `{line}`");
+    Ok(format!("{name} {digest}"))
 }
 
 /// An uninterrupted install, for comparison.
 pub(crate) struct Uninterrupted {
     /// What it left.
     pub(crate) landed: Landed,
-    /// Bytes that it read from the media.
-    pub(crate) media_read_bytes: u64,
+    /// Bytes that it wrote into the store: each must come from the media once.
+    pub(crate) staged_bytes: u64,
+    /// How long each of its steps acted.
+    durations: BTreeMap<String, Duration>,
+}
+
+impl Uninterrupted {
+    /// The moment in a step after that share, in percent, of the time that it took here.
+    pub(crate) fn moment(&self, step: &str, percent: u64) -> Result<At> {
+        let took = self.durations.get(step).with_context(|| format!("the journal tells no time of {step}"))?;
+        let wait = took.mul_f64(f64::from(u32::try_from(percent)?) / 100.0);
+        Ok(At { step: step.to_owned(), moment: Moment::After(wait) })
+    }
 }
 
 static UNINTERRUPTED: OnceLock<Uninterrupted> = OnceLock::new();
 
 /// Keeps what the first uninterrupted install of this run left.
 pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &serde_json::Value) -> Result<&'static Uninterrupted> {
-    let media_read_bytes = report["mediaReadBytes"].as_u64().context("install does not say what it read")?;
+    let bytes = |name: &str| report[name].as_u64().with_context(|| format!("install does not tell {name}"));
+    let staged_bytes = bytes("storeWrittenBytes")?;
+    ensure!(bytes("mediaReadBytes")? >= staged_bytes && staged_bytes > 0, "more was staged than read: {report}");
+    let durations = journal::durations(&journal::read(engineer.machine())?);
     let landed = settled(engineer)?;
-    Ok(UNINTERRUPTED.get_or_init(|| Uninterrupted { landed, media_read_bytes }))
+    ensure!(landed.unlike_secrets.is_empty(), "{:?}", landed.unlike_secrets);
+    Ok(UNINTERRUPTED.get_or_init(|| Uninterrupted { landed, staged_bytes, durations }))
 }
 
 /// The uninterrupted install of this run; made now if no test made one.
@@ -107,26 +137,20 @@ pub(crate) fn expect_equal(engineer: Engineer<'_>) -> Result<()> {
     ensure!(differences.is_empty(), "not what an uninterrupted install leaves:\n{}", differences.join("\n"));
     let objects: usize = wanted.landed.cluster.objects.values().map(Vec::len).sum();
     printer::note(format!(
-        "equal to an uninterrupted install: {objects} objects, {} images",
-        wanted.landed.images.len()
+        "equal to an uninterrupted install: {objects} objects, {} images, {} names of files; Secrets are what files say",
+        wanted.landed.images.len(),
+        wanted.landed.files.len()
     ));
-    expect_no_leftovers(engineer.machine())
-}
-
-/// Fails if a temporary file of an interrupted write is left.
-fn expect_no_leftovers(machine: &Machine) -> Result<()> {
-    let left = machine.run(
-        "find / -xdev -name '*.landfall-temporary'; find /var/lib/landfall/registry/landfall -type f -path '*partial*'",
-    )?;
-    ensure!(left.stdout.is_empty(), "temporary files are left:\n{}", left.stdout);
     Ok(())
 }
 
-/// Digests of every generated secret and private key, by path.
-pub(crate) fn secrets(machine: &Machine) -> Result<BTreeMap<String, String>> {
-    let line = "find /var/lib/landfall/secrets /etc/kubernetes/pki -type f \\( -path '/var/lib/*' -o -name '*.key' \\) \
-        ! -name '*.landfall-temporary' -exec sha256sum {} + 2> /dev/null";
-    let listed = machine.try_run(line)?.stdout;
-    let pairs = listed.lines().filter_map(|line| line.split_once("  "));
-    Ok(pairs.map(|(digest, path)| (path.to_owned(), digest.to_owned())).collect())
+#[test]
+fn a_line_without_a_digest_in_its_place_is_refused() {
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    let line =
+        |digest: &str| format!("a.example/b:1 application/vnd.oci.image.manifest.v1+json {digest} 1.0 MiB linux -");
+    assert_eq!(image(&line(&digest)).unwrap(), format!("a.example/b:1 {digest}"));
+    for wrong in ["sha256:0a", "1.0", &digest.to_uppercase()] {
+        assert!(image(&line(wrong)).is_err(), "{wrong}");
+    }
 }

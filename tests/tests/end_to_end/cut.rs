@@ -1,26 +1,39 @@
-//! An install whose power is cut at a chosen instant.
+//! An install whose power is cut while a chosen step acts. The journal tells when that is: it is followed from the host
+//! while `landfall` writes it.
 
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use landfall_lifecycle::journal::Event;
 use landfall_tests::printer;
-use landfall_tests::site::Machine;
-use serde_json::Value;
+use landfall_tests::site::{Machine, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::engineer::{Engineer, STICK};
 use super::fixture::fixture;
+use super::journal::{self, End, Follow};
 
 /// How long a booted machine may take to settle before somebody types.
 const BOOT_LIMIT: Duration = Duration::from_mins(2);
 
+/// How often the journal is looked at.
+const LOOK_EVERY: Duration = Duration::from_micros(200);
+
+/// How long a step may take to read what was asked for.
+const READ_LIMIT: Duration = Duration::from_mins(2);
+
+/// How often a cut is tried that must fall into a step: acts take from fifty milliseconds on, and when exactly the record
+/// of their beginning has reached the disk is not seen from outside.
+const TRIES: u32 = 4;
+
 /// When the power is cut.
 #[derive(Debug, Clone)]
 pub(crate) enum Moment {
-    /// While the step copies from the media: once it has read this many bytes.
+    /// While the step copies from the media: once `landfall` has read this many bytes since the step began.
     Read(u64),
-    /// This long after the step began.
+    /// This long after the journal says that the step begins.
     After(Duration),
 }
 
@@ -33,23 +46,35 @@ pub(crate) struct At {
     pub(crate) moment: Moment,
 }
 
-/// What a power cut hit, as the journal tells it after the next boot.
+/// What a power cut hit.
 #[derive(Debug)]
 pub(crate) struct Cut {
-    /// Sequence of the journal's last record.
-    pub(crate) record: u64,
-    /// The step's id.
-    pub(crate) step: String,
-    /// What the journal says of the step.
-    pub(crate) status: String,
-    /// Bytes that the program had read since the step began, where the moment is [`Moment::Read`].
+    /// Where the journal on the disk ends.
+    pub(crate) end: End,
+    /// Bytes that the program had read since the step began, a few looked-at files included, where the moment is
+    /// [`Moment::Read`].
     pub(crate) read_bytes: u64,
 }
 
 impl Cut {
-    /// Whether it lies between a Started and its Done.
-    pub(crate) fn is_within_a_step(&self) -> bool {
-        self.status == "started"
+    /// Whether it lies between a Started of the step and its Done.
+    fn is_within(&self, step: &str) -> bool {
+        self.end.step == step && self.end.status == "started"
+    }
+}
+
+impl At {
+    /// A better moment after a cut that missed the step: sooner if the step was done already, later if its beginning had
+    /// not reached the disk.
+    fn corrected(&self, missed: &Cut) -> Self {
+        let moment = match self.moment {
+            Moment::After(wait) if missed.end.step == self.step => {
+                Moment::After(wait * 3 / 2 + Duration::from_millis(5))
+            }
+            Moment::After(wait) => Moment::After(wait / 2),
+            Moment::Read(bytes) => Moment::Read(bytes),
+        };
+        Self { step: self.step.clone(), moment }
     }
 }
 
@@ -60,22 +85,44 @@ pub(crate) fn steps(engineer: Engineer<'_>) -> Result<Vec<String>> {
     steps.iter().map(|step| step["id"].as_str().map(str::to_owned).context("a step has no id")).collect()
 }
 
-/// Installs, cuts the power, boots again, and reads from the disk what was hit.
-pub(crate) fn install_and_cut(engineer: Engineer<'_>, steps: &[String], at: &At) -> Result<Cut> {
+/// Installs, cuts the power between the step's Started and its Done, and boots again. A cut that missed the step is
+/// taken back and tried anew.
+pub(crate) fn install_and_cut(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
+    let mut at = at.clone();
+    for _ in 0..TRIES {
+        let cut = install_and_cut_once(engineer, &at)?;
+        if cut.is_within(&at.step) {
+            return Ok(cut);
+        }
+        printer::note(format!("the cut missed {}: taken back, and tried again", at.step));
+        at = at.corrected(&cut);
+        engineer.uninstall(&[])?;
+    }
+    bail!("{TRIES} cuts missed the act of {}", at.step)
+}
+
+fn install_and_cut_once(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
     let trust = fixture()?.fingerprint.clone();
-    let read_bytes = cut_during(engineer, &["install", STICK, "--trust", &trust], steps, at)?;
+    let read_bytes = cut_during(engineer, &["install", STICK, "--trust", &trust], at)?;
     boot(engineer.machine())?;
+    let end = End::of(&journal::read(engineer.machine())?)?;
+    expect_status(engineer, &end)?;
+    printer::note(format!(
+        "cut at {at:?}: the journal ends with record {}, step {} is {}",
+        end.record, end.step, end.status
+    ));
+    Ok(Cut { end, read_bytes })
+}
+
+/// Status tells what the journal on the disk says.
+fn expect_status(engineer: Engineer<'_>, end: &End) -> Result<()> {
     let operation = engineer.status()?["operation"].clone();
-    let text = |value: &Value| value.as_str().map(str::to_owned).context("status does not tell the step");
-    let cut = Cut {
-        record: operation["record"].as_u64().context("status tells no record")?,
-        step: text(&operation["step"]["id"])?,
-        status: text(&operation["step"]["status"])?,
-        read_bytes,
-    };
-    let (step, status, record) = (&cut.step, &cut.status, cut.record);
-    printer::note(format!("cut at {at:?}: the journal ends with record {record}, step {step} is {status}"));
-    Ok(cut)
+    let told = (&operation["record"], &operation["step"]["id"], &operation["step"]["status"]);
+    ensure!(
+        *told.0 == end.record && *told.1 == end.step && *told.2 == end.status,
+        "status tells {told:?}, and the journal ends with {end:?}"
+    );
+    Ok(())
 }
 
 /// Boots a machine and waits until systemd has settled, whatever became of its units.
@@ -84,33 +131,15 @@ pub(crate) fn boot(machine: &Machine) -> Result<()> {
     machine.wait_settled(BOOT_LIMIT).map(drop)
 }
 
-/// The step that begins with a line, as `[17/47] wait for the control plane`.
-fn step_of<'a>(line: &str, steps: &'a [String]) -> Option<&'a String> {
-    let index: usize = line.strip_prefix('[')?.split_once('/')?.0.parse().ok()?;
-    steps.get(index.checked_sub(1)?)
-}
-
 /// Runs a verb and cuts the power at the moment. Returns the bytes read since the step began.
-pub(crate) fn cut_during(engineer: Engineer<'_>, arguments: &[&str], steps: &[String], at: &At) -> Result<u64> {
+pub(crate) fn cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result<u64> {
     let machine = engineer.machine();
-    let (begun, ended) = (AtomicBool::new(false), AtomicBool::new(false));
+    let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let cutter = scope.spawn(|| {
-            while !begun.load(Ordering::Acquire) {
-                if ended.load(Ordering::Acquire) {
-                    bail!("the step {} never began", at.step);
-                }
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            cut_at(machine, &at.moment, &ended)
-        });
-        let said = engineer.watch(arguments, |line| {
-            if step_of(line, steps) == Some(&at.step) {
-                begun.store(true, Ordering::Release);
-            }
-        });
+        let cutter = scope.spawn(|| cut_at(machine, at, &ended));
+        let said = engineer.landfall(arguments);
         ended.store(true, Ordering::Release);
-        let read = cutter.join().map_err(|_| anyhow::anyhow!("the thread that cuts the power panicked"))?;
+        let read = cutter.join().map_err(|_| anyhow!("the thread that cuts the power panicked"))?;
         let said = said?;
         let read = read.with_context(|| format!("the verb said:\n{}", said.lines.join("\n")))?;
         ensure!(said.status.code() != Some(0), "the verb ended before the power did");
@@ -118,46 +147,75 @@ pub(crate) fn cut_during(engineer: Engineer<'_>, arguments: &[&str], steps: &[St
     })
 }
 
-fn cut_at(machine: &Machine, moment: &Moment, ended: &AtomicBool) -> Result<u64> {
-    let read = match moment {
-        Moment::After(delay) => {
-            std::thread::sleep(*delay);
+fn cut_at(machine: &Machine, at: &At, ended: &AtomicBool) -> Result<u64> {
+    let read = match at.moment {
+        Moment::After(wait) => {
+            wait_for_step(machine, &at.step, ended, || Ok(()))?;
+            std::thread::sleep(wait);
             0
         }
-        Moment::Read(wanted) => wait_for_bytes(machine, *wanted, ended)?,
+        Moment::Read(wanted) => stop_after_reading(machine, &at.step, wanted, ended)?,
     };
     ensure!(!ended.load(Ordering::Acquire), "the verb ended before the power did");
     machine.power_cut()?;
     Ok(read)
 }
 
-/// Stops the running `landfall` once it has read that much more than now; returns how much it has read by then.
-fn wait_for_bytes(machine: &Machine, wanted: u64, ended: &AtomicBool) -> Result<u64> {
-    let process = process_inside(machine, "landfall")?;
-    let before = read_bytes(process)?;
-    let begun = Instant::now();
-    while read_bytes(process)? - before < wanted {
-        ensure!(!ended.load(Ordering::Acquire), "the verb ended before it had read {wanted} bytes");
-        ensure!(begun.elapsed() < Duration::from_mins(2), "the verb did not read {wanted} bytes in time");
-        std::thread::sleep(Duration::from_millis(1));
+/// Returns when the journal's last record says that the step begins, forward or back. `before_each_look` is called before
+/// the journal is looked at.
+fn wait_for_step(
+    machine: &Machine,
+    step: &str,
+    ended: &AtomicBool,
+    mut before_each_look: impl FnMut() -> Result<()>,
+) -> Result<()> {
+    let mut journal = Follow::of(machine)?;
+    loop {
+        ensure!(!ended.load(Ordering::Acquire), "the verb ended before {step} began");
+        before_each_look()?;
+        match journal.news()? {
+            Some(Event::Started { step: begun } | Event::UndoStarted { step: begun }) if begun.to_string() == step => {
+                return Ok(());
+            }
+            _ => std::thread::sleep(LOOK_EVERY),
+        }
     }
-    let number = rustix::process::Pid::from_raw(process).context("0 is no process")?;
-    rustix::process::kill_process(number, rustix::process::Signal::STOP).context("cannot stop landfall")?;
+}
+
+/// Stops the `landfall` that runs once it has read that much in the step; returns how much it has read in it by then.
+/// What it had read at the last look before the journal named the step does not count, so nothing of the step is missed.
+fn stop_after_reading(machine: &Machine, step: &str, wanted: u64, ended: &AtomicBool) -> Result<u64> {
+    let (mut process, mut before) = (None, 0);
+    wait_for_step(machine, step, ended, || {
+        match process {
+            None => process = process_inside(machine, "landfall")?,
+            Some(process) => before = read_bytes(process)?,
+        }
+        Ok(())
+    })?;
+    let process = process.with_context(|| format!("no landfall runs on {}", machine.name()))?;
+    wait_until(&format!("the reading of {wanted} bytes"), READ_LIMIT, || {
+        ensure!(!ended.load(Ordering::Acquire), "the verb ended before it had read {wanted} bytes");
+        Ok((read_bytes(process)? - before >= wanted).then_some(()))
+    })?;
+    let number = Pid::from_raw(process).context("0 is no process")?;
+    kill_process(number, Signal::STOP).context("cannot stop landfall")?;
+    wait_until("the stop of every thread of landfall", READ_LIMIT, || Ok(is_stopped(process)?.then_some(())))?;
     Ok(read_bytes(process)? - before)
 }
 
-/// The host's number of the process of that name on a machine.
-fn process_inside(machine: &Machine, name: &str) -> Result<i32> {
+/// The host's number of the process of that name on a machine, if there is one.
+fn process_inside(machine: &Machine, name: &str) -> Result<Option<i32>> {
     let space = |process: &str| std::fs::metadata(format!("/proc/{process}/ns/mnt")).map(|found| found.ino());
     let own = space(&machine.first()?.number.to_string()).context("the machine is off")?;
     for entry in std::fs::read_dir("/proc").context("cannot list processes")? {
         let number = entry?.file_name().to_string_lossy().into_owned();
         let comm = std::fs::read_to_string(format!("/proc/{number}/comm")).unwrap_or_default();
         if comm.trim_end() == name && space(&number).is_ok_and(|space| space == own) {
-            return number.parse().context("no number of a process");
+            return number.parse().map(Some).context("no number of a process");
         }
     }
-    bail!("no {name} runs on {}", machine.name())
+    Ok(None)
 }
 
 /// Bytes that a process has read by any system call.
@@ -166,4 +224,16 @@ fn read_bytes(process: i32) -> Result<u64> {
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let count = text.lines().find_map(|line| line.strip_prefix("rchar: ")).context("no rchar")?;
     count.parse().context("no number of bytes")
+}
+
+/// Whether no thread of a process can read any more.
+fn is_stopped(process: i32) -> Result<bool> {
+    for task in std::fs::read_dir(format!("/proc/{process}/task")).context("the process is gone")? {
+        let text = std::fs::read_to_string(task?.path().join("stat")).unwrap_or_default();
+        let state = text.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
+        if !matches!(state, Some('T')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

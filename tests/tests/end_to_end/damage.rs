@@ -95,7 +95,7 @@ fn a_flipped_byte_is_found_wherever_it_lies() -> Result<()> {
     let whole = bench.sample.stream();
     ensure!(bench.read(&whole)?.iter().all(|(exit, _)| *exit == Some(0)), "the whole bundle is refused");
     let head = bench.sample.head.bytes().len() as u64;
-    let mut seeded = Seeded::named("flips");
+    let mut seeded = Seeded::named("flips")?;
     let mut codes = std::collections::BTreeMap::<String, u32>::new();
     for number in 0..FLIPS {
         let at = if number % 2 == 0 { seeded.within(0, head) } else { seeded.within(head, whole.len() as u64) };
@@ -117,7 +117,7 @@ fn a_truncated_bundle_is_refused_wherever_it_ends() -> Result<()> {
     let bench = Bench::new()?;
     let whole = bench.sample.stream();
     let head = bench.sample.head.bytes().len() as u64;
-    let mut seeded = Seeded::named("truncations");
+    let mut seeded = Seeded::named("truncations")?;
     let mut codes = std::collections::BTreeMap::<String, u32>::new();
     for number in 0..TRUNCATIONS {
         let length = if number % 2 == 0 { seeded.within(1, head) } else { seeded.within(head, whole.len() as u64) };

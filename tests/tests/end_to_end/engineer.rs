@@ -115,11 +115,6 @@ impl<'a> Engineer<'a> {
         self.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint, "--dry-run"])?.report("install --dry-run")
     }
 
-    /// Resumes.
-    pub(crate) fn resume(self) -> Result<Value> {
-        self.landfall(&["resume"])?.report("resume")
-    }
-
     /// Uninstalls.
     pub(crate) fn uninstall(self, more: &[&str]) -> Result<Value> {
         self.landfall(&[&["uninstall"], more].concat())?.report("uninstall")

@@ -9,7 +9,7 @@ use landfall_tests::{printer, proofs, workspace};
 use serde_json::Value;
 
 use super::comparison::{Landed, expect_equal, keep_uninterrupted};
-use super::cut::{At, Moment, boot, cut_during, steps};
+use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, READY_LIMIT, STICK};
 use super::fixture::{fixture, machine_with_stick};
 use super::seed::Seeded;
@@ -26,7 +26,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     let (site, machine) = machine_with_stick("e2e-install")?;
     let engineer = Engineer::at(&machine);
     expect_nothing_of_the_host(&machine)?;
-    let steps = steps(engineer)?;
+    engineer.plan()?;
     engineer.expect_unchanged("after a dry run", &[])?;
 
     let report = install_while_another_tries(engineer)?;
@@ -47,7 +47,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     let foreign = site.foreign_packets()?;
     ensure!(foreign.is_empty(), "packets left for foreign addresses: {foreign:?}");
     planted_differences_are_found(engineer)?;
-    uninstall_in_two_goes(engineer, &steps)
+    uninstall_in_two_goes(engineer)
 }
 
 fn expect_nothing_of_the_host(machine: &Machine) -> Result<()> {
@@ -118,7 +118,7 @@ fn in_valkey(machine: &Machine, command: &str) -> Result<Output> {
 }
 
 fn remember(machine: &Machine) -> Result<Remembered> {
-    let word = format!("word{}", Seeded::named("remembered").within(1, u64::MAX));
+    let word = format!("word{}", Seeded::named("remembered")?.within(1, u64::MAX));
     let written = in_postgres(
         machine,
         &format!("CREATE TABLE remembered (word text); INSERT INTO remembered VALUES ('{word}')"),
@@ -186,25 +186,38 @@ fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let good = Landed::at(engineer)?;
     let wrong = "docker.io/library/python@sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    let images = "ctr --address /run/landfall/containerd/containerd.sock --namespace k8s.io images";
+    let (pause, other) = (image_of(&good, "registry.k8s.io/pause:")?, image_of(&good, "registry.k8s.io/etcd:")?);
+    // The same image under the name by which it can be put back.
+    let (kept, _) = image_with(&good, "sha256:", |digest| digest == other.1)?;
+    let left = "/var/lib/landfall/containerd/io.containerd.content.v1.content/ingest/planted";
     let plants = [
         (
             "kubectl --namespace assistant scale deployment assistant --replicas 2",
             "apps/Deployment assistant/assistant: /spec/replicas",
         ),
         (
-            "kubectl --namespace kube-system patch configmap coredns --type merge --patch '{\"data\": {\"planted\": \"value\"}}'",
-            "ConfigMap kube-system/coredns: /data/planted",
+            "kubectl --namespace kube-system patch configmap coredns --type merge --patch '{\"data\": {\"Corefile\": \"planted\"}}'",
+            "ConfigMap kube-system/coredns: /data/Corefile",
         ),
         (
             &format!("kubectl --namespace assistant set image deployment/assistant '*={wrong}'"),
             "apps/Deployment assistant/assistant: /spec/template/spec/containers/0/image",
         ),
         (
-            "ctr --address /run/landfall/containerd/containerd.sock --namespace k8s.io images tag \
-             registry.k8s.io/pause:3.10.2 registry.k8s.io/planted:1",
-            "registry.k8s.io/planted:1",
+            // An image that is another one under its old name.
+            &format!("{images} tag --force {} {}", pause.0, other.0),
+            &format!("{} {} is on one node only", other.0, pause.1),
         ),
+        (
+            // As long as what it replaces: a comparison of lengths would not see it.
+            "kubectl --namespace postgres patch secret postgres-credentials --type merge --patch \
+             \"{\\\"stringData\\\": {\\\"password\\\": \\\"$(printf 'x%.0s' $(seq 32))\\\"}}\"",
+            "Secret postgres/postgres-credentials: password",
+        ),
+        (&format!("touch {left}"), &format!("{left} is on one node only")),
     ];
+    let put_back = format!("{images} tag --force {kept} {} && rm {left}", other.0);
     for (plant, found) in plants {
         let planted = proofs::administer(machine, plant)?;
         ensure!(planted.status.success(), "cannot plant: {}", planted.stderr);
@@ -212,16 +225,32 @@ fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
         let is_found = differences.iter().any(|line| line.starts_with(found));
         ensure!(is_found, "`{plant}` was not found, only:\n{}", differences.join("\n"));
     }
+    let cleaned = proofs::administer(machine, &put_back)?;
+    ensure!(cleaned.status.success(), "cannot put an image back: {}", cleaned.stderr);
+    let now = Landed::at(engineer)?;
+    ensure!(now.images.is_superset(&good.images) && !now.files.contains(left), "what was planted is still there");
     Ok(())
 }
 
+/// Name and digest of the image whose name begins so.
+fn image_of<'a>(landed: &'a Landed, prefix: &str) -> Result<(&'a str, &'a str)> {
+    image_with(landed, prefix, |_| true)
+}
+
+/// Name and digest of the image whose name begins so and whose digest fulfills a condition.
+fn image_with<'a>(landed: &'a Landed, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<(&'a str, &'a str)> {
+    let mut images = landed.images.iter().filter_map(|image| image.split_once(' '));
+    let found = images.find(|(name, digest)| name.starts_with(prefix) && wanted(digest));
+    found.with_context(|| format!("the node has no image {prefix}"))
+}
+
 /// Uninstalls, loses power in the middle, and goes on: the machine is as it was born.
-fn uninstall_in_two_goes(engineer: Engineer<'_>, steps: &[String]) -> Result<()> {
+fn uninstall_in_two_goes(engineer: Engineer<'_>) -> Result<()> {
     let at = At {
         step: "agent".to_owned(),
-        moment: Moment::After(Duration::from_millis(Seeded::named("uninstall in two goes").within(100, 2000))),
+        moment: Moment::After(Duration::from_millis(Seeded::named("uninstall in two goes")?.within(100, 2000))),
     };
-    cut_during(engineer, &["uninstall"], steps, &at)?;
+    cut_during(engineer, &["uninstall"], &at)?;
     boot(engineer.machine())?;
     let status = engineer.status()?;
     let operation = &status["operation"];

@@ -1,46 +1,46 @@
-//! The power is cut at six seeded instants of an install, each time of a new one: two while the media are read, two while
-//! the control plane comes up, two while components are applied. Four of them at least lie between a Started and its
-//! Done. `landfall resume` must end with the same site as an install that nobody disturbed; an uninstall after it must
-//! leave the machine as it was born.
+//! The power is cut at six seeded instants of an install, each time of a new one: two while the media are read, two in the
+//! control plane, two while components are applied. All six lie between a Started and its Done, four of them in steps
+//! that change things: both of staging, one of kubeadm's phases, one that applies objects; the others while the control
+//! plane and a component come up for the first time. `landfall resume` must end with the same site as an install that
+//! nobody disturbed; an uninstall after it must leave the machine as it was born.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::site::Category;
 use landfall_tests::{printer, proofs};
+use serde_json::Value;
 
-use super::comparison::{expect_equal, secrets, uninterrupted};
+use super::comparison::{expect_equal, uninterrupted};
 use super::cut::{At, Cut, Moment, install_and_cut, steps};
-use super::engineer::Engineer;
+use super::engineer::{Engineer, Said};
 use super::fixture::{fixture, machine_with_stick};
+use super::secrets::Drawn;
 use super::seed::Seeded;
 
-/// What a resume may read from the media a second time.
+/// What a resume may read from the media a second time. "Re-read" is meant of the media, the slow part of staging and
+/// the one that a person waits for: what was staged is looked at on the disk, and what of it is read there is told beside.
 const REREAD_LIMIT_BYTES: u64 = 64 << 20;
 
 /// The host may keep this after an uninstall.
 const LOGS: &str = "/var/log/landfall";
 
+/// What every cut after staging must find drawn already.
+const ENCRYPTION_KEY: &str = "/var/lib/landfall/secrets/encryption.yaml";
+
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn while_the_media_are_read() -> Result<()> {
-    let whole = uninterrupted()?.media_read_bytes;
-    let mut seeded = Seeded::named("staging");
+    let uninterrupted = uninterrupted()?;
+    let mut seeded = Seeded::named("staging")?;
     let (_site, machine) = machine_with_stick("e2e-cut-media")?;
     let engineer = Engineer::at(&machine);
-    let steps = steps(engineer)?;
     for share in [seeded.within(10, 45), seeded.within(45, 95)] {
-        let at = At { step: "stage".to_owned(), moment: Moment::Read(whole * share / 100) };
-        let cut = install_and_cut(engineer, &steps, &at)?;
-        ensure!(cut.step == "stage" && cut.is_within_a_step(), "the cut did not hit the middle of staging: {cut:?}");
+        let wanted = uninterrupted.staged_bytes * share / 100;
+        let cut = install_and_cut(engineer, &At { step: "stage".to_owned(), moment: Moment::Read(wanted) })?;
         engineer.expect_unchanged("after a cut while staging", &["/var/lib/landfall", LOGS])?;
-        let read = resume(engineer, &cut)?;
-        let twice = (cut.read_bytes + read).saturating_sub(whole);
-        printer::note(format!(
-            "media: {} bytes before the cut, {read} after it, {whole} in an uninterrupted install: {twice} read twice",
-            cut.read_bytes
-        ));
-        ensure!(twice <= REREAD_LIMIT_BYTES, "{twice} bytes were read from the media twice");
+        let report = resume(engineer, &cut)?;
+        expect_few_read_twice(cut.read_bytes, &report, uninterrupted.staged_bytes)?;
         take_back(engineer)?;
     }
     Ok(())
@@ -49,30 +49,15 @@ fn while_the_media_are_read() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn while_the_control_plane_comes_up() -> Result<()> {
-    let mut seeded = Seeded::named("control plane");
+    let mut seeded = Seeded::named("control plane")?;
     // First, alone: machines share some settings of the kernel.
-    uninterrupted()?;
+    let uninterrupted = uninterrupted()?;
     let (_site, machine) = machine_with_stick("e2e-cut-control")?;
     let engineer = Engineer::at(&machine);
-    let steps = steps(engineer)?;
-    let phases: Vec<String> = steps.iter().filter(|step| step.starts_with("kubeadm/")).cloned().collect();
-    ensure!(phases.len() > 5, "the plan has no phases of kubeadm: {steps:?}");
-    // Without the last, whose successor is no part of the control plane.
-    let phases = &phases[..phases.len() - 1];
-    let waiting = At {
-        step: "control-plane-ready".to_owned(),
-        moment: Moment::After(Duration::from_millis(seeded.within(300, 4000))),
-    };
-    let phase =
-        At { step: seeded.one_of(phases).clone(), moment: Moment::After(Duration::from_millis(seeded.within(0, 150))) };
-    for (at, must_be_within) in [(waiting, true), (phase, false)] {
-        let cut = install_and_cut(engineer, &steps, &at)?;
-        ensure!(!must_be_within || cut.is_within_a_step(), "the cut did not hit the middle of a step: {cut:?}");
-        ensure!(
-            is_between(&steps, "kubeadm-configuration", &cut.step, "registry"),
-            "not in the control plane: {cut:?}"
-        );
-        ensure!(resume(engineer, &cut)? == 0, "the media were read again after they were safe to remove");
+    let phase = seeded.one_of(&phases(&steps(engineer)?)?).clone();
+    for step in ["control-plane-ready", &phase] {
+        let cut = install_and_cut(engineer, &uninterrupted.moment(step, seeded.within(30, 70))?)?;
+        resume_without_media(engineer, &cut)?;
         take_back(engineer)?;
     }
     Ok(())
@@ -81,71 +66,103 @@ fn while_the_control_plane_comes_up() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn while_components_are_applied() -> Result<()> {
-    let mut seeded = Seeded::named("components");
+    let mut seeded = Seeded::named("components")?;
     // First, alone: machines share some settings of the kernel.
-    uninterrupted()?;
+    let uninterrupted = uninterrupted()?;
     let (_site, mut machine) = machine_with_stick("e2e-cut-apply")?;
     let engineer = Engineer::at(&machine);
     let steps = steps(engineer)?;
-    let waits: Vec<String> = steps.iter().filter(|step| is_slow_wait(step)).cloned().collect();
-    let applies: Vec<String> = steps.iter().filter(|step| step.starts_with("component/")).cloned().collect();
-    ensure!(!waits.is_empty() && !applies.is_empty(), "the plan applies no components: {steps:?}");
-    let waiting = At {
-        step: seeded.one_of(&waits).clone(),
-        moment: Moment::After(Duration::from_millis(seeded.within(500, 3000))),
-    };
-    let applying = At {
-        step: seeded.one_of(&applies).clone(),
-        moment: Moment::After(Duration::from_millis(seeded.within(0, 100))),
-    };
-    let cut = install_and_cut(engineer, &steps, &waiting)?;
-    ensure!(cut.is_within_a_step(), "the cut did not hit the middle of a step: {cut:?}");
-    ensure!(resume(engineer, &cut)? == 0, "the media were read again after they were safe to remove");
+    let waiting = seeded.one_of(&["ready/postgres", "ready/valkey", "ready/dns"]);
+    let cut = install_and_cut(engineer, &uninterrupted.moment(waiting, seeded.within(5, 70))?)?;
+    resume_without_media(engineer, &cut)?;
     take_back(engineer)?;
 
-    let cut = install_and_cut(engineer, &steps, &applying)?;
-    ensure!(is_between(&steps, "registry", &cut.step, ""), "not among the components: {cut:?}");
+    let applying = seeded.one_of(&applies(&steps)?).clone();
+    let cut = install_and_cut(engineer, &uninterrupted.moment(&applying, seeded.within(30, 70))?)?;
     // The stick is gone for good: everything that is left comes from the data folder.
     machine.power_cut()?;
     machine.set_stick(None)?;
     machine.boot()?;
     let engineer = Engineer::at(&machine);
-    ensure!(resume(engineer, &cut)? == 0, "the media were read although they are gone");
+    resume_without_media(engineer, &cut)?;
     proofs::prove(&machine, &fixture()?.expected)?;
     keep_data(engineer)
 }
 
-/// Waits of components that take seconds, so that an instant within them is met.
-fn is_slow_wait(step: &str) -> bool {
-    ["postgres", "valkey", "dns"].iter().any(|name| step == format!("ready/{name}"))
+/// Fails if more was read from the media than what was staged and the limit, or less than what was staged, which would
+/// mean that something was not counted. `before` is what the kernel counted of the process that was cut, in the step
+/// alone; the resume counts itself from its start, the bundle's head included.
+fn expect_few_read_twice(before: u64, report: &Value, staged: u64) -> Result<()> {
+    let after = media_read_bytes(report)?;
+    let from_store = report["storeReadBytes"].as_u64().context("resume does not say what it read from the store")?;
+    let twice = (before + after).checked_sub(staged);
+    let twice = twice.with_context(|| {
+        format!("{before} bytes read before the cut and {after} after it cannot be all of the {staged} that were staged")
+    })?;
+    printer::note(format!(
+        "media: {before} bytes read before the cut, {after} after it, {staged} staged: {twice} twice or beside; from the \
+         store: {from_store} after it"
+    ));
+    ensure!(twice <= REREAD_LIMIT_BYTES, "{twice} bytes were read from the media twice");
+    Ok(())
 }
 
-/// Whether a step lies behind the first and before the last; before the end where there is no last.
-fn is_between(steps: &[String], first: &str, step: &str, last: &str) -> bool {
-    let position = |wanted: &str| steps.iter().position(|step| step == wanted);
-    let end = if last.is_empty() { Some(steps.len()) } else { position(last) };
-    match (position(first), position(step), end) {
-        (Some(first), Some(step), Some(end)) => first < step && step < end,
-        _ => false,
-    }
+/// kubeadm's phases, each of which changes things.
+pub(crate) fn phases(steps: &[String]) -> Result<Vec<String>> {
+    let phases: Vec<String> = steps.iter().filter(|step| step.starts_with("kubeadm/")).cloned().collect();
+    ensure!(phases.len() > 5, "the plan has no phases of kubeadm: {steps:?}");
+    Ok(phases)
 }
 
-/// Resumes after a cut and compares with an uninterrupted install. Returns the bytes that were read from the media.
-fn resume(engineer: Engineer<'_>, cut: &Cut) -> Result<u64> {
-    let machine = engineer.machine();
-    let before = secrets(machine)?;
+/// The steps that apply components.
+pub(crate) fn applies(steps: &[String]) -> Result<Vec<String>> {
+    let applies: Vec<String> = steps.iter().filter(|step| step.starts_with("component/")).cloned().collect();
+    ensure!(applies.len() > 3, "the plan applies no components: {steps:?}");
+    Ok(applies)
+}
+
+fn media_read_bytes(report: &Value) -> Result<u64> {
+    report["mediaReadBytes"].as_u64().context("resume does not say what it read")
+}
+
+/// Resumes after a cut behind staging: nothing is read from the media, and what was drawn before is there.
+fn resume_without_media(engineer: Engineer<'_>, cut: &Cut) -> Result<()> {
+    Drawn::at(engineer.machine())?.expect(ENCRYPTION_KEY)?;
+    let report = resume(engineer, cut)?;
+    ensure!(media_read_bytes(&report)? == 0, "the media were read again after they were safe to remove: {report}");
+    Ok(())
+}
+
+/// Resumes after a cut and compares with an uninterrupted install. Returns what the resume reports.
+fn resume(engineer: Engineer<'_>, cut: &Cut) -> Result<Value> {
+    let before = Drawn::at(engineer.machine())?;
     let begun = Instant::now();
-    let report = engineer.resume()?;
-    let read = report["mediaReadBytes"].as_u64().context("resume does not say what it read")?;
-    printer::note(format!("resumed from record {} in {:.0} s", cut.record, begun.elapsed().as_secs_f64()));
+    let said = engineer.landfall(&["resume"])?;
+    let report = said.report("resume")?;
+    expect_told(&said, cut)?;
+    printer::note(format!("resumed from record {} in {:.0} s", cut.end.record, begun.elapsed().as_secs_f64()));
     engineer.wait_ready("the resume")?;
     expect_equal(engineer)?;
-    let after = secrets(machine)?;
-    for (path, digest) in &before {
-        ensure!(after.get(path) == Some(digest), "{path} is not what was written before the cut");
-    }
-    printer::note(format!("{} secrets of before the cut are unchanged, of {} now", before.len(), after.len()));
-    Ok(read)
+    let after = Drawn::at(engineer.machine())?;
+    after.expect_since(&before)?;
+    after.expect(ENCRYPTION_KEY)?;
+    printer::note(format!(
+        "{} drawn files of before the cut are unchanged, of {} now; {} are what the journal recorded",
+        before.len(),
+        after.len(),
+        after.recorded()
+    ));
+    Ok(report)
+}
+
+/// Fails unless a resume said at which step and record it found the journal, as the journal on the disk had it.
+fn expect_told(said: &Said, cut: &Cut) -> Result<()> {
+    let end = &cut.end;
+    let (begin, rest) = (format!(" at step {} of ", end.index + 1), format!(", {} (", end.step));
+    let finish = format!("), which is {}; journal record {}", end.status, end.record);
+    let is_told = |line: &String| line.contains(&begin) && line.contains(&rest) && line.ends_with(&finish);
+    ensure!(said.lines.iter().any(is_told), "resume did not tell of {end:?}:\n{}", said.lines.join("\n"));
+    Ok(())
 }
 
 /// Uninstalls; the machine is as it was born.

@@ -1,16 +1,23 @@
 //! Chance that can be repeated.
 
+use anyhow::{Context, Result};
+use landfall_tests::printer;
+
 /// The usual seed.
 const USUAL: u64 = 20_261_120;
+
+/// The variable that names another seed.
+const VARIABLE: &str = "LANDFALL_SEED";
 
 /// A sequence of numbers that depends on the seed and a name alone.
 pub(crate) struct Seeded(u64);
 
 impl Seeded {
-    /// The sequence of that name, from `LANDFALL_SEED` or the usual seed.
-    pub(crate) fn named(name: &str) -> Self {
-        let seed = std::env::var("LANDFALL_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL);
-        Self(name.bytes().fold(seed, |state, byte| state.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte)))
+    /// The sequence of that name, from `LANDFALL_SEED` or the usual seed; which one is said.
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        let seed = seed_of(std::env::var_os(VARIABLE).map(|text| text.to_string_lossy().into_owned()).as_deref())?;
+        printer::note(format!("{name}: {VARIABLE}={seed}"));
+        Ok(Self(name.bytes().fold(seed, |state, byte| state.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte))))
     }
 
     /// A number from `from` on, below `to`.
@@ -28,4 +35,17 @@ impl Seeded {
         let index = self.within(0, items.len() as u64);
         &items[usize::try_from(index).unwrap_or_default()]
     }
+}
+
+/// The seed that the variable names; one that is no number is a mistake, and not the usual one.
+fn seed_of(text: Option<&str>) -> Result<u64> {
+    text.map_or(Ok(USUAL), |text| text.trim().parse().with_context(|| format!("{VARIABLE}={text} is no number")))
+}
+
+#[test]
+fn a_seed_that_is_no_number_is_refused() {
+    assert_eq!(seed_of(None).unwrap(), USUAL);
+    assert_eq!(seed_of(Some("7")).unwrap(), 7);
+    assert!(seed_of(Some("seven")).is_err());
+    assert!(seed_of(Some("")).is_err());
 }

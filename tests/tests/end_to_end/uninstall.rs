@@ -1,29 +1,35 @@
 //! Uninstall after a power cut, without a resume before it: the machine is as it was born.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 
+use super::comparison::uninterrupted;
 use super::cut::{At, Moment, install_and_cut, steps};
 use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
+use super::power_cut::{applies, phases};
 use super::seed::Seeded;
 
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn after_a_cut_in_staging_control_plane_and_apply() -> Result<()> {
-    let mut seeded = Seeded::named("uninstall");
+    let mut seeded = Seeded::named("uninstall")?;
+    // First, alone: machines share some settings of the kernel.
+    let uninterrupted = uninterrupted()?;
     let (_site, machine) = machine_with_stick("e2e-uninstall")?;
     let engineer = Engineer::at(&machine);
     let steps = steps(engineer)?;
-    let staging = Moment::Read(seeded.within(50 << 20, 600 << 20));
-    let control_plane = Moment::After(Duration::from_millis(seeded.within(300, 4000)));
-    let apply = Moment::After(Duration::from_millis(seeded.within(500, 3000)));
-    for (step, moment) in [("stage", staging), ("control-plane-ready", control_plane), ("ready/postgres", apply)] {
-        let cut = install_and_cut(engineer, &steps, &At { step: step.to_owned(), moment })?;
-        ensure!(cut.step == step && cut.is_within_a_step(), "the cut did not hit the middle of {step}: {cut:?}");
+    let share = seeded.within(10, 95);
+    let (phase, applying) = (seeded.one_of(&phases(&steps)?).clone(), seeded.one_of(&applies(&steps)?).clone());
+    let moments = [
+        At { step: "stage".to_owned(), moment: Moment::Read(uninterrupted.staged_bytes * share / 100) },
+        uninterrupted.moment(&phase, seeded.within(30, 70))?,
+        uninterrupted.moment(&applying, seeded.within(30, 70))?,
+    ];
+    for at in moments {
+        let cut = install_and_cut(engineer, &at)?;
         engineer.uninstall(&[])?;
-        engineer.expect_unchanged(&format!("after a cut in {step} and an uninstall"), &["/var/log/landfall"])?;
+        engineer
+            .expect_unchanged(&format!("after a cut in {} and an uninstall", cut.end.step), &["/var/log/landfall"])?;
         ensure!(engineer.status()?["state"] == "absent", "status still sees something");
     }
     Ok(())

@@ -1,0 +1,99 @@
+//! A machine's journal, read from the host: what a step did is judged by the disk, and not by what `landfall` says.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_lifecycle::journal::{Entry, Event, JournalFolder, Replay, record};
+use landfall_tests::site::Machine;
+
+/// Where journals lie on a machine.
+const FOLDER: &str = "var/lib/landfall/journal";
+
+fn folder(machine: &Machine) -> Result<JournalFolder> {
+    Ok(JournalFolder::at(machine.first()?.proc("root").join(FOLDER)))
+}
+
+/// What the journal of the latest operation says.
+pub(crate) fn read(machine: &Machine) -> Result<Replay> {
+    let folder = folder(machine)?;
+    let file = folder.latest()?.with_context(|| format!("{} has no journal", machine.name()))?;
+    Ok(folder.read(&file)?)
+}
+
+/// How long each step took from its last Started to its Done.
+pub(crate) fn durations(replay: &Replay) -> BTreeMap<String, Duration> {
+    let (mut begun, mut durations) = (BTreeMap::new(), BTreeMap::new());
+    for entry in &replay.entries {
+        match &entry.event {
+            Event::Started { step } => drop(begun.insert(step.to_string(), entry.at)),
+            Event::Done { step, .. } => {
+                let begun = begun.get(&step.to_string());
+                durations.extend(begun.map(|at| (step.to_string(), entry.at.duration_since(*at).unsigned_abs())));
+            }
+            _ => {}
+        }
+    }
+    durations
+}
+
+/// The journal of an operation, followed while it is written.
+pub(crate) struct Follow {
+    folder: JournalFolder,
+    path: Option<PathBuf>,
+    bytes: u64,
+}
+
+impl Follow {
+    /// From now on. The journal need not exist yet.
+    pub(crate) fn of(machine: &Machine) -> Result<Self> {
+        Ok(Self { folder: folder(machine)?, path: None, bytes: 0 })
+    }
+
+    /// The last whole record, if there is more than at the last look. It need not have reached the disk yet.
+    pub(crate) fn news(&mut self) -> Result<Option<Event>> {
+        if self.path.is_none() {
+            self.path = self.folder.latest()?.map(|file| file.path);
+        }
+        let Some(path) = &self.path else { return Ok(None) };
+        let length = std::fs::metadata(path).with_context(|| format!("{} is gone", path.display()))?.len();
+        if length == self.bytes {
+            return Ok(None);
+        }
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        self.bytes = bytes.len() as u64;
+        let decoded = record::decode(&bytes)?;
+        if decoded.torn_bytes > 0 {
+            // A record on its way: the next look sees it whole.
+            self.bytes = 0;
+        }
+        let last = decoded.payloads.last().context("a journal without records")?;
+        Ok(Some(serde_json::from_slice::<Entry>(last)?.event))
+    }
+}
+
+/// Where a journal ends: its last record, and the step that is next or in progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    /// Sequence of the last record.
+    pub(crate) record: u64,
+    /// The step's place in the plan, from 0.
+    pub(crate) index: usize,
+    /// The step's id.
+    pub(crate) step: String,
+    /// What a person reads of where it stands.
+    pub(crate) status: &'static str,
+}
+
+impl End {
+    /// Where the journal of an unfinished install ends.
+    pub(crate) fn of(replay: &Replay) -> Result<Self> {
+        let state = &replay.state;
+        let index = state.next_forward().context("every step is done")?;
+        let pins = state.pins.as_ref().context("the journal pins nothing")?;
+        ensure!(!state.is_closed(), "the operation is finished");
+        let (step, status) = (pins.steps[index].to_string(), state.steps[index].status.name());
+        Ok(Self { record: replay.last_sequence(), index, step, status })
+    }
+}

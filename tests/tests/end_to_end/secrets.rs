@@ -1,0 +1,247 @@
+//! What was drawn on a site: its files are never drawn again, they are what the journal recorded of them, and the cluster
+//! holds the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use landfall_lifecycle::journal::{Replay, StepStatus};
+use landfall_tests::proofs::administer;
+use landfall_tests::site::Machine;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::journal;
+
+/// Where Landfall keeps what it draws.
+const SECRETS: &str = "/var/lib/landfall/secrets";
+
+/// Where kubeadm puts keys, and kubeconfigs that hold keys.
+const KUBERNETES: &str = "/etc/kubernetes";
+
+/// What the step that makes certificates must leave at the least.
+const KEYS: [&str; 4] = ["pki/ca.key", "pki/etcd/ca.key", "pki/front-proxy-ca.key", "pki/sa.key"];
+
+/// What the step that makes kubeconfigs must leave. The kubelet's is rewritten by a later step, and renews itself.
+const KUBECONFIGS: [&str; 4] = ["admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf"];
+
+/// SHA-256 of files, by path.
+type Files = BTreeMap<String, String>;
+
+/// What the journal says of a file that was drawn: its digest, if the step that wrote it recorded one.
+type Recorded = BTreeMap<String, Option<String>>;
+
+/// The files of a site that were drawn, and what its journal says of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Drawn {
+    files: Files,
+    recorded: Recorded,
+}
+
+impl Drawn {
+    /// Reads them from the host. Fails unless everything is there that the journal has as done, as it recorded it.
+    pub(crate) fn at(machine: &Machine) -> Result<Self> {
+        let root = machine.first()?.proc("root");
+        let mut files = Files::new();
+        read_folder(&root, SECRETS, &|_| true, &mut files)?;
+        read_folder(&root, KUBERNETES, &is_key, &mut files)?;
+        let found = Self { files, recorded: recorded(&journal::read(machine)?)? };
+        let problems = found.problems();
+        ensure!(problems.is_empty(), "what was drawn is not what the journal says:\n{}", problems.join("\n"));
+        Ok(found)
+    }
+
+    /// How many files there are.
+    pub(crate) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// How many of them the journal knows by digest.
+    pub(crate) fn recorded(&self) -> usize {
+        self.recorded.values().flatten().count()
+    }
+
+    /// Fails unless everything that was there earlier is there, unchanged.
+    pub(crate) fn expect_since(&self, earlier: &Self) -> Result<()> {
+        let changed = earlier.files.iter().filter(|(path, digest)| self.files.get(*path) != Some(digest));
+        let changed: Vec<_> = changed.map(|(path, _)| path.as_str()).collect();
+        ensure!(changed.is_empty(), "not what was written before the cut: {}", changed.join(", "));
+        Ok(())
+    }
+
+    /// Fails unless the file is among them.
+    pub(crate) fn expect(&self, path: &str) -> Result<()> {
+        ensure!(self.files.contains_key(path), "{path} is not among what was drawn: {:?}", self.files.keys());
+        Ok(())
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let problem = |(path, digest): (&String, &Option<String>)| match (self.files.get(path), digest) {
+            (None, _) => Some(format!("{path} is missing")),
+            (Some(found), Some(recorded)) if found != recorded => {
+                Some(format!("{path} has the digest {found}, and {recorded} was recorded"))
+            }
+            _ => None,
+        };
+        self.recorded.iter().filter_map(problem).collect()
+    }
+}
+
+fn is_key(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "key")
+        || KUBECONFIGS.iter().any(|name| path == format!("{KUBERNETES}/{name}"))
+}
+
+/// Adds the wanted files below a folder of the machine; a folder that is not there has none.
+fn read_folder(root: &Path, folder: &str, wanted: &dyn Fn(&str) -> bool, files: &mut Files) -> Result<()> {
+    let entries = match root.join(folder.trim_start_matches('/')).read_dir() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.with_context(|| format!("cannot list {folder}"))?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            read_folder(root, &path, wanted, files)?;
+        } else if wanted(&path) && !path.ends_with(".landfall-temporary") {
+            let content = std::fs::read(entry.path()).with_context(|| format!("cannot read {path}"))?;
+            // kubeadm syncs nothing: of what it had just written a power cut may leave an empty file, which holds no key.
+            if content.is_empty() && path.starts_with(KUBERNETES) {
+                continue;
+            }
+            files.insert(path, hex::encode(Sha256::digest(content)));
+        }
+    }
+    Ok(())
+}
+
+/// What the journal says of files that were drawn, of all steps that are done.
+fn recorded(replay: &Replay) -> Result<Recorded> {
+    let pins = replay.state.pins.as_ref().context("the journal pins nothing")?;
+    let mut recorded = Recorded::new();
+    let steps = pins.steps.iter().zip(&replay.state.steps);
+    for (id, state) in steps.filter(|(_, state)| state.status == StepStatus::Done) {
+        recorded.extend(recorded_of(&id.to_string(), &state.output)?);
+    }
+    Ok(recorded)
+}
+
+/// Files that a done step has drawn. A step whose Done was written by a resume recorded no digests.
+fn recorded_of(step: &str, output: &Value) -> Result<Recorded> {
+    let digest = |value: &Value| value.as_str().map(|text| text.trim_start_matches("sha256:").to_owned());
+    let unknown = |paths: Vec<String>| paths.into_iter().map(|path| (path, None)).collect();
+    Ok(match (step, output) {
+        ("cluster-secrets", Value::Null) => {
+            unknown(["encryption.yaml", "bootstrap-token"].map(|name| format!("{SECRETS}/{name}")).to_vec())
+        }
+        ("cluster-secrets", Value::Object(files)) => {
+            files.iter().map(|(path, value)| (path.clone(), digest(value))).collect()
+        }
+        ("kubeadm/certs", _) => unknown(KEYS.map(|name| format!("{KUBERNETES}/{name}")).to_vec()),
+        ("kubeadm/kubeconfig", _) => unknown(KUBECONFIGS.map(|name| format!("{KUBERNETES}/{name}")).to_vec()),
+        (step, output) => match secret_of(step) {
+            None => Recorded::new(),
+            Some(_) if !output.is_null() => {
+                let path = output["file"].as_str().with_context(|| format!("{step} recorded no file"))?;
+                Recorded::from([(path.to_owned(), digest(&output["sha256"]))])
+            }
+            Some((namespace, name)) => unknown(vec![format!("{SECRETS}/{namespace}/{name}.json")]),
+        },
+    })
+}
+
+/// Namespace and name of the Secret that a step generates, from the step's id.
+fn secret_of(step: &str) -> Option<(&str, &str)> {
+    step.strip_prefix("secret/")?.split_once('/')
+}
+
+/// In what the cluster's Secrets differ from the files that they were made of, a line each. Fails if there are none.
+pub(crate) fn unlike_files(machine: &Machine) -> Result<BTreeSet<String>> {
+    let replay = journal::read(machine)?;
+    let pins = replay.state.pins.as_ref().context("the journal pins nothing")?;
+    let secrets: Vec<_> = pins.steps.iter().filter_map(|step| secret_of(&step.0)).collect();
+    ensure!(!secrets.is_empty(), "the release generates no Secret");
+    let mut unlike = BTreeSet::new();
+    for (namespace, name) in secrets {
+        let file = machine.read_file(&format!("{SECRETS}/{namespace}/{name}.json"))?;
+        let values = serde_json::from_slice::<Value>(&file).context("a secret's file is no JSON")?["values"].clone();
+        let values: BTreeMap<String, String> =
+            serde_json::from_value(values).context("a secret's file lacks values")?;
+        ensure!(!values.is_empty(), "the file of the Secret {namespace}/{name} has no values");
+        unlike.extend(difference(&format!("{namespace}/{name}"), &values, &in_cluster(machine, namespace, name)?));
+    }
+    let token = String::from_utf8(machine.read_file(&format!("{SECRETS}/bootstrap-token"))?)?;
+    let (id, secret) = token.trim().split_once('.').context("the bootstrap token has no dot")?;
+    let values = [("token-id", id), ("token-secret", secret)].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let mut held = in_cluster(machine, "kube-system", &format!("bootstrap-token-{id}"))?;
+    held.retain(|key, _| key.starts_with("token-"));
+    unlike.extend(difference("kube-system/bootstrap-token", &BTreeMap::from(values), &held));
+    Ok(unlike)
+}
+
+/// The decoded values of a Secret.
+fn in_cluster(machine: &Machine, namespace: &str, name: &str) -> Result<BTreeMap<String, String>> {
+    let template = r#"{{range $key, $value := .data}}{{$key}} {{$value | base64decode}}{{"\n"}}{{end}}"#;
+    let line = format!("kubectl --namespace {namespace} get secret {name} --output go-template='{template}'");
+    let output = administer(machine, &line)?;
+    ensure!(output.status.success(), "cannot read the Secret {namespace}/{name}: {}", output.stderr);
+    let pair = |line: &str| line.split_once(' ').map(|(key, value)| (key.to_owned(), value.to_owned()));
+    output.stdout.lines().map(|line| pair(line).context("a Secret has a value of several lines")).collect()
+}
+
+/// What differs, by keys; values are never told.
+fn difference(secret: &str, file: &BTreeMap<String, String>, cluster: &BTreeMap<String, String>) -> Vec<String> {
+    let keys: BTreeSet<_> = file.keys().chain(cluster.keys()).collect();
+    let unlike = keys.into_iter().filter(|key| file.get(*key) != cluster.get(*key));
+    unlike.map(|key| format!("Secret {secret}: {key} is not what the site's file says")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn drawn(files: &[(&str, &str)], recorded: Recorded) -> Drawn {
+        let files = files.iter().map(|(path, digest)| ((*path).to_owned(), (*digest).to_owned())).collect();
+        Drawn { files, recorded }
+    }
+
+    #[test]
+    fn what_the_journal_recorded_must_be_there_as_it_was() {
+        let path = format!("{SECRETS}/encryption.yaml");
+        let recorded = recorded_of("cluster-secrets", &json!({ path.as_str(): "sha256:aa" })).unwrap();
+        assert_eq!(drawn(&[(&path, "aa")], recorded.clone()).problems(), Vec::<String>::new());
+        assert_eq!(drawn(&[(&path, "bb")], recorded.clone()).problems().len(), 1);
+        assert_eq!(drawn(&[], recorded).problems().len(), 1);
+        assert_eq!(drawn(&[], recorded_of("cluster-secrets", &Value::Null).unwrap()).problems().len(), 2);
+        assert_eq!(drawn(&[], recorded_of("kubeadm/certs", &Value::Null).unwrap()).problems().len(), KEYS.len());
+        let output = json!({"file": "/a/b.json", "sha256": "cc"});
+        assert_eq!(
+            recorded_of("secret/a/b", &output).unwrap(),
+            [("/a/b.json".to_owned(), Some("cc".to_owned()))].into()
+        );
+        assert_eq!(drawn(&[], recorded_of("secret/a/b", &Value::Null).unwrap()).problems().len(), 1);
+        assert!(recorded_of("secret/a/b", &json!({})).is_err());
+    }
+
+    #[test]
+    fn a_file_that_was_drawn_again_or_lost_is_found() {
+        let before = drawn(&[("/a", "1"), ("/b", "2")], Recorded::new());
+        assert!(drawn(&[("/a", "1"), ("/b", "2"), ("/c", "3")], Recorded::new()).expect_since(&before).is_ok());
+        assert!(drawn(&[("/a", "1"), ("/b", "0")], Recorded::new()).expect_since(&before).is_err());
+        assert!(drawn(&[("/a", "1")], Recorded::new()).expect_since(&before).is_err());
+        assert!(before.expect("/a").is_ok() && before.expect("/c").is_err());
+    }
+
+    #[test]
+    fn a_secret_of_the_cluster_that_is_not_its_file_is_found() {
+        let values = |value: &str| BTreeMap::from([("password".to_owned(), value.to_owned())]);
+        assert_eq!(difference("a/b", &values("one"), &values("one")), Vec::<String>::new());
+        assert_eq!(
+            difference("a/b", &values("one"), &values("two")),
+            ["Secret a/b: password is not what the site's file says"]
+        );
+        assert_eq!(difference("a/b", &values("one"), &BTreeMap::new()).len(), 1);
+    }
+}
