@@ -22,6 +22,13 @@ const CERTIFICATE_VALIDITY: &str = "43800h0m0s";
 /// Twenty years: replacing a certificate authority stops a cluster.
 const AUTHORITY_VALIDITY: &str = "175200h0m0s";
 
+/// Longest wait before a container that ended is started again; Kubernetes' own is five minutes. After a boot everything
+/// comes up at once, and what ends because another part is not there yet must not wait long after that part came.
+const LONGEST_BACK_OFF: &str = "20s";
+
+/// First minor version of Kubernetes whose kubelet takes it; an older one refuses to start with it.
+const BACK_OFF_SINCE: u32 = 35;
+
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -172,6 +179,9 @@ impl KubeadmConfiguration {
             },
             "evictionMinimumReclaim": { "nodefs.available": "512Mi", "imagefs.available": "512Mi" },
         });
+        if self.minor_version().is_some_and(|minor| minor >= BACK_OFF_SINCE) {
+            kubelet["crashLoopBackOff"] = json!({ "maxContainerRestartPeriod": LONGEST_BACK_OFF });
+        }
         if self.cgroup_version == 1 {
             kubelet["failCgroupV1"] = json!(false);
         }
@@ -182,6 +192,11 @@ impl KubeadmConfiguration {
             kubelet["resolvConf"] = json!(resolver.path);
         }
         kubelet
+    }
+
+    /// 36 of `v1.36.3`.
+    fn minor_version(&self) -> Option<u32> {
+        self.kubernetes.split('.').nth(1)?.parse().ok()
     }
 
     fn proxy(&self) -> Value {
