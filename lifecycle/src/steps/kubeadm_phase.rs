@@ -213,12 +213,28 @@ impl KubeadmPhase {
         }
     }
 
+    /// Removes what a cut in the middle left and kubeadm would keep: empty files, and halves of pairs. Of a key without its
+    /// certificate kubeadm makes nothing, ever; a certificate without its key is an authority elsewhere to it.
+    fn remove_halves(&self, site: &Site) -> Result<(), StepError> {
+        let files = self.phase.files();
+        let lost: Vec<&str> = files.iter().copied().filter(|path| !is_whole(&site.paths.host(path))).collect();
+        for path in files.iter().filter(|path| lost.iter().any(|lost| stem(lost) == stem(path))) {
+            durable::remove_file(&site.paths.host(path))?;
+        }
+        Ok(())
+    }
+
     fn undo_files(&self, site: &Site) -> Result<(), StepError> {
         for path in self.phase.files() {
             durable::remove_file(&site.paths.host(path))?;
         }
         Ok(())
     }
+}
+
+/// A path without its extension: the same for a key and its certificate.
+fn stem(path: &str) -> &str {
+    path.rsplit_once('.').map_or(path, |(stem, _)| stem)
 }
 
 /// Whether a file is there and not empty: a power cut may leave an empty one.
@@ -232,13 +248,7 @@ impl Step<Site> for KubeadmPhase {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        // kubeadm keeps files that are there, so an empty one must go first.
-        for path in self.phase.files() {
-            let path = site.paths.host(path);
-            if path.exists() && !is_whole(&path) {
-                durable::remove_file(&path)?;
-            }
-        }
+        self.remove_halves(site)?;
         let programs = Programs::of(site, &self.kubernetes);
         let configuration = site.paths.kubeadm_configuration();
         let command = programs

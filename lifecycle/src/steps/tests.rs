@@ -348,6 +348,22 @@ fn a_phase_runs_again_over_what_a_power_cut_left() {
 }
 
 #[test]
+fn half_a_pair_of_key_and_certificate_is_made_again() {
+    let mut fixture = Fixture::new();
+    fixture.folder("/etc/kubernetes/pki/etcd");
+    let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::Certificates };
+    for (name, text) in [("ca.crt", "whole"), ("ca.key", "whole"), ("etcd/ca.key", "whole"), ("apiserver.crt", "whole")]
+    {
+        fixture.write(&format!("/etc/kubernetes/pki/{name}"), text);
+    }
+    fixture.write("/etc/kubernetes/pki/apiserver.key", "");
+    step.act(&mut fixture.site, &Value::Null).unwrap();
+    let left = |name: &str| fixture.site.paths.host(format!("/etc/kubernetes/pki/{name}")).exists();
+    assert!(left("ca.crt") && left("ca.key"), "a whole pair stays");
+    assert!(!left("etcd/ca.key") && !left("apiserver.crt") && !left("apiserver.key"), "halves go");
+}
+
+#[test]
 fn phases_have_names_of_their_own() {
     let names: std::collections::BTreeSet<String> = Phase::ALL.iter().map(|phase| phase.id()).collect();
     assert_eq!(names.len(), Phase::ALL.len());

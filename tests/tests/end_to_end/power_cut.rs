@@ -97,7 +97,9 @@ fn expect_few_read_twice(before: u64, report: &Value, staged: u64) -> Result<()>
     let from_store = report["storeReadBytes"].as_u64().context("resume does not say what it read from the store")?;
     let twice = (before + after).checked_sub(staged);
     let twice = twice.with_context(|| {
-        format!("{before} bytes read before the cut and {after} after it cannot be all of the {staged} that were staged")
+        format!(
+            "{before} bytes read before the cut and {after} after it cannot be all of the {staged} that were staged"
+        )
     })?;
     printer::note(format!(
         "media: {before} bytes read before the cut, {after} after it, {staged} staged: {twice} twice or beside; from the \
