@@ -10,6 +10,7 @@ mod vendor {
     mod fetching;
     mod formats;
     mod full_disk;
+    mod newer_bundle;
     mod outcome;
     mod reproducible;
     mod sparse;

@@ -3,7 +3,7 @@
 use std::ops::{Deref, Range};
 
 use super::document::{BundleDocument, Identity};
-use crate::blobs::{BlobEntry, BlobsDocument};
+use crate::blobs::{BlobEntry, BlobsDocument, Place};
 use crate::chunks::{CHUNK_BYTES, ChunkValue, chunk_len, chunk_matches, chunk_values_of};
 use crate::digest::Sha256;
 use crate::error::{Error, Result};
@@ -122,6 +122,11 @@ impl Opened {
     /// Walks from the anchor to the root that counts, checks every signature against its release role, then what the
     /// bundle requires of its reader.
     pub fn verify(self, anchor: &TrustAnchor) -> Result<Verified> {
+        self.trust(anchor)?.understood()
+    }
+
+    /// The same up to the signatures: for who can do something about a bundle that needs a newer Landfall.
+    pub fn trust(self, anchor: &TrustAnchor) -> Result<Signed> {
         if self.signatures.is_empty() {
             return Err(Error::Unsigned { name: LANDFALL_DOCUMENT_NAME.to_owned() });
         }
@@ -129,15 +134,43 @@ impl Opened {
         let signatures: Vec<_> = self.signatures.iter().map(|file| (file.key(), file.signature())).collect();
         let message = self.contents.landfall_bytes();
         trusted.root().verify(Role::Release, LANDFALL_DOCUMENT_NAME, message, &signatures)?;
-        self.contents.document.check_requirements()?;
+        let signers = self.signatures.iter().map(SignatureFile::key).collect();
+        Ok(Signed { contents: self.contents, trusted, signers })
+    }
+}
+
+/// A head that is signed as it must be, and whose bundle may need a newer Landfall. Of its payload nothing can be had
+/// but the program that knows more.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    contents: Contents,
+    trusted: TrustedRoot,
+    signers: Vec<crate::trust::KeyId>,
+}
+
+impl Signed {
+    /// The head of a bundle that this version understands; refuses what it requires and this version does not know.
+    pub fn understood(self) -> Result<Verified> {
+        self.check_requirements()?;
         let mut firsts = Vec::with_capacity(self.contents.blobs.entries().len());
         let mut next = 0;
         for entry in self.contents.blobs.entries() {
             firsts.push(next);
             next += usize::try_from(chunk_values_of(entry.size)).unwrap_or_default();
         }
-        let signers = self.signatures.iter().map(SignatureFile::key).collect();
-        Ok(Verified { contents: self.contents, trusted, signers, firsts })
+        Ok(Verified { contents: self.contents, trusted: self.trusted, signers: self.signers, firsts })
+    }
+
+    /// Refuses what the bundle requires and this version does not know.
+    pub fn check_requirements(&self) -> Result<()> {
+        self.contents.document.check_requirements()
+    }
+
+    /// The `landfall` that the bundle carries, and at which byte of the stream it begins. Frozen with format 1: it is the
+    /// first blob.
+    pub fn program(&self) -> Option<(&BlobEntry, u64)> {
+        let entry = self.contents.entry(0).filter(|entry| entry.place == Some(Place::Installer))?;
+        Some((entry, self.contents.layout.entries().first()?.offset()))
     }
 }
 

@@ -5,7 +5,7 @@ mod document;
 mod reader;
 mod writer;
 
-pub use contents::{Contents, Opened, Verified};
+pub use contents::{Contents, Opened, Signed, Verified};
 pub use document::{
     BundleDocument, DOCUMENTS_FOLDER, FORMAT, FileDigest, Identity, LANDFALL_DOCUMENT_NAME, LANDFALL_DOCUMENT_TYPE,
     NamedDigest, Requirement,

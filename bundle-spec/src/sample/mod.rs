@@ -58,9 +58,17 @@ impl Sample {
 
     /// A bundle with these blobs, signed by these keys, with this chain of roots.
     pub fn signed_by(keys: &[&SigningKey], roots: &[Root], blobs: Vec<Vec<u8>>) -> Result<Self> {
+        Self::of(keys, roots, b"#!/bin/sh\nexit 0\n".to_vec(), blobs)
+    }
+
+    /// The smallest bundle with this program in the place of `landfall`.
+    pub fn carrying(vendor: &Vendor, program: Vec<u8>) -> Result<Self> {
+        Self::of(&[&vendor.key], std::slice::from_ref(&vendor.root), program, vec![b"{}".to_vec(), vec![7; 600]])
+    }
+
+    fn of(keys: &[&SigningKey], roots: &[Root], program: Vec<u8>, blobs: Vec<Vec<u8>>) -> Result<Self> {
         let index = br#"{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#;
-        let mut contents =
-            vec![b"#!/bin/sh\nexit 0\n".to_vec(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), index.to_vec()];
+        let mut contents = vec![program, br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), index.to_vec()];
         contents.extend(blobs);
         let sums: Vec<BlobSums> = contents.iter().map(|bytes| sums(bytes)).collect();
         let entries = sums.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {

@@ -8,10 +8,11 @@ use landfall_bundle_spec::release::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE
 use landfall_bundle_spec::{Opened, Verified};
 use landfall_media::Payload;
 use landfall_media::bundle::locate_counted;
-use landfall_media::counters::Counters;
+use landfall_media::progress::Event;
 
 use super::error::{OperationError, Result};
 use super::trust::Trust;
+use super::{Operations, carried};
 
 /// A trusted release, before its payload was read.
 #[derive(Debug, Clone)]
@@ -25,14 +26,22 @@ pub struct TrustedRelease {
 }
 
 impl TrustedRelease {
-    /// Reads and verifies the head of the bundle at `path`: a bundle, a part, a folder or a head. Reads no payload; what it
-    /// reads is counted.
-    pub fn find(path: &Path, trust: &Trust, counters: &Counters) -> Result<Self> {
-        let located = locate_counted(path, counters)?;
+    /// Reads and verifies the head of the bundle at `path`: a bundle, a part, a folder or a head. Reads no payload. Does
+    /// not return if the bundle is trusted, needs a newer Landfall and carries it: the process becomes that one.
+    pub fn find(path: &Path, trust: &Trust, operations: &Operations) -> Result<Self> {
+        let located = locate_counted(path, &operations.io.media)?;
         let refused =
             |source| OperationError::Refused { path: located.head_path().to_owned(), source: Box::new(source) };
         let opened = Opened::read(located.head()?).map_err(refused)?;
-        Self::understand(opened.verify(&trust.anchor).map_err(refused)?)
+        let signed = opened.trust(&trust.anchor).map_err(refused)?;
+        if let Err(newer) = signed.check_requirements() {
+            let note = |text: String| operations.progress.event(Event::Note(text));
+            note(format!("{newer}: going on with the landfall that the bundle carries"));
+            let Err(reason) = carried::run(&located, &signed);
+            note(format!("the landfall that the bundle carries cannot take over: {reason}"));
+            return Err(refused(newer));
+        }
+        Self::understand(signed.understood().map_err(refused)?)
     }
 
     /// Reads and verifies a head that the site keeps.

@@ -14,6 +14,7 @@ use std::process::Command;
 
 use landfall_bundle_spec::Sha256;
 use landfall_media::durable;
+use landfall_media::progress::{Event, Progress};
 use sha2::Digest;
 
 use super::error::{OperationError, Result};
@@ -23,7 +24,7 @@ use crate::site::SitePaths;
 const RUNNING: &str = "/proc/self/exe";
 
 /// Tells a program that was handed an operation that it must not hand it on again.
-const HANDED_VARIABLE: &str = "LANDFALL_HANDED_OVER";
+pub(super) const HANDED_VARIABLE: &str = "LANDFALL_HANDED_OVER";
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -48,22 +49,22 @@ fn digest_of(path: &Path) -> Result<Sha256> {
 
 /// Copies a file and tells its digest.
 fn copy(from: &Path, to: &mut dyn Write) -> Result<Sha256> {
-    let failed = |error| OperationError::io("read", from, error);
-    let mut file = File::open(from).map_err(failed)?;
-    let (mut hasher, mut buffer) = (sha2::Sha256::new(), vec![0; BUFFER_BYTES]);
-    loop {
-        let count = file.read(&mut buffer).map_err(failed)?;
-        if count == 0 {
-            return Ok(Sha256(hasher.finalize().into()));
-        }
-        hasher.update(&buffer[..count]);
-        to.write_all(&buffer[..count])
-            .map_err(|error| OperationError::io("copy the engine to", folder_name(), error))?;
-    }
+    let failed = |error| OperationError::io("copy", from, error);
+    copy_stream(&mut File::open(from).map_err(failed)?, to).map_err(failed)
 }
 
-fn folder_name() -> &'static str {
-    "the data folder"
+/// Copies a stream to its end and tells its digest.
+pub(super) fn copy_stream(from: &mut dyn Read, to: &mut dyn Write) -> std::io::Result<Sha256> {
+    let (mut hasher, mut buffer) = (sha2::Sha256::new(), vec![0; BUFFER_BYTES]);
+    loop {
+        let count = match from.read(&mut buffer) {
+            Ok(0) => return Ok(Sha256(hasher.finalize().into())),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            count => count?,
+        };
+        hasher.update(&buffer[..count]);
+        to.write_all(&buffer[..count])?;
+    }
 }
 
 /// Keeps the running program and returns its digest; on the disk when it returns. What earlier attempts left is removed.
@@ -86,7 +87,7 @@ pub(super) fn place(paths: &SitePaths) -> Result<Sha256> {
 
 /// Makes sure that the running program is the one that the operation is pinned to: returns if it is, becomes it if it is
 /// kept, fails otherwise.
-pub(super) fn hand_over(paths: &SitePaths, pinned: Sha256) -> Result<()> {
+pub(super) fn hand_over(paths: &SitePaths, pinned: Sha256, progress: &dyn Progress) -> Result<()> {
     if running()? == pinned {
         return Ok(());
     }
@@ -95,6 +96,8 @@ pub(super) fn hand_over(paths: &SitePaths, pinned: Sha256) -> Result<()> {
     if !is_there || std::env::var_os(HANDED_VARIABLE).is_some() {
         return Err(OperationError::EngineMissing { digest: pinned, path });
     }
+    let text = format!("this landfall is not the one that began the operation: going on with {}", path.display());
+    progress.event(Event::Note(text));
     become_engine(&path).map(|never| match never {})
 }
 

@@ -105,7 +105,7 @@ impl Operations {
     /// changes nothing.
     pub fn prepare_install(&self, request: &InstallRequest) -> Result<PreparedInstall<'_>> {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
-        let release = TrustedRelease::find(&request.bundle, &trust, &self.io.media)?;
+        let release = TrustedRelease::find(&request.bundle, &trust, self)?;
         // While another operation runs, its name is the answer, and not what it has left unfinished so far.
         if let Some(holder) = self.journals().holder() {
             return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());

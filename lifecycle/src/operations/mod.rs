@@ -2,6 +2,7 @@
 //! everything it does goes through the journal.
 
 mod bundle;
+mod carried;
 mod engine_file;
 mod error;
 mod install;

@@ -34,7 +34,7 @@ impl Operations {
     pub(super) fn take_over(&self, verb: &str, file: &JournalFile, media: Option<PathBuf>) -> Result<Running> {
         let pins = self.journals().read(file)?.state.pins;
         if let Some(pins) = &pins {
-            engine_file::hand_over(&self.paths, pins.engine)?;
+            engine_file::hand_over(&self.paths, pins.engine, &*self.progress)?;
         }
         let lock = self.journals().lock(verb)?;
         let journal = self.journals().open(&lock, file)?;

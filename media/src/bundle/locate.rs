@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
@@ -46,6 +46,14 @@ impl Located {
     /// The folder that holds the parts.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Opens the stream at this byte, in the one file of the bundle or its first part. What is read is not checked.
+    pub fn stream_at(&self, offset: u64) -> Result<impl Read> {
+        let path = self.firsts.first().unwrap_or(&self.head);
+        let (mut file, _) = open_regular(path)?;
+        file.seek(io::SeekFrom::Start(offset)).at("seek in", path)?;
+        Ok(Counted::new(file, self.counters.clone()))
     }
 
     /// Opens the stream at its first byte; the head may be read from it, no more.

@@ -109,7 +109,7 @@ impl Fixture {
     /// An install whose plan is the steps that need no root.
     fn prepared(&self) -> PreparedInstall<'_> {
         let trust = Trust::read(self.request().trust.as_deref(), &self.path("stick")).unwrap();
-        let release = TrustedRelease::find(&self.path("stick"), &trust, &self.operations.io.media).unwrap();
+        let release = TrustedRelease::find(&self.path("stick"), &trust, &self.operations).unwrap();
         let node = NodeIdentity { name: "node".to_owned(), address: [192, 0, 2, 1].into() };
         let entry = HostsEntry { name: "api.landfall.internal".to_owned(), address: node.address };
         let step = |id: &str, action| PlannedStep {
