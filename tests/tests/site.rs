@@ -84,11 +84,16 @@ fn an_enabled_unit_starts_again_after_a_power_cut() -> Result<()> {
 #[test]
 fn packets_for_foreign_addresses_are_seen() -> Result<()> {
     let site = Site::new(&Site::unique_name("foreign"))?;
-    let routed = site.machine(MachineSpec::new("routed").default_route())?;
+    let routed = site.machine(MachineSpec::new("routed").default_route().nameserver())?;
     let plain = site.machine(MachineSpec::new("plain"))?;
     routed.boot()?;
     plain.boot()?;
     assert_eq!(site.foreign_packets()?, [], "a machine that has just booted talks to the world");
+    assert_eq!(site.switch().asked_names()?, [""; 0], "a machine that has just booted asks for names");
+    routed.try_run("timeout 2 getent hosts somewhere.example")?;
+    let names = site.switch().asked_names()?;
+    assert!(!names.is_empty() && names.iter().all(|name| name == "somewhere.example."), "{names:?}");
+    assert_eq!(site.foreign_packets()?, [], "a question to the site's own nameserver is no foreign packet");
 
     routed.try_run("ping -c 1 -W 1 198.51.100.7")?;
     let packets = site.foreign_packets()?;
@@ -105,6 +110,7 @@ fn packets_for_foreign_addresses_are_seen() -> Result<()> {
     plain.try_run("echo question > /dev/udp/203.0.113.5/53")?;
     assert!(plain.unroutable_packets()? > before, "an unroutable packet was not counted");
     assert_eq!(site.foreign_packets()?.len(), 2);
+    a_forwarded_packet_is_counted(&plain)?;
 
     // With a route onto the link itself nobody answers to ARP, and the question is what is seen.
     plain.run("ip route add 198.51.100.0/24 dev eth0")?;
@@ -113,6 +119,26 @@ fn packets_for_foreign_addresses_are_seen() -> Result<()> {
     let arp = packets.get(2).context("a question for a foreign address was not seen")?;
     assert_eq!((arp.destination.to_string(), arp.protocol.as_str()), ("198.51.100.8".into(), "arp"));
     Ok(())
+}
+
+/// What a pod sends is forwarded by its machine, and refused there.
+fn a_forwarded_packet_is_counted(machine: &Machine) -> Result<()> {
+    machine.run(
+        "sysctl --write net.ipv4.ip_forward=1 && ip link add pod0 type veth peer name pod1 && ip link set pod0 up",
+    )?;
+    machine.run("ip address add 10.99.7.1/24 dev pod0; setsid unshare --net sleep 60 > /dev/null 2>&1 &")?;
+    let before = machine.unroutable_packets()?;
+    wait_until("the namespace of a pod", Duration::from_secs(10), || {
+        let moved = machine.try_run("ip link set pod1 netns $(pgrep --exact sleep)")?;
+        Ok(moved.status.success().then_some(()))
+    })?;
+    machine.run(
+        "nsenter --net --target $(pgrep --exact sleep) bash -c 'ip address add 10.99.7.2/24 dev pod1; \
+         ip link set pod1 up; ip route add default via 10.99.7.1; echo question > /dev/udp/203.0.113.5/53'",
+    )?;
+    wait_until("the count of the pod's packet", Duration::from_secs(10), || {
+        Ok((machine.unroutable_packets()? > before).then_some(()))
+    })
 }
 
 #[test]

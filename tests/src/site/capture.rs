@@ -16,6 +16,8 @@ pub struct ForeignPacket {
     pub destination: IpAddr,
     /// `icmp`, `tcp 443`, `udp 53`, `arp`, `protocol 47`…
     pub protocol: String,
+    /// The name that was asked for, if it is a question to a nameserver.
+    pub question: Option<String>,
 }
 
 impl std::fmt::Display for ForeignPacket {
@@ -43,7 +45,8 @@ pub fn parse(content: &[u8]) -> Result<Vec<ForeignPacket>> {
         let time = Duration::new(number(0).into(), number(4) * 1000);
         match parse_frame(frame) {
             Some((source, destination, protocol)) => {
-                packets.push(ForeignPacket { time, source, destination, protocol });
+                let question = (protocol == "udp 53").then(|| question(frame)).flatten();
+                packets.push(ForeignPacket { time, source, destination, protocol, question });
             }
             None => bail!("the switch recorded a frame that is neither IP nor ARP: {}", hex::encode(frame)),
         }
@@ -63,6 +66,23 @@ fn parse_frame(frame: &[u8]) -> Option<(IpAddr, IpAddr, String)> {
         [0x86, 0xdd] => Some((ipv6(body, 8)?, ipv6(body, 24)?, protocol(*body.get(6)?, body.get(40..)))),
         _ => None,
     }
+}
+
+/// The name in a question to a nameserver over IPv4, with a dot behind each label; of a root alone, a dot.
+fn question(frame: &[u8]) -> Option<String> {
+    const ETHERNET: usize = 14;
+    const UDP: usize = 8;
+    const DNS: usize = 12;
+    let header = usize::from(frame.get(ETHERNET)? & 0x0f) * 4;
+    let mut rest = frame.get(ETHERNET + header + UDP + DNS..)?;
+    let mut name = String::new();
+    while let Some((length, after)) = rest.split_first().filter(|(length, _)| **length > 0) {
+        let (label, after) = after.split_at_checked(usize::from(*length))?;
+        name.push_str(&String::from_utf8_lossy(label));
+        name.push('.');
+        rest = after;
+    }
+    Some(if name.is_empty() { ".".to_owned() } else { name })
 }
 
 fn ipv4(body: &[u8], at: usize) -> Option<IpAddr> {
@@ -118,6 +138,17 @@ mod tests {
         let packets = parse(&content).unwrap();
         assert_eq!(packets.len(), 1);
         assert_eq!(packets[0].to_string(), "7.000005 10.99.0.11 > 198.51.100.7 icmp");
+    }
+
+    #[test]
+    fn a_question_to_a_nameserver_is_read() {
+        let mut frame = vec![0; 12];
+        frame.extend([0x08, 0x00, 0x45, 0, 0, 60, 0, 0, 0, 0, 64, 17, 0, 0, 10, 99, 0, 11, 10, 99, 0, 1]);
+        frame.extend([0x80, 0, 0, 53, 0, 40, 0, 0, 1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+        frame.extend(b"\x04call\x04home\x00\x00\x01\x00\x01");
+        let packets = parse(&recording(&[&frame, &ping()])).unwrap();
+        assert_eq!(packets[0].question.as_deref(), Some("call.home."));
+        assert_eq!(packets[1].question, None);
     }
 
     #[test]

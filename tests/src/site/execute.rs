@@ -121,13 +121,21 @@ impl Machine {
         Ok(output.stdout)
     }
 
-    /// Packets the machine itself refused because it had no route for them, since its boot. Without a default route a
-    /// packet for a foreign address ends here and never reaches the switch.
+    /// Packets that the machine refused because it had no route for them, since its boot: its own, and those that its
+    /// pods wanted forwarded. Without a default route a packet for a foreign address ends here and never reaches the
+    /// switch.
     pub fn unroutable_packets(&self) -> Result<u64> {
-        let text = String::from_utf8(self.read_file("/proc/net/snmp")?)?;
-        let mut lines = text.lines().filter_map(|line| line.strip_prefix("Ip: "));
+        let own = self.count_of_kernel("/proc/net/snmp", "Ip: ", "OutNoRoutes")?;
+        Ok(own + self.count_of_kernel("/proc/net/netstat", "IpExt: ", "InNoRoutes")?)
+    }
+
+    /// A counter from a file that has a line of names above a line of values.
+    fn count_of_kernel(&self, path: &str, group: &str, counter: &str) -> Result<u64> {
+        let text = String::from_utf8(self.read_file(path)?)?;
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(group));
         let (names, values) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-        let at = names.split(' ').position(|name| name == "OutNoRoutes").context("the kernel counts no OutNoRoutes")?;
+        let at = names.split(' ').position(|name| name == counter);
+        let at = at.with_context(|| format!("the kernel counts no {counter}"))?;
         values.split(' ').nth(at).context("the kernel's counters are short")?.parse().context("no number of packets")
     }
 }

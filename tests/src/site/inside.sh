@@ -23,6 +23,7 @@ if [ -n "$MACHINE_ID" ]; then   # the first boot: what makes this machine itself
   echo "$MACHINE_ID" > etc/machine-id
   echo "$NAME" > etc/hostname
   printf '127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost ip6-loopback\n' "$NAME" > etc/hosts
+  if [ -n "$NAMESERVER" ]; then echo "nameserver $NAMESERVER" > etc/resolv.conf; fi
   sync -f .
 fi
 

@@ -41,12 +41,15 @@ pub struct MachineSpec {
     pub stick: Option<PathBuf>,
     /// Whether it has a default route, by way of [`GATEWAY`], which drops everything.
     pub has_default_route: bool,
+    /// Whether it has a nameserver, at [`GATEWAY`], which answers nothing.
+    #[serde(default)]
+    pub has_nameserver: bool,
 }
 
 impl MachineSpec {
-    /// A machine with a disk of 14 GiB, no stick and no default route.
+    /// A machine with a disk of 14 GiB, no stick, no default route and no nameserver.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), disk_gib: 14, stick: None, has_default_route: false }
+        Self { name: name.to_owned(), disk_gib: 14, stick: None, has_default_route: false, has_nameserver: false }
     }
 
     /// With that folder as its stick.
@@ -60,6 +63,13 @@ impl MachineSpec {
     #[must_use]
     pub fn default_route(mut self) -> Self {
         self.has_default_route = true;
+        self
+    }
+
+    /// With a nameserver that answers nothing, and whose questions are recorded: see [`Switch::asked_names`].
+    #[must_use]
+    pub fn nameserver(mut self) -> Self {
+        self.has_nameserver = true;
         self
     }
 
@@ -257,6 +267,7 @@ impl Machine {
             ("NUMBER", self.number.to_string()),
             ("ADDRESS", self.address().to_string()),
             ("GATEWAY", if self.spec.has_default_route { GATEWAY.to_string() } else { String::new() }),
+            ("NAMESERVER", if self.spec.has_nameserver { GATEWAY.to_string() } else { String::new() }),
             ("SWITCH", self.site.switch.number.to_string()),
             ("DISK", text(&self.disk())),
             ("ROOT", text(&self.folder.join("root"))),

@@ -23,7 +23,8 @@ const SCRIPT: &str = include_str!("switch.sh");
 
 /// Everything for an address that no machine of the site has: unicast, wide multicast, and ARP for a foreign address.
 /// What cannot leave a link by its very address (link-local, 224.0.0.0/24, limited broadcast) is not foreign.
-const FILTER: &str = "(ip and not (dst net 10.99.0.0/24 or dst net 224.0.0.0/24 or dst host 255.255.255.255)) \
+/// Questions to the nameserver that the gateway plays are recorded, too: whoever phones home asks for a name first.
+const FILTER: &str = "(dst host 10.99.0.1 and dst port 53) or (ip and not (dst net 10.99.0.0/24 or dst net 224.0.0.0/24 or dst host 255.255.255.255)) \
     or (arp and not arp dst net 10.99.0.0/24) \
     or (ip6 and not (dst net fe80::/10 or dst net ff02::/16 or dst net ff01::/16))";
 
@@ -79,11 +80,28 @@ impl Switch {
         }
     }
 
-    /// Every packet for a foreign address since the switch started.
+    /// Every packet for a foreign address since the switch started; a question to the gateway is none.
+    pub fn foreign_packets(&self) -> Result<Vec<ForeignPacket>> {
+        let mut packets = self.recorded_packets()?;
+        packets.retain(|packet| packet.destination != GATEWAY);
+        Ok(packets)
+    }
+
+    /// Every name for which the nameserver at the gateway was asked since the switch started. It answers none of them.
+    /// What CoreDNS asks to see whether its nameserver lives or loops is left out: the root, and two random numbers.
+    pub fn asked_names(&self) -> Result<Vec<String>> {
+        let packets = self.recorded_packets()?.into_iter().filter(|packet| packet.destination == GATEWAY);
+        let names = packets.map(|packet| packet.question.unwrap_or_else(|| packet.protocol.clone()));
+        let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+        let is_own = |name: &String| name == "." || name.trim_end_matches('.').split('.').all(is_number);
+        Ok(names.filter(|name| !is_own(name)).collect())
+    }
+
+    /// Everything that was recorded since the switch started.
     ///
     /// A marker packet is sent first and must appear in the recording, so an answer of none means none, and everything
     /// that passed the switch before the call is in it.
-    pub fn foreign_packets(&self) -> Result<Vec<ForeignPacket>> {
+    fn recorded_packets(&self) -> Result<Vec<ForeignPacket>> {
         ensure!(self.process.is_alive(), "the switch has ended, so packets for foreign addresses were not recorded");
         let nanoseconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos();
         let port = 1024 + nanoseconds % 60_000;

@@ -13,9 +13,6 @@ use sha2::{Digest, Sha256};
 use super::{Items, system};
 use crate::site::process::ProcessId;
 
-/// Larger files are compared by size only.
-const LARGEST_HASHED: u64 = 64 << 20;
-
 /// Digests by inode, change time and size.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Hashes(BTreeMap<String, String>);
@@ -97,9 +94,6 @@ impl Walk<'_> {
     }
 
     fn digest(&mut self, path: &Path, found: &Metadata) -> std::io::Result<String> {
-        if found.size() > LARGEST_HASHED {
-            return Ok("large".to_owned());
-        }
         let key = Hashes::key(found);
         let digest = match self.known.and_then(|known| known.0.get(&key)) {
             Some(digest) => digest.clone(),
