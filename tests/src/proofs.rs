@@ -28,6 +28,8 @@ fn must(output: Output, what: &str) -> Result<String> {
 
 /// What the release says of itself, from which the proofs take what to expect.
 pub struct Expected {
+    /// Names of the components, in order.
+    pub components: Vec<String>,
     /// `sha256:…` of the weights.
     pub weights: String,
     /// Name of the file with the weights.
@@ -42,9 +44,30 @@ impl Expected {
         let files = model["files"].as_array().context("the model has no files")?;
         let is_weights = |file: &&Value| file["path"].as_str().is_some_and(|path| path.ends_with(".safetensors"));
         let weights = files.iter().find(is_weights).context("the model has no weights")?;
-        let field = |value: &Value| value.as_str().map(str::to_owned).context("the report lacks a digest or path");
-        Ok(Self { weights: field(&weights["blob"]["digest"])?, weights_path: field(&weights["path"])? })
+        let field =
+            |value: &Value| value.as_str().map(str::to_owned).context("the report lacks a name, digest or path");
+        let components = inspection["release"]["components"].as_array().context("the bundle names no components")?;
+        let mut components = components.iter().map(|one| field(&one["name"])).collect::<Result<Vec<_>>>()?;
+        components.sort();
+        Ok(Self { components, weights: field(&weights["blob"]["digest"])?, weights_path: field(&weights["path"])? })
     }
+}
+
+/// Fails unless the report of `landfall status --json` says that the site is ready, and lists every component, node and
+/// registry as ready.
+pub fn expect_ready(status: &Value, expected: &Expected) -> Result<()> {
+    ensure!(status["state"] == "installed" && status["ready"] == true, "not ready: {status:#}");
+    let components = status["components"].as_array().context("status lists no components")?;
+    let mut names: Vec<&str> = components.iter().filter_map(|component| component["component"].as_str()).collect();
+    names.sort_unstable();
+    ensure!(names == expected.components, "status lists {names:?}, the release has {:?}", expected.components);
+    for component in components {
+        ensure!(component["ready"] == component["total"] && component["total"] != 0, "not ready: {component}");
+    }
+    let nodes = status["nodes"].as_array().context("status lists no nodes")?;
+    ensure!(!nodes.is_empty() && nodes.iter().all(|node| node["ready"] == true), "no node is ready: {status:#}");
+    ensure!(status["registry"]["ready"] == true, "the registry is not ready: {status:#}");
+    Ok(())
 }
 
 /// Uses everything that landed; then shows that a wrong digest and a wrong hash are found.
@@ -57,6 +80,8 @@ pub fn prove(machine: &Machine, expected: &Expected) -> Result<()> {
     printer::note("proved: a pod reads the model's weights and they have the bundle's digest");
     wheel(machine)?;
     printer::note("proved: a pod installs wheels with --no-index --require-hashes");
+    read_only(machine, expected)?;
+    printer::note("proved: the pod can change neither weights nor wheels");
     wrong_digest(machine, expected)?;
     wrong_hash(machine)?;
     printer::note("proved: a wrong digest and a wrong hash are refused");
@@ -93,6 +118,33 @@ fn check_weights(machine: &Machine, digest: &str, path: &str) -> Result<Output> 
 
 fn weights(machine: &Machine, expected: &Expected) -> Result<()> {
     must(check_weights(machine, &expected.weights, &expected.weights_path)?, "the weights proof").map(drop)
+}
+
+/// The files are hard links into the registry's storage: one byte written to them would spoil the signed blob. Made,
+/// changed and removed they must not be, and because of the mount, whatever user a pod runs as.
+fn read_only(machine: &Machine, expected: &Expected) -> Result<()> {
+    let weights = format!("/models/minilm/{}", expected.weights_path);
+    let attempts: [String; 6] = [
+        "touch /models/minilm/planted".to_owned(),
+        "touch /wheels/planted".to_owned(),
+        format!(": > {weights}"),
+        ": > /wheels/requirements.txt".to_owned(),
+        format!("rm -f {weights}"),
+        format!("chmod 0666 {weights}"),
+    ];
+    let script =
+        attempts.each_ref().map(|attempt| format!("({attempt}) 2>&1 && echo 'was possible: {attempt}'")).join("\n");
+    let said = must(in_pod(machine, "assistant", "deployment/assistant", &format!("{script}\ntrue"))?, "the attempts")?;
+    let refused = said.lines().filter(|line| line.ends_with("Read-only file system")).count();
+    ensure!(
+        refused == attempts.len() && said.lines().count() == refused,
+        "a pod tried to write, and this came of it:\n{said}"
+    );
+    must(
+        check_weights(machine, &expected.weights, &expected.weights_path)?,
+        "the weights after attempts to change them",
+    )
+    .map(drop)
 }
 
 fn wrong_digest(machine: &Machine, expected: &Expected) -> Result<()> {

@@ -11,10 +11,10 @@ use crate::vendor::Vendor;
 use crate::{printer, workspace};
 
 /// The demo's site; it stays until `--down`.
-const SITE: &str = "demo";
+pub const SITE: &str = "demo";
 
 /// The demo's machine.
-const MACHINE: &str = "node-1";
+pub const MACHINE: &str = "node-1";
 
 /// Builds the starter bundle, lands it on a disconnected machine, and proves use.
 #[derive(Debug, clap::Args)]
@@ -38,16 +38,19 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let expected = Expected::from_inspection(&vendor.report(&["inspect", &bundle.display().to_string()])?)?;
     end_earlier_demo()?;
     let site = Site::kept(SITE)?;
-    let machine = site.machine(MachineSpec::new(MACHINE).stick(folder.join("stick")))?;
+    // With a default route and a nameserver whoever wants to phone home gets as far as the switch, which records and
+    // drops it; without them the machine's own kernel and nameserver refuse it unseen.
+    let spec = MachineSpec::new(MACHINE).stick(folder.join("stick")).default_route().nameserver();
+    let machine = site.machine(spec)?;
     machine.boot()?;
     machine.wait_settled(std::time::Duration::from_mins(1))?;
     land(&machine, &vendor)?;
     proofs::prove(&machine, &expected)?;
-    let foreign = site.foreign_packets()?;
+    let (foreign, names) = (site.foreign_packets()?, site.switch().asked_names()?);
     ensure!(foreign.is_empty(), "packets left for foreign addresses: {foreign:?}");
-    printer::note("proved: not one packet was for an address outside the site");
-    let status = machine.run("/media/stick/landfall status")?;
-    printer::data(status.stdout.trim_end());
+    ensure!(names.is_empty(), "somebody asked for foreign names: {names:?}");
+    printer::note("proved: not one packet was for an address outside the site, not one question for a name");
+    show_status(&machine, &expected)?;
     farewell(&folder, begun);
     Ok(0)
 }
@@ -88,6 +91,13 @@ pub fn land(machine: &Machine, vendor: &Vendor) -> Result<()> {
     })?;
     ensure!(status.success(), "landfall install ended with {status}");
     Ok(())
+}
+
+/// Shows the status, which must say that everything is ready.
+fn show_status(machine: &Machine, expected: &Expected) -> Result<()> {
+    printer::data(machine.run("/media/stick/landfall status")?.stdout.trim_end());
+    let report = machine.run("/media/stick/landfall status --json")?.stdout;
+    proofs::expect_ready(&serde_json::from_str(&report).context("landfall status printed no JSON")?, expected)
 }
 
 fn farewell(folder: &Path, begun: Instant) {
