@@ -11,9 +11,11 @@ mod end_to_end {
     mod fixture;
     mod install;
     mod journal;
+    mod memory;
     mod power_cut;
     mod refusals;
     mod secrets;
     mod seed;
+    mod site_configuration;
     mod uninstall;
 }

@@ -1,5 +1,6 @@
 //! A field engineer at a machine: types `landfall`, reads what it says, waits.
 
+use std::net::Ipv4Addr;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,9 @@ const VERB_LIMIT: &str = "600";
 
 /// How long a site may take to be ready again by itself after a boot.
 pub(crate) const READY_LIMIT: Duration = Duration::from_mins(5);
+
+/// A foreign address to which a test sends a packet, to see it recorded.
+pub(crate) const PLANTED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 77);
 
 /// What a verb said.
 #[derive(Debug)]
@@ -145,10 +149,19 @@ impl<'a> Engineer<'a> {
         bail!("not ready {} s after {since}: {last:#}", READY_LIMIT.as_secs())
     }
 
-    /// Fails unless the machine is what it was at its birth, these paths and what is below them apart.
+    /// Fails unless the machine is what it was at its birth, these paths and what is below them apart, and nothing was
+    /// sent to a foreign address so far.
     pub(crate) fn expect_unchanged(self, when: &str, but: &[&str]) -> Result<()> {
         let difference = self.machine.difference_since_birth()?.outside(but);
         ensure!(difference.is_empty(), "{when} the machine is not what it was:\n{difference}");
+        self.expect_quiet(when)
+    }
+
+    /// Fails if a packet for a foreign address reached the switch, but for the planted one.
+    pub(crate) fn expect_quiet(self, when: &str) -> Result<()> {
+        let mut foreign = self.machine.switch().foreign_packets()?;
+        foreign.retain(|packet| packet.destination != PLANTED);
+        ensure!(foreign.is_empty(), "{when} packets had left for foreign addresses: {foreign:#?}");
         Ok(())
     }
 }

@@ -23,6 +23,12 @@ pub(crate) struct Fixture {
     pub(crate) fingerprint: String,
     /// What the proofs expect.
     pub(crate) expected: Expected,
+    /// Bytes of the bundle as one stream.
+    pub(crate) total_bytes: u64,
+    /// Bytes of its head.
+    pub(crate) head_bytes: u64,
+    /// Bytes of its blobs.
+    pub(crate) blob_bytes: u64,
 }
 
 impl Fixture {
@@ -67,14 +73,37 @@ fn build() -> Result<Fixture> {
     std::fs::copy(vendor.landfall(), &landfall).context("cannot copy landfall to the stick")?;
     let inspection = vendor.report(&["inspect", &stick.display().to_string()])?;
     printer::note(format!("the starter bundle lies in {}", stick.display()));
-    let (fingerprint, expected) = (vendor.fingerprint()?, Expected::from_inspection(&inspection)?);
-    Ok(Fixture { landfall, stick, fingerprint, expected })
+    let number = |name: &str| inspection[name].as_u64().with_context(|| format!("the bundle does not say its {name}"));
+    let blobs = inspection["blobs"].as_array().context("the bundle lists no blobs")?;
+    Ok(Fixture {
+        landfall,
+        stick,
+        fingerprint: vendor.fingerprint()?,
+        expected: Expected::from_inspection(&inspection)?,
+        total_bytes: number("total_bytes")?,
+        head_bytes: number("head_bytes")?,
+        blob_bytes: blobs.iter().filter_map(|blob| blob["size"].as_u64()).sum(),
+    })
 }
 
-/// A site with one machine that has the stick and has booted.
+/// A site with one machine that has the stick and has booted. It has no default route.
 pub(crate) fn machine_with_stick(name: &str) -> Result<(Site, Machine)> {
+    booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick))
+}
+
+/// The same with a default route, on which packets for foreign addresses get as far as the switch.
+pub(crate) fn routed_machine_with_stick(name: &str) -> Result<(Site, Machine)> {
+    booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).default_route())
+}
+
+/// The same with a nameserver too, whose questions are recorded.
+pub(crate) fn connected_machine_with_stick(name: &str) -> Result<(Site, Machine)> {
+    booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).default_route().nameserver())
+}
+
+fn booted(name: &str, spec: MachineSpec) -> Result<(Site, Machine)> {
     let site = Site::new(&Site::unique_name(name))?;
-    let machine = site.machine(MachineSpec::new("node-1").stick(&fixture()?.stick))?;
+    let machine = site.machine(spec)?;
     machine.boot()?;
     Ok((site, machine))
 }
