@@ -1,14 +1,16 @@
 //! What is refused on a machine: each with its own code and exit code, and with nothing changed.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use landfall_bundle_spec::sample::{Forgery, Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
 use landfall_tests::printer;
-use landfall_tests::site::{Machine, MachineSpec, Site};
+use landfall_tests::site::{Machine, MachineSpec, Site, wait_until};
 use serde_json::{Value, json};
 
+use super::damage::{Truncation, truncations};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, folder};
 
@@ -103,6 +105,7 @@ fn wrong_bundles_change_nothing() -> Result<()> {
         printer::note(format!("{folder}: {code}, {}", failure["what"].as_str().unwrap_or_default()));
         engineer.expect_unchanged(&format!("after refusing {folder}"), &[])?;
     }
+    truncations_change_nothing(engineer, &sticks)?;
     damage_stops_staging(engineer, &sticks)
 }
 
@@ -205,6 +208,48 @@ fn wrong_parts(sticks: &Sticks) -> Result<Vec<Case>> {
     Ok(cases.into_iter().map(|(folder, code)| Case { folder, trust: trust.clone(), code }).collect())
 }
 
+/// How many truncations may pass before the machine is looked at.
+const TRUNCATIONS_PER_LOOK: usize = 5;
+
+/// The real bundle, shorter and shorter, wherever it ends.
+fn truncations_change_nothing(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
+    let parts = sticks.real("truncated")?;
+    let mut truncations = truncations(fixture()?.head_bytes, fixture()?.total_bytes)?;
+    truncations.sort_by_key(|truncation| std::cmp::Reverse(truncation.length));
+    let bundle = format!("{STICK}/truncated");
+    for (number, Truncation { length, code }) in truncations.iter().enumerate() {
+        truncate(&parts, *length)?;
+        let said = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
+        said.refused(&format!("install of the first {length} bytes"), code, REFUSED)?;
+        if number % TRUNCATIONS_PER_LOOK == TRUNCATIONS_PER_LOOK - 1 {
+            engineer.expect_unchanged(&format!("after refusing the first {length} bytes"), &[])?;
+        }
+    }
+    engineer.expect_unchanged("after the shortest truncation", &[])?;
+    printer::note(format!("truncated {} times, each refused with its own code, nothing changed", truncations.len()));
+    std::fs::remove_dir_all(sticks.folder.join("truncated")).context("cannot remove the truncated bundle")
+}
+
+/// Cuts the stream that the parts are to this length, which is shorter than they are now.
+fn truncate(parts: &[PathBuf], length: u64) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let mut begin = 0;
+    for part in parts {
+        let Ok(found) = std::fs::metadata(part) else { break };
+        let kept = length.saturating_sub(begin).min(found.len());
+        begin += found.len();
+        if kept == 0 {
+            std::fs::remove_file(part).with_context(|| format!("cannot remove {}", part.display()))?;
+        } else if kept < found.len() && found.nlink() > 1 {
+            // Still a link of the good one.
+            change(part, |file| file.set_len(kept))?;
+        } else if kept < found.len() {
+            std::fs::File::options().write(true).open(part)?.set_len(kept)?;
+        }
+    }
+    Ok(())
+}
+
 /// A damaged chunk in the middle shows while staging: the data folder has begun, and nothing else. What was good stays
 /// for a stick that is whole.
 fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
@@ -232,11 +277,14 @@ fn all_blockers_are_told_at_once() -> Result<()> {
     let engineer = Engineer::at(&machine);
     let plants = [
         "mkdir -p /etc/kubernetes/manifests && echo foreign > /etc/kubernetes/admin.conf",
-        "systemd-socket-activate --listen=6443 /bin/true > /dev/null 2>&1 & sleep 1",
+        "systemd-socket-activate --listen=6443 /bin/true > /dev/null 2>&1 &",
     ];
     for plant in plants {
         machine.run(plant)?;
     }
+    wait_until("a program that listens on port 6443", Duration::from_secs(10), || {
+        Ok(machine.run("ss --no-header --listening --tcp sport = :6443")?.stdout.contains("6443").then_some(()))
+    })?;
     let before = machine.snapshot()?;
     let trust = &fixture()?.fingerprint;
     for more in [&["--dry-run"][..], &[]] {
