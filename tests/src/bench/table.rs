@@ -13,6 +13,8 @@ pub struct Row {
     pub verb: &'static str,
     /// Bytes of the bundle as one stream.
     pub bundle_bytes: u64,
+    /// Bytes of its blobs.
+    pub blob_bytes: u64,
     /// Bytes read from the store, over the bytes of the bundle's blobs.
     pub store_read: f64,
     /// Bytes written to the store, over the bytes of the bundle's blobs.

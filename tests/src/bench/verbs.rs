@@ -27,6 +27,25 @@ struct Bench {
     /// The bundle's blobs as files of their own, as `cp` takes them.
     blobs: PathBuf,
     fingerprint: String,
+    sizes: Sizes,
+}
+
+/// What there is to move.
+#[derive(Clone, Copy)]
+struct Sizes {
+    /// Bytes of the bundle as one stream, which the media hold.
+    bundle: u64,
+    /// Bytes of its blobs, which the store holds.
+    blobs: u64,
+}
+
+impl Sizes {
+    /// Reads them from the report of `landfall inspect --json`.
+    fn of(inspection: &Value) -> Result<Self> {
+        let blobs = inspection["blobs"].as_array().context("the bundle lists no blobs")?;
+        let bundle = inspection["total_bytes"].as_u64().context("the bundle does not say how long it is")?;
+        Ok(Self { bundle, blobs: blobs.iter().filter_map(|blob| blob["size"].as_u64()).sum() })
+    }
 }
 
 impl Bench {
@@ -40,7 +59,8 @@ impl Bench {
         let fingerprint = vendor.fingerprint()?;
         let bundle = the_bundle(&output)?;
         vendor.run(&["stage", &text(&bundle), "--trust", &fingerprint, "--store", &text(&blobs)])?;
-        Ok(Self { vendor, folder: folder.into(), release, bundle, blobs, fingerprint })
+        let sizes = Sizes::of(&vendor.report(&["inspect", &text(&bundle)])?)?;
+        Ok(Self { vendor, folder: folder.into(), release, bundle, blobs, fingerprint, sizes })
     }
 
     fn build(&self, count: usize) -> Result<Row> {
@@ -53,7 +73,7 @@ impl Bench {
             Ok(())
         };
         let ratio = pairs("cp + syncfs of the blobs", count, ours, || self.copy_blobs())?;
-        row("build", &report, &report["total_bytes"], &report["total_bytes"], vec![ratio])
+        row("build", &report, self.sizes, vec![ratio])
     }
 
     fn verify(&self, count: usize) -> Result<Row> {
@@ -66,7 +86,7 @@ impl Bench {
         };
         let by_cat = pairs("cat > /dev/null", count, &mut ours, || self.read_with("cat"))?;
         let by_b3sum = pairs("b3sum", count, &mut ours, || self.read_with("b3sum"))?;
-        row("verify", &report, &report["bytes"], &report["bytes"], vec![by_cat, by_b3sum])
+        row("verify", &report, self.sizes, vec![by_cat, by_b3sum])
     }
 
     fn stage(&self, count: usize) -> Result<Row> {
@@ -80,8 +100,7 @@ impl Bench {
             Ok(())
         };
         let ratio = pairs("cp + syncfs of the blobs", count, ours, || self.copy_blobs())?;
-        let blobs = &report["bundle_blob_bytes"];
-        row("stage", &report, blobs, blobs, vec![ratio])
+        row("stage", &report, self.sizes, vec![ratio])
     }
 
     fn copy_blobs(&self) -> Result<()> {
@@ -97,10 +116,9 @@ impl Bench {
 }
 
 /// Puts a report's counters in relation.
-fn row(verb: &'static str, report: &Value, bundle: &Value, blobs: &Value, ratios: Vec<Ratio>) -> Result<Row> {
+fn row(verb: &'static str, report: &Value, sizes: Sizes, ratios: Vec<Ratio>) -> Result<Row> {
     let number =
         |value: &Value| value.as_u64().with_context(|| format!("the report of {verb} lacks a counter: {report}"));
-    let (bundle_bytes, blob_bytes) = (number(bundle)?, number(blobs)?);
     let totals = |names: [&str; 2]| names.into_iter().map(|name| &report[name]).find(|totals| totals.is_object());
     let count = |totals: Option<&Value>, field: &str| totals.map_or(Ok(0), |totals| number(&totals[field]));
     let (store, media) = (totals(["store", "store_bytes"]), totals(["media", "media_bytes"]));
@@ -117,12 +135,13 @@ fn row(verb: &'static str, report: &Value, bundle: &Value, blobs: &Value, ratios
     let counted = store_read + store_written + media_read + media_written + read_back + prepared;
     Ok(Row {
         verb,
-        bundle_bytes,
-        store_read: over(store_read, blob_bytes),
-        store_written: over(store_written, blob_bytes),
-        media_read: over(media_read, bundle_bytes),
-        media_written: over(media_written, bundle_bytes),
-        media_read_back: over(read_back, bundle_bytes),
+        bundle_bytes: sizes.bundle,
+        blob_bytes: sizes.blobs,
+        store_read: over(store_read, sizes.blobs),
+        store_written: over(store_written, sizes.blobs),
+        media_read: over(media_read, sizes.bundle),
+        media_written: over(media_written, sizes.bundle),
+        media_read_back: over(read_back, sizes.bundle),
         kernel_agreement: over(kernel, counted),
         peak_memory_bytes: number(&process["peak_memory_bytes"])?,
         ratios,
@@ -151,4 +170,25 @@ fn empty(folder: &Path) -> Result<()> {
 
 fn text(path: impl AsRef<Path>) -> String {
     path.as_ref().display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn media_are_counted_per_byte_of_the_bundle_and_the_store_per_byte_of_its_blobs() {
+        let inspection = json!({ "total_bytes": 1000, "blobs": [{ "size": 300 }, { "size": 500 }] });
+        let totals = |read, written| json!({ "read_bytes": read, "written_bytes": written, "read_back_bytes": 0 });
+        let report = json!({
+            "media": totals(1000, 0), "store": totals(0, 800),
+            "process": { "read_bytes": 1000, "written_bytes": 800, "peak_memory_bytes": 1 },
+        });
+        let row = row("stage", &report, Sizes::of(&inspection).unwrap(), Vec::new()).unwrap();
+        let said = [row.media_read, row.store_written, row.kernel_agreement].map(|ratio| format!("{ratio:.3}"));
+        assert_eq!(said, ["1.000", "1.000", "1.000"]);
+        assert_eq!((row.bundle_bytes, row.blob_bytes), (1000, 800));
+    }
 }

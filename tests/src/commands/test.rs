@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that CI runs, in parts, each with its minutes.
 
+use std::fs::File;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,9 @@ use anyhow::{Context, Result, bail};
 use crate::cache::Cache;
 use crate::workspace::{self, cargo};
 use crate::{dependencies, images, printer, setup, tools};
+
+mod bench;
+mod demo;
 
 /// Runs everything that CI runs.
 #[derive(Debug, clap::Args)]
@@ -50,6 +54,8 @@ const PARTS: &[Part] = &[
     Part { name: "images", run: assemble_images },
     Part { name: "cluster", run: cluster },
     Part { name: "vendor", run: vendor },
+    Part { name: "bench", run: bench::run },
+    Part { name: "demo", run: newcomer },
     Part { name: "site", run: site },
 ];
 
@@ -142,7 +148,21 @@ fn end_to_end(test: &str) -> Result<()> {
     )
 }
 
+/// Held by a part that has machines: machines of one host share settings of the kernel, and a power cut that is to hit
+/// an instant wants the processor for itself.
+fn turn_on_this_host() -> Result<File> {
+    printer::note("machines of one run at a time on this host: waiting for the turn");
+    Cache::open()?.lock("machines")
+}
+
+/// Another command of this program, as a person would run it.
+fn xtask(arguments: &[&str]) -> Result<()> {
+    let program = std::env::current_exe().context("cannot find this program")?;
+    workspace::run(Command::new(program).args(arguments))
+}
+
 fn machines() -> Result<()> {
+    let _turn = turn_on_this_host()?;
     end_to_end("site")
 }
 
@@ -164,6 +184,12 @@ fn vendor() -> Result<()> {
     end_to_end("vendor")
 }
 
+/// The cache is looked at before the lock, which lies in it.
+fn newcomer() -> Result<()> {
+    demo::run(turn_on_this_host)
+}
+
 fn site() -> Result<()> {
+    let _turn = turn_on_this_host()?;
     end_to_end("end_to_end")
 }

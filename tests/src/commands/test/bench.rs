@@ -1,0 +1,56 @@
+//! The part "bench": the performance table is complete, and its counters are what the design promises. Ratios of time
+//! are for people: one pair on a busy machine says nothing.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::xtask;
+use crate::workspace;
+
+/// The counters of a row, per byte of the bundle (media) or of its blobs (store).
+const COUNTERS: [&str; 5] = ["store_read", "store_written", "media_read", "media_written", "media_read_back"];
+
+/// Verb, rivals, and what the counters must be to two digits.
+const ROWS: [(&str, &[&str], [f64; 5]); 3] = [
+    ("build", &["cp + syncfs of the blobs"], [1.0, 0.0, 0.0, 1.0, 1.0]),
+    ("verify", &["cat > /dev/null", "b3sum"], [0.0, 0.0, 1.0, 0.0, 0.0]),
+    ("stage", &["cp + syncfs of the blobs"], [0.0, 1.0, 1.0, 0.0, 0.0]),
+];
+
+/// What every command keeps to.
+const MEMORY_BYTES: u64 = 256 << 20;
+
+/// Runs one pair of each.
+pub(super) fn run() -> Result<()> {
+    let file = workspace::root().join("target/bench.json");
+    if file.exists() {
+        std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+    }
+    xtask(&["bench", "--pairs", "1"])?;
+    let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let rows: Vec<Value> = serde_json::from_slice(&text).context("target/bench.json is no list")?;
+    ensure!(rows.len() == ROWS.len(), "the table has {} rows", rows.len());
+    rows.iter().zip(ROWS).try_for_each(|(row, (verb, rivals, counters))| {
+        expect_row(row, verb, rivals, counters).with_context(|| format!("the row of {verb}: {row}"))
+    })
+}
+
+fn expect_row(row: &Value, verb: &str, rivals: &[&str], counters: [f64; 5]) -> Result<()> {
+    ensure!(row["verb"] == verb, "it is of another verb");
+    let number = |value: &Value| value.as_f64().with_context(|| format!("{value} is no number"));
+    for (name, wanted) in COUNTERS.into_iter().zip(counters) {
+        let counted = number(&row[name])?;
+        ensure!((counted - wanted).abs() < 0.005, "{name} is {counted}, not {wanted:.2}");
+    }
+    let agreement = number(&row["kernel_agreement"])?;
+    ensure!((agreement - 1.0).abs() <= 0.02, "the kernel counts {agreement} of what Landfall counts");
+    let memory = row["peak_memory_bytes"].as_u64().context("no memory")?;
+    ensure!(memory > 1 << 20 && memory <= MEMORY_BYTES, "{memory} bytes of memory");
+    let ratios = row["ratios"].as_array().context("no ratios")?;
+    let found: Vec<&str> = ratios.iter().filter_map(|ratio| ratio["rival"].as_str()).collect();
+    ensure!(found == rivals, "its rivals are {found:?}");
+    for ratio in ratios {
+        ensure!(ratio["pairs"] == 1 && number(&ratio["median"])? > 0.0, "no ratio: {ratio}");
+    }
+    Ok(())
+}

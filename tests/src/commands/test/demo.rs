@@ -1,0 +1,94 @@
+//! The part "demo": the command that a newcomer runs, run from outside, and everything that it promises to leave.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::xtask;
+use crate::cache::Cache;
+use crate::commands::demo::{MACHINE, SITE};
+use crate::proofs::{self, Expected};
+use crate::site::{Machine, PowerState, Site};
+use crate::{printer, workspace};
+
+/// How long it may take when everything that is kept in the cache is there, on two cores.
+const WARM_LIMIT: Duration = Duration::from_mins(5);
+
+/// How long it may take when nothing is.
+const COLD_LIMIT: Duration = Duration::from_mins(35);
+
+/// Runs the demo, looks at what it left, ends it, and looks that nothing of it is left.
+pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
+    let limit = if Cache::open()?.is_empty()? { COLD_LIMIT } else { WARM_LIMIT };
+    let _turn = turn()?;
+    let begun = Instant::now();
+    let landed = xtask(&["demo"]).and_then(|()| {
+        let took = begun.elapsed();
+        ensure!(took <= limit, "the demo took {} s, and may take {} s", took.as_secs(), limit.as_secs());
+        expect_everything_there(&workspace::root().join("target/demo"))
+    });
+    // Whatever came of it, no machine is left behind.
+    let machine =
+        Site::open(SITE).and_then(|site| site.find(MACHINE)).and_then(|machine| Ok((machine.first()?, machine)));
+    let down = xtask(&["demo", "--down"]);
+    landed?;
+    down?;
+    let (first, machine) = machine.context("the demo's machine does not run")?;
+    ensure!(!first.is_alive(), "the demo's machine still runs");
+    expect_nothing_left(&machine)
+}
+
+/// The bundle, the key and the root are there and belong together, and the machine runs, ready and quiet.
+fn expect_everything_there(folder: &Path) -> Result<()> {
+    let (stick, root) = (folder.join("stick"), folder.join("1.root.json"));
+    let verified = report(&stick.join("landfall"), &["verify", &text(&stick), "--trust", &text(&root)])?;
+    ensure!(verified["verified"] == true && verified["development"] == true, "the demo's bundle: {verified}");
+    let key = std::fs::read_to_string(folder.join("cosign.pub")).context("the demo left no cosign.pub")?;
+    ensure!(key.starts_with("-----BEGIN PUBLIC KEY-----"), "the demo's cosign.pub is no public key");
+    let expected = Expected::from_inspection(&report(&stick.join("landfall"), &["inspect", &text(&stick)])?)?;
+
+    let site = Site::open(SITE)?;
+    ensure!(site.is_kept(), "the demo's site ends with its maker");
+    let machine = site.find(MACHINE)?;
+    ensure!(machine.power() == PowerState::On, "the demo's machine does not run any more");
+    let status = machine.run("/media/stick/landfall status --json")?.stdout;
+    proofs::expect_ready(&serde_json::from_str(&status).context("landfall status printed no JSON")?, &expected)?;
+    let foreign = site.foreign_packets()?;
+    ensure!(foreign.is_empty(), "packets left for foreign addresses: {foreign:?}");
+    printer::note("the demo left a bundle that its own root verifies, and a machine on which everything is ready");
+    Ok(())
+}
+
+fn expect_nothing_left(machine: &Machine) -> Result<()> {
+    ensure!(Site::open(SITE).is_err(), "the demo's site is still there");
+    ensure!(!machine.disk().exists(), "the demo's disk is still there");
+    let devices = machine.loop_devices()?;
+    ensure!(devices.is_empty(), "loop devices of the demo are left: {devices:?}");
+    let group = format!("landfall-{SITE}-*");
+    let mut find = Command::new("find");
+    let groups = find.args(["/sys/fs/cgroup", "-name", &group]).output().context("cannot run find")?.stdout;
+    ensure!(groups.is_empty(), "cgroups of the demo are left: {}", String::from_utf8_lossy(&groups));
+    Ok(())
+}
+
+/// Runs a `landfall --json`, which must succeed.
+fn report(landfall: &PathBuf, arguments: &[&str]) -> Result<Value> {
+    let output = Command::new(landfall).arg("--json").args(arguments).output().context("cannot start landfall")?;
+    if !output.status.success() {
+        bail!(
+            "landfall {} ended with {}: {}",
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    serde_json::from_slice(&output.stdout).context("landfall printed no JSON")
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
