@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use landfall_tests::images::go::check_static;
 use landfall_tests::images::registry_tree::Reference;
-use landfall_tests::images::{self, SOURCE_DATE_EPOCH, Workshop, oci, reproducible};
+use landfall_tests::images::{self, SOURCE_DATE_EPOCH, Workshop, node_pack, oci, reproducible};
 use landfall_tests::registry::Registry;
+use landfall_tests::workspace;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -140,14 +142,36 @@ fn the_registry_dies_with_the_thread_that_started_it() -> Result<()> {
     bail!("the registry outlived its owner")
 }
 
+/// Where a registry's storage has a blob.
+fn blob(root: &Path, digest: &str) -> PathBuf {
+    let hex = digest.trim_start_matches("sha256:");
+    root.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
+}
+
 fn layers(root: &Path, reference: &Reference) -> Result<Vec<PathBuf>> {
-    let blob = |digest: &str| {
-        let hex = digest.trim_start_matches("sha256:");
-        root.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
-    };
-    let manifest: Value = serde_json::from_slice(&std::fs::read(blob(&reference.digest))?)?;
+    let manifest: Value = serde_json::from_slice(&std::fs::read(blob(root, &reference.digest))?)?;
     let layers = manifest["layers"].as_array().context("no layers")?;
-    layers.iter().map(|layer| Ok(blob(layer["digest"].as_str().context("no digest")?))).collect()
+    layers.iter().map(|layer| Ok(blob(root, layer["digest"].as_str().context("no digest")?))).collect()
+}
+
+/// What is built may come from the cache, so what travels is looked at, not the building of it.
+#[test]
+fn every_program_for_the_host_is_static() -> Result<()> {
+    let parts = images::ensure_all()?;
+    let mut programs = vec![workspace::landfall()?];
+    for reference in parts.tree.references.iter().filter(|reference| !reference.image) {
+        let text = std::fs::read(blob(&parts.tree.root, &reference.digest))?;
+        if serde_json::from_slice::<Value>(&text)?["artifactType"] == node_pack::FILES {
+            programs.extend(layers(&parts.tree.root, reference)?);
+        }
+    }
+    ensure!(programs.len() > 11, "only {} programs are for the host", programs.len());
+    for entry in parts.binaries.read_dir()? {
+        let path = entry?.path();
+        // The others are links, further names of the same program.
+        programs.extend(Some(path).filter(|path| !path.is_symlink()));
+    }
+    programs.iter().try_for_each(|program| check_static(program))
 }
 
 #[test]

@@ -9,7 +9,9 @@ use super::{Recipe, Workshop, node_pack, starter};
 use crate::cache::Cache;
 use crate::printer;
 
-/// Compares every image that has content from packages or compilers of its own with a second build of it.
+/// Compares the base layer and an image of each way of making one with a second build: a server's packages without and
+/// with Debian's own cluster taken out again, and packages beside a compiled program. The other images are made by the
+/// same code from the same kinds of content; building all of them twice would take minutes of linking at each run.
 ///
 /// The second build shares nothing with the first: it has a cache of its own, in a new folder under `scratch`, so Debian
 /// packages are unpacked and Go programs linked again.
