@@ -7,7 +7,6 @@ use std::process::Stdio;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_bundle_spec::codes;
-use oci_client::secrets::RegistryAuth;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -70,6 +69,23 @@ struct HelperAnswer {
     secret: String,
 }
 
+/// What a registry is shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Credentials {
+    /// Nothing.
+    Anonymous,
+    /// A name and a password.
+    Basic { user: String, password: String },
+    /// A token of the registry.
+    Bearer(String),
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Credentials(hidden)")
+    }
+}
+
 impl DockerConfiguration {
     /// The configuration of this user: `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`; none is no error.
     pub fn load() -> Result<Self> {
@@ -92,19 +108,19 @@ impl DockerConfiguration {
     }
 
     /// Credentials for a registry; anonymous where none are kept.
-    pub async fn credentials(&self, registry: &str) -> Result<RegistryAuth> {
+    pub(super) async fn credentials(&self, registry: &str) -> Result<Credentials> {
         let keys = keys(registry);
         let helper = keys.iter().find_map(|key| self.document.cred_helpers.get(key));
         if let Some(helper) = helper {
-            return Ok(self.ask(helper, &keys).await?.unwrap_or(RegistryAuth::Anonymous));
+            return Ok(self.ask(helper, &keys).await?.unwrap_or(Credentials::Anonymous));
         }
         let entry = keys.iter().find_map(|key| self.document.auths.get(key));
         if let Some(found) = entry.map(|entry| self.stored(entry, registry)).transpose()?.flatten() {
             return Ok(found);
         }
         match &self.document.creds_store {
-            Some(helper) => Ok(self.ask(helper, &keys).await?.unwrap_or(RegistryAuth::Anonymous)),
-            None => Ok(RegistryAuth::Anonymous),
+            Some(helper) => Ok(self.ask(helper, &keys).await?.unwrap_or(Credentials::Anonymous)),
+            None => Ok(Credentials::Anonymous),
         }
     }
 
@@ -112,21 +128,21 @@ impl DockerConfiguration {
         BuildError::at(codes::CREDENTIALS_REFUSED, Place::file(&self.path), what)
     }
 
-    fn stored(&self, entry: &DockerAuth, registry: &str) -> Result<Option<RegistryAuth>> {
+    fn stored(&self, entry: &DockerAuth, registry: &str) -> Result<Option<Credentials>> {
         if let Some(token) = entry.registrytoken.as_ref().filter(|token| !token.is_empty()) {
-            return Ok(Some(RegistryAuth::Bearer(token.clone())));
+            return Ok(Some(Credentials::Bearer(token.clone())));
         }
         if entry.identitytoken.as_ref().is_some_and(|token| !token.is_empty()) {
             return Err(self.identity_token(registry));
         }
         if let (Some(username), Some(password)) = (&entry.username, &entry.password) {
-            return Ok(Some(RegistryAuth::Basic(username.clone(), password.clone())));
+            return Ok(Some(Credentials::Basic { user: username.clone(), password: password.clone() }));
         }
         let Some(auth) = entry.auth.as_ref().filter(|auth| !auth.is_empty()) else { return Ok(None) };
         let malformed = || self.refuse(format!("auths.{registry}.auth is not base64 of user:password"));
         let text = STANDARD.decode(auth).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(malformed)?;
         let (username, password) = text.trim_end_matches('\0').split_once(':').ok_or_else(malformed)?;
-        Ok(Some(RegistryAuth::Basic(username.to_owned(), password.to_owned())))
+        Ok(Some(Credentials::Basic { user: username.to_owned(), password: password.to_owned() }))
     }
 
     fn identity_token(&self, registry: &str) -> BuildError {
@@ -135,7 +151,7 @@ impl DockerConfiguration {
     }
 
     /// Asks `docker-credential-NAME` for the first of the keys that it knows.
-    async fn ask(&self, helper: &str, keys: &[String]) -> Result<Option<RegistryAuth>> {
+    async fn ask(&self, helper: &str, keys: &[String]) -> Result<Option<Credentials>> {
         let name = format!("docker-credential-{helper}");
         let program = self.helpers.as_ref().map_or_else(|| PathBuf::from(&name), |folder| folder.join(&name));
         for key in keys {
@@ -149,7 +165,7 @@ impl DockerConfiguration {
                 if answer.username == TOKEN_USER {
                     return Err(self.identity_token(key));
                 }
-                return Ok(Some(RegistryAuth::Basic(answer.username, answer.secret)));
+                return Ok(Some(Credentials::Basic { user: answer.username, password: answer.secret }));
             }
             let said = String::from_utf8_lossy(&answer).trim().to_owned();
             if !said.contains(HELPER_KNOWS_NONE) {
@@ -200,8 +216,8 @@ mod tests {
         DockerConfiguration::read(file.path()).expect("valid")
     }
 
-    fn basic(user: &str, password: &str) -> RegistryAuth {
-        RegistryAuth::Basic(user.to_owned(), password.to_owned())
+    fn basic(user: &str, password: &str) -> Credentials {
+        Credentials::Basic { user: user.to_owned(), password: password.to_owned() }
     }
 
     #[tokio::test]
@@ -213,13 +229,13 @@ mod tests {
         let found = configuration(&text);
         assert_eq!(found.credentials("docker.io").await.expect("hub"), basic("user", "pass:word"));
         assert_eq!(found.credentials("ghcr.io").await.expect("ghcr"), basic("a", "b"));
-        assert_eq!(found.credentials("quay.io").await.expect("none"), RegistryAuth::Anonymous);
+        assert_eq!(found.credentials("quay.io").await.expect("none"), Credentials::Anonymous);
     }
 
     #[tokio::test]
     async fn a_missing_file_is_anonymous_and_an_identity_token_is_refused() {
         let none = DockerConfiguration::read(Path::new("/nonexistent/config.json")).expect("none");
-        assert_eq!(none.credentials("docker.io").await.expect("none"), RegistryAuth::Anonymous);
+        assert_eq!(none.credentials("docker.io").await.expect("none"), Credentials::Anonymous);
         let token = configuration(r#"{"auths": {"x.example": {"identitytoken": "t"}}}"#);
         assert!(token.credentials("x.example").await.expect_err("refused").to_string().contains("identity token"));
     }
@@ -238,7 +254,7 @@ mod tests {
             configuration(r#"{"credHelpers": {"ghcr.io": "test", "gone.example": "gone"}, "credsStore": "test"}"#);
         found.helpers = Some(folder.path().to_owned());
         assert_eq!(found.credentials("ghcr.io").await.expect("helper"), basic("u", "s"));
-        assert_eq!(found.credentials("quay.io").await.expect("unknown"), RegistryAuth::Anonymous);
+        assert_eq!(found.credentials("quay.io").await.expect("unknown"), Credentials::Anonymous);
         for (registry, said) in [
             ("locked.example", "the keyring is locked"),
             ("gone.example", "does not run"),

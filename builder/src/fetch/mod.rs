@@ -8,9 +8,12 @@ mod file;
 mod manifest;
 mod pull;
 mod registries;
+mod registry;
 mod retry;
 #[cfg(test)]
 pub(crate) mod tests;
+mod token;
+mod web;
 
 pub use client::{Client, RawManifest};
 pub use credentials::DockerConfiguration;

@@ -27,11 +27,23 @@ pub enum Fault {
 pub struct Faults {
     on_blobs: VecDeque<Fault>,
     on_files: VecDeque<Fault>,
+    on_manifests: VecDeque<Fault>,
     ignore_ranges: bool,
     no_versions: bool,
+    realm: Option<String>,
 }
 
 impl Faults {
+    /// The first requests for manifests fail so.
+    pub fn on_manifests(&mut self, faults: impl IntoIterator<Item = Fault>) {
+        self.on_manifests.extend(faults);
+    }
+
+    /// Nothing is given without the token that is had there; `SELF` stands for this server.
+    pub fn ask_for_token(&mut self, realm: &str) {
+        self.realm = Some(realm.to_owned());
+    }
+
     /// The first requests for blobs fail so.
     pub fn on_blobs(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.on_blobs.extend(faults);
@@ -61,6 +73,8 @@ struct State {
     files: HashMap<String, Vec<u8>>,
     ranges: Vec<Option<String>>,
     file_ranges: Vec<Option<String>>,
+    /// Requests for tokens, with what came along.
+    token_requests: Vec<(String, Option<String>)>,
 }
 
 /// The registry, for as long as the test runs.
@@ -82,6 +96,9 @@ impl Registry {
         let address = listener.local_addr().expect("address");
         let mut state = State::default();
         plan(&mut state.faults);
+        if let Some(realm) = &mut state.faults.realm {
+            *realm = realm.replace("SELF", &address.to_string());
+        }
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
@@ -129,6 +146,11 @@ impl Registry {
         lock(&self.state).file_ranges.clone()
     }
 
+    /// Every request for a token so far: its path, and its authorization.
+    pub fn token_requests(&self) -> Vec<(String, Option<String>)> {
+        lock(&self.state).token_requests.clone()
+    }
+
     /// The Range header of every request for a blob so far.
     pub fn ranges(&self) -> Vec<Option<String>> {
         lock(&self.state).ranges.clone()
@@ -153,14 +175,17 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let request = String::from_utf8_lossy(&request).into_owned();
     let path = request.split(' ').nth(1).unwrap_or("").to_owned();
     let header = |name: &str| {
-        let named = |line: &str| line.to_ascii_lowercase().strip_prefix(name).map(|value| value.trim().to_owned());
+        let named = |line: &str| {
+            let (key, value) = line.split_at_checked(name.len())?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        };
         request.lines().find_map(named)
     };
     let range = header("range: ");
     let (head, body) = if path.starts_with("/files/") {
         file(&path, range.as_deref(), header("if-range: ").as_deref(), state)
     } else {
-        response(&path, range.as_deref(), state)
+        response(&path, range.as_deref(), header("authorization: "), state)
     };
     // The other side may be gone: that is its affair.
     let _ = stream.write_all(head.as_bytes()).await;
@@ -172,17 +197,24 @@ fn plain(status: u16) -> (String, Vec<u8>) {
     (format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), Vec::new())
 }
 
-fn response(path: &str, range: Option<&str>, state: &Mutex<State>) -> (String, Vec<u8>) {
+/// The token that this registry gives, and takes.
+const TOKEN: &str = "opened";
+
+fn response(path: &str, range: Option<&str>, authorization: Option<String>, state: &Mutex<State>) -> (String, Vec<u8>) {
     let mut state = lock(state);
-    if path == "/v2/" {
-        return plain(200);
+    if path.starts_with("/token") {
+        state.token_requests.push((path.to_owned(), authorization));
+        return body(format!("{{\"token\": \"{TOKEN}\"}}").as_bytes(), None, "", None);
     }
-    if let Some((media_type, bytes)) = state.manifests.get(path) {
+    if let Some(realm) = state.faults.realm.as_ref().filter(|_| authorization != Some(format!("Bearer {TOKEN}"))) {
         let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-            bytes.len()
+            "HTTP/1.1 401 X\r\nWWW-Authenticate: Bearer realm=\"{realm}\",service=\"it\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
-        return (head, bytes.clone());
+        return (head, Vec::new());
+    }
+    if let Some((media_type, bytes)) = state.manifests.get(path).cloned() {
+        let fault = state.faults.on_manifests.pop_front();
+        return body(&bytes, None, &format!("Content-Type: {media_type}\r\n"), fault.as_ref());
     }
     let Some(digest) = path.split("/blobs/").nth(1) else { return plain(404) };
     state.ranges.push(range.map(str::to_owned));

@@ -1,0 +1,107 @@
+//! The whole way of a pull: where a registry leads, and where it sends for a token.
+
+use super::*;
+
+/// An address of another machine, which nothing answers: a request would show as another error than the refusal.
+const ELSEWHERE: &str = "192.0.2.1";
+
+/// A registry with one manifest and one blob, that is asked for both.
+struct Asked {
+    registry: Registry,
+    manifest: crate::error::Result<RawManifest>,
+    blob: crate::error::Result<()>,
+}
+
+impl Asked {
+    /// All requests for what the registry has fail so.
+    async fn new(docker: &str, plan: impl FnOnce(&mut registry::Faults)) -> Self {
+        let registry = Registry::start(plan).await;
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("config.json");
+        let docker = docker.replace("REGISTRY", &registry.address().to_string());
+        landfall_media::durable::write_file(&file, docker.as_bytes(), 0o600).expect("file");
+        let client = Client::new(Registries::default(), DockerConfiguration::read(&file).expect("read"), QUICK);
+        let document = br#"{"schemaVersion": 2, "layers": []}"#;
+        registry.add_manifest("library/thing", "1", "application/vnd.oci.image.manifest.v1+json", document);
+        let bytes = bytes(1000);
+        registry.add_blob(&bytes);
+        let (reference, notes) = (reference(&registry), Notes::default());
+        let manifest = client.manifest(&reference, &notes).await;
+        let store = ContentStore::at(folder.path().join("store"));
+        let blob = fetch_blob(&client, Origin::Registry(&reference), expected(&bytes), &store, &notes).await;
+        Self { registry, manifest, blob }
+    }
+
+    fn refusals(self) -> [crate::BuildError; 2] {
+        [self.manifest.expect_err("manifest"), self.blob.expect_err("blob")]
+    }
+}
+
+fn redirect(faults: &mut registry::Faults, to: &str) {
+    faults.on_manifests([Fault::Redirect(to.to_owned())]);
+    faults.on_blobs([Fault::Redirect(to.to_owned())]);
+}
+
+/// All that an error says, to its bottom.
+fn said(error: &crate::BuildError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[tokio::test]
+async fn a_registry_that_leads_to_plain_http_elsewhere_is_not_followed() {
+    let asked = Asked::new("{}", |faults| redirect(faults, &format!("http://{ELSEWHERE}/thing"))).await;
+    for refused in asked.refusals() {
+        assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED, "{}", said(&refused));
+        assert!(
+            said(&refused).contains("it leads to http://192.0.2.1/thing, which is not HTTPS"),
+            "{}",
+            said(&refused)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_registry_may_lead_to_another_place_of_this_machine() {
+    let target = Registry::start(|_| ()).await;
+    let blob = target.add_file("blob", &bytes(1000));
+    let manifest = target.add_file("manifest", br#"{"schemaVersion": 2, "layers": []}"#);
+    let asked = Asked::new("{}", |faults| {
+        faults.on_manifests([Fault::Redirect(manifest)]);
+        faults.on_blobs([Fault::Redirect(blob)]);
+    })
+    .await;
+    asked.manifest.expect("followed");
+    asked.blob.expect("followed");
+    assert_eq!(target.file_ranges().len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_is_had_once_for_a_repository_with_the_credentials_of_the_registry() {
+    let docker = r#"{"auths": {"REGISTRY": {"username": "user", "password": "word"}}}"#;
+    let asked = Asked::new(docker, |faults| faults.ask_for_token("http://SELF/token")).await;
+    asked.manifest.expect("opened");
+    asked.blob.expect("opened");
+    let path = "/token?scope=repository%3Alibrary%2Fthing%3Apull&service=it".to_owned();
+    assert_eq!(asked.registry.token_requests(), [(path, Some("Basic dXNlcjp3b3Jk".to_owned()))]);
+}
+
+#[tokio::test]
+async fn a_token_is_not_asked_for_in_plain_http_elsewhere() {
+    let asked = Asked::new("{}", |faults| faults.ask_for_token(&format!("http://{ELSEWHERE}/token"))).await;
+    for refused in asked.refusals() {
+        assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED, "{}", said(&refused));
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_of_a_place_that_the_registry_led_to_is_not_met() {
+    let other = Registry::start(|faults| faults.ask_for_token("http://SELF/token")).await;
+    let docker = r#"{"auths": {"REGISTRY": {"username": "user", "password": "word"}}}"#;
+    let elsewhere = format!("http://{}/v2/thing", other.address());
+    let asked = Asked::new(docker, |faults| redirect(faults, &elsewhere)).await;
+    for refused in asked.refusals() {
+        assert_eq!(refused.code(), codes::CREDENTIALS_REFUSED, "{}", said(&refused));
+    }
+    assert!(other.token_requests().is_empty());
+}
