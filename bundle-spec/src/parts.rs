@@ -48,6 +48,11 @@ impl BundleName {
         }
     }
 
+    /// The shell command that takes the program `landfall` out of the bundle, in one file or in parts, with tar alone.
+    pub fn take_out_command(&self) -> String {
+        format!("cat {}.landfall* | tar --extract --occurrence landfall", self.0)
+    }
+
     /// What a file name says, or `None` for foreign files. Only a hint: contents decide.
     pub fn parse(file: &str) -> Option<(Self, FileKind)> {
         if let Some(stem) = file.strip_suffix(".head") {

@@ -3,6 +3,10 @@
 //! Parts are written as `NAME.partial`, synced behind the writer and dropped from memory, so that reading them back
 //! reads the stick. Their SHA-256 is computed in the writing pass.
 
+mod publish;
+mod sums;
+mod unfinished;
+
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -14,18 +18,17 @@ use landfall_bundle_spec::parts::{BundleName, FileKind};
 use rustix::fs::FlockOperation;
 use sha2::Digest;
 
-use crate::bundle::{BundleMedia, open_regular};
 use crate::counters::Counters;
 use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
-use crate::paced::{Cache, PacedFile, drop_cache};
+use crate::paced::{Cache, PacedFile};
 use crate::payload::Payload;
+
+pub use publish::Parts;
+pub use sums::SUMS_NAME;
 
 /// Ends the names of parts that are not whole or not read back yet.
 pub const PARTIAL_SUFFIX: &str = ".partial";
-
-/// Name of the list of digests beside the parts, in the form that `sha256sum --check` reads.
-pub const SUMS_NAME: &str = "SHA256SUMS";
 
 /// A file of a finished bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,12 +83,14 @@ impl PartWriter {
         let stem = payload.verified().bundle_name();
         let names = stem.parts(ranges.len());
         durable::create_folder(folder)?;
+        unfinished::remove(folder)?;
         for name in names.iter().chain([&stem.file(FileKind::Head)]) {
             if folder.join(name).exists() {
                 return Err(MediaError::OutputExists(folder.join(name)));
             }
         }
-        remove_unfinished(folder)?;
+        // What cannot be kept must be known before the hours of writing.
+        sums::lines_of_others(folder, &[])?;
         check_space(folder, payload.layout().total_bytes())?;
         let written = Unpublished { folder: folder.to_owned(), files: Vec::new(), open: Vec::new(), begun: Vec::new() };
         let coming = names.into_iter().zip(ranges).collect();
@@ -128,8 +133,7 @@ impl PartWriter {
         self.written.begun.push(name.clone());
         let create = |error| DurableError::io("create", &path, error);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(create)?;
-        // Best effort: only a sweep by another build looks at it.
-        let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+        mark_in_use(&file);
         let file = PacedFile::new(file, path, 0, Cache::Drop, self.counters.clone());
         Ok(OpenPart { name, range, file, sha256: sha2::Sha256::new() })
     }
@@ -142,49 +146,6 @@ impl PartWriter {
         let sha256 = Sha256(part.sha256.finalize().into());
         self.written.files.push(WrittenFile { name: part.name, size: part.range.end - part.range.start, sha256 });
         Ok(synced)
-    }
-}
-
-/// Parts that are whole and on the disk, but not read back and not under their names.
-#[derive(Debug)]
-pub struct Parts {
-    stem: BundleName,
-    written: Unpublished,
-    counters: Counters,
-}
-
-impl Parts {
-    /// The parts as they came to lie on the stick: reads go past the kernel's memory and are counted as reading back.
-    pub fn read_back(&self, payload: &Payload) -> Result<BundleMedia> {
-        for file in &self.written.open {
-            drop_cache(file, 0, None);
-        }
-        let paths = self.written.files.iter().map(|file| self.written.folder.join(partial_name(&file.name)));
-        BundleMedia::for_read_back(payload.clone(), paths, self.counters.clone())
-    }
-
-    /// Gives the parts their names and writes `NAME.head`, other files and `SHA256SUMS` beside them. On return all of it
-    /// is on the disk.
-    pub fn publish(mut self, head: &[u8], others: &OtherFiles<'_>) -> Result<Vec<WrittenFile>> {
-        let folder = self.written.folder.clone();
-        let mut files = self.written.files.clone();
-        for file in &files {
-            durable::rename(&folder.join(partial_name(&file.name)), &folder.join(&file.name))?;
-        }
-        self.written.begun.clear();
-        let head = (self.stem.file(FileKind::Head), head.to_vec());
-        let others = others(&files);
-        for (name, bytes) in std::iter::once(&head).chain(&others) {
-            durable::write_file(&folder.join(name), bytes, 0o644)?;
-            self.counters.add_written(bytes.len());
-            let sha256 = Sha256(sha2::Sha256::digest(bytes).into());
-            files.push(WrittenFile { name: name.clone(), size: bytes.len() as u64, sha256 });
-        }
-        let line = |file: &WrittenFile| format!("{}  {}\n", file.sha256.to_hex(), file.name);
-        let sums = files.iter().map(line).collect::<Vec<_>>().concat();
-        durable::write_file(&folder.join(SUMS_NAME), sums.as_bytes(), 0o644)?;
-        self.counters.add_written(sums.len());
-        Ok(files)
     }
 }
 
@@ -202,24 +163,13 @@ pub(crate) fn is_partial(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(PARTIAL_SUFFIX.as_bytes()))
 }
 
-fn partial_name(name: &str) -> String {
-    format!("{name}{PARTIAL_SUFFIX}")
+/// Tells a sweep by another build that this file is in use; best effort, since only a sweep looks at it.
+fn mark_in_use(file: &File) {
+    let _ = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
 }
 
-/// Removes parts that a build left unfinished, unless one is at work on them.
-fn remove_unfinished(folder: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(folder).at("list", folder)? {
-        let path = entry.at("list", folder)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(PARTIAL_SUFFIX));
-        if name.and_then(BundleName::parse).is_some() {
-            // What is no regular file is not what a build left.
-            let Ok((file, _)) = open_regular(&path) else { continue };
-            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                durable::remove_file(&path)?;
-            }
-        }
-    }
-    Ok(())
+fn partial_name(name: &str) -> String {
+    format!("{name}{PARTIAL_SUFFIX}")
 }
 
 fn check_space(folder: &Path, needed: u64) -> Result<()> {

@@ -86,6 +86,83 @@ fn other_files_are_made_from_what_was_written_and_are_in_the_list() {
     assert_eq!(fixture.vendor_store.counters().totals().read_bytes, fixture.payload.blob_bytes());
 }
 
+#[test]
+fn lines_of_other_files_stay_in_the_list() {
+    let fixture = Fixture::small();
+    let stick = fixture.stick();
+    fs::create_dir(&stick).unwrap();
+    File::create(stick.join("notes.txt")).unwrap().write_all(b"notes").unwrap();
+    let foreign = Command::new("sha256sum").arg("notes.txt").current_dir(&stick).output().unwrap().stdout;
+    let ours = format!("{}  {}.head\n", "0".repeat(64), fixture.payload.verified().bundle_name().stem());
+    // A line of an earlier file of our name goes; the customer's, which does not even end, stays.
+    let list = [ours.as_bytes(), foreign.trim_ascii_end()].concat();
+    File::create(stick.join(SUMS_NAME)).unwrap().write_all(&list).unwrap();
+    let files = fixture.pack(Some(3 << 20)).unwrap();
+    let check = Command::new("sha256sum").args(["--check", "--strict", SUMS_NAME]).current_dir(&stick).output();
+    let check = check.unwrap();
+    assert!(check.status.success(), "{check:?}");
+    let said = String::from_utf8(check.stdout).unwrap();
+    assert_eq!(said.lines().count(), files.len() + 1, "{said}");
+    assert!(said.starts_with("notes.txt: OK\n"), "{said}");
+
+    // A second release beside it: the list has both.
+    let second = Fixture::with_blobs(&[7, 2_000_000]);
+    let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new() };
+    let more = pack(&second.payload, &second.vendor_store, output, &Counters::new(), &Silent).unwrap();
+    let check = Command::new("sha256sum").args(["--check", "--strict", SUMS_NAME]).current_dir(&stick).output();
+    assert_eq!(String::from_utf8(check.unwrap().stdout).unwrap().matches(": OK").count(), files.len() + more.len() + 1);
+}
+
+#[test]
+fn a_list_that_cannot_be_kept_is_refused_before_anything_is_written() {
+    let fixture = Fixture::small();
+    let list = fixture.stick().join(SUMS_NAME);
+    fs::create_dir_all(&list).unwrap();
+    assert_eq!(fixture.pack(None).unwrap_err().code().id, "LF1214");
+    fs::remove_dir(&list).unwrap();
+    File::create(&list).unwrap().set_len(1 << 30).unwrap();
+    assert_eq!(fixture.pack(None).unwrap_err().code().id, "LF1214");
+    assert_eq!(names(&fixture.stick()), [SUMS_NAME]);
+}
+
+#[test]
+fn a_build_cut_off_while_files_get_their_names_does_not_stop_the_next() {
+    // The parts that had their names, and whether the sheet and the list were there.
+    for (named, listed) in [(0, false), (1, false), (4, false), (4, true)] {
+        let fixture = Fixture::small();
+        let folder = fixture.stick();
+        let others = |_: &[WrittenFile]| {
+            vec![(format!("{}.html", fixture.payload.verified().bundle_name().stem()), b"sheet".to_vec())]
+        };
+        let output = Output { folder: &folder, part_bytes: Some(3 << 20), others: &others };
+        let again = || pack(&fixture.payload, &fixture.vendor_store, output, &Counters::new(), &Silent);
+        let files = again().unwrap();
+        let parts: Vec<_> =
+            files.iter().map(|file| file.name.clone()).filter(|name| name.contains(".landfall.")).collect();
+        assert_eq!(parts.len(), 4);
+        let bundle = fixture.payload.verified().bundle_name();
+        let unpublish = |name: &str| durable::rename(&folder.join(name), &folder.join(partial_name(name))).unwrap();
+        unpublish(&bundle.file(FileKind::Head));
+        parts[named..].iter().for_each(|name| unpublish(name));
+        if !listed {
+            fs::remove_file(folder.join(SUMS_NAME)).unwrap();
+            fs::remove_file(folder.join(format!("{}.html", bundle.stem()))).unwrap();
+        }
+        // Another release finds room for itself alone; foreign files stay.
+        File::create(folder.join("notes.txt")).unwrap();
+        let second = Fixture::with_blobs(&[7, 2_000_000]);
+        let beside = Output { folder: &folder, part_bytes: None, others: &|_| Vec::new() };
+        let written = pack(&second.payload, &second.vendor_store, beside, &Counters::new(), &Silent).unwrap();
+        let mut expected: Vec<_> = written.into_iter().map(|file| file.name).collect();
+        expected.extend([SUMS_NAME.to_owned(), "notes.txt".to_owned()]);
+        expected.sort();
+        assert_eq!(names(&folder), expected, "{named} {listed}");
+        assert_eq!(fs::read_to_string(folder.join(SUMS_NAME)).unwrap().lines().count(), 2);
+        // And the same release is built again as if nothing had been.
+        assert_eq!(again().unwrap(), files);
+    }
+}
+
 /// A disk without space.
 struct Full;
 

@@ -1,0 +1,72 @@
+//! `SHA256SUMS`: one list for the whole folder. Lines of files that are not ours stay as they are, be they of another
+//! release or of a customer.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::WrittenFile;
+use crate::bundle::open_regular;
+use crate::durable;
+use crate::error::{At, MediaError, Result};
+
+/// Name of the list of digests beside the parts, in the form that `sha256sum --check` reads.
+pub const SUMS_NAME: &str = "SHA256SUMS";
+
+/// The longest list that is kept: tens of thousands of files.
+const LIST_LIMIT_BYTES: u64 = 4 << 20;
+
+/// Hexadecimal digits of a SHA-256.
+const DIGEST_DIGITS: usize = 64;
+
+/// Writes the list with the lines of these files, after those of all others. Returns its bytes, which are on the disk.
+pub(super) fn write(folder: &Path, files: &[WrittenFile]) -> Result<usize> {
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+    let mut list = lines_of_others(folder, &names)?;
+    for file in files {
+        list.extend(format!("{}  {}\n", file.sha256.to_hex(), file.name).into_bytes());
+    }
+    durable::write_file(&folder.join(SUMS_NAME), &list, 0o644)?;
+    Ok(list.len())
+}
+
+/// Takes the lines of these files out of the list, where there is one that has them.
+pub(super) fn remove(folder: &Path, names: &[&str]) -> Result<()> {
+    let path = folder.join(SUMS_NAME);
+    let (all, rest) = (lines_of_others(folder, &[])?, lines_of_others(folder, names)?);
+    if rest.len() == all.len() {
+        return Ok(());
+    }
+    if rest.is_empty() {
+        durable::remove_file(&path)?;
+    } else {
+        durable::write_file(&path, &rest, 0o644)?;
+    }
+    Ok(())
+}
+
+/// The lines of the list that are not of these files, ended; nothing without a list. Refuses a list that cannot be kept.
+pub(super) fn lines_of_others(folder: &Path, names: &[&str]) -> Result<Vec<u8>> {
+    let path = folder.join(SUMS_NAME);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let too_much = || MediaError::OutputExists(path.clone());
+    let (file, length) = open_regular(&path).map_err(|_| too_much())?;
+    if length > LIST_LIMIT_BYTES {
+        return Err(too_much());
+    }
+    let mut list = Vec::new();
+    file.take(LIST_LIMIT_BYTES).read_to_end(&mut list).at("read", &path)?;
+    if list.last().is_some_and(|last| *last != b'\n') {
+        list.push(b'\n');
+    }
+    let kept = list.split_inclusive(|byte| *byte == b'\n').filter(|line| !names.iter().any(|name| is_of(line, name)));
+    Ok(kept.collect::<Vec<_>>().concat())
+}
+
+/// Whether a line is that of a file: digest, space, space or `*`, name.
+fn is_of(line: &[u8], name: &str) -> bool {
+    let Some((digest, rest)) = line.split_at_checked(DIGEST_DIGITS) else { return false };
+    let digits = digest.iter().all(u8::is_ascii_hexdigit);
+    digits && matches!(rest, [b' ', b' ' | b'*', ..]) && rest[2..].trim_ascii_end() == name.as_bytes()
+}

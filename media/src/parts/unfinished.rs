@@ -1,0 +1,58 @@
+//! What an earlier build left on the stick when it was cut off: parts that are not whole, and a bundle whose head had not
+//! got its name yet.
+
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::parts::{BundleName, FileKind};
+use rustix::fs::FlockOperation;
+
+use super::{PARTIAL_SUFFIX, sums};
+use crate::bundle::open_regular;
+use crate::durable;
+use crate::error::{At, Result};
+
+/// Removes what builds left unfinished in a folder, unless one is at work on it. Foreign files and whole bundles stay.
+pub(super) fn remove(folder: &Path) -> Result<()> {
+    for (path, name) in files(folder)? {
+        let Some((bundle, kind)) = name.strip_suffix(PARTIAL_SUFFIX).and_then(BundleName::parse) else { continue };
+        // What is no regular file is not what a build left.
+        let Ok((file, _)) = open_regular(&path) else { continue };
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            continue;
+        }
+        if kind == FileKind::Head {
+            remove_named(folder, &bundle)?;
+        }
+        durable::remove_file(&path)?;
+    }
+    Ok(())
+}
+
+/// Removes what got its name before the build was cut off. The partial head goes after it, so that a cut in here is
+/// recognised as well.
+fn remove_named(folder: &Path, bundle: &BundleName) -> Result<()> {
+    let is_ours = |name: &str| {
+        let is_file = BundleName::parse(name).is_some_and(|(other, _)| other == *bundle);
+        is_file || name.strip_suffix(".html") == Some(bundle.stem())
+    };
+    let ours: Vec<_> = files(folder)?.into_iter().filter(|(_, name)| is_ours(name)).collect();
+    let mut names: Vec<_> = ours.iter().map(|(_, name)| name.as_str()).collect();
+    let head = bundle.file(FileKind::Head);
+    names.push(&head);
+    sums::remove(folder, &names)?;
+    ours.iter().try_for_each(|(path, _)| Ok(durable::remove_file(path)?))
+}
+
+/// The files of a folder whose names are text.
+fn files(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let entries = std::fs::read_dir(folder).at("list", folder)?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.at("list", folder)?.path();
+        if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
+            let name = name.to_owned();
+            files.push((path, name));
+        }
+    }
+    Ok(files)
+}
