@@ -36,7 +36,7 @@ pub enum BuildOutput {
     Stdout,
 }
 
-/// What `landfall build` is told, apart from the key.
+/// What `landfall build` is told, apart from the keys.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// Definition, lock and registries.

@@ -20,6 +20,9 @@ pub const RELEASE_DOCUMENT_NAME: &str = "documents/release.json";
 /// Name of the JSON Schema of the site configuration in the bundle's head.
 pub const SITE_SCHEMA_NAME: &str = "documents/site.schema.json";
 
+/// What the names of values begin with that the planner computes on site: nobody sets them.
+pub const COMPUTED_PREFIX: &str = "cluster.";
+
 /// The release as the planner reads it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -109,9 +109,10 @@ pub(crate) struct BuildArguments {
     pub(crate) release: PathBuf,
     #[command(flatten)]
     pub(crate) source: SourceArguments,
-    /// The cosign private key that signs; its password comes from `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`.
-    #[arg(long)]
-    pub(crate) key: PathBuf,
+    /// The cosign private key that signs, as often as the root asks for keys; the password comes from
+    /// `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`, one for all, or is typed for each.
+    #[arg(long, required = true)]
+    pub(crate) key: Vec<PathBuf>,
     /// Folder with the root documents, `1.root.json` and on.
     #[arg(long)]
     pub(crate) roots: PathBuf,
@@ -119,8 +120,9 @@ pub(crate) struct BuildArguments {
     /// standard output.
     #[arg(long)]
     pub(crate) output: PathBuf,
-    /// Size of a part: `fat32`, or bytes with an optional KiB, MiB or GiB. Without it the bundle is one file.
-    #[arg(long)]
+    /// Most bytes of a file: `fat32` (without this option, too: 4,294,901,760), `none`, or a number with an optional KiB,
+    /// MiB or GiB. A bundle that fits is one file.
+    #[arg(long, value_name = "SIZE")]
     pub(crate) part_size: Option<String>,
     /// The vendor's content store; a rebuild fetches only what is new.
     #[arg(long, env = "LANDFALL_STORE")]

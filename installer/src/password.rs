@@ -1,6 +1,7 @@
 //! The password of a private key: from the environment, or typed.
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use landfall_bundle_spec::codes;
 
@@ -10,8 +11,8 @@ use crate::failure::Failure;
 const VARIABLES: &[&str] = &["LANDFALL_KEY_PASSWORD", "COSIGN_PASSWORD"];
 
 /// The password of an existing key.
-pub(crate) fn existing() -> Result<String, Failure> {
-    from_environment().map_or_else(|| typed("Password of the private key: "), Ok)
+pub(crate) fn existing(key: &Path) -> Result<String, Failure> {
+    from_environment().map_or_else(|| typed(&format!("Password of the private key {}: ", key.display())), Ok)
 }
 
 /// The password of a new key: typed twice where it is typed.

@@ -4,15 +4,12 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::{ArtifactKind, NodeImage};
+use landfall_bundle_spec::release::{ArtifactKind, COMPUTED_PREFIX, NodeImage};
 use serde_saphyr::Spanned;
 
 use super::{ComponentDefinition, Release};
 use crate::error::{BuildError, Place, Result};
 use crate::reference::Reference;
-
-/// Names that a site cannot set: the planner computes them.
-pub const COMPUTED_PREFIX: &str = "cluster.";
 
 /// A definition under check, with the file that messages name.
 struct Checked<'a> {

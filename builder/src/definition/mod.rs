@@ -14,7 +14,7 @@ use landfall_bundle_spec::release::{ArtifactKind, NodeImage, PodSecurity};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-pub use check::{COMPUTED_PREFIX, role_name};
+pub use check::role_name;
 pub use quantity::Quantity;
 pub use read::read;
 pub(crate) use read::{text, yaml, yaml_text};
@@ -159,6 +159,9 @@ pub struct ComponentDefinition {
     /// Image references outside `image:` fields.
     #[serde(default)]
     pub references: Vec<ReferenceDefinition>,
+    /// Words of arguments, environment and `ConfigMap`s that look like images and are none.
+    #[serde(default)]
+    pub not_images: Vec<Spanned<String>>,
 }
 
 const fn restricted() -> PodSecurity {

@@ -127,7 +127,7 @@ fn sentence(code: Code, host: &str, what: &str) -> String {
 }
 
 /// What lies at the bottom of an error: the layers above it repeat the address.
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

@@ -12,7 +12,7 @@ use reqwest::{RequestBuilder, Response, StatusCode, redirect};
 use serde::Deserialize;
 use url::Url;
 
-use super::client::{BlobBytes, Failure};
+use super::client::{BlobBytes, Failure, root_cause};
 use super::registries::is_loopback;
 use crate::error::{BuildError, Result};
 
@@ -91,7 +91,7 @@ pub(super) async fn send(request: RequestBuilder) -> std::result::Result<Respons
             return Failure::Transient(error.into());
         }
         let code = if refused_for_tls(&error) { codes::PLAIN_HTTP_REFUSED } else { codes::FETCH_FAILED };
-        Failure::Final(code, error.into())
+        Failure::Final(code, root_cause(&error).into())
     })
 }
 

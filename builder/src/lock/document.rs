@@ -18,7 +18,7 @@ use crate::reference::Reference;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct WrittenLock {
-    assembled: bool,
+    assembled: Spanned<bool>,
     platform: String,
     images: Vec<WrittenEntry>,
     #[serde(default)]

@@ -37,7 +37,7 @@ pub struct Lock {
 #[derive(Debug, Clone)]
 pub struct LockDocument {
     /// Whether the images were assembled for tests rather than made by upstream.
-    pub assembled: bool,
+    pub assembled: Spanned<bool>,
     /// Platform whose manifests are pinned.
     pub platform: String,
     /// Container images.

@@ -62,6 +62,8 @@ pub struct BuildReport {
     /// What went into the content store before packing: fetched blobs, members of archives and the installer are
     /// written, layers that were not counted yet and archives that were not unpacked yet are read.
     pub ingested_bytes: Totals,
+    /// SHA-256 of the installer that travels inside: a loose copy of it must have the same.
+    pub installer_sha256: landfall_bundle_spec::Sha256,
     /// Bytes of the installer, which is read to know its digest, and once more where the store lacked it.
     pub installer_bytes: u64,
     /// What packing read from the content store.
@@ -79,11 +81,11 @@ struct Prepared {
     roots: Vec<Root>,
 }
 
-/// Builds a bundle. Nothing is written to the output before everything is checked, fetched and signed.
-pub async fn build(options: &BuildOptions, key: &SigningKey, progress: &dyn Progress) -> Result<BuildReport> {
+/// Builds a bundle, signed by each of the keys. Nothing is written to the output before everything is checked, fetched and signed.
+pub async fn build(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress) -> Result<BuildReport> {
     let client = Client::configured(options.source.registries.as_deref())?;
     open_installer(&options.installer)?;
-    let prepared = prepare(options, key, progress)?;
+    let prepared = prepare(options, keys, progress)?;
     let store = ContentStore::at(&options.store);
     store.sweep(false)?;
     let Inputs { images, artifacts, .. } = &prepared.inputs;
@@ -92,17 +94,17 @@ pub async fn build(options: &BuildOptions, key: &SigningKey, progress: &dyn Prog
     let assembled = assembled(&prepared, &fetched)?;
     let made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled)?;
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
-    let payload = sign(options, &prepared, &store, &fetched, &made, key)?;
+    let payload = sign(options, &prepared, &store, &fetched, &made, keys)?;
     progress.event(Event::PhaseDone);
     write(options, &prepared, &payload, &made.release, store.counters().totals(), progress)
 }
 
-fn prepare(options: &BuildOptions, key: &SigningKey, progress: &dyn Progress) -> Result<Prepared> {
+fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress) -> Result<Prepared> {
     let definition = definition::read(&options.source.release)?;
     let lock_path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&lock_path)?;
-    let roots = read_roots(&options.roots, key)?;
-    if lock.document.assembled {
+    let roots = read_roots(&options.roots, keys)?;
+    if lock.document.assembled.value {
         refuse_assembled(&roots, &lock, "its images were assembled for tests")?;
     }
     let kubectl = render::find_kubectl(&options.kubectl)?;
@@ -112,7 +114,7 @@ fn prepare(options: &BuildOptions, key: &SigningKey, progress: &dyn Progress) ->
     let inputs = inputs(&definition, &lock, &components)?;
     for component in &mut components {
         render::bind(&definition, component, &inputs.written)?;
-        render::scan(component, component.index, &lock)?;
+        render::scan(&definition, component, &lock)?;
     }
     progress.event(Event::PhaseDone);
     Ok(Prepared { definition, lock, inputs, components, roots })
@@ -123,7 +125,11 @@ fn refuse_assembled(roots: &[Root], lock: &Lock, what: &str) -> Result<()> {
         return Ok(());
     }
     let what = format!("{what}, and the root is not marked as for development");
-    Err(BuildError::at(codes::ASSEMBLED_UNDER_RELEASE_KEY, Place::file(&lock.path), what))
+    Err(BuildError::at(
+        codes::ASSEMBLED_UNDER_RELEASE_KEY,
+        Place::field(&lock.path, lock.document.assembled.referenced.line(), "assembled"),
+        what,
+    ))
 }
 
 /// Whether anything was assembled for tests: what the lock says, or what a manifest says of itself.
@@ -134,7 +140,7 @@ fn assembled(prepared: &Prepared, fetched: &Fetched) -> Result<bool> {
         let more = if found.len() > 3 { format!(" and {} more", found.len() - 3) } else { String::new() };
         refuse_assembled(&prepared.roots, &prepared.lock, &format!("assembled for tests were {first}{more}"))?;
     }
-    Ok(prepared.lock.document.assembled || !found.is_empty())
+    Ok(prepared.lock.document.assembled.value || !found.is_empty())
 }
 
 fn sign(
@@ -143,14 +149,14 @@ fn sign(
     store: &ContentStore,
     fetched: &Fetched,
     made: &Contents,
-    key: &SigningKey,
+    keys: &[SigningKey],
 ) -> Result<Payload> {
     let placed = placed(store, &made.release, &options.installer)?;
     let order = order(store, &placed, &made.release, &fetched.images)?;
     let chunks: Vec<_> = order.chunks.iter().map(Vec::as_slice).collect();
     let identity = identity(options, &made.release);
     let mut head = UnsignedHead::new(&identity, made.documents.clone(), &order.blobs, &chunks)?;
-    head.sign(key)?;
+    keys.iter().try_for_each(|key| head.sign(key))?;
     Ok(Payload::from(head.signed(&prepared.roots)?.into_verified()))
 }
 
@@ -178,6 +184,7 @@ fn write(
     let licenses = licenses(prepared);
     let identity = identity(options, release);
     let fingerprint = prepared.roots[0].fingerprint();
+    let name = verified.bundle_name();
     let sheet = |files: &[WrittenFile]| {
         let files: Vec<_> = files
             .iter()
@@ -188,12 +195,14 @@ fn write(
             id: verified.id(),
             fingerprint,
             development: trusted.development(),
+            installer: payload.blob(0).sha256,
+            bundle: &name,
             signers: verified.signers().iter().map(ToString::to_string).collect(),
             release,
             licenses: &licenses,
             files: &files,
         };
-        vec![(format!("{}.html", verified.bundle_name().stem()), sheet.html().into_bytes())]
+        vec![(format!("{}.html", name.stem()), sheet.html().into_bytes())]
     };
     let files = match &options.output {
         BuildOutput::Folder { path, part_bytes } => {
@@ -219,6 +228,7 @@ fn write(
         fingerprint,
         development: trusted.development(),
         ingested_bytes,
+        installer_sha256: payload.blob(0).sha256,
         installer_bytes: payload.blob(0).size,
         store_bytes: store.counters().totals(),
         media_bytes: media.totals(),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::head::Identity;
+use landfall_bundle_spec::parts::BundleName;
 use landfall_bundle_spec::release::{Descriptor, ReleaseDocument};
 
 /// A file of the bundle on the media.
@@ -29,6 +30,10 @@ pub struct Sheet<'a> {
     pub fingerprint: Sha256,
     /// Whether the root is for development only.
     pub development: bool,
+    /// SHA-256 of the `landfall` inside.
+    pub installer: Sha256,
+    /// What the bundle's files are called.
+    pub bundle: &'a BundleName,
     /// Ids of the keys that signed.
     pub signers: Vec<String>,
     /// What is inside.
@@ -60,12 +65,26 @@ impl Sheet<'_> {
         self.identity_table(&mut page);
         self.files_table(&mut page);
         self.contents_tables(&mut page);
+        self.checks(&mut page);
+        page.push_str("</html>\n");
+        page
+    }
+
+    fn checks(&self, page: &mut String) {
         page.push_str(
             "<h2>How to check it</h2>\n<p>Compare the files with <code>sha256sum --check SHA256SUMS</code>. That shows damage, not origin: \
              origin is shown by <code>landfall verify BUNDLE --trust FINGERPRINT</code> with a fingerprint that came \
-             another way than this sheet and its stick.</p>\n</html>\n",
+             another way than this sheet and its stick.</p>\n",
         );
-        page
+        let _ = writeln!(
+            page,
+            "<p>The program <code>landfall</code> that checks must be genuine itself. Its SHA-256 is <code>{}</code>; compare it \
+             with one that came the same other way as the fingerprint. Any tar takes it out of the bundle:</p>\n<pre>{}\n\
+             sha256sum landfall</pre>\n<p>A program that lies loose on the stick is covered by no signature: it must have the same \
+             SHA-256 before it is run.</p>",
+            self.installer.to_hex(),
+            escape(&self.bundle.take_out_command())
+        );
     }
 
     fn identity_table(&self, page: &mut String) {
@@ -75,6 +94,7 @@ impl Sheet<'_> {
             ("Built at", self.identity.built_at.clone()),
             ("Platform", self.release.platform.clone()),
             ("Fingerprint of root document 1", self.fingerprint.to_string()),
+            ("SHA-256 of the program inside", self.installer.to_string()),
             ("Signed by", self.signers.join(", ")),
         ];
         page.push_str("<table>\n");

@@ -140,7 +140,7 @@ impl Bench {
             output: BuildOutput::Folder { path: self.path("out"), part_bytes: None },
             built_at: "2026-11-20T08:16:00Z".to_owned(),
         };
-        build(&options, &self.key, &Silent).await
+        build(&options, std::slice::from_ref(&self.key), &Silent).await
     }
 
     async fn refusal(&self) -> String {

@@ -7,6 +7,7 @@ use std::process::Command;
 use landfall_bundle_spec::codes;
 use serde_json::Value;
 
+use super::title;
 use crate::definition::Definition;
 use crate::error::{BuildError, Place, Result};
 
@@ -39,13 +40,13 @@ pub fn find(kubectl: &Path) -> Result<Kubectl> {
 impl Kubectl {
     /// Renders a component's folder to its objects.
     pub(super) fn render(&self, definition: &Definition, index: usize, folder: &Path) -> Result<Vec<Value>> {
-        if !NAMES.iter().any(|name| folder.join(name).is_file()) {
+        let Some(kustomization) = kustomization(folder) else {
             let manifests = &definition.release.components[index].manifests;
             let place = definition.place(manifests, format!("components[{index}].manifests"));
             let what = format!("the folder {} has no kustomization.yaml", folder.display());
             return Err(BuildError::at(codes::MANIFEST_INVALID, place, what));
-        }
-        let failed = |what: String| BuildError::at(codes::MANIFEST_INVALID, Place::file(folder), what);
+        };
+        let failed = |what: String| BuildError::at(codes::MANIFEST_INVALID, Place::file(&kustomization), what);
         let output =
             Command::new(&self.path).args([OsStr::new("kustomize"), folder.as_os_str()]).output().map_err(|error| {
                 BuildError::at(codes::TOOL_MISSING, Place::file(&self.path), "does not run").because(error)
@@ -57,6 +58,27 @@ impl Kubectl {
         let text = String::from_utf8(output.stdout).map_err(|error| failed("is not UTF-8".into()).because(error))?;
         parse(&text).map_err(|error| failed(format!("cannot be read after rendering: {error}")))
     }
+}
+
+fn kustomization(folder: &Path) -> Option<PathBuf> {
+    NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// The file of a component's folder in which a rendered object stands; the kustomization where it generates the object,
+/// renames it, or takes it from elsewhere.
+pub(super) fn source(folder: &Path, object: &Value) -> PathBuf {
+    let entries = folder.read_dir().into_iter().flatten().filter_map(Result::ok);
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).filter(|path| is_yaml(path)).collect();
+    files.sort();
+    let stands_in = |path: &PathBuf| {
+        let objects = fs_err::read_to_string(path).ok().and_then(|text| parse(&text).ok()).unwrap_or_default();
+        objects.iter().any(|other| title(other) == title(object) && other["apiVersion"] == object["apiVersion"])
+    };
+    files.into_iter().find(stands_in).or_else(|| kustomization(folder)).unwrap_or_else(|| folder.to_owned())
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 /// The objects of rendered YAML.

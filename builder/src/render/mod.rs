@@ -32,9 +32,10 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// A place in a rendered object.
+    /// A place in a rendered object, and the file that a person corrects for it.
     pub fn place(&self, object: &Value, field: &str) -> Place {
-        Place { file: Some(self.folder.clone()), line: None, field: Some(format!("{}{field}", title(object))) }
+        let file = kustomize::source(&self.folder, object);
+        Place { file: Some(file), line: None, field: Some(format!("{}{field}", title(object))) }
     }
 }
 

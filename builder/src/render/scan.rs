@@ -3,8 +3,10 @@
 
 use landfall_bundle_spec::codes;
 use serde_json::Value;
+use serde_saphyr::Spanned;
 
 use super::{Rendered, escape, title};
+use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 use crate::lock::{List, Lock};
 use crate::reference::Reference;
@@ -12,37 +14,101 @@ use crate::reference::Reference;
 /// Fields of containers whose texts are searched.
 const CONTAINER_FIELDS: [&str; 3] = ["args", "command", "env"];
 
-/// Refuses an object that names an image in a text, unless the text is bound to what the lock pins.
+/// Hosts that hold little else than images.
+const REGISTRIES: [&str; 16] = [
+    "cgr.dev",
+    "docker.elastic.co",
+    "docker.io",
+    "gcr.io",
+    "ghcr.io",
+    "icr.io",
+    "index.docker.io",
+    "lscr.io",
+    "mcr.microsoft.com",
+    "nvcr.io",
+    "public.ecr.aws",
+    "quay.io",
+    "registry-1.docker.io",
+    "registry.access.redhat.com",
+    "registry.k8s.io",
+    "registry.redhat.io",
+];
+
+/// Ends of the names of hosts that hold images of many owners.
+const REGISTRY_ENDS: [&str; 6] = [".gcr.io", ".pkg.dev", ".azurecr.io", ".icr.io", ".ocir.io", ".jfrog.io"];
+
+/// What some programs write before an image.
+const IMAGE_SCHEMES: [&str; 2] = ["docker://", "oci://"];
+
+/// Tags without a digit that are common enough to tell an image from a text with a colon.
+const PLAIN_TAGS: [&str; 10] =
+    ["alpine", "dev", "edge", "latest", "main", "master", "nightly", "release", "slim", "stable"];
+
+/// Refuses an object that names an image in a text, unless the text is bound to what the lock pins or the component says
+/// that it is none.
 ///
 /// Runs after binding: what was declared names a digest then.
-pub fn scan(component: &Rendered, index: usize, lock: &Lock) -> Result<()> {
+pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Result<()> {
+    let index = component.index;
+    let mut exempt = Exempt::of(&definition.release.components[index].not_images);
     for object in &component.objects {
-        let is_config_map = object["kind"] == "ConfigMap";
-        let mut texts = Vec::new();
-        if is_config_map {
-            strings(&object["data"], "/data", &mut texts);
-        } else {
-            container_texts(object, "", &mut texts);
-        }
-        for (pointer, text) in texts {
-            if let Some(found) = undeclared(text, lock) {
-                let what = format!(
-                    "`{found}` names an image outside an `image` field; declare it under components[{index}].references"
-                );
-                return Err(BuildError::at(
-                    codes::REFERENCE_UNDECLARED,
-                    component.place(object, &format!(": {pointer}")),
-                    what,
-                )
-                .hint(format!(
-                    "references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{found}\"}}]",
-                    object["kind"].as_str().unwrap_or("?"),
-                    title(object).split('/').nth(1).unwrap_or("?")
-                )));
+        for (pointer, text) in texts(object) {
+            if let Some(found) = undeclared(text, lock, &mut exempt) {
+                return Err(refusal(component, object, &pointer, found));
             }
         }
     }
-    Ok(())
+    exempt.check(definition, index)
+}
+
+fn refusal(component: &Rendered, object: &Value, pointer: &str, found: &str) -> BuildError {
+    let field = format!("components[{}]", component.index);
+    let what = format!(
+        "`{found}` names an image outside an `image` field; declare it under {field}.references, or under {field}.notImages if it is none"
+    );
+    BuildError::at(codes::REFERENCE_UNDECLARED, component.place(object, &format!(": {pointer}")), what).hint(format!(
+        "references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{found}\"}}], or notImages: [\"{found}\"] if it is no image",
+        object["kind"].as_str().unwrap_or("?"),
+        title(object).split('/').nth(1).unwrap_or("?")
+    ))
+}
+
+/// What a component says is no image, and what of it was met.
+struct Exempt<'a> {
+    words: &'a [Spanned<String>],
+    met: Vec<bool>,
+}
+
+impl<'a> Exempt<'a> {
+    fn of(words: &'a [Spanned<String>]) -> Self {
+        Self { words, met: vec![false; words.len()] }
+    }
+
+    fn covers(&mut self, word: &str) -> bool {
+        let Some(number) = self.words.iter().position(|exempt| exempt.value == word) else { return false };
+        self.met[number] = true;
+        true
+    }
+
+    /// Refuses a word that stands nowhere: whatever it was for is gone, and it must not hide what comes.
+    fn check(&self, definition: &Definition, index: usize) -> Result<()> {
+        let Some(number) = self.met.iter().position(|met| !met) else { return Ok(()) };
+        let word = &self.words[number];
+        let place = definition.place(word, format!("components[{index}].notImages[{number}]"));
+        let what = format!("nothing that looks like the image `{}` stands in the component", word.value);
+        Err(BuildError::at(codes::RELEASE_INVALID, place, what))
+    }
+}
+
+/// The texts of an object that are searched, each with its place.
+fn texts(object: &Value) -> Vec<(String, &str)> {
+    let mut texts = Vec::new();
+    if object["kind"] == "ConfigMap" {
+        strings(&object["data"], "/data", &mut texts);
+    } else {
+        container_texts(object, "", &mut texts);
+    }
+    texts
 }
 
 fn strings<'a>(value: &'a Value, pointer: &str, texts: &mut Vec<(String, &'a str)>) {
@@ -83,8 +149,8 @@ fn container_texts<'a>(value: &'a Value, pointer: &str, texts: &mut Vec<(String,
     }
 }
 
-/// The first word of a text that names an image which is not bound to its pin.
-fn undeclared<'a>(text: &'a str, lock: &Lock) -> Option<&'a str> {
+/// The first word of a text that names an image which is neither bound to its pin nor declared to be none.
+fn undeclared<'a>(text: &'a str, lock: &Lock, exempt: &mut Exempt<'_>) -> Option<&'a str> {
     let separator = |letter: char| letter.is_whitespace() || "\"'`,;=()[]{}<>|".contains(letter);
     let mut after_image = false;
     for word in text.split(separator).filter(|word| !word.is_empty()) {
@@ -94,27 +160,58 @@ fn undeclared<'a>(text: &'a str, lock: &Lock) -> Option<&'a str> {
             after_image = true;
             continue;
         }
+        let word = IMAGE_SCHEMES.iter().find_map(|scheme| word.strip_prefix(scheme)).unwrap_or(word);
         let Ok(reference) = word.parse::<Reference>() else { continue };
-        if suspicious(word, &reference, lock, is_value_of_image) && !is_bound(&reference, lock) {
+        let suspicious = is_value_of_image || suspicious(word, &reference, lock);
+        if suspicious && !is_bound(&reference, lock) && !exempt.covers(word) {
             return Some(word);
         }
     }
     None
 }
 
-fn suspicious(word: &str, reference: &Reference, lock: &Lock, is_value_of_image: bool) -> bool {
-    if is_value_of_image || reference.digest.is_some() {
+fn suspicious(word: &str, reference: &Reference, lock: &Lock) -> bool {
+    let entries = || lock.list(List::Images).iter().filter_map(|entry| entry.reference.value.parse::<Reference>().ok());
+    let mut of_repository = entries().filter(|entry| entry.name() == reference.name());
+    if reference.digest.is_some() {
         return true;
     }
-    let entries = lock.list(List::Images).iter().filter_map(|entry| entry.reference.value.parse::<Reference>().ok());
-    let mut of_repository = entries.filter(|entry| entry.name() == reference.name());
-    if word.contains('/') {
-        // A host and a tag make an image of anything; without them it must be one that the lock knows.
-        let has_host = word.split('/').next().is_some_and(|host| host.contains(['.', ':']));
-        return (has_host && reference.tag.is_some()) || of_repository.next().is_some();
+    let Some((first, path)) = word.split_once('/') else {
+        // A single word such as `python` is a program more often than an image: its tag must be the lock's as well.
+        return reference.tag.is_some() && of_repository.any(|entry| entry.tag == reference.tag);
+    };
+    let tagged = reference.tag.as_deref();
+    if of_repository.next().is_some() {
+        return true;
     }
-    // A single word such as `python` is a program more often than an image: its tag must be the lock's as well.
-    reference.tag.is_some() && of_repository.any(|entry| entry.tag == reference.tag)
+    if !first.contains(['.', ':']) {
+        // As `grafana/grafana:11.1`, but neither a path with a line number nor a slice of an array.
+        return tagged.is_some_and(names_version) && named_segments(&format!("{first}/{path}"));
+    }
+    // A host and a tag make an image of anything; without a tag, the host must be one of a registry: label keys, groups
+    // of an API and pages of documentation look the same.
+    tagged.is_some() || is_registry(first) || entries().any(|entry| entry.host == first)
+}
+
+fn names_version(tag: &str) -> bool {
+    tag.contains(|letter: char| letter.is_ascii_digit()) || PLAIN_TAGS.contains(&tag)
+}
+
+/// Whether every segment of a repository begins with a letter and has more than that one.
+fn named_segments(word: &str) -> bool {
+    let repository = word.rsplit_once(':').map_or(word, |(repository, _)| repository);
+    repository
+        .split('/')
+        .all(|segment| segment.len() > 1 && segment.starts_with(|letter: char| letter.is_ascii_lowercase()))
+}
+
+fn is_registry(host: &str) -> bool {
+    let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let first_label = host.split('.').next().unwrap_or_default();
+    REGISTRIES.contains(&host)
+        || REGISTRY_ENDS.iter().any(|end| host.ends_with(end))
+        || host.contains(".dkr.ecr.")
+        || matches!(first_label, "registry" | "harbor")
 }
 
 fn is_bound(reference: &Reference, lock: &Lock) -> bool {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use landfall_bundle_spec::{Coded as _, Sha256};
+use landfall_bundle_spec::{Coded, Sha256, codes};
 
 use super::*;
 use crate::lock::{List, Lock};
@@ -48,7 +48,7 @@ fn run(definition: &Definition, text: &str) -> Result<Rendered> {
         pins.insert(usage.reference, lock.pin(List::Images, entry).expect("pinned"));
     }
     bind(definition, &mut component, &pins)?;
-    scan(&component, component.index, &lock)?;
+    scan(definition, &component, &lock)?;
     Ok(component)
 }
 
@@ -91,6 +91,15 @@ fn a_declared_reference_in_a_text_is_bound_and_an_undeclared_one_is_refused() {
         refusal(&plain, &config_map("{\"image\": \"ghcr.io/a/b:v1\"}")),
         refusal(&plain, &config_map("use valkey/valkey for this")),
         refusal(&plain, &config_map("run busybox:1.37 now")),
+        refusal(&plain, &config_map("GRAFANA=grafana/grafana:11.1")),
+        refusal(&plain, &config_map("sidecar: quay.io/coreos/etcd")),
+        refusal(&plain, &config_map("pull oci://registry.example.com/team/chart")),
+        refusal(&plain, &container("args: [--reloader=jimmidyson/configmap-reload:latest]")),
+        refusal(&plain, &container("env: [{name: CACHE, value: 'bitnami/redis:7'}]")),
+        refusal(
+            &plain,
+            &container("env: [{name: DRIVER, value: 123456789012.dkr.ecr.eu-west-1.amazonaws.com/driver}]"),
+        ),
         refusal(&plain, &container("args: [--acme-solver=quay.io/jetstack/solver:v1]")),
         refusal(&plain, &container("env: [{name: DRIVER, value: 'nvcr.io/nvidia/driver:580'}]")),
         refusal(
@@ -110,9 +119,31 @@ fn a_declared_reference_in_a_text_is_bound_and_an_undeclared_one_is_refused() {
         "10.96.0.1:443",
         "bind * -::*",
         "CREATE EXTENSION IF NOT EXISTS vector;",
+        "node.kubernetes.io/disk-pressure",
+        "https://quay.io/repository/coreos/etcd",
+        "github.com/opencontainers/runc",
+        "rows[n/2:n]",
+        "conf/app.yaml:ro",
+        "date/time: a/b:1",
+        "text/plain:utf",
     ] {
         assert!(run(&plain, &config_map(harmless)).is_ok(), "{harmless}");
     }
+}
+
+#[test]
+fn what_only_looks_like_an_image_can_be_declared_to_be_none() {
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata: {ports: 'default/metrics:9090'}\n";
+    let plain = definition("name: small", "name: small");
+    let refused = run(&plain, text).expect_err("undeclared");
+    assert_eq!(refused.code(), codes::REFERENCE_UNDECLARED);
+    assert!(Coded::hint(&refused).is_some_and(|hint| hint.contains("notImages: [\"default/metrics:9090\"]")));
+    let declared = definition("    secrets:", "    notImages: ['default/metrics:9090']\n    secrets:");
+    run(&declared, text).expect("declared");
+    // Another word is still one, and a declaration that is for nothing does not stay.
+    assert!(refusal(&declared, &text.replace("metrics", "other")).contains("`default/other:9090` names an image"));
+    let stale = refusal(&declared, &text.replace("default/metrics:9090", "none"));
+    assert!(stale.contains("components[1].notImages[0]: nothing that looks like the image"), "{stale}");
 }
 
 #[test]
@@ -188,6 +219,39 @@ fn values_must_fit_their_schemas_and_the_rendered_objects() {
         schema.pointer("/properties/values/properties/database.storage/default"),
         Some(&serde_json::json!("2Gi"))
     );
+    let validator = jsonschema::validator_for(&schema).expect("schema");
+    assert!(
+        validator
+            .is_valid(&serde_json::json!({ "node": { "name": "a" }, "network": { "podRanges": ["10.0.0.0/16"] } }))
+    );
+    for unknown in [
+        serde_json::json!({ "nodes": {} }),
+        serde_json::json!({ "node": { "adress": "192.0.2.1" } }),
+        serde_json::json!({ "network": { "podRange": [] } }),
+        serde_json::json!({ "values": { "database.storag": "2Gi" } }),
+    ] {
+        assert!(!validator.is_valid(&unknown), "{unknown}");
+    }
+}
+
+#[test]
+fn the_file_that_a_person_corrects_is_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let write = |name: &str, text: &str| {
+        landfall_media::durable::write_file(&folder.path().join(name), text.as_bytes(), 0o644).expect("file");
+    };
+    write("kustomization.yaml", "resources: [settings.yaml]\nnamePrefix: the-\n");
+    write("broken.yaml", "a: [");
+    write(
+        "settings.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",
+    );
+    let named = |name: &str| {
+        let object = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } });
+        kustomize::source(folder.path(), &object).file_name().expect("name").to_owned()
+    };
+    assert_eq!(named("b"), "settings.yaml");
+    assert_eq!(named("the-b"), "kustomization.yaml");
 }
 
 /// A program stands in for kubectl because the fault is what matters; the real one renders in the tests crate.

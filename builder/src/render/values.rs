@@ -1,10 +1,11 @@
 //! Values that a site may set: that they fit their schemas and the rendered objects, and the schema of `site.yaml`.
 
 use landfall_bundle_spec::codes;
+use landfall_bundle_spec::release::COMPUTED_PREFIX;
 use serde_json::{Map, Value, json};
 
 use super::{Rendered, title};
-use crate::definition::{COMPUTED_PREFIX, Definition, ValueDefinition};
+use crate::definition::{Definition, ValueDefinition};
 use crate::error::{BuildError, Result};
 
 /// Refuses a value whose schema is no schema, whose default does not fit it, or whose targets are not there.
@@ -67,8 +68,8 @@ pub fn site_schema(definition: &Definition) -> Value {
         "type": "object",
         "additionalProperties": false,
         "properties": {
-            "node": { "type": "object", "properties": { "name": text, "address": text } },
-            "network": { "type": "object", "properties": { "podRanges": ranges, "serviceRanges": ranges } },
+            "node": { "type": "object", "additionalProperties": false, "properties": { "name": text, "address": text } },
+            "network": { "type": "object", "additionalProperties": false, "properties": { "podRanges": ranges, "serviceRanges": ranges } },
             "values": { "type": "object", "additionalProperties": false, "properties": properties },
         },
     })

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use landfall_builder::{BuildOptions, BuildOutput, BuildReport};
 use landfall_bundle_spec::codes;
 use landfall_bundle_spec::limits::FAT32_PART_BYTES;
+use landfall_bundle_spec::parts::BundleName;
 use landfall_bundle_spec::trust::SigningKey;
 use serde::Serialize;
 
@@ -21,6 +22,9 @@ use crate::usage::{self, ProcessUsage};
 /// Seconds since 1970 that stand in for the time of building, so that a build can be repeated to the byte.
 const EPOCH_VARIABLE: &str = "SOURCE_DATE_EPOCH";
 
+/// The largest file on FAT32, in bytes.
+const FAT32_FILE_BYTES: u64 = 4_294_967_295;
+
 /// What was built, and what it took.
 #[derive(Serialize)]
 struct Built {
@@ -31,7 +35,7 @@ struct Built {
 
 /// Builds a bundle.
 pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Failure> {
-    let key = read_key(&arguments.key)?;
+    let keys = read_keys(&arguments.key)?;
     let to_stdout = arguments.output == Path::new("-");
     let options = BuildOptions {
         output: output(&arguments)?,
@@ -42,7 +46,7 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
         kubectl: arguments.kubectl,
         built_at: built_at()?,
     };
-    let report = landfall_builder::build(&options, &key, &Drawn::new(printer))?;
+    let report = landfall_builder::build(&options, &keys, &Drawn::new(printer))?;
     let built = Built { report, process: usage::of_this_process() };
     if to_stdout {
         printer.note(&text(&built));
@@ -52,16 +56,18 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
     Ok(())
 }
 
-fn read_key(path: &Path) -> Result<SigningKey, Failure> {
-    let pem = fs_err::read(path)
-        .map_err(|error| Failure::new(codes::PRIVATE_KEY, "the private key cannot be read").because(&error))?;
-    Ok(SigningKey::from_encrypted_pem(&pem, password::existing()?.as_bytes())?)
+fn read_keys(paths: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
+    let read = |path: &PathBuf| {
+        let pem = fs_err::read(path)
+            .map_err(|error| Failure::new(codes::PRIVATE_KEY, "the private key cannot be read").because(&error))?;
+        Ok(SigningKey::from_encrypted_pem(&pem, password::existing(path)?.as_bytes())?)
+    };
+    paths.iter().map(read).collect()
 }
 
 fn output(arguments: &BuildArguments) -> Result<BuildOutput, Failure> {
-    let part_bytes = arguments.part_size.as_deref().map(part_bytes).transpose()?;
     if arguments.output == Path::new("-") {
-        if part_bytes.is_some() {
+        if arguments.part_size.is_some() {
             return Err(Failure::new(
                 codes::BAD_ARGUMENT,
                 "--part-size makes no sense with `--output -`, which is one stream",
@@ -69,13 +75,16 @@ fn output(arguments: &BuildArguments) -> Result<BuildOutput, Failure> {
         }
         return Ok(BuildOutput::Stdout);
     }
+    let part_bytes = part_bytes(arguments.part_size.as_deref().unwrap_or("fat32"))?;
     Ok(BuildOutput::Folder { path: arguments.output.clone(), part_bytes })
 }
 
-/// Reads `fat32`, or bytes with an optional KiB, MiB or GiB.
-fn part_bytes(text: &str) -> Result<u64, Failure> {
-    if text == "fat32" {
-        return Ok(FAT32_PART_BYTES);
+/// Reads `fat32`, `none`, or bytes with an optional KiB, MiB or GiB.
+fn part_bytes(text: &str) -> Result<Option<u64>, Failure> {
+    match text {
+        "fat32" => return Ok(Some(FAT32_PART_BYTES)),
+        "none" => return Ok(None),
+        _ => {}
     }
     let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
     let factor = match &text[digits.len()..] {
@@ -86,10 +95,15 @@ fn part_bytes(text: &str) -> Result<u64, Failure> {
         _ => None,
     };
     let bytes = digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
-    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
-        let what = format!("--part-size {text} is neither fat32 nor bytes such as 4000000, 512MiB or 4GiB");
-        Failure::new(codes::BAD_ARGUMENT, what)
-    })
+    let refused = |what: &str| Failure::new(codes::BAD_ARGUMENT, format!("--part-size {text} {what}"));
+    match bytes {
+        None | Some(0) => Err(refused("is neither fat32 nor none nor bytes such as 4000000, 512MiB or 2GiB")),
+        // Nobody who writes 4 GiB wants one byte more than a stick takes.
+        Some(bytes) if (FAT32_FILE_BYTES + 1..=4 << 30).contains(&bytes) => {
+            Err(refused("is one byte more than a file on FAT32 can have: write fat32"))
+        }
+        Some(bytes) => Ok(Some(bytes)),
+    }
 }
 
 fn built_at() -> Result<String, Failure> {
@@ -130,19 +144,56 @@ fn text(built: &Built) -> String {
     lines.extend(report.files.iter().map(|file| format!("  {}  {}", HumanBytes(file.size), file.name)));
     let mark = if report.development { " (DEVELOPMENT root)" } else { "" };
     lines.push(format!("fingerprint of root 1{mark}: {}", report.fingerprint));
+    let bundle = BundleName::new(&report.name, &report.version, report.id);
+    lines.push(format!("landfall inside: {}", report.installer_sha256));
+    lines.push(format!("  to take it out: {}", bundle.take_out_command()));
     lines.join("\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::part_bytes;
+    use std::path::PathBuf;
+
+    use clap::Parser;
+    use landfall_builder::BuildOutput;
+    use landfall_bundle_spec::limits::FAT32_PART_BYTES;
+
+    use super::{output, part_bytes};
+    use crate::cli::{Cli, Command};
+
+    /// Where a build with these arguments goes, and in files of how many bytes at most.
+    fn parts(more: &[&str]) -> Option<(PathBuf, Option<u64>)> {
+        let words = ["landfall", "build", "release", "--key", "k", "--roots", "r", "--output"];
+        let cli = Cli::try_parse_from(words.iter().chain(more)).ok()?;
+        let Command::Build(arguments) = cli.command else { return None };
+        match output(&arguments).ok()? {
+            BuildOutput::Folder { path, part_bytes } => Some((path, part_bytes)),
+            BuildOutput::Stdout => None,
+        }
+    }
+
+    #[test]
+    fn a_stick_of_fat32_is_meant_unless_said_otherwise() {
+        assert_eq!(parts(&["stick"]), Some(("stick".into(), Some(FAT32_PART_BYTES))));
+        assert_eq!(parts(&["stick", "--part-size", "none"]), Some(("stick".into(), None)));
+        assert_eq!(parts(&["stick", "--part-size", "64MiB"]), Some(("stick".into(), Some(64 << 20))));
+        assert_eq!(parts(&["-"]), None);
+    }
 
     #[test]
     fn part_sizes_are_read() {
-        for (text, bytes) in [("fat32", 4_294_901_760), ("7", 7), ("64MiB", 64 << 20), ("4GiB", 4 << 30)] {
-            assert_eq!(part_bytes(text).ok(), Some(bytes), "{text}");
+        for (text, bytes) in [
+            ("fat32", 4_294_901_760),
+            ("7", 7),
+            ("64MiB", 64 << 20),
+            ("2GiB", 2 << 30),
+            ("4294967295", 4_294_967_295),
+            ("8GiB", 8 << 30),
+        ] {
+            assert_eq!(part_bytes(text).ok(), Some(Some(bytes)), "{text}");
         }
-        for text in ["", "0", "MiB", "4GB", "-1", "99999999999GiB", "1.5GiB"] {
+        assert_eq!(part_bytes("none").ok(), Some(None));
+        for text in ["", "0", "MiB", "4GB", "-1", "99999999999GiB", "1.5GiB", "4GiB", "4096MiB", "4294967296"] {
             assert!(part_bytes(text).is_err(), "{text}");
         }
     }

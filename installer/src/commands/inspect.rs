@@ -1,15 +1,19 @@
 //! `landfall inspect`: what a bundle or its head says of itself. It believes nothing, and says so.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use indicatif::HumanBytes;
-use landfall_bundle_spec::head::Opened;
+use landfall_bundle_spec::head::{Contents, Opened};
+use landfall_bundle_spec::parts::BundleName;
 use landfall_bundle_spec::release::{
-    ArtifactEntry, ComponentEntry, ImageEntry, RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, ReleaseDocument,
+    ArtifactEntry, COMPUTED_PREFIX, ComponentEntry, ImageEntry, RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE,
+    ReleaseDocument, SITE_SCHEMA_NAME,
 };
-use landfall_bundle_spec::{Sha256, read_typed};
+use landfall_bundle_spec::{Sha256, codes, read_typed};
 use landfall_media::bundle;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::InspectArguments;
 use crate::failure::Failure;
@@ -29,7 +33,13 @@ struct Inspection {
     head_bytes: usize,
     roots: Vec<RootLine>,
     signed_by: Vec<String>,
+    /// SHA-256 of the `landfall` inside.
+    installer: Sha256,
     release: ReleaseDocument,
+    /// JSON Schema of `site.yaml`.
+    site_schema: Value,
+    /// Rendered objects of each component, in the order in which they are applied.
+    objects: BTreeMap<String, Value>,
     blobs: Vec<BlobLine>,
 }
 
@@ -61,7 +71,12 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
     let contents = opened.untrusted();
     let identity = contents.identity();
     let document = contents.small_document(RELEASE_DOCUMENT_NAME).unwrap_or_default();
-    let release = read_typed(RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, document)?;
+    let release: ReleaseDocument = read_typed(RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, document)?;
+    let objects = release
+        .components
+        .iter()
+        .map(|component| Ok((component.name.clone(), document_of(contents, &component.objects)?)));
+    let objects = objects.collect::<Result<_, Failure>>()?;
     let roots = opened.roots().iter();
     let entries = contents.blobs().entries().iter();
     Ok(Inspection {
@@ -81,7 +96,10 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
             })
             .collect(),
         signed_by: opened.signatures().iter().map(|signature| signature.key().to_string()).collect(),
+        installer: contents.blobs().entries()[0].sha256,
         release,
+        site_schema: document_of(contents, SITE_SCHEMA_NAME)?,
+        objects,
         blobs: entries
             .map(|entry| BlobLine {
                 digest: entry.sha256,
@@ -91,6 +109,13 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
             })
             .collect(),
     })
+}
+
+/// A document of the head that is JSON of any form.
+fn document_of(contents: &Contents, name: &str) -> Result<Value, Failure> {
+    let bad = |what: &str| Failure::new(codes::INVALID_DOCUMENT, format!("{name} {what}"));
+    let bytes = contents.small_document(name).ok_or_else(|| bad("is not in the head"))?;
+    serde_json::from_slice(bytes).map_err(|error| bad("is not JSON").because(&error))
 }
 
 fn text(inspection: &Inspection) -> String {
@@ -109,6 +134,9 @@ fn text(inspection: &Inspection) -> String {
         let mark = if root.development { "  DEVELOPMENT" } else { "" };
         let _infallible = writeln!(text, "root {}: {}{mark}", root.number, root.fingerprint);
     }
+    let bundle = BundleName::new(&inspection.name, &inspection.version, inspection.id);
+    let _infallible = writeln!(text, "landfall inside: {}", inspection.installer);
+    let _infallible = writeln!(text, "  to take it out: {}", bundle.take_out_command());
     for key in &inspection.signed_by {
         let _infallible = writeln!(text, "signed by {key}");
     }
@@ -127,7 +155,26 @@ fn text(inspection: &Inspection) -> String {
         let size = HumanBytes(bytes).to_string();
         let _infallible = writeln!(text, "{size:>10}  {reference}@{}", manifest.digest);
     }
+    text + &values_table(release)
+}
+
+/// The values that a site may set; those that are computed there are not for people.
+fn values_table(release: &ReleaseDocument) -> String {
+    let mut text = format!("\n{:<24} {:<10} {:<12} meaning\n", "value in site.yaml", "type", "default");
+    for value in release.values.iter().filter(|value| !value.name.starts_with(COMPUTED_PREFIX)) {
+        let field = |name| value.schema.get(name).map(plain).unwrap_or_default();
+        let default = value.default.as_ref().map_or_else(|| "-".to_owned(), plain);
+        let meaning = [field("description"), field("pattern")].into_iter().filter(|text| !text.is_empty());
+        let meaning = meaning.collect::<Vec<_>>().join("; ");
+        let _infallible = writeln!(text, "{:<24} {:<10} {default:<12} {meaning}", value.name, field("type"));
+    }
     text
+}
+
+/// A text without its quotes, anything else as JSON; control characters never reach the terminal.
+fn plain(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 fn image_bytes(image: &ImageEntry) -> u64 {
