@@ -8,12 +8,15 @@ mod vendor {
     mod credentials;
     mod fat32;
     mod fetching;
+    mod files;
     mod formats;
     mod full_disk;
     mod newer_bundle;
     mod outcome;
     mod reproducible;
+    mod signers;
     mod sparse;
     mod starter;
+    mod tls;
     mod tools;
 }

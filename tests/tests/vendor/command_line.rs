@@ -228,6 +228,12 @@ fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
     let text = Outcome::success(starter.landfall(&["inspect"]).arg(&alone))?;
     assert!(text.text()?.starts_with("NOT VERIFIED"), "{}", text.text()?);
     assert!(text.text()?.contains(&starter.fingerprint()?) && text.text()?.contains("DEVELOPMENT"));
+    let (_, values) = text.text()?.split_once("\nvalue in site.yaml").context("no table of values")?;
+    let row = values.lines().find(|line| line.starts_with("postgres.storage ")).context("no postgres.storage")?;
+    let words: Vec<_> = row.split_whitespace().collect();
+    assert_eq!(words[1..3], ["string", "2Gi"], "{row}");
+    assert!(row.contains("Size of the database's volume; ^[1-9]"), "{row}");
+    assert!(!values.contains("cluster."), "what is computed on site is not for people:\n{values}");
     // It cannot be verified: the parts are not there.
     let refused = Outcome::of(starter.landfall(&["verify", "--trust", &starter.fingerprint()?]).arg(&alone))?;
     assert_eq!((refused.code, refused.error()), (3, Some("LF1206")), "{}", refused.stderr);

@@ -17,6 +17,12 @@ use super::starter::{PART_SIZE, Starter, release, starter};
 /// A blob in flight is large where more than this is there already.
 const LARGE_BYTES: u64 = 32 << 20;
 
+/// What a build that pulls everything, in parallel and into an empty store, may have in memory.
+const MEMORY_BYTES: u64 = 256 << 20;
+
+/// How often a kill may come just after the blob in flight was complete.
+const TRIES: usize = 10;
+
 /// Sizes of all blobs, by digest in hexadecimal digits.
 fn sizes(starter: &Starter) -> Result<BTreeMap<String, u64>> {
     let inspection = starter.inspection()?;
@@ -49,15 +55,23 @@ fn start(starter: &Starter, vendor: &Vendor, folder: &Path) -> Result<Child> {
     command.spawn().context("cannot start landfall")
 }
 
+/// The blobs of which much is there, and at least so many bytes are missing.
+fn in_the_middle(
+    partial: &BTreeMap<String, u64>,
+    sizes: &BTreeMap<String, u64>,
+    missing_bytes: u64,
+) -> BTreeMap<String, u64> {
+    let is_in_middle = |(digest, length): &(&String, &u64)| {
+        **length > LARGE_BYTES && **length + missing_bytes <= sizes.get(*digest).copied().unwrap_or(0)
+    };
+    partial.iter().filter(is_in_middle).map(|(digest, length)| (digest.clone(), *length)).collect()
+}
+
 /// Waits until a blob is in the middle: much of it is there, and as much is missing.
 fn wait_for_mid_blob(child: &mut Child, store: &Path, sizes: &BTreeMap<String, u64>) -> Result<()> {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_mins(2) {
-        let in_middle = |(digest, length): (&String, &u64)| {
-            let size = sizes.get(digest).copied().unwrap_or(0);
-            *length > LARGE_BYTES && length + LARGE_BYTES < size
-        };
-        if partial(store)?.iter().any(in_middle) {
+        if !in_the_middle(&partial(store)?, sizes, LARGE_BYTES).is_empty() {
             return Ok(());
         }
         ensure!(child.try_wait()?.is_none(), "the build ended before a large blob was in the middle");
@@ -91,26 +105,19 @@ fn a_registry_killed_in_mid_blob_is_asked_for_the_rest() -> Result<()> {
     let (folder, sizes) = (starter.scratch()?, sizes(starter)?);
     let mut vendor = starter.vendor(folder.path(), starter.registry()?)?;
     let mut child = start(starter, &vendor, folder.path())?;
-    wait_for_mid_blob(&mut child, vendor.store(), &sizes)?;
-    vendor.registry().kill()?;
-    // What the kernel still holds for the connections arrives; then they break.
-    std::thread::sleep(Duration::from_millis(200));
-    let there = partial(vendor.store())?;
-    vendor.registry().restart()?;
+    let (there, digest, length) = kill_in_mid_blob(&mut child, &mut vendor, &sizes)?;
     let status = child.wait()?;
     let log = std::fs::read_to_string(folder.path().join("log"))?;
     ensure!(status.success(), "the build ended with {status}:\n{log}");
 
     let resumed = resumed(&log);
-    let (digest, length) = there.iter().max_by_key(|(_, length)| **length).context("no blob was in flight")?;
-    ensure!(*length > LARGE_BYTES && *length < sizes[digest], "{length} bytes of {digest} were there");
-    let offset = *resumed.get(digest).with_context(|| format!("{digest} was not resumed:\n{log}"))?;
-    ensure!(offset >= *length && offset < sizes[digest], "resumed at {offset}, {length} bytes were there");
+    let offset = *resumed.get(&digest).with_context(|| format!("{digest} was not resumed:\n{log}"))?;
+    ensure!(offset >= length && offset < sizes[&digest], "resumed at {offset}, {length} bytes were there");
     ensure!(log.contains("trying again"), "the log does not say why:\n{log}");
     let access = vendor.registry().log()?;
     let asked = access.lines().find(|line| line.contains(digest.as_str()) && line.contains("\" 206 "));
     let asked = asked.with_context(|| format!("the registry did not answer a Range of {digest}"))?;
-    printer::note(format!("killed with {length} of {} bytes there, resumed at {offset}: {asked}", sizes[digest]));
+    printer::note(format!("killed with {length} of {} bytes there, resumed at {offset}: {asked}", sizes[&digest]));
 
     let report = equal_to_undisturbed(starter, folder.path())?;
     // Served again was next to nothing: each byte entered the store once.
@@ -120,7 +127,32 @@ fn a_registry_killed_in_mid_blob_is_asked_for_the_rest() -> Result<()> {
     ensure!(served < rest + all / 50, "{served} bytes were served after the restart, at most {rest} were missing");
     let written = report["ingested_bytes"]["written_bytes"].as_u64().context("no count")?;
     ensure!(written.abs_diff(all) < all / 50, "{written} bytes went into the store, there are {all}");
+    let memory = report["process"]["peak_memory_bytes"].as_u64().context("no memory")?;
+    ensure!(memory > 0 && memory <= MEMORY_BYTES, "{memory} bytes of memory");
+    printer::note(format!("{} MiB of memory at most", memory >> 20));
     Ok(())
+}
+
+/// Kills the registry until a large blob has stayed in the middle, and starts it again. Returns what was there of each
+/// blob, and that blob with its bytes.
+fn kill_in_mid_blob(
+    child: &mut Child,
+    vendor: &mut Vendor,
+    sizes: &BTreeMap<String, u64>,
+) -> Result<(BTreeMap<String, u64>, String, u64)> {
+    for _ in 0..TRIES {
+        wait_for_mid_blob(child, vendor.store(), sizes)?;
+        vendor.registry().kill()?;
+        // What the kernel still holds for the connections arrives; then they break. Meanwhile a blob may become whole.
+        std::thread::sleep(Duration::from_millis(200));
+        let there = partial(vendor.store())?;
+        let cut = in_the_middle(&there, sizes, 1).into_iter().max_by_key(|(_, length)| *length);
+        vendor.registry().restart()?;
+        if let Some((digest, length)) = cut {
+            return Ok((there, digest, length));
+        }
+    }
+    bail!("the blob in flight was complete at each of {TRIES} kills")
 }
 
 #[test]
@@ -129,11 +161,7 @@ fn a_build_killed_in_mid_blob_goes_on_there_in_the_next_process() -> Result<()> 
     let starter = starter()?;
     let (folder, sizes) = (starter.scratch()?, sizes(starter)?);
     let vendor = starter.vendor(folder.path(), starter.registry()?)?;
-    let mut child = start(starter, &vendor, folder.path())?;
-    wait_for_mid_blob(&mut child, vendor.store(), &sizes)?;
-    child.kill()?;
-    child.wait()?;
-    let there = partial(vendor.store())?;
+    let there = killed_in_mid_blob(starter, &vendor, folder.path(), &sizes)?;
     assert!(!folder.path().join("stick").exists(), "nothing is written to the stick before all is fetched");
 
     let status = start(starter, &vendor, folder.path())?.wait()?;
@@ -148,6 +176,26 @@ fn a_build_killed_in_mid_blob_goes_on_there_in_the_next_process() -> Result<()> 
     printer::note(format!("killed with {} blobs in flight, all resumed: {:?}", expected.len(), expected.values()));
     equal_to_undisturbed(starter, folder.path())?;
     Ok(())
+}
+
+/// Starts and kills builds until one left a large blob in the middle; returns what is there of each.
+fn killed_in_mid_blob(
+    starter: &Starter,
+    vendor: &Vendor,
+    folder: &Path,
+    sizes: &BTreeMap<String, u64>,
+) -> Result<BTreeMap<String, u64>> {
+    for _ in 0..TRIES {
+        let mut child = start(starter, vendor, folder)?;
+        wait_for_mid_blob(&mut child, vendor.store(), sizes)?;
+        child.kill()?;
+        child.wait()?;
+        let there = partial(vendor.store())?;
+        if !in_the_middle(&there, sizes, 1).is_empty() {
+            return Ok(there);
+        }
+    }
+    bail!("the blob in flight was complete at each of {TRIES} kills")
 }
 
 #[test]

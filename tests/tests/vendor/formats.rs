@@ -59,6 +59,51 @@ fn the_parts_in_a_row_are_one_archive_to_every_lister() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
+fn the_program_inside_is_named_by_its_digest_and_taken_out_by_tar_alone() -> Result<()> {
+    let starter = starter()?;
+    let inside = starter.report["installer_sha256"].as_str().context("no digest of the installer")?;
+    assert_eq!(starter.inspection()?["installer"], inside);
+    // As the transfer sheet tells the officer, word by word.
+    let sheet = std::fs::read_to_string(starter.file(".html")?)?;
+    let (_, command) = sheet.split_once("<pre>").context("no command")?;
+    let (command, _) = command.split_once("</pre>").context("no end of the command")?;
+    assert!(sheet.contains(inside) && !command.contains('&') && !command.contains('<'), "{command}");
+    let folder = starter.scratch()?;
+    for part in starter.part_paths() {
+        std::os::unix::fs::symlink(&part, folder.path().join(part.file_name().context("a part has a name")?))?;
+    }
+    let taken = Outcome::success(Command::new("sh").args(["-c", command]).current_dir(folder.path()))?;
+    assert_eq!(taken.text()?, format!("{}  landfall\n", inside.trim_start_matches("sha256:")));
+    let runs = Outcome::success(Command::new("./landfall").arg("--version").current_dir(folder.path()))?;
+    assert!(runs.text()?.starts_with("landfall "), "{}", runs.text()?);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn the_documents_of_the_head_are_what_inspect_shows() -> Result<()> {
+    let starter = starter()?;
+    let shown = starter.inspection()?;
+    let document = |name: &str| -> Result<Value> {
+        // tar says that the archive ends early: a head is its beginning.
+        let output = Command::new("tar").arg("-xOf").arg(starter.file(".head")?).arg(name).output()?;
+        serde_json::from_slice(&output.stdout).with_context(|| format!("{name} is no JSON"))
+    };
+    assert_eq!(shown["release"], document("documents/release.json")?);
+    assert_eq!(shown["site_schema"], document("documents/site.schema.json")?);
+    let objects = shown["objects"].as_object().context("no objects")?;
+    let components = shown["release"]["components"].as_array().context("no components")?;
+    assert_eq!((objects.len(), components.len()), (6, 6));
+    for component in components {
+        let name = component["name"].as_str().context("no name")?;
+        assert_eq!(objects[name], document(&format!("documents/objects/{name}.json"))?, "{name}");
+        assert!(objects[name].as_array().is_some_and(|objects| !objects.is_empty()), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
 fn skopeo_copies_an_image_out_by_its_reference() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;

@@ -1,0 +1,121 @@
+//! An artifact that upstream publishes as files: locked, fetched and packed, from a server of files on loopback.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+use landfall_tests::workspace;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::outcome::Outcome;
+use super::starter::{release, starter};
+
+/// A server of a folder, for as long as the test runs.
+struct Server {
+    child: Child,
+    endpoint: String,
+}
+
+impl Server {
+    fn start(folder: &Path) -> Result<Self> {
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "python3", "-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot start python3")?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
+        let port = line.split_whitespace().skip_while(|word| *word != "port").nth(1).context("no port")?;
+        Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), child })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a throw-away file of a test")]
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn digest(path: &Path) -> Result<String> {
+    Ok(format!("sha256:{}", hex::encode(Sha256::digest(std::fs::read(path)?))))
+}
+
+/// The checked-in lock with one artifact as upstream publishes it: a program in an archive, and a file beside it.
+fn lock_with_files() -> Result<String> {
+    let lock = std::fs::read_to_string(workspace::root().join("tests/images/assembled.lock"))?;
+    let (before, rest) = lock.split_once("  - reference: github.com/opencontainers/runc:").context("no runc")?;
+    let (version, rest) = rest.split_once('\n').context("no version")?;
+    let after = rest.find("  - reference: ").map_or("", |next| &rest[next..]);
+    Ok(format!(
+        "{before}  - reference: github.com/opencontainers/runc:{version}\n    license: Apache-2.0\n    files:\n      \
+         - url: https://files.example/runc.tar.gz\n        digest: unresolved\n        size: unresolved\n        \
+         members: {{bin/runc: runc}}\n      - url: https://files.example/NOTICE\n        digest: unresolved\n        \
+         size: unresolved\n        path: NOTICE\n{after}"
+    ))
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(path("served/bin"))?;
+    std::fs::copy(starter.binaries().join("runc"), path("served/bin/runc"))?;
+    write(&path("served/NOTICE"), "as upstream says\n")?;
+    Outcome::success(Command::new("tar").args(["-czf", "runc.tar.gz", "bin"]).current_dir(path("served")))?;
+    let server = Server::start(&path("served"))?;
+    let vendor = starter.vendor(folder.path(), starter.registry()?)?;
+    let mirrors = std::fs::read_to_string(vendor.registries_file())?;
+    write(
+        &vendor.registries_file(),
+        &format!("{mirrors}  - {{host: files.example, endpoint: '{}'}}\n", server.endpoint),
+    )?;
+    write(&path("images.lock"), &lock_with_files()?)?;
+
+    let mut lock = starter.landfall(&["lock"]);
+    lock.arg(release()).arg("--lock").arg(path("images.lock")).arg("--registries").arg(vendor.registries_file());
+    Outcome::success(lock.arg("--output").arg(vendor.lock_file()))?;
+    let locked = std::fs::read_to_string(vendor.lock_file())?;
+    for served in ["served/runc.tar.gz", "served/NOTICE"] {
+        let (digest, size) = (digest(&path(served))?, std::fs::metadata(path(served))?.len());
+        assert!(locked.contains(&format!("digest: {digest}\n        size: {size}\n")), "{served}:\n{locked}");
+    }
+
+    let arguments = vendor.build_arguments(&release(), &path("stick"), &["--json"]);
+    let report = Outcome::success(&mut starter.command(&vendor, &arguments))?.json()?;
+    let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path("stick")))?.json()?;
+    let artifacts = shown["release"]["artifacts"].as_array().context("no artifacts")?;
+    let runc = artifacts.iter().find(|artifact| artifact["name"] == "runc").context("no runc")?;
+    let files = runc["files"].as_array().context("no files")?.iter();
+    let found: Vec<_> = files.map(|file| (file["path"].as_str(), file["blob"]["digest"].as_str())).collect();
+    let (program, notice) = (digest(&path("served/bin/runc"))?, digest(&path("served/NOTICE"))?);
+    assert_eq!(found, [(Some("runc"), Some(program.as_str())), (Some("NOTICE"), Some(notice.as_str()))]);
+
+    // The bundle has the member, not the archive, and says where it is from.
+    let blobs = shown["blobs"].as_array().context("no blobs")?;
+    let has = |digest: &str| blobs.iter().any(|blob| blob["digest"] == digest);
+    assert!(has(&program) && has(&notice) && !has(&digest(&path("served/runc.tar.gz"))?));
+    let manifest = runc["manifest"]["digest"].as_str().context("no manifest")?;
+    let name = manifest.replace(':', "/");
+    let whole = report["files"][0]["name"].as_str().context("no file")?;
+    let bytes =
+        Outcome::success(Command::new("tar").arg("-xOf").arg(path("stick").join(whole)).arg(format!("blobs/{name}")))?;
+    let manifest: Value = bytes.json()?;
+    let annotations = &manifest["layers"][0]["annotations"];
+    assert_eq!(annotations["dev.landfall.source"], "https://files.example/runc.tar.gz");
+    assert_eq!(annotations["dev.landfall.source.member"], "bin/runc");
+    assert_eq!(annotations["dev.landfall.source.digest"], digest(&path("served/runc.tar.gz"))?);
+    Ok(())
+}
