@@ -222,11 +222,11 @@ fn an_assembled_image_is_not_signed_by_a_release_key() -> Result<()> {
     Ok(())
 }
 
-/// The references of the entries of a lock that are `unresolved` in some field, in order.
+/// The entries and files of a lock that are `unresolved` in some field: references and addresses, in order.
 fn unresolved(lock: &str) -> Vec<&str> {
-    let entries = lock.split("- reference: ").skip(1);
-    let open = entries.filter(|entry| entry.contains(": unresolved"));
-    open.filter_map(|entry| entry.split_whitespace().next()).collect()
+    let pieces = lock.split("- reference: ").skip(1).flat_map(|entry| entry.split("- url: "));
+    let open = pieces.filter(|piece| piece.contains(": unresolved"));
+    open.filter_map(|piece| piece.split_whitespace().next()).collect()
 }
 
 /// What vendors get: the checked-in lock of upstream's own parts. Each entry is one that the starter release uses, and
