@@ -13,6 +13,7 @@ mod end_to_end {
     mod journal;
     mod memory;
     mod power_cut;
+    mod process;
     mod refusals;
     mod secrets;
     mod seed;

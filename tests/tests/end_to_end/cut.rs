@@ -1,7 +1,6 @@
 //! An install whose power is cut while a chosen step acts. The journal tells when that is: it is followed from the host
 //! while `landfall` writes it.
 
-use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,11 +8,11 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use landfall_lifecycle::journal::Event;
 use landfall_tests::printer;
 use landfall_tests::site::{Machine, wait_until};
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::engineer::{Engineer, STICK};
 use super::fixture::fixture;
 use super::journal::{self, End, Follow};
+use super::process::Process;
 
 /// How long a booted machine may take to settle before somebody types.
 const BOOT_LIMIT: Duration = Duration::from_mins(2);
@@ -187,53 +186,17 @@ fn wait_for_step(
 fn stop_after_reading(machine: &Machine, step: &str, wanted: u64, ended: &AtomicBool) -> Result<u64> {
     let (mut process, mut before) = (None, 0);
     wait_for_step(machine, step, ended, || {
-        match process {
-            None => process = process_inside(machine, "landfall")?,
-            Some(process) => before = read_bytes(process)?,
+        match &process {
+            None => process = Process::inside(machine, "landfall")?,
+            Some(process) => before = process.read_bytes()?,
         }
         Ok(())
     })?;
     let process = process.with_context(|| format!("no landfall runs on {}", machine.name()))?;
     wait_until(&format!("the reading of {wanted} bytes"), READ_LIMIT, || {
         ensure!(!ended.load(Ordering::Acquire), "the verb ended before it had read {wanted} bytes");
-        Ok((read_bytes(process)? - before >= wanted).then_some(()))
+        Ok((process.read_bytes()? - before >= wanted).then_some(()))
     })?;
-    let number = Pid::from_raw(process).context("0 is no process")?;
-    kill_process(number, Signal::STOP).context("cannot stop landfall")?;
-    wait_until("the stop of every thread of landfall", READ_LIMIT, || Ok(is_stopped(process)?.then_some(())))?;
-    Ok(read_bytes(process)? - before)
-}
-
-/// The host's number of the process of that name on a machine, if there is one.
-fn process_inside(machine: &Machine, name: &str) -> Result<Option<i32>> {
-    let space = |process: &str| std::fs::metadata(format!("/proc/{process}/ns/mnt")).map(|found| found.ino());
-    let own = space(&machine.first()?.number.to_string()).context("the machine is off")?;
-    for entry in std::fs::read_dir("/proc").context("cannot list processes")? {
-        let number = entry?.file_name().to_string_lossy().into_owned();
-        let comm = std::fs::read_to_string(format!("/proc/{number}/comm")).unwrap_or_default();
-        if comm.trim_end() == name && space(&number).is_ok_and(|space| space == own) {
-            return number.parse().map(Some).context("no number of a process");
-        }
-    }
-    Ok(None)
-}
-
-/// Bytes that a process has read by any system call.
-fn read_bytes(process: i32) -> Result<u64> {
-    let path = format!("/proc/{process}/io");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let count = text.lines().find_map(|line| line.strip_prefix("rchar: ")).context("no rchar")?;
-    count.parse().context("no number of bytes")
-}
-
-/// Whether no thread of a process can read any more.
-fn is_stopped(process: i32) -> Result<bool> {
-    for task in std::fs::read_dir(format!("/proc/{process}/task")).context("the process is gone")? {
-        let text = std::fs::read_to_string(task?.path().join("stat")).unwrap_or_default();
-        let state = text.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
-        if !matches!(state, Some('T')) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    process.stop()?;
+    Ok(process.read_bytes()? - before)
 }

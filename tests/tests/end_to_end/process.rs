@@ -1,0 +1,57 @@
+//! A process of a machine, watched from the host.
+
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use landfall_tests::site::{Machine, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long a process may take to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// A process, by the host's number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process(i32);
+
+impl Process {
+    /// The process of that name on a machine, if there is one.
+    pub(crate) fn inside(machine: &Machine, name: &str) -> Result<Option<Self>> {
+        let space = |process: &str| std::fs::metadata(format!("/proc/{process}/ns/mnt")).map(|found| found.ino());
+        let own = space(&machine.first()?.number.to_string()).context("the machine is off")?;
+        for entry in std::fs::read_dir("/proc").context("cannot list processes")? {
+            let number = entry?.file_name().to_string_lossy().into_owned();
+            let comm = std::fs::read_to_string(format!("/proc/{number}/comm")).unwrap_or_default();
+            if comm.trim_end() == name && space(&number).is_ok_and(|space| space == own) {
+                return Ok(Some(Self(number.parse().context("no number of a process")?)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Bytes that it has read by any system call.
+    pub(crate) fn read_bytes(self) -> Result<u64> {
+        let path = format!("/proc/{}/io", self.0);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let count = text.lines().find_map(|line| line.strip_prefix("rchar: ")).context("no rchar")?;
+        count.parse().context("no number of bytes")
+    }
+
+    /// Stops it; when this returns, no thread of it reads any more.
+    pub(crate) fn stop(self) -> Result<()> {
+        let number = Pid::from_raw(self.0).context("0 is no process")?;
+        kill_process(number, Signal::STOP).context("cannot stop a process")?;
+        wait_until("the stop of every thread of a process", STOP_LIMIT, || Ok(self.is_stopped()?.then_some(())))
+    }
+
+    fn is_stopped(self) -> Result<bool> {
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.0)).context("the process is gone")? {
+            let text = std::fs::read_to_string(task?.path().join("stat")).unwrap_or_default();
+            let state = text.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
+            if state != Some('T') {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
