@@ -189,6 +189,7 @@ codes! {
     MODULE_MISSING = "LF3018", NotReady, "The kernel lacks a module", "Install the package of the operating system that has the named module.";
     CLOCK_WRONG = "LF3019", NotReady, "The clock stands before the release was built", "Set the clock with `timedatectl set-time`.";
     NOT_READY = "LF3020", NotReady, "The site is not ready", "Remove every blocker that is listed, then run the same command again.";
+    FACTS_FILE = "LF3021", Usage, "The facts of a host cannot be used", "Write them anew with `landfall facts` on that host.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and who may read it.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Stage(StageArguments),
     /// Install a bundle on this machine.
     Install(InstallArguments),
+    /// Print what an install depends on here, for planning it elsewhere; changes nothing.
+    Facts,
     /// Continue the operation that was interrupted.
     Resume(ResumeArguments),
     /// Say what runs here, and why not where it does not.
@@ -180,6 +182,9 @@ pub(crate) struct InstallArguments {
     /// Print the plan and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Plan for the host that this file describes, instead of this one: what `landfall facts` printed there.
+    #[arg(long, requires = "dry_run")]
+    pub(crate) facts: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

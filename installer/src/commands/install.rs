@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use indicatif::{HumanBytes, HumanDuration};
-use landfall_lifecycle::operations::{InstallRequest, Installed, OperationError, PreparedInstall};
+use landfall_lifecycle::operations::{InstallRequest, Installed, OperationError, PlannedInstall};
 use landfall_lifecycle::plan::action::Action;
 use landfall_lifecycle::plan::{Plan, Undo};
 use landfall_lifecycle::preflight::Blocker;
@@ -30,12 +30,16 @@ struct DryRun<'a> {
 pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations(printer);
     let request = InstallRequest { bundle: arguments.bundle, trust: arguments.trust.trust, site: arguments.site };
-    let prepared = operations.prepare_install(&request).map_err(refusal)?;
-    if prepared.release().verified.trusted().development() {
-        printer.note(DEVELOPMENT_NOTE);
+    if let Some(facts) = &arguments.facts {
+        let planned = operations.plan_install_from(&request, facts).map_err(refusal)?;
+        note_development(&planned, printer);
+        print_plan(&planned, printer);
+        return Ok(());
     }
+    let prepared = operations.prepare_install(&request).map_err(refusal)?;
+    note_development(prepared.planned(), printer);
     if arguments.dry_run {
-        print_plan(&prepared, printer);
+        print_plan(prepared.planned(), printer);
         return Ok(());
     }
     logging::keep(&operations.paths.logs(), "install");
@@ -56,13 +60,19 @@ fn refusal(error: OperationError) -> Failure {
     Failure::from(error).blocked_by(blockers)
 }
 
-fn print_plan(prepared: &PreparedInstall<'_>, printer: Printer) {
-    let verified = &prepared.release().verified;
+fn note_development(planned: &PlannedInstall, printer: Printer) {
+    if planned.release().verified.trusted().development() {
+        printer.note(DEVELOPMENT_NOTE);
+    }
+}
+
+fn print_plan(planned: &PlannedInstall, printer: Printer) {
+    let verified = &planned.release().verified;
     let dry_run = DryRun {
         bundle: verified.id().to_string(),
         development: verified.trusted().development(),
-        facts: prepared.facts(),
-        plan: prepared.plan(),
+        facts: planned.facts(),
+        plan: planned.plan(),
     };
     printer.report(&dry_run, |dry_run| plan_text(dry_run.plan));
 }

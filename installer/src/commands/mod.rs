@@ -3,6 +3,7 @@
 mod build;
 mod completions;
 mod errors;
+mod facts;
 mod inspect;
 mod install;
 mod key;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<(), Failure> {
         Command::Completions { shell } => completions::run(shell, printer),
         Command::Errors => errors::run(printer),
         Command::Install(arguments) => install::run(arguments, printer),
+        Command::Facts => facts::run(),
         Command::Resume(arguments) => resume::run(arguments, printer),
         Command::Status(arguments) => status::run(&arguments, printer),
         Command::Uninstall(arguments) => uninstall::run(&arguments, printer),

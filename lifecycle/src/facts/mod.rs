@@ -1,5 +1,5 @@
 //! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided
-//! by these facts, and the plan is a pure function of them.
+//! by these facts, and the plan is a pure function of them; they serialize, so a vendor can plan a customer's site at the desk.
 
 pub(crate) mod host;
 mod kubernetes;
@@ -7,7 +7,9 @@ mod network;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 
+use landfall_bundle_spec::codes;
 use serde::{Deserialize, Serialize};
 
 use crate::site::SitePaths;
@@ -132,6 +134,15 @@ pub struct NodeAddress {
     pub address: IpAddr,
     /// Bits of its network.
     pub prefix: u8,
+}
+
+impl Facts {
+    /// Reads what `landfall facts` printed on a host; unknown fields are refused, since they may decide something.
+    pub fn read(path: &Path) -> Result<Self, StepError> {
+        let failed = |what: &str| StepError::new(codes::FACTS_FILE, format!("{} {what}", path.display()));
+        let bytes = fs_err::read(path).map_err(|error| failed("cannot be read").because(error))?;
+        serde_json::from_slice(&bytes).map_err(|error| failed("does not hold the facts of a host").because(error))
+    }
 }
 
 /// Collects the facts of this host. Changes nothing.

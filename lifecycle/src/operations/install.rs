@@ -1,6 +1,6 @@
 //! Install: everything that can be known is known, and everything that blocks is told, before the first change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::short_id;
@@ -11,16 +11,12 @@ use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::marks::Marks;
+use super::planned::PlannedInstall;
 use super::running::Running;
 use super::status::ServiceStatus;
 use super::trust::Trust;
-use crate::configuration::SiteConfiguration;
 use crate::facts::{self, Facts};
 use crate::journal::{JournalError, JournalErrorKind, Phase, Pins};
-use crate::plan::Plan;
-use crate::plan::action::Action;
-use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
-use crate::preflight::{Sizes, preflight};
 use crate::steps::stage::find_media;
 
 /// What a person asked for.
@@ -37,12 +33,8 @@ pub struct InstallRequest {
 /// An install that was found possible; nothing is changed yet.
 pub struct PreparedInstall<'a> {
     operations: &'a Operations,
-    release: TrustedRelease,
-    trust: Trust,
+    planned: PlannedInstall,
     media: PathBuf,
-    configuration: Sha256,
-    facts: Facts,
-    plan: InstallPlan,
 }
 
 /// What an install came to.
@@ -112,28 +104,20 @@ impl Operations {
         }
         self.check_vacant()?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
-        let configuration = match &request.site {
-            Some(path) => SiteConfiguration::read(path, release.site_schema())?,
-            None => SiteConfiguration::default(),
-        };
-        let facts = facts::collect(&self.paths)?;
-        let identity = release.verified.identity();
-        let blockers = preflight(&facts, &release.release, &configuration, sizes(&release), &identity.built_at);
-        if !blockers.is_empty() {
-            return Err(OperationError::NotReady { blockers });
-        }
-        let inputs = InstallInputs {
-            release: &release.release,
-            documents: &release.documents,
-            facts: &facts,
-            configuration: &configuration,
-        };
-        let plan = plan_install(&inputs)?;
+        let planned =
+            PlannedInstall::new(release, trust, request.site.as_deref(), || Ok(facts::collect(&self.paths)?))?;
         // Relative paths mean something else to the process that resumes.
         let media =
             std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;
-        let configuration = configuration.digest();
-        Ok(PreparedInstall { operations: self, release, trust, media, configuration, facts, plan })
+        Ok(PreparedInstall { operations: self, planned, media })
+    }
+
+    /// Plans an install on a host that these facts describe, at the desk: neither this host nor what is installed on it
+    /// counts. Changes nothing.
+    pub fn plan_install_from(&self, request: &InstallRequest, facts: &Path) -> Result<PlannedInstall> {
+        let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
+        let release = TrustedRelease::find(&request.bundle, &trust, self)?;
+        PlannedInstall::new(release, trust, request.site.as_deref(), || Ok(Facts::read(facts)?))
     }
 
     /// Refuses a host that holds a release, or an operation that is not finished.
@@ -156,36 +140,17 @@ impl Operations {
     }
 }
 
-/// What the release's layers take once containerd has unpacked them.
-fn sizes(release: &TrustedRelease) -> Sizes {
-    let layers = release.verified.blobs().entries().iter().filter_map(|entry| entry.layer);
-    layers.fold(Sizes::default(), |sizes, layer| Sizes {
-        unpacked_bytes: sizes.unpacked_bytes + layer.unpacked_bytes,
-        unpacked_inodes: sizes.unpacked_inodes + layer.inodes,
-    })
-}
-
 impl PreparedInstall<'_> {
     /// What would be done.
-    pub fn plan(&self) -> &Plan<Action> {
-        &self.plan.plan
-    }
-
-    /// The facts that it was planned from.
-    pub fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    /// The release.
-    pub fn release(&self) -> &TrustedRelease {
-        &self.release
+    pub fn planned(&self) -> &PlannedInstall {
+        &self.planned
     }
 
     /// Does it. Until the first record is durable, nothing but the data folder is touched.
     pub fn run(self) -> Result<Installed> {
         let operations = self.operations;
         // A part that is missing is told before anything is written.
-        find_media(&self.media, &self.release.payload(), operations.io.media.clone())?;
+        find_media(&self.media, &self.planned.release.payload(), operations.io.media.clone())?;
         let mut running = self.begin()?;
         running.forward()?;
         Ok(Installed::of(&running, operations))
@@ -197,7 +162,7 @@ impl PreparedInstall<'_> {
         let lock = operations.journals().lock("install")?;
         // Another install may have come and gone between the first look and the lock.
         operations.check_no_journal()?;
-        let engine = operations.place_own_files(&self.release)?;
+        let engine = operations.place_own_files(&self.planned.release)?;
         let pins = self.pins(engine)?;
         tracing::info!(
             release = pins.release,
@@ -206,25 +171,26 @@ impl PreparedInstall<'_> {
             "install begins"
         );
         let journal = operations.journals().create(&lock, pins)?;
-        operations.hold(lock, journal, &self.release, None)
+        operations.hold(lock, journal, &self.planned.release, None)
     }
 
     fn pins(&self, engine: Sha256) -> Result<Pins> {
-        let identity = self.release.verified.identity();
-        let plan = serde_json::to_string(&self.plan.plan)
+        let planned = &self.planned;
+        let identity = planned.release.verified.identity();
+        let plan = serde_json::to_string(planned.plan())
             .map_err(|source| OperationError::Plan { path: self.operations.paths.journal(), source })?;
         Ok(Pins {
-            operation: self.plan.plan.operation,
-            bundle: self.release.verified.id(),
+            operation: planned.plan().operation,
+            bundle: planned.release.verified.id(),
             release: identity.name,
             version: identity.version,
             counter: identity.counter,
-            configuration: self.configuration,
+            configuration: planned.configuration,
             engine,
-            trust: self.trust.pin(&self.release.verified),
+            trust: planned.trust.pin(&planned.release.verified),
             media: self.media.clone(),
-            node: self.plan.node.clone(),
-            steps: self.plan.plan.steps.iter().map(|step| step.id.clone()).collect(),
+            node: planned.plan.node.clone(),
+            steps: planned.plan().steps.iter().map(|step| step.id.clone()).collect(),
             plan,
         })
     }

@@ -8,6 +8,7 @@ mod error;
 mod install;
 mod marks;
 mod own_files;
+mod planned;
 mod resume;
 mod running;
 mod snapshot;
@@ -25,6 +26,7 @@ pub use bundle::TrustedRelease;
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use marks::Marks;
+pub use planned::PlannedInstall;
 pub use resume::Resumed;
 pub use status::{
     DiskStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceStatus, SiteState, StatusReport,

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::outcome::Outcome;
 use super::starter::{Starter, release, starter};
@@ -43,6 +43,7 @@ fn every_command_explains_itself() -> Result<()> {
         "verify",
         "stage",
         "install",
+        "facts",
         "resume",
         "status",
         "uninstall",
@@ -275,5 +276,66 @@ fn a_dry_run_needs_no_more_than_the_head() -> Result<()> {
     }
     // Without the parts there is nothing to install from, however ready the machine is.
     assert!(!mail.path().join(starter.file_names()[0]).exists());
+    Ok(())
+}
+
+/// Facts as `landfall facts` prints them, of a machine that is ready for the release.
+fn ready_machine(starter: &Starter) -> Result<Value> {
+    let mut facts = Outcome::success(&mut starter.landfall(&["facts"]))?.json()?;
+    let ready = json!({
+        "collected_at": "2030-01-01T00:00:00Z", "root": true, "platform": "linux/amd64", "kernel": "6.1.0",
+        "hostname": "customer-7", "systemd": true, "cores": 16, "memory_bytes": 64_u64 << 30, "leftovers": [],
+        "missing_modules": [],
+    });
+    for (name, value) in ready.as_object().into_iter().flatten() {
+        assert!(!facts[name].is_null(), "there is no fact {name}: {facts:#}");
+        facts[name] = value.clone();
+    }
+    facts["cgroups"]["controllers"] = json!(["cpu", "cpuset", "memory", "pids"]);
+    facts["filesystems"] = json!([{
+        "paths": ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"], "total_bytes": 1_u64 << 40,
+        "free_bytes": 1_u64 << 40, "free_inodes": null, "read_only": false,
+    }]);
+    facts["network"]["ports_in_use"] = json!([22]);
+    facts["network"]["networks"] = json!(["192.0.2.0/24"]);
+    facts["network"]["addresses"] = json!([{ "interface": "eth0", "address": "192.0.2.17", "prefix": 24 }]);
+    Ok(facts)
+}
+
+/// A vendor plans a customer's machine at the desk, as whoever they are and whatever this machine is.
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    let (file, fingerprint) = (folder.path().join("facts.json"), starter.fingerprint()?);
+    let name = starter.file_names().into_iter().find(|name| name.contains(".head")).context("there is no head")?;
+    let plan = |facts: &Value| {
+        serde_json::to_writer(std::fs::File::create(&file)?, facts)?;
+        let mut command = starter.landfall(&["install", "--trust", &fingerprint, "--dry-run", "--json", "--facts"]);
+        Outcome::of(command.arg(&file).arg(starter.stick().join(name)))
+    };
+    let mut facts = ready_machine(starter)?;
+    let planned = plan(&facts)?;
+    assert_eq!(planned.code, 0, "{}", planned.stderr);
+    let report = planned.json()?;
+    assert_eq!(report["facts"], facts);
+    let text = report["plan"].to_string();
+    assert!(text.contains("customer-7") && text.contains("192.0.2.17"), "the plan is of another machine: {text}");
+
+    facts["cores"] = json!(1);
+    facts["network"]["ports_in_use"] = json!([22, 6443]);
+    let blocked = plan(&facts)?;
+    let error = json_error(&blocked)?;
+    let codes: Vec<_> =
+        error["blockers"].as_array().into_iter().flatten().filter_map(|one| one["code"].as_str()).collect();
+    assert_eq!((blocked.code, codes), (4, vec!["LF3006", "LF3011"]), "{error}");
+
+    facts["surprise"] = json!(true);
+    let unknown = plan(&facts)?;
+    assert_eq!((unknown.code, json_error(&unknown)?["code"].as_str()), (2, Some("LF3021")), "{}", unknown.stderr);
+    // Facts are for looking: an install is of the machine that it runs on.
+    let mut install = starter.landfall(&["install", "--trust", &fingerprint, "--facts"]);
+    assert_eq!(Outcome::of(install.arg(&file).arg(starter.stick()))?.code, 2);
     Ok(())
 }

@@ -18,9 +18,12 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::configuration::SiteConfiguration;
 use crate::journal::{Event as Recorded, record};
 use crate::operations::{Resumed, SiteState};
-use crate::plan::{Operation, PlannedStep, StepId, Undo};
+use crate::plan::action::Action;
+use crate::plan::install::InstallPlan;
+use crate::plan::{Operation, Plan, PlannedStep, StepId, Undo};
 use crate::site::{NodeIdentity, SitePaths};
 use crate::steps::hosts_entry::HostsEntry;
 use crate::steps::identity::Identity;
@@ -128,15 +131,9 @@ impl Fixture {
         let plan =
             Plan { operation: Operation::Install, release: "tiny".to_owned(), version: "1.0.0".to_owned(), steps };
         let facts = facts::collect(&self.operations.paths).unwrap();
-        PreparedInstall {
-            operations: &self.operations,
-            release,
-            trust,
-            media: self.path("stick"),
-            configuration: SiteConfiguration::default().digest(),
-            facts,
-            plan: InstallPlan { plan, node },
-        }
+        let configuration = SiteConfiguration::default().digest();
+        let planned = PlannedInstall { release, trust, configuration, facts, plan: InstallPlan { plan, node } };
+        PreparedInstall { operations: &self.operations, planned, media: self.path("stick") }
     }
 
     /// Everything below the host's root.
@@ -275,7 +272,7 @@ fn resume_and_uninstall_after_every_crash() {
 #[test]
 fn every_look_at_the_media_and_at_the_store_is_counted() {
     let mut fixture = Fixture::new();
-    let head = fixture.prepared().release.verified.head_bytes().len() as u64;
+    let head = fixture.prepared().planned.release.verified.head_bytes().len() as u64;
     let to_trust = fixture.operations.io.media.totals().read_bytes;
     assert!(to_trust >= head, "{to_trust}");
     fixture.crash_at(|event| matches!(event, Event::PhaseStarted { .. }));
@@ -438,11 +435,11 @@ fn a_cut_before_the_first_record_leaves_nothing_that_uninstall_does_not_remove()
     let birth = fixture.contents();
     let prepared = fixture.prepared();
     durable::create_own_folder(&fixture.operations.paths.data()).unwrap();
-    fixture.operations.place_own_files(prepared.release()).unwrap();
+    fixture.operations.place_own_files(prepared.planned().release()).unwrap();
     assert_eq!(fixture.operations.status().unwrap().state, SiteState::Absent);
     assert_eq!(fixture.operations.uninstall(false).unwrap().release, None);
     assert_eq!(fixture.contents(), birth);
-    fixture.operations.place_own_files(prepared.release()).unwrap();
+    fixture.operations.place_own_files(prepared.planned().release()).unwrap();
     prepared.run().unwrap();
 }
 
@@ -452,7 +449,7 @@ fn an_operation_of_another_engine_is_not_touched() {
     let prepared = fixture.prepared();
     let operations = &fixture.operations;
     let lock = operations.journals().lock("install").unwrap();
-    operations.place_own_files(prepared.release()).unwrap();
+    operations.place_own_files(prepared.planned().release()).unwrap();
     let pins = prepared.pins(Sha256([5; 32])).unwrap();
     drop(operations.journals().create(&lock, pins).unwrap());
     drop(lock);
