@@ -1,4 +1,4 @@
-//! Small files of the test machines' own bookkeeping.
+//! Small files of the test machines' own bookkeeping, and files that may be gone.
 
 use std::path::Path;
 
@@ -40,5 +40,14 @@ pub fn remove_folder(path: &Path) -> Result<()> {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))
         }
         _ => Ok(()),
+    }
+}
+
+/// A file may go while it is being looked at; everything else is an error.
+pub fn still_there<T>(outcome: std::io::Result<T>) -> Result<Option<T>> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context("cannot look at the files of a machine"),
     }
 }

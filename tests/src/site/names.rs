@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::Machine;
+use super::files::still_there;
 
 /// Where an install writes.
 const TOPS: [&str; 4] = ["/etc", "/opt", "/run/landfall", "/var/lib/landfall"];
@@ -98,15 +99,6 @@ fn walk(root: &Path, top: &str, names: &mut BTreeSet<String>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A file may go while it is being looked at; everything else is an error.
-fn still_there<T>(outcome: std::io::Result<T>) -> Result<Option<T>> {
-    match outcome {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).context("cannot look at the files of a machine"),
-    }
 }
 
 #[cfg(test)]

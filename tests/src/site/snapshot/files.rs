@@ -6,11 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Items, system};
+use crate::site::files::still_there;
 use crate::site::process::ProcessId;
 
 /// Digests by inode, change time and size.
@@ -135,15 +136,6 @@ fn attributes(path: &Path) -> std::io::Result<String> {
         text.push_str(&hex::encode(&value[..size]));
     }
     Ok(text)
-}
-
-/// A file may go while it is being looked at; everything else is an error.
-fn still_there<T>(outcome: std::io::Result<T>) -> Result<Option<T>> {
-    match outcome {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).context("cannot look at the files of a machine"),
-    }
 }
 
 #[cfg(test)]
