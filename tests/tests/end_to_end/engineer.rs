@@ -86,9 +86,21 @@ impl<'a> Engineer<'a> {
     }
 
     /// Runs `landfall --json` and hands over the lines of its standard error while it runs.
-    pub(crate) fn watch(self, arguments: &[&str], mut on_line: impl FnMut(&str)) -> Result<Said> {
-        let program = self.program()?;
-        let mut all = vec!["--signal=KILL", VERB_LIMIT, &program, "--json"];
+    pub(crate) fn watch(self, arguments: &[&str], on_line: impl FnMut(&str)) -> Result<Said> {
+        self.watch_program(&self.program()?, arguments, on_line)
+    }
+
+    /// Runs another build of `landfall` than the one at hand, to its end.
+    pub(crate) fn another_landfall(self, arguments: &[&str]) -> Result<Said> {
+        let other = "/root/another-landfall";
+        self.machine.run(&format!("cp {} {other} && echo >> {other}", self.program()?))?;
+        let said = self.watch_program(other, arguments, |_| {});
+        self.machine.run(&format!("rm {other}"))?;
+        said
+    }
+
+    fn watch_program(self, program: &str, arguments: &[&str], mut on_line: impl FnMut(&str)) -> Result<Said> {
+        let mut all = vec!["--signal=KILL", VERB_LIMIT, program, "--json"];
         all.extend(arguments);
         let (mut data, mut lines) = (String::new(), Vec::new());
         let status = self.machine.run_streaming("/usr/bin/timeout", &all, |stream, line| match stream {
@@ -117,6 +129,16 @@ impl<'a> Engineer<'a> {
     /// What an install from the stick would do.
     pub(crate) fn plan(self) -> Result<Value> {
         self.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint, "--dry-run"])?.report("install --dry-run")
+    }
+
+    /// What a dry run says of the head alone, as it comes by e-mail.
+    pub(crate) fn plan_from_the_head(self) -> Result<Value> {
+        let folder = "/root/mail";
+        self.machine.run(&format!("mkdir {folder} && cp {STICK}/*.head {folder}"))?;
+        let head = self.machine.run(&format!("ls {folder}/*.head"))?.stdout.trim().to_owned();
+        let said = self.landfall(&["install", &head, "--trust", &fixture()?.fingerprint, "--dry-run"])?;
+        self.machine.run(&format!("rm -r {folder}"))?;
+        said.report("install --dry-run of a head")
     }
 
     /// Uninstalls.

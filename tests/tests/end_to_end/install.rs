@@ -33,7 +33,8 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     let (_site, machine) = routed_machine_with_stick("e2e-install")?;
     let engineer = Engineer::at(&machine);
     expect_nothing_of_the_host(&machine)?;
-    engineer.plan()?;
+    let (plan, from_head) = (engineer.plan()?, engineer.plan_from_the_head()?);
+    ensure!(plan["plan"] == from_head["plan"], "the head alone gives another plan: {from_head:#}");
     engineer.expect_unchanged("after a dry run", &[])?;
 
     let (report, peak_memory_bytes) = memory::peak_of(&machine, "install", || install_while_another_tries(engineer))?;

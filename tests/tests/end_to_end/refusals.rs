@@ -261,12 +261,36 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     change(&parts[1], |file| file.write_all_at(&[byte[0] ^ 1], middle))?;
     let bundle = format!("{STICK}/damaged");
     let said = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
-    said.refused("install of damaged", "LF1208", REFUSED)?;
+    let failure = said.refused("install of damaged", "LF1208", REFUSED)?;
+    let next = failure["next"].as_str().context("nothing is said of what to do next")?;
+    ensure!(next.contains("landfall resume --bundle"), "the way on is not told: {next}");
     engineer.expect_unchanged("after damage", &["/var/lib/landfall", "/var/log/landfall"])?;
     let staged = engineer.status()?["registry"]["stagedBlobs"].as_u64().context("status counts no blobs")?;
     ensure!(staged > 10, "only {staged} good blobs were kept");
+    let again = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
+    again.refused("install once more", "LF4011", 5)?;
+    the_engine_that_began_goes_on(engineer, &bundle)?;
     engineer.uninstall(&[])?;
     engineer.expect_unchanged("after damage and an uninstall", &["/var/log/landfall"])
+}
+
+/// An operation belongs to the program that began it, which the site keeps: another build becomes that one, and what it
+/// comes to is what that one comes to.
+fn the_engine_that_began_goes_on(engineer: Engineer<'_>, bundle: &str) -> Result<()> {
+    let kept = "going on with /var/lib/landfall/engine/";
+    let is_handed_over = |said: &super::engineer::Said| said.lines.iter().any(|line| line.contains(kept));
+    let said = engineer.another_landfall(&["resume", "--bundle", bundle])?;
+    ensure!(is_handed_over(&said), "nothing was handed over:\n{}", said.lines.join("\n"));
+    said.refused("resume by another landfall", "LF1208", REFUSED)?;
+    let said = engineer.landfall(&["resume", "--bundle", bundle])?;
+    ensure!(!is_handed_over(&said), "the engine that began handed over to itself");
+    said.refused("resume by the same landfall", "LF1208", REFUSED)?;
+
+    // Without the kept one no other takes its place.
+    let machine = engineer.machine();
+    machine.run("mv /var/lib/landfall/engine /var/lib/landfall/engine-aside")?;
+    engineer.another_landfall(&["resume", "--bundle", bundle])?.refused("resume without the engine", "LF4010", 2)?;
+    machine.run("mv /var/lib/landfall/engine-aside /var/lib/landfall/engine").map(drop)
 }
 
 /// Everything that is in the way is told at once, and nothing is changed.
