@@ -44,24 +44,34 @@ pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<
         let what = format!("{} is not the head of {}", located.head_path().display(), name.stem());
         return Err(StepError::new(codes::OTHER_BUNDLE, what));
     }
-    located.assemble(payload.clone(), counters).map_err(refused)
+    let failed = |error: MediaError| {
+        let what = format!("the bundle at {} cannot be used", path.display());
+        StepError::new(error.code(), what).hint(way(&error)).because(error)
+    };
+    located.assemble(payload.clone(), counters).map_err(failed)
 }
 
 fn absent(path: &Path, error: MediaError) -> StepError {
-    let hint = "Connect the stick and run `landfall resume`, with `--bundle` if it is in another place now.";
+    let hint = "Connect the stick, or name the place where it is now.";
     StepError::new(error.code(), format!("the bundle is not at {}", path.display())).because(error).hint(hint)
 }
 
-fn refused(error: MediaError) -> StepError {
-    let hint = match (error.code().class, error.hint()) {
+/// What a person does about media that cannot be used.
+fn way(error: &MediaError) -> String {
+    match (error.code().class, error.hint()) {
         (ExitClass::Refused, _) => "Bring a good copy of the bundle.".to_owned(),
         (_, Some(hint)) => hint,
         (_, None) => error.code().fix.to_owned(),
-    };
-    let hint = format!(
-        "{hint} What is staged is good and stays: go on with `landfall resume --bundle PATH`, or back with `landfall uninstall`."
-    );
-    StepError::new(error.code(), "the bundle was not staged to its end").because(error).hint(hint)
+    }
+}
+
+/// The same error with how the operation goes on, for it has begun.
+fn in_staging(error: StepError) -> StepError {
+    let hint = Coded::hint(&error).unwrap_or_else(|| error.code().fix.to_owned());
+    error.hint(format!(
+        "{hint} What is staged is good and stays: go on with `landfall resume`, with `--bundle PATH` if the bundle is in \
+         another place now, or back with `landfall uninstall`."
+    ))
 }
 
 fn store(site: &Site) -> ContentStore {
@@ -97,8 +107,12 @@ impl Step<Site> for Stage {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let media = find_media(&site.media, &site.payload, site.io.media.clone())?;
-        let copied = stage(&media, &store(site), &*site.progress).map_err(refused)?;
+        let media = find_media(&site.media, &site.payload, site.io.media.clone()).map_err(in_staging)?;
+        let failed = |error: MediaError| {
+            let staging = StepError::new(error.code(), "the bundle was not staged to its end").hint(way(&error));
+            in_staging(staging.because(error))
+        };
+        let copied = stage(&media, &store(site), &*site.progress).map_err(failed)?;
         installer(site)?.place(site, &release_folder(site), 0o755)?;
         site.progress.event(Event::SafeToRemove);
         Ok(json!({

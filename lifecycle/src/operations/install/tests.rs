@@ -336,7 +336,7 @@ fn damage_keeps_what_is_good_and_says_how_to_go_on() {
     durable::write_file(&bundle, &bad, 0o644).unwrap();
     let error = fixture.prepared().run().unwrap_err();
     assert_eq!((error.code(), error.code().class.exit_code()), (codes::PAYLOAD_DAMAGED, 3));
-    for way in ["landfall resume --bundle PATH", "landfall uninstall"] {
+    for way in ["landfall resume", "--bundle PATH", "landfall uninstall"] {
         assert!(error.hint().unwrap().contains(way), "{error:?}");
     }
     let staged = fixture.operations.status().unwrap().registry.unwrap();
@@ -351,6 +351,21 @@ fn damage_keeps_what_is_good_and_says_how_to_go_on() {
         panic!("it is an install")
     };
     assert!(installed.media_read_bytes - before < 1 << 20, "good blobs are not read again: {installed:?}");
+}
+
+#[test]
+fn a_bundle_that_is_not_whole_is_refused_before_anything_is_there_to_resume() {
+    let fixture = Fixture::new();
+    let birth = fixture.contents();
+    let prepared = fixture.prepared();
+    let bundle = fixture.path("stick/tiny.landfall");
+    let bytes = fs_err::read(&bundle).unwrap();
+    durable::write_file(&bundle, &bytes[..bytes.len() - 1024], 0o644).unwrap();
+    let error = prepared.run().unwrap_err();
+    assert_eq!((error.code(), error.code().class.exit_code()), (codes::BUNDLE_SHORT, 3));
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("good copy") && !hint.contains("resume"), "{hint}");
+    assert_eq!(fixture.contents(), birth);
 }
 
 #[test]
