@@ -17,12 +17,28 @@ pub(crate) struct Process(i32);
 impl Process {
     /// The process of that name on a machine, if there is one.
     pub(crate) fn inside(machine: &Machine, name: &str) -> Result<Option<Self>> {
+        Self::find(machine, |number| {
+            let comm = std::fs::read_to_string(format!("/proc/{number}/comm")).unwrap_or_default();
+            comm.trim_end() == name
+        })
+    }
+
+    /// The process of `landfall VERB` on a machine, if there is one.
+    pub(crate) fn of_verb(machine: &Machine, verb: &str) -> Result<Option<Self>> {
+        Self::find(machine, |number| {
+            let line = std::fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+            let mut words = line.split(|byte| *byte == 0);
+            let is_landfall = words.next().is_some_and(|program| program.ends_with(b"/landfall"));
+            is_landfall && words.any(|word| word == verb.as_bytes())
+        })
+    }
+
+    fn find(machine: &Machine, wanted: impl Fn(&str) -> bool) -> Result<Option<Self>> {
         let space = |process: &str| std::fs::metadata(format!("/proc/{process}/ns/mnt")).map(|found| found.ino());
         let own = space(&machine.first()?.number.to_string()).context("the machine is off")?;
         for entry in std::fs::read_dir("/proc").context("cannot list processes")? {
             let number = entry?.file_name().to_string_lossy().into_owned();
-            let comm = std::fs::read_to_string(format!("/proc/{number}/comm")).unwrap_or_default();
-            if comm.trim_end() == name && space(&number).is_ok_and(|space| space == own) {
+            if wanted(&number) && space(&number).is_ok_and(|space| space == own) {
                 return Ok(Some(Self(number.parse().context("no number of a process")?)));
             }
         }
@@ -35,6 +51,13 @@ impl Process {
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         let count = text.lines().find_map(|line| line.strip_prefix("rchar: ")).context("no rchar")?;
         count.parse().context("no number of bytes")
+    }
+
+    /// The kernel's high-water mark of its resident memory, in bytes; none once it has ended.
+    pub(crate) fn peak_memory_bytes(self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
     }
 
     /// Stops it; when this returns, no thread of it reads any more.
