@@ -8,7 +8,8 @@ use anyhow::{Context, Result, anyhow, ensure};
 use landfall_lifecycle::cluster::snapshot::{Snapshot, difference};
 use landfall_tests::printer;
 use landfall_tests::proofs::administer;
-use landfall_tests::site::names;
+use landfall_tests::site::{Machine, names};
+use serde_json::Value;
 
 use super::cut::{At, Moment};
 use super::engineer::Engineer;
@@ -17,6 +18,9 @@ use super::{journal, secrets};
 
 /// How long controllers may take to settle after everything was ready.
 const SETTLE_LIMIT: Duration = Duration::from_mins(3);
+
+/// Where the kubelet finds the pods that it starts without being told by the cluster.
+const STATIC_PODS: &str = "/etc/kubernetes/manifests";
 
 /// A site after an install.
 #[derive(Clone)]
@@ -88,7 +92,7 @@ impl Uninterrupted {
 static UNINTERRUPTED: OnceLock<Uninterrupted> = OnceLock::new();
 
 /// Keeps what the first uninterrupted install of this run left.
-pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &serde_json::Value) -> Result<&'static Uninterrupted> {
+pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &Value) -> Result<&'static Uninterrupted> {
     let bytes = |name: &str| report[name].as_u64().with_context(|| format!("install does not tell {name}"));
     let staged_bytes = bytes("storeWrittenBytes")?;
     ensure!(bytes("mediaReadBytes")? >= staged_bytes && staged_bytes > 0, "more was staged than read: {report}");
@@ -110,19 +114,42 @@ pub(crate) fn uninterrupted() -> Result<&'static Uninterrupted> {
     keep_uninterrupted(engineer, &report)
 }
 
-/// What a site holds once it does not change any more.
+/// What a site holds once it does not change any more and the cluster tells of every static pod.
 fn settled(engineer: Engineer<'_>) -> Result<Landed> {
     let begun = Instant::now();
+    let wanted = static_pods(engineer.machine())?;
     let mut last = Landed::at(engineer)?;
+    let mut moving = Vec::new();
     while begun.elapsed() < SETTLE_LIMIT {
         std::thread::sleep(Duration::from_secs(12));
         let next = Landed::at(engineer)?;
-        if next.difference(&last).is_empty() {
+        let untold = wanted.iter().filter(|pod| !next.cluster.objects.contains_key(*pod));
+        moving = next.difference(&last);
+        moving.extend(untold.map(|pod| format!("{pod} runs from a file, and the cluster does not tell of it")));
+        if moving.is_empty() {
             return Ok(next);
         }
         last = next;
     }
-    Err(anyhow!("the site does not settle within {} s", SETTLE_LIMIT.as_secs()))
+    Err(anyhow!("the site does not settle within {} s:\n{}", SETTLE_LIMIT.as_secs(), moving.join("\n")))
+}
+
+/// The pods that the kubelet starts from files, by the names under which a cluster tells of them. The kubelet tells the
+/// API server of each as soon as the node is there, which may be a moment before the API server has the priority class
+/// that they name: it is refused, and tries again when it next looks at the pod, up to 90 s later. The pod runs all the
+/// time, so nobody need wait for that but who compares.
+fn static_pods(machine: &Machine) -> Result<BTreeSet<String>> {
+    let listed = machine.run(&format!("ls {STATIC_PODS}"))?.stdout;
+    let pods = listed.lines().map(|file| {
+        let text = machine.read_file(&format!("{STATIC_PODS}/{file}"))?;
+        let pod: Value = serde_saphyr::from_slice(&text).with_context(|| format!("{file} is no YAML"))?;
+        let name =
+            |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).with_context(|| format!("{file}: {pod}"));
+        Ok(format!("Pod {}/{}-{}", name("/metadata/namespace")?, name("/metadata/name")?, machine.name()))
+    });
+    let pods = pods.collect::<Result<BTreeSet<_>>>()?;
+    ensure!(pods.len() > 4, "too few pods run from files: {pods:?}");
+    Ok(pods)
 }
 
 /// Fails unless the site becomes equal to an uninterrupted install.
