@@ -2,7 +2,7 @@
 //!
 //! The kernel would otherwise take gigabytes at memory speed and lose them all in a power cut, or keep a person waiting
 //! at "100 %". One sync runs in the background while the next bytes are written; a second waits for the first. So at
-//! most twice [`SYNC_BYTES`] are written and not yet on the disk.
+//! most [`UNSYNCED_BYTES`] are written and not yet on the disk.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
@@ -10,12 +10,18 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
+use landfall_bundle_spec::chunks::CHUNK_BYTES;
+
 use crate::counters::Counters;
 use crate::durable::{DurableError, SyncFailed};
 use crate::error::Result;
 
 /// Bytes after which a sync begins behind the writer.
-pub(crate) const SYNC_BYTES: u64 = 16 * 1024 * 1024;
+pub(crate) const SYNC_BYTES: u64 = 8 * 1024 * 1024;
+
+/// More bytes than this are never written and not on the disk, if no write is larger than a chunk: those of the sync that
+/// runs, and those of the next.
+pub(crate) const UNSYNCED_BYTES: u64 = 2 * SYNC_BYTES + CHUNK_BYTES;
 
 /// Whether what is on the disk stays in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

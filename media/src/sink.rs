@@ -100,7 +100,7 @@ impl BlobSink for StoreSink {
         if !self.seen.insert(digest) || self.store.contains(digest) {
             return Ok(None);
         }
-        if !self.store.has_partial(&self.payload, blob) {
+        if !self.store.has_staged(&self.payload, blob) {
             return Ok(Some(0));
         }
         let Some(staged) = self.stage(blob)? else { return Ok(None) };

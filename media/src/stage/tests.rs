@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::counters::Counters;
 use crate::error::MediaError;
+use crate::paced::UNSYNCED_BYTES;
 use crate::progress::{Event, Silent};
 use crate::sink::BlobSink;
 use crate::store::Expected;
@@ -162,17 +163,17 @@ fn a_blob_that_stands_twice_is_staged_once() {
 }
 
 #[test]
-fn a_download_left_in_the_store_is_continued_by_staging() {
+fn a_download_left_in_the_store_is_not_believed() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
     let blob = fixture.payload.blob(5).clone();
     let mut partial = store.partial(Expected { digest: blob.sha256, size: blob.size }).unwrap().unwrap();
-    let bytes = std::fs::read(fixture.vendor_store.path(blob.sha256)).unwrap();
-    partial.append(&bytes[..2_500_000]).unwrap();
+    partial.append(&vec![7; 2_500_000]).unwrap();
     drop(partial);
     let copied = stage(&fixture.find(&fixture.stick()).unwrap(), &store, &Silent).unwrap();
-    assert_eq!(copied.present_bytes, 2 << 20);
+    assert_eq!(copied.present_bytes, 0);
+    assert_eq!(store.sweep(true).unwrap(), 1);
     is_whole(&fixture, &store);
 }
 
@@ -206,25 +207,66 @@ proptest! {
     }
 }
 
-#[test]
-fn at_most_64_mib_come_from_the_media_again() {
+/// A store with a blob of 120 MiB of which 110 were staged, and its unfinished file.
+fn half_staged() -> (Fixture, ContentStore, File) {
     let fixture = Fixture::with_blobs(&[120 << 20]);
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
-    let media = fixture.find(&fixture.stick()).unwrap();
-    stage_until(&media, &store, 110 << 20);
-    // A power cut keeps at least what was synced behind the writer: two intervals of 16 MiB may be lost.
+    stage_until(&fixture.find(&fixture.stick()).unwrap(), &store, 110 << 20);
     let path = partial_files(&store).remove(0);
-    let file = File::options().write(true).open(&path).unwrap();
-    let length = file.metadata().unwrap().len();
-    file.set_len(length - (32 << 20) - 1).unwrap();
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    (fixture, store, file)
+}
+
+/// Stages the rest. Returns what was read: from the media, in all of both runs; from the store.
+fn stage_rest(fixture: &Fixture, store: &ContentStore) -> (u64, u64) {
+    let media = fixture.find(&fixture.stick()).unwrap();
+    let (found, before) = (media.counters().totals().read_bytes, store.counters().totals().read_bytes);
+    let copied = stage(&media, store, &Silent).unwrap();
+    let after = store.counters().totals().read_bytes;
+    is_whole(fixture, store);
+    assert_eq!(media.counters().totals().read_bytes - found - 512, copied.bytes);
+    (copied.bytes, after - before)
+}
+
+#[test]
+fn at_most_64_mib_are_read_again_from_media_and_disk_together() {
+    let (fixture, store, file) = half_staged();
+    // A power cut keeps at least what was synced behind the writer.
+    let written = file.metadata().unwrap().len();
+    file.set_len(written - UNSYNCED_BYTES).unwrap();
     drop(file);
-    let first = media.counters().totals().read_bytes;
-    let copied = stage(&media, &store, &Silent).unwrap();
-    let read = media.counters().totals().read_bytes;
-    is_whole(&fixture, &store);
-    assert_eq!(read - first - 512, copied.bytes);
-    assert!(read - media.total_bytes() <= 64 << 20, "{} read again", read - media.total_bytes());
+    let (media, disk) = stage_rest(&fixture, &store);
+    // Read ahead and not written when the first run ended; waiting blobs would add 8 MiB.
+    let ahead = 16 << 20;
+    let twice = media + ahead - ((120 << 20) - written);
+    assert!(disk <= UNSYNCED_BYTES + (2 << 20), "{disk} from the disk");
+    assert!(twice + disk + (8 << 20) <= 64 << 20, "{twice} from the media again, {disk} from the disk");
+}
+
+#[test]
+fn of_a_blob_cut_off_in_the_middle_only_the_end_is_read() {
+    let (fixture, store, file) = half_staged();
+    let length = file.metadata().unwrap().len();
+    // Old bytes where a sync had begun and not ended.
+    file.write_all_at(&vec![0; 1 << 20], length - (5 << 20)).unwrap();
+    drop(file);
+    let (media, disk) = stage_rest(&fixture, &store);
+    assert_eq!(media, (120 << 20) - (length - (5 << 20)));
+    assert!((UNSYNCED_BYTES - (5 << 20)..=UNSYNCED_BYTES + (2 << 20)).contains(&disk), "{disk}");
+}
+
+#[test]
+fn a_disk_that_did_not_keep_its_word_is_not_believed() {
+    let (fixture, store, file) = half_staged();
+    // A disk that says that it synced and did not: all behind 3 MiB is lost, and the length is not.
+    let length = file.metadata().unwrap().len();
+    file.set_len(3 << 20).unwrap();
+    file.set_len(length).unwrap();
+    drop(file);
+    let (media, disk) = stage_rest(&fixture, &store);
+    assert_eq!(media, 117 << 20);
+    assert!(disk < 6 << 20, "{disk}");
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //! docker/registry/v2/blobs/sha256/ab/HEX/data      the blob
 //! docker/registry/v2/repositories/NAME/…/link      which repository has it
 //! landfall/records/ab/HEX                          BLAKE3, size and chunk values, found in the one pass of ingestion
-//! landfall/partial/HEX                             a blob that is not whole yet
+//! landfall/partial/HEX                             a download that is not whole yet
+//! landfall/partial/HEX.staged                      a blob of a bundle, checked chunk by chunk, that is not whole yet
 //! landfall/partial/HEX.PID.N.ingest                one whose digest is not known yet
 //! ```
 //!
@@ -173,7 +174,8 @@ impl ContentStore {
     /// A download that can be resumed, in this process or a later one: what is there already is read and hashed again.
     /// `None` when the blob is whole. Waits for another thread or process that works on the same blob.
     pub fn partial(&self, expected: Expected) -> Result<Option<Partial>> {
-        let Some((file, path)) = self.lock_partial(expected.digest, expected.size)? else { return Ok(None) };
+        let path = self.partial_folder().join(expected.digest.to_hex());
+        let Some((file, path)) = self.lock_partial(path, expected.digest, expected.size)? else { return Ok(None) };
         Partial::resumed(self.clone(), file, path, expected).map(Some)
     }
 
@@ -249,8 +251,7 @@ impl ContentStore {
     }
 
     /// The partial file of a blob, locked; `None` once the blob is whole.
-    fn lock_partial(&self, digest: Sha256, size: u64) -> Result<Option<(File, PathBuf)>> {
-        let path = self.partial_folder().join(digest.to_hex());
+    fn lock_partial(&self, path: PathBuf, digest: Sha256, size: u64) -> Result<Option<(File, PathBuf)>> {
         loop {
             if self.contains(digest) {
                 return Ok(None);

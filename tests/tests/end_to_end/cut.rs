@@ -2,7 +2,7 @@
 //! while `landfall` writes it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use landfall_lifecycle::journal::Event;
@@ -15,7 +15,7 @@ use super::journal::{self, End, Follow};
 use super::process::Process;
 
 /// How long a booted machine may take to settle before somebody types.
-const BOOT_LIMIT: Duration = Duration::from_mins(2);
+const BOOT_LIMIT: Duration = Duration::from_mins(5);
 
 /// How often the journal is looked at.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
@@ -63,11 +63,11 @@ impl Cut {
 }
 
 impl At {
-    /// A better moment after a cut that missed the step: sooner if the step was done already, later if its beginning had
-    /// not reached the disk.
-    fn corrected(&self, missed: &Cut) -> Self {
+    /// A better moment after one that missed the step: sooner if the step was done already, or even the verb, which cut
+    /// nothing; later if the step's beginning had not reached the disk.
+    fn corrected(&self, missed: Option<&Cut>) -> Self {
         let moment = match self.moment {
-            Moment::After(wait) if missed.end.step == self.step => {
+            Moment::After(wait) if missed.is_some_and(|cut| cut.end.step == self.step) => {
                 Moment::After(wait * 3 / 2 + Duration::from_millis(5))
             }
             Moment::After(wait) => Moment::After(wait / 2),
@@ -84,25 +84,27 @@ pub(crate) fn steps(engineer: Engineer<'_>) -> Result<Vec<String>> {
     steps.iter().map(|step| step["id"].as_str().map(str::to_owned).context("a step has no id")).collect()
 }
 
-/// Installs, cuts the power between the step's Started and its Done, and boots again. A cut that missed the step is
-/// taken back and tried anew.
+/// Installs, cuts the power between the step's Started and its Done, and boots again. An install whose cut missed the
+/// step, or that ended before it, is taken back and tried anew.
 pub(crate) fn install_and_cut(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
     let mut at = at.clone();
     for _ in 0..TRIES {
-        let cut = install_and_cut_once(engineer, &at)?;
-        if cut.is_within(&at.step) {
-            return Ok(cut);
-        }
-        printer::note(format!("the cut missed {}: taken back, and tried again", at.step));
-        at = at.corrected(&cut);
+        let cut = match install_and_cut_once(engineer, &at)? {
+            Some(cut) if cut.is_within(&at.step) => return Ok(cut),
+            missed => missed,
+        };
+        printer::note(format!("{at:?} missed the step: taken back, and tried again"));
+        at = at.corrected(cut.as_ref());
         engineer.uninstall(&[])?;
     }
     bail!("{TRIES} cuts missed the act of {}", at.step)
 }
 
-fn install_and_cut_once(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
+fn install_and_cut_once(engineer: Engineer<'_>, at: &At) -> Result<Option<Cut>> {
     let trust = fixture()?.fingerprint.clone();
-    let read_bytes = cut_during(engineer, &["install", STICK, "--trust", &trust], at)?;
+    let Some(read_bytes) = try_cut_during(engineer, &["install", STICK, "--trust", &trust], at)? else {
+        return Ok(None);
+    };
     boot(engineer.machine())?;
     let end = End::of(&journal::read(engineer.machine())?)?;
     expect_status(engineer, &end)?;
@@ -110,7 +112,7 @@ fn install_and_cut_once(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
         "cut at {at:?}: the journal ends with record {}, step {} is {}",
         end.record, end.step, end.status
     ));
-    Ok(Cut { end, read_bytes })
+    Ok(Some(Cut { end, read_bytes }))
 }
 
 /// Status tells what the journal on the disk says.
@@ -130,73 +132,114 @@ pub(crate) fn boot(machine: &Machine) -> Result<()> {
     machine.wait_settled(BOOT_LIMIT).map(drop)
 }
 
-/// Runs a verb and cuts the power at the moment. Returns the bytes read since the step began.
+/// Runs a verb and cuts the power at the moment, which must come before the verb ends. Returns the bytes read since the
+/// step began.
 pub(crate) fn cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result<u64> {
+    try_cut_during(engineer, arguments, at)?.with_context(|| format!("the verb ended before {at:?}"))
+}
+
+/// The same; nothing is cut if the verb succeeds before the moment. Fails if it fails before it.
+fn try_cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result<Option<u64>> {
     let machine = engineer.machine();
     let ended = AtomicBool::new(false);
+    let mut journal = Follow::of(machine)?;
     std::thread::scope(|scope| {
-        let cutter = scope.spawn(|| cut_at(machine, at, &ended));
+        let cutter = scope.spawn(|| cut_at(machine, &mut journal, at, &ended));
         let said = engineer.landfall(arguments);
         ended.store(true, Ordering::Release);
         let read = cutter.join().map_err(|_| anyhow!("the thread that cuts the power panicked"))?;
         let said = said?;
         let read = read.with_context(|| format!("the verb said:\n{}", said.lines.join("\n")))?;
-        ensure!(said.status.code() != Some(0), "the verb ended before the power did");
+        let is_done = said.status.success();
+        match read {
+            Some(_) => ensure!(!is_done, "the verb ended before the power did"),
+            None => ensure!(is_done, "the verb failed before {at:?}:\n{}", said.lines.join("\n")),
+        }
         Ok(read)
     })
 }
 
-fn cut_at(machine: &Machine, at: &At, ended: &AtomicBool) -> Result<u64> {
+/// Cuts the power at the moment, or as soon as the step is seen to be done before it; not if the verb has ended.
+fn cut_at(machine: &Machine, journal: &mut Follow, at: &At, ended: &AtomicBool) -> Result<Option<u64>> {
     let read = match at.moment {
         Moment::After(wait) => {
-            wait_for_step(machine, &at.step, ended, || Ok(()))?;
-            std::thread::sleep(wait);
-            0
+            let begun = wait_for_begin(journal, &at.step, ended, || Ok(()))?;
+            if begun {
+                wait_for_end(journal, &at.step, wait)?;
+            }
+            begun.then_some(0)
         }
-        Moment::Read(wanted) => stop_after_reading(machine, &at.step, wanted, ended)?,
+        Moment::Read(wanted) => stop_after_reading(machine, journal, &at.step, wanted, ended)?,
     };
-    ensure!(!ended.load(Ordering::Acquire), "the verb ended before the power did");
-    machine.power_cut()?;
-    Ok(read)
+    if read.is_some() && !ended.load(Ordering::Acquire) {
+        machine.power_cut()?;
+        return Ok(read);
+    }
+    Ok(None)
 }
 
-/// Returns when the journal's last record says that the step begins, forward or back. `before_each_look` is called before
-/// the journal is looked at.
-fn wait_for_step(
-    machine: &Machine,
+/// Returns once the journal says that the step begins, forward or back; false if the verb ended without. `before_each_look`
+/// is called before the journal is looked at.
+fn wait_for_begin(
+    journal: &mut Follow,
     step: &str,
     ended: &AtomicBool,
     mut before_each_look: impl FnMut() -> Result<()>,
-) -> Result<()> {
-    let mut journal = Follow::of(machine)?;
+) -> Result<bool> {
+    let begins = |event: &Event| match event {
+        Event::Started { step: begun } | Event::UndoStarted { step: begun } => begun.to_string() == step,
+        _ => false,
+    };
     loop {
-        ensure!(!ended.load(Ordering::Acquire), "the verb ended before {step} began");
+        let is_last_look = ended.load(Ordering::Acquire);
         before_each_look()?;
-        match journal.news()? {
-            Some(Event::Started { step: begun } | Event::UndoStarted { step: begun }) if begun.to_string() == step => {
-                return Ok(());
-            }
-            _ => std::thread::sleep(LOOK_EVERY),
+        if journal.news()?.iter().any(begins) {
+            return Ok(true);
         }
+        if is_last_look {
+            return Ok(false);
+        }
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 
-/// Stops the `landfall` that runs once it has read that much in the step; returns how much it has read in it by then.
-/// What it had read at the last look before the journal named the step does not count, so nothing of the step is missed.
-fn stop_after_reading(machine: &Machine, step: &str, wanted: u64, ended: &AtomicBool) -> Result<u64> {
+/// Returns after that time, or once the journal says that the step is done, forward or back.
+fn wait_for_end(journal: &mut Follow, step: &str, limit: Duration) -> Result<()> {
+    let ends = |event: &Event| match event {
+        Event::Done { step: done, .. } | Event::UndoDone { step: done, .. } => done.to_string() == step,
+        _ => false,
+    };
+    let begun = Instant::now();
+    while begun.elapsed() < limit && !journal.news()?.iter().any(ends) {
+        std::thread::sleep(LOOK_EVERY.min(limit.saturating_sub(begun.elapsed())));
+    }
+    Ok(())
+}
+
+/// Stops the `landfall` that runs once it has read that much in the step; returns how much it has read in it by then, none
+/// if it ended before. What it had read at the last look before the journal named the step does not count, so nothing of
+/// the step is missed.
+fn stop_after_reading(
+    machine: &Machine,
+    journal: &mut Follow,
+    step: &str,
+    wanted: u64,
+    ended: &AtomicBool,
+) -> Result<Option<u64>> {
     let (mut process, mut before) = (None, 0);
-    wait_for_step(machine, step, ended, || {
+    let begun = wait_for_begin(journal, step, ended, || {
         match &process {
             None => process = Process::inside(machine, "landfall")?,
             Some(process) => before = process.read_bytes()?,
         }
         Ok(())
     })?;
+    ensure!(begun, "the verb ended before {step} began");
     let process = process.with_context(|| format!("no landfall runs on {}", machine.name()))?;
     wait_until(&format!("the reading of {wanted} bytes"), READ_LIMIT, || {
         ensure!(!ended.load(Ordering::Acquire), "the verb ended before it had read {wanted} bytes");
         Ok((process.read_bytes()? - before >= wanted).then_some(()))
     })?;
     process.stop()?;
-    Ok(process.read_bytes()? - before)
+    Ok(Some(process.read_bytes()? - before))
 }

@@ -43,33 +43,35 @@ pub(crate) struct Follow {
     folder: JournalFolder,
     path: Option<PathBuf>,
     bytes: u64,
+    records: usize,
 }
 
 impl Follow {
     /// From now on. The journal need not exist yet.
     pub(crate) fn of(machine: &Machine) -> Result<Self> {
-        Ok(Self { folder: folder(machine)?, path: None, bytes: 0 })
+        let mut follow = Self { folder: folder(machine)?, path: None, bytes: 0, records: 0 };
+        // An uninstall goes on in the journal of the install.
+        follow.news()?;
+        Ok(follow)
     }
 
-    /// The last whole record, if there is more than at the last look. It need not have reached the disk yet.
-    pub(crate) fn news(&mut self) -> Result<Option<Event>> {
+    /// The whole records that were written since the last look. They need not have reached the disk yet.
+    pub(crate) fn news(&mut self) -> Result<Vec<Event>> {
         if self.path.is_none() {
             self.path = self.folder.latest()?.map(|file| file.path);
         }
-        let Some(path) = &self.path else { return Ok(None) };
+        let Some(path) = &self.path else { return Ok(Vec::new()) };
         let length = std::fs::metadata(path).with_context(|| format!("{} is gone", path.display()))?.len();
         if length == self.bytes {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        self.bytes = bytes.len() as u64;
         let decoded = record::decode(&bytes)?;
-        if decoded.torn_bytes > 0 {
-            // A record on its way: the next look sees it whole.
-            self.bytes = 0;
-        }
-        let last = decoded.payloads.last().context("a journal without records")?;
-        Ok(Some(serde_json::from_slice::<Entry>(last)?.event))
+        // A record on its way is looked at again.
+        self.bytes = bytes.len() as u64 - decoded.torn_bytes;
+        let fresh = decoded.payloads.get(self.records..).context("the journal became shorter")?;
+        self.records = decoded.payloads.len();
+        fresh.iter().map(|record| Ok(serde_json::from_slice::<Entry>(record)?.event)).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use landfall_bundle_spec::trust::KeyKind;
 use landfall_bundle_spec::{Coded, codes};
 use landfall_media::durable;
 use landfall_media::progress::{Event, Progress, Silent};
-use landfall_media::store::{ContentStore, Expected};
+use landfall_media::store::ContentStore;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -272,7 +272,12 @@ fn resume_and_uninstall_after_every_crash() {
 #[test]
 fn every_look_at_the_media_and_at_the_store_is_counted() {
     let mut fixture = Fixture::new();
-    let head = fixture.prepared().planned.release.verified.head_bytes().len() as u64;
+    let prepared = fixture.prepared();
+    let (head, payload) = {
+        let release = &prepared.planned.release;
+        (release.verified.head_bytes().len() as u64, release.payload())
+    };
+    drop(prepared);
     let to_trust = fixture.operations.io.media.totals().read_bytes;
     assert!(to_trust >= head, "{to_trust}");
     fixture.crash_at(|event| matches!(event, Event::PhaseStarted { .. }));
@@ -280,9 +285,14 @@ fn every_look_at_the_media_and_at_the_store_is_counted() {
     // To trust it again, to see that all of it is there before the first change, and again before staging.
     assert!(counted >= to_trust * 2 + head * 2, "{counted}, of {to_trust} to trust");
 
-    let (store, size) = (ContentStore::at(fixture.operations.paths.registry()), 3 << 20);
-    let expected = Expected { digest: sums(&vec![1; size]).sha256, size: size as u64 };
-    store.partial(expected).unwrap().unwrap().append(&vec![1; 2 << 20]).unwrap();
+    let store = ContentStore::at(fixture.operations.paths.registry());
+    let digest = sums(&vec![1; 3 << 20]).sha256;
+    let blob = payload.blobs().iter().position(|blob| blob.sha256 == digest).unwrap();
+    let mut staged = store.stage(&payload, blob).unwrap().unwrap();
+    for _ in 0..2 {
+        staged.append(&vec![1; 1 << 20]).unwrap();
+    }
+    drop(staged);
     let Resumed::Install(installed) = fixture.operations.resume(None).unwrap() else { panic!("it is an install") };
     assert_eq!(installed.store_read_bytes, 2 << 20, "what was staged before was checked again");
     let read = installed.media_read_bytes - counted;
