@@ -1,6 +1,7 @@
 //! What install, resume and uninstall share: a pure plan, a journal that is written before every act, an engine that
 //! decides nothing, and one file per step.
 
+mod causes;
 pub mod cluster;
 pub mod configuration;
 pub mod engine;

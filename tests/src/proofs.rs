@@ -1,14 +1,19 @@
 //! Proofs that what landed can be used, and that the proofs can fail.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::printer;
-use crate::site::{Machine, Output};
+use crate::site::{Machine, Output, wait_until};
 
 /// Where `landfall` and `kubectl` find the cluster, inside a machine.
 const ENVIRONMENT: &str =
     "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:$(echo /var/lib/landfall/node/*/bin);";
+
+/// How long a site may take to be ready after whatever was done to it.
+const READY_LIMIT: Duration = Duration::from_mins(2);
 
 /// Runs a line of bash inside with `kubectl` and the administrator's configuration at hand.
 pub fn administer(machine: &Machine, line: &str) -> Result<Output> {
@@ -68,6 +73,18 @@ pub fn expect_ready(status: &Value, expected: &Expected) -> Result<()> {
     ensure!(!nodes.is_empty() && nodes.iter().all(|node| node["ready"] == true), "no node is ready: {status:#}");
     ensure!(status["registry"]["ready"] == true, "the registry is not ready: {status:#}");
     Ok(())
+}
+
+/// Waits until a machine's status says that all of a release is ready.
+pub fn wait_ready(machine: &Machine, expected: &Expected) -> Result<()> {
+    let mut last = Value::Null;
+    let ready = wait_until("a status that says ready", READY_LIMIT, || {
+        let status = machine.run("/media/stick/landfall status --json")?.stdout;
+        last = serde_json::from_str(&status).context("landfall status printed no JSON")?;
+        Ok((last["ready"] == true).then_some(()))
+    });
+    ready.with_context(|| format!("{last:#}"))?;
+    expect_ready(&last, expected)
 }
 
 /// Uses everything that landed; then shows that a wrong digest and a wrong hash are found.

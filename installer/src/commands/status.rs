@@ -39,10 +39,13 @@ fn text(report: &StatusReport) -> String {
         let _infallible = writeln!(text, "\n{:<28} {:<16} {:<12} state", "node", "address", "kubernetes");
     }
     for node in &report.nodes {
-        let state = node.reason.as_deref().map_or_else(|| "ready".to_owned(), |reason| format!("not ready: {reason}"));
+        let state = state_text(node.reason.as_deref());
         let _infallible = writeln!(text, "{:<28} {:<16} {:<12} {state}", node.name, node.address, node.kubernetes);
     }
     components_text(&mut text, report);
+    if let Some(agent) = &report.agent {
+        let _infallible = writeln!(text, "\nagent     {}", state_text(agent.reason.as_deref()));
+    }
     if let Some(registry) = &report.registry {
         registry_text(&mut text, registry);
     }
@@ -54,6 +57,10 @@ fn text(report: &StatusReport) -> String {
         let _infallible = writeln!(text, "note: {note}");
     }
     text
+}
+
+fn state_text(reason: Option<&str>) -> String {
+    reason.map_or_else(|| "ready".to_owned(), |reason| format!("not ready: {reason}"))
 }
 
 fn headline(report: &StatusReport) -> String {
@@ -112,8 +119,8 @@ fn components_text(text: &mut String, report: &StatusReport) {
 }
 
 fn registry_text(text: &mut String, registry: &RegistryStatus) {
-    let state = registry.reason.as_deref().map_or_else(|| "ready".to_owned(), |reason| format!("not ready: {reason}"));
+    let state = state_text(registry.reason.as_deref());
     let size = HumanBytes(registry.staged_bytes);
     let (staged, all) = (registry.staged_blobs, registry.blobs);
-    let _infallible = writeln!(text, "\nregistry  {state} at {}; {staged} of {all} blobs, {size}", registry.address);
+    let _infallible = writeln!(text, "registry  {state} at {}; {staged} of {all} blobs, {size}", registry.address);
 }

@@ -15,6 +15,7 @@ mod supervisor;
 pub mod teardown;
 pub(crate) mod wait;
 
+pub(crate) use boot::check_identity;
 pub use run::run;
 
 /// Until a control plane that is coming up counts as failed: slow disks take minutes.

@@ -15,6 +15,7 @@ use super::planned::PlannedInstall;
 use super::running::Running;
 use super::status::ServiceStatus;
 use super::trust::Trust;
+use crate::causes::with_causes;
 use crate::facts::{self, Facts};
 use crate::journal::{JournalError, JournalErrorKind, Phase, Pins};
 use crate::steps::stage::find_media;
@@ -61,7 +62,7 @@ pub struct Installed {
     pub secrets: Vec<PathBuf>,
     /// Bytes that this run read from the media, the search for the bundle and its head included.
     pub media_read_bytes: u64,
-    /// Bytes that this run read from the store: staged by an earlier run, and checked again.
+    /// Bytes that this run read from the store: the ends of what an earlier run staged in part, checked again.
     pub store_read_bytes: u64,
     /// Bytes that this run wrote into the store.
     pub store_written_bytes: u64,
@@ -73,7 +74,9 @@ impl Installed {
         // The install is committed by now: an API server that pauses must not make it look failed, nor addresses vanish.
         let (services, notes) = match operations.services() {
             Ok(services) => (services, Vec::new()),
-            Err(error) => (Vec::new(), vec![format!("where components are reached is not known: {error}")]),
+            Err(error) => {
+                (Vec::new(), vec![format!("where components are reached is not known: {}", with_causes(&error))])
+            }
         };
         Self {
             release: running.pins.release.clone(),

@@ -8,6 +8,7 @@ use super::error::Result;
 use super::marks::Marks;
 use super::{Operations, engine_file};
 use crate::journal::{JournalError, JournalErrorKind, SiteLock};
+use crate::node;
 use landfall_bundle_spec::Sha256;
 
 impl Operations {
@@ -36,8 +37,12 @@ impl Operations {
         Ok(durable::remove_own_folder(&self.paths.data())?)
     }
 
-    /// An error if there is a site and nothing that says how it came about.
+    /// An error if there is a site and nothing that says how it came about; another if that is on a disk that is not
+    /// mounted.
     pub(super) fn check_not_missing(&self) -> Result<()> {
+        if self.paths.settings_uuid().exists() && !self.paths.data_uuid().exists() {
+            node::check_identity(&self.paths)?;
+        }
         if self.paths.data_uuid().exists() || self.paths.settings_uuid().exists() {
             let (data, folder) = (self.paths.data(), self.paths.journal());
             return Err(JournalError::from(JournalErrorKind::Missing { data, folder }).into());

@@ -1,9 +1,13 @@
 //! Status: what is true of a site, from journal, cluster and files. Works at any time: in the middle of an operation,
 //! after a cut, without API server. Changes nothing and takes no lock.
 
+mod agent;
+mod components;
+mod nodes;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use landfall_media::store::ContentStore;
@@ -14,9 +18,12 @@ use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::trust::Trust;
-use crate::cluster::{self, COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
+use crate::causes::with_causes;
+use crate::cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
 use crate::journal::{Holder, Phase, Pins, RecordedError, Replay, State};
 use crate::plan::{Operation, Plan};
+pub use agent::AgentStatus;
+pub use nodes::NodeStatus;
 
 /// How long status waits for the API server.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -54,12 +61,14 @@ pub enum SiteState {
 pub struct StatusReport {
     /// Where the site stands.
     pub state: SiteState,
-    /// Whether all that should run is ready: release installed, nodes, components and registry.
+    /// Whether all that should run is ready: release installed, agent, nodes, every component of the release, registry.
     pub ready: bool,
     /// The release, installed or on its way.
     pub release: Option<ReleaseStatus>,
     /// Its latest operation.
     pub operation: Option<OperationStatus>,
+    /// The host's agent.
+    pub agent: Option<AgentStatus>,
     /// Nodes of the cluster.
     pub nodes: Vec<NodeStatus>,
     /// Components of the release.
@@ -130,22 +139,6 @@ pub struct StepReport {
     pub blocked: Option<String>,
 }
 
-/// A node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeStatus {
-    /// Its name.
-    pub name: String,
-    /// Its address.
-    pub address: String,
-    /// Version of its kubelet.
-    pub kubernetes: String,
-    /// Whether it is ready.
-    pub ready: bool,
-    /// Why it is not.
-    pub reason: Option<String>,
-}
-
 /// Where a component is reached within the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -190,6 +183,18 @@ pub struct DiskStatus {
     pub free_bytes: u64,
 }
 
+impl StatusReport {
+    fn is_ready(&self) -> bool {
+        let is_ready = |component: &ComponentStatus| component.reasons.is_empty() && component.ready == component.total;
+        self.state == SiteState::Installed
+            && self.agent.as_ref().is_some_and(|agent| agent.ready)
+            && self.registry.as_ref().is_some_and(|registry| registry.ready)
+            && !self.nodes.is_empty()
+            && self.nodes.iter().all(|node| node.ready)
+            && self.components.iter().all(is_ready)
+    }
+}
+
 impl Operations {
     /// What is true of this host now.
     pub fn status(&self) -> Result<StatusReport> {
@@ -198,6 +203,7 @@ impl Operations {
             ready: false,
             release: None,
             operation: None,
+            agent: None,
             nodes: Vec::new(),
             components: Vec::new(),
             registry: None,
@@ -222,19 +228,17 @@ impl Operations {
             journal: file.path,
             step: step_report(&replay),
         });
-        if let Some(pins) = replay.state.pins {
-            report.release = Some(release_status(&pins));
-            report.registry = self.registry(&pins, &mut report.notes);
-        }
+        report.agent = AgentStatus::of(&self.paths);
+        let head = replay.state.pins.as_ref().and_then(|pins| {
+            report.release = Some(release_status(pins));
+            self.head(pins, &mut report.notes)
+        });
+        report.registry = head.as_ref().map(|head| self.registry(head));
         self.ask_cluster(&mut report);
-        report.ready = report.state == SiteState::Installed
-            && report.registry.as_ref().is_some_and(|registry| registry.ready)
-            && !report.nodes.is_empty()
-            && report.nodes.iter().all(|node| node.ready)
-            && report
-                .components
-                .iter()
-                .all(|component| component.reasons.is_empty() && component.ready == component.total);
+        if let Some(head) = head.filter(|_| report.state == SiteState::Installed) {
+            components::add_missing(&mut report, &head.release);
+        }
+        report.ready = report.is_ready();
         Ok(report)
     }
 
@@ -256,29 +260,33 @@ impl Operations {
         })
     }
 
-    fn registry(&self, pins: &Pins, notes: &mut Vec<String>) -> Option<RegistryStatus> {
-        let head = match TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust)) {
-            Ok(head) => head,
-            Err(OperationError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return None,
+    /// The head of the release, as the site keeps it.
+    fn head(&self, pins: &Pins, notes: &mut Vec<String>) -> Option<TrustedRelease> {
+        match TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust)) {
+            Ok(head) => Some(head),
+            Err(OperationError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => {
-                notes.push(format!("the release's head cannot be used: {error}"));
-                return None;
+                notes.push(format!("the release's head cannot be used: {}", with_causes(&error)));
+                None
             }
-        };
+        }
+    }
+
+    fn registry(&self, head: &TrustedRelease) -> RegistryStatus {
         let store = ContentStore::at(self.paths.registry());
         let payload = head.payload();
         let staged = payload.blobs().iter().filter(|blob| store.contains(blob.sha256));
         let (staged_blobs, staged_bytes) = staged.fold((0, 0), |(count, bytes), blob| (count + 1, bytes + blob.size));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, REGISTRY_PORT));
         let reason = registry_answers(address).err();
-        Some(RegistryStatus {
+        RegistryStatus {
             address: address.to_string(),
             ready: reason.is_none(),
             reason,
             staged_blobs,
             blobs: payload.blobs().len(),
             staged_bytes,
-        })
+        }
     }
 
     fn ask_cluster(&self, report: &mut StatusReport) {
@@ -295,12 +303,12 @@ impl Operations {
             });
         match asked {
             Ok((nodes, pods, components)) => {
-                report.nodes = nodes.iter().map(node_status).collect();
-                not_looked_at(&mut report.nodes, &pods);
+                report.nodes = nodes.iter().map(NodeStatus::of).collect();
+                nodes::doubt(&mut report.nodes, &components, &pods);
                 report.components = components;
                 report.notes.push(POLICIES_NOTE.to_owned());
             }
-            Err(error) => report.notes.push(format!("the cluster does not answer: {error}")),
+            Err(error) => report.notes.push(format!("the cluster does not answer: {}", with_causes(&error))),
         }
     }
 }
@@ -347,39 +355,6 @@ fn step_report(replay: &Replay) -> Option<StepReport> {
         failure: step.undo_failure.clone().or_else(|| step.failure.clone()),
         blocked: step.blocked.clone(),
     })
-}
-
-fn node_status(node: &Value) -> NodeStatus {
-    let text = |pointer: &str| node.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let list = |pointer: &str| node.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
-    let ready = list("/status/conditions").into_iter().find(|condition| condition["type"] == "Ready");
-    let is_ready = ready.as_ref().is_some_and(|condition| condition["status"] == "True");
-    let message = ready.map_or("the kubelet has not reported yet".to_owned(), |condition| {
-        condition["message"].as_str().unwrap_or_default().to_owned()
-    });
-    let addresses = list("/status/addresses");
-    let internal = addresses.iter().find(|address| address["type"] == "InternalIP");
-    NodeStatus {
-        name: text("/metadata/name"),
-        address: internal.and_then(|address| address["address"].as_str()).unwrap_or_default().to_owned(),
-        kubernetes: text("/status/nodeInfo/kubeletVersion"),
-        ready: is_ready,
-        reason: (!is_ready).then_some(message),
-    }
-}
-
-/// Pods that the kubelet has not looked at since the machine started make their node not ready, whatever they say.
-fn not_looked_at(nodes: &mut [NodeStatus], pods: &[Value]) {
-    let Some(started) = cluster::machine_started(Path::new("/proc")) else { return };
-    let stale = cluster::stale_pods(pods, started);
-    if stale.is_empty() {
-        return;
-    }
-    // There is one node, and this is it.
-    for node in nodes.iter_mut().filter(|node| node.ready) {
-        node.ready = false;
-        node.reason = Some(format!("the machine has started, and not yet these pods: {}", stale.join(", ")));
-    }
 }
 
 /// A service that has ports.

@@ -19,6 +19,9 @@ use super::{journal, secrets};
 /// How long controllers may take to settle after everything was ready.
 const SETTLE_LIMIT: Duration = Duration::from_mins(3);
 
+/// Where the runtime listens.
+const RUNTIME: &str = "/run/landfall/containerd/containerd.sock";
+
 /// Where the kubelet finds the pods that it starts without being told by the cluster.
 const STATIC_PODS: &str = "/etc/kubernetes/manifests";
 
@@ -39,9 +42,15 @@ impl Landed {
     /// Looks at a site.
     pub(crate) fn at(engineer: Engineer<'_>) -> Result<Self> {
         let machine = engineer.machine();
-        let line = "ctr --address /run/landfall/containerd/containerd.sock --namespace k8s.io images list";
-        let listed = administer(machine, line)?;
-        ensure!(listed.status.success(), "cannot list images: {}", listed.stderr);
+        let ctr = |what: &str| {
+            let said = administer(machine, &format!("ctr --address {RUNTIME} --namespace k8s.io {what}"))?;
+            ensure!(said.status.success(), "ctr {what}: {}", said.stderr);
+            Ok(said)
+        };
+        // The runtime removes what it needs no more when it finds time. The end of a lease makes it do so now.
+        let lease = ctr("leases create")?.stdout;
+        ctr(&format!("leases delete --sync {}", lease.trim()))?;
+        let listed = ctr("images list")?;
         let mut cluster = engineer.snapshot()?;
         // The kubelet reports images minutes later and at most fifty: the runtime is asked instead.
         cluster.images.clear();
@@ -122,7 +131,13 @@ fn settled(engineer: Engineer<'_>) -> Result<Landed> {
     let mut moving = Vec::new();
     while begun.elapsed() < SETTLE_LIMIT {
         std::thread::sleep(Duration::from_secs(12));
-        let next = Landed::at(engineer)?;
+        let next = match Landed::at(engineer) {
+            Ok(next) => next,
+            Err(error) => {
+                moving = vec![format!("{error:#}")];
+                continue;
+            }
+        };
         let untold = wanted.iter().filter(|pod| !next.cluster.objects.contains_key(*pod));
         moving = next.difference(&last);
         moving.extend(untold.map(|pod| format!("{pod} runs from a file, and the cluster does not tell of it")));
@@ -156,10 +171,15 @@ fn static_pods(machine: &Machine) -> Result<BTreeSet<String>> {
 pub(crate) fn expect_equal(engineer: Engineer<'_>) -> Result<()> {
     let wanted = uninterrupted()?;
     let begun = Instant::now();
-    let mut differences = wanted.landed.difference(&Landed::at(engineer)?);
+    // A look that fails, since something is still coming up, is no equality either.
+    let look = || match Landed::at(engineer) {
+        Ok(landed) => wanted.landed.difference(&landed),
+        Err(error) => vec![format!("{error:#}")],
+    };
+    let mut differences = look();
     while !differences.is_empty() && begun.elapsed() < SETTLE_LIMIT {
         std::thread::sleep(Duration::from_secs(3));
-        differences = wanted.landed.difference(&Landed::at(engineer)?);
+        differences = look();
     }
     ensure!(differences.is_empty(), "not what an uninterrupted install leaves:\n{}", differences.join("\n"));
     let objects: usize = wanted.landed.cluster.objects.values().map(Vec::len).sum();

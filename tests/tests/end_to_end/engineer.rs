@@ -156,15 +156,15 @@ impl<'a> Engineer<'a> {
         Ok(serde_json::from_value(self.landfall(&["status", "--snapshot"])?.report("status --snapshot")?)?)
     }
 
-    /// Waits until the site is ready, and says how long that took.
-    pub(crate) fn wait_ready(self, since: &str) -> Result<()> {
+    /// Waits until the site is ready, and says how long that took. Returns the status that said so.
+    pub(crate) fn wait_ready(self, since: &str) -> Result<Value> {
         let begun = Instant::now();
         let mut last = Value::Null;
         while begun.elapsed() < READY_LIMIT {
             last = self.status()?;
             if last["ready"] == true {
                 printer::note(format!("ready {:.0} s after {since}", begun.elapsed().as_secs_f64()));
-                return Ok(());
+                return Ok(last);
             }
             std::thread::sleep(Duration::from_secs(1));
         }

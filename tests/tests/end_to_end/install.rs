@@ -27,6 +27,12 @@ const MEMORY_BYTES: u64 = 256 << 20;
 /// How long what is written may take to reach the disk by itself: Valkey syncs its log every second.
 const SYNCED_AFTER: Duration = Duration::from_secs(3);
 
+/// How long a service may take to answer after its pods are ready.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long something wrong may take to show in the status.
+const WRONG_LIMIT: Duration = Duration::from_mins(2);
+
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_release_lands_survives_and_leaves() -> Result<()> {
@@ -38,7 +44,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     engineer.expect_unchanged("after a dry run", &[])?;
 
     let (report, peak_memory_bytes) = memory::peak_of(&machine, "install", || install_while_another_tries(engineer))?;
-    expect_all_ready(&engineer.status()?)?;
+    expect_all_ready(&engineer.wait_ready("the install")?)?;
     expect_each_byte_once(&report, peak_memory_bytes)?;
     expect_summary(&machine, &report)?;
     keep_uninterrupted(engineer, &report)?;
@@ -51,12 +57,13 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     come_back(engineer, "a crash", &remembered)?;
     machine.power_cut()?;
     come_back(engineer, "a power cut", &remembered)?;
-    proofs::prove(&machine, &fixture()?.expected)?;
     expect_equal(engineer)?;
+    proofs::prove(&machine, &fixture()?.expected)?;
 
     engineer.expect_quiet("in the life of the site")?;
     a_packet_of_a_pod_is_recorded(&machine)?;
     planted_differences_are_found(engineer)?;
+    status_tells_what_is_wrong(engineer)?;
     uninstall_in_two_goes(engineer)
 }
 
@@ -137,7 +144,11 @@ fn expect_summary(machine: &Machine, report: &Value) -> Result<()> {
         ensure!(is_right, "wrong in the summary: {service}");
         if has_address {
             let address = text(&service["address"])?;
-            machine.run(&format!("timeout 5 bash -c 'echo > /dev/tcp/{address}/{port}'"))?;
+            // The node's own rules for a service come a moment after its pods are ready.
+            wait_until(&format!("an answer of {name}"), ANSWER_LIMIT, || {
+                let asked = machine.try_run(&format!("timeout 5 bash -c 'echo > /dev/tcp/{address}/{port}'"))?;
+                Ok(asked.status.success().then_some(()))
+            })?;
         }
     }
 
@@ -218,9 +229,9 @@ fn come_back(engineer: Engineer<'_>, after: &str, remembered: &Remembered) -> Re
     // Until the kubelet has looked, the API server tells what was true before: only use shows that pods run again.
     let found = wait_until("the data of before", READY_LIMIT, || Ok(expect_remembered(machine, remembered).ok()));
     found.with_context(|| format!("after {after}: {:?}", expect_remembered(machine, remembered)))?;
-    engineer.wait_ready(&format!("the data of before {after} was found"))?;
+    let status = engineer.wait_ready(&format!("the data of before {after} was found"))?;
     printer::note(format!("used again {:.0} s after {after} and a boot", begun.elapsed().as_secs_f64()));
-    expect_all_ready(&engineer.status()?)
+    expect_all_ready(&status)
 }
 
 /// Containers with their processes.
@@ -302,6 +313,34 @@ fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
     let now = Landed::at(engineer)?;
     ensure!(now.images.is_superset(&good.images) && !now.files.contains(left), "what was planted is still there");
     Ok(())
+}
+
+/// Status says what is not ready and why, also of what is gone. The image that was planted before cannot be had.
+fn status_tells_what_is_wrong(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let told = |what: &'static str, is_told: &dyn Fn(&Value) -> bool| {
+        wait_until(&format!("a status that tells {what}"), WRONG_LIMIT, || {
+            let status = engineer.status()?;
+            Ok((status["ready"] == false && is_told(&status)).then_some(()))
+        })
+        .with_context(|| format!("{:#}", engineer.status().unwrap_or_default()))
+    };
+    let reasons = |status: &Value| {
+        let components = status["components"].as_array().cloned().unwrap_or_default();
+        let assistant = components.into_iter().find(|component| component["component"] == "assistant");
+        assistant.map_or_else(String::new, |assistant| assistant["reasons"].to_string())
+    };
+    told("of an image that cannot be had", &|status| reasons(status).contains("@sha256:00000000"))?;
+    let deleted =
+        proofs::administer(machine, "kubectl --namespace assistant delete configmap landfall-inventory-assistant")?;
+    ensure!(deleted.status.success(), "cannot delete an inventory: {}", deleted.stderr);
+    told("of a component that is gone", &|status| reasons(status).contains("were deleted from assistant"))?;
+    machine.run("systemctl stop landfall-node")?;
+    told("of an agent that does not run", &|status| {
+        status["agent"]["ready"] == false && status["agent"]["reason"].to_string().contains("inactive")
+    })?;
+    machine.run("systemctl start landfall-node")?;
+    told("of an agent that runs again", &|status| status["agent"]["ready"] == true)
 }
 
 /// Name and digest of the image whose name begins so.

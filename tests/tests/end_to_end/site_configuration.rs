@@ -1,9 +1,11 @@
 //! A site that is not the usual one: its `site.yaml` reaches everything it is about; a wrong one changes nothing. And a
 //! good install is taken back in one go, on a machine that was never off.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use landfall_tests::proofs;
-use landfall_tests::site::Machine;
+use landfall_tests::site::{Machine, wait_until};
 use serde_json::Value;
 
 use super::engineer::{Engineer, STICK};
@@ -13,6 +15,9 @@ use super::memory;
 
 /// Where the engineer keeps it on the machine.
 const FILE: &str = "/root/site.yaml";
+
+/// How long a pod may be without an address after the site is ready.
+const ADDRESS_LIMIT: Duration = Duration::from_mins(2);
 
 /// Everything that a site may set, nothing as usual.
 const SITE: &str = "\
@@ -38,8 +43,8 @@ fn a_site_configuration_reaches_what_it_is_about() -> Result<()> {
         engineer.landfall(&["install", STICK, "--trust", trust, "--site", FILE])?.report("install --site")
     })?;
     expect_each_byte_once(&report, peak_memory_bytes)?;
-    engineer.wait_ready("an install with a site configuration")?;
-    proofs::expect_ready(&engineer.status()?, &fixture()?.expected)?;
+    let status = engineer.wait_ready("an install with a site configuration")?;
+    proofs::expect_ready(&status, &fixture()?.expected)?;
     expect_node_and_ranges(&machine, &report)?;
     expect_values(&machine)?;
     expect_no_foreign_name(&machine)?;
@@ -94,8 +99,11 @@ fn expect_node_and_ranges(machine: &Machine, report: &Value) -> Result<()> {
     expect(machine, "service kubernetes", "/spec/clusterIP", &"172.20.0.1".into())?;
     expect(machine, "service --namespace kube-system kube-dns", "/spec/clusterIP", &"172.20.0.10".into())?;
 
-    let pods = get(machine, "pods --all-namespaces")?;
-    let pods = pods["items"].as_array().context("no list of pods")?;
+    // A pod has none for a moment after the cluster first tells of it, which may be late for one that runs from a file.
+    let pods = wait_until("an address of each pod", ADDRESS_LIMIT, || {
+        let pods = get(machine, "pods --all-namespaces")?["items"].as_array().cloned().context("no list of pods")?;
+        Ok(pods.iter().all(|pod| pod["status"]["podIP"].is_string()).then_some(pods))
+    })?;
     let (host, own): (Vec<_>, Vec<_>) = pods.iter().partition(|pod| pod["spec"]["hostNetwork"] == true);
     ensure!(!host.is_empty() && own.len() >= 5, "{} pods on the host's network, {} not", host.len(), own.len());
     for (pods, beginning) in [(host, "10.99.0.11"), (own, "10.32.0.")] {

@@ -133,6 +133,19 @@ fn a_registry_killed_in_mid_blob_is_asked_for_the_rest() -> Result<()> {
     Ok(())
 }
 
+/// What is seen once it has not changed for half a second.
+fn at_rest<T: PartialEq>(look: impl Fn() -> Result<T>) -> Result<T> {
+    let mut seen = look()?;
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = look()?;
+        if now == seen {
+            return Ok(seen);
+        }
+        seen = now;
+    }
+}
+
 /// Kills the registry until a large blob has stayed in the middle, and starts it again. Returns what was there of each
 /// blob, and that blob with its bytes.
 fn kill_in_mid_blob(
@@ -144,8 +157,7 @@ fn kill_in_mid_blob(
         wait_for_mid_blob(child, vendor.store(), sizes)?;
         vendor.registry().kill()?;
         // What the kernel still holds for the connections arrives; then they break. Meanwhile a blob may become whole.
-        std::thread::sleep(Duration::from_millis(200));
-        let there = partial(vendor.store())?;
+        let there = at_rest(|| partial(vendor.store()))?;
         let cut = in_the_middle(&there, sizes, 1).into_iter().max_by_key(|(_, length)| *length);
         vendor.registry().restart()?;
         if let Some((digest, length)) = cut {

@@ -19,8 +19,8 @@ if [ "$fill" = fill ]; then
     ( while sleep 0.01; do
           for part in "$stick"/*.partial; do
               if [ "$(stat -c %s "$part" 2>/dev/null || echo 0)" -gt 67108864 ]; then
-                  free=$(df --output=avail --block-size=1 "$stick" | tail -1)
-                  fallocate --length "$free" "$stick/filler" && exit 0
+                  cat /dev/zero > "$stick/filler" 2>/dev/null
+                  exit 0
               fi
           done
       done ) &

@@ -455,6 +455,27 @@ fn a_site_without_its_journal_is_told_from_an_empty_host() {
 }
 
 #[test]
+fn a_data_disk_that_is_not_mounted_is_no_lost_journal() {
+    let fixture = Fixture::new();
+    fixture.prepared().run().unwrap();
+    let operations = &fixture.operations;
+    let (data, elsewhere) = (operations.paths.data(), operations.paths.data().with_extension("elsewhere"));
+    durable::rename(&data, &elsewhere).unwrap();
+    durable::create_folder(&data).unwrap();
+    let contents = fixture.contents();
+    assert_eq!(fixture.code_of_prepare(|_| ()), codes::NODE_IDENTITY);
+    assert_eq!(operations.resume(None).unwrap_err().code(), codes::NODE_IDENTITY);
+    assert_eq!(operations.uninstall(false).unwrap_err().code(), codes::NODE_IDENTITY);
+    let error = operations.status().unwrap_err();
+    assert_eq!(error.code(), codes::NODE_IDENTITY);
+    assert!(error.to_string().ends_with("its disk is not mounted"), "{error}");
+    assert_eq!(fixture.contents(), contents);
+    durable::remove_tree(&data).unwrap();
+    durable::rename(&elsewhere, &data).unwrap();
+    assert_eq!(operations.status().unwrap().state, SiteState::Installed);
+}
+
+#[test]
 fn a_cut_before_the_first_record_leaves_nothing_that_uninstall_does_not_remove() {
     let fixture = Fixture::new();
     let birth = fixture.contents();

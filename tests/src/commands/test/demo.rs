@@ -55,8 +55,7 @@ fn expect_everything_there(folder: &Path) -> Result<()> {
     ensure!(site.is_kept(), "the demo's site ends with its maker");
     let machine = site.find(MACHINE)?;
     ensure!(machine.power() == PowerState::On, "the demo's machine does not run any more");
-    let status = machine.run("/media/stick/landfall status --json")?.stdout;
-    proofs::expect_ready(&serde_json::from_str(&status).context("landfall status printed no JSON")?, &expected)?;
+    proofs::wait_ready(&machine, &expected)?;
     let foreign = site.foreign_packets()?;
     ensure!(foreign.is_empty(), "packets left for foreign addresses: {foreign:?}");
     printer::note("the demo left a bundle that its own root verifies, and a machine on which everything is ready");
