@@ -190,6 +190,8 @@ codes! {
     CLOCK_WRONG = "LF3019", NotReady, "The clock stands before the release was built", "Set the clock with `timedatectl set-time`.";
     NOT_READY = "LF3020", NotReady, "The site is not ready", "Remove every blocker that is listed, then run the same command again.";
     FACTS_FILE = "LF3021", Usage, "The facts of a host cannot be used", "Write them anew with `landfall facts` on that host.";
+    NO_EXEC = "LF3022", NotReady, "Programs cannot run from a filesystem that will hold them", "Mount it with `exec`: `mount -o remount,exec PATH`, and without `noexec` in /etc/fstab.";
+    FIREWALL_CLOSED = "LF3023", NotReady, "A firewall refuses what pods send", "Let the addresses of pods pass, or turn the firewall off.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and who may read it.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";
@@ -198,7 +200,7 @@ codes! {
     SITE_TARGET = "LF3105", Usage, "A value of the release has no field to go to", "The release is at fault: ask its vendor for a corrected one.";
     SITE_SCHEMA = "LF3106", Usage, "The release's schema of the site configuration is unusable", "The release is at fault: ask its vendor for a corrected one.";
     // LF40: journal and engine.
-    JOURNAL_IO = "LF4001", Resumable, "The journal cannot be read or written", "Check the disk of the data folder and its free space, then run `landfall resume`.";
+    JOURNAL_IO = "LF4001", Resumable, "The journal cannot be read or written", "Check the disk of the data folder and its free space, then run the same command again.";
     JOURNAL_SYNC = "LF4002", Resumable, "The disk failed to keep the journal", "Check the disk and the kernel's log; then start the machine again and run `landfall resume`.";
     JOURNAL_MISSING = "LF4003", Stuck, "The data folder holds a site, but its journal is missing", "Restore the journal from a copy of the data folder; without it Landfall cannot know what to continue or to take back.";
     JOURNAL_CORRUPT = "LF4004", Stuck, "The journal is damaged", "Keep a copy of the data folder, restore the journal from a backup, and send the damaged one with a report.";

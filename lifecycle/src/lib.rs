@@ -7,6 +7,8 @@ pub mod configuration;
 pub mod engine;
 pub mod facts;
 pub mod journal;
+#[cfg(test)]
+pub(crate) mod mounted;
 pub mod netlink;
 pub mod node;
 pub mod operations;

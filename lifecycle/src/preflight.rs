@@ -7,7 +7,7 @@ use landfall_bundle_spec::release::ReleaseDocument;
 use landfall_bundle_spec::{Code, Coded, codes};
 use serde::Serialize;
 
-use crate::configuration::SiteConfiguration;
+use crate::configuration::{IpRange, SiteConfiguration};
 use crate::facts::{Facts, Filesystem};
 use crate::plan::install::staged_bytes;
 use crate::plan::network::{Networks, node_identity};
@@ -146,6 +146,11 @@ fn capacity(facts: &Facts, release: &ReleaseDocument, sizes: Sizes) -> Vec<Block
         let holds_more = filesystem.paths.iter().any(|path| path != DATA);
         let bytes = if holds_data { data_bytes } else { 0 } + if holds_more { SYSTEM_BYTES } else { 0 };
         blockers.extend(space(filesystem, bytes, if holds_data { sizes.unpacked_inodes } else { 0 }));
+        // All programs run from there: Landfall's own, the node's, and those of every image.
+        if filesystem.no_exec.iter().any(|path| path == DATA) {
+            let found = format!("{DATA} is on a filesystem that is mounted with noexec");
+            blockers.push(Blocker::new(codes::NO_EXEC, found, "mounted with exec"));
+        }
     }
     blockers
 }
@@ -180,7 +185,10 @@ fn network(facts: &Facts, configuration: &SiteConfiguration) -> Vec<Blocker> {
         blockers.push(Blocker::new(codes::MODULE_MISSING, facts.missing_modules.join(", "), "loaded or loadable"));
     }
     match Networks::of(configuration) {
-        Ok(networks) => blockers.extend(overlaps(facts, &networks)),
+        Ok(networks) => {
+            blockers.extend(overlaps(facts, &networks));
+            blockers.extend(firewall(facts, &networks));
+        }
         Err(error) => blockers.push(Blocker::of(&error, "ranges of addresses")),
     }
     blockers
@@ -203,6 +211,27 @@ fn overlaps(facts: &Facts, networks: &Networks) -> Vec<Blocker> {
         }
     }
     blockers
+}
+
+/// firewalld refuses what it was told nothing of, and a reject of one program is not taken back by another's accept: pods
+/// reach neither one another nor the API server, for certain, unless it trusts their addresses.
+fn firewall(facts: &Facts, networks: &Networks) -> Option<Blocker> {
+    let firewalld = facts.network.firewalld.as_ref().filter(|firewalld| !firewalld.passes_all)?;
+    let trusted: Vec<IpRange> = firewalld.trusted.iter().filter_map(|source| source.parse().ok()).collect();
+    let is_trusted = |pods: &&IpRange| {
+        trusted.iter().any(|source| source.prefix() <= pods.prefix() && source.contains(pods.address()))
+    };
+    let refused = networks.pods.iter().find(|pods| !is_trusted(pods))?;
+    let found = format!("firewalld refuses packets from {refused}");
+    let mut blocker = Blocker::new(codes::FIREWALL_CLOSED, found, "all of them accepted");
+    let ranges = networks.pods.iter().chain(&networks.services);
+    let sources: Vec<String> = ranges.map(|range| format!("--add-source={range}")).collect();
+    blocker.fix = format!(
+        "Run `firewall-cmd --permanent --zone=trusted {}` and `firewall-cmd --reload`; or turn firewalld off with \
+         `systemctl disable --now firewalld`.",
+        sources.join(" ")
+    );
+    Some(blocker)
 }
 
 /// Bytes as a person reads them.

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::codes;
+use rustix::fs::{StatVfs, StatVfsMountFlags};
 
 use super::{CgroupDriver, Cgroups, Filesystem};
 use crate::site::SitePaths;
@@ -108,21 +109,32 @@ pub(super) fn filesystems(paths: &SitePaths) -> Result<Vec<Filesystem>, StepErro
                 .because(error)
         };
         let device = fs_err::metadata(&existing).map_err(failed)?.dev();
-        if let Some((_, filesystem)) = found.iter_mut().find(|(known, _)| *known == device) {
-            filesystem.paths.push(path.to_owned());
-            continue;
-        }
         let measured = rustix::fs::statvfs(&existing).map_err(|errno| failed(errno.into()))?;
-        let filesystem = Filesystem {
-            paths: vec![path.to_owned()],
-            total_bytes: measured.f_blocks * measured.f_frsize,
-            free_bytes: measured.f_bavail * measured.f_frsize,
-            free_inodes: (measured.f_files > 0).then_some(measured.f_favail),
-            read_only: measured.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
-        };
-        found.push((device, filesystem));
+        let index = found.iter().position(|(known, _)| *known == device).unwrap_or_else(|| {
+            found.push((device, empty_filesystem(&measured)));
+            found.len() - 1
+        });
+        let filesystem = &mut found[index].1;
+        filesystem.paths.push(path.to_owned());
+        // These belong to the mount, and a filesystem may be mounted in several places.
+        filesystem.read_only |= measured.f_flag.contains(StatVfsMountFlags::RDONLY);
+        if measured.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+            filesystem.no_exec.push(path.to_owned());
+        }
     }
     Ok(found.into_iter().map(|(_, filesystem)| filesystem).collect())
+}
+
+/// A filesystem of which nothing but its size is known yet.
+fn empty_filesystem(measured: &StatVfs) -> Filesystem {
+    Filesystem {
+        paths: Vec::new(),
+        total_bytes: measured.f_blocks * measured.f_frsize,
+        free_bytes: measured.f_bavail * measured.f_frsize,
+        free_inodes: (measured.f_files > 0).then_some(measured.f_favail),
+        read_only: false,
+        no_exec: Vec::new(),
+    }
 }
 
 /// The path itself or its nearest ancestor that exists.
@@ -130,17 +142,20 @@ fn nearest(path: &Path) -> PathBuf {
     path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/")).to_owned()
 }
 
-pub(super) fn missing_modules(paths: &SitePaths) -> Vec<String> {
-    MODULES
-        .iter()
-        .filter(|(_, sign)| match sign.split_once(':') {
-            Some((file, word)) => !read(&paths.host(file)).split_whitespace().any(|found| found == word),
-            None => !paths.host(sign).exists(),
-        })
-        // Built-in modules without parameters show nowhere but in the list that comes with the kernel.
-        .filter(|(name, _)| !is_built_in(paths, name))
-        .map(|(name, _)| (*name).to_owned())
-        .collect()
+/// The modules that are not built in, whether or not somebody has loaded them by now: the next boot forgets that.
+pub(super) fn modules(paths: &SitePaths) -> Vec<String> {
+    // Built-in modules without parameters show nowhere but in the list that comes with the kernel.
+    MODULES.iter().filter(|(name, _)| !is_built_in(paths, name)).map(|(name, _)| (*name).to_owned()).collect()
+}
+
+/// Those of these modules that are not loaded.
+pub(super) fn missing_modules(paths: &SitePaths, modules: &[String]) -> Vec<String> {
+    let is_there = |sign: &str| match sign.split_once(':') {
+        Some((file, word)) => read(&paths.host(file)).split_whitespace().any(|found| found == word),
+        None => paths.host(sign).exists(),
+    };
+    let missing = MODULES.iter().filter(|(name, sign)| modules.iter().any(|module| module == name) && !is_there(sign));
+    missing.map(|(name, _)| (*name).to_owned()).collect()
 }
 
 fn is_built_in(paths: &SitePaths, name: &str) -> bool {
@@ -208,6 +223,16 @@ mod tests {
     }
 
     #[test]
+    fn a_mount_that_lets_no_program_run_is_seen() {
+        let name = "facts::host::tests::a_mount_that_lets_no_program_run_is_seen";
+        let Some(root) = crate::mounted::on_tmpfs(name, "noexec") else { return };
+        let found = filesystems(&SitePaths::below(root)).unwrap();
+        assert_eq!((found.len(), &found[0].no_exec), (1, &found[0].paths));
+        let usual = filesystems(&SitePaths::below("/")).unwrap();
+        assert!(usual.iter().all(|filesystem| filesystem.no_exec.is_empty()), "{usual:?}");
+    }
+
+    #[test]
     fn reads_capabilities_memory_and_modules() {
         let (_folder, paths) = host(&[
             ("/proc/self/status", "Name:\tx\nCapEff:\t000001fffeffffff\n"),
@@ -221,7 +246,9 @@ mod tests {
         ]);
         assert!(!lowers_oom_score(&paths));
         assert_eq!(memory_value(&paths, "MemTotal"), 16_384_000_000);
-        assert_eq!(missing_modules(&paths), ["br_netfilter", "vxlan"]);
+        let modules = modules(&paths);
+        assert_eq!(modules, ["overlay", "br_netfilter", "vxlan"], "loaded or not, but not built in");
+        assert_eq!(missing_modules(&paths, &modules), ["br_netfilter", "vxlan"]);
         assert_eq!(operating_system(&paths), "debian 12");
     }
 }

@@ -1,6 +1,7 @@
 //! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided
 //! by these facts, and the plan is a pure function of them; they serialize, so a vendor can plan a customer's site at the desk.
 
+mod firewall;
 pub(crate) mod host;
 mod kubernetes;
 mod network;
@@ -48,7 +49,9 @@ pub struct Facts {
     pub filesystems: Vec<Filesystem>,
     /// Network.
     pub network: Network,
-    /// Kernel modules that Kubernetes needs and the kernel has neither loaded nor built in.
+    /// Kernel modules that Kubernetes needs and the kernel has not built in: something must load them at every boot.
+    pub modules: Vec<String>,
+    /// Those of them that are not loaded now.
     pub missing_modules: Vec<String>,
     /// Whether the kernel's modules are on the disk, all the missing ones among them.
     pub can_load_modules: bool,
@@ -98,8 +101,10 @@ pub struct Filesystem {
     pub free_bytes: u64,
     /// Inodes that can be made; none where the filesystem makes them as needed.
     pub free_inodes: Option<u64>,
-    /// Whether it is mounted read-only.
+    /// Whether one of them is mounted read-only.
     pub read_only: bool,
+    /// Those of them below which no program can run (`noexec`).
+    pub no_exec: Vec<String>,
 }
 
 /// Network of a host.
@@ -120,8 +125,20 @@ pub struct Network {
     pub filter_programs: Vec<String>,
     /// Tables of the packet filter that are there already, as `firewalld`.
     pub filter_tables: Vec<String>,
+    /// What firewalld lets pass, where it filters this host's packets now or after the next boot.
+    pub firewalld: Option<Firewalld>,
     /// Whether bridged packets can pass the packet filter now.
     pub bridge_filter: bool,
+}
+
+/// firewalld's permanent configuration, as far as it decides about packets of pods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Firewalld {
+    /// Whether its default zone accepts everything.
+    pub passes_all: bool,
+    /// Sources from which it accepts everything, as `10.244.0.0/16`.
+    pub trusted: Vec<String>,
 }
 
 /// An address of a host.
@@ -147,7 +164,8 @@ impl Facts {
 
 /// Collects the facts of this host. Changes nothing.
 pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
-    let modules = host::missing_modules(paths);
+    let modules = host::modules(paths);
+    let missing_modules = host::missing_modules(paths, &modules);
     Ok(Facts {
         collected_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         root: rustix::process::geteuid().is_root(),
@@ -163,8 +181,9 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
         swap_bytes: host::memory_value(paths, "SwapTotal"),
         filesystems: host::filesystems(paths)?,
         network: network::collect(paths)?,
-        can_load_modules: host::are_loadable(paths, &modules),
-        missing_modules: modules,
+        can_load_modules: host::are_loadable(paths, &missing_modules),
+        modules,
+        missing_modules,
         limits: host::limits(paths),
         selinux: host::selinux(paths),
         apparmor: host::apparmor(paths),
@@ -202,6 +221,7 @@ pub(crate) mod tests {
                 free_bytes: 80 << 30,
                 free_inodes: Some(6_000_000),
                 read_only: false,
+                no_exec: Vec::new(),
             }],
             network: Network {
                 addresses: vec![NodeAddress {
@@ -215,8 +235,11 @@ pub(crate) mod tests {
                 networks: vec!["10.99.0.0/24".to_owned()],
                 filter_programs: Vec::new(),
                 filter_tables: Vec::new(),
+                firewalld: None,
                 bridge_filter: true,
             },
+            // As on Debian: all of them modules, and something has loaded them already.
+            modules: ["overlay", "br_netfilter", "nf_conntrack", "vxlan"].map(str::to_owned).to_vec(),
             missing_modules: Vec::new(),
             can_load_modules: true,
             limits: BTreeMap::from([("fs.inotify.max_user_instances".to_owned(), 128)]),

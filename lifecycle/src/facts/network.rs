@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use landfall_bundle_spec::codes;
 
 use super::host::read;
-use super::{Network, NodeAddress};
+use super::{Network, NodeAddress, firewall};
 use crate::netlink;
 use crate::site::SitePaths;
 use crate::step::StepError;
@@ -38,6 +38,7 @@ pub(super) fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         .filter(|route| route.prefix > 0 && route.destination.is_ipv4())
         .map(|route| format!("{}/{}", route.destination, route.prefix))
         .collect::<BTreeSet<_>>();
+    let filter_tables: Vec<String> = netlink::tables().map_err(failed)?.into_iter().map(|table| table.name).collect();
     Ok(Network {
         addresses,
         default_route,
@@ -45,7 +46,8 @@ pub(super) fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         ports_in_use: ports_in_use(paths),
         networks: networks.into_iter().collect(),
         filter_programs: filter_programs(paths),
-        filter_tables: netlink::tables().map_err(failed)?.into_iter().map(|table| table.name).collect(),
+        firewalld: firewall::firewalld(paths, &filter_tables),
+        filter_tables,
         bridge_filter: paths.host("/proc/sys/net/bridge/bridge-nf-call-iptables").exists(),
     })
 }

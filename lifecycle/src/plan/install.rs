@@ -174,7 +174,7 @@ impl Planner<'_> {
             let current = facts.limits.get(name).copied().unwrap_or_default();
             settings.insert(name.to_owned(), current.max(least).to_string());
         }
-        let tuning = HostTuning { modules: facts.missing_modules.clone(), settings };
+        let tuning = HostTuning { modules: facts.modules.clone(), settings };
         let entry = HostsEntry { name: API_NAME.to_owned(), address: self.node.address };
         vec![
             stage,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::facts::Firewalld;
 use crate::facts::tests::sample;
 use crate::plan::install::tests::release;
 
@@ -27,9 +28,11 @@ fn all_blockers_are_told_at_once() {
     facts.filesystems[0].free_bytes = 3 << 30;
     facts.filesystems[0].free_inodes = Some(100);
     facts.filesystems[0].read_only = true;
+    facts.filesystems[0].no_exec = vec![DATA.to_owned(), "/var/log".to_owned()];
     facts.hostname = "Node_1".to_owned();
     facts.network.ports_in_use = vec![22, 6443, 10250];
     facts.network.networks = vec!["10.0.0.0/8".to_owned(), "192.168.0.0/24".to_owned()];
+    facts.network.firewalld = Some(Firewalld { passes_all: false, trusted: vec!["192.0.2.0/24".to_owned()] });
     facts.missing_modules = vec!["br_netfilter".to_owned()];
     facts.can_load_modules = false;
     facts.leftovers = vec!["files in /etc/kubernetes".to_owned(), "the running program k3s".to_owned()];
@@ -72,6 +75,47 @@ fn a_data_disk_of_its_own_is_measured_on_its_own() {
     let found = preflight(&facts, &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);
     assert_eq!(found.len(), 1, "{}", text(&found));
     assert!(found[0].found.ends_with(DATA) && found[0].code == codes::TOO_LITTLE_SPACE.id);
+}
+
+#[test]
+fn a_firewall_blocks_until_it_trusts_the_pods() {
+    let mut facts = sample();
+    let mut configuration = SiteConfiguration::default();
+    let blocks = |facts: &Facts, configuration: &SiteConfiguration| {
+        let found = preflight(facts, &release(), configuration, Sizes::default(), BUILT);
+        found.iter().any(|blocker| blocker.code == codes::FIREWALL_CLOSED.id)
+    };
+    let trusting = |sources: &[&str]| {
+        Some(Firewalld { passes_all: false, trusted: sources.iter().map(|source| (*source).to_owned()).collect() })
+    };
+    for (sources, blocked) in [
+        ([].as_slice(), true),
+        (&["10.244.0.0/16"], false),
+        (&["10.0.0.0/8"], false),
+        // Only some of the pods, or of another family.
+        (&["10.244.0.0/24", "10.96.0.0/16", "::/0", "aa:bb:cc:dd:ee:ff"], true),
+    ] {
+        facts.network.firewalld = trusting(sources);
+        assert_eq!(blocks(&facts, &configuration), blocked, "{sources:?}");
+    }
+    facts.network.firewalld = trusting(&["10.244.0.0/16"]);
+    configuration.network.pod_ranges = vec!["10.50.0.0/16".parse().unwrap()];
+    assert!(blocks(&facts, &configuration), "other pods than the usual ones");
+    facts.network.firewalld = Some(Firewalld { passes_all: true, trusted: Vec::new() });
+    assert!(!blocks(&facts, &configuration));
+}
+
+#[test]
+fn programs_must_run_where_they_will_lie() {
+    let mut facts = sample();
+    let codes = |facts: &Facts| -> Vec<&str> {
+        let found = preflight(facts, &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);
+        found.iter().map(|blocker| blocker.code).collect()
+    };
+    facts.filesystems[0].no_exec = vec!["/var/log".to_owned(), "/etc".to_owned()];
+    assert!(codes(&facts).is_empty(), "nothing runs there");
+    facts.filesystems[0].no_exec = vec![DATA.to_owned()];
+    assert_eq!(codes(&facts), [codes::NO_EXEC.id]);
 }
 
 #[test]

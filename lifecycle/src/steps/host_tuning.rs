@@ -15,7 +15,7 @@ use crate::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostTuning {
-    /// Modules to load, none of which the kernel had when the facts were collected.
+    /// Modules that must be loaded, now and after every boot; somebody may have loaded them before.
     pub modules: Vec<String>,
     /// Kernel settings by name, as `net.ipv4.ip_forward`.
     pub settings: BTreeMap<String, String>,
@@ -25,7 +25,7 @@ pub struct HostTuning {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Before {
-    /// Modules that were loaded by somebody else since the facts were collected.
+    /// Modules that somebody else had loaded; they stay.
     loaded: Vec<String>,
     /// Settings that the kernel had.
     settings: BTreeMap<String, String>,

@@ -295,8 +295,10 @@ fn ready_machine(starter: &Starter) -> Result<Value> {
     facts["filesystems"] = json!([{
         "paths": ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"], "total_bytes": 1_u64 << 40,
         "free_bytes": 1_u64 << 40, "free_inodes": null, "read_only": false,
+        "no_exec": [],
     }]);
     facts["network"]["ports_in_use"] = json!([22]);
+    facts["network"]["firewalld"] = Value::Null;
     facts["network"]["networks"] = json!(["192.0.2.0/24"]);
     facts["network"]["addresses"] = json!([{ "interface": "eth0", "address": "192.0.2.17", "prefix": 24 }]);
     Ok(facts)

@@ -118,7 +118,8 @@ fn bare() -> Facts {
     facts.network.nameservers.clear();
     facts.swap_bytes = 1 << 30;
     facts.limits = BTreeMap::from([("fs.inotify.max_user_watches".to_owned(), 1_048_576)]);
-    facts.missing_modules = vec!["br_netfilter".to_owned()];
+    facts.modules = vec!["br_netfilter".to_owned()];
+    facts.missing_modules = facts.modules.clone();
     facts
 }
 
