@@ -4,17 +4,28 @@
 //! that write objects are Done when the objects are there; taking them back is the business of etcd's phase, whose undo
 //! removes the data in which they live.
 
+mod phase;
+
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::files;
+use phase::AUTHORITIES;
+pub use phase::Phase;
+
+use super::{control_plane_ready, files};
 use crate::node::programs::Programs;
-use crate::node::{CONTROL_PLANE_LIMIT, teardown, wait};
-use crate::site::Site;
+use crate::node::{CONTROL_PLANE_LIMIT, teardown};
+use crate::site::{HostCommand, Site};
 use crate::step::{Observed, Step, StepError};
+
+/// How long a question about objects is asked again.
+const ANSWER_LIMIT: Duration = Duration::from_mins(1);
+/// Between two tries.
+const ANSWER_POLL: Duration = Duration::from_secs(1);
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,147 +35,6 @@ pub struct KubeadmPhase {
     pub kubernetes: String,
     /// Which.
     pub phase: Phase,
-}
-
-/// Phases in the order in which they run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Certificate authorities, keys and certificates.
-    Certificates,
-    /// Kubeconfigs of administrator, kubelet, controller manager and scheduler.
-    Kubeconfigs,
-    /// etcd's static pod.
-    Etcd,
-    /// Static pods of API server, controller manager and scheduler.
-    ControlPlane,
-    /// The kubelet's configuration, at which the kubelet starts.
-    KubeletStart,
-    /// The configuration as objects, for later joins and upgrades.
-    UploadConfiguration,
-    /// Labels of the node.
-    MarkControlPlane,
-    /// The token by which nodes join, and what it may do.
-    BootstrapToken,
-    /// The kubelet's own rotating certificate.
-    KubeletFinalize,
-    /// kube-proxy.
-    Proxy,
-}
-
-impl Phase {
-    /// All of them, in order.
-    pub const ALL: [Self; 10] = [
-        Self::Certificates,
-        Self::Kubeconfigs,
-        Self::Etcd,
-        Self::ControlPlane,
-        Self::KubeletStart,
-        Self::UploadConfiguration,
-        Self::MarkControlPlane,
-        Self::BootstrapToken,
-        Self::KubeletFinalize,
-        Self::Proxy,
-    ];
-
-    /// Arguments after `kubeadm init phase`.
-    fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::Certificates => &["certs", "all"],
-            Self::Kubeconfigs => &["kubeconfig", "all"],
-            Self::Etcd => &["etcd", "local"],
-            Self::ControlPlane => &["control-plane", "all"],
-            Self::KubeletStart => &["kubelet-start"],
-            Self::UploadConfiguration => &["upload-config", "all"],
-            Self::MarkControlPlane => &["mark-control-plane"],
-            Self::BootstrapToken => &["bootstrap-token"],
-            Self::KubeletFinalize => &["kubelet-finalize", "all"],
-            Self::Proxy => &["addon", "kube-proxy"],
-        }
-    }
-
-    /// Name of the step.
-    pub fn id(self) -> String {
-        format!("kubeadm/{}", self.arguments().join("-").trim_end_matches("-all"))
-    }
-
-    /// What a person reads.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Certificates => "make the cluster's certificates",
-            Self::Kubeconfigs => "make kubeconfigs",
-            Self::Etcd => "define etcd",
-            Self::ControlPlane => "define API server, controller manager and scheduler",
-            Self::KubeletStart => "start the kubelet",
-            Self::UploadConfiguration => "keep the configuration in the cluster",
-            Self::MarkControlPlane => "mark the node",
-            Self::BootstrapToken => "let further nodes join",
-            Self::KubeletFinalize => "give the kubelet a certificate that renews itself",
-            Self::Proxy => "start kube-proxy",
-        }
-    }
-
-    /// Files that it leaves, which tell whether it is done.
-    fn files(self) -> &'static [&'static str] {
-        match self {
-            Self::Certificates => &[
-                "/etc/kubernetes/pki/ca.crt",
-                "/etc/kubernetes/pki/ca.key",
-                "/etc/kubernetes/pki/apiserver.crt",
-                "/etc/kubernetes/pki/apiserver.key",
-                "/etc/kubernetes/pki/apiserver-kubelet-client.crt",
-                "/etc/kubernetes/pki/apiserver-kubelet-client.key",
-                "/etc/kubernetes/pki/front-proxy-ca.crt",
-                "/etc/kubernetes/pki/front-proxy-ca.key",
-                "/etc/kubernetes/pki/front-proxy-client.crt",
-                "/etc/kubernetes/pki/front-proxy-client.key",
-                "/etc/kubernetes/pki/etcd/ca.crt",
-                "/etc/kubernetes/pki/etcd/ca.key",
-                "/etc/kubernetes/pki/etcd/server.crt",
-                "/etc/kubernetes/pki/etcd/server.key",
-                "/etc/kubernetes/pki/etcd/peer.crt",
-                "/etc/kubernetes/pki/etcd/peer.key",
-                "/etc/kubernetes/pki/etcd/healthcheck-client.crt",
-                "/etc/kubernetes/pki/etcd/healthcheck-client.key",
-                "/etc/kubernetes/pki/apiserver-etcd-client.crt",
-                "/etc/kubernetes/pki/apiserver-etcd-client.key",
-                "/etc/kubernetes/pki/sa.key",
-                "/etc/kubernetes/pki/sa.pub",
-            ],
-            Self::Kubeconfigs => &[
-                "/etc/kubernetes/admin.conf",
-                "/etc/kubernetes/super-admin.conf",
-                "/etc/kubernetes/kubelet.conf",
-                "/etc/kubernetes/controller-manager.conf",
-                "/etc/kubernetes/scheduler.conf",
-            ],
-            Self::Etcd => &["/etc/kubernetes/manifests/etcd.yaml"],
-            Self::ControlPlane => &[
-                "/etc/kubernetes/manifests/kube-apiserver.yaml",
-                "/etc/kubernetes/manifests/kube-controller-manager.yaml",
-                "/etc/kubernetes/manifests/kube-scheduler.yaml",
-            ],
-            Self::KubeletStart => &["/var/lib/kubelet/config.yaml", "/var/lib/kubelet/kubeadm-flags.env"],
-            _ => &[],
-        }
-    }
-
-    /// An object that it leaves, as arguments of `kubectl get`.
-    fn object(self) -> Option<&'static [&'static str]> {
-        match self {
-            Self::UploadConfiguration => Some(&["-n", "kube-system", "configmap", "kubeadm-config", "kubelet-config"]),
-            Self::BootstrapToken => Some(&[
-                "-n",
-                "kube-public",
-                "configmap",
-                "cluster-info",
-                "rolebinding",
-                "kubeadm:bootstrap-signer-clusterinfo",
-            ]),
-            Self::Proxy => Some(&["-n", "kube-system", "daemonset", "kube-proxy"]),
-            _ => None,
-        }
-    }
 }
 
 impl KubeadmPhase {
@@ -186,11 +56,11 @@ impl KubeadmPhase {
             return Ok(Observed::Absent);
         }
         // After a power cut the control plane may still be coming up.
-        wait::for_control_plane(site, &programs, CONTROL_PLANE_LIMIT)?;
+        control_plane_ready::wait(site, &programs, CONTROL_PLANE_LIMIT)?;
         match self.phase {
             Phase::MarkControlPlane => {
                 let get = programs.kubectl(&["get", "node", &site.node.name, "-o", "jsonpath={.metadata.labels}"]);
-                let labels = site.run(&get)?;
+                let labels = answer(site, &programs, &get)?;
                 let marked = String::from_utf8_lossy(&labels).contains("node-role.kubernetes.io/control-plane");
                 Ok(if marked { Observed::Done } else { Observed::Absent })
             }
@@ -200,11 +70,13 @@ impl KubeadmPhase {
                 Ok(if text.contains("kubelet-client-current.pem") { Observed::Done } else { Observed::Absent })
             }
             _ => {
-                let Some(object) = self.phase.object() else { return Ok(Observed::Absent) };
-                let get =
-                    programs.kubectl(&["get", "--ignore-not-found", "-o", "name"]).arguments(object.iter().copied());
-                let wanted = object.len() - 3;
-                Ok(match String::from_utf8_lossy(&site.run(&get)?).lines().count() {
+                let Some(objects) = self.phase.objects() else { return Ok(Observed::Absent) };
+                let get = programs
+                    .kubectl(&["get", "--ignore-not-found", "-o", "name", "-n", objects.namespace])
+                    .arguments(objects.names.iter().copied());
+                let (found, wanted) =
+                    (String::from_utf8_lossy(&answer(site, &programs, &get)?).lines().count(), objects.names.len());
+                Ok(match found {
                     0 => Observed::Absent,
                     found if found < wanted => Observed::Partial(format!("{found} of {wanted} objects are there")),
                     _ => Observed::Done,
@@ -214,11 +86,14 @@ impl KubeadmPhase {
     }
 
     /// Removes what a cut in the middle left and kubeadm would keep: empty files, and halves of pairs. Of a key without its
-    /// certificate kubeadm makes nothing, ever; a certificate without its key is an authority elsewhere to it.
+    /// certificate kubeadm makes nothing, ever; a certificate without its key is an authority elsewhere to it. With an
+    /// authority goes what it signed, of which kubeadm would say for ever that it is another one's: simply everything,
+    /// since nothing of the phase was used yet.
     fn remove_halves(&self, site: &Site) -> Result<(), StepError> {
         let files = self.phase.files();
         let lost: Vec<&str> = files.iter().copied().filter(|path| !is_whole(&site.paths.host(path))).collect();
-        for path in files.iter().filter(|path| lost.iter().any(|lost| stem(lost) == stem(path))) {
+        let starts_over = lost.iter().any(|lost| AUTHORITIES.contains(&stem(lost)));
+        for path in files.iter().filter(|path| starts_over || lost.iter().any(|lost| stem(lost) == stem(path))) {
             durable::remove_file(&site.paths.host(path))?;
         }
         Ok(())
@@ -229,6 +104,22 @@ impl KubeadmPhase {
             durable::remove_file(&site.paths.host(path))?;
         }
         Ok(())
+    }
+}
+
+/// What kubectl answers to a question about objects. The control plane was ready a moment ago, but an API server of a
+/// first start may end once more; a question that is malformed is the only other reason for no answer.
+fn answer(site: &Site, programs: &Programs, question: &HostCommand) -> Result<Vec<u8>, StepError> {
+    let begin = Instant::now();
+    loop {
+        match site.run(question) {
+            Err(error) if begin.elapsed() < ANSWER_LIMIT => {
+                tracing::debug!(%error, "no answer, asking again");
+                std::thread::sleep(ANSWER_POLL);
+                control_plane_ready::wait(site, programs, CONTROL_PLANE_LIMIT)?;
+            }
+            answer => return answer,
+        }
     }
 }
 

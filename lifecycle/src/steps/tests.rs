@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
+use landfall_bundle_spec::{Coded, Sha256, codes};
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
 use landfall_media::progress::Silent;
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use super::agent::Agent;
 use super::artifact_files::ArtifactFiles;
 use super::cluster_secrets::{self, ClusterSecrets};
+use super::control_plane_ready::ControlPlaneReady;
 use super::host_tuning::HostTuning;
 use super::hosts_entry::HostsEntry;
 use super::identity::Identity;
@@ -226,6 +227,20 @@ fn host_tuning_restores_what_was_before() {
     assert_eq!(fixture.ran(), ["/sbin/modprobe br_netfilter", "/sbin/modprobe -r br_netfilter"]);
 }
 
+/// Somebody has loaded it for now; the next boot would be without it.
+#[test]
+fn a_loaded_module_is_loaded_at_every_boot_and_stays_afterwards() {
+    let mut fixture = Fixture::new();
+    fixture.folder("/sys/module/br_netfilter");
+    let step = HostTuning { modules: vec!["br_netfilter".to_owned()], settings: BTreeMap::new() };
+    let before = step.prepare(&mut fixture.site).unwrap();
+    step.act(&mut fixture.site, &before).unwrap();
+    assert!(fixture.read("/etc/modules-load.d/landfall.conf").ends_with("\nbr_netfilter\n"));
+    step.undo(&mut fixture.site, &before).unwrap();
+    assert!(!fixture.site.paths.host("/etc/modules-load.d/landfall.conf").exists());
+    assert_eq!(fixture.ran(), Vec::<String>::new());
+}
+
 #[test]
 fn hosts_entry_keeps_every_other_line() {
     let step = HostsEntry { name: "api.landfall.internal".to_owned(), address: address() };
@@ -352,15 +367,42 @@ fn half_a_pair_of_key_and_certificate_is_made_again() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/kubernetes/pki/etcd");
     let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::Certificates };
-    for (name, text) in [("ca.crt", "whole"), ("ca.key", "whole"), ("etcd/ca.key", "whole"), ("apiserver.crt", "whole")]
-    {
-        fixture.write(&format!("/etc/kubernetes/pki/{name}"), text);
+    let whole = ["ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key"];
+    let left = |fixture: &Fixture, name: &str| fixture.site.paths.host(format!("/etc/kubernetes/pki/{name}")).exists();
+    for name in whole.into_iter().chain(["apiserver.crt", "sa.key"]) {
+        fixture.write(&format!("/etc/kubernetes/pki/{name}"), "whole");
     }
     fixture.write("/etc/kubernetes/pki/apiserver.key", "");
     step.act(&mut fixture.site, &Value::Null).unwrap();
-    let left = |name: &str| fixture.site.paths.host(format!("/etc/kubernetes/pki/{name}")).exists();
-    assert!(left("ca.crt") && left("ca.key"), "a whole pair stays");
-    assert!(!left("etcd/ca.key") && !left("apiserver.crt") && !left("apiserver.key"), "halves go");
+    assert!(whole.into_iter().all(|name| left(&fixture, name)), "whole pairs stay");
+    assert!(["apiserver.crt", "apiserver.key", "sa.key"].iter().all(|name| !left(&fixture, name)), "halves go");
+}
+
+#[test]
+fn the_control_plane_that_does_not_come_says_where_its_own_logs_are() {
+    let mut fixture = Fixture::answering(|_| false);
+    let step = ControlPlaneReady { kubernetes: "v1.36.3".to_owned(), seconds: 0 };
+    let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
+    assert_eq!(error.code(), codes::NODE_TIMEOUT);
+    let hint = Coded::hint(&error).unwrap().replace(&*fixture.root.path().to_string_lossy(), "");
+    for folder in ["/var/log/pods/kube-system_etcd-", "/var/log/pods/kube-system_kube-apiserver-", "/var/log/landfall"]
+    {
+        assert!(hint.contains(folder), "{folder} in {hint}");
+    }
+}
+
+/// After a power cut an API server may be ready, end once more and come back.
+#[test]
+fn a_question_that_finds_no_answer_is_asked_again() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let is_question = |command: &HostCommand| command.to_string().contains("--ignore-not-found");
+    let mut fixture = Fixture::answering(move |command| {
+        !is_question(command) || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0
+    });
+    fixture.write("/etc/kubernetes/admin.conf", "whole");
+    let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::Proxy };
+    assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Absent);
+    assert_eq!(fixture.ran().iter().filter(|line| line.contains("--ignore-not-found")).count(), 2);
 }
 
 #[test]

@@ -21,6 +21,9 @@ use tempfile::TempDir;
 /// Folder with etcd and the programs of Kubernetes.
 pub const BINARIES_VARIABLE: &str = "LANDFALL_TEST_BINARIES";
 
+/// The version that sites of these tests are planned for.
+pub const KUBERNETES: &str = "v1.36.3";
+
 /// An address nobody has (RFC 5737): the API server must advertise one that is not loopback, and nobody asks for it.
 const ADVERTISED: &str = "192.0.2.1";
 
@@ -56,6 +59,17 @@ impl Drop for Watched {
 impl ControlPlane {
     /// Starts everything and waits until the API server says that it is ready.
     pub fn start() -> Self {
+        let mut plane = Self::without_programs();
+        plane.make_certificates();
+        plane.start_etcd();
+        plane.start_api_server();
+        plane.wait_until_ready();
+        plane.start_controllers();
+        plane
+    }
+
+    /// A folder and free ports for a control plane, of which nothing runs.
+    pub fn without_programs() -> Self {
         let binaries = std::env::var_os(BINARIES_VARIABLE).unwrap_or_else(|| panic!("{BINARIES_VARIABLE} is not set"));
         let binaries = PathBuf::from(binaries);
         for program in ["etcd", "kube-apiserver", "kube-controller-manager", "kubeadm", "kubectl"] {
@@ -63,13 +77,7 @@ impl ControlPlane {
         }
         let ports = Ports { etcd: free_port(), etcd_peer: free_port(), api_server: free_port() };
         let folder = tempfile::tempdir().unwrap();
-        let mut plane = Self { folder, binaries, ports, etcd: None, api_server: None, controllers: None };
-        plane.make_certificates();
-        plane.start_etcd();
-        plane.start_api_server();
-        plane.wait_until_ready();
-        plane.start_controllers();
-        plane
+        Self { folder, binaries, ports, etcd: None, api_server: None, controllers: None }
     }
 
     /// The folder that stands for the host's root.
@@ -85,6 +93,41 @@ impl ControlPlane {
     /// The cluster, through the kubeconfig that kubeadm made.
     pub fn cluster(&self) -> Cluster {
         Cluster::connect(&SitePaths::below(self.root()).admin_kubeconfig()).unwrap()
+    }
+
+    /// The cluster, as a user whose groups have the rights that objects give them, and no others.
+    pub fn cluster_of(&self, group: &str) -> Cluster {
+        let configuration = self.configuration().display().to_string();
+        let organization = format!("--org={group}");
+        let kubeconfig = self.output(
+            "kubeadm",
+            &["kubeconfig", "user", "--client-name=somebody", &organization, "--config", &configuration],
+        );
+        let path = self.root().join(format!("{group}.conf"));
+        durable::write_file(&path, kubeconfig.as_bytes(), 0o600).unwrap();
+        Cluster::connect(&path).unwrap()
+    }
+
+    /// Lets steps of a site find kubeadm and kubectl, and the kubeconfig that the latter is called with.
+    pub fn place_programs(&self, paths: &SitePaths) {
+        let programs = paths.node_programs(KUBERNETES);
+        durable::create_folder(programs.parent().unwrap()).unwrap();
+        durable::symlink(&self.binaries, &programs).unwrap();
+        if let Ok(kubeconfig) = std::fs::read(paths.admin_kubeconfig()) {
+            durable::write_file(&paths.kubernetes().join("super-admin.conf"), &kubeconfig, 0o600).unwrap();
+        }
+    }
+
+    /// Runs a phase of `kubeadm init` on this control plane.
+    pub fn kubeadm_phase(&self, arguments: &[&str]) {
+        let paths = [self.configuration(), SitePaths::below(self.root()).admin_kubeconfig()];
+        let [configuration, kubeconfig] = paths.map(|path| path.display().to_string());
+        let options = ["--config", configuration.as_str(), "--kubeconfig", kubeconfig.as_str()];
+        self.output("kubeadm", &[["init", "phase"].as_slice(), arguments, &options].concat());
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.root().join("kubeadm.yaml")
     }
 
     /// A site whose cluster this is, about to install a release.
@@ -194,7 +237,7 @@ impl ControlPlane {
     }
 
     fn make_certificates(&self) {
-        let configuration = self.root().join("kubeadm.yaml");
+        let configuration = self.configuration();
         let init = json!({
             "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "InitConfiguration",
             "localAPIEndpoint": {"advertiseAddress": ADVERTISED, "bindPort": self.ports.api_server},
@@ -285,7 +328,7 @@ pub fn release(components: &Value, values: &Value, artifacts: &Value) -> Release
     let document = json!({
         "type": "landfall.dev/release/1", "name": "sample", "version": "1.0.0", "counter": 1, "assembled": false,
         "platform": "linux/amd64", "images": [], "artifacts": artifacts, "components": components, "values": values,
-        "node_packs": [{"kubernetes": "v1.36.3", "artifacts": [], "images": {}}],
+        "node_packs": [{"kubernetes": KUBERNETES, "artifacts": [], "images": {}}],
         "requirements": {"cores": 1, "memory_bytes": 1, "data_bytes": 1},
     });
     serde_json::from_value(document).unwrap()

@@ -6,5 +6,6 @@
 mod applying;
 mod fixture;
 mod installing;
+mod phases;
 mod snapshots;
 mod steps;
