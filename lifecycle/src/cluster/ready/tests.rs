@@ -62,9 +62,9 @@ fn deployments() {
         (with(deployment(), &[("/status/replicas", json!(3))]), "in progress", "pods of its earlier version still run"),
         (with(deployment(), &[("/status/availableReplicas", Value::Null)]), "in progress", "0 of 2 pods are available"),
         (
-            with(deployment(), &[("/status/conditions", exceeded)]),
-            "failed",
-            "ReplicaSet \"coredns-1\" has timed out progressing.",
+            with(deployment(), &[("/status/conditions", exceeded), ("/status/readyReplicas", json!(1))]),
+            "in progress",
+            "1 of 2 pods are ready",
         ),
         (
             with(deployment(), &[("/status/conditions", refused)]),

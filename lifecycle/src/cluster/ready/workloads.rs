@@ -25,12 +25,9 @@ fn never_looked_at(object: &Value) -> Option<Readiness> {
     (!seen).then(|| Readiness::InProgress("its controller has not seen it yet".to_owned()))
 }
 
+/// A deadline that a rollout has exceeded decides nothing here, unlike in kstatus: its controller goes on, and how long it
+/// may take is for the component to say. After a power cut the time in which the machine was off counts, too.
 pub(super) fn deployment(object: &Value) -> Readiness {
-    if let Some(progressing) =
-        condition(object, "Progressing").filter(|found| found["reason"] == "ProgressDeadlineExceeded")
-    {
-        return Readiness::Failed(message(progressing));
-    }
     if let Some(waiting) = never_looked_at(object) {
         return waiting;
     }
