@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use super::ClusterError;
 use super::discovery::Kinds;
-use super::retry::{Backoff, Failure};
+use super::retry::{Backoff, Failure, denies_rights};
 
 /// Longest wait for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -21,8 +21,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request is repeated where nothing else is said.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a request is repeated where nothing else is said: on a slow disk an API server takes minutes to restart.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A cluster, reached through its API server. Clones share connections and what was learned of kinds.
 ///
@@ -53,6 +53,18 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// Asks whether the API server is ready, which it is once it knows everybody's rights too.
+    pub(super) fn readiness() -> Self {
+        Self {
+            method: Method::GET,
+            path: "/readyz".to_owned(),
+            content_type: "",
+            body: Vec::new(),
+            verb: "ask",
+            what: &"whether the API server is ready",
+        }
+    }
+
     pub(super) fn action(&self) -> String {
         format!("{} {}", self.verb, self.what)
     }
@@ -121,7 +133,7 @@ impl Cluster {
         let started = Instant::now();
         let mut backoff = Backoff::new();
         loop {
-            let failure = match self.once(call) {
+            let failure = match self.once_with_rights(call) {
                 Ok(text) => return Ok(text),
                 Err(failure) => failure,
             };
@@ -131,6 +143,19 @@ impl Cluster {
             }
             tracing::debug!(action = call.action(), ?failure, ?delay, "request failed, repeating it");
             std::thread::sleep(delay);
+        }
+    }
+
+    /// Makes a request once. A refusal counts only from an API server that is ready: one that has just started refuses
+    /// everybody, and so it was not this request that was refused.
+    fn once_with_rights(&self, call: &Call<'_>) -> Result<String, Failure> {
+        match self.once(call) {
+            Err(Failure::Status(status)) if denies_rights(&status) => match self.once(&Call::readiness()) {
+                // It may have become ready in between.
+                Ok(_) => self.once(call),
+                Err(_) => Err(Failure::Starting(status)),
+            },
+            answer => answer,
         }
     }
 
@@ -179,3 +204,6 @@ impl Cluster {
 pub(super) fn parse(call: &Call<'_>, text: &str) -> Result<Value, ClusterError> {
     serde_json::from_str(text).map_err(|source| ClusterError::Answer { action: call.action(), source: source.into() })
 }
+
+#[cfg(test)]
+mod tests;

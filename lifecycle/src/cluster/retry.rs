@@ -16,6 +16,9 @@ pub(super) enum Failure {
     /// No answer in time.
     #[error("no answer within {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// A refusal by an API server that does not know yet who may do what.
+    #[error("it is still starting: {0}")]
+    Starting(Box<Status>),
 }
 
 impl From<kube::Error> for Failure {
@@ -32,7 +35,7 @@ impl Failure {
     /// neither does anything the API server found wrong with the request.
     pub(super) fn passes(&self) -> bool {
         match self {
-            Self::Transport(_) | Self::TimedOut(_) => true,
+            Self::Transport(_) | Self::TimedOut(_) | Self::Starting(_) => true,
             Self::Status(status) => passes(status),
         }
     }
@@ -43,6 +46,12 @@ impl Failure {
         let seconds = status.details.as_ref()?.retry_after_seconds;
         (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)))
     }
+}
+
+/// Whether an answer says that somebody may not do something. An API server that starts serves before it has read the
+/// rights of anybody, and says the same of everybody meanwhile.
+pub(super) fn denies_rights(status: &Status) -> bool {
+    matches!(status.code, 401 | 403)
 }
 
 /// Whether the API server's answer may be another one later, to the same request.
@@ -120,6 +129,8 @@ mod tests {
             assert_eq!(failure(status.clone()).passes(), passes, "{status}");
         }
         assert!(Failure::TimedOut(Duration::from_secs(1)).passes());
+        let refused = serde_json::from_value(json!({"code": 403, "reason": "Forbidden"})).unwrap();
+        assert!(Failure::Starting(Box::new(refused)).passes(), "until it has started");
     }
 
     #[test]

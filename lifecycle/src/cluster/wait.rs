@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use landfall_media::progress::{Event, Progress};
 
-use http::Method;
-
 use super::connection::Call;
 use super::ready::{Readiness, has_readiness};
 use super::{Cluster, ClusterError, ObjectName, ObjectStatus};
+use crate::step::with_causes;
 
 /// Time between looks.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -32,24 +31,15 @@ pub struct Waiting<'a> {
 }
 
 impl Cluster {
-    /// Waits until the API server says that it is ready. Right after a boot it answers before it knows anybody's rights,
-    /// so refusals pass here too.
+    /// Waits until the API server says that it is ready. Whatever it answers before passes.
     pub fn wait_serving(&self, limit: Duration) -> Result<(), ClusterError> {
         let impatient = self.with_patience(Duration::ZERO);
         let started = Instant::now();
         loop {
-            let call = Call {
-                method: Method::GET,
-                path: "/readyz".to_owned(),
-                content_type: "",
-                body: Vec::new(),
-                verb: "ask",
-                what: &"whether the API server is ready",
-            };
-            match impatient.call(&call) {
+            match impatient.call(&Call::readiness()) {
                 Ok(_) => return Ok(()),
                 Err(error) if started.elapsed() > limit => return Err(error),
-                Err(error) => tracing::debug!(%error, "the API server is not ready"),
+                Err(error) => tracing::debug!(error = with_causes(&error), "the API server is not ready"),
             }
             std::thread::sleep(INTERVAL);
         }
@@ -91,7 +81,7 @@ impl Cluster {
     fn note(&self, what: &str, not_ready: &Result<Vec<ObjectStatus>, ClusterError>) -> String {
         match not_ready {
             Ok(statuses) => format!("waiting for {what}: {}", self.reasons(statuses)),
-            Err(error) => format!("waiting for {what}: {error}"),
+            Err(error) => format!("waiting for {what}: {}", with_causes(error)),
         }
     }
 

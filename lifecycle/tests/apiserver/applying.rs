@@ -155,3 +155,34 @@ fn an_api_server_that_comes_back_is_waited_for() {
     let applied = applying.join().unwrap().unwrap();
     assert_eq!(applied["spec"]["replicas"], 2);
 }
+
+/// It serves before it has read anybody's rights, and refuses everybody meanwhile.
+#[test]
+#[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
+fn an_api_server_that_starts_refuses_nobody_for_good() {
+    let mut plane = ControlPlane::start();
+    plane.kubectl(&["create", "clusterrolebinding", "some", "--clusterrole=cluster-admin", "--group=some"], None);
+    let object = ObjectName::new("v1", "ConfigMap", "kube-system", "extension-apiserver-authentication");
+    // Asked once each, as when readiness is waited for.
+    let cluster = plane.cluster_of("some").with_patience(Duration::ZERO);
+    while cluster.get(&object).is_err() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    plane.stop_api_server();
+    plane.start_api_server();
+    let started = std::time::Instant::now();
+    let mut refusals = 0;
+    while let Err(error) = cluster.get(&object) {
+        assert!(error.passes(), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(90), "{error}");
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        refusals += usize::from(cause.contains("it is still starting"));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(refusals > 0, "it never refused: this test shows nothing");
+
+    let begun = std::time::Instant::now();
+    let error = plane.cluster_of("others").get(&object).unwrap_err();
+    assert_eq!((error.code().id, error.passes()), ("LF4203", false), "who has no rights is told so");
+    assert!(begun.elapsed() < Duration::from_secs(10), "at once");
+}
