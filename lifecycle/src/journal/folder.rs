@@ -18,6 +18,10 @@ use crate::plan::Operation;
 /// The file that is under `flock` while an operation runs.
 const LOCK_NAME: &str = "lock";
 
+/// The file that only holds room, and its size: far above what the records of an uninstall take.
+const RESERVE_NAME: &str = "reserve";
+const RESERVE_BYTES: usize = 1 << 20;
+
 /// Ends the names of journals.
 const JOURNAL_SUFFIX: &str = ".journal";
 
@@ -138,21 +142,33 @@ impl JournalFolder {
             if is_same_file(&file, &path).map_err(failed)? {
                 let holder =
                     Holder { operation: operation.to_owned(), pid: std::process::id(), started: Timestamp::now() };
-                let text = serde_json::to_vec(&holder).map_err(|error| failed(error.into()))?;
-                file.set_len(0).and_then(|()| file.write_all(&text)).map_err(failed)?;
+                // Only for people: the lock is held also where a full disk has no room for its text.
+                if let Err(error) = write_holder(&mut file, &holder) {
+                    tracing::warn!(%error, "the lock does not say who holds it");
+                }
                 return Ok(SiteLock { file });
             }
         }
     }
 
     /// Begins the journal of a new operation: when this returns, the file with record 0 is durable under its name. A
-    /// power cut before leaves no journal.
+    /// power cut before leaves no journal. Room is set aside for the day on which the disk is full and the site must go.
     pub fn create(&self, _lock: &SiteLock, pins: Pins) -> Result<Journal, JournalError> {
+        let reserve = self.path.join(RESERVE_NAME);
+        durable::write_file(&reserve, &vec![0; RESERVE_BYTES], 0o600)
+            .map_err(|error| JournalError::durable(&reserve, error))?;
         let number = self.latest()?.map_or(1, |file| file.number + 1);
         let path = self.path.join(format!("{number:06}-{}{JOURNAL_SUFFIX}", operation_name(pins.operation)));
         let bytes = first_record(pins, &path)?;
         durable::write_file(&path, &bytes, 0o600).map_err(|error| JournalError::durable(&path, error))?;
         Self::open_path(&path)
+    }
+
+    /// Gives back the room that was set aside, so that an uninstall can write its records on a full disk. The records of
+    /// an uninstall are few, and what they take back makes more room.
+    pub fn release_reserve(&self, _lock: &SiteLock) -> Result<(), JournalError> {
+        let reserve = self.path.join(RESERVE_NAME);
+        durable::remove_file(&reserve).map_err(|error| JournalError::durable(&reserve, error))
     }
 
     /// Continues a journal.
@@ -174,6 +190,7 @@ impl JournalFolder {
     pub fn remove(&self, lock: SiteLock) -> Result<(), JournalError> {
         let failed = |error| JournalError::durable(&self.path, error);
         durable::remove_leftovers(&self.path).map_err(failed)?;
+        self.release_reserve(&lock)?;
         for file in self.list()? {
             durable::remove_file(&file.path).map_err(failed)?;
         }
@@ -205,6 +222,12 @@ fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+fn write_holder(file: &mut File, holder: &Holder) -> io::Result<()> {
+    let text = serde_json::to_vec(holder)?;
+    file.set_len(0)?;
+    file.write_all(&text)
 }
 
 fn read_holder(file: &mut File) -> Holder {

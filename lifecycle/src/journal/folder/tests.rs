@@ -119,6 +119,34 @@ fn a_second_operation_names_the_first() {
     folder.lock("uninstall").unwrap();
 }
 
+/// The lock's text and the records of an uninstall find no room; the site can go all the same.
+#[test]
+fn an_uninstall_begins_on_a_full_disk() {
+    let name = "journal::folder::tests::an_uninstall_begins_on_a_full_disk";
+    let Some(root) = crate::mounted::on_tmpfs(name, "size=4m") else { return };
+    let folder = JournalFolder::at(root.join("journal"));
+    let lock = folder.lock("install").unwrap();
+    drop(folder.create(&lock, pins()).unwrap());
+    drop(lock);
+    let mut rest = fs_err::File::create(root.join("rest")).unwrap();
+    while rest.write_all(&[1; 4096]).is_ok() {}
+    let records = vec![1; RESERVE_BYTES / 2];
+    let add =
+        |name: &str| durable::write_file(&folder.path().join(name), &records, 0o600).map_err(|error| error.code());
+    assert_eq!(add("records"), Err(landfall_bundle_spec::codes::NO_SPACE));
+
+    let lock = folder.lock("uninstall").unwrap();
+    let file = folder.latest().unwrap().unwrap();
+    let mut journal = folder.open(&lock, &file).unwrap();
+    folder.release_reserve(&lock).unwrap();
+    folder.release_reserve(&lock).unwrap();
+    journal.append(Event::UndoRequested { keep_data: false }).unwrap();
+    assert_eq!(add("records"), Ok(()), "and much more");
+    durable::remove_file(&folder.path().join("records")).unwrap();
+    folder.remove(lock).unwrap();
+    assert!(!folder.path().exists());
+}
+
 #[test]
 fn a_lock_of_a_removed_folder_is_no_lock() {
     let temporary = tempfile::tempdir().unwrap();
