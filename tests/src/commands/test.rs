@@ -175,9 +175,11 @@ fn assemble_images() -> Result<()> {
 
 fn cluster() -> Result<()> {
     let binaries = images::ensure_all()?.binaries;
+    // One at a time: some start two control planes, and a person's patience with each is tested.
     workspace::run(
         cargo()
             .args(["test", "--quiet", "--workspace", "--test", "apiserver", "--", "--include-ignored"])
+            .args(["--test-threads", "1"])
             .env("LANDFALL_TEST_BINARIES", binaries),
     )
 }

@@ -134,7 +134,7 @@ pub fn freeze(groups: &[PathBuf]) -> Result<()> {
     let group = version2_group(groups)?;
     files::set(&group.join("cgroup.freeze"), "1")?;
     let events = group.join("cgroup.events");
-    wait_until("the stop of every process of a machine", Duration::from_secs(20), || {
+    wait_until("the stop of every process of a machine", Duration::from_mins(2), || {
         let text = std::fs::read_to_string(&events).with_context(|| format!("cannot read {}", events.display()))?;
         Ok(text.lines().any(|line| line == "frozen 1").then_some(()))
     })

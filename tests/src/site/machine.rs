@@ -28,7 +28,7 @@ const RECORD: &str = "machine.json";
 const BIRTH: &str = "birth.json";
 
 /// How long systemd may take to start its basic units, and a killed machine to be gone.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What a machine shall be.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use crate::printer;
 pub const FOLDER: &str = "sites";
 
 /// How long a process may take to end after SIGKILL.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Everybody who makes, ends or sweeps sites takes turns.
 pub fn lock(cache: &Cache) -> Result<File> {

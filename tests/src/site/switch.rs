@@ -111,7 +111,7 @@ impl Switch {
         let proof = format!("udp {port}");
         let sent = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         tool::output(&mut command).context("cannot send the marker packet through the switch")?;
-        let packets = wait_until("the marker packet's appearance in the recording", Duration::from_secs(5), || {
+        let packets = wait_until("the marker packet's appearance in the recording", Duration::from_mins(1), || {
             let content = std::fs::read(&self.capture).context("cannot read the recording of the switch")?;
             let packets = capture::parse(&content)?;
             let seen = packets
