@@ -72,12 +72,6 @@ impl From<landfall_media::durable::DurableError> for StepError {
     }
 }
 
-/// What an error says, with all its causes: where a person reads one line and nothing else.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 /// A step over a context `C` (the site). Every method may run again after a crash at any point of an earlier run.
 ///
 /// Contract: before `act` runs, the journal holds `Prepared` with the value of `prepare`, synced, then `Started`,

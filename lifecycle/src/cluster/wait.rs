@@ -7,7 +7,7 @@ use landfall_media::progress::{Event, Progress};
 use super::connection::Call;
 use super::ready::{Readiness, has_readiness};
 use super::{Cluster, ClusterError, ObjectName, ObjectStatus};
-use crate::step::with_causes;
+use crate::causes::with_causes;
 
 /// Time between looks.
 const INTERVAL: Duration = Duration::from_millis(500);

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use landfall_bundle_spec::{Coded, codes};
 
 use super::*;
-use crate::step::with_causes;
+use crate::causes::with_causes;
 
 /// Gives each answer once, in order, to a request for exactly that path; the connection to it.
 fn server(answers: &[(&'static str, u16)]) -> (tempfile::TempDir, Cluster, std::thread::JoinHandle<()>) {
