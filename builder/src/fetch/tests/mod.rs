@@ -2,6 +2,7 @@
 //! itself is proved against CNCF distribution in the tests crate.
 
 mod files;
+mod parallel;
 mod plain;
 pub(crate) mod registry;
 
@@ -16,6 +17,8 @@ use super::blob::{Origin, fetch_blob};
 use super::*;
 use crate::lock::Pin;
 use crate::reference::Reference;
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 const QUICK: Retry =
     Retry { attempts: 3, first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(4) };
@@ -53,6 +56,39 @@ fn expected(bytes: &[u8]) -> Expected {
 
 fn reference(registry: &Registry) -> Reference {
     format!("{}/library/thing:1", registry.address()).parse().expect("reference")
+}
+
+/// Serves an image of these layers, and pins it.
+fn image(registry: &Registry, name: &str, layers: &[&[u8]]) -> Pin {
+    let digests: Vec<_> = layers.iter().map(|layer| digest(layer)).collect();
+    let configuration = serde_json::json!({
+        "architecture": "amd64", "os": "linux", "config": { "Labels": { "n": name } },
+        "rootfs": { "type": "layers", "diff_ids": digests },
+    });
+    let configuration = configuration.to_string().into_bytes();
+    let described: Vec<_> = layers
+        .iter()
+        .map(|layer| {
+            let size = layer.len();
+            serde_json::json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(layer), "size": size })
+        })
+        .collect();
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": MANIFEST,
+        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&configuration), "size": configuration.len() },
+        "layers": described,
+    });
+    layers.iter().copied().chain([configuration.as_slice()]).for_each(|blob| registry.add_blob(blob));
+    let manifest = manifest.to_string().into_bytes();
+    registry.add_manifest(name, "1", MANIFEST, &manifest);
+    Pin {
+        reference: format!("{}/{name}:1", registry.address()).parse().expect("reference"),
+        digest: digest(&manifest),
+        media_type: MANIFEST.into(),
+        size: manifest.len() as u64,
+        license: None,
+        place: crate::Place::default(),
+    }
 }
 
 #[tokio::test]
@@ -162,35 +198,7 @@ async fn other_bytes_than_the_digest_names_never_enter_the_store() {
 async fn images_come_with_all_their_blobs_each_once() {
     let registry = Registry::start(|_| ()).await;
     let shared = bytes(5000);
-    let image = |name: &str, own: &[u8]| {
-        let configuration = serde_json::json!({
-            "architecture": "amd64", "os": "linux", "config": { "Labels": { "n": name } },
-            "rootfs": { "type": "layers", "diff_ids": [digest(&shared), digest(own)] },
-        });
-        let configuration = configuration.to_string().into_bytes();
-        let layers = [&shared, &own.to_vec()].map(|layer| {
-            serde_json::json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(layer), "size": layer.len() })
-        });
-        let manifest = serde_json::json!({
-            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&configuration), "size": configuration.len() },
-            "layers": layers,
-        });
-        for blob in [&shared, &own.to_vec(), &configuration] {
-            registry.add_blob(blob);
-        }
-        let manifest = manifest.to_string().into_bytes();
-        registry.add_manifest(name, "1", "application/vnd.oci.image.manifest.v1+json", &manifest);
-        Pin {
-            reference: format!("{}/{name}:1", registry.address()).parse().expect("reference"),
-            digest: digest(&manifest),
-            media_type: "application/vnd.oci.image.manifest.v1+json".into(),
-            size: manifest.len() as u64,
-            license: None,
-            place: crate::Place::default(),
-        }
-    };
-    let pins = [image("a", &bytes(10)), image("b", &bytes(20))];
+    let pins = [("a", bytes(10)), ("b", bytes(20))].map(|(name, own)| image(&registry, name, &[&shared, &own]));
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
     let fetched = fetch(&client(), &store, "linux/amd64", &pins, &[], &Notes::default()).await.expect("fetched");

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use landfall_bundle_spec::Sha256;
 use sha2::Digest as _;
@@ -22,6 +23,18 @@ pub enum Fault {
     ChangeAfter(usize, Vec<u8>),
 }
 
+/// How long a withheld answer waits for the request that it is withheld for. Whoever asks for one thing at a time comes
+/// no sooner, so only a failing test waits so long.
+const WITHHELD: Duration = Duration::from_secs(10);
+
+/// A request that is answered when others are open too.
+#[derive(Debug)]
+struct Awaited {
+    /// A piece of its path.
+    path: String,
+    was_opened: bool,
+}
+
 /// What goes wrong, in order.
 #[derive(Debug, Default)]
 pub struct Faults {
@@ -31,9 +44,16 @@ pub struct Faults {
     ignore_ranges: bool,
     no_versions: bool,
     realm: Option<String>,
+    together: Vec<Awaited>,
 }
 
 impl Faults {
+    /// Requests with one of these in their paths are answered once there was one with each; after a while, as if what
+    /// they ask for were not there.
+    pub fn only_together(&mut self, paths: &[&str]) {
+        self.together = paths.iter().map(|path| Awaited { path: (*path).to_owned(), was_opened: false }).collect();
+    }
+
     /// The first requests for manifests fail so.
     pub fn on_manifests(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.on_manifests.extend(faults);
@@ -182,7 +202,9 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
         request.lines().find_map(named)
     };
     let range = header("range: ");
-    let (head, body) = if path.starts_with("/files/") {
+    let (head, body) = if !others_are_open(&path, state).await {
+        plain(404)
+    } else if path.starts_with("/files/") {
         file(&path, range.as_deref(), header("if-range: ").as_deref(), state)
     } else {
         response(&path, range.as_deref(), header("authorization: "), state)
@@ -191,6 +213,25 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = stream.write_all(&body).await;
     let _ = stream.shutdown().await;
+}
+
+/// Waits for the requests together with which alone this one is answered; tells whether they came.
+async fn others_are_open(path: &str, state: &Mutex<State>) -> bool {
+    {
+        let mut state = lock(state);
+        let Some(own) = state.faults.together.iter_mut().find(|awaited| path.contains(&awaited.path)) else {
+            return true;
+        };
+        own.was_opened = true;
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < WITHHELD {
+        if lock(state).faults.together.iter().all(|awaited| awaited.was_opened) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    false
 }
 
 fn plain(status: u16) -> (String, Vec<u8>) {
