@@ -87,7 +87,8 @@ fn part_bytes(text: &str) -> Result<Option<u64>, Failure> {
         _ => {}
     }
     let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
-    let factor = match &text[digits.len()..] {
+    let unit = text[digits.len()..].trim_start();
+    let factor = match unit {
         "" => Some(1),
         "KiB" => Some(1 << 10),
         "MiB" => Some(1 << 20),
@@ -97,9 +98,12 @@ fn part_bytes(text: &str) -> Result<Option<u64>, Failure> {
     let bytes = digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
     let refused = |what: &str| Failure::new(codes::BAD_ARGUMENT, format!("--part-size {text} {what}"));
     match bytes {
-        None | Some(0) => Err(refused("is neither fat32 nor none nor bytes such as 4000000, 512MiB or 2GiB")),
-        // Nobody who writes 4 GiB wants one byte more than a stick takes.
+        // However it is written, what is meant is a file as large as a stick takes.
         Some(FOUR_GIB) => Err(refused("is one byte more than a file on FAT32 can have: write fat32")),
+        None if digits == "4" && ["G", "GB"].contains(&unit.to_ascii_uppercase().as_str()) => {
+            Err(refused("is not the largest file that FAT32 takes: write fat32"))
+        }
+        None | Some(0) => Err(refused("is neither fat32 nor none nor bytes such as 4000000, 512MiB or 2GiB")),
         Some(bytes) => Ok(Some(bytes)),
     }
 }
@@ -191,8 +195,13 @@ mod tests {
             assert_eq!(part_bytes(text).ok(), Some(Some(bytes)), "{text}");
         }
         assert_eq!(part_bytes("none").ok(), Some(None));
-        for text in ["", "0", "MiB", "4GB", "-1", "99999999999GiB", "1.5GiB", "4GiB", "4096MiB", "4294967296"] {
-            assert!(part_bytes(text).is_err(), "{text}");
+        assert_eq!(part_bytes("2 GiB").ok(), Some(Some(2 << 30)));
+        let refusal = |text: &str| part_bytes(text).map_err(|failure| failure.what().to_owned()).expect_err(text);
+        for text in ["", "0", "MiB", "-1", "99999999999GiB", "1.5GiB", "2GB", "4 TB", "4 G iB"] {
+            assert!(refusal(text).contains("is neither fat32 nor none nor bytes"), "{text}: {}", refusal(text));
+        }
+        for text in ["4GiB", "4 GiB", "4096MiB", "4294967296", "4GB", "4 GB", "4gb", "4G"] {
+            assert!(refusal(text).ends_with("write fat32"), "{text}: {}", refusal(text));
         }
     }
 }
