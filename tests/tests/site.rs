@@ -1,10 +1,11 @@
 //! The test machines test themselves: each claim the other tests rely on is made to fail here once.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use landfall_tests::cache::{CACHE_VARIABLE, Cache};
 use landfall_tests::site::{BootState, Category, Machine, MachineSpec, PowerState, Site, Stream, wait_until};
 
 /// A site with one booted machine.
@@ -288,6 +289,103 @@ fn a_killed_caller_leaves_nothing_and_living_sites_are_spared() -> Result<()> {
     assert_eq!(String::from_utf8(groups)?, "", "a cgroup of the dead site is left");
     machine.run("true").context("the sweep hit a living site")?;
     next.down()
+}
+
+/// A setting of the kernel that all machines share with the host, and that neither a Debian nor a kubelet sets.
+const SHARED: &str = "/proc/sys/vm/page-cluster";
+
+fn shared_setting() -> Result<String> {
+    Ok(std::fs::read_to_string(SHARED)?.trim().to_owned())
+}
+
+/// Puts the setting back when dropped.
+struct PutBack(String);
+
+impl Drop for PutBack {
+    fn drop(&mut self) {
+        if let Err(error) = write(Path::new(SHARED), &self.0) {
+            landfall_tests::printer::failure(&error);
+        }
+    }
+}
+
+/// Sites of a cache of their own, which shares only the disk that machines start from: what lives in the usual cache, and
+/// what is remembered there of the host, has no part in this.
+struct OtherCache(tempfile::TempDir);
+
+impl OtherCache {
+    fn new() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        for kind in ["machine-disk", "machine-root"] {
+            std::os::unix::fs::symlink(Cache::open()?.root().join(kind), folder.path().join(kind))?;
+        }
+        Ok(Self(folder))
+    }
+
+    fn xtask(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.arg("site").args(arguments).env(CACHE_VARIABLE, self.0.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// A site with one machine that runs.
+    fn site(&self, name: &str) -> Result<Maker> {
+        let mut maker = Maker(self.xtask(&["up", name]).stderr(Stdio::null()).spawn()?);
+        wait_until(&format!("the machine of {name}"), Duration::from_mins(1), || {
+            ensure!(maker.0.try_wait()?.is_none(), "the maker of {name} ended");
+            Ok(self.run(name, &["true"])?.status.success().then_some(()))
+        })?;
+        Ok(maker)
+    }
+
+    fn run(&self, name: &str, program: &[&str]) -> Result<std::process::Output> {
+        Ok(self.xtask(&[&["run", name, "--"], program].concat()).output()?)
+    }
+}
+
+impl Drop for OtherCache {
+    /// Nobody else knows of this cache and sweeps what dead sites left.
+    fn drop(&mut self) {
+        let _ = self.xtask(&["list"]).output();
+    }
+}
+
+/// Whoever made a site, killed when dropped, and the site with it.
+struct Maker(Child);
+
+impl Drop for Maker {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+#[test]
+fn what_a_killed_caller_left_changed_on_the_host_is_put_back_by_the_next_site() -> Result<()> {
+    // The disk that machines start from is there afterwards.
+    Site::new(&Site::unique_name("template"))?.machine(MachineSpec::new("node-1"))?;
+    // No site of the usual cache starts now and takes the changed setting for the host's own.
+    let _turn = Cache::open()?.lock("sites")?;
+    let before = shared_setting()?;
+    let changed = if before == "3" { "2" } else { "3" };
+    let _put_back = PutBack(before.clone());
+    let other = OtherCache::new()?;
+    let [living, killed, next] = ["living", "killed", "next"].map(|name| Site::unique_name(&format!("shared-{name}")));
+    let living_maker = other.site(&living)?;
+    let killed_maker = other.site(&killed)?;
+    let set = other.run(&killed, &["sysctl", "--write", &format!("vm.page-cluster={changed}")])?;
+    ensure!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
+    assert_eq!(shared_setting()?, changed, "a machine has a {SHARED} of its own");
+    drop(killed_maker);
+
+    let listed = String::from_utf8(other.xtask(&["list"]).output()?.stdout)?;
+    ensure!(listed.contains(&living) && !listed.contains(&killed), "{listed}");
+    assert_eq!(shared_setting()?, changed, "the host's setting was put back while a site lives");
+    drop(living_maker);
+
+    let _next_maker = other.site(&next)?;
+    assert_eq!(shared_setting()?, before, "the host's setting is still what a dead site made of it");
+    Ok(())
 }
 
 #[test]
