@@ -9,9 +9,9 @@ use super::{Recipe, Workshop, node_pack, starter};
 use crate::cache::Cache;
 use crate::printer;
 
-/// Compares the base layer and an image of each way of making one with a second build: a server's packages without and
-/// with Debian's own cluster taken out again, and packages beside a compiled program. The other images are made by the
-/// same code from the same kinds of content; building all of them twice would take minutes of linking at each run.
+/// Compares the base layer, every image of the starter release, and one that has packages beside a compiled program, with a
+/// second build. The other images hold compiled programs alone, which one image stands for: linking all of them a second
+/// time would take minutes at each run.
 ///
 /// The second build shares nothing with the first: it has a cache of its own, in a new folder under `scratch`, so Debian
 /// packages are unpacked and Go programs linked again.
@@ -22,9 +22,11 @@ pub fn check(workshop: &Workshop, scratch: &Path) -> Result<()> {
     let (one, two) = (ensure_base(workshop)?, ensure_base(&second)?);
     compare_packages(&BASE, workshop, &second)?;
     report("base layer", &one.digest, &two.digest, &mut problems);
-    let images: [(&Root, Recipe); 3] = [
-        (&starter::VALKEY, starter::valkey),
+    let images: [(&Root, Recipe); 5] = [
+        (&starter::BUSYBOX, starter::busybox),
         (&starter::POSTGRES, starter::postgres),
+        (&starter::PYTHON, starter::python),
+        (&starter::VALKEY, starter::valkey),
         (&node_pack::PACKET_FILTER, node_pack::kube_proxy),
     ];
     for (root, make) in images {

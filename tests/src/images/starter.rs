@@ -118,7 +118,8 @@ pub fn valkey(workshop: &Workshop) -> Result<Published> {
     Ok(image("valkey", format!("docker.io/valkey/valkey:{version}"), &layers, &settings))
 }
 
-fn python(workshop: &Workshop) -> Result<Published> {
+/// Python with pip, for pods that bring only code.
+pub fn python(workshop: &Workshop) -> Result<Published> {
     let own = own_layer(workshop, "python-names", "1", |tree| {
         tree.add_link("usr/local/bin/python", "/usr/bin/python3");
         tree.add_owned("home/python", 0o700, (65532, 65532), Kind::Folder);
@@ -135,7 +136,8 @@ fn python(workshop: &Workshop) -> Result<Published> {
     Ok(image("python", format!("docker.io/library/python:{version}"), &layers, &settings))
 }
 
-fn busybox(workshop: &Workshop) -> Result<Published> {
+/// Busybox alone: one static program and its names.
+pub fn busybox(workshop: &Workshop) -> Result<Published> {
     let layer = own_layer(workshop, "busybox", BUSYBOX.key(workshop).with("links", "1").digest(), |tree| {
         let program = BUSYBOX.ensure_tree(workshop)?.read("usr/bin/busybox")?;
         for name in applets(&program)? {
