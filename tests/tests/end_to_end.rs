@@ -9,6 +9,7 @@ mod end_to_end {
     mod damage;
     mod engineer;
     mod fixture;
+    mod flips;
     mod install;
     mod journal;
     mod memory;

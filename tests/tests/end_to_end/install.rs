@@ -21,9 +21,6 @@ const BUSY_STEP: &str = "wait for the control plane";
 /// Bytes of a chunk.
 const CHUNK_BYTES: u64 = 1 << 20;
 
-/// What every command keeps to.
-const MEMORY_BYTES: u64 = 256 << 20;
-
 /// How long what is written may take to reach the disk by itself: Valkey syncs its log every second.
 const SYNCED_AFTER: Duration = Duration::from_secs(3);
 
@@ -120,8 +117,7 @@ pub(crate) fn expect_each_byte_once(report: &Value, peak_memory_bytes: u64) -> R
         ensure!(is_once, "{name} is {counted}, and there are {there_is}");
     }
     printer::note(format!("install: at most {} MiB of memory", peak_memory_bytes >> 20));
-    ensure!(peak_memory_bytes <= MEMORY_BYTES, "install took {peak_memory_bytes} bytes of memory");
-    Ok(())
+    memory::expect_little("install", peak_memory_bytes)
 }
 
 /// What the summary names is there: services answer, the kubeconfig works, secrets are root's alone.
@@ -246,7 +242,13 @@ fn containers(machine: &Machine) -> Result<BTreeMap<String, String>> {
     Ok(listed.stdout.lines().skip(1).filter_map(columns).collect())
 }
 
-/// The agent's end ends no pod.
+/// How long a program may take to be there again after its end: the agent pauses half a second, the kernel needs less.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long it takes until somebody who means to restart containers has done so.
+const RESTARTED_AFTER: Duration = Duration::from_secs(15);
+
+/// The agent's end ends no pod; nor does the end of what it then finds running and looks after as its own.
 fn restart_the_agent(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = containers(machine)?;
@@ -255,12 +257,38 @@ fn restart_the_agent(engineer: Engineer<'_>) -> Result<()> {
     let old = agent(machine)?.stdout;
     machine.run("systemctl restart landfall-node")?;
     ensure!(agent(machine)?.stdout != old, "the agent was not restarted");
-    engineer.wait_ready("a restart of the agent")?;
-    std::thread::sleep(Duration::from_secs(15));
+    expect_to_run_on(engineer, &before, "a restart of the agent")?;
+    for program in ["kubelet", "containerd"] {
+        end_adopted(machine, program)?;
+        expect_to_run_on(engineer, &before, &format!("the end of an adopted {program}"))?;
+    }
+    Ok(())
+}
+
+/// Ends a program that runs since before the agent does, and waits until the agent has started it again.
+fn end_adopted(machine: &Machine, program: &str) -> Result<()> {
+    let pid = |machine: &Machine| -> Result<String> {
+        Ok(machine.try_run(&format!("pgrep --exact {program}"))?.stdout.trim().to_owned())
+    };
+    let old = pid(machine)?;
+    ensure!(old.parse::<u32>().is_ok(), "{program} does not run once: {old:?}");
+    let adopted = machine.run(&format!("ps --no-headers -o ppid {old}"))?.stdout;
+    ensure!(adopted.trim() == "1", "the agent started {program} itself: its parent is {adopted}");
+    machine.run(&format!("kill -KILL {old}"))?;
+    wait_until(&format!("the next {program}"), PROGRAM_LIMIT, || {
+        let new = pid(machine)?;
+        Ok((new != old && new.parse::<u32>().is_ok()).then_some(()))
+    })
+}
+
+/// Waits until the site is ready, and fails unless the same containers run then and a while later.
+fn expect_to_run_on(engineer: Engineer<'_>, before: &BTreeMap<String, String>, after: &str) -> Result<()> {
+    engineer.wait_ready(after)?;
+    std::thread::sleep(RESTARTED_AFTER);
     expect_all_ready(&engineer.status()?)?;
-    let after = containers(machine)?;
-    ensure!(before == after, "other containers run after a restart of the agent:\n{before:#?}\n{after:#?}");
-    printer::note(format!("the agent was restarted, and all {} containers run on", after.len()));
+    let now = containers(engineer.machine())?;
+    ensure!(*before == now, "other containers run after {after}:\n{before:#?}\n{now:#?}");
+    printer::note(format!("after {after} all {} containers run on", now.len()));
     Ok(())
 }
 
@@ -371,7 +399,10 @@ fn uninstall_in_two_goes(engineer: Engineer<'_>) -> Result<()> {
     ));
     ensure!(status["state"] == "uninstall-interrupted", "the cut did not interrupt the uninstall: {status:#}");
     engineer.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.refused("install", "LF4016", 5)?;
-    engineer.uninstall(&[])?;
+    let ((), peak_memory_bytes) =
+        memory::peak_of(engineer.machine(), "uninstall", || engineer.uninstall(&[]).map(drop))?;
+    printer::note(format!("uninstall: at most {} MiB of memory", peak_memory_bytes >> 20));
+    memory::expect_little("uninstall", peak_memory_bytes)?;
     engineer.expect_unchanged("after an uninstall in two goes", &["/var/log/landfall"])?;
     ensure!(engineer.status()?["state"] == "absent", "status still sees something");
     Ok(())

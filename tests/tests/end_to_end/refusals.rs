@@ -1,5 +1,7 @@
 //! What is refused on a machine: each with its own code and exit code, and with nothing changed.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,15 +15,16 @@ use serde_json::{Value, json};
 use super::damage::{Truncation, truncations};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, folder};
+use super::flips::flips_change_nothing;
 
 /// Exit code of a refused bundle.
-const REFUSED: i32 = 3;
+pub(crate) const REFUSED: i32 = 3;
 
 /// Exit code of a site that is not ready.
 const NOT_READY: i32 = 4;
 
 /// A stick with one folder per case; files of the real bundle are links, so that nothing is copied.
-struct Sticks {
+pub(crate) struct Sticks {
     folder: PathBuf,
 }
 
@@ -45,7 +48,7 @@ impl Sticks {
     }
 
     /// A folder with the real bundle, and its parts.
-    fn real(&self, name: &str) -> Result<Vec<PathBuf>> {
+    pub(crate) fn real(&self, name: &str) -> Result<Vec<PathBuf>> {
         let folder = self.case(name)?;
         let mut parts = Vec::new();
         for part in fixture()?.parts()? {
@@ -60,6 +63,11 @@ impl Sticks {
     fn bytes(&self, name: &str, bytes: &[u8]) -> Result<()> {
         write(&self.case(name)?.join("sample-1.0.0-000000000000.landfall"), bytes)
     }
+
+    /// Removes the folder of a case, whose copies need room.
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        std::fs::remove_dir_all(self.folder.join(name)).with_context(|| format!("cannot remove the case {name}"))
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a file of the test")]
@@ -72,13 +80,16 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to).with_context(|| format!("cannot rename {}", from.display()))
 }
 
-/// Replaces a link by a copy that may be changed, and changes it.
-fn change(path: &Path, edit: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>) -> Result<()> {
-    let copy = path.with_added_extension("copy");
-    std::fs::copy(path, &copy).with_context(|| format!("cannot copy {}", path.display()))?;
-    let mut file = std::fs::File::options().write(true).open(&copy)?;
-    edit(&mut file).with_context(|| format!("cannot change {}", copy.display()))?;
-    rename(&copy, path)
+/// Changes a file of a case. While it is still a link of the good one, a copy takes its place first.
+pub(crate) fn change(path: &Path, edit: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    if std::fs::metadata(path).with_context(|| format!("there is no {}", path.display()))?.nlink() > 1 {
+        let copy = path.with_added_extension("copy");
+        std::fs::copy(path, &copy).with_context(|| format!("cannot copy {}", path.display()))?;
+        rename(&copy, path)?;
+    }
+    let mut file = File::options().read(true).write(true).open(path)?;
+    edit(&mut file).with_context(|| format!("cannot change {}", path.display()))
 }
 
 /// A bundle that must be refused: the folder on the stick, what to trust, and the code.
@@ -106,6 +117,7 @@ fn wrong_bundles_change_nothing() -> Result<()> {
         engineer.expect_unchanged(&format!("after refusing {folder}"), &[])?;
     }
     truncations_change_nothing(engineer, &sticks)?;
+    flips_change_nothing(engineer, &sticks)?;
     damage_stops_staging(engineer, &sticks)
 }
 
@@ -227,12 +239,11 @@ fn truncations_change_nothing(engineer: Engineer<'_>, sticks: &Sticks) -> Result
     }
     engineer.expect_unchanged("after the shortest truncation", &[])?;
     printer::note(format!("truncated {} times, each refused with its own code, nothing changed", truncations.len()));
-    std::fs::remove_dir_all(sticks.folder.join("truncated")).context("cannot remove the truncated bundle")
+    sticks.remove("truncated")
 }
 
 /// Cuts the stream that the parts are to this length, which is shorter than they are now.
 fn truncate(parts: &[PathBuf], length: u64) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
     let mut begin = 0;
     for part in parts {
         let Ok(found) = std::fs::metadata(part) else { break };
@@ -240,11 +251,8 @@ fn truncate(parts: &[PathBuf], length: u64) -> Result<()> {
         begin += found.len();
         if kept == 0 {
             std::fs::remove_file(part).with_context(|| format!("cannot remove {}", part.display()))?;
-        } else if kept < found.len() && found.nlink() > 1 {
-            // Still a link of the good one.
-            change(part, |file| file.set_len(kept))?;
         } else if kept < found.len() {
-            std::fs::File::options().write(true).open(part)?.set_len(kept)?;
+            change(part, |file| file.set_len(kept))?;
         }
     }
     Ok(())
@@ -257,7 +265,7 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     let parts = sticks.real("damaged")?;
     let middle = std::fs::metadata(&parts[1])?.len() / 2;
     let mut byte = [0];
-    std::fs::File::open(&parts[1])?.read_exact_at(&mut byte, middle)?;
+    File::open(&parts[1])?.read_exact_at(&mut byte, middle)?;
     change(&parts[1], |file| file.write_all_at(&[byte[0] ^ 1], middle))?;
     let bundle = format!("{STICK}/damaged");
     let said = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
