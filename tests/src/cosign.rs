@@ -1,0 +1,56 @@
+//! What somebody else's program says of a bundle's signature: cosign, which has never heard of Landfall.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::images;
+
+/// A bundle's signed document and signatures, taken out of its head by tar, and the program that judges them.
+pub struct Judged {
+    program: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Judged {
+    /// Takes apart a head, or the first part of a bundle.
+    pub fn head(path: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir().context("cannot make a folder for a head")?;
+        // tar says that the archive ends early: a head is its beginning, and everything of it was extracted by then.
+        let mut tar = Command::new("tar");
+        tar.arg("--extract").arg("--file").arg(path).arg("--directory").arg(folder.path());
+        tar.output().context("cannot run tar")?;
+        Ok(Self { program: images::ensure_cosign()?, folder })
+    }
+
+    /// The document that is signed.
+    pub fn document(&self) -> PathBuf {
+        self.folder.path().join("landfall.json")
+    }
+
+    /// The signature, of which there must be one.
+    pub fn signature(&self) -> Result<PathBuf> {
+        let entries = self.folder.path().join("signatures").read_dir().context("the head has no signatures")?;
+        let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        ensure!(paths.len() == 1, "the head has {} signatures", paths.len());
+        Ok(paths.into_iter().next().unwrap_or_default())
+    }
+
+    /// What cosign says of the signature under a document by this key. Nothing is fetched, and nothing kept in a home.
+    pub fn verify(&self, key: &Path, document: &Path) -> Result<Output> {
+        let mut command = Command::new(&self.program);
+        command.args(["verify-blob", "--insecure-ignore-tlog=true", "--key"]).arg(key);
+        command.arg("--bundle").arg(self.signature()?).arg(document);
+        command.env("HOME", self.folder.path()).env("TUF_ROOT", self.folder.path().join("tuf"));
+        command.output().context("cannot run cosign")
+    }
+
+    /// Whether cosign accepts: its exit code and its words say the same.
+    pub fn accepts(&self, key: &Path, document: &Path) -> Result<bool> {
+        let output = self.verify(key, document)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success() == said.contains("Verified OK"), "cosign ended with {}: {said}", output.status);
+        Ok(output.status.success())
+    }
+}
