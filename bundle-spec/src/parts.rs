@@ -1,4 +1,4 @@
-//! Names of the files that a bundle is written to. They help people; parts are recognised by content.
+//! Names of the files that a bundle is written to. They help people; parts are recognized by content.
 
 use crate::digest::Sha256;
 

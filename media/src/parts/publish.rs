@@ -1,4 +1,4 @@
-//! The last moments of a build: files that are whole get their names, and whoever is cut off there is recognised.
+//! The last moments of a build: files that are whole get their names, and whoever is cut off there is recognized.
 
 use std::fs::File;
 

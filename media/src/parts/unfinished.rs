@@ -29,7 +29,7 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
 }
 
 /// Removes what got its name before the build was cut off. The partial head goes after it, so that a cut in here is
-/// recognised as well.
+/// recognized as well.
 fn remove_named(folder: &Path, bundle: &BundleName) -> Result<()> {
     let is_ours = |name: &str| {
         let is_file = BundleName::parse(name).is_some_and(|(other, _)| other == *bundle);
