@@ -34,8 +34,13 @@ pub fn lock(options: &LockOptions, progress: &dyn Progress) -> error::Result<Loc
 
 /// `landfall build`: builds a release into a signed bundle, synced and read back. Blocks; not to be called from async
 /// code.
-pub fn build(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress) -> error::Result<BuildReport> {
-    runtime()?.block_on(pack::build(options, keys, progress))
+pub fn build(
+    options: &BuildOptions,
+    keys: &[SigningKey],
+    output: BuildOutput<'_>,
+    progress: &dyn Progress,
+) -> error::Result<BuildReport> {
+    runtime()?.block_on(pack::build(options, keys, output, progress))
 }
 
 fn runtime() -> error::Result<tokio::runtime::Runtime> {

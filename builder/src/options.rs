@@ -1,5 +1,6 @@
 //! What commands of the vendor's side are told, as resolved values.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Where a release's inputs come from.
@@ -23,8 +24,7 @@ pub struct LockOptions {
 }
 
 /// Where a bundle goes.
-#[derive(Debug, Clone)]
-pub enum BuildOutput {
+pub enum BuildOutput<'a> {
     /// A folder, which also receives the head, `SHA256SUMS` and the transfer sheet.
     Folder {
         /// The folder.
@@ -32,11 +32,11 @@ pub enum BuildOutput {
         /// Most bytes of a part; one file without.
         part_bytes: Option<u64>,
     },
-    /// Standard output, which receives the bundle alone.
-    Stdout,
+    /// A stream, which receives the bundle alone.
+    Stream(&'a mut dyn Write),
 }
 
-/// What `landfall build` is told, apart from the keys.
+/// What `landfall build` is told, apart from the keys and where the bundle goes.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// Definition, lock and registries.
@@ -49,8 +49,6 @@ pub struct BuildOptions {
     pub installer: PathBuf,
     /// The kubectl that renders: a path, or a name that is looked up in PATH.
     pub kubectl: PathBuf,
-    /// Where the bundle goes.
-    pub output: BuildOutput,
     /// When it is built, in UTC: `2026-11-20T08:16:00Z`.
     pub built_at: String,
 }

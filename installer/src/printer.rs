@@ -42,6 +42,11 @@ impl Printer {
         let _closed = writeln!(output, "{text}").and_then(|()| output.flush());
     }
 
+    /// Standard output for bytes that are the data themselves, such as a bundle; nobody else prints there meanwhile.
+    pub(crate) fn stream(self) -> std::io::StdoutLock<'static> {
+        std::io::stdout().lock()
+    }
+
     /// A line for the person on standard error.
     pub(crate) fn note(self, text: &str) {
         eprintln!("{text}");

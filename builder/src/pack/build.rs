@@ -81,8 +81,14 @@ struct Prepared {
     roots: Vec<Root>,
 }
 
-/// Builds a bundle, signed by each of the keys. Nothing is written to the output before everything is checked, fetched and signed.
-pub async fn build(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress) -> Result<BuildReport> {
+/// Builds a bundle, signed by each of the keys. Nothing is written to the output before everything is checked, fetched and
+/// signed.
+pub async fn build(
+    options: &BuildOptions,
+    keys: &[SigningKey],
+    output: BuildOutput<'_>,
+    progress: &dyn Progress,
+) -> Result<BuildReport> {
     let client = Client::configured(options.source.registries.as_deref())?;
     open_installer(&options.installer)?;
     let prepared = prepare(options, keys, progress)?;
@@ -96,7 +102,7 @@ pub async fn build(options: &BuildOptions, keys: &[SigningKey], progress: &dyn P
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
     let payload = sign(options, &prepared, &store, &fetched, &made, keys)?;
     progress.event(Event::PhaseDone);
-    write(options, &prepared, &payload, &made.release, store.counters().totals(), progress)
+    write(options, output, &prepared, &payload, &made.release, store.counters().totals(), progress)
 }
 
 fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress) -> Result<Prepared> {
@@ -171,6 +177,7 @@ fn identity(options: &BuildOptions, release: &ReleaseDocument) -> Identity {
 
 fn write(
     options: &BuildOptions,
+    output: BuildOutput<'_>,
     prepared: &Prepared,
     payload: &Payload,
     release: &ReleaseDocument,
@@ -204,13 +211,13 @@ fn write(
         };
         vec![(format!("{}.html", name.stem()), sheet.html().into_bytes())]
     };
-    let files = match &options.output {
+    let files = match output {
         BuildOutput::Folder { path, part_bytes } => {
-            let output = Output { folder: path, part_bytes: *part_bytes, others: &sheet };
+            let output = Output { folder: &path, part_bytes, others: &sheet };
             pack(payload, &store, output, &media, progress)?
         }
-        BuildOutput::Stdout => {
-            pack_to_stream(payload, &store, &mut std::io::stdout().lock(), &media, progress)?;
+        BuildOutput::Stream(stream) => {
+            pack_to_stream(payload, &store, stream, &media, progress)?;
             Vec::new()
         }
     };

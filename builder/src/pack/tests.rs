@@ -137,10 +137,10 @@ impl Bench {
             store: self.path("store"),
             installer: self.path("landfall"),
             kubectl: self.path("kubectl"),
-            output: BuildOutput::Folder { path: self.path("out"), part_bytes: None },
             built_at: "2026-11-20T08:16:00Z".to_owned(),
         };
-        build(&options, std::slice::from_ref(&self.key), &Silent).await
+        let output = BuildOutput::Folder { path: self.path("out"), part_bytes: None };
+        build(&options, std::slice::from_ref(&self.key), output, &Silent).await
     }
 
     async fn refusal(&self) -> String {

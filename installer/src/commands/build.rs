@@ -1,5 +1,6 @@
 //! `landfall build`: fetch, render and pack a release into one signed bundle.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
@@ -37,8 +38,9 @@ struct Built {
 pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Failure> {
     let keys = read_keys(&arguments.key)?;
     let to_stdout = arguments.output == Path::new("-");
+    let mut stream = printer.stream();
+    let output = output(&arguments, &mut stream)?;
     let options = BuildOptions {
-        output: output(&arguments)?,
         store: arguments.store.map_or_else(default_store, Ok)?,
         installer: arguments.installer.map_or_else(this_program, Ok)?,
         source: lock::source(arguments.release, arguments.source),
@@ -46,7 +48,8 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
         kubectl: arguments.kubectl,
         built_at: built_at()?,
     };
-    let report = landfall_builder::build(&options, &keys, &Drawn::new(printer))?;
+    let report = landfall_builder::build(&options, &keys, output, &Drawn::new(printer))?;
+    drop(stream);
     let built = Built { report, process: usage::of_this_process() };
     if to_stdout {
         printer.note(&text(&built));
@@ -65,7 +68,7 @@ fn read_keys(paths: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
     paths.iter().map(read).collect()
 }
 
-fn output(arguments: &BuildArguments) -> Result<BuildOutput, Failure> {
+fn output<'a>(arguments: &BuildArguments, stream: &'a mut dyn Write) -> Result<BuildOutput<'a>, Failure> {
     if arguments.output == Path::new("-") {
         if arguments.part_size.is_some() {
             return Err(Failure::new(
@@ -73,7 +76,7 @@ fn output(arguments: &BuildArguments) -> Result<BuildOutput, Failure> {
                 "--part-size makes no sense with `--output -`, which is one stream",
             ));
         }
-        return Ok(BuildOutput::Stdout);
+        return Ok(BuildOutput::Stream(stream));
     }
     let part_bytes = part_bytes(arguments.part_size.as_deref().unwrap_or("fat32"))?;
     Ok(BuildOutput::Folder { path: arguments.output.clone(), part_bytes })
@@ -168,9 +171,9 @@ mod tests {
         let words = ["landfall", "build", "release", "--key", "k", "--roots", "r", "--output"];
         let cli = Cli::try_parse_from(words.iter().chain(more)).ok()?;
         let Command::Build(arguments) = cli.command else { return None };
-        match output(&arguments).ok()? {
+        match output(&arguments, &mut std::io::sink()).ok()? {
             BuildOutput::Folder { path, part_bytes } => Some((path, part_bytes)),
-            BuildOutput::Stdout => None,
+            BuildOutput::Stream(_) => None,
         }
     }
 
