@@ -3,6 +3,7 @@
 //! An entry is a folder named by its kind and the hash of everything that went into it, so it is never stale and never
 //! changed. It appears complete or not at all: it is built in a sibling, synced, and renamed. A lock per entry keeps two
 //! processes from building the same thing twice.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

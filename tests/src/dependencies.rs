@@ -2,6 +2,7 @@
 //!
 //! What is kept depends on the lock file, the profiles and the compiler, which are the key. The project's own crates are
 //! left out: cargo tells clones apart by the times of files only, and would take one clone's crates for another's.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -5,9 +5,8 @@
 //! install replaces and uninstall removes; the other order could leave a journal whose engine is nowhere.
 
 use std::convert::Infallible;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -75,10 +74,8 @@ pub(super) fn place(paths: &SitePaths) -> Result<Sha256> {
     durable::remove_tree(&self::folder(paths))?;
     durable::create_folder(folder)?;
     let temporary = folder.join(format!(".landfall{}", durable::TEMPORARY_SUFFIX));
-    let failed = |error| OperationError::io("create", &temporary, error);
-    let mut target = OpenOptions::new().write(true).create_new(true).mode(0o755).open(&temporary).map_err(failed)?;
+    let mut target = durable::create_file(&temporary, 0o755)?;
     let copied = copy(Path::new(RUNNING), &mut target)?;
-    durable::set_mode(&temporary, 0o755)?;
     durable::sync_file(&target, &temporary)?;
     drop(target);
     durable::rename(&temporary, &path)?;

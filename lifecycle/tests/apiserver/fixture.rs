@@ -1,4 +1,5 @@
 //! A real API server with etcd and the controller manager, on loopback, for as long as the test lasts.
+#![expect(clippy::disallowed_methods, reason = "files of a test")]
 
 use std::fs::File;
 use std::net::TcpListener;

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::fs::File;
 use std::io::{Read, Write};
 

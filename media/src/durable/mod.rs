@@ -1,4 +1,6 @@
-//! The only place that creates, renames and removes files: each call returns after its effect reached the disk.
+//! Where files are created, renamed, linked and removed: each call returns after its effect reached the disk, but for
+//! [`create_file`], whose caller writes and syncs. Elsewhere files are opened for writing only where one is written over a
+//! longer time or by several: a blob that is not whole yet in the store, the journal and its lock, and logs.
 //!
 //! Rules that make a power cut harmless:
 //! - a file appears under its name complete or not at all: temporary sibling, write, fsync, rename, fsync folder;
@@ -133,11 +135,19 @@ pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 fn write_temporary(temporary: &Path, bytes: &[u8], mode: u32) -> Result<File> {
     // Removed first: it may be a leftover with another mode, or a link that an earlier run did not finish.
     remove_if_there(temporary)?;
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(temporary).at("create", temporary)?;
+    let mut file = create_file(temporary, mode)?;
     file.write_all(bytes).at("write", temporary)?;
+    Ok(file)
+}
+
+/// Creates a file with exactly these permission bits, open for reading and writing, which must not be there. For what is
+/// too large for [`write_file`]: nothing of it is on the disk before [`sync_file`], and its name not before [`rename`] or
+/// [`sync_folder`].
+pub fn create_file(path: &Path, mode: u32) -> Result<File> {
+    let create = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
+    let file = create.at("create", path)?;
     // The mode given at creation is reduced by the process's umask.
-    file.set_permissions(Permissions::from_mode(mode)).at("set the mode of", temporary)?;
+    file.set_permissions(Permissions::from_mode(mode)).at("set the mode of", path)?;
     Ok(file)
 }
 

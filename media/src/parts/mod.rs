@@ -8,7 +8,7 @@ mod sums;
 mod unfinished;
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use rustix::fs::FlockOperation;
 use sha2::Digest;
 
 use crate::counters::Counters;
-use crate::durable::{self, DurableError};
+use crate::durable;
 use crate::error::{At, MediaError, Result};
 use crate::paced::{Cache, PacedFile};
 use crate::payload::Payload;
@@ -131,8 +131,7 @@ impl PartWriter {
         let (name, range) = self.coming.pop_front().ok_or_else(end)?;
         let path = self.folder.join(partial_name(&name));
         self.written.begun.push(name.clone());
-        let create = |error| DurableError::io("create", &path, error);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(create)?;
+        let file = durable::create_file(&path, 0o644)?;
         mark_in_use(&file);
         let file = PacedFile::new(file, path, 0, Cache::Drop, self.counters.clone());
         Ok(OpenPart { name, range, file, sha256: sha2::Sha256::new() })

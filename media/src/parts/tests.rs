@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::io::Write;
 
 use landfall_bundle_spec::Coded;

@@ -1,5 +1,6 @@
 //! File trees and the layers made of them: sorted, with fixed times and a fixed gzip header, so equal trees give equal
 //! bytes wherever and whenever they are written.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;

@@ -1,4 +1,5 @@
 //! Images and artifacts laid out as the storage of CNCF distribution, which serves such a tree at once.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! Releases that are refused: exit code 2, file and field named, each with a code of its own.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,5 @@
 //! The command line as a person and a script meet it.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,5 @@
 //! What `--part-size fat32` means: as much as a stick formatted at a shop takes, shown with mtools.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::fs::File;
 use std::path::Path;

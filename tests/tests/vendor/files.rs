@@ -1,4 +1,5 @@
 //! An artifact that upstream publishes as files: locked, fetched and packed, from a server of files on loopback.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

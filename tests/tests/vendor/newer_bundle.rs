@@ -1,5 +1,6 @@
 //! A bundle that needs a newer Landfall than the one at hand: `install` hands over to the program that the bundle carries
 //! once the bundle is trusted, and nothing else does.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::fs::File;
 use std::io::Write;

@@ -1,4 +1,5 @@
 //! A bundle with a blob of 9 GiB that is all holes: as large as a model's weights, and made in no time.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
