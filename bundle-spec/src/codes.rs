@@ -159,6 +159,7 @@ codes! {
     OUTPUT_REFUSED = "LF2014", Usage, "The bundle cannot be written there", "Give another output folder.";
     TOOL_MISSING = "LF2015", Usage, "A program that building needs is missing", "Install the named program or give its path.";
     BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed for a reason of this machine", "Remove the named reason and run the same command again.";
+    NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Let the lock name a static build of the named file: nothing is known of the libraries of a host.";
     // LF21: fetching.
     REGISTRIES_INVALID = "LF2101", Usage, "The registries file is not valid", "Correct the named line of the registries file.";
     FETCH_FAILED = "LF2102", Resumable, "A registry or server did not deliver", "Run the same command again; it goes on where it stopped.";

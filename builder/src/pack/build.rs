@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::contents::{Contents, contents, open_installer, placed};
 use super::inputs::{Inputs, inputs};
 use super::order::order;
+use super::programs;
 use super::roots::read_roots;
 use super::sheet::{Sheet, SheetFile};
 use crate::definition::{self, Definition};
@@ -99,6 +100,7 @@ pub async fn build(
     let fetched = fetch::fetch(&client, &store, platform, images, artifacts, progress).await?;
     let assembled = assembled(&prepared, &fetched)?;
     let made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled)?;
+    programs::check(&made.release, artifacts, &store)?;
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
     let payload = sign(options, &prepared, &store, &fetched, &made, keys)?;
     progress.event(Event::PhaseDone);

@@ -5,6 +5,7 @@ mod build;
 mod contents;
 mod inputs;
 mod order;
+mod programs;
 mod roots;
 mod sheet;
 #[cfg(test)]

@@ -108,16 +108,19 @@ impl Bench {
     }
 
     fn push_artifact(&self, reference: &str, file: &str) {
-        let bytes: Vec<u8> = file.bytes().cycle().take(3_000_000).collect();
+        self.push_artifact_of(reference, file, &file.bytes().cycle().take(3_000_000).collect::<Vec<_>>());
+    }
+
+    fn push_artifact_of(&self, reference: &str, file: &str, bytes: &[u8]) {
         let manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/x",
             "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2 },
             "layers": [{
-                "mediaType": "application/x", "digest": digest(&bytes), "size": bytes.len(),
+                "mediaType": "application/x", "digest": digest(bytes), "size": bytes.len(),
                 "annotations": { "org.opencontainers.image.title": file },
             }],
         });
-        self.registry.add_blob(&bytes);
+        self.registry.add_blob(bytes);
         self.registry.add_blob(b"{}");
         self.push(reference, &manifest);
     }
@@ -284,7 +287,11 @@ async fn a_key_that_the_roots_do_not_name_is_refused() {
 
 /// The lock with the node's artifact composed of files that the registry's machine serves as well.
 fn composed(bench: &Bench, archive: &[u8]) -> String {
-    bench.registry.add_file("v1/kubelet", b"the program kubelet");
+    composed_of(bench, b"the program kubelet", archive)
+}
+
+fn composed_of(bench: &Bench, kubelet: &[u8], archive: &[u8]) -> String {
+    bench.registry.add_file("v1/kubelet", kubelet);
     bench.registry.add_file("v1/containerd-2.tar.gz", archive);
     // The mirror of all hosts has the files of the host `files` below that name.
     let (kubelet, tools) = ("https://files/v1/kubelet", "https://files/v1/containerd-2.tar.gz");
@@ -353,6 +360,28 @@ async fn files_of_upstream_travel_as_an_artifact_that_a_site_reads() {
     let head = head(&bench.path("out"), &report).verify(&TrustAnchor::Fingerprint(report.fingerprint)).expect("head");
     let travels = |bytes: &[u8]| head.blobs().entries().iter().any(|entry| entry.sha256 == digest(bytes));
     assert!(travels(b"the tool") && !travels(&archive), "members travel, their archive does not");
+}
+
+#[tokio::test]
+async fn a_program_for_the_node_that_needs_libraries_of_the_host_is_refused() {
+    let dynamic = super::programs::program(&[(object::elf::PT_INTERP, b"/lib64/ld-linux-x86-64.so.2\0")]);
+    let bench = Bench::new(true, false).await;
+    bench.write("release/images.lock", composed_of(&bench, &dynamic, &tools()).as_bytes(), 0o644);
+    bench.lock().await.expect("locked");
+    let mut refusals = vec![bench.refusal().await];
+
+    // As an artifact of a registry, which the lock pins as a whole.
+    let bench = Bench::new(true, false).await;
+    bench.push_artifact_of(ARTIFACTS[0].0, "kubelet", &dynamic);
+    bench.lock().await.expect("locked");
+    refusals.push(bench.refusal().await);
+    insta::assert_snapshot!(refusals.join("\n"));
+
+    // What is no program of the node may be anything.
+    let bench = Bench::new(true, false).await;
+    bench.push_artifact_of(ARTIFACTS[1].0, "model.bin", &dynamic);
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
 }
 
 #[tokio::test]

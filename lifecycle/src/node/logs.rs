@@ -24,6 +24,7 @@ pub(crate) fn open(paths: &SitePaths, program: &str) -> Result<File, StepError> 
 
 /// Moves a log that has grown too large to `NAME.log.1` by copying and cutting, since the program keeps it open. What
 /// it writes in between is lost, as with any log cut this way.
+#[expect(clippy::disallowed_methods, reason = "a copy of a log need not survive a power cut")]
 pub(crate) fn rotate(paths: &SitePaths, program: &str) -> Result<(), StepError> {
     let path = paths.logs().join(format!("{program}.log"));
     if fs_err::metadata(&path).is_ok_and(|metadata| metadata.len() > LIMIT_BYTES) {

@@ -1,0 +1,152 @@
+//! Programs for the node: a host has no libraries that a release could count on, so each must be linked statically.
+
+use std::path::Path;
+
+use landfall_bundle_spec::codes;
+use landfall_bundle_spec::release::{ArtifactKind, ReleaseDocument};
+use landfall_media::store::ContentStore;
+use object::elf::{DT_NEEDED, FileHeader32, FileHeader64};
+use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
+use object::{Endianness, FileKind, ReadCache};
+
+use crate::error::{BuildError, Place, Result};
+use crate::lock::ArtifactPin;
+
+/// Refuses a release whose node would get a program that needs a dynamic linker or libraries of its host. The blobs must
+/// be in the store; `pins` are of the release's artifacts, in their order.
+pub fn check(release: &ReleaseDocument, pins: &[ArtifactPin], store: &ContentStore) -> Result<()> {
+    let artifacts = release.artifacts.iter().zip(pins).filter(|(artifact, _)| artifact.kind == ArtifactKind::Node);
+    for (artifact, pin) in artifacts {
+        for file in &artifact.files {
+            let refused = |what: String| {
+                let what = format!("{} of {} {what}", file.path, artifact.reference);
+                BuildError::at(codes::NODE_PROGRAM_DYNAMIC, place(pin, &file.path), what)
+            };
+            match needs(&store.path(file.blob.digest)) {
+                Ok(None) => {}
+                Ok(Some(needs)) => return Err(refused(format!("needs {needs} of the host"))),
+                Err(error) => return Err(refused("is a program that cannot be read".to_owned()).because(error)),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where the lock says what the artifact's file is.
+fn place(pin: &ArtifactPin, path: &str) -> Place {
+    match pin {
+        ArtifactPin::Manifest(pin) => pin.place.clone(),
+        ArtifactPin::Files(pin) => {
+            let file = pin.files.iter().find(|file| file.take.paths().any(|taken| taken == path));
+            file.map_or_else(|| pin.place.clone(), |file| file.place.clone())
+        }
+    }
+}
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a file needs of its host before it runs, in words; nothing where it is static or no program. Only what is asked
+/// for is read of it.
+fn needs(path: &Path) -> Result<Option<String>, Failed> {
+    let data = ReadCache::new(fs_err::File::open(path)?.into_file());
+    match FileKind::parse(&data) {
+        Ok(FileKind::Elf32) => needs_of::<FileHeader32<Endianness>>(&data),
+        Ok(FileKind::Elf64) => needs_of::<FileHeader64<Endianness>>(&data),
+        // A script, a configuration: nothing that is linked.
+        _ => Ok(None),
+    }
+}
+
+fn needs_of<Header: FileHeader<Endian = Endianness>>(
+    data: &ReadCache<std::fs::File>,
+) -> Result<Option<String>, Failed> {
+    let header = Header::parse(data)?;
+    let endian = header.endian()?;
+    let mut libraries = 0;
+    for segment in header.program_headers(endian, data)? {
+        if let Some(linker) = segment.interpreter(endian, data)? {
+            return Ok(Some(format!("the dynamic linker {}", String::from_utf8_lossy(linker).escape_default())));
+        }
+        let dynamic = segment.dynamic(endian, data)?.unwrap_or_default();
+        libraries += dynamic.iter().filter(|entry| entry.tag(endian) == DT_NEEDED).count();
+    }
+    Ok((libraries > 0).then(|| format!("{libraries} shared libraries")))
+}
+
+/// A program of these segments, of type and content, and nothing else.
+#[cfg(test)]
+pub fn program(segments: &[(u32, &[u8])]) -> Vec<u8> {
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(16, 0);
+    let field = |bytes: &mut Vec<u8>, value: u64, length: usize| bytes.extend(&value.to_le_bytes()[..length]);
+    // Type, machine, version; entry, program headers, section headers; flags; sizes and counts.
+    for (value, length) in
+        [(2, 2), (62, 2), (1, 4), (0, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2), (segments.len() as u64, 2)]
+    {
+        field(&mut bytes, value, length);
+    }
+    bytes.resize(64, 0);
+    let mut at = 64 + 56 * segments.len() as u64;
+    for (kind, content) in segments {
+        let length = content.len() as u64;
+        for (value, length) in
+            [(u64::from(*kind), 4), (4, 4), (at, 8), (0, 8), (0, 8), (length, 8), (length, 8), (8, 8)]
+        {
+            field(&mut bytes, value, length);
+        }
+        at += length;
+    }
+    for (_, content) in segments {
+        bytes.extend_from_slice(content);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+    use object::elf::{DT_NULL, DT_SONAME, PT_DYNAMIC, PT_INTERP, PT_LOAD};
+
+    use super::*;
+
+    /// What a file with these bytes needs.
+    fn of(bytes: &[u8]) -> Result<Option<String>, Failed> {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("file");
+        durable::write_file(&path, bytes, 0o755).expect("file");
+        needs(&path)
+    }
+
+    /// The entries of a dynamic section.
+    fn dynamic(tags: &[i64]) -> Vec<u8> {
+        tags.iter().flat_map(|tag| [tag.to_le_bytes(), 1_i64.to_le_bytes()].concat()).collect()
+    }
+
+    #[test]
+    fn a_dynamic_linker_and_libraries_are_seen() {
+        let linker = "/lib64/ld-linux-x86-64.so.2";
+        let found = of(&program(&[(PT_LOAD, b"code"), (PT_INTERP, format!("{linker}\0").as_bytes())]));
+        assert_eq!(found.expect("read"), Some(format!("the dynamic linker {linker}")));
+        let entries = dynamic(&[DT_NEEDED, DT_SONAME, DT_NEEDED, DT_NULL]);
+        assert_eq!(of(&program(&[(PT_DYNAMIC, &entries)])).expect("read").as_deref(), Some("2 shared libraries"));
+    }
+
+    #[test]
+    fn what_is_static_or_no_program_needs_nothing() {
+        // A position-independent static program has a dynamic section, too.
+        let entries = dynamic(&[DT_SONAME, DT_NULL]);
+        let this = fs_err::read(std::env::current_exe().expect("this program")).expect("its bytes");
+        for bytes in [&program(&[(PT_LOAD, b"code"), (PT_DYNAMIC, &entries)]), &b"#!/bin/sh\n".to_vec(), &vec![], &this]
+        {
+            assert_eq!(of(bytes).expect("read"), None);
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_cut_off_is_not_taken_for_a_static_one() {
+        let whole = program(&[(PT_LOAD, b"code"), (PT_INTERP, b"/lib/ld.so\0")]);
+        for length in [20, 64, 100, whole.len() - 1] {
+            assert!(of(&whole[..length]).is_err(), "{length} bytes");
+        }
+    }
+}
