@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use landfall_tests::cosign::Judged;
-use landfall_tests::workspace;
+use landfall_tests::{images, workspace};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -164,6 +164,42 @@ fn cosign_accepts_the_signature_of_the_bundle_and_no_other() -> Result<()> {
     let mut new = starter.landfall(&["key", "new", "--output"]);
     Outcome::success(new.arg(&keys).env("LANDFALL_KEY_PASSWORD", "another"))?;
     assert!(!judged.accepts(&keys.join("cosign.pub"), &document)?);
+    Ok(())
+}
+
+/// What VENDOR tells a customer's security officer to do, word by word.
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> {
+    let starter = starter()?;
+    let handbook = std::fs::read_to_string(workspace::root().join("docs/VENDOR.md"))?;
+    let commands: Vec<_> = handbook.lines().filter_map(|line| line.strip_prefix("officer$ ")).collect();
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    let folder = starter.scratch()?;
+    for name in ["cosign.pub", "1.root.json"] {
+        std::fs::copy(starter.keys().join(name), folder.path().join(name))?;
+    }
+    let parts = starter.part_paths();
+    let name = parts[0].file_name().and_then(|name| name.to_str()?.split_once(".landfall")).context("no name")?.0;
+    let whole = folder.path().join("whole");
+    std::fs::create_dir(&whole)?;
+    joined(&parts, &whole.join(format!("{name}.landfall")))?;
+
+    let program =
+        |path: &Path| path.parent().map(|folder| folder.display().to_string()).context("a program has a folder");
+    let landfall = starter.landfall(&[]);
+    let programs = [program(&images::ensure_cosign()?)?, program(Path::new(landfall.get_program()))?].join(":");
+    let path = format!("{programs}:{}", std::env::var("PATH")?);
+    for media in [starter.stick(), whole] {
+        for command in &commands {
+            let command = command.replace("NAME", name).replace("/media/stick", &media.display().to_string());
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &command]).current_dir(folder.path()).env("PATH", &path).env("HOME", folder.path());
+            Outcome::success(&mut shell).with_context(|| format!("`{command}` does not work"))?;
+        }
+        std::fs::remove_file(folder.path().join("landfall.json"))?;
+        std::fs::remove_dir_all(folder.path().join("signatures"))?;
+    }
     Ok(())
 }
 
