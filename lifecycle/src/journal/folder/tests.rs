@@ -128,7 +128,7 @@ fn an_uninstall_begins_on_a_full_disk() {
     let lock = folder.lock("install").unwrap();
     drop(folder.create(&lock, pins()).unwrap());
     drop(lock);
-    let mut rest = fs_err::File::create(root.join("rest")).unwrap();
+    let mut rest = durable::create_file(&root.join("rest"), 0o600).unwrap();
     while rest.write_all(&[1; 4096]).is_ok() {}
     let records = vec![1; RESERVE_BYTES / 2];
     let add =
