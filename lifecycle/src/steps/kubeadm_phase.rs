@@ -55,6 +55,9 @@ impl KubeadmPhase {
         if !site.paths.admin_kubeconfig().exists() {
             return Ok(Observed::Absent);
         }
+        if self.phase == Phase::KubeletFinalize && !is_whole(&kubelet_kubeconfig(site)) {
+            return Ok(Observed::Partial("the kubelet's kubeconfig is lost".to_owned()));
+        }
         // After a power cut the control plane may still be coming up.
         control_plane_ready::wait(site, &programs, CONTROL_PLANE_LIMIT)?;
         match self.phase {
@@ -66,7 +69,7 @@ impl KubeadmPhase {
             }
             // `kubelet.conf` names a file with the kubelet's newest certificate instead of holding one.
             Phase::KubeletFinalize => {
-                let text = files::read_text(&site.paths.kubernetes().join("kubelet.conf"))?.unwrap_or_default();
+                let text = files::read_text(&kubelet_kubeconfig(site))?.unwrap_or_default();
                 Ok(if text.contains("kubelet-client-current.pem") { Observed::Done } else { Observed::Absent })
             }
             _ => {
@@ -99,6 +102,31 @@ impl KubeadmPhase {
         Ok(())
     }
 
+    /// kubeadm rewrites this one file in place, so that a cut leaves it empty. Without it there is no kubelet, without the
+    /// kubelet no control plane, and kubeadm itself would go on only with both.
+    fn restore_kubelet_kubeconfig(&self, site: &Site) -> Result<(), StepError> {
+        let path = kubelet_kubeconfig(site);
+        if is_whole(&path) {
+            return Ok(());
+        }
+        durable::remove_file(&path)?;
+        self.run(site, &["kubeconfig", "kubelet"])?;
+        control_plane_ready::wait(site, &Programs::of(site, &self.kubernetes), CONTROL_PLANE_LIMIT)?;
+        Ok(())
+    }
+
+    /// Runs kubeadm's phase of this name; what it did is on the disk afterwards.
+    fn run(&self, site: &Site, phase: &[&str]) -> Result<(), StepError> {
+        let command = Programs::of(site, &self.kubernetes)
+            .kubeadm(&["init", "phase"])
+            .arguments(phase.iter().copied())
+            .argument("--config")
+            .argument(site.paths.kubeadm_configuration());
+        site.run(&command)?;
+        site.sync_filesystem(&site.paths.kubernetes())?;
+        site.sync_filesystem(&site.paths.data())
+    }
+
     fn undo_files(&self, site: &Site) -> Result<(), StepError> {
         for path in self.phase.files() {
             durable::remove_file(&site.paths.host(path))?;
@@ -128,6 +156,11 @@ fn stem(path: &str) -> &str {
     path.rsplit_once('.').map_or(path, |(stem, _)| stem)
 }
 
+/// By which the kubelet reaches the API server.
+fn kubelet_kubeconfig(site: &Site) -> PathBuf {
+    site.paths.kubernetes().join("kubelet.conf")
+}
+
 /// Whether a file is there and not empty: a power cut may leave an empty one.
 fn is_whole(path: &PathBuf) -> bool {
     fs_err::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
@@ -140,16 +173,10 @@ impl Step<Site> for KubeadmPhase {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         self.remove_halves(site)?;
-        let programs = Programs::of(site, &self.kubernetes);
-        let configuration = site.paths.kubeadm_configuration();
-        let command = programs
-            .kubeadm(&["init", "phase"])
-            .arguments(self.phase.arguments().iter().copied())
-            .argument("--config")
-            .argument(configuration);
-        site.run(&command)?;
-        site.sync_filesystem(&site.paths.kubernetes())?;
-        site.sync_filesystem(&site.paths.data())?;
+        if self.phase == Phase::KubeletFinalize {
+            self.restore_kubelet_kubeconfig(site)?;
+        }
+        self.run(site, self.phase.arguments())?;
         Ok(Value::Null)
     }
 

@@ -406,6 +406,25 @@ fn a_question_that_finds_no_answer_is_asked_again() {
 }
 
 #[test]
+fn a_kubelet_without_its_kubeconfig_gets_one_before_the_control_plane_is_asked() {
+    let mut fixture = Fixture::new();
+    fixture.write("/etc/kubernetes/admin.conf", "whole");
+    fixture.write("/etc/kubernetes/kubelet.conf", "");
+    let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::KubeletFinalize };
+    assert!(matches!(step.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
+    assert_eq!(fixture.ran(), Vec::<String>::new(), "it would not answer");
+    step.act(&mut fixture.site, &Value::Null).unwrap();
+    let ran = fixture.ran();
+    let place = |part: &str| ran.iter().position(|line| line.contains(part));
+    let places = ["kubeadm init phase kubeconfig kubelet", "/readyz", "kubelet-finalize all"].map(place);
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{ran:?}");
+
+    fixture.write("/etc/kubernetes/kubelet.conf", "whole");
+    step.act(&mut fixture.site, &Value::Null).unwrap();
+    assert_eq!(fixture.ran().len(), 1, "nothing else");
+}
+
+#[test]
 fn phases_have_names_of_their_own() {
     let names: std::collections::BTreeSet<String> = Phase::ALL.iter().map(|phase| phase.id()).collect();
     assert_eq!(names.len(), Phase::ALL.len());
