@@ -84,6 +84,11 @@ impl Service {
         Ok(())
     }
 
+    /// Whether it ran when it was last looked after.
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+
     fn start(&mut self, now: Instant, command: &HostCommand) -> Result<(), StepError> {
         use std::os::unix::process::CommandExt;
         let failed = |error: std::io::Error| {
@@ -144,7 +149,7 @@ mod tests {
         let mut service = Service::adopt("sleep", &paths);
         let mut now = Instant::now();
         service.tend(now, false, || Ok(sleep())).unwrap();
-        assert!(running(&paths, "sleep").is_none(), "not wanted");
+        assert!(running(&paths, "sleep").is_none() && !service.is_running(), "not wanted");
 
         service.tend(now, true, || Ok(sleep())).unwrap();
         let first = running(&paths, "sleep").unwrap();
@@ -156,8 +161,9 @@ mod tests {
 
         for pause in [FIRST_PAUSE, FIRST_PAUSE * 2] {
             let before = running(&paths, "sleep").unwrap();
-            assert_eq!(process::end(&[before], Duration::from_secs(2)), 0);
+            assert!(process::end(&[before], Duration::from_secs(2)).is_empty());
             service.tend(now, true, || panic!("it pauses first")).unwrap();
+            assert!(!service.is_running());
             let almost = now + pause / 2;
             service.tend(almost, true, || panic!("the pause is not over")).unwrap();
             now += pause;

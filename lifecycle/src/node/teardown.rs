@@ -10,47 +10,29 @@ use rustix::mount::{UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
 
 use super::bridge::BRIDGE;
-use super::{boot, process, supervisor};
+use super::process::{self, ProcessId};
+use super::{boot, supervisor, traces};
 use crate::netlink;
 use crate::site::{HostCommand, Site, SitePaths};
 use crate::step::StepError;
 use crate::steps::files;
 
-/// Places where Kubernetes, containerd, flannel and CNI leave something, whatever their configuration says.
-const TRACES: [&str; 19] = [
-    "/run/containerd",
-    "/run/flannel",
-    "/run/runc",
-    "/run/nri",
-    "/run/netns",
-    "/run/xtables.lock",
-    "/var/lib/kubelet",
-    "/var/lib/cni",
-    "/var/lib/containerd",
-    "/var/lib/etcd",
-    "/var/log/pods",
-    "/var/log/containers",
-    "/etc/cni",
-    "/etc/kubernetes",
-    // kube-proxy mounts it, and containerd makes what it mounts.
-    "/lib/modules",
-    "/opt/cni",
-    "/opt/containerd",
-    "/usr/libexec/kubernetes",
-    "/root/.kube",
-];
 /// Devices of flannel and the bridge.
 const DEVICES: [&str; 2] = [BRIDGE, "flannel.1"];
 /// Tables of kube-proxy, flannel and the kubelet.
 const TABLES: [&str; 4] = ["kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"];
-/// How long pods get to end by themselves.
+/// How long programs get to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for pods whose data is kept: a database that ends by itself needs no recovery later.
+const PATIENCE_WITH_DATA: Duration = Duration::from_mins(2);
+/// How many processes an error names.
+const NAMED: usize = 10;
 
 /// What was there before anything ran, and stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Before {
-    /// Paths of [`TRACES`].
+    /// Places where foreign programs leave something of their own.
     traces: Vec<String>,
     /// Names of network devices and packet-filter tables.
     network: Vec<String>,
@@ -58,26 +40,19 @@ pub struct Before {
 
 /// Looks at what is there before anything runs.
 pub fn before(paths: &SitePaths) -> Result<Before, StepError> {
-    let traces = TRACES
-        .iter()
-        .filter(|path| paths.host(path).symlink_metadata().is_ok())
-        .map(|path| (*path).to_owned())
-        .collect();
     let mut network: Vec<String> =
         netlink::interfaces().map_err(|error| network_failed("read", error))?.into_iter().map(|one| one.name).collect();
     network.extend(netlink::tables().map_err(|error| network_failed("read", error))?.into_iter().map(|one| one.name));
-    Ok(Before { traces, network })
+    Ok(Before { traces: traces::present(paths), network })
 }
 
 /// Stops the kubelet and everything that runs in pods. containerd stays.
-pub fn stop_pods(paths: &SitePaths) -> Result<(), StepError> {
-    let kubelet: Vec<_> = supervisor::running(paths, "kubelet").into_iter().collect();
+pub fn stop_pods(site: &Site) -> Result<(), StepError> {
+    let kubelet: Vec<_> = supervisor::running(&site.paths, "kubelet").into_iter().collect();
     let mut left = process::end(&kubelet, PATIENCE);
-    left += process::end(&process::find(is_in_pod), PATIENCE);
-    match left {
-        0 => Ok(()),
-        left => Err(StepError::new(codes::NODE_CLEANUP, format!("{left} processes of kubelet and pods do not end"))),
-    }
+    let patience = if site.keep_data { PATIENCE_WITH_DATA } else { PATIENCE };
+    left.extend(process::end(&process::find(is_in_pod), patience));
+    expect_none("kubelet and pods", &left)
 }
 
 /// Stops containerd, its shims and whatever else runs from the node pack.
@@ -88,11 +63,19 @@ pub fn stop_runtime(paths: &SitePaths) -> Result<(), StepError> {
     let others = process::find(|pid| {
         fs_err::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.starts_with(&folder))
     });
-    left += process::end(&others, Duration::from_secs(2));
-    match left {
-        0 => Ok(()),
-        left => Err(StepError::new(codes::NODE_CLEANUP, format!("{left} processes of the node pack do not end"))),
+    left.extend(process::end(&others, Duration::from_secs(2)));
+    expect_none("the node pack", &left)
+}
+
+fn expect_none(whose: &str, left: &[ProcessId]) -> Result<(), StepError> {
+    // One that has ended meanwhile is not described.
+    let described = process::describe(left);
+    if described.is_empty() {
+        return Ok(());
     }
+    let named = described.get(..NAMED).unwrap_or(&described).join(", ");
+    let what = format!("{} processes of {whose} do not end: {named}", described.len());
+    Err(StepError::new(codes::NODE_CLEANUP, what))
 }
 
 fn is_in_pod(pid: i32) -> bool {
@@ -190,13 +173,23 @@ fn remove_group(group: &Path) -> Result<(), StepError> {
 
 /// Removes what foreign programs left in places of their own, where nothing was before.
 pub fn remove_traces(paths: &SitePaths, before: &Before) -> Result<(), StepError> {
-    for trace in TRACES.into_iter().filter(|trace| !before.traces.iter().any(|known| known == trace)) {
-        let path = paths.host(trace);
-        match path.symlink_metadata() {
-            Ok(metadata) if metadata.is_dir() => durable::remove_tree(&path)?,
-            Ok(_) => durable::remove_file(&path)?,
-            Err(_) => {}
-        }
+    traces::remove(paths, &before.traces)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_that_do_not_end_are_named() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let process = ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap();
+        let error = expect_none("the node pack", &[process]).unwrap_err().to_string();
+        let named = format!("1 processes of the node pack do not end: {} (sleep, state ", child.id());
+        assert!(error.starts_with(&named), "{error}");
+        process::end(&[process], Duration::ZERO);
+        child.wait().unwrap();
+        expect_none("the node pack", &[process]).unwrap();
+        expect_none("the node pack", &[]).unwrap();
     }
-    Ok(())
 }

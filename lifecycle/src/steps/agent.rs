@@ -126,7 +126,7 @@ impl Step<Site> for Agent {
         if unit.path.exists() {
             site.run(&systemctl(&["disable", "--now", SERVICE]))?;
         }
-        teardown::stop_pods(&site.paths)?;
+        teardown::stop_pods(site)?;
         teardown::stop_runtime(&site.paths)?;
         teardown::unmount_all(&site.paths)?;
         teardown::remove_network(&host)?;

@@ -189,7 +189,7 @@ impl Step<Site> for KubeadmPhase {
             }
             // Without its configuration the agent does not start the kubelet again; nothing may write to etcd's data or
             // the packet filter while they are taken back.
-            Phase::KubeletStart => teardown::stop_pods(&site.paths),
+            Phase::KubeletStart => teardown::stop_pods(site),
             Phase::Etcd => {
                 durable::remove_tree(&site.paths.etcd())?;
                 files::remove_folder_if_empty(&site.paths.static_pods())
