@@ -1,11 +1,10 @@
-//! What the agent sets right before it starts anything: identity, mounts, routes.
+//! What the agent sets right before it starts anything: identity and mounts.
 
 use std::path::Path;
 
 use landfall_bundle_spec::codes;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 
-use super::settings::AgentSettings;
 use crate::site::SitePaths;
 use crate::step::StepError;
 use crate::steps::files;
@@ -67,13 +66,6 @@ fn unescape(text: &str) -> String {
         }
     }
     result
-}
-
-/// Adds the routes that the kernel forgot. Before the node's address is up there is none to come from yet.
-pub(crate) fn restore_routes(settings: &AgentSettings) {
-    if let Err(error) = settings.service_route.add() {
-        tracing::warn!(%error, "the route to services is missing");
-    }
 }
 
 #[cfg(test)]

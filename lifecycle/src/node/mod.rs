@@ -4,6 +4,8 @@
 mod boot;
 mod bridge;
 mod certificates;
+mod concerns;
+mod kubelet;
 mod kubelet_files;
 mod logs;
 mod notify;
@@ -13,6 +15,7 @@ mod run;
 pub mod settings;
 mod supervisor;
 pub mod teardown;
+mod traces;
 pub(crate) mod wait;
 
 pub(crate) use boot::check_identity;

@@ -57,6 +57,11 @@ impl Programs {
         self.with_path("kubeadm").arguments(arguments.iter().copied())
     }
 
+    /// Asks containerd whether it answers. One that hangs must not make the asker hang.
+    pub fn runtime_version(&self) -> HostCommand {
+        self.ctr(&["--connect-timeout", "1s", "--timeout", "10s", "version"])
+    }
+
     /// `ctr` in the namespace in which the kubelet's images and containers are.
     pub fn ctr(&self, arguments: &[&str]) -> HostCommand {
         self.program("ctr")

@@ -4,135 +4,105 @@
 
 use std::time::{Duration, Instant};
 
-use landfall_bundle_spec::{Coded, codes};
-
+use super::concerns::Concerns;
+use super::notify::Systemd;
 use super::programs::Programs;
 use super::settings::AgentSettings;
 use super::supervisor::Service;
-use super::{boot, bridge, certificates, kubelet_files, logs, notify};
-use crate::netlink;
-use crate::site::{CommandRunner, HostCommand, SitePaths, Subprocesses};
+use super::{boot, bridge, certificates, kubelet, logs};
+use crate::causes::with_causes;
+use crate::site::{CommandRunner, SitePaths, Subprocesses};
 use crate::step::StepError;
-use crate::steps::files;
 
 const TICK: Duration = Duration::from_millis(250);
-/// Ticks between two looks at logs and routes: ten seconds.
+/// Ticks between two looks at logs, routes and names: ten seconds.
 const SLOW_TICKS: u64 = 40;
 /// Ticks between two looks at certificates: an hour.
 const HOURLY_TICKS: u64 = 14_400;
 
-/// Runs the agent; returns only with an error.
+/// Runs the agent; returns only with an error, which its log tells as well.
 pub fn run(paths: &SitePaths) -> Result<(), StepError> {
-    boot::check_identity(paths)?;
-    let settings = AgentSettings::read(paths)?;
-    let programs = Programs::at(paths, &settings.kubernetes);
-    boot::bind(paths)?;
-    let mut containerd = Service::adopt("containerd", paths);
-    let mut kubelet = Service::adopt("kubelet", paths);
-    let mut ready = false;
-    for tick in 0u64.. {
-        let now = Instant::now();
-        if tick % SLOW_TICKS == 0 {
-            look_after(paths, &settings, tick % HOURLY_TICKS == 0)?;
-        }
-        unless_fatal(bridge::keep(paths), "the bridge network's configuration cannot be written")?;
-        containerd.tend(now, true, || Ok(containerd_command(paths, &programs)))?;
-        if !ready && answers(&programs) {
-            ready = true;
-            notify::notify("READY=1\nSTATUS=containerd runs");
-        }
-        let wanted = ready && is_kubelet_configured(paths) && has_address(&settings);
-        kubelet.tend(now, wanted, || kubelet_command(paths, &programs))?;
-        std::thread::sleep(TICK);
-    }
-    Ok(())
-}
-
-fn look_after(paths: &SitePaths, settings: &AgentSettings, hourly: bool) -> Result<(), StepError> {
-    boot::restore_routes(settings);
-    for program in ["containerd", "kubelet"] {
-        unless_fatal(logs::rotate(paths, program), "a log cannot be cut")?;
-    }
-    if hourly {
-        let renewed = certificates::renew(paths, &settings.kubernetes, jiff::Timestamp::now());
-        unless_fatal(renewed, "certificates cannot be renewed")?;
-    }
-    Ok(())
-}
-
-/// Warns of an error and lives on, since the next look may be luckier. Not so after a failed sync: the kernel may have
-/// dropped the data and would report success next time, so the agent ends, and systemd starts one that reads the disk.
-fn unless_fatal<T>(outcome: Result<T, StepError>, what: &str) -> Result<(), StepError> {
-    match outcome {
-        Err(error) if error.code() == codes::SYNC_FAILED => Err(error),
-        Err(error) => {
-            tracing::warn!(%error, "{what}");
+    // First, since one that cannot begin is started every few seconds and tells of it each time.
+    let rotated = logs::rotate_all(paths);
+    let ended = Agent::begin(paths).and_then(|mut agent| {
+        agent.concerns.unless_fatal(rotated, LOG_CONCERN)?;
+        (0u64..).try_for_each(|tick| {
+            agent.tick(tick)?;
+            std::thread::sleep(TICK);
             Ok(())
+        })
+    });
+    ended.inspect_err(|error| tracing::error!(error = with_causes(error), "the agent ends"))
+}
+
+const LOG_CONCERN: &str = "a log cannot be moved aside";
+
+struct Agent<'a> {
+    paths: &'a SitePaths,
+    settings: AgentSettings,
+    programs: Programs,
+    containerd: Service,
+    kubelet: Service,
+    /// Whether containerd has answered.
+    is_ready: bool,
+    concerns: Concerns,
+    systemd: Systemd,
+}
+
+impl<'a> Agent<'a> {
+    fn begin(paths: &'a SitePaths) -> Result<Self, StepError> {
+        boot::check_identity(paths)?;
+        let settings = AgentSettings::read(paths)?;
+        boot::bind(paths)?;
+        Ok(Self {
+            paths,
+            programs: Programs::at(paths, &settings.kubernetes),
+            settings,
+            containerd: Service::adopt("containerd", paths),
+            kubelet: Service::adopt("kubelet", paths),
+            is_ready: false,
+            concerns: Concerns::default(),
+            systemd: Systemd::of_this_process(),
+        })
+    }
+
+    fn tick(&mut self, tick: u64) -> Result<(), StepError> {
+        let now = Instant::now();
+        if tick.is_multiple_of(SLOW_TICKS) {
+            self.restore_host()?;
         }
-        Ok(_) => Ok(()),
+        if tick.is_multiple_of(HOURLY_TICKS) {
+            let renewed = certificates::renew(self.paths, &self.settings.kubernetes, jiff::Timestamp::now());
+            self.concerns.unless_fatal(renewed, "certificates cannot be renewed")?;
+        }
+        self.concerns.unless_fatal(bridge::keep(self.paths), "the bridge network's configuration cannot be written")?;
+        // It finds its shim by PATH.
+        let containerd = self.programs.with_path("containerd");
+        let configuration = self.paths.runtime_configuration();
+        self.containerd.tend(now, true, || Ok(containerd.argument("--config").argument(configuration)))?;
+        if !self.is_ready && runtime_answers(&self.programs) {
+            self.is_ready = true;
+            self.systemd.ready();
+        }
+        let lack = kubelet::lacks(self.paths, &self.settings, self.is_ready);
+        self.kubelet.tend(now, lack.is_none(), || kubelet::command(self.paths, &self.programs))?;
+        let runs = (self.containerd.is_running(), self.kubelet.is_running());
+        self.systemd.status(kubelet::standing(runs.0, runs.1, lack.as_ref()));
+        Ok(())
+    }
+
+    /// Sets right what a boot or another program undid. The name comes before the kubelet, which gives pods on the host's
+    /// network a copy of the file.
+    fn restore_host(&mut self) -> Result<(), StepError> {
+        let named = self.settings.hosts_entry.restore(self.paths);
+        self.concerns.unless_fatal(named, "the API server's name is not what the cluster needs")?;
+        // Before the node's address is up there is none to come from yet.
+        self.concerns.unless_fatal(self.settings.service_route.add(), "the route to services is missing")?;
+        self.concerns.unless_fatal(logs::rotate_all(self.paths), LOG_CONCERN)?;
+        Ok(())
     }
 }
 
-fn containerd_command(paths: &SitePaths, programs: &Programs) -> HostCommand {
-    // It finds its shim by PATH.
-    programs.with_path("containerd").argument("--config").argument(paths.runtime_configuration())
-}
-
-fn kubelet_command(paths: &SitePaths, programs: &Programs) -> Result<HostCommand, StepError> {
-    kubelet_files::remove_torn(paths)?;
-    let flags = files::read_text(&paths.kubelet_mount().join("kubeadm-flags.env"))?.unwrap_or_default();
-    Ok(programs
-        .with_path("kubelet")
-        .arguments([
-            "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",
-            "--kubeconfig=/etc/kubernetes/kubelet.conf",
-            "--config=/var/lib/kubelet/config.yaml",
-        ])
-        .arguments(kubeadm_flags(&flags)))
-}
-
-/// Arguments from kubeadm's `KUBELET_KUBEADM_ARGS="--a=b --c=d"`.
-fn kubeadm_flags(text: &str) -> Vec<String> {
-    text.lines()
-        .find_map(|line| line.strip_prefix("KUBELET_KUBEADM_ARGS="))
-        .map(|value| value.trim().trim_matches('"').split_whitespace().map(str::to_owned).collect())
-        .unwrap_or_default()
-}
-
-/// kubeadm has written all that the kubelet needs; without it the kubelet would only exit again.
-fn is_kubelet_configured(paths: &SitePaths) -> bool {
-    paths.kubelet_mount().join("config.yaml").exists() && paths.kubelet_mount().join("kubeadm-flags.env").exists()
-}
-
-/// Whether the node's address is up: etcd binds to it, and would be restarted with growing pauses otherwise.
-fn has_address(settings: &AgentSettings) -> bool {
-    netlink::addresses().is_ok_and(|addresses| addresses.iter().any(|address| address.address == settings.node.address))
-}
-
-fn answers(programs: &Programs) -> bool {
-    let ask = programs.ctr(&["--connect-timeout", "1s", "version"]);
-    Subprocesses.run(&ask, None).is_ok_and(|output| output.success)
-}
-
-#[cfg(test)]
-mod tests {
-    use landfall_media::durable::{DurableError, SyncFailed};
-
-    use super::*;
-
-    #[test]
-    fn a_failed_sync_ends_the_agent_and_nothing_else_does() {
-        let sync = SyncFailed { path: "/etc/cni".into(), source: std::io::Error::from_raw_os_error(5) };
-        let ended = unless_fatal::<()>(Err(DurableError::from(sync).into()), "it cannot be written");
-        assert_eq!(ended.unwrap_err().code(), codes::SYNC_FAILED);
-        unless_fatal::<()>(Err(StepError::new(codes::NO_SPACE, "no space")), "it cannot be written").unwrap();
-        unless_fatal(Ok(true), "it cannot be written").unwrap();
-    }
-
-    #[test]
-    fn flags_of_kubeadm() {
-        let text = "# x\nKUBELET_KUBEADM_ARGS=\"--node-ip=10.0.0.1 --container-runtime-endpoint=unix:///a\"\n";
-        assert_eq!(kubeadm_flags(text), ["--node-ip=10.0.0.1", "--container-runtime-endpoint=unix:///a"]);
-        assert!(kubeadm_flags("").is_empty());
-    }
+fn runtime_answers(programs: &Programs) -> bool {
+    Subprocesses.run(&programs.runtime_version(), None).is_ok_and(|output| output.success)
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::site::{NodeIdentity, SitePaths};
 use crate::step::StepError;
+use crate::steps::hosts_entry::HostsEntry;
 use crate::steps::service_route::ServiceRoute;
 
 /// Settings of the agent.
@@ -15,6 +16,8 @@ pub struct AgentSettings {
     pub kubernetes: String,
     /// How the host is known in its cluster.
     pub node: NodeIdentity,
+    /// The API server's name.
+    pub hosts_entry: HostsEntry,
     /// The route to services.
     pub service_route: ServiceRoute,
 }
@@ -33,5 +36,32 @@ impl AgentSettings {
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         bytes.push(b'\n');
         bytes
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    /// Settings of a node with this address.
+    pub(crate) fn sample(address: IpAddr) -> AgentSettings {
+        AgentSettings {
+            kubernetes: "v1.36.3".to_owned(),
+            node: NodeIdentity { name: "node-1".to_owned(), address },
+            hosts_entry: HostsEntry { name: "api.landfall.internal".to_owned(), address },
+            service_route: ServiceRoute { ranges: vec!["10.96.0.0/16".parse().unwrap()], source: address },
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let settings = sample([10, 99, 0, 11].into());
+        landfall_media::durable::create_folder(&paths.settings()).unwrap();
+        landfall_media::durable::write_file(&paths.agent_settings(), &settings.to_bytes(), 0o644).unwrap();
+        assert_eq!(AgentSettings::read(&paths).unwrap(), settings);
     }
 }

@@ -14,7 +14,7 @@ const RUNTIME_LIMIT: Duration = Duration::from_mins(2);
 
 /// Waits until containerd answers.
 pub(crate) fn for_runtime(site: &Site, programs: &Programs) -> Result<(), StepError> {
-    let ask = programs.ctr(&["--connect-timeout", "1s", "version"]);
+    let ask = programs.runtime_version();
     until("containerd answers", RUNTIME_LIMIT, || site.run(&ask).err()).map(|_| ())
 }
 

@@ -175,14 +175,17 @@ impl Planner<'_> {
             settings.insert(name.to_owned(), current.max(least).to_string());
         }
         let tuning = HostTuning { modules: facts.modules.clone(), settings };
-        let entry = HostsEntry { name: API_NAME.to_owned(), address: self.node.address };
         vec![
             stage,
             step("identity", "mark the host and its data folder as this site", 0, Action::Identity(Identity {})),
             step("host-tuning", "set the kernel up for Kubernetes", 1, Action::HostTuning(tuning)),
-            step("hosts-entry", "name the API server", 0, Action::HostsEntry(entry)),
+            step("hosts-entry", "name the API server", 0, Action::HostsEntry(self.hosts_entry())),
             step("service-route", "keep packets for services here", 0, Action::ServiceRoute(self.service_route())),
         ]
+    }
+
+    fn hosts_entry(&self) -> HostsEntry {
+        HostsEntry { name: API_NAME.to_owned(), address: self.node.address }
     }
 
     fn service_route(&self) -> ServiceRoute {
@@ -210,6 +213,7 @@ impl Planner<'_> {
             settings: AgentSettings {
                 kubernetes: kubernetes.clone(),
                 node: self.node.clone(),
+                hosts_entry: self.hosts_entry(),
                 service_route: self.service_route(),
             },
         };

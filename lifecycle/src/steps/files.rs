@@ -67,7 +67,8 @@ pub(crate) fn remove(files: &[OwnFile]) -> Result<(), StepError> {
     Ok(())
 }
 
-fn remove_leftover(folder: &Path, file: &Path) -> Result<(), StepError> {
+/// Removes what a crash left of writing `file` in its folder.
+pub(crate) fn remove_leftover(folder: &Path, file: &Path) -> Result<(), StepError> {
     let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for entry in entries.flatten() {

@@ -112,7 +112,7 @@ fn append_blob(archive: &mut tar::Builder<&mut dyn Write>, site: &Site, blob: &D
 impl Step<Site> for NodeImages {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         // After a power cut the agent may still be starting it.
-        if site.run(&Programs::of(site, &self.kubernetes).ctr(&["--connect-timeout", "1s", "version"])).is_err() {
+        if site.run(&Programs::of(site, &self.kubernetes).runtime_version()).is_err() {
             return Ok(Observed::Absent);
         }
         Ok(match self.present(site)?.len() {
@@ -137,17 +137,9 @@ impl Step<Site> for NodeImages {
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        // containerd's whole folder goes with the agent's step; without its socket there is nothing to talk to.
-        if !site.paths.containerd_socket().exists() {
-            return Ok(());
-        }
-        for image in &self.images {
-            let remove = Programs::of(site, &self.kubernetes).ctr(&["images", "delete", &image.reference]);
-            if let Err(error) = site.run(&remove) {
-                tracing::debug!(%error, image = image.reference, "the image stays until containerd's folder goes");
-            }
-        }
+    /// Nothing: containerd's whole folder goes with the agent's step, which comes next, and a containerd that hangs must
+    /// not keep a site from being taken back.
+    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         Ok(())
     }
 }

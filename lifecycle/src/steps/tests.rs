@@ -28,9 +28,8 @@ use super::kubeadm_phase::{KubeadmPhase, Phase};
 use super::node_files::{NodeFiles, PlacedFile};
 use super::registry_links::{PlannedLink, RegistryLinks};
 use super::runtime_configuration::RuntimeConfiguration;
-use super::service_route::ServiceRoute;
 use crate::facts::CgroupDriver;
-use crate::node::settings::AgentSettings;
+use crate::node::settings;
 use crate::site::command::Input;
 use crate::site::{CommandOutput, CommandRunner, HostCommand, NodeIdentity, Site, SitePaths};
 use crate::step::{Observed, Step};
@@ -252,8 +251,12 @@ fn hosts_entry_keeps_every_other_line() {
         step.act(&mut fixture.site, &before).unwrap();
         let lines = format!("{}\n10.99.0.11 api.landfall.internal # landfall\n", text.trim_end());
         assert_eq!(fixture.read("/etc/hosts"), lines);
+        // What a cut left of the agent's writing.
+        let leftover = format!("/etc/.hosts{}", durable::TEMPORARY_SUFFIX);
+        fixture.write(&leftover, "half");
         step.undo(&mut fixture.site, &before).unwrap();
         assert_eq!(fixture.read("/etc/hosts"), text);
+        assert!(!fixture.site.paths.host(&leftover).exists());
     }
     let mut fixture = Fixture::new();
     fixture.folder("/etc");
@@ -453,12 +456,7 @@ fn the_agents_unit() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/systemd/system");
     fixture.folder("/usr/local/bin");
-    let settings = AgentSettings {
-        kubernetes: "v1.36.3".to_owned(),
-        node: fixture.site.node.clone(),
-        service_route: ServiceRoute { ranges: vec!["10.96.0.0/16".parse().unwrap()], source: address() },
-    };
-    let step = Agent { settings };
+    let step = Agent { settings: settings::tests::sample(address()) };
     assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Absent);
     let before = step.prepare(&mut fixture.site).unwrap();
     assert_eq!(before["command"], json!(false));
