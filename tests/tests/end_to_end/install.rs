@@ -21,6 +21,13 @@ const BUSY_STEP: &str = "wait for the control plane";
 /// Bytes of a chunk.
 const CHUNK_BYTES: u64 = 1 << 20;
 
+/// Where every part of the cluster finds its API server.
+const HOSTS: &str = "/etc/hosts";
+const API_NAME: &str = "api.landfall.internal";
+
+/// How long the agent may take to put a name back: it looks every ten seconds.
+const NAME_LIMIT: Duration = Duration::from_secs(30);
+
 /// How long what is written may take to reach the disk by itself: Valkey syncs its log every second.
 const SYNCED_AFTER: Duration = Duration::from_secs(3);
 
@@ -50,10 +57,16 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     let remembered = remember(&machine)?;
 
     restart_the_agent(engineer)?;
+    let hosts = lose_the_api_name(&machine)?;
+    wait_for_the_api_name(&machine, &hosts)?;
     machine.crash()?;
     come_back(engineer, "a crash", &remembered)?;
+    // Without an agent that would put it back before the power goes.
+    machine.run("systemctl stop landfall-node")?;
+    lose_the_api_name(&machine)?;
     machine.power_cut()?;
     come_back(engineer, "a power cut", &remembered)?;
+    wait_for_the_api_name(&machine, &hosts)?;
     expect_equal(engineer)?;
     proofs::prove(&machine, &fixture()?.expected)?;
 
@@ -289,6 +302,23 @@ fn expect_to_run_on(engineer: Engineer<'_>, before: &BTreeMap<String, String>, a
     let now = containers(engineer.machine())?;
     ensure!(*before == now, "other containers run after {after}:\n{before:#?}\n{now:#?}");
     printer::note(format!("after {after} all {} containers run on", now.len()));
+    Ok(())
+}
+
+/// Takes the API server's name out of `/etc/hosts`, as programs do that manage the file. Returns the file of before.
+fn lose_the_api_name(machine: &Machine) -> Result<Vec<u8>> {
+    let before = machine.read_file(HOSTS)?;
+    machine.run(&format!("sed --in-place '/{API_NAME}/d' {HOSTS} && sync"))?;
+    let found = machine.try_run(&format!("getent hosts {API_NAME}"))?;
+    ensure!(!found.status.success(), "{API_NAME} is still known: {}", found.stdout);
+    Ok(before)
+}
+
+/// The agent puts it back.
+fn wait_for_the_api_name(machine: &Machine, hosts: &[u8]) -> Result<()> {
+    let begun = Instant::now();
+    wait_until("the API server's name", NAME_LIMIT, || Ok((machine.read_file(HOSTS)? == hosts).then_some(())))?;
+    printer::note(format!("{API_NAME} is in {HOSTS} again after {:.0} s", begun.elapsed().as_secs_f64()));
     Ok(())
 }
 
