@@ -87,7 +87,8 @@ pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
     let ours: Vec<PathBuf> =
         [paths.run(), paths.containerd(), paths.kubelet_mount(), paths.pod_logs_mount(), paths.kubelet()]
             .into_iter()
-            .chain([paths.host("/run/netns"), paths.host("/run/containerd"), paths.host("/var/run/netns")])
+            // Not /run/containerd: nothing of ours is mounted there, but the roots of another runtime's containers are.
+            .chain([paths.host("/run/netns"), paths.host("/var/run/netns")])
             .collect();
     // What was mounted last must go first.
     for point in boot::mount_points()?.iter().rev() {
