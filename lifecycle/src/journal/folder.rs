@@ -18,10 +18,6 @@ use crate::plan::Operation;
 /// The file that is under `flock` while an operation runs.
 const LOCK_NAME: &str = "lock";
 
-/// The file that only holds room, and its size: far above what the records of an uninstall take.
-const RESERVE_NAME: &str = "reserve";
-const RESERVE_BYTES: usize = 1 << 20;
-
 /// Ends the names of journals.
 const JOURNAL_SUFFIX: &str = ".journal";
 
@@ -152,23 +148,13 @@ impl JournalFolder {
     }
 
     /// Begins the journal of a new operation: when this returns, the file with record 0 is durable under its name. A
-    /// power cut before leaves no journal. Room is set aside for the day on which the disk is full and the site must go.
+    /// power cut before leaves no journal.
     pub fn create(&self, _lock: &SiteLock, pins: Pins) -> Result<Journal, JournalError> {
-        let reserve = self.path.join(RESERVE_NAME);
-        durable::write_file(&reserve, &vec![0; RESERVE_BYTES], 0o600)
-            .map_err(|error| JournalError::durable(&reserve, error))?;
         let number = self.latest()?.map_or(1, |file| file.number + 1);
         let path = self.path.join(format!("{number:06}-{}{JOURNAL_SUFFIX}", operation_name(pins.operation)));
         let bytes = first_record(pins, &path)?;
         durable::write_file(&path, &bytes, 0o600).map_err(|error| JournalError::durable(&path, error))?;
         Self::open_path(&path)
-    }
-
-    /// Gives back the room that was set aside, so that an uninstall can write its records on a full disk. The records of
-    /// an uninstall are few, and what they take back makes more room.
-    pub fn release_reserve(&self, _lock: &SiteLock) -> Result<(), JournalError> {
-        let reserve = self.path.join(RESERVE_NAME);
-        durable::remove_file(&reserve).map_err(|error| JournalError::durable(&reserve, error))
     }
 
     /// Continues a journal.
@@ -190,7 +176,6 @@ impl JournalFolder {
     pub fn remove(&self, lock: SiteLock) -> Result<(), JournalError> {
         let failed = |error| JournalError::durable(&self.path, error);
         durable::remove_leftovers(&self.path).map_err(failed)?;
-        self.release_reserve(&lock)?;
         for file in self.list()? {
             durable::remove_file(&file.path).map_err(failed)?;
         }

@@ -1,6 +1,12 @@
 //! Where the bytes of one journal lie.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+
+use rustix::fs::FallocateFlags;
+
+/// What a journal can grow by on a disk that has become full: far above what an uninstall writes.
+const ROOM_BYTES: u64 = 1 << 20;
 
 /// One journal's bytes. Nothing is durable before [`Storage::sync`] returned, and then all of it is.
 pub trait Storage {
@@ -24,9 +30,29 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    /// Takes a file that is open for reading and writing.
+    /// Takes a file that is open for reading and writing, and has room set aside for it, so that a site can be taken back
+    /// from a full disk. The room is the file's own: whatever filled the disk cannot take it, too.
     pub(super) fn new(file: fs_err::File) -> Self {
-        Self { file }
+        let storage = Self { file };
+        storage.keep_room();
+        storage
+    }
+
+    /// Durable with the next sync. File systems that do not know how go without, and so does one that is full already.
+    fn keep_room(&self) {
+        if let Err(error) = self.set_room_aside() {
+            tracing::debug!(%error, "no room is set aside for the journal");
+        }
+    }
+
+    /// Blocks beyond the end, which stays where it is; nothing where enough of them are left from an earlier time.
+    fn set_room_aside(&self) -> io::Result<()> {
+        const BLOCK_BYTES: u64 = 512;
+        let metadata = self.file.metadata()?;
+        if metadata.blocks() * BLOCK_BYTES >= metadata.len() + ROOM_BYTES / 2 {
+            return Ok(());
+        }
+        Ok(rustix::fs::fallocate(self.file.file(), FallocateFlags::KEEP_SIZE, metadata.len(), ROOM_BYTES)?)
     }
 }
 
@@ -48,6 +74,8 @@ impl Storage for FileStorage {
     }
 
     fn truncate(&mut self, length_bytes: u64) -> io::Result<()> {
-        self.file.set_len(length_bytes)
+        self.file.set_len(length_bytes)?;
+        self.keep_room();
+        Ok(())
     }
 }

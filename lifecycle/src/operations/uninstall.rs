@@ -38,7 +38,6 @@ impl Operations {
             (self.journals().lock("uninstall")?, keep_data)
         } else {
             let mut running = self.take_over("uninstall", &file, None)?;
-            self.journals().release_reserve(&running.lock)?;
             running.back(keep_data)?;
             (running.lock, keep_data)
         };

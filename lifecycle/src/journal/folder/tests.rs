@@ -119,30 +119,36 @@ fn a_second_operation_names_the_first() {
     folder.lock("uninstall").unwrap();
 }
 
-/// The lock's text and the records of an uninstall find no room; the site can go all the same.
+/// The lock's text finds no room; the records have their own, which nobody else can take. As many as two hundred steps
+/// write are added.
 #[test]
-fn an_uninstall_begins_on_a_full_disk() {
-    let name = "journal::folder::tests::an_uninstall_begins_on_a_full_disk";
+fn an_uninstall_can_be_recorded_on_a_full_disk() {
+    let name = "journal::folder::tests::an_uninstall_can_be_recorded_on_a_full_disk";
     let Some(root) = crate::mounted::on_tmpfs(name, "size=4m") else { return };
     let folder = JournalFolder::at(root.join("journal"));
     let lock = folder.lock("install").unwrap();
-    drop(folder.create(&lock, pins()).unwrap());
-    drop(lock);
+    let mut pins = pins();
+    let steps: Vec<StepId> = (0..200).map(|number| StepId(format!("step-{number}"))).collect();
+    pins.steps.clone_from(&steps);
+    let mut journal = folder.create(&lock, pins).unwrap();
+    for step in steps.iter().cloned() {
+        journal.append(Event::Prepared { step: step.clone(), before: Value::Null }).unwrap();
+        journal.append(Event::Started { step: step.clone() }).unwrap();
+        journal.append(Event::Done { step, output: Value::Null }).unwrap();
+    }
+    drop((lock, journal));
     let mut rest = durable::create_file(&root.join("rest"), 0o600).unwrap();
     while rest.write_all(&[1; 4096]).is_ok() {}
-    let records = vec![1; RESERVE_BYTES / 2];
-    let add =
-        |name: &str| durable::write_file(&folder.path().join(name), &records, 0o600).map_err(|error| error.code());
-    assert_eq!(add("records"), Err(landfall_bundle_spec::codes::NO_SPACE));
 
     let lock = folder.lock("uninstall").unwrap();
     let file = folder.latest().unwrap().unwrap();
     let mut journal = folder.open(&lock, &file).unwrap();
-    folder.release_reserve(&lock).unwrap();
-    folder.release_reserve(&lock).unwrap();
     journal.append(Event::UndoRequested { keep_data: false }).unwrap();
-    assert_eq!(add("records"), Ok(()), "and much more");
-    durable::remove_file(&folder.path().join("records")).unwrap();
+    for step in steps.into_iter().rev() {
+        journal.append(Event::UndoStarted { step: step.clone() }).unwrap();
+        journal.append(Event::UndoDone { step }).unwrap();
+    }
+    journal.append(Event::Undone).unwrap();
     folder.remove(lock).unwrap();
     assert!(!folder.path().exists());
 }
