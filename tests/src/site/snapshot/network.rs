@@ -86,7 +86,7 @@ fn json(first: &ProcessId, arguments: &[&str]) -> Result<Vec<Value>> {
 fn in_network(first: &ProcessId, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new("nsenter");
     command.arg(format!("--target={}", first.number)).args(["--net", "--"]).args(arguments);
-    tool::output(&mut command)
+    tool::output_of_a_look(&mut command)
 }
 
 fn text(value: &Value, field: &str) -> String {
