@@ -1,10 +1,9 @@
 //! What the agent sets right before it starts anything: identity and mounts.
 
-use std::path::Path;
-
 use landfall_bundle_spec::codes;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 
+use super::mounts;
 use crate::site::SitePaths;
 use crate::step::StepError;
 use crate::steps::files;
@@ -27,7 +26,7 @@ pub(crate) fn bind(paths: &SitePaths) -> Result<(), StepError> {
         for folder in [&from, &to] {
             fs_err::create_dir_all(folder).map_err(|error| files::failed("create the folder", folder, error))?;
         }
-        if !is_mounted(&to)? {
+        if !mounts::is_mounted(&to)? {
             let failed = |errno: rustix::io::Errno| files::failed("mount the data folder's part at", &to, errno.into());
             mount_bind(&from, &to).map_err(failed)?;
             // Volumes that the kubelet mounts must show in pods, and those of pods here, but not a second time where
@@ -39,37 +38,10 @@ pub(crate) fn bind(paths: &SitePaths) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Whether something is mounted at exactly this path.
-pub(crate) fn is_mounted(path: &Path) -> Result<bool, StepError> {
-    Ok(mount_points()?.iter().any(|mounted| Path::new(mounted) == path))
-}
-
-/// All the mount points of this process, in the order in which they were mounted.
-pub(crate) fn mount_points() -> Result<Vec<String>, StepError> {
-    let path = Path::new("/proc/self/mountinfo");
-    let text = fs_err::read_to_string(path).map_err(|error| files::failed("read", path, error))?;
-    Ok(text.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).collect())
-}
-
-/// The kernel writes spaces and the like of a mount point in octal, as `\040`.
-fn unescape(text: &str) -> String {
-    let mut parts = text.split('\\');
-    let mut result = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let code = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        if let Some(code) = code {
-            result.push(code.into());
-            result.push_str(&part[3..]);
-        } else {
-            result.push('\\');
-            result.push_str(part);
-        }
-    }
-    result
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -87,12 +59,5 @@ mod tests {
         assert!(check_identity(&paths).unwrap_err().to_string().contains("different sites"));
         write(&paths.data_uuid(), "one\n");
         check_identity(&paths).unwrap();
-    }
-
-    #[test]
-    fn mount_points_are_unescaped() {
-        assert_eq!(unescape(r"/a\040b\134c"), r"/a b\c");
-        assert!(is_mounted(Path::new("/proc")).unwrap());
-        assert!(!is_mounted(Path::new("/proc/self")).unwrap());
     }
 }

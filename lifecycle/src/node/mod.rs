@@ -8,6 +8,7 @@ mod concerns;
 mod kubelet;
 mod kubelet_files;
 mod logs;
+mod mounts;
 mod notify;
 mod process;
 pub mod programs;

@@ -10,8 +10,9 @@ use rustix::mount::{UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
 
 use super::bridge::BRIDGE;
+use super::mounts::Part;
 use super::process::{self, ProcessId};
-use super::{boot, supervisor, traces};
+use super::{mounts, supervisor, traces};
 use crate::netlink;
 use crate::site::{HostCommand, Site, SitePaths};
 use crate::step::StepError;
@@ -23,7 +24,7 @@ const DEVICES: [&str; 2] = [BRIDGE, "flannel.1"];
 const TABLES: [&str; 4] = ["kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"];
 /// How long programs get to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The same for pods whose data is kept: a database that ends by itself needs no recovery later.
+/// The same for pods with volumes that are kept: a database that ends by itself needs no recovery later.
 const PATIENCE_WITH_DATA: Duration = Duration::from_mins(2);
 /// How many processes an error names.
 const NAMED: usize = 10;
@@ -50,8 +51,11 @@ pub fn before(paths: &SitePaths) -> Result<Before, StepError> {
 pub fn stop_pods(site: &Site) -> Result<(), StepError> {
     let kubelet: Vec<_> = supervisor::running(&site.paths, "kubelet").into_iter().collect();
     let mut left = process::end(&kubelet, PATIENCE);
-    let patience = if site.keep_data { PATIENCE_WITH_DATA } else { PATIENCE };
-    left.extend(process::end(&process::find(is_in_pod), patience));
+    if site.keep_data {
+        // What is left of them is found again below.
+        let _ = process::end(&process::find(has_volume(&site.paths)?), PATIENCE_WITH_DATA);
+    }
+    left.extend(process::end(&process::find(is_in_pod), PATIENCE));
     expect_none("kubelet and pods", &left)
 }
 
@@ -82,6 +86,20 @@ fn is_in_pod(pid: i32) -> bool {
     fs_err::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains("/kubepods"))
 }
 
+/// Tells processes of pods that see a volume of the site.
+fn has_volume(paths: &SitePaths) -> Result<impl Fn(i32) -> bool + use<>, StepError> {
+    let storage = fs_err::canonicalize(paths.storage()).ok();
+    let volumes = match storage {
+        Some(storage) => Part::at(&storage, &mounts::own()?),
+        None => None,
+    };
+    Ok(move |pid| {
+        let Some(volumes) = &volumes else { return false };
+        // A process that has ended sees nothing.
+        is_in_pod(pid) && mounts::of(pid).is_ok_and(|seen| seen.iter().any(|mount| mount.shown.is_within(volumes)))
+    })
+}
+
 /// Unmounts everything below our folders and those of pods' network namespaces.
 pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
     let ours: Vec<PathBuf> =
@@ -91,8 +109,8 @@ pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
             .chain([paths.host("/run/netns"), paths.host("/var/run/netns")])
             .collect();
     // What was mounted last must go first.
-    for point in boot::mount_points()?.iter().rev() {
-        let point = Path::new(point);
+    for mount in mounts::own()?.iter().rev() {
+        let point = mount.point.as_path();
         let is_foreign_namespace = point.starts_with(paths.host("/run/netns")) && !is_pod_namespace(point);
         if !ours.iter().any(|folder| point.starts_with(folder)) || is_foreign_namespace {
             continue;
@@ -102,7 +120,7 @@ pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
             let detached = unmount(point, UnmountFlags::DETACH);
             // What is shared goes with its peer, and is gone when its own turn comes.
             if let Err(errno) = detached
-                && boot::is_mounted(point)?
+                && mounts::is_mounted(point)?
             {
                 return Err(files::failed("unmount", point, errno.into()));
             }
