@@ -176,11 +176,19 @@ fn take_back(engineer: Engineer<'_>) -> Result<()> {
     engineer.expect_unchanged("after an uninstall", &[LOGS])
 }
 
+/// Reads the state of PostgreSQL's control file, after two numbers of 64 bits.
+const READ_STATE: &str = "od --address-radix=n --format=d4 --skip-bytes=16 --read-bytes=4";
+
+/// `DB_SHUTDOWNED`: it ended by itself, and its last checkpoint is whole.
+const ENDED: &str = "1";
+
 /// Uninstalls without the data: volumes and secrets stay, and nothing else.
 fn keep_data(engineer: Engineer<'_>) -> Result<()> {
     let report = engineer.uninstall(&["--keep-data"])?;
     let kept = ["/var/lib/landfall/storage", "/var/lib/landfall/secrets"];
     ensure!(report["kept"] == serde_json::json!(kept), "{report}");
+    let state = engineer.machine().run(&format!("find {} -name pg_control -exec {READ_STATE} {{}} +", kept[0]))?.stdout;
+    ensure!(state.trim() == ENDED, "PostgreSQL was killed: its data is in state {state}");
     // The stick that was taken out is a difference, too.
     let difference = engineer.machine().difference_since_birth()?.outside(&[LOGS, "/media/stick", kept[0], kept[1]]);
     let others: Vec<_> = difference.changes.iter().filter(|change| change.item != "/var/lib/landfall").collect();
