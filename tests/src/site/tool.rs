@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn a_look_that_crashes_is_tried_again_and_one_that_fails_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let tried = |script: &str| {
+        let look = |script: &str| {
             let mut command = Command::new("/bin/sh");
             command.current_dir(&folder).args(["-c", &format!("echo >> tries; {script}")]);
             let outcome = output_of_a_look(&mut command);
@@ -71,14 +71,14 @@ mod tests {
             (outcome.map_err(|error| error.to_string()), tries)
         };
         let crash = "kill -SEGV $$";
-        assert_eq!(tried("echo seen"), (Ok("seen\n".to_owned()), 1));
+        assert_eq!(look("echo seen"), (Ok("seen\n".to_owned()), 1));
         assert_eq!(
-            tried(&format!("[ -e once ] || {{ touch once; {crash}; }}; echo seen")),
+            look(&format!("[ -e once ] || {{ touch once; {crash}; }}; echo seen")),
             (Ok("seen\n".to_owned()), 2)
         );
-        let (outcome, tries) = tried(crash);
+        let (outcome, tries) = look(crash);
         assert_eq!((outcome.unwrap_err().contains("signal: 11"), tries), (true, LOOKS));
-        let (outcome, tries) = tried("echo why >&2; exit 3");
+        let (outcome, tries) = look("echo why >&2; exit 3");
         assert_eq!((outcome.unwrap_err().ends_with(": why"), tries), (true, 1));
     }
 }
