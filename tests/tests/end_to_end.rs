@@ -10,6 +10,7 @@ mod end_to_end {
     mod engineer;
     mod fixture;
     mod flips;
+    mod handbook;
     mod install;
     mod journal;
     mod memory;

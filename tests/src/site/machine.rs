@@ -388,9 +388,18 @@ impl Machine {
 
     /// What has changed since the first boot was complete.
     pub fn difference_since_birth(&self) -> Result<Difference> {
-        let birth = files::read_json(&self.folder.join(BIRTH))
-            .with_context(|| format!("machine {} was never booted", self.spec.name))?;
-        Ok(Difference::between(&birth, &self.snapshot()?))
+        Ok(Difference::between(&self.birth()?, &self.snapshot()?))
+    }
+
+    /// The same of files, folders and mounts alone, whatever else the machine has by now.
+    pub fn files_since_birth(&self) -> Result<Difference> {
+        let birth = self.birth()?.files_alone();
+        Ok(Difference::between(&birth, &Snapshot::take_files(self, Some(&birth))?))
+    }
+
+    fn birth(&self) -> Result<Snapshot> {
+        files::read_json(&self.folder.join(BIRTH))
+            .with_context(|| format!("machine {} was never booted", self.spec.name))
     }
 
     /// Its cgroups on the host, one per hierarchy.

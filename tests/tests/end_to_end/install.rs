@@ -12,6 +12,7 @@ use super::comparison::{Landed, expect_equal, keep_uninterrupted};
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
+use super::handbook;
 use super::memory;
 use super::seed::Seeded;
 
@@ -51,6 +52,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     expect_all_ready(&engineer.wait_ready("the install")?)?;
     expect_each_byte_once(&report, peak_memory_bytes)?;
     expect_summary(&machine, &report)?;
+    handbook::expect_to_name_everything(&machine)?;
     keep_uninterrupted(engineer, &report)?;
     engineer.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.refused("install", "LF4012", 2)?;
     proofs::prove(&machine, &fixture()?.expected)?;

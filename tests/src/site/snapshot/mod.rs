@@ -58,6 +58,9 @@ impl std::fmt::Display for Category {
     }
 }
 
+/// What has a name in the file system.
+const FILES: [Category; 3] = [Category::File, Category::Runtime, Category::Mount];
+
 /// Everything of one category: what it says, by what it is about.
 type Items = BTreeMap<String, String>;
 
@@ -72,24 +75,44 @@ pub struct Snapshot {
 impl Snapshot {
     /// Looks at a running machine; `known` is an earlier snapshot of the same disk.
     pub(super) fn take(machine: &Machine, known: Option<&Snapshot>) -> Result<Self> {
-        let mut items = BTreeMap::new();
         let first = machine.first()?;
+        let mut items = BTreeMap::new();
         // Settings are read by a program inside, so they come first and processes last.
         items.insert(Category::Setting, system::settings(machine)?);
         items.insert(Category::Link, network::links(&first)?);
         items.insert(Category::Address, network::addresses(&first)?);
         items.insert(Category::Route, network::routes(&first)?);
         items.insert(Category::Filter, network::filter(&first)?);
-        items.insert(Category::Mount, system::mounts(&first)?);
-        let (files, hashes) = files::disk(&first, known.map(|known| &known.hashes))?;
-        items.insert(Category::File, files);
-        items.insert(Category::Runtime, files::memory(&first)?);
+        let files = Self::take_files(machine, known)?;
+        items.extend(files.items);
         items.insert(Category::Cgroup, system::cgroups(machine)?);
         items.insert(Category::Process, system::processes(&first)?);
-        for (category, items) in &mut items {
+        Ok(Self { items, hashes: files.hashes }.without_expected())
+    }
+
+    /// Looks at what has a name in the file system of a running machine, and at nothing else.
+    pub(super) fn take_files(machine: &Machine, known: Option<&Snapshot>) -> Result<Self> {
+        let first = machine.first()?;
+        let (files, hashes) = files::disk(&first, known.map(|known| &known.hashes))?;
+        let items = BTreeMap::from([
+            (Category::Mount, system::mounts(&first)?),
+            (Category::File, files),
+            (Category::Runtime, files::memory(&first)?),
+        ]);
+        Ok(Self { items, hashes }.without_expected())
+    }
+
+    /// What of it has a name in the file system.
+    pub(super) fn files_alone(mut self) -> Self {
+        self.items.retain(|category, _| FILES.contains(category));
+        self
+    }
+
+    fn without_expected(mut self) -> Self {
+        for (category, items) in &mut self.items {
             items.retain(|item, _| !expected::is_expected(*category, item));
         }
-        Ok(Self { items, hashes })
+        self
     }
 
     /// What one category says, by what it is about.
@@ -161,7 +184,7 @@ impl Difference {
     #[must_use]
     pub fn outside(mut self, paths: &[&str]) -> Self {
         self.changes.retain(|change| {
-            let is_file = matches!(change.category, Category::File | Category::Runtime | Category::Mount);
+            let is_file = FILES.contains(&change.category);
             !(is_file && paths.iter().any(|path| expected::is_below(&change.item, path)))
         });
         self

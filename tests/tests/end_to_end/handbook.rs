@@ -1,0 +1,34 @@
+//! What the handbook says of a host is true of one.
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::site::Machine;
+use landfall_tests::workspace;
+
+/// The section with the tables of paths.
+const SECTION: &str = "## Where things lie";
+
+/// Fails if an installed machine has files or mounts that the handbook does not name.
+pub(crate) fn expect_to_name_everything(machine: &Machine) -> Result<()> {
+    let named = paths()?;
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    let mut rest = machine.files_since_birth()?.outside(&named);
+    // A folder changes with what is made in it.
+    rest.changes.retain(|change| !named.iter().any(|path| path.starts_with(&format!("{}/", change.item))));
+    ensure!(rest.is_empty(), "docs/OPERATE.md does not name:\n{rest}");
+    Ok(())
+}
+
+/// The paths in the first columns of the section's tables.
+fn paths() -> Result<Vec<String>> {
+    let file = workspace::root().join("docs/OPERATE.md");
+    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let (_, section) = text.split_once(SECTION).with_context(|| format!("there is no {SECTION:?}"))?;
+    let first_columns = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let paths: Vec<String> = first_columns
+        .flat_map(|column| column.split('`').skip(1).step_by(2))
+        .filter(|path| path.starts_with('/'))
+        .map(str::to_owned)
+        .collect();
+    ensure!(paths.len() > 10, "the tables name only {paths:?}");
+    Ok(paths)
+}
