@@ -15,6 +15,7 @@ use super::comparison::{expect_equal, uninterrupted};
 use super::cut::{At, Cut, Moment, install_and_cut, steps};
 use super::engineer::{Engineer, Said};
 use super::fixture::{fixture, machine_with_stick};
+use super::memory;
 use super::secrets::Drawn;
 use super::seed::Seeded;
 
@@ -142,7 +143,8 @@ fn resume_without_media(engineer: Engineer<'_>, cut: &Cut) -> Result<()> {
 fn resume(engineer: Engineer<'_>, cut: &Cut) -> Result<Value> {
     let before = Drawn::at(engineer.machine())?;
     let begun = Instant::now();
-    let said = engineer.landfall(&["resume"])?;
+    let (said, peak_memory_bytes) = memory::peak_of(engineer.machine(), "resume", || engineer.landfall(&["resume"]))?;
+    memory::expect_little("resume", peak_memory_bytes)?;
     let report = said.report("resume")?;
     expect_told(&said, cut)?;
     printer::note(format!("resumed from record {} in {:.0} s", cut.end.record, begun.elapsed().as_secs_f64()));
