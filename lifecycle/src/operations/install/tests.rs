@@ -1,8 +1,9 @@
 //! Operations over real files below a temporary root, with the steps that need no root: staging, identity, names.
 
+mod disks;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument, Place};
@@ -300,41 +301,6 @@ fn every_look_at_the_media_and_at_the_store_is_counted() {
 }
 
 #[test]
-fn a_data_folder_that_was_there_stays() {
-    let fixture = Fixture::new();
-    durable::create_folder(&fixture.operations.paths.data()).unwrap();
-    durable::create_folder(&fixture.operations.paths.settings()).unwrap();
-    let birth = fixture.contents();
-    fixture.prepared().run().unwrap();
-    fixture.operations.uninstall(false).unwrap();
-    assert_eq!(fixture.contents(), birth);
-    fixture.operations.uninstall(false).unwrap();
-    assert_eq!(fixture.contents(), birth);
-}
-
-#[test]
-fn a_disk_of_its_own_is_emptied_and_stays_mounted() {
-    let fixture = Fixture::new();
-    let data = fixture.operations.paths.data();
-    durable::create_folder(&data).unwrap();
-    let birth = fixture.contents();
-    let mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(&data).status();
-    if !mount(&["-t", "tmpfs", "-o", "size=64m", "none"]).is_ok_and(|status| status.success()) {
-        // Only root can mount.
-        return;
-    }
-    let installed = fixture.prepared().run().map(drop);
-    let uninstalled = [fixture.operations.uninstall(false), fixture.operations.uninstall(false)];
-    let contents = fixture.contents();
-    assert!(Command::new("umount").arg(&data).status().unwrap().success());
-    installed.unwrap();
-    for uninstalled in uninstalled {
-        assert_eq!(uninstalled.unwrap().kept.len(), 0);
-    }
-    assert_eq!((&contents, &fixture.contents()), (&birth, &birth));
-}
-
-#[test]
 fn damage_keeps_what_is_good_and_says_how_to_go_on() {
     let fixture = Fixture::new();
     let bundle = fixture.path("stick/tiny.landfall");
@@ -438,41 +404,6 @@ fn a_second_operation_is_told_of_the_first() {
     let _lock = fixture.operations.journals().lock("resume").unwrap();
     assert_eq!(fixture.operations.uninstall(false).unwrap_err().code(), codes::SITE_BUSY);
     assert_eq!(fixture.operations.status().unwrap().operation.unwrap().running.unwrap().operation, "resume");
-}
-
-#[test]
-fn a_site_without_its_journal_is_told_from_an_empty_host() {
-    let fixture = Fixture::new();
-    fixture.prepared().run().unwrap();
-    durable::remove_tree(&fixture.operations.paths.journal()).unwrap();
-    let contents = fixture.contents();
-    let operations = &fixture.operations;
-    assert_eq!(fixture.code_of_prepare(|_| ()), codes::JOURNAL_MISSING);
-    assert_eq!(operations.resume(None).unwrap_err().code(), codes::JOURNAL_MISSING);
-    assert_eq!(operations.uninstall(false).unwrap_err().code(), codes::JOURNAL_MISSING);
-    assert_eq!(operations.status().unwrap_err().code(), codes::JOURNAL_MISSING);
-    assert_eq!(fixture.contents(), contents);
-}
-
-#[test]
-fn a_data_disk_that_is_not_mounted_is_no_lost_journal() {
-    let fixture = Fixture::new();
-    fixture.prepared().run().unwrap();
-    let operations = &fixture.operations;
-    let (data, elsewhere) = (operations.paths.data(), operations.paths.data().with_extension("elsewhere"));
-    durable::rename(&data, &elsewhere).unwrap();
-    durable::create_folder(&data).unwrap();
-    let contents = fixture.contents();
-    assert_eq!(fixture.code_of_prepare(|_| ()), codes::NODE_IDENTITY);
-    assert_eq!(operations.resume(None).unwrap_err().code(), codes::NODE_IDENTITY);
-    assert_eq!(operations.uninstall(false).unwrap_err().code(), codes::NODE_IDENTITY);
-    let error = operations.status().unwrap_err();
-    assert_eq!(error.code(), codes::NODE_IDENTITY);
-    assert!(error.to_string().ends_with("its disk is not mounted"), "{error}");
-    assert_eq!(fixture.contents(), contents);
-    durable::remove_tree(&data).unwrap();
-    durable::rename(&elsewhere, &data).unwrap();
-    assert_eq!(operations.status().unwrap().state, SiteState::Installed);
 }
 
 #[test]
