@@ -5,6 +5,7 @@ mod agent;
 mod components;
 mod nodes;
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -361,12 +362,14 @@ fn step_report(replay: &Replay) -> Option<StepReport> {
 fn service_status(service: &Value) -> Option<ServiceStatus> {
     let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let address = Some(text("/spec/clusterIP")).filter(|address| !address.is_empty() && *address != "None");
-    let ports = service.pointer("/spec/ports").and_then(Value::as_array)?;
+    // One port may serve several protocols, and is one port to a person.
+    let ports: BTreeSet<u64> =
+        service.pointer("/spec/ports")?.as_array()?.iter().filter_map(|port| port["port"].as_u64()).collect();
     Some(ServiceStatus {
         component: service["metadata"]["labels"][COMPONENT_LABEL].as_str().unwrap_or_default().to_owned(),
         name: format!("{}.{}.svc", text("/metadata/name"), text("/metadata/namespace")),
         address: address.map(ToOwned::to_owned),
-        ports: ports.iter().filter_map(|port| port["port"].as_u64()).collect(),
+        ports: ports.into_iter().collect(),
     })
 }
 
@@ -384,5 +387,27 @@ fn registry_answers(address: SocketAddr) -> Result<(), String> {
         Ok(answer) if answer == "HTTP/1.1 200" => Ok(()),
         Ok(answer) => Err(format!("it answers `{answer}`")),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_port_of_two_protocols_is_one() {
+        let port = |number: u64, protocol: &str| json!({"port": number, "protocol": protocol});
+        let service = json!({
+            "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+            "spec": {"clusterIP": "10.96.0.10", "ports": [port(53, "UDP"), port(9153, "TCP"), port(53, "TCP")]},
+        });
+        let status = service_status(&service).unwrap();
+        assert_eq!(
+            (status.name.as_str(), status.ports.as_slice()),
+            ("kube-dns.kube-system.svc", [53, 9153].as_slice())
+        );
+        assert_eq!(service_status(&json!({"spec": {"clusterIP": "None"}})), None);
     }
 }
