@@ -26,7 +26,8 @@ const PARTS: [&str; 3] = [".fingerprint", "build", "deps"];
 /// Names per `cp`, far below what a command line holds.
 const NAMES_PER_COPY: usize = 400;
 
-/// Puts kept dependencies into this clone's build folder, once.
+/// Puts kept dependencies into this clone's build folder, once. What was built of the project against other builds of them
+/// is forgotten: cargo would take it for fresh, and the compiler would not find in it what it was built with.
 pub fn bring() -> Result<()> {
     let (cache, key) = (Cache::open()?, key()?);
     let Some(kind) = [WITH_TESTS, PROGRAMS_ONLY].into_iter().find(|kind| cache.contains(kind, &key)) else {
@@ -36,12 +37,27 @@ pub fn bring() -> Result<()> {
     if marker.exists() {
         return Ok(());
     }
+    let own = own_targets()?;
     for build in BUILDS {
         let (kept, ours) = (cache.path(kind, &key).join(build), folder_of(build));
         std::fs::create_dir_all(&ours).with_context(|| format!("cannot create {}", ours.display()))?;
         workspace::run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&ours))?;
+        forget(&ours.join(PARTS[0]), &own)?;
     }
     mark(&marker)
+}
+
+/// Makes cargo build the project's own targets again.
+fn forget(fingerprints: &Path, own: &[String]) -> Result<()> {
+    let Ok(entries) = fingerprints.read_dir() else { return Ok(()) };
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot list {}", fingerprints.display()))?;
+        if is_own(&entry.file_name().to_string_lossy(), own) {
+            let path = entry.path();
+            std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Says in the build folder that it has what the cache keeps.
@@ -133,7 +149,19 @@ fn key() -> Result<Key> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_own;
+    use super::{forget, is_own};
+
+    #[test]
+    fn only_the_projects_own_targets_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, others) = ("landfall-0123456789abcdef", "serde-0123456789abcdef");
+        for name in [ours, others] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        forget(folder.path(), &["landfall".to_owned()]).unwrap();
+        assert!(!folder.path().join(ours).exists() && folder.path().join(others).exists());
+        forget(&folder.path().join("nowhere"), &[]).unwrap();
+    }
 
     #[test]
     fn the_projects_own_files_are_told_from_dependencies() {
