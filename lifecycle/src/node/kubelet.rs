@@ -36,7 +36,11 @@ pub(crate) fn lacks(paths: &SitePaths, settings: &AgentSettings, runtime_answers
     if !is_there("config.yaml") || !is_there("kubeadm-flags.env") {
         return Some(Lack::Configuration);
     }
-    let wanted = settings.node.address;
+    lacking_address(settings.node.address)
+}
+
+/// What the kubelet lacks of the node's address, if anything.
+pub(crate) fn lacking_address(wanted: IpAddr) -> Option<Lack> {
     match netlink::addresses() {
         Ok(found) if found.iter().any(|one| one.address == wanted) => None,
         Ok(_) => Some(Lack::Address(wanted)),

@@ -5,7 +5,7 @@ mod boot;
 mod bridge;
 mod certificates;
 mod concerns;
-mod kubelet;
+pub(crate) mod kubelet;
 mod kubelet_files;
 mod logs;
 mod mounts;

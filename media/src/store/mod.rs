@@ -11,8 +11,9 @@
 //! ```
 //!
 //! Invariants: a blob's `data` appears by rename, synced before and after, once its bytes matched its digest, and after
-//! its record; what is in `partial` counts for nothing until it is checked again; whoever works on a file there holds
-//! its `flock`, so that a leftover of a crash is told from work in progress.
+//! its record; what is in `partial` counts for nothing until it is whole: a download is hashed again from its beginning,
+//! of what was staged the end is checked; whoever works on a file there holds its `flock`, so that a leftover of a crash is
+//! told from work in progress.
 
 mod partial;
 mod record;
