@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::{Code, Coded};
+use landfall_error_codes::{Code, Coded};
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
 

@@ -3,8 +3,9 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::LayerContents;
-use landfall_bundle_spec::{Sha256, codes};
+use landfall_error_codes::codes;
 use landfall_media::durable;
 use landfall_media::store::ContentStore;
 use serde::{Deserialize, Serialize};

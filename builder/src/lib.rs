@@ -23,8 +23,8 @@ pub use lock::LockReport;
 pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
 pub use pack::BuildReport;
 
-use landfall_bundle_spec::codes;
 use landfall_bundle_spec::trust::SigningKey;
+use landfall_error_codes::codes;
 use landfall_media::progress::Progress;
 
 /// `landfall lock`: resolves the lock of a release and writes it, synced. Blocks; not to be called from async code.

@@ -203,7 +203,7 @@ fn check_entry(entry: &BlobEntry) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::chunks::BlobHasher;
-    use crate::codes::Coded;
+    use landfall_error_codes::Coded;
 
     fn entry(bytes: &[u8], place: Option<Place>) -> BlobEntry {
         let mut hasher = BlobHasher::new();

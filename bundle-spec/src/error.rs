@@ -1,7 +1,7 @@
 //! Why a bundle is refused, or cannot be written.
 
-use crate::codes::{self, Code, Coded};
 use crate::trust::KeyId;
+use landfall_error_codes::{Code, Coded, codes};
 
 /// The result of everything in this crate that can refuse.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -219,7 +219,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::codes::Coded;
+    use landfall_error_codes::Coded;
 
     fn code(text: &str) -> &'static str {
         match read_canonical::<Value>("x.json", "t", text.as_bytes()) {

@@ -6,7 +6,6 @@
 mod archive;
 pub mod blobs;
 pub mod chunks;
-pub mod codes;
 pub mod digest;
 mod error;
 pub mod head;
@@ -14,7 +13,6 @@ mod json;
 pub mod layout;
 pub mod limits;
 pub mod parts;
-pub mod release;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
 pub mod stream;
@@ -22,7 +20,6 @@ pub mod trust;
 #[cfg(test)]
 mod vectors;
 
-pub use codes::{Code, Coded, ExitClass};
 pub use digest::{Blake3, Sha256};
 pub use error::{Error, Result};
 pub use head::{Contents, Opened, Verified};

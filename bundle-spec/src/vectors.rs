@@ -13,12 +13,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::archive;
-use crate::codes::Coded;
 use crate::digest::Sha256;
 use crate::error::Result;
 use crate::head::Opened;
 use crate::stream::StreamVerifier;
 use crate::trust::{PublicKey, SignatureFile, SigningKey, TrustAnchor};
+use landfall_error_codes::Coded;
 
 mod generate;
 
@@ -120,7 +120,9 @@ fn every_refusal_of_the_reader_has_a_vector() {
     let codes: Vec<&str> = index.vectors.iter().filter_map(|vector| vector.code.as_deref()).collect();
     let without = ["LF1018", "LF1101"];
     let ours = |id: &&str| ("LF1001"..="LF1018").contains(id) || ("LF1101"..="LF1112").contains(id);
-    for id in crate::codes::ALL.iter().map(|code| code.id).filter(ours).filter(|id| !without.contains(id)) {
+    for id in
+        landfall_error_codes::codes::ALL.iter().map(|code| code.id).filter(ours).filter(|id| !without.contains(id))
+    {
         assert!(codes.contains(&id), "{id} has no vector");
     }
 }

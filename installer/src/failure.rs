@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use landfall_bundle_spec::{Code, Coded};
+use landfall_error_codes::{Code, Coded};
 use serde::Serialize;
 
 /// An error on its way to the person at the keyboard.

@@ -12,7 +12,7 @@ mod usage;
 use std::process::ExitCode;
 
 use clap::Parser;
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 
 use crate::cli::Cli;
 use crate::failure::Failure;

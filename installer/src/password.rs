@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 
 use crate::failure::Failure;
 

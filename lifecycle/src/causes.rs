@@ -11,7 +11,7 @@ pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_bundle_spec::codes;
+    use landfall_error_codes::codes;
 
     use super::*;
     use crate::step::StepError;

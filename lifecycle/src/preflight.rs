@@ -3,8 +3,8 @@
 
 use std::cmp::Ordering;
 
-use landfall_bundle_spec::release::ReleaseDocument;
-use landfall_bundle_spec::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, codes};
+use landfall_release_document::ReleaseDocument;
 use serde::Serialize;
 
 use crate::configuration::{IpRange, SiteConfiguration};

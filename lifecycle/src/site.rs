@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landfall_bundle_spec::release::ReleaseDocument;
 use landfall_media::Payload;
 use landfall_media::counters::IoCounters;
 use landfall_media::progress::Progress;
+use landfall_release_document::ReleaseDocument;
 use serde::{Deserialize, Serialize};
 
 pub use command::{CommandOutput, CommandRunner, HostCommand, Subprocesses};

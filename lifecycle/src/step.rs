@@ -1,6 +1,6 @@
 //! What a step is, to the engine: it can look, act and undo, and it tells before acting what undoing will need.
 
-use landfall_bundle_spec::{Code, Coded};
+use landfall_error_codes::{Code, Coded};
 use serde_json::Value;
 
 /// What a step finds when it looks at the site.

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::{Code, Coded, Sha256, codes};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::{Code, Coded, codes};
 
 use crate::durable::{DurableError, SyncFailed, code_of};
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::{ArtifactKind, COMPUTED_PREFIX, NodeImage};
+use landfall_error_codes::codes;
+use landfall_release_document::{ArtifactKind, COMPUTED_PREFIX, NodeImage};
 use serde_saphyr::Spanned;
 
 use super::{ComponentDefinition, Release};

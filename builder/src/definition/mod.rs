@@ -10,7 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use landfall_bundle_spec::release::{ArtifactKind, NodeImage, PodSecurity};
+use landfall_release_document::{ArtifactKind, NodeImage, PodSecurity};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 

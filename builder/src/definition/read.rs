@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use serde::de::DeserializeOwned;
 
 use super::{Definition, Release, check, order};
@@ -38,12 +38,12 @@ fn cycle(path: &Path, release: &Release, names: &[String]) -> BuildError {
 }
 
 /// Reads a YAML file strictly: unknown and repeated keys are refused, errors name the line.
-pub(crate) fn yaml<T: DeserializeOwned>(path: &Path, code: landfall_bundle_spec::Code) -> Result<T> {
+pub(crate) fn yaml<T: DeserializeOwned>(path: &Path, code: landfall_error_codes::Code) -> Result<T> {
     yaml_text(path, &text(path, code)?, code)
 }
 
 /// The text of a file that a person named.
-pub(crate) fn text(path: &Path, code: landfall_bundle_spec::Code) -> Result<String> {
+pub(crate) fn text(path: &Path, code: landfall_error_codes::Code) -> Result<String> {
     fs_err::read_to_string(path).map_err(|error| {
         BuildError::at(code, Place::file(path), "cannot be read")
             .because(error)
@@ -52,7 +52,7 @@ pub(crate) fn text(path: &Path, code: landfall_bundle_spec::Code) -> Result<Stri
 }
 
 /// The same from a text that was read from `path`.
-pub(crate) fn yaml_text<T: DeserializeOwned>(path: &Path, text: &str, code: landfall_bundle_spec::Code) -> Result<T> {
+pub(crate) fn yaml_text<T: DeserializeOwned>(path: &Path, text: &str, code: landfall_error_codes::Code) -> Result<T> {
     serde_saphyr::from_str(text).map_err(|error| {
         let plain = error.without_snippet();
         let line = plain.location().map(|location| location.line());

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use landfall_bundle_spec::Coded as _;
+use landfall_error_codes::Coded as _;
 
 use super::read;
 

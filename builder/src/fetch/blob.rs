@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{ContentStore, Expected, Partial};
 use tokio::sync::mpsc;

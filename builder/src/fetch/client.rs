@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use futures_util::stream::BoxStream;
-use landfall_bundle_spec::codes;
-use landfall_bundle_spec::{Code, Sha256};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::Code;
+use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
 use sha2::Digest as _;
 use tokio::sync::{Mutex, OnceCell};

@@ -5,7 +5,8 @@
 //! lock shows what came.
 
 use futures_util::TryStreamExt as _;
-use landfall_bundle_spec::{Sha256, codes};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
 use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 use sha2::Digest as _;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use landfall_bundle_spec::Sha256;
-use landfall_bundle_spec::release::Descriptor;
+use landfall_release_document::Descriptor;
 use serde::Deserialize;
 
 const INDEX_TYPES: [&str; 2] =

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use landfall_media::MediaError;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{ContentStore, Expected};

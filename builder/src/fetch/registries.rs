@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use url::Url;
@@ -138,7 +138,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
 mod tests {
     use std::io::Write as _;
 
-    use landfall_bundle_spec::Coded as _;
+    use landfall_error_codes::Coded as _;
 
     use super::*;
 

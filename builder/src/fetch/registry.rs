@@ -3,7 +3,8 @@
 //! The requests are our own, since each must be free of plain HTTP on its whole way: the registry, where it leads, and where
 //! it sends for a token.
 
-use landfall_bundle_spec::{Sha256, codes};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, RANGE};
 use reqwest::{RequestBuilder, Response, StatusCode};
 

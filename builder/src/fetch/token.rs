@@ -4,7 +4,7 @@
 //! that it led to; the token must be fetched with TLS unless the registry is spoken to without; and it may only pull.
 
 use http_auth::ChallengeRef;
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;

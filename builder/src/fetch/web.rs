@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use landfall_bundle_spec::{Code, codes};
+use landfall_error_codes::{Code, codes};
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, LAST_MODIFIED};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect};
 use serde::Deserialize;

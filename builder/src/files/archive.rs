@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::{Sha256, codes};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
 use landfall_media::store::{ContentStore, Expected};
 use landfall_media::{MediaError, durable};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use landfall_bundle_spec::{codes, to_canonical};
+use landfall_bundle_spec::to_canonical;
+use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{ContentStore, Expected};
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 use std::io::Write as _;
 
-use landfall_bundle_spec::{Coded as _, Sha256};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::Coded as _;
 use landfall_media::store::ContentStore;
 
 use super::archive::{Limits, members};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use landfall_bundle_spec::{Coded as _, codes};
+use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::Progress;
 use serde::Serialize;
@@ -62,8 +62,8 @@ fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError> {
 }
 
 /// A failure that a person must act on hides one that may pass.
-fn most_serious(resolution: &Resolution) -> Option<landfall_bundle_spec::Code> {
-    resolution.failures.iter().map(landfall_bundle_spec::Coded::code).find(|code| *code != codes::FETCH_FAILED)
+fn most_serious(resolution: &Resolution) -> Option<landfall_error_codes::Code> {
+    resolution.failures.iter().map(landfall_error_codes::Coded::code).find(|code| *code != codes::FETCH_FAILED)
 }
 
 fn entries(count: usize) -> String {

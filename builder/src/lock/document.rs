@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use landfall_bundle_spec::{Sha256, codes};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 

@@ -11,7 +11,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::{Sha256, codes};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
 use serde_saphyr::Spanned;
 
 pub use command::{LockReport, update};

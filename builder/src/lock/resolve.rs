@@ -1,7 +1,8 @@
 //! `landfall lock`: asks registries and servers what the lock does not know yet.
 
 use futures_util::{StreamExt as _, stream};
-use landfall_bundle_spec::{Sha256, codes};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
 
 use super::edit::{self, Replacement};

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use landfall_bundle_spec::Coded as _;
+use landfall_error_codes::Coded as _;
 use landfall_media::progress::Silent;
 
 use super::*;

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::{ArtifactEntry, ArtifactFile, ArtifactKind};
+use landfall_error_codes::codes;
+use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind};
 
 use crate::definition::ArtifactDefinition;
 use crate::error::{BuildError, Result};
@@ -39,7 +39,7 @@ pub fn entry(definition: &ArtifactDefinition, fetched: &FetchedArtifact) -> Resu
     Ok(ArtifactEntry {
         name: definition.name.value.clone(),
         kind: definition.kind,
-        manifest: landfall_bundle_spec::release::Descriptor {
+        manifest: landfall_release_document::Descriptor {
             media_type: fetched.pin.media_type.clone(),
             digest: fetched.pin.digest,
             size: fetched.pin.size,

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use landfall_bundle_spec::codes;
 use landfall_bundle_spec::head::{Identity, UnsignedHead};
-use landfall_bundle_spec::release::ReleaseDocument;
 use landfall_bundle_spec::trust::{Root, SigningKey};
+use landfall_error_codes::codes;
 use landfall_media::Payload;
 use landfall_media::counters::{Counters, Totals};
 use landfall_media::pack::{Output, pack, pack_to_stream};
 use landfall_media::parts::WrittenFile;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::ContentStore;
+use landfall_release_document::ReleaseDocument;
 use serde::Serialize;
 
 use super::contents::{Contents, contents, open_installer, placed};

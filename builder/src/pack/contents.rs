@@ -5,12 +5,13 @@ use std::path::Path;
 
 use landfall_bundle_spec::blobs::Place as BlobPlace;
 use landfall_bundle_spec::head::NewDocument;
-use landfall_bundle_spec::release::{
+use landfall_bundle_spec::{Sha256, to_canonical};
+use landfall_error_codes::codes;
+use landfall_media::store::{ContentStore, Expected};
+use landfall_release_document::{
     ArtifactMount, ComponentEntry, Descriptor, GeneratedSecret, ImageEntry, NodePack, RELEASE_DOCUMENT_NAME,
     RELEASE_DOCUMENT_TYPE, ReleaseDocument, Requirements, SITE_SCHEMA_NAME, SiteValue, ValueTarget,
 };
-use landfall_bundle_spec::{Sha256, codes, to_canonical};
-use landfall_media::store::{ContentStore, Expected};
 use serde_json::json;
 use sha2::Digest as _;
 

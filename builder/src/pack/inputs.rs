@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::{ArtifactKind, NodeImage};
+use landfall_error_codes::codes;
+use landfall_release_document::{ArtifactKind, NodeImage};
 
 use crate::definition::{Definition, role_name};
 use crate::error::{BuildError, Place, Result};

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument, LayerContents, Place};
 use landfall_bundle_spec::chunks::ChunkValue;
-use landfall_bundle_spec::release::{ArtifactKind, Descriptor, ReleaseDocument};
 use landfall_media::store::ContentStore;
+use landfall_release_document::{ArtifactKind, Descriptor, ReleaseDocument};
 
 use crate::error::Result;
 use crate::fetch::FetchedImage;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::{ArtifactKind, ReleaseDocument};
+use landfall_error_codes::codes;
 use landfall_media::store::ContentStore;
+use landfall_release_document::{ArtifactKind, ReleaseDocument};
 use object::elf::{DT_NEEDED, FileHeader32, FileHeader64};
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
 use object::{Endianness, FileKind, ReadCache};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use landfall_bundle_spec::codes;
 use landfall_bundle_spec::trust::{Role, Root, SigningKey, root_file_name};
+use landfall_error_codes::codes;
 
 use crate::error::{BuildError, Place, Result};
 

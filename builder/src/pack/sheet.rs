@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::head::Identity;
 use landfall_bundle_spec::parts::BundleName;
-use landfall_bundle_spec::release::{Descriptor, ReleaseDocument};
+use landfall_release_document::{Descriptor, ReleaseDocument};
 
 /// A file of the bundle on the media.
 #[derive(Debug, Clone)]

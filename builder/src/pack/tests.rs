@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use landfall_bundle_spec::Opened;
 use landfall_bundle_spec::trust::{KeyKind, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
-use landfall_bundle_spec::{Coded as _, Opened, codes};
+use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::Silent;
 use serde_json::{Value, json};
@@ -194,7 +195,7 @@ async fn a_release_becomes_a_bundle_that_a_site_can_read() {
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
     let verified = head(&bench.path("out"), &report).verify(&anchor).expect("verified");
     assert_eq!(verified.id(), report.id);
-    let release: landfall_bundle_spec::release::ReleaseDocument =
+    let release: landfall_release_document::ReleaseDocument =
         serde_json::from_slice(verified.small_document("documents/release.json").expect("release")).expect("read");
     assert_eq!(release.node_packs[0].kubernetes, "v1.36.3");
     assert!(!release.assembled);
@@ -317,13 +318,13 @@ fn tools() -> Vec<u8> {
 }
 
 /// Every byte of a bundle, as a site reads it; the release document, and the bytes of the node's files by path.
-fn read_as_a_site(bench: &Bench) -> (landfall_bundle_spec::release::ReleaseDocument, Vec<(String, Vec<u8>)>) {
+fn read_as_a_site(bench: &Bench) -> (landfall_release_document::ReleaseDocument, Vec<(String, Vec<u8>)>) {
     use landfall_media::{Payload, bundle, counters::Counters, verify};
     let located = bundle::locate(&bench.path("out")).expect("located");
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
     let verified = Opened::read(located.head().expect("head")).expect("opened").verify(&anchor).expect("verified");
     let document = verified.small_document("documents/release.json").expect("release");
-    let release = landfall_bundle_spec::release::ReleaseDocument::read(document).expect("read");
+    let release = landfall_release_document::ReleaseDocument::read(document).expect("read");
     let media = located.assemble(Payload::from(verified), Counters::new()).expect("assembled");
     verify::verify(&media, "verifying", &Silent).expect("whole");
     let stream = fs_err::read(&media.parts()[0].path).expect("stream");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use serde_json::Value;
 
 use super::{Rendered, escape, title};

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use serde_json::Value;
 
 use super::title;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use serde_json::{Value, json};
 
 use super::{Rendered, title};

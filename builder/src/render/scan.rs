@@ -1,7 +1,7 @@
 //! Looks for images that are named where no `image` field is: in arguments, environment and `ConfigMap`s. They would be
 //! missing at the site, so an undeclared one fails the build.
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use landfall_bundle_spec::{Coded, Sha256, codes};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::{Coded, codes};
 
 use super::*;
 use crate::lock::{List, Lock};

@@ -1,7 +1,7 @@
 //! Values that a site may set: that they fit their schemas and the rendered objects, and the schema of `site.yaml`.
 
-use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::COMPUTED_PREFIX;
+use landfall_error_codes::codes;
+use landfall_release_document::COMPUTED_PREFIX;
 use serde_json::{Map, Value, json};
 
 use super::{Rendered, title};

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::*;
-use crate::codes::ExitClass;
+use landfall_error_codes::ExitClass;
 
 /// One of each.
 fn all() -> Vec<Error> {

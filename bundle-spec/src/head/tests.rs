@@ -3,11 +3,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::codes::Coded;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::sample::{Forgery, Sample, Vendor};
 use crate::trust::{KeyKind, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
+use landfall_error_codes::Coded;
 
 const MIB: usize = 1024 * 1024;
 

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::blobs::{BlobEntry, Place};
-use crate::codes::Coded;
 use crate::digest::{Blake3, Sha256};
+use landfall_error_codes::Coded;
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;

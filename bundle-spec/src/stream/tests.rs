@@ -1,10 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codes::Coded;
 use crate::limits::CHUNK_BYTES;
 use crate::sample::{Sample, Vendor};
 use crate::trust::KeyKind;
+use landfall_error_codes::Coded;
 
 const MIB: usize = 1024 * 1024;
 

@@ -3,8 +3,8 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::Digest as _;
 
 use super::*;
-use crate::codes::Coded;
 use crate::error::Result;
+use landfall_error_codes::Coded;
 
 fn key() -> SigningKey {
     SigningKey::generate(KeyKind::EcdsaP256).unwrap()

@@ -317,7 +317,7 @@ fn write_missing_vectors() {
         }
         let (id, code) = match read(&file, &trust) {
             Ok(id) => (Some(id), None),
-            Err(error) => (None, Some(crate::codes::Coded::code(&error).id.to_owned())),
+            Err(error) => (None, Some(landfall_error_codes::Coded::code(&error).id.to_owned())),
         };
         assert_eq!(id.is_some(), Path::new(&file).starts_with("good"), "{file}");
         vectors.push(Vector { file, what: what.to_owned(), trust, id, code });

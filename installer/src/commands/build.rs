@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use indicatif::HumanBytes;
 use jiff::Timestamp;
 use landfall_builder::{BuildOptions, BuildOutput, BuildReport};
-use landfall_bundle_spec::codes;
 use landfall_bundle_spec::limits::FAT32_PART_BYTES;
 use landfall_bundle_spec::parts::BundleName;
 use landfall_bundle_spec::trust::SigningKey;
+use landfall_error_codes::codes;
 use serde::Serialize;
 
 use super::lock;

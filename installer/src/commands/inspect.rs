@@ -6,12 +6,13 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 use landfall_bundle_spec::head::{Contents, Opened};
 use landfall_bundle_spec::parts::BundleName;
-use landfall_bundle_spec::release::{
+use landfall_bundle_spec::{Sha256, read_typed};
+use landfall_error_codes::codes;
+use landfall_media::bundle;
+use landfall_release_document::{
     ArtifactEntry, COMPUTED_PREFIX, ComponentEntry, ImageEntry, RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE,
     ReleaseDocument, SITE_SCHEMA_NAME,
 };
-use landfall_bundle_spec::{Sha256, codes, read_typed};
-use landfall_media::bundle;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::codes;
 use landfall_bundle_spec::trust::{KeyKind, Root, RootContents, SigningKey, UnsignedRoot};
+use landfall_error_codes::codes;
 use landfall_media::durable;
 use serde::Serialize;
 

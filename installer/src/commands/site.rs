@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use landfall_lifecycle::operations::Operations;
 
 use crate::failure::Failure;

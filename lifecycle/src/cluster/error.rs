@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use kube::core::Status;
-use landfall_bundle_spec::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, codes};
 
 use super::{FieldConflict, ObjectName, retry};
 use crate::step::StepError;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use landfall_bundle_spec::{Code, Coded};
+use landfall_error_codes::{Code, Coded};
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]

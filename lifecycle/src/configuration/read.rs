@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
-use landfall_bundle_spec::Coded;
-use landfall_bundle_spec::release::{ReleaseDocument, SiteValue, ValueTarget};
+use landfall_error_codes::Coded;
+use landfall_release_document::{ReleaseDocument, SiteValue, ValueTarget};
 use serde_json::{Value, json};
 
 use super::*;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::{ReleaseDocument, SiteValue, ValueTarget};
+use landfall_error_codes::codes;
+use landfall_release_document::{ReleaseDocument, SiteValue, ValueTarget};
 use serde_json::Value;
 
 use super::{ConfigurationError, Problem, SiteConfiguration};

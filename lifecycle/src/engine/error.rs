@@ -1,6 +1,6 @@
 //! Why an operation stopped: which step, at which record of the journal, and what can be done.
 
-use landfall_bundle_spec::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, codes};
 
 use crate::journal::{JournalError, RecordedError};
 use crate::plan::StepId;

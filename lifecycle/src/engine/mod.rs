@@ -9,7 +9,7 @@ mod error;
 
 use std::time::Duration;
 
-use landfall_bundle_spec::{Coded, codes};
+use landfall_error_codes::{Coded, codes};
 use landfall_media::progress::{Event as ProgressEvent, Progress};
 use serde_json::Value;
 

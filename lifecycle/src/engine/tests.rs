@@ -3,7 +3,7 @@
 mod cuts;
 mod world;
 
-use landfall_bundle_spec::{ExitClass, codes};
+use landfall_error_codes::{ExitClass, codes};
 
 use self::world::{Fault, World, birth, plan, starter};
 use super::*;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use rustix::fs::{StatVfs, StatVfsMountFlags};
 
 use super::{CgroupDriver, Cgroups, Filesystem};

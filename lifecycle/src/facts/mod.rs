@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 
 use crate::site::SitePaths;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 
 use super::host::read;
 use super::{Network, NodeAddress, firewall};

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, codes};
 use landfall_media::durable::DurableError;
 
 use super::folder::Holder;

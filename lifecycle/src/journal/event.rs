@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use landfall_bundle_spec::{Coded, Sha256};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::Coded;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

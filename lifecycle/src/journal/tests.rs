@@ -1,4 +1,4 @@
-use landfall_bundle_spec::{Coded, codes};
+use landfall_error_codes::{Coded, codes};
 use serde_json::Value;
 
 use super::simulated::{Disk, Unsynced};

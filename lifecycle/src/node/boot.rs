@@ -1,6 +1,6 @@
 //! What the agent sets right before it starts anything: identity and mounts.
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 
 use super::mounts;

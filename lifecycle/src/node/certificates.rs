@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use landfall_media::durable;
 use x509_cert::Certificate;
 use x509_cert::der::DecodePem;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_bundle_spec::{Coded, codes};
+use landfall_error_codes::{Coded, codes};
 
 use crate::causes::with_causes;
 use crate::step::StepError;

@@ -1,6 +1,6 @@
 //! What the agent needs to know at boot, written by the agent's step.
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 
 use crate::site::{NodeIdentity, SitePaths};

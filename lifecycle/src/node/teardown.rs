@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use landfall_media::durable;
 use rustix::mount::{UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 
 use super::programs::Programs;
 use crate::site::Site;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use landfall_bundle_spec::release::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
 use landfall_bundle_spec::{Opened, Verified};
 use landfall_media::Payload;
 use landfall_media::bundle::locate_counted;
 use landfall_media::progress::Event;
+use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
 
 use super::error::{OperationError, Result};
 use super::trust::Trust;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use landfall_bundle_spec::{Code, Coded, Sha256, codes};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::{Code, Coded, codes};
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
 

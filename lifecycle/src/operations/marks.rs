@@ -101,7 +101,7 @@ fn read_one(path: &Path) -> Result<Option<serde_json::Result<Marks>>> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_bundle_spec::{Coded, codes};
+    use landfall_error_codes::{Coded, codes};
 
     use super::*;
 

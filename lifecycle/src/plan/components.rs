@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::{ArtifactEntry, ComponentEntry, ReleaseDocument};
+use landfall_error_codes::codes;
+use landfall_release_document::{ArtifactEntry, ComponentEntry, ReleaseDocument};
 
 use super::action::Action;
 use super::{PlannedStep, StepId, Undo};

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::{ArtifactEntry, ArtifactKind, ImageEntry, NodeImage, NodePack, ReleaseDocument};
+use landfall_error_codes::codes;
+use landfall_release_document::{ArtifactEntry, ArtifactKind, ImageEntry, NodeImage, NodePack, ReleaseDocument};
 
 use super::action::Action;
 use super::components::{ComponentInputs, artifact_folder, component_steps};

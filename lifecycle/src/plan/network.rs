@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 
 use crate::configuration::{IpRange, SiteConfiguration};
 use crate::facts::Facts;

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 
 use crate::step::StepError;
 

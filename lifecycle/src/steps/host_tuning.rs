@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

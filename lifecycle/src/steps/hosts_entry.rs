@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

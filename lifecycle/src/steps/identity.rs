@@ -1,6 +1,6 @@
 //! Marks data folder and operating system as one site, so that an unmounted disk never looks like a fresh site.
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

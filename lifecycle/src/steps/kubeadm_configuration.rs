@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

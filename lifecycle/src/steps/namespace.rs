@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use landfall_bundle_spec::release::PodSecurity;
+use landfall_release_document::PodSecurity;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

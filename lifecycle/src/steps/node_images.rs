@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::{Descriptor, ImageEntry};
+use landfall_error_codes::codes;
+use landfall_release_document::{Descriptor, ImageEntry};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

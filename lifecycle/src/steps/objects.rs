@@ -1,6 +1,6 @@
 //! What steps on objects share: how a set of wanted objects compares to what the cluster holds.
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use serde_json::Value;
 
 use crate::cluster::{Applied, Cluster, ClusterError, ObjectName};

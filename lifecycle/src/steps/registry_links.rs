@@ -1,7 +1,8 @@
 //! Makes images and artifacts known to the registry, under repositories that begin with the upstream's host. Links come
 //! last: what the registry shows is whole.
 
-use landfall_bundle_spec::{Coded, Sha256};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::Coded;
 use landfall_media::store::{ContentStore, RepositoryLink};
 use landfall_media::{MediaError, durable};
 use serde::{Deserialize, Serialize};

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use landfall_bundle_spec::codes;
-use landfall_bundle_spec::release::GeneratedSecret;
+use landfall_error_codes::codes;
 use landfall_media::durable;
+use landfall_release_document::GeneratedSecret;
 use rand::TryRngCore;
 use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::OsRng;
@@ -218,7 +218,7 @@ mod tests {
         {
             durable::write_file(&path, text.as_bytes(), FILE_MODE).unwrap();
             let error = step().read(&path).err().unwrap();
-            assert!(landfall_bundle_spec::Coded::code(&error).id == "LF4211", "{error}");
+            assert!(landfall_error_codes::Coded::code(&error).id == "LF4211", "{error}");
         }
     }
 }

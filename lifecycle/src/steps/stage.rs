@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::blobs::Place;
-use landfall_bundle_spec::{Coded, ExitClass, codes};
+use landfall_error_codes::{Coded, ExitClass, codes};
 use landfall_media::bundle::{BundleMedia, locate_counted};
 use landfall_media::counters::Counters;
 use landfall_media::progress::Event;

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_bundle_spec::{Coded, Sha256, codes};
+use landfall_error_codes::{Coded, codes};
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
 use landfall_media::progress::Silent;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use landfall_bundle_spec::Coded;
+use landfall_error_codes::Coded;
 use landfall_lifecycle::cluster::{Applied, Cluster, ClusterError, Inventory, ObjectName, Owner};
 use serde_json::{Value, json};
 

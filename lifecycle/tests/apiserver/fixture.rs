@@ -8,7 +8,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use landfall_bundle_spec::release::ReleaseDocument;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
 use landfall_lifecycle::cluster::Cluster;
@@ -16,6 +15,7 @@ use landfall_lifecycle::site::{NodeIdentity, Site, SitePaths, Subprocesses};
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
 use landfall_media::progress::Silent;
+use landfall_release_document::ReleaseDocument;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -1,8 +1,7 @@
 //! The planned steps of a release's components, run in order as the engine runs them, and what they say when a
 //! component cannot come up.
 
-use landfall_bundle_spec::Coded;
-use landfall_bundle_spec::release::ReleaseDocument;
+use landfall_error_codes::Coded;
 use landfall_lifecycle::configuration::Settings;
 use landfall_lifecycle::plan::PlannedStep;
 use landfall_lifecycle::plan::action::Action;
@@ -10,6 +9,7 @@ use landfall_lifecycle::plan::components::{ComponentInputs, component_steps};
 use landfall_lifecycle::site::Site;
 use landfall_lifecycle::step::{Observed, StepError};
 use landfall_lifecycle::steps::resolve;
+use landfall_release_document::ReleaseDocument;
 use serde_json::{Value, json};
 
 use crate::fixture::{ControlPlane, release};

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use landfall_bundle_spec::Coded;
+use landfall_error_codes::Coded;
 use landfall_lifecycle::cluster::{Inventory, ObjectName, Owner};
 use landfall_lifecycle::configuration::Settings;
 use landfall_lifecycle::site::Site;

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::{Read, Write};
 
+use landfall_bundle_spec::Opened;
 use landfall_bundle_spec::parts::FileKind;
-use landfall_bundle_spec::{Coded, Opened};
+use landfall_error_codes::Coded;
 
 use super::*;
 use crate::progress::Silent;

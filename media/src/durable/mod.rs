@@ -17,7 +17,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use landfall_bundle_spec::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, codes};
 
 mod batch;
 mod own;

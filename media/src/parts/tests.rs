@@ -5,13 +5,14 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::process::Command;
 
+use landfall_bundle_spec::Blake3;
 use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument, Place};
 use landfall_bundle_spec::chunks::{BlobSums, CHUNK_BYTES, chunk_count, chunk_len, chunk_value, root_of_chunks};
 use landfall_bundle_spec::head::{Identity, UnsignedHead};
 use landfall_bundle_spec::limits::FAT32_PART_BYTES;
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_bundle_spec::{Blake3, Coded};
+use landfall_error_codes::Coded;
 use proptest::prelude::*;
 
 use super::*;

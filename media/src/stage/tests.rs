@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use landfall_bundle_spec::Coded;
 use landfall_bundle_spec::chunks::BlobSums;
+use landfall_error_codes::Coded;
 use proptest::prelude::*;
 
 use super::*;

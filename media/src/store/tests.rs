@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use landfall_bundle_spec::Coded;
+use landfall_error_codes::Coded;
 use proptest::prelude::*;
 
 use super::*;

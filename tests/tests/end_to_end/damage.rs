@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use landfall_bundle_spec::head::Opened;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
-use landfall_bundle_spec::{Coded, codes};
+use landfall_error_codes::{Coded, codes};
 use landfall_tests::{printer, workspace};
 use serde_json::Value;
 use sha2::{Digest, Sha256};

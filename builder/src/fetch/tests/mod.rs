@@ -8,7 +8,7 @@ pub(crate) mod registry;
 
 use std::time::Duration;
 
-use landfall_bundle_spec::{Coded as _, codes};
+use landfall_error_codes::{Coded as _, codes};
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{ContentStore, Expected};
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
-use landfall_bundle_spec::{Coded, codes};
+use landfall_error_codes::{Coded, codes};
 
 use super::*;
 use crate::causes::with_causes;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use landfall_bundle_spec::codes;
+use landfall_error_codes::codes;
 use landfall_media::progress::Silent;
 use serde_json::{Value, json};
 

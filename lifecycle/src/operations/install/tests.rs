@@ -11,7 +11,7 @@ use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use landfall_bundle_spec::head::{Identity as ReleaseIdentity, NewDocument, UnsignedHead};
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_bundle_spec::{Coded, codes};
+use landfall_error_codes::{Coded, codes};
 use landfall_media::durable;
 use landfall_media::progress::{Event, Progress, Silent};
 use landfall_media::store::ContentStore;
@@ -170,7 +170,7 @@ impl Fixture {
         self.operations.progress = silent;
     }
 
-    fn code_of_prepare(&self, change: impl FnOnce(&mut InstallRequest)) -> landfall_bundle_spec::Code {
+    fn code_of_prepare(&self, change: impl FnOnce(&mut InstallRequest)) -> landfall_error_codes::Code {
         let mut request = self.request();
         change(&mut request);
         self.operations.prepare_install(&request).err().unwrap().code()

@@ -1,6 +1,6 @@
 //! Components that status must not overlook.
 
-use landfall_bundle_spec::release::ReleaseDocument;
+use landfall_release_document::ReleaseDocument;
 
 use super::StatusReport;
 use crate::cluster::ComponentStatus;

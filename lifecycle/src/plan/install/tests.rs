@@ -1,5 +1,5 @@
 use landfall_bundle_spec::Sha256;
-use landfall_bundle_spec::release::{
+use landfall_release_document::{
     ArtifactFile, ComponentEntry, Descriptor, PodSecurity, RELEASE_DOCUMENT_TYPE, Requirements, SiteValue, ValueTarget,
 };
 use serde_json::{Value, json};

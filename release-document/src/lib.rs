@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Sha256;
-use crate::error::Result;
-use crate::json;
+use landfall_bundle_spec::{Result, Sha256, read_typed};
 
 /// The `type` of the document.
 pub const RELEASE_DOCUMENT_TYPE: &str = "landfall.dev/release/1";
@@ -58,7 +56,7 @@ impl ReleaseDocument {
     /// Reads the bytes of [`RELEASE_DOCUMENT_NAME`] from a verified head: no name twice, no unknown field, and the
     /// right type.
     pub fn read(bytes: &[u8]) -> Result<Self> {
-        json::read_typed(RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, bytes)
+        read_typed(RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, bytes)
     }
 }
 
