@@ -138,8 +138,7 @@ impl<P: Read + AsFd> Ear<P> {
 /// Waits until something can be read, or for so long.
 fn wait_for_either<A: AsFd, B: AsFd>(output: &Ear<A>, errors: &Ear<B>, longest: Duration) -> io::Result<()> {
     let pipes = [output.pipe.as_ref().map(AsFd::as_fd), errors.pipe.as_ref().map(AsFd::as_fd)];
-    let mut waited: Vec<PollFd<'_>> =
-        pipes.iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
+    let mut waited: Vec<PollFd<'_>> = pipes.iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
     let timeout = Timespec { tv_sec: 0, tv_nsec: longest.subsec_nanos().into() };
     match poll(&mut waited, Some(&timeout)) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),

@@ -165,7 +165,10 @@ mod tests {
         assert_eq!(cuda_fit(wanted, &driver("580.65.06"), None), CudaFit::Full);
         assert_eq!(cuda_fit(wanted, &driver("535.104.05"), None), CudaFit::MachineCodeOnly);
         assert_eq!(cuda_fit(wanted, &driver("520.61.05"), None), CudaFit::TooOld { oldest: [525, 60, 13] });
-        assert_eq!(cuda_fit(CudaVersion::new(13, 0), &driver("575.57.08"), None), CudaFit::TooOld { oldest: [580, 65, 6] });
+        assert_eq!(
+            cuda_fit(CudaVersion::new(13, 0), &driver("575.57.08"), None),
+            CudaFit::TooOld { oldest: [580, 65, 6] }
+        );
     }
 
     #[test]
@@ -173,7 +176,10 @@ mod tests {
         let future = CudaVersion::new(14, 2);
         assert_eq!(cuda_fit(future, &driver("700.10"), Some(future)), CudaFit::Full);
         assert_eq!(cuda_fit(future, &driver("700.10"), Some(CudaVersion::new(14, 1))), CudaFit::NotKnown);
-        assert_eq!(cuda_fit(CudaVersion::new(12, 7), &driver("565.57.01"), Some(CudaVersion::new(12, 7))), CudaFit::Full);
+        assert_eq!(
+            cuda_fit(CudaVersion::new(12, 7), &driver("565.57.01"), Some(CudaVersion::new(12, 7))),
+            CudaFit::Full
+        );
     }
 
     #[test]

@@ -7,9 +7,13 @@ use landfall_error_codes::{Code, codes};
 use crate::cuda::{self, CodeFit, CudaFit};
 use crate::driver::FabricManager;
 use crate::hardware::{NVIDIA, PciAddress, PciDevice};
-use crate::nvml::{ComputeMode, Gpu, GpuEntry, NvmlFacts};
+use crate::nvml::{ComputeMode, Gpu, GpuEntry, Mig, NvmlFacts, Virtualization};
+use crate::reading::{AbsenceReason, Reading};
 use crate::report::{GpuReport, NotAsked, NvmlFailureKind, NvmlState};
 use crate::version::{ComputeCapability, CudaVersion, DriverVersion};
+
+/// The name of NVIDIA's kernel driver among those that hold devices.
+const NVIDIA_DRIVER: &str = "nvidia";
 
 /// What an image needs of a GPU.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +42,7 @@ pub enum HostState {
     NoLibrary,
     /// Library and driver are of different versions, as after an update without a reboot.
     VersionMismatch,
-    /// This process may not use the driver.
+    /// This process may not use the driver, or was given none of its GPUs, as in a container without them.
     NotPermitted,
     /// The driver is too old for what the host is to run.
     DriverTooOld {
@@ -83,6 +87,7 @@ pub fn host_state(report: &GpuReport, needs: &Needs) -> HostState {
         .or_else(|| driver_too_old(report, needs))
         .or_else(|| lost(report))
         .or_else(|| without_library(report))
+        .or_else(|| without_access(report))
         .or_else(|| without_fabric_manager(report))
         .unwrap_or(HostState::Ready)
 }
@@ -96,7 +101,10 @@ fn without_driver(report: &GpuReport) -> Option<HostState> {
     if report.hardware.of_vendor(NVIDIA).next().is_some() {
         let says_not_loaded = failure(report) == Some(NvmlFailureKind::DriverNotLoaded)
             || report.nvml == NvmlState::NotAsked(NotAsked::DriverNotLoaded);
-        let is_missing = !report.driver.is_loaded() || says_not_loaded;
+        let is_held_by_another =
+            |device: &PciDevice| device.kernel_driver.as_ref().is_some_and(|driver| driver != NVIDIA_DRIVER);
+        let are_all = report.hardware.of_vendor(NVIDIA).all(is_held_by_another);
+        let is_missing = !report.driver.is_loaded() || says_not_loaded || are_all;
         return is_missing.then(|| HostState::NoDriver { held_by: held_by() });
     }
     if let Some(model) = &report.hardware.system_on_chip {
@@ -125,12 +133,18 @@ fn driver_too_old(report: &GpuReport, needs: &Needs) -> Option<HostState> {
 
 /// GPUs that the bus or the driver lists, and that do not answer.
 fn lost(report: &GpuReport) -> Option<HostState> {
-    let mut addresses: BTreeSet<PciAddress> =
-        report.hardware.of_vendor(NVIDIA).filter(|device| device.answers == Some(false)).map(|device| device.address).collect();
+    let mut addresses: BTreeSet<PciAddress> = report
+        .hardware
+        .of_vendor(NVIDIA)
+        .filter(|device| device.answers == Some(false))
+        .map(|device| device.address)
+        .collect();
     let mut is_lost = !addresses.is_empty() || failure(report) == Some(NvmlFailureKind::DeviceLost);
     if let Some(facts) = nvml(report) {
         for entry in &facts.gpus {
-            if let GpuEntry::Fails(failed) = entry {
+            if let GpuEntry::Fails(failed) = entry
+                && failed.failure.reason != AbsenceReason::NotPermitted
+            {
                 is_lost = true;
                 addresses.extend(failed.pci_address.value());
             }
@@ -179,6 +193,11 @@ fn without_library(report: &GpuReport) -> Option<HostState> {
             NvmlFailureKind::Other => HostState::DriverFails(failure.detail.clone()),
         }),
     }
+}
+
+/// No GPU answers, and none is lost: they are kept from this process.
+fn without_access(report: &GpuReport) -> Option<HostState> {
+    gpus(report).next().is_none().then_some(HostState::NotPermitted)
 }
 
 /// Switches need Fabric Manager before CUDA starts on any GPU. Where the processes of the host cannot be seen, links that
@@ -230,18 +249,15 @@ pub fn warnings(report: &GpuReport) -> Vec<(u32, Warning)> {
 }
 
 fn warnings_of(gpu: &Gpu) -> Vec<Warning> {
-    let holds = |reading: &crate::Reading<bool>| reading.value() == Some(&true);
+    let holds = |reading: &Reading<bool>| reading.value() == Some(&true);
     let mig = gpu.mig.value();
     let ecc = gpu.ecc.mode.value();
     let hot = gpu.temperature.gpu_celsius.value().zip(gpu.temperature.slowdown_celsius.value());
-    let undivided = |mig: &crate::nvml::Mig| mig.is_enabled && mig.devices.value().is_some_and(Vec::is_empty);
+    let undivided = |mig: &Mig| mig.is_enabled && mig.devices.value().is_some_and(Vec::is_empty);
     let restricted = |mode: &ComputeMode| *mode != ComputeMode::Shared;
     [
         (Warning::UncorrectedErrors, gpu.ecc.uncorrected_since_load.value().is_some_and(|errors| *errors > 0)),
-        (
-            Warning::MemoryRepairPending,
-            holds(&gpu.retired_pages.is_pending) || holds(&gpu.remapped_rows.is_pending),
-        ),
+        (Warning::MemoryRepairPending, holds(&gpu.retired_pages.is_pending) || holds(&gpu.remapped_rows.is_pending)),
         (Warning::MemoryRepairFailed, holds(&gpu.remapped_rows.has_failed)),
         (Warning::EccChangePending, ecc.is_some_and(|ecc| ecc.is_enabled != ecc.is_enabled_after_reboot)),
         (Warning::MigChangePending, mig.is_some_and(|mig| mig.is_enabled != mig.is_enabled_after_reset)),
@@ -250,10 +266,7 @@ fn warnings_of(gpu: &Gpu) -> Vec<Warning> {
         (Warning::MemoryHeld, gpu.processes.value().is_some_and(|processes| !processes.is_empty())),
         (Warning::Hot, hot.is_some_and(|(now, slowdown)| now >= slowdown)),
         (Warning::NotPersistent, gpu.persistence.value() == Some(&false)),
-        (
-            Warning::NeedsVgpuLicense,
-            gpu.virtualization.value() == Some(&crate::nvml::Virtualization::Vgpu),
-        ),
+        (Warning::NeedsVgpuLicense, gpu.virtualization.value() == Some(&Virtualization::Vgpu)),
     ]
     .into_iter()
     .filter_map(|(warning, applies)| applies.then_some(warning))

@@ -17,6 +17,8 @@ pub mod nvml;
 pub mod probe;
 pub mod reading;
 pub mod report;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
 pub mod version;
 
 pub use error::{GpuError, Result};

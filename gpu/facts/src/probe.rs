@@ -66,7 +66,9 @@ impl Outcome {
     /// What the PCI bus shows, in every case.
     pub fn hardware(&self) -> &Hardware {
         match self {
-            Self::NotRun { hardware, .. } | Self::TimedOut { hardware, .. } | Self::Malformed { hardware, .. } => hardware,
+            Self::NotRun { hardware, .. } | Self::TimedOut { hardware, .. } | Self::Malformed { hardware, .. } => {
+                hardware
+            }
             Self::Facts(report) => &report.hardware,
         }
     }

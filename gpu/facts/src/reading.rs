@@ -64,7 +64,7 @@ pub enum AbsenceReason {
     NotSupported,
     /// This process may not read it.
     NotPermitted,
-    /// The installed driver's library is too old to have the function.
+    /// The installed driver's library does not have the function: not yet, or no longer.
     NotInDriver,
     /// The device no longer answers.
     Lost,

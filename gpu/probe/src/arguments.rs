@@ -68,7 +68,8 @@ impl Arguments {
         let is_inner = arguments.next_if(|first| first == NVML_WORD).is_some();
         let mut read = Self { root: PathBuf::from("/"), library: None, time_limit: TIME_LIMIT };
         while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().ok_or_else(|| WrongArgument(format!("{} needs a value", argument.display())));
+            let mut value =
+                || arguments.next().ok_or_else(|| WrongArgument(format!("{} needs a value", argument.display())));
             match argument.to_str() {
                 Some("--root") => read.root = value()?.into(),
                 Some("--nvml") => read.library = Some(value()?.into()),
@@ -84,10 +85,9 @@ impl Arguments {
 
 fn seconds(value: &OsString) -> Result<Duration, WrongArgument> {
     let number = value.to_str().and_then(|text| text.parse::<u64>().ok());
-    number
-        .filter(|seconds| (1..=LONGEST_SECONDS).contains(seconds))
-        .map(Duration::from_secs)
-        .ok_or_else(|| WrongArgument(format!("--time-limit is 1 to {LONGEST_SECONDS} seconds, not {}", value.display())))
+    number.filter(|seconds| (1..=LONGEST_SECONDS).contains(seconds)).map(Duration::from_secs).ok_or_else(|| {
+        WrongArgument(format!("--time-limit is 1 to {LONGEST_SECONDS} seconds, not {}", value.display()))
+    })
 }
 
 #[cfg(test)]
@@ -116,7 +116,9 @@ mod tests {
 
     #[test]
     fn wrong_arguments_are_refused() {
-        for wrong in [&["--what"][..], &["--root"], &["--time-limit", "0"], &["--time-limit", "601"], &["x"], &["--nvml"]] {
+        for wrong in
+            [&["--what"][..], &["--root"], &["--time-limit", "0"], &["--time-limit", "601"], &["x"], &["--nvml"]]
+        {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -8,6 +8,13 @@ use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
 
+/// NVML's errors that nvml-wrapper has no name for: the library no longer takes the arguments of the call, …
+const ARGUMENT_VERSION_MISMATCH: u32 = 25;
+/// … no longer has the call, as drivers since 590 do not say whether a monitor is attached, …
+const DEPRECATED: u32 = 26;
+/// … or no longer finds the device.
+const GPU_NOT_FOUND: u32 = 28;
+
 /// An answer as a reading.
 pub fn reading<T>(answer: Result<T, NvmlError>) -> Reading<T> {
     match answer {
@@ -32,8 +39,10 @@ pub fn absence(error: &NvmlError) -> Absence {
     let reason = match error {
         NvmlError::NotSupported | NvmlError::NotFound | NvmlError::VgpuEccNotSupported => AbsenceReason::NotSupported,
         NvmlError::NoPermission | NvmlError::OperatingSystem => AbsenceReason::NotPermitted,
-        NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => AbsenceReason::NotInDriver,
-        NvmlError::GpuLost => AbsenceReason::Lost,
+        NvmlError::FailedToLoadSymbol(_)
+        | NvmlError::FunctionNotFound
+        | NvmlError::UnexpectedVariant(ARGUMENT_VERSION_MISMATCH | DEPRECATED) => AbsenceReason::NotInDriver,
+        NvmlError::GpuLost | NvmlError::UnexpectedVariant(GPU_NOT_FOUND) => AbsenceReason::Lost,
         NvmlError::ResetRequired => AbsenceReason::ResetRequired,
         NvmlError::UnexpectedVariant(_) | NvmlError::IncorrectBits(_) | NvmlError::Utf8Error(_) => {
             AbsenceReason::NotUnderstood

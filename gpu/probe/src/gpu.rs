@@ -109,10 +109,8 @@ fn compute_mode(device: &Device<'_>) -> Reading<ComputeMode> {
 fn ecc(device: &Device<'_>) -> Ecc {
     let errors = |kind, counter| reading(device.total_ecc_errors(kind, counter));
     Ecc {
-        mode: reading(device.is_ecc_enabled()).map(|mode| EccMode {
-            is_enabled: mode.currently_enabled,
-            is_enabled_after_reboot: mode.pending_enabled,
-        }),
+        mode: reading(device.is_ecc_enabled())
+            .map(|mode| EccMode { is_enabled: mode.currently_enabled, is_enabled_after_reboot: mode.pending_enabled }),
         corrected_since_load: errors(MemoryError::Corrected, EccCounter::Volatile),
         uncorrected_since_load: errors(MemoryError::Uncorrected, EccCounter::Volatile),
         corrected_ever: errors(MemoryError::Corrected, EccCounter::Aggregate),

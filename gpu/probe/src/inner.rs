@@ -26,21 +26,23 @@ pub fn report(arguments: &Arguments) -> io::Result<String> {
     if let Some(library) = &arguments.library {
         builder.lib_path(library.as_os_str());
     }
-    let state = match builder.init() {
-        Ok(nvml) => NvmlState::Read(Box::new(facts(&nvml, Root::new(&arguments.root)))),
+    let facts = builder.init().and_then(|nvml| facts(&nvml, Root::new(&arguments.root)));
+    let state = match facts {
+        Ok(facts) => NvmlState::Read(Box::new(facts)),
         Err(error) => NvmlState::Failed(failure(&error)),
     };
     serde_json::to_string(&state).map_err(io::Error::other)
 }
 
-fn facts(nvml: &Nvml, root: Root<'_>) -> NvmlFacts {
-    let count = nvml.device_count().unwrap_or(0).min(GPUS_LIMIT);
-    NvmlFacts {
+/// What the library says; an error where it does not even count the GPUs.
+fn facts(nvml: &Nvml, root: Root<'_>) -> Result<NvmlFacts, NvmlError> {
+    let count = nvml.device_count()?.min(GPUS_LIMIT);
+    Ok(NvmlFacts {
         library_version: reading(nvml.sys_nvml_version()),
         driver_version: parsed(nvml.sys_driver_version()),
         cuda_version: reading(nvml.sys_cuda_driver_version()).map(cuda_version),
         gpus: (0..count).map(|index| entry(nvml, root, index)).collect(),
-    }
+    })
 }
 
 /// NVML's single number, such as 13000 for 13.0.

@@ -1,7 +1,8 @@
 //! The whole report: bus and driver read here, NVML by a process of its own.
 
 use std::io;
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus};
 
 use landfall_gpu_facts::child::{self, Ended, Limits};
 use landfall_gpu_facts::driver::DriverState;
@@ -45,9 +46,7 @@ fn ask(arguments: &Arguments) -> NvmlState {
     });
     match ended {
         Err(error) => NvmlState::Crashed(format!("the process that asks NVML could not be run: {error}")),
-        Ok(Ended::TimeOver) => {
-            NvmlState::TimedOut(u64::try_from(arguments.time_limit.as_millis()).unwrap_or(u64::MAX))
-        }
+        Ok(Ended::TimeOver) => NvmlState::TimedOut(u64::try_from(arguments.time_limit.as_millis()).unwrap_or(u64::MAX)),
         Ok(Ended::TooMuchOutput) => NvmlState::Crashed(format!("NVML printed more than {SIZE_LIMIT} bytes")),
         Ok(Ended::ByItself { status, output, errors }) => match serde_json::from_slice(&output) {
             Ok(state) if status.success() => state,
@@ -56,11 +55,11 @@ fn ask(arguments: &Arguments) -> NvmlState {
     }
 }
 
-fn how_it_crashed(status: std::process::ExitStatus, errors: &str) -> String {
-    let end = if status.success() {
-        "the process that asked NVML ended without facts".to_owned()
-    } else {
-        format!("the process that asked NVML ended with {status}")
+fn how_it_crashed(status: ExitStatus, errors: &str) -> String {
+    let end = match (status.success(), status.signal()) {
+        (true, _) => "the process that asked NVML ended without facts".to_owned(),
+        (false, Some(signal)) => format!("signal {signal} ended the process that asked NVML"),
+        (false, None) => format!("the process that asked NVML ended with {status}"),
     };
-    if errors.is_empty() { end } else { format!("{end}, and said: {errors}") }
+    if errors.is_empty() { end } else { format!("{end}; it said: {errors}") }
 }

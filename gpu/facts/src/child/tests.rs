@@ -43,7 +43,9 @@ fn is_gone(pid: &str) -> bool {
     while Instant::now() < deadline {
         match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
             Err(_) => return true,
-            Ok(stat) if stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')) => return true,
+            Ok(stat) if stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')) => {
+                return true;
+            }
             Ok(_) => std::thread::sleep(Duration::from_millis(5)),
         }
     }

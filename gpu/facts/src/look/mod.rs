@@ -88,4 +88,4 @@ fn names(path: &Path) -> Vec<String> {
 }
 
 #[cfg(test)]
-pub mod tests;
+mod tests;

@@ -1,77 +1,8 @@
-//! Trees as the kernel shows them, built file by file.
+//! What is read of trees as the kernel shows them.
 
-use std::os::unix::fs::symlink;
-use std::path::Path;
-
-use super::Root;
 use crate::driver::{FabricManager, Flavor};
 use crate::hardware::{AMD, NVIDIA};
-
-/// A tree below a folder of its own.
-pub struct Tree(tempfile::TempDir);
-
-#[expect(clippy::disallowed_methods, reason = "files of a test, which need not last")]
-impl Tree {
-    /// An empty tree.
-    pub fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
-    }
-
-    /// The tree as a root.
-    pub fn root(&self) -> Root<'_> {
-        Root::new(self.0.path())
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Puts a file there.
-    pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
-        let path = self.0.path().join(path);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
-        std::fs::write(path, content).expect("file");
-        self
-    }
-
-    /// Puts a function of the PCI bus there.
-    pub fn pci(self, address: &str, vendor: u32, device: u32, class: u32) -> Self {
-        let folder = format!("sys/bus/pci/devices/{address}");
-        let [low, high] = u16::try_from(vendor).expect("16 bits").to_le_bytes();
-        self.file(&format!("{folder}/vendor"), format!("{vendor:#06x}\n"))
-            .file(&format!("{folder}/device"), format!("{device:#06x}\n"))
-            .file(&format!("{folder}/class"), format!("{class:#08x}\n"))
-            .file(&format!("{folder}/config"), [low, high, 0, 0, 7, 4, 16, 0])
-            .file(&format!("{folder}/numa_node"), "-1\n")
-    }
-
-    /// Says which kernel driver holds a function.
-    pub fn held_by(self, address: &str, driver: &str) -> Self {
-        let link = self.0.path().join(format!("sys/bus/pci/devices/{address}/driver"));
-        symlink(format!("../../../../bus/pci/drivers/{driver}"), link).expect("link");
-        self
-    }
-
-    /// Puts NVIDIA's driver there, as loaded, with one GPU at an address for each.
-    pub fn nvidia_driver(mut self, version: &str, gpus: &[&str]) -> Self {
-        let line = format!("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {version}  Release Build  (builder)\n");
-        self = self
-            .file("proc/driver/nvidia/version", line)
-            .file("sys/module/nvidia/initstate", "live\n")
-            .file("dev/nvidiactl", "");
-        for (minor, address) in gpus.iter().enumerate() {
-            let information = format!(
-                "Model: \t\t NVIDIA H200\nBus Location: \t {address}\nDevice Minor: \t {minor}\nGPU Excluded:\t No\n"
-            );
-            self = self
-                .held_by(address, "nvidia")
-                .file(&format!("proc/driver/nvidia/gpus/{address}/information"), information)
-                .file(&format!("dev/nvidia{minor}"), "");
-        }
-        self
-    }
-}
+use crate::sample::Tree;
 
 const H200: u32 = 0x2335;
 const GPU_CLASS: u32 = 0x03_0200;
@@ -147,7 +78,8 @@ fn the_drivers_two_flavors_are_read() {
     let names: Vec<&str> = driver.device_files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, ["nvidia0", "nvidiactl"]);
     assert!(driver.device_files.iter().all(|file| file.is_accessible));
-    let old = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.256.02  Thu May  2 14:37:44 UTC 2024\nGCC version: 12\n";
+    let old =
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.256.02  Thu May  2 14:37:44 UTC 2024\nGCC version: 12\n";
     let driver = tree.file("proc/driver/nvidia/version", old).root().driver();
     assert_eq!(driver.version.map(|version| version.branch()), Some(470));
     assert_eq!(driver.flavor, Some(Flavor::Proprietary));
