@@ -1,17 +1,19 @@
 //! Trees as the kernel shows them, built file by file. For tests, of this crate and of others.
+#![expect(clippy::missing_panics_doc, reason = "a test ends where its tree cannot be built")]
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::look::Root;
 
-/// A tree below a folder of its own.
+/// A tree below a folder of its own, gone when this is.
+#[must_use]
 pub struct Tree(tempfile::TempDir);
 
 #[expect(clippy::disallowed_methods, reason = "files of a test, which need not last")]
 impl Tree {
     /// An empty tree.
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         Self(tempfile::tempdir().expect("a folder"))
     }
 

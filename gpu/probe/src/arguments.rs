@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn every_argument_is_read() {
-        let given = ["nvml", "--root", "/tree", "--nvml", "/stub.so", "--time-limit", "60"];
+        let given = ["nvml", "--root", "/tree", "--nvml", "/stub.so", "--time-limit", "61"];
         let arguments =
-            Arguments { root: "/tree".into(), library: Some("/stub.so".into()), time_limit: Duration::from_secs(60) };
+            Arguments { root: "/tree".into(), library: Some("/stub.so".into()), time_limit: Duration::from_secs(61) };
         assert_eq!(read(&given), Ok(Request::Nvml(arguments)));
         assert_eq!(read(&["--help", "--what"]), Ok(Request::Help));
         assert_eq!(read(&["--version"]), Ok(Request::Version));

@@ -175,18 +175,18 @@ fn clocks(device: &Device<'_>) -> Clocks {
 
 /// The processes that hold memory: those that compute, and those that draw. A GPU that cannot draw has none of these.
 fn processes(device: &Device<'_>, root: Root<'_>) -> Reading<Vec<GpuProcess>> {
-    let list = |processes: Vec<ProcessInfo>, kind| -> Vec<GpuProcess> {
-        processes.into_iter().map(|process| gpu_process(process, kind, root)).collect()
+    let list = |processes: &[ProcessInfo], kind| -> Vec<GpuProcess> {
+        processes.iter().map(|process| gpu_process(process, kind, root)).collect()
     };
     let drawing = device.running_graphics_processes().unwrap_or_default();
     reading(device.running_compute_processes()).map(|computing| {
-        let mut all = list(computing, ProcessKind::Compute);
-        all.extend(list(drawing, ProcessKind::Graphics));
+        let mut all = list(&computing, ProcessKind::Compute);
+        all.extend(list(&drawing, ProcessKind::Graphics));
         all
     })
 }
 
-fn gpu_process(process: ProcessInfo, kind: ProcessKind, root: Root<'_>) -> GpuProcess {
+fn gpu_process(process: &ProcessInfo, kind: ProcessKind, root: Root<'_>) -> GpuProcess {
     let not_permitted = || Absence::new(AbsenceReason::NotPermitted);
     GpuProcess {
         pid: process.pid,

@@ -69,7 +69,7 @@ fn check(tree: &Tree, machine: &str, name: &str) {
 
 /// A tree with GPUs on its bus.
 fn tree(gpus: &[(&str, u32)]) -> Tree {
-    gpus.iter().fold(Tree::new(), |tree, (address, device)| tree.pci(address, NVIDIA, *device, GPU_CLASS))
+    gpus.iter().fold(Tree::empty(), |tree, (address, device)| tree.pci(address, NVIDIA, *device, GPU_CLASS))
 }
 
 const ONE: &str = "0000:01:00.0";
@@ -86,13 +86,13 @@ fn eight_h100() -> Tree {
 
 #[test]
 fn machines_without_a_driver() {
-    check(&Tree::new(), "two-l4", "none");
+    check(&Tree::empty(), "two-l4", "none");
     check(
         &tree(&[(ONE, 0x27b8)]).held_by(ONE, "nouveau").file("sys/module/nouveau/refcnt", "4\n"),
         "two-l4",
         "no-driver",
     );
-    let jetson = Tree::new()
+    let jetson = Tree::empty()
         .file("proc/device-tree/compatible", "nvidia,p3701-0005\0nvidia,tegra234\0")
         .file("proc/device-tree/model", "NVIDIA Jetson AGX Orin Developer Kit\0");
     check(&jetson, "two-l4", "jetson");

@@ -130,7 +130,9 @@ fn gpus_that_are_kept_from_this_process_are_not_lost() {
 #[test]
 fn gpus_that_another_kernel_driver_holds_lack_a_driver_although_nvidias_is_loaded() {
     let mut report = machine("two-l4");
-    report.hardware.devices.iter_mut().for_each(|device| device.kernel_driver = Some("vfio-pci".to_owned()));
+    for device in &mut report.hardware.devices {
+        device.kernel_driver = Some("vfio-pci".to_owned());
+    }
     let NvmlState::Read(facts) = &mut report.nvml else { panic!("facts") };
     facts.gpus.clear();
     assert_eq!(host_state(&report, &Needs::default()), HostState::NoDriver { held_by: names(&["vfio-pci"]) });
@@ -162,7 +164,9 @@ fn fabric_manager_that_cannot_be_seen_is_judged_by_the_links() {
     for entry in &mut facts.gpus {
         let GpuEntry::Answers(gpu) = entry else { panic!("all answer") };
         let Reading::Value(links) = &mut gpu.nvlinks else { panic!("links") };
-        links.iter_mut().for_each(|link| link.is_active = false);
+        for link in links {
+            link.is_active = false;
+        }
     }
     assert_eq!(host_state(&report, &Needs::default()), HostState::FabricManagerMissing);
 }

@@ -9,7 +9,7 @@ const GPU_CLASS: u32 = 0x03_0200;
 
 #[test]
 fn an_empty_tree_shows_nothing() {
-    let tree = Tree::new();
+    let tree = Tree::empty();
     assert_eq!(tree.root().hardware(), crate::hardware::Hardware::default());
     let driver = tree.root().driver();
     assert!(!driver.is_loaded());
@@ -18,7 +18,7 @@ fn an_empty_tree_shows_nothing() {
 
 #[test]
 fn gpus_accelerators_and_switches_are_told_from_other_functions() {
-    let tree = Tree::new()
+    let tree = Tree::empty()
         .pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS)
         .pci("0000:02:00.0", NVIDIA, 0x22a3, 0x06_8000)
         .pci("0000:03:00.0", AMD, 0x74a1, 0x12_0000)
@@ -39,7 +39,7 @@ fn gpus_accelerators_and_switches_are_told_from_other_functions() {
 #[test]
 fn a_device_that_fell_off_the_bus_no_longer_answers_although_its_vendor_is_kept() {
     let path = "sys/bus/pci/devices/0000:01:00.0";
-    let tree = Tree::new().pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS).held_by("0000:01:00.0", "nvidia");
+    let tree = Tree::empty().pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS).held_by("0000:01:00.0", "nvidia");
     let device = &tree.root().hardware().devices[0];
     assert_eq!((device.answers, device.kernel_driver.as_deref()), (Some(true), Some("nvidia")));
     assert_eq!(device.numa_node, None, "-1 means none");
@@ -52,7 +52,7 @@ fn a_device_that_fell_off_the_bus_no_longer_answers_although_its_vendor_is_kept(
 #[test]
 fn the_largest_window_and_the_link_are_read() {
     let path = "sys/bus/pci/devices/0000:01:00.0";
-    let tree = Tree::new()
+    let tree = Tree::empty()
         .pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS)
         .file(
             &format!("{path}/resource"),
@@ -70,7 +70,8 @@ fn the_largest_window_and_the_link_are_read() {
 
 #[test]
 fn the_drivers_two_flavors_are_read() {
-    let tree = Tree::new().pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS).nvidia_driver("580.159.04", &["0000:01:00.0"]);
+    let tree =
+        Tree::empty().pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS).nvidia_driver("580.159.04", &["0000:01:00.0"]);
     let driver = tree.root().driver();
     assert_eq!(driver.version.as_ref().map(ToString::to_string).as_deref(), Some("580.159.04"));
     assert_eq!(driver.flavor, Some(Flavor::Open));
@@ -87,7 +88,7 @@ fn the_drivers_two_flavors_are_read() {
 
 #[test]
 fn fabric_manager_is_missing_only_where_all_processes_are_seen() {
-    let container = Tree::new().file("proc/1/comm", "python3\n");
+    let container = Tree::empty().file("proc/1/comm", "python3\n");
     assert_eq!(container.root().driver().fabric_manager, FabricManager::NotSeen);
     let host = container.file("proc/1/comm", "systemd\n").file("proc/77/comm", "nvidia-persiste\n");
     assert_eq!(host.root().driver().fabric_manager, FabricManager::NotRunning);
@@ -97,18 +98,18 @@ fn fabric_manager_is_missing_only_where_all_processes_are_seen() {
 
 #[test]
 fn a_system_on_a_chip_is_known_by_its_device_tree() {
-    let tree = Tree::new()
+    let tree = Tree::empty()
         .file("proc/device-tree/compatible", "nvidia,p3737-0000+p3701-0005\0nvidia,p3701-0005\0nvidia,tegra234\0")
         .file("proc/device-tree/model", "NVIDIA Jetson AGX Orin Developer Kit\0");
     let model = tree.root().hardware().system_on_chip;
     assert_eq!(model.as_deref(), Some("NVIDIA Jetson AGX Orin Developer Kit"));
-    let other = Tree::new().file("proc/device-tree/compatible", "raspberrypi,5-model-b\0brcm,bcm2712\0");
+    let other = Tree::empty().file("proc/device-tree/compatible", "raspberrypi,5-model-b\0brcm,bcm2712\0");
     assert_eq!(other.root().hardware().system_on_chip, None);
 }
 
 #[test]
 fn strange_files_are_left_out() {
-    let tree = Tree::new()
+    let tree = Tree::empty()
         .pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS)
         .file("sys/bus/pci/devices/0000:01:00.0/class", "what\n")
         .file("sys/bus/pci/devices/not-an-address/vendor", "0x10de\n")

@@ -13,7 +13,7 @@ use crate::sample::Tree;
 /// Runs a script as the program, on a tree with one GPU on its bus.
 fn run(script: &str, time_limit: Duration) -> Outcome {
     let tree =
-        Tree::new().pci("0000:01:00.0", NVIDIA, 0x2335, 0x03_0200).file("program", format!("#!/bin/sh\n{script}\n"));
+        Tree::empty().pci("0000:01:00.0", NVIDIA, 0x2335, 0x03_0200).file("program", format!("#!/bin/sh\n{script}\n"));
     let program = tree.path().join("program");
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("permissions");
     // A test beside this one may start a program while the script is open for writing: the kernel then refuses to run it.
