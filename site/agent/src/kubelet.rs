@@ -86,7 +86,7 @@ mod tests {
     use landfall_media::durable;
 
     use super::*;
-    use crate::settings::tests::sample;
+    use crate::settings::sample;
 
     #[test]
     fn what_it_waits_for_is_named() {

@@ -40,21 +40,20 @@ impl AgentSettings {
     }
 }
 
-#[cfg(test)]
-pub mod tests {
-    use std::net::IpAddr;
-
-    use super::*;
-
-    /// Settings of a node with this address.
-    pub fn sample(address: IpAddr) -> AgentSettings {
-        AgentSettings {
-            kubernetes: "v1.36.3".to_owned(),
-            node: NodeIdentity { name: "node-1".to_owned(), address },
-            hosts_entry: HostsEntry { name: "api.landfall.internal".to_owned(), address },
-            service_route: ServiceRoute { ranges: vec!["10.96.0.0/16".parse().unwrap()], source: address },
-        }
+/// Settings of a node with this address, for tests.
+#[cfg(any(test, feature = "testing"))]
+pub fn sample(address: std::net::IpAddr) -> AgentSettings {
+    AgentSettings {
+        kubernetes: "v1.36.3".to_owned(),
+        node: NodeIdentity { name: "node-1".to_owned(), address },
+        hosts_entry: HostsEntry { name: "api.landfall.internal".to_owned(), address },
+        service_route: ServiceRoute { ranges: vec!["10.96.0.0/16".parse().expect("a range")], source: address },
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn what_is_written_is_read() {

@@ -214,4 +214,4 @@ fn undo_transition(step: &StepState, event: &Event) -> Option<StepState> {
 }
 
 #[cfg(test)]
-pub mod tests;
+pub(crate) mod tests;

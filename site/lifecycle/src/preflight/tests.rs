@@ -1,7 +1,7 @@
 use super::*;
 use crate::plan::install::tests::release;
 use landfall_host::facts::Firewalld;
-use landfall_host::facts::tests::sample;
+use landfall_host::facts::sample::sample;
 
 const BUILT: &str = "2025-12-01T00:00:00Z";
 

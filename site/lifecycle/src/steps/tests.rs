@@ -23,7 +23,6 @@ use super::cluster_secrets;
 use super::cluster_secrets::ClusterSecrets;
 use super::control_plane_ready::ControlPlaneReady;
 use super::host_tuning::HostTuning;
-use super::hosts_entry::HostsEntry;
 use super::identity::Identity;
 use super::kubeadm_configuration::KubeadmConfiguration;
 use super::kubeadm_phase::{KubeadmPhase, Phase};
@@ -36,6 +35,7 @@ use landfall_engine::NodeIdentity;
 use landfall_engine::step::{Observed, Step};
 use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
 use landfall_host::facts::CgroupDriver;
+use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::paths::SitePaths;
 
 type Answer = dyn Fn(&HostCommand) -> bool + Send + Sync;
@@ -460,7 +460,7 @@ fn the_agents_unit() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/systemd/system");
     fixture.folder("/usr/local/bin");
-    let step = Agent { settings: settings::tests::sample(address()) };
+    let step = Agent { settings: settings::sample(address()) };
     assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Absent);
     let before = step.prepare(&mut fixture.site).unwrap();
     assert_eq!(before["command"], json!(false));

@@ -13,7 +13,7 @@ fn step(number: usize) -> StepId {
     StepId(number.to_string())
 }
 
-pub fn pins(steps: usize) -> Box<Pins> {
+pub(crate) fn pins(steps: usize) -> Box<Pins> {
     let trust = PinnedTrust {
         fingerprint: Sha256([1; 32]),
         number: 1,

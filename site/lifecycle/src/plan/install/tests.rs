@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use landfall_host::facts::CgroupDriver;
-use landfall_host::facts::tests::sample;
+use landfall_host::facts::sample::sample;
 
 fn blob(byte: u8, size: u64) -> Descriptor {
     Descriptor { media_type: "application/octet-stream".to_owned(), digest: Sha256([byte; 32]), size }
