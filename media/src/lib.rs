@@ -3,9 +3,9 @@
 pub mod bundle;
 pub mod copy;
 pub mod counters;
+mod disk;
 pub mod durable;
 mod error;
-mod paced;
 pub mod pack;
 pub mod parts;
 mod payload;

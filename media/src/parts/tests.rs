@@ -252,9 +252,9 @@ fn a_stick_that_changes_what_it_was_given_is_found_before_any_file_has_its_name(
 #[test]
 fn a_folder_without_space_is_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    let error = check_space(folder.path(), u64::MAX).unwrap_err();
+    let error = check_space(folder.path(), u64::MAX, 1).unwrap_err();
     assert_eq!(error.code().id, "LF1202");
-    check_space(folder.path(), 1).unwrap();
+    check_space(folder.path(), 1, 1).unwrap();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "files of a test")]
 
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 
 use landfall_error_codes::Coded;
 use proptest::prelude::*;
