@@ -10,7 +10,6 @@ pub mod pack;
 pub mod parts;
 mod payload;
 mod pipeline;
-pub mod progress;
 pub mod sink;
 pub mod source;
 pub mod stage;
@@ -21,4 +20,5 @@ pub mod verify;
 mod testing;
 
 pub use error::{MediaError, Result};
+pub use landfall_progress as progress;
 pub use payload::Payload;

@@ -4,6 +4,9 @@
 
 mod common;
 
+use std::path::Path;
+use std::process::Command;
+
 use landfall_media::bundle::locate;
 use landfall_media::counters::Counters;
 use landfall_media::pack::{Output, pack};
@@ -43,6 +46,23 @@ fn peak_memory_bytes() -> u64 {
     line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
 }
 
+/// Bytes of the files below a folder that the page cache holds, as `fincore` of util-linux counts them.
+fn cached_bytes(folder: &Path) -> u64 {
+    let mut bytes = 0;
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            bytes += cached_bytes(&path);
+            continue;
+        }
+        let output = Command::new("fincore").args(["--bytes", "--noheadings", "--output", "RES"]).arg(&path).output();
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        // Nothing is said of an empty file.
+        bytes += text.trim().parse::<u64>().unwrap_or(0);
+    }
+    bytes
+}
+
 #[track_caller]
 fn agree(what: &str, counted: u64, kernel: u64, payload: u64) {
     let within = |one: u64, other: u64| one.abs_diff(other) <= payload / 50;
@@ -56,7 +76,9 @@ fn every_byte_is_moved_once_and_the_kernel_agrees() {
     let folder = tempfile::tempdir().unwrap();
     let vendor = ContentStore::at(folder.path().join("vendor"));
     let before = Kernel::now();
-    let payload = signed(&vendor, &[1, 2, 3, 180 * MIB + 1, 5, MIB, 119 * MIB]);
+    let mut sizes = vec![1, 2, 3, 180 * MIB + 1, 5, MIB, 119 * MIB];
+    sizes.extend([MIB; 70]);
+    let payload = signed(&vendor, &sizes);
     let total = payload.layout().total_bytes();
     let kernel = before.since();
     agree("ingestion writes", vendor.counters().totals().written_bytes, kernel.written, total);
@@ -72,9 +94,13 @@ fn every_byte_is_moved_once_and_the_kernel_agrees() {
     agree("building writes", media.written_bytes, kernel.written, total);
     agree("building reads", store.read_bytes + media.read_back_bytes, kernel.read, total);
 
+    // What runs keeps its memory: neither reading the store nor writing and reading the stick fills the page cache.
+    let (of_store, of_stick) = (cached_bytes(vendor.root()), cached_bytes(&stick));
+    assert!(of_store + of_stick <= 8 * MIB, "{of_store} bytes of the store and {of_stick} of the stick are in memory");
+
     let before = Kernel::now();
     let media = locate(&stick).unwrap().assemble(payload.clone(), Counters::new()).unwrap();
-    assert_eq!(media.parts().len(), 4);
+    assert_eq!(media.parts().len(), 4, "{:?}", media.parts());
     verify(&media, "verifying", &Silent).unwrap();
     let (kernel, verified) = (before.since(), media.counters().totals());
     agree("verifying reads", verified.read_bytes, kernel.read, total);
@@ -90,8 +116,10 @@ fn every_byte_is_moved_once_and_the_kernel_agrees() {
     assert_eq!(site.counters().totals().written_bytes, payload.blob_bytes());
     assert_eq!(site.counters().totals().read_bytes, 0);
 
-    // Three small blobs in one group, and their names: no more, whatever the large ones have.
-    assert_eq!(site.counters().totals().filesystem_syncs, 2);
+    let (of_site, of_stick) = (cached_bytes(site.root()), cached_bytes(&stick));
+    assert!(of_site + of_stick <= 8 * MIB, "{of_site} bytes of the site and {of_stick} of the stick are in memory");
+    // A sync for 64 MiB of small blobs, one for the rest, one for their names, and none for large ones.
+    assert_eq!(site.counters().totals().filesystem_syncs, 3);
 
     let peak = peak_memory_bytes();
     assert!(peak <= 40 * MIB, "{peak} bytes of memory");

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::buffer::{ALIGNMENT, AlignedBuffer, is_aligned};
 
-/// Fewer bytes go through the page cache: a request of their own costs more than the memory that they take.
+/// Fewer bytes are written through the page cache: a request of their own costs more than the memory that they take.
 const DIRECT_BYTES: usize = 256 * 1024;
 
 /// What durable bytes need of a file. Tests put a disk in its place that fails and forgets.
@@ -86,12 +86,10 @@ impl DiskFile {
         self.direct.as_ref().filter(|direct| !direct.refused.load(Ordering::Relaxed))
     }
 
-    /// Reads at an offset until the buffer is full or the file ends; returns how many bytes. Leaves nothing of it in the
-    /// page cache.
+    /// Reads at an offset until the buffer is full or the file ends; returns how many bytes. They come from the disk where
+    /// the file system can, and stay out of the page cache.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.len() >= DIRECT_BYTES
-            && let Some(count) = self.read_from_disk(offset, buffer)?
-        {
+        if let Some(count) = self.read_from_disk(offset, buffer)? {
             return Ok(count);
         }
         let count = fill(&self.file, offset, buffer, 1)?;

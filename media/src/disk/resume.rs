@@ -4,12 +4,24 @@
 //! reports success the next time. So every byte that counts was either synced with success before the file grew to its
 //! length, or was read past the page cache after the failure.
 
+use std::fs::File;
 use std::io;
+use std::path::Path;
 
 use landfall_bundle_spec::chunks::{CHUNK_BYTES, chunk_len};
 
 use super::DurableFile;
 use super::paced::UNSYNCED_BYTES;
+use crate::durable::SyncFailed;
+
+/// Makes the kernel write what it still holds of an unfinished file, so that reading the disk shows it.
+///
+/// A failure may be an old one: the kernel reports each once to every file, whether what failed is still of interest or
+/// not. So only the second in a row says that the disk fails now.
+pub(crate) fn write_back(file: &File, path: &Path) -> Result<(), SyncFailed> {
+    let synced = file.sync_all().or_else(|_| file.sync_all());
+    synced.map_err(|source| SyncFailed { path: path.to_owned(), source })
+}
 
 /// How many bytes of an unfinished file of chunks are right and on the disk: whole chunks from the beginning.
 ///

@@ -31,6 +31,9 @@ pub use sums::SUMS_NAME;
 /// Ends the names of parts that are not whole or not read back yet.
 pub const PARTIAL_SUFFIX: &str = ".partial";
 
+/// Parts that are open at the same time, with room taken for them: half a terabyte in parts for FAT32.
+const RESERVED_PARTS: usize = 128;
+
 /// Room that is taken for the transfer sheet, the list of digests and the folder's own entries.
 const BESIDE_BYTES: u64 = 1024 * 1024;
 
@@ -55,6 +58,8 @@ pub struct PartWriter {
     stem: BundleName,
     /// Parts that are still to come, with room taken for them.
     coming: VecDeque<OpenPart>,
+    /// Those after them, for which room is taken when their turn comes.
+    later: VecDeque<(String, Range<u64>)>,
     current: Option<OpenPart>,
     position: u64,
     written: Unpublished,
@@ -106,10 +111,20 @@ impl PartWriter {
             begun: Vec::new(),
             head: None,
         };
-        let coming = VecDeque::new();
-        let mut writer = Self { folder: folder.to_owned(), stem, coming, current: None, position: 0, written, counters };
+        let mut writer = Self {
+            folder: folder.to_owned(),
+            stem,
+            coming: VecDeque::new(),
+            later: names.into_iter().zip(ranges).collect(),
+            current: None,
+            position: 0,
+            written,
+            counters,
+        };
         writer.begin_head(head)?;
-        for (name, range) in names.into_iter().zip(ranges) {
+        while writer.coming.len() < RESERVED_PARTS
+            && let Some((name, range)) = writer.later.pop_front()
+        {
             let part = writer.begin_part(name, range)?;
             writer.coming.push_back(part);
         }
@@ -121,8 +136,7 @@ impl PartWriter {
         let mut synced = 0;
         while !bytes.is_empty() {
             if self.current.is_none() {
-                let end = || MediaError::Bug(format!("more than the {} bytes of the layout", self.position));
-                self.current = Some(self.coming.pop_front().ok_or_else(end)?);
+                self.current = Some(self.next_part()?);
             }
             let Some(part) = &mut self.current else { break };
             let room = usize::try_from(part.range.end - self.position).unwrap_or(usize::MAX).min(bytes.len());
@@ -140,10 +154,19 @@ impl PartWriter {
 
     /// Ends the stream: every part is whole and on the disk, still under its partial name.
     pub fn finish(self) -> Result<Parts> {
-        if self.current.is_some() || !self.coming.is_empty() {
+        if self.current.is_some() || !self.coming.is_empty() || !self.later.is_empty() {
             return Err(MediaError::Bug(format!("the stream ends at byte {} inside a part", self.position)));
         }
         Ok(Parts { stem: self.stem, written: self.written, counters: self.counters })
+    }
+
+    fn next_part(&mut self) -> Result<OpenPart> {
+        if let Some(part) = self.coming.pop_front() {
+            return Ok(part);
+        }
+        let end = || MediaError::Bug(format!("more than the {} bytes of the layout", self.position));
+        let (name, range) = self.later.pop_front().ok_or_else(end)?;
+        self.begin_part(name, range)
     }
 
     /// Writes the head, which says what is unfinished, and takes room for what is written beside the parts in the end.

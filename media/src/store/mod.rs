@@ -41,7 +41,7 @@ pub use self::staged::StagedBlob;
 use crate::counters::Counters;
 use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
-use crate::disk::{DiskFile, SYNC_BYTES};
+use crate::disk::{AlignedBuffer, DiskFile, SYNC_BYTES};
 use crate::payload::Payload;
 
 /// What a caller knows of a blob before it comes.
@@ -140,16 +140,25 @@ impl ContentStore {
         Err(MediaError::StoreDamaged { path, what })
     }
 
-    /// Reads the blob again and compares it with its name and its record.
+    /// Reads the blob from the disk and compares it with its name and its record.
     pub fn check(&self, digest: Sha256) -> Result<()> {
+        self.check_watched(digest, &mut |_| ())
+    }
+
+    /// The same; `advance` gets the bytes that were read, bit by bit.
+    pub fn check_watched(&self, digest: Sha256, advance: &mut dyn FnMut(u64)) -> Result<()> {
         let record = self.record(digest)?;
-        let mut blob = self.open(digest)?;
+        let blob = self.open(digest)?;
         let mut hasher = BlobHasher::new();
-        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut buffer = AlignedBuffer::default();
+        buffer.resize(BUFFER_BYTES);
         loop {
-            match blob.read(&mut buffer).at("read", &self.path(digest))? {
+            match blob.read_at(&mut buffer, hasher.size())? {
                 0 => break,
-                count => hasher.update(&buffer[..count]),
+                count => {
+                    hasher.update(&buffer[..count]);
+                    advance(count as u64);
+                }
             }
         }
         if hasher.finish() == record {

@@ -12,7 +12,7 @@ use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use rustix::fs::XattrFlags;
 
 use super::{BUFFER_BYTES, ContentStore, Expected};
-use crate::disk::{AlignedBuffer, DiskFile, DurableFile, PacedFile, synced_bytes};
+use crate::disk::{AlignedBuffer, DiskFile, DurableFile, PacedFile, synced_bytes, write_back};
 use crate::durable;
 use crate::error::{At, MediaError, Result};
 
@@ -43,6 +43,9 @@ impl Partial {
         let length = file.metadata().at("look at", &path)?.len();
         let marked = synced_mark(&path).min(length);
         let kept = if length > expected.size { 0 } else { marked.max(synced_bytes(length)) };
+        if length > 0 {
+            write_back(&file, &path)?;
+        }
         let disk = DiskFile::writing(file);
         let hasher = hash(&disk, kept).at("read", &path)?;
         store.counters.add_read(usize::try_from(hasher.size()).unwrap_or(usize::MAX));

@@ -15,9 +15,8 @@ use std::path::PathBuf;
 use landfall_bundle_spec::chunks::{BlobSums, CHUNK_BYTES};
 
 use super::ContentStore;
-use crate::disk::{DiskFile, PacedFile, SYNC_BYTES, kept_bytes};
-use crate::durable::{DurableError, SyncFailed};
-use crate::error::{MediaError, Result};
+use crate::disk::{DiskFile, PacedFile, SYNC_BYTES, kept_bytes, write_back};
+use crate::error::{At, MediaError, Result};
 use crate::payload::Payload;
 
 /// A blob on its way into the store, chunk by chunk. Dropped before its end, its chunks stay for a later
@@ -52,7 +51,9 @@ impl ContentStore {
         };
         // What a killed process wrote may be in memory only. Were it written after more, a cut could lose what lies further
         // before the end than the next resume looks.
-        file.sync_all().map_err(|source| DurableError::from(SyncFailed { path: path.clone(), source }))?;
+        if file.metadata().at("look at", &path)?.len() > 0 {
+            write_back(&file, &path)?;
+        }
         let file = DiskFile::writing(file);
         let mut is_right = |chunk, bytes: &[u8]| {
             self.counters.add_read(bytes.len());

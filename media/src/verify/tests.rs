@@ -1,5 +1,3 @@
-#![expect(clippy::disallowed_methods, reason = "files of a test")]
-
 use landfall_error_codes::Coded;
 
 use super::*;
@@ -87,4 +85,17 @@ fn a_blob_with_the_record_of_another_is_not_what_was_signed() {
     assert!(error.to_string().contains("its record is not what the bundle says"), "{error}");
     assert_eq!(stage(&media, &store, &Silent).unwrap().blobs, 1);
     verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap();
+}
+
+#[test]
+fn of_other_files_beside_a_bundle_little_is_read() {
+    let fixture = Fixture::small();
+    fixture.pack(None).unwrap();
+    for index in 0..50 {
+        let path = fixture.stick().join(format!("photo-{index}"));
+        crate::durable::write_file(&path, &vec![index; 100_000], 0o644).unwrap();
+    }
+    let counters = crate::counters::Counters::new();
+    crate::bundle::locate_counted(&fixture.stick(), &counters).unwrap();
+    assert!(counters.totals().read_bytes < 50 * 512 + 2 * 70_000, "{:?}", counters.totals());
 }
