@@ -50,6 +50,7 @@ const PARTS: &[Part] = &[
     Part { name: "setup", run: set_up },
     Part { name: "lint", run: lint },
     Part { name: "unit", run: unit },
+    Part { name: "gpu", run: gpu },
     Part { name: "machines", run: machines },
     Part { name: "images", run: assemble_images },
     Part { name: "cluster", run: cluster },
@@ -131,6 +132,11 @@ fn errors_document() -> Result<()> {
         bail!("docs/ERRORS.md is stale: write the output of `landfall errors` there");
     }
     Ok(())
+}
+
+/// The program that reads GPU facts, on the target that it ships for: a static program cannot load NVIDIA's library.
+fn gpu() -> Result<()> {
+    workspace::run(cargo().args(["test", "--quiet", "--package", "landfall-gpu", "--target", workspace::GLIBC_TARGET]))
 }
 
 fn unit() -> Result<()> {
