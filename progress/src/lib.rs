@@ -135,13 +135,24 @@ mod tests {
     #[test]
     fn every_event_has_a_json_form_that_reads_back() {
         let events = [
-            (Event::PhaseStarted { phase: "staging".into(), total_bytes: Some(7) }, r#"{"event":"phaseStarted","phase":"staging","totalBytes":7}"#),
-            (Event::PhaseStarted { phase: "signing".into(), total_bytes: None }, r#"{"event":"phaseStarted","phase":"signing"}"#),
+            (
+                Event::PhaseStarted { phase: "staging".into(), total_bytes: Some(7) },
+                r#"{"event":"phaseStarted","phase":"staging","totalBytes":7}"#,
+            ),
+            (
+                Event::PhaseStarted { phase: "signing".into(), total_bytes: None },
+                r#"{"event":"phaseStarted","phase":"signing"}"#,
+            ),
             (Event::Present { bytes: 5 }, r#"{"event":"present","bytes":5}"#),
             (Event::Advanced { bytes: 5 }, r#"{"event":"advanced","bytes":5}"#),
             (Event::PhaseDone, r#"{"event":"phaseDone"}"#),
             (
-                Event::StepStarted { index: 1, count: 9, title: "stage".into(), remaining: Some(Duration::from_secs(61)) },
+                Event::StepStarted {
+                    index: 1,
+                    count: 9,
+                    title: "stage".into(),
+                    remaining: Some(Duration::from_secs(61)),
+                },
                 r#"{"event":"stepStarted","index":1,"count":9,"title":"stage","remainingSeconds":61}"#,
             ),
             (Event::Note("read this".into()), r#"{"event":"note","text":"read this"}"#),

@@ -6,8 +6,8 @@ use indicatif::HumanBytes;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::head::{Opened, Verified};
 use landfall_lifecycle::operations::Trust;
-use landfall_media::counters::{IoCounters, Totals};
 use landfall_media::bundle::locate_counted;
+use landfall_media::counters::{IoCounters, Totals};
 use landfall_media::{Payload, verify};
 use serde::Serialize;
 

@@ -13,7 +13,7 @@ mod tests;
 
 pub(crate) use self::buffer::AlignedBuffer;
 pub(crate) use self::file::{DiskFile, DurableFile};
-pub(crate) use self::paced::{PacedFile, SYNC_BYTES};
-pub(crate) use self::resume::{kept_bytes, synced_bytes, write_back};
 #[cfg(test)]
 pub(crate) use self::paced::UNSYNCED_BYTES;
+pub(crate) use self::paced::{PacedFile, SYNC_BYTES};
+pub(crate) use self::resume::{kept_bytes, synced_bytes, write_back};

@@ -184,12 +184,15 @@ struct Run {
 }
 
 fn any_run() -> impl Strategy<Value = Run> {
-    (0..45 * MIB, prop::option::of(0..5_usize), any::<bool>())
-        .prop_map(|(bytes, good_syncs, reboots)| Run { bytes, good_syncs, reboots })
+    (0..45 * MIB, prop::option::of(0..5_usize), any::<bool>()).prop_map(|(bytes, good_syncs, reboots)| Run {
+        bytes,
+        good_syncs,
+        reboots,
+    })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
     /// Killed, cut off and failed in any order, a blob that is called whole is on the disk.
     #[test]
     fn nothing_is_accepted_that_is_not_on_the_disk(

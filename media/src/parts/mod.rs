@@ -20,9 +20,9 @@ use rustix::fs::FlockOperation;
 use sha2::Digest;
 
 use crate::counters::Counters;
+use crate::disk::{DiskFile, DurableFile, PacedFile};
 use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
-use crate::disk::{DiskFile, DurableFile, PacedFile};
 use crate::payload::Payload;
 
 pub use publish::Parts;

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::counters::Counters;
-use crate::error::MediaError;
 use crate::disk::UNSYNCED_BYTES;
+use crate::error::MediaError;
 use crate::progress::{Event, Silent};
 use crate::sink::BlobSink;
 use crate::store::Expected;

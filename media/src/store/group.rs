@@ -104,7 +104,9 @@ impl BlobGroup {
         }
         match self.batch.rename(&blob.path, &self.store.path(digest)) {
             // Another process that stages the same bundle has named it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.store.holds(&self.payload, blob.blob) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.store.holds(&self.payload, blob.blob) => {
+                Ok(())
+            }
             named => named.map_err(MediaError::from),
         }
     }

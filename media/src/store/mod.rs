@@ -34,14 +34,14 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use rustix::fs::FlockOperation;
 
+pub(crate) use self::group::BlobGroup;
 pub use self::partial::Partial;
 pub use self::repository::RepositoryLink;
-pub(crate) use self::group::BlobGroup;
 pub use self::staged::StagedBlob;
 use crate::counters::Counters;
+use crate::disk::{AlignedBuffer, DiskFile, SYNC_BYTES};
 use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
-use crate::disk::{AlignedBuffer, DiskFile, SYNC_BYTES};
 use crate::payload::Payload;
 
 /// What a caller knows of a blob before it comes.
