@@ -66,6 +66,24 @@ impl ThinDisk {
         Some(disk)
     }
 
+    /// Makes the folders of a store, and uses inodes once: this file system does not survive the loss of its own blocks,
+    /// and it is the loss of files' blocks that the kernel forgets.
+    fn prepare_folders(&self, payload: &Payload) {
+        let store = self.store();
+        for blob in payload.blobs() {
+            let hex = blob.sha256.to_hex();
+            fs::create_dir_all(store.path(blob.sha256).parent().unwrap()).unwrap();
+            fs::create_dir_all(store.root().join("landfall/records").join(&hex[..2])).unwrap();
+        }
+        let partial = store.root().join("landfall/partial");
+        fs::create_dir_all(&partial).unwrap();
+        let used: Vec<_> =
+            (0..3 * payload.blobs().len() + 20).map(|index| partial.join(format!("{index:0>80}"))).collect();
+        used.iter().for_each(|path| durable::write_file(path, b"used", 0o644).unwrap());
+        used.iter().for_each(|path| fs::remove_file(path).unwrap());
+        durable::sync_filesystem(&self.path()).unwrap();
+    }
+
     fn text(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
@@ -157,7 +175,9 @@ fn fail_and_resume(sizes: &[u64], order: &[Then]) {
     let sound = tempfile::tempdir().unwrap();
     let (payload, stick) = bundle(sound.path(), sizes);
     let media = media(&payload, &stick);
-    let Some(disk) = ThinDisk::with_room(14) else { return };
+    let Some(disk) = ThinDisk::with_room(200) else { return };
+    disk.prepare_folders(&payload);
+    disk.set_room(disk.taken_mib() + 14);
     for then in order {
         stage(&media, &disk.store(), &Silent).unwrap_err();
         if matches!(then, Then::Reboot) {

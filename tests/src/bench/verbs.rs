@@ -166,12 +166,11 @@ fn over(part: u64, whole: u64) -> f64 {
 
 /// A vendor with the `landfall` that ships: the one of development hashes at a fraction of the speed.
 fn released_vendor(folder: &Path) -> Result<Vendor> {
-    let landfall = match std::env::var_os(workspace::PROGRAM_VARIABLE) {
-        Some(program) => PathBuf::from(program),
-        None => {
-            workspace::run(workspace::cargo().args(["build", "--quiet", "--release", "--bin", "landfall"]))?;
-            workspace::target_folder().join(workspace::TARGET).join("release/landfall")
-        }
+    let landfall = if let Some(program) = std::env::var_os(workspace::PROGRAM_VARIABLE) {
+        PathBuf::from(program)
+    } else {
+        workspace::run(workspace::cargo().args(["build", "--quiet", "--release", "--bin", "landfall"]))?;
+        workspace::target_folder().join(workspace::TARGET).join("release/landfall")
     };
     let parts = images::ensure_all()?;
     let registry = Registry::start(&parts.tree.root)?;
