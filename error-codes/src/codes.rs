@@ -142,6 +142,7 @@ codes! {
     BUNDLE_SHORT = "LF1215", Refused, "The bundle ends too early", "Copy the named part again from a good copy.";
     PART_SWAPPED = "LF1216", Refused, "A part lies under the name of another", "Give the named files their right names, or copy both parts again; the names are in SHA256SUMS.";
     FILE_TOO_LARGE = "LF1217", Usage, "The file system does not take files of this size", "Build with --part-size fat32, or use a stick with another file system.";
+    NOTHING_STAGED = "LF1230", Usage, "Nothing is staged on this machine", "Run `landfall install` with a bundle first.";
     // LF20: release definition and lock.
     RELEASE_UNREADABLE = "LF2001", Usage, "The release definition is not valid YAML or has unknown fields", "Correct the named line of the release definition.";
     RELEASE_INVALID = "LF2002", Usage, "The release definition contradicts itself", "Correct the named field of the release definition.";

@@ -154,7 +154,11 @@ pub(crate) struct TrustArguments {
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     /// A bundle, one of its parts, or the folder that holds them.
-    pub(crate) bundle: PathBuf,
+    #[arg(required_unless_present = "site")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Check everything that is staged on this machine instead.
+    #[arg(long, conflicts_with_all = ["bundle", "trust"])]
+    pub(crate) site: bool,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
 }

@@ -178,6 +178,7 @@ impl Progress for Drawn {
                 self.say(phase.as_ref(), &format!("[{index}/{count}] {title}{left}"));
             }
             Event::Note(text) => self.say(phase.as_ref(), &text),
+            Event::Unknown => {}
             Event::SafeToRemove => self.say(phase.as_ref(), "You may remove the stick: it is not needed any more."),
         }
     }

@@ -103,6 +103,11 @@ impl Payload {
         std::iter::once(header).chain(chunks).chain(std::iter::once(padding).filter(|padding| padding.length > 0))
     }
 
+    /// Chunks of a blob from this one on.
+    pub(crate) fn chunks_of_blob(&self, blob: usize, from_chunk: u64) -> impl Iterator<Item = Piece> + Send + '_ {
+        self.pieces_of_blob(blob, from_chunk).filter(|piece| matches!(piece.kind, PieceKind::Chunk(..)))
+    }
+
     /// The bytes of the head, of a header, of padding or of the archive's end: what the format prescribes.
     fn prescribed(&self, piece: &Piece) -> Vec<u8> {
         match piece.kind {

@@ -15,8 +15,9 @@ mod stage;
 mod status;
 mod uninstall;
 mod verify;
+mod verify_site;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, VerifyArguments};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -27,6 +28,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<(), Failure> {
         Command::Lock(arguments) => lock::run(arguments, printer),
         Command::Build(arguments) => build::run(arguments, printer),
         Command::Inspect(arguments) => inspect::run(&arguments, printer),
+        Command::Verify(VerifyArguments { site: true, .. }) => verify_site::run(printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Stage(arguments) => stage::run(&arguments, printer),
         Command::Completions { shell } => completions::run(shell, printer),

@@ -14,8 +14,11 @@ use crate::counters::{Counted, Counters};
 use crate::error::{At, MediaError, Result};
 use crate::parts::is_partial;
 
-/// Bytes that tell bundles apart: the first header and the whole `landfall.json`.
-const FINGERPRINT_BYTES: u64 = 512 + 64 * 1024;
+/// The first header of a bundle.
+const HEADER_BYTES: usize = 512;
+
+/// The most bytes of `landfall.json`, which tells bundles apart.
+const DOCUMENT_BYTES: usize = 64 * 1024;
 
 /// A bundle that was found but not verified.
 #[derive(Debug, Clone)]
@@ -180,16 +183,20 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Digest of the bytes that tell bundles apart, or `None` for a file that does not begin as one. Not trusted for anything
 /// else.
 fn fingerprint(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
-    let mut bytes = Vec::new();
-    let (file, _) = open_regular(path)?;
-    Counted::new(file, counters.clone()).take(FINGERPRINT_BYTES).read_to_end(&mut bytes).at("read", path)?;
-    let begins = bytes.len() > 512 && bytes.starts_with(b"landfall.json\0") && bytes[257..].starts_with(b"ustar");
-    if !begins {
+    let (file, length) = open_regular(path)?;
+    if length <= HEADER_BYTES as u64 {
+        return Ok(None);
+    }
+    // A folder may hold thousands of other files: of those, only what fits into a header is read.
+    let mut file = Counted::new(file, counters.clone());
+    let mut bytes = vec![0; HEADER_BYTES];
+    file.read_exact(&mut bytes).at("read", path)?;
+    if !bytes.starts_with(b"landfall.json\0") || !bytes[257..].starts_with(b"ustar") {
         return Ok(None);
     }
     let digits = std::str::from_utf8(&bytes[124..135]).unwrap_or_default();
-    let size = usize::from_str_radix(digits, 8).unwrap_or(usize::MAX);
-    bytes.truncate(size.saturating_add(512));
+    let size = usize::from_str_radix(digits, 8).unwrap_or(usize::MAX).min(DOCUMENT_BYTES);
+    file.take(size as u64).read_to_end(&mut bytes).at("read", path)?;
     Ok(Some(Sha256(sha2::Sha256::digest(&bytes).into())))
 }
 

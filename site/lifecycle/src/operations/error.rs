@@ -116,6 +116,9 @@ pub enum OperationError {
         /// The release.
         release: String,
     },
+    /// Nothing is staged that could be checked.
+    #[error("no release is staged on this machine")]
+    NothingStaged,
     /// Nothing is to be resumed.
     #[error("no operation of this machine is unfinished")]
     NothingToResume,
@@ -187,6 +190,7 @@ impl Coded for OperationError {
             Self::AlreadyInstalled { .. } => codes::ALREADY_INSTALLED,
             Self::InstallOpen { .. } => codes::OPERATION_OPEN,
             Self::UninstallOpen { .. } => codes::UNINSTALLING,
+            Self::NothingStaged => codes::NOTHING_STAGED,
             Self::NothingToResume => codes::NOTHING_TO_RESUME,
             Self::EngineMissing { .. } => codes::ENGINE_MISSING,
             Self::Io { .. } => codes::SITE_IO,

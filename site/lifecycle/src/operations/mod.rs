@@ -15,6 +15,7 @@ mod snapshot;
 mod status;
 mod trust;
 mod uninstall;
+mod verify_site;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use status::{
 };
 pub use trust::Trust;
 pub use uninstall::Uninstalled;
+pub use verify_site::SiteVerification;
 
 use landfall_engine::journal::JournalFolder;
 use landfall_host::paths::SitePaths;

@@ -1,4 +1,5 @@
-//! Programs of the node pack: hard links into the content store, so they take no space and were verified when staged.
+//! Programs of the node pack: hard links into the content store, so they take no space. Each is hashed when it is placed:
+//! what was verified when it was staged may have decayed since.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -6,6 +7,8 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::durable;
+use landfall_media::progress::Event;
+use landfall_media::store::ContentStore;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -52,7 +55,7 @@ impl PlacedFile {
             })
     }
 
-    /// Links the file and its other names below `folder`, with these permission bits.
+    /// Links the file and its other names below `folder`, with these permission bits, once its bytes are those of its name.
     pub(crate) fn place(&self, site: &Site, folder: &Path, mode: u32) -> Result<(), StepError> {
         let blob = site.paths.blob(&self.blob);
         let path = folder.join(&self.path);
@@ -62,6 +65,7 @@ impl PlacedFile {
         if metadata.len() != self.size {
             return Err(StepError::new(codes::NODE_BLOB, what()));
         }
+        self.check(site, &blob)?;
         if let Some(parent) = path.parent() {
             durable::create_folder(parent)?;
         }
@@ -70,6 +74,27 @@ impl PlacedFile {
         for link in &self.links {
             durable::symlink(Path::new(path.file_name().unwrap_or_default()), &path.with_file_name(link))?;
         }
+        Ok(())
+    }
+}
+
+impl PlacedFile {
+    /// Reads the blob from the disk and compares it with its name.
+    fn check(&self, site: &Site, blob: &Path) -> Result<(), StepError> {
+        let store = ContentStore::counted(site.paths.registry(), site.io.store.clone());
+        let (phase, total_bytes) = (format!("checking {}", self.path), Some(self.size));
+        site.progress.event(Event::PhaseStarted { phase, total_bytes });
+        let checked = store.check_watched(self.blob, &mut |bytes| site.progress.event(Event::Advanced { bytes }));
+        checked.map_err(|error| {
+            let what = format!("{} for {} is not what was staged", self.blob, self.path);
+            let hint = format!(
+                "Remove {}, run `landfall stage BUNDLE --trust ROOT --store {}`, then `landfall resume`.",
+                blob.display(),
+                site.paths.registry().display()
+            );
+            StepError::new(codes::NODE_BLOB, what).hint(hint).because(error)
+        })?;
+        site.progress.event(Event::PhaseDone);
         Ok(())
     }
 }

@@ -94,7 +94,7 @@ impl Step<Site> for Stage {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         let store = store(site);
         let blobs = site.payload.blobs();
-        let there = blobs.iter().filter(|blob| store.contains(blob.sha256)).count();
+        let there = (0..blobs.len()).filter(|blob| store.holds(&site.payload, *blob)).count();
         Ok(match there {
             _ if there < blobs.len() && there > 0 => {
                 Observed::Partial(format!("{there} of {} blobs are staged", blobs.len()))

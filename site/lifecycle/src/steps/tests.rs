@@ -280,6 +280,14 @@ fn node_files_and_artifact_files() {
     fixture.there_and_back(&ArtifactFiles { artifact: "model".to_owned(), files }, |fixture| {
         assert_eq!(fixture.read("/var/lib/landfall/files/model/weights/part"), "the content of weights/part");
     });
+    let decayed = placed(&fixture, "decayed", &[]);
+    let blob = fixture.site.paths.blob(&decayed.blob);
+    durable::write_file(&blob, b"the content of DECAYED", 0o644).unwrap();
+    let step = ArtifactFiles { artifact: "model".to_owned(), files: vec![decayed] };
+    let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
+    assert_eq!(error.code().id, "LF4105");
+    assert!(error.to_string().contains("for decayed is not what was staged"), "{error}");
+    assert!(Coded::hint(&error).is_some_and(|hint| hint.contains("landfall stage")));
     let mut lost = placed(&fixture, "lost", &[]);
     lost.blob = Sha256([7; 32]);
     let step = ArtifactFiles { artifact: "model".to_owned(), files: vec![lost] };
