@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::Opened;
 use landfall_bundle_spec::trust::{KeyKind, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
+use landfall_bundle_spec::{Opened, Verified};
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::Silent;
@@ -137,6 +137,7 @@ impl Bench {
     async fn build(&self) -> Result<BuildReport> {
         let options = BuildOptions {
             source: self.source(),
+            sign_commands: Vec::new(),
             roots: self.path("roots"),
             store: self.path("store"),
             installer: self.path("landfall"),
@@ -322,7 +323,7 @@ fn read_as_a_site(bench: &Bench) -> (landfall_release_document::ReleaseDocument,
     use landfall_media::{Payload, bundle, counters::Counters, verify};
     let located = bundle::locate(&bench.path("out")).expect("located");
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
-    let verified = Opened::read(located.head().expect("head")).expect("opened").verify(&anchor).expect("verified");
+    let verified = Verified::read(located.head().expect("head"), &anchor).expect("verified");
     let document = verified.small_document("documents/release.json").expect("release");
     let release = landfall_release_document::ReleaseDocument::read(document).expect("read");
     let media = located.assemble(Payload::from(verified), Counters::new()).expect("assembled");

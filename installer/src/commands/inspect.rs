@@ -6,12 +6,12 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 use landfall_bundle_spec::head::{Contents, Opened};
 use landfall_bundle_spec::parts::BundleName;
-use landfall_bundle_spec::{Sha256, read_typed};
+use landfall_bundle_spec::{Budget, Sha256, read_any};
 use landfall_error_codes::codes;
 use landfall_media::bundle;
 use landfall_release_document::{
-    ArtifactEntry, COMPUTED_PREFIX, ComponentEntry, ImageEntry, RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE,
-    ReleaseDocument, SITE_SCHEMA_NAME,
+    ArtifactEntry, COMPUTED_PREFIX, ComponentEntry, ImageEntry, RELEASE_DOCUMENT_NAME, ReleaseDocument,
+    SITE_SCHEMA_NAME,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +19,10 @@ use serde_json::Value;
 use crate::cli::InspectArguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::shown;
+
+/// As many values as this many of the largest documents are shown together: Kubernetes' own definitions are many small ones.
+const DOCUMENTS: usize = 4;
 
 /// What a head says, unverified.
 #[derive(Serialize)]
@@ -72,11 +76,13 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
     let contents = opened.untrusted();
     let identity = contents.identity();
     let document = contents.small_document(RELEASE_DOCUMENT_NAME).unwrap_or_default();
-    let release: ReleaseDocument = read_typed(RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, document)?;
+    let release = ReleaseDocument::read(document)?;
+    // Nobody has vouched for these documents, and their trees could take a hundred times their bytes.
+    let budget = Budget::new(DOCUMENTS);
     let objects = release
         .components
         .iter()
-        .map(|component| Ok((component.name.clone(), document_of(contents, &component.objects)?)));
+        .map(|component| Ok((component.name.clone(), document_of(contents, &component.objects, &budget)?)));
     let objects = objects.collect::<Result<_, Failure>>()?;
     let roots = opened.roots().iter();
     let entries = contents.blobs().entries().iter();
@@ -99,7 +105,7 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
         signed_by: opened.signatures().iter().map(|signature| signature.key().to_string()).collect(),
         installer: contents.blobs().entries()[0].sha256,
         release,
-        site_schema: document_of(contents, SITE_SCHEMA_NAME)?,
+        site_schema: document_of(contents, SITE_SCHEMA_NAME, &budget)?,
         objects,
         blobs: entries
             .map(|entry| BlobLine {
@@ -113,10 +119,10 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
 }
 
 /// A document of the head that is JSON of any form.
-fn document_of(contents: &Contents, name: &str) -> Result<Value, Failure> {
+fn document_of(contents: &Contents, name: &str, budget: &Budget) -> Result<Value, Failure> {
     let bad = |what: &str| Failure::new(codes::INVALID_DOCUMENT, format!("{name} {what}"));
     let bytes = contents.small_document(name).ok_or_else(|| bad("is not in the head"))?;
-    serde_json::from_slice(bytes).map_err(|error| bad("is not JSON").because(&error))
+    Ok(read_any(name, bytes, budget)?)
 }
 
 fn text(inspection: &Inspection) -> String {
@@ -172,10 +178,10 @@ fn values_table(release: &ReleaseDocument) -> String {
     text
 }
 
-/// A text without its quotes, anything else as JSON; control characters never reach the terminal.
+/// A text without its quotes, anything else as JSON; in one line.
 fn plain(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.replace(char::is_control, "\u{fffd}")
+    shown::line(&text)
 }
 
 fn image_bytes(image: &ImageEntry) -> u64 {

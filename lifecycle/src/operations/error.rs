@@ -86,6 +86,9 @@ pub enum OperationError {
         /// What is wrong with one of them.
         source: serde_json::Error,
     },
+    /// A revocation is refused.
+    #[error("the revocation cannot be used")]
+    Revocation(#[source] Box<landfall_bundle_spec::Error>),
     /// The site configuration is not valid.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
@@ -181,6 +184,7 @@ impl Coded for OperationError {
             Self::Assembled { .. } => codes::ASSEMBLED_REFUSED,
             Self::Rollback { .. } => codes::ROLLBACK_REFUSED,
             Self::Marks { .. } => codes::MARKS_UNREADABLE,
+            Self::Revocation(source) => source.code(),
             Self::Configuration(error) => error.code(),
             Self::Look(error) => error.code(),
             Self::NotReady { .. } => codes::NOT_READY,
