@@ -61,7 +61,7 @@ impl Printer {
     }
 }
 
-fn failure_json(failure: &Failure) -> String {
+pub(crate) fn failure_json(failure: &Failure) -> String {
     let document = serde_json::json!({
         "code": failure.code().id,
         "class": failure.code().class,
@@ -73,7 +73,7 @@ fn failure_json(failure: &Failure) -> String {
     shown::json(&document.to_string())
 }
 
-fn failure_text(failure: &Failure) -> String {
+pub(crate) fn failure_text(failure: &Failure) -> String {
     let mut lines = vec![format!("error[{}]: {}", failure.code().id, shown::paragraph(failure.what()))];
     for (blocker, number) in failure.blockers().iter().zip(1..) {
         let [what, why, next] = [blocker.what, &blocker.why, &blocker.next].map(shown::paragraph);
