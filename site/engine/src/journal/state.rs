@@ -1,0 +1,217 @@
+//! The state of an operation, and the one table of legal transitions.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::event::{Event, Pins, RecordedError};
+use crate::plan::StepId;
+
+/// Where an operation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// Nothing is recorded yet.
+    #[default]
+    Empty,
+    /// Steps are done, one after the other.
+    Forward,
+    /// Every step is done.
+    Committed,
+    /// Steps are undone, last first.
+    Undoing {
+        /// Whether volumes and generated secrets stay.
+        keep_data: bool,
+    },
+    /// Every step that started is undone.
+    Undone {
+        /// Whether volumes and generated secrets stay.
+        keep_data: bool,
+    },
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StepStatus {
+    /// Nothing is recorded of it.
+    #[default]
+    Pending,
+    /// The state before is recorded; it did not act.
+    Prepared,
+    /// It may have acted, in part or in whole.
+    Started,
+    /// It failed, and may have acted in part.
+    Failed,
+    /// It acted.
+    Done,
+    /// It may be undone, in part or in whole.
+    UndoStarted,
+    /// It could not be undone.
+    UndoFailed,
+    /// It is undone.
+    Undone,
+}
+
+impl StepStatus {
+    /// Its name, for a person.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Prepared => "prepared",
+            Self::Started => "started",
+            Self::Failed => "failed",
+            Self::Done => "done",
+            Self::UndoStarted => "half undone",
+            Self::UndoFailed => "not undone",
+            Self::Undone => "undone",
+        }
+    }
+
+    /// Whether something of it may be there, so that undo must visit it.
+    pub fn is_there(self) -> bool {
+        matches!(self, Self::Started | Self::Failed | Self::Done | Self::UndoStarted | Self::UndoFailed)
+    }
+}
+
+/// What is recorded of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StepState {
+    /// Where it stands.
+    pub status: StepStatus,
+    /// The state before it, once it is prepared.
+    pub before: Value,
+    /// What it told, once it is done.
+    pub output: Value,
+    /// Why it failed last on the way forward.
+    pub failure: Option<RecordedError>,
+    /// Why it could not be undone last.
+    pub undo_failure: Option<RecordedError>,
+    /// What it found that is not ours.
+    pub blocked: Option<String>,
+}
+
+/// The state of an operation: what its journal says, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// Where it stands.
+    pub phase: Phase,
+    /// What it is pinned to, once it is opened.
+    pub pins: Option<Arc<Pins>>,
+    /// Its steps, in the order of the plan.
+    pub steps: Vec<StepState>,
+}
+
+impl State {
+    /// The step that goes forward next; `None` once all are done.
+    pub fn next_forward(&self) -> Option<usize> {
+        self.steps.iter().position(|step| step.status != StepStatus::Done)
+    }
+
+    /// The step that is undone next, in the reverse order of Started; `None` once nothing is left.
+    pub fn next_undo(&self) -> Option<usize> {
+        self.steps.iter().rposition(|step| step.status.is_there())
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Committed | Phase::Undone { .. })
+    }
+
+    fn index_of(&self, step: &StepId) -> Option<usize> {
+        self.pins.as_ref()?.steps.iter().position(|id| id == step)
+    }
+}
+
+/// An event that the state does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{event}`{} is not allowed: {reason}", .step.as_ref().map(|step| format!(" of step {step}")).unwrap_or_default())]
+pub struct Illegal {
+    event: &'static str,
+    step: Option<StepId>,
+    reason: String,
+}
+
+/// The state after `event`, or why it cannot happen now. The only such table: appending and replaying go through it.
+pub fn transition(state: &State, event: &Event) -> Result<State, Illegal> {
+    let illegal = |reason: String| Illegal { event: event.name(), step: event.step().cloned(), reason };
+    let refused = |state: &State| illegal(format!("the operation is {:?}", state.phase));
+    let Some(step) = event.step() else {
+        return operation_transition(state, event).ok_or_else(|| refused(state));
+    };
+    let index = state.index_of(step).ok_or_else(|| illegal("the plan has no such step".to_owned()))?;
+    let turn = match state.phase {
+        Phase::Forward => state.next_forward(),
+        Phase::Undoing { .. } => state.next_undo(),
+        Phase::Empty | Phase::Committed | Phase::Undone { .. } => return Err(refused(state)),
+    };
+    if turn != Some(index) {
+        return Err(illegal("it is another step's turn".to_owned()));
+    }
+    let forward = state.phase == Phase::Forward;
+    let before = &state.steps[index];
+    let after = if forward { forward_transition(before, event) } else { undo_transition(before, event) };
+    let after = after.ok_or_else(|| illegal(format!("the step is {:?}", before.status)))?;
+    let mut next = state.clone();
+    next.steps[index] = after;
+    Ok(next)
+}
+
+fn operation_transition(state: &State, event: &Event) -> Option<State> {
+    let phase = match (state.phase, event) {
+        (Phase::Empty, Event::Opened { pins }) => {
+            let steps = vec![StepState::default(); pins.steps.len()];
+            return Some(State { phase: Phase::Forward, pins: Some(Arc::new((**pins).clone())), steps });
+        }
+        (Phase::Forward, Event::Committed) if state.next_forward().is_none() => Phase::Committed,
+        (Phase::Forward | Phase::Committed | Phase::Undoing { .. }, Event::UndoRequested { keep_data }) => {
+            Phase::Undoing { keep_data: *keep_data }
+        }
+        (Phase::Undoing { keep_data }, Event::Undone) if state.next_undo().is_none() => Phase::Undone { keep_data },
+        _ => return None,
+    };
+    Some(State { phase, ..state.clone() })
+}
+
+fn forward_transition(step: &StepState, event: &Event) -> Option<StepState> {
+    use StepStatus::{Done, Failed, Pending, Prepared, Started};
+    let step = step.clone();
+    Some(match (step.status, event) {
+        (Pending, Event::Prepared { before, .. }) => {
+            StepState { status: Prepared, before: before.clone(), blocked: None, ..step }
+        }
+        // Started again: a rerun after a crash, with the recorded state before.
+        (Prepared | Started | Failed, Event::Started { .. }) => {
+            StepState { status: Started, failure: None, blocked: None, ..step }
+        }
+        // Failed, then Done: what it had begun came true by itself.
+        (Started | Failed, Event::Done { output, .. }) => {
+            StepState { status: Done, output: output.clone(), failure: None, blocked: None, ..step }
+        }
+        (Started | Failed, Event::Failed { error, .. }) => {
+            StepState { status: Failed, failure: Some(error.clone()), ..step }
+        }
+        // It could not even look: nothing of it is there, so there is nothing to undo.
+        (Pending | Prepared, Event::Failed { error, .. }) => StepState { failure: Some(error.clone()), ..step },
+        (Pending | Prepared | Started | Failed, Event::Blocked { what, .. }) => {
+            StepState { blocked: Some(what.clone()), ..step }
+        }
+        _ => return None,
+    })
+}
+
+fn undo_transition(step: &StepState, event: &Event) -> Option<StepState> {
+    use StepStatus::{Done, Failed, Started, UndoFailed, UndoStarted, Undone};
+    let step = step.clone();
+    Some(match (step.status, event) {
+        (Started | Failed | Done | UndoStarted | UndoFailed, Event::UndoStarted { .. }) => {
+            StepState { status: UndoStarted, blocked: None, ..step }
+        }
+        (UndoStarted, Event::UndoDone { .. }) => StepState { status: Undone, undo_failure: None, ..step },
+        (UndoStarted, Event::UndoFailed { error, .. }) => {
+            StepState { status: UndoFailed, undo_failure: Some(error.clone()), ..step }
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+pub mod tests;
