@@ -8,7 +8,7 @@ use landfall_error_codes::Coded;
 use landfall_media::bundle::locate;
 use landfall_media::counters::Counters;
 use landfall_media::progress::Silent;
-use landfall_media::{Payload, verify};
+use landfall_media::{Payload, durable, verify};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -48,7 +48,8 @@ fn the_engine_that_ships_accepts_and_refuses_every_vector() {
         // Vectors of one bundle side by side would be taken for its parts.
         let alone = tempfile::tempdir().expect("a folder");
         let path = alone.path().join(Path::new(&file).file_name().expect("a name"));
-        std::fs::copy(folder().join(&file), &path).expect("a copy");
+        let bytes = std::fs::read(folder().join(&file)).expect("a vector");
+        durable::write_file(&path, &bytes, 0o644).expect("a copy");
         let result = read(&path, &text("trust").expect("trust")).map(|id| id.to_string());
         let expected = text("id").ok_or_else(|| text("command").or_else(|| text("code")).expect("a code"));
         assert_eq!(result, expected, "{file}: {}", vector["what"]);

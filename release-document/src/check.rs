@@ -44,9 +44,10 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
 }
 
 fn check_descriptor(of: &str, blob: &Descriptor) -> Checked {
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+/;=".contains(&byte);
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+;=".contains(&byte);
+    let segment = |text: &str| text.bytes().all(inner) && text.starts_with(|first: char| first.is_ascii_alphanumeric());
     let media_type = &blob.media_type;
-    let right = (1..=255).contains(&media_type.len()) && media_type.bytes().all(is_name);
+    let right = media_type.len() <= 255 && media_type.split('/').count() == 2 && media_type.split('/').all(segment);
     require(right, || format!("the media type `{}` of {}", shown(media_type), shown(of)))?;
     require(blob.size <= limits::BLOB_BYTES, || format!("a blob of {} bytes in {}", blob.size, shown(of)))
 }
@@ -176,9 +177,12 @@ fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_dns_label)
 }
 
-/// Visible ASCII, as names and quantities of Kubernetes have it.
+/// Visible ASCII that begins with a letter or digit, as names and quantities of Kubernetes have it.
 fn is_plain(text: &str) -> bool {
-    (1..=253).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    text.len() <= 253
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && !text.contains("..")
 }
 
 fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Checked {

@@ -229,7 +229,7 @@ mod tests {
                         items[index] = item;
                         Value::Array(items)
                     };
-                    with_each_text(&items[index], text).into_iter().map(replaced)
+                    with_each_text(&items[index], text).into_iter().map(replaced).collect::<Vec<_>>()
                 })
                 .collect(),
             Value::Object(fields) => fields

@@ -26,10 +26,8 @@ struct Ceremony {
 impl Ceremony {
     fn begin() -> Result<Self> {
         setup::ensure_packages(TOKEN_PACKAGES)?;
-        let ceremony = Self {
-            folder: tempfile::tempdir().context("cannot make a folder")?,
-            cosign: images::ensure_cosign()?,
-        };
+        let ceremony =
+            Self { folder: tempfile::tempdir().context("cannot make a folder")?, cosign: images::ensure_cosign()? };
         ceremony.landfall(&["key", "new", "--no-root", "--output", "alice"])?;
         std::fs::create_dir(ceremony.path("bob"))?;
         let mut bob = Command::new(&ceremony.cosign);
@@ -71,7 +69,8 @@ impl Ceremony {
     /// A token with an EC key, whose public half is written as PEM.
     fn make_token(&self) -> Result<()> {
         std::fs::create_dir(self.path("tokens"))?;
-        let settings = format!("directories.tokendir = {}\nobjectstore.backend = file\n", self.path("tokens").display());
+        let settings =
+            format!("directories.tokendir = {}\nobjectstore.backend = file\n", self.path("tokens").display());
         std::fs::write(self.path("softhsm2.conf"), settings)?;
         let mut init = Command::new("softhsm2-util");
         init.args(["--init-token", "--free", "--label", "carol", "--pin", "1234", "--so-pin", "5678"]);
@@ -80,7 +79,18 @@ impl Ceremony {
             let mut tool = Command::new("pkcs11-tool");
             self.run(tool.args(["--module", TOKEN_LIBRARY, "--token-label", "carol"]).args(arguments))
         };
-        tool(&["--login", "--pin", "1234", "--keypairgen", "--key-type", "EC:prime256v1", "--id", "01", "--label", "k"])?;
+        tool(&[
+            "--login",
+            "--pin",
+            "1234",
+            "--keypairgen",
+            "--key-type",
+            "EC:prime256v1",
+            "--id",
+            "01",
+            "--label",
+            "k",
+        ])?;
         tool(&["--read-object", "--type", "pubkey", "--id", "01", "--output-file", "carol.der"])?;
         let mut convert = Command::new("openssl");
         self.run(convert.args(["ec", "-pubin", "-inform", "DER", "-in", "carol.der", "-out", "carol.pub"]))?;
@@ -134,8 +144,7 @@ fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() ->
     let cosign = ceremony.cosign_command();
     let token = Ceremony::token_command();
     let second = "roots/2.root.json";
-    let signed =
-        ceremony.landfall(&["trust", "sign", second, "--sign-command", &cosign, "--sign-command", token])?;
+    let signed = ceremony.landfall(&["trust", "sign", second, "--sign-command", &cosign, "--sign-command", token])?;
     ensure!(is_complete(&signed), "bob and carol are not enough: {signed}");
     let (code, stderr) = ceremony.refused(&["trust", "sign", second, "--signature", "bob.sig"])?;
     ensure!(code == 2 && stderr.contains("LF1134"), "a signature of document 1 was taken for one of 2: {stderr}");

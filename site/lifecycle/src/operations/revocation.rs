@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use landfall_bundle_spec::trust::{Revocation, Root};
+use landfall_engine::journal::PinnedTrust;
 
 use super::Operations;
 use super::error::{OperationError, Result};
 use super::marks::Marks;
-use crate::journal::PinnedTrust;
 
 impl Operations {
     /// Takes in a revocation that the site's pinned root trusts, and returns the one that counts from now on. It is kept
