@@ -20,14 +20,18 @@ fn keys_of(keys: &[SigningKey], number: usize) -> &[SigningKey] {
 
 fn signed(unsigned: UnsignedRoot, signers: &[SigningKey], previous: Option<&Root>) -> Root {
     let mut unsigned = unsigned;
-    signers.iter().for_each(|key| unsigned.sign(key).expect("signature"));
+    for key in signers {
+        unsigned.sign(key).expect("signature");
+    }
     unsigned.finish(previous).expect("a root that may follow")
 }
 
 fn first(keys: &[SigningKey]) -> Root {
     let mut change = RootChange::first(true);
     for role in Role::ALL {
-        keys.iter().for_each(|key| change.admit(role, key.public()));
+        for key in keys {
+            change.admit(role, key.public());
+        }
         change.set_threshold(role, 2);
     }
     signed(change.finish().expect("root 1"), &keys[..2], None)

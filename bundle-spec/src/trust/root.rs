@@ -136,7 +136,9 @@ impl UnsignedRoot {
             (Role::Revocation, &contents.revocation),
             (Role::Root, &contents.root),
         ] {
-            keys.iter().for_each(|key| change.admit(role, key));
+            for key in keys {
+                change.admit(role, key);
+            }
             change.set_threshold(role, *threshold);
         }
         change.finish()

@@ -74,7 +74,7 @@ fn no_name_leaves_its_place_or_reaches_a_terminal() {
         for bad in ["", "..", "../../etc/passwd", "a/../../b", "\u{1b}[32mverified\u{1b}[0m", "a\nb", "a\0b", &long] {
             let mut document = good();
             *document.pointer_mut(place).unwrap() = bad.into();
-            let reason = refusal(&document).unwrap_or_else(|| panic!("{place} takes {:.40?}", bad));
+            let reason = refusal(&document).unwrap_or_else(|| panic!("{place} takes {bad:.40?}"));
             assert!(reason.len() < 1000 && !reason.chars().any(char::is_control), "{place}: {reason}");
         }
     }

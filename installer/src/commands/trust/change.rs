@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::trust::{KeyId, PublicKey, Role, Root, RootChange, root_file_name};
+use landfall_bundle_spec::trust::{KeyId, PublicKey, Role, Root, RootChange, UnsignedRoot, root_file_name};
 use landfall_error_codes::codes;
 use landfall_media::durable;
 use serde::Serialize;
@@ -39,7 +39,9 @@ pub(super) fn rotate(arguments: &TrustRotateArguments, printer: Printer) -> Resu
 fn apply(change: &mut RootChange, add: &[ForRole], remove: &[ForRole], thresholds: &[ForRole]) -> Result<(), Failure> {
     for ForRole { role, what } in add {
         let key = public_key(Path::new(what))?;
-        roles(*role).iter().for_each(|role| change.admit(*role, &key));
+        for role in roles(*role) {
+            change.admit(role, &key);
+        }
     }
     for ForRole { role, what } in remove {
         let id = key_id(what)?;
@@ -55,7 +57,9 @@ fn apply(change: &mut RootChange, add: &[ForRole], remove: &[ForRole], threshold
     for ForRole { role, what } in thresholds {
         let bad = || Failure::new(codes::BAD_ARGUMENT, format!("the threshold `{what}` is not a number from 1"));
         let threshold: u64 = what.parse().ok().filter(|number| *number > 0).ok_or_else(bad)?;
-        roles(*role).iter().for_each(|role| change.set_threshold(*role, threshold));
+        for role in roles(*role) {
+            change.set_threshold(role, threshold);
+        }
     }
     Ok(())
 }
@@ -64,7 +68,7 @@ fn write(change: RootChange, folder: &Path, printer: Printer) -> Result<(), Fail
     let refused = |error: landfall_bundle_spec::Error| {
         Failure::new(codes::TRUST_CHANGE_REFUSED, "the root document cannot be made").because(&error)
     };
-    let root: Root = change.finish().and_then(|unsigned| unsigned.draft()).map_err(refused)?;
+    let root: Root = change.finish().and_then(UnsignedRoot::draft).map_err(refused)?;
     let path = folder.join(root_file_name(root.number()));
     refuse_to_overwrite(&path)?;
     durable::write_file(&path, root.bytes(), 0o644)?;

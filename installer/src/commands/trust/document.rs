@@ -1,6 +1,7 @@
 //! A root document or a revocation in a vendor's folder: who must sign it, and who has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::trust::{KeyId, PublicKey, REVOCATION_FILE_NAME, Revocation, Role, Root, root_file_name};
@@ -44,11 +45,10 @@ impl Progress {
     pub(super) fn line(&self) -> String {
         let Self { root, role, threshold, signed_by, not_yet } = self;
         let mut line = format!("root {root}, role {role}: signed by {} of {threshold}", signed_by.len());
-        for key in signed_by {
-            line += &format!("\n  signed   {key}");
-        }
-        for key in not_yet {
-            line += &format!("\n  not yet  {key}");
+        for (keys, what) in [(signed_by, "signed "), (not_yet, "not yet")] {
+            for key in keys {
+                let _infallible = write!(line, "\n  {what}  {key}");
+            }
         }
         line
     }

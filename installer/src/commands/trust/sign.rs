@@ -17,7 +17,7 @@ use crate::printer::Printer;
 
 /// What was signed, and who must sign still.
 #[derive(Serialize)]
-struct Signed {
+struct Report {
     document: PathBuf,
     signed_by: Vec<String>,
     complete: bool,
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &TrustSignArguments, printer: Printer) -> Result<()
         Some(path) => write_detached(path, &document, &made)?,
         None => document.write()?,
     }
-    let signed = Signed {
+    let signed = Report {
         document: arguments.detached.clone().unwrap_or_else(|| document.path.clone()),
         signed_by: made.iter().map(|(key, _)| key.to_string()).collect(),
         complete: Document::is_complete(&progress),
@@ -87,7 +87,7 @@ fn write_detached(path: &std::path::Path, document: &Document, made: &[(KeyId, V
     Ok(durable::write_file(path, &file.to_bytes()?, 0o644)?)
 }
 
-fn text(signed: &Signed) -> String {
+fn text(signed: &Report) -> String {
     let mut lines = vec![format!("{}: signed by {}", signed.document.display(), signed.signed_by.join(", "))];
     lines.extend(signed.progress.iter().map(Progress::line));
     lines.push(if signed.complete { "complete" } else { "not complete: more keys must sign" }.to_owned());

@@ -213,7 +213,8 @@ mod tests {
             durable::remove_file(damaged).unwrap();
             Marks::advance(&paths, "starter", 7, Sha256([1; 32])).unwrap();
         }
-        let behind = Marks { counters: BTreeMap::from([("starter".to_owned(), 3)]), history: Vec::new() };
+        let behind =
+            Marks { counters: BTreeMap::from([("starter".to_owned(), 3)]), history: Vec::new(), revocation: None };
         durable::write_file(&first, &serde_json::to_vec(&behind).unwrap(), 0o644).unwrap();
         assert_eq!(Marks::read(&paths).unwrap().counters["starter"], 7, "the higher one counts");
     }
