@@ -142,7 +142,8 @@ fn check_secret(component: &str, secret: &GeneratedSecret) -> Checked {
 fn check_value(release: &ReleaseDocument, value: &SiteValue) -> Checked {
     let name = shown(&value.name);
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    let right = (1..=100).contains(&value.name.len()) && value.name.bytes().all(inner);
+    let first = value.name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let right = first && value.name.len() <= 100 && value.name.bytes().all(inner);
     require(right, || format!("the value `{name}`"))?;
     for target in &value.targets {
         let component = &target.component;
