@@ -124,6 +124,15 @@ codes! {
     ROLLBACK_REFUSED = "LF1120", Refused, "The release is older than one that this site has run", "Use a bundle whose counter is not lower; the site goes back only to releases of its own history.";
     ASSEMBLED_REFUSED = "LF1121", Refused, "The release has images assembled for tests, and its root is not for development", "Ask the vendor for a release of upstream's own images.";
     TRUST_UNREADABLE = "LF1122", Usage, "The root document that `--trust` names cannot be read", "Pass `--trust` with the path of the vendor's root document, or with its fingerprint.";
+    CHAIN_TOO_YOUNG = "LF1130", Refused, "The bundle's root documents begin after the trusted one", "Ask the vendor for a bundle whose chain of root documents begins at the trusted number or below, or pass a newer root document with `--trust`, from a source other than the stick.";
+    REVOKED = "LF1131", Refused, "The vendor has revoked this release", "Ask the vendor for a newer release; software that runs already is not touched.";
+    REVOCATION_DIFFERS = "LF1132", Refused, "Two revocations have the same number", "Do not use this bundle; ask the vendor which revocation is right.";
+    INVALID_REVOCATION = "LF1133", Refused, "A revocation contradicts itself", "Ask the vendor for a new revocation.";
+    FOREIGN_SIGNATURE = "LF1134", Usage, "A signature is not by a key that may sign the document", "Sign exactly the bytes that `landfall trust show --message` writes, with a key that the root documents name.";
+    SIGN_COMMAND = "LF1135", Usage, "The signing command failed", "Run the command by hand: it must read the file named by $DOCUMENT and write the signature to the file named by $SIGNATURE.";
+    TRUST_INCOMPLETE = "LF1136", Usage, "A trust document lacks signatures", "Let more of the named keys sign it with `landfall trust sign`.";
+    TRUST_CHANGE_REFUSED = "LF1137", Usage, "A trust document cannot be made as asked", "Correct the option that the message names.";
+    REVOCATION_OLDER = "LF1138", Usage, "The revocation is not newer than the one this site knows", "Import the vendor's newest revocation.";
     // LF12: media and parts.
     MEDIA_IO = "LF1201", Resumable, "A file could not be read or written", "Check the disk or stick and the permissions of the named path, then run the same command again.";
     NO_SPACE = "LF1202", Resumable, "The disk or stick is full", "Free space on the named file system or use a larger stick, then run the same command again.";

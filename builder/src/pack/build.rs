@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use landfall_bundle_spec::head::{Identity, UnsignedHead};
-use landfall_bundle_spec::trust::{Root, SigningKey};
+use landfall_bundle_spec::head::{Identity, LANDFALL_DOCUMENT_NAME, UnsignedHead};
+use landfall_bundle_spec::trust::{Role, Root, SigningKey};
 use landfall_error_codes::codes;
 use landfall_media::Payload;
 use landfall_media::counters::{Counters, Totals};
@@ -18,7 +18,7 @@ use super::contents::{Contents, contents, open_installer, placed};
 use super::inputs::{Inputs, inputs};
 use super::order::order;
 use super::programs;
-use super::roots::read_roots;
+use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
 use crate::definition::{self, Definition};
 use crate::error::{BuildError, Place, Result};
@@ -27,6 +27,7 @@ use crate::lock::Lock;
 use crate::options::{BuildOptions, BuildOutput};
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
+use crate::signing;
 
 /// A file of the bundle.
 #[derive(Debug, Clone, Serialize)]
@@ -56,8 +57,10 @@ pub struct BuildReport {
     pub images: usize,
     /// Artifacts inside.
     pub artifacts: usize,
-    /// Fingerprint of root document 1.
+    /// Fingerprint of the first root document that travels.
     pub fingerprint: landfall_bundle_spec::Sha256,
+    /// Its number: sites that trust this one or a later one accept the bundle.
+    pub first_root: u64,
     /// Whether the root is for development only.
     pub development: bool,
     /// What went into the content store before packing: fetched blobs, members of archives and the installer are
@@ -79,7 +82,7 @@ struct Prepared {
     lock: Lock,
     inputs: Inputs,
     components: Vec<Rendered>,
-    roots: Vec<Root>,
+    trust: Trust,
 }
 
 /// Builds a bundle, signed by each of the keys. Nothing is written to the output before everything is checked, fetched and
@@ -111,9 +114,10 @@ fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress)
     let definition = definition::read(&options.source.release)?;
     let lock_path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&lock_path)?;
-    let roots = read_roots(&options.roots, keys)?;
+    let trust = read_trust(&options.roots)?;
+    check_signers(&options.roots, trust.newest(), keys, options.sign_commands.len())?;
     if lock.document.assembled.value {
-        refuse_assembled(&roots, &lock, "its images were assembled for tests")?;
+        refuse_assembled(&trust, &lock, "its images were assembled for tests")?;
     }
     let kubectl = render::find_kubectl(&options.kubectl)?;
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
@@ -125,11 +129,11 @@ fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress)
         render::scan(&definition, component, &lock)?;
     }
     progress.event(Event::PhaseDone);
-    Ok(Prepared { definition, lock, inputs, components, roots })
+    Ok(Prepared { definition, lock, inputs, components, trust })
 }
 
-fn refuse_assembled(roots: &[Root], lock: &Lock, what: &str) -> Result<()> {
-    if roots.last().is_some_and(Root::development) {
+fn refuse_assembled(trust: &Trust, lock: &Lock, what: &str) -> Result<()> {
+    if trust.newest().development() {
         return Ok(());
     }
     let what = format!("{what}, and the root is not marked as for development");
@@ -146,7 +150,7 @@ fn assembled(prepared: &Prepared, fetched: &Fetched) -> Result<bool> {
     if !found.is_empty() {
         let first = found.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let more = if found.len() > 3 { format!(" and {} more", found.len() - 3) } else { String::new() };
-        refuse_assembled(&prepared.roots, &prepared.lock, &format!("assembled for tests were {first}{more}"))?;
+        refuse_assembled(&prepared.trust, &prepared.lock, &format!("assembled for tests were {first}{more}"))?;
     }
     Ok(prepared.lock.document.assembled.value || !found.is_empty())
 }
@@ -165,7 +169,14 @@ fn sign(
     let identity = identity(options, &made.release);
     let mut head = UnsignedHead::new(&identity, made.documents.clone(), &order.blobs, &chunks)?;
     keys.iter().try_for_each(|key| head.sign(key))?;
-    Ok(Payload::from(head.signed(&prepared.roots)?.into_verified()))
+    let trust = &prepared.trust;
+    for command in &options.sign_commands {
+        let may_sign = trust.newest().keys_of(Role::Release).cloned();
+        let (key, signature) =
+            signing::sign_by_command(command, LANDFALL_DOCUMENT_NAME, head.landfall_bytes(), may_sign)?;
+        head.add_signature(key, signature);
+    }
+    Ok(Payload::from(head.carrying(trust.revocation.clone()).signed(&trust.roots)?.into_verified()))
 }
 
 fn identity(options: &BuildOptions, release: &ReleaseDocument) -> Identity {
@@ -192,7 +203,8 @@ fn write(
     let trusted = verified.trusted();
     let licenses = licenses(prepared);
     let identity = identity(options, release);
-    let fingerprint = prepared.roots[0].fingerprint();
+    let first: &Root = &prepared.trust.roots[0];
+    let (fingerprint, first_root) = (first.fingerprint(), first.number());
     let name = verified.bundle_name();
     let sheet = |files: &[WrittenFile]| {
         let files: Vec<_> = files
@@ -203,6 +215,7 @@ fn write(
             identity: &identity,
             id: verified.id(),
             fingerprint,
+            first_root,
             development: trusted.development(),
             installer: payload.blob(0).sha256,
             bundle: &name,
@@ -235,6 +248,7 @@ fn write(
         images: release.images.len(),
         artifacts: release.artifacts.len(),
         fingerprint,
+        first_root,
         development: trusted.development(),
         ingested_bytes,
         installer_sha256: payload.blob(0).sha256,

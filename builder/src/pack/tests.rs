@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::Opened;
+use landfall_bundle_spec::Verified;
 use landfall_bundle_spec::trust::{KeyKind, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
@@ -137,6 +137,7 @@ impl Bench {
     async fn build(&self) -> Result<BuildReport> {
         let options = BuildOptions {
             source: self.source(),
+            sign_commands: Vec::new(),
             roots: self.path("roots"),
             store: self.path("store"),
             installer: self.path("landfall"),
@@ -183,8 +184,9 @@ fn beside<'a>(report: &'a BuildReport, extension: &str) -> &'a BuiltFile {
     report.files.iter().find(has).expect(extension)
 }
 
-fn head(folder: &Path, report: &BuildReport) -> Opened {
-    Opened::read_file(&fs_err::read(folder.join(&beside(report, "head").name)).expect("head")).expect("opened")
+fn head(folder: &Path, report: &BuildReport, anchor: &TrustAnchor) -> Verified {
+    let bytes = fs_err::read(folder.join(&beside(report, "head").name)).expect("head");
+    Verified::read_file(&bytes, anchor).expect("verified")
 }
 
 #[tokio::test]
@@ -193,7 +195,7 @@ async fn a_release_becomes_a_bundle_that_a_site_can_read() {
     assert_eq!(bench.lock().await.expect("locked").resolved, 10);
     let report = bench.build().await.expect("built");
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
-    let verified = head(&bench.path("out"), &report).verify(&anchor).expect("verified");
+    let verified = head(&bench.path("out"), &report, &anchor);
     assert_eq!(verified.id(), report.id);
     let release: landfall_release_document::ReleaseDocument =
         serde_json::from_slice(verified.small_document("documents/release.json").expect("release")).expect("read");
@@ -323,7 +325,7 @@ fn read_as_a_site(bench: &Bench) -> (landfall_release_document::ReleaseDocument,
     use landfall_media::{Payload, bundle, verify};
     let located = bundle::locate(&bench.path("out")).expect("located");
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
-    let verified = Opened::read(located.head().expect("head")).expect("opened").verify(&anchor).expect("verified");
+    let verified = Verified::read(located.head().expect("head"), &anchor).expect("verified");
     let document = verified.small_document("documents/release.json").expect("release");
     let release = landfall_release_document::ReleaseDocument::read(document).expect("read");
     let media = located.assemble(Payload::from(verified), Counters::new()).expect("assembled");
@@ -359,7 +361,7 @@ async fn files_of_upstream_travel_as_an_artifact_that_a_site_reads() {
     assert!(report.store_bytes.read_bytes > total);
     let sheet = fs_err::read_to_string(bench.path("out").join(&beside(&report, "html").name)).expect("page");
     assert!(sheet.contains("registry.example/node/kubernetes:1</td><td>Apache-2.0"), "{sheet}");
-    let head = head(&bench.path("out"), &report).verify(&TrustAnchor::Fingerprint(report.fingerprint)).expect("head");
+    let head = head(&bench.path("out"), &report, &TrustAnchor::Fingerprint(report.fingerprint));
     let travels = |bytes: &[u8]| head.blobs().entries().iter().any(|entry| entry.sha256 == digest(bytes));
     assert!(travels(b"the tool") && !travels(&archive), "members travel, their archive does not");
 }

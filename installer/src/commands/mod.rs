@@ -13,6 +13,7 @@ mod resume;
 mod site;
 mod stage;
 mod status;
+mod trust;
 mod uninstall;
 mod verify;
 mod verify_site;
@@ -25,6 +26,7 @@ use crate::printer::Printer;
 pub(crate) fn run(cli: Cli, printer: Printer) -> Result<(), Failure> {
     match cli.command {
         Command::Key(command) => key::run(command, printer),
+        Command::Trust(command) => trust::run(command, printer),
         Command::Lock(arguments) => lock::run(arguments, printer),
         Command::Build(arguments) => build::run(arguments, printer),
         Command::Inspect(arguments) => inspect::run(&arguments, printer),

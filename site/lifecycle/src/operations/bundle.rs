@@ -1,18 +1,60 @@
 //! A bundle as site verbs see it: found, its head read and trusted, its release document understood.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use landfall_bundle_spec::{Opened, Verified};
+use landfall_bundle_spec::head::{Sealed, Signed};
+use landfall_bundle_spec::{Error as FormatError, Verified};
 use landfall_media::Payload;
-use landfall_media::bundle::locate_counted;
+use landfall_media::bundle::{Located, locate_counted};
+use landfall_media::counters::Counters;
 use landfall_media::progress::Event;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
 
 use super::error::{OperationError, Result};
+use super::marks::Marks;
 use super::trust::Trust;
 use super::{Operations, carried};
+
+/// Finds a bundle, trusts its head and understands its release: the one way from a path to something that may be used.
+/// Reads no payload, and refuses a bundle that needs a newer Landfall.
+pub fn open_trusted(path: &Path, trust: &Trust, counters: &Counters) -> Result<(Located, TrustedRelease)> {
+    SignedHead::open(path, trust, counters)?.understood()
+}
+
+/// A head whose signatures were checked, and where it was found.
+struct SignedHead {
+    located: Found,
+    signed: Signed<Box<dyn Read>>,
+}
+
+/// Where a bundle was found, for errors.
+struct Found {
+    located: Located,
+}
+
+impl Found {
+    fn refused(&self, source: FormatError) -> OperationError {
+        OperationError::Refused { path: self.located.head_path().to_owned(), source: Box::new(source) }
+    }
+}
+
+impl SignedHead {
+    fn open(path: &Path, trust: &Trust, counters: &Counters) -> Result<Self> {
+        let located = Found { located: locate_counted(path, counters)? };
+        let source: Box<dyn Read> = Box::new(located.located.head()?);
+        let sealed = Sealed::read(source).and_then(|sealed| sealed.trust(&trust.anchor));
+        let signed = sealed.map_err(|source| located.refused(source))?;
+        Ok(Self { located, signed })
+    }
+
+    fn understood(self) -> Result<(Located, TrustedRelease)> {
+        let verified = self.signed.understood().map_err(|source| self.located.refused(source))?;
+        Ok((self.located.located, TrustedRelease::understand(verified)?))
+    }
+}
 
 /// A trusted release, before its payload was read.
 #[derive(Debug, Clone)]
@@ -29,27 +71,25 @@ impl TrustedRelease {
     /// Reads and verifies the head of the bundle at `path`: a bundle, a part, a folder or a head. Reads no payload. Does
     /// not return if the bundle is trusted, needs a newer Landfall and carries it: the process becomes that one.
     pub fn find(path: &Path, trust: &Trust, operations: &Operations) -> Result<Self> {
-        let located = locate_counted(path, &operations.io.media)?;
-        let refused =
-            |source| OperationError::Refused { path: located.head_path().to_owned(), source: Box::new(source) };
-        let opened = Opened::read(located.head()?).map_err(refused)?;
-        let signed = opened.trust(&trust.anchor).map_err(refused)?;
-        if let Err(newer) = signed.check_requirements() {
+        let head = SignedHead::open(path, trust, &operations.io.media)?;
+        if let Some(known) = Marks::read(&operations.paths)?.revocation()? {
+            head.signed.check_revoked(&known).map_err(|source| head.located.refused(source))?;
+        }
+        if let Err(newer) = head.signed.check_requirements() {
             let note = |text: String| operations.progress.event(Event::Note(text));
             note(format!("{newer}: going on with the landfall that the bundle carries"));
-            let Err(reason) = carried::run(&located, &signed);
+            let Err(reason) = carried::run(&head.located.located, &head.signed);
             note(format!("the landfall that the bundle carries cannot take over: {reason}"));
-            return Err(refused(newer));
+            return Err(head.located.refused(newer));
         }
-        Self::understand(signed.understood().map_err(refused)?)
+        Ok(head.understood()?.1)
     }
 
     /// Reads and verifies a head that the site keeps.
     pub fn read(head: &Path, trust: &Trust) -> Result<Self> {
         let bytes = fs_err::read(head).map_err(|error| OperationError::io("read", head, error))?;
         let refused = |source| OperationError::Refused { path: head.to_owned(), source: Box::new(source) };
-        let opened = Opened::read_file(&bytes).map_err(refused)?;
-        Self::understand(opened.verify(&trust.anchor).map_err(refused)?)
+        Self::understand(Verified::read_file(&bytes, &trust.anchor).map_err(refused)?)
     }
 
     fn understand(verified: Verified) -> Result<Self> {

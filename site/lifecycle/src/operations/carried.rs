@@ -23,21 +23,21 @@ use super::engine_file::HANDED_VARIABLE;
 const ELF_MAGIC: [u8; 4] = *b"\x7fELF";
 
 /// Becomes the carried program, with the arguments of this one. Returns only why it cannot, for a person to read.
-pub(super) fn run(located: &Located, head: &Signed) -> Result<Infallible, String> {
+pub(super) fn run<R: Read>(located: &Located, head: &Signed<R>) -> Result<Infallible, String> {
     if std::env::var_os(HANDED_VARIABLE).is_some() {
         return Err("this landfall was handed the bundle by another one already".to_owned());
     }
-    let (entry, offset) = head.program().ok_or("it carries none")?;
+    let program = head.program().ok_or("it carries none")?;
     let running = engine_file::running().map_err(|error| error.to_string())?;
-    if running == entry.sha256 {
+    if running == program.sha256 {
         return Err("it is this very landfall".to_owned());
     }
-    let stream = located.stream_at(offset).map_err(|error| error.to_string())?;
-    let program = in_memory(&mut stream.take(entry.size)).map_err(|error| format!("cannot keep it: {error}"))?;
-    if program.digest != entry.sha256 {
-        return Err("it is damaged or lies in another file than the first".to_owned());
+    let stream = located.stream_at(program.offset).map_err(|error| error.to_string())?;
+    let copy = in_memory(&mut stream.take(program.size)).map_err(|error| format!("cannot keep it: {error}"))?;
+    if copy.digest != program.sha256 {
+        return Err("it is damaged, or not in the first file of the bundle".to_owned());
     }
-    become_program(&program.file)
+    become_program(&copy.file)
 }
 
 struct InMemory {

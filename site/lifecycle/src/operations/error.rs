@@ -86,6 +86,9 @@ pub enum OperationError {
         /// What is wrong with one of them.
         source: serde_json::Error,
     },
+    /// A revocation is refused.
+    #[error("the revocation cannot be used")]
+    Revocation(#[source] Box<landfall_bundle_spec::Error>),
     /// The site configuration is not valid.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
@@ -178,7 +181,7 @@ impl Coded for OperationError {
         match self {
             Self::TrustMissing { .. } => codes::TRUST_MISSING,
             Self::TrustUnreadable { .. } => codes::TRUST_UNREADABLE,
-            Self::Refused { source, .. } | Self::Document { source, .. } => source.code(),
+            Self::Refused { source, .. } | Self::Document { source, .. } | Self::Revocation(source) => source.code(),
             Self::Media(error) => error.code(),
             Self::DocumentMissing { .. } => codes::INVALID_DOCUMENT,
             Self::Assembled { .. } => codes::ASSEMBLED_REFUSED,

@@ -167,6 +167,9 @@ impl PreparedInstall<'_> {
         // Another install may have come and gone between the first look and the lock.
         operations.check_no_journal()?;
         let engine = operations.place_own_files(&self.planned.release)?;
+        if let Some(revocation) = self.planned.release.verified.revocation() {
+            Marks::learn(&operations.paths, revocation)?;
+        }
         let pins = self.pins(engine)?;
         tracing::info!(
             release = pins.release,

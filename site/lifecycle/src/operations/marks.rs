@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::head::Identity;
+use landfall_bundle_spec::trust::Revocation;
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub struct Marks {
     pub counters: BTreeMap<String, u64>,
     /// Ids of the bundles that were committed, oldest first: the site may go back to these.
     pub history: Vec<Sha256>,
+    /// The newest revocation that the site has seen, as its document: verified when it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<String>,
 }
 
 fn places(paths: &SitePaths) -> [PathBuf; 2] {
@@ -64,9 +68,32 @@ impl Marks {
         if !marks.history.contains(&bundle) {
             marks.history.push(bundle);
         }
+        marks.write(paths)
+    }
+
+    /// The newest revocation that the site has seen.
+    pub fn revocation(&self) -> Result<Option<Revocation>> {
+        let read = |text: &String| Revocation::read("the revocation that this site keeps", text.as_bytes());
+        self.revocation.as_ref().map(read).transpose().map_err(refused)
+    }
+
+    /// Keeps a verified revocation if it is newer than the one that is kept, in both places, durably; returns the one that
+    /// counts then. Refuses two of one number that say different things.
+    pub fn learn(paths: &SitePaths, revocation: &Revocation) -> Result<Revocation> {
+        let mut marks = Self::read(paths)?;
+        let newest = match marks.revocation()? {
+            Some(kept) => kept.newest(revocation.clone()).map_err(refused)?,
+            None => revocation.clone(),
+        };
+        marks.revocation = Some(String::from_utf8_lossy(newest.bytes()).into_owned());
+        marks.write(paths)?;
+        Ok(newest)
+    }
+
+    fn write(&self, paths: &SitePaths) -> Result<()> {
         for place in places(paths) {
             let text =
-                serde_json::to_vec_pretty(&marks).map_err(|error| OperationError::io("write", &place, error.into()))?;
+                serde_json::to_vec_pretty(self).map_err(|error| OperationError::io("write", &place, error.into()))?;
             if let Some(folder) = place.parent() {
                 durable::create_folder(folder)?;
             }
@@ -87,8 +114,19 @@ impl Marks {
         }
         self.history
             .extend(other.history.into_iter().filter(|bundle| !self.history.contains(bundle)).collect::<Vec<_>>());
+        let number = |text: &Option<String>| {
+            let read = |text: &String| Revocation::read("a kept revocation", text.as_bytes()).ok();
+            text.as_ref().and_then(read).map(|revocation| revocation.number())
+        };
+        if number(&other.revocation) > number(&self.revocation) {
+            self.revocation = other.revocation;
+        }
         self
     }
+}
+
+fn refused(source: landfall_bundle_spec::Error) -> OperationError {
+    OperationError::Revocation(Box::new(source))
 }
 
 fn read_one(path: &Path) -> Result<Option<serde_json::Result<Marks>>> {
@@ -101,6 +139,7 @@ fn read_one(path: &Path) -> Result<Option<serde_json::Result<Marks>>> {
 
 #[cfg(test)]
 mod tests {
+    use landfall_bundle_spec::trust::RevokedRelease;
     use landfall_error_codes::{Coded, codes};
 
     use super::*;
@@ -112,6 +151,32 @@ mod tests {
             counter,
             built_at: "2026-11-20T08:16:00Z".to_owned(),
         }
+    }
+
+    #[test]
+    fn the_newest_revocation_is_kept_in_both_places() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let release = |version: &str| RevokedRelease {
+            name: "starter".to_owned(),
+            version: version.to_owned(),
+            bundle: None,
+            reason: "it loses data".to_owned(),
+        };
+        let revocation = |number, version| Revocation::new(number, vec![release(version)]).unwrap();
+        Marks::learn(&paths, &revocation(2, "1.0.0")).unwrap();
+        assert_eq!(Marks::learn(&paths, &revocation(1, "0.9.0")).unwrap().number(), 2, "an older one changes nothing");
+        let other = Marks::learn(&paths, &revocation(2, "0.9.0")).unwrap_err();
+        assert_eq!(other.code(), codes::REVOCATION_DIFFERS);
+        for place in places(&paths) {
+            let kept = std::fs::read(&place).unwrap();
+            durable::remove_file(&place).unwrap();
+            assert_eq!(Marks::read(&paths).unwrap().revocation().unwrap().unwrap().number(), 2);
+            durable::write_file(&place, &kept, 0o644).unwrap();
+        }
+        Marks::advance(&paths, "starter", 3, Sha256([1; 32])).unwrap();
+        let known = Marks::read(&paths).unwrap().revocation().unwrap().unwrap();
+        assert_eq!(known.check("starter", "1.0.0", Sha256([1; 32])).unwrap_err().code(), codes::REVOKED);
     }
 
     #[test]
@@ -148,7 +213,8 @@ mod tests {
             durable::remove_file(damaged).unwrap();
             Marks::advance(&paths, "starter", 7, Sha256([1; 32])).unwrap();
         }
-        let behind = Marks { counters: BTreeMap::from([("starter".to_owned(), 3)]), history: Vec::new() };
+        let behind =
+            Marks { counters: BTreeMap::from([("starter".to_owned(), 3)]), history: Vec::new(), revocation: None };
         durable::write_file(&first, &serde_json::to_vec(&behind).unwrap(), 0o644).unwrap();
         assert_eq!(Marks::read(&paths).unwrap().counters["starter"], 7, "the higher one counts");
     }

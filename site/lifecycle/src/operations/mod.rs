@@ -10,6 +10,7 @@ mod marks;
 mod own_files;
 mod planned;
 mod resume;
+mod revocation;
 mod running;
 mod snapshot;
 mod status;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use landfall_media::counters::IoCounters;
 use landfall_media::progress::Progress;
 
-pub use bundle::TrustedRelease;
+pub use bundle::{TrustedRelease, open_trusted};
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use marks::Marks;
