@@ -27,9 +27,11 @@ pub fn facts(clone: &Path, works: &BTreeSet<Work>) -> Facts {
     let has_pip = !works.contains(&Work::Parts) || succeeds("python3", &["-m", "pip", "--version"]);
     let is_warm = cache::root().map_or(false, |root| root.join(LAST_ENTRY).is_dir());
     let fetches_packages = !missing_packages.is_empty() || !has_pip;
-    let has_rust = Path::new(&cargo()).is_absolute() || succeeds("cargo", &["--version"]);
+    let rust = rust(clone, works.contains(&Work::Lint));
+    // An old cargo asks in old ways; the new one that takes its place is asked when it is there.
+    let is_new_enough = rust.as_ref().map_or(false, |rust| rust.version >= rust.wanted);
     let sources = probe::Sources {
-        crates: has_rust && !probe::has_crates(clone),
+        crates: is_new_enough && !probe::has_crates(clone),
         go: works.contains(&Work::Parts) && !is_warm,
         python: works.contains(&Work::Parts) && !is_warm && has_pip,
         debian: fetches_packages || (works.contains(&Work::Parts) && !is_warm),
@@ -38,7 +40,7 @@ pub fn facts(clone: &Path, works: &BTreeSet<Work>) -> Facts {
         is_root: effective_user() == Some(0),
         system: system(),
         architecture: read("/proc/sys/kernel/arch").or_else(|| output("uname", &["-m"])).unwrap_or_default(),
-        rust: rust(clone, works.contains(&Work::Lint)),
+        rust,
         missing_programs: missing_programs(&packages::of(works), &missing_packages),
         missing_packages,
         go: if works.contains(&Work::Parts) { go() } else { None },
@@ -257,7 +259,7 @@ fn is_read_only(mounts: &str, folder: &str) -> bool {
         .lines()
         .map(|line| line.split(' ').collect::<Vec<_>>())
         .filter(|fields| fields.get(1) == Some(&folder))
-        .last();
+        .next_back();
     last.and_then(|fields| fields.get(3).map(|options| options.split(',').any(|option| option == "ro")))
         .unwrap_or(false)
 }

@@ -8,6 +8,7 @@ pub type Version = (u32, u32, u32);
 
 /// Everything the checks look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact for itself
 pub struct Facts {
     /// True when this process may administer the machine.
     pub is_root: bool,

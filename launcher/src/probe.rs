@@ -19,6 +19,7 @@ const CRATE: &str = "cfg-if";
 
 /// The sources something must come from.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // one per source, each for itself
 pub struct Sources {
     /// Cargo's.
     pub crates: bool,
@@ -158,7 +159,7 @@ fn within(patience: Duration, command: &mut Command) -> std::io::Result<Option<O
 
 /// The line that says most: the last one that is not empty, shortened.
 fn reason(text: &str) -> String {
-    let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).next_back().unwrap_or("it says nothing");
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing");
     line.chars().filter(|letter| !letter.is_control()).take(200).collect()
 }
 
