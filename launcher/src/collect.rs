@@ -255,11 +255,8 @@ fn cgroups() -> Cgroups {
 }
 
 fn is_read_only(mounts: &str, folder: &str) -> bool {
-    let last = mounts
-        .lines()
-        .map(|line| line.split(' ').collect::<Vec<_>>())
-        .filter(|fields| fields.get(1) == Some(&folder))
-        .next_back();
+    let fields = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let last = mounts.lines().map(fields).rfind(|fields| fields.get(1).map_or(false, |found| found == folder));
     last.and_then(|fields| fields.get(3).map(|options| options.split(',').any(|option| option == "ro")))
         .unwrap_or(false)
 }
