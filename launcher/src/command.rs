@@ -28,7 +28,7 @@ const ALL: &[Work] =
 /// The parts of `cargo xtask test`, each with its work beyond compiling the commands.
 pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("setup", &[Work::Lint, Work::Tests]),
-    ("newcomer", &[Work::Program, Work::Tests]),
+    ("newcomer", &[Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines]),
     ("lint", &[Work::Program, Work::Lint, Work::Tests]),
     ("unit", &[Work::Program]),
     ("machines", &[Work::Program, Work::Machines]),

@@ -11,19 +11,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-/// Names the folder of the cache, instead of `~/.cache/landfall`.
-pub const CACHE_VARIABLE: &str = "LANDFALL_CACHE";
+pub use landfall_launcher::cache::VARIABLE as CACHE_VARIABLE;
 
-/// The folder that holds the cache: `$LANDFALL_CACHE`, else `$XDG_CACHE_HOME/landfall`, else `~/.cache/landfall`.
+/// The folder that holds the cache ([`landfall_launcher::cache::root`]).
 pub fn cache_root() -> Result<PathBuf> {
-    if let Some(folder) = std::env::var_os(CACHE_VARIABLE).filter(|value| !value.is_empty()) {
-        return std::path::absolute(&folder).with_context(|| format!("cannot resolve {CACHE_VARIABLE}"));
-    }
-    if let Some(folder) = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()) {
-        return Ok(folder.join("landfall"));
-    }
-    let home = std::env::home_dir().with_context(|| format!("no home folder is known: set {CACHE_VARIABLE}"))?;
-    Ok(home.join(".cache").join("landfall"))
+    landfall_launcher::cache::root().with_context(|| format!("no home folder is known: set {CACHE_VARIABLE}"))
 }
 
 /// Collects everything an entry depends on; its digest names the entry.

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use landfall_launcher::packages;
 
 use crate::cache::Cache;
 use crate::workspace::{self, cargo};
@@ -12,6 +13,7 @@ use crate::{dependencies, images, printer, setup, tools};
 
 mod bench;
 mod demo;
+mod newcomer;
 
 /// Runs everything that CI runs.
 #[derive(Debug, clap::Args)]
@@ -19,44 +21,58 @@ pub struct Arguments {
     /// Run only the parts whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// Run the parts, too, that take too long for CI or need more of the machine than CI has.
+    #[arg(long)]
+    full: bool,
     /// Go on after a part has failed, and report all of them.
     #[arg(long)]
     keep_going: bool,
 }
 
-/// What the tests themselves need: readers of open formats, shells that completions are for, an interpreter.
-const PACKAGES: &[&str] = &[
-    "b3sum",
-    "fish",
-    "gcc",
-    "iproute2",
-    "libarchive-tools",
-    "mtools",
-    "musl-tools",
-    "openssl",
-    "python3",
-    "skopeo",
-    "zsh",
-];
-
 /// One part: a name, and what it does.
 struct Part {
     name: &'static str,
     run: fn() -> Result<()>,
+    runs: Runs,
+}
+
+/// When a part runs that is not asked for by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    /// Always: it fits into what CI has.
+    Always,
+    /// With `--full`: it takes longer, or needs more of the machine than CI has.
+    #[cfg_attr(not(test), expect(dead_code, reason = "every part fits into CI so far"))]
+    WhenFull,
+}
+
+const fn part(name: &'static str, run: fn() -> Result<()>) -> Part {
+    Part { name, run, runs: Runs::Always }
+}
+
+impl Arguments {
+    /// Whether a part runs: one that is named always does.
+    fn asks_for(&self, part: &Part) -> bool {
+        match &self.only {
+            Some(only) => part.name.contains(only.as_str()),
+            None => self.full || part.runs == Runs::Always,
+        }
+    }
 }
 
 /// The parts, cheap ones first, so that a mistake shows early.
 const PARTS: &[Part] = &[
-    Part { name: "setup", run: set_up },
-    Part { name: "lint", run: lint },
-    Part { name: "unit", run: unit },
-    Part { name: "machines", run: machines },
-    Part { name: "images", run: assemble_images },
-    Part { name: "cluster", run: cluster },
-    Part { name: "vendor", run: vendor },
-    Part { name: "bench", run: bench::run },
-    Part { name: "demo", run: newcomer },
-    Part { name: "site", run: site },
+    part("setup", set_up),
+    part("newcomer", newcomer::run),
+    part("lint", lint),
+    part("unit", unit),
+    part("machines", machines),
+    part("images", assemble_images),
+    part("cluster", cluster),
+    part("vendor", vendor),
+    part("bench", bench::run),
+    part("demo", demo),
+    part("site", site),
 ];
 
 /// Runs the command: exit code 0 when every part passed, 1 otherwise.
@@ -65,8 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     printer::note(format!("the cache is {temperature}"));
     let begun = Instant::now();
     let mut rows = Vec::new();
-    for part in PARTS.iter().filter(|part| arguments.only.as_ref().is_none_or(|only| part.name.contains(only.as_str())))
-    {
+    for part in PARTS.iter().filter(|part| arguments.asks_for(part)) {
         printer::note(format!("== {} ==", part.name));
         let started = Instant::now();
         let outcome = (part.run)();
@@ -97,7 +112,7 @@ fn minutes(elapsed: Duration) -> String {
 }
 
 fn set_up() -> Result<()> {
-    setup::ensure_packages(PACKAGES)?;
+    setup::ensure_packages(packages::TESTS)?;
     tools::ensure()?;
     dependencies::bring()
 }
@@ -189,11 +204,38 @@ fn vendor() -> Result<()> {
 }
 
 /// The cache is looked at before the lock, which lies in it.
-fn newcomer() -> Result<()> {
+fn demo() -> Result<()> {
     demo::run(turn_on_this_host)
 }
 
 fn site() -> Result<()> {
     let _turn = turn_on_this_host()?;
     end_to_end("end_to_end")
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_launcher::command::TEST_PARTS;
+
+    use super::*;
+
+    #[test]
+    fn the_launcher_knows_what_each_part_needs() {
+        for part in PARTS {
+            assert!(
+                TEST_PARTS.iter().any(|(name, _)| *name == part.name),
+                "{} is not in launcher/src/command.rs",
+                part.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_part_for_full_runs_is_left_out_unless_it_is_named() {
+        let part = Part { name: "slow", run: || Ok(()), runs: Runs::WhenFull };
+        let asks = |only: Option<&str>, full| {
+            Arguments { only: only.map(str::to_owned), full, keep_going: false }.asks_for(&part)
+        };
+        assert_eq!([asks(None, false), asks(None, true), asks(Some("slow"), false)], [false, true, true]);
+    }
 }

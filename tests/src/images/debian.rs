@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use landfall_launcher::packages;
 
 use super::layer::{Entry, FileTree, Kind, Layer, ensure_layer, put};
 use super::{SOURCE_DATE_EPOCH, Workshop, last_lines};
@@ -61,7 +62,7 @@ impl Root {
     /// Makes the root if it is missing: `root.tar` as mmdebstrap left it, and `status`, the package manager's list.
     fn ensure_folder(&self, workshop: &Workshop) -> Result<PathBuf> {
         workshop.entry("debian", self.name, &self.key(workshop).with("status", "1"), |folder| {
-            setup::ensure_packages(&["mmdebstrap", "debian-archive-keyring"])?;
+            setup::ensure_packages(packages::ROOTS)?;
             let root = folder.join("root.tar");
             self.bootstrap(workshop, &root)?;
             put(&folder.join("status"), &FileTree::read_tar(&root)?.read("var/lib/dpkg/status")?)

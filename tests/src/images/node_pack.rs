@@ -58,7 +58,7 @@ pub const RUNC: GoModule = GoModule {
     name: "runc",
     upstream: "github.com/opencontainers/runc",
     programs: &[Program { package: "github.com/opencontainers/runc", file: "runc" }],
-    build: Build::StaticC { tags: "seccomp,netgo,osusergo", packages: &["libseccomp-dev", "pkgconf"] },
+    build: Build::StaticC { tags: "seccomp,netgo,osusergo" },
     variables: &[],
 };
 
@@ -112,7 +112,7 @@ pub const FLANNEL: GoModule = GoModule {
     name: "flannel",
     upstream: "github.com/flannel-io/flannel",
     programs: &[Program { package: "github.com/flannel-io/flannel", file: "flanneld" }],
-    build: Build::StaticC { tags: "netgo,osusergo", packages: &[] },
+    build: Build::StaticC { tags: "netgo,osusergo" },
     variables: &[("github.com/flannel-io/flannel/pkg/version.Version", "{version}")],
 };
 

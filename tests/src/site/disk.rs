@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use landfall_launcher::packages;
 
 use super::tool;
 use crate::cache::{Cache, Key};
@@ -43,7 +44,7 @@ pub fn template(cache: &Cache, size_gib: u32) -> Result<PathBuf> {
 
 /// A tar of the Debian tree, from the archive this machine's own apt uses.
 fn debian(cache: &Cache) -> Result<PathBuf> {
-    setup::ensure_packages(&["mmdebstrap"])?;
+    setup::ensure_packages(packages::ROOTS)?;
     let key = Key::new().with("suite", SUITE).with("packages", PACKAGES.join(" ")).with("recipe", "1");
     let entry = cache.entry("machine-root", &key, |folder| {
         let archive = setup::debian_archive()?;
