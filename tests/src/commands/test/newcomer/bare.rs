@@ -14,6 +14,9 @@ use anyhow::{Context, Result, ensure};
 use super::{name_of, tool};
 use crate::workspace::{self, TARGET};
 
+/// Seconds that one run may take.
+const PATIENCE: &str = "100";
+
 /// A proxy that nobody serves.
 const DEAD_PROXY: &str = "http://127.0.0.1:9";
 
@@ -80,7 +83,7 @@ impl Bare {
         std::fs::create_dir_all(folder.join("cache/registry"))?;
         let sysroot = tool(Command::new("rustc").args(["--print", "sysroot"]).current_dir("/"))?;
         let sysroot = Path::new(&sysroot).canonicalize().context("rustc's sysroot is not there")?;
-        let rustup = programs().into_iter().find(|program| name_of(program) == "rustup");
+        let rustup = folders_of_path().into_iter().map(|folder| folder.join("rustup")).find(|program| program.exists());
         // Rust from a distribution may come beside a rustup that has nothing to do with it.
         let rustup = rustup.filter(|_| sysroot.parent().is_some_and(|parent| parent.ends_with("toolchains")));
         let components = std::fs::read_to_string(sysroot.join("lib/rustlib/components")).ok();
@@ -197,12 +200,9 @@ fn without_target(path: &Path, content: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Every program that `PATH` leads to, the first of each name.
-fn programs() -> Vec<PathBuf> {
+fn folders_of_path() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut names = BTreeSet::new();
-    let entries = std::env::split_paths(&path).filter_map(|folder| folder.read_dir().ok()).flat_map(Iterator::flatten);
-    entries.map(|entry| entry.path()).filter(|path| names.insert(name_of(path))).collect()
+    std::env::split_paths(&path).filter(|folder| folder.is_dir()).collect()
 }
 
 /// One machine from which things are taken.
@@ -305,9 +305,20 @@ impl Machine {
             std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
         }
         let script = format!("{}exec \"$@\"\n", self.script);
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"]);
-        command.arg(path.join("cargo")).arg("xtask").args(arguments).current_dir(self.places.clone_folder());
+        let mut command = Command::new("timeout");
+        command.args([
+            "--kill-after=5",
+            PATIENCE,
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            &script,
+            "sh",
+        ]);
+        command.args(["cargo", "xtask"]).args(arguments).current_dir(self.places.clone_folder());
         for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_build(name)) {
             command.env_remove(name);
         }
@@ -316,23 +327,34 @@ impl Machine {
         Ok(output)
     }
 
-    /// A folder with a link to every program, but for what is hidden or faked.
-    fn make_path(&self) -> Result<PathBuf> {
-        let folder = self.case.join("bin");
-        std::fs::create_dir_all(&folder)?;
+    /// A folder with the fakes, then every folder of `PATH`; links take the place of one that holds something hidden.
+    fn make_path(&self) -> Result<OsString> {
+        let fakes = self.case.join("bin");
+        std::fs::create_dir_all(&fakes)?;
         for (name, script) in &self.fakes {
-            let path = folder.join(name);
+            let path = fakes.join(name);
             // Of two fakes of one program the later counts.
             std::fs::write(&path, script)?;
             std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755))?;
         }
-        for program in programs() {
-            let (name, link) = (name_of(&program), folder.join(name_of(&program)));
-            if !self.hidden.contains(&name) && !link.exists() {
-                symlink(&program, &link).with_context(|| format!("cannot link {}", link.display()))?;
+        let mut folders = vec![fakes];
+        for (index, folder) in folders_of_path().into_iter().enumerate() {
+            let holds_hidden = self.hidden.iter().any(|name| folder.join(name).exists());
+            folders.push(if holds_hidden { self.link_all(&folder, index)? } else { folder });
+        }
+        std::env::join_paths(folders).context("a folder of PATH has a colon")
+    }
+
+    fn link_all(&self, folder: &Path, index: usize) -> Result<PathBuf> {
+        let links = self.case.join(format!("bin-{index}"));
+        std::fs::create_dir(&links)?;
+        for program in folder.read_dir()?.flatten().map(|entry| entry.path()) {
+            let name = name_of(&program);
+            if !self.hidden.contains(&name) {
+                symlink(&program, links.join(&name)).with_context(|| format!("cannot link {name}"))?;
             }
         }
-        Ok(folder)
+        Ok(links)
     }
 }
 
