@@ -15,7 +15,10 @@ use super::{name_of, tool};
 use crate::workspace::{self, TARGET};
 
 /// Seconds that one run may take.
-const PATIENCE: &str = "100";
+const PATIENCE: &str = "240";
+
+/// What `timeout` ends with when it had to end a program.
+const TIMED_OUT: i32 = 124;
 
 /// A proxy that nobody serves.
 const DEAD_PROXY: &str = "http://127.0.0.1:9";
@@ -324,6 +327,7 @@ impl Machine {
         }
         let output = command.env("PATH", path).output().context("cannot run unshare")?;
         ensure!(output.status.code() != Some(99), "{}", String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.code() != Some(TIMED_OUT), "cargo xtask {} took over {PATIENCE} s", arguments.join(" "));
         Ok(output)
     }
 
