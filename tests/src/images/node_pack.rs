@@ -239,7 +239,7 @@ fn kubernetes_layer(workshop: &Workshop) -> Result<Layer> {
 /// What a static program expects to find: certificates, accounts, a folder for temporary files.
 fn static_base(workshop: &Workshop) -> Result<Layer> {
     const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
-    let key = workshop.key().with("base", BASE.key(workshop).digest()).with("static", "1");
+    let key = workshop.key().with("base", BASE.key(workshop)?.digest()).with("static", "1");
     ensure_layer(workshop, "static-base", &key, || {
         let certificates = BASE.ensure_tree(workshop)?.read(CERTIFICATES)?;
         let text = |text: &str| Kind::Text(text.as_bytes().to_vec());

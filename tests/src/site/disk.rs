@@ -8,7 +8,8 @@ use landfall_launcher::packages;
 
 use super::tool;
 use crate::cache::{Cache, Key};
-use crate::{printer, setup};
+use crate::printer;
+use crate::setup::{self, index};
 
 /// The Debian release inside the machines.
 const SUITE: &str = "bookworm";
@@ -27,6 +28,7 @@ const IMAGE: &str = "disk.img";
 pub fn template(cache: &Cache, size_gib: u32) -> Result<PathBuf> {
     let key = Key::new()
         .with("suite", SUITE)
+        .with("archive", index::digest(cache, SUITE, index::A_DAY)?)
         .with("packages", PACKAGES.join(" "))
         .with("script", SCRIPT)
         .with("size", size_gib.to_le_bytes());
@@ -45,7 +47,11 @@ pub fn template(cache: &Cache, size_gib: u32) -> Result<PathBuf> {
 /// A tar of the Debian tree, from the archive this machine's own apt uses.
 fn debian(cache: &Cache) -> Result<PathBuf> {
     setup::ensure_packages(packages::ROOTS)?;
-    let key = Key::new().with("suite", SUITE).with("packages", PACKAGES.join(" ")).with("recipe", "1");
+    let key = Key::new()
+        .with("suite", SUITE)
+        .with("archive", index::digest(cache, SUITE, index::A_DAY)?)
+        .with("packages", PACKAGES.join(" "))
+        .with("recipe", "1");
     let entry = cache.entry("machine-root", &key, |folder| {
         let archive = setup::debian_archive()?;
         let mut command = Command::new("mmdebstrap");

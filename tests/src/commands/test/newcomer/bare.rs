@@ -249,10 +249,9 @@ impl Machine {
         self.first(&format!("mount --bind {} {file}", cover.display()));
     }
 
-    /// A cache with 64 MiB.
+    /// A cache with 64 MiB, wherever it is by now.
     pub fn small_cache(&mut self) {
-        let cache = self.places.cache();
-        self.first(&format!("mount -t tmpfs -o size=64m tmpfs {0} && mkdir {0}/registry", cache.display()));
+        self.first("mkdir -p \"$LANDFALL_CACHE\" && mount -t tmpfs -o size=64m tmpfs \"$LANDFALL_CACHE\"");
     }
 
     /// Devices without a loop device among them.

@@ -54,7 +54,6 @@ pub const LACKS: &[Lack] = &[
         &["this machine runs Fedora Linux 44"],
     ),
     lack("memory", |machine| machine.cover("/proc/meminfo", "MemTotal:  4000000 kB\n"), &["8 GiB of memory"]),
-    lack("disk", Machine::small_cache, &["of free disk at"]),
     lack("loop devices", Machine::without_devices, &["loop devices:"]),
     lack("cgroups", Machine::without_cgroups, &["a cgroup version 2 hierarchy"]),
     lack("root", Machine::as_nobody, &["root: images and test machines"]),
@@ -67,6 +66,8 @@ pub const LACKS: &[Lack] = &[
             "requests for 127.0.0.1 would go to the proxy http://127.0.0.1:9",
         ],
     ),
+    // After what changes where the cache is.
+    lack("disk", Machine::small_cache, &["of free disk at"]),
     Lack {
         name: "way out for Go and Python",
         take: Machine::cut_off,
