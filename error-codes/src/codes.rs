@@ -193,6 +193,19 @@ codes! {
     FACTS_FILE = "LF3021", Usage, "The facts of a host cannot be used", "Write them anew with `landfall facts` on that host.";
     NO_EXEC = "LF3022", NotReady, "Programs cannot run from a filesystem that will hold them", "Mount it with `exec`: `mount -o remount,exec PATH`, and without `noexec` in /etc/fstab.";
     FIREWALL_CLOSED = "LF3023", NotReady, "A firewall refuses what pods send", "Let the addresses of pods pass, or turn the firewall off.";
+    // LF303x and LF304x: GPUs.
+    GPU_PROBE_NOT_RUN = "LF3030", NotReady, "The program that reads GPU facts could not be started", "Check that `landfall-gpu` is there and that its filesystem is mounted with `exec`; it needs glibc 2.34 or newer.";
+    GPU_PROBE_TIMED_OUT = "LF3031", NotReady, "The program that reads GPU facts did not end in time", "Look for `NVRM` in `dmesg`: a driver that hangs needs a reboot of the host.";
+    GPU_FACTS_MALFORMED = "LF3032", NotReady, "The facts of GPUs cannot be used", "Run `landfall-gpu` on that host and look at what it prints.";
+    GPU_FACTS_SCHEMA = "LF3033", Usage, "The facts of GPUs have a schema that is not known", "Collect them with the `landfall-gpu` of the same release as this `landfall`.";
+    GPU_NO_DRIVER = "LF3034", NotReady, "The host has an NVIDIA GPU, and NVIDIA's driver is not loaded", "Install NVIDIA's driver for this distribution and reboot; `nouveau` must not hold the GPU.";
+    GPU_NO_LIBRARY = "LF3035", NotReady, "NVIDIA's driver is loaded, and its library NVML is missing", "Install the package of the driver that has `libnvidia-ml.so.1`, in the version of the loaded driver.";
+    GPU_VERSION_MISMATCH = "LF3036", NotReady, "NVIDIA's driver and its libraries are of different versions", "Reboot the host: the driver was updated while the older one was loaded.";
+    GPU_NOT_PERMITTED = "LF3037", NotReady, "NVIDIA's driver may not be used", "Run as root, or give read and write permission for `/dev/nvidia*`; in a container, pass the devices in.";
+    GPU_DRIVER_TOO_OLD = "LF3038", NotReady, "NVIDIA's driver is too old for the release", "Install the named driver version or a newer one, then reboot.";
+    GPU_DEVICE_LOST = "LF3039", NotReady, "A GPU does not answer", "Look for `Xid` in `dmesg`, then power the host off and on; a GPU that is lost again must be replaced.";
+    GPU_DRIVER_FAILS = "LF3040", NotReady, "NVIDIA's driver fails", "Look for `NVRM` in `dmesg`; `nvidia-smi` should answer before Landfall can use the GPUs.";
+    GPU_FABRIC_MANAGER = "LF3041", NotReady, "GPUs are joined by NVSwitch, and Fabric Manager does not run", "Install NVIDIA's Fabric Manager in exactly the version of the driver, and enable its service.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and who may read it.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

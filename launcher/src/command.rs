@@ -31,6 +31,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("newcomer", &[Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines]),
     ("lint", &[Work::Program, Work::Lint, Work::Tests]),
     ("unit", &[Work::Program]),
+    ("gpu", &[Work::Program]),
     ("machines", &[Work::Program, Work::Machines]),
     ("images", &[Work::Program, Work::Parts, Work::Tests]),
     ("cluster", &[Work::Program, Work::Parts]),

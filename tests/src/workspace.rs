@@ -10,6 +10,9 @@ use crate::{dependencies, setup};
 
 pub use landfall_launcher::TARGET;
 
+/// The target of `landfall-gpu`, which loads a library of the host's driver.
+pub const GLIBC_TARGET: &str = "x86_64-unknown-linux-gnu";
+
 /// Names a `landfall` that was built already, instead of building it.
 pub const PROGRAM_VARIABLE: &str = "LANDFALL_PROGRAM";
 

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use futures_util::stream::BoxStream;
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::Code;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Code, codes};
 use landfall_media::progress::{Event, Progress};
 use sha2::Digest as _;
 use tokio::sync::{Mutex, OnceCell};

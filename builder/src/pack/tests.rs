@@ -319,7 +319,8 @@ fn tools() -> Vec<u8> {
 
 /// Every byte of a bundle, as a site reads it; the release document, and the bytes of the node's files by path.
 fn read_as_a_site(bench: &Bench) -> (landfall_release_document::ReleaseDocument, Vec<(String, Vec<u8>)>) {
-    use landfall_media::{Payload, bundle, counters::Counters, verify};
+    use landfall_media::counters::Counters;
+    use landfall_media::{Payload, bundle, verify};
     let located = bundle::locate(&bench.path("out")).expect("located");
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
     let verified = Opened::read(located.head().expect("head")).expect("opened").verify(&anchor).expect("verified");

@@ -66,6 +66,7 @@ const PARTS: &[Part] = &[
     part("newcomer", newcomer::run),
     part("lint", lint),
     part("unit", unit),
+    part("gpu", gpu),
     part("machines", machines),
     part("images", assemble_images),
     part("cluster", cluster),
@@ -161,7 +162,7 @@ fn launcher(command: &str) -> Command {
 /// The same for a command that builds, for the target and in the folder that `cargo xtask` has.
 fn built_launcher(command: &str) -> Command {
     let mut cargo = launcher(command);
-    cargo.args(["--quiet", "--target", "x86_64-unknown-linux-gnu", "--target-dir"]);
+    cargo.args(["--quiet", "--target", workspace::GLIBC_TARGET, "--target-dir"]);
     cargo.arg(workspace::target_folder().join("launcher"));
     cargo
 }
@@ -186,6 +187,11 @@ fn errors_document() -> Result<()> {
         bail!("docs/ERRORS.md is stale: write the output of `landfall errors` there");
     }
     Ok(())
+}
+
+/// The program that reads GPU facts, on the target that it ships for: a static program cannot load NVIDIA's library.
+fn gpu() -> Result<()> {
+    workspace::run(cargo().args(["test", "--quiet", "--package", "landfall-gpu", "--target", workspace::GLIBC_TARGET]))
 }
 
 fn unit() -> Result<()> {

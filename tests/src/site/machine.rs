@@ -14,9 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::cgroup::{self, Layout};
 use super::process::{ProcessId, wait_until};
 use super::snapshot::{Difference, Snapshot};
-use super::spawn;
 use super::switch::{GATEWAY, Switch};
-use super::{Record as SiteRecord, address_of, disk, files, tool};
+use super::{Record as SiteRecord, address_of, disk, files, spawn, tool};
 use crate::setup;
 
 /// Starts the namespaces.

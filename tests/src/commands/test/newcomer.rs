@@ -24,8 +24,8 @@ pub(super) fn run() -> Result<()> {
     let bare = Bare::make(&folder)?;
     without_a_compiler(&bare)?;
     everything_that_is_missing_is_named(&bare)?;
-    a_distributions_rust(&bare)?;
     everything_at_once(&bare)?;
+    a_distributions_rust(&bare)?;
     the_target_is_brought(&bare)?;
     bare.expect_machine_unharmed()?;
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
