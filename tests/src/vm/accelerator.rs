@@ -51,11 +51,11 @@ impl Accelerator {
 
     /// What the kernel's command line has because of it. Mitigations defend nothing in an emulated processor, and cost.
     /// On a busy host its timer may be late at boot, and a kernel that counts the ticks then panics; under KVM a kernel
-    /// counts none either.
+    /// counts none either. systemd gives up on a unit after 90 s, which such a host may need.
     pub fn kernel_options(self) -> &'static str {
         match self {
             Self::Kvm => "",
-            Self::Emulated => "mitigations=off no_timer_check",
+            Self::Emulated => "mitigations=off no_timer_check systemd.default_timeout_start_sec=900",
         }
     }
 

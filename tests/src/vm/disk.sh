@@ -20,7 +20,8 @@ cat > "$root/etc/network/interfaces" <<INTERFACES
 auto lo
 iface lo inet loopback
 
-auto $INTERFACE
+# As Debian's installer has it: a boot does not wait until every device was found.
+allow-hotplug $INTERFACE
 iface $INTERFACE inet static
     address $ADDRESS/24
 INTERFACES

@@ -58,6 +58,9 @@ const INITRAMFS: &str = "mkdir -p \"$1/etc/initramfs-tools/conf.d\" && echo MODU
     \"$1/etc/initramfs-tools/conf.d/modules\" && printf 'virtio_pci\\nvirtio_blk\\next4\\n' > \
     \"$1/etc/initramfs-tools/modules\"";
 
+/// The Debian tree in its cache entry.
+const TREE: &str = "root.tar";
+
 /// Turns a Debian tree into a disk with kernel and initramfs beside it.
 const SCRIPT: &str = include_str!("disk.sh");
 
@@ -80,14 +83,11 @@ impl Image {
             .with("names", [HOSTNAME, INTERFACE, ADDRESS, SWAP, STICK].join(" "));
         let folder = cache.entry("vm-image", &key, |folder| {
             printer::note("making the disk of the virtual machines: stock Debian 13 with its kernel");
-            let tree = folder.join("root.tar");
-            bootstrap(&tree)?;
             let mut command = Command::new("bash");
-            command.args(["-c", SCRIPT]).env("TREE", &tree).env("FOLDER", folder).env("SIZE", SIZE);
+            command.args(["-c", SCRIPT]).env("TREE", debian(cache)?).env("FOLDER", folder).env("SIZE", SIZE);
             command.env("NAME", HOSTNAME).env("INTERFACE", INTERFACE).env("ADDRESS", ADDRESS);
             command.env("SWAP", SWAP).env("STICK", STICK);
-            tool::output(&mut command).context("cannot make the disk of the virtual machines")?;
-            std::fs::remove_file(&tree).with_context(|| format!("cannot remove {}", tree.display()))
+            tool::output(&mut command).context("cannot make the disk of the virtual machines").map(drop)
         })?;
         Ok(Self { folder, key })
     }
@@ -111,6 +111,13 @@ impl Image {
     pub fn initramfs(&self) -> PathBuf {
         self.folder.join("initrd.img")
     }
+}
+
+/// A tar of the Debian tree, from the archive this machine's own apt uses.
+fn debian(cache: &Cache) -> Result<PathBuf> {
+    let key = Key::new().with("suite", SUITE).with("packages", PACKAGES.join(" ")).with("initramfs", INITRAMFS);
+    let entry = cache.entry("vm-root", &key, |folder| bootstrap(&folder.join(TREE)))?;
+    Ok(entry.join(TREE))
 }
 
 fn bootstrap(output: &Path) -> Result<()> {

@@ -125,6 +125,8 @@ impl Lane {
             let mut machine = Machine::branch(&self.hardware, &self.hardware.image.disk(), &folder.join(MACHINE))?;
             let took = machine.boot()?;
             printer::note(format!("booted in {:.0} s ({})", took.as_secs_f64(), self.hardware.accelerator));
+            let failed = machine.failed_units()?;
+            ensure!(failed.is_empty(), "units failed at the first boot, so nothing can branch from it: {failed}");
             machine.run(&format!("fallocate --length 512M {SWAP} && chmod 600 {SWAP} && mkswap --quiet {SWAP}"))?;
             let birth = Moment::of(&mut machine, None)?;
             machine.power_off()?;

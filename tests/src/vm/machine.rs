@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::accelerator::Accelerator;
 use super::agent::{Agent, Output, Running};
-use super::image::{self, Image, STICK};
+use super::image::{self, ADDRESS, INTERFACE, Image, STICK};
 use super::stick::{LABEL, Stick};
 use super::wire::Wire;
 use crate::printer;
@@ -25,6 +25,9 @@ const BOOT_LIMIT: Duration = Duration::from_mins(10);
 const PANIC: &str = "Kernel panic - not syncing";
 const PANIC_LINES: usize = 100;
 const PANIC_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long the interface may take after everything else of a boot, on a machine of its own.
+const ADDRESS_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long a clean shutdown may take on a machine of its own.
 const OFF_LIMIT: Duration = Duration::from_mins(3);
@@ -110,10 +113,18 @@ impl Machine {
         let state = self.within("systemctl is-system-running --wait", limit)?;
         let state = state.stdout.trim();
         if state != "running" {
-            let failed = self.run("systemctl list-units --failed --plain --no-legend")?;
-            printer::note(format!("systemd says {state}: {}", failed.trim()));
+            printer::note(format!("systemd says {state}: {}", self.failed_units()?));
         }
-        Ok(())
+        let found = format!("until ip -brief address show {INTERFACE} | grep --quiet {ADDRESS}; do sleep 0.2; done");
+        let limit = self.patience(ADDRESS_LIMIT);
+        self.within(&found, limit).context("the interface has no address").map(drop)
+    }
+
+    /// Names of the units that failed, with a space between them.
+    pub fn failed_units(&mut self) -> Result<String> {
+        let failed = self.run("systemctl list-units --failed --plain --no-legend")?;
+        let names: Vec<&str> = failed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        Ok(names.join(" "))
     }
 
     /// Waits until the agent answers; a kernel that has given up is not waited for.

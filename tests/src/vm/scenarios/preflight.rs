@@ -30,6 +30,8 @@ pub(super) fn stock(lane: &Lane, findings: &mut Findings) -> Result<()> {
     }
     let address = machine.run(&format!("ip -brief address show {INTERFACE}"))?;
     findings.expect(address.contains(ADDRESS), || format!("the address is another: {address}"));
+    let failed = machine.failed_units()?;
+    findings.expect(failed.is_empty(), || format!("units failed: {failed}"));
     machine.mount_stick()?;
     let output = engineer::dry_run(&mut machine, lane.fingerprint())?;
     findings.expect(output.is_success(), || format!("a dry run is blocked: {}", output.text()));
