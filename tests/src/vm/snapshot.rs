@@ -15,6 +15,12 @@ const LIST: &str = r"find / -xdev -printf '%y\t%m\t%U:%G\t%s\t%i-%C@\t%l\t%p\0';
 /// Digests of the files whose names are on the standard input.
 const HASH: &str = "xargs --null --no-run-if-empty sha256sum --zero --";
 
+/// Modules that bring settings with them. No uninstall unloads a module, and so both moments have them.
+const MODULES: &str = "modprobe --all br_netfilter nf_conntrack overlay vxlan";
+
+/// Workers of systemd's device manager, which come and go.
+const UDEV_WORKER: &str = "(udev-worker)";
+
 /// What changes without anybody's doing on this machine, beyond what changes on every Debian.
 const RESTLESS: &[(Category, &str)] = &[
     (Category::Runtime, "/run/udev"),
@@ -43,6 +49,7 @@ impl Moment {
     pub fn of(machine: &mut Machine, known: Option<&Self>) -> Result<Self> {
         // Processes first, before anything that this look leaves behind.
         let processes = processes(&machine.run("ps --ppid 2 -p 2 --deselect --no-headers -o args=")?);
+        machine.run(MODULES)?;
         let network = [
             (Category::Link, by_first_word(&machine.run("ip -brief link show")?)),
             (Category::Address, by_first_word(&machine.run("ip -brief address show")?)),
@@ -211,9 +218,8 @@ fn settings(text: &str) -> Items {
 /// Processes by command line, with how many there are; the look itself is none.
 fn processes(text: &str) -> Items {
     let mut counts = BTreeMap::<&str, u32>::new();
-    for line in
-        text.lines().map(str::trim).filter(|line| !line.starts_with("ps --ppid") && !line.contains("bash -c ps"))
-    {
+    let is_of_the_look = |line: &str| line.starts_with("ps --ppid") || line.contains("bash -c ps");
+    for line in text.lines().map(str::trim).filter(|line| !is_of_the_look(line) && *line != UDEV_WORKER) {
         *counts.entry(line).or_default() += 1;
     }
     counts.into_iter().map(|(line, count)| (line.to_owned(), count.to_string())).collect()
@@ -233,6 +239,13 @@ mod tests {
         assert_eq!(one.describe(Some(&digest)), two.describe(Some(&digest)));
         assert_ne!(one.key(), two.key(), "a changed file must be hashed again");
         assert_eq!(Listed::parse("l\t777\t0:0\t3\t8-1\tb\t/etc/l").unwrap().describe(None), "link to b");
+    }
+
+    #[test]
+    fn neither_the_look_nor_a_worker_counts_as_a_process() {
+        let text = "/sbin/init\n(udev-worker)\n/bin/bash -c ps --ppid 2\nps --ppid 2 -p 2\nkubelet\nkubelet\n";
+        let items = processes(text);
+        assert_eq!(items, [("/sbin/init", "1"), ("kubelet", "2")].map(|(a, b)| (a.to_owned(), b.to_owned())).into());
     }
 
     #[test]
