@@ -41,6 +41,9 @@ pub const SWITCH: &[&str] = &["iproute2", "procps", "tcpdump", "util-linux"];
 /// A test machine.
 pub const MACHINE: &[&str] = &["iproute2", "nftables", "util-linux", "xfsprogs"];
 
+/// A virtual machine and its stick.
+pub const VIRTUAL_MACHINE: &[&str] = &["e2fsprogs", "mtools", "qemu-system-x86", "qemu-utils"];
+
 /// The packages of all this work, without those that other software may stand in for ([`PYTHON`]).
 pub fn of(works: &BTreeSet<Work>) -> BTreeSet<&'static str> {
     works.iter().flat_map(|work| lists_of(*work)).flat_map(|list| list.iter().copied()).collect()
@@ -53,7 +56,7 @@ fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
         Work::Tests => &[TESTS],
         Work::Parts => &[NODE_PACK, INSPECTION, ROOTS],
         Work::Machines => &[ROOTS, SWITCH, MACHINE],
-        Work::VirtualMachines => &[ROOTS],
+        Work::VirtualMachines => &[ROOTS, VIRTUAL_MACHINE],
     }
 }
 

@@ -79,8 +79,12 @@ impl ThinDisk {
         fs::create_dir_all(&partial).unwrap();
         let used: Vec<_> =
             (0..3 * payload.blobs().len() + 20).map(|index| partial.join(format!("{index:0>80}"))).collect();
-        used.iter().for_each(|path| durable::write_file(path, b"used", 0o644).unwrap());
-        used.iter().for_each(|path| fs::remove_file(path).unwrap());
+        for path in &used {
+            durable::write_file(path, b"used", 0o644).unwrap();
+        }
+        for path in &used {
+            fs::remove_file(path).unwrap();
+        }
         durable::sync_filesystem(&self.path()).unwrap();
     }
 

@@ -41,6 +41,10 @@ impl AgentSettings {
 }
 
 /// Settings of a node with this address, for tests.
+///
+/// # Panics
+///
+/// Never: its range is one.
 #[cfg(any(test, feature = "testing"))]
 pub fn sample(address: std::net::IpAddr) -> AgentSettings {
     AgentSettings {

@@ -9,6 +9,10 @@ const ROOT: &str = "LANDFALL_TEST_ROOT";
 /// Runs the calling test, whose full name this is, a second time on a fresh tmpfs with these options, in a mount
 /// namespace of its own, so that nothing is mounted on the machine. Returns where it is to the second run, and nothing
 /// to the first, once the second has passed.
+///
+/// # Panics
+///
+/// Where the second run fails, which fails the test.
 pub fn on_tmpfs(test: &str, options: &str) -> Option<PathBuf> {
     if let Some(root) = std::env::var_os(ROOT) {
         return Some(root.into());

@@ -42,7 +42,6 @@ enum Runs {
     /// Always: it fits into what CI has.
     Always,
     /// With `--full`: it takes longer, or needs more of the machine than CI has.
-    #[cfg_attr(not(test), expect(dead_code, reason = "every part fits into CI so far"))]
     WhenFull,
 }
 
@@ -74,6 +73,7 @@ const PARTS: &[Part] = &[
     part("bench", bench::run),
     part("demo", demo),
     part("site", site),
+    Part { name: "vm", run: virtual_machines, runs: Runs::WhenFull },
 ];
 
 /// Runs the command: exit code 0 when every part passed, 1 otherwise.
@@ -194,8 +194,12 @@ fn gpu() -> Result<()> {
     workspace::run(cargo().args(["test", "--quiet", "--package", "landfall-gpu", "--target", workspace::GLIBC_TARGET]))
 }
 
+/// Tests of whole crates that need no machine: bytes counted, disks that fail, the frozen vectors, a hundred roots.
+const UNIT_TESTS: [&str; 8] =
+    ["--test", "counters", "--test", "failing_disk", "--test", "vectors", "--test", "rotations"];
+
 fn unit() -> Result<()> {
-    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins", "--test", "counters"]))?;
+    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins"]).args(UNIT_TESTS))?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
     workspace::run(&mut built_launcher("test"))?;
     dependencies::keep_for_tests()
@@ -259,6 +263,11 @@ fn demo() -> Result<()> {
 fn site() -> Result<()> {
     let _turn = turn_on_this_host()?;
     end_to_end("end_to_end")
+}
+
+fn virtual_machines() -> Result<()> {
+    let _turn = turn_on_this_host()?;
+    xtask(&["vm", "--full", "--report"])
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use landfall_launcher::packages;
 
 use crate::cache::{Cache, Key};
 use crate::site::tool;
@@ -121,7 +122,7 @@ fn debian(cache: &Cache) -> Result<PathBuf> {
 }
 
 fn bootstrap(output: &Path) -> Result<()> {
-    setup::ensure_packages(&["mmdebstrap", "debian-archive-keyring", "e2fsprogs"])?;
+    setup::ensure_packages(packages::ROOTS)?;
     let archive = setup::debian_archive()?;
     let mut command = Command::new("mmdebstrap");
     command.args(["--quiet", "--variant=important", "--format=tar"]);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use landfall_launcher::packages;
 use sha2::{Digest, Sha256};
 
 use super::accelerator::Accelerator;
@@ -18,9 +19,6 @@ use super::stick::Stick;
 use crate::cache::{Cache, Key};
 use crate::vendor::Vendor;
 use crate::{commands, printer, setup, workspace};
-
-/// What the lane itself needs.
-const PACKAGES: &[&str] = &["mtools", "qemu-system-x86", "qemu-utils"];
 
 /// The machine in the folder of a cache entry.
 const MACHINE: &str = "machine";
@@ -66,7 +64,7 @@ impl Lane {
         ensure!(rustix::process::geteuid().is_root(), "making disks of virtual machines needs root");
         let cache = Cache::open()?;
         let turn = cache.lock("vm")?;
-        setup::ensure_packages(PACKAGES)?;
+        setup::ensure_packages(packages::VIRTUAL_MACHINE)?;
         let image = Image::ensure(&cache)?;
         let accelerator = Accelerator::of_this_host(&cache, &image)?;
         let stick = Stick::of(&cache, &bundle.folder)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::*;
+use super::{CgroupDriver, Cgroups, Facts, Filesystem, Network, NodeAddress};
 
 /// Facts of a small host of today with all that is wanted; tests change what they are about.
 pub fn sample() -> Facts {
