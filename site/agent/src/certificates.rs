@@ -255,7 +255,7 @@ mod tests {
         let before = renewed("2025-01-01T00:00:00Z").unwrap_err();
         assert!(before.contains("was installed after 2026-01-01"), "{before}");
         let after = renewed("2036-01-01T00:00:00Z").unwrap_err();
-        assert!(after.contains("is not believed later than 2031-01-01"), "{after}");
+        assert!(after.contains("is not believed later than 2030-12-31"), "{after}");
         assert!(!host.paths.clock().exists(), "it is not witnessed");
     }
 }
