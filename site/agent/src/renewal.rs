@@ -170,7 +170,10 @@ mod tests {
         write(&paths.renewal().join(COMPLETE), "", 0o600);
         write(&certificate, "new", 0o644);
         assert!(finish(&paths).unwrap() && !finish(&paths).unwrap());
-        assert_eq!((read(&certificate), read(&key), read(&kubelet).as_str()), ("new".into(), "new".into(), "the kubelet's own"));
+        assert_eq!(
+            (read(&certificate), read(&key), read(&kubelet).as_str()),
+            ("new".into(), "new".into(), "the kubelet's own")
+        );
         assert_eq!((mode(&certificate).unwrap(), mode(&key).unwrap()), (0o644, 0o600));
     }
 }

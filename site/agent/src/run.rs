@@ -78,8 +78,7 @@ impl<'a> Agent<'a> {
     }
 
     fn standing(&self) -> String {
-        let [containerd, kubelet] =
-            [units::CONTAINERD, units::KUBELET].map(|unit| UnitState::of(unit, &Subprocesses));
+        let [containerd, kubelet] = [units::CONTAINERD, units::KUBELET].map(|unit| UnitState::of(unit, &Subprocesses));
         let lack = kubelet::lacks(self.paths, &self.settings, containerd.is_active());
         kubelet::standing(&containerd, &kubelet, lack.as_ref(), || units::last_kubelet_error(&Subprocesses))
     }

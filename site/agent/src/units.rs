@@ -58,8 +58,17 @@ impl UnitState {
 
 /// The last error that the kubelet logged since the machine started; none where it logged none or the log cannot be read.
 pub fn last_kubelet_error(commands: &dyn CommandRunner) -> Option<String> {
-    let ask = HostCommand::new("/bin/journalctl")
-        .arguments(["--boot", "--quiet", "--no-pager", "--output", "cat", "--lines", LINES, "--unit", KUBELET]);
+    let ask = HostCommand::new("/bin/journalctl").arguments([
+        "--boot",
+        "--quiet",
+        "--no-pager",
+        "--output",
+        "cat",
+        "--lines",
+        LINES,
+        "--unit",
+        KUBELET,
+    ]);
     let output = commands.run(&ask, None).ok().filter(|output| output.success)?;
     last_error(&String::from_utf8_lossy(&output.stdout))
 }

@@ -64,7 +64,12 @@ impl Networks {
 pub fn node_identity(facts: &Facts, configuration: &SiteConfiguration) -> Result<NodeIdentity, StepError> {
     let name = configuration.node.name.clone().unwrap_or_else(|| facts.hostname.clone());
     if !is_node_name(&name) {
-        return Err(StepError::new(codes::BAD_HOSTNAME, format!("`{name}` cannot be the name of a node: it must be a DNS name of at most {LONGEST_NAME} characters")));
+        return Err(StepError::new(
+            codes::BAD_HOSTNAME,
+            format!(
+                "`{name}` cannot be the name of a node: it must be a DNS name of at most {LONGEST_NAME} characters"
+            ),
+        ));
     }
     Ok(NodeIdentity { name, address: node_address(facts, configuration)? })
 }

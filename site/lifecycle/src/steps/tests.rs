@@ -403,8 +403,11 @@ fn the_control_plane_that_does_not_come_says_where_its_own_logs_are() {
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
     assert_eq!(error.code(), codes::NODE_TIMEOUT);
     let hint = Coded::hint(&error).unwrap().replace(&*fixture.root.path().to_string_lossy(), "");
-    for folder in ["/var/log/pods/kube-system_etcd-", "/var/log/pods/kube-system_kube-apiserver-", "journalctl --unit landfall-kubelet"]
-    {
+    for folder in [
+        "/var/log/pods/kube-system_etcd-",
+        "/var/log/pods/kube-system_kube-apiserver-",
+        "journalctl --unit landfall-kubelet",
+    ] {
         assert!(hint.contains(folder), "{folder} in {hint}");
     }
 }
@@ -484,10 +487,13 @@ fn units() {
     ];
     assert_eq!(fixture.ran(), expected.map(|arguments| format!("/bin/systemctl {arguments}")));
     assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Done);
-    let names =
-        ["landfall.slice", "landfall-containerd.service", "landfall-kubelet.service", "landfall-agent.service"];
+    let names = ["landfall.slice", "landfall-containerd.service", "landfall-kubelet.service", "landfall-agent.service"];
     let files = names.map(|name| format!("== {name}\n{}", fixture.read(&format!("/etc/systemd/system/{name}"))));
-    insta::assert_snapshot!(format!("{}\n== agent.json\n{}", files.join("\n"), fixture.read("/etc/landfall/agent.json")));
+    insta::assert_snapshot!(format!(
+        "{}\n== agent.json\n{}",
+        files.join("\n"),
+        fixture.read("/etc/landfall/agent.json")
+    ));
 
     let fails = |what: &'static str| {
         let mut fixture = Fixture::answering(move |command| !command.to_string().contains(what));
@@ -497,7 +503,10 @@ fn units() {
     };
     let does_not = |what: &str| Observed::Partial(what.to_owned());
     assert_eq!(fails("is-active"), does_not("landfall-containerd.service does not run"));
-    assert_eq!(fails("is-enabled --quiet landfall-kubelet"), does_not("landfall-kubelet.service does not start at boot"));
+    assert_eq!(
+        fails("is-enabled --quiet landfall-kubelet"),
+        does_not("landfall-kubelet.service does not start at boot")
+    );
     // It cannot run before kubeadm.
     assert_eq!(fails("is-active --quiet landfall-kubelet"), Observed::Done);
 }

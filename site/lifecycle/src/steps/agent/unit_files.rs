@@ -111,11 +111,7 @@ ExecStart={} --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kub
         programs.node.join("kubelet").display(),
         path_variable(&programs.node),
     );
-    service(
-        "the kubelet, which runs this site's pods",
-        &format!(" {CONTAINERD}\nWants={CONTAINERD}"),
-        &lines,
-    )
+    service("the kubelet, which runs this site's pods", &format!(" {CONTAINERD}\nWants={CONTAINERD}"), &lines)
 }
 
 fn agent(programs: &Programs) -> String {
