@@ -244,14 +244,17 @@ codes! {
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the path named, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";
-    NODE_TIMEOUT = "LF4104", Resumable, "A part of the node did not become ready in time", "Read the logs below /var/log/landfall, then run `landfall resume`.";
+    NODE_TIMEOUT = "LF4104", Resumable, "A part of the node did not become ready in time", "Read `journalctl --unit landfall-kubelet --unit landfall-containerd`, then run `landfall resume`.";
     NODE_BLOB = "LF4105", Resumable, "Staged content that a step needs is missing or damaged", "Connect the stick and run `landfall resume` with the bundle.";
     NODE_IDENTITY = "LF4106", Stuck, "The data folder does not belong to this host", "Mount the disk that holds this site's data folder, then start the service again.";
     NODE_RELEASE = "LF4107", Usage, "The release lacks a part that a node needs", "Ask the vendor: the release definition must name it in its node pack.";
     NODE_SETTINGS = "LF4108", Resumable, "The agent's settings cannot be read", "Run `landfall resume`, which writes them again.";
-    NODE_CERTIFICATE = "LF4109", Resumable, "A certificate of the cluster cannot be read or renewed", "Read the agent's log below /var/log/landfall.";
+    NODE_CERTIFICATE = "LF4109", Resumable, "A certificate of the cluster cannot be read or renewed", "Read `journalctl --unit landfall-agent`.";
     NODE_NETWORK = "LF4110", Resumable, "The host's network configuration cannot be read or changed", "Check that the process is root and the interface is up, then run `landfall resume`.";
     NODE_CLEANUP = "LF4111", Stuck, "Something that ran on the node does not go away", "Stop or unmount what the message names, then run `landfall uninstall` again.";
+    // LF412x and LF413x: supervision and certificates.
+    NODE_CLOCK = "LF4120", NotReady, "The machine's clock cannot be right", "Set the clock (`timedatectl set-time`); no certificate is renewed until then.";
+    NODE_WAITS = "LF4121", NotReady, "The kubelet cannot start yet", "Provide what the message names; systemd tries again every few seconds.";
     // LF42: cluster and apply.
     CLUSTER_KUBECONFIG = "LF4201", Resumable, "The kubeconfig cannot be used", "Check that the control plane was brought up on this node, then run `landfall resume`.";
     CLUSTER_UNREACHABLE = "LF4202", Resumable, "The API server does not answer", "See whether it runs with `landfall status`, then run `landfall resume`.";

@@ -231,8 +231,20 @@ pub(crate) struct UninstallArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeCommand {
-    /// Supervise containerd and kubelet; run by systemd.
+    /// Look after certificates, names and the network's configuration; run by systemd.
     Run,
+    /// Make the host fit for a unit; run by systemd before the unit's program.
+    #[command(hide = true)]
+    Prepare {
+        /// The unit's program.
+        program: PreparedProgram,
+    },
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum PreparedProgram {
+    Containerd,
+    Kubelet,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! outlives the site.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -38,8 +38,12 @@ pub(crate) fn start(verbosity: u8) {
         _ => "info,landfall=debug,landfall_builder=debug,landfall_lifecycle=debug,landfall_media=debug",
     };
     let filter = EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
-    let shown =
-        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).compact().with_filter(filter);
+    let shown = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .compact()
+        .with_filter(filter);
     let kept = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| KeptLog);
     tracing_subscriber::registry().with(shown).with(kept.with_filter(EnvFilter::new(KEPT_LEVELS))).init();
 }

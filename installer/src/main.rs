@@ -25,7 +25,9 @@ fn main() -> ExitCode {
         Err(error) => return not_understood(&error),
     };
     let printer = Printer::new(cli.json);
-    logging::start(cli.verbose);
+    // What systemd runs logs to systemd's journal.
+    let is_service = matches!(cli.command, cli::Command::Node(_));
+    logging::start(cli.verbose.max(is_service.into()));
     match commands::run(cli, printer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

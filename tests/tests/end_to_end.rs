@@ -21,4 +21,5 @@ mod end_to_end {
     mod seed;
     mod site_configuration;
     mod uninstall;
+    mod units;
 }

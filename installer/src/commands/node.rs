@@ -1,18 +1,18 @@
-//! `landfall node run`: the host agent.
+//! `landfall node`: what systemd runs on a host.
 
+use landfall_agent::prepare;
 use landfall_host::paths::SitePaths;
 
-use crate::cli::NodeCommand;
+use crate::cli::{NodeCommand, PreparedProgram};
 use crate::failure::Failure;
-use crate::logging;
 
-/// Runs the agent until it is told to stop.
+/// Runs the agent until it is told to stop, or a preparation to its end.
 pub(crate) fn run(command: &NodeCommand) -> Result<(), Failure> {
+    let paths = SitePaths::default();
     match command {
-        NodeCommand::Run => {
-            let paths = SitePaths::default();
-            logging::keep(&paths.logs(), "agent");
-            Ok(landfall_agent::run(&paths)?)
-        }
+        NodeCommand::Run => landfall_agent::run(&paths)?,
+        NodeCommand::Prepare { program: PreparedProgram::Containerd } => prepare::containerd(&paths)?,
+        NodeCommand::Prepare { program: PreparedProgram::Kubelet } => prepare::kubelet(&paths)?,
     }
+    Ok(())
 }

@@ -1,74 +1,121 @@
-//! Certificates of the control plane and the kubelet: renewed at two thirds of their life, and issued again at boot when
-//! they expired while the machine was switched off. The clock of the machine decides.
+//! Certificates of the control plane and the kubelet: renewed at two thirds of their life, issued again when they ended
+//! while the machine was off, were damaged by a power cut, or began under a clock that was ahead. Authorities and the
+//! key of service accounts are never made again: everything that they signed would be lost.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use landfall_error_codes::codes;
 use landfall_media::durable;
-use x509_cert::Certificate;
-use x509_cert::der::DecodePem;
 
+use super::clock;
+use super::kubelet_files;
 use super::programs::Programs;
-use super::supervisor;
+use super::renewal;
+use super::renewal::{KUBECONFIGS, Renewal};
+use super::units;
+use super::validity::{Found, Need};
 use landfall_engine::step::StepError;
 use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_host::paths::SitePaths;
 use landfall_host::{files, process};
 
-/// Kubeconfigs that hold certificates which kubeadm renews.
-const KUBECONFIGS: [&str; 4] = ["admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf"];
 /// Programs that must be restarted to read a renewed certificate.
 const CONTROL_PLANE: [&str; 4] = ["kube-apiserver", "kube-controller", "kube-scheduler", "etcd"];
+/// What cannot be made again.
+const AUTHORITIES: [&str; 4] = ["pki/ca", "pki/front-proxy-ca", "pki/etcd/ca", "pki/sa"];
 
-/// Time in which a certificate is valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Validity {
-    begins: Timestamp,
-    ends: Timestamp,
+/// What must be done about the control plane's certificates.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Work {
+    /// Paths below `/etc/kubernetes`, without extension, of pairs that are damaged.
+    pairs: Vec<String>,
+    /// Names of kubeconfigs that are damaged.
+    kubeconfigs: Vec<&'static str>,
+    /// Whether a certificate must be renewed.
+    renews: bool,
 }
 
-impl Validity {
-    fn is_due(self, now: Timestamp) -> bool {
-        let life = self.ends.as_second() - self.begins.as_second();
-        now.as_second() >= self.begins.as_second() + life / 3 * 2
-    }
-}
-
-/// Renews what is due. A control plane that is not there yet has nothing to renew.
+/// Renews what is due, if the clock can be right. A control plane that is not there yet has nothing to renew.
 pub fn renew(paths: &SitePaths, kubernetes: &str, now: Timestamp) -> Result<(), StepError> {
+    if let Some(error) = clock::clock_plausibility(paths, now).error(now, paths) {
+        return Err(error);
+    }
+    clock::witness(paths, now)?;
+    if !is_installed(paths) {
+        return Ok(());
+    }
     let programs = Programs::at(paths, kubernetes);
-    if control_plane(paths)?.into_iter().any(|validity| validity.is_due(now)) {
-        tracing::warn!("renewing the control plane's certificates");
-        let renew = programs.kubeadm(&["certs", "renew", "all", "--config"]).argument(paths.kubeadm_configuration());
-        renew.checked(Subprocesses.run(&renew, None))?;
-        durable::sync_filesystem(&paths.kubernetes())?;
+    let control_plane = renew_control_plane(paths, &programs, now);
+    if matches!(control_plane, Ok(true)) {
         restart_control_plane();
     }
-    let kubelet = paths.kubelet().join("pki/kubelet-client-current.pem");
-    let expired = match files::read_text(&kubelet)? {
-        Some(text) => validity(&text, &kubelet)?.ends <= now,
-        None => false,
-    };
-    if expired { reissue_kubelet(paths, &programs) } else { Ok(()) }
+    // The kubelet's preparation does the work. Its certificates are looked after even where the others cannot be.
+    if kubelet_files::needs_repair(paths, now)? {
+        let restart = units::systemctl(&["try-restart", "--no-block", units::KUBELET]);
+        restart.checked(Subprocesses.run(&restart, None))?;
+    }
+    control_plane.map(drop)
 }
 
-/// An expired certificate of the kubelet cannot renew itself: the cluster no longer listens to it.
-fn reissue_kubelet(paths: &SitePaths, programs: &Programs) -> Result<(), StepError> {
-    tracing::warn!("issuing the kubelet's certificate again");
-    durable::remove_file(&paths.kubernetes().join("kubelet.conf"))?;
-    let issue = programs
-        .kubeadm(&["init", "phase", "kubeconfig", "kubelet", "--config"])
-        .argument(paths.kubeadm_configuration());
-    issue.checked(Subprocesses.run(&issue, None))?;
-    durable::sync_filesystem(&paths.kubernetes())?;
-    durable::remove_file(&paths.kubelet().join("pki/kubelet-client-current.pem"))?;
-    let running: Vec<_> = supervisor::running(paths, "kubelet").into_iter().collect();
-    process::end(&running, Duration::from_secs(10));
+/// The manifests come after all certificates.
+fn is_installed(paths: &SitePaths) -> bool {
+    paths.static_pods().join("kube-apiserver.yaml").exists()
+}
+
+/// Renews the control plane's certificates where one is due, in a copy. Returns whether there are new ones, which the
+/// control plane reads only when it is restarted.
+pub fn renew_control_plane(paths: &SitePaths, programs: &Programs, now: Timestamp) -> Result<bool, StepError> {
+    let _lock = renewal::lock(paths)?;
+    let was_cut = renewal::finish(paths)?;
+    let work = work(paths, now)?;
+    if work == Work::default() {
+        return Ok(was_cut);
+    }
+    tracing::warn!(?work, "renewing the control plane's certificates");
+    check_authorities(paths)?;
+    let renewal = Renewal::begin(paths, programs)?;
+    carry_out(paths, &renewal, &work)?;
+    renewal.commit()?;
+    Ok(true)
+}
+
+/// kubeadm makes what is missing and keeps what is there, so damaged pairs go first, key and all.
+fn carry_out(paths: &SitePaths, renewal: &Renewal<'_>, work: &Work) -> Result<(), StepError> {
+    for pair in &work.pairs {
+        for extension in ["crt", "key"] {
+            let file = paths.kubernetes().join(format!("{pair}.{extension}"));
+            durable::remove_file(&renewal.in_copy(&file))?;
+        }
+    }
+    if !work.pairs.is_empty() {
+        renewal.kubeadm(&["init", "phase", "certs", "all"])?;
+    }
+    for name in &work.kubeconfigs {
+        let file = paths.kubernetes().join(format!("{name}.conf"));
+        durable::remove_file(&renewal.in_copy(&file))?;
+        renewal.kubeadm(&["init", "phase", "kubeconfig", name])?;
+    }
+    if work.renews {
+        renewal.kubeadm(&["certs", "renew", "all"])?;
+    }
     Ok(())
+}
+
+/// Issues the kubelet's client certificate again: one that has ended or is lost cannot renew itself, since the cluster no
+/// longer listens to it. To be called while the kubelet does not run.
+pub fn reissue_kubelet(paths: &SitePaths, programs: &Programs, need: Need) -> Result<(), StepError> {
+    tracing::warn!("issuing the kubelet's client certificate again: it {need}");
+    let _lock = renewal::lock(paths)?;
+    renewal::finish(paths)?;
+    check_authorities(paths)?;
+    let renewal = Renewal::begin(paths, programs)?;
+    renewal.kubeadm(&["init", "phase", "kubeconfig", "kubelet"])?;
+    renewal.commit()?;
+    // The new one is in the kubeconfig itself.
+    kubelet_files::remove_client(paths)
 }
 
 /// The kubelet starts their containers again, which then read the new files.
@@ -81,105 +128,134 @@ fn restart_control_plane() {
     process::end(&found, Duration::from_secs(30));
 }
 
-fn control_plane(paths: &SitePaths) -> Result<Vec<Validity>, StepError> {
-    let mut found = Vec::new();
-    for folder in [paths.kubernetes().join("pki"), paths.kubernetes().join("pki/etcd")] {
-        for path in certificates_in(&folder) {
-            if let Some(text) = files::read_text(&path)? {
-                found.push(validity(&text, &path)?);
-            }
+fn work(paths: &SitePaths, now: Timestamp) -> Result<Work, StepError> {
+    let mut work = Work::default();
+    for pair in pairs(paths)? {
+        let file = |extension: &str| files::read(&paths.kubernetes().join(format!("{pair}.{extension}")));
+        let has_key = file("key")?.is_some_and(|key| !key.is_empty());
+        match Found::in_pem(file("crt")?.as_deref()).due(now) {
+            Some(need) if need.is_damage() => work.pairs.push(pair),
+            _ if !has_key => work.pairs.push(pair),
+            due => work.renews |= due.is_some(),
         }
     }
     for name in KUBECONFIGS {
-        let path = paths.kubernetes().join(name);
-        if let Some(text) = files::read_text(&path)?
-            && let Some(certificate) = client_certificate(&text)
-        {
-            found.push(validity(&certificate, &path)?);
+        let text = files::read(&paths.kubernetes().join(format!("{name}.conf")))?;
+        match Found::in_kubeconfig(text.as_deref()).due(now) {
+            Some(need) if need.is_damage() => work.kubeconfigs.push(name),
+            due => work.renews |= due.is_some(),
         }
     }
-    Ok(found)
+    Ok(work)
 }
 
-/// Certificates that kubeadm renews: all but those of authorities.
-fn certificates_in(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs_err::read_dir(folder) else { return Vec::new() };
-    let mut found: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "crt"))
-        .filter(|path| !path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("ca")))
-        .collect();
-    found.sort();
-    found
-}
-
-/// The certificate, as PEM, that a kubeconfig holds.
-fn client_certificate(kubeconfig: &str) -> Option<String> {
-    let line = kubeconfig.lines().find_map(|line| line.trim().strip_prefix("client-certificate-data:"))?;
-    String::from_utf8(STANDARD.decode(line.trim()).ok()?).ok()
-}
-
-fn validity(pem: &str, path: &Path) -> Result<Validity, StepError> {
-    const END: &str = "-----END CERTIFICATE-----";
-    let failed =
-        || StepError::new(codes::NODE_CERTIFICATE, format!("cannot read the certificate in {}", path.display()));
-    // Keys and further certificates may stand in the same file.
-    let begin = pem.find("-----BEGIN CERTIFICATE-----").ok_or_else(failed)?;
-    let end = pem[begin..].find(END).ok_or_else(failed)? + begin + END.len();
-    let certificate = Certificate::from_pem(&pem[begin..end]).map_err(|error| failed().because(error))?;
-    let validity = certificate.tbs_certificate.validity;
-    let timestamp = |time: x509_cert::time::Time| {
-        let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
-        Timestamp::from_second(seconds).map_err(|error| failed().because(error))
+/// Pairs that kubeadm renews, by path below `/etc/kubernetes` without extension.
+fn pairs(paths: &SitePaths) -> Result<BTreeSet<String>, StepError> {
+    let pair = |file: PathBuf| {
+        let extension = file.extension()?.to_str()?;
+        let name = file.strip_prefix(paths.kubernetes()).ok()?.with_extension("").to_str()?.to_owned();
+        (["crt", "key"].contains(&extension) && !AUTHORITIES.contains(&name.as_str())).then_some(name)
     };
-    Ok(Validity { begins: timestamp(validity.not_before)?, ends: timestamp(validity.not_after)? })
+    Ok(renewal::files_below(&paths.kubernetes().join("pki"))?.into_iter().filter_map(pair).collect())
+}
+
+/// Fails where something is lost that only a backup brings back. kubeadm would make a new one, to which nothing fits.
+fn check_authorities(paths: &SitePaths) -> Result<(), StepError> {
+    let is_whole = |path: &Path| fs_err::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
+    for authority in AUTHORITIES {
+        let public = if authority == "pki/sa" { "pub" } else { "crt" };
+        for extension in [public, "key"] {
+            let path = paths.kubernetes().join(format!("{authority}.{extension}"));
+            if !is_whole(&path) {
+                let what = format!("{} is missing or empty, and cannot be made again", path.display());
+                return Err(StepError::new(codes::NODE_CERTIFICATE, what).hint("Restore the file from a backup."));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::validity::tests::{PEM, at, kubeconfig};
 
-    /// Valid from the beginning of 2026 to the beginning of 2031.
-    const PEM: &str = include_str!("testdata/certificate.pem");
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
+    struct Host {
+        _folder: tempfile::TempDir,
+        paths: SitePaths,
     }
 
-    fn site() -> (tempfile::TempDir, SitePaths) {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = SitePaths::below(folder.path());
-        fs_err::create_dir_all(paths.kubernetes().join("pki/etcd")).unwrap();
-        (folder, paths)
-    }
-
-    #[test]
-    fn due_at_two_thirds_of_its_life() {
-        let validity = validity(&format!("some key\n{PEM}\nmore"), Path::new("x.crt")).unwrap();
-        assert_eq!((validity.begins, validity.ends), (at("2026-01-01T00:00:00Z"), at("2031-01-01T00:00:00Z")));
-        assert!(!validity.is_due(at("2029-04-30T00:00:00Z")));
-        assert!(validity.is_due(at("2029-05-03T00:00:00Z")));
-        assert!(super::validity("no certificate", Path::new("x.crt")).is_err());
-    }
-
-    #[test]
-    fn certificates_of_authorities_are_left_alone_and_kubeconfigs_are_seen() {
-        let (_folder, paths) = site();
-        let write = |name: &str, text: &str| {
-            durable::write_file(&paths.kubernetes().join(name), text.as_bytes(), 0o600).unwrap();
-        };
-        for name in ["pki/ca.crt", "pki/front-proxy-ca.crt", "pki/etcd/ca.crt", "pki/apiserver.key"] {
-            write(name, "not to be read");
+    impl Host {
+        /// One on which every certificate is [`PEM`].
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let host = Self { paths: SitePaths::below(folder.path()), _folder: folder };
+            for name in ["ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key"] {
+                host.write(&format!("pki/{name}"), "not to be read");
+            }
+            for name in ["sa.key", "sa.pub", "apiserver.key", "etcd/server.key"] {
+                host.write(&format!("pki/{name}"), "a key");
+            }
+            for name in ["pki/apiserver.crt", "pki/etcd/server.crt"] {
+                host.write(name, PEM);
+            }
+            for name in KUBECONFIGS {
+                host.write(&format!("{name}.conf"), &kubeconfig());
+            }
+            host
         }
-        assert_eq!(control_plane(&paths).unwrap(), []);
-        write("pki/apiserver.crt", PEM);
-        write("pki/etcd/server.crt", PEM);
-        write("admin.conf", &format!("users:\n- user:\n    client-certificate-data: {}\n", STANDARD.encode(PEM)));
-        assert_eq!(control_plane(&paths).unwrap().len(), 3);
-        // Not due: no program is run, which would fail here.
-        renew(&paths, "v1.36.3", at("2027-01-01T00:00:00Z")).unwrap();
-        let error = renew(&paths, "v1.36.3", at("2030-01-01T00:00:00Z")).unwrap_err().to_string();
-        assert!(error.contains("kubeadm certs renew all"), "{error}");
+
+        fn write(&self, name: &str, text: &str) {
+            let path = self.paths.kubernetes().join(name);
+            durable::create_folder(path.parent().unwrap()).unwrap();
+            durable::write_file(&path, text.as_bytes(), 0o600).unwrap();
+        }
+
+        fn work(&self, now: &str) -> Work {
+            work(&self.paths, at(now)).unwrap()
+        }
+    }
+
+    const EARLY: &str = "2027-01-01T00:00:00Z";
+
+    #[test]
+    fn what_is_damaged_is_made_again_and_what_is_due_is_renewed() {
+        let host = Host::new();
+        assert_eq!(host.work(EARLY), Work::default());
+        for late in ["2030-01-01T00:00:00Z", "2040-01-01T00:00:00Z", "2025-01-01T00:00:00Z"] {
+            assert_eq!(host.work(late), Work { renews: true, ..Work::default() }, "{late}");
+        }
+        host.write("pki/apiserver.crt", "");
+        host.write("pki/etcd/server.key", "");
+        host.write("scheduler.conf", "");
+        fs_err::remove_file(host.paths.kubernetes().join("super-admin.conf")).unwrap();
+        let pairs = ["pki/apiserver", "pki/etcd/server"].map(str::to_owned).to_vec();
+        let kubeconfigs = vec!["super-admin", "scheduler"];
+        assert_eq!(host.work(EARLY), Work { pairs, kubeconfigs, renews: false });
+    }
+
+    #[test]
+    fn a_lost_authority_is_reported_and_never_made_again() {
+        let host = Host::new();
+        check_authorities(&host.paths).unwrap();
+        host.write("pki/etcd/ca.key", "");
+        host.write("pki/apiserver.crt", "");
+        let programs = Programs::at(&host.paths, "v1.36.3");
+        let error = renew_control_plane(&host.paths, &programs, at(EARLY)).unwrap_err().to_string();
+        assert!(error.contains("etcd/ca.key is missing or empty"), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_renewed_under_an_implausible_clock() {
+        let host = Host::new();
+        host.write("manifests/kube-apiserver.yaml", "whole");
+        host.write("pki/ca.crt", PEM);
+        // Not due: no program is run, which would fail here. What the clock says is kept with the time of this machine.
+        let renewed = |now: &str| renew(&host.paths, "v1.36.3", at(now)).map_err(|error| error.to_string());
+        let before = renewed("2025-01-01T00:00:00Z").unwrap_err();
+        assert!(before.contains("was installed after 2026-01-01"), "{before}");
+        let after = renewed("2036-01-01T00:00:00Z").unwrap_err();
+        assert!(after.contains("is not believed later than 2030-12-31"), "{after}");
+        assert!(!host.paths.clock().exists(), "it is not witnessed");
     }
 }

@@ -1,14 +1,11 @@
-//! The kubelet: what it needs before it can be started, and how it is started.
+//! The kubelet: what it needs before it can start, and how it is.
 
 use std::net::IpAddr;
 
-use super::kubelet_files;
-use super::programs::Programs;
 use super::settings::AgentSettings;
-use landfall_engine::step::StepError;
-use landfall_host::command::HostCommand;
+use super::units::UnitState;
+use landfall_host::netlink;
 use landfall_host::paths::SitePaths;
-use landfall_host::{files, netlink};
 
 /// What the kubelet lacks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +14,7 @@ pub enum Lack {
     #[error("containerd does not answer yet")]
     Runtime,
     /// kubeadm has not written all that the kubelet needs; without it the kubelet would only exit again.
-    #[error("kubeadm has not configured it")]
+    #[error("kubeadm has not configured it yet")]
     Configuration,
     /// The node's address is down: etcd binds to it, and would be restarted with growing pauses.
     #[error("{0} is on no interface")]
@@ -48,37 +45,26 @@ pub fn lacking_address(wanted: IpAddr) -> Option<Lack> {
     }
 }
 
-/// How the node is, in one line.
-pub fn standing(containerd_runs: bool, kubelet_runs: bool, lack: Option<&Lack>) -> String {
-    match (containerd_runs, kubelet_runs, lack) {
-        (false, ..) => "containerd is being started".to_owned(),
-        (true, true, None) => "containerd and the kubelet run".to_owned(),
-        (true, true, Some(lack)) => format!("containerd and the kubelet run, but {lack}"),
-        (true, false, None) => "the kubelet is being started".to_owned(),
-        (true, false, Some(lack)) => format!("the kubelet waits: {lack}"),
+/// How the node is, in one line. `last_error` is asked only where the kubelet does not run and nothing is lacking.
+pub fn standing(
+    containerd: &UnitState,
+    kubelet: &UnitState,
+    lack: Option<&Lack>,
+    last_error: impl FnOnce() -> Option<String>,
+) -> String {
+    if !containerd.is_active() {
+        let said = if containerd.status.is_empty() { &containerd.active } else { &containerd.status };
+        return format!("containerd does not run: {said}");
     }
-}
-
-/// The command that starts it, once what would stop it is out of the way.
-pub fn command(paths: &SitePaths, programs: &Programs) -> Result<HostCommand, StepError> {
-    kubelet_files::remove_torn(paths)?;
-    let flags = files::read_text(&paths.kubelet_mount().join("kubeadm-flags.env"))?.unwrap_or_default();
-    Ok(programs
-        .with_path("kubelet")
-        .arguments([
-            "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",
-            "--kubeconfig=/etc/kubernetes/kubelet.conf",
-            "--config=/var/lib/kubelet/config.yaml",
-        ])
-        .arguments(kubeadm_flags(&flags)))
-}
-
-/// Arguments from kubeadm's `KUBELET_KUBEADM_ARGS="--a=b --c=d"`.
-fn kubeadm_flags(text: &str) -> Vec<String> {
-    text.lines()
-        .find_map(|line| line.strip_prefix("KUBELET_KUBEADM_ARGS="))
-        .map(|value| value.trim().trim_matches('"').split_whitespace().map(str::to_owned).collect())
-        .unwrap_or_default()
+    match (kubelet.is_active(), lack) {
+        (true, None) => "containerd and the kubelet run".to_owned(),
+        (true, Some(lack)) => format!("containerd and the kubelet run, but {lack}"),
+        (false, Some(lack)) => format!("the kubelet waits: {lack}"),
+        (false, None) => match last_error() {
+            Some(error) => format!("the kubelet does not run ({}); its last error: {error}", kubelet.sub),
+            None => format!("the kubelet does not run ({})", kubelet.sub),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -88,29 +74,41 @@ mod tests {
     use super::*;
     use crate::settings::sample;
 
+    fn unit(active: &str, sub: &str, status: &str) -> UnitState {
+        UnitState { active: active.to_owned(), sub: sub.to_owned(), status: status.to_owned() }
+    }
+
     #[test]
     fn what_it_waits_for_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         // Everywhere on lo, and, being for documentation, nowhere at all.
         let (here, nowhere) = (sample([127, 0, 0, 1].into()), sample([192, 0, 2, 17].into()));
-        let waits = |settings, answers| standing(true, false, lacks(&paths, settings, answers).as_ref());
-        assert_eq!(waits(&here, false), "the kubelet waits: containerd does not answer yet");
-        assert_eq!(waits(&here, true), "the kubelet waits: kubeadm has not configured it");
+        let (runs, waits) = (unit("active", "running", ""), unit("activating", "start-pre", ""));
+        let lack = |settings, answers| lacks(&paths, settings, answers);
+        let said = |kubelet, lack: Option<&Lack>| standing(&runs, kubelet, lack, || panic!("the cause is known"));
+        let waiting = |lack: Option<Lack>| said(&waits, lack.as_ref());
+        assert_eq!(waiting(lack(&here, false)), "the kubelet waits: containerd does not answer yet");
+        assert_eq!(waiting(lack(&here, true)), "the kubelet waits: kubeadm has not configured it yet");
         durable::create_folder(&paths.kubelet_mount()).unwrap();
         for name in ["config.yaml", "kubeadm-flags.env"] {
             durable::write_file(&paths.kubelet_mount().join(name), b"", 0o644).unwrap();
         }
-        assert_eq!(lacks(&paths, &here, true), None);
-        assert_eq!(waits(&nowhere, true), "the kubelet waits: 192.0.2.17 is on no interface");
-        let lost = standing(true, true, lacks(&paths, &nowhere, true).as_ref());
+        assert_eq!(lack(&here, true), None);
+        assert_eq!(waiting(lack(&nowhere, true)), "the kubelet waits: 192.0.2.17 is on no interface");
+        let lost = said(&runs, lack(&nowhere, true).as_ref());
         assert_eq!(lost, "containerd and the kubelet run, but 192.0.2.17 is on no interface");
+        assert_eq!(said(&runs, None), "containerd and the kubelet run");
     }
 
     #[test]
-    fn flags_of_kubeadm() {
-        let text = "# x\nKUBELET_KUBEADM_ARGS=\"--node-ip=10.0.0.1 --container-runtime-endpoint=unix:///a\"\n";
-        assert_eq!(kubeadm_flags(text), ["--node-ip=10.0.0.1", "--container-runtime-endpoint=unix:///a"]);
-        assert!(kubeadm_flags("").is_empty());
+    fn what_ends_again_and_again_is_quoted() {
+        let (runs, again) = (unit("active", "running", ""), unit("activating", "auto-restart", ""));
+        let ends = |error: Option<&str>| standing(&runs, &again, None, || error.map(str::to_owned));
+        assert_eq!(ends(Some("swap")), "the kubelet does not run (auto-restart); its last error: swap");
+        assert_eq!(ends(None), "the kubelet does not run (auto-restart)");
+        let foreign = unit("activating", "start-pre", "site.uuid is missing: its disk is not mounted");
+        let said = standing(&foreign, &again, None, || None);
+        assert_eq!(said, "containerd does not run: site.uuid is missing: its disk is not mounted");
     }
 }

@@ -1,9 +1,16 @@
-//! What a power cut leaves of the kubelet's own certificates. The kubelet writes them without a sync and does not start
-//! with an empty one, nor with half a pair; it makes new ones where there are none.
+//! The kubelet's own certificates. The kubelet writes them without a sync, and ends with an empty one, with half a pair, and
+//! with a client certificate that has ended. Its serving certificate, which it signs itself, it never renews.
 
+use std::path::PathBuf;
+
+use jiff::Timestamp;
 use landfall_media::durable;
 
+use super::certificates;
+use super::programs::Programs;
+use super::validity::{Found, Need};
 use landfall_engine::step::StepError;
+use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
 /// The pair by which the kubelet serves.
@@ -11,31 +18,99 @@ const PAIR: [&str; 2] = ["kubelet.crt", "kubelet.key"];
 /// Links to the certificate by which the kubelet speaks to the API server.
 const CLIENT: &str = "kubelet-client-current.pem";
 
-/// Removes certificates that the kubelet would stumble over. To be called while it does not run.
-pub fn remove_torn(paths: &SitePaths) -> Result<(), StepError> {
-    let folder = paths.kubelet_mount().join("pki");
-    let size = |name: &str| fs_err::metadata(folder.join(name)).map_or(0, |found| found.len());
-    let is_there = |name: &&str| folder.join(name).symlink_metadata().is_ok();
-    if PAIR.iter().any(is_there) && PAIR.iter().any(|name| size(name) == 0) {
-        tracing::warn!("the kubelet's serving certificate did not reach the disk: it will make a new one");
+/// What the kubelet's kubeconfig holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kubeconfig {
+    /// The name of [`CLIENT`].
+    Names,
+    /// A certificate, or nothing that could be one.
+    Holds(Found),
+}
+
+/// What must happen to the client certificate before the kubelet starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repair {
+    /// Nothing.
+    Keep,
+    /// The newest one goes: the one in the kubeconfig is good.
+    Drop,
+    /// It is issued again.
+    Reissue(Need),
+}
+
+/// Decides what a start of the kubelet needs. A certificate in the kubeconfig counts even where a newer one is beside it,
+/// since the kubelet looks at it first and ends if it cannot be used.
+fn repair(kubeconfig: Kubeconfig, current: Found, now: Timestamp) -> Repair {
+    match kubeconfig {
+        Kubeconfig::Names => current.unusable(now).map_or(Repair::Keep, Repair::Reissue),
+        Kubeconfig::Holds(held) => match (held.unusable(now), current) {
+            (Some(need), _) => Repair::Reissue(need),
+            (None, Found::Missing) => Repair::Keep,
+            (None, current) => current.unusable(now).map_or(Repair::Keep, |_| Repair::Drop),
+        },
+    }
+}
+
+fn folder(paths: &SitePaths) -> PathBuf {
+    paths.kubelet_mount().join("pki")
+}
+
+fn client(paths: &SitePaths, now: Timestamp) -> Result<Repair, StepError> {
+    let text = files::read(&paths.kubernetes().join("kubelet.conf"))?;
+    let names = text.as_ref().is_some_and(|text| String::from_utf8_lossy(text).contains(CLIENT));
+    let kubeconfig = if names { Kubeconfig::Names } else { Kubeconfig::Holds(Found::in_kubeconfig(text.as_deref())) };
+    let current = files::read(&folder(paths).join(CLIENT))?;
+    Ok(repair(kubeconfig, Found::in_pem(current.as_deref()), now))
+}
+
+/// Whether the pair by which the kubelet serves must go; one that was never there need not.
+fn serving(paths: &SitePaths, now: Timestamp) -> Result<Option<Need>, StepError> {
+    let [certificate, key] = PAIR.map(|name| files::read(&folder(paths).join(name)));
+    let (certificate, key) = (certificate?, key?);
+    if certificate.is_none() && key.is_none() {
+        return Ok(None);
+    }
+    let has_key = key.is_some_and(|key| !key.is_empty());
+    Ok(Found::in_pem(certificate.as_deref()).due(now).or((!has_key).then_some(Need::Unreadable)))
+}
+
+/// Whether [`prepare`] would change something.
+pub fn needs_repair(paths: &SitePaths, now: Timestamp) -> Result<bool, StepError> {
+    Ok(serving(paths, now)?.is_some() || client(paths, now)? != Repair::Keep)
+}
+
+/// Sets right what would keep the kubelet from starting. To be called while it does not run, and under a clock that can be
+/// right.
+pub fn prepare(paths: &SitePaths, programs: &Programs, now: Timestamp) -> Result<(), StepError> {
+    if let Some(need) = serving(paths, now)? {
+        tracing::warn!("the kubelet's serving certificate {need}: it will make a new one");
         for name in PAIR {
-            durable::remove_file(&folder.join(name))?;
+            durable::remove_file(&folder(paths).join(name))?;
         }
     }
-    let client = folder.join(CLIENT);
-    if is_there(&CLIENT) && size(CLIENT) == 0 {
-        tracing::warn!("the kubelet's client certificate did not reach the disk: it will ask for a new one");
-        if let Ok(target) = fs_err::read_link(&client) {
-            durable::remove_file(&folder.join(target.file_name().unwrap_or_default()))?;
-        }
-        durable::remove_file(&client)?;
+    match client(paths, now)? {
+        Repair::Keep => Ok(()),
+        Repair::Drop => remove_client(paths),
+        Repair::Reissue(need) => certificates::reissue_kubelet(paths, programs, need),
     }
-    Ok(())
+}
+
+/// Removes the newest client certificate with the link to it.
+pub(crate) fn remove_client(paths: &SitePaths) -> Result<(), StepError> {
+    let link = folder(paths).join(CLIENT);
+    if let Ok(target) = fs_err::read_link(&link) {
+        durable::remove_file(&folder(paths).join(target.file_name().unwrap_or_default()))?;
+    }
+    Ok(durable::remove_file(&link)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::validity::tests::{PEM, at, kubeconfig};
+
+    const NOW: &str = "2027-01-01T00:00:00Z";
+    const LATER: &str = "2032-01-01T00:00:00Z";
 
     fn names(folder: &std::path::Path) -> Vec<String> {
         let entries = fs_err::read_dir(folder).unwrap();
@@ -45,27 +120,59 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_goes_and_what_is_whole_stays() {
+    fn the_client_certificate_is_kept_dropped_or_issued_again() {
+        let whole = Found::in_pem(Some(PEM.as_bytes()));
+        let (missing, torn) = (Found::Missing, Found::Unreadable);
+        let holds = Kubeconfig::Holds;
+        for (kubeconfig, current, now, expected) in [
+            (Kubeconfig::Names, whole, NOW, Repair::Keep),
+            (Kubeconfig::Names, missing, NOW, Repair::Reissue(Need::Missing)),
+            (Kubeconfig::Names, torn, NOW, Repair::Reissue(Need::Unreadable)),
+            (Kubeconfig::Names, whole, LATER, Repair::Reissue(Need::Ended)),
+            (Kubeconfig::Names, whole, "2025-01-01T00:00:00Z", Repair::Reissue(Need::NotYetValid)),
+            (holds(whole), missing, NOW, Repair::Keep),
+            (holds(whole), whole, NOW, Repair::Keep),
+            (holds(whole), torn, NOW, Repair::Drop),
+            (holds(torn), whole, NOW, Repair::Reissue(Need::Unreadable)),
+            (holds(missing), missing, NOW, Repair::Reissue(Need::Missing)),
+            (holds(whole), whole, LATER, Repair::Reissue(Need::Ended)),
+        ] {
+            assert_eq!(repair(kubeconfig, current, at(now)), expected, "{kubeconfig:?} {current:?} {now}");
+        }
+    }
+
+    #[test]
+    fn a_serving_pair_goes_when_it_is_torn_or_ends_soon() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
-        remove_torn(&paths).unwrap();
-        let folder = paths.kubelet_mount().join("pki");
-        durable::create_folder(&folder).unwrap();
-        let write = |name: &str, text: &str| durable::write_file(&folder.join(name), text.as_bytes(), 0o600).unwrap();
-        write("kubelet.crt", "certificate");
-        write("kubelet.key", "key");
-        write("kubelet-client-1.pem", "both");
+        let programs = Programs::at(&paths, "v1.36.3");
+        let folder = folder(&paths);
+        let write = |path: &std::path::Path, text: &str| {
+            durable::create_folder(path.parent().unwrap()).unwrap();
+            durable::write_file(path, text.as_bytes(), 0o600).unwrap();
+        };
+        write(&paths.kubernetes().join("kubelet.conf"), &kubeconfig());
+        let prepare = |now: &str, needs: bool| {
+            assert_eq!(needs_repair(&paths, at(now)).unwrap(), needs);
+            super::prepare(&paths, &programs, at(now)).unwrap();
+            assert!(!needs_repair(&paths, at(now)).unwrap());
+        };
+        prepare(NOW, false);
+        write(&folder.join("kubelet.crt"), PEM);
+        write(&folder.join("kubelet.key"), "key");
+        prepare(NOW, false);
+        assert_eq!(names(&folder), ["kubelet.crt", "kubelet.key"]);
+        // The kubelet's own is valid for a year; this one ends in 2031.
+        prepare("2029-06-01T00:00:00Z", true);
+        assert!(names(&folder).is_empty());
+        write(&folder.join("kubelet.crt"), PEM);
+        prepare(NOW, true);
+        assert!(names(&folder).is_empty(), "half a pair");
+
+        // A torn client certificate beside a good one goes with its target.
+        write(&folder.join("kubelet-client-1.pem"), "");
         std::os::unix::fs::symlink(folder.join("kubelet-client-1.pem"), folder.join(CLIENT)).unwrap();
-        remove_torn(&paths).unwrap();
-        assert_eq!(names(&folder), ["kubelet-client-1.pem", CLIENT, "kubelet.crt", "kubelet.key"]);
-
-        write("kubelet.key", "");
-        remove_torn(&paths).unwrap();
-        assert_eq!(names(&folder), ["kubelet-client-1.pem", CLIENT]);
-
-        write("kubelet.crt", "half a pair");
-        write("kubelet-client-1.pem", "");
-        remove_torn(&paths).unwrap();
+        prepare(NOW, true);
         assert!(names(&folder).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Tells systemd how the agent is, by the protocol of `sd_notify`.
+//! Reports to systemd how a unit is, by the protocol of `sd_notify`.
 
 use std::ffi::OsString;
 use std::os::linux::net::SocketAddrExt;
@@ -18,15 +18,18 @@ impl Systemd {
         Self { socket: std::env::var_os("NOTIFY_SOCKET"), status: String::new() }
     }
 
-    /// Tells that the service is up.
+    /// Reports that the service is up.
     pub fn ready(&self) {
         self.send("READY=1");
     }
 
-    /// Tells in one line how the node is, here and in the log, if it is not what was told last.
+    /// Reports in one line how the unit is, here and in the log, if it is not what was reported last. An empty line takes
+    /// the last one away.
     pub fn status(&mut self, line: String) {
         if self.status != line {
-            tracing::info!("{line}");
+            if !line.is_empty() {
+                tracing::info!("{line}");
+            }
             self.send(&format!("STATUS={line}"));
             self.status = line;
         }

@@ -73,7 +73,7 @@ impl SitePaths {
         network_configuration = "/etc/landfall/cni";
         /// The registry's configuration.
         registry_configuration = "/etc/landfall/registry.yaml";
-        /// Logs of Landfall itself, which uninstall leaves.
+        /// Logs of operations, which uninstall leaves.
         logs = "/var/log/landfall";
         /// Sockets and marks that do not outlive a boot.
         run = "/run/landfall";
@@ -81,6 +81,10 @@ impl SitePaths {
         containerd_socket = "/run/landfall/containerd/containerd.sock";
         /// kubeadm's configuration, with the bootstrap token.
         kubeadm_configuration = "/var/lib/landfall/node/kubeadm.yaml";
+        /// A copy of the certificates, while some of them are renewed in it.
+        renewal = "/var/lib/landfall/node/renewal";
+        /// The newest time that the site has seen; the file's own time counts.
+        clock = "/var/lib/landfall/node/clock";
         /// Manifests that the kubelet runs without an API server.
         static_pods = "/etc/kubernetes/manifests";
         /// Where the kubelet must find its data; bound to [`SitePaths::kubelet`].

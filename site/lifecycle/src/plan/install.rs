@@ -228,7 +228,7 @@ impl Planner<'_> {
         Ok(vec![
             step("node-files", "place the node's programs", 1, Action::NodeFiles(files)),
             step("runtime-configuration", "configure containerd", 0, Action::RuntimeConfiguration(runtime)),
-            step("agent", "start the node's agent and containerd", 3, Action::Agent(agent)),
+            step("agent", "start containerd and the agent", 3, Action::Agent(agent)),
             step("node-images", "give containerd the control plane's images", 8, Action::NodeImages(images)),
         ])
     }
@@ -293,7 +293,6 @@ impl Planner<'_> {
             dns_address: self.networks.dns_address()?,
             cgroup_driver: facts.cgroups.driver,
             cgroup_version: facts.cgroups.version,
-            swap: facts.swap_bytes > 0,
             nameserver: !facts.network.nameservers.is_empty(),
         })
     }

@@ -1,10 +1,11 @@
-//! The host's agent as a service of systemd, which brings the site back at every boot. Taking it back takes back all
-//! that ever ran under it.
+//! containerd, the kubelet and the agent as services of systemd, which brings the site back at every boot. Undoing them
+//! undoes all that ever ran under them.
 
 pub mod teardown;
 mod traces;
+pub(crate) mod unit_files;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
@@ -12,13 +13,11 @@ use serde_json::{Value, json};
 
 use crate::site::Site;
 use landfall_agent::settings::AgentSettings;
+use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, SERVICES, SLICE, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
-use landfall_host::command::HostCommand;
 use landfall_host::files;
 use landfall_host::files::OwnFile;
 
-/// Name of the service.
-pub const SERVICE: &str = "landfall-node.service";
 /// Where a person finds the command after the stick is gone.
 const COMMAND: &str = "/usr/local/bin/landfall";
 
@@ -36,56 +35,24 @@ impl Agent {
     }
 
     fn files(&self, site: &Site) -> Vec<OwnFile> {
-        let unit = site.paths.host("/etc/systemd/system").join(SERVICE);
-        vec![
-            OwnFile::new(site.paths.agent_settings(), self.settings.to_bytes(), 0o644),
-            OwnFile::new(unit, unit_text(&Self::program(site)), 0o644),
-        ]
+        let mut files = vec![OwnFile::new(site.paths.agent_settings(), self.settings.to_bytes(), 0o644)];
+        files.extend(unit_files::files(site, Self::program(site), &self.settings.kubernetes));
+        files
+    }
+
+    /// What is wrong with a unit; nothing where it starts at boot, and runs if it must.
+    fn lack(site: &Site, unit: &str) -> Option<String> {
+        // `is-active` and `is-enabled` answer by failing. The kubelet runs only when kubeadm has configured it.
+        if unit != KUBELET && site.run(&systemctl(&["is-active", "--quiet", unit])).is_err() {
+            return Some(format!("{unit} does not run"));
+        }
+        let starts = site.run(&systemctl(&["is-enabled", "--quiet", unit])).is_ok();
+        (!starts).then(|| format!("{unit} does not start at boot"))
     }
 
     fn has_command(site: &Site) -> bool {
         fs_err::read_link(site.paths.host(COMMAND)).is_ok_and(|target| target == Self::program(site))
     }
-}
-
-fn systemctl(arguments: &[&str]) -> HostCommand {
-    HostCommand::new("/bin/systemctl").arguments(arguments.iter().copied())
-}
-
-/// `KillMode=process`: stopping or restarting the agent kills no pod. A data folder that is not this site's (exit 6)
-/// waits for a person.
-fn unit_text(program: &Path) -> String {
-    format!(
-        "# Written by Landfall; `landfall uninstall` removes it.
-[Unit]
-Description=Landfall: Kubernetes of this site
-After=network.target local-fs.target systemd-modules-load.service systemd-sysctl.service
-RequiresMountsFor=/var/lib/landfall /etc/landfall /var/log
-StartLimitIntervalSec=0
-
-[Service]
-Type=notify
-NotifyAccess=main
-ExecStart={} node run
-UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
-Delegate=yes
-KillMode=process
-UMask=0022
-OOMScoreAdjust=-999
-LimitNOFILE=1048576
-LimitNPROC=infinity
-LimitCORE=infinity
-TasksMax=infinity
-Restart=always
-RestartSec=2
-RestartPreventExitStatus=6
-TimeoutStartSec=180
-
-[Install]
-WantedBy=multi-user.target
-",
-        program.display()
-    )
 }
 
 impl Step<Site> for Agent {
@@ -94,14 +61,8 @@ impl Step<Site> for Agent {
         if observed != Observed::Done {
             return Ok(observed);
         }
-        // `is-active` and `is-enabled` answer by failing.
-        let runs = site.run(&systemctl(&["is-active", "--quiet", SERVICE])).is_ok();
-        let starts = site.run(&systemctl(&["is-enabled", "--quiet", SERVICE])).is_ok();
-        Ok(match (runs, starts) {
-            (true, true) => Observed::Done,
-            (false, _) => Observed::Partial(format!("{SERVICE} does not run")),
-            (true, false) => Observed::Partial(format!("{SERVICE} does not start at boot")),
-        })
+        let lack = SERVICES.iter().find_map(|unit| Self::lack(site, unit));
+        Ok(lack.map_or(Observed::Done, Observed::Partial))
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
@@ -117,21 +78,20 @@ impl Step<Site> for Agent {
             durable::symlink(&Self::program(site), &link)?;
         }
         site.run(&systemctl(&["daemon-reload"]))?;
-        site.run(&systemctl(&["enable", SERVICE]))?;
+        site.run(&systemctl(&["enable", CONTAINERD, KUBELET, AGENT]))?;
         site.sync_filesystem(&site.paths.host("/etc"))?;
-        // Waits until the agent says that containerd answers.
-        site.run(&systemctl(&["restart", SERVICE]))?;
+        // Waits until containerd answers.
+        site.run(&systemctl(&["restart", CONTAINERD, AGENT]))?;
+        // It waits for what kubeadm will write.
+        site.run(&systemctl(&["restart", "--no-block", KUBELET]))?;
         Ok(Value::Null)
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         let host: teardown::Before = serde_json::from_value(before["host"].clone()).unwrap_or_default();
-        let unit = &self.files(site)[1];
-        if unit.path.exists() {
-            site.run(&systemctl(&["disable", "--now", SERVICE]))?;
-        }
+        teardown::stop_service(site, AGENT)?;
         teardown::stop_pods(site)?;
-        teardown::stop_runtime(&site.paths)?;
+        teardown::stop_runtime(site)?;
         teardown::unmount_all(&site.paths)?;
         teardown::remove_network(&host)?;
         teardown::remove_groups(site)?;
@@ -139,16 +99,23 @@ impl Step<Site> for Agent {
         for folder in [site.paths.containerd(), site.paths.kubelet(), site.paths.run()] {
             durable::remove_tree(&folder)?;
         }
+        durable::remove_tree(&site.paths.renewal())?;
+        files::remove(&[OwnFile::new(site.paths.clock(), "", 0o644)])?;
         durable::remove_tree(&site.paths.pod_logs())?;
         site.paths.pod_logs().parent().map_or(Ok(()), files::remove_folder_if_empty)?;
         durable::remove_tree(&site.paths.network_configuration())?;
         if before["command"] == json!(false) && Self::has_command(site) {
             durable::remove_file(&site.paths.host(COMMAND))?;
         }
+        for unit in SERVICES.into_iter().filter(|unit| unit_files::path(site, unit).exists()) {
+            site.run(&systemctl(&["disable", unit]))?;
+        }
+        // Unknown where nothing ran in it.
+        let _ = site.run(&systemctl(&["stop", SLICE]));
         files::remove(&self.files(site))?;
         site.run(&systemctl(&["daemon-reload"]))?;
-        // Nothing to forget where it never failed.
-        let _ = site.run(&systemctl(&["reset-failed", SERVICE]));
+        // Nothing to forget where none has failed.
+        let _ = site.run(&systemctl(&["reset-failed", CONTAINERD, KUBELET, AGENT]));
         Ok(())
     }
 }

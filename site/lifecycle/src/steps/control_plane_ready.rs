@@ -17,8 +17,7 @@ pub(super) fn wait(site: &Site, programs: &Programs, limit: Duration) -> Result<
         let pods = site.paths.pod_logs_mount();
         error.hint(format!(
             "Read the logs of etcd and the API server, {pods}/kube-system_etcd-* and {pods}/kube-system_kube-apiserver-*, \
-             and kubelet.log and containerd.log in {}; then run `landfall resume`.",
-            site.paths.logs().display(),
+             and `journalctl --unit landfall-kubelet --unit landfall-containerd`; then run `landfall resume`.",
             pods = pods.display(),
         ))
     })

@@ -56,8 +56,6 @@ pub struct KubeadmConfiguration {
     pub cgroup_driver: CgroupDriver,
     /// 1 or 2.
     pub cgroup_version: u8,
-    /// Whether the host has swap on, which the kubelet must then tolerate.
-    pub swap: bool,
     /// Whether the host has a nameserver for pods that use the host's.
     pub nameserver: bool,
 }
@@ -82,12 +80,9 @@ impl KubeadmConfiguration {
     }
 
     fn init(&self, site: &Site, token: &str) -> Value {
-        let mut ignored = vec!["Service-kubelet"];
+        let mut ignored = vec!["Service-kubelet", "Swap"];
         if self.cgroup_version == 1 {
             ignored.push("SystemVerification");
-        }
-        if self.swap {
-            ignored.push("Swap");
         }
         json!({
             "apiVersion": "kubeadm.k8s.io/v1beta4",
@@ -107,7 +102,11 @@ impl KubeadmConfiguration {
                 "taints": [],
                 "imagePullPolicy": "IfNotPresent",
                 "ignorePreflightErrors": ignored,
-                "kubeletExtraArgs": [{ "name": "node-ip", "value": self.node_address }],
+                "kubeletExtraArgs": [
+                    { "name": "node-ip", "value": self.node_address },
+                    // Else the kubelet asks for a node of another name after the host was renamed.
+                    { "name": "hostname-override", "value": self.node_name },
+                ],
             },
         })
     }
@@ -170,6 +169,8 @@ impl KubeadmConfiguration {
             "containerLogMaxSize": "10Mi",
             "containerLogMaxFiles": 5,
             "shutdownGracePeriod": "0s",
+            // Swap that is off today may be on after the next boot; pods do not use it.
+            "failSwapOn": false,
             // Absolute: percents of a large disk would evict pods while hundreds of gigabytes are free.
             "evictionHard": {
                 "memory.available": "200Mi",
@@ -185,9 +186,6 @@ impl KubeadmConfiguration {
         }
         if self.cgroup_version == 1 {
             kubelet["failCgroupV1"] = json!(false);
-        }
-        if self.swap {
-            kubelet["failSwapOn"] = json!(false);
         }
         if let Some(resolver) = self.resolver(site) {
             kubelet["resolvConf"] = json!(resolver.path);

@@ -21,6 +21,7 @@ use crate::site::Site;
 use crate::steps::agent::teardown;
 use crate::steps::wait::CONTROL_PLANE_LIMIT;
 use landfall_agent::programs::Programs;
+use landfall_agent::units::{KUBELET, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;
@@ -180,6 +181,10 @@ impl Step<Site> for KubeadmPhase {
             self.restore_kubelet_kubeconfig(site)?;
         }
         self.run(site, self.phase.arguments())?;
+        if self.phase == Phase::KubeletStart {
+            // It waits for these files already, and looks again at once.
+            site.run(&systemctl(&["restart", "--no-block", KUBELET]))?;
+        }
         Ok(Value::Null)
     }
 
@@ -190,8 +195,8 @@ impl Step<Site> for KubeadmPhase {
                 durable::remove_tree(&site.paths.kubernetes().join("pki"))?;
                 files::remove_folder_if_empty(&site.paths.kubernetes())
             }
-            // Without its configuration the agent does not start the kubelet again; nothing may write to etcd's data or
-            // the packet filter while they are taken back.
+            // Without its configuration the kubelet does not start again; nothing may write to etcd's data or the packet
+            // filter while they are removed.
             Phase::KubeletStart => teardown::stop_pods(site),
             Phase::Etcd => {
                 durable::remove_tree(&site.paths.etcd())?;

@@ -349,7 +349,6 @@ fn kubeadm_configuration() {
         dns_address: [10, 96, 0, 10].into(),
         cgroup_driver: CgroupDriver::Cgroupfs,
         cgroup_version: 1,
-        swap: true,
         nameserver: false,
     };
     fixture.there_and_back(&step, |fixture| {
@@ -377,6 +376,18 @@ fn a_phase_runs_again_over_what_a_power_cut_left() {
     assert!(!fixture.site.paths.host("/etc/kubernetes/manifests/kube-scheduler.yaml").exists());
 }
 
+/// A kubelet that waited for its configuration need not wait for the next look.
+#[test]
+fn the_kubelet_is_started_once_it_is_configured() {
+    let mut fixture = Fixture::new();
+    fixture.folder("/etc/kubernetes");
+    let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::KubeletStart };
+    step.act(&mut fixture.site, &Value::Null).unwrap();
+    let ran = fixture.ran();
+    assert!(ran[0].contains("kubeadm init phase kubelet-start"), "{ran:?}");
+    assert_eq!(ran[1..], ["/bin/systemctl restart --no-block landfall-kubelet.service"]);
+}
+
 #[test]
 fn half_a_pair_of_key_and_certificate_is_made_again() {
     let mut fixture = Fixture::new();
@@ -400,8 +411,11 @@ fn the_control_plane_that_does_not_come_says_where_its_own_logs_are() {
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
     assert_eq!(error.code(), codes::NODE_TIMEOUT);
     let hint = Coded::hint(&error).unwrap().replace(&*fixture.root.path().to_string_lossy(), "");
-    for folder in ["/var/log/pods/kube-system_etcd-", "/var/log/pods/kube-system_kube-apiserver-", "/var/log/landfall"]
-    {
+    for folder in [
+        "/var/log/pods/kube-system_etcd-",
+        "/var/log/pods/kube-system_kube-apiserver-",
+        "journalctl --unit landfall-kubelet",
+    ] {
         assert!(hint.contains(folder), "{folder} in {hint}");
     }
 }
@@ -464,7 +478,7 @@ fn registry_links() {
 }
 
 #[test]
-fn the_agents_unit() {
+fn units() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/systemd/system");
     fixture.folder("/usr/local/bin");
@@ -473,15 +487,34 @@ fn the_agents_unit() {
     let before = step.prepare(&mut fixture.site).unwrap();
     assert_eq!(before["command"], json!(false));
     step.act(&mut fixture.site, &before).unwrap();
-    let expected = ["daemon-reload", "enable landfall-node.service", "restart landfall-node.service"];
+    let expected = [
+        "daemon-reload",
+        "enable landfall-containerd.service landfall-kubelet.service landfall-agent.service",
+        "restart landfall-containerd.service landfall-agent.service",
+        "restart --no-block landfall-kubelet.service",
+    ];
     assert_eq!(fixture.ran(), expected.map(|arguments| format!("/bin/systemctl {arguments}")));
     assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Done);
-    let unit = fixture.read("/etc/systemd/system/landfall-node.service");
-    insta::assert_snapshot!(format!("{unit}\n== agent.json\n{}", fixture.read("/etc/landfall/agent.json")));
+    let names = ["landfall.slice", "landfall-containerd.service", "landfall-kubelet.service", "landfall-agent.service"];
+    let files = names.map(|name| format!("== {name}\n{}", fixture.read(&format!("/etc/systemd/system/{name}"))));
+    insta::assert_snapshot!(format!(
+        "{}\n== agent.json\n{}",
+        files.join("\n"),
+        fixture.read("/etc/landfall/agent.json")
+    ));
 
-    let mut stopped = Fixture::answering(|command| !command.to_string().contains("is-active"));
-    stopped.folder("/usr/local/bin");
-    step.act(&mut stopped.site, &before).unwrap();
-    let observed = step.observe(&mut stopped.site).unwrap();
-    assert_eq!(observed, Observed::Partial("landfall-node.service does not run".to_owned()));
+    let fails = |what: &'static str| {
+        let mut fixture = Fixture::answering(move |command| !command.to_string().contains(what));
+        fixture.folder("/usr/local/bin");
+        step.act(&mut fixture.site, &before).unwrap();
+        step.observe(&mut fixture.site).unwrap()
+    };
+    let does_not = |what: &str| Observed::Partial(what.to_owned());
+    assert_eq!(fails("is-active"), does_not("landfall-containerd.service does not run"));
+    assert_eq!(
+        fails("is-enabled --quiet landfall-kubelet"),
+        does_not("landfall-kubelet.service does not start at boot")
+    );
+    // It cannot run before kubeadm.
+    assert_eq!(fails("is-active --quiet landfall-kubelet"), Observed::Done);
 }

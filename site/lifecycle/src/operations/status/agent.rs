@@ -1,22 +1,23 @@
-//! The host's agent, as systemd tells of it, and what it waits for.
+//! Landfall's units on the host, as systemd reports them, and what they wait for.
 
 use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::steps::agent::SERVICE;
 use landfall_agent::kubelet;
 use landfall_agent::kubelet::Lack;
 use landfall_agent::settings::AgentSettings;
+use landfall_agent::units;
+use landfall_agent::units::UnitState;
 use landfall_engine::causes::with_causes;
-use landfall_host::command::{CommandRunner, HostCommand, Subprocesses};
+use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_host::paths::SitePaths;
 
 /// The agent of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentStatus {
-    /// Whether it runs, and nothing keeps it from running the kubelet.
+    /// Whether Landfall's units run, and nothing keeps the kubelet from running.
     pub ready: bool,
     /// Why not.
     pub reason: Option<String>,
@@ -30,23 +31,26 @@ impl AgentStatus {
         }
         let reason = match AgentSettings::read(paths) {
             Err(error) => Some(with_causes(&error)),
-            Ok(settings) => not_active().or_else(|| lacking(settings.node.address)),
+            Ok(settings) => lacking(settings.node.address)
+                .or_else(|| units::SERVICES.iter().find_map(|unit| not_active(unit, &Subprocesses))),
         };
         Some(Self { ready: reason.is_none(), reason })
     }
 }
 
-/// What systemd says of the unit, unless it is active.
-fn not_active() -> Option<String> {
-    let ask = HostCommand::new("systemctl").arguments(["is-active", SERVICE]);
-    match Subprocesses.run(&ask, None) {
-        Ok(output) if output.success => None,
-        Ok(output) => {
-            let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            Some(format!("the unit {SERVICE} is {state}; `journalctl --unit {SERVICE}` says why"))
-        }
-        Err(error) => Some(format!("systemd cannot be asked: {error}")),
+/// What systemd says of a unit that is not active, with what the unit and the kubelet's log say.
+fn not_active(unit: &str, commands: &dyn CommandRunner) -> Option<String> {
+    let state = UnitState::of(unit, commands);
+    if state.is_active() {
+        return None;
     }
+    if state.active.is_empty() {
+        return Some(format!("systemd does not say how the unit {unit} is"));
+    }
+    let error = || (unit == units::KUBELET).then(|| units::last_kubelet_error(commands)).flatten();
+    let said = Some(state.status).filter(|status| !status.is_empty()).or_else(error);
+    let said = said.map_or_else(String::new, |said| format!(": {said}"));
+    Some(format!("the unit {unit} is {}{said}; `journalctl --unit {unit}` says why", state.active))
 }
 
 /// Whether the node's address is missing on this host. Where that cannot be found out, nothing is held against the agent.

@@ -1,4 +1,4 @@
-//! Takes back what ran: pods, runtime, mounts, network, control groups and the traces that foreign programs leave in
+//! Undoes what ran: pods, runtime, mounts, network, control groups and the traces that foreign programs leave in
 //! places of their own. Everything may run again, and copes with all, half or nothing being there.
 
 use std::path::{Path, PathBuf};
@@ -10,11 +10,10 @@ use rustix::mount::{UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
 
 use crate::site::Site;
-use crate::steps::agent::traces;
+use crate::steps::agent::{traces, unit_files};
 use landfall_agent::bridge::BRIDGE;
-use landfall_agent::supervisor;
+use landfall_agent::units::{CONTAINERD, KUBELET, systemctl};
 use landfall_engine::step::StepError;
-use landfall_host::command::HostCommand;
 use landfall_host::mounts::Part;
 use landfall_host::paths::SitePaths;
 use landfall_host::process::ProcessId;
@@ -51,26 +50,30 @@ pub fn before(paths: &SitePaths) -> Result<Before, StepError> {
 
 /// Stops the kubelet and everything that runs in pods. containerd stays.
 pub fn stop_pods(site: &Site) -> Result<(), StepError> {
-    let kubelet: Vec<_> = supervisor::running(&site.paths, "kubelet").into_iter().collect();
-    let mut left = process::end(&kubelet, PATIENCE);
+    stop_service(site, KUBELET)?;
     if site.keep_data {
         // What is left of them is found again below.
         let _ = process::end(&process::find(has_volume(&site.paths)?), PATIENCE_WITH_DATA);
     }
-    left.extend(process::end(&process::find(is_in_pod), PATIENCE));
-    expect_none("kubelet and pods", &left)
+    expect_none("pods", &process::end(&process::find(is_in_pod), PATIENCE))
 }
 
 /// Stops containerd, its shims and whatever else runs from the node pack.
-pub fn stop_runtime(paths: &SitePaths) -> Result<(), StepError> {
-    let containerd: Vec<_> = supervisor::running(paths, "containerd").into_iter().collect();
-    let mut left = process::end(&containerd, PATIENCE);
-    let folder = paths.node();
+pub fn stop_runtime(site: &Site) -> Result<(), StepError> {
+    stop_service(site, CONTAINERD)?;
+    let folder = site.paths.node();
     let others = process::find(|pid| {
         fs_err::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.starts_with(&folder))
     });
-    left.extend(process::end(&others, Duration::from_secs(2)));
-    expect_none("the node pack", &left)
+    expect_none("the node pack", &process::end(&others, Duration::from_secs(2)))
+}
+
+/// Stops one of Landfall's services, which pods outlive; it starts again at boot. systemd need not know it.
+pub fn stop_service(site: &Site, unit: &str) -> Result<(), StepError> {
+    if unit_files::path(site, unit).exists() {
+        site.run(&systemctl(&["stop", unit]))?;
+    }
+    Ok(())
 }
 
 fn expect_none(whose: &str, left: &[ProcessId]) -> Result<(), StepError> {
@@ -165,7 +168,7 @@ fn network_failed(operation: &str, error: std::io::Error) -> StepError {
 pub fn remove_groups(site: &Site) -> Result<(), StepError> {
     if site.paths.host("/run/systemd/system").is_dir() {
         // Unknown to systemd where the kubelet makes groups itself.
-        let _ = site.run(&HostCommand::new("/bin/systemctl").arguments(["stop", "kubepods.slice"]));
+        let _ = site.run(&systemctl(&["stop", "kubepods.slice"]));
     }
     let root = site.paths.host("/sys/fs/cgroup");
     let hierarchies = fs_err::read_dir(&root).into_iter().flatten().flatten().map(|entry| entry.path());

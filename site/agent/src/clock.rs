@@ -1,0 +1,144 @@
+//! Whether the machine's clock can be right. A dead battery sets it years back, a wrong time source years ahead; nothing
+//! may be renewed under such a clock.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use landfall_error_codes::codes;
+use landfall_media::durable;
+
+use super::validity::Found;
+use landfall_engine::step::StepError;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+
+/// How far the clock may be ahead of the newest time that the site has seen: as long as a certificate is valid, since that
+/// is how long a site may wait in a warehouse. A clock that is ahead by less renews too early at worst, and what it
+/// issued is issued again once the clock is right.
+const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(43_800);
+
+/// What limits the clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// When the cluster's authority begins: the site did not exist before.
+    pub authority_begins: Option<Timestamp>,
+    /// When the cluster's authority ends: nothing that is issued later can be valid.
+    pub authority_ends: Option<Timestamp>,
+    /// The newest time that the site has seen.
+    pub seen: Option<Timestamp>,
+}
+
+/// Whether the clock can be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plausibility {
+    /// Nothing speaks against it.
+    Plausible,
+    /// It is earlier than a time that has passed for certain.
+    Behind(Timestamp),
+    /// It is later than this time, after which it would not be believed.
+    Ahead(Timestamp),
+}
+
+/// Weighs the clock. The lower limit is fixed: had it moved with the newest time seen, one boot with the clock ahead would
+/// forbid every repair until that time comes.
+pub fn plausibility(now: Timestamp, evidence: &Evidence) -> Plausibility {
+    if let Some(begins) = evidence.authority_begins.filter(|begins| now < *begins) {
+        return Plausibility::Behind(begins);
+    }
+    let seen = evidence.seen.max(evidence.authority_begins);
+    let silence_ends = seen.and_then(|seen| seen.checked_add(LONGEST_SILENCE).ok());
+    match [silence_ends, evidence.authority_ends].into_iter().flatten().min() {
+        Some(limit) if now > limit => Plausibility::Ahead(limit),
+        _ => Plausibility::Plausible,
+    }
+}
+
+impl Plausibility {
+    /// The error that an implausible clock is.
+    pub fn error(self, now: Timestamp, paths: &SitePaths) -> Option<StepError> {
+        let what = match self {
+            Self::Plausible => return None,
+            Self::Behind(begins) => format!("the clock says {now:.0}, and this site was installed after {begins:.0}"),
+            Self::Ahead(limit) => format!("the clock says {now:.0}, and is not believed later than {limit:.0}"),
+        };
+        let hint = format!(
+            "Set the clock (`timedatectl set-time`); if it is right, run `touch {}`. No certificate is renewed until then.",
+            paths.clock().display()
+        );
+        Some(StepError::new(codes::NODE_CLOCK, what).hint(hint))
+    }
+}
+
+/// Whether this machine's clock can be right, by what the site has on its disk.
+pub fn clock_plausibility(paths: &SitePaths, now: Timestamp) -> Plausibility {
+    plausibility(now, &evidence(paths))
+}
+
+fn evidence(paths: &SitePaths) -> Evidence {
+    let authority = files::read(&paths.kubernetes().join("pki/ca.crt")).ok().flatten();
+    let (authority_begins, authority_ends) = match Found::in_pem(authority.as_deref()) {
+        Found::Whole(validity) => (Some(validity.begins), Some(validity.ends)),
+        Found::Missing | Found::Unreadable => (None, None),
+    };
+    let journals = fs_err::read_dir(paths.journal()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let seen = journals.chain([paths.clock()]).filter_map(|path| written(&path)).max();
+    Evidence { authority_begins, authority_ends, seen }
+}
+
+fn written(path: &Path) -> Option<Timestamp> {
+    Timestamp::try_from(fs_err::metadata(path).ok()?.modified().ok()?).ok()
+}
+
+/// Keeps a plausible time as seen; it is on the disk when this returns. The file's own time is what counts, so that a
+/// person can confirm a clock by `touch`.
+pub fn witness(paths: &SitePaths, now: Timestamp) -> Result<(), StepError> {
+    let text = format!("{now:.0}\n# Written by Landfall every hour: the newest time that this site has seen.\n");
+    durable::create_folder(&paths.node())?;
+    Ok(durable::write_file(&paths.clock(), text.as_bytes(), 0o644)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(year: i16) -> Timestamp {
+        format!("{year}-06-01T00:00:00Z").parse().unwrap()
+    }
+
+    #[test]
+    fn a_clock_is_weighed_against_what_is_certain() {
+        let installed =
+            Evidence { authority_begins: Some(at(2026)), authority_ends: Some(at(2046)), seen: Some(at(2027)) };
+        for (now, evidence, expected) in [
+            (2027, installed, Plausibility::Plausible),
+            (2015, installed, Plausibility::Behind(at(2026))),
+            // Four years in a warehouse.
+            (2031, installed, Plausibility::Plausible),
+            (2037, installed, Plausibility::Ahead(at(2027) + LONGEST_SILENCE)),
+            // The agent or a person has seen it.
+            (2037, Evidence { seen: Some(at(2037)), ..installed }, Plausibility::Plausible),
+            // One boot was ahead; what is right now must not count as behind.
+            (2027, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Plausible),
+            (2047, Evidence { seen: Some(at(2047)), ..installed }, Plausibility::Ahead(at(2046))),
+            (1970, Evidence::default(), Plausibility::Plausible),
+        ] {
+            assert_eq!(plausibility(at(now), &evidence), expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn what_was_witnessed_is_evidence() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        assert_eq!(evidence(&paths), Evidence::default());
+        let now = Timestamp::now();
+        witness(&paths, now).unwrap();
+        let seen = evidence(&paths).seen.unwrap();
+        assert!((seen.as_second() - now.as_second()).abs() < 60, "{seen}");
+        let later = now + SignedDuration::from_hours(100_000);
+        let ahead = clock_plausibility(&paths, later);
+        let error = ahead.error(later, &paths).unwrap();
+        assert_eq!(landfall_error_codes::Coded::code(&error), codes::NODE_CLOCK);
+        assert!(landfall_error_codes::Coded::hint(&error).unwrap().contains("touch"), "{error}");
+    }
+}

@@ -1,0 +1,88 @@
+//! What must happen before systemd starts containerd and the kubelet. Each waits a while for what is missing, and its unit
+//! says for what; then it ends, so that a boot does not wait for it, and systemd tries again.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use landfall_error_codes::codes;
+
+use super::boot;
+use super::clock;
+use super::kubelet;
+use super::kubelet_files;
+use super::notify::Systemd;
+use super::programs::Programs;
+use super::settings::AgentSettings;
+use landfall_engine::step::StepError;
+use landfall_host::command::{CommandRunner, Subprocesses};
+use landfall_host::paths::SitePaths;
+
+/// How long a unit's preparation waits before systemd is left to try again.
+const PATIENCE: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(500);
+
+/// Makes the host fit for containerd: its data folder is this site's, and bound to where Kubernetes expects it.
+pub fn containerd(paths: &SitePaths) -> Result<(), StepError> {
+    wait(PATIENCE, || boot::check_identity(paths))?;
+    boot::bind(paths)
+}
+
+/// Makes the host fit for the kubelet: what it needs is there, the API server has its name, and its certificates can be
+/// used.
+pub fn kubelet(paths: &SitePaths) -> Result<(), StepError> {
+    wait(PATIENCE, || boot::check_identity(paths))?;
+    boot::bind(paths)?;
+    let settings = AgentSettings::read(paths)?;
+    let programs = Programs::at(paths, &settings.kubernetes);
+    // Pods on the host's network get a copy of the file. The agent may be restoring it at this moment.
+    wait(PATIENCE, || settings.hosts_entry.restore(paths).map(drop))?;
+    wait(PATIENCE, || match kubelet::lacks(paths, &settings, runtime_answers(&programs)) {
+        Some(lack) => Err(StepError::new(codes::NODE_WAITS, format!("the kubelet waits: {lack}"))),
+        None => Ok(()),
+    })?;
+    let now = Timestamp::now();
+    match clock::clock_plausibility(paths, now).error(now, paths) {
+        // It may be able to run all the same; what it says is told with its other errors.
+        Some(error) => tracing::warn!("the kubelet's certificates are left as they are: {error}"),
+        None => kubelet_files::prepare(paths, &programs, now)?,
+    }
+    Ok(())
+}
+
+fn runtime_answers(programs: &Programs) -> bool {
+    Subprocesses.run(&programs.runtime_version(), None).is_ok_and(|output| output.success)
+}
+
+/// Tries until it succeeds or patience ends; meanwhile the unit's status is why it did not.
+fn wait(patience: Duration, mut attempt: impl FnMut() -> Result<(), StepError>) -> Result<(), StepError> {
+    let begin = Instant::now();
+    let mut systemd = Systemd::of_this_process();
+    loop {
+        match attempt() {
+            Err(error) if begin.elapsed() < patience => systemd.status(error.to_string()),
+            outcome => {
+                systemd.status(String::new());
+                return outcome;
+            }
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_for_what_comes_and_not_for_ever() {
+        let mut attempts = 0;
+        let lacking = || Err(StepError::new(codes::NODE_WAITS, "the kubelet waits"));
+        wait(PATIENCE, || {
+            attempts += 1;
+            if attempts < 3 { lacking() } else { Ok(()) }
+        })
+        .unwrap();
+        assert_eq!(attempts, 3);
+        assert_eq!(wait(Duration::ZERO, lacking).unwrap_err().to_string(), "the kubelet waits");
+    }
+}

@@ -1,0 +1,179 @@
+//! Work on certificates in a copy. kubeadm rewrites files in place and syncs nothing, so it runs in a copy as its root; what
+//! it changed is put into place only when the copy is whole and on the disk. A cut in between is finished at the next
+//! look: no pair is ever left half old.
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use landfall_media::durable;
+
+use super::programs::Programs;
+use landfall_engine::step::StepError;
+use landfall_host::command::{CommandRunner, Subprocesses};
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+
+/// Kubeconfigs that hold certificates which kubeadm renews, by the names of kubeadm's phases.
+pub const KUBECONFIGS: [&str; 4] = ["admin", "super-admin", "controller-manager", "scheduler"];
+/// kubeadm's configuration in the copy.
+const CONFIGURATION: &str = "kubeadm.yaml";
+/// Says that the copy is whole.
+const COMPLETE: &str = "complete";
+
+/// A copy of the certificates, in which kubeadm may work.
+pub struct Renewal<'a> {
+    paths: &'a SitePaths,
+    programs: &'a Programs,
+}
+
+/// Keeps the agent and the kubelet's preparation from working at the same time.
+pub fn lock(paths: &SitePaths) -> Result<File, StepError> {
+    durable::create_folder(&paths.run())?;
+    let path = paths.run().join("certificates.lock");
+    let failed = |error| files::failed("lock", &path, error);
+    let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
+}
+
+impl<'a> Renewal<'a> {
+    /// Copies what kubeadm needs. An earlier copy must have been finished by [`finish`].
+    pub fn begin(paths: &'a SitePaths, programs: &'a Programs) -> Result<Self, StepError> {
+        let renewal = Self { paths, programs };
+        durable::remove_tree(&paths.renewal())?;
+        // Keys are in it.
+        durable::create_folder_with_mode(&paths.renewal(), 0o700)?;
+        copy(&paths.kubeadm_configuration(), &paths.renewal().join(CONFIGURATION))?;
+        for name in KUBECONFIGS {
+            let name = format!("{name}.conf");
+            copy(&paths.kubernetes().join(&name), &renewal.root().join(&name))?;
+        }
+        for file in files_below(&paths.kubernetes().join("pki"))? {
+            copy(&file, &renewal.in_copy(&file))?;
+        }
+        Ok(renewal)
+    }
+
+    fn root(&self) -> PathBuf {
+        root(self.paths)
+    }
+
+    /// Where a file of `/etc/kubernetes` is in the copy.
+    pub fn in_copy(&self, file: &Path) -> PathBuf {
+        self.root().join(file.strip_prefix(self.paths.kubernetes()).unwrap_or(file))
+    }
+
+    /// Runs kubeadm with the copy as its root.
+    pub fn kubeadm(&self, arguments: &[&str]) -> Result<(), StepError> {
+        let command = self
+            .programs
+            .kubeadm(&["--rootfs"])
+            .argument(self.paths.renewal())
+            .arguments(arguments.iter().copied())
+            .argument("--config")
+            .argument(Path::new("/").join(CONFIGURATION));
+        command.checked(Subprocesses.run(&command, None)).map(drop)
+    }
+
+    /// Puts what changed into place; it is on the disk when this returns.
+    pub fn commit(self) -> Result<(), StepError> {
+        durable::sync_filesystem(&self.paths.renewal())?;
+        durable::write_file(&self.paths.renewal().join(COMPLETE), b"", 0o600)?;
+        finish(self.paths).map(drop)
+    }
+}
+
+/// Puts a whole copy into place that a cut left, and removes any other. Returns whether there was a whole one.
+pub fn finish(paths: &SitePaths) -> Result<bool, StepError> {
+    let is_complete = paths.renewal().join(COMPLETE).exists();
+    if is_complete {
+        for file in files_below(&root(paths))? {
+            let Ok(name) = file.strip_prefix(root(paths)) else { continue };
+            let place = paths.kubernetes().join(name);
+            let bytes = files::read(&file)?.unwrap_or_default();
+            if files::read(&place)?.as_ref() != Some(&bytes) {
+                durable::write_file(&place, &bytes, mode(&file)?)?;
+            }
+        }
+    }
+    durable::remove_tree(&paths.renewal())?;
+    Ok(is_complete)
+}
+
+fn root(paths: &SitePaths) -> PathBuf {
+    paths.renewal().join("etc/kubernetes")
+}
+
+/// Copies a file with its permission bits, if it is there.
+fn copy(from: &Path, to: &Path) -> Result<(), StepError> {
+    let Some(bytes) = files::read(from)? else { return Ok(()) };
+    to.parent().map_or(Ok(()), durable::create_folder)?;
+    Ok(durable::write_file(to, &bytes, mode(from)?)?)
+}
+
+fn mode(path: &Path) -> Result<u32, StepError> {
+    let metadata = fs_err::metadata(path).map_err(|error| files::failed("look at", path, error))?;
+    Ok(metadata.permissions().mode() & 0o777)
+}
+
+/// All files below a folder, without leftovers of writing them. A folder that is not there has none.
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>, StepError> {
+    let failed = |error| files::failed("list", folder, error);
+    let mut found = Vec::new();
+    if !folder.is_dir() {
+        return Ok(found);
+    }
+    for entry in fs_err::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_dir() {
+            found.extend(files_below(&entry.path())?);
+        } else if !durable::is_temporary(&entry.path()) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_copy_is_put_into_place_and_half_a_copy_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let programs = Programs::at(&paths, "v1.36.3");
+        let write = |path: &Path, text: &str, mode: u32| {
+            durable::create_folder(path.parent().unwrap()).unwrap();
+            durable::write_file(path, text.as_bytes(), mode).unwrap();
+        };
+        let (certificate, key) = (paths.kubernetes().join("pki/etcd/peer.crt"), paths.kubernetes().join("admin.conf"));
+        write(&certificate, "old", 0o644);
+        write(&key, "old", 0o600);
+        let kubelet = paths.kubernetes().join("kubelet.conf");
+        write(&kubelet, "the kubelet's own", 0o600);
+        let read = |path: &Path| fs_err::read_to_string(path).unwrap();
+
+        // The power goes before the copy is whole.
+        let renewal = Renewal::begin(&paths, &programs).unwrap();
+        write(&renewal.in_copy(&certificate), "new", 0o644);
+        assert!(!finish(&paths).unwrap() && !paths.renewal().exists());
+        assert_eq!(read(&certificate), "old");
+
+        // It goes after a part of the whole copy was put into place.
+        let renewal = Renewal::begin(&paths, &programs).unwrap();
+        assert!(!renewal.in_copy(&kubelet).exists(), "it may change meanwhile");
+        write(&renewal.in_copy(&certificate), "new", 0o644);
+        write(&renewal.in_copy(&key), "new", 0o600);
+        write(&paths.renewal().join(COMPLETE), "", 0o600);
+        write(&certificate, "new", 0o644);
+        assert!(finish(&paths).unwrap() && !finish(&paths).unwrap());
+        assert_eq!(
+            (read(&certificate), read(&key), read(&kubelet).as_str()),
+            ("new".into(), "new".into(), "the kubelet's own")
+        );
+        assert_eq!((mode(&certificate).unwrap(), mode(&key).unwrap()), (0o644, 0o600));
+    }
+}

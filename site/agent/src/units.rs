@@ -1,0 +1,114 @@
+//! Landfall's units of systemd: their names, and how systemd says that they are.
+
+use std::collections::BTreeMap;
+
+use landfall_host::command::{CommandRunner, HostCommand};
+
+/// Runs the site's containers.
+pub const CONTAINERD: &str = "landfall-containerd.service";
+/// Runs the node's pods.
+pub const KUBELET: &str = "landfall-kubelet.service";
+/// Keeps right what changes slowly.
+pub const AGENT: &str = "landfall-agent.service";
+/// Holds the three services.
+pub const SLICE: &str = "landfall.slice";
+/// The services, in the order in which they start.
+pub const SERVICES: [&str; 3] = [CONTAINERD, KUBELET, AGENT];
+
+/// How many lines of the kubelet's log are searched for its last error.
+const LINES: &str = "300";
+/// Longest error that is quoted, in characters.
+const QUOTED: usize = 400;
+
+/// `systemctl` with these arguments.
+pub fn systemctl(arguments: &[&str]) -> HostCommand {
+    HostCommand::new("/bin/systemctl").arguments(arguments.iter().copied())
+}
+
+/// A unit as systemd reports it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnitState {
+    /// `active`, `activating`, `inactive`, `failed`; empty where systemd does not answer.
+    pub active: String,
+    /// The finer state, such as `start-pre` or `auto-restart`.
+    pub sub: String,
+    /// What the unit says of itself.
+    pub status: String,
+}
+
+impl UnitState {
+    /// Asks systemd. A manager that does not answer gives an empty state.
+    pub fn of(unit: &str, commands: &dyn CommandRunner) -> Self {
+        let ask = systemctl(&["show", "--property", "ActiveState,SubState,StatusText", unit]);
+        let output = commands.run(&ask, None).unwrap_or_default();
+        Self::parse(&String::from_utf8_lossy(&output.stdout))
+    }
+
+    fn parse(text: &str) -> Self {
+        let fields: BTreeMap<_, _> = text.lines().filter_map(|line| line.split_once('=')).collect();
+        let field = |name: &str| fields.get(name).copied().unwrap_or_default().to_owned();
+        Self { active: field("ActiveState"), sub: field("SubState"), status: field("StatusText") }
+    }
+
+    /// Whether the unit's program runs.
+    pub fn is_active(&self) -> bool {
+        self.active == "active"
+    }
+}
+
+/// The last error that the kubelet logged since the machine started; none where it logged none or the log cannot be read.
+pub fn last_kubelet_error(commands: &dyn CommandRunner) -> Option<String> {
+    let ask = HostCommand::new("/bin/journalctl").arguments([
+        "--boot",
+        "--quiet",
+        "--no-pager",
+        "--output",
+        "cat",
+        "--lines",
+        LINES,
+        "--unit",
+        KUBELET,
+    ]);
+    let output = commands.run(&ask, None).ok().filter(|output| output.success)?;
+    last_error(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// The text of the last line that klog marks as an error, as `E1120 22:15:34.948951    97 server.go:72] "…"`.
+fn last_error(log: &str) -> Option<String> {
+    let error = |line: &str| {
+        let (level, date) = line.split_at_checked(1)?;
+        let is_error = matches!(level, "E" | "F") && date.get(..4)?.bytes().all(|byte| byte.is_ascii_digit());
+        let (_, text) = line.split_once("] ")?;
+        is_error.then(|| text.chars().filter(|letter| !letter.is_control()).take(QUOTED).collect())
+    };
+    log.lines().rev().find_map(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_read_from_what_systemd_prints() {
+        let state = UnitState::parse("ActiveState=activating\nSubState=start-pre\nStatusText=waits: a=b\n");
+        assert_eq!((state.sub.as_str(), state.status.as_str()), ("start-pre", "waits: a=b"));
+        assert!(!state.is_active() && UnitState::parse("ActiveState=active\n").is_active());
+        assert_eq!(UnitState::parse(""), UnitState::default());
+    }
+
+    #[test]
+    fn the_kubelets_last_error_is_found_among_its_other_lines() {
+        let log = "\
+E1120 22:15:33.000001      97 kubelet.go:10] \"an earlier one\"
+I1120 22:15:34.948900      97 server.go:70] \"Started\"
+E1120 22:15:34.948951      97 run.go:72] \"command failed\" err=\"running with swap on is not supported\"
+Error: not of klog
+I1120 22:15:34.948999      97 server.go:70] \"Shutting down\"
+";
+        let found = last_error(log).unwrap();
+        assert_eq!(found, "\"command failed\" err=\"running with swap on is not supported\"");
+        assert_eq!(last_error("I1120 22:15:34.9 97 a.go:1] fine\nEvery day ] is fine\n"), None);
+        let long = format!("E1120 22:15:34.9 97 a.go:1] {}\u{1b}", "x".repeat(1000));
+        assert_eq!(last_error(&long).unwrap().len(), QUOTED);
+    }
+}

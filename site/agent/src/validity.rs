@@ -1,0 +1,147 @@
+//! When certificates are valid, and what that calls for.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use x509_cert::Certificate;
+use x509_cert::der::DecodePem;
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// Time in which a certificate is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// From then on.
+    pub begins: Timestamp,
+    /// Until then.
+    pub ends: Timestamp,
+}
+
+/// What was found where a certificate should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// No file.
+    Missing,
+    /// A file that holds no certificate: a power cut may leave it empty or torn.
+    Unreadable,
+    /// A certificate.
+    Whole(Validity),
+}
+
+/// Why a certificate must be issued again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Need {
+    /// There is none.
+    #[error("is missing")]
+    Missing,
+    /// It is no certificate.
+    #[error("is damaged")]
+    Unreadable,
+    /// It was issued under a clock that was ahead.
+    #[error("is not valid yet")]
+    NotYetValid,
+    /// It has reached two thirds of its life.
+    #[error("ends soon")]
+    Ending,
+    /// It has ended.
+    #[error("has ended")]
+    Ended,
+}
+
+impl Need {
+    /// Whether nothing is left that could be renewed.
+    pub fn is_damage(self) -> bool {
+        matches!(self, Self::Missing | Self::Unreadable)
+    }
+}
+
+impl Found {
+    /// The first certificate of a PEM file, in which keys and further certificates may be as well.
+    pub fn in_pem(pem: Option<&[u8]>) -> Self {
+        match pem {
+            None => Self::Missing,
+            Some(bytes) => validity(&String::from_utf8_lossy(bytes)).map_or(Self::Unreadable, Self::Whole),
+        }
+    }
+
+    /// The client certificate that a kubeconfig holds.
+    pub fn in_kubeconfig(text: Option<&[u8]>) -> Self {
+        let Some(bytes) = text else { return Self::Missing };
+        let text = String::from_utf8_lossy(bytes);
+        let data = text.lines().find_map(|line| line.trim().strip_prefix("client-certificate-data:"));
+        let pem = data.and_then(|data| STANDARD.decode(data.trim()).ok());
+        Self::in_pem(Some(pem.unwrap_or_default().as_slice()))
+    }
+
+    /// Why it cannot be used now.
+    pub fn unusable(self, now: Timestamp) -> Option<Need> {
+        match self {
+            Self::Missing => Some(Need::Missing),
+            Self::Unreadable => Some(Need::Unreadable),
+            Self::Whole(validity) if now < validity.begins => Some(Need::NotYetValid),
+            Self::Whole(validity) if now >= validity.ends => Some(Need::Ended),
+            Self::Whole(_) => None,
+        }
+    }
+
+    /// Why it should be issued again now, while it can still be used or not any more.
+    pub fn due(self, now: Timestamp) -> Option<Need> {
+        let is_ending = |validity: Validity| {
+            let life = validity.ends.as_second() - validity.begins.as_second();
+            now.as_second() >= validity.begins.as_second() + life / 3 * 2
+        };
+        match self {
+            Self::Whole(validity) if self.unusable(now).is_none() && is_ending(validity) => Some(Need::Ending),
+            _ => self.unusable(now),
+        }
+    }
+}
+
+fn validity(pem: &str) -> Option<Validity> {
+    let begin = pem.find(BEGIN)?;
+    let end = pem[begin..].find(END)? + begin + END.len();
+    let validity = Certificate::from_pem(&pem[begin..end]).ok()?.tbs_certificate.validity;
+    let timestamp = |time: x509_cert::time::Time| {
+        Timestamp::from_second(i64::try_from(time.to_unix_duration().as_secs()).ok()?).ok()
+    };
+    Some(Validity { begins: timestamp(validity.not_before)?, ends: timestamp(validity.not_after)? })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Valid from the beginning of 2026 to the beginning of 2031.
+    pub(crate) const PEM: &str = include_str!("testdata/certificate.pem");
+
+    pub(crate) fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// A kubeconfig that holds [`PEM`].
+    pub(crate) fn kubeconfig() -> String {
+        format!("users:\n- user:\n    client-certificate-data: {}\n", STANDARD.encode(PEM))
+    }
+
+    #[test]
+    fn due_when_torn_not_yet_valid_at_two_thirds_and_ended() {
+        let found = Found::in_pem(Some(format!("some key\n{PEM}\nmore").as_bytes()));
+        assert_eq!(found, Found::in_kubeconfig(Some(kubeconfig().as_bytes())));
+        for (now, due, unusable) in [
+            ("2025-12-31T23:59:59Z", Some(Need::NotYetValid), Some(Need::NotYetValid)),
+            ("2026-01-01T00:00:00Z", None, None),
+            ("2029-04-30T00:00:00Z", None, None),
+            ("2029-05-03T00:00:00Z", Some(Need::Ending), None),
+            ("2031-01-01T00:00:00Z", Some(Need::Ended), Some(Need::Ended)),
+        ] {
+            assert_eq!((found.due(at(now)), found.unusable(at(now))), (due, unusable), "{now}");
+        }
+        let now = at("2026-06-01T00:00:00Z");
+        assert_eq!(Found::in_pem(None).due(now), Some(Need::Missing));
+        for torn in ["", &PEM[..200], "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            assert_eq!(Found::in_pem(Some(torn.as_bytes())).due(now), Some(Need::Unreadable), "{torn}");
+        }
+        assert_eq!(Found::in_kubeconfig(Some(b"users: []\n")).due(now), Some(Need::Unreadable));
+    }
+}

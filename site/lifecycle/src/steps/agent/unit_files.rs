@@ -1,0 +1,123 @@
+//! The files of Landfall's units, as systemd reads them.
+
+use std::path::{Path, PathBuf};
+
+use crate::site::Site;
+use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, SLICE};
+use landfall_host::files::OwnFile;
+
+/// Where units of the host's administrator are.
+const FOLDER: &str = "/etc/systemd/system";
+
+/// `KillMode=process`: stopping or restarting a service ends no pod. There is no limit of starts: a site has nobody who
+/// would lift it. `NotifyAccess=exec` lets preparations say what they wait for.
+const SERVICE: &str = "\
+Slice=landfall.slice
+Type=notify
+NotifyAccess=exec
+UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
+KillMode=process
+UMask=0022
+OOMScoreAdjust=-999
+Restart=always
+RestartSec=5
+TimeoutStartSec=300
+";
+
+/// For the two that make processes of pods, or look after control groups.
+const RUNTIME: &str = "\
+Delegate=yes
+CPUAccounting=yes
+MemoryAccounting=yes
+LimitNOFILE=1048576
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+";
+
+/// Programs that a unit runs.
+struct Programs {
+    landfall: PathBuf,
+    node: PathBuf,
+}
+
+/// All of the files.
+pub fn files(site: &Site, landfall: PathBuf, kubernetes: &str) -> Vec<OwnFile> {
+    let programs = Programs { landfall, node: site.paths.node_programs(kubernetes) };
+    let configuration = site.paths.runtime_configuration();
+    [
+        (SLICE, slice()),
+        (CONTAINERD, containerd(&programs, &configuration)),
+        (KUBELET, kubelet(&programs)),
+        (AGENT, agent(&programs)),
+    ]
+    .map(|(name, text)| OwnFile::new(path(site, name), text, 0o644))
+    .into()
+}
+
+/// The file of a unit.
+pub fn path(site: &Site, unit: &str) -> PathBuf {
+    site.paths.host(FOLDER).join(unit)
+}
+
+fn header(description: &str) -> String {
+    format!("# Written by Landfall; `landfall uninstall` removes it.\n[Unit]\nDescription=Landfall: {description}\n")
+}
+
+fn slice() -> String {
+    format!("{}Before=slices.target\n", header("what runs this site"))
+}
+
+fn service(description: &str, after: &str, lines: &str) -> String {
+    format!(
+        "{}After=network.target local-fs.target systemd-modules-load.service systemd-sysctl.service{after}
+RequiresMountsFor=/var/lib/landfall /etc/landfall /var/log
+StartLimitIntervalSec=0
+
+[Service]
+{lines}{SERVICE}
+[Install]
+WantedBy=multi-user.target
+",
+        header(description)
+    )
+}
+
+/// Its shim and the kubelet's helpers are found by `PATH`.
+fn path_variable(node: &Path) -> String {
+    format!("Environment=PATH={}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n", node.display())
+}
+
+fn containerd(programs: &Programs, configuration: &Path) -> String {
+    let lines = format!(
+        "ExecStartPre={} node prepare containerd\nExecStart={} --config {}\n{}{RUNTIME}",
+        programs.landfall.display(),
+        programs.node.join("containerd").display(),
+        configuration.display(),
+        path_variable(&programs.node),
+    );
+    service("containerd, which runs this site's containers", "", &lines)
+}
+
+/// kubeadm's file does not exist before kubeadm has run; the preparation waits for it.
+fn kubelet(programs: &Programs) -> String {
+    let lines = format!(
+        "EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+ExecStartPre={} node prepare kubelet
+ExecStart={} --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf \
+         --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
+{}{RUNTIME}",
+        programs.landfall.display(),
+        programs.node.join("kubelet").display(),
+        path_variable(&programs.node),
+    );
+    service("the kubelet, which runs this site's pods", &format!(" {CONTAINERD}\nWants={CONTAINERD}"), &lines)
+}
+
+fn agent(programs: &Programs) -> String {
+    service(
+        "certificates, names and the network's configuration",
+        "",
+        &format!("ExecStart={} node run\n", programs.landfall.display()),
+    )
+}
