@@ -43,13 +43,8 @@ fn padding(count: usize) -> Vec<Piece> {
 fn a_check_that_panics_ends_it_with_an_error() {
     let fixture = Fixture::small();
     // A block that has fewer bytes than its pieces: checking it panics.
-    let torn = Block {
-        index: 0,
-        pieces: padding(1),
-        buffer: AlignedBuffer::default(),
-        bad: BTreeMap::new(),
-        end: Ok(()),
-    };
+    let torn =
+        Block { index: 0, pieces: padding(1), buffer: AlignedBuffer::default(), bad: BTreeMap::new(), end: Ok(()) };
     let (to_check, unchecked) = channel();
     let (to_use, checked) = channel();
     to_check.send(torn).unwrap();
