@@ -3,9 +3,12 @@
 
 mod bundle;
 mod carried;
+mod decision;
 mod engine_file;
 mod error;
 mod install;
+mod kept;
+mod latest;
 mod marks;
 mod own_files;
 mod planned;
@@ -25,6 +28,7 @@ use landfall_media::progress::Progress;
 pub use bundle::TrustedRelease;
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
+pub use kept::{KeptData, KeptVolume};
 pub use marks::Marks;
 pub use planned::PlannedInstall;
 pub use resume::Resumed;
@@ -33,7 +37,7 @@ pub use status::{
     StatusReport, StepReport,
 };
 pub use trust::Trust;
-pub use uninstall::Uninstalled;
+pub use uninstall::{DataWish, Uninstalled};
 
 use landfall_engine::journal::JournalFolder;
 use landfall_host::paths::SitePaths;
