@@ -44,7 +44,7 @@ impl Operations {
             (Decision::Refuse(refusal), latest) => {
                 Err(refusal.of(latest.map(|latest| latest.release()).unwrap_or_default()))
             }
-            (decision, latest) => Ok(Resumed::Uninstall(self.remove(decision, latest)?)),
+            (decision, latest) => Ok(Resumed::Uninstall(self.remove(decision, latest.as_ref())?)),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Operations {
             }
         };
         let latest = self.latest()?;
-        self.remove(decide(Verb::Uninstall { keep_data }, latest.as_ref().map(Latest::phase)), latest)
+        self.remove(decide(Verb::Uninstall { keep_data }, latest.as_ref().map(Latest::phase)), latest.as_ref())
     }
 
     /// The name of the site, which a person gives to have its data deleted: that of its node, or of the host where nothing
@@ -69,7 +69,7 @@ impl Operations {
     }
 
     /// Carries out a decision to go back or to clear.
-    pub(super) fn remove(&self, decision: Decision, latest: Option<Latest>) -> Result<Uninstalled> {
+    pub(super) fn remove(&self, decision: Decision, latest: Option<&Latest>) -> Result<Uninstalled> {
         let Some(latest) = latest else {
             self.check_not_missing()?;
             // A cut before the first record of an install, or after the last removal of an uninstall.
@@ -82,14 +82,13 @@ impl Operations {
             return self.uninstalled(None);
         };
         let release = latest.replay.state.pins.is_some().then(|| latest.release());
-        let (lock, keep_data) = match decision {
-            Decision::Clear { keep_data } => (self.journals().lock("uninstall")?, keep_data),
-            _ => {
-                let keep_data = decision == Decision::Back { keep_data: true };
-                let mut running = self.take_over("uninstall", &latest.file, None, UndoScope::site(keep_data))?;
-                running.back()?;
-                (running.lock, keep_data)
-            }
+        let (lock, keep_data) = if let Decision::Clear { keep_data } = decision {
+            (self.journals().lock("uninstall")?, keep_data)
+        } else {
+            let keep_data = decision == Decision::Back { keep_data: true };
+            let mut running = self.take_over("uninstall", &latest.file, None, UndoScope::site(keep_data))?;
+            running.back()?;
+            (running.lock, keep_data)
         };
         self.clear(lock, keep_data)?;
         self.uninstalled(release)

@@ -10,7 +10,7 @@ use crate::steps::objects::read_document;
 pub(super) struct DeclaredClaim {
     pub(super) component: String,
     namespace: String,
-    /// The claim, or how the names of a StatefulSet's claims begin; a replica's number follows.
+    /// The claim, or how the names of a `StatefulSet`'s claims begin; a replica's number follows.
     name: String,
     of_replicas: bool,
     pub(super) access_modes: Vec<String>,

@@ -171,7 +171,8 @@ impl KeptData {
 
     fn on_disk(paths: &SitePaths) -> Result<Self> {
         let (mut volumes, mut others) = (Vec::new(), Vec::new());
-        for name in names(&paths.storage())? {
+        // A filesystem that is mounted there brings a folder of its own.
+        for name in names(&paths.storage())?.into_iter().filter(|name| name != "lost+found") {
             match KeptVolume::of_folder(&name) {
                 Some(volume) => volumes.push(volume),
                 None => others.push(name),
