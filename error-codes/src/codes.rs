@@ -230,17 +230,24 @@ codes! {
     JOURNAL_CORRUPT = "LF4004", Stuck, "The journal is damaged", "Keep a copy of the data folder, restore the journal from a backup, and send the damaged one with a report.";
     JOURNAL_NEWER = "LF4005", Usage, "The journal was written by a newer Landfall", "Use the newer `landfall`, which the site keeps below its data folder.";
     SITE_BUSY = "LF4006", NotReady, "Another operation runs on this site", "Wait for it to end; `landfall status` shows how far it is.";
-    STEP_FOREIGN = "LF4007", Stuck, "A step found something that is not Landfall's", "Move away what the message names if it is not needed, then run `landfall resume`; or `landfall uninstall` to go back.";
+    STEP_FOREIGN = "LF4007", Stuck, "A step found something that is not Landfall's", "Move away what the message names if it is not needed, then run `landfall resume`; or run `landfall uninstall`, which keeps the data.";
     UNDO_FAILED = "LF4008", Stuck, "A step could not be taken back", "Remove the cause that the message names, then run `landfall uninstall` again; steps before it are still in place.";
     UNDO_IMPOSSIBLE = "LF4009", Stuck, "A step that cannot be taken back has been done", "Ask the vendor how to go on from here; nothing was changed by this attempt.";
     ENGINE_MISSING = "LF4010", Usage, "The operation belongs to another landfall, which is not there", "Run the `landfall` that began the operation; it came with the bundle.";
-    OPERATION_OPEN = "LF4011", Resumable, "An operation is unfinished", "Run `landfall resume` to finish it, or `landfall uninstall` to take it back.";
-    ALREADY_INSTALLED = "LF4012", Usage, "A release is installed on this machine already", "Run `landfall status`; to start over, run `landfall uninstall` first.";
+    OPERATION_OPEN = "LF4011", Resumable, "An operation is unfinished", "Run `landfall resume` to finish it, or `landfall uninstall` to undo it; uninstall keeps the data.";
+    ALREADY_INSTALLED = "LF4012", Usage, "A release is installed on this machine already", "Run `landfall status`. A release cannot be changed or replaced in place yet: `landfall uninstall` keeps the data, and `landfall install --adopt-data` uses it again.";
     NOTHING_TO_RESUME = "LF4013", Usage, "There is no unfinished operation", "Run `landfall status` to see what is installed.";
     MARKS_UNREADABLE = "LF4014", Stuck, "The marks of installed releases cannot be read", "Restore one of the two files named from a backup.";
     SITE_IO = "LF4015", Resumable, "A file of the site cannot be read or written", "Check the disk and the path named, then run the same command again.";
     UNINSTALLING = "LF4016", Resumable, "The site is being uninstalled", "Run `landfall uninstall` to finish.";
     OTHER_BUNDLE = "LF4017", Refused, "The media hold another bundle than the one that is being installed", "Connect the stick with the bundle that the install began with.";
+    KEPT_DATA = "LF4020", NotReady, "Data of an earlier installation is kept on this machine", "Run the same command with `--adopt-data` to use the data again; `landfall uninstall --delete-data` deletes it.";
+    KEPT_AMBIGUOUS = "LF4021", NotReady, "Two kept volumes belong to one claim", "Move the folder that is not needed out of the folder of volumes, then run the same command again.";
+    KEPT_MISSING = "LF4022", NotReady, "A kept volume is missing from the disk", "Mount the disk that holds the named folder; if its data is not needed, make an empty folder of that name.";
+    KEPT_RECORD = "LF4023", Stuck, "The record of kept data cannot be read", "Move the named file away: volumes and secrets are found without it, by the names of their folders.";
+    NOTHING_KEPT = "LF4024", Usage, "No data is kept on this machine", "If the data is on a disk of its own, mount it at /var/lib/landfall; for an empty site, install without `--adopt-data`.";
+    DELETION_UNCONFIRMED = "LF4025", Usage, "Data is deleted only by a person who names the site", "Type the name of the site when asked, or add `--confirm NAME`; without `--delete-data` the data is kept.";
+    FOREIGN_MOUNT = "LF4026", Resumable, "A filesystem is mounted in a folder that Landfall removes", "Unmount what the message names, then run the same command again.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the path named, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";

@@ -51,7 +51,7 @@ pub(crate) enum Command {
     Resume(ResumeArguments),
     /// Say what runs here, and why not where it does not.
     Status(StatusArguments),
-    /// Take everything back that Landfall brought to this machine.
+    /// Remove everything that Landfall brought to this machine; data is kept unless asked otherwise.
     Uninstall(UninstallArguments),
     /// The host agent.
     #[command(subcommand)]
@@ -200,6 +200,9 @@ pub(crate) struct InstallArguments {
     /// The site's configuration.
     #[arg(long)]
     pub(crate) site: Option<PathBuf>,
+    /// Use the data again that an earlier installation left on this machine.
+    #[arg(long, conflicts_with = "facts")]
+    pub(crate) adopt_data: bool,
     /// Print the plan and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -224,9 +227,12 @@ pub(crate) struct StatusArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct UninstallArguments {
-    /// Keep volumes and generated secrets.
+    /// Delete volumes and generated secrets, too; asks for the name of the site.
     #[arg(long)]
-    pub(crate) keep_data: bool,
+    pub(crate) delete_data: bool,
+    /// Name of the site, for scripts that delete data without a terminal.
+    #[arg(long, value_name = "NAME", requires = "delete_data")]
+    pub(crate) confirm: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,6 +13,7 @@ mod end_to_end {
     mod handbook;
     mod install;
     mod journal;
+    mod kept_data;
     mod memory;
     mod power_cut;
     mod process;

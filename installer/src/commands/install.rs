@@ -29,7 +29,12 @@ struct DryRun<'a> {
 /// Installs, or prints the plan.
 pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations(printer);
-    let request = InstallRequest { bundle: arguments.bundle, trust: arguments.trust.trust, site: arguments.site };
+    let request = InstallRequest {
+        bundle: arguments.bundle,
+        trust: arguments.trust.trust,
+        site: arguments.site,
+        adopt_data: arguments.adopt_data,
+    };
     if let Some(facts) = &arguments.facts {
         let planned = operations.plan_install_from(&request, facts).map_err(refusal)?;
         note_development(&planned, printer);

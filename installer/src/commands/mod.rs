@@ -39,7 +39,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<(), Failure> {
         Command::Facts => facts::run(),
         Command::Resume(arguments) => resume::run(arguments, printer),
         Command::Status(arguments) => status::run(&arguments, printer),
-        Command::Uninstall(arguments) => uninstall::run(&arguments, printer),
+        Command::Uninstall(arguments) => uninstall::run(arguments, printer),
         Command::Node(command) => node::run(&command),
     }
 }

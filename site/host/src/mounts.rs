@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use landfall_error_codes::codes;
+use landfall_media::durable;
+
 use crate::files;
 use landfall_engine::step::StepError;
 
@@ -54,6 +57,32 @@ pub fn is_mounted(path: &Path) -> Result<bool, StepError> {
     Ok(own()?.iter().any(|mount| mount.point == path))
 }
 
+/// Removes a folder with all that it holds, if nothing is mounted at it or below; one that is not there is no error. A
+/// share that another program mounted there must not be emptied.
+pub fn remove_tree(path: &Path) -> Result<(), StepError> {
+    refuse_mounted(path)?;
+    Ok(durable::remove_tree(path)?)
+}
+
+/// An error that names what is mounted at a path or below it; nothing is changed.
+pub fn refuse_mounted(path: &Path) -> Result<(), StepError> {
+    let real = match fs_err::canonicalize(path) {
+        Ok(real) => real,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(files::failed("look at", path, error)),
+    };
+    let found: Vec<String> = own()?
+        .iter()
+        .filter(|mount| mount.point.starts_with(&real))
+        .map(|mount| mount.point.display().to_string())
+        .collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let what = format!("{} is not removed: something is mounted at {}", path.display(), found.join(", "));
+    Err(StepError::new(codes::FOREIGN_MOUNT, what))
+}
+
 fn read(path: &Path) -> Result<Vec<Mount>, StepError> {
     let text = fs_err::read_to_string(path).map_err(|error| files::failed("read", path, error))?;
     Ok(text.lines().filter_map(parse).collect())
@@ -99,6 +128,31 @@ mod tests {
         assert!(!is_mounted(Path::new("/proc/self")).unwrap());
         let pid = i32::try_from(std::process::id()).unwrap();
         assert_eq!(of(pid).unwrap(), own().unwrap());
+    }
+
+    #[test]
+    fn what_is_mounted_in_a_folder_is_named_and_left() {
+        let test = "mounts::tests::what_is_mounted_in_a_folder_is_named_and_left";
+        let Some(root) = landfall_engine::mounted::on_tmpfs(test, "size=4m") else { return };
+        let (storage, link) = (root.join("storage"), root.join("link"));
+        let share = storage.join("a/share");
+        durable::create_folder(&share).unwrap();
+        durable::create_folder(&root.join("other")).unwrap();
+        durable::write_file(&root.join("other/file"), b"x", 0o644).unwrap();
+        durable::write_file(&storage.join("a/own"), b"x", 0o644).unwrap();
+        durable::symlink(&storage, &link).unwrap();
+        // A folder of the same filesystem: only the kernel's list of mounts tells.
+        rustix::mount::mount_bind(root.join("other"), &share).unwrap();
+        for path in [&storage, &link, &share, &storage.join("a")] {
+            let error = remove_tree(path).unwrap_err();
+            assert!(error.to_string().ends_with(&format!("mounted at {}", share.display())), "{error}");
+            assert_eq!(landfall_error_codes::Coded::code(&error), codes::FOREIGN_MOUNT);
+        }
+        assert!(share.join("file").exists() && storage.join("a/own").exists());
+        rustix::mount::unmount(&share, rustix::mount::UnmountFlags::empty()).unwrap();
+        remove_tree(&storage).unwrap();
+        remove_tree(&storage).unwrap();
+        assert!(!storage.exists() && root.join("other/file").exists());
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub struct Blocker {
 }
 
 impl Blocker {
-    fn new(code: Code, found: impl Into<String>, needed: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, found: impl Into<String>, needed: impl Into<String>) -> Self {
         Self { code: code.id, title: code.title, found: found.into(), needed: needed.into(), fix: code.fix.to_owned() }
     }
 

@@ -35,10 +35,27 @@ pub struct Site {
     pub media: PathBuf,
     /// Bytes that staging moved.
     pub io: IoCounters,
-    /// During an uninstall: volumes and generated secrets stay.
+    /// How far an undo goes.
+    pub undo: UndoScope,
+}
+
+/// How far an undo goes: chosen once for an operation, before its first step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UndoScope {
+    /// Whether volumes and generated secrets stay.
     pub keep_data: bool,
-    /// During an uninstall: the cluster itself goes, so that its objects need not be taken back one by one.
-    pub cluster_goes: bool,
+    /// Whether the cluster itself is removed, so that its objects need not be deleted one by one.
+    pub removing_cluster: bool,
+}
+
+impl UndoScope {
+    /// Nothing of the cluster is removed but what a step made, and no data: the scope of an operation that goes forward.
+    pub const STEP: Self = Self { keep_data: true, removing_cluster: false };
+
+    /// The whole site is removed; the node is its only one, so the cluster is removed with it.
+    pub fn site(keep_data: bool) -> Self {
+        Self { keep_data, removing_cluster: true }
+    }
 }
 
 impl Site {

@@ -95,7 +95,7 @@ pub(crate) fn install_and_cut(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
         };
         printer::note(format!("{at:?} missed the step: taken back, and tried again"));
         at = at.corrected(cut.as_ref());
-        engineer.uninstall(&[])?;
+        engineer.uninstall_all()?;
     }
     bail!("{TRIES} cuts missed the act of {}", at.step)
 }

@@ -141,6 +141,12 @@ impl<'a> Engineer<'a> {
         said.report("install --dry-run of a head")
     }
 
+    /// Uninstalls with all data, so that nothing is left.
+    pub(crate) fn uninstall_all(self) -> Result<Value> {
+        let name = self.machine.run("hostname")?.stdout;
+        self.uninstall(&["--delete-data", "--confirm", name.trim()])
+    }
+
     /// Uninstalls.
     pub(crate) fn uninstall(self, more: &[&str]) -> Result<Value> {
         self.landfall(&[&["uninstall"], more].concat())?.report("uninstall")

@@ -126,6 +126,6 @@ fn damage_behind_it_stays_in_the_data_folder(engineer: Engineer<'_>, damaged: &D
         }
         engineer.expect_unchanged(&format!("after refusing {flips:?}"), &["/var/lib/landfall", "/var/log/landfall"])?;
     }
-    engineer.uninstall(&[])?;
+    engineer.uninstall_all()?;
     engineer.expect_unchanged("after damage behind the head and an uninstall", &["/var/log/landfall"])
 }

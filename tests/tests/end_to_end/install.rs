@@ -429,7 +429,7 @@ fn uninstall_in_two_goes(engineer: Engineer<'_>) -> Result<()> {
     ensure!(status["state"] == "uninstall-interrupted", "the cut did not interrupt the uninstall: {status:#}");
     engineer.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.refused("install", "LF4016", 5)?;
     let ((), peak_memory_bytes) =
-        memory::peak_of(engineer.machine(), "uninstall", || engineer.uninstall(&[]).map(drop))?;
+        memory::peak_of(engineer.machine(), "uninstall", || engineer.uninstall_all().map(drop))?;
     printer::note(format!("uninstall: at most {} MiB of memory", peak_memory_bytes >> 20));
     memory::expect_little("uninstall", peak_memory_bytes)?;
     engineer.expect_unchanged("after an uninstall in two goes", &["/var/log/landfall"])?;

@@ -174,7 +174,7 @@ fn expect_told(said: &Said, cut: &Cut) -> Result<()> {
 
 /// Uninstalls; the machine is as it was born.
 fn take_back(engineer: Engineer<'_>) -> Result<()> {
-    engineer.uninstall(&[])?;
+    engineer.uninstall_all()?;
     engineer.expect_unchanged("after an uninstall", &[LOGS])
 }
 
@@ -186,13 +186,15 @@ const ENDED: &str = "1";
 
 /// Uninstalls without the data: volumes and secrets stay, and nothing else.
 fn keep_data(engineer: Engineer<'_>) -> Result<()> {
-    let report = engineer.uninstall(&["--keep-data"])?;
+    let report = engineer.uninstall(&[])?;
     let kept = ["/var/lib/landfall/storage", "/var/lib/landfall/secrets"];
+    let record = "/var/lib/landfall/kept.json";
     ensure!(report["kept"] == serde_json::json!(kept), "{report}");
     let state = engineer.machine().run(&format!("find {} -name pg_control -exec {READ_STATE} {{}} +", kept[0]))?.stdout;
     ensure!(state.trim() == ENDED, "PostgreSQL was killed: its data is in state {state}");
     // The stick that was taken out is a difference, too.
-    let difference = engineer.machine().difference_since_birth()?.outside(&[LOGS, "/media/stick", kept[0], kept[1]]);
+    let difference =
+        engineer.machine().difference_since_birth()?.outside(&[LOGS, "/media/stick", kept[0], kept[1], record]);
     let others: Vec<_> = difference.changes.iter().filter(|change| change.item != "/var/lib/landfall").collect();
     ensure!(others.is_empty(), "more is kept than data:\n{difference}");
     let difference = engineer.machine().difference_since_birth()?;

@@ -278,7 +278,7 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     let again = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
     again.refused("install once more", "LF4011", 5)?;
     the_engine_that_began_goes_on(engineer, &bundle)?;
-    engineer.uninstall(&[])?;
+    engineer.uninstall_all()?;
     engineer.expect_unchanged("after damage and an uninstall", &["/var/log/landfall"])
 }
 

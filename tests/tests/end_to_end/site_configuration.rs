@@ -49,7 +49,7 @@ fn a_site_configuration_reaches_what_it_is_about() -> Result<()> {
     expect_values(&machine)?;
     expect_no_foreign_name(&machine)?;
 
-    engineer.uninstall(&[])?;
+    engineer.uninstall_all()?;
     machine.run(&format!("rm {FILE}"))?;
     engineer.expect_unchanged("after an install and an uninstall", &["/var/log/landfall"])?;
     ensure!(engineer.status()?["state"] == "absent", "status still sees something");

@@ -27,7 +27,7 @@ fn after_a_cut_in_staging_control_plane_and_apply() -> Result<()> {
     ];
     for at in moments {
         let cut = install_and_cut(engineer, &at)?;
-        engineer.uninstall(&[])?;
+        engineer.uninstall_all()?;
         engineer
             .expect_unchanged(&format!("after a cut in {} and an uninstall", cut.end.step), &["/var/log/landfall"])?;
         ensure!(engineer.status()?["state"] == "absent", "status still sees something");

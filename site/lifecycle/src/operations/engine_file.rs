@@ -71,7 +71,7 @@ pub(super) fn place(paths: &SitePaths) -> Result<Sha256> {
     let digest = running()?;
     let path = file(paths, digest);
     let folder = path.parent().unwrap_or(&path);
-    durable::remove_tree(&self::folder(paths))?;
+    landfall_host::mounts::remove_tree(&self::folder(paths))?;
     durable::create_folder(folder)?;
     let temporary = folder.join(format!(".landfall{}", durable::TEMPORARY_SUFFIX));
     let mut target = durable::create_file(&temporary, 0o755)?;
@@ -80,6 +80,37 @@ pub(super) fn place(paths: &SitePaths) -> Result<Sha256> {
     drop(target);
     durable::rename(&temporary, &path)?;
     Ok(copied)
+}
+
+/// Where a person finds the command when the stick is gone.
+const COMMAND: &str = "/usr/local/bin/landfall";
+
+/// Lets a person find the program with this digest as `landfall`, unless another program has that name; on the disk when
+/// it returns.
+pub(super) fn offer_command(paths: &SitePaths, digest: Sha256) -> Result<()> {
+    let link = paths.host(COMMAND);
+    let is_free = match link.symlink_metadata() {
+        Ok(_) => is_own_command(paths, &link),
+        Err(_) => link.parent().is_some_and(Path::is_dir),
+    };
+    if is_free {
+        durable::symlink(&file(paths, digest), &link)?;
+    }
+    Ok(())
+}
+
+/// Removes the name that [`offer_command`] or the agent's step gave.
+pub(super) fn withdraw_command(paths: &SitePaths) -> Result<()> {
+    let link = paths.host(COMMAND);
+    if is_own_command(paths, &link) {
+        durable::remove_file(&link)?;
+    }
+    Ok(())
+}
+
+/// Whether it is a link to a program that Landfall keeps.
+fn is_own_command(paths: &SitePaths, link: &Path) -> bool {
+    fs_err::read_link(link).is_ok_and(|target| target.starts_with(paths.data()))
 }
 
 /// Makes sure that the running program is the one that the operation is pinned to: returns if it is, becomes it if it is

@@ -122,6 +122,28 @@ pub enum OperationError {
     /// Nothing is staged that could be checked.
     #[error("no release is staged on this machine")]
     NothingStaged,
+    /// Data of an earlier installation was to be used again, and none is there.
+    #[error("no data of an earlier installation is kept in {}", .data.display())]
+    NothingKept {
+        /// The data folder.
+        data: PathBuf,
+    },
+    /// The record of kept data cannot be read.
+    #[error("the record of kept data {} cannot be read", .path.display())]
+    KeptRecord {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Data was to be deleted under another name than that of the site.
+    #[error("this site is named {site}, not {given}; nothing was deleted")]
+    Unconfirmed {
+        /// Name of the site.
+        site: String,
+        /// What was given.
+        given: String,
+    },
     /// Nothing is to be resumed.
     #[error("no operation of this machine is unfinished")]
     NothingToResume,
@@ -194,6 +216,9 @@ impl Coded for OperationError {
             Self::InstallOpen { .. } => codes::OPERATION_OPEN,
             Self::UninstallOpen { .. } => codes::UNINSTALLING,
             Self::NothingStaged => codes::NOTHING_STAGED,
+            Self::NothingKept { .. } => codes::NOTHING_KEPT,
+            Self::KeptRecord { .. } => codes::KEPT_RECORD,
+            Self::Unconfirmed { .. } => codes::DELETION_UNCONFIRMED,
             Self::NothingToResume => codes::NOTHING_TO_RESUME,
             Self::EngineMissing { .. } => codes::ENGINE_MISSING,
             Self::Io { .. } => codes::SITE_IO,

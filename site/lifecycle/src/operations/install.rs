@@ -7,17 +7,21 @@ use landfall_bundle_spec::parts::short_id;
 use landfall_media::durable;
 use serde::Serialize;
 
-use super::Operations;
 use super::bundle::TrustedRelease;
+use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
+use super::kept::Adoption;
+use super::latest::Latest;
 use super::marks::Marks;
 use super::planned::PlannedInstall;
 use super::running::Running;
 use super::status::ServiceStatus;
 use super::trust::Trust;
+use super::{Operations, engine_file};
+use crate::site::UndoScope;
 use crate::steps::stage::find_media;
 use landfall_engine::causes::with_causes;
-use landfall_engine::journal::{JournalError, JournalErrorKind, Phase, Pins};
+use landfall_engine::journal::{JournalError, JournalErrorKind, Pins};
 use landfall_host::facts;
 use landfall_host::facts::Facts;
 
@@ -30,6 +34,8 @@ pub struct InstallRequest {
     pub trust: Option<String>,
     /// The site configuration's file.
     pub site: Option<PathBuf>,
+    /// Whether data that an earlier installation left here is used again.
+    pub adopt_data: bool,
 }
 
 /// An install that was found possible; nothing is changed yet.
@@ -108,8 +114,9 @@ impl Operations {
         }
         self.check_vacant()?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
-        let planned =
-            PlannedInstall::new(release, trust, request.site.as_deref(), || Ok(facts::collect(&self.paths)?))?;
+        let adoption = Adoption::find(&self.paths, &release, request.adopt_data)?;
+        let site = request.site.as_deref();
+        let planned = PlannedInstall::new(release, trust, site, adoption, || Ok(facts::collect(&self.paths)?))?;
         // Relative paths mean something else to the process that resumes.
         let media =
             std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;
@@ -121,7 +128,8 @@ impl Operations {
     pub fn plan_install_from(&self, request: &InstallRequest, facts: &Path) -> Result<PlannedInstall> {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
         let release = TrustedRelease::find(&request.bundle, &trust, self)?;
-        PlannedInstall::new(release, trust, request.site.as_deref(), || Ok(Facts::read(facts)?))
+        let site = request.site.as_deref();
+        PlannedInstall::new(release, trust, site, Adoption::default(), || Ok(Facts::read(facts)?))
     }
 
     /// Refuses a host that holds a release, or an operation that is not finished.
@@ -133,14 +141,11 @@ impl Operations {
     }
 
     fn check_no_journal(&self) -> Result<()> {
-        let Some(file) = self.journals().latest()? else { return self.check_not_missing() };
-        let state = self.journals().read(&file)?.state;
-        let release = state.pins.map(|pins| format!("{} {}", pins.release, pins.version)).unwrap_or_default();
-        Err(match state.phase {
-            Phase::Committed => OperationError::AlreadyInstalled { release },
-            Phase::Empty | Phase::Forward => OperationError::InstallOpen { release },
-            Phase::Undoing { .. } | Phase::Undone { .. } => OperationError::UninstallOpen { release },
-        })
+        let latest = self.latest()?;
+        match decide(Verb::Install, latest.as_ref().map(Latest::phase)) {
+            Decision::Refuse(refusal) => Err(refusal.of(latest.map(|latest| latest.release()).unwrap_or_default())),
+            _ => self.check_not_missing(),
+        }
     }
 }
 
@@ -177,8 +182,10 @@ impl PreparedInstall<'_> {
             bundle = short_id(pins.bundle),
             "install begins"
         );
+        // First, so that `landfall resume` is found however early the install is interrupted.
+        engine_file::offer_command(&operations.paths, engine)?;
         let journal = operations.journals().create(&lock, pins)?;
-        operations.hold(lock, journal, &self.planned.release, None)
+        operations.hold(lock, journal, &self.planned.release, None, UndoScope::STEP)
     }
 
     fn pins(&self, engine: Sha256) -> Result<Pins> {

@@ -3,9 +3,12 @@
 
 mod bundle;
 mod carried;
+mod decision;
 mod engine_file;
 mod error;
 mod install;
+mod kept;
+mod latest;
 mod marks;
 mod own_files;
 mod planned;
@@ -27,6 +30,7 @@ use landfall_media::progress::Progress;
 pub use bundle::{TrustedRelease, open_trusted};
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
+pub use kept::{KeptData, KeptVolume};
 pub use marks::Marks;
 pub use planned::PlannedInstall;
 pub use resume::Resumed;
@@ -35,7 +39,7 @@ pub use status::{
     StatusReport, StepReport,
 };
 pub use trust::Trust;
-pub use uninstall::Uninstalled;
+pub use uninstall::{DataWish, Uninstalled};
 pub use verify_site::SiteVerification;
 
 use landfall_engine::journal::JournalFolder;

@@ -5,11 +5,13 @@ use landfall_media::durable;
 
 use super::bundle::TrustedRelease;
 use super::error::Result;
+use super::kept::KeptData;
 use super::marks::Marks;
 use super::{Operations, engine_file};
 use landfall_agent as node;
 use landfall_bundle_spec::Sha256;
 use landfall_engine::journal::{JournalError, JournalErrorKind, SiteLock};
+use landfall_host::{files, mounts};
 
 impl Operations {
     /// Keeps the running program and the release's head, durably; returns the program's digest.
@@ -20,15 +22,19 @@ impl Operations {
         engine_file::place(&self.paths)
     }
 
-    /// Removes all that no step took back, the journals last. A rerun completes what a power cut left.
+    /// Removes all that no step undid, the journals last; data only if it is not kept. A rerun completes what a power cut left.
     pub(super) fn clear(&self, lock: SiteLock, keep_data: bool) -> Result<()> {
-        if !keep_data {
-            // The volumes of pods that are gone.
-            durable::remove_tree(&self.paths.storage())?;
+        if keep_data {
+            for folder in [self.paths.storage(), self.paths.secrets()] {
+                files::remove_folder_if_empty(&folder)?;
+            }
+        } else {
+            KeptData::delete(&self.paths)?;
         }
+        engine_file::withdraw_command(&self.paths)?;
         Marks::remove(&self.paths)?;
-        durable::remove_tree(&engine_file::folder(&self.paths))?;
-        durable::remove_tree(&self.paths.releases())?;
+        mounts::remove_tree(&engine_file::folder(&self.paths))?;
+        mounts::remove_tree(&self.paths.releases())?;
         durable::remove_leftovers(&self.paths.settings())?;
         durable::remove_own_folder(&self.paths.settings())?;
         self.journals().remove(lock)?;

@@ -6,6 +6,7 @@ use landfall_bundle_spec::Sha256;
 
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
+use super::kept::Adoption;
 use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
@@ -26,11 +27,12 @@ pub struct PlannedInstall {
 
 impl PlannedInstall {
     /// Plans from what is known, once nothing blocks. `facts` is asked for after everything that a person may have
-    /// mistyped was read.
+    /// mistyped was read; `adoption` is what happens to kept data.
     pub(super) fn new(
         release: TrustedRelease,
         trust: Trust,
         site: Option<&Path>,
+        adoption: Adoption,
         facts: impl FnOnce() -> Result<Facts>,
     ) -> Result<Self> {
         let configuration = match site {
@@ -39,7 +41,8 @@ impl PlannedInstall {
         };
         let facts = facts()?;
         let built_at = release.verified.identity().built_at;
-        let blockers = preflight(&facts, &release.release, &configuration, sizes(&release), &built_at);
+        let mut blockers = preflight(&facts, &release.release, &configuration, sizes(&release), &built_at);
+        blockers.extend(adoption.blockers);
         if !blockers.is_empty() {
             return Err(OperationError::NotReady { blockers });
         }
@@ -48,6 +51,7 @@ impl PlannedInstall {
             documents: &release.documents,
             facts: &facts,
             configuration: &configuration,
+            adopted: &adoption.volumes,
         })?;
         Ok(Self { release, trust, configuration: configuration.digest(), facts, plan })
     }

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use super::Operations;
-use super::error::{OperationError, Result};
+use super::decision::{Decision, Verb, decide};
+use super::error::Result;
 use super::install::Installed;
+use super::latest::Latest;
 use super::uninstall::Uninstalled;
-use landfall_engine::journal::Phase;
+use crate::site::UndoScope;
 
 /// What a resume came to.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -27,24 +29,22 @@ impl Operations {
     /// Finishes the operation that was interrupted. `media` is where the bundle is now, if staging is unfinished and the
     /// stick is in another place.
     pub fn resume(&self, media: Option<PathBuf>) -> Result<Resumed> {
-        let Some(file) = self.journals().latest()? else {
+        let latest = self.latest()?;
+        if latest.is_none() {
             self.check_not_missing()?;
-            return Err(OperationError::NothingToResume);
-        };
-        let state = self.journals().read(&file)?.state;
-        match state.phase {
-            Phase::Undoing { keep_data } | Phase::Undone { keep_data } => {
-                Ok(Resumed::Uninstall(self.uninstall(keep_data)?))
-            }
-            Phase::Committed => {
-                let release = state.pins.map(|pins| format!("{} {}", pins.release, pins.version)).unwrap_or_default();
-                Ok(Resumed::Nothing { release })
-            }
-            Phase::Empty | Phase::Forward => {
-                let mut running = self.take_over("resume", &file, media)?;
+        }
+        let decision = decide(Verb::Resume, latest.as_ref().map(Latest::phase));
+        match (decision, latest) {
+            (Decision::Forward, Some(latest)) => {
+                let mut running = self.take_over("resume", &latest.file, media, UndoScope::STEP)?;
                 running.forward()?;
                 Ok(Resumed::Install(Box::new(Installed::of(&running, self))))
             }
+            (Decision::Nothing, Some(latest)) => Ok(Resumed::Nothing { release: latest.release() }),
+            (Decision::Refuse(refusal), latest) => {
+                Err(refusal.of(latest.map(|latest| latest.release()).unwrap_or_default()))
+            }
+            (decision, latest) => Ok(Resumed::Uninstall(self.remove(decision, latest.as_ref())?)),
         }
     }
 }

@@ -8,10 +8,11 @@ use landfall_media::progress::Event as ProgressEvent;
 
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
+use super::kept::{KeptData, Origin};
 use super::marks::Marks;
 use super::trust::Trust;
 use super::{Operations, engine_file};
-use crate::site::Site;
+use crate::site::{Site, UndoScope};
 use crate::steps;
 use crate::steps::action::Action;
 use crate::steps::secret::Secret;
@@ -27,12 +28,19 @@ pub(super) struct Running {
     pub(super) pins: Arc<Pins>,
     plan: Plan<Action>,
     site: Site,
+    release: TrustedRelease,
 }
 
 impl Operations {
     /// Takes over an operation that has a journal. Does not return if another engine is pinned and kept: the process
     /// becomes that one. `media` is where the bundle is now, if it moved.
-    pub(super) fn take_over(&self, verb: &str, file: &JournalFile, media: Option<PathBuf>) -> Result<Running> {
+    pub(super) fn take_over(
+        &self,
+        verb: &str,
+        file: &JournalFile,
+        media: Option<PathBuf>,
+        undo: UndoScope,
+    ) -> Result<Running> {
         let pins = self.journals().read(file)?.state.pins;
         if let Some(pins) = &pins {
             engine_file::hand_over(&self.paths, pins.engine, &*self.progress)?;
@@ -41,7 +49,7 @@ impl Operations {
         let journal = self.journals().open(&lock, file)?;
         let pins = journal.pins()?;
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
-        self.hold(lock, journal, &release, media)
+        self.hold(lock, journal, &release, media, undo)
     }
 
     /// Puts together what running needs.
@@ -51,6 +59,7 @@ impl Operations {
         journal: Journal,
         release: &TrustedRelease,
         media: Option<PathBuf>,
+        undo: UndoScope,
     ) -> Result<Running> {
         let pins = journal.pins()?;
         let plan = serde_json::from_str(&pins.plan)
@@ -66,10 +75,9 @@ impl Operations {
             payload: release.payload(),
             media: media.unwrap_or_else(|| pins.media.clone()),
             io: self.io.clone(),
-            keep_data: false,
-            cluster_goes: false,
+            undo,
         };
-        Ok(Running { lock, journal, pins, plan, site })
+        Ok(Running { lock, journal, pins, plan, site, release: release.clone() })
     }
 }
 
@@ -86,15 +94,19 @@ impl Running {
         Ok(())
     }
 
-    /// Takes every step back that started.
-    pub(super) fn back(&mut self, keep_data: bool) -> Result<()> {
+    /// Undoes every step that started, as far as the scope of the operation says.
+    pub(super) fn back(&mut self) -> Result<()> {
         if matches!(self.journal.state().phase, Phase::Undoing { .. }) {
             self.tell("continuing the uninstall", State::next_undo);
         }
-        let Self { journal, plan, site, .. } = self;
-        site.keep_data = keep_data;
-        // All nodes of an embedded cluster are this one: taking its steps back takes the cluster away.
-        site.cluster_goes = true;
+        let Self { journal, plan, site, pins, release, .. } = self;
+        // Undoing removes the link that the agent's step made; until the end this one finds the command.
+        engine_file::offer_command(&site.paths, pins.engine)?;
+        let keep_data = site.undo.keep_data;
+        if keep_data {
+            // Whose the data is must be recorded while it is known.
+            KeptData::record(&site.paths, &Origin { pins, release })?;
+        }
         let progress = site.progress.clone();
         Engine { journal: &mut *journal, plan, resolve: steps::resolve, progress: &*progress }.undo(site, keep_data)?;
         Ok(())

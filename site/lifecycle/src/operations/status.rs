@@ -17,12 +17,14 @@ use serde_json::Value;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
+use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
+use super::kept::KeptData;
 use super::trust::Trust;
 pub use agent::AgentStatus;
 use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
 use landfall_engine::causes::with_causes;
-use landfall_engine::journal::{Holder, Phase, Pins, RecordedError, Replay, State};
+use landfall_engine::journal::{Holder, Phase, Pins, RecordedError, Replay};
 use landfall_engine::plan::{Operation, Plan};
 pub use nodes::NodeStatus;
 
@@ -213,11 +215,12 @@ impl Operations {
         };
         let Some(file) = self.journals().latest()? else {
             self.check_not_missing()?;
+            report.notes.extend(KeptData::find(&self.paths)?.map(|kept| kept.note(&self.paths)));
             return Ok(report);
         };
         let replay = self.journals().read(&file)?;
         let running = self.journals().holder();
-        report.state = site_state(&replay.state, running.is_some());
+        report.state = site_state(Some(replay.state.phase), running.is_some());
         if replay.torn_bytes > 0 && running.is_none() {
             report.notes.push(format!("the last record was cut off ({} bytes); resume drops it", replay.torn_bytes));
         }
@@ -314,13 +317,11 @@ impl Operations {
     }
 }
 
-fn site_state(state: &State, is_running: bool) -> SiteState {
-    match (state.phase, is_running) {
-        (Phase::Committed, _) => SiteState::Installed,
-        (Phase::Empty | Phase::Forward, true) => SiteState::Installing,
-        (Phase::Empty | Phase::Forward, false) => SiteState::InstallInterrupted,
-        (Phase::Undoing { .. } | Phase::Undone { .. }, true) => SiteState::Uninstalling,
-        (Phase::Undoing { .. } | Phase::Undone { .. }, false) => SiteState::UninstallInterrupted,
+/// The state of a site in this phase.
+fn site_state(phase: Option<Phase>, running: bool) -> SiteState {
+    match decide(Verb::Status { running }, phase) {
+        Decision::Report(state) => state,
+        _ => SiteState::Absent,
     }
 }
 

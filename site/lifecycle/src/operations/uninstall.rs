@@ -1,51 +1,102 @@
-//! Uninstall: the steps of the install are taken back in reverse, then what operations keep, the journal last.
+//! Uninstall: the steps of the install are undone in reverse, then what operations keep is removed, the journal last. Data
+//! is kept unless a person names the site to delete it.
 
 use std::path::PathBuf;
 
+use super::Operations;
+use super::decision::{Decision, Verb, decide};
+use super::error::{OperationError, Result};
+use super::kept::{KeptData, KeptVolume};
+use super::latest::Latest;
+use crate::site::UndoScope;
 use landfall_media::durable;
 
-use super::Operations;
-use super::error::Result;
-use landfall_engine::journal::Phase;
+/// What a person wants of the volumes and generated secrets of a site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataWish {
+    /// They stay, and an install can use them again.
+    Keep,
+    /// They are deleted.
+    Delete {
+        /// The name of the site, as the person gave it.
+        confirmation: String,
+    },
+}
 
 /// What an uninstall did.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Uninstalled {
-    /// The release that was taken back, if one was there.
+    /// The release that was removed, if one was there.
     pub release: Option<String>,
     /// Folders with data that were kept.
     pub kept: Vec<PathBuf>,
+    /// The volumes in them.
+    pub volumes: Vec<KeptVolume>,
 }
 
 impl Operations {
-    /// Takes everything back that Landfall brought, after an install or after a cut in the middle of one. A rerun
-    /// completes what was cut itself.
-    pub fn uninstall(&self, keep_data: bool) -> Result<Uninstalled> {
-        let Some(file) = self.journals().latest()? else {
+    /// Removes everything that Landfall brought, after an install or after a cut in the middle of one; data only where the
+    /// wish names the site. A rerun completes what was cut itself.
+    pub fn uninstall(&self, data: &DataWish) -> Result<Uninstalled> {
+        let keep_data = match data {
+            DataWish::Keep => true,
+            DataWish::Delete { confirmation } => {
+                self.confirm(confirmation)?;
+                false
+            }
+        };
+        let latest = self.latest()?;
+        self.remove(decide(Verb::Uninstall { keep_data }, latest.as_ref().map(Latest::phase)), latest.as_ref())
+    }
+
+    /// The name of the site, which a person gives to have its data deleted: that of its node, or of the host where nothing
+    /// says how the node was called. Changes nothing.
+    pub fn site_name(&self) -> Result<String> {
+        let pins = self.latest()?.and_then(|latest| latest.replay.state.pins);
+        if let Some(pins) = pins {
+            return Ok(pins.node.name.clone());
+        }
+        let kept = KeptData::find(&self.paths)?.and_then(|kept| kept.site);
+        Ok(kept.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned()))
+    }
+
+    fn confirm(&self, given: &str) -> Result<()> {
+        let site = self.site_name()?;
+        if given == site {
+            return Ok(());
+        }
+        Err(OperationError::Unconfirmed { site, given: given.to_owned() })
+    }
+
+    /// Carries out a decision to go back or to clear.
+    pub(super) fn remove(&self, decision: Decision, latest: Option<&Latest>) -> Result<Uninstalled> {
+        let Some(latest) = latest else {
             self.check_not_missing()?;
             // A cut before the first record of an install, or after the last removal of an uninstall.
             if self.paths.data().exists() {
-                // Data that is there now was kept by an uninstall that ended.
-                self.clear(self.journals().lock("uninstall")?, true)?;
+                let keep_data = decision != Decision::Clear { keep_data: false };
+                self.clear(self.journals().lock("uninstall")?, keep_data)?;
             }
             // What a cut left of making the folder.
             durable::remove_own_folder(&self.paths.data())?;
-            return Ok(Uninstalled { release: None, kept: self.kept() });
+            return self.uninstalled(None);
         };
-        let replay = self.journals().read(&file)?;
-        let release = replay.state.pins.as_ref().map(|pins| format!("{} {}", pins.release, pins.version));
-        let (lock, keep_data) = if let Phase::Undone { keep_data } = replay.state.phase {
+        let release = latest.replay.state.pins.is_some().then(|| latest.release());
+        let (lock, keep_data) = if let Decision::Clear { keep_data } = decision {
             (self.journals().lock("uninstall")?, keep_data)
         } else {
-            let mut running = self.take_over("uninstall", &file, None)?;
-            running.back(keep_data)?;
+            let keep_data = decision == Decision::Back { keep_data: true };
+            let mut running = self.take_over("uninstall", &latest.file, None, UndoScope::site(keep_data))?;
+            running.back()?;
             (running.lock, keep_data)
         };
         self.clear(lock, keep_data)?;
-        Ok(Uninstalled { release, kept: self.kept() })
+        self.uninstalled(release)
     }
 
-    fn kept(&self) -> Vec<PathBuf> {
-        [self.paths.storage(), self.paths.secrets()].into_iter().filter(|folder| folder.exists()).collect()
+    fn uninstalled(&self, release: Option<String>) -> Result<Uninstalled> {
+        let folders = [self.paths.storage(), self.paths.secrets()].into_iter().filter(|folder| folder.exists());
+        let volumes = KeptData::find(&self.paths)?.map(|kept| kept.volumes).unwrap_or_default();
+        Ok(Uninstalled { release, kept: folders.collect(), volumes })
     }
 }

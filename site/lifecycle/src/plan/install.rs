@@ -18,6 +18,7 @@ use crate::steps::cluster_secrets::ClusterSecrets;
 use crate::steps::control_plane_ready::ControlPlaneReady;
 use crate::steps::host_tuning::HostTuning;
 use crate::steps::identity::Identity;
+use crate::steps::kept_volumes::{AdoptedVolume, KeptVolumes};
 use crate::steps::kubeadm_configuration::{API_NAME, KubeadmConfiguration};
 use crate::steps::kubeadm_phase::{KubeadmPhase, Phase};
 use crate::steps::node_files::{NodeFiles, PlacedFile};
@@ -26,6 +27,7 @@ use crate::steps::registry::Registry;
 use crate::steps::registry_links::{PlannedLink, RegistryLinks};
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::stage::Stage;
+use crate::steps::storage::Storage;
 use crate::steps::wait::CONTROL_PLANE_LIMIT;
 use landfall_agent::settings::AgentSettings;
 use landfall_engine::NodeIdentity;
@@ -62,6 +64,8 @@ pub struct InstallInputs<'a> {
     pub facts: &'a Facts,
     /// The site's configuration.
     pub configuration: &'a SiteConfiguration,
+    /// Volumes of an earlier installation that are used again.
+    pub adopted: &'a [AdoptedVolume],
 }
 
 /// An installation, planned.
@@ -83,6 +87,7 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
     steps.extend(planner.runtime()?);
     steps.extend(planner.control_plane()?);
     steps.extend(planner.content());
+    steps.extend(planner.kept_volumes());
     let values = settings(inputs.release, inputs.configuration, &computed_values(inputs.facts, &planner.networks))
         .map_err(|error| {
             StepError::new(codes::SITE_VALUE, "the site's values do not fit the release").because(error)
@@ -178,6 +183,7 @@ impl Planner<'_> {
         vec![
             stage,
             step("identity", "mark the host and its data folder as this site", 0, Action::Identity(Identity {})),
+            step("storage", "make the folder of volumes", 0, Action::Storage(Storage {})),
             step("host-tuning", "set the kernel up for Kubernetes", 1, Action::HostTuning(tuning)),
             step("hosts-entry", "name the API server", 0, Action::HostsEntry(self.hosts_entry())),
             step("service-route", "keep packets for services here", 0, Action::ServiceRoute(self.service_route())),
@@ -295,6 +301,17 @@ impl Planner<'_> {
             cgroup_version: facts.cgroups.version,
             nameserver: !facts.network.nameservers.is_empty(),
         })
+    }
+
+    /// Volumes of an earlier installation, before any component asks for one.
+    fn kept_volumes(&self) -> Option<PlannedStep<Action>> {
+        let volumes = self.inputs.adopted.to_vec();
+        if volumes.is_empty() {
+            return None;
+        }
+        let title = format!("offer {} kept volumes to their claims", volumes.len());
+        let kept = KeptVolumes { release: self.inputs.release.name.clone(), node: self.node.name.clone(), volumes };
+        Some(step("kept-volumes", &title, 1, Action::KeptVolumes(kept)))
     }
 
     /// The registry with all images and artifacts, and artifacts' files.

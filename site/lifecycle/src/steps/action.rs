@@ -11,6 +11,7 @@ use crate::steps::component_ready::ComponentReady;
 use crate::steps::control_plane_ready::ControlPlaneReady;
 use crate::steps::host_tuning::HostTuning;
 use crate::steps::identity::Identity;
+use crate::steps::kept_volumes::KeptVolumes;
 use crate::steps::kubeadm_configuration::KubeadmConfiguration;
 use crate::steps::kubeadm_phase::KubeadmPhase;
 use crate::steps::mount::Mount;
@@ -22,6 +23,7 @@ use crate::steps::registry_links::RegistryLinks;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::secret::Secret;
 use crate::steps::stage::Stage;
+use crate::steps::storage::Storage;
 use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::service_route::ServiceRoute;
 
@@ -67,6 +69,10 @@ pub enum Action {
     Secret(Secret),
     /// An artifact's files as a read-only volume.
     Mount(Mount),
+    /// The folder of volumes.
+    Storage(Storage),
+    /// Volumes of an earlier installation.
+    KeptVolumes(KeptVolumes),
     /// The objects of a component.
     Component(Component),
     /// Everything of a component is ready.

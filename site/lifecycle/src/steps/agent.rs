@@ -15,8 +15,8 @@ use crate::site::Site;
 use landfall_agent::settings::AgentSettings;
 use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, SERVICES, SLICE, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
-use landfall_host::files;
 use landfall_host::files::OwnFile;
+use landfall_host::{files, mounts};
 
 /// Where a person finds the command after the stick is gone.
 const COMMAND: &str = "/usr/local/bin/landfall";
@@ -66,7 +66,10 @@ impl Step<Site> for Agent {
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        let command = site.paths.host(COMMAND).symlink_metadata().is_ok();
+        let link = site.paths.host(COMMAND);
+        // A link into the data folder is that of the operation itself.
+        let is_own = fs_err::read_link(&link).is_ok_and(|target| target.starts_with(site.paths.data()));
+        let command = link.symlink_metadata().is_ok() && !is_own;
         Ok(json!({ "host": teardown::before(&site.paths)?, "command": command }))
     }
 
@@ -97,13 +100,13 @@ impl Step<Site> for Agent {
         teardown::remove_groups(site)?;
         teardown::remove_traces(&site.paths, &host)?;
         for folder in [site.paths.containerd(), site.paths.kubelet(), site.paths.run()] {
-            durable::remove_tree(&folder)?;
+            mounts::remove_tree(&folder)?;
         }
         durable::remove_tree(&site.paths.renewal())?;
         files::remove(&[OwnFile::new(site.paths.clock(), "", 0o644)])?;
-        durable::remove_tree(&site.paths.pod_logs())?;
+        mounts::remove_tree(&site.paths.pod_logs())?;
         site.paths.pod_logs().parent().map_or(Ok(()), files::remove_folder_if_empty)?;
-        durable::remove_tree(&site.paths.network_configuration())?;
+        mounts::remove_tree(&site.paths.network_configuration())?;
         if before["command"] == json!(false) && Self::has_command(site) {
             durable::remove_file(&site.paths.host(COMMAND))?;
         }

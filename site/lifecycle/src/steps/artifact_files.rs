@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -39,7 +38,7 @@ impl Step<Site> for ArtifactFiles {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        durable::remove_tree(&self.folder(site))?;
+        landfall_host::mounts::remove_tree(&self.folder(site))?;
         files::remove_folder_if_empty(&site.paths.files())
     }
 }

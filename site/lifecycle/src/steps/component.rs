@@ -129,7 +129,7 @@ impl Step<Site> for Component {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        if site.cluster_goes {
+        if site.undo.removing_cluster {
             return Ok(());
         }
         let cluster = site.cluster()?;

@@ -107,7 +107,9 @@ impl Step<Site> for HostTuning {
         let before: Before = serde_json::from_value(before.clone()).unwrap_or_default();
         files::remove(&self.files(site))?;
         for (name, value) in &before.settings {
-            if current(site, name)?.is_some_and(|current| current != *value) {
+            // An administrator may have set another value since: that one stays.
+            let is_own = current(site, name)?.as_ref() == self.settings.get(name);
+            if is_own && self.settings.get(name) != Some(value) {
                 set(site, name, value)?;
             }
         }

@@ -192,14 +192,14 @@ impl Step<Site> for KubeadmPhase {
         self.undo_files(site)?;
         match self.phase {
             Phase::Certificates => {
-                durable::remove_tree(&site.paths.kubernetes().join("pki"))?;
+                landfall_host::mounts::remove_tree(&site.paths.kubernetes().join("pki"))?;
                 files::remove_folder_if_empty(&site.paths.kubernetes())
             }
             // Without its configuration the kubelet does not start again; nothing may write to etcd's data or the packet
             // filter while they are removed.
             Phase::KubeletStart => teardown::stop_pods(site),
             Phase::Etcd => {
-                durable::remove_tree(&site.paths.etcd())?;
+                landfall_host::mounts::remove_tree(&site.paths.etcd())?;
                 files::remove_folder_if_empty(&site.paths.static_pods())
             }
             _ => Ok(()),

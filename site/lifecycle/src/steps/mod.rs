@@ -10,6 +10,7 @@ pub mod control_plane_ready;
 pub mod host_tuning;
 mod hosts_entry;
 pub mod identity;
+pub mod kept_volumes;
 pub mod kubeadm_configuration;
 pub mod kubeadm_phase;
 pub mod mount;
@@ -23,6 +24,7 @@ pub mod runtime_configuration;
 pub mod secret;
 mod service_route;
 pub mod stage;
+pub mod storage;
 pub(crate) mod wait;
 
 use self::action::Action;
@@ -51,6 +53,8 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::Namespace(step) => step,
         Action::Secret(step) => step,
         Action::Mount(step) => step,
+        Action::Storage(step) => step,
+        Action::KeptVolumes(step) => step,
         Action::Component(step) => step,
         Action::ComponentReady(step) => step,
     }

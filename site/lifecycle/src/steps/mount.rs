@@ -84,7 +84,7 @@ impl Step<Site> for Mount {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        if site.cluster_goes {
+        if site.undo.removing_cluster {
             return Ok(());
         }
         let cluster = site.cluster()?;

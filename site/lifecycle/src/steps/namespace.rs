@@ -139,7 +139,7 @@ impl Step<Site> for Namespace {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        if before["existed"] == json!(false) && !site.cluster_goes {
+        if before["existed"] == json!(false) && !site.undo.removing_cluster {
             site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
         }
         Ok(())

@@ -133,7 +133,7 @@ impl Step<Site> for NodeFiles {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        durable::remove_tree(&site.paths.node().join(&self.kubernetes))?;
+        landfall_host::mounts::remove_tree(&site.paths.node().join(&self.kubernetes))?;
         files::remove_folder_if_empty(&site.paths.node())
     }
 }

@@ -3,8 +3,8 @@
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::Coded;
+use landfall_media::MediaError;
 use landfall_media::store::{ContentStore, RepositoryLink};
-use landfall_media::{MediaError, durable};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,6 +66,6 @@ impl Step<Site> for RegistryLinks {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        Ok(durable::remove_tree(&site.paths.registry().join("docker/registry/v2/repositories"))?)
+        landfall_host::mounts::remove_tree(&site.paths.registry().join("docker/registry/v2/repositories"))
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -123,7 +122,7 @@ impl Step<Site> for RuntimeConfiguration {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        durable::remove_tree(&site.paths.runtime_hosts())?;
+        landfall_host::mounts::remove_tree(&site.paths.runtime_hosts())?;
         files::remove(&self.files(site)[..1])
     }
 }

@@ -165,11 +165,13 @@ impl Step<Site> for Secret {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        if !site.cluster_goes {
-            site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
+        // Files of secrets are data: they stay or are deleted together with the volumes, once all steps are undone.
+        if site.undo.removing_cluster {
+            return Ok(());
         }
+        site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
         // Data that stays needs the secret that opens it.
-        if before["file_existed"] == json!(false) && !site.keep_data {
+        if before["file_existed"] == json!(false) && !site.undo.keep_data {
             let path = self.path(site);
             durable::remove_file(&path)?;
             for folder in path.ancestors().skip(1).take(2) {

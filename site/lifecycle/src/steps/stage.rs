@@ -46,7 +46,7 @@ pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<
     }
     let failed = |error: MediaError| {
         let what = format!("the bundle at {} cannot be used", path.display());
-        StepError::new(error.code(), what).hint(way(&error)).because(error)
+        StepError::new(error.code(), what).hint(way(&error, path)).because(error)
     };
     located.assemble(payload.clone(), counters).map_err(failed)
 }
@@ -57,10 +57,16 @@ fn absent(path: &Path, error: MediaError) -> StepError {
 }
 
 /// What a person does about media that cannot be used.
-fn way(error: &MediaError) -> String {
+fn way(error: &MediaError, media: &Path) -> String {
     match (error.code().class, error.hint()) {
         (ExitClass::Refused, _) => "Bring a good copy of the bundle.".to_owned(),
         (_, Some(hint)) => hint,
+        // A stick that was connected again is another device to the kernel, and its old mount looks empty.
+        (_, None) if error.code() == codes::MEDIA_IO => format!(
+            "Check the media of {0}. If they were disconnected, connect them again, run `umount --lazy` for their old mount, \
+             and mount them again.",
+            media.display()
+        ),
         (_, None) => error.code().fix.to_owned(),
     }
 }
@@ -70,7 +76,7 @@ fn in_staging(error: StepError) -> StepError {
     let hint = Coded::hint(&error).unwrap_or_else(|| error.code().fix.to_owned());
     error.hint(format!(
         "{hint} What is staged is good and stays: go on with `landfall resume`, with `--bundle PATH` if the bundle is in \
-         another place now, or back with `landfall uninstall`."
+         another place now, or undo it with `landfall uninstall`."
     ))
 }
 
@@ -108,8 +114,10 @@ impl Step<Site> for Stage {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let media = find_media(&site.media, &site.payload, site.io.media.clone()).map_err(in_staging)?;
+        let media_path = site.media.clone();
         let failed = |error: MediaError| {
-            let staging = StepError::new(error.code(), "the bundle was not staged to its end").hint(way(&error));
+            let staging =
+                StepError::new(error.code(), "the bundle was not staged to its end").hint(way(&error, &media_path));
             in_staging(staging.because(error))
         };
         let copied = stage(&media, &store(site), &*site.progress).map_err(failed)?;
@@ -127,6 +135,6 @@ impl Step<Site> for Stage {
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         durable::remove_file(&release_folder(site).join(INSTALLER_NAME))?;
-        Ok(durable::remove_tree(&site.paths.registry())?)
+        landfall_host::mounts::remove_tree(&site.paths.registry())
     }
 }

@@ -29,7 +29,8 @@ use super::kubeadm_phase::{KubeadmPhase, Phase};
 use super::node_files::{NodeFiles, PlacedFile};
 use super::registry_links::{PlannedLink, RegistryLinks};
 use super::runtime_configuration::RuntimeConfiguration;
-use crate::site::Site;
+use super::storage::Storage;
+use crate::site::{Site, UndoScope};
 use landfall_agent::settings;
 use landfall_engine::NodeIdentity;
 use landfall_engine::step::{Observed, Step};
@@ -79,8 +80,7 @@ impl Fixture {
             payload: payload.into(),
             media: PathBuf::new(),
             io: IoCounters::default(),
-            keep_data: false,
-            cluster_goes: true,
+            undo: UndoScope::site(false),
         };
         let fixture = Self { root, site, recorder };
         fixture.folder("/var/lib/landfall");
@@ -228,6 +228,41 @@ fn host_tuning_restores_what_was_before() {
     assert_eq!(modules.observe(&mut fixture.site).unwrap(), Observed::Done);
     modules.undo(&mut fixture.site, &before).unwrap();
     assert_eq!(fixture.ran(), ["/sbin/modprobe br_netfilter", "/sbin/modprobe -r br_netfilter"]);
+}
+
+/// What an administrator set after the install is not undone; what is still as the install set it is.
+#[test]
+fn undo_restores_only_settings_that_are_still_as_they_were_set() {
+    let mut fixture = Fixture::new();
+    let names = ["net.ipv4.ip_forward", "kernel.panic", "vm.overcommit_memory"];
+    for (path, value) in [("net/ipv4/ip_forward", "0"), ("kernel/panic", "0"), ("vm/overcommit_memory", "1")] {
+        fixture.write(&format!("/proc/sys/{path}"), value);
+    }
+    let settings = names.map(|name| (name.to_owned(), "1".to_owned())).into();
+    let step = HostTuning { modules: Vec::new(), settings };
+    let before = step.prepare(&mut fixture.site).unwrap();
+    step.act(&mut fixture.site, &before).unwrap();
+    fixture.write("/proc/sys/kernel/panic", "60\n");
+    step.undo(&mut fixture.site, &before).unwrap();
+    let now = |path: &str| fixture.read(&format!("/proc/sys/{path}")).trim().to_owned();
+    assert_eq!((now("net/ipv4/ip_forward"), now("kernel/panic")), ("0".to_owned(), "60".to_owned()));
+    assert_eq!(now("vm/overcommit_memory"), "1");
+}
+
+/// The folder of volumes is closed to everybody but root, also where it was open before.
+#[test]
+fn the_folder_of_volumes_is_closed() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut fixture = Fixture::new();
+    let storage = fixture.site.paths.storage();
+    let mode = || std::fs::metadata(&storage).unwrap().permissions().mode() & 0o7777;
+    fixture.there_and_back(&Storage {}, |_| assert_eq!(mode(), 0o700));
+    fixture.folder("/var/lib/landfall/storage/pvc-1_a_b");
+    assert!(matches!(Storage {}.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
+    Storage {}.act(&mut fixture.site, &Value::Null).unwrap();
+    assert_eq!((Storage {}.observe(&mut fixture.site).unwrap(), mode()), (Observed::Done, 0o700));
+    Storage {}.undo(&mut fixture.site, &Value::Null).unwrap();
+    assert!(storage.join("pvc-1_a_b").exists(), "volumes are data, which no step removes");
 }
 
 /// Somebody has loaded it for now; the next boot would be without it.

@@ -14,7 +14,7 @@ use landfall_cluster::Cluster;
 use landfall_engine::NodeIdentity;
 use landfall_host::command::Subprocesses;
 use landfall_host::paths::SitePaths;
-use landfall_lifecycle::site::Site;
+use landfall_lifecycle::site::{Site, UndoScope};
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
 use landfall_media::progress::Silent;
@@ -149,8 +149,7 @@ impl ControlPlane {
             payload: Sample::tiny(&vendor).unwrap().head.into_verified().into(),
             media: self.root().join("media"),
             io: IoCounters::default(),
-            keep_data: false,
-            cluster_goes: false,
+            undo: UndoScope { keep_data: false, removing_cluster: false },
         }
     }
 

@@ -142,10 +142,10 @@ fn secrets(plane: &ControlPlane, site: &mut Site) {
     assert!(!site.paths.secrets().exists());
     // An uninstall that keeps data keeps the key to it.
     run(&step, site);
-    site.keep_data = true;
+    site.undo.keep_data = true;
     step.undo(site, &before).unwrap();
     assert!(path.exists());
-    site.keep_data = false;
+    site.undo.keep_data = false;
     step.undo(site, &before).unwrap();
 }
 

@@ -1,6 +1,7 @@
 //! Operations over real files below a temporary root, with the steps that need no root: staging, identity, names.
 
 mod disks;
+mod kept;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::configuration::SiteConfiguration;
-use crate::operations::{Resumed, SiteState};
+use crate::operations::{DataWish, Resumed, SiteState};
 use crate::plan::install::InstallPlan;
 use crate::steps::action::Action;
 use crate::steps::identity::Identity;
@@ -108,7 +109,7 @@ impl Fixture {
 
     fn request(&self) -> InstallRequest {
         let trust = self.path("1.root.json").display().to_string();
-        InstallRequest { bundle: self.path("stick"), trust: Some(trust), site: None }
+        InstallRequest { bundle: self.path("stick"), trust: Some(trust), site: None, adopt_data: false }
     }
 
     /// An install whose plan is the steps that need no root.
@@ -216,10 +217,10 @@ fn install_status_and_uninstall() {
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::ALREADY_INSTALLED);
     assert!(matches!(operations.resume(None).unwrap(), Resumed::Nothing { release } if release == "tiny 1.0.0"));
 
-    let uninstalled = operations.uninstall(false).unwrap();
+    let uninstalled = operations.uninstall(&DataWish::Keep).unwrap();
     assert_eq!((uninstalled.release.as_deref(), uninstalled.kept.len()), (Some("tiny 1.0.0"), 0));
     assert_eq!(fixture.contents(), birth);
-    assert_eq!(operations.uninstall(false).unwrap().release, None);
+    assert_eq!(operations.uninstall(&DataWish::Keep).unwrap().release, None);
     assert_eq!(operations.resume(None).unwrap_err().code(), codes::NOTHING_TO_RESUME);
     assert_eq!(fixture.contents(), birth);
 }
@@ -265,7 +266,7 @@ fn resume_and_uninstall_after_every_crash() {
                 assert!(matches!(operations.resume(None).unwrap(), Resumed::Install(_)), "{place}");
                 assert_eq!(operations.status().unwrap().state, SiteState::Installed);
             }
-            operations.uninstall(false).unwrap();
+            operations.uninstall(&DataWish::Keep).unwrap();
             assert_eq!(fixture.contents(), birth, "{place}, {is_last_lost}, {is_resumed}");
         }
     }
@@ -405,7 +406,7 @@ fn a_second_operation_is_told_of_the_first() {
     drop(lock);
     fixture.prepared().run().unwrap();
     let _lock = fixture.operations.journals().lock("resume").unwrap();
-    assert_eq!(fixture.operations.uninstall(false).unwrap_err().code(), codes::SITE_BUSY);
+    assert_eq!(fixture.operations.uninstall(&DataWish::Keep).unwrap_err().code(), codes::SITE_BUSY);
     assert_eq!(fixture.operations.status().unwrap().operation.unwrap().running.unwrap().operation, "resume");
 }
 
@@ -417,7 +418,7 @@ fn a_cut_before_the_first_record_leaves_nothing_that_uninstall_does_not_remove()
     durable::create_own_folder(&fixture.operations.paths.data()).unwrap();
     fixture.operations.place_own_files(prepared.planned().release()).unwrap();
     assert_eq!(fixture.operations.status().unwrap().state, SiteState::Absent);
-    assert_eq!(fixture.operations.uninstall(false).unwrap().release, None);
+    assert_eq!(fixture.operations.uninstall(&DataWish::Keep).unwrap().release, None);
     assert_eq!(fixture.contents(), birth);
     fixture.operations.place_own_files(prepared.planned().release()).unwrap();
     prepared.run().unwrap();
@@ -435,7 +436,7 @@ fn an_operation_of_another_engine_is_not_touched() {
     drop(lock);
     let contents = fixture.contents();
     assert_eq!(operations.resume(None).unwrap_err().code(), codes::ENGINE_MISSING);
-    assert_eq!(operations.uninstall(false).unwrap_err().code(), codes::ENGINE_MISSING);
+    assert_eq!(operations.uninstall(&DataWish::Keep).unwrap_err().code(), codes::ENGINE_MISSING);
     assert_eq!(fixture.contents(), contents);
     assert_eq!(operations.status().unwrap().state, SiteState::InstallInterrupted);
 }
@@ -448,9 +449,9 @@ fn kept_data_stays_also_when_the_end_of_the_uninstall_is_cut() {
     let volume = operations.paths.storage().join("pvc-1/data");
     durable::create_folder(volume.parent().unwrap()).unwrap();
     durable::write_file(&volume, b"rows", 0o644).unwrap();
-    let mut running =
-        operations.take_over("uninstall", &operations.journals().latest().unwrap().unwrap(), None).unwrap();
-    running.back(true).unwrap();
+    let latest = operations.journals().latest().unwrap().unwrap();
+    let mut running = operations.take_over("uninstall", &latest, None, UndoScope::site(true)).unwrap();
+    running.back().unwrap();
     // The power fails after the last record, before what operations keep is removed.
     drop(running);
     assert_eq!(operations.status().unwrap().state, SiteState::UninstallInterrupted);
@@ -458,6 +459,6 @@ fn kept_data_stays_also_when_the_end_of_the_uninstall_is_cut() {
     assert_eq!(uninstalled.kept, [operations.paths.storage()]);
     assert_eq!(fs_err::read(&volume).unwrap(), b"rows");
     assert!(!operations.paths.journal().exists());
-    operations.uninstall(false).unwrap();
-    assert_eq!(fs_err::read(&volume).unwrap(), b"rows", "nothing says any more that it is ours to remove");
+    operations.uninstall(&DataWish::Keep).unwrap();
+    assert_eq!(fs_err::read(&volume).unwrap(), b"rows", "a plain uninstall deletes nothing that is kept");
 }

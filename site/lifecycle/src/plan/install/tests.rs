@@ -100,7 +100,13 @@ fn plan_of(facts: &Facts, release: &ReleaseDocument) -> Result<InstallPlan, Step
         "data": {"corefile": "", "flannel": ""},
     }]);
     let documents = BTreeMap::from([("documents/objects/dns.json".to_owned(), serde_json::to_vec(&objects).unwrap())]);
-    plan_install(&InstallInputs { release, documents: &documents, facts, configuration: &SiteConfiguration::default() })
+    plan_install(&InstallInputs {
+        release,
+        documents: &documents,
+        facts,
+        configuration: &SiteConfiguration::default(),
+        adopted: &[],
+    })
 }
 
 fn action(plan: &InstallPlan, id: &str) -> Option<Value> {

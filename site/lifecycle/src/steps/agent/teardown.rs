@@ -1,6 +1,7 @@
 //! Undoes what ran: pods, runtime, mounts, network, control groups and the traces that foreign programs leave in
 //! places of their own. Everything may run again, and copes with all, half or nothing being there.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,10 +24,16 @@ use landfall_host::{files, mounts, netlink, process};
 const DEVICES: [&str; 2] = [BRIDGE, "flannel.1"];
 /// Tables of kube-proxy, flannel and the kubelet.
 const TABLES: [&str; 4] = ["kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"];
+/// Tables that the kubelet uses where the host has iptables, for both families of addresses, and its chains in them.
+const IPTABLES: [&str; 3] = ["filter", "mangle", "nat"];
+const IPTABLES_FAMILIES: [u8; 2] = [2, 10];
+const IPTABLES_CHAINS: [&str; 3] = ["KUBE-FIREWALL", "KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
 /// How long programs get to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The same for pods with volumes that are kept: a database that ends by itself needs no recovery later.
 const PATIENCE_WITH_DATA: Duration = Duration::from_mins(2);
+/// Where containerd keeps what it knows of running containers, one folder each, in its folder of the run.
+const TASKS: &str = "containerd/io.containerd.runtime.v2.task/k8s.io";
 /// How many processes an error names.
 const NAMED: usize = 10;
 
@@ -38,24 +45,29 @@ pub struct Before {
     traces: Vec<String>,
     /// Names of network devices and packet-filter tables.
     network: Vec<String>,
+    /// Packet-filter tables, as number of the family and name.
+    tables: Vec<(u8, String)>,
 }
 
 /// Looks at what is there before anything runs.
 pub fn before(paths: &SitePaths) -> Result<Before, StepError> {
     let mut network: Vec<String> =
         netlink::interfaces().map_err(|error| network_failed("read", error))?.into_iter().map(|one| one.name).collect();
-    network.extend(netlink::tables().map_err(|error| network_failed("read", error))?.into_iter().map(|one| one.name));
-    Ok(Before { traces: traces::present(paths), network })
+    let tables = netlink::tables().map_err(|error| network_failed("read", error))?;
+    network.extend(tables.iter().map(|one| one.name.clone()));
+    let tables = tables.into_iter().map(|one| (one.family, one.name)).collect();
+    Ok(Before { traces: traces::present(paths), network, tables })
 }
 
 /// Stops the kubelet and everything that runs in pods. containerd stays.
 pub fn stop_pods(site: &Site) -> Result<(), StepError> {
     stop_service(site, KUBELET)?;
-    if site.keep_data {
+    if site.undo.keep_data {
         // What is left of them is found again below.
         let _ = process::end(&process::find(has_volume(&site.paths)?), PATIENCE_WITH_DATA);
     }
-    expect_none("pods", &process::end(&process::find(is_in_pod), PATIENCE))
+    let pods = SitePods::of(&site.paths)?;
+    expect_none("pods", &process::end(&process::find(|pid| pods.has(pid)), PATIENCE))
 }
 
 /// Stops containerd, its shims and whatever else runs from the node pack.
@@ -87,12 +99,54 @@ fn expect_none(whose: &str, left: &[ProcessId]) -> Result<(), StepError> {
     Err(StepError::new(codes::NODE_CLEANUP, what))
 }
 
-fn is_in_pod(pid: i32) -> bool {
-    fs_err::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains("/kubepods"))
+/// The pods and containers of this site, by the names that its kubelet and its containerd gave them: the host may run
+/// pods of another Kubernetes, in containers for example.
+struct SitePods {
+    /// Pods' UIDs and containers' ids.
+    names: BTreeSet<String>,
+}
+
+impl SitePods {
+    fn of(paths: &SitePaths) -> Result<Self, StepError> {
+        let mut names = BTreeSet::new();
+        for folder in [paths.kubelet().join("pods"), paths.run().join(TASKS)] {
+            let entries = match fs_err::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(files::failed("list", &folder, error)),
+            };
+            names.extend(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()));
+        }
+        Ok(Self { names })
+    }
+
+    /// Whether a process runs in one of them.
+    fn has(&self, pid: i32) -> bool {
+        fs_err::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| self.has_group(&groups))
+    }
+
+    /// Whether one of these control groups is that of a pod or container of the site.
+    fn has_group(&self, groups: &str) -> bool {
+        let paths = groups.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+        paths.flat_map(|path| path.split('/')).any(|group| self.names.contains(&name_of_group(group)))
+    }
+}
+
+/// The pod's UID or the container's id in the name of a control group, as the kubelet and containerd make it with and
+/// without systemd: `podUID`, `kubepods-burstable-podUID.slice`, `ID` and `cri-containerd-ID.scope`.
+fn name_of_group(group: &str) -> String {
+    if let Some(slice) = group.strip_suffix(".slice") {
+        // systemd reads a dash as a step down, so the kubelet writes underscores.
+        return slice.rsplit_once("-pod").map_or(slice, |(_, uid)| uid).replace('_', "-");
+    }
+    let group = group.strip_suffix(".scope").unwrap_or(group);
+    let group = group.strip_prefix("cri-containerd-").unwrap_or(group);
+    group.strip_prefix("pod").unwrap_or(group).to_owned()
 }
 
 /// Tells processes of pods that see a volume of the site.
 fn has_volume(paths: &SitePaths) -> Result<impl Fn(i32) -> bool + use<>, StepError> {
+    let pods = SitePods::of(paths)?;
     let storage = fs_err::canonicalize(paths.storage()).ok();
     let volumes = match storage {
         Some(storage) => Part::at(&storage, &mounts::own()?),
@@ -101,7 +155,7 @@ fn has_volume(paths: &SitePaths) -> Result<impl Fn(i32) -> bool + use<>, StepErr
     Ok(move |pid| {
         let Some(volumes) = &volumes else { return false };
         // A process that has ended sees nothing.
-        is_in_pod(pid) && mounts::of(pid).is_ok_and(|seen| seen.iter().any(|mount| mount.shown.is_within(volumes)))
+        pods.has(pid) && mounts::of(pid).is_ok_and(|seen| seen.iter().any(|mount| mount.shown.is_within(volumes)))
     })
 }
 
@@ -155,9 +209,18 @@ pub fn remove_network(before: &Before) -> Result<(), StepError> {
     for table in netlink::tables().map_err(|error| network_failed("read", error))? {
         if TABLES.contains(&table.name.as_str()) && is_new(&table.name) {
             netlink::delete_table(&table).map_err(|error| network_failed("delete a packet-filter table of", error))?;
+        } else if IPTABLES.contains(&table.name.as_str()) && IPTABLES_FAMILIES.contains(&table.family) {
+            remove_chains(&table, before).map_err(|error| network_failed("delete the kubelet's chains of", error))?;
         }
     }
     Ok(())
+}
+
+/// Removes the kubelet's chains from a table of iptables, and the table if it came with them and holds nothing else.
+fn remove_chains(table: &netlink::Table, before: &Before) -> std::io::Result<()> {
+    netlink::delete_chains(table, &IPTABLES_CHAINS)?;
+    let is_new = !before.tables.iter().any(|(family, name)| (*family, name) == (table.family, &table.name));
+    if is_new { netlink::delete_if_idle(table) } else { Ok(()) }
 }
 
 fn network_failed(operation: &str, error: std::io::Error) -> StepError {
@@ -203,6 +266,41 @@ pub fn remove_traces(paths: &SitePaths, before: &Before) -> Result<(), StepError
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_pods_of_this_site_are_recognized() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let (uid, hash, id) =
+            ("7f2c5c1e-6f0e-4f6e-9a57-2f8f6d7f2f10", "0123456789abcdef0123456789abcdef", "ab".repeat(32));
+        for pod in [uid, hash] {
+            durable::create_folder(&paths.kubelet().join("pods").join(pod)).unwrap();
+        }
+        durable::create_folder(&paths.run().join(TASKS).join(&id)).unwrap();
+        let pods = SitePods::of(&paths).unwrap();
+        let slice = uid.replace('-', "_");
+        for own in [
+            format!(
+                "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{slice}.slice/cri-containerd-x.scope"
+            ),
+            format!("0::/kubepods.slice/kubepods-pod{hash}.slice/cri-containerd-x.scope"),
+            format!("11:memory:/kubepods/besteffort/pod{uid}/x\n1:name=systemd:/"),
+            format!("0::/kubepods/pod-of-another-name/{id}"),
+            format!("0::/kubepods.slice/x.slice/cri-containerd-{id}.scope"),
+        ] {
+            assert!(pods.has_group(&own), "{own}");
+        }
+        for other in [
+            "0::/kubepods.slice/kubepods-pod00000000_6f0e_4f6e_9a57_2f8f6d7f2f10.slice/cri-containerd-cd.scope",
+            "0::/docker/cd/kubelet.slice/kubepods/pod11111111-6f0e-4f6e-9a57-2f8f6d7f2f10/cd",
+            "0::/kubepods",
+            "0::/",
+            "",
+        ] {
+            assert!(!pods.has_group(other), "{other}");
+        }
+        assert!(!SitePods::of(&SitePaths::below(root.path().join("none"))).unwrap().has_group("0::/kubepods/pod1"));
+    }
 
     #[test]
     fn processes_that_do_not_end_are_named() {

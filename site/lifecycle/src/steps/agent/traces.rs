@@ -7,8 +7,8 @@ use std::path::Path;
 use landfall_media::durable;
 
 use landfall_engine::step::StepError;
-use landfall_host::files;
 use landfall_host::paths::SitePaths;
+use landfall_host::{files, mounts};
 
 /// Places where Kubernetes and flannel leave something, whatever their configuration says, and nobody else does.
 const OWN_PLACES: [&str; 6] = [
@@ -62,7 +62,7 @@ pub(crate) fn remove(paths: &SitePaths, before: &[String]) -> Result<(), StepErr
     for place in OWN_PLACES.iter().filter(is_new) {
         let path = paths.host(place);
         match path.symlink_metadata() {
-            Ok(metadata) if metadata.is_dir() => durable::remove_tree(&path)?,
+            Ok(metadata) if metadata.is_dir() => mounts::remove_tree(&path)?,
             Ok(_) => durable::remove_file(&path)?,
             Err(_) => {}
         }
@@ -83,7 +83,7 @@ fn remove_part(folder: &Path, beginning: &str) -> Result<(), StepError> {
     let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(beginning)) {
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => durable::remove_tree(&entry.path())?,
+            Ok(kind) if kind.is_dir() => mounts::remove_tree(&entry.path())?,
             _ => durable::remove_file(&entry.path())?,
         }
     }

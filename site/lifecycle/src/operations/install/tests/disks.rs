@@ -11,9 +11,9 @@ fn a_data_folder_that_was_there_stays() {
     durable::create_folder(&fixture.operations.paths.settings()).unwrap();
     let birth = fixture.contents();
     fixture.prepared().run().unwrap();
-    fixture.operations.uninstall(false).unwrap();
+    fixture.operations.uninstall(&DataWish::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
-    fixture.operations.uninstall(false).unwrap();
+    fixture.operations.uninstall(&DataWish::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
 }
 
@@ -29,7 +29,7 @@ fn a_disk_of_its_own_is_emptied_and_stays_mounted() {
         return;
     }
     let installed = fixture.prepared().run().map(drop);
-    let uninstalled = [fixture.operations.uninstall(false), fixture.operations.uninstall(false)];
+    let uninstalled = [fixture.operations.uninstall(&DataWish::Keep), fixture.operations.uninstall(&DataWish::Keep)];
     let contents = fixture.contents();
     assert!(Command::new("umount").arg(&data).status().unwrap().success());
     installed.unwrap();
@@ -48,7 +48,7 @@ fn a_site_without_its_journal_is_told_from_an_empty_host() {
     let operations = &fixture.operations;
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::JOURNAL_MISSING);
     assert_eq!(operations.resume(None).unwrap_err().code(), codes::JOURNAL_MISSING);
-    assert_eq!(operations.uninstall(false).unwrap_err().code(), codes::JOURNAL_MISSING);
+    assert_eq!(operations.uninstall(&DataWish::Keep).unwrap_err().code(), codes::JOURNAL_MISSING);
     assert_eq!(operations.status().unwrap_err().code(), codes::JOURNAL_MISSING);
     assert_eq!(fixture.contents(), contents);
 }
@@ -64,7 +64,7 @@ fn a_data_disk_that_is_not_mounted_is_no_lost_journal() {
     let contents = fixture.contents();
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::NODE_IDENTITY);
     assert_eq!(operations.resume(None).unwrap_err().code(), codes::NODE_IDENTITY);
-    assert_eq!(operations.uninstall(false).unwrap_err().code(), codes::NODE_IDENTITY);
+    assert_eq!(operations.uninstall(&DataWish::Keep).unwrap_err().code(), codes::NODE_IDENTITY);
     let error = operations.status().unwrap_err();
     assert_eq!(error.code(), codes::NODE_IDENTITY);
     assert!(error.to_string().ends_with("its disk is not mounted"), "{error}");

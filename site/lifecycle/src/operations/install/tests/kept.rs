@@ -1,0 +1,170 @@
+//! Data that an uninstall keeps: recorded, named, refused, used again, and deleted only by a person who names the site.
+
+use super::*;
+use crate::operations::kept::Adoption;
+
+const FOLDER: &str = "pvc-7f2c5c1e-6f0e-4f6e-9a57-2f8f6d7f2f10_postgres_data-postgres-0";
+
+/// Installs, lets a database write, and uninstalls with the data kept.
+fn with_kept_data() -> Fixture {
+    let fixture = Fixture::new();
+    keep_data(&fixture);
+    fixture
+}
+
+fn keep_data(fixture: &Fixture) {
+    let operations = &fixture.operations;
+    fixture.prepared().run().unwrap();
+    let paths = &operations.paths;
+    for file in [paths.storage().join(FOLDER).join("rows"), paths.secrets().join("postgres/credentials.json")] {
+        durable::create_folder(file.parent().unwrap()).unwrap();
+        durable::write_file(&file, b"kept", 0o600).unwrap();
+    }
+    let uninstalled = operations.uninstall(&DataWish::Keep).unwrap();
+    assert_eq!(uninstalled.kept, [paths.storage(), paths.secrets()]);
+    assert_eq!(uninstalled.volumes[0].claim, "data-postgres-0");
+}
+
+fn delete(confirmation: &str) -> DataWish {
+    DataWish::Delete { confirmation: confirmation.to_owned() }
+}
+
+fn adoption(fixture: &Fixture, adopt: bool) -> Result<Adoption> {
+    Adoption::find(&fixture.operations.paths, &fixture.prepared().planned.release, adopt)
+}
+
+#[test]
+fn kept_data_outlives_the_journal_and_every_plain_uninstall() {
+    let fixture = with_kept_data();
+    let operations = &fixture.operations;
+    let birth = fixture.contents();
+    assert!(!operations.paths.journal().exists() && operations.paths.data().join("kept.json").exists());
+    operations.uninstall(&DataWish::Keep).unwrap();
+    assert_eq!(fixture.contents(), birth);
+    let status = operations.status().unwrap();
+    assert_eq!(status.state, SiteState::Absent);
+    assert!(status.notes[0].starts_with("data of tiny 1.0.0 is kept in "), "{:?}", status.notes);
+
+    // An install that fails at once, or is interrupted, and its uninstall: the data is as it was.
+    fixture.prepared().run().unwrap();
+    operations.uninstall(&DataWish::Keep).unwrap();
+    assert_eq!(fixture.contents(), birth);
+}
+
+#[test]
+fn an_install_names_kept_data_and_refuses_unless_it_may_use_it() {
+    let fixture = with_kept_data();
+    let refused = fixture.operations.prepare_install(&fixture.request()).err().unwrap();
+    let blocker = refused.blockers().iter().find(|blocker| blocker.code == "LF4020").unwrap();
+    for named in ["data of tiny 1.0.0 on node", "postgres/data-postgres-0", FOLDER, "postgres/credentials.json"] {
+        assert!(blocker.found.contains(named), "{named}: {}", blocker.found);
+    }
+    let mut request = fixture.request();
+    request.adopt_data = true;
+    let others = match fixture.operations.prepare_install(&request) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.blockers().to_vec(),
+    };
+    assert!(others.iter().all(|blocker| !blocker.code.starts_with("LF402")), "{others:?}");
+    let adoption = adoption(&fixture, true).unwrap();
+    assert_eq!(adoption.volumes.len(), 1);
+    assert_eq!((adoption.volumes[0].folder.as_str(), adoption.volumes[0].namespace.as_str()), (FOLDER, "postgres"));
+}
+
+#[test]
+fn a_missing_or_doubled_volume_is_never_replaced_by_an_empty_one() {
+    let fixture = with_kept_data();
+    let storage = fixture.operations.paths.storage();
+    let codes_of = || {
+        let adoption = adoption(&fixture, true).unwrap();
+        adoption.blockers.iter().map(|blocker| blocker.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes_of(), Vec::<&str>::new());
+    durable::rename(&storage.join(FOLDER), &fixture.path("elsewhere")).unwrap();
+    assert_eq!(codes_of(), ["LF4022"]);
+    durable::rename(&fixture.path("elsewhere"), &storage.join(FOLDER)).unwrap();
+    durable::create_folder(&storage.join("pvc-2_postgres_data-postgres-0")).unwrap();
+    assert_eq!(codes_of(), ["LF4021"]);
+}
+
+#[test]
+fn data_that_is_not_there_cannot_be_used() {
+    let fixture = Fixture::new();
+    assert_eq!(adoption(&fixture, true).unwrap_err().code(), codes::NOTHING_KEPT);
+    assert!(adoption(&fixture, false).unwrap().blockers.is_empty());
+    // Without a record the names of folders are enough; one that cannot be read is no reason to forget the data.
+    let fixture = with_kept_data();
+    let record = fixture.operations.paths.data().join("kept.json");
+    for damaged in ["{", r#"{"schema":2,"site":null,"release":null,"volumes":[],"others":[],"secrets":[]}"#] {
+        durable::write_file(&record, damaged.as_bytes(), 0o600).unwrap();
+        assert_eq!(adoption(&fixture, true).unwrap_err().code(), codes::KEPT_RECORD);
+    }
+    durable::remove_file(&record).unwrap();
+    assert_eq!(adoption(&fixture, true).unwrap().volumes.len(), 1);
+}
+
+#[test]
+fn data_is_deleted_by_the_name_of_the_site_only() {
+    let fixture = Fixture::new();
+    let birth = fixture.contents();
+    keep_data(&fixture);
+    let kept = fixture.contents();
+    assert_eq!(fixture.operations.site_name().unwrap(), "node");
+    for wrong in ["", "Node", "node-2"] {
+        let error = fixture.operations.uninstall(&delete(wrong)).unwrap_err();
+        assert_eq!(error.code(), codes::DELETION_UNCONFIRMED);
+        assert_eq!(fixture.contents(), kept);
+    }
+    let uninstalled = fixture.operations.uninstall(&delete("node")).unwrap();
+    assert_eq!((uninstalled.release, uninstalled.kept.len()), (None, 0));
+    assert_eq!(fixture.contents(), birth);
+
+    // An installed site, with the data of before.
+    keep_data(&fixture);
+    fixture.prepared().run().unwrap();
+    assert_eq!(fixture.operations.uninstall(&delete("other")).unwrap_err().code(), codes::DELETION_UNCONFIRMED);
+    assert_eq!(fixture.operations.status().unwrap().state, SiteState::Installed);
+    fixture.operations.uninstall(&delete("node")).unwrap();
+    assert_eq!(fixture.contents(), birth);
+}
+
+#[test]
+fn a_deletion_that_was_cut_can_be_given_up_before_the_first_volume_only() {
+    let fixture = with_kept_data();
+    let operations = &fixture.operations;
+    let rows = operations.paths.storage().join(FOLDER).join("rows");
+    let undo = |keep_data| {
+        let latest = operations.journals().latest().unwrap().unwrap();
+        operations.take_over("uninstall", &latest, None, UndoScope::site(keep_data)).unwrap()
+    };
+    fixture.prepared().run().unwrap();
+    // Requested, and cut before any step was undone.
+    undo(false).journal.append(Recorded::UndoRequested { keep_data: false }).unwrap();
+    operations.uninstall(&DataWish::Keep).unwrap();
+    assert!(rows.exists());
+    // Cut after the last step: a part may be deleted already.
+    fixture.prepared().run().unwrap();
+    undo(false).back().unwrap();
+    assert!(rows.exists());
+    operations.uninstall(&DataWish::Keep).unwrap();
+    assert!(!rows.exists() && !operations.paths.data().join("kept.json").exists());
+}
+
+#[test]
+fn the_command_is_found_while_an_operation_is_unfinished() {
+    let mut fixture = Fixture::new();
+    let link = fixture.operations.paths.host("/usr/local/bin/landfall");
+    durable::create_folder(link.parent().unwrap()).unwrap();
+    let birth = fixture.contents();
+    fixture.crash_at(|event| matches!(event, Event::StepStarted { index: 1, .. }));
+    let program = fs_err::read_link(&link).unwrap();
+    assert!(program.is_file() && program.starts_with(fixture.operations.paths.data()), "{}", program.display());
+    fixture.operations.uninstall(&DataWish::Keep).unwrap();
+    assert_eq!(fixture.contents(), birth);
+    // A program of that name that is not Landfall's stays.
+    durable::write_file(&link, b"other", 0o755).unwrap();
+    fixture.prepared().run().unwrap();
+    assert_eq!(fs_err::read(&link).unwrap(), b"other");
+    fixture.operations.uninstall(&DataWish::Keep).unwrap();
+    assert_eq!(fs_err::read(&link).unwrap(), b"other");
+}

@@ -1,0 +1,74 @@
+//! Whether an install may use data that an earlier one left, and what of it.
+
+use landfall_error_codes::codes;
+
+use super::{KeptData, claims};
+use crate::operations::bundle::TrustedRelease;
+use crate::operations::error::{OperationError, Result};
+use crate::preflight::Blocker;
+use crate::steps::kept_volumes::AdoptedVolume;
+use landfall_host::paths::SitePaths;
+
+/// How the claims are mounted whose wishes are not known.
+const USUAL_MODES: [&str; 3] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"];
+
+/// What an install does with kept data.
+#[derive(Debug, Default)]
+pub(in crate::operations) struct Adoption {
+    /// What is in the way.
+    pub(in crate::operations) blockers: Vec<Blocker>,
+    /// The volumes that it uses again.
+    pub(in crate::operations) volumes: Vec<AdoptedVolume>,
+}
+
+impl Adoption {
+    /// Looks at what is kept on this host. Without `adopt`, kept data blocks; with it, there must be some.
+    pub(in crate::operations) fn find(paths: &SitePaths, release: &TrustedRelease, adopt: bool) -> Result<Self> {
+        match (KeptData::find(paths)?, adopt) {
+            (None, false) => Ok(Self::default()),
+            (None, true) => Err(OperationError::NothingKept { data: paths.data() }),
+            (Some(kept), false) => Ok(Self { blockers: vec![refusal(&kept, paths)], volumes: Vec::new() }),
+            (Some(kept), true) => Ok(Self::of(&kept, paths, release)),
+        }
+    }
+
+    fn of(kept: &KeptData, paths: &SitePaths, release: &TrustedRelease) -> Self {
+        let mut blockers = Vec::new();
+        for (claim, folders) in kept.ambiguous() {
+            let found = format!("{claim} has {} in {}", folders.join(" and "), paths.storage().display());
+            blockers.push(Blocker::new(codes::KEPT_AMBIGUOUS, found, "one folder for each claim"));
+        }
+        let is_missing = |folder: &str| !paths.storage().join(folder).is_dir();
+        for volume in kept.volumes.iter().filter(|volume| is_missing(&volume.folder)) {
+            let found = format!("{} is not there", paths.storage().join(&volume.folder).display());
+            blockers.push(Blocker::new(codes::KEPT_MISSING, found, "the folder"));
+        }
+        let declared = claims::declared(release);
+        let volumes = kept.volumes.iter().map(|volume| {
+            let claim = declared.iter().find(|claim| claim.is(&volume.namespace, &volume.claim));
+            let modes = claim.map(|claim| claim.access_modes.clone()).filter(|modes| !modes.is_empty());
+            AdoptedVolume {
+                namespace: volume.namespace.clone(),
+                claim: volume.claim.clone(),
+                folder: volume.folder.clone(),
+                component: claim.map(|claim| claim.component.clone()).or_else(|| volume.component.clone()),
+                access_modes: modes.unwrap_or_else(|| USUAL_MODES.map(str::to_owned).to_vec()),
+            }
+        });
+        Self { blockers, volumes: volumes.collect() }
+    }
+}
+
+fn refusal(kept: &KeptData, paths: &SitePaths) -> Blocker {
+    let whose = match (&kept.release, &kept.site) {
+        (Some(release), Some(site)) => format!("data of {release} on {site}"),
+        _ => "data of an earlier installation".to_owned(),
+    };
+    let volumes = kept.volumes.iter().map(|volume| {
+        format!("{}/{} in {}", volume.namespace, volume.claim, paths.storage().join(&volume.folder).display())
+    });
+    let others = kept.others.iter().map(|name| paths.storage().join(name).display().to_string());
+    let secrets = kept.secrets.iter().map(|secret| paths.secrets().join(secret).display().to_string());
+    let parts: Vec<String> = volumes.chain(others).chain(secrets).collect();
+    Blocker::new(codes::KEPT_DATA, format!("{whose}: {}", parts.join(", ")), "none, or `--adopt-data`")
+}

@@ -1,0 +1,257 @@
+//! Data that an uninstall keeps: volumes and generated secrets, and a record of whose they are. The folders are what
+//! counts; the record adds what their names do not say, and is stored beside them, for it must survive the journal.
+
+mod adoption;
+mod claims;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+
+use super::bundle::TrustedRelease;
+use super::error::{OperationError, Result};
+pub(super) use adoption::Adoption;
+use landfall_engine::journal::Pins;
+use landfall_host::paths::SitePaths;
+
+/// Name of the record in the data folder.
+const RECORD_NAME: &str = "kept.json";
+
+/// Form of the record.
+const SCHEMA: u32 = 1;
+
+/// How the names of secrets' files end.
+const SECRET_SUFFIX: &str = ".json";
+
+/// Data of a site that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeptData {
+    schema: u32,
+    /// Name of the site, where it is known.
+    pub site: Option<String>,
+    /// Name and version of the release whose data it is, where it is known.
+    pub release: Option<String>,
+    /// Volumes.
+    pub volumes: Vec<KeptVolume>,
+    /// Names of the folders and files beside the volumes that belong to no claim by their names.
+    pub others: Vec<String>,
+    /// Files of generated secrets, from the folder of secrets.
+    pub secrets: Vec<PathBuf>,
+}
+
+/// A volume that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeptVolume {
+    /// Namespace of its claim.
+    pub namespace: String,
+    /// Its claim.
+    pub claim: String,
+    /// Its folder in the folder of volumes.
+    pub folder: String,
+    /// The component that it belongs to, where it is known.
+    pub component: Option<String>,
+}
+
+impl KeptVolume {
+    /// Reads the name of a folder, as the provisioner of volumes makes it: `VOLUME_NAMESPACE_CLAIM`. Names of Kubernetes
+    /// have no underscore.
+    fn of_folder(folder: &str) -> Option<Self> {
+        let parts: Vec<&str> = folder.split('_').collect();
+        let [volume, namespace, claim] = parts[..] else { return None };
+        if !volume.starts_with("pvc-") || namespace.is_empty() || claim.is_empty() {
+            return None;
+        }
+        Some(Self {
+            namespace: namespace.to_owned(),
+            claim: claim.to_owned(),
+            folder: folder.to_owned(),
+            component: None,
+        })
+    }
+}
+
+/// Whose data it is.
+pub(super) struct Origin<'a> {
+    pub(super) pins: &'a Pins,
+    pub(super) release: &'a TrustedRelease,
+}
+
+impl KeptData {
+    /// What is kept on this host; none where nothing is. A volume that the record names and that is missing on the disk is
+    /// among them. Changes nothing.
+    pub(super) fn find(paths: &SitePaths) -> Result<Option<Self>> {
+        let record = Self::read_record(paths)?;
+        let mut found = Self::on_disk(paths)?;
+        if let Some(record) = record {
+            found.site = record.site;
+            found.release = record.release;
+            let missing = |volume: &&KeptVolume| !found.volumes.iter().any(|known| known.folder == volume.folder);
+            let missing: Vec<_> = record.volumes.iter().filter(missing).cloned().collect();
+            for volume in &mut found.volumes {
+                let known = record.volumes.iter().find(|known| known.folder == volume.folder);
+                volume.component = known.and_then(|known| known.component.clone());
+            }
+            found.volumes.extend(missing);
+            found.volumes.sort();
+        }
+        Ok(Some(found).filter(|found| !found.is_empty()))
+    }
+
+    /// Records what is on the disk as the data of `origin`, durably; removes the record where nothing is.
+    pub(super) fn record(paths: &SitePaths, origin: &Origin<'_>) -> Result<()> {
+        let mut found = Self::on_disk(paths)?;
+        found.site = Some(origin.pins.node.name.clone());
+        found.release = Some(format!("{} {}", origin.pins.release, origin.pins.version));
+        let declared = claims::declared(origin.release);
+        for volume in &mut found.volumes {
+            let claim = declared.iter().find(|claim| claim.is(&volume.namespace, &volume.claim));
+            volume.component =
+                claim.map(|claim| claim.component.clone()).or_else(|| only_component(origin, &volume.namespace));
+        }
+        found.write(paths)
+    }
+
+    /// Deletes all data, the record last, so that a rerun completes what was cut. Nothing is deleted if something else is
+    /// mounted below.
+    pub(super) fn delete(paths: &SitePaths) -> Result<()> {
+        let folders = [paths.storage(), paths.secrets()];
+        for folder in &folders {
+            landfall_host::mounts::refuse_mounted(folder)?;
+        }
+        for folder in &folders {
+            landfall_host::mounts::remove_tree(folder)?;
+        }
+        Ok(durable::remove_file(&record_path(paths))?)
+    }
+
+    /// What is kept, in a line.
+    pub(super) fn note(&self, paths: &SitePaths) -> String {
+        let whose = self.release.as_deref().unwrap_or("an earlier installation");
+        let (volumes, secrets) = (self.volumes.len() + self.others.len(), self.secrets.len());
+        format!(
+            "data of {whose} is kept in {} ({volumes} volumes) and {} ({secrets} secrets)",
+            paths.storage().display(),
+            paths.secrets().display()
+        )
+    }
+
+    fn is_empty(&self) -> bool {
+        self.volumes.is_empty() && self.others.is_empty() && self.secrets.is_empty()
+    }
+
+    fn write(&self, paths: &SitePaths) -> Result<()> {
+        let path = record_path(paths);
+        if self.is_empty() {
+            return Ok(durable::remove_file(&path)?);
+        }
+        let bytes =
+            serde_json::to_vec_pretty(self).map_err(|error| OperationError::io("write", &path, error.into()))?;
+        Ok(durable::write_file(&path, &bytes, 0o600)?)
+    }
+
+    fn read_record(paths: &SitePaths) -> Result<Option<Self>> {
+        let path = record_path(paths);
+        let bytes = match fs_err::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(OperationError::io("read", &path, error)),
+        };
+        let record: Self = serde_json::from_slice(&bytes)
+            .map_err(|source| OperationError::KeptRecord { path: path.clone(), source })?;
+        if record.schema != SCHEMA {
+            let newer = serde::de::Error::custom(format!("its schema is {}, not {SCHEMA}", record.schema));
+            return Err(OperationError::KeptRecord { path, source: newer });
+        }
+        Ok(Some(record))
+    }
+
+    fn on_disk(paths: &SitePaths) -> Result<Self> {
+        let (mut volumes, mut others) = (Vec::new(), Vec::new());
+        // A filesystem that is mounted there brings a folder of its own.
+        for name in names(&paths.storage())?.into_iter().filter(|name| name != "lost+found") {
+            match KeptVolume::of_folder(&name) {
+                Some(volume) => volumes.push(volume),
+                None => others.push(name),
+            }
+        }
+        volumes.sort();
+        let mut secrets = Vec::new();
+        for namespace in names(&paths.secrets())? {
+            // Files beside the namespaces' folders are the cluster's own secrets, which are removed with it.
+            if !paths.secrets().join(&namespace).is_dir() {
+                continue;
+            }
+            let files = names(&paths.secrets().join(&namespace))?;
+            let files = files.into_iter().filter(|name| name.ends_with(SECRET_SUFFIX));
+            secrets.extend(files.map(|name| Path::new(&namespace).join(name)));
+        }
+        Ok(Self { schema: SCHEMA, site: None, release: None, volumes, others, secrets })
+    }
+
+    /// Claims that have more than one kept volume, with the folders of these.
+    fn ambiguous(&self) -> Vec<(String, Vec<&str>)> {
+        let mut folders: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for volume in &self.volumes {
+            folders.entry(format!("{}/{}", volume.namespace, volume.claim)).or_default().push(&volume.folder);
+        }
+        folders.into_iter().filter(|(_, folders)| folders.len() > 1).collect()
+    }
+}
+
+fn record_path(paths: &SitePaths) -> PathBuf {
+    paths.data().join(RECORD_NAME)
+}
+
+/// The component of a namespace that has one only.
+fn only_component(origin: &Origin<'_>, namespace: &str) -> Option<String> {
+    let mut components = origin.release.release.components.iter().filter(|component| component.namespace == namespace);
+    let first = components.next()?;
+    components.next().is_none().then(|| first.name.clone())
+}
+
+/// Names in a folder, sorted; a folder that is not there has none.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let entries = match fs_err::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(OperationError::io("list", folder, error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| OperationError::io("list", folder, error))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_folders_of_claims_are_volumes() {
+        for name in
+            ["pvc-1", "lost+found", "pvc-1_ns", "pvc-1__claim", "pvc-1_ns_", "pvc-1_ns_claim_more", "x_ns_claim"]
+        {
+            assert_eq!(KeptVolume::of_folder(name), None, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_claim_is_read_from_the_name_of_its_folder(
+            volume in "pvc-[0-9a-f-]{1,36}", namespace in "[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?",
+            claim in "[a-z0-9]([-a-z0-9.]{0,40}[a-z0-9])?",
+        ) {
+            let folder = format!("{volume}_{namespace}_{claim}");
+            prop_assert_eq!(KeptVolume::of_folder(&folder), Some(KeptVolume { namespace, claim, folder: folder.clone(), component: None }));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Volumes that an earlier installation left, offered to the same claims before any pod can ask for them. Each volume
+//! names its claim, so that the claim gets it instead of a new, empty one, and no other claim can take it.
+
+use std::time::Duration;
+
+use landfall_error_codes::codes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::objects;
+use super::objects::{DELETION_SECONDS, Wanted};
+use crate::site::Site;
+use landfall_cluster::{ObjectName, Owner};
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// The component that brings the class of such volumes, and the class.
+const STORAGE: (&str, &str) = ("storage", "local-path");
+
+/// What every volume offers. A folder has no size of its own; a claim that asked for more than its volume offers would
+/// get a new, empty one.
+const CAPACITY: &str = "1Pi";
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptVolumes {
+    /// Name of the release.
+    pub release: String,
+    /// Name of the node that has the folders.
+    pub node: String,
+    /// The volumes.
+    pub volumes: Vec<AdoptedVolume>,
+}
+
+/// A volume that is used again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdoptedVolume {
+    /// Namespace of its claim.
+    pub namespace: String,
+    /// Its claim.
+    pub claim: String,
+    /// Its folder in the folder of volumes: the name of the volume, an underscore and more.
+    pub folder: String,
+    /// The component that it belongs to, where it is known.
+    pub component: Option<String>,
+    /// In which ways the claim may be mounted.
+    pub access_modes: Vec<String>,
+}
+
+impl AdoptedVolume {
+    /// The volume is called as it was.
+    fn name(&self) -> ObjectName {
+        let name = self.folder.split('_').next().unwrap_or_default();
+        ObjectName::new("v1", "PersistentVolume", "", name)
+    }
+}
+
+impl KeptVolumes {
+    fn wanted(&self, site: &Site) -> Vec<Wanted> {
+        self.volumes.iter().map(|volume| Wanted::new(self.object(volume, site))).collect()
+    }
+
+    fn object(&self, volume: &AdoptedVolume, site: &Site) -> Value {
+        let component = volume.component.clone().unwrap_or_else(|| STORAGE.0.to_owned());
+        let mut object = json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume.name().name},
+            "spec": {
+                "accessModes": volume.access_modes,
+                "capacity": {"storage": CAPACITY},
+                "claimRef": {
+                    "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                    "namespace": volume.namespace, "name": volume.claim,
+                },
+                "hostPath": {"path": site.paths.storage().join(&volume.folder), "type": "Directory"},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                    {"key": "kubernetes.io/hostname", "operator": "In", "values": [self.node]},
+                ]}]}},
+                "persistentVolumeReclaimPolicy": "Retain",
+                "storageClassName": STORAGE.1,
+                "volumeMode": "Filesystem",
+            },
+        });
+        Owner { release: self.release.clone(), component }.mark(&mut object);
+        object
+    }
+}
+
+impl Step<Site> for KeptVolumes {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        objects::observe(&site.cluster()?, &self.wanted(site))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        for volume in &self.volumes {
+            let path = site.paths.storage().join(&volume.folder);
+            if !path.is_dir() {
+                let what = format!("{} is not there, with the data of {}", path.display(), volume.claim);
+                return Err(StepError::new(codes::KEPT_MISSING, what));
+            }
+        }
+        objects::apply(&site.cluster()?, &self.wanted(site))?;
+        Ok(Value::Null)
+    }
+
+    /// The objects are removed, the folders never.
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        if site.undo.removing_cluster {
+            return Ok(());
+        }
+        let cluster = site.cluster()?;
+        for volume in &self.volumes {
+            cluster.delete(&volume.name(), Duration::from_secs(DELETION_SECONDS))?;
+        }
+        Ok(())
+    }
+}

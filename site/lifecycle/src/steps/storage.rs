@@ -1,0 +1,44 @@
+//! The folder of volumes, which nobody but root may enter. Folders of volumes within it are open to the users of their
+//! pods, who get there through the pods' mounts and not by this path.
+
+use std::os::unix::fs::PermissionsExt;
+
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::files;
+
+/// Who may enter the folder of volumes: root.
+const FOLDER_MODE: u32 = 0o700;
+
+/// Parameters of the step: none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {}
+
+impl Step<Site> for Storage {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let path = site.paths.storage();
+        match fs_err::metadata(&path) {
+            Ok(metadata) if metadata.permissions().mode() & 0o7777 == FOLDER_MODE => Ok(Observed::Done),
+            Ok(_) => Ok(Observed::Partial(format!("{} is open to other users", path.display()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Observed::Absent),
+            Err(error) => Err(files::failed("look at", &path, error)),
+        }
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let path = site.paths.storage();
+        durable::create_folder_with_mode(&path, FOLDER_MODE)?;
+        durable::set_mode(&path, FOLDER_MODE)?;
+        Ok(Value::Null)
+    }
+
+    /// Volumes are data: with any in it, the folder stays or is removed as a whole at the end of an uninstall.
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        files::remove_folder_if_empty(&site.paths.storage())
+    }
+}

@@ -1,0 +1,90 @@
+//! Data that an uninstall keeps: a database's rows come back with `--adopt-data`, and nothing else brings or deletes them.
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::printer;
+use landfall_tests::proofs::{in_pod, wait_ready};
+use landfall_tests::site::Machine;
+use serde_json::Value;
+
+use super::engineer::{Engineer, STICK};
+use super::fixture::{fixture, machine_with_stick};
+
+/// Rows that are written, in one transaction.
+const ROWS: u32 = 1000;
+/// Where data is kept.
+const STORAGE: &str = "/var/lib/landfall/storage";
+const SECRETS: &str = "/var/lib/landfall/secrets";
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
+    let (_site, machine) = machine_with_stick("e2e-kept")?;
+    let engineer = Engineer::at(&machine);
+    let fixture = fixture()?;
+    engineer.install()?;
+    wait_ready(&machine, &fixture.expected)?;
+    sql(&machine, &format!("CREATE TABLE kept AS SELECT generate_series(1, {ROWS}) AS number"))?;
+    let secret = machine.read_file(&secret_of_postgres(&machine)?)?;
+    expect_closed(&machine)?;
+
+    let report = engineer.uninstall(&[])?;
+    ensure!(report["kept"] == serde_json::json!([STORAGE, SECRETS]), "{report}");
+    let volume = volume_of_postgres(&report)?;
+    printer::note(format!("kept: {volume}"));
+    // A second one, with nothing installed, deletes nothing.
+    engineer.uninstall(&[])?;
+    let refused = engineer.landfall(&["install", STICK, "--trust", &fixture.fingerprint])?;
+    let refused = refused.refused("install over kept data", "LF3020", 4)?;
+    let named = format!("{refused:?}");
+    ensure!(named.contains("LF4020") && named.contains(&volume), "the refusal names no kept data: {named}");
+
+    let install = ["install", STICK, "--trust", &fixture.fingerprint, "--adopt-data"];
+    engineer.landfall(&install)?.report("install --adopt-data")?;
+    wait_ready(&machine, &fixture.expected)?;
+    let counted = sql(&machine, "SELECT count(*), sum(number) FROM kept")?;
+    ensure!(counted == format!("{ROWS}|{}", ROWS * (ROWS + 1) / 2), "the rows are not there: {counted}");
+    ensure!(machine.read_file(&secret_of_postgres(&machine)?)? == secret, "the secret was made anew");
+    let folders = machine.run(&format!("ls {STORAGE} | grep -c postgres"))?.stdout;
+    ensure!(folders.trim() == "1", "the database has {folders} folders");
+    printer::note(format!("proved: {ROWS} rows are there after an uninstall and an install"));
+
+    for wrong in [&["--delete-data"][..], &["--delete-data", "--confirm", "another-site"]] {
+        engineer.landfall(&[&["uninstall"], wrong].concat())?.refused("uninstall", "LF4025", 2)?;
+    }
+    engineer.uninstall_all()?;
+    engineer.expect_unchanged("after an uninstall with deletion", &["/var/log/landfall"])?;
+    let again = ["install", STICK, "--trust", &fixture.fingerprint, "--adopt-data"];
+    engineer.landfall(&again)?.refused("install --adopt-data of nothing", "LF4024", 2)?;
+    Ok(())
+}
+
+/// Runs a statement in the database, as its own user with the password of the site's secret.
+fn sql(machine: &Machine, statement: &str) -> Result<String> {
+    let script = format!(
+        "export PGPASSWORD=$(cat /run/secrets/postgres/password)
+psql -h 127.0.0.1 -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -qtA -c \"{statement}\""
+    );
+    let output = in_pod(machine, "postgres", "postgres-0", &script)?;
+    ensure!(output.status.success(), "{statement} failed: {}{}", output.stdout, output.stderr);
+    Ok(output.stdout.trim().to_owned())
+}
+
+fn secret_of_postgres(machine: &Machine) -> Result<String> {
+    let found = machine.run(&format!("ls {SECRETS}/postgres/*.json"))?.stdout;
+    Ok(found.lines().next().context("PostgreSQL has no secret")?.to_owned())
+}
+
+fn volume_of_postgres(report: &Value) -> Result<String> {
+    let volumes = report["volumes"].as_array().context("the report lists no volumes")?;
+    let volume = volumes.iter().find(|volume| volume["component"] == "postgres").context("none is PostgreSQL's")?;
+    Ok(volume["folder"].as_str().context("a volume has no folder")?.to_owned())
+}
+
+/// Nobody but root gets at the volumes by their path.
+fn expect_closed(machine: &Machine) -> Result<()> {
+    let mode = machine.run(&format!("stat --format %a {STORAGE}"))?.stdout;
+    ensure!(mode.trim() == "700", "{STORAGE} has the mode {mode}");
+    let listed = machine.try_run(&format!("setpriv --reuid 65534 --regid 65534 --clear-groups ls {STORAGE}"))?;
+    ensure!(!listed.status.success(), "another user lists the volumes: {}", listed.stdout);
+    Ok(())
+}
