@@ -2,6 +2,7 @@
 //!
 //! Messages come from the kernel, so they are trusted; their lengths are checked all the same.
 
+mod chain;
 mod nft;
 mod route;
 
@@ -11,6 +12,7 @@ use std::os::fd::OwnedFd;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 
+pub use chain::{Chain, Hook, accepted, chains};
 pub use nft::{Table, delete_table, tables};
 pub use route::{
     Interface, InterfaceAddress, Route, add_route, addresses, delete_interface, delete_route, interfaces, routes,
