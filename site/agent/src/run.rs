@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::concerns::Concerns;
 use super::notify::Systemd;
+use super::packet_filter::PacketFilter;
 use super::programs::Programs;
 use super::settings::AgentSettings;
 use super::supervisor::Service;
-use super::{boot, bridge, certificates, kubelet, logs};
+use super::{boot, bridge, certificates, kubelet, logs, nameservers};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::command::{CommandRunner, Subprocesses};
@@ -18,6 +19,8 @@ use landfall_host::paths::SitePaths;
 const TICK: Duration = Duration::from_millis(250);
 /// Ticks between two looks at logs, routes and names: ten seconds.
 const SLOW_TICKS: u64 = 40;
+/// Ticks between two looks at the packet filter: five seconds.
+const FILTER_TICKS: u64 = 20;
 /// Ticks between two looks at certificates: an hour.
 const HOURLY_TICKS: u64 = 14_400;
 
@@ -44,6 +47,7 @@ struct Agent<'a> {
     programs: Programs,
     containerd: Service,
     kubelet: Service,
+    packet_filter: PacketFilter,
     /// Whether containerd has answered.
     is_ready: bool,
     concerns: Concerns,
@@ -61,6 +65,7 @@ impl<'a> Agent<'a> {
             settings,
             containerd: Service::adopt("containerd", paths),
             kubelet: Service::adopt("kubelet", paths),
+            packet_filter: PacketFilter::default(),
             is_ready: false,
             concerns: Concerns::default(),
             systemd: Systemd::of_this_process(),
@@ -71,6 +76,9 @@ impl<'a> Agent<'a> {
         let now = Instant::now();
         if tick.is_multiple_of(SLOW_TICKS) {
             self.restore_host()?;
+        }
+        if tick.is_multiple_of(FILTER_TICKS) {
+            self.concerns.unless_fatal(self.packet_filter.tend(), "the packet filter cannot be looked after")?;
         }
         if tick.is_multiple_of(HOURLY_TICKS) {
             let renewed = certificates::renew(self.paths, &self.settings.kubernetes, jiff::Timestamp::now());
@@ -99,6 +107,8 @@ impl<'a> Agent<'a> {
         self.concerns.unless_fatal(named, "the API server's name is not what the cluster needs")?;
         // Before the node's address is up there is none to come from yet.
         self.concerns.unless_fatal(self.settings.service_route.add(), "the route to services is missing")?;
+        let kept = nameservers::keep(self.paths, &self.settings);
+        self.concerns.unless_fatal(kept, "the cluster's nameserver does not learn of the host's nameservers")?;
         self.concerns.unless_fatal(logs::rotate_all(self.paths), LOG_CONCERN)?;
         Ok(())
     }
