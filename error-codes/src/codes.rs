@@ -203,6 +203,10 @@ codes! {
     FACTS_FILE = "LF3021", Usage, "The facts of a host cannot be used", "Write them anew with `landfall facts` on that host.";
     NO_EXEC = "LF3022", NotReady, "Programs cannot run from a filesystem that will hold them", "Mount it with `exec`: `mount -o remount,exec PATH`, and without `noexec` in /etc/fstab.";
     FIREWALL_CLOSED = "LF3023", NotReady, "A firewall refuses what pods send", "Let the addresses of pods pass, or turn the firewall off.";
+    SELINUX_ENFORCING = "LF3024", NotReady, "SELinux enforces rules that keep programs in the data folder from starting", "Set `SELINUX=permissive` in /etc/selinux/config and run `setenforce 0`.";
+    DATA_FILESYSTEM = "LF3025", NotReady, "The data folder is on a filesystem that cannot hold it", "Mount a local ext4 filesystem, or XFS made with `ftype=1`, at /var/lib/landfall.";
+    MOUNT_NOT_PERMANENT = "LF3026", NotReady, "The mount of the data folder does not come back after a boot", "Add the mount to /etc/fstab, or enable a systemd mount unit.";
+    IPV6_UNSUPPORTED = "LF3027", NotReady, "Landfall does not support IPv6 yet", "Give the host an IPv4 address, and set only IPv4 ranges in the site configuration.";
     // LF303x and LF304x: GPUs.
     GPU_PROBE_NOT_RUN = "LF3030", NotReady, "The program that reads GPU facts could not be started", "Check that `landfall-gpu` is there and that its filesystem is mounted with `exec`; it needs glibc 2.34 or newer.";
     GPU_PROBE_TIMED_OUT = "LF3031", NotReady, "The program that reads GPU facts did not end in time", "Look for `NVRM` in `dmesg`: a driver that hangs needs a reboot of the host.";
@@ -262,6 +266,8 @@ codes! {
     // LF412x and LF413x: supervision and certificates.
     NODE_CLOCK = "LF4120", NotReady, "The machine's clock cannot be right", "Set the clock (`timedatectl set-time`); no certificate is renewed until then.";
     NODE_WAITS = "LF4121", NotReady, "The kubelet cannot start yet", "Provide what the message names; systemd tries again every few seconds.";
+    FILTER_UNREADABLE = "LF4140", Resumable, "The packet filter's tables cannot be read", "Check that the agent runs as root and the kernel has nftables.";
+    FILTER_NOT_RESTORED = "LF4141", Resumable, "A table of the packet filter was lost and is not written anew", "Reboot the host, and read the agent's log.";
     // LF42: cluster and apply.
     CLUSTER_KUBECONFIG = "LF4201", Resumable, "The kubeconfig cannot be used", "Check that the control plane was brought up on this node, then run `landfall resume`.";
     CLUSTER_UNREACHABLE = "LF4202", Resumable, "The API server does not answer", "See whether it runs with `landfall status`, then run `landfall resume`.";

@@ -37,12 +37,12 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
     };
     if let Some(facts) = &arguments.facts {
         let planned = operations.plan_install_from(&request, facts).map_err(refusal)?;
-        note_development(&planned, printer);
+        note_what_to_know(&planned, printer);
         print_plan(&planned, printer);
         return Ok(());
     }
     let prepared = operations.prepare_install(&request).map_err(refusal)?;
-    note_development(prepared.planned(), printer);
+    note_what_to_know(prepared.planned(), printer);
     if arguments.dry_run {
         print_plan(prepared.planned(), printer);
         return Ok(());
@@ -65,7 +65,8 @@ fn refusal(error: OperationError) -> Failure {
     Failure::from(error).blocked_by(blockers)
 }
 
-fn note_development(planned: &PlannedInstall, printer: Printer) {
+fn note_what_to_know(planned: &PlannedInstall, printer: Printer) {
+    planned.warnings().iter().for_each(|warning| printer.note(warning));
     if planned.release().verified.trusted().development() {
         printer.note(DEVELOPMENT_NOTE);
     }

@@ -46,6 +46,9 @@ fn text(report: &StatusReport) -> String {
     if let Some(agent) = &report.agent {
         let _infallible = writeln!(text, "\nagent     {}", state_text(agent.reason.as_deref()));
     }
+    if let Some(addresses) = &report.service_addresses {
+        let _infallible = writeln!(text, "services  {}", state_text(addresses.reason.as_deref()));
+    }
     if let Some(registry) = &report.registry {
         registry_text(&mut text, registry);
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::concerns::Concerns;
 use super::kubelet;
 use super::notify::Systemd;
+use super::packet_filter::PacketFilter;
 use super::settings::AgentSettings;
 use super::units;
 use super::units::UnitState;
-use super::{boot, bridge, certificates};
+use super::{boot, bridge, certificates, nameservers};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::command::Subprocesses;
@@ -18,6 +19,8 @@ use landfall_host::paths::SitePaths;
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two looks at routes, names and units: ten seconds.
 const SLOW_TICKS: u64 = 10;
+/// Ticks between two looks at the packet filter: five seconds.
+const FILTER_TICKS: u64 = 5;
 /// Ticks between two looks at certificates: an hour.
 const HOURLY_TICKS: u64 = 3600;
 /// Between two looks at a data folder that is not this site's.
@@ -38,6 +41,7 @@ pub fn run(paths: &SitePaths) -> Result<(), StepError> {
 struct Agent<'a> {
     paths: &'a SitePaths,
     settings: AgentSettings,
+    packet_filter: PacketFilter,
     concerns: Concerns,
     systemd: Systemd,
 }
@@ -51,7 +55,13 @@ impl<'a> Agent<'a> {
             systemd.status(error.to_string());
             std::thread::sleep(IDENTITY_POLL);
         }
-        Ok(Self { paths, settings: AgentSettings::read(paths)?, concerns: Concerns::default(), systemd })
+        Ok(Self {
+            paths,
+            settings: AgentSettings::read(paths)?,
+            packet_filter: PacketFilter::default(),
+            concerns: Concerns::default(),
+            systemd,
+        })
     }
 
     fn tick(&mut self, tick: u64) -> Result<(), StepError> {
@@ -60,6 +70,9 @@ impl<'a> Agent<'a> {
             self.restore_host()?;
             let standing = self.standing();
             self.systemd.status(standing);
+        }
+        if tick.is_multiple_of(FILTER_TICKS) {
+            self.concerns.unless_fatal(self.packet_filter.tend(), "the packet filter cannot be looked after")?;
         }
         if tick.is_multiple_of(HOURLY_TICKS) {
             let renewed = certificates::renew(self.paths, &self.settings.kubernetes, jiff::Timestamp::now());
@@ -74,6 +87,8 @@ impl<'a> Agent<'a> {
         self.concerns.unless_fatal(named, "the API server's name is not what the cluster needs")?;
         // Before the node's address is up there is none to come from yet.
         self.concerns.unless_fatal(self.settings.service_route.add(), "the route to services is missing")?;
+        let kept = nameservers::keep(self.paths, &self.settings);
+        self.concerns.unless_fatal(kept, "the cluster's nameserver does not learn of the host's nameservers")?;
         Ok(())
     }
 

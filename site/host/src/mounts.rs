@@ -97,7 +97,7 @@ fn parse(line: &str) -> Option<Mount> {
 }
 
 /// The kernel writes spaces and the like of a path in octal, as `\040`.
-fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut result = parts.next().unwrap_or_default().to_owned();
     for part in parts {

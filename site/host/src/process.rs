@@ -34,6 +34,14 @@ impl ProcessId {
         self.stat().is_some()
     }
 
+    /// How long ago it started, in whole seconds; none once it has ended.
+    pub fn age(self) -> Option<Duration> {
+        let started = self.stat()?.started / rustix::param::clock_ticks_per_second();
+        let text = fs_err::read_to_string("/proc/uptime").ok()?;
+        let uptime: u64 = text.split('.').next()?.parse().ok()?;
+        Some(Duration::from_secs(uptime.saturating_sub(started)))
+    }
+
     /// Sends a signal if it still runs.
     fn signal(self, signal: Signal) {
         if self.is_alive()

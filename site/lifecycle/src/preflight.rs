@@ -12,7 +12,10 @@ use crate::plan::install::staged_bytes;
 use crate::plan::network::{Networks, node_identity};
 use landfall_engine::step::StepError;
 use landfall_host::facts::{Facts, Filesystem};
-use landfall_host::range::IpRange;
+
+pub(crate) use firewall::passes_pods;
+
+mod firewall;
 
 /// Oldest kernel whose nftables, overlay and cgroups Kubernetes' parts need.
 const KERNEL: (u32, u32) = (5, 14);
@@ -99,6 +102,20 @@ pub fn preflight(
     blockers
 }
 
+/// What a person should know before an installation although it does not block.
+pub fn warnings(facts: &Facts) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if facts.network.flushes_ruleset {
+        warnings.push(
+            "nftables.service deletes the cluster's rules whenever it starts (`flush ruleset`): services are then \
+             unreachable for up to 30 s, until Landfall's agent has restored them; in the file of its rules, replace \
+             that line by one `flush table` for each table of your own"
+                .to_owned(),
+        );
+    }
+    warnings
+}
+
 fn system(facts: &Facts, release: &ReleaseDocument) -> Vec<Blocker> {
     let mut blockers = Vec::new();
     if !facts.root {
@@ -122,6 +139,9 @@ fn system(facts: &Facts, release: &ReleaseDocument) -> Vec<Blocker> {
         let found = format!("version {} without {}", facts.cgroups.version, missing.join(", "));
         blockers.push(Blocker::new(codes::CGROUPS_UNFIT, found, CONTROLLERS.join(", ")));
     }
+    if facts.selinux.as_deref() == Some("enforcing") {
+        blockers.push(Blocker::new(codes::SELINUX_ENFORCING, "SELinux is enforcing", "permissive or off"));
+    }
     blockers
 }
 
@@ -140,31 +160,71 @@ fn capacity(facts: &Facts, release: &ReleaseDocument, sizes: Sizes) -> Vec<Block
     if facts.memory_bytes < wanted.memory_bytes / 100 * (100 - MEMORY_TOLERANCE_PERCENT) {
         blockers.push(Blocker::new(codes::TOO_LITTLE_MEMORY, size(facts.memory_bytes), size(wanted.memory_bytes)));
     }
-    let data_bytes =
-        staged_bytes(release) + sizes.unpacked_bytes + UNPACKING_BYTES + EVICTION_BYTES + wanted.data_bytes;
     for filesystem in &facts.filesystems {
         let holds_data = filesystem.paths.iter().any(|path| path == DATA);
         let holds_more = filesystem.paths.iter().any(|path| path != DATA);
-        let bytes = if holds_data { data_bytes } else { 0 } + if holds_more { SYSTEM_BYTES } else { 0 };
-        blockers.extend(space(filesystem, bytes, if holds_data { sizes.unpacked_inodes } else { 0 }));
+        let mut parts = if holds_data { data_parts(release, sizes) } else { Vec::new() };
+        if holds_more {
+            parts.push((SYSTEM_BYTES, "for the operating system"));
+        }
+        blockers.extend(space(filesystem, &parts, if holds_data { sizes.unpacked_inodes } else { 0 }));
         // All programs run from there: Landfall's own, the node's, and those of every image.
         if filesystem.no_exec.iter().any(|path| path == DATA) {
             let found = format!("{DATA} is on a filesystem that is mounted with noexec");
             blockers.push(Blocker::new(codes::NO_EXEC, found, "mounted with exec"));
         }
     }
+    blockers.extend(data_folder(facts));
     blockers
 }
 
-fn space(filesystem: &Filesystem, bytes: u64, inodes: u64) -> Vec<Blocker> {
+/// What the data folder takes, part by part.
+fn data_parts(release: &ReleaseDocument, sizes: Sizes) -> Vec<(u64, &'static str)> {
+    vec![
+        (staged_bytes(release), "for the release"),
+        (sizes.unpacked_bytes, "for its images once unpacked"),
+        (UNPACKING_BYTES, "for unpacking"),
+        (release.requirements.data_bytes, "for its data"),
+        (EVICTION_BYTES, "that Kubernetes keeps free"),
+    ]
+}
+
+fn data_folder(facts: &Facts) -> Vec<Blocker> {
+    let mut blockers = Vec::new();
+    let folder = &facts.data_folder;
+    let is_remote = ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p"].contains(&folder.kind.as_str());
+    let unfit = match folder.kind.as_str() {
+        _ if is_remote => Some(format!("{DATA} is on {} (a filesystem of another machine)", folder.kind)),
+        "overlay" => Some(format!("{DATA} is on an overlay")),
+        "tmpfs" | "ramfs" => Some(format!("{DATA} is in memory ({})", folder.kind)),
+        "vfat" | "exfat" | "ntfs" | "ntfs3" => Some(format!("{DATA} is on {}", folder.kind)),
+        _ if folder.xfs_without_ftype => Some(format!("{DATA} is on XFS made with ftype=0")),
+        _ => None,
+    };
+    if let Some(found) = unfit {
+        blockers.push(Blocker::new(codes::DATA_FILESYSTEM, found, "a local ext4 or XFS filesystem"));
+    }
+    if !folder.permanent {
+        let found = format!("{} is mounted by neither /etc/fstab nor an enabled unit", folder.mount);
+        let mut blocker = Blocker::new(codes::MOUNT_NOT_PERMANENT, found, "a mount at every boot");
+        blocker.fix = format!("Add the mount of {} to /etc/fstab, or enable a systemd mount unit.", folder.mount);
+        blockers.push(blocker);
+    }
+    blockers
+}
+
+fn space(filesystem: &Filesystem, parts: &[(u64, &str)], inodes: u64) -> Vec<Blocker> {
     let mut blockers = Vec::new();
     let of = format!("the filesystem of {}", filesystem.paths.join(", "));
     if filesystem.read_only {
         blockers.push(Blocker::new(codes::READ_ONLY, of.clone(), "writable"));
     }
+    let bytes = parts.iter().map(|(bytes, _)| bytes).sum();
     if filesystem.free_bytes < bytes {
         let found = format!("{} free on {of}", size(filesystem.free_bytes));
-        blockers.push(Blocker::new(codes::TOO_LITTLE_SPACE, found, size(bytes)));
+        let listed: Vec<String> = parts.iter().map(|(bytes, what)| format!("{} {what}", size(*bytes))).collect();
+        let needed = format!("{} ({})", size(bytes), listed.join(", "));
+        blockers.push(Blocker::new(codes::TOO_LITTLE_SPACE, found, needed));
     }
     if let Some(free) = filesystem.free_inodes.filter(|free| *free < inodes) {
         blockers.push(Blocker::new(codes::TOO_FEW_INODES, format!("{free} free on {of}"), inodes.to_string()));
@@ -174,7 +234,9 @@ fn space(filesystem: &Filesystem, bytes: u64, inodes: u64) -> Vec<Blocker> {
 
 fn network(facts: &Facts, configuration: &SiteConfiguration) -> Vec<Blocker> {
     let mut blockers = Vec::new();
-    if let Err(error) = node_identity(facts, configuration) {
+    if let Some(blocker) = ipv6(facts, configuration) {
+        blockers.push(blocker);
+    } else if let Err(error) = node_identity(facts, configuration) {
         blockers.push(Blocker::of(&error, "a name and an address for the node"));
     }
     let busy: Vec<String> =
@@ -188,11 +250,29 @@ fn network(facts: &Facts, configuration: &SiteConfiguration) -> Vec<Blocker> {
     match Networks::of(configuration) {
         Ok(networks) => {
             blockers.extend(overlaps(facts, &networks));
-            blockers.extend(firewall(facts, &networks));
+            blockers.extend(firewall::firewalld(facts, &networks));
+            blockers.extend(firewall::closed(facts, &networks));
         }
         Err(error) => blockers.push(Blocker::of(&error, "ranges of addresses")),
     }
     blockers
+}
+
+/// IPv6 is refused, alone and beside IPv4, until all of it works.
+fn ipv6(facts: &Facts, configuration: &SiteConfiguration) -> Option<Blocker> {
+    let ranges = configuration.network.pod_ranges.iter().chain(&configuration.network.service_ranges);
+    let wanted: Vec<String> = ranges.filter(|range| range.address().is_ipv6()).map(ToString::to_string).collect();
+    let addresses = &facts.network.addresses;
+    let found = if !wanted.is_empty() {
+        format!("the site configuration names {}", wanted.join(", "))
+    } else if let Some(address) = configuration.node.address.filter(std::net::IpAddr::is_ipv6) {
+        format!("`node.address` in the site configuration is {address}")
+    } else if !addresses.is_empty() && addresses.iter().all(|address| address.address.is_ipv6()) {
+        "the host has IPv6 addresses only".to_owned()
+    } else {
+        return None;
+    };
+    Some(Blocker::new(codes::IPV6_UNSUPPORTED, found, "IPv4"))
 }
 
 fn overlaps(facts: &Facts, networks: &Networks) -> Vec<Blocker> {
@@ -212,27 +292,6 @@ fn overlaps(facts: &Facts, networks: &Networks) -> Vec<Blocker> {
         }
     }
     blockers
-}
-
-/// firewalld refuses what it was told nothing of, and a reject of one program is not taken back by another's accept: pods
-/// reach neither one another nor the API server, for certain, unless it trusts their addresses.
-fn firewall(facts: &Facts, networks: &Networks) -> Option<Blocker> {
-    let firewalld = facts.network.firewalld.as_ref().filter(|firewalld| !firewalld.passes_all)?;
-    let trusted: Vec<IpRange> = firewalld.trusted.iter().filter_map(|source| source.parse().ok()).collect();
-    let is_trusted = |pods: &&IpRange| {
-        trusted.iter().any(|source| source.prefix() <= pods.prefix() && source.contains(pods.address()))
-    };
-    let refused = networks.pods.iter().find(|pods| !is_trusted(pods))?;
-    let found = format!("firewalld refuses packets from {refused}");
-    let mut blocker = Blocker::new(codes::FIREWALL_CLOSED, found, "all of them accepted");
-    let ranges = networks.pods.iter().chain(&networks.services);
-    let sources: Vec<String> = ranges.map(|range| format!("--add-source={range}")).collect();
-    blocker.fix = format!(
-        "Run `firewall-cmd --permanent --zone=trusted {}` and `firewall-cmd --reload`; or turn firewalld off with \
-         `systemctl disable --now firewalld`.",
-        sources.join(" ")
-    );
-    Some(blocker)
 }
 
 /// Bytes as a person reads them.

@@ -138,7 +138,7 @@ fn empty_filesystem(measured: &StatVfs) -> Filesystem {
 }
 
 /// The path itself or its nearest ancestor that exists.
-fn nearest(path: &Path) -> PathBuf {
+pub(super) fn nearest(path: &Path) -> PathBuf {
     path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/")).to_owned()
 }
 

@@ -1,12 +1,17 @@
 //! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided
 //! by these facts, and the plan is a pure function of them; they serialize, so a vendor can plan a customer's site at the desk.
 
+mod data_folder;
+mod filter;
 mod firewall;
 pub mod host;
 mod kubernetes;
 mod network;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
+
+pub use filter::closed_chains;
+pub use network::nameservers;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -49,6 +54,8 @@ pub struct Facts {
     pub swap_bytes: u64,
     /// The filesystems that hold the paths in question, each once.
     pub filesystems: Vec<Filesystem>,
+    /// Where the data folder is.
+    pub data_folder: DataFolder,
     /// Network.
     pub network: Network,
     /// Kernel modules that Kubernetes needs and the kernel has not built in: something must load them at every boot.
@@ -129,6 +136,10 @@ pub struct Network {
     pub filter_tables: Vec<String>,
     /// What firewalld lets pass, where it filters this host's packets now or after the next boot.
     pub firewalld: Option<Firewalld>,
+    /// Chains of the packet filter that drop what no rule accepts.
+    pub closed_chains: Vec<ClosedChain>,
+    /// Whether the host's firewall deletes all tables of the packet filter whenever it starts.
+    pub flushes_ruleset: bool,
     /// Whether bridged packets can pass the packet filter now.
     pub bridge_filter: bool,
 }
@@ -141,6 +152,56 @@ pub struct Firewalld {
     pub passes_all: bool,
     /// Sources from which it accepts everything, as `10.244.0.0/16`.
     pub trusted: Vec<String>,
+}
+
+/// The data folder's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFolder {
+    /// Where the filesystem is mounted that holds it or will.
+    pub mount: String,
+    /// What the kernel calls that filesystem's kind, as `ext4`.
+    pub kind: String,
+    /// Whether it is XFS made without `ftype=1`, on which no overlay can be.
+    pub xfs_without_ftype: bool,
+    /// Whether a boot brings the mount back.
+    pub permanent: bool,
+}
+
+/// A chain of the packet filter that drops what no rule accepts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClosedChain {
+    /// Whose it is, and so how a rule is added.
+    pub filter: Filter,
+    /// Its name, as `inet filter forward`.
+    pub name: String,
+    /// Which packets it sees.
+    pub hook: ClosedHook,
+    /// Interfaces (`cni0`, `cni*`) and ranges (`10.244.0.0/16`) from which it accepts everything; `*` for all packets.
+    pub accepts: Vec<String>,
+}
+
+/// What filters packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Filter {
+    /// ufw.
+    Ufw,
+    /// nftables, or iptables that is built on it.
+    Nftables,
+    /// iptables of its own.
+    Iptables,
+}
+
+/// Which packets a chain sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClosedHook {
+    /// Packets for this host.
+    Input,
+    /// Packets that it forwards.
+    Forward,
 }
 
 /// An address of a host.
@@ -182,6 +243,7 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
         memory_bytes: host::memory_value(paths, "MemTotal"),
         swap_bytes: host::memory_value(paths, "SwapTotal"),
         filesystems: host::filesystems(paths)?,
+        data_folder: data_folder::collect(paths),
         network: network::collect(paths)?,
         can_load_modules: host::are_loadable(paths, &missing_modules),
         modules,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use landfall_error_codes::codes;
 
 use super::host::read;
-use super::{Network, NodeAddress, firewall};
+use super::{Network, NodeAddress, filter, firewall};
 use crate::netlink;
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
@@ -48,6 +48,8 @@ pub(super) fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         filter_programs: filter_programs(paths),
         firewalld: firewall::firewalld(paths, &filter_tables),
         filter_tables,
+        closed_chains: filter::closed_chains(paths)?,
+        flushes_ruleset: filter::flushes_ruleset(paths),
         bridge_filter: paths.host("/proc/sys/net/bridge/bridge-nf-call-iptables").exists(),
     })
 }
@@ -65,7 +67,8 @@ fn filter_programs(paths: &SitePaths) -> Vec<String> {
     ["nft", "iptables", "firewall-cmd", "ufw"].into_iter().filter(|name| is_there(name)).map(str::to_owned).collect()
 }
 
-fn nameservers(paths: &SitePaths) -> Vec<String> {
+/// Nameservers that pods can reach: those of `/etc/resolv.conf`, or behind systemd's stub, without loopback.
+pub fn nameservers(paths: &SitePaths) -> Vec<String> {
     let of = |path: &str| {
         read(&paths.host(path))
             .lines()

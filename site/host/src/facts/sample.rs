@@ -31,6 +31,12 @@ pub fn sample() -> Facts {
             read_only: false,
             no_exec: Vec::new(),
         }],
+        data_folder: DataFolder {
+            mount: "/".to_owned(),
+            kind: "ext4".to_owned(),
+            xfs_without_ftype: false,
+            permanent: true,
+        },
         network: Network {
             addresses: vec![NodeAddress { interface: "eth0".to_owned(), address: [10, 99, 0, 11].into(), prefix: 24 }],
             default_route: Some("eth0".to_owned()),
@@ -40,6 +46,8 @@ pub fn sample() -> Facts {
             filter_programs: Vec::new(),
             filter_tables: Vec::new(),
             firewalld: None,
+            closed_chains: Vec::new(),
+            flushes_ruleset: false,
             bridge_filter: true,
         },
         // As on Debian: all of them modules, and something has loaded them already.
@@ -52,4 +60,17 @@ pub fn sample() -> Facts {
         leftovers: Vec::new(),
         hosts_file: true,
     }
+}
+
+/// A host that has nothing but these files.
+#[cfg(test)]
+pub(super) fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, SitePaths) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = SitePaths::below(folder.path());
+    for (path, text) in files {
+        let path = paths.host(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
+    }
+    (folder, paths)
 }

@@ -2,6 +2,7 @@
 //!
 //! Messages come from the kernel, so they are trusted; their lengths are checked all the same.
 
+mod chain;
 mod iptables;
 mod nft;
 mod route;
@@ -12,6 +13,7 @@ use std::os::fd::OwnedFd;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 
+pub use chain::{Chain, Hook, accepted, chains};
 pub use iptables::{delete_chains, delete_if_idle};
 pub use nft::{Table, delete_table, tables};
 pub use route::{

@@ -9,7 +9,7 @@ use super::{ACKNOWLEDGE, Conversation, DUMP, Message, REQUEST, attributes, text}
 const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
 /// `NFNL_SUBSYS_NFTABLES`, in the upper byte of a message's kind.
-const NFTABLES: u16 = 10 << 8;
+pub(super) const NFTABLES: u16 = 10 << 8;
 const GET_TABLE: u16 = NFTABLES | 1;
 const DELETE_TABLE: u16 = NFTABLES | 2;
 /// Number of the subsystem, which a batch names in network order.
@@ -26,18 +26,23 @@ pub struct Table {
 
 /// All tables. A kernel without nftables has none.
 pub fn tables() -> io::Result<Vec<Table>> {
+    Ok(dump(GET_TABLE)?.iter().filter_map(|body| table(body)).collect())
+}
+
+/// Bodies of all objects of a kind, of every family. A kernel without nftables has none.
+pub(super) fn dump(kind: u16) -> io::Result<Vec<Vec<u8>>> {
     let conversation = match Conversation::open(Some(NETFILTER)) {
         // EPROTONOSUPPORT.
         Err(error) if error.raw_os_error() == Some(93) => return Ok(Vec::new()),
         conversation => conversation?,
     };
-    conversation.send(&Message::new(GET_TABLE, REQUEST | DUMP, &[0; 4]).finish())?;
+    conversation.send(&Message::new(kind, REQUEST | DUMP, &[0; 4]).finish())?;
     let answers = match conversation.answers() {
         // EINVAL, EOPNOTSUPP: the kernel has netfilter but no nftables.
         Err(error) if matches!(error.raw_os_error(), Some(22 | 95)) => return Ok(Vec::new()),
         answers => answers?,
     };
-    Ok(answers.iter().filter_map(|(_, body)| table(body)).collect())
+    Ok(answers.into_iter().map(|(_, body)| body).collect())
 }
 
 fn table(body: &[u8]) -> Option<Table> {

@@ -35,8 +35,8 @@ pub use marks::Marks;
 pub use planned::PlannedInstall;
 pub use resume::Resumed;
 pub use status::{
-    AgentStatus, DiskStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceStatus, SiteState,
-    StatusReport, StepReport,
+    AgentStatus, DiskStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses,
+    ServiceStatus, SiteState, StatusReport, StepReport,
 };
 pub use trust::Trust;
 pub use uninstall::{DataWish, Uninstalled};

@@ -10,7 +10,7 @@ use super::kept::Adoption;
 use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
-use crate::preflight::{Sizes, preflight};
+use crate::preflight::{Sizes, preflight, warnings};
 use crate::steps::action::Action;
 use landfall_engine::plan::Plan;
 use landfall_host::facts::Facts;
@@ -64,6 +64,11 @@ impl PlannedInstall {
     /// The facts that it was planned from.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// What a person should know although it does not block.
+    pub fn warnings(&self) -> Vec<String> {
+        warnings(&self.facts)
     }
 
     /// The release.

@@ -4,6 +4,7 @@
 mod agent;
 mod components;
 mod nodes;
+mod services;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -27,6 +28,7 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::journal::{Holder, Phase, Pins, RecordedError, Replay};
 use landfall_engine::plan::{Operation, Plan};
 pub use nodes::NodeStatus;
+pub use services::ServiceAddresses;
 
 /// How long status waits for the API server.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -74,6 +76,8 @@ pub struct StatusReport {
     pub agent: Option<AgentStatus>,
     /// Nodes of the cluster.
     pub nodes: Vec<NodeStatus>,
+    /// Whether the cluster's service addresses answer; none where the cluster was not asked.
+    pub service_addresses: Option<ServiceAddresses>,
     /// Components of the release.
     pub components: Vec<ComponentStatus>,
     /// The site's registry.
@@ -192,6 +196,7 @@ impl StatusReport {
         self.state == SiteState::Installed
             && self.agent.as_ref().is_some_and(|agent| agent.ready)
             && self.registry.as_ref().is_some_and(|registry| registry.ready)
+            && self.service_addresses.as_ref().is_some_and(|addresses| addresses.ready)
             && !self.nodes.is_empty()
             && self.nodes.iter().all(|node| node.ready)
             && self.components.iter().all(is_ready)
@@ -208,6 +213,7 @@ impl Operations {
             operation: None,
             agent: None,
             nodes: Vec::new(),
+            service_addresses: None,
             components: Vec::new(),
             registry: None,
             disk: self.disk(),
@@ -301,15 +307,20 @@ impl Operations {
         }
         let asked =
             Cluster::connect(&kubeconfig).map(|cluster| cluster.with_patience(CLUSTER_PATIENCE)).and_then(|cluster| {
-                let nodes = cluster.list(&cluster.resource("v1", "Node")?, None, "")?;
-                let pods = cluster.list(&cluster.resource("v1", "Pod")?, None, "")?;
-                Ok((nodes, pods, cluster.components()?))
+                let list = |version: &str, kind: &str| cluster.list(&cluster.resource(version, kind)?, None, "");
+                let observed = nodes::Observed {
+                    pods: list("v1", "Pod")?,
+                    leases: list("coordination.k8s.io/v1", "Lease")?,
+                    now: jiff::Timestamp::now(),
+                };
+                Ok((list("v1", "Node")?, list("v1", "Service")?, observed, cluster.components()?))
             });
         match asked {
-            Ok((nodes, pods, components)) => {
+            Ok((nodes, services, observed, components)) => {
                 report.nodes = nodes.iter().map(NodeStatus::of).collect();
-                nodes::doubt(&mut report.nodes, &components, &pods);
                 report.components = components;
+                nodes::doubt(&mut report.nodes, &mut report.components, &observed);
+                report.service_addresses = Some(ServiceAddresses::of(&services));
                 report.notes.push(POLICIES_NOTE.to_owned());
             }
             Err(error) => report.notes.push(format!("the cluster does not answer: {}", with_causes(&error))),

@@ -4,31 +4,27 @@ use serde_json::{Value, json};
 
 use super::network::Networks;
 use crate::configuration::Settings;
-use landfall_host::facts::Facts;
+use landfall_agent::nameservers;
+use landfall_host::paths::SitePaths;
 
 /// The names of all of them, with a docstring each: a release may declare targets for these.
 ///
-/// - `cluster.dns.corefile`: CoreDNS's configuration; without a nameserver on the host it forwards nothing, since
-///   forwarding to nowhere makes CoreDNS crash;
+/// - `cluster.dns.corefile`: CoreDNS's configuration; whom it asks for names outside of the cluster it imports from a file
+///   that the agent keeps, since the host's nameservers come and go, and forwarding to nowhere makes CoreDNS crash;
 /// - `cluster.dns.address`, `cluster.dns.addresses`: the nameserver's service address, as a text and as a list;
 /// - `cluster.network.flannel`: flannel's network configuration.
 pub const NAMES: [&str; 4] =
     ["cluster.dns.corefile", "cluster.dns.address", "cluster.dns.addresses", "cluster.network.flannel"];
 
 /// Computes them.
-pub fn computed_values(facts: &Facts, networks: &Networks) -> Settings {
+pub fn computed_values(networks: &Networks) -> Settings {
     let address = networks.dns_address().map(|address| address.to_string()).unwrap_or_default();
-    let values: [Value; 4] = [
-        corefile(!facts.network.nameservers.is_empty()).into(),
-        address.clone().into(),
-        json!([address]),
-        flannel(networks).into(),
-    ];
+    let values: [Value; 4] = [corefile().into(), address.clone().into(), json!([address]), flannel(networks).into()];
     NAMES.map(str::to_owned).into_iter().zip(values).collect()
 }
 
-fn corefile(forwards: bool) -> String {
-    let forward = if forwards { "    forward . /etc/resolv.conf {\n        max_concurrent 1000\n    }\n" } else { "" };
+fn corefile() -> String {
+    let imported = nameservers::folder(&SitePaths::default()).join("*.conf");
     format!(
         ".:53 {{
     errors
@@ -42,12 +38,14 @@ fn corefile(forwards: bool) -> String {
         ttl 30
     }}
     prometheus :9153
-{forward}    cache 30
+    import {}
+    cache 30
     loop
     reload
     loadbalance
 }}
-"
+",
+        imported.display()
     )
 }
 

@@ -88,8 +88,8 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
     steps.extend(planner.control_plane()?);
     steps.extend(planner.content());
     steps.extend(planner.kept_volumes());
-    let values = settings(inputs.release, inputs.configuration, &computed_values(inputs.facts, &planner.networks))
-        .map_err(|error| {
+    let values =
+        settings(inputs.release, inputs.configuration, &computed_values(&planner.networks)).map_err(|error| {
             StepError::new(codes::SITE_VALUE, "the site's values do not fit the release").because(error)
         })?;
     steps.extend(component_steps(&ComponentInputs {

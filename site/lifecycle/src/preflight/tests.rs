@@ -1,7 +1,7 @@
 use super::*;
 use crate::plan::install::tests::release;
-use landfall_host::facts::Firewalld;
 use landfall_host::facts::sample::sample;
+use landfall_host::facts::{ClosedChain, ClosedHook, Filter, Firewalld};
 
 const BUILT: &str = "2025-12-01T00:00:00Z";
 
@@ -35,6 +35,17 @@ fn all_blockers_are_told_at_once() {
     facts.network.firewalld = Some(Firewalld { passes_all: false, trusted: vec!["192.0.2.0/24".to_owned()] });
     facts.missing_modules = vec!["br_netfilter".to_owned()];
     facts.can_load_modules = false;
+    facts.network.closed_chains = vec![
+        chain(Filter::Ufw, "ufw-user-input", ClosedHook::Input, &["lo"]),
+        chain(Filter::Ufw, "ufw-user-forward", ClosedHook::Forward, &[]),
+        chain(Filter::Nftables, "inet filter input", ClosedHook::Input, &["cni0"]),
+        chain(Filter::Nftables, "inet filter forward", ClosedHook::Forward, &["10.0.0.0/24"]),
+        chain(Filter::Iptables, "FORWARD", ClosedHook::Forward, &["cni*"]),
+    ];
+    facts.selinux = Some("enforcing".to_owned());
+    facts.data_folder.kind = "nfs4".to_owned();
+    facts.data_folder.mount = "/var/lib/landfall".to_owned();
+    facts.data_folder.permanent = false;
     facts.leftovers = vec!["files in /etc/kubernetes".to_owned(), "the running program k3s".to_owned()];
     facts.collected_at = "2024-01-01T00:00:00Z".to_owned();
     let sizes = Sizes { unpacked_bytes: 5 << 30, unpacked_inodes: 20_000 };
@@ -106,6 +117,106 @@ fn a_firewall_blocks_until_it_trusts_the_pods() {
     assert!(blocks(&facts, &configuration), "other pods than the usual ones");
     facts.network.firewalld = Some(Firewalld { passes_all: true, trusted: Vec::new() });
     assert!(!blocks(&facts, &configuration));
+}
+
+fn chain(filter: Filter, name: &str, hook: ClosedHook, accepts: &[&str]) -> ClosedChain {
+    ClosedChain {
+        filter,
+        name: name.to_owned(),
+        hook,
+        accepts: accepts.iter().map(|from| (*from).to_owned()).collect(),
+    }
+}
+
+/// Codes of all that blocks on a host.
+fn codes_of(facts: &Facts, configuration: &SiteConfiguration) -> Vec<&'static str> {
+    let found = preflight(facts, &release(), configuration, Sizes::default(), BUILT);
+    found.iter().map(|blocker| blocker.code).collect()
+}
+
+#[test]
+fn a_closed_chain_blocks_until_it_accepts_all_from_pods() {
+    for (hook, accepts, blocked) in [
+        (ClosedHook::Forward, [].as_slice(), true),
+        (ClosedHook::Forward, &["cni0"], false),
+        (ClosedHook::Forward, &["cni*"], false),
+        (ClosedHook::Forward, &["10.244.0.0/16"], false),
+        (ClosedHook::Forward, &["10.244.0.0/24", "cni1", "flannel.1"], true),
+        (ClosedHook::Forward, &["*"], false),
+        // The host's own packets to itself are for it, too.
+        (ClosedHook::Input, &["cni0"], true),
+        (ClosedHook::Input, &["cni0", "lo"], false),
+        (ClosedHook::Input, &["*"], false),
+    ] {
+        let mut facts = sample();
+        facts.network.closed_chains = vec![chain(Filter::Nftables, "inet filter some", hook, accepts)];
+        let expected = if blocked { vec![codes::FIREWALL_CLOSED.id] } else { Vec::new() };
+        assert_eq!(codes_of(&facts, &SiteConfiguration::default()), expected, "{hook:?} {accepts:?}");
+    }
+}
+
+#[test]
+fn a_firewall_that_flushes_only_warns() {
+    let mut facts = sample();
+    assert!(warnings(&facts).is_empty());
+    facts.network.flushes_ruleset = true;
+    assert!(warnings(&facts)[0].contains("`flush ruleset`"));
+    assert!(codes_of(&facts, &SiteConfiguration::default()).is_empty());
+}
+
+#[test]
+fn ipv6_is_refused_alone_and_beside_ipv4() {
+    let refused = [codes::IPV6_UNSUPPORTED.id];
+    let mut facts = sample();
+    let mut configuration = SiteConfiguration::default();
+    configuration.network.pod_ranges = vec!["10.244.0.0/16".parse().unwrap(), "fd00:1::/48".parse().unwrap()];
+    assert_eq!(codes_of(&facts, &configuration), refused);
+    configuration.network.pod_ranges.clear();
+    configuration.network.service_ranges = vec!["fd00:2::/108".parse().unwrap()];
+    assert_eq!(codes_of(&facts, &configuration), refused);
+    configuration.network.service_ranges.clear();
+    configuration.node.address = Some("2001:db8::1".parse().unwrap());
+    assert_eq!(codes_of(&facts, &configuration), refused);
+    configuration.node.address = None;
+    let mut second = facts.network.addresses[0].clone();
+    second.address = "2001:db8::1".parse().unwrap();
+    facts.network.addresses.push(second);
+    assert!(codes_of(&facts, &configuration).is_empty(), "an IPv6 address beside an IPv4 one");
+    facts.network.addresses.remove(0);
+    assert_eq!(codes_of(&facts, &configuration), refused);
+}
+
+#[test]
+fn selinux_blocks_only_while_it_enforces() {
+    let mut facts = sample();
+    facts.selinux = Some("permissive".to_owned());
+    assert!(codes_of(&facts, &SiteConfiguration::default()).is_empty());
+    facts.selinux = Some("enforcing".to_owned());
+    assert_eq!(codes_of(&facts, &SiteConfiguration::default()), [codes::SELINUX_ENFORCING.id]);
+}
+
+#[test]
+fn the_data_folder_needs_a_local_filesystem_that_comes_back() {
+    for (kind, without_ftype, blocked) in [
+        ("ext4", false, false),
+        ("xfs", false, false),
+        ("xfs", true, true),
+        ("btrfs", false, false),
+        ("nfs", false, true),
+        ("nfs4", false, true),
+        ("overlay", false, true),
+        ("tmpfs", false, true),
+        ("vfat", false, true),
+    ] {
+        let mut facts = sample();
+        facts.data_folder.kind = kind.to_owned();
+        facts.data_folder.xfs_without_ftype = without_ftype;
+        let expected = if blocked { vec![codes::DATA_FILESYSTEM.id] } else { Vec::new() };
+        assert_eq!(codes_of(&facts, &SiteConfiguration::default()), expected, "{kind}");
+    }
+    let mut facts = sample();
+    facts.data_folder.permanent = false;
+    assert_eq!(codes_of(&facts, &SiteConfiguration::default()), [codes::MOUNT_NOT_PERMANENT.id]);
 }
 
 #[test]

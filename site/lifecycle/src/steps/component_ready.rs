@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded, codes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::preflight::passes_pods;
 use crate::site::Site;
 use landfall_cluster::{Inventory, Waiting};
 use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::facts::{self, ClosedChain};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,18 @@ pub struct ComponentReady {
     pub namespace: String,
     /// Seconds until the component counts as failed.
     pub seconds: u64,
+}
+
+/// The error, with a chain of the packet filter that may be its reason.
+fn naming_firewall(error: StepError, closed: &[ClosedChain]) -> StepError {
+    let may_cut_off = |chain: &&ClosedChain| !passes_pods(chain, &[]);
+    let Some(chain) = closed.iter().find(may_cut_off).filter(|_| error.code() == codes::CLUSTER_NOT_READY) else {
+        return error;
+    };
+    let what =
+        format!("the firewall's chain {} drops what no rule accepts, and none accepts all from cni0", chain.name);
+    let hint = "Add rules that accept everything from cni0 and flannel.1 to that chain, then run `landfall resume`.";
+    StepError::new(codes::CLUSTER_NOT_READY, what).because(error).hint(hint)
 }
 
 impl Step<Site> for ComponentReady {
@@ -48,11 +62,41 @@ impl Step<Site> for ComponentReady {
             objects: &inventory.objects,
             limit: Duration::from_secs(self.seconds),
         };
-        cluster.wait_ready(&waiting, site.progress.as_ref())?;
+        let waited = cluster.wait_ready(&waiting, site.progress.as_ref()).map_err(StepError::from);
+        waited.map_err(|error| naming_firewall(error, &facts::closed_chains(&site.paths).unwrap_or_default()))?;
         Ok(json!({"objects": waiting.objects.len()}))
     }
 
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_host::facts::{ClosedHook, Filter};
+
+    use super::*;
+
+    #[test]
+    fn a_component_that_is_not_ready_names_a_closed_firewall() {
+        let closed = |accepts: &[&str]| ClosedChain {
+            filter: Filter::Nftables,
+            name: "inet filter forward".to_owned(),
+            hook: ClosedHook::Forward,
+            accepts: accepts.iter().map(|from| (*from).to_owned()).collect(),
+        };
+        let error = |code| StepError::new(code, "component dns is not ready");
+        let named = |code, chains: &[ClosedChain]| naming_firewall(error(code), chains).to_string();
+        let expected =
+            "the firewall's chain inet filter forward drops what no rule accepts, and none accepts all from cni0";
+        assert_eq!(named(codes::CLUSTER_NOT_READY, &[closed(&["eth0"])]), expected);
+        for (code, chains) in [
+            (codes::CLUSTER_NOT_READY, Vec::new()),
+            (codes::CLUSTER_NOT_READY, vec![closed(&["cni0"])]),
+            (codes::CLUSTER_UNREACHABLE, vec![closed(&[])]),
+        ] {
+            assert_eq!(named(code, &chains), "component dns is not ready");
+        }
     }
 }

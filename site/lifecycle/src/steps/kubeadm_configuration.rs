@@ -179,6 +179,8 @@ impl KubeadmConfiguration {
                 "imagefs.available": "1Gi",
                 "imagefs.inodesFree": "20000",
             },
+            // A percentage too, and so off: below the figures above, unused images are deleted first.
+            "imageGCHighThresholdPercent": 100,
             "evictionMinimumReclaim": { "nodefs.available": "512Mi", "imagefs.available": "512Mi" },
         });
         if self.minor_version().is_some_and(|minor| minor >= BACK_OFF_SINCE) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -55,20 +56,68 @@ impl NodeStatus {
     }
 }
 
+/// How old a kubelet's lease may be. It renews the lease every 10 s; Kubernetes itself waits 40 s, and then some, until it
+/// takes back that pods are ready.
+const LEASE_LIMIT: SignedDuration = SignedDuration::from_secs(25);
+
+/// Where kubelets keep their leases.
+const LEASE_NAMESPACE: &str = "kube-node-lease";
+
+/// What the cluster says besides, by which its nodes and components are doubted.
+pub(super) struct Observed {
+    /// All pods.
+    pub(super) pods: Vec<Value>,
+    /// All leases, those of the kubelets among them.
+    pub(super) leases: Vec<Value>,
+    /// The time now.
+    pub(super) now: Timestamp,
+}
+
 /// Pods make a node not ready, whatever it says itself: those that the kubelet has not looked at since the machine
 /// started, and those of Kubernetes or of a component that are not ready while nothing else says so. After a boot
-/// workloads count as available until their controllers look again.
-pub(super) fn doubt(nodes: &mut [NodeStatus], components: &[ComponentStatus], pods: &[Value]) {
+/// workloads count as available until their controllers look again. What a kubelet said that has ended is not true any
+/// more, neither of its node nor of the components.
+pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus], observed: &Observed) {
+    let pods = &observed.pods;
     let stale = cluster::machine_started(Path::new("/proc")).map_or_else(Vec::new, |at| cluster::stale_pods(pods, at));
+    for component in components.iter_mut() {
+        let of_component = |pod: &&String| pod.split('/').next() == Some(component.namespace.as_str());
+        let not_started: Vec<&str> = stale.iter().filter(of_component).map(String::as_str).collect();
+        if !not_started.is_empty() {
+            let reason = format!("the machine has started, and not yet these pods: {}", not_started.join(", "));
+            distrust(component, reason);
+        }
+    }
     let unready = unready(components, pods);
     // There is one node, and this is it.
-    for node in nodes.iter_mut().filter(|node| node.ready) {
-        if !stale.is_empty() {
+    for node in nodes.iter_mut() {
+        if let Some(silence) = silence(&node.name, observed) {
+            node.is_not_ready(format!("its kubelet has not reported for {} s", silence.as_secs()));
+            for component in components.iter_mut() {
+                let seconds = silence.as_secs();
+                distrust(component, format!("the kubelet that runs its pods has not reported for {seconds} s"));
+            }
+        } else if node.ready && !stale.is_empty() {
             node.is_not_ready(format!("the machine has started, and not yet these pods: {}", stale.join(", ")));
-        } else if !unready.is_empty() {
+        } else if node.ready && !unready.is_empty() {
             node.is_not_ready(format!("these pods are not ready: {}", unready.join("; ")));
         }
     }
+}
+
+/// What the cluster says of a component is too old: none of its objects counts as ready.
+fn distrust(component: &mut ComponentStatus, reason: String) {
+    component.ready = 0;
+    component.reasons.push(reason);
+}
+
+/// For how long a node's kubelet has not renewed its lease, once that is too long.
+fn silence(node: &str, observed: &Observed) -> Option<SignedDuration> {
+    let is_of_node =
+        |lease: &&Value| lease["metadata"]["namespace"] == LEASE_NAMESPACE && lease["metadata"]["name"] == node;
+    let lease = observed.leases.iter().find(is_of_node)?;
+    let renewed: Timestamp = lease.pointer("/spec/renewTime")?.as_str()?.parse().ok()?;
+    Some(observed.now.duration_since(renewed)).filter(|silence| *silence > LEASE_LIMIT)
 }
 
 /// Pods that should run and are not ready, each with its reason. Those in the namespace of a component that tells its own
@@ -128,10 +177,11 @@ mod tests {
 
     #[test]
     fn a_pod_that_does_not_run_makes_its_node_not_ready() {
-        let components = [component("shop", &[]), component("bank", &["the teller is ill"])];
         let doubted = |pods: &[Value]| {
             let mut nodes = [node()];
-            doubt(&mut nodes, &components, pods);
+            let mut components = [component("shop", &[]), component("bank", &["the teller is ill"])];
+            let observed = Observed { pods: pods.to_vec(), leases: Vec::new(), now: Timestamp::now() };
+            doubt(&mut nodes, &mut components, &observed);
             nodes[0].reason.clone()
         };
         for fine in [
@@ -150,5 +200,44 @@ mod tests {
         let mut going = unready[0].clone();
         going["metadata"]["deletionTimestamp"] = json!("2026-11-20T09:00:00Z");
         assert_eq!(doubted(&[going]), None);
+    }
+    /// A lease of the node that was renewed so many seconds before now.
+    fn lease(now: Timestamp, seconds: i64) -> Value {
+        let renewed = now - SignedDuration::from_secs(seconds);
+        json!({
+            "metadata": {"namespace": "kube-node-lease", "name": "node-1"},
+            "spec": {"renewTime": renewed.to_string()},
+        })
+    }
+
+    #[test]
+    fn nothing_is_ready_once_the_kubelet_is_silent() {
+        let now = Timestamp::now();
+        let doubted = |seconds: i64| {
+            let (mut nodes, mut components) = ([node()], [component("shop", &[])]);
+            doubt(&mut nodes, &mut components, &Observed { pods: Vec::new(), leases: vec![lease(now, seconds)], now });
+            let [node] = nodes;
+            let [component] = components;
+            (node.ready, component.ready, node.reason, component.reasons)
+        };
+        // A clock that was set back since then says nothing.
+        for fresh in [-3600, 0, 12, 25] {
+            assert_eq!(doubted(fresh), (true, 1, None, Vec::new()));
+        }
+        let (node_ready, ready, node_reason, reasons) = doubted(103);
+        assert!(!node_ready && ready == 0);
+        assert_eq!(node_reason.as_deref(), Some("its kubelet has not reported for 103 s"));
+        assert_eq!(reasons, ["the kubelet that runs its pods has not reported for 103 s"]);
+    }
+
+    #[test]
+    fn a_component_is_not_ready_before_its_pods_have_started_since_the_boot() {
+        let mut old = pod("shop", "front", "Running", "True");
+        old["status"]["containerStatuses"] = json!([{"state": {"running": {"startedAt": "2001-01-01T00:00:00Z"}}}]);
+        let (mut nodes, mut components) = ([node()], [component("shop", &[]), component("bank", &[])]);
+        doubt(&mut nodes, &mut components, &Observed { pods: vec![old], leases: Vec::new(), now: Timestamp::now() });
+        assert_eq!(components[0].reasons, ["the machine has started, and not yet these pods: shop/front"]);
+        assert_eq!((components[0].ready, components[1].ready), (0, 1));
+        assert!(!nodes[0].ready);
     }
 }

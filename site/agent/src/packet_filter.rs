@@ -1,0 +1,165 @@
+//! kube-proxy's and flannel's tables of the packet filter. `flush ruleset`, which a restart of the host's own firewall
+//! runs, deletes them with all others. Neither program looks: kube-proxy writes when services change, flannel once. A
+//! program that begins anew writes its table anew, and the kubelet starts one that ended.
+
+use std::time::Duration;
+
+use landfall_error_codes::codes;
+
+use landfall_engine::step::StepError;
+use landfall_host::netlink::{self, Chain};
+use landfall_host::process::{self, ProcessId};
+
+/// Tables, each with the program of a pod that writes it.
+const TABLES: [(&str, &str); 2] = [("kube-proxy", "kube-proxy"), ("flannel-ipv4", "flanneld")];
+
+/// How long a program that was never seen with its table has to write it: it waits for the API server first.
+const FIRST_WRITE: Duration = Duration::from_mins(1);
+
+/// How long a program may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is known of one table.
+#[derive(Debug)]
+struct Watched {
+    table: &'static str,
+    program: &'static str,
+    /// The process that ran while the table was there: it believes that it still is.
+    writer: Option<ProcessId>,
+}
+
+/// What is known of the tables.
+#[derive(Debug)]
+pub struct PacketFilter(Vec<Watched>);
+
+/// What follows from one look at a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// It is there, or the program still has time.
+    Fine,
+    /// The program must begin anew.
+    Restart,
+}
+
+impl Default for PacketFilter {
+    fn default() -> Self {
+        Self(TABLES.map(|(table, program)| Watched { table, program, writer: None }).into())
+    }
+}
+
+impl PacketFilter {
+    /// Looks at the tables, and ends the programs whose tables are missing: the kubelet starts them again. Returns whether
+    /// it ended any.
+    pub fn tend(&mut self) -> Result<bool, StepError> {
+        let failed = |error: std::io::Error| {
+            StepError::new(codes::FILTER_UNREADABLE, "cannot read the packet filter's tables").because(error)
+        };
+        let chains = netlink::chains().map_err(failed)?;
+        let mut ended = false;
+        for watched in &mut self.0 {
+            let is_there = holds_rules(&chains, watched.table);
+            let Some(program) = watched.running_program() else { continue };
+            if watched.judge(is_there, program, program.age().unwrap_or_default()) == Verdict::Fine {
+                continue;
+            }
+            let (table, program_name) = (watched.table, watched.program);
+            tracing::warn!(table, program = program_name, "the packet filter lost a table; its program begins anew");
+            let left = process::end(&[program], PATIENCE);
+            if !left.is_empty() {
+                let what = format!(
+                    "{} does not end, which must write the table {table} anew",
+                    process::describe(&left).join(", ")
+                );
+                return Err(StepError::new(codes::FILTER_NOT_RESTORED, what));
+            }
+            ended = true;
+        }
+        Ok(ended)
+    }
+}
+
+impl Watched {
+    /// The program of a pod on this host's network.
+    fn running_program(&self) -> Option<ProcessId> {
+        self.writer
+            .filter(|writer| writer.is_alive())
+            .or_else(|| process::find(|pid| is_program_of_pod(pid, self.program)).first().copied())
+    }
+
+    fn judge(&mut self, is_there: bool, program: ProcessId, age: Duration) -> Verdict {
+        let has_written = self.writer == Some(program);
+        if is_there {
+            self.writer = Some(program);
+        } else if has_written || age > FIRST_WRITE {
+            self.writer = None;
+            return Verdict::Restart;
+        }
+        Verdict::Fine
+    }
+}
+
+/// Whether the packet filter has a table by which packets go: one whose rules were flushed is as good as none.
+pub fn holds_rules(chains: &[Chain], table: &str) -> bool {
+    chains.iter().any(|chain| chain.table == table && chain.hook.is_some() && chain.uses > 0)
+}
+
+/// Whether a process is this program, in a pod, and sees the host's network.
+fn is_program_of_pod(pid: i32, program: &str) -> bool {
+    let read = |name: &str| fs_err::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let network = |pid: &str| fs_err::read_link(format!("/proc/{pid}/ns/net")).ok();
+    read("comm").trim() == program
+        && read("cgroup").contains("/kubepods")
+        && network(&pid.to_string()).is_some_and(|seen| Some(seen) == network("self"))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_host::netlink::Hook;
+
+    use super::*;
+
+    fn this() -> ProcessId {
+        ProcessId::of(i32::try_from(std::process::id()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_program_that_wrote_its_table_begins_anew_when_it_is_lost() {
+        let mut watched = Watched { table: "kube-proxy", program: "kube-proxy", writer: None };
+        let young = Duration::from_secs(3);
+        assert_eq!(watched.judge(false, this(), young), Verdict::Fine, "it has just begun");
+        assert_eq!(watched.judge(true, this(), young), Verdict::Fine);
+        assert_eq!(watched.judge(false, this(), young), Verdict::Restart, "it had written its table");
+        assert_eq!(watched.judge(false, this(), young), Verdict::Fine, "the next one has its time");
+    }
+
+    #[test]
+    fn a_program_that_never_wrote_its_table_has_a_minute() {
+        let mut watched = Watched { table: "kube-proxy", program: "kube-proxy", writer: None };
+        assert_eq!(watched.judge(false, this(), FIRST_WRITE), Verdict::Fine);
+        assert_eq!(watched.judge(false, this(), FIRST_WRITE + Duration::from_secs(1)), Verdict::Restart);
+    }
+
+    #[test]
+    fn a_table_without_rules_counts_as_lost() {
+        let chain = |table: &str, hook, uses| Chain {
+            family: 2,
+            table: table.to_owned(),
+            name: "input".to_owned(),
+            hook,
+            drops: false,
+            uses,
+        };
+        let hook = Some((Hook::Input, 0));
+        assert!(holds_rules(&[chain("kube-proxy", hook, 1)], "kube-proxy"));
+        for lost in [chain("kube-proxy", hook, 0), chain("kube-proxy", None, 4), chain("filter", hook, 4)] {
+            assert!(!holds_rules(&[lost], "kube-proxy"));
+        }
+    }
+
+    #[test]
+    fn only_programs_of_pods_are_ended() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let name = fs_err::read_to_string("/proc/self/comm").unwrap();
+        assert!(!is_program_of_pod(own, name.trim()), "this test runs in no pod");
+    }
+}

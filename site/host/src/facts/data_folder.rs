@@ -1,0 +1,165 @@
+//! Where the data folder is: whether its filesystem can hold containers, and whether it is there again after a boot.
+
+use std::path::{Path, PathBuf};
+
+use super::DataFolder;
+use super::host::{nearest, read};
+use crate::mounts::unescape;
+use crate::paths::SitePaths;
+
+/// Where systemd writes units from fstab and from partitions that it found by itself, at every boot.
+const GENERATED: [&str; 3] = ["/run/systemd/generator", "/run/systemd/generator.late", "/run/systemd/generator.early"];
+
+/// Facts of the data folder, as the kernel and the host's files tell them.
+pub(super) fn collect(paths: &SitePaths) -> DataFolder {
+    let existing = nearest(&paths.data());
+    let path = fs_err::canonicalize(&existing).unwrap_or(existing);
+    let root = paths.host("/");
+    let seen = Path::new("/").join(path.strip_prefix(&root).unwrap_or(&path));
+    let text = read(&paths.host("/proc/self/mountinfo"));
+    let mounts: Vec<Mounted> = text.lines().filter_map(mounted).collect();
+    // What was mounted last hides what was mounted there before, and `max_by_key` takes the last.
+    let mount = mounts.iter().filter(|mount| seen.starts_with(&mount.point));
+    let Some(mount) = mount.max_by_key(|mount| mount.point.as_os_str().len()) else {
+        return DataFolder { mount: "/".to_owned(), kind: String::new(), xfs_without_ftype: false, permanent: true };
+    };
+    DataFolder {
+        mount: mount.point.display().to_string(),
+        kind: mount.kind.clone(),
+        xfs_without_ftype: mount.kind == "xfs" && lacks_ftype(&paths.host(&mount.source)),
+        permanent: is_permanent(paths, &mount.point),
+    }
+}
+
+struct Mounted {
+    point: PathBuf,
+    kind: String,
+    source: String,
+}
+
+/// `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS … - KIND SOURCE …`
+fn mounted(line: &str) -> Option<Mounted> {
+    let (front, back) = line.split_once(" - ")?;
+    let mut back = back.split(' ');
+    Some(Mounted {
+        point: unescape(front.split(' ').nth(4)?).into(),
+        kind: back.next()?.to_owned(),
+        source: unescape(back.next()?),
+    })
+}
+
+/// Whether an XFS filesystem does not keep the types of folders' entries, without which overlays cannot be on it. What
+/// cannot be read is not held against it.
+fn lacks_ftype(device: &Path) -> bool {
+    const SUPERBLOCK_BYTES: usize = 512;
+    let mut block = [0; SUPERBLOCK_BYTES];
+    let is_read = fs_err::File::open(device).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut block));
+    is_read.is_ok() && has_ftype(&block) == Some(false)
+}
+
+/// What a superblock of XFS says; none for anything else.
+fn has_ftype(block: &[u8]) -> Option<bool> {
+    let number = |at: usize| Some(u32::from_be_bytes(block.get(at..at + 4)?.try_into().ok()?));
+    if block.get(..4)? != b"XFSB" {
+        return None;
+    }
+    let version = u16::from_be_bytes(block.get(100..102)?.try_into().ok()?) & 0xf;
+    // Version 5 has it among the features without which it may not be mounted, version 4 among later ones.
+    Some(if version >= 5 { number(216)? & 1 != 0 } else { number(200)? & 0x200 != 0 })
+}
+
+/// Whether a boot brings the mount back: by fstab, by an enabled unit, or because systemd finds the partition.
+fn is_permanent(paths: &SitePaths, point: &Path) -> bool {
+    if point == Path::new("/") {
+        return true;
+    }
+    let in_fstab = read(&paths.host("/etc/fstab")).lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_off = |options: &&str| options.split(',').any(|option| option == "noauto");
+        !line.trim_start().starts_with('#')
+            && fields.get(1).is_some_and(|field| Path::new(&unescape(field)) == point)
+            && !fields.get(3).is_some_and(is_off)
+    });
+    let unit = unit_name(point);
+    let generated = GENERATED.iter().any(|folder| paths.host(folder).join(&unit).exists());
+    in_fstab || generated || is_wanted(&paths.host("/etc/systemd/system"), &unit)
+}
+
+/// Whether a target wants or requires a unit.
+fn is_wanted(folder: &Path, unit: &str) -> bool {
+    let Ok(entries) = fs_err::read_dir(folder) else { return false };
+    entries.flatten().any(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        (name.ends_with(".wants") || name.ends_with(".requires")) && entry.path().join(unit).symlink_metadata().is_ok()
+    })
+}
+
+/// The name that systemd gives the unit of a mount: `/var/lib/landfall` is `var-lib-landfall.mount`.
+fn unit_name(point: &Path) -> String {
+    let text = point.to_string_lossy();
+    let escaped = text.trim_matches('/').bytes().map(|byte| match byte {
+        b'/' => "-".to_owned(),
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => char::from(byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    });
+    escaped.collect::<String>() + ".mount"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::host;
+
+    const ROOT: &str = "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n";
+    const XFS: &str = "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n40 21 8:17 / /var/lib/land\\040fall rw - xfs /dev/sdb rw\n\
+                       41 21 8:18 / /var/lib rw shared:1 - xfs /dev/sdc rw\n";
+
+    fn facts(files: &[(&str, &str)]) -> DataFolder {
+        let (_folder, paths) = host(files);
+        fs_err::create_dir_all(paths.host("/var/lib")).unwrap();
+        collect(&paths)
+    }
+
+    #[test]
+    fn the_mount_must_come_back() {
+        let mounts = ("/proc/self/mountinfo", XFS);
+        assert!(facts(&[("/proc/self/mountinfo", ROOT)]).permanent);
+        let found = facts(&[mounts]);
+        assert_eq!((found.mount.as_str(), found.kind.as_str(), found.permanent), ("/var/lib", "xfs", false));
+        for (path, text, permanent) in [
+            ("/etc/fstab", "UUID=1 /var/lib xfs defaults 0 2\n", true),
+            ("/etc/fstab", "#UUID=1 /var/lib xfs defaults 0 2\n", false),
+            ("/etc/fstab", "UUID=1 /var/lib xfs noauto,nofail 0 2\n", false),
+            ("/etc/fstab", "UUID=1 /var xfs defaults 0 2\n", false),
+            ("/etc/systemd/system/var-lib.mount", "", false),
+            ("/etc/systemd/system/local-fs.target.wants/var-lib.mount", "", true),
+            ("/run/systemd/generator/var-lib.mount", "", true),
+        ] {
+            assert_eq!(facts(&[mounts, (path, text)]).permanent, permanent, "{path}: {text}");
+        }
+        assert_eq!(unit_name(Path::new("/srv/data-disk")), "srv-data\\x2ddisk.mount");
+    }
+
+    /// A superblock as `mkfs.xfs` writes it, as far as it is read.
+    fn superblock(version: u16, features_2: u32, incompatible: u32) -> Vec<u8> {
+        let mut block = vec![0; 512];
+        block[..4].copy_from_slice(b"XFSB");
+        block[100..102].copy_from_slice(&(0xb4a0 | version).to_be_bytes());
+        block[200..204].copy_from_slice(&features_2.to_be_bytes());
+        block[216..220].copy_from_slice(&incompatible.to_be_bytes());
+        block
+    }
+
+    #[test]
+    fn superblocks_of_xfs_say_whether_they_keep_types() {
+        assert_eq!(has_ftype(&superblock(5, 0x18a, 0x3)), Some(true));
+        assert_eq!(has_ftype(&superblock(5, 0x18a, 0x2)), Some(false));
+        assert_eq!(has_ftype(&superblock(4, 0x8a, 0)), Some(false));
+        assert_eq!(has_ftype(&superblock(4, 0x28a, 0)), Some(true));
+        assert_eq!(has_ftype(&[0; 512]), None);
+        let (_folder, paths) = host(&[]);
+        landfall_media::durable::write_file(&paths.host("/disk"), &superblock(4, 0x8a, 0), 0o644).unwrap();
+        assert!(lacks_ftype(&paths.host("/disk")));
+        assert!(!lacks_ftype(&paths.host("/no-disk")));
+    }
+}

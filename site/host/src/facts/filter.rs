@@ -1,0 +1,195 @@
+//! Chains of the host's packet filter that drop what no rule accepts. Pods are cut off by any one of them, whatever the
+//! others accept, which would show only once everything is staged and the cluster's nameserver does not become ready.
+
+use landfall_error_codes::codes;
+
+use super::host::read;
+use super::{ClosedChain, ClosedHook, Filter};
+use crate::command::{CommandRunner, HostCommand, Subprocesses};
+use crate::netlink::{self, Chain, Hook};
+use crate::paths::SitePaths;
+use landfall_engine::step::StepError;
+
+/// ufw's own tables go by the names of iptables.
+const IPTABLES_TABLE: &str = "filter";
+/// `NFPROTO_IPV6`: packets of a protocol that the cluster does not use.
+const FAMILY_6: u8 = 10;
+
+/// Chains on packets for this host or through it that drop what no rule accepts: those of nftables and iptables as they
+/// are now, those of ufw as its files say, which every boot brings back.
+pub fn closed_chains(paths: &SitePaths) -> Result<Vec<ClosedChain>, StepError> {
+    let ufw = ufw(paths);
+    let is_ufw = |chain: &Chain| !ufw.is_empty() && chain.table == IPTABLES_TABLE;
+    let failed = |error: std::io::Error| {
+        StepError::new(codes::NODE_NETWORK, "cannot read the host's packet filter").because(error)
+    };
+    let mut chains = netlink::chains().map_err(failed)?;
+    chains.retain(|chain| chain.drops && chain.family != FAMILY_6 && hook(chain).is_some() && !is_ufw(chain));
+    let mut closed = Vec::new();
+    // Without one there are no rules to read.
+    if !chains.is_empty() {
+        let accepted = netlink::accepted(&chains).map_err(failed)?;
+        closed.extend(chains.iter().zip(accepted).filter_map(|(chain, accepts)| {
+            let family = if chain.family == 2 { "ip" } else { "inet" };
+            let name = format!("{family} {} {}", chain.table, chain.name);
+            Some(ClosedChain { filter: Filter::Nftables, name, hook: hook(chain)?, accepts })
+        }));
+    }
+    if ufw.is_empty() {
+        closed.extend(legacy(paths));
+    }
+    closed.extend(ufw);
+    Ok(closed)
+}
+
+fn hook(chain: &Chain) -> Option<ClosedHook> {
+    match chain.hook?.0 {
+        Hook::Input => Some(ClosedHook::Input),
+        Hook::Forward => Some(ClosedHook::Forward),
+        Hook::Other => None,
+    }
+}
+
+/// The chains of iptables before it was built on nftables, which only its own program can read.
+fn legacy(paths: &SitePaths) -> Vec<ClosedChain> {
+    if !read(&paths.host("/proc/net/ip_tables_names")).lines().any(|table| table == IPTABLES_TABLE) {
+        return Vec::new();
+    }
+    let save = HostCommand::new("iptables-legacy-save").arguments(["-t", IPTABLES_TABLE]);
+    match Subprocesses.run(&save, None) {
+        Ok(output) if output.success => saved(&String::from_utf8_lossy(&output.stdout)),
+        _ => Vec::new(),
+    }
+}
+
+/// Closed chains of what `iptables-save` printed.
+fn saved(text: &str) -> Vec<ClosedChain> {
+    let closed = |(name, hook): (&str, ClosedHook)| {
+        let is_closed = text.lines().any(|line| line.starts_with(&format!(":{name} DROP")));
+        is_closed.then(|| ClosedChain {
+            filter: Filter::Iptables,
+            name: name.to_owned(),
+            hook,
+            accepts: accepted(text, name),
+        })
+    };
+    [("INPUT", ClosedHook::Input), ("FORWARD", ClosedHook::Forward)].into_iter().filter_map(closed).collect()
+}
+
+/// From which interfaces and ranges the rules of a chain accept everything, in the words of `iptables-save`.
+fn accepted(text: &str, chain: &str) -> Vec<String> {
+    let accepts = text.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["-A", name, "-j", "ACCEPT"] if *name == chain => Some("*".to_owned()),
+            ["-A", name, "-i" | "-s", from, "-j", "ACCEPT"] if *name == chain => Some(from.replace('+', "*")),
+            _ => None,
+        }
+    });
+    accepts.collect()
+}
+
+/// ufw's chains, where it is on and drops or rejects what its rules do not name.
+fn ufw(paths: &SitePaths) -> Vec<ClosedChain> {
+    let setting = |text: &str, name: &str| {
+        let mut lines = text.lines().rev();
+        lines
+            .find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='))
+            .map(|value| value.trim_matches('"').to_lowercase())
+    };
+    if setting(&read(&paths.host("/etc/ufw/ufw.conf")), "ENABLED").as_deref() != Some("yes") {
+        return Vec::new();
+    }
+    let policies = read(&paths.host("/etc/default/ufw"));
+    let rules = read(&paths.host("/etc/ufw/user.rules"));
+    let closed = |(policy, name, hook): (&str, &str, ClosedHook)| {
+        // As ufw itself takes a missing setting.
+        let is_closed = setting(&policies, policy).as_deref() != Some("accept");
+        let mut accepts = accepted(&rules, name);
+        if hook == ClosedHook::Input {
+            // By the rules that it brings.
+            accepts.insert(0, "lo".to_owned());
+        }
+        is_closed.then(|| ClosedChain { filter: Filter::Ufw, name: name.to_owned(), hook, accepts })
+    };
+    [
+        ("DEFAULT_INPUT_POLICY", "ufw-user-input", ClosedHook::Input),
+        ("DEFAULT_FORWARD_POLICY", "ufw-user-forward", ClosedHook::Forward),
+    ]
+    .into_iter()
+    .filter_map(closed)
+    .collect()
+}
+
+/// Whether the host's own firewall deletes all tables of the packet filter whenever it starts.
+pub(super) fn flushes_ruleset(paths: &SitePaths) -> bool {
+    let wants = ["sysinit.target.wants", "multi-user.target.wants"];
+    let link = |folder: &str| paths.host("/etc/systemd/system").join(folder).join("nftables.service");
+    let is_enabled = wants.iter().any(|folder| link(folder).symlink_metadata().is_ok());
+    // Debian and Red Hat keep the file in different places.
+    let files = ["/etc/nftables.conf", "/etc/sysconfig/nftables.conf"];
+    is_enabled && files.iter().any(|file| read(&paths.host(file)).lines().any(|line| line.trim() == "flush ruleset"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::host;
+
+    const UFW: [(&str, &str); 3] = [
+        ("/etc/ufw/ufw.conf", "# ENABLED=no\nENABLED=yes\nLOGLEVEL=low\n"),
+        (
+            "/etc/default/ufw",
+            "IPV6=yes\nDEFAULT_INPUT_POLICY=\"DROP\"\nDEFAULT_OUTPUT_POLICY=\"ACCEPT\"\nDEFAULT_FORWARD_POLICY=\"DROP\"\n",
+        ),
+        (
+            "/etc/ufw/user.rules",
+            "*filter\n:ufw-user-input - [0:0]\n### RULES ###\n\
+             ### tuple ### allow any any 0.0.0.0/0 any 0.0.0.0/0 in_cni0\n-A ufw-user-input -i cni0 -j ACCEPT\n\
+             -A ufw-user-input -p tcp --dport 22 -j ACCEPT\n-A ufw-user-forward -s 10.244.0.0/16 -j ACCEPT\n",
+        ),
+    ];
+
+    #[test]
+    fn ufw_counts_while_it_is_on() {
+        let (_folder, paths) = host(&UFW);
+        let found = ufw(&paths);
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[0].hook, &found[0].accepts[..]), (ClosedHook::Input, &["lo", "cni0"].map(str::to_owned)[..]));
+        assert_eq!((found[1].hook, &found[1].accepts[..]), (ClosedHook::Forward, &["10.244.0.0/16".to_owned()][..]));
+
+        let (_folder, paths) = host(&[("/etc/ufw/ufw.conf", "ENABLED=no\n"), UFW[1]]);
+        assert_eq!(ufw(&paths), []);
+        let open = UFW[1].1.replace("FORWARD_POLICY=\"DROP\"", "FORWARD_POLICY=\"ACCEPT\"");
+        let (_folder, paths) = host(&[UFW[0], (UFW[1].0, &open)]);
+        assert!(ufw(&paths).iter().all(|chain| chain.hook == ClosedHook::Input));
+    }
+
+    #[test]
+    fn what_iptables_saved_is_read() {
+        let text = "*filter\n:INPUT ACCEPT [5:400]\n:FORWARD DROP [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
+                    -A FORWARD -i eth0 -p tcp -j ACCEPT\n-A INPUT -i eth1 -j ACCEPT\n-A FORWARD -i eth2 -j DROP\nCOMMIT\n";
+        let expected = ClosedChain {
+            filter: Filter::Iptables,
+            name: "FORWARD".to_owned(),
+            hook: ClosedHook::Forward,
+            accepts: vec!["cni*".to_owned()],
+        };
+        assert_eq!(saved(text), [expected]);
+    }
+
+    #[test]
+    fn a_firewall_that_flushes_counts_when_it_starts_at_boot() {
+        let enabled = ("/etc/systemd/system/sysinit.target.wants/nftables.service", "");
+        let flushes = ("/etc/nftables.conf", "#!/usr/sbin/nft -f\n\nflush ruleset\ntable inet filter {}\n");
+        for (files, expected) in [
+            (vec![enabled, flushes], true),
+            (vec![flushes], false),
+            (vec![enabled], false),
+            (vec![enabled, ("/etc/nftables.conf", "# flush ruleset\n")], false),
+        ] {
+            let (_folder, paths) = host(&files);
+            assert_eq!(flushes_ruleset(&paths), expected, "{files:?}");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Chains and rules of the packet filter: which packets a chain accepts whatever its other rules say.
+//!
+//! Rules are read as far as a simple condition goes: an interface or a range of sources. Any other condition makes a rule
+//! one that does not count.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::nft::{NFTABLES, dump};
+use super::{attributes, interfaces, text};
+
+const GET_CHAIN: u16 = NFTABLES | 4;
+const GET_RULE: u16 = NFTABLES | 7;
+
+/// `NF_INET_LOCAL_IN` and `NF_INET_FORWARD`.
+const INPUT: u32 = 1;
+const FORWARD: u32 = 2;
+const POLICY_DROP: u32 = 0;
+/// Verdicts of a rule, as the kernel numbers them.
+const ACCEPT: i32 = 1;
+const JUMP: i32 = -3;
+const GOTO: i32 = -4;
+
+/// Where a chain sees packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// Packets for this host.
+    Input,
+    /// Packets that it forwards.
+    Forward,
+    /// Any other place.
+    Other,
+}
+
+/// A chain of the packet filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// Address family: 2 for `ip`, 10 for `ip6`, 1 for `inet`.
+    pub family: u8,
+    /// Its table.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// Where it sees packets, and its priority there; none where only other chains jump to it.
+    pub hook: Option<(Hook, i32)>,
+    /// Whether it drops what no rule decides.
+    pub drops: bool,
+    /// Its rules and the jumps to it, counted together.
+    pub uses: u32,
+}
+
+/// What one rule does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    family: u8,
+    table: String,
+    chain: String,
+    condition: Condition,
+    verdict: Option<(i32, String)>,
+}
+
+/// On which packets a rule acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Condition {
+    /// All.
+    None,
+    /// Those that came by an interface with this name (`cni*` for a beginning), or from this range (`10.0.0.0/8`).
+    From(String),
+    /// Anything else.
+    Other,
+}
+
+/// All chains. A kernel without nftables has none.
+pub fn chains() -> io::Result<Vec<Chain>> {
+    Ok(dump(GET_CHAIN)?.iter().filter_map(|body| chain(body)).collect())
+}
+
+fn chain(body: &[u8]) -> Option<Chain> {
+    let mut found =
+        Chain { family: *body.first()?, table: String::new(), name: String::new(), hook: None, drops: false, uses: 0 };
+    for (kind, value) in attributes(body.get(4..)?) {
+        match kind {
+            1 => found.table = text(value),
+            3 => found.name = text(value),
+            4 => found.hook = hook(value),
+            5 => found.drops = big_endian(value)? == POLICY_DROP,
+            6 => found.uses = big_endian(value)?,
+            _ => {}
+        }
+    }
+    Some(found)
+}
+
+fn hook(value: &[u8]) -> Option<(Hook, i32)> {
+    let (mut number, mut priority) = (None, 0);
+    for (kind, value) in attributes(value) {
+        match kind {
+            1 => number = big_endian(value),
+            2 => priority = big_endian(value)?.cast_signed(),
+            _ => {}
+        }
+    }
+    let hook = match number? {
+        INPUT => Hook::Input,
+        FORWARD => Hook::Forward,
+        _ => Hook::Other,
+    };
+    Some((hook, priority))
+}
+
+/// From which interfaces and ranges each of these chains accepts everything; `*` where from everywhere. The chains that
+/// they jump to on every packet count with them.
+pub fn accepted(chains: &[Chain]) -> io::Result<Vec<Vec<String>>> {
+    let names = interfaces()?;
+    let name = |index: u32| names.iter().find(|interface| interface.index == index).map(|found| found.name.clone());
+    let rules: Vec<Rule> = dump(GET_RULE)?.iter().filter_map(|body| rule(body, &name)).collect();
+    Ok(chains.iter().map(|chain| accepted_by(chain, &rules)).collect())
+}
+
+fn accepted_by(chain: &Chain, rules: &[Rule]) -> Vec<String> {
+    let mut accepted = BTreeSet::new();
+    let (mut seen, mut next) = (BTreeSet::new(), vec![chain.name.as_str()]);
+    while let Some(name) = next.pop().filter(|name| seen.insert(*name)) {
+        let here = |rule: &&Rule| rule.family == chain.family && rule.table == chain.table && rule.chain == name;
+        for rule in rules.iter().filter(here) {
+            match (&rule.condition, &rule.verdict) {
+                (Condition::None, Some((ACCEPT, _))) => accepted.insert("*".to_owned()),
+                (Condition::From(from), Some((ACCEPT, _))) => accepted.insert(from.clone()),
+                (Condition::None, Some((JUMP | GOTO, target))) => {
+                    next.insert(0, target);
+                    false
+                }
+                _ => false,
+            };
+        }
+    }
+    accepted.into_iter().collect()
+}
+
+fn rule(body: &[u8], name: &dyn Fn(u32) -> Option<String>) -> Option<Rule> {
+    let mut found = Rule {
+        family: *body.first()?,
+        table: String::new(),
+        chain: String::new(),
+        condition: Condition::None,
+        verdict: None,
+    };
+    for (kind, value) in attributes(body.get(4..)?) {
+        match kind {
+            1 => found.table = text(value),
+            2 => found.chain = text(value),
+            4 => (found.condition, found.verdict) = expressions(value, name),
+            _ => {}
+        }
+    }
+    Some(found)
+}
+
+/// What was loaded last, to be compared.
+enum Loaded {
+    Nothing,
+    InterfaceName,
+    InterfaceIndex,
+    /// The protocol, which a comparison of addresses needs beside it.
+    Protocol,
+    /// The first so many bytes of the source address, with a mask.
+    Source {
+        is_ipv4: bool,
+        mask: Option<Vec<u8>>,
+    },
+    Other,
+}
+
+fn expressions(list: &[u8], name: &dyn Fn(u32) -> Option<String>) -> (Condition, Option<(i32, String)>) {
+    let (mut condition, mut verdict, mut loaded) = (Condition::None, None, Loaded::Nothing);
+    for (_, expression) in attributes(list) {
+        let parts = attributes(expression);
+        let value = |wanted: u16| parts.iter().find(|(kind, _)| *kind == wanted).map(|(_, value)| *value);
+        let kind = value(1).map(text).unwrap_or_default();
+        let data = value(2).map(attributes).unwrap_or_default();
+        match kind.as_str() {
+            "meta" => loaded = load_meta(&data),
+            "payload" => loaded = load_payload(&data),
+            "bitwise" => loaded = mask(loaded, &data),
+            "cmp" => {
+                let compared = compare(&std::mem::replace(&mut loaded, Loaded::Nothing), &data, name);
+                condition = match (condition, compared) {
+                    (condition, Condition::None) => condition,
+                    (Condition::None, compared) => compared,
+                    _ => Condition::Other,
+                };
+            }
+            "immediate" => verdict = verdict_of(&data).or(verdict),
+            "counter" => {}
+            _ => condition = Condition::Other,
+        }
+    }
+    (condition, verdict)
+}
+
+/// The value of an attribute.
+fn of<'a>(attributes: &[(u16, &'a [u8])], wanted: u16) -> Option<&'a [u8]> {
+    attributes.iter().find(|(kind, _)| *kind == wanted).map(|(_, value)| *value)
+}
+
+/// The bytes of an attribute that holds data.
+fn data_of<'a>(found: &[(u16, &'a [u8])], wanted: u16) -> Option<&'a [u8]> {
+    of(&attributes(of(found, wanted)?), 1)
+}
+
+fn load_meta(data: &[(u16, &[u8])]) -> Loaded {
+    // NFT_META_PROTOCOL, IIF, IIFNAME, NFPROTO.
+    match of(data, 2).and_then(big_endian) {
+        Some(4) => Loaded::InterfaceIndex,
+        Some(6) => Loaded::InterfaceName,
+        Some(1 | 15) => Loaded::Protocol,
+        _ => Loaded::Other,
+    }
+}
+
+fn load_payload(data: &[(u16, &[u8])]) -> Loaded {
+    const NETWORK_HEADER: u32 = 1;
+    let number = |kind: u16| of(data, kind).and_then(big_endian);
+    match (number(2), number(3), number(4)) {
+        (Some(NETWORK_HEADER), Some(12), Some(1..=4)) => Loaded::Source { is_ipv4: true, mask: None },
+        (Some(NETWORK_HEADER), Some(8), Some(1..=16)) => Loaded::Source { is_ipv4: false, mask: None },
+        _ => Loaded::Other,
+    }
+}
+
+fn mask(loaded: Loaded, data: &[(u16, &[u8])]) -> Loaded {
+    match (loaded, data_of(data, 4)) {
+        (Loaded::Source { is_ipv4, mask: None }, Some(bytes)) => Loaded::Source { is_ipv4, mask: Some(bytes.to_vec()) },
+        _ => Loaded::Other,
+    }
+}
+
+fn compare(loaded: &Loaded, data: &[(u16, &[u8])], name: &dyn Fn(u32) -> Option<String>) -> Condition {
+    const EQUAL: u32 = 0;
+    let (Some(EQUAL), Some(bytes)) = (of(data, 2).and_then(big_endian), data_of(data, 3)) else {
+        return Condition::Other;
+    };
+    let from = |found: Option<String>| found.map_or(Condition::Other, Condition::From);
+    match loaded {
+        Loaded::Protocol => Condition::None,
+        // A whole name ends with a zero byte; without one it is a beginning.
+        Loaded::InterfaceName if bytes.contains(&0) => Condition::From(text(bytes)),
+        Loaded::InterfaceName => Condition::From(format!("{}*", text(bytes))),
+        Loaded::InterfaceIndex => from(bytes.try_into().ok().map(u32::from_ne_bytes).and_then(|index| name(index))),
+        Loaded::Source { is_ipv4, mask } => from(source(*is_ipv4, mask.as_deref(), bytes)),
+        Loaded::Nothing | Loaded::Other => Condition::Other,
+    }
+}
+
+fn source(is_ipv4: bool, mask: Option<&[u8]>, bytes: &[u8]) -> Option<String> {
+    let bits = match mask {
+        // Ones first, as in a prefix.
+        Some(mask) => {
+            let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
+            let leading = mask
+                .iter()
+                .position(|byte| *byte != 0xff)
+                .map_or(ones, |at| u32::try_from(at * 8).unwrap_or(0) + mask[at].leading_ones());
+            (ones == leading).then_some(ones)?
+        }
+        None => u32::try_from(bytes.len() * 8).ok()?,
+    };
+    if is_ipv4 {
+        let mut address = [0; 4];
+        address.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        return Some(format!("{}/{bits}", Ipv4Addr::from(address)));
+    }
+    let mut address = [0; 16];
+    address.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some(format!("{}/{bits}", Ipv6Addr::from(address)))
+}
+
+fn verdict_of(data: &[(u16, &[u8])]) -> Option<(i32, String)> {
+    let verdict = attributes(of(&attributes(of(data, 2)?), 2)?);
+    let code = of(&verdict, 1).and_then(big_endian)?.cast_signed();
+    Some((code, of(&verdict, 2).map(text).unwrap_or_default()))
+}
+
+/// Numbers of the packet filter are in network order.
+fn big_endian(value: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(value.get(..4)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+#[path = "chain_tests.rs"]
+mod tests;

@@ -1,0 +1,86 @@
+use std::process::Command;
+
+use super::*;
+
+/// Set in the process that runs in a network namespace of its own.
+const INSIDE: &str = "LANDFALL_TEST_RULES";
+
+/// Runs this test again in a network namespace with these commands' rules, and returns what it saw there.
+fn in_namespace_with(test: &str, commands: &str) {
+    let this = std::env::current_exe().unwrap();
+    let line = format!("ip link set lo up; {commands}; exec \"$0\" --exact {test} --nocapture");
+    let output =
+        Command::new("unshare").args(["--net", "sh", "-euc", &line]).arg(this).env(INSIDE, "yes").output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+/// Chains that drop, with what they accept.
+fn closed() -> Vec<(String, Hook, Vec<String>)> {
+    let chains: Vec<Chain> =
+        chains().unwrap().into_iter().filter(|chain| chain.drops && chain.hook.is_some()).collect();
+    let accepted = accepted(&chains).unwrap();
+    let one = |(chain, accepted): (Chain, Vec<String>)| {
+        (format!("{} {} {}", chain.family, chain.table, chain.name), chain.hook.unwrap().0, accepted)
+    };
+    chains.into_iter().zip(accepted).map(one).collect()
+}
+
+#[test]
+fn nftables_that_drops_is_seen_with_what_it_accepts() {
+    if std::env::var_os(INSIDE).is_none() {
+        return in_namespace_with(
+            "netlink::chain::tests::nftables_that_drops_is_seen_with_what_it_accepts",
+            "nft 'table inet filter {
+                chain more { iifname \"cni*\" accept; }
+                chain never { iifname \"eth9\" accept; }
+                chain input {
+                    type filter hook input priority 5; policy drop;
+                    ct state established,related accept
+                    iif lo accept
+                    iifname \"cni0\" counter accept comment \"pods\"
+                    iifname \"eth0\" tcp dport 22 accept
+                    ip saddr 10.244.0.0/16 accept
+                    ip saddr 10.96.0.0/12 accept
+                    ip daddr 10.5.0.0/16 accept
+                    iifname != \"eth3\" accept
+                    iifname \"eth1\" ip saddr 10.7.0.0/16 accept
+                    iifname \"eth2\" drop
+                    tcp dport 80 jump never
+                    jump more
+                }
+                chain forward { type filter hook forward priority 0; policy drop; }
+                chain output { type filter hook output priority 0; policy accept; }
+            }'",
+        );
+    }
+    let accepts = ["10.244.0.0/16", "10.96.0.0/12", "cni*", "cni0", "lo"].map(str::to_owned).to_vec();
+    let mut found = closed();
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(
+        found,
+        [
+            ("1 filter forward".to_owned(), Hook::Forward, Vec::new()),
+            ("1 filter input".to_owned(), Hook::Input, accepts),
+        ]
+    );
+    let input = chains().unwrap().into_iter().find(|chain| chain.name == "input").unwrap();
+    assert_eq!(input.hook, Some((Hook::Input, 5)));
+    assert_eq!(input.uses, 12);
+}
+
+#[test]
+fn iptables_over_nftables_is_seen() {
+    if std::env::var_os(INSIDE).is_none() {
+        return in_namespace_with(
+            "netlink::chain::tests::iptables_over_nftables_is_seen",
+            "iptables-nft -N ufw-user-forward; iptables-nft -A FORWARD -j ufw-user-forward; iptables-nft -P FORWARD DROP
+             iptables-nft -A ufw-user-forward -i cni0 -j ACCEPT; iptables-nft -A FORWARD -s 10.244.0.0/16 -j ACCEPT
+             iptables-nft -A FORWARD -i eth0 -p tcp --dport 22 -j ACCEPT
+             iptables-nft -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT",
+        );
+    }
+    let accepts = ["10.244.0.0/16", "cni0"].map(str::to_owned).to_vec();
+    assert_eq!(closed(), [("2 filter FORWARD".to_owned(), Hook::Forward, accepts)]);
+}

@@ -1,0 +1,125 @@
+//! Whether the cluster's service addresses answer on this host: what a lost or closed packet filter takes away while every
+//! pod stays ready.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// How long a service may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A name that every cluster knows.
+const NAME: [&str; 5] = ["kubernetes", "default", "svc", "cluster", "local"];
+
+/// Whether service addresses answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceAddresses {
+    /// Whether those of the API server and of the cluster's nameserver answer.
+    pub ready: bool,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+impl ServiceAddresses {
+    /// Tries the API server's and the nameserver's, as far as the cluster has them.
+    pub(super) fn of(services: &[Value]) -> Self {
+        let address = |namespace: &str, name: &str| -> Option<IpAddr> {
+            let service = services
+                .iter()
+                .find(|service| service["metadata"]["namespace"] == namespace && service["metadata"]["name"] == name)?;
+            service.pointer("/spec/clusterIP")?.as_str()?.parse().ok()
+        };
+        let api = address("default", "kubernetes").and_then(|address| {
+            let address = SocketAddr::from((address, 443));
+            TcpStream::connect_timeout(&address, PATIENCE).err().map(|error| lost("API server", address, &error))
+        });
+        let nameserver = || {
+            let address = SocketAddr::from((address("kube-system", "kube-dns")?, 53));
+            ask(address).err().map(|error| lost("cluster's nameserver", address, &error))
+        };
+        let reason = api.or_else(nameserver);
+        Self { ready: reason.is_none(), reason }
+    }
+}
+
+fn lost(whose: &str, address: SocketAddr, error: &std::io::Error) -> String {
+    format!("the {whose} does not answer at its service address {address}: {error}")
+}
+
+/// Asks a nameserver for the API server's name, over TCP. Whatever it answers without an error shows that it works.
+fn ask(address: SocketAddr) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(&question())?;
+    let mut answer = [0; 6];
+    stream.read_exact(&mut answer)?;
+    match answer[5] & 0x0f {
+        0 => Ok(()),
+        code => Err(std::io::Error::other(format!("it answers with DNS error {code}"))),
+    }
+}
+
+/// A question for an address, with its length before it, as over TCP.
+fn question() -> Vec<u8> {
+    // Id 1, recursion wished, one question.
+    let mut bytes = vec![0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in NAME {
+        bytes.extend(u8::try_from(label.len()));
+        bytes.extend(label.as_bytes());
+    }
+    // End of the name, type A, class IN.
+    bytes.extend([0, 0, 1, 0, 1]);
+    let mut framed = u16::try_from(bytes.len()).unwrap_or_default().to_be_bytes().to_vec();
+    framed.extend(bytes);
+    framed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A nameserver that answers one question with this code.
+    fn nameserver(code: u8) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = vec![0; question().len()];
+            stream.read_exact(&mut asked).unwrap();
+            assert_eq!(asked, question());
+            stream.write_all(&[0, 4, 0, 1, 0x81, 0x80 | code]).unwrap();
+        });
+        address
+    }
+
+    #[test]
+    fn a_nameserver_must_answer_without_an_error() {
+        ask(nameserver(0)).unwrap();
+        let error = ask(nameserver(2)).unwrap_err();
+        assert_eq!(error.to_string(), "it answers with DNS error 2");
+        // Bound by nothing: the listener is dropped at once.
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert!(ask(closed).is_err());
+    }
+
+    #[test]
+    fn a_service_address_that_is_refused_is_reported() {
+        // Port 443 of an address of this host where nothing listens.
+        let services = [serde_json::json!({
+            "metadata": {"namespace": "default", "name": "kubernetes"},
+            "spec": {"clusterIP": "127.96.0.1"},
+        })];
+        let found = ServiceAddresses::of(&services);
+        assert!(!found.ready);
+        assert!(
+            found.reason.unwrap().starts_with("the API server does not answer at its service address 127.96.0.1:443: ")
+        );
+        assert!(ServiceAddresses::of(&[]).ready, "a cluster without services has none that is lost");
+    }
+}

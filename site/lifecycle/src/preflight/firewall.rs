@@ -1,0 +1,107 @@
+//! Firewalls that cut pods off, and the commands that open them.
+
+use landfall_error_codes::codes;
+
+use super::Blocker;
+use crate::plan::network::Networks;
+use landfall_agent::bridge::BRIDGE;
+use landfall_host::facts::{ClosedChain, ClosedHook, Facts, Filter};
+use landfall_host::range::IpRange;
+
+/// The device by which pods of further nodes are reached.
+const OVERLAY: &str = "flannel.1";
+
+/// firewalld refuses what it was told nothing of, and a reject of one program is not taken back by another's accept: pods
+/// reach neither one another nor the API server, for certain, unless it trusts their addresses.
+pub(super) fn firewalld(facts: &Facts, networks: &Networks) -> Option<Blocker> {
+    let firewalld = facts.network.firewalld.as_ref().filter(|firewalld| !firewalld.passes_all)?;
+    let trusted: Vec<IpRange> = firewalld.trusted.iter().filter_map(|source| source.parse().ok()).collect();
+    let is_trusted = |pods: &&IpRange| {
+        trusted.iter().any(|source| source.prefix() <= pods.prefix() && source.contains(pods.address()))
+    };
+    let refused = networks.pods.iter().find(|pods| !is_trusted(pods))?;
+    let found = format!("firewalld refuses packets from {refused}");
+    let mut blocker = Blocker::new(codes::FIREWALL_CLOSED, found, "all of them accepted");
+    let ranges = networks.pods.iter().chain(&networks.services);
+    let sources: Vec<String> = ranges.map(|range| format!("--add-source={range}")).collect();
+    blocker.fix = format!(
+        "Run `firewall-cmd --permanent --zone=trusted {}` and `firewall-cmd --reload`; or turn firewalld off with \
+         `systemctl disable --now firewalld`.",
+        sources.join(" ")
+    );
+    Some(blocker)
+}
+
+/// Chains that drop what no rule accepts must accept what pods send: a drop in one is not taken back by another's accept.
+pub(super) fn closed(facts: &Facts, networks: &Networks) -> Option<Blocker> {
+    let closed: Vec<&ClosedChain> =
+        facts.network.closed_chains.iter().filter(|chain| !passes_pods(chain, &networks.pods)).collect();
+    if closed.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = closed.iter().map(|chain| format!("{} of {}", chain.name, name(chain.filter))).collect();
+    let found = format!("packets of pods are dropped by {}", names.join(", "));
+    let mut blocker = Blocker::new(codes::FIREWALL_CLOSED, found, format!("all packets from {BRIDGE} accepted"));
+    let commands: Vec<String> = closed.iter().flat_map(|chain| commands(chain)).collect();
+    let mut keep: Vec<&str> = closed.iter().filter_map(|chain| keep(chain.filter)).collect();
+    keep.dedup();
+    blocker.fix = format!(
+        "Run {}{}. Pods have the addresses {}, services {}; further nodes need TCP 6443 and 10250 and UDP 8472 as well.",
+        commands.join(", "),
+        keep.concat(),
+        listed(&networks.pods),
+        listed(&networks.services),
+    );
+    Some(blocker)
+}
+
+fn listed(ranges: &[IpRange]) -> String {
+    ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a chain accepts everything that comes from pods and, where it sees packets for the host, from the host itself.
+pub(crate) fn passes_pods(chain: &ClosedChain, pods: &[IpRange]) -> bool {
+    let by_interface = |interface: &str| {
+        chain.accepts.iter().any(|from| match from.strip_suffix('*') {
+            Some(beginning) => interface.starts_with(beginning),
+            None => from == interface,
+        })
+    };
+    let by_address = |range: &IpRange| {
+        let sources = chain.accepts.iter().filter_map(|from| from.parse::<IpRange>().ok());
+        sources.into_iter().any(|source| source.prefix() <= range.prefix() && source.contains(range.address()))
+    };
+    let is_open_to_host = chain.hook == ClosedHook::Forward || by_interface("lo");
+    is_open_to_host && (by_interface(BRIDGE) || (!pods.is_empty() && pods.iter().all(by_address)))
+}
+
+fn name(filter: Filter) -> &'static str {
+    match filter {
+        Filter::Ufw => "ufw",
+        Filter::Nftables => "nftables",
+        Filter::Iptables => "iptables",
+    }
+}
+
+/// The commands that open a chain.
+fn commands(chain: &ClosedChain) -> Vec<String> {
+    let own = (chain.hook == ClosedHook::Input && chain.filter != Filter::Ufw).then_some("lo");
+    let command = |interface: &str| match (chain.filter, chain.hook) {
+        (Filter::Ufw, ClosedHook::Input) => format!("`ufw allow in on {interface}`"),
+        (Filter::Ufw, ClosedHook::Forward) => format!("`ufw route allow in on {interface}`"),
+        (Filter::Nftables, _) => format!("`nft insert rule {} iifname {interface} accept`", chain.name),
+        (Filter::Iptables, _) => format!("`iptables -I {} -i {interface} -j ACCEPT`", chain.name),
+    };
+    own.into_iter().chain([BRIDGE, OVERLAY]).map(command).collect()
+}
+
+/// How the rules outlive a boot.
+fn keep(filter: Filter) -> Option<&'static str> {
+    match filter {
+        Filter::Ufw => None,
+        Filter::Nftables => Some(", and add the same rules to the file that your firewall loads at boot"),
+        Filter::Iptables => {
+            Some(", and save them as your firewall does, for instance with `netfilter-persistent save`")
+        }
+    }
+}
