@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CgroupDriver, Cgroups, Facts, Filesystem, Network, NodeAddress};
+use super::{CgroupDriver, Cgroups, DataFolder, Facts, Filesystem, Network, NodeAddress};
 
 /// Facts of a small host of today with all that is wanted; tests change what they are about.
 pub fn sample() -> Facts {
@@ -64,9 +64,9 @@ pub fn sample() -> Facts {
 
 /// A host that has nothing but these files.
 #[cfg(test)]
-pub(super) fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, SitePaths) {
+pub(super) fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, crate::paths::SitePaths) {
     let folder = tempfile::tempdir().unwrap();
-    let paths = SitePaths::below(folder.path());
+    let paths = crate::paths::SitePaths::below(folder.path());
     for (path, text) in files {
         let path = paths.host(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
