@@ -108,7 +108,7 @@ I1120 22:15:34.948999      97 server.go:70] \"Shutting down\"
         let found = last_error(log).unwrap();
         assert_eq!(found, "\"command failed\" err=\"running with swap on is not supported\"");
         assert_eq!(last_error("I1120 22:15:34.9 97 a.go:1] fine\nEvery day ] is fine\n"), None);
-        let long = format!("E1120 22:15:34.9 97 a.go:1] {}\u{1b}", "x".repeat(1000));
-        assert_eq!(last_error(&long).unwrap().len(), QUOTED);
+        let endless = format!("E1120 22:15:34.9 97 a.go:1] {}\u{1b}", "x".repeat(1000));
+        assert_eq!(last_error(&endless).unwrap().len(), QUOTED);
     }
 }

@@ -90,7 +90,8 @@ fn is_wanted(folder: &Path, unit: &str) -> bool {
     let Ok(entries) = fs_err::read_dir(folder) else { return false };
     entries.flatten().any(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        (name.ends_with(".wants") || name.ends_with(".requires")) && entry.path().join(unit).symlink_metadata().is_ok()
+        [".wants", ".requires"].iter().any(|end| name.ends_with(*end))
+            && entry.path().join(unit).symlink_metadata().is_ok()
     })
 }
 

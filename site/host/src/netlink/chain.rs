@@ -247,7 +247,7 @@ fn compare(loaded: &Loaded, data: &[(u16, &[u8])], name: &dyn Fn(u32) -> Option<
         // A whole name ends with a zero byte; without one it is a beginning.
         Loaded::InterfaceName if bytes.contains(&0) => Condition::From(text(bytes)),
         Loaded::InterfaceName => Condition::From(format!("{}*", text(bytes))),
-        Loaded::InterfaceIndex => from(bytes.try_into().ok().map(u32::from_ne_bytes).and_then(|index| name(index))),
+        Loaded::InterfaceIndex => from(bytes.try_into().ok().map(u32::from_ne_bytes).and_then(name)),
         Loaded::Source { is_ipv4, mask } => from(source(*is_ipv4, mask.as_deref(), bytes)),
         Loaded::Nothing | Loaded::Other => Condition::Other,
     }

@@ -91,12 +91,11 @@ fn resume(phase: Option<Phase>) -> Decision {
 
 fn uninstall(keep_data: bool, phase: Option<Phase>) -> Decision {
     match phase {
-        None => Decision::Clear { keep_data },
+        None | Some(Phase::Undone { keep_data: true }) => Decision::Clear { keep_data },
         // Data is deleted after the last step only, so until then a person may still decide to keep it.
         Some(Phase::Empty | Phase::Forward | Phase::Committed | Phase::Undoing { .. }) => Decision::Back { keep_data },
         // A part of the data may be deleted already: what is left of it is no data to keep.
         Some(Phase::Undone { keep_data: false }) => Decision::Clear { keep_data: false },
-        Some(Phase::Undone { keep_data: true }) => Decision::Clear { keep_data },
     }
 }
 
