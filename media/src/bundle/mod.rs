@@ -3,7 +3,7 @@
 //! Threats: everything here reads files that nobody has vouched for. Names only help to look in the right order; what a
 //! file is follows from its bytes and the verified [`Payload`]; no name from inside the bundle becomes a path. A stick
 //! may hold links, pipes and devices under the names of parts: none is followed, waited for or opened
-//! ([`open_regular`]).
+//! (`open_regular`).
 
 mod assemble;
 mod locate;
