@@ -27,14 +27,15 @@ pub struct Renewal<'a> {
     programs: &'a Programs,
 }
 
-/// Keeps the agent and the kubelet's preparation from working at the same time.
+/// Keeps the agent and the kubelet's preparation from working at the same time. The folder itself is locked: a file for
+/// it would be there on some sites only, since not every site has renewed something since its boot.
 pub fn lock(paths: &SitePaths) -> Result<File, StepError> {
-    durable::create_folder(&paths.run())?;
-    let path = paths.run().join("certificates.lock");
+    let path = paths.run();
+    durable::create_folder(&path)?;
     let failed = |error| files::failed("lock", &path, error);
-    let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
-    file.lock().map_err(failed)?;
-    Ok(file)
+    let folder = File::open(&path).map_err(failed)?;
+    folder.lock().map_err(failed)?;
+    Ok(folder)
 }
 
 impl<'a> Renewal<'a> {
