@@ -240,7 +240,7 @@ fn the_starter_release_and_its_own_lock_fit_together() -> Result<()> {
     let lock = std::fs::read_to_string(release.path("images.lock"))?;
     assert_eq!(lock.lines().find(|line| line.starts_with("assembled:")), Some("assembled: false"));
     let refused = release.refusal("LF2006")?;
-    let lines = refused.stderr.lines().filter_map(|line| line.strip_prefix("  line ")?.split_once(": "));
+    let lines = refused.stderr.lines().filter_map(|line| line.strip_prefix("    |   line ")?.split_once(": "));
     let mut named: Vec<_> = lines.filter_map(|(_, entry)| entry.split_whitespace().next()).collect();
     named.sort_unstable();
     let mut expected = unresolved(&lock);
@@ -261,7 +261,7 @@ fn entries_of_the_lock_are_unresolved() -> Result<()> {
     assert!(entries > 15 && said.contains(&format!(": {entries} entries are unresolved:\n")), "{said}");
     // Each with its line and all its fields.
     let mut named = 0;
-    for line in said.lines().filter_map(|line| line.strip_prefix("  line ")) {
+    for line in said.lines().filter_map(|line| line.strip_prefix("    |   line ")) {
         let (number, rest) = line.split_once(": ").context("no number")?;
         let (reference, fields) = rest.split_once(' ').context("no fields")?;
         let at = lock.lines().nth(number.parse::<usize>()? - 1).unwrap_or_default();
