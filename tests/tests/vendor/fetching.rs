@@ -18,6 +18,9 @@ use super::starter::{PART_SIZE, Starter, release, starter};
 /// A blob in flight is large where more than this is there already.
 const LARGE_BYTES: u64 = 32 << 20;
 
+/// What a blob in flight may lose of what was there: 16 MiB that were not synced, and the megabyte in hand.
+const REPEATED_BYTES: u64 = 17 << 20;
+
 /// What a build that pulls everything, in parallel and into an empty store, may have in memory.
 const MEMORY_BYTES: u64 = 256 << 20;
 
@@ -181,12 +184,17 @@ fn a_build_killed_in_mid_blob_goes_on_there_in_the_next_process() -> Result<()> 
     let log = std::fs::read_to_string(folder.path().join("log"))?;
     ensure!(status.success(), "the build ended with {status}:\n{log}");
     let resumed = resumed(&log);
-    // Not one byte that was there is fetched again, of no blob.
+    // Of each blob, at most the bytes that may not have been on the disk yet are fetched again (ADR 11).
     let expected: BTreeMap<_, _> =
         there.into_iter().filter(|(digest, length)| *length > 0 && *length < sizes[digest]).collect();
-    assert_eq!(resumed, expected);
+    for (digest, length) in &expected {
+        let from = resumed.get(digest).copied().unwrap_or(0);
+        assert!((length.saturating_sub(REPEATED_BYTES)..=*length).contains(&from), "{digest}: {from} of {length}");
+    }
+    assert!(resumed.keys().all(|digest| expected.contains_key(digest)), "{resumed:?} of {expected:?}");
+    assert!(resumed.values().any(|from| *from > 0), "{resumed:?} of {expected:?}");
     assert!(expected.values().any(|length| *length > LARGE_BYTES), "{expected:?}");
-    printer::note(format!("killed with {} blobs in flight, all resumed: {:?}", expected.len(), expected.values()));
+    printer::note(format!("killed with {} blobs in flight, resumed at {:?}", expected.len(), resumed.values()));
     equal_to_undisturbed(starter, folder.path())?;
     Ok(())
 }
