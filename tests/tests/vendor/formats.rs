@@ -184,6 +184,8 @@ fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> 
     let whole = folder.path().join("whole");
     std::fs::create_dir(&whole)?;
     joined(&parts, &whole.join(format!("{name}.landfall")))?;
+    let head = format!("{name}.head");
+    std::fs::copy(starter.stick().join(&head), whole.join(&head))?;
 
     let program =
         |path: &Path| path.parent().map(|folder| folder.display().to_string()).context("a program has a folder");

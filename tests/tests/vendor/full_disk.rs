@@ -64,18 +64,17 @@ fn a_stick_that_is_too_small_is_refused_before_anything_is_written() -> Result<(
     Ok(())
 }
 
+/// Room for the whole bundle is taken before its first byte, so what fills the rest takes nothing away from it.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_stick_that_fills_up_is_left_without_a_bundle() -> Result<()> {
+fn a_stick_that_is_filled_by_another_program_takes_the_bundle() -> Result<()> {
     let folder = starter()?.scratch()?;
     let parts = ["--part-size", super::starter::PART_SIZE];
     let (outcome, left) = build_onto(starter()?.total_bytes()? + (32 << 20), "fill", folder.path(), &parts)?;
-    assert_eq!((outcome.code, outcome.error()), (5, Some("LF1202")), "{}", outcome.stderr);
-    let stick = folder.path().join("stick");
-    assert!(outcome.stderr.contains(&format!("{}/starter-1.0.0-", stick.display())), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("No space left on device"), "{}", outcome.stderr);
-    assert!(!outcome.stderr.contains("You may remove the stick"), "{}", outcome.stderr);
-    assert_eq!(left, ["filler"], "nothing of the bundle stays, whole or not");
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(left.contains(&"filler".to_owned()), "nothing filled the stick: {left:?}");
+    let written = left.iter().filter(|name| name.starts_with("starter-1.0.0-") && name.contains(".landfall"));
+    assert_eq!(written.count(), starter()?.part_paths().len(), "{left:?}");
     Ok(())
 }
 
