@@ -194,7 +194,10 @@ fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> 
     let path = format!("{programs}:{}", std::env::var("PATH")?);
     for media in [starter.stick(), whole] {
         for command in &commands {
-            let command = command.replace("NAME", name).replace("/media/stick", &media.display().to_string());
+            let command = command
+                .replace("KEYID", "*")
+                .replace("NAME", name)
+                .replace("/media/stick", &media.display().to_string());
             let mut shell = Command::new("sh");
             shell.args(["-c", &command]).current_dir(folder.path()).env("PATH", &path).env("HOME", folder.path());
             Outcome::success(&mut shell).with_context(|| format!("`{command}` does not work"))?;
