@@ -124,7 +124,9 @@ fn damage_behind_it_stays_in_the_data_folder(engineer: Engineer<'_>, damaged: &D
             })?;
             is_begun = true;
         }
-        engineer.expect_unchanged(&format!("after refusing {flips:?}"), &["/var/lib/landfall", "/var/log/landfall"])?;
+        // The command that resumes can be found from the first record on.
+        let begun = ["/usr/local/bin/landfall", "/var/lib/landfall", "/var/log/landfall"];
+        engineer.expect_unchanged(&format!("after refusing {flips:?}"), &begun)?;
     }
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after damage behind the head and an uninstall", &["/var/log/landfall"])
