@@ -38,7 +38,8 @@ fn while_the_media_are_read() -> Result<()> {
     for share in [seeded.within(10, 45), seeded.within(45, 95)] {
         let wanted = uninterrupted.staged_bytes * share / 100;
         let cut = install_and_cut(engineer, &At { step: "stage".to_owned(), moment: Moment::Read(wanted) })?;
-        engineer.expect_unchanged("after a cut while staging", &["/var/lib/landfall", LOGS])?;
+        engineer
+            .expect_unchanged("after a cut while staging", &["/usr/local/bin/landfall", "/var/lib/landfall", LOGS])?;
         let report = resume(engineer, &cut)?;
         expect_few_read_twice(cut.read_bytes, &report, uninterrupted.staged_bytes)?;
         take_back(engineer)?;

@@ -272,7 +272,8 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     let failure = said.refused("install of damaged", "LF1208", REFUSED)?;
     let next = failure["next"].as_str().context("nothing is said of what to do next")?;
     ensure!(next.contains("landfall resume") && next.contains("--bundle PATH"), "the way on is not told: {next}");
-    engineer.expect_unchanged("after damage", &["/var/lib/landfall", "/var/log/landfall"])?;
+    engineer
+        .expect_unchanged("after damage", &["/usr/local/bin/landfall", "/var/lib/landfall", "/var/log/landfall"])?;
     let staged = engineer.status()?["registry"]["stagedBlobs"].as_u64().context("status counts no blobs")?;
     ensure!(staged > 10, "only {staged} good blobs were kept");
     let again = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
