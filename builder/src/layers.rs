@@ -72,7 +72,9 @@ pub fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn P
     let next = AtomicUsize::new(0);
     let count_some = || {
         while let Some((layer, diff_id)) = uncounted.get(next.fetch_add(1, Ordering::Relaxed)) {
-            facts(store, layer.digest, &layer.media_type, **diff_id, progress)?;
+            // Whoever fails ends the others, too.
+            facts(store, layer.digest, &layer.media_type, **diff_id, progress)
+                .inspect_err(|_| next.store(uncounted.len(), Ordering::Relaxed))?;
         }
         Ok(())
     };
@@ -80,7 +82,7 @@ pub fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn P
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(count_some)).collect();
         let died = |_| Err(BuildError::new(codes::BUG, "a thread that counts a layer died"));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(died)).collect::<Result<()>>()
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(died))
     })?;
     progress.event(Event::PhaseDone);
     Ok(())

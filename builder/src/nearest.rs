@@ -4,8 +4,7 @@
 pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &&str| strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase());
     let found = names.into_iter().min_by_key(distance)?;
-    let limit = 1 + wrong.chars().count() / 4;
-    (distance(&found) <= limit).then_some(found)
+    (distance(&found) <= wrong.chars().count() / 3).then_some(found)
 }
 
 #[cfg(test)]
@@ -18,6 +17,7 @@ mod tests {
         assert_eq!(nearest("netwrok", names), Some("network"));
         assert_eq!(nearest("postgers", names), Some("postgres"));
         assert_eq!(nearest("storage", names), None);
+        assert_eq!(nearest("a", ["b"]), None);
         assert_eq!(nearest("x", []), None);
     }
 }

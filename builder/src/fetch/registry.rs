@@ -18,7 +18,7 @@ use crate::error::{BuildError, Result};
 use crate::reference::Reference;
 
 /// Nobody listens there, and nothing is sent there: it keeps `oci-client` from the proxies of the environment.
-const NO_PROXY: (&str, &str) = ("http://127.0.0.1:9", "*");
+const NO_PROXY: (&str, &str) = ("http://127.0.0.1:9", "*,0.0.0.0/0,::/0");
 
 /// One repository of one registry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -154,16 +154,16 @@ impl Client {
 
     fn configuration(&self, plain_http: bool) -> ClientConfig {
         let proxies = self.registries.proxies();
-        let (http_proxy, https_proxy) = (proxies.http().map(str::to_owned), proxies.https().map(str::to_owned));
-        let has_none = http_proxy.is_none() && https_proxy.is_none();
+        let has_none = proxies.http().is_none() && proxies.https().is_none();
+        let plain = if has_none { Some(NO_PROXY.0) } else { proxies.http() };
         let authorities = self.registries.authorities().iter();
         ClientConfig {
             protocol: if plain_http { ClientProtocol::Http } else { ClientProtocol::Https },
             extra_root_certificates: authorities
                 .map(|authority| Certificate { encoding: CertificateEncoding::Pem, data: authority.pem().to_vec() })
                 .collect(),
-            http_proxy: if has_none { Some(NO_PROXY.0.to_owned()) } else { http_proxy },
-            https_proxy,
+            http_proxy: plain.map(str::to_owned),
+            https_proxy: proxies.https().map(str::to_owned),
             no_proxy: Some(if has_none { NO_PROXY.1.to_owned() } else { proxies.none() }),
             connect_timeout: Some(CONNECT_TIMEOUT),
             read_timeout: Some(READ_TIMEOUT),
@@ -175,7 +175,7 @@ impl Client {
     /// What an error of a registry means.
     pub(super) fn failure(&self, error: OciDistributionError) -> Failure {
         match error {
-            OciDistributionError::RequestError(error) => web::unanswered(error, self.registries.proxies()),
+            OciDistributionError::RequestError(error) => web::unanswered(&error, self.registries.proxies()),
             OciDistributionError::RegistryError { envelope, .. } => {
                 let Some(first) = envelope.errors.first() else {
                     return Failure::Final(codes::FETCH_FAILED, "it refuses without a reason".into());

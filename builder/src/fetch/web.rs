@@ -90,17 +90,17 @@ pub(super) fn may_lead(from: &Url, to: &Url) -> bool {
 
 /// Sends a request; an answer of any status is an answer.
 pub(super) async fn send(request: RequestBuilder, proxies: &Proxies) -> std::result::Result<Response, Failure> {
-    request.send().await.map_err(|error| unanswered(error, proxies))
+    request.send().await.map_err(|error| unanswered(&error, proxies))
 }
 
 /// What it means that no answer came, by way of which proxy.
-pub(super) fn unanswered(error: reqwest::Error, proxies: &Proxies) -> Failure {
+pub(super) fn unanswered(error: &reqwest::Error, proxies: &Proxies) -> Failure {
     // A way that may not be gone will not become one that may.
     if error.is_redirect() {
-        let code = if refused_for_tls(&error) { codes::PLAIN_HTTP_REFUSED } else { codes::FETCH_FAILED };
-        return Failure::Final(code, root_cause(&error).into());
+        let code = if refused_for_tls(error) { codes::PLAIN_HTTP_REFUSED } else { codes::FETCH_FAILED };
+        return Failure::Final(code, root_cause(error).into());
     }
-    let cause = root_cause(&error);
+    let cause = root_cause(error);
     let proxy = error.url().and_then(|url| proxies.of(url));
     let host = error.url().and_then(Url::host_str).unwrap_or("the server").to_owned();
     let by_way = |cause: &str| match &proxy {
@@ -113,7 +113,7 @@ pub(super) fn unanswered(error: reqwest::Error, proxies: &Proxies) -> Failure {
     if cause.contains("received corrupt message") {
         return Failure::Final(codes::FETCH_FAILED, by_way(&format!("it does not speak TLS ({cause})")).into());
     }
-    if error.is_connect() && (error.is_timeout() || is_unreachable(&error)) {
+    if error.is_connect() && (error.is_timeout() || is_unreachable(error)) {
         let who = proxy.as_ref().map_or(host, |proxy| format!("the proxy {proxy}"));
         return Failure::Unreachable { who, cause: by_way(&cause).into() };
     }

@@ -49,13 +49,11 @@ pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<Lo
         Content::Files(files) => files.len(),
     };
     let entries = lock.document.images.iter().chain(&lock.document.artifacts).map(|entry| inputs(&entry.content)).sum();
-    match failure(&lock, &resolution) {
-        Some(error) => Err(error),
-        None => {
-            let Resolution { resolved, moved, .. } = resolution;
-            Ok(LockReport { lock: output, resolved, moved, renderer, entries })
-        }
+    if let Some(error) = failure(&lock, &resolution) {
+        return Err(error);
     }
+    let Resolution { resolved, moved, .. } = resolution;
+    Ok(LockReport { lock: output, resolved, moved, renderer, entries })
 }
 
 /// One error that names every entry that is still open.

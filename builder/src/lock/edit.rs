@@ -30,8 +30,8 @@ pub fn beside(lock: &Lock, field: &Spanned<String>, new: &[(&str, String)]) -> O
     let quoted = text[known.to..].starts_with(['\'', '"']) && text[..known.from].ends_with(['\'', '"']);
     let end = known.to + usize::from(quoted);
     if text[end..].trim_start().starts_with([',', '}']) {
-        let value = new.iter().map(|(key, value)| format!(", {key}: '{value}'")).collect();
-        return Some(Replacement { from: end, to: end, value });
+        let fields: Vec<_> = new.iter().map(|(key, value)| format!("{key}: '{value}'")).collect();
+        return Some(Replacement { from: end, to: end, value: format!(", {}", fields.join(", ")) });
     }
     let line = text[..known.from].rfind('\n').map_or(0, |newline| newline + 1);
     let before = &text[line..known.from];
@@ -43,8 +43,8 @@ pub fn beside(lock: &Lock, field: &Spanned<String>, new: &[(&str, String)]) -> O
         Some(newline) => (end + newline + 1, ""),
         None => (text.len(), "\n"),
     };
-    let lines = new.iter().map(|(key, value)| format!("{:indentation$}{key}: {value}\n", ""));
-    Some(Replacement { from: at, to: at, value: newline.to_owned() + &lines.collect::<String>() })
+    let lines: Vec<_> = new.iter().map(|(key, value)| format!("{:indentation$}{key}: {value}\n", "")).collect();
+    Some(Replacement { from: at, to: at, value: newline.to_owned() + &lines.concat() })
 }
 
 /// The text of a lock with the replacements applied.

@@ -122,15 +122,11 @@ pub async fn resolve(
 /// The lock records the kubectl that is at hand, whatever it recorded before.
 fn renderer_fields(lock: &Lock, renderer: &Renderer) -> Vec<Replacement> {
     let Renderer { version, digest } = renderer;
-    let fields = match &lock.document.renderer {
-        Some(fields) => vec![
-            Replacement::new(&fields.version, version.clone()),
-            Replacement::new(&fields.digest, digest.to_string()),
-        ],
-        None => {
-            let value = format!("{{version: '{version}', digest: '{digest}'}}");
-            vec![edit::beside(lock, &lock.document.platform, &[("renderer", value)])]
-        }
+    let fields = if let Some(fields) = &lock.document.renderer {
+        vec![Replacement::new(&fields.version, version.clone()), Replacement::new(&fields.digest, digest.to_string())]
+    } else {
+        let value = format!("{{version: {version}, digest: {digest}}}");
+        vec![edit::beside(lock, &lock.document.platform, &[("renderer", value)])]
     };
     fields.into_iter().flatten().collect()
 }

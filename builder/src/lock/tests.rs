@@ -28,7 +28,7 @@ async fn resolved(lock: &Lock, client: &Client) -> resolve::Resolution {
 /// What a resolved lock says besides what was found.
 fn with_renderer(text: &str) -> String {
     let Renderer { version, digest } = renderer();
-    let line = format!("platform: linux/amd64\nrenderer: {{version: '{version}', digest: '{digest}'}}\n");
+    let line = format!("platform: linux/amd64\nrenderer: {{version: {version}, digest: {digest}}}\n");
     text.replacen("platform: linux/amd64\n", &line, 1)
 }
 

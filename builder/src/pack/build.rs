@@ -126,7 +126,6 @@ fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress)
     let definition = definition::read(&options.source.release)?;
     let lock_path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&lock_path)?;
-    programs::check_installer(&options.installer, &definition.release.platform.value)?;
     let roots = read_roots(&options.roots, keys)?;
     if lock.document.assembled.value {
         refuse_assembled(&roots, &lock, "its images were assembled for tests")?;
@@ -141,6 +140,7 @@ fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress)
         render::bind(&definition, component, &inputs.written)?;
         render::scan(&definition, component, &lock)?;
     }
+    programs::check_installer(&options.installer, &definition.release.platform.value)?;
     progress.event(Event::PhaseDone);
     Ok(Prepared { definition, lock, inputs, components, roots })
 }
@@ -289,19 +289,14 @@ fn in_folder(
     let (in_the_way, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|other| kept.is_none() && other.name == new.bundle_name());
     in_the_way.iter().try_for_each(|other| supersede(folder, &other.name))?;
-    let mut written = match kept {
-        Some((existing, files)) => Written {
-            id: existing.verified().id(),
-            total_bytes: existing.verified().layout().total_bytes(),
-            kept: Some(existing.built_at()),
-            superseded: Vec::new(),
-            files,
-        },
-        None => {
-            let named = |file: WrittenFile| BuiltFile { name: file.name, size: file.size, sha256: file.sha256 };
-            let files = write()?.into_iter().map(named).collect();
-            Written { id: new.id(), total_bytes: new.layout().total_bytes(), kept: None, superseded: Vec::new(), files }
-        }
+    let superseded = Vec::new();
+    let mut written = if let Some((existing, files)) = kept {
+        let total_bytes = existing.verified().layout().total_bytes();
+        Written { id: existing.verified().id(), total_bytes, kept: Some(existing.built_at()), superseded, files }
+    } else {
+        let named = |file: WrittenFile| BuiltFile { name: file.name, size: file.size, sha256: file.sha256 };
+        let files = write()?.into_iter().map(named).collect();
+        Written { id: new.id(), total_bytes: new.layout().total_bytes(), kept: None, superseded, files }
     };
     for other in others.iter().chain(&in_the_way) {
         if other.name != new.bundle_name() {

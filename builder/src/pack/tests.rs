@@ -247,7 +247,7 @@ async fn bad_releases_are_refused_before_anything_is_written() {
         ("release/images.lock", "'ghcr.io/small/database:1'", "'ghcr.io/small/other:1'"),
         ("release/images.lock", "'registry.k8s.io/pause:3.10.2'", "'registry.k8s.io/pauze:3.10.2'"),
         ("release/manifests/database/objects.yaml", "image: ghcr.io/small/database", "image: ghcr.io/small/unknown"),
-        ("release/manifests/database/objects.yaml", "kind: StatefulSet", "kind: Deployment"),
+        ("release/manifests/database/objects.yaml", "metadata: {name: database}", "metadata: {name: other}"),
     ] {
         bench.edit(file, from, to);
         refusals.push(bench.refusal().await);

@@ -75,7 +75,7 @@ pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Resul
 fn refusal(component: &Rendered, object: &Value, pointer: &str, found: &str) -> BuildError {
     let field = format!("components[{}]", component.index);
     let what = format!(
-        "`{found}` names an image outside the fields that are known to; declare it under {field}.references, or under {field}.notImages if it is none"
+        "`{found}` names an image outside a known image field; declare it under {field}.references, or under {field}.notImages if it is none"
     );
     BuildError::at(codes::REFERENCE_UNDECLARED, component.place(object, &format!(": {pointer}")), what).hint(format!(
         "references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{found}\"}}], or notImages: [\"{found}\"] if it is no image",

@@ -181,7 +181,7 @@ async fn passing_errors_are_tried_again_and_lasting_ones_are_told() {
         (vec![Fault::Status(503); 3], codes::FETCH_FAILED),
         (vec![Fault::Status(429); 3], codes::RATE_LIMITED),
         (vec![Fault::Status(404)], codes::IMAGE_MISSING),
-        (vec![Fault::Status(401)], codes::CREDENTIALS_REFUSED),
+        (vec![Fault::Status(401); 2], codes::CREDENTIALS_REFUSED),
     ] {
         let registry = Registry::start(|plan| plan.on_blobs(faults)).await;
         let other = bytes(11);

@@ -1,5 +1,6 @@
 //! By way of what registries are reached: proxies, names that are not known, limits.
 
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -33,20 +34,28 @@ async fn loopback_is_never_asked_by_way_of_a_proxy() {
 async fn a_proxy_is_used_for_other_machines() {
     let proxy = TcpListener::bind("127.0.0.1:0").await.expect("port");
     let address = proxy.local_addr().expect("address");
-    let asked = tokio::spawn(async move {
-        let (mut stream, _) = proxy.accept().await.expect("asked");
-        let mut bytes = vec![0; 1024];
-        let count = stream.read(&mut bytes).await.expect("request");
-        stream.write_all(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await.expect("answer");
-        String::from_utf8_lossy(&bytes[..count]).into_owned()
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = proxy.accept().await {
+            let mut bytes = vec![0; 1024];
+            let count = stream.read(&mut bytes).await.expect("request");
+            stream
+                .write_all(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .await
+                .expect("answer");
+            let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+            seen.lock().expect("seen").push(text.lines().next().unwrap_or_default().to_owned());
+        }
     });
     let text = format!(
         "mirrors: [{{host: '*', endpoint: 'http://192.0.2.1', plainHttp: true}}]\nproxies: {{http: 'http://{address}'}}\n"
     );
     let refused = client_with(&text).manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &Notes::default()).await;
     assert_eq!(refused.expect_err("404").code(), codes::IMAGE_MISSING);
-    let asked = asked.await.expect("asked");
-    assert!(asked.starts_with("GET http://192.0.2.1/v2/ghcr.io/a/b/manifests/1"), "{asked}");
+    let asked = asked.lock().expect("asked").clone();
+    assert!(asked.iter().all(|line| line.starts_with("GET http://192.0.2.1/v2/")), "{asked:?}");
+    assert!(asked.iter().any(|line| line.contains("/v2/ghcr.io/a/b/manifests/1 ")), "{asked:?}");
 }
 
 #[tokio::test]
@@ -77,7 +86,7 @@ async fn a_name_that_is_not_known_is_given_up_soon() {
         client.manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &notes).await.expect_err("no such name");
     assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", said(&refused));
     // A resolver that cannot be reached itself takes its time; waits between tries are seconds.
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
     assert!(notes.all().len() <= 2, "{:?}", notes.all());
 }
 

@@ -62,16 +62,13 @@ impl Namespace<'_> {
         let Named { kind, name, key, .. } = named;
         let title = format!("{kind}/{name}");
         let is_made = |it: &&ComponentDefinition| it.made_on_site.iter().any(|made| made.value == title);
-        if EVERYWHERE.contains(&(*kind, *name)) || self.definitions.iter().any(|it| is_made(it)) {
+        if EVERYWHERE.contains(&(*kind, *name)) || self.definitions.iter().any(is_made) {
             return None;
         }
-        let keys = match self.keys(kind, name) {
-            Some(keys) => keys,
-            None => {
-                let near = crate::nearest::nearest(name, self.names(kind));
-                let near = near.map(|near| format!("; is `{near}` meant?")).unwrap_or_default();
-                return Some(format!("no component of this namespace brings the {kind} `{name}`{near}"));
-            }
+        let Some(keys) = self.keys(kind, name) else {
+            let near = crate::nearest::nearest(name, self.names(kind));
+            let near = near.map(|near| format!("; is `{near}` meant?")).unwrap_or_default();
+            return Some(format!("no component of this namespace brings the {kind} `{name}`{near}"));
         };
         let (key, keys) = ((*key)?, keys?);
         if keys.contains(&key) {

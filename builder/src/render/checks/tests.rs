@@ -35,7 +35,7 @@ spec:
                 labels: {type: object, additionalProperties: {type: string}}
 ";
 
-const THING: &str = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {size: 1, port: http, note: null, free: {b: 2}, labels: {x: y}}\n";
+const THING: &str = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {size: 1, port: http, note: null, free: {b: 2}, labels: {x: z}}\n";
 
 fn checked(definition: &Definition, texts: &[(&str, &str)]) -> Result<()> {
     let components: Vec<_> = texts.iter().map(|(name, text)| component(definition, name, text)).collect();
@@ -84,7 +84,7 @@ fn custom_resources_fit_the_schemas_that_the_release_brings() {
         ("size: 1, ", ""),
         ("size: 1", "size: many"),
         ("port: http", "prot: http"),
-        ("x: y", "x: 1"),
+        ("x: z", "x: 1"),
         ("example.com/v1", "example.com/v2"),
     ]
     .into_iter()
