@@ -19,10 +19,11 @@ import pathlib
 import re
 import sys
 
-from read_bundle_arithmetic import MIB, is_key, merge, subtree, verifies
+from read_bundle_arithmetic import ED25519_PREFIX, MIB, P256_PREFIX, is_key, merge, subtree, verifies
 
-LIMITS = {"landfall.json": 64 << 10, "area file": 64 << 10, "area": 16, "blobs.json": 8 << 20, "chunks.b3": 64 << 20,
-          "document": 16 << 20, "documents": 32 << 20, "blob": 1 << 45, "depth": 32, "integer": (1 << 53) - 1}
+LIMITS = {"landfall.json": 64 << 10, "area file": 64 << 10, "signatures": 16, "roots": 1024, "trust": 8 << 20,
+          "blobs.json": 8 << 20, "chunks.b3": 64 << 20, "document": 16 << 20, "documents": 32 << 20, "blob": 1 << 45,
+          "depth": 32, "integer": (1 << 53) - 1, "containers": 1 << 17, "values": 1 << 20}
 PLACES = ["landfall", "oci-layout", "index.json"]
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
@@ -42,32 +43,56 @@ def require(condition, code, text):
 
 # Strict JSON: one encoding.
 
-def parse(name, data):
+def parse(name, data, floats=False):
+    """A JSON value without names that are there twice. Floats only where the signer's version may know more than this."""
+
     def pairs(items):
-        names = [key for key, _ in items]
-        twice = [key for key in names if names.count(key) > 1]
-        require(not twice, "LF1010", f"{twice} stands twice in {name}")
-        return dict(items)
+        found = {}
+        for key, value in items:
+            require(key not in found, "LF1010", f"{key!r} is there twice in {name}")
+            found[key] = value
+        return found
 
     def refuse(text):
         raise Refused("LF1012", f"{name} holds the number {text}")
 
     def integer(text):
-        value = int(text)
-        return value if abs(value) <= LIMITS["integer"] and text != "-0" else refuse(text)
+        value = int(text) if len(text) < 400 else refuse(text[:20])
+        return value if floats or abs(value) <= LIMITS["integer"] and text != "-0" else refuse(text)
 
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_float=refuse, parse_int=integer,
-                           parse_constant=refuse)
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_float=float if floats else refuse,
+                           parse_int=integer, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise Refused("LF1012", f"{name} is not JSON: {error}") from None
-
-    def depth(value):
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-        return 0 if inner is None else 1 + max((depth(item) for item in inner), default=0)
-
-    require(depth(value) <= LIMITS["depth"], "LF1012", f"{name} is nested too deeply")
+    check_values(name, value)
     return value
+
+
+def check_values(name, value):
+    """Depth, number of values, and texts that are none: half a surrogate pair is no character."""
+    level, depth, values, containers = [value], 0, 0, 0
+    while level:
+        values += len(level)
+        following, inside = [], 0
+        for item in level:
+            if isinstance(item, str):
+                require(is_text(item), "LF1012", f"{name} holds half a surrogate pair")
+            if isinstance(item, dict):
+                require(all(map(is_text, item)), "LF1012", f"{name} holds half a surrogate pair")
+                following += item.values()
+            elif isinstance(item, list):
+                following += item
+            inside += isinstance(item, (dict, list))
+        containers += inside
+        depth += inside > 0
+        require(depth <= LIMITS["depth"], "LF1012", f"{name} is nested too deeply")
+        level = following
+    require(values <= LIMITS["values"] and containers <= LIMITS["containers"], "LF1014", f"{name} holds too many values")
+
+
+def is_text(text):
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def canonical(value):
@@ -164,16 +189,6 @@ class Source:
         require(not any(self.read(-size % 512, name)), "LF1015", f"the padding after {name} is not zero")
         return data
 
-    def small_header(self, expected):
-        """Name and size of a file of the head that is not known yet."""
-        found = self.read(512, expected)
-        try:
-            name, size = found[:100].split(b"\0")[0].decode(), int(found[124:135].decode("ascii"), 8)
-        except ValueError:
-            raise Refused("LF1006", f"the header of {expected} is damaged") from None
-        require(header(name, size) == found, "LF1006", f"the header of {expected} is damaged")
-        return name, size
-
     def known_file(self, name, digest, found=None):
         found = found if found is not None else self.read(512, name)
         require(found == header(name, digest["size"]), "LF1006", f"the header of {name} is damaged")
@@ -194,83 +209,131 @@ def decode(text):
 
 # Trust: root documents, and the walk from the first trust to the root that counts.
 
-class Root:
+KEY_ID = matches("[0-9a-f]{64}")
+ROLES = ("license", "release", "revocation", "root")
+
+
+class Signed:
+    """A document with its signatures over the canonical bytes of `signed`. Unknown fields of `signed` are ignored."""
+
+    def __init__(self, name, data, expected):
+        require(len(data) <= LIMITS["area file"], "LF1014", f"{name} is too large")
+        value = parse(name, data)
+        check_type(name, value.get("signed") if isinstance(value, dict) else None, expected)
+        check_canonical(name, value, data)
+        fields(name, value, signatures=a_dict, signed=a_dict)
+        valid = all(KEY_ID(key) and isinstance(text, str) for key, text in value["signatures"].items())
+        require(valid, "LF1012", f"{name} has signatures that are not valid")
+        self.name, self.data, self.signed = name, data, value["signed"]
+        self.signatures = {key: decode(text) for key, text in sorted(value["signatures"].items())}
+        require(None not in self.signatures.values(), "LF1110", f"a signature of {name} is not base64")
+        self.message = canonical(self.signed)
+
+
+def known(name, value, /, **expected):
+    """Checks the fields that this version knows, and takes no notice of others."""
+    require(isinstance(value, dict), "LF1012", f"{name} is not an object")
+    fields(name, {field: value[field] for field in expected if field in value}, **expected)
+
+
+class Root(Signed):
     """A root document whose structure was checked."""
 
     def __init__(self, name, data):
-        require(len(data) <= LIMITS["area file"], "LF1014", f"{name} is too large")
-        value = parse(name, data)
-        check_type(name, value.get("signed") if isinstance(value, dict) else None, "landfall.dev/root/1")
-        check_canonical(name, value, data)
-        fields(name, value, signatures=a_dict, signed=a_dict)
-        self.name, self.data, signed = name, data, value["signed"]
-        fields(name, signed, type=matches(".*"), number=ANY_INTEGER, development=lambda value: type(value) is bool,
-               keys=a_dict, roles=a_dict)
-        key_id = matches("[0-9a-f]{64}")
-        fields(name, signed["roles"], license=a_dict, release=a_dict, revocation=a_dict, root=a_dict)
-        for role in signed["roles"].values():
-            fields(name, role, keys=lambda keys: a_list(keys) and all(map(key_id, keys)), threshold=ANY_INTEGER)
-        for names in (signed["keys"], value["signatures"]):
-            valid = all(key_id(key) and isinstance(text, str) for key, text in names.items())
-            require(valid, "LF1012", f"{name} has keys or signatures that are not valid")
-        self.number, self.development, self.roles = signed["number"], signed["development"], signed["roles"]
+        super().__init__(name, data, "landfall.dev/root/1")
+        signed = self.signed
+        known(name, signed, number=ANY_INTEGER, development=lambda value: type(value) is bool, keys=a_dict, roles=a_dict)
+        known(name, signed["roles"], license=a_dict, release=a_dict, revocation=a_dict, root=a_dict)
+        self.roles = {role: signed["roles"][role] for role in ROLES}
+        for role in self.roles.values():
+            known(name, role, keys=lambda keys: a_list(keys) and all(map(KEY_ID, keys)), threshold=ANY_INTEGER)
+        require(all(map(KEY_ID, signed["keys"])), "LF1012", f"{name} has keys that are not valid")
+        self.number, self.development = signed["number"], signed["development"]
         require(self.number > 0, "LF1110", f"the number of {name} is 0")
         for role in self.roles.values():
             require(role["keys"] == sorted(set(role["keys"])), "LF1110", f"keys of {name} are not sorted")
             require(0 < role["threshold"] <= len(role["keys"]), "LF1110", f"a threshold of {name} cannot be met")
-        used = {key for role in self.roles.values() for key in role["keys"]}
-        require(used == set(signed["keys"]), "LF1110", f"the keys of {name} are not those of its roles")
-        self.keys = {key: decode(text) or b"" for key, text in sorted(signed["keys"].items())}
-        for key, der in self.keys.items():
-            require(is_key(der), "LF1112", f"key {key} of {name} is not a P-256 or Ed25519 key in its one encoding")
-            require(hashlib.sha256(der).hexdigest() == key, "LF1110", f"key {key} of {name} is another key")
-        self.signatures = {key: decode(text) for key, text in sorted(value["signatures"].items())}
-        require(None not in self.signatures.values(), "LF1110", f"a signature of {name} is not base64")
-        self.message = canonical(signed)
+            require(set(role["keys"]) <= set(signed["keys"]), "LF1110", f"{name} does not hold a key that a role names")
+        self.keys = {}
+        for key, text in sorted(signed["keys"].items()):
+            if isinstance(text, str):
+                self.read_key(key, decode(text))
+
+    def read_key(self, key, der):
+        require(der is not None, "LF1110", f"key {key} of {self.name} is not base64")
+        require(hashlib.sha256(der).hexdigest() == key, "LF1110", f"key {key} of {self.name} is another key")
+        if is_key(der):
+            self.keys[key] = der
+        # A key of a later kind is kept and does not count; one of a known kind in another encoding could count twice.
+        else:
+            encoding = der[2:].startswith((P256_PREFIX[2:23], ED25519_PREFIX[2:9]))
+            require(not encoding, "LF1112", f"key {key} of {self.name} is not in its one encoding")
+
+    def signers(self, role, name, message, signatures):
+        """Which keys of a role signed; each must match. Strangers and keys of unknown kinds do not count."""
+        counted = [key for key in signatures if key in self.roles[role]["keys"] and key in self.keys]
+        for key in counted:
+            require(verifies(self.keys[key], message, signatures[key]), "LF1106", f"a signature of {name} does not match")
+        return counted
 
     def verify(self, role, name, message, signatures):
         require(signatures, "LF1104", f"{name} has no signature")
-        keys = self.roles[role]["keys"]
-        for key, signature in signatures.items():
-            require(key in keys, "LF1105", f"{name} is signed by {key}, which has no role {role}")
-            require(verifies(self.keys[key], message, signature), "LF1106", f"the signature of {name} does not match")
-        require(len(signatures) >= self.roles[role]["threshold"], "LF1107", f"too few keys have signed {name}")
+        signers, threshold = self.signers(role, name, message, signatures), self.roles[role]["threshold"]
+        require(signers, "LF1105", f"{name} is signed by no key of the role {role}")
+        require(len(signers) >= threshold, "LF1107", f"too few keys have signed {name}")
 
-    def count_signers(self, other):
-        known = [key for key in other.signatures if key in self.roles["root"]["keys"]]
-        for key in known:
-            valid = verifies(self.keys[key], other.message, other.signatures[key])
-            require(valid, "LF1106", f"the signature of {other.name} by {key} does not match")
-        return len(known)
+    def verify_own(self):
+        self.verify("root", self.name, self.message, self.signatures)
 
     def verify_next(self, other):
         require(other.number == self.number + 1, "LF1108", f"{other.name} does not follow number {self.number}")
         require(other.development == self.development, "LF1108", f"{other.name} changes the development mark")
-        known = set(self.roles["root"]["keys"]) | set(other.roles["root"]["keys"])
-        require(set(other.signatures) <= known, "LF1108", f"{other.name} is signed by a key that is no root key")
         for signer in (self, other):
-            enough = signer.count_signers(other) >= signer.roles["root"]["threshold"]
+            count = len(signer.signers("root", other.name, other.message, other.signatures))
+            enough = count >= signer.roles["root"]["threshold"]
             require(enough, "LF1108", f"too few root keys of number {signer.number} have signed {other.name}")
+
+
+class Revocation(Signed):
+    """Which releases must not be installed."""
+
+    def __init__(self, name, data):
+        super().__init__(name, data, "landfall.dev/revocation/1")
+        known(name, self.signed, number=ANY_INTEGER, releases=a_list)
+        text = matches("(?s:.*)")
+        for release in self.signed["releases"]:
+            known(name, release, name=text, version=text, reason=text)
+            require("bundle" not in release or release["bundle"] is None or SHA256(release["bundle"]), "LF1012",
+                    f"{name} names a bundle that is not valid")
+            right = LABEL(release["name"]) and VERSION(release["version"]) and len(release["reason"]) <= 500
+            require(right, "LF1133", f"{name} names a release that is not valid")
+        require(self.signed["number"] > 0, "LF1133", f"the number of {name} is 0")
+        places = [(one["name"], one["version"], one.get("bundle") or "") for one in self.signed["releases"]]
+        require(places == sorted(set(places)), "LF1133", f"the releases of {name} are not sorted")
+
+    def check(self, name, version, bundle):
+        for release in self.signed["releases"]:
+            same = (release["name"], release["version"]) == (name, version)
+            require(not same or release.get("bundle") not in (None, bundle), "LF1131", f"{name} {version} is revoked")
 
 
 def walk(trust, chain):
     """The root that counts. `trust` is a Root or a fingerprint."""
     if isinstance(trust, Root):
-        enough = trust.count_signers(trust) >= trust.roles["root"]["threshold"]
-        require(enough, "LF1107", "too few keys have signed the trusted root document")
+        trust.verify_own()
         pinned = trust
     else:
-        found = chain and chain[0].number == 1 and "sha256:" + hashlib.sha256(chain[0].data).hexdigest() == trust
-        require(found, "LF1103", "trust/1.root.json does not have the trusted fingerprint")
-        pinned = chain[0]
-    if chain:
-        require(chain[0].number == 1, "LF1108", "the chain of root documents does not begin with number 1")
-        chain[0].verify("root", chain[0].name, chain[0].message, chain[0].signatures)
-        for one, following in zip(chain, chain[1:]):
-            one.verify_next(following)
+        found = [root for root in chain if "sha256:" + hashlib.sha256(root.data).hexdigest() == trust]
+        require(found, "LF1103", "no root document has the trusted fingerprint")
+        pinned = found[0]
     for root in chain:
         same = root.number != pinned.number or root.message == pinned.message
         require(same, "LF1109", f"{root.name} differs from the trusted document of the same number")
+    if chain:
+        require(chain[0].number <= pinned.number, "LF1130", f"the chain begins after number {pinned.number}")
+        chain[0].verify_own()
+        for one, following in zip(chain, chain[1:]):
+            one.verify_next(following)
     return chain[-1] if chain and chain[-1].number > pinned.number else pinned
 
 
@@ -283,56 +346,128 @@ def read_trust(text):
 
 # The bundle.
 
-def read_area(source, message):
-    """Signatures by key id and the chain of roots; the header of blobs.json is read then."""
-    signatures, roots = {}, []
-    while True:
-        name, size = source.small_header("the signature and trust area")
-        if name == "blobs.json":
-            return signatures, roots, header(name, size)
-        require(len(signatures) + len(roots) < LIMITS["area"], "LF1014", "too many signatures and roots")
-        require(size <= LIMITS["area file"], "LF1014", f"{name} is too large")
-        data = source.file(size, name)
-        if name.startswith("signatures/") and not roots:
-            key, signature = read_signature(name, data, message)
-            ordered = not signatures or max(signatures) < key
-            require(ordered, "LF1016", f"{name} is not in the order of key ids")
-            signatures[key] = signature
-            continue
-        expected = f"trust/{len(roots) + 1}.root.json"
-        require(name == expected, "LF1016", f"{name} stands where the format has {expected} or blobs.json")
-        roots.append(Root(name, data))
-        require(roots[-1].number == len(roots), "LF1016", f"{name} has another number")
+class Area:
+    """Signatures, roots and a revocation. A file that is not understood counts for nothing and is refused later."""
+
+    def __init__(self, source):
+        self.signatures, self.roots, self.revocation, self.problem = {}, [], None, None
+        signatures = trusts = total = 0
+        while True:
+            self.after = source.read(512, "the signature and trust area")
+            name, size = small_header(self.after)
+            if name is None or not name.startswith(("signatures/", "trust/")):
+                return
+            require(size <= LIMITS["area file"], "LF1014", f"{name} is too large")
+            if name.startswith("signatures/"):
+                signatures += 1
+            else:
+                trusts, total = trusts + 1, total + size
+            within = signatures <= LIMITS["signatures"] and trusts <= LIMITS["roots"] + 1 and total <= LIMITS["trust"]
+            require(within, "LF1014", "too many signatures or root documents")
+            data = source.file(size, name)
+            try:
+                self.add(name, data, trusts)
+            except Refused as refused:
+                self.problem = self.problem or refused
+
+    def add(self, name, data, trusts):
+        if name.startswith("signatures/"):
+            require(not trusts, "LF1016", f"{name} comes after trust/")
+            key, digest, signature = read_signature(name, data)
+            require(key > max(self.signatures, default=""), "LF1016", f"{name} is not in the order of key ids")
+            self.signatures[key] = digest, signature
+            return
+        require(self.revocation is None, "LF1016", f"{name} comes after the revocation")
+        if name == "trust/revocation.json":
+            self.revocation = Revocation(name, data)
+            return
+        expected = self.roots and f"trust/{self.roots[-1].number + 1}.root.json"
+        require(not expected or name == expected, "LF1016", f"{name} is where the format has {expected}")
+        root = Root(name, data)
+        require(name == f"trust/{root.number}.root.json", "LF1016", f"{name} has number {root.number}")
+        self.roots.append(root)
+
+    def trust(self, trust, message):
+        """The root that counts, once it and the signatures under landfall.json were checked."""
+        try:
+            require(self.signatures, "LF1104", "landfall.json has no signature")
+            root = walk(trust, self.roots)
+            digest = hashlib.sha256(message).digest()
+            same = all(found == digest for found, _ in self.signatures.values())
+            require(same, "LF1106", "a signature is of another landfall.json")
+            signatures = {key: signature for key, (_, signature) in self.signatures.items()}
+            root.verify("release", "landfall.json", message, signatures)
+            return root, self.trusted_revocation(root)
+        except Refused as refused:
+            raise self.problem or refused from None
+
+    def trusted_revocation(self, root):
+        if self.revocation is None:
+            return None
+        verify = lambda root: root.verify("revocation", self.revocation.name, self.revocation.message,
+                                          self.revocation.signatures)
+        try:
+            verify(root)
+            return self.revocation
+        except Refused:
+            # An older bundle at a site with a newer root: it must be right for the bundle's own root, and means nothing.
+            if not self.roots or self.roots[-1].number >= root.number:
+                raise
+        verify(self.roots[-1])
+        return None
 
 
-def read_signature(name, data, message):
-    value = parse(name, data)
-    digest = base64.b64encode(hashlib.sha256(message).digest()).decode()
+def small_header(found):
+    """Name and size of a file of the head; two times None for a header that is not of one."""
     try:
-        hint, text = value["verificationMaterial"]["publicKey"]["hint"], value["messageSignature"]["signature"]
+        name, size = found[:100].split(b"\0")[0].decode(), int(found[124:135].decode("ascii"), 8)
+    except ValueError:
+        return None, None
+    return (name, size) if size >= 0 and header(name, size) == found else (None, None)
+
+
+def read_signature(name, data):
+    value = parse(name, data)
+    try:
+        hint, message = value["verificationMaterial"]["publicKey"]["hint"], value["messageSignature"]
+        text, digest = message["signature"], message["messageDigest"]["digest"]
     except (KeyError, TypeError):
         raise Refused("LF1111", f"{name} is not a Sigstore bundle") from None
     key, signature = decode(hint), decode(text)
-    require(key is not None and signature is not None, "LF1111", f"{name} is not a Sigstore bundle")
+    valid = key is not None and signature is not None and decode(digest) is not None and len(decode(digest)) == 32
+    require(valid, "LF1111", f"{name} is not a Sigstore bundle")
     again = {"mediaType": MEDIA_TYPE, "verificationMaterial": {"publicKey": {"hint": hint}},
              "messageSignature": {"messageDigest": {"algorithm": "SHA2_256", "digest": digest}, "signature": text}}
     right = canonical(again) == data and name == f"signatures/{key.hex()}.sigstore.json"
-    require(right, "LF1111", f"{name} is not encoded as the format has it, or signs other bytes")
-    return key.hex(), signature
+    require(right, "LF1111", f"{name} is not encoded as the format has it")
+    return key.hex(), decode(digest), signature
+
+
+def check_announcement(data, bundle, revocation):
+    """What every version understands of a signed landfall.json: its type, whether it is revoked, what it requires."""
+    name = "landfall.json"
+    value = parse(name, data, floats=True)
+    value = value if isinstance(value, dict) else {}
+    kind = value.get("type") if isinstance(value.get("type"), str) else ""
+    require(kind.startswith("landfall.dev/bundle/"), "LF1013", f"{name} is of type {kind!r}")
+    if revocation:
+        revocation.check(value.get("name"), value.get("version"), bundle)
+    requires = value.get("requires", [])
+    require(a_list(requires) and not requires, "LF1004", f"a newer Landfall is needed: {requires}")
+    right = type(value.get("format")) is int and value["format"] == 1 and kind == "landfall.dev/bundle/1"
+    require(right, "LF1003", f"{name} has another format than 1")
 
 
 def read_landfall(data):
     name = "landfall.json"
     value = parse(name, data)
-    check_type(name, value, "landfall.dev/bundle/1")
-    require(type(value.get("format")) is int and value["format"] == 1, "LF1003", f"{name} has another format than 1")
     check_canonical(name, value, data)
     fields(name, value, type=matches(".*"), format=ANY_INTEGER, name=LABEL, version=VERSION, counter=ANY_INTEGER,
-           built_at=is_time, payload_bytes=ANY_INTEGER, requires=a_list, blobs=a_dict, chunks=a_dict, documents=a_list)
-    for requirement in value["requires"]:
-        fields(name, requirement, feature=LABEL, landfall=VERSION)
+           built_at=is_time, payload_bytes=ANY_INTEGER, requires=a_list, blobs=a_dict, chunks=a_dict, documents=a_list,
+           program=a_dict)
     fields(name, value["blobs"], sha256=SHA256, size=at_most(LIMITS["blobs.json"]))
     fields(name, value["chunks"], sha256=SHA256, size=at_most(LIMITS["chunks.b3"]))
+    fields(name, value["program"], offset=ANY_INTEGER, sha256=SHA256, size=at_most(LIMITS["blob"]))
     for document in value["documents"]:
         fields(name, document, name=DOCUMENT, sha256=SHA256, size=at_most(LIMITS["document"]))
     names = [document["name"] for document in value["documents"]]
@@ -378,6 +513,7 @@ def chunk_lists(entries, data):
 
 def read_head(source, trust):
     """landfall.json, the entries of blobs.json and their chaining values, once trusted."""
+    trust = read_trust(trust)
     magic = b"landfall.json\0"
     first = source.read_some(512)
     require(first and magic.startswith(first[:len(magic)]), "LF1002", "this is not a Landfall bundle")
@@ -387,22 +523,24 @@ def read_head(source, trust):
     require(size >= 0 and header("landfall.json", size) == first, "LF1006", "the header of landfall.json is damaged")
     require(size <= LIMITS["landfall.json"], "LF1014", "landfall.json is too large")
     message = source.file(size, "landfall.json")
+    area = Area(source)
+    root, revocation = area.trust(trust, message)
+    check_announcement(message, "sha256:" + hashlib.sha256(message).hexdigest(), revocation)
+    if area.problem:
+        raise area.problem
     landfall = read_landfall(message)
-    signatures, roots, found = read_area(source, message)
-    blobs_data = source.known_file("blobs.json", landfall["blobs"], found)
+    name, _ = small_header(area.after)
+    require(name in (None, "blobs.json"), "LF1016", f"{name} is where the format has blobs.json")
+    blobs_data = source.known_file("blobs.json", landfall["blobs"], area.after)
     entries = read_blobs(blobs_data)
     lists = chunk_lists(entries, source.known_file("chunks.b3", landfall["chunks"]))
     documents = {document["name"]: source.known_file(document["name"], document) for document in landfall["documents"]}
-    sizes = [landfall["blobs"]["size"], landfall["chunks"]["size"]]
-    sizes += [len(data) for data in documents.values()] + [entry["size"] for entry in entries]
-    total = sum(512 + size + -size % 512 for size in sizes) + 1024
-    require(total == landfall["payload_bytes"], "LF1017", "blobs.json does not add up to the signed length")
-
-    require(signatures, "LF1104", "landfall.json has no signature")
-    root = walk(read_trust(trust), roots)
-    root.verify("release", "landfall.json", message, signatures)
-    for requirement in landfall["requires"]:
-        raise Refused("LF1004", f"Landfall {requirement['landfall']} is needed for {requirement['feature']}")
+    sizes = [landfall["blobs"]["size"], landfall["chunks"]["size"]] + [len(data) for data in documents.values()]
+    before, after = (sum(512 + size + -size % 512 for size in sizes)
+                     for sizes in (sizes, [entry["size"] for entry in entries]))
+    require(before + after + 1024 == landfall["payload_bytes"], "LF1017", "blobs.json does not add up to the length")
+    program = {"offset": before + 512, "sha256": entries[0]["sha256"], "size": entries[0]["size"]}
+    require(landfall["program"] == program, "LF1012", "the program is not the first blob")
     return message, landfall, entries, lists, documents, root
 
 

@@ -18,6 +18,7 @@ pub mod options;
 pub mod pack;
 pub mod reference;
 pub mod render;
+pub mod signing;
 
 pub use error::{BuildError, Place};
 pub use lock::LockReport;

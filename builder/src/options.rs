@@ -45,8 +45,10 @@ pub enum BuildOutput<'a> {
 pub struct BuildOptions {
     /// Definition, lock and registries.
     pub source: SourceOptions,
-    /// Folder with the root documents.
+    /// Folder with the root documents, and the revocation where there is one.
     pub roots: PathBuf,
+    /// Commands that sign, beside the keys at hand.
+    pub sign_commands: Vec<String>,
     /// The vendor's content store; a rebuild fetches only what is new.
     pub store: PathBuf,
     /// The static `landfall` that travels in the bundle.

@@ -162,10 +162,10 @@ pub enum Error {
         /// What was typed.
         text: String,
     },
-    /// Root document 1 is another one, or is not there.
-    #[error("trust/1.root.json {found}; the trusted fingerprint is {trusted}")]
+    /// No root document of the chain is the trusted one.
+    #[error("no root document of the bundle has the trusted fingerprint {trusted}: {found}")]
     FingerprintWrong {
-        /// `has the fingerprint …` or `is not in the bundle`.
+        /// What the first one has, or that there is none.
         found: String,
         /// The fingerprint that was given.
         trusted: String,
@@ -257,6 +257,53 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The password does not open the private key.
+    #[error("the password does not open the private key")]
+    WrongPassword,
+    /// The chain begins after the trusted document: the steps between are missing.
+    #[error(
+        "the bundle's chain of root documents begins with number {first}; the trusted root document has number {trusted}"
+    )]
+    ChainTooYoung {
+        /// Number of the chain's first document.
+        first: u64,
+        /// Number of the trusted document.
+        trusted: u64,
+    },
+    /// Another revocation of the same number.
+    #[error("{name} differs from the revocation of the same number {number} that is known already")]
+    RevocationDiffers {
+        /// The document.
+        name: String,
+        /// Its number.
+        number: u64,
+    },
+    /// A revocation that contradicts itself.
+    #[error("{name} contradicts itself: {reason}")]
+    InvalidRevocation {
+        /// The document.
+        name: String,
+        /// In a few words.
+        reason: String,
+    },
+    /// The release is revoked.
+    #[error("{release} is revoked by revocation {number}: {reason}")]
+    Revoked {
+        /// Name and version.
+        release: String,
+        /// Number of the revocation.
+        number: u64,
+        /// What the vendor says of it.
+        reason: String,
+    },
+    /// A file or output that holds no signature by any of the keys.
+    #[error("{name} holds no signature of {document} by a key that may sign it")]
+    ForeignSignature {
+        /// The file or command.
+        name: String,
+        /// What should be signed.
+        document: String,
+    },
     /// The writer got no root document.
     #[error("the bundle needs at least one root document")]
     RootMissing,
@@ -297,6 +344,12 @@ impl Coded for Error {
             Self::InvalidSignature { .. } => codes::INVALID_SIGNATURE,
             Self::InvalidPublicKey { .. } => codes::INVALID_PUBLIC_KEY,
             Self::PrivateKey { .. } => codes::PRIVATE_KEY,
+            Self::WrongPassword => codes::PASSWORD,
+            Self::ChainTooYoung { .. } => codes::CHAIN_TOO_YOUNG,
+            Self::RevocationDiffers { .. } => codes::REVOCATION_DIFFERS,
+            Self::InvalidRevocation { .. } => codes::INVALID_REVOCATION,
+            Self::Revoked { .. } => codes::REVOKED,
+            Self::ForeignSignature { .. } => codes::FOREIGN_SIGNATURE,
             Self::RootMissing => codes::ROOT_MISSING,
         }
     }

@@ -1,11 +1,12 @@
 //! Strict JSON: one encoding, no name twice, no surprises in depth or numbers.
 //!
 //! Threats: two readers that disagree about the same bytes (duplicate names, numbers beyond 2^53, escapes, floats), and
-//! documents that exhaust a reader (depth; size is limited by whoever reads them). Documents that Landfall writes have
+//! documents that exhaust a reader (depth, and many tiny values: 8 MiB of `{"":0}` would cost it 100 times as much; size
+//! is limited by whoever reads them). Documents that Landfall writes have
 //! one encoding, *canonical JSON*: names sorted by their bytes, no whitespace, integers only, strings escaped only
 //! where JSON requires it. A canonical document is read by encoding it again and comparing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::Serialize;
@@ -50,13 +51,25 @@ pub(crate) enum Numbers {
 
 /// Parses without looking at the encoding; refuses names that stand twice and nesting beyond the limit.
 pub(crate) fn parse(name: &str, bytes: &[u8], numbers: Numbers) -> Result<Value> {
+    parse_within(name, bytes, numbers, &Budget::new(1))
+}
+
+/// Reads a document of any type and encoding for looking at it, within what several documents may take together.
+pub fn read_any(name: &str, bytes: &[u8], budget: &Budget) -> Result<Value> {
+    parse_within(name, bytes, Numbers::Any, budget)
+}
+
+fn parse_within(name: &str, bytes: &[u8], numbers: Numbers, budget: &Budget) -> Result<Value> {
     let duplicate = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let strict = Strict { numbers, depth: limits::DEPTH, duplicate: &duplicate };
+    let strict = Strict { numbers, depth: limits::DEPTH, duplicate: &duplicate, budget };
     let parsed = strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    parsed.map_err(|source| match duplicate.take() {
-        Some(field) => Error::DuplicateName { name: name.to_owned(), field },
-        None => Error::InvalidDocument { name: name.to_owned(), source: source.into() },
+    parsed.map_err(|source| match (duplicate.take(), budget.exceeded()) {
+        (Some(field), _) => Error::DuplicateName { name: name.to_owned(), field },
+        (None, Some((what, limit))) => {
+            Error::TooLarge { what: format!("the number of {what} in {name}"), limit: limit as u64 }
+        }
+        (None, None) => Error::InvalidDocument { name: name.to_owned(), source: source.into() },
     })
 }
 
@@ -123,16 +136,47 @@ fn is_exact(number: &Number) -> bool {
     magnitude.is_some_and(|magnitude| magnitude <= limits::INTEGER)
 }
 
+/// What documents may still hold; `usize::MAX` once they held too much.
+#[derive(Debug)]
+pub struct Budget {
+    documents: usize,
+    values: Cell<usize>,
+    containers: Cell<usize>,
+}
+
+impl Budget {
+    /// As much as so many documents of the largest kind may hold together.
+    pub fn new(documents: usize) -> Self {
+        let (values, containers) = (limits::VALUES * documents, limits::CONTAINERS * documents);
+        Self { documents, values: Cell::new(values), containers: Cell::new(containers) }
+    }
+
+    fn spend<E: serde::de::Error>(left: &Cell<usize>) -> std::result::Result<(), E> {
+        left.set(left.get().wrapping_sub(1));
+        if left.get() == usize::MAX { Err(E::custom("too many values")) } else { Ok(()) }
+    }
+
+    fn exceeded(&self) -> Option<(&'static str, usize)> {
+        match (self.values.get(), self.containers.get()) {
+            (usize::MAX, _) => Some(("values", limits::VALUES * self.documents)),
+            (_, usize::MAX) => Some(("objects and arrays", limits::CONTAINERS * self.documents)),
+            _ => None,
+        }
+    }
+}
+
 /// Builds a [`Value`], refusing what readers may disagree about.
 #[derive(Clone, Copy)]
 struct Strict<'a> {
     numbers: Numbers,
     depth: usize,
     duplicate: &'a RefCell<Option<String>>,
+    budget: &'a Budget,
 }
 
 impl Strict<'_> {
     fn deeper<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
+        Budget::spend(&self.budget.containers)?;
         let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
         Ok(Self { depth, ..self })
     }
@@ -149,6 +193,7 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Value, D::Error> {
+        Budget::spend(&self.budget.values)?;
         deserializer.deserialize_any(self)
     }
 }
@@ -252,6 +297,16 @@ mod tests {
         }
         assert_eq!(code(&format!("{}{}", "[".repeat(60), "]".repeat(60))), "LF1012");
         assert_eq!(code("\u{feff}{\"type\":\"t\"}"), "LF1012");
+    }
+
+    #[test]
+    fn many_tiny_values_are_refused_before_they_cost_memory() {
+        let objects = format!(r#"{{"a":[{}],"type":"t"}}"#, vec![r#"{"":0}"#; limits::CONTAINERS - 1].join(","));
+        assert_eq!(code(&objects), "LF1014");
+        let zeros = format!(r#"{{"a":[{}],"type":"t"}}"#, vec!["0"; limits::VALUES - 2].join(","));
+        assert_eq!(code(&zeros), "LF1014");
+        let fits = format!(r#"{{"a":[{}],"type":"t"}}"#, vec![r#"{"":0}"#; limits::CONTAINERS - 2].join(","));
+        assert_eq!(code(&fits), "accepted");
     }
 
     #[test]

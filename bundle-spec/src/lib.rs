@@ -12,6 +12,7 @@ pub mod head;
 mod json;
 pub mod layout;
 pub mod limits;
+pub mod names;
 pub mod parts;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
@@ -22,5 +23,5 @@ mod vectors;
 
 pub use digest::{Blake3, Sha256};
 pub use error::{Error, Result};
-pub use head::{Contents, Opened, Verified};
-pub use json::{read_canonical, read_typed, to_canonical};
+pub use head::{Contents, Opened, Sealed, Verified};
+pub use json::{Budget, read_any, read_canonical, read_typed, to_canonical};

@@ -9,8 +9,11 @@ pub const LANDFALL_DOCUMENT_BYTES: u64 = 64 * 1024;
 /// Largest file of the signature and trust area, in bytes.
 pub const AREA_FILE_BYTES: u64 = 64 * 1024;
 
-/// Most files in the signature and trust area.
-pub const AREA_FILES: usize = 16;
+/// Most signatures of one bundle, strangers' included.
+pub const SIGNATURES: usize = 16;
+
+/// All files below `trust/` together, in bytes: more than 1,024 root documents of a large team.
+pub const TRUST_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Largest `blobs.json`, in bytes: about 25,000 blobs.
 pub const BLOBS_DOCUMENT_BYTES: u64 = 8 * 1024 * 1024;
@@ -33,11 +36,17 @@ pub const BLOB_BYTES: u64 = 1 << 45;
 /// Deepest nesting of a document.
 pub const DEPTH: usize = 32;
 
+/// Most objects and arrays of a document together: they cost a reader far more memory than bytes.
+pub const CONTAINERS: usize = 1 << 17;
+
+/// Most values of a document together, those within others included.
+pub const VALUES: usize = 1 << 20;
+
 /// Longest name in the archive, in bytes: the name field of a ustar header.
 pub const NAME_BYTES: usize = 100;
 
-/// Most steps that are walked along a chain of root documents.
-pub const ROOT_STEPS: usize = 1024;
+/// Most root documents of one bundle.
+pub const ROOTS: usize = 1024;
 
 /// Most parts of a bundle: three digits in the names of their files.
 pub const PARTS: usize = 999;

@@ -1,175 +1,117 @@
-//! Verifies the stream after the head, byte by byte as it comes: nothing is handed out before its chunk has passed.
+//! The stream after the head in pieces that are checked one by one: the one engine of verification.
+//!
+//! Whoever reads a bundle (verifying, staging, reading back, recognizing parts) walks [`Verified::pieces_from_entry`] or a
+//! part of it, in whatever order and on however many threads, and asks [`Verified::check_piece`] before a byte is used.
 //!
 //! Only BLAKE3 is computed. `blobs.json` binds SHA-256 and BLAKE3 of the same bytes and is itself bound by the
 //! signature; the vendor computed both in one pass at ingestion. So what passes here has its SHA-256 as well.
 
-use crate::archive::{END_BYTES, padding_bytes};
+use crate::archive::{BLOCK_BYTES, END_BYTES, padding_bytes};
 use crate::chunks::{CHUNK_BYTES, chunk_count, chunk_len};
 use crate::error::{Error, Result};
 use crate::head::Verified;
 
-/// Verified bytes of one entry.
+/// A stretch of the stream that is checked by itself, at most [`CHUNK_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VerifiedChunk<'a> {
-    /// Index into the entries of `blobs.json`.
-    pub entry: usize,
-    /// Offset of the bytes in the entry.
+pub struct Piece {
+    /// First byte in the stream.
     pub offset: u64,
-    /// At most [`CHUNK_BYTES`]; empty only where the entry is.
-    pub bytes: &'a [u8],
-    /// Whether the entry ends with them.
-    pub last: bool,
+    /// Bytes.
+    pub length: usize,
+    /// What it is.
+    pub kind: PieceKind,
 }
 
-/// What comes next.
+/// What a piece is; numbers are indexes of entries of `blobs.json` and of their chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expected {
+pub enum PieceKind {
+    /// Bytes of the head, which was verified before.
+    Head,
+    /// The header of an entry.
     Header(usize),
+    /// A chunk of an entry; empty only where the entry is.
     Chunk(usize, u64),
+    /// Zero bytes after an entry.
     Padding(usize),
+    /// Zero bytes that end the archive.
     End,
-    Nothing,
 }
 
-/// Takes the bytes after the head in pieces of any length and hands them out once verified.
-#[derive(Debug)]
-pub struct StreamVerifier<'v> {
-    verified: &'v Verified,
-    expected: Expected,
-    buffer: Vec<u8>,
-    /// The buffer's bytes were handed out by the last call.
-    handed_out: bool,
+/// A piece has at most 1 MiB.
+fn piece(offset: u64, length: u64, kind: PieceKind) -> Piece {
+    Piece { offset, length: usize::try_from(length).unwrap_or(0), kind }
 }
 
-impl<'v> StreamVerifier<'v> {
-    /// Begins right after the head.
-    pub fn new(verified: &'v Verified) -> Self {
-        Self { verified, expected: Expected::Header(0), buffer: Vec::new(), handed_out: false }
+impl Verified {
+    /// The head in pieces, in order: for a copy of it that lies where another one was verified.
+    pub fn head_pieces(&self) -> impl Iterator<Item = Piece> {
+        let head_bytes = self.layout().head_bytes();
+        (0..head_bytes.div_ceil(CHUNK_BYTES))
+            .map(move |index| piece(index * CHUNK_BYTES, chunk_len(head_bytes, index), PieceKind::Head))
     }
 
-    /// Begins at a cut between parts, or right after the head; `None` where no part may begin.
-    pub fn starting_at(verified: &'v Verified, offset: u64) -> Option<Self> {
-        if offset == verified.layout().head_bytes() {
-            return Some(Self::new(verified));
-        }
-        let (entry, chunk) = verified.layout().cut(offset)?;
-        let expected = after_chunk(verified, entry, chunk);
-        Some(Self { expected, ..Self::new(verified) })
+    /// Every piece from the header of this entry to the end of the archive, in order and without gaps.
+    pub fn pieces_from_entry(&self, first: usize) -> impl Iterator<Item = Piece> + Send + '_ {
+        let end = piece(self.layout().total_bytes() - END_BYTES, END_BYTES, PieceKind::End);
+        let entries = self.layout().entries().len();
+        (first..entries).flat_map(|entry| self.pieces_of_entry(entry, 0)).chain(std::iter::once(end))
     }
 
-    /// How many bytes complete what is being read: who hands over exactly so many at a time has nothing copied.
-    pub fn wanted(&self) -> usize {
-        let held = if self.handed_out { 0 } else { self.buffer.len() };
-        self.expected_bytes() - held
+    /// Header, chunks from this one on, and padding of an entry.
+    ///
+    /// # Panics
+    /// With an index that is not one of the entries.
+    pub fn pieces_of_entry(&self, entry: usize, from_chunk: u64) -> impl Iterator<Item = Piece> + Send + '_ {
+        let placed = &self.layout().entries()[entry];
+        let header = piece(placed.header_offset, BLOCK_BYTES, PieceKind::Header(entry));
+        let padding = piece(placed.end(), padding_bytes(placed.size), PieceKind::Padding(entry));
+        let chunks = (from_chunk..chunk_count(placed.size)).map(move |chunk| {
+            let offset = placed.offset() + chunk * CHUNK_BYTES;
+            piece(offset, chunk_len(placed.size, chunk), PieceKind::Chunk(entry, chunk))
+        });
+        std::iter::once(header).chain(chunks).chain(std::iter::once(padding).filter(|padding| padding.length > 0))
     }
 
-    /// Takes bytes from the front of `input` until a chunk is complete and verified, and hands it out. `None` once
-    /// `input` is empty and more is needed. An error is final.
-    pub fn next<'b, 'i: 'b>(&'b mut self, input: &mut &'i [u8]) -> Result<Option<VerifiedChunk<'b>>> {
-        if std::mem::take(&mut self.handed_out) {
-            self.buffer.clear();
-        }
-        loop {
-            let wanted = self.expected_bytes();
-            let direct = if self.buffer.is_empty() && input.len() >= wanted {
-                let (now, later) = input.split_at(wanted);
-                *input = later;
-                Some(now)
-            } else {
-                let missing = (wanted - self.buffer.len()).min(input.len());
-                let (now, later) = input.split_at(missing);
-                self.buffer.extend_from_slice(now);
-                *input = later;
-                if self.buffer.len() < wanted {
-                    return Ok(None);
-                }
-                None
-            };
-            let bytes = direct.unwrap_or(&self.buffer);
-            let checked = self.expected;
-            self.check(bytes, input)?;
-            self.expected = following(self.verified, checked);
-            if let Expected::Chunk(entry, chunk) = checked {
-                self.handed_out = direct.is_none();
-                let last = !matches!(self.expected, Expected::Chunk(..));
-                let offset = chunk * CHUNK_BYTES;
-                return Ok(Some(VerifiedChunk { entry, offset, bytes: direct.unwrap_or(&self.buffer), last }));
+    /// Checks that these bytes are that piece, independently of all others. Cheap to call from several threads.
+    pub fn check_piece(&self, piece: &Piece, bytes: &[u8]) -> Result<()> {
+        let entries = self.layout().entries();
+        let right = match piece.kind {
+            PieceKind::Chunk(entry, chunk) => return self.verify_chunk(entry, chunk, bytes),
+            PieceKind::Head => {
+                let start = usize::try_from(piece.offset).unwrap_or(usize::MAX);
+                self.head_bytes().get(start..).is_some_and(|rest| rest.get(..piece.length) == Some(bytes))
             }
-            self.buffer.clear();
-            if self.expected == Expected::Nothing && input.is_empty() {
-                return Ok(None);
+            PieceKind::Header(entry) => entries.get(entry).is_some_and(|entry| *bytes == entry.header()),
+            PieceKind::Padding(_) | PieceKind::End => {
+                bytes.len() == piece.length && bytes.iter().all(|byte| *byte == 0)
             }
-        }
-    }
-
-    /// Whether the end of the stream was reached.
-    pub fn is_finished(&self) -> bool {
-        self.expected == Expected::Nothing
-    }
-
-    /// Ends the stream; refuses one that ended too early.
-    pub fn finish(self) -> Result<()> {
-        if self.is_finished() { Ok(()) } else { Err(Error::Truncated { place: self.place() }) }
-    }
-
-    fn check(&self, bytes: &[u8], rest: &[u8]) -> Result<()> {
-        let entries = self.verified.layout().entries();
-        match self.expected {
-            Expected::Header(entry) if *bytes != entries[entry].header() => {
-                Err(Error::DamagedHeader { name: entries[entry].name.clone() })
-            }
-            Expected::Chunk(entry, chunk) => self.verified.verify_chunk(entry, chunk, bytes),
-            Expected::Padding(_) | Expected::End if bytes.iter().any(|byte| *byte != 0) => {
-                Err(Error::DamagedPadding { name: self.place() })
-            }
-            Expected::Nothing if !rest.is_empty() => Err(Error::TrailingData { place: "the bundle".to_owned() }),
-            _ => Ok(()),
-        }
-    }
-
-    fn expected_bytes(&self) -> usize {
-        let entries = self.verified.layout().entries();
-        let bytes = match self.expected {
-            Expected::Header(_) => 512,
-            Expected::Chunk(entry, chunk) => chunk_len(entries[entry].size, chunk),
-            Expected::Padding(entry) => padding_bytes(entries[entry].size),
-            Expected::End => END_BYTES,
-            Expected::Nothing => 0,
         };
-        usize::try_from(bytes).unwrap_or(usize::MAX)
+        if right { Ok(()) } else { Err(self.damaged(piece.kind)) }
     }
 
-    fn place(&self) -> String {
-        let entries = self.verified.layout().entries();
-        match self.expected {
-            Expected::Header(entry) => format!("the header of {}", entries[entry].name),
-            Expected::Chunk(entry, _) | Expected::Padding(entry) => entries[entry].name.clone(),
-            Expected::End | Expected::Nothing => "the last file".to_owned(),
+    fn damaged(&self, kind: PieceKind) -> Error {
+        let name =
+            |entry: usize| self.layout().entries().get(entry).map(|entry| entry.name.clone()).unwrap_or_default();
+        match kind {
+            PieceKind::Head => Error::DamagedHeader { name: "the head".to_owned() },
+            PieceKind::Header(entry) => Error::DamagedHeader { name: name(entry) },
+            PieceKind::Chunk(entry, _) | PieceKind::Padding(entry) => Error::DamagedPadding { name: name(entry) },
+            PieceKind::End => Error::DamagedPadding { name: "the last file".to_owned() },
         }
     }
 }
 
-/// What follows when this has passed. Empty padding is skipped.
-fn following(verified: &Verified, expected: Expected) -> Expected {
-    match expected {
-        Expected::Header(entry) => Expected::Chunk(entry, 0),
-        Expected::Chunk(entry, chunk) => after_chunk(verified, entry, chunk + 1),
-        Expected::Padding(entry) if entry + 1 < verified.layout().entries().len() => Expected::Header(entry + 1),
-        Expected::Padding(_) => Expected::End,
-        Expected::End | Expected::Nothing => Expected::Nothing,
+/// Verifies everything after the head that lies in memory: what a reader of a file or a stream does, piece by piece.
+#[cfg(any(test, feature = "sample"))]
+pub fn check_payload(verified: &Verified, mut payload: &[u8]) -> Result<()> {
+    for piece in verified.pieces_from_entry(0) {
+        let Some((bytes, rest)) = payload.split_at_checked(piece.length) else {
+            return Err(Error::Truncated { place: format!("byte {} of the bundle", piece.offset) });
+        };
+        verified.check_piece(&piece, bytes)?;
+        payload = rest;
     }
-}
-
-/// What stands where the chunk with this index would begin.
-fn after_chunk(verified: &Verified, entry: usize, chunk: u64) -> Expected {
-    let size = verified.layout().entries()[entry].size;
-    if chunk < chunk_count(size) {
-        Expected::Chunk(entry, chunk)
-    } else if padding_bytes(size) > 0 {
-        Expected::Padding(entry)
-    } else {
-        following(verified, Expected::Padding(entry))
-    }
+    if payload.is_empty() { Ok(()) } else { Err(Error::TrailingData { place: "the bundle".to_owned() }) }
 }
 
 #[cfg(test)]

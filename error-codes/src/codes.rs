@@ -124,6 +124,15 @@ codes! {
     ROLLBACK_REFUSED = "LF1120", Refused, "The release is older than one that this site has run", "Use a bundle whose counter is not lower; the site goes back only to releases of its own history.";
     ASSEMBLED_REFUSED = "LF1121", Refused, "The release has images assembled for tests, and its root is not for development", "Ask the vendor for a release of upstream's own images.";
     TRUST_UNREADABLE = "LF1122", Usage, "The root document that `--trust` names cannot be read", "Pass `--trust` with the path of the vendor's root document, or with its fingerprint.";
+    CHAIN_TOO_YOUNG = "LF1130", Refused, "The bundle's root documents begin after the trusted one", "Ask the vendor for a bundle whose chain of root documents begins at the trusted number or below, or pass a newer root document with `--trust`, from a source other than the stick.";
+    REVOKED = "LF1131", Refused, "The vendor has revoked this release", "Ask the vendor for a newer release; software that runs already is not touched.";
+    REVOCATION_DIFFERS = "LF1132", Refused, "Two revocations have the same number", "Do not use this bundle; ask the vendor which revocation is right.";
+    INVALID_REVOCATION = "LF1133", Refused, "A revocation contradicts itself", "Ask the vendor for a new revocation.";
+    FOREIGN_SIGNATURE = "LF1134", Usage, "A signature is not by a key that may sign the document", "Sign exactly the bytes that `landfall trust show --message` writes, with a key that the root documents name.";
+    SIGN_COMMAND = "LF1135", Usage, "The signing command failed", "Run the command by hand: it must read the file named by $DOCUMENT and write the signature to the file named by $SIGNATURE.";
+    TRUST_INCOMPLETE = "LF1136", Usage, "A trust document lacks signatures", "Let more of the named keys sign it with `landfall trust sign`.";
+    TRUST_CHANGE_REFUSED = "LF1137", Usage, "A trust document cannot be made as asked", "Correct the option that the message names.";
+    REVOCATION_OLDER = "LF1138", Usage, "The revocation is not newer than the one this site knows", "Import the vendor's newest revocation.";
     // LF12: media and parts.
     MEDIA_IO = "LF1201", Resumable, "A file could not be read or written", "Check the disk or stick and the permissions of the named path, then run the same command again.";
     NO_SPACE = "LF1202", Resumable, "The disk or stick is full", "Free space on the named file system or use a larger stick, then run the same command again.";
@@ -142,6 +151,7 @@ codes! {
     BUNDLE_SHORT = "LF1215", Refused, "The bundle ends too early", "Copy the named part again from a good copy.";
     PART_SWAPPED = "LF1216", Refused, "A part lies under the name of another", "Give the named files their right names, or copy both parts again; the names are in SHA256SUMS.";
     FILE_TOO_LARGE = "LF1217", Usage, "The file system does not take files of this size", "Build with --part-size fat32, or use a stick with another file system.";
+    NOTHING_STAGED = "LF1230", Usage, "Nothing is staged on this machine", "Run `landfall install` with a bundle first.";
     // LF20: release definition and lock.
     RELEASE_UNREADABLE = "LF2001", Usage, "The release definition is not valid YAML or has unknown fields", "Correct the named line of the release definition.";
     RELEASE_INVALID = "LF2002", Usage, "The release definition contradicts itself", "Correct the named field of the release definition.";
@@ -206,6 +216,19 @@ codes! {
     FACTS_FILE = "LF3021", Usage, "The facts of a host cannot be used", "Write them anew with `landfall facts` on that host.";
     NO_EXEC = "LF3022", NotReady, "Programs cannot run from a filesystem that will hold them", "Mount it with `exec`: `mount -o remount,exec PATH`, and without `noexec` in /etc/fstab.";
     FIREWALL_CLOSED = "LF3023", NotReady, "A firewall refuses what pods send", "Let the addresses of pods pass, or turn the firewall off.";
+    // LF303x and LF304x: GPUs.
+    GPU_PROBE_NOT_RUN = "LF3030", NotReady, "The program that reads GPU facts could not be started", "Check that `landfall-gpu` is there and that its filesystem is mounted with `exec`; it needs glibc 2.34 or newer.";
+    GPU_PROBE_TIMED_OUT = "LF3031", NotReady, "The program that reads GPU facts did not end in time", "Look for `NVRM` in `dmesg`: a driver that hangs needs a reboot of the host.";
+    GPU_FACTS_MALFORMED = "LF3032", NotReady, "The facts of GPUs cannot be used", "Run `landfall-gpu` on that host and look at what it prints.";
+    GPU_FACTS_SCHEMA = "LF3033", Usage, "The facts of GPUs have a schema that is not known", "Collect them with the `landfall-gpu` of the same release as this `landfall`.";
+    GPU_NO_DRIVER = "LF3034", NotReady, "The host has an NVIDIA GPU, and NVIDIA's driver is not loaded", "Install NVIDIA's driver for this distribution and reboot; `nouveau` must not hold the GPU.";
+    GPU_NO_LIBRARY = "LF3035", NotReady, "NVIDIA's driver is loaded, and its library NVML is missing", "Install the package of the driver that has `libnvidia-ml.so.1`, in the version of the loaded driver.";
+    GPU_VERSION_MISMATCH = "LF3036", NotReady, "NVIDIA's driver and its libraries are of different versions", "Reboot the host: the driver was updated while the older one was loaded.";
+    GPU_NOT_PERMITTED = "LF3037", NotReady, "NVIDIA's driver may not be used", "Run as root, or give read and write permission for `/dev/nvidia*`; in a container, pass the devices in.";
+    GPU_DRIVER_TOO_OLD = "LF3038", NotReady, "NVIDIA's driver is too old for the release", "Install the named driver version or a newer one, then reboot.";
+    GPU_DEVICE_LOST = "LF3039", NotReady, "A GPU does not answer", "Look for `Xid` in `dmesg`, then power the host off and on; a GPU that is lost again must be replaced.";
+    GPU_DRIVER_FAILS = "LF3040", NotReady, "NVIDIA's driver fails", "Look for `NVRM` in `dmesg`; `nvidia-smi` should answer before Landfall can use the GPUs.";
+    GPU_FABRIC_MANAGER = "LF3041", NotReady, "GPUs are joined by NVSwitch, and Fabric Manager does not run", "Install NVIDIA's Fabric Manager in exactly the version of the driver, and enable its service.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and who may read it.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

@@ -1,8 +1,15 @@
 //! Arguments, and nothing else: commands receive resolved values.
 
+mod trust;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use trust::{
+    ForRole, RoleName, TrustCommand, TrustImportArguments, TrustInitArguments, TrustRevokeArguments,
+    TrustRotateArguments, TrustShowArguments, TrustSignArguments,
+};
 
 /// One signed bundle, one command, a real cluster at a site without a network.
 #[derive(Debug, Parser)]
@@ -23,6 +30,9 @@ pub(crate) enum Command {
     /// Make and look at keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Say who may sign what: root documents, their signatures, and revocations.
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Resolve what a release names against its registries, and pin it in the lock.
     Lock(LockArguments),
     /// Fetch, render and pack a release into one signed bundle.
@@ -58,7 +68,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a cosign key pair and root document 1, which trusts it for every role.
+    /// Make one person's cosign key pair, and root document 1, which trusts it for every role.
     New(KeyNewArguments),
 }
 
@@ -70,6 +80,9 @@ pub(crate) struct KeyNewArguments {
     /// Mark the root as for development: every command names it, and it may sign images assembled for tests.
     #[arg(long)]
     pub(crate) development: bool,
+    /// Make the key pair alone: the root document names several people's keys (`landfall trust init`).
+    #[arg(long, conflicts_with = "development")]
+    pub(crate) no_root: bool,
     /// Kind of key.
     #[arg(long, value_enum, default_value_t = KeyKind::EcdsaP256)]
     pub(crate) kind: KeyKind,
@@ -119,9 +132,13 @@ pub(crate) struct BuildArguments {
     pub(crate) source: SourceArguments,
     /// The cosign private key that signs, as often as the root asks for keys; the password comes from
     /// `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`, one for all, or is typed for each.
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "sign_command")]
     pub(crate) key: Vec<PathBuf>,
-    /// Folder with the root documents, `1.root.json` and on.
+    /// A command that signs, too: it reads the file $DOCUMENT and writes its signature to the file $SIGNATURE, as a
+    /// Sigstore bundle, or as bytes or base64.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) sign_command: Vec<String>,
+    /// Folder with the root documents, `N.root.json`, and `revocation.json` where there is one: all of them travel.
     #[arg(long)]
     pub(crate) roots: PathBuf,
     /// Folder that receives the bundle, its head, SHA256SUMS and the transfer sheet; `-` writes the bundle alone to
@@ -160,7 +177,11 @@ pub(crate) struct TrustArguments {
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     /// A bundle, one of its parts, or the folder that holds them.
-    pub(crate) bundle: PathBuf,
+    #[arg(required_unless_present = "site")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Check everything that is staged on this machine instead.
+    #[arg(long, conflicts_with_all = ["bundle", "trust"])]
+    pub(crate) site: bool,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
 }

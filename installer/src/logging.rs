@@ -33,7 +33,7 @@ static KEPT: Mutex<Kept> = Mutex::new(Kept::Nowhere);
 pub(crate) fn start(verbosity: u8) {
     let default = match verbosity {
         // A failed step is reported once, by the command; requests that are repeated are not news.
-        0 => "warn,landfall_lifecycle::engine=off,kube_client=off",
+        0 => "warn,landfall_engine::engine=off,kube_client=off",
         1 => "info,kube_client=off",
         _ => "info,landfall=debug,landfall_builder=debug,landfall_lifecycle=debug,landfall_media=debug",
     };

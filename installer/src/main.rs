@@ -7,6 +7,7 @@ mod logging;
 mod password;
 mod printer;
 mod progress;
+mod shown;
 mod usage;
 
 use std::process::ExitCode;

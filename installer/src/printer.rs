@@ -1,4 +1,5 @@
-//! The only place that prints: data to standard output, everything else to standard error.
+//! The only place that prints: data to standard output, everything else to standard error. Whatever is printed may hold
+//! names that a stick made up, so all of it becomes plain text here ([`crate::shown`]).
 #![expect(clippy::print_stderr, reason = "this module is the printer")]
 #![expect(clippy::unused_self, reason = "who holds a printer may print, and nobody else")]
 
@@ -7,6 +8,7 @@ use std::io::{IsTerminal, Write};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::shown;
 
 /// Prints what commands report.
 #[derive(Debug, Clone, Copy)]
@@ -28,9 +30,10 @@ impl Printer {
     /// A report on standard output: `data` as one JSON document, or its `text`.
     pub(crate) fn report<D: Serialize>(self, data: &D, text: impl FnOnce(&D) -> String) {
         let rendered = if self.json {
-            serde_json::to_string_pretty(data).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
+            let text = serde_json::to_string_pretty(data);
+            shown::json(&text.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}")))
         } else {
-            text(data)
+            shown::block(&text(data))
         };
         self.data(rendered.trim_end());
     }
@@ -47,32 +50,58 @@ impl Printer {
         std::io::stdout().lock()
     }
 
-    /// A line for the person on standard error.
+    /// A text for the person on standard error.
     pub(crate) fn note(self, text: &str) {
-        eprintln!("{text}");
+        eprintln!("{}", shown::block(text));
     }
 
     /// An error on standard error: what, why, what next, and its code.
     pub(crate) fn failure(self, failure: &Failure) {
-        if self.json {
-            let document = serde_json::json!({
-                "code": failure.code().id,
-                "class": failure.code().class,
-                "what": failure.what(),
-                "causes": failure.causes(),
-                "blockers": failure.blockers(),
-                "next": failure.next_step(),
-            });
-            eprintln!("{document}");
-            return;
-        }
-        eprintln!("error[{}]: {}", failure.code().id, failure.what());
-        for (blocker, number) in failure.blockers().iter().zip(1..) {
-            eprintln!("  {number}. [{}] {}: {}\n     {}", blocker.code, blocker.what, blocker.why, blocker.next);
-        }
-        for cause in failure.causes() {
-            eprintln!("  because: {cause}");
-        }
-        eprintln!("  next: {}", failure.next_step());
+        eprintln!("{}", if self.json { failure_json(failure) } else { failure_text(failure) });
+    }
+}
+
+pub(crate) fn failure_json(failure: &Failure) -> String {
+    let document = serde_json::json!({
+        "code": failure.code().id,
+        "class": failure.code().class,
+        "what": failure.what(),
+        "causes": failure.causes(),
+        "blockers": failure.blockers(),
+        "next": failure.next_step(),
+    });
+    shown::json(&document.to_string())
+}
+
+pub(crate) fn failure_text(failure: &Failure) -> String {
+    let mut lines = vec![format!("error[{}]: {}", failure.code().id, shown::paragraph(failure.what()))];
+    for (blocker, number) in failure.blockers().iter().zip(1..) {
+        let [what, why, next] = [blocker.what, &blocker.why, &blocker.next].map(shown::paragraph);
+        lines.push(format!("  {number}. [{}] {what}: {why}\n     {next}", blocker.code));
+    }
+    lines.extend(failure.causes().iter().map(|cause| format!("  because: {}", shown::paragraph(cause))));
+    lines.push(format!("  next: {}", shown::paragraph(failure.next_step())));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::codes;
+
+    use super::*;
+
+    #[test]
+    fn an_error_that_quotes_a_stick_prints_neither_escape_codes_nor_lines_of_its_own() {
+        let fake = "x\u{1b}[2K\u{1b}[32mverified\u{1b}[0m\nverified: shop 1.0\u{202e}";
+        let failure = Failure::new(codes::NOT_A_BUNDLE, fake).because(&std::io::Error::other(fake)).next(fake);
+        let text = failure_text(&failure);
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text}");
+        assert!(!text.lines().any(|line| line.starts_with("verified")), "{text}");
+        let json = failure_json(&failure);
+        assert!(json.is_ascii() && !json.contains('\u{1b}'), "{json}");
+        let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(read["what"], fake, "nothing is lost for a program");
+        let huge = Failure::new(codes::NOT_A_BUNDLE, "a".repeat(1 << 20));
+        assert!(failure_text(&huge).len() < 8192);
     }
 }

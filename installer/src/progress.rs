@@ -7,6 +7,7 @@ use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 use landfall_media::progress::{Event, Progress};
 
 use crate::printer::Printer;
+use crate::shown;
 
 /// How often a pipe gets a line within a phase: often enough to see life, rare enough to read afterwards.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
@@ -40,7 +41,7 @@ impl Drawn {
 
     fn say(&self, phase: Option<&Phase>, text: &str) {
         match phase.and_then(|phase| phase.bar.as_ref()) {
-            Some(bar) => bar.println(text),
+            Some(bar) => bar.println(shown::block(text)),
             None => self.printer.note(text),
         }
     }
@@ -68,7 +69,7 @@ fn draw_bar(name: &str, total_bytes: Option<u64>) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    bar.set_prefix(name.to_owned());
+    bar.set_prefix(shown::line(name));
     bar.enable_steady_tick(TICK);
     bar
 }
@@ -178,6 +179,7 @@ impl Progress for Drawn {
                 self.say(phase.as_ref(), &format!("[{index}/{count}] {title}{left}"));
             }
             Event::Note(text) => self.say(phase.as_ref(), &text),
+            Event::Unknown => {}
             Event::SafeToRemove => self.say(phase.as_ref(), "You may remove the stick: it is not needed any more."),
         }
     }

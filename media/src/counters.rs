@@ -13,9 +13,10 @@ struct Cells {
     read: AtomicU64,
     written: AtomicU64,
     read_back: AtomicU64,
+    filesystem_syncs: AtomicU64,
 }
 
-/// The values of [`Counters`] at one moment, in bytes.
+/// The values of [`Counters`] at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Totals {
     /// Read, reading back apart.
@@ -24,6 +25,8 @@ pub struct Totals {
     pub written_bytes: u64,
     /// Read again only to see that what was written is there.
     pub read_back_bytes: u64,
+    /// How often everything on the file system was put on the disk, other programs' bytes included.
+    pub filesystem_syncs: u64,
 }
 
 impl Counters {
@@ -38,6 +41,7 @@ impl Counters {
             read_bytes: self.0.read.load(Ordering::Relaxed),
             written_bytes: self.0.written.load(Ordering::Relaxed),
             read_back_bytes: self.0.read_back.load(Ordering::Relaxed),
+            filesystem_syncs: self.0.filesystem_syncs.load(Ordering::Relaxed),
         }
     }
 
@@ -51,6 +55,10 @@ impl Counters {
 
     pub(crate) fn add_read_back(&self, bytes: usize) {
         self.0.read_back.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_filesystem_sync(&self) {
+        self.0.filesystem_syncs.fetch_add(1, Ordering::Relaxed);
     }
 }
 

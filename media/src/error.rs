@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, ExitClass, codes};
 
 use crate::durable::{DurableError, SyncFailed, code_of};
 
@@ -91,6 +91,14 @@ pub enum MediaError {
         /// Which header, blob or chunk.
         what: String,
     },
+    /// Several places are not what was signed, or cannot be read.
+    #[error("{} places are damaged:\n{}{}", list.len(), lines(list), if *is_complete { "" } else { "\nthere are more" })]
+    SeveralDamaged {
+        /// What is wrong with each, in the order of the stream; at least two.
+        list: Vec<MediaError>,
+        /// Whether everything was looked at.
+        is_complete: bool,
+    },
     /// Bytes follow the bundle's end.
     #[error("{} holds {surplus} bytes after the end of the bundle", path.display())]
     SurplusData {
@@ -168,9 +176,47 @@ impl MediaError {
         matches!(self, Self::Durable(error) if error.is_fatal())
     }
 
+    /// Whether the media could not return some bytes, where others may be readable.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Io { operation: "read", source, .. } if source.raw_os_error() == Some(EIO))
+    }
+
+    /// One error for all that was found; none without damage.
+    pub(crate) fn of_damage(mut list: Vec<Self>, is_complete: bool) -> Option<Self> {
+        match list.len() {
+            0 | 1 if is_complete => list.pop(),
+            _ => Some(Self::SeveralDamaged { list, is_complete }),
+        }
+    }
+
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { operation, path: path.to_owned(), source }
     }
+}
+
+/// What the kernel says of a place that a disk cannot read.
+const EIO: i32 = 5;
+
+/// One line for each.
+fn lines(list: &[MediaError]) -> String {
+    list.iter().map(|error| format!("  {}", with_sources(error))).collect::<Vec<_>>().join("\n")
+}
+
+fn with_sources(error: &MediaError) -> String {
+    let mut line = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        line = format!("{line}: {cause}");
+        source = cause.source();
+    }
+    line
+}
+
+/// A refusal counts more than a place that could not be read.
+fn worst(list: &[MediaError]) -> Code {
+    let mut codes = list.iter().map(Coded::code);
+    let first = codes.next().unwrap_or(codes::BUG);
+    std::iter::once(first).chain(codes).find(|code| code.class == ExitClass::Refused).unwrap_or(first)
 }
 
 impl From<SyncFailed> for MediaError {
@@ -191,6 +237,7 @@ impl Coded for MediaError {
             Self::PartForeign { .. } => codes::PART_FOREIGN,
             Self::PartSwapped { .. } => codes::PART_SWAPPED,
             Self::Damaged { .. } => codes::PAYLOAD_DAMAGED,
+            Self::SeveralDamaged { list, .. } => worst(list),
             Self::SurplusData { .. } => codes::SURPLUS_DATA,
             Self::Short { .. } => codes::BUNDLE_SHORT,
             Self::BlobMismatch { .. } => codes::BLOB_MISMATCH,

@@ -3,14 +3,13 @@
 pub mod bundle;
 pub mod copy;
 pub mod counters;
+mod disk;
 pub mod durable;
 mod error;
-mod paced;
 pub mod pack;
 pub mod parts;
 mod payload;
 mod pipeline;
-pub mod progress;
 pub mod sink;
 pub mod source;
 pub mod stage;
@@ -21,4 +20,5 @@ pub mod verify;
 mod testing;
 
 pub use error::{MediaError, Result};
+pub use landfall_progress as progress;
 pub use payload::Payload;

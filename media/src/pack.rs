@@ -41,7 +41,14 @@ pub fn pack(
     let mut sink = BundleSink::begin(payload, PartsStream { writer: Some(writer), parts: None })?;
     copy(&mut StoreSource::new(store, payload.clone()), &mut sink, "writing the bundle", progress)?;
     let parts = sink.into_stream().parts.ok_or_else(|| MediaError::Bug("the parts were not finished".to_owned()))?;
-    verify(&parts.read_back(payload)?, "reading back", progress)?;
+    let written = parts.read_back(payload)?;
+    if !written.is_past_cache() {
+        let what = "The file system of the stick cannot be read past memory. Take the stick out and in again, and run \
+                    `landfall verify` on it.";
+        progress.event(Event::Note(what.to_owned()));
+    }
+    // Only now: a stick that is smaller than it claims shows once all of it was written.
+    verify(&written, "reading back", progress)?;
     let files = parts.publish(head, output.others)?;
     progress.event(Event::SafeToRemove);
     Ok(files)

@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use landfall_bundle_spec::Verified;
 use landfall_bundle_spec::blobs::BlobEntry;
-use landfall_bundle_spec::chunks::{BlobSums, CHUNK_BYTES, chunk_count, chunk_len};
+use landfall_bundle_spec::chunks::{BlobSums, chunk_count};
 use landfall_bundle_spec::layout::Layout;
-
-/// Bytes of a header of the archive.
-const HEADER_BYTES: usize = 512;
+pub(crate) use landfall_bundle_spec::stream::{Piece, PieceKind};
 
 /// The verified head of a bundle, shared by all ends of copying. Builders have one too: they read back what they signed.
 #[derive(Debug, Clone)]
@@ -69,11 +67,7 @@ impl Payload {
 
     /// The head in pieces, in order.
     pub(crate) fn head_pieces(&self) -> impl Iterator<Item = Piece> + '_ {
-        let head_bytes = self.layout().head_bytes();
-        (0..head_bytes.div_ceil(CHUNK_BYTES)).map(move |index| {
-            let offset = index * CHUNK_BYTES;
-            piece(offset, chunk_len(head_bytes, index), PieceKind::Head)
-        })
+        self.0.head_pieces()
     }
 
     /// Every piece of the stream after the head, in order.
@@ -83,46 +77,22 @@ impl Payload {
 
     /// Every piece from the header of this blob to the end of the archive.
     pub(crate) fn pieces_from_blob(&self, first: usize) -> impl Iterator<Item = Piece> + Send + '_ {
-        let end = self.layout().segments().last().map(|last| piece(last.offset, last.length, PieceKind::End));
-        (first..self.blobs().len()).flat_map(|blob| self.pieces_of_blob(blob, 0)).chain(end)
+        self.0.pieces_from_entry(first)
     }
 
     /// Header, chunks from this one on, and padding of a blob.
     pub(crate) fn pieces_of_blob(&self, blob: usize, from_chunk: u64) -> impl Iterator<Item = Piece> + Send + '_ {
-        let placed = &self.layout().entries()[blob];
-        let header = piece(placed.header_offset, HEADER_BYTES as u64, PieceKind::Header(blob));
-        let padding = piece(
-            placed.end(),
-            placed.end().next_multiple_of(HEADER_BYTES as u64) - placed.end(),
-            PieceKind::Padding(blob),
-        );
-        let chunks = (from_chunk..chunk_count(placed.size)).map(move |chunk| {
-            let offset = placed.offset() + chunk * CHUNK_BYTES;
-            piece(offset, chunk_len(placed.size, chunk), PieceKind::Chunk(blob, chunk))
-        });
-        std::iter::once(header).chain(chunks).chain(std::iter::once(padding).filter(|padding| padding.length > 0))
+        self.0.pieces_of_entry(blob, from_chunk)
     }
 
-    /// The bytes of the head, of a header, of padding or of the archive's end: what the format prescribes.
-    fn prescribed(&self, piece: &Piece) -> Vec<u8> {
-        match piece.kind {
-            PieceKind::Header(blob) => self.layout().entries()[blob].header().to_vec(),
-            PieceKind::Head => {
-                let start = usize::try_from(piece.offset).unwrap_or(usize::MAX);
-                self.0.head_bytes().iter().skip(start).take(piece.length).copied().collect()
-            }
-            PieceKind::Padding(_) | PieceKind::End | PieceKind::Chunk(..) => vec![0; piece.length],
-        }
+    /// Chunks of a blob from this one on.
+    pub(crate) fn chunks_of_blob(&self, blob: usize, from_chunk: u64) -> impl Iterator<Item = Piece> + Send + '_ {
+        self.pieces_of_blob(blob, from_chunk).filter(|piece| matches!(piece.kind, PieceKind::Chunk(..)))
     }
 
     /// Whether these bytes are that piece.
     pub(crate) fn matches(&self, piece: &Piece, bytes: &[u8]) -> bool {
-        match piece.kind {
-            PieceKind::Chunk(blob, chunk) => self.chunk_matches(blob, chunk, bytes),
-            PieceKind::Head | PieceKind::Header(_) | PieceKind::Padding(_) | PieceKind::End => {
-                bytes == self.prescribed(piece)
-            }
-        }
+        self.0.check_piece(piece, bytes).is_ok()
     }
 
     /// What is wrong with a piece that does not match, as a person reads it.
@@ -139,29 +109,4 @@ impl Payload {
             }
         }
     }
-}
-
-/// Pieces have at most 1 MiB.
-fn piece(offset: u64, length: u64, kind: PieceKind) -> Piece {
-    Piece { offset, length: usize::try_from(length).unwrap_or(0), kind }
-}
-
-/// A stretch of the stream that is checked by itself, at most 1 MiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Piece {
-    /// First byte in the stream.
-    pub(crate) offset: u64,
-    /// Bytes.
-    pub(crate) length: usize,
-    pub(crate) kind: PieceKind,
-}
-
-/// What it is; numbers are indexes of blobs and of their chunks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PieceKind {
-    Head,
-    Header(usize),
-    Chunk(usize, u64),
-    Padding(usize),
-    End,
 }

@@ -4,9 +4,11 @@
 //! Memory is bounded: there are [`BLOCKS`] buffers, and whoever is done with one gives it back to the reader.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
+use crate::disk::AlignedBuffer;
 use crate::error::{MediaError, Result};
 use crate::payload::{Payload, Piece};
 
@@ -28,88 +30,126 @@ pub(crate) trait PieceReader: Sync {
 struct Block {
     index: usize,
     pieces: Vec<Piece>,
-    buffer: Vec<u8>,
-    outcome: Result<()>,
+    buffer: AlignedBuffer,
+    /// Why pieces cannot be used, by their position.
+    bad: BTreeMap<usize, Bad>,
+    /// Why nothing after these pieces comes.
+    end: Result<()>,
 }
 
-/// Reads pieces in order, checks each, and gives it to `take`. Ends at the first that cannot be read, is not what was
-/// signed, or that `take` fails on; everything before it was taken.
+enum Bad {
+    /// It is not what was signed.
+    Differs,
+    /// The media could not return it.
+    Unreadable(MediaError),
+}
+
+/// Gets what passed and what did not, in order. An error ends the reading.
+pub(crate) trait PieceTaker {
+    /// Takes a piece that is what was signed.
+    fn take(&mut self, piece: &Piece, bytes: &[u8]) -> Result<()>;
+
+    /// Takes the error of a piece that is not; by default, it is the end.
+    fn damaged(&mut self, _piece: &Piece, error: MediaError) -> Result<()> {
+        Err(error)
+    }
+}
+
+impl<F: FnMut(&Piece, &[u8]) -> Result<()>> PieceTaker for F {
+    fn take(&mut self, piece: &Piece, bytes: &[u8]) -> Result<()> {
+        self(piece, bytes)
+    }
+}
+
+/// Reads pieces in order, checks each, and gives it to `taker`. Ends where the media ends or `taker` fails; everything
+/// before was taken.
 pub(crate) fn run(
     payload: &Payload,
     reader: &dyn PieceReader,
     pieces: impl Iterator<Item = Piece> + Send,
-    take: &mut dyn FnMut(&Piece, &[u8]) -> Result<()>,
+    taker: &mut dyn PieceTaker,
 ) -> Result<()> {
     let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 4);
     let (to_check, unchecked) = sync_channel::<Block>(BLOCKS);
     let (to_use, checked) = channel::<Block>();
-    let (give_back, free) = channel::<Vec<u8>>();
+    let (give_back, free) = channel::<AlignedBuffer>();
     for _ in 0..BLOCKS {
         // Cannot fail: the receiver is in this function.
-        let _ = give_back.send(Vec::new());
+        let _ = give_back.send(AlignedBuffer::default());
     }
     let unchecked = Mutex::new(unchecked);
     std::thread::scope(|scope| {
-        let to_use_by_reader = to_use.clone();
-        scope.spawn(move || read_all(reader, pieces, &free, &to_check, &to_use_by_reader));
+        let reading = scope.spawn(move || read_all(reader, pieces, &free, &to_check));
         for _ in 0..workers {
             let (unchecked, to_use) = (&unchecked, to_use.clone());
-            scope.spawn(move || check_all(payload, reader, unchecked, &to_use));
+            scope.spawn(move || check_all(payload, unchecked, &to_use));
         }
         drop(to_use);
-        let outcome = use_all(&checked, &give_back, take);
+        let outcome = use_all(payload, reader, &checked, &give_back, taker);
         // The reader ends when it finds nobody to give it buffers or take them.
         drop((checked, give_back));
-        outcome
+        let read = reading.join().map_err(|_| MediaError::Bug("the thread that reads panicked".to_owned()));
+        outcome.and(read)
     })
 }
 
 fn read_all(
     reader: &dyn PieceReader,
     pieces: impl Iterator<Item = Piece>,
-    free: &Receiver<Vec<u8>>,
+    free: &Receiver<AlignedBuffer>,
     to_check: &SyncSender<Block>,
-    to_use: &Sender<Block>,
 ) {
     let mut pieces = pieces.peekable();
     for index in 0.. {
-        let mut block = Vec::new();
+        let mut now = Vec::new();
         let mut bytes = 0;
         while let Some(piece) = pieces.next_if(|piece| bytes == 0 || bytes + piece.length <= BLOCK_BYTES) {
             bytes += piece.length;
-            block.push(piece);
+            now.push(piece);
         }
-        if block.is_empty() {
+        if now.is_empty() {
             return;
         }
         let Ok(mut buffer) = free.recv() else { return };
-        buffer.resize(bytes, 0);
-        let outcome = reader.read(&block, &mut buffer);
-        let failed = outcome.is_err();
+        buffer.resize(bytes);
+        let mut block = Block { index, pieces: now, buffer, bad: BTreeMap::new(), end: Ok(()) };
+        block.end = read_block(reader, &mut block);
+        let failed = block.end.is_err();
         if failed {
-            block.clear();
+            block.pieces.clear();
         }
-        let block = Block { index, pieces: block, buffer, outcome };
-        let sent = if failed { to_use.send(block).is_ok() } else { to_check.send(block).is_ok() };
-        if failed || !sent {
+        if to_check.send(block).is_err() || failed {
             return;
         }
     }
 }
 
-fn check_all(payload: &Payload, reader: &dyn PieceReader, unchecked: &Mutex<Receiver<Block>>, to_use: &Sender<Block>) {
+/// Fills a block. Where the media has bad places, piece by piece, so that they are found one by one.
+fn read_block(reader: &dyn PieceReader, block: &mut Block) -> Result<()> {
+    match reader.read(&block.pieces, &mut block.buffer) {
+        Err(error) if error.is_unreadable() => {}
+        read => return read,
+    }
+    let mut rest = &mut block.buffer[..];
+    for (position, piece) in block.pieces.iter().enumerate() {
+        let (bytes, after) = rest.split_at_mut(piece.length);
+        rest = after;
+        match reader.read(&[*piece], bytes) {
+            Err(error) if error.is_unreadable() => drop(block.bad.insert(position, Bad::Unreadable(error))),
+            read => read?,
+        }
+    }
+    Ok(())
+}
+
+fn check_all(payload: &Payload, unchecked: &Mutex<Receiver<Block>>, to_use: &Sender<Block>) {
     loop {
         let next = unchecked.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(mut block) = next else { return };
-        let mut rest = block.buffer.as_slice();
-        for (position, piece) in block.pieces.iter().enumerate() {
-            let (bytes, after) = rest.split_at(piece.length);
-            rest = after;
-            if !payload.matches(piece, bytes) {
-                block.outcome = Err(reader.damaged(payload, piece));
-                block.pieces.truncate(position);
-                break;
-            }
+        // A block that is never passed on would leave everybody waiting for it.
+        if catch_unwind(AssertUnwindSafe(|| check(payload, &mut block))).is_err() {
+            block.pieces.clear();
+            block.end = Err(MediaError::Bug(format!("checking block {} panicked", block.index)));
         }
         if to_use.send(block).is_err() {
             return;
@@ -117,27 +157,47 @@ fn check_all(payload: &Payload, reader: &dyn PieceReader, unchecked: &Mutex<Rece
     }
 }
 
+fn check(payload: &Payload, block: &mut Block) {
+    let mut rest = &block.buffer[..];
+    for (position, piece) in block.pieces.iter().enumerate() {
+        let (bytes, after) = rest.split_at(piece.length);
+        rest = after;
+        if !block.bad.contains_key(&position) && !payload.matches(piece, bytes) {
+            block.bad.insert(position, Bad::Differs);
+        }
+    }
+}
+
 fn use_all(
+    payload: &Payload,
+    reader: &dyn PieceReader,
     checked: &Receiver<Block>,
-    give_back: &Sender<Vec<u8>>,
-    take: &mut dyn FnMut(&Piece, &[u8]) -> Result<()>,
+    give_back: &Sender<AlignedBuffer>,
+    taker: &mut dyn PieceTaker,
 ) -> Result<()> {
     let mut early = BTreeMap::new();
     let mut next = 0;
     for block in checked {
         early.insert(block.index, block);
-        while let Some(block) = early.remove(&next) {
+        while let Some(mut block) = early.remove(&next) {
             next += 1;
-            let mut rest = block.buffer.as_slice();
-            for piece in &block.pieces {
+            let mut rest = &block.buffer[..];
+            for (position, piece) in block.pieces.iter().enumerate() {
                 let (bytes, after) = rest.split_at(piece.length);
                 rest = after;
-                take(piece, bytes)?;
+                match block.bad.remove(&position) {
+                    None => taker.take(piece, bytes)?,
+                    Some(Bad::Differs) => taker.damaged(piece, reader.damaged(payload, piece))?,
+                    Some(Bad::Unreadable(error)) => taker.damaged(piece, error)?,
+                }
             }
-            block.outcome?;
+            block.end?;
             // The reader may have ended already.
             let _ = give_back.send(block.buffer);
         }
     }
     if early.is_empty() { Ok(()) } else { Err(MediaError::Bug(format!("block {next} was lost while checking"))) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use landfall_bundle_spec::Sha256;
 
-use crate::durable::{self, Batch};
 use crate::error::{MediaError, Result};
 use crate::payload::Payload;
-use crate::store::{ContentStore, StagedBlob};
+use crate::store::{BlobGroup, ContentStore, StagedBlob};
 
 /// The other end of copying: takes checked chunks and makes them durable.
 pub trait BlobSink {
@@ -31,12 +30,8 @@ pub trait BlobSink {
     fn finish(&mut self) -> Result<u64>;
 }
 
-/// Whole blobs that wait for a common sync: how many, and bytes of them that are not on the disk.
-const WAITING_BLOBS: usize = 64;
-const WAITING_BYTES: u64 = 8 * 1024 * 1024;
-
-/// A content store that gets the blobs of a bundle. Each is there, whole and durable, a few MiB after its last chunk was
-/// taken; what a crash cuts off is continued.
+/// A content store that gets the blobs of a bundle. A large one is there, whole and durable, once its last chunk was taken;
+/// small ones get there together. What a crash cuts off is continued.
 #[derive(Debug)]
 pub struct StoreSink {
     store: ContentStore,
@@ -44,38 +39,31 @@ pub struct StoreSink {
     /// Continued blobs, by index, until their turn comes.
     begun: HashMap<usize, StagedBlob>,
     seen: HashSet<Sha256>,
-    /// Blobs that are whole and not in the store.
-    waiting: Vec<StagedBlob>,
-    /// Begun before the first blob.
-    batch: Option<Batch>,
+    /// Small blobs that are whole. Begun before the first blob.
+    group: Option<BlobGroup>,
 }
 
 impl StoreSink {
     /// This store, for blobs of this payload.
     pub fn new(store: ContentStore, payload: Payload) -> Self {
-        let (begun, seen) = (HashMap::new(), HashSet::new());
-        Self { store, payload, begun, seen, waiting: Vec::new(), batch: None }
+        Self { store, payload, begun: HashMap::new(), seen: HashSet::new(), group: None }
+    }
+
+    fn group(&mut self) -> Result<&mut BlobGroup> {
+        if self.group.is_none() {
+            self.group = Some(BlobGroup::begin(&self.store, &self.payload)?);
+        }
+        self.group.as_mut().ok_or_else(|| MediaError::Bug("there is no group".to_owned()))
     }
 
     fn stage(&mut self, blob: usize) -> Result<Option<StagedBlob>> {
-        if self.batch.is_none() {
-            durable::create_folder(self.store.root())?;
-            self.batch = Some(Batch::begin(self.store.root())?);
-        }
+        self.group()?;
         self.store.stage(&self.payload, blob)
     }
 
-    /// Takes a whole blob and ends those that wait once they are many; returns how many more bytes are on the disk.
+    /// Takes a whole blob; returns how many more bytes are on the disk.
     fn end(&mut self, staged: StagedBlob) -> Result<u64> {
-        self.waiting.push(staged);
-        let waiting: u64 = self.waiting.iter().map(StagedBlob::unsynced).sum();
-        let is_full = self.waiting.len() >= WAITING_BLOBS || waiting >= WAITING_BYTES;
-        if is_full { self.end_waiting() } else { Ok(0) }
-    }
-
-    fn end_waiting(&mut self) -> Result<u64> {
-        let Some(batch) = &self.batch else { return Ok(0) };
-        StagedBlob::finish_all(batch, std::mem::take(&mut self.waiting))
+        if staged.is_large() { staged.finish() } else { self.group()?.take(staged) }
     }
 
     fn begun(&mut self, blob: usize) -> Result<&mut StagedBlob> {
@@ -97,7 +85,7 @@ impl BlobSink for StoreSink {
     fn wants(&mut self, blob: usize) -> Result<Option<u64>> {
         let digest = self.payload.blob(blob).sha256;
         // A blob may stand twice: under a name of its own and among the others.
-        if !self.seen.insert(digest) || self.store.contains(digest) {
+        if !self.seen.insert(digest) || self.store.holds(&self.payload, blob) {
             return Ok(None);
         }
         if !self.store.has_staged(&self.payload, blob) {
@@ -127,7 +115,7 @@ impl BlobSink for StoreSink {
     fn keep(&mut self) -> Result<()> {
         // A sync of theirs that failed unseen must stop the others from being ended.
         self.begun.values_mut().try_for_each(StagedBlob::settle)?;
-        self.end_waiting().map(drop)
+        self.group.as_mut().map_or(Ok(0), BlobGroup::finish).map(drop)
     }
 
     fn finish(&mut self) -> Result<u64> {
@@ -135,6 +123,6 @@ impl BlobSink for StoreSink {
             let digest = self.payload.blob(*blob).sha256;
             return Err(MediaError::Bug(format!("{digest} was not copied to its end")));
         }
-        self.end_waiting()
+        self.group.as_mut().map_or(Ok(0), BlobGroup::finish)
     }
 }

@@ -78,12 +78,8 @@ impl BlobSource for StoreSource<'_> {
 
     fn give(&mut self, wanted: &[Wanted], take: &mut TakeChunk<'_>) -> Result<()> {
         let payload = &self.payload;
-        let pieces = wanted
-            .iter()
-            .flat_map(|wanted| payload.pieces_of_blob(wanted.blob, wanted.from / CHUNK_BYTES))
-            .filter(|piece| matches!(piece.kind, PieceKind::Chunk(..)));
-        let reader = StoreReader { store: self.store, payload, current: Mutex::new(None) };
-        pipeline::run(payload, &reader, pieces, &mut only_chunks(take))
+        let pieces = wanted.iter().flat_map(|wanted| payload.chunks_of_blob(wanted.blob, wanted.from / CHUNK_BYTES));
+        pipeline::run(payload, &StoreReader::new(self.store, payload), pieces, &mut only_chunks(take))
     }
 }
 
@@ -95,10 +91,17 @@ fn only_chunks<'a>(take: &'a mut TakeChunk<'_>) -> impl FnMut(&Piece, &[u8]) -> 
 }
 
 /// Reads chunks of blobs, keeping the blob open that it reads.
-struct StoreReader<'a> {
+pub(crate) struct StoreReader<'a> {
     store: &'a ContentStore,
     payload: &'a Payload,
     current: Mutex<Option<(usize, BlobFile)>>,
+}
+
+impl<'a> StoreReader<'a> {
+    /// The blobs of this payload in this store.
+    pub(crate) fn new(store: &'a ContentStore, payload: &'a Payload) -> Self {
+        Self { store, payload, current: Mutex::new(None) }
+    }
 }
 
 impl PieceReader for StoreReader<'_> {

@@ -1,34 +1,115 @@
-//! Verification of a whole bundle in one pass: every byte against its signature, its chunk or the format's rules.
+//! Verification of a whole bundle, or of everything that a site holds of it, in one pass: every byte against its signature,
+//! its chunk or the format's rules. All damage is found at once.
 
 use crate::bundle::BundleMedia;
-use crate::error::Result;
-use crate::payload::PieceKind;
-use crate::pipeline::{self, PieceReader};
+use crate::error::{MediaError, Result};
+use crate::payload::{Payload, Piece, PieceKind};
+use crate::pipeline::{self, PieceReader, PieceTaker};
 use crate::progress::{Event, Progress};
+use crate::source::StoreReader;
+use crate::store::ContentStore;
 
-/// Reads every byte of the bundle once, in order, and stops at the first that is not what was signed. The parts are
+/// Damaged places after which the search ends: nobody reads more, and media that is gone fails everywhere.
+const LISTED: usize = 1000;
+
+/// Reads every byte of the bundle once, in order. The error lists every place that is not what was signed. The parts are
 /// known to be all there, and no longer than they should be: that is part of finding them.
 pub fn verify(media: &BundleMedia, phase: &str, progress: &dyn Progress) -> Result<()> {
     let payload = media.payload();
     progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes: Some(media.total_bytes()) });
-    let advance = |bytes: usize| progress.event(Event::Advanced { bytes: bytes as u64 });
+    let mut found = Found::new(progress);
     for piece in payload.head_pieces() {
         // The head that was verified may have come from another file, sent ahead.
         let mut bytes = vec![0; piece.length];
-        media.read(&[piece], &mut bytes)?;
-        if !payload.matches(&piece, &bytes) {
-            return Err(media.damaged(payload, &piece));
+        match media.read(&[piece], &mut bytes) {
+            Err(error) if error.is_unreadable() => found.damaged(&piece, error)?,
+            Ok(()) if !payload.matches(&piece, &bytes) => found.damaged(&piece, media.damaged(payload, &piece))?,
+            read => read.and_then(|()| found.take(&piece, &bytes))?,
         }
-        advance(piece.length);
     }
-    let mut done = 0;
-    pipeline::run(payload, media, payload.pieces(), &mut |piece, bytes| {
-        done += bytes.len();
-        if matches!(piece.kind, PieceKind::Chunk(..) | PieceKind::End) {
-            advance(std::mem::take(&mut done));
-        }
-        Ok(())
-    })?;
-    progress.event(Event::PhaseDone);
-    Ok(())
+    let read = pipeline::run(payload, media, payload.pieces(), &mut found);
+    found.end(read)
 }
+
+/// Reads every blob of a bundle in a store and compares it, its record and its length with what was signed. The error
+/// lists everything that is missing or damaged.
+pub fn verify_store(payload: &Payload, store: &ContentStore, phase: &str, progress: &dyn Progress) -> Result<()> {
+    let total_bytes = Some(payload.blob_bytes());
+    progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes });
+    let mut found = Found::new(progress);
+    let mut sound = Vec::new();
+    for (blob, entry) in payload.blobs().iter().enumerate() {
+        match store.record(entry.sha256) {
+            Ok(record) if record == payload.sums(blob) => sound.push(blob),
+            Ok(_) => {
+                let what = format!("its record is not what the bundle says of {}", entry.sha256);
+                found.note(MediaError::StoreDamaged { path: store.path(entry.sha256), what })?;
+            }
+            Err(error) => found.note(error)?,
+        }
+    }
+    let pieces = sound.into_iter().flat_map(|blob| payload.chunks_of_blob(blob, 0));
+    let read = pipeline::run(payload, &StoreReader::new(store, payload), pieces, &mut found);
+    found.end(read)
+}
+
+/// What was found, and how far.
+struct Found<'a> {
+    progress: &'a dyn Progress,
+    damage: Vec<MediaError>,
+    done: u64,
+}
+
+impl<'a> Found<'a> {
+    fn new(progress: &'a dyn Progress) -> Self {
+        Self { progress, damage: Vec::new(), done: 0 }
+    }
+
+    fn note(&mut self, error: MediaError) -> Result<()> {
+        self.damage.push(error);
+        if self.damage.len() < LISTED {
+            return Ok(());
+        }
+        // It ends the reading; what is reported is the list.
+        Err(MediaError::Bug("too much damage".to_owned()))
+    }
+
+    /// What is wrong, once the reading has ended.
+    fn end(self, read: Result<()>) -> Result<()> {
+        let Self { progress, mut damage, .. } = self;
+        let is_complete = read.is_ok();
+        if let Err(error) = read
+            && damage.len() < LISTED
+        {
+            damage.push(error);
+        }
+        let is_alone = damage.len() == 1;
+        if let Some(error) = MediaError::of_damage(damage, is_complete || is_alone) {
+            return Err(error);
+        }
+        progress.event(Event::PhaseDone);
+        Ok(())
+    }
+
+    fn advance(&mut self, piece: &Piece) {
+        self.done += piece.length as u64;
+        if matches!(piece.kind, PieceKind::Head | PieceKind::Chunk(..) | PieceKind::End) {
+            self.progress.event(Event::Advanced { bytes: std::mem::take(&mut self.done) });
+        }
+    }
+}
+
+impl PieceTaker for Found<'_> {
+    fn take(&mut self, piece: &Piece, _bytes: &[u8]) -> Result<()> {
+        self.advance(piece);
+        Ok(())
+    }
+
+    fn damaged(&mut self, piece: &Piece, error: MediaError) -> Result<()> {
+        self.advance(piece);
+        self.note(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

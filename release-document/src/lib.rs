@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use landfall_bundle_spec::{Result, Sha256, read_typed};
+use landfall_bundle_spec::{Error, Result, Sha256, read_typed};
+
+mod check;
 
 /// The `type` of the document.
 pub const RELEASE_DOCUMENT_TYPE: &str = "landfall.dev/release/1";
@@ -53,10 +55,16 @@ pub struct ReleaseDocument {
 }
 
 impl ReleaseDocument {
-    /// Reads the bytes of [`RELEASE_DOCUMENT_NAME`] from a verified head: no name twice, no unknown field, and the
-    /// right type.
+    /// Reads the bytes of [`RELEASE_DOCUMENT_NAME`] from a head: no name twice, no unknown field, the right type, and names,
+    /// paths, references and figures that are what they claim to be: no path of a release that was read leads out of the
+    /// folder it is joined to.
     pub fn read(bytes: &[u8]) -> Result<Self> {
-        read_typed(RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, bytes)
+        let release: Self = read_typed(RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, bytes)?;
+        check::check(&release).map_err(|reason| Error::InvalidDocument {
+            name: RELEASE_DOCUMENT_NAME.to_owned(),
+            source: reason.into(),
+        })?;
+        Ok(release)
     }
 }
 

@@ -2,28 +2,24 @@
 //!
 //! An entry is a folder named by its kind and the hash of everything that went into it, so it is never stale and never
 //! changed. It appears complete or not at all: it is built in a sibling, synced, and renamed. A lock per entry keeps two
-//! processes from building the same thing twice.
+//! processes from building the same thing twice. The time of an entry's folder is that of its last use, by which entries
+//! are removed in the end ([`prune`]).
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-/// Names the folder of the cache, instead of `~/.cache/landfall`.
-pub const CACHE_VARIABLE: &str = "LANDFALL_CACHE";
+pub mod prune;
 
-/// The folder that holds the cache: `$LANDFALL_CACHE`, else `$XDG_CACHE_HOME/landfall`, else `~/.cache/landfall`.
+pub use landfall_launcher::cache::VARIABLE as CACHE_VARIABLE;
+
+/// The folder that holds the cache ([`landfall_launcher::cache::root`]).
 pub fn cache_root() -> Result<PathBuf> {
-    if let Some(folder) = std::env::var_os(CACHE_VARIABLE).filter(|value| !value.is_empty()) {
-        return std::path::absolute(&folder).with_context(|| format!("cannot resolve {CACHE_VARIABLE}"));
-    }
-    if let Some(folder) = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()) {
-        return Ok(folder.join("landfall"));
-    }
-    let home = std::env::home_dir().with_context(|| format!("no home folder is known: set {CACHE_VARIABLE}"))?;
-    Ok(home.join(".cache").join("landfall"))
+    landfall_launcher::cache::root().with_context(|| format!("no home folder is known: set {CACHE_VARIABLE}"))
 }
 
 /// Collects everything an entry depends on; its digest names the entry.
@@ -92,6 +88,14 @@ impl Cache {
         self.root.join(kind).join(key.digest())
     }
 
+    /// The folder of an entry that is there, which counts as a use of it.
+    pub fn find(&self, kind: &str, key: &Key) -> Option<PathBuf> {
+        let path = self.path(kind, key);
+        // A reader of another user's cache cannot note its use; the entry serves all the same.
+        let noted = File::open(&path).and_then(|folder| folder.set_modified(SystemTime::now()));
+        (noted.is_ok() || path.is_dir()).then_some(path)
+    }
+
     /// True when the entry is there, so a call of [`Cache::entry`] would not build.
     pub fn contains(&self, kind: &str, key: &Key) -> bool {
         self.path(kind, key).is_dir()
@@ -102,10 +106,10 @@ impl Cache {
     /// `build` gets an empty folder. When it succeeds, its filesystem is synced and the folder renamed into place; when
     /// it fails, or the process dies, nothing of it is ever returned by a later call.
     pub fn entry(&self, kind: &str, key: &Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-        let path = self.path(kind, key);
-        if path.is_dir() {
+        if let Some(path) = self.find(kind, key) {
             return Ok(path);
         }
+        let path = self.path(kind, key);
         let folder = self.root.join(kind);
         ensure!(!kind.is_empty() && !kind.contains(['/', '.']), "{kind:?} is not a kind of cache entry");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -123,14 +127,24 @@ impl Cache {
         Ok(path)
     }
 
+    /// Takes the exclusive lock of that name if it is free; it is released like that of [`Cache::lock`].
+    pub fn try_lock(&self, name: &str) -> Result<Option<File>> {
+        let file = self.lock_file(name)?;
+        Ok(file.try_lock().is_ok().then_some(file))
+    }
+
     /// Waits for the exclusive lock of that name; it is released when the returned file is dropped or the process dies.
     pub fn lock(&self, name: &str) -> Result<File> {
+        let file = self.lock_file(name)?;
+        file.lock().with_context(|| format!("cannot take the lock {name}"))?;
+        Ok(file)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<File> {
         let folder = self.root.join("locks");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let path = folder.join(name);
-        let file = File::create(&path).with_context(|| format!("cannot create the lock {}", path.display()))?;
-        file.lock().with_context(|| format!("cannot take the lock {}", path.display()))?;
-        Ok(file)
+        File::create(&path).with_context(|| format!("cannot create the lock {}", path.display()))
     }
 }
 

@@ -15,4 +15,5 @@ pub mod setup;
 pub mod site;
 pub mod tools;
 pub mod vendor;
+pub mod vm;
 pub mod workspace;

@@ -1,15 +1,18 @@
 //! What the machine of a developer must have: Debian packages, and the Debian archive it already uses.
 //!
-//! No archive is named here: mirror and signing key are the ones the machine's own apt trusts.
+//! No archive is named here: mirror and signing key are the ones the machine's own apt trusts. On Ubuntu, whose apt has
+//! another archive, the Debian mirror is the one that `$LANDFALL_DEBIAN_MIRROR` names, or mmdebstrap's own default.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use landfall_launcher::packages;
 
 use crate::cache::Cache;
 use crate::printer;
 
+pub mod index;
 mod sources;
 
 use sources::Source;
@@ -24,7 +27,7 @@ pub struct DebianArchive {
     pub mirror: String,
     /// Keys that sign it.
     pub keyring: PathBuf,
-    /// Codename of the Debian this machine runs.
+    /// Codename of the system this machine runs.
     pub codename: String,
 }
 
@@ -64,9 +67,19 @@ pub fn ensure_packages(packages: &[&str]) -> Result<()> {
     })
 }
 
+/// Names the Debian mirror, before any other.
+const MIRROR_VARIABLE: &str = "LANDFALL_DEBIAN_MIRROR";
+
 /// Finds the Debian archive in the configuration of this machine's apt; third-party sources are never chosen.
 pub fn debian_archive() -> Result<DebianArchive> {
-    let codename = codename()?;
+    let system = System::read()?;
+    if let Some(mirror) = std::env::var(MIRROR_VARIABLE).ok().filter(|mirror| !mirror.is_empty()) {
+        return Ok(DebianArchive { mirror, keyring: PathBuf::from(DEBIAN_KEYRING), codename: system.codename });
+    }
+    if system.id == "ubuntu" {
+        return archive_of_mmdebstrap(system.codename);
+    }
+    let codename = system.codename;
     let sources = sources::read_all()?;
     let mut official = official_addresses(&codename)?;
     if official.is_empty() && rustix::process::geteuid().is_root() {
@@ -105,14 +118,47 @@ fn official_addresses(codename: &str) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(|line| line.strip_prefix(&wanted)).map(str::to_owned).collect())
 }
 
-fn codename() -> Result<String> {
-    let path = "/etc/os-release";
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
-    let value = |name: &str| {
-        text.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim_matches('"').to_owned())
-    };
-    ensure!(value("ID=").as_deref() == Some("debian"), "these tools need a Debian machine, and {path} names another");
-    value("VERSION_CODENAME=").with_context(|| format!("{path} has no VERSION_CODENAME"))
+/// The archive that mmdebstrap itself falls back to, as its program says, with the keys of Debian's own package.
+fn archive_of_mmdebstrap(codename: String) -> Result<DebianArchive> {
+    ensure_packages(packages::ROOTS)?;
+    let path = "/usr/bin/mmdebstrap";
+    let program = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    let mirror = default_mirror(&program).with_context(|| {
+        format!("{path} names no Debian mirror: name one, for example with `export {MIRROR_VARIABLE}=http://…/debian`")
+    })?;
+    Ok(DebianArchive { mirror, keyring: PathBuf::from(DEBIAN_KEYRING), codename })
+}
+
+/// The value of `my $mirror = '…';`.
+fn default_mirror(program: &str) -> Option<String> {
+    let (_, rest) = program.split_once("my $mirror")?;
+    let line = rest.lines().next()?;
+    let value = line.split(['\'', '"']).nth(1)?;
+    value.starts_with("http").then(|| value.to_owned())
+}
+
+/// The operating system of this machine, as far as the archive depends on it.
+#[derive(Debug, PartialEq, Eq)]
+struct System {
+    id: String,
+    codename: String,
+}
+
+impl System {
+    fn read() -> Result<Self> {
+        let path = "/etc/os-release";
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+        Self::parse(&text)
+            .with_context(|| format!("these tools need Debian or Ubuntu, and {path} names another system"))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let value = |name: &str| {
+            text.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim_matches('"').to_owned())
+        };
+        let id = value("ID=").filter(|id| id == "debian" || id == "ubuntu")?;
+        Some(Self { id, codename: value("VERSION_CODENAME=")? })
+    }
 }
 
 fn missing_packages<'a>(packages: &[&'a str]) -> Result<Vec<&'a str>> {
@@ -157,6 +203,23 @@ mod tests {
             found.source_line("trixie"),
             "deb [signed-by=/keys/debian.gpg] https://mirror.example/debian trixie main"
         );
+    }
+
+    #[test]
+    fn debian_and_ubuntu_are_known_and_no_other_system_is() {
+        let parsed = |text: &str| System::parse(text).map(|system| (system.id, system.codename));
+        let ubuntu = "PRETTY_NAME=\"Ubuntu 22.04.5 LTS\"\nVERSION_CODENAME=jammy\nID=ubuntu\nID_LIKE=debian\n";
+        assert_eq!(parsed(ubuntu), Some(("ubuntu".to_owned(), "jammy".to_owned())));
+        assert!(parsed("ID=debian\nVERSION_CODENAME=trixie\n").is_some());
+        assert_eq!(parsed("ID=fedora\nVERSION_CODENAME=\"\"\n"), None);
+    }
+
+    #[test]
+    fn the_default_mirror_is_read_from_mmdebstraps_program() {
+        let program = "sub x {\n    my $mirror    = 'http://mirror.example/debian';\n    my $secmirror = 'http://s';\n";
+        assert_eq!(default_mirror(program).as_deref(), Some("http://mirror.example/debian"));
+        assert_eq!(default_mirror("my $other = 'http://a';"), None);
+        assert_eq!(default_mirror("my $mirror = get_mirror();"), None);
     }
 
     #[test]

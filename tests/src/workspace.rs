@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use landfall_launcher::packages;
 
 use crate::{dependencies, setup};
 
-/// The target that ships, and for which everything is built (`.cargo/config.toml`).
-pub const TARGET: &str = "x86_64-unknown-linux-musl";
+pub use landfall_launcher::TARGET;
+
+/// The target of `landfall-gpu`, which loads a library of the host's driver.
+pub const GLIBC_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Names a `landfall` that was built already, instead of building it.
 pub const PROGRAM_VARIABLE: &str = "LANDFALL_PROGRAM";
-
-/// What building the product needs beside Rust: a C compiler for the target, for cryptography and hashing.
-const BUILD_PACKAGES: &[&str] = &["gcc", "musl-tools"];
 
 /// The root of the project's tree.
 pub fn root() -> PathBuf {
@@ -47,7 +47,7 @@ pub fn landfall() -> Result<PathBuf> {
         ensure!(program.is_file(), "{PROGRAM_VARIABLE} names no file: {}", program.display());
         return Ok(program);
     }
-    setup::ensure_packages(BUILD_PACKAGES)?;
+    setup::ensure_packages(packages::PROGRAM)?;
     dependencies::bring()?;
     run(cargo().args(["build", "--quiet", "--workspace", "--bin", "landfall"]))?;
     let program = target_folder().join(TARGET).join("debug").join("landfall");

@@ -316,7 +316,8 @@ struct OtherCache(tempfile::TempDir);
 impl OtherCache {
     fn new() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        for kind in ["machine-disk", "machine-root"] {
+        std::fs::create_dir_all(Cache::open()?.root().join("debian-archive"))?;
+        for kind in ["machine-disk", "machine-root", "debian-archive"] {
             std::os::unix::fs::symlink(Cache::open()?.root().join(kind), folder.path().join(kind))?;
         }
         Ok(Self(folder))
@@ -386,6 +387,20 @@ fn what_a_killed_caller_left_changed_on_the_host_is_put_back_by_the_next_site() 
     let _next_maker = other.site(&next)?;
     assert_eq!(shared_setting()?, before, "the host's setting is still what a dead site made of it");
     Ok(())
+}
+
+#[test]
+fn an_interrupted_maker_leaves_no_disk_behind() -> Result<()> {
+    // The disk that machines start from is there afterwards.
+    Site::new(&Site::unique_name("template"))?.machine(MachineSpec::new("node-1"))?;
+    let (other, name) = (OtherCache::new()?, Site::unique_name("interrupted"));
+    let mut maker = other.site(&name)?;
+    let folder = other.0.path().join("sites").join(&name);
+    ensure!(folder.is_dir(), "there is no {}", folder.display());
+    let process = rustix::process::Pid::from_child(&maker.0);
+    rustix::process::kill_process(process, rustix::process::Signal::INT)?;
+    maker.0.wait()?;
+    wait_until("the end of the site's folder", Duration::from_mins(1), || Ok((!folder.exists()).then_some(())))
 }
 
 #[test]

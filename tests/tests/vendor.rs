@@ -19,4 +19,5 @@ mod vendor {
     mod starter;
     mod tls;
     mod tools;
+    mod trust;
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::Code;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Code, codes};
 use landfall_media::progress::{Event, Progress};
 use oci_client::secrets::RegistryAuth;
 use sha2::Digest as _;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use landfall_bundle_spec::head::{Identity, UnsignedHead};
-use landfall_bundle_spec::trust::{Root, SigningKey};
+use landfall_bundle_spec::head::{Identity, LANDFALL_DOCUMENT_NAME, UnsignedHead};
+use landfall_bundle_spec::trust::{Role, Root, SigningKey};
 use landfall_bundle_spec::{Sha256, Verified};
 use landfall_error_codes::codes;
 use landfall_media::Payload;
@@ -21,7 +21,7 @@ use super::existing::existing;
 use super::inputs::{Inputs, inputs};
 use super::order::order;
 use super::room::SiteRoom;
-use super::roots::read_roots;
+use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
 use super::{programs, room};
 use crate::definition::{self, Definition};
@@ -32,6 +32,7 @@ use crate::lock::Lock;
 use crate::options::{BuildOptions, BuildOutput};
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
+use crate::signing;
 
 /// A file of the bundle.
 #[derive(Debug, Clone, Serialize)]
@@ -67,8 +68,10 @@ pub struct BuildReport {
     pub images: usize,
     /// Artifacts inside.
     pub artifacts: usize,
-    /// Fingerprint of root document 1.
+    /// Fingerprint of the first root document that travels.
     pub fingerprint: landfall_bundle_spec::Sha256,
+    /// Its number: sites that trust this one or a later one accept the bundle.
+    pub first_root: u64,
     /// Whether the root is for development only.
     pub development: bool,
     /// What went into the content store before packing: fetched blobs, members of archives and the installer are
@@ -90,7 +93,7 @@ struct Prepared {
     lock: Lock,
     inputs: Inputs,
     components: Vec<Rendered>,
-    roots: Vec<Root>,
+    trust: Trust,
 }
 
 /// Builds a bundle, signed by each of the keys. Nothing is written to the output before everything is checked, fetched and
@@ -126,9 +129,10 @@ fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress)
     let definition = definition::read(&options.source.release)?;
     let lock_path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&lock_path)?;
-    let roots = read_roots(&options.roots, keys)?;
+    let trust = read_trust(&options.roots)?;
+    check_signers(&options.roots, trust.newest(), keys, options.sign_commands.len())?;
     if lock.document.assembled.value {
-        refuse_assembled(&roots, &lock, "its images were assembled for tests")?;
+        refuse_assembled(&trust, &lock, "its images were assembled for tests")?;
     }
     let kubectl = render::find_kubectl(&options.kubectl)?;
     kubectl.check(&lock)?;
@@ -142,11 +146,11 @@ fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress)
     }
     programs::check_installer(&options.installer, &definition.release.platform.value)?;
     progress.event(Event::PhaseDone);
-    Ok(Prepared { definition, lock, inputs, components, roots })
+    Ok(Prepared { definition, lock, inputs, components, trust })
 }
 
-fn refuse_assembled(roots: &[Root], lock: &Lock, what: &str) -> Result<()> {
-    if roots.last().is_some_and(Root::development) {
+fn refuse_assembled(trust: &Trust, lock: &Lock, what: &str) -> Result<()> {
+    if trust.newest().development() {
         return Ok(());
     }
     let what = format!("{what}, and the root is not marked as for development");
@@ -163,7 +167,7 @@ fn assembled(prepared: &Prepared, manifests: &Manifests<'_>) -> Result<bool> {
     if !found.is_empty() {
         let first = found.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let more = if found.len() > 3 { format!(" and {} more", found.len() - 3) } else { String::new() };
-        refuse_assembled(&prepared.roots, &prepared.lock, &format!("assembled for tests were {first}{more}"))?;
+        refuse_assembled(&prepared.trust, &prepared.lock, &format!("assembled for tests were {first}{more}"))?;
     }
     Ok(prepared.lock.document.assembled.value || !found.is_empty())
 }
@@ -182,7 +186,14 @@ fn sign(
     let identity = identity(options, &made.release);
     let mut head = UnsignedHead::new(&identity, made.documents.clone(), &order.blobs, &chunks)?;
     keys.iter().try_for_each(|key| head.sign(key))?;
-    Ok(Payload::from(head.signed(&prepared.roots)?.into_verified()))
+    let trust = &prepared.trust;
+    for command in &options.sign_commands {
+        let may_sign = trust.newest().keys_of(Role::Release).cloned();
+        let (key, signature) =
+            signing::sign_by_command(command, LANDFALL_DOCUMENT_NAME, head.landfall_bytes(), may_sign)?;
+        head.add_signature(key, signature);
+    }
+    Ok(Payload::from(head.carrying(trust.revocation.clone()).signed(&trust.roots)?.into_verified()))
 }
 
 fn identity(options: &BuildOptions, release: &ReleaseDocument) -> Identity {
@@ -209,7 +220,8 @@ fn write(
     let trusted = verified.trusted();
     let licenses = licenses(prepared);
     let identity = identity(options, release);
-    let fingerprint = prepared.roots[0].fingerprint();
+    let first: &Root = &prepared.trust.roots[0];
+    let (fingerprint, first_root) = (first.fingerprint(), first.number());
     let name = verified.bundle_name();
     let sheet = |files: &[WrittenFile]| {
         let files: Vec<_> = files
@@ -220,6 +232,7 @@ fn write(
             identity: &identity,
             id: verified.id(),
             fingerprint,
+            first_root,
             development: trusted.development(),
             installer: payload.blob(0).sha256,
             bundle: &name,
@@ -253,6 +266,7 @@ fn write(
         images: release.images.len(),
         artifacts: release.artifacts.len(),
         fingerprint,
+        first_root,
         development: trusted.development(),
         ingested_bytes,
         installer_sha256: payload.blob(0).sha256,

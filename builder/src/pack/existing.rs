@@ -6,8 +6,8 @@ use std::path::Path;
 
 use landfall_bundle_spec::head::Identity;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
-use landfall_bundle_spec::trust::TrustAnchor;
-use landfall_bundle_spec::{Opened, Sha256, Verified};
+use landfall_bundle_spec::trust::{Revocation, TrustAnchor};
+use landfall_bundle_spec::{Sha256, Verified};
 use landfall_media::parts::SUMS_NAME;
 
 use super::build::BuiltFile;
@@ -47,7 +47,7 @@ fn read_head(path: &Path, new: &Verified) -> Option<Verified> {
         return None;
     }
     let anchor = TrustAnchor::Fingerprint(new.trusted().pinned_fingerprint());
-    Opened::read_file(&fs_err::read(path).ok()?).ok()?.verify(&anchor).ok()
+    Verified::read_file(&fs_err::read(path).ok()?, &anchor).ok()
 }
 
 fn file_names(folder: &Path) -> Vec<String> {
@@ -64,7 +64,9 @@ impl Existing {
             && old.blobs().entries() == new.blobs().entries()
             && old.small_documents().eq(new.small_documents())
             && old.signers() == new.signers()
-            && old.trusted().root().bytes() == new.trusted().root().bytes();
+            && old.trusted().root().bytes() == new.trusted().root().bytes()
+            && old.revocation().map(Revocation::bytes) == new.revocation().map(Revocation::bytes)
+            && old.document().requires == new.document().requires;
         if !same {
             return None;
         }

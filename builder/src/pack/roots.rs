@@ -1,31 +1,84 @@
-//! The chain of root documents that travels with every bundle.
+//! The chain of root documents that travels with every bundle, and the revocation beside it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use landfall_bundle_spec::trust::{Role, Root, SigningKey, root_file_name};
+use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, Role, Root, SigningKey, root_file_name};
 use landfall_error_codes::codes;
 
 use crate::error::{BuildError, Place, Result};
 
-/// Reads `1.root.json`, `2.root.json` and on from a folder, and checks that the newest names the keys for releases,
-/// and that they are as many as it asks for.
-pub fn read_roots(folder: &Path, keys: &[SigningKey]) -> Result<Vec<Root>> {
-    let mut roots = Vec::new();
-    for number in 1.. {
+/// What travels of a vendor's trust.
+#[derive(Debug)]
+pub struct Trust {
+    /// From the lowest number in the folder to the highest, without a gap; never empty.
+    pub roots: Vec<Root>,
+    /// The vendor's revocation, where the folder holds one.
+    pub revocation: Option<Revocation>,
+}
+
+impl Trust {
+    /// The newest root document: its keys sign.
+    pub fn newest(&self) -> &Root {
+        &self.roots[self.roots.len() - 1]
+    }
+}
+
+/// Reads every `N.root.json` of a folder and `revocation.json`, and checks that they are signed as they must be: sites that
+/// trust the lowest number or any later one accept the bundle.
+pub fn read_trust(folder: &Path) -> Result<Trust> {
+    let roots = read_roots(folder)?;
+    let path = folder.join(REVOCATION_FILE_NAME);
+    let revocation = match fs_err::read(&path) {
+        Ok(bytes) => Some(Revocation::read(REVOCATION_FILE_NAME, &bytes)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(unreadable(&path, error)),
+    };
+    let trust = Trust { roots, revocation };
+    if let Some(revocation) = &trust.revocation {
+        let incomplete = |error| incomplete(&path, "is not signed by enough keys of the newest root document", error);
+        revocation.verify(trust.newest()).map_err(incomplete)?;
+    }
+    Ok(trust)
+}
+
+fn read_roots(folder: &Path) -> Result<Vec<Root>> {
+    let numbers = numbers(folder)?;
+    let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
+        let what = format!("there is no {} nor any later root document", root_file_name(1));
+        return Err(BuildError::at(codes::SIGNING_REFUSED, Place::file(folder), what));
+    };
+    let mut roots: Vec<Root> = Vec::new();
+    for number in *first..=*last {
         let name = root_file_name(number);
         let path = folder.join(&name);
-        let bytes = match fs_err::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && number > 1 => break,
-            Err(error) => {
-                let what = "the root document cannot be read";
-                return Err(BuildError::at(codes::SIGNING_REFUSED, Place::file(&path), what).because(error));
-            }
-        };
-        roots.push(Root::read(&name, &bytes)?);
+        let bytes = fs_err::read(&path).map_err(|error| unreadable(&path, error))?;
+        let root = Root::read(&name, &bytes)?;
+        if root.number() != number {
+            let what = format!("is root document {}", root.number());
+            return Err(BuildError::at(codes::SIGNING_REFUSED, Place::file(&path), what));
+        }
+        let what = "is not signed by enough root keys of itself and of the document before";
+        root.check_complete(roots.last()).map_err(|error| incomplete(&path, what, error))?;
+        roots.push(root);
     }
-    let newest = roots.last().ok_or_else(|| BuildError::new(codes::BUG, "there is no root document"))?;
+    Ok(roots)
+}
+
+/// Numbers of the root documents in a folder, ascending.
+fn numbers(folder: &Path) -> Result<BTreeSet<u64>> {
+    let entries = fs_err::read_dir(folder).map_err(|error| unreadable(folder, error))?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let number = |name: &String| {
+        let number = name.strip_suffix(".root.json")?.parse().ok()?;
+        (root_file_name(number) == *name).then_some(number)
+    };
+    Ok(names.filter_map(|name| number(&name)).collect())
+}
+
+/// Checks that the newest root names the keys at hand for releases, and that they can be enough together with commands,
+/// each of which signs with a key that is known only once it has signed.
+pub fn check_signers(folder: &Path, newest: &Root, keys: &[SigningKey], commands: usize) -> Result<()> {
     let refused =
         |what: String| Err(BuildError::at(codes::SIGNING_REFUSED, Place::file(&folder.join(newest.name())), what));
     let role = newest.role(Role::Release);
@@ -33,8 +86,17 @@ pub fn read_roots(folder: &Path, keys: &[SigningKey]) -> Result<Vec<Root>> {
     if let Some(id) = ids.iter().find(|id| newest.key(**id).is_none() || !role.keys.contains(*id)) {
         return refused(format!("does not name the key {id} for releases"));
     }
-    if (ids.len() as u64) < role.threshold {
-        return refused(format!("asks for {} keys to sign a release, {} given", role.threshold, ids.len()));
+    let given = ids.len() + commands;
+    if (given as u64) < role.threshold {
+        return refused(format!("asks for {} keys to sign a release, {given} given", role.threshold));
     }
-    Ok(roots)
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> BuildError {
+    BuildError::at(codes::SIGNING_REFUSED, Place::file(path), "cannot be read").because(error)
+}
+
+fn incomplete(path: &Path, what: &str, error: landfall_bundle_spec::Error) -> BuildError {
+    BuildError::at(codes::TRUST_INCOMPLETE, Place::file(path), what).because(error)
 }

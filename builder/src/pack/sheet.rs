@@ -26,8 +26,10 @@ pub struct Sheet<'a> {
     pub identity: &'a Identity,
     /// Id of the bundle: SHA-256 of its `landfall.json`.
     pub id: Sha256,
-    /// Fingerprint of root document 1.
+    /// Fingerprint of the first root document that travels.
     pub fingerprint: Sha256,
+    /// Its number.
+    pub first_root: u64,
     /// Whether the root is for development only.
     pub development: bool,
     /// SHA-256 of the `landfall` inside.
@@ -88,12 +90,13 @@ impl Sheet<'_> {
     }
 
     fn identity_table(&self, page: &mut String) {
+        let root = format!("Fingerprint of root document {}", self.first_root);
         let rows = [
             ("Bundle", self.id.to_string()),
             ("Counter", self.identity.counter.to_string()),
             ("Built at", self.identity.built_at.clone()),
             ("Platform", self.release.platform.clone()),
-            ("Fingerprint of root document 1", self.fingerprint.to_string()),
+            (root.as_str(), self.fingerprint.to_string()),
             ("SHA-256 of the program inside", self.installer.to_string()),
             ("Signed by", self.signers.join(", ")),
         ];

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::Opened;
+use landfall_bundle_spec::Verified;
 use landfall_bundle_spec::trust::{KeyKind, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
@@ -144,6 +144,7 @@ impl Bench {
     async fn build_at(&self, built_at: &str) -> Result<BuildReport> {
         let options = BuildOptions {
             source: self.source(),
+            sign_commands: Vec::new(),
             roots: self.path("roots"),
             store: self.path("store"),
             installer: self.path("landfall"),
@@ -190,8 +191,9 @@ fn beside<'a>(report: &'a BuildReport, extension: &str) -> &'a BuiltFile {
     report.files.iter().find(has).expect(extension)
 }
 
-fn head(folder: &Path, report: &BuildReport) -> Opened {
-    Opened::read_file(&fs_err::read(folder.join(&beside(report, "head").name)).expect("head")).expect("opened")
+fn head(folder: &Path, report: &BuildReport, anchor: &TrustAnchor) -> Verified {
+    let bytes = fs_err::read(folder.join(&beside(report, "head").name)).expect("head");
+    Verified::read_file(&bytes, anchor).expect("verified")
 }
 
 #[tokio::test]
@@ -200,7 +202,7 @@ async fn a_release_becomes_a_bundle_that_a_site_can_read() {
     assert_eq!(bench.lock().await.expect("locked").resolved, 10);
     let report = bench.build().await.expect("built");
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
-    let verified = head(&bench.path("out"), &report).verify(&anchor).expect("verified");
+    let verified = head(&bench.path("out"), &report, &anchor);
     assert_eq!(verified.id(), report.id);
     let release: landfall_release_document::ReleaseDocument =
         serde_json::from_slice(verified.small_document("documents/release.json").expect("release")).expect("read");
@@ -326,10 +328,11 @@ fn tools() -> Vec<u8> {
 
 /// Every byte of a bundle, as a site reads it; the release document, and the bytes of the node's files by path.
 fn read_as_a_site(bench: &Bench) -> (landfall_release_document::ReleaseDocument, Vec<(String, Vec<u8>)>) {
-    use landfall_media::{Payload, bundle, counters::Counters, verify};
+    use landfall_media::counters::Counters;
+    use landfall_media::{Payload, bundle, verify};
     let located = bundle::locate(&bench.path("out")).expect("located");
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
-    let verified = Opened::read(located.head().expect("head")).expect("opened").verify(&anchor).expect("verified");
+    let verified = Verified::read(located.head().expect("head"), &anchor).expect("verified");
     let document = verified.small_document("documents/release.json").expect("release");
     let release = landfall_release_document::ReleaseDocument::read(document).expect("read");
     let media = located.assemble(Payload::from(verified), Counters::new()).expect("assembled");
@@ -365,7 +368,7 @@ async fn files_of_upstream_travel_as_an_artifact_that_a_site_reads() {
     assert!(report.store_bytes.read_bytes > total);
     let sheet = fs_err::read_to_string(bench.path("out").join(&beside(&report, "html").name)).expect("page");
     assert!(sheet.contains("registry.example/node/kubernetes:1</td><td>Apache-2.0"), "{sheet}");
-    let head = head(&bench.path("out"), &report).verify(&TrustAnchor::Fingerprint(report.fingerprint)).expect("head");
+    let head = head(&bench.path("out"), &report, &TrustAnchor::Fingerprint(report.fingerprint));
     let travels = |bytes: &[u8]| head.blobs().entries().iter().any(|entry| entry.sha256 == digest(bytes));
     assert!(travels(b"the tool") && !travels(&archive), "members travel, their archive does not");
 }

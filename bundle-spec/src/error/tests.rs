@@ -47,6 +47,12 @@ fn all() -> Vec<Error> {
         },
         Error::InvalidPublicKey { name: "cosign.pub".to_owned() },
         Error::PrivateKey { action: "read", source: cause() },
+        Error::WrongPassword,
+        Error::ChainTooYoung { first: 40, trusted: 30 },
+        Error::RevocationDiffers { name: "trust/revocation.json".to_owned(), number: 3 },
+        Error::InvalidRevocation { name: "trust/revocation.json".to_owned(), reason: "its number is 0".to_owned() },
+        Error::Revoked { release: "shop 2.3.0".to_owned(), number: 3, reason: "it loses data".to_owned() },
+        Error::ForeignSignature { name: "alice.sig".to_owned(), document: "2.root.json".to_owned() },
         Error::RootMissing,
     ]
 }
@@ -69,9 +75,9 @@ fn messages() {
 fn every_error_has_a_code_of_its_own_and_refuses() {
     let used: BTreeSet<_> = all().iter().map(|error| error.code().id).collect();
     assert_eq!(used.len(), all().len());
-    assert!(used.iter().all(|id| id.starts_with("LF10") || id.starts_with("LF11")));
+    assert!(used.iter().all(|id| id.starts_with("LF10") || id.starts_with("LF11") || *id == "LF9002"));
     for error in all() {
-        let reads = !matches!(error.code().id, "LF1020" | "LF1021" | "LF1113" | "LF1114");
+        let reads = !matches!(error.code().id, "LF1020" | "LF1021" | "LF1113" | "LF1114" | "LF1134" | "LF9002");
         assert_eq!(error.code().class, if reads { ExitClass::Refused } else { ExitClass::Usage }, "{error}");
     }
 }

@@ -2,15 +2,16 @@
 
 use std::ops::{Deref, Range};
 
+use super::area::Area;
 use super::document::{BundleDocument, Identity};
-use crate::blobs::{BlobEntry, BlobsDocument, Place};
+use super::sealed::Seal;
+use crate::blobs::{BlobEntry, BlobsDocument};
 use crate::chunks::{CHUNK_BYTES, ChunkValue, chunk_len, chunk_matches, chunk_values_of};
 use crate::digest::Sha256;
 use crate::error::{Error, Result};
-use crate::head::document::LANDFALL_DOCUMENT_NAME;
 use crate::layout::Layout;
 use crate::parts::BundleName;
-use crate::trust::{Role, Root, SignatureFile, TrustAnchor, TrustedRoot, walk};
+use crate::trust::{KeyId, Revocation, Root, SignatureFile, TrustedRoot};
 
 /// What a head holds. Reached through [`Verified`], or through [`Opened::untrusted`] for looking only.
 #[derive(Debug, Clone)]
@@ -95,82 +96,32 @@ impl Contents {
     }
 }
 
-/// A head whose structure and digests were checked. Nothing in it is trusted.
-#[derive(Debug, Clone)]
+/// A head whose structure and digests were checked. Nothing in it is trusted: for looking only.
+#[derive(Debug)]
 pub struct Opened {
     pub(super) contents: Contents,
-    pub(super) signatures: Vec<SignatureFile>,
-    pub(super) roots: Vec<Root>,
+    pub(super) area: Area,
 }
 
 impl Opened {
-    /// What the head says of itself. For looking only: anybody can have written it.
+    /// What the head says of itself: anybody can have written it.
     pub const fn untrusted(&self) -> &Contents {
         &self.contents
     }
 
     /// The signatures that the head carries.
     pub fn signatures(&self) -> &[SignatureFile] {
-        &self.signatures
+        &self.area.signatures
     }
 
     /// The chain of root documents that the head carries.
     pub fn roots(&self) -> &[Root] {
-        &self.roots
+        &self.area.roots
     }
 
-    /// Walks from the anchor to the root that counts, checks every signature against its release role, then what the
-    /// bundle requires of its reader.
-    pub fn verify(self, anchor: &TrustAnchor) -> Result<Verified> {
-        self.trust(anchor)?.understood()
-    }
-
-    /// The same up to the signatures: for who can do something about a bundle that needs a newer Landfall.
-    pub fn trust(self, anchor: &TrustAnchor) -> Result<Signed> {
-        if self.signatures.is_empty() {
-            return Err(Error::Unsigned { name: LANDFALL_DOCUMENT_NAME.to_owned() });
-        }
-        let trusted = walk(anchor, &self.roots)?;
-        let signatures: Vec<_> = self.signatures.iter().map(|file| (file.key(), file.signature())).collect();
-        let message = self.contents.landfall_bytes();
-        trusted.root().verify(Role::Release, LANDFALL_DOCUMENT_NAME, message, &signatures)?;
-        let signers = self.signatures.iter().map(SignatureFile::key).collect();
-        Ok(Signed { contents: self.contents, trusted, signers })
-    }
-}
-
-/// A head that is signed as it must be, and whose bundle may need a newer Landfall. Of its payload nothing can be had
-/// but the program that knows more.
-#[derive(Debug, Clone)]
-pub struct Signed {
-    contents: Contents,
-    trusted: TrustedRoot,
-    signers: Vec<crate::trust::KeyId>,
-}
-
-impl Signed {
-    /// The head of a bundle that this version understands; refuses what it requires and this version does not know.
-    pub fn understood(self) -> Result<Verified> {
-        self.check_requirements()?;
-        let mut firsts = Vec::with_capacity(self.contents.blobs.entries().len());
-        let mut next = 0;
-        for entry in self.contents.blobs.entries() {
-            firsts.push(next);
-            next += usize::try_from(chunk_values_of(entry.size)).unwrap_or_default();
-        }
-        Ok(Verified { contents: self.contents, trusted: self.trusted, signers: self.signers, firsts })
-    }
-
-    /// Refuses what the bundle requires and this version does not know.
-    pub fn check_requirements(&self) -> Result<()> {
-        self.contents.document.check_requirements()
-    }
-
-    /// The `landfall` that the bundle carries, and at which byte of the stream it begins. Frozen with format 1: it is the
-    /// first blob.
-    pub fn program(&self) -> Option<(&BlobEntry, u64)> {
-        let entry = self.contents.entry(0).filter(|entry| entry.place == Some(Place::Installer))?;
-        Some((entry, self.contents.layout.entries().first()?.offset()))
+    /// The revocation that the head carries.
+    pub const fn revocation(&self) -> Option<&Revocation> {
+        self.area.revocation.as_ref()
     }
 }
 
@@ -178,8 +129,7 @@ impl Signed {
 #[derive(Debug, Clone)]
 pub struct Verified {
     contents: Contents,
-    trusted: TrustedRoot,
-    signers: Vec<crate::trust::KeyId>,
+    seal: Seal,
     /// Index of every entry's first chaining value.
     firsts: Vec<usize>,
 }
@@ -193,14 +143,29 @@ impl Deref for Verified {
 }
 
 impl Verified {
-    /// The root that counts, and how it came to be trusted.
-    pub const fn trusted(&self) -> &TrustedRoot {
-        &self.trusted
+    pub(super) fn new(contents: Contents, seal: Seal) -> Self {
+        let mut firsts = Vec::with_capacity(contents.blobs.entries().len());
+        let mut next = 0;
+        for entry in contents.blobs.entries() {
+            firsts.push(next);
+            next += usize::try_from(chunk_values_of(entry.size)).unwrap_or_default();
+        }
+        Self { contents, seal, firsts }
     }
 
-    /// The keys that signed the bundle.
-    pub fn signers(&self) -> &[crate::trust::KeyId] {
-        &self.signers
+    /// The root that counts, and how it came to be trusted.
+    pub const fn trusted(&self) -> &TrustedRoot {
+        &self.seal.trusted
+    }
+
+    /// The keys of the release role that signed the bundle.
+    pub fn signers(&self) -> &[KeyId] {
+        &self.seal.signers
+    }
+
+    /// The revocation that the bundle carries, where the root that counts trusts it.
+    pub const fn revocation(&self) -> Option<&Revocation> {
+        self.seal.revocation.as_ref()
     }
 
     /// Checks one chunk of an entry, independently of all others. Cheap to call from several threads.

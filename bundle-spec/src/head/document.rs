@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256 as Sha256Hasher};
 
 use crate::digest::Sha256;
 use crate::error::{Error, Result};
+use crate::names::{is_dns_label, is_document_name, is_version};
 use crate::{json, limits};
 
 /// The `type` of the document.
@@ -16,6 +17,9 @@ pub const LANDFALL_DOCUMENT_NAME: &str = "landfall.json";
 
 /// The `format` that this crate reads and writes.
 pub const FORMAT: u64 = 1;
+
+/// What the `type` begins with in every format.
+const BUNDLE_TYPE_PREFIX: &str = "landfall.dev/bundle/";
 
 /// What every name of a small document begins with.
 pub const DOCUMENTS_FOLDER: &str = "documents/";
@@ -87,6 +91,83 @@ pub struct Requirement {
     pub landfall: String,
 }
 
+/// The `landfall` that the bundle carries. Frozen: a reader of any version finds it with nothing but this, so that it can
+/// hand over a bundle that it does not understand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Where its bytes begin, counted from the first byte after the signature and trust area.
+    pub offset: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: Sha256,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// What a reader of any version understands of a signed `landfall.json` of any version, before it knows whether it
+/// understands the rest. Frozen, as [`Program`] is.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    /// Name of the release, as it is written; not checked.
+    pub name: String,
+    /// Its version, as it is written; not checked.
+    pub version: String,
+    /// The `landfall` that it carries, where it says so in the frozen way.
+    pub program: Option<Program>,
+    format: Option<u64>,
+    requires: Vec<Requirement>,
+}
+
+impl Announcement {
+    /// Reads what is frozen and ignores everything else, encoding included. The bytes must have been signed: an unsigned
+    /// bundle must not be able to make a reader run its program, or a person look for some version.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
+        let name = LANDFALL_DOCUMENT_NAME;
+        let value = json::parse(name, bytes, json::Numbers::Any)?;
+        let text = |value: &Value, field: &str| {
+            let text = value.get(field).and_then(Value::as_str).unwrap_or_default();
+            text.chars().take(ANNOUNCED_CHARACTERS).collect::<String>()
+        };
+        let document_type = text(&value, "type");
+        if !document_type.starts_with(BUNDLE_TYPE_PREFIX) {
+            let expected = LANDFALL_DOCUMENT_TYPE;
+            return Err(Error::WrongType { name: name.to_owned(), found: document_type, expected });
+        }
+        let requirement =
+            |value: &Value| Requirement { feature: text(value, "feature"), landfall: text(value, "landfall") };
+        let requires = match value.get("requires") {
+            None => Vec::new(),
+            Some(Value::Array(list)) => list.iter().map(requirement).collect(),
+            // What it requires is written in a way that is not known: a requirement that is not known.
+            Some(_) => vec![Requirement { feature: "requires".to_owned(), landfall: String::new() }],
+        };
+        Ok(Self {
+            name: text(&value, "name"),
+            version: text(&value, "version"),
+            program: value.get("program").and_then(|program| serde_json::from_value(program.clone()).ok()),
+            format: value.get("format").and_then(Value::as_u64).filter(|_| document_type == LANDFALL_DOCUMENT_TYPE),
+            requires,
+        })
+    }
+
+    /// Refuses what this version does not understand, naming it.
+    pub fn check(&self) -> Result<()> {
+        if let Some(unknown) =
+            self.requires.iter().find(|wanted| !KNOWN_REQUIREMENTS.contains(&wanted.feature.as_str()))
+        {
+            let Requirement { feature, landfall } = unknown.clone();
+            return Err(Error::UnknownRequirement { feature, landfall });
+        }
+        match self.format {
+            Some(FORMAT) => Ok(()),
+            Some(other) => Err(Error::UnknownFormat { format: other.to_string() }),
+            None => Err(Error::UnknownFormat { format: "none that this version can read".to_owned() }),
+        }
+    }
+}
+
+/// Most characters of a text that is taken from a document which is not understood.
+const ANNOUNCED_CHARACTERS: usize = 100;
+
 /// The document as it is encoded. Fields are sorted as their canonical encoding has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,6 +188,8 @@ pub struct BundleDocument {
     pub name: String,
     /// Bytes of the stream from the header of `blobs.json` to the end.
     pub payload_bytes: u64,
+    /// The `landfall` that the bundle carries: the first blob, and where it begins.
+    pub program: Program,
     /// What a reader must understand.
     pub requires: Vec<Requirement>,
     /// Always [`LANDFALL_DOCUMENT_TYPE`].
@@ -117,7 +200,7 @@ pub struct BundleDocument {
 }
 
 impl BundleDocument {
-    /// Reads canonical bytes. Requirements are not judged here: see [`BundleDocument::check_requirements`].
+    /// Reads canonical bytes. Requirements are not judged here: see [`Announcement::check`].
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let name = LANDFALL_DOCUMENT_NAME;
         let value = json::parse(name, bytes, json::Numbers::Integers)?;
@@ -154,17 +237,6 @@ impl BundleDocument {
             version: self.version.clone(),
             counter: self.counter,
             built_at: self.built_at.clone(),
-        }
-    }
-
-    /// Refuses what this version of Landfall does not understand. Asked only after the signatures were checked: an
-    /// unsigned bundle must not be able to tell a person which version to fetch.
-    pub fn check_requirements(&self) -> Result<()> {
-        match self.requires.iter().find(|required| !KNOWN_REQUIREMENTS.contains(&required.feature.as_str())) {
-            None => Ok(()),
-            Some(unknown) => {
-                Err(Error::UnknownRequirement { feature: unknown.feature.clone(), landfall: unknown.landfall.clone() })
-            }
         }
     }
 
@@ -211,26 +283,6 @@ impl BundleDocument {
         }
         Ok(())
     }
-}
-
-fn is_dns_label(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
-}
-
-fn is_version(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b".+-_".contains(&byte);
-    (1..=64).contains(&text.len()) && text.bytes().all(inner) && text.as_bytes()[0].is_ascii_alphanumeric()
-}
-
-/// `documents/` and segments of lower-case letters, digits and `.-_` that begin with a letter or digit.
-fn is_document_name(name: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
-    let segment = |segment: &str| {
-        segment.bytes().all(inner) && segment.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
-    };
-    name.len() <= limits::NAME_BYTES
-        && name.strip_prefix(DOCUMENTS_FOLDER).is_some_and(|rest| rest.split('/').all(segment))
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ`, a moment that exists (leap seconds apart).
@@ -291,13 +343,5 @@ mod tests {
         ] {
             assert!(!is_timestamp(bad), "{bad}");
         }
-        assert!(
-            is_version("1.0.0-rc.1+b")
-                && !is_version("1 0")
-                && !is_version("")
-                && !is_version("-1")
-                && !is_version("../1")
-        );
-        assert!(is_dns_label("starter") && !is_dns_label("Starter") && !is_dns_label("-a") && !is_dns_label(""));
     }
 }

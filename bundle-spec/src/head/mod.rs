@@ -1,15 +1,18 @@
 //! The head of a bundle: what is signed, who signed it, and everything needed to plan before the first payload byte.
 
+mod area;
 mod contents;
 mod document;
 mod reader;
+mod sealed;
 mod writer;
 
-pub use contents::{Contents, Opened, Signed, Verified};
+pub use contents::{Contents, Opened, Verified};
 pub use document::{
-    BundleDocument, DOCUMENTS_FOLDER, FORMAT, FileDigest, Identity, LANDFALL_DOCUMENT_NAME, LANDFALL_DOCUMENT_TYPE,
-    NamedDigest, Requirement,
+    Announcement, BundleDocument, DOCUMENTS_FOLDER, FORMAT, FileDigest, Identity, LANDFALL_DOCUMENT_NAME,
+    LANDFALL_DOCUMENT_TYPE, NamedDigest, Program, Requirement,
 };
+pub use sealed::{Sealed, Signed};
 pub use writer::{NewDocument, SignedHead, UnsignedHead};
 
 /// Name of the list of chaining values in the head.

@@ -1,6 +1,6 @@
 //! Reads a head from untrusted bytes.
 //!
-//! Threats, and where the defense lies (numbers are attacks on archives seen in other tools):
+//! Threats, and where the defense is (numbers are attacks on archives seen in other tools):
 //! 1. `..`, absolute paths, NUL, case or Unicode clashes: no name of the archive is used as a path; the names that can
 //!    occur are fixed or restricted to lower-case ASCII (`document`, `signature_file_name`, `root_file_name`), and
 //!    blobs are named by digest.
@@ -26,73 +26,36 @@ use std::ops::Range;
 use sha2::{Digest, Sha256 as Sha256Hasher};
 
 use super::CHUNK_LIST_NAME;
-use super::contents::{Contents, Opened};
-use super::document::{BundleDocument, FileDigest, LANDFALL_DOCUMENT_NAME};
-use crate::archive::{self, Header};
-use crate::blobs::{BLOBS_DOCUMENT_NAME, BlobsDocument};
+use super::area::Area;
+use super::contents::Contents;
+use super::document::{BundleDocument, FileDigest, LANDFALL_DOCUMENT_NAME, Program};
+use crate::archive::{self, BLOCK_BYTES, Header};
+use crate::blobs::{BLOBS_DOCUMENT_NAME, BlobsDocument, Place};
 use crate::chunks::{ChunkValue, chunk_values_of, root_of_chunks};
 use crate::digest::Sha256;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::limits;
-use crate::trust::{Root, SignatureFile, root_file_name, signature_file_name};
-
-const SIGNATURES_FOLDER: &str = "signatures/";
-const TRUST_FOLDER: &str = "trust/";
-
-impl Opened {
-    /// Reads exactly the head from a stream, which then stands at the first byte after it. Checks its structure and the
-    /// digests of its documents; trusts nothing.
-    pub fn read(source: impl Read) -> Result<Self> {
-        let mut head = Head { source, bytes: Vec::new() };
-        let landfall = head.first()?;
-        let document = BundleDocument::read(&head.bytes[landfall.clone()])?;
-        let area = head.area(landfall.clone())?;
-        let blobs_header = (head.bytes.len() - size_of::<Header>()) as u64;
-
-        let blobs = head.contents(BLOBS_DOCUMENT_NAME, &document.blobs)?;
-        let blobs = BlobsDocument::read(&head.bytes[blobs])?;
-        let chunks = head.file(CHUNK_LIST_NAME, &document.chunks)?;
-        check_chunk_list(&blobs, &head.bytes[chunks.clone()])?;
-        let mut documents = Vec::with_capacity(document.documents.len());
-        for named in &document.documents {
-            documents.push(head.file(&named.name, &named.digest())?);
-        }
-
-        let layout = Layout::new(head.bytes.len() as u64, &blobs);
-        let computed = layout.total_bytes() - blobs_header;
-        if computed != document.payload_bytes {
-            return Err(Error::WrongLength { computed, stated: document.payload_bytes });
-        }
-        let id = Sha256(Sha256Hasher::digest(&head.bytes[landfall.clone()]).into());
-        let contents = Contents { head: head.bytes, id, landfall, document, blobs, chunks, documents, layout };
-        Ok(Self { contents, signatures: area.signatures, roots: area.roots })
-    }
-
-    /// Reads a `.head` file: the head and nothing after it.
-    pub fn read_file(bytes: &[u8]) -> Result<Self> {
-        let mut rest = bytes;
-        let opened = Self::read(&mut rest)?;
-        if rest.is_empty() { Ok(opened) } else { Err(Error::TrailingData { place: "the head".to_owned() }) }
-    }
-}
-
-/// The signature and trust area.
-#[derive(Default)]
-struct Area {
-    signatures: Vec<SignatureFile>,
-    roots: Vec<Root>,
-}
 
 /// A head that is being read; `bytes` is all of it so far.
-struct Head<R> {
+#[derive(Debug)]
+pub(super) struct Head<R> {
     source: R,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl<R: Read> Head<R> {
+    pub(super) fn new(source: R) -> Self {
+        Self { source, bytes: Vec::new() }
+    }
+
+    /// Where the area ends and the header of `blobs.json` begins, once the area was read.
+    pub(super) fn area_end(&self) -> u64 {
+        (self.bytes.len() - size_of::<Header>()) as u64
+    }
+
     /// `landfall.json`, by which a bundle is recognized.
-    fn first(&mut self) -> Result<Range<usize>> {
+    pub(super) fn first(&mut self) -> Result<Range<usize>> {
         let range = match self.take(size_of::<Header>() as u64, "the first header") {
             Err(Error::Truncated { .. }) if !self.begins_as_bundle() => return Err(not_a_bundle()),
             taken => taken?,
@@ -110,26 +73,53 @@ impl<R: Read> Head<R> {
         self.padded(size, LANDFALL_DOCUMENT_NAME)
     }
 
-    /// Signatures, then roots, up to and including the header of `blobs.json`.
-    fn area(&mut self, landfall: Range<usize>) -> Result<Area> {
+    /// The signature and trust area, up to and including the first header that is not of it.
+    pub(super) fn area(&mut self) -> Result<Area> {
         let mut area = Area::default();
         loop {
-            let expected = if area.roots.is_empty() { "the signature and trust area" } else { BLOBS_DOCUMENT_NAME };
-            let header = self.take(size_of::<Header>() as u64, expected)?;
-            let (name, size) = self.parse_header(&header, expected)?;
-            if name == BLOBS_DOCUMENT_NAME {
-                return Ok(area);
-            }
-            if area.signatures.len() + area.roots.len() == limits::AREA_FILES {
-                let what = "the number of files in the signature and trust area".to_owned();
-                return Err(Error::TooLarge { what, limit: limits::AREA_FILES as u64 });
-            }
-            if size > limits::AREA_FILE_BYTES {
-                return Err(Error::TooLarge { what: format!("{name} ({size} bytes)"), limit: limits::AREA_FILE_BYTES });
-            }
+            let range = self.take(size_of::<Header>() as u64, "the signature and trust area")?;
+            let header = self.bytes[range].first_chunk().and_then(archive::read_header);
+            // What follows the area is another version's where it is not as this one has it: not a matter of trust.
+            let Some((name, size)) = header.filter(|(name, _)| Area::holds(name)) else { return Ok(area) };
+            area.admit(&name, size)?;
             let range = self.padded(size, &name)?;
-            let (message, bytes) = (&self.bytes[landfall.clone()], &self.bytes[range]);
-            area.add(&name, message, bytes)?;
+            area.add(&name, &self.bytes[range]);
+        }
+    }
+
+    /// Everything after the area, read strictly: its header was read with the area.
+    pub(super) fn rest(mut self, landfall: Range<usize>) -> Result<Contents> {
+        let area_end = self.area_end();
+        let document = BundleDocument::read(&self.bytes[landfall.clone()])?;
+        self.check_first_after_area()?;
+        let blobs = self.contents(BLOBS_DOCUMENT_NAME, &document.blobs)?;
+        let blobs = BlobsDocument::read(&self.bytes[blobs])?;
+        let chunks = self.file(CHUNK_LIST_NAME, &document.chunks)?;
+        check_chunk_list(&blobs, &self.bytes[chunks.clone()])?;
+        let mut documents = Vec::with_capacity(document.documents.len());
+        for named in &document.documents {
+            documents.push(self.file(&named.name, &named.digest())?);
+        }
+
+        let layout = Layout::new(self.bytes.len() as u64, &blobs);
+        let computed = layout.total_bytes() - area_end;
+        if computed != document.payload_bytes {
+            return Err(Error::WrongLength { computed, stated: document.payload_bytes });
+        }
+        if document.program != program(&blobs, &layout, area_end) {
+            let source = "`program` is not the first blob".into();
+            return Err(Error::InvalidDocument { name: LANDFALL_DOCUMENT_NAME.to_owned(), source });
+        }
+        let id = Sha256(Sha256Hasher::digest(&self.bytes[landfall.clone()]).into());
+        Ok(Contents { head: self.bytes, id, landfall, document, blobs, chunks, documents, layout })
+    }
+
+    /// Names a file that is well-formed and has no place after the area; [`Head::contents`] compares the header itself.
+    fn check_first_after_area(&self) -> Result<()> {
+        let header = self.bytes.last_chunk().and_then(archive::read_header);
+        match header.filter(|(name, _)| name != BLOBS_DOCUMENT_NAME) {
+            Some((name, _)) => Err(Error::MisplacedFile { name, expected: BLOBS_DOCUMENT_NAME.to_owned() }),
+            None => Ok(()),
         }
     }
 
@@ -185,29 +175,11 @@ impl<R: Read> Head<R> {
     }
 }
 
-impl Area {
-    fn add(&mut self, name: &str, message: &[u8], bytes: &[u8]) -> Result<()> {
-        let misplaced = |expected: String| Err(Error::MisplacedFile { name: name.to_owned(), expected });
-        if name.starts_with(SIGNATURES_FOLDER) && self.roots.is_empty() {
-            let file = SignatureFile::read(name, bytes, message)?;
-            if self.signatures.last().is_some_and(|last| last.key() >= file.key()) {
-                return misplaced("signatures in the order of their key ids".to_owned());
-            }
-            self.signatures.push(file);
-            return Ok(());
-        }
-        let next = self.roots.len() as u64 + 1;
-        let expected = format!("{TRUST_FOLDER}{}", root_file_name(next));
-        if name != expected {
-            return misplaced(format!("{expected} or {BLOBS_DOCUMENT_NAME}"));
-        }
-        let root = Root::read(name, bytes)?;
-        if root.number() != next {
-            return misplaced(format!("root document {next}"));
-        }
-        self.roots.push(root);
-        Ok(())
-    }
+/// What `landfall.json` must say of the program: where the first blob is.
+pub(super) fn program(blobs: &BlobsDocument, layout: &Layout, area_end: u64) -> Program {
+    let entry = blobs.placed(Place::Installer);
+    let header = layout.entries().first().map_or(0, |placed| placed.header_offset);
+    Program { offset: header + BLOCK_BYTES - area_end, sha256: entry.sha256, size: entry.size }
 }
 
 fn not_a_bundle() -> Error {
@@ -230,18 +202,4 @@ fn check_chunk_list(blobs: &BlobsDocument, bytes: &[u8]) -> Result<()> {
         values = later;
     }
     Ok(())
-}
-
-/// Names as the writer makes them.
-pub(super) fn area_name(file: &AreaFile<'_>) -> String {
-    match file {
-        AreaFile::Signature(signature) => signature_file_name(signature.key()),
-        AreaFile::Root(root) => format!("{TRUST_FOLDER}{}", root_file_name(root.number())),
-    }
-}
-
-/// A file of the signature and trust area.
-pub(super) enum AreaFile<'a> {
-    Signature(&'a SignatureFile),
-    Root(&'a Root),
 }

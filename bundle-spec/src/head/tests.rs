@@ -6,7 +6,7 @@ use super::*;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::sample::{Forgery, Sample, Vendor};
-use crate::trust::{KeyKind, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
+use crate::trust::{KeyKind, Revocation, RevokedRelease, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
 use landfall_error_codes::Coded;
 
 const MIB: usize = 1024 * 1024;
@@ -18,7 +18,7 @@ fn vendor() -> Vendor {
 }
 
 fn check(head: &[u8], anchor: &TrustAnchor) -> Result<Verified> {
-    Opened::read_file(head)?.verify(anchor)
+    Verified::read_file(head, anchor)
 }
 
 fn code<T>(result: Result<T>) -> &'static str {
@@ -61,7 +61,8 @@ fn what_is_written_is_read() {
     let verified = check(head, &TrustAnchor::Fingerprint(rich.first.fingerprint())).unwrap();
     assert_eq!(verified.trusted().root().number(), 2);
     assert_eq!(verified.signers().len(), 2);
-    assert_eq!(verified.small_document("documents/release.json"), Some(&b"{\"sample\":true}"[..]));
+    let release = Forgery::of(&rich.sample);
+    assert_eq!(verified.small_document("documents/release.json"), Some(release.contents("documents/release.json")));
     assert_eq!(verified.small_document("documents/none.json"), None);
     let names: Vec<_> = verified.small_documents().map(|(name, _)| name).collect();
     assert_eq!(names, ["documents/release.json", "documents/site.schema.json"]);
@@ -93,7 +94,7 @@ fn every_flipped_byte_of_a_head_is_refused() {
             bad[index] = head[index];
         }
     }
-    for region in ["LF1002", "LF1006", "LF1007", "LF1011", "LF1012", "LF1015", "LF1103", "LF1106", "LF1111"] {
+    for region in ["LF1002", "LF1006", "LF1007", "LF1012", "LF1015", "LF1103", "LF1106", "LF1111"] {
         assert!(codes.contains_key(region), "{region} never occurred: {codes:?}");
     }
 }
@@ -143,6 +144,7 @@ fn thresholds_count_distinct_keys() {
     let mut twice = one.clone();
     twice.files.insert(1, one.files[1].clone());
     assert_eq!(code(Opened::read_file(&twice.head())), "LF1016");
+    assert_eq!(code(check(&twice.head(), &TrustAnchor::Fingerprint(rich.first.fingerprint()))), "LF1016");
 }
 
 #[test]
@@ -217,11 +219,12 @@ fn files_of_the_area_have_their_order_and_limits() {
     assert_eq!(refused(&|files| files[2].1 = vec![b' '; 65537]), "LF1014");
     assert_eq!(refused(&|files| files[0].1 = vec![b' '; 65537]), "LF1014");
     assert_eq!(refused(&|files| files[0].1 = vec![b'['; 65536]), "LF1012");
+    assert_eq!(refused(&|files| files.insert(3, ("trust/revocation.json".to_owned(), b"{}".to_vec()))), "LF1013");
 }
 
 #[test]
-fn the_area_takes_sixteen_files() {
-    let keys: Vec<SigningKey> = (0..16).map(|_| SigningKey::generate(KeyKind::Ed25519).unwrap()).collect();
+fn a_bundle_takes_sixteen_signatures() {
+    let keys: Vec<SigningKey> = (0..17).map(|_| SigningKey::generate(KeyKind::Ed25519).unwrap()).collect();
     let public: Vec<_> = keys.iter().map(|key| key.public().clone()).collect();
     let contents = RootContents { release: (public, 1), ..RootContents::single(keys[0].public(), true) };
     let mut root = UnsignedRoot::new(&contents).unwrap();
@@ -230,8 +233,146 @@ fn the_area_takes_sixteen_files() {
     let write = |count: usize| {
         Sample::signed_by(&keys.iter().take(count).collect::<Vec<_>>(), std::slice::from_ref(&root), vec![])
     };
-    assert_eq!(write(limits::AREA_FILES - 1).unwrap().head.verified().signers().len(), 15);
-    assert_eq!(code(write(limits::AREA_FILES)), "LF1014");
+    assert_eq!(write(limits::SIGNATURES).unwrap().head.verified().signers().len(), 16);
+    assert_eq!(code(write(limits::SIGNATURES + 1)), "LF1014");
+}
+
+#[test]
+fn the_trust_area_is_limited_in_files_and_bytes() {
+    let vendor = vendor();
+    let forgery = Forgery::of(&Sample::tiny(&vendor).unwrap());
+    let padded = |count: usize, size: usize| {
+        let mut forgery = forgery.clone();
+        let files = (0..count).map(|index| (format!("trust/x{index}"), vec![b' '; size]));
+        forgery.files.splice(3..3, files);
+        code(check(&forgery.head(), &vendor.anchor()))
+    };
+    assert_eq!(padded(limits::ROOTS, 0), "LF1016", "as many as there may be, and unknown");
+    assert_eq!(padded(limits::ROOTS + 1, 0), "LF1014");
+    assert_eq!(padded(127, 65536), "LF1016");
+    assert_eq!(padded(128, 65536), "LF1014");
+}
+
+#[test]
+fn surplus_signatures_of_strangers_are_ignored() {
+    let rich = rich();
+    let anchor = TrustAnchor::Fingerprint(rich.first.fingerprint());
+    let strangers: Vec<_> = (0..3).map(|_| SigningKey::generate(KeyKind::Ed25519).unwrap()).collect();
+    let beside =
+        |forgery: Forgery| strangers.iter().fold(forgery, |forgery, stranger| forgery.sign_beside(stranger).unwrap());
+    let head = beside(Forgery::of(&rich.sample)).head();
+    let verified = check(&head, &anchor).unwrap();
+    assert_eq!(verified.signers().len(), 2, "they are not named as signers");
+    assert_eq!(Opened::read_file(&head).unwrap().signatures().len(), 5);
+    let short = beside(Forgery::of(&rich.sample).sign(&rich.keys[0]).unwrap());
+    assert_eq!(code(check(&short.head(), &anchor)), "LF1107", "they do not count");
+    let none = beside(Forgery::of(&rich.sample).without("signatures/"));
+    assert_eq!(code(check(&none.head(), &anchor)), "LF1105");
+}
+
+#[test]
+fn a_signed_bundle_of_the_future_hands_over_or_is_refused_by_name() {
+    let (vendor, stranger) = (vendor(), vendor());
+    let sample = Sample::carrying(&vendor, b"the program of a later version".to_vec()).unwrap();
+    let future = Forgery::of(&sample).of_the_future().unwrap();
+    let signed = future.clone().sign(&vendor.key).unwrap();
+    let stream = signed.stream();
+    let sealed = Sealed::read(stream.as_slice()).unwrap();
+    let trusted = sealed.trust(&vendor.anchor()).unwrap();
+    let refusal = trusted.check_requirements().unwrap_err();
+    assert_eq!(refusal.to_string(), "landfall.json requires `parity`, which Landfall understands from version 2.0.0");
+    let program = trusted.program().unwrap();
+    let start = usize::try_from(program.offset).unwrap();
+    let bytes = &stream[start..start + usize::try_from(program.size).unwrap()];
+    assert_eq!(bytes, b"the program of a later version");
+    assert_eq!(FileDigest::of(bytes).sha256, program.sha256);
+    assert_eq!(code(trusted.understood()), "LF1004");
+    // Files of the area that are not known change nothing of it.
+    let area = signed.clone().insert_before("trust/", "signatures/new.sig", b"\x1b[31m").insert_before(
+        "blobs.json",
+        "trust/new.json",
+        b"",
+    );
+    let area = area.head();
+    let trusted = Sealed::read(area.as_slice()).unwrap().trust(&vendor.anchor()).unwrap();
+    assert_eq!(trusted.check_requirements().unwrap_err().code().id, "LF1004");
+    // Another format, announced or not.
+    for (format, expected) in [("2", "format 2"), ("\"x\"", "format none")] {
+        let text = format!(r#"{{"type":"landfall.dev/bundle/1","format":{format}}}"#);
+        let other = future.clone().with("landfall.json", text.as_bytes()).sign(&vendor.key).unwrap();
+        let refusal = check(&other.head(), &vendor.anchor()).unwrap_err();
+        assert!(refusal.code().id == "LF1003" && refusal.to_string().contains(expected), "{refusal}");
+    }
+    // Nothing of it is looked at unless it is signed.
+    assert_eq!(code(check(&future.clone().without("signatures/").head(), &vendor.anchor())), "LF1104");
+    assert_eq!(code(check(&future.sign(&stranger.key).unwrap().head(), &vendor.anchor())), "LF1105");
+}
+
+#[test]
+fn every_flipped_byte_of_a_future_landfall_document_is_refused_before_it_is_read() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let signed = Forgery::of(&Sample::tiny(&vendor).unwrap()).of_the_future().unwrap().sign(&vendor.key).unwrap();
+    let head = signed.head();
+    let length = signed.contents("landfall.json").len();
+    for index in 512..512 + length {
+        let mut bad = head.clone();
+        bad[index] ^= 1;
+        assert_eq!(code(check(&bad, &vendor.anchor())), "LF1106", "byte {index}");
+    }
+}
+
+#[test]
+fn what_a_bundle_requires_can_be_written() {
+    let vendor = vendor();
+    let sample = Sample::tiny(&vendor).unwrap();
+    let verified = sample.head.verified();
+    let lists = vec![&[][..]; verified.blobs().entries().len()];
+    let requires = |feature: &str| {
+        let head = UnsignedHead::new(&verified.identity(), vec![], verified.blobs(), &lists).unwrap();
+        let mut head = head.requiring(vec![Requirement { feature: feature.into(), landfall: "2.0.0".into() }])?;
+        head.sign(&vendor.key)?;
+        head.signed(std::slice::from_ref(&vendor.root))
+    };
+    let head = requires("deltas").unwrap();
+    assert_eq!(head.verified().document().requires.len(), 1);
+    assert_eq!(code(check(head.bytes(), &vendor.anchor())), "LF1004");
+    assert_eq!(code(requires("Not a label")), "LF1020");
+}
+
+#[test]
+fn a_revocation_is_carried_and_obeyed() {
+    let vendor = vendor();
+    let forgery = Forgery::of(&Sample::tiny(&vendor).unwrap());
+    let sign = |number: u64, name: &str, key: &SigningKey| {
+        let release = RevokedRelease {
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            bundle: None,
+            reason: "loses data".to_owned(),
+        };
+        let revocation = Revocation::new(number, vec![release]).unwrap();
+        let signature = key.sign(revocation.message()).unwrap();
+        revocation.with_signature(key.public().id(), &signature).unwrap()
+    };
+    let carrying = |revocation: &Revocation| {
+        let bytes = revocation.bytes();
+        check(&forgery.clone().insert_before("blobs.json", "trust/revocation.json", bytes).head(), &vendor.anchor())
+    };
+    let other = sign(3, "another", &vendor.key);
+    let verified = carrying(&other).unwrap();
+    assert_eq!(verified.revocation().unwrap().number(), 3);
+    let refusal = carrying(&sign(3, "sample", &vendor.key)).unwrap_err();
+    assert_eq!(refusal.to_string(), "sample 1.0.0 is revoked by revocation 3: loses data");
+    assert_eq!(code(carrying(&sign(3, "sample", &self::vendor().key))), "LF1105", "a stranger revokes nothing");
+    assert_eq!(code(carrying(&Revocation::new(1, vec![]).unwrap())), "LF1104");
+    // What a site knows counts as much, before the bundle is understood.
+    let future = forgery.clone().of_the_future().unwrap().sign(&vendor.key).unwrap();
+    let head = future.head();
+    let signed = Sealed::read(head.as_slice()).unwrap().trust(&vendor.anchor()).unwrap();
+    assert!(signed.check_revoked(&other).is_ok());
+    assert_eq!(code(signed.check_revoked(&sign(4, "sample", &vendor.key))), "LF1131");
+    assert_eq!(code(other.clone().newest(sign(3, "sample", &vendor.key))), "LF1132");
+    assert_eq!(other.newest(sign(4, "sample", &vendor.key)).unwrap().number(), 4);
 }
 
 #[test]

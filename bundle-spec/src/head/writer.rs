@@ -1,19 +1,20 @@
 //! Writes a head. `UnsignedHead` → `SignedHead`: there is no way to write one that its own reader would refuse.
 
 use super::CHUNK_LIST_NAME;
-use super::contents::{Opened, Verified};
+use super::area::{revocation_name, root_name, signature_name};
+use super::contents::Verified;
 use super::document::{
-    BundleDocument, FORMAT, FileDigest, Identity, LANDFALL_DOCUMENT_NAME, LANDFALL_DOCUMENT_TYPE, NamedDigest,
+    BundleDocument, FORMAT, FileDigest, Identity, LANDFALL_DOCUMENT_NAME, LANDFALL_DOCUMENT_TYPE, NamedDigest, Program,
     Requirement,
 };
-use super::reader::{AreaFile, area_name};
+use super::reader::program;
 use crate::archive::{self, file_bytes};
 use crate::blobs::{BLOBS_DOCUMENT_NAME, BlobsDocument, chunk_list_bytes};
 use crate::chunks::{ChunkValue, chunk_values_of, root_of_chunks};
 use crate::digest::Sha256;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::trust::{Root, SignatureFile, SigningKey, TrustAnchor};
+use crate::trust::{KeyId, Revocation, Root, SignatureFile, SigningKey, TrustAnchor};
 
 /// A small document that is to travel in the head.
 #[derive(Debug, Clone)]
@@ -27,9 +28,11 @@ pub struct NewDocument {
 /// A head that nobody signed yet. It cannot be written.
 #[derive(Debug)]
 pub struct UnsignedHead {
+    document: BundleDocument,
     message: Vec<u8>,
     files: Vec<(String, Vec<u8>)>,
     signatures: Vec<SignatureFile>,
+    revocation: Option<Revocation>,
 }
 
 impl UnsignedHead {
@@ -58,6 +61,7 @@ impl UnsignedHead {
             format: FORMAT,
             name: identity.name.clone(),
             payload_bytes: 0,
+            program: Program { offset: 0, sha256: Sha256([0; 32]), size: 0 },
             requires: Vec::<Requirement>::new(),
             document_type: LANDFALL_DOCUMENT_TYPE.to_owned(),
             version: identity.version.clone(),
@@ -65,8 +69,23 @@ impl UnsignedHead {
         let mut files = vec![(BLOBS_DOCUMENT_NAME.to_owned(), blob_bytes), (CHUNK_LIST_NAME.to_owned(), chunk_bytes)];
         files.extend(documents.into_iter().map(|document| (document.name, document.bytes)));
         let before_blobs = files.iter().map(|(_, bytes)| file_bytes(bytes.len() as u64)).sum();
-        document.payload_bytes = Layout::new(before_blobs, blobs).total_bytes();
-        Ok(Self { message: document.to_bytes()?, files, signatures: Vec::new() })
+        let layout = Layout::new(before_blobs, blobs);
+        document.payload_bytes = layout.total_bytes();
+        document.program = program(blobs, &layout, 0);
+        Ok(Self { message: document.to_bytes()?, document, files, signatures: Vec::new(), revocation: None })
+    }
+
+    /// The same with what its readers must understand. Signatures that it has already are dropped: they were of other
+    /// bytes.
+    pub fn requiring(mut self, requires: Vec<Requirement>) -> Result<Self> {
+        self.document.requires = requires;
+        Ok(Self { message: self.document.to_bytes()?, signatures: Vec::new(), ..self })
+    }
+
+    /// The same with the vendor's revocation, which is not part of what is signed here.
+    #[must_use]
+    pub fn carrying(self, revocation: Option<Revocation>) -> Self {
+        Self { revocation, ..self }
     }
 
     /// The bytes of `landfall.json`, for signers elsewhere.
@@ -86,30 +105,30 @@ impl UnsignedHead {
         Ok(())
     }
 
-    /// Adds the Sigstore bundle of another signer, such as cosign's; `name` says in an error which one.
-    pub fn import_signature(&mut self, name: &str, sigstore_bundle: &[u8]) -> Result<()> {
-        let file = SignatureFile::import(name, sigstore_bundle, &self.message)?;
-        self.add(file);
-        Ok(())
+    /// Adds a signature that was made elsewhere; it is checked when the head is completed.
+    pub fn add_signature(&mut self, key: KeyId, signature: Vec<u8>) {
+        self.add(SignatureFile::new(key, &self.message, signature));
     }
 
-    /// Completes the head with the vendor's whole chain of root documents, from number 1, and reads it back as a site
-    /// does: signatures that the last root does not accept are refused here.
+    /// Completes the head with the vendor's chain of root documents and reads it back as a site does that trusts the chain's
+    /// first document: signatures that the last root does not accept are refused here.
     pub fn signed(self, roots: &[Root]) -> Result<SignedHead> {
         let first = roots.first().ok_or(Error::RootMissing)?;
-        let signatures =
-            self.signatures.iter().map(|file| Ok((AreaFile::Signature(file), file.to_bytes(&self.message)?)));
-        let roots_files = roots.iter().map(|root| Ok((AreaFile::Root(root), root.bytes().to_vec())));
         let mut bytes = Vec::new();
         push_file(&mut bytes, LANDFALL_DOCUMENT_NAME, &self.message);
-        for file in signatures.chain(roots_files) {
-            let (file, contents) = file?;
-            push_file(&mut bytes, &area_name(&file), &contents);
+        for file in &self.signatures {
+            push_file(&mut bytes, &signature_name(file), &file.to_bytes()?);
+        }
+        for root in roots {
+            push_file(&mut bytes, &root_name(root.number()), root.bytes());
+        }
+        if let Some(revocation) = &self.revocation {
+            push_file(&mut bytes, &revocation_name(), revocation.bytes());
         }
         for (name, contents) in &self.files {
             push_file(&mut bytes, name, contents);
         }
-        let verified = Opened::read_file(&bytes)?.verify(&TrustAnchor::Root(first.bytes().to_vec()))?;
+        let verified = Verified::read_own(&bytes, &TrustAnchor::Root(first.bytes().to_vec()))?;
         Ok(SignedHead { verified })
     }
 

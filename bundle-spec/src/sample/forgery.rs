@@ -41,6 +41,39 @@ impl Forgery {
         self.files.iter().find(|(file, _)| file == name).map_or(&[], |(_, contents)| contents)
     }
 
+    /// Adds a file before the first one of the head whose name begins so.
+    #[must_use]
+    pub fn insert_before(mut self, prefix: &str, name: &str, contents: &[u8]) -> Self {
+        let place = self.files.iter().position(|(file, _)| file.starts_with(prefix)).unwrap_or(self.files.len());
+        self.files.insert(place, (name.to_owned(), contents.to_vec()));
+        self
+    }
+
+    /// The bundle as a later format might have it, which this version must not take for its own: an unknown requirement,
+    /// unknown fields with what format 1 does not know, and unknown files in the head. What is frozen is right. Not signed.
+    pub fn of_the_future(self) -> Result<Self> {
+        let (name, contents) = ("parity.json", br#"{"type":"landfall.dev/parity/1"}"#);
+        let moved = file_bytes(contents.len() as u64);
+        let forgery = self.insert_before("blobs.json", name, contents);
+        let forgery = forgery.edit_any(LANDFALL_DOCUMENT_NAME, |landfall| {
+            let offset = landfall["program"]["offset"].as_u64().unwrap_or_default();
+            landfall["program"]["offset"] = (offset + moved).into();
+            landfall["program"]["signed"] = true.into();
+            landfall["requires"] =
+                serde_json::json!([{ "feature": "parity", "landfall": "2.0.0", "why": "a part may be lost" }]);
+            landfall["parity"] = serde_json::json!({ "ratio": 0.25, "files": [name] });
+        })?;
+        Ok(forgery)
+    }
+
+    /// Changes a JSON file of the head and encodes it in a way that only a later format may.
+    fn edit_any(self, name: &str, change: impl FnOnce(&mut Value)) -> Result<Self> {
+        let mut value = json::parse(name, self.contents(name), json::Numbers::Any)?;
+        change(&mut value);
+        let text = format!("{value:#}");
+        Ok(self.with(name, text.as_bytes()))
+    }
+
     /// Replaces the contents of a file of the head.
     #[must_use]
     pub fn with(mut self, name: &str, contents: &[u8]) -> Self {
@@ -69,11 +102,14 @@ impl Forgery {
         let (blobs, chunks) = (FileDigest::of(self.contents("blobs.json")), FileDigest::of(self.contents("chunks.b3")));
         let after: u64 = self.files[first..].iter().map(|(_, contents)| file_bytes(contents.len() as u64)).sum();
         let payload = after + self.payload.len() as u64;
+        // Behind the head comes the header of the program.
+        let offset = after + archive::BLOCK_BYTES;
         let documents: Vec<_> = self.files.iter().filter(|(name, _)| name.starts_with("documents/")).cloned().collect();
         self.edit(LANDFALL_DOCUMENT_NAME, |landfall| {
             landfall["blobs"] = serde_json::json!(blobs);
             landfall["chunks"] = serde_json::json!(chunks);
             landfall["payload_bytes"] = payload.into();
+            landfall["program"]["offset"] = offset.into();
             let named = documents.iter().map(|(name, contents)| {
                 let digest = FileDigest::of(contents);
                 serde_json::json!({ "name": name, "sha256": digest.sha256, "size": digest.size })
@@ -87,8 +123,18 @@ impl Forgery {
         let message = self.contents(LANDFALL_DOCUMENT_NAME).to_vec();
         let file = SignatureFile::sign(key, &message)?;
         let mut forgery = self.without("signatures/");
-        forgery.files.insert(1, (signature_file_name(file.key()), file.to_bytes(&message)?));
+        forgery.files.insert(1, (signature_file_name(file.key()), file.to_bytes()?));
         Ok(forgery)
+    }
+
+    /// Adds a signature of this key to those that are there.
+    pub fn sign_beside(mut self, key: &SigningKey) -> Result<Self> {
+        let file = SignatureFile::sign(key, self.contents(LANDFALL_DOCUMENT_NAME))?;
+        let (name, contents) = (signature_file_name(file.key()), file.to_bytes()?);
+        let after = |other: &str| !other.starts_with("signatures/") || *other > *name;
+        let place = self.files.iter().skip(1).position(|(other, _)| after(other)).map_or(self.files.len(), |at| at + 1);
+        self.files.insert(place, (name, contents));
+        Ok(self)
     }
 
     /// The bytes of the head.

@@ -12,6 +12,9 @@ use crate::head::{Identity, NewDocument, SignedHead, UnsignedHead};
 use crate::layout::SegmentKind;
 use crate::trust::{KeyKind, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
 
+/// A release document that says nothing but what every release document must.
+const RELEASE: &str = r#"{"artifacts":[],"assembled":false,"components":[],"counter":1,"images":[],"name":"sample","node_packs":[],"platform":"linux/amd64","requirements":{"cores":1,"data_bytes":0,"memory_bytes":0},"type":"landfall.dev/release/1","values":[],"version":"1.0.0"}"#;
+
 /// A vendor with one key and root document 1.
 #[derive(Debug)]
 pub struct Vendor {
@@ -83,7 +86,7 @@ impl Sample {
         };
         let document =
             |name: &str, bytes: &[u8]| NewDocument { name: format!("documents/{name}"), bytes: bytes.to_vec() };
-        let documents = vec![document("site.schema.json", b"{}"), document("release.json", b"{\"sample\":true}")];
+        let documents = vec![document("site.schema.json", b"{}"), document("release.json", RELEASE.as_bytes())];
         let values: Vec<&[_]> = sums.iter().map(|sums| sums.chunks.as_slice()).collect();
         let mut head = UnsignedHead::new(&identity, documents, &BlobsDocument::new(entries.collect())?, &values)?;
         for key in keys {

@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::CHUNK_BYTES;
 use crate::sample::{Sample, Vendor};
 use crate::trust::KeyKind;
 use landfall_error_codes::Coded;
@@ -18,74 +17,33 @@ fn sample(sizes: &[usize]) -> Sample {
     Sample::with_blobs(&vendor, sizes.iter().enumerate().map(blob).collect()).unwrap()
 }
 
-/// Feeds the bytes in pieces and returns the contents of the entries that passed.
-fn feed(verified: &Verified, bytes: &[u8], piece: usize) -> Result<Vec<Vec<u8>>> {
-    let mut walker = StreamVerifier::new(verified);
-    let mut entries: Vec<Vec<u8>> = vec![];
-    let mut open = false;
-    for mut input in bytes.chunks(piece) {
-        while let Some(chunk) = walker.next(&mut input)? {
-            if !open {
-                entries.push(vec![]);
-            }
-            assert_eq!((chunk.entry, chunk.offset), (entries.len() - 1, entries.last().unwrap().len() as u64));
-            entries.last_mut().unwrap().extend_from_slice(chunk.bytes);
-            open = !chunk.last;
-        }
-    }
-    walker.finish()?;
-    Ok(entries)
+fn refusal(sample: &Sample, payload: &[u8]) -> &'static str {
+    check_payload(sample.head.verified(), payload).unwrap_err().code().id
 }
 
 #[test]
-fn every_entry_comes_out_whatever_the_pieces() {
+fn pieces_cover_the_stream_without_gaps_and_hold_every_entry() {
     let sample = sample(&[0, 1, 511, 512, 513, MIB - 1, MIB, MIB + 1, 3 * MIB + 77]);
-    let verified = sample.head.verified();
-    let stream = sample.stream();
-    assert_eq!(stream.len() as u64, verified.layout().total_bytes());
-    let payload = &stream[sample.head.bytes().len()..];
-    for piece in [500, 512, MIB, 5 * MIB, payload.len()] {
-        assert!(feed(verified, payload, piece).unwrap() == sample.contents, "pieces of {piece}");
-    }
-}
-
-#[test]
-fn wanted_bytes_are_never_copied_and_reach_the_end() {
-    let sample = sample(&[0, 1, MIB, 2 * MIB + 5]);
-    let stream = sample.stream();
-    let mut payload = &stream[sample.head.bytes().len()..];
-    let mut walker = StreamVerifier::new(sample.head.verified());
-    let mut bytes = 0;
-    while !walker.is_finished() {
-        let wanted = walker.wanted();
-        assert!(wanted > 0 && wanted as u64 <= CHUNK_BYTES);
-        let (mut input, later) = payload.split_at(wanted);
-        payload = later;
-        while let Some(chunk) = walker.next(&mut input).unwrap() {
-            bytes += chunk.bytes.len();
+    let (verified, stream) = (sample.head.verified(), sample.stream());
+    let pieces: Vec<_> = verified.head_pieces().chain(verified.pieces_from_entry(0)).collect();
+    let (mut offset, mut contents) = (0, vec![vec![]; sample.contents.len()]);
+    for piece in &pieces {
+        assert_eq!(piece.offset, offset, "{piece:?}");
+        assert!(piece.length as u64 <= CHUNK_BYTES);
+        let start = usize::try_from(offset).unwrap();
+        let bytes = &stream[start..start + piece.length];
+        verified.check_piece(piece, bytes).unwrap();
+        if let PieceKind::Chunk(entry, _) = piece.kind {
+            contents[entry].extend_from_slice(bytes);
         }
-        assert!(walker.buffer.is_empty());
+        offset += piece.length as u64;
     }
-    assert_eq!((bytes, payload.len()), (sample.contents.iter().map(Vec::len).sum(), 0));
-}
-
-#[test]
-fn it_begins_at_every_cut_and_nowhere_else() {
-    let sample = sample(&[0, 700, 2 * MIB + 5]);
-    let verified = sample.head.verified();
-    let stream = sample.stream();
-    let cuts: Vec<usize> =
-        (0..stream.len()).filter(|offset| StreamVerifier::starting_at(verified, *offset as u64).is_some()).collect();
-    let entries = verified.layout().entries();
-    let chunks: u64 = entries.iter().map(|entry| chunk_count(entry.size)).sum();
-    assert_eq!(cuts.len() as u64, chunks + 1, "the end of every chunk, and the end of the head");
-    for cut in cuts {
-        let mut walker = StreamVerifier::starting_at(verified, cut as u64).unwrap();
-        let mut input = &stream[cut..];
-        while walker.next(&mut input).unwrap().is_some() {}
-        walker.finish().unwrap();
+    assert_eq!(offset, stream.len() as u64);
+    assert!(contents == sample.contents);
+    for from in 0..verified.layout().entries().len() {
+        let tail: Vec<_> = verified.pieces_from_entry(from).collect();
+        assert!(pieces.ends_with(&tail), "from entry {from}");
     }
-    assert!(StreamVerifier::starting_at(verified, stream.len() as u64).is_none());
 }
 
 #[test]
@@ -98,7 +56,7 @@ fn every_flipped_byte_after_the_head_is_refused() {
         for bit in [0x01, 0x80] {
             let mut bad = payload.to_vec();
             bad[index] ^= bit;
-            codes.insert(feed(sample.head.verified(), &bad, bad.len()).unwrap_err().code().id);
+            codes.insert(refusal(&sample, &bad));
         }
     }
     assert_eq!(codes.into_iter().collect::<Vec<_>>(), ["LF1006", "LF1008", "LF1015"]);
@@ -109,36 +67,31 @@ fn every_truncation_and_every_addition_is_refused() {
     let sample = sample(&[0, 1, 600]);
     let stream = sample.stream();
     let payload = &stream[sample.head.bytes().len()..];
+    check_payload(sample.head.verified(), payload).unwrap();
     for length in 0..payload.len() {
-        assert_eq!(feed(sample.head.verified(), &payload[..length], 4096).unwrap_err().code().id, "LF1001", "{length}");
+        assert_eq!(refusal(&sample, &payload[..length]), "LF1001", "{length}");
     }
     for extra in [1, 512, 10240] {
-        let longer = [payload, &vec![0; extra]].concat();
-        for piece in [payload.len(), longer.len()] {
-            assert_eq!(feed(sample.head.verified(), &longer, piece).unwrap_err().code().id, "LF1005", "{extra}");
-        }
+        assert_eq!(refusal(&sample, &[payload, &vec![0; extra]].concat()), "LF1005", "{extra}");
     }
 }
 
 #[test]
-fn nothing_of_a_damaged_chunk_is_handed_out() {
+fn a_damaged_chunk_is_named_and_no_piece_passes_for_another() {
     let sample = sample(&[3 * MIB]);
-    let entry = &sample.head.verified().layout().entries()[3];
-    let mut stream = sample.stream();
-    let offset = usize::try_from(entry.offset()).unwrap();
-    stream[offset + MIB + 5] ^= 1;
-    let mut walker = StreamVerifier::new(sample.head.verified());
-    let mut input = &stream[sample.head.bytes().len()..];
-    let mut seen = vec![];
-    let error = loop {
-        match walker.next(&mut input) {
-            Ok(chunk) => seen.push(chunk.map(|chunk| (chunk.entry, chunk.offset)).unwrap()),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(seen.last(), Some(&(3, 0)));
+    let verified = sample.head.verified();
+    let mut blob = sample.contents[3].clone();
+    blob[MIB + 5] ^= 1;
+    let chunks: Vec<_> =
+        verified.pieces_of_entry(3, 0).filter(|piece| matches!(piece.kind, PieceKind::Chunk(..))).collect();
+    let check = |index: usize, bytes: &[u8]| verified.check_piece(&chunks[index], bytes);
+    assert!(check(0, &blob[..MIB]).is_ok() && check(2, &blob[2 * MIB..]).is_ok());
+    let error = check(1, &blob[MIB..2 * MIB]).unwrap_err();
     assert!(matches!(error, Error::DamagedChunk { offset, end, .. } if (offset, end) == (MIB as u64, 2 * MIB as u64)));
-    assert_eq!(error.code().id, "LF1008");
+    assert!(check(1, &sample.contents[3][..MIB]).is_err() && check(0, &blob[..MIB - 1]).is_err());
+    let head = verified.head_pieces().next().unwrap();
+    assert!(verified.check_piece(&head, &sample.head.bytes()[1..]).is_err());
+    assert!(verified.check_piece(&head, &[]).is_err());
 }
 
 #[test]
@@ -161,7 +114,6 @@ proptest! {
     #[test]
     fn any_bundle_reads_back(
         sizes in prop::collection::vec(prop_oneof![0usize..1500, (MIB - 2)..(MIB + 3), 0usize..(3 * MIB)], 0..6),
-        piece in 1usize..(2 * MIB),
     ) {
         let mut sizes = sizes;
         let mut empty = false;
@@ -171,6 +123,6 @@ proptest! {
         let mut source = stream.as_slice();
         let opened = crate::Opened::read(&mut source).unwrap();
         prop_assert_eq!(opened.untrusted().id(), sample.head.verified().id());
-        prop_assert!(feed(sample.head.verified(), source, piece.max(512)).unwrap() == sample.contents);
+        prop_assert!(check_payload(sample.head.verified(), source).is_ok());
     }
 }

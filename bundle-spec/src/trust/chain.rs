@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::root::{Root, root_file_name};
+use super::root::Root;
 use crate::digest::Sha256;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -12,7 +12,7 @@ use crate::limits;
 pub enum TrustAnchor {
     /// The bytes of a root document, of any number: a file that the vendor handed over, or what the site pinned.
     Root(Vec<u8>),
-    /// SHA-256 of root document 1, typed by a person.
+    /// SHA-256 of a root document, of any number, typed by a person: the bundle's chain must hold that document.
     Fingerprint(Sha256),
 }
 
@@ -55,7 +55,8 @@ impl TrustedRoot {
     }
 }
 
-/// Walks from the first trust along a chain that begins at document 1 and has no gap, and returns the newest root.
+/// Walks from the first trust along a chain that has no gap, and returns the newest root. The chain may begin with any
+/// number that is not above the trusted one, so that a vendor need not carry every root for ever.
 ///
 /// Every step of the chain is checked, also those before the anchor, so that no byte of it is free. A chain that ends
 /// before the anchor's number is that of an older bundle: the anchor's own keys count then.
@@ -64,9 +65,9 @@ impl TrustedRoot {
 /// those above the threshold, and compute a second one from every ECDSA signature. A site that pinned such a document
 /// must not refuse the vendor's own from then on.
 pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
-    if chain.len() > limits::ROOT_STEPS {
+    if chain.len() > limits::ROOTS {
         let what = format!("the number of root documents ({})", chain.len());
-        return Err(Error::TooLarge { what, limit: limits::ROOT_STEPS as u64 });
+        return Err(Error::TooLarge { what, limit: limits::ROOTS as u64 });
     }
     let pinned = match anchor {
         TrustAnchor::Root(bytes) => {
@@ -74,36 +75,36 @@ pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
             root.verify_own()?;
             root
         }
-        TrustAnchor::Fingerprint(trusted) => first_with_fingerprint(chain, *trusted)?.clone(),
+        TrustAnchor::Fingerprint(trusted) => with_fingerprint(chain, *trusted)?.clone(),
     };
-    check_steps(chain)?;
+    // What is cheap and names an attack comes first: a chain of strangers is not worth checking a thousand signatures.
     let same = chain.iter().find(|root| root.number() == pinned.number());
     if let Some(other) = same.filter(|other| !other.says_the_same(&pinned)) {
         return Err(Error::RootDiffers { name: other.name().to_owned() });
     }
+    if let Some(first) = chain.first().filter(|first| first.number() > pinned.number()) {
+        return Err(Error::ChainTooYoung { first: first.number(), trusted: pinned.number() });
+    }
+    check_steps(chain)?;
     let last = chain.last().filter(|last| last.number() > pinned.number());
     let (pinned_number, pinned_fingerprint) = (pinned.number(), pinned.fingerprint());
     Ok(TrustedRoot { root: last.cloned().unwrap_or(pinned), pinned_number, pinned_fingerprint })
 }
 
-fn first_with_fingerprint(chain: &[Root], trusted: Sha256) -> Result<&Root> {
-    let found = match chain.first() {
-        Some(first) if first.number() == 1 && first.fingerprint() == trusted => return Ok(first),
-        Some(first) if first.number() == 1 => format!("has the fingerprint {}", first.fingerprint()),
-        _ => "is not in the bundle".to_owned(),
-    };
-    Err(Error::FingerprintWrong { found, trusted: trusted.to_string() })
+fn with_fingerprint(chain: &[Root], trusted: Sha256) -> Result<&Root> {
+    chain.iter().find(|root| root.fingerprint() == trusted).ok_or_else(|| {
+        let found = match chain.first() {
+            Some(first) => format!("trust/{}.root.json has {}", first.number(), first.fingerprint()),
+            None => "the bundle has none".to_owned(),
+        };
+        Error::FingerprintWrong { found, trusted: trusted.to_string() }
+    })
 }
 
 fn check_steps(chain: &[Root]) -> Result<()> {
     let Some(first) = chain.first() else {
         return Ok(());
     };
-    if first.number() != 1 {
-        let reason =
-            format!("the chain begins with number {}; it must begin with {}", first.number(), root_file_name(1));
-        return Err(Error::BadRootChain { name: first.name().to_owned(), reason });
-    }
-    first.verify_first()?;
+    first.verify_own()?;
     chain.windows(2).try_for_each(|step| step[0].verify_next(&step[1]))
 }

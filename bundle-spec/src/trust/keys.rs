@@ -3,13 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use pem_rfc7468::LineEnding;
 use sha2::{Digest, Sha256};
 use sigstore::crypto::signing_key::ecdsa::{ECDSAKeys, EllipticCurve};
 use sigstore::crypto::signing_key::ed25519::Ed25519Keys;
-use sigstore::crypto::signing_key::{SigStoreKeyPair, SigStoreSigner};
+use sigstore::crypto::signing_key::{
+    COSIGN_PRIVATE_KEY_PEM_LABEL, SIGSTORE_PRIVATE_KEY_PEM_LABEL, SigStoreKeyPair, SigStoreSigner, kdf,
+};
 use sigstore::crypto::{CosignVerificationKey, Signature, SigningScheme};
+use sigstore::errors::SigstoreError;
 
 use crate::error::{Error, Result};
 
@@ -22,12 +24,24 @@ const P256_PREFIX: [u8; 27] = [
 /// Beginning of the DER of every Ed25519 public key; 32 bytes follow.
 const ED25519_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-const PEM_BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
-const PEM_END: &str = "-----END PUBLIC KEY-----";
+/// Where the algorithm is named in the DER of a public key, after its outer length.
+const ALGORITHM_OFFSET: usize = 2;
+
+/// Length of the algorithm's name: P-256, Ed25519.
+const ALGORITHM_BYTES: [usize; 2] = [21, 7];
+
+const PUBLIC_KEY_PEM_LABEL: &str = "PUBLIC KEY";
 
 /// SHA-256 of a public key's DER, written as 64 hexadecimal digits. Its base64 is the hint in Sigstore bundles.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 32]);
+
+impl KeyId {
+    /// The id of a key with this encoding.
+    pub(super) fn of(der: &[u8]) -> Self {
+        Self(Sha256::digest(der).into())
+    }
+}
 
 impl fmt::Display for KeyId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,29 +119,29 @@ impl PublicKey {
         Ok(Self { kind, der: der.to_vec() })
     }
 
+    /// Reads a `SubjectPublicKeyInfo` of any kind; `None` for a kind that this version does not know, so that one key of
+    /// the future does not make a whole document unreadable. A key of a known kind in another encoding is refused.
+    pub(super) fn recognize(name: &str, der: &[u8]) -> Result<Option<Self>> {
+        let algorithm = der.get(ALGORITHM_OFFSET..).unwrap_or_default();
+        let known = [&P256_PREFIX[..], &ED25519_PREFIX[..]]
+            .iter()
+            .zip(ALGORITHM_BYTES)
+            .any(|(prefix, length)| algorithm.starts_with(&prefix[ALGORITHM_OFFSET..ALGORITHM_OFFSET + length]));
+        if known { Self::from_der(name, der).map(Some) } else { Ok(None) }
+    }
+
     /// Reads a PEM file such as `cosign.pub`.
     pub fn from_pem(name: &str, pem: &str) -> Result<Self> {
-        let invalid = || Error::InvalidPublicKey { name: name.to_owned() };
-        let body =
-            pem.trim().strip_prefix(PEM_BEGIN).and_then(|rest| rest.strip_suffix(PEM_END)).ok_or_else(invalid)?;
-        let digits: String = body.split_ascii_whitespace().collect();
-        Self::from_der(name, &STANDARD.decode(digits).map_err(|_| invalid())?)
+        match pem_rfc7468::decode_vec(pem.as_bytes()) {
+            Ok((PUBLIC_KEY_PEM_LABEL, der)) => Self::from_der(name, &der),
+            _ => Err(Error::InvalidPublicKey { name: name.to_owned() }),
+        }
     }
 
     /// The PEM file that cosign and openssl read.
     pub fn to_pem(&self) -> String {
-        let digits = STANDARD.encode(&self.der);
-        let mut pem = format!("{PEM_BEGIN}\n");
-        let mut rest = digits.as_str();
-        while !rest.is_empty() {
-            let (line, later) = rest.split_at(rest.len().min(64));
-            pem.push_str(line);
-            pem.push('\n');
-            rest = later;
-        }
-        pem.push_str(PEM_END);
-        pem.push('\n');
-        pem
+        // Every key of a kind that is known fits, whatever it holds.
+        pem_rfc7468::encode_string(PUBLIC_KEY_PEM_LABEL, LineEnding::LF, &self.der).unwrap_or_default()
     }
 
     /// The `SubjectPublicKeyInfo`.
@@ -142,7 +156,7 @@ impl PublicKey {
 
     /// Its id.
     pub fn id(&self) -> KeyId {
-        KeyId(Sha256::digest(&self.der).into())
+        KeyId::of(&self.der)
     }
 
     /// Whether the signature is one of this message by this key.
@@ -178,7 +192,19 @@ impl SigningKey {
 
     /// Reads a key file as cosign writes it (`ENCRYPTED SIGSTORE PRIVATE KEY`; scrypt and `NaCl`'s secretbox).
     pub fn from_encrypted_pem(pem: &[u8], password: &[u8]) -> Result<Self> {
-        Self::from_pair(SigStoreKeyPair::from_encrypted_pem(pem, password).map_err(|source| failed("read", source))?)
+        let unreadable =
+            |source: pem_rfc7468::Error| Error::PrivateKey { action: "read", source: source.to_string().into() };
+        let (label, contents) = pem_rfc7468::decode_vec(pem).map_err(unreadable)?;
+        if ![COSIGN_PRIVATE_KEY_PEM_LABEL, SIGSTORE_PRIVATE_KEY_PEM_LABEL].contains(&label) {
+            let what = format!("a `{label}` where an `{SIGSTORE_PRIVATE_KEY_PEM_LABEL}` is expected");
+            return Err(Error::PrivateKey { action: "read", source: what.into() });
+        }
+        let der = kdf::decrypt(&contents, password).map_err(|source| match source {
+            // What the library calls so is a ciphertext that the password does not open.
+            SigstoreError::PrivateKeyEncryptError(_) => Error::WrongPassword,
+            source => failed("read", source),
+        })?;
+        Self::from_pair(SigStoreKeyPair::from_der(&der).map_err(|source| failed("read", source))?)
     }
 
     /// The key file, encrypted as cosign does it.
@@ -205,6 +231,6 @@ impl SigningKey {
     }
 }
 
-fn failed(action: &'static str, source: sigstore::errors::SigstoreError) -> Error {
+fn failed(action: &'static str, source: SigstoreError) -> Error {
     Error::PrivateKey { action, source: source.into() }
 }

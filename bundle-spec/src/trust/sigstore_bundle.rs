@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::keys::{KeyId, SigningKey};
+use super::keys::{KeyId, PublicKey, SigningKey};
 use crate::error::{Error, Result};
 use crate::json as strict;
 
@@ -26,36 +26,42 @@ pub fn signature_file_name(key: KeyId) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignatureFile {
     key: KeyId,
+    digest: [u8; 32],
     signature: Vec<u8>,
 }
 
 impl SignatureFile {
     /// Signs a message.
     pub fn sign(key: &SigningKey, message: &[u8]) -> Result<Self> {
-        Ok(Self { key: key.public().id(), signature: key.sign(message)? })
+        Ok(Self::new(key.public().id(), message, key.sign(message)?))
     }
 
-    /// Takes key and signature from the bundle that another signer made, such as
-    /// `cosign sign-blob --key … --bundle …`. What else it holds (log entries, timestamps) is dropped: it says nothing
-    /// about a key that a root document names.
-    pub fn import(name: &str, bytes: &[u8], message: &[u8]) -> Result<Self> {
-        let value = strict::parse(name, bytes, strict::Numbers::Any)?;
-        let media_type = text(&value, "/mediaType");
-        if !media_type.is_some_and(|media_type| media_type.starts_with(MEDIA_TYPE_PREFIX)) {
-            return Err(invalid(name, "its mediaType is not that of a Sigstore bundle"));
-        }
-        Self::from_value(name, &value, message)
+    /// A signature that was made elsewhere.
+    pub fn new(key: KeyId, message: &[u8], signature: Vec<u8>) -> Self {
+        Self { key, digest: Sha256::digest(message).into(), signature }
     }
 
-    /// Reads the file of a head: canonical bytes, exactly as [`SignatureFile::to_bytes`] writes them. The signature
-    /// itself is checked against a root later.
-    pub fn read(name: &str, bytes: &[u8], message: &[u8]) -> Result<Self> {
+    /// Reads the file of a head: canonical bytes, exactly as [`SignatureFile::to_bytes`] writes them. What it signs, and
+    /// whether it does, is checked against a root later.
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
         let value = strict::parse(name, bytes, strict::Numbers::Integers)?;
-        let file = Self::from_value(name, &value, message)?;
+        let decode = |pointer: &str| {
+            let decoded = text(&value, pointer).and_then(|text| STANDARD.decode(text).ok());
+            decoded.ok_or_else(|| invalid(name, &format!("{pointer} is not base64")))
+        };
+        let digest_of = |pointer: &str| {
+            let bytes: Result<[u8; 32], _> = decode(pointer)?.try_into();
+            bytes.map_err(|_| invalid(name, &format!("{pointer} is not a SHA-256")))
+        };
+        let file = Self {
+            key: KeyId(digest_of("/verificationMaterial/publicKey/hint")?),
+            digest: digest_of("/messageSignature/messageDigest/digest")?,
+            signature: decode("/messageSignature/signature")?,
+        };
         if signature_file_name(file.key) != name {
             return Err(invalid(name, "its key hint is not the key id in its name"));
         }
-        if file.to_bytes(message)? != bytes {
+        if file.to_bytes()? != bytes {
             return Err(invalid(name, "it is not encoded as the format has it"));
         }
         Ok(file)
@@ -63,11 +69,11 @@ impl SignatureFile {
 
     /// The canonical bytes; `cosign verify-blob --key K --bundle FILE --insecure-ignore-tlog=true landfall.json`
     /// accepts them.
-    pub fn to_bytes(&self, message: &[u8]) -> Result<Vec<u8>> {
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let document = json!({
             "mediaType": MEDIA_TYPE,
             "messageSignature": {
-                "messageDigest": { "algorithm": "SHA2_256", "digest": STANDARD.encode(Sha256::digest(message)) },
+                "messageDigest": { "algorithm": "SHA2_256", "digest": STANDARD.encode(self.digest) },
                 "signature": STANDARD.encode(&self.signature),
             },
             "verificationMaterial": { "publicKey": { "hint": STANDARD.encode(self.key.0) } },
@@ -85,20 +91,28 @@ impl SignatureFile {
         &self.signature
     }
 
-    fn from_value(name: &str, value: &Value, message: &[u8]) -> Result<Self> {
-        let decode = |pointer: &str| {
-            let decoded = text(value, pointer).and_then(|text| STANDARD.decode(text).ok());
-            decoded.ok_or_else(|| invalid(name, &format!("{pointer} is not base64")))
-        };
-        let hint = decode("/verificationMaterial/publicKey/hint")?;
-        let key = KeyId(hint.try_into().map_err(|_| invalid(name, "its key hint is not a SHA-256"))?);
-        // cosign leaves the digest out of Ed25519 signatures, which are over the message itself.
-        let digest = "/messageSignature/messageDigest/digest";
-        if value.pointer(digest).is_some() && decode(digest)? != Sha256::digest(message).as_slice() {
-            return Err(invalid(name, "it is a signature of other bytes"));
-        }
-        Ok(Self { key, signature: decode("/messageSignature/signature")? })
+    /// Whether it says that it signs this message.
+    pub fn is_of(&self, message: &[u8]) -> bool {
+        self.digest == <[u8; 32]>::from(Sha256::digest(message))
     }
+}
+
+/// Finds in what a person or program handed over (a Sigstore bundle as `cosign sign-blob --bundle` makes it, a bare
+/// signature, or one in base64) the signature of this message by one of these keys. Which key signed is found by trying:
+/// hints and file names prove nothing. `None` where no key fits.
+pub fn detached(bytes: &[u8], message: &[u8], keys: impl IntoIterator<Item = PublicKey>) -> Option<(KeyId, Vec<u8>)> {
+    let mut candidates = vec![bytes.to_vec()];
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        candidates.extend(STANDARD.decode(text.split_ascii_whitespace().collect::<String>()));
+    }
+    if let Ok(value) = strict::parse("a Sigstore bundle", bytes, strict::Numbers::Any)
+        && text(&value, "/mediaType").is_some_and(|media_type| media_type.starts_with(MEDIA_TYPE_PREFIX))
+    {
+        let signature = text(&value, "/messageSignature/signature");
+        candidates.extend(signature.and_then(|signature| STANDARD.decode(signature).ok()));
+    }
+    let fits = |key: &PublicKey| candidates.iter().find(|signature| key.verifies(message, signature)).cloned();
+    keys.into_iter().find_map(|key| Some((key.id(), fits(&key)?)))
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {

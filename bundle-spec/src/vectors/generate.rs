@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{HeaderVector, Index, Vector, folder, read};
 use crate::archive;
 use crate::sample::{Forgery, Sample, Vendor};
-use crate::trust::{KeyKind, PublicKey, Root, RootContents, SigningKey, UnsignedRoot};
+use crate::trust::{KeyKind, PublicKey, Revocation, RevokedRelease, Root, RootContents, SigningKey, UnsignedRoot};
 
 /// Password of the key files; they sign nothing but vectors.
 const PASSWORD: &[u8] = b"test vectors";
@@ -28,6 +28,10 @@ struct Makers {
     stranger: Vendor,
     /// Documents 1 and 2 of the pair; each names both keys with a threshold of 2.
     pair: [Root; 2],
+    /// Document 1 by the vendor's key, with a key of an unknown kind in every role, an unknown role and an unknown field.
+    future: Root,
+    /// Revokes release `sample` 1.0.0, and another one.
+    revocations: [Revocation; 2],
 }
 
 fn write(file: &str, bytes: &[u8]) {
@@ -58,6 +62,48 @@ fn root(file: &str, contents: &RootContents, signers: &[&SigningKey], previous: 
     Root::read(file, &fs::read(path).unwrap()).unwrap()
 }
 
+/// Reads a root document, or makes it once: as a later version might write it.
+fn future_root(file: &str, key: &SigningKey) -> Root {
+    let path = folder().join(file);
+    if !path.exists() {
+        let plain = UnsignedRoot::new(&RootContents::single(key.public(), true)).unwrap();
+        let mut signed: Value = serde_json::from_slice(plain.message()).unwrap();
+        // SHA-256 of "a key of a later kind".
+        let der = b"a key of a later kind";
+        let unknown = crate::head::FileDigest::of(der).sha256.to_hex();
+        signed["keys"][&unknown] = json!(STANDARD.encode(der));
+        signed["keys"]["0".repeat(64)] = json!({ "kind": "ml-dsa-65", "key": "AAAA" });
+        for role in ["license", "release", "revocation", "root"] {
+            let mut keys = vec![key.public().id().to_string(), unknown.clone(), "0".repeat(64)];
+            keys.sort();
+            signed["roles"][role]["keys"] = json!(keys);
+        }
+        signed["roles"]["mirror"] = json!({ "keys": [unknown], "threshold": 1, "expires": "2030-01-01" });
+        signed["expires"] = json!("2030-01-01T00:00:00Z");
+        let mut unsigned = UnsignedRoot::of(1, &signed).unwrap();
+        unsigned.sign(key).unwrap();
+        write(file, unsigned.finish(None).unwrap().bytes());
+    }
+    Root::read(file, &fs::read(path).unwrap()).unwrap()
+}
+
+/// Reads a revocation, or makes it once.
+fn revocation(file: &str, name: &str, key: &SigningKey) -> Revocation {
+    let path = folder().join(file);
+    if !path.exists() {
+        let release = RevokedRelease {
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            bundle: None,
+            reason: "it loses data".to_owned(),
+        };
+        let unsigned = Revocation::new(1, vec![release]).unwrap();
+        let signature = key.sign(unsigned.message()).unwrap();
+        write(file, unsigned.with_signature(key.public().id(), &signature).unwrap().bytes());
+    }
+    Revocation::read(file, &fs::read(path).unwrap()).unwrap()
+}
+
 fn makers() -> Makers {
     let first = key("vendor/cosign.key", KeyKind::EcdsaP256);
     let second = key("vendor/second.key", KeyKind::Ed25519);
@@ -77,7 +123,12 @@ fn makers() -> Makers {
     if !folder().join("vendor/cosign.pub").exists() {
         write("vendor/cosign.pub", first.public().to_pem().as_bytes());
     }
+    let future = future_root("vendor/future.1.root.json", &first);
+    let revocations = [("revocation.json", "sample"), ("other-revocation.json", "another")]
+        .map(|(file, name)| revocation(&format!("vendor/{file}"), name, &first));
     Makers {
+        future,
+        revocations,
         vendor: Vendor { key: first, root: vendor_root },
         second,
         stranger: Vendor { key: stranger, root: stranger_root },
@@ -112,6 +163,52 @@ fn good(makers: &Makers, files: &mut Files) {
         &fingerprint,
         "two signers, two roots, by fingerprint",
     );
+    let second = makers.pair[1].fingerprint().to_string();
+    add(files, "good/newest-fingerprint.head", pair.head.bytes().to_vec(), &second, "the fingerprint of document 2");
+    let late = Forgery::of(&pair).without("trust/1.root.json");
+    add(files, "good/late-chain.head", late.head(), "vendor/pair.2.root.json", "a chain that begins with number 2");
+    let future = Sample::signed_by(&[&makers.vendor.key], std::slice::from_ref(&makers.future), vec![]).unwrap();
+    add(
+        files,
+        "good/unknown-keys.head",
+        future.head.bytes().to_vec(),
+        "vendor/future.1.root.json",
+        "keys of unknown kinds, an unknown role and an unknown field in the root document",
+    );
+    let forgery = Forgery::of(&tiny);
+    let strange = forgery.clone().sign_beside(&makers.stranger.key).unwrap();
+    add(files, "good/strangers-signature.head", strange.head(), ROOT, "a stranger's signature beside the vendor's");
+    let unrelated = forgery.insert_before("blobs.json", "trust/revocation.json", makers.revocations[1].bytes());
+    add(files, "good/revocation.head", unrelated.head(), ROOT, "a revocation of another release");
+}
+
+fn bad_future(makers: &Makers, files: &mut Files) {
+    let tiny = Sample::tiny(&makers.vendor).unwrap();
+    let future = Forgery::of(&tiny).of_the_future().unwrap();
+    let mut add = |name: &str, forgery: Forgery, what| {
+        add(files, &format!("bad/{name}.head"), forgery.head(), ROOT, what);
+    };
+    let signed = future.clone().sign(&makers.vendor.key).unwrap();
+    add("future", signed.clone(), "a later format: an unknown requirement, unknown fields and files in the head");
+    let area = signed.insert_before("trust/", "signatures/zz.ml-dsa.json", b"{}").insert_before(
+        "blobs.json",
+        "trust/delegations.json",
+        b"[1.5]",
+    );
+    add("future-area", area, "a later format: unknown files in the area, too");
+    add("future-stranger", future.sign(&makers.stranger.key).unwrap(), "the same, signed by a stranger");
+    let program = Forgery::of(&tiny).edit("landfall.json", |value| value["program"]["offset"] = json!(1024)).unwrap();
+    add("program-offset", program.sign(&makers.vendor.key).unwrap(), "a program that is not the first blob");
+    let unknown = Forgery::of(&tiny).insert_before("blobs.json", "trust/delegations.json", b"{}");
+    add("unknown-area-file", unknown, "a file of the area that format 1 does not have, and no requirement");
+    let carrying =
+        |revocation: &[u8]| Forgery::of(&tiny).insert_before("blobs.json", "trust/revocation.json", revocation);
+    add("revoked", carrying(makers.revocations[0].bytes()), "the bundle carries its own revocation");
+    let text = String::from_utf8(makers.revocations[1].bytes().to_vec()).unwrap();
+    let zero = text.replace("\"number\":1", "\"number\":0");
+    add("revocation-number", carrying(zero.as_bytes()), "a revocation with number 0");
+    let changed = text.replace("loses", "loves");
+    add("revocation-changed", carrying(changed.as_bytes()), "a revocation changed after it was signed");
 }
 
 fn bad_documents(makers: &Makers, files: &mut Files) {
@@ -178,7 +275,7 @@ fn bad_head(makers: &Makers, files: &mut Files) {
     add("padding", poke(offset("trust/1.root.json") - 1, 1), "padding that is not zero");
     add("document", poke(offset("documents/release.json") + 512, b'['), "a document that does not have its digest");
     add("root-first", change(&|files| files.swap(1, 2)), "a root before the signatures");
-    add("root-number", change(&|files| files[2].0 = "trust/2.root.json".to_owned()), "a chain that begins with 2");
+    add("root-number", change(&|files| files[2].0 = "trust/2.root.json".to_owned()), "document 1 as number 2");
     add(
         "foreign-file",
         change(&|files| files.insert(3, ("x".to_owned(), vec![]))),
@@ -221,7 +318,12 @@ fn bad_trust(makers: &Makers, files: &mut Files) {
     );
     let der = makers.vendor.key.public().der();
     let compressed = [&der[..26], &[2 + (der[90] & 1)], &der[27..59]].concat();
-    let compress = |value: &mut Value| value["signed"]["keys"][&id] = json!(STANDARD.encode(&compressed));
+    let compress = |value: &mut Value| {
+        // The id is right for what is there, so that only the encoding is wrong.
+        let other = crate::head::FileDigest::of(&compressed).sha256.to_hex();
+        let text = value.to_string().replace(&id, &other).replace(&STANDARD.encode(der), &STANDARD.encode(&compressed));
+        *value = serde_json::from_str(&text).unwrap();
+    };
     add(files, "bad/root-key.head", change_root(&compress), ROOT, "a key in another encoding");
     add(
         files,
@@ -243,6 +345,14 @@ fn bad_trust(makers: &Makers, files: &mut Files) {
     );
     let second = makers.second.public().id().to_string();
     let unsign = |value: &mut Value| drop(value["signatures"].as_object_mut().unwrap().remove(&second));
+    let late = pair.clone().without("trust/1.root.json");
+    add(
+        files,
+        "bad/chain-too-young.head",
+        late.head(),
+        "vendor/pair.1.root.json",
+        "a chain that begins after the trust",
+    );
     let rotation = pair.edit("trust/2.root.json", unsign).unwrap();
     add(files, "bad/rotation.head", rotation.head(), "vendor/pair.1.root.json", "a root signed by one of two keys");
 }
@@ -310,6 +420,7 @@ fn write_missing_vectors() {
     bad_head(&makers, &mut files);
     bad_trust(&makers, &mut files);
     bad_payload(&makers, &mut files);
+    bad_future(&makers, &mut files);
     let mut vectors = Vec::new();
     for (file, (bytes, what, trust)) in files {
         if !folder().join(&file).exists() {
@@ -320,7 +431,14 @@ fn write_missing_vectors() {
             Err(error) => (None, Some(landfall_error_codes::Coded::code(&error).id.to_owned())),
         };
         assert_eq!(id.is_some(), Path::new(&file).starts_with("good"), "{file}");
-        vectors.push(Vector { file, what: what.to_owned(), trust, id, code });
+        // What follows the head is read from files, and the command names the file.
+        let is_whole = Path::new(&file).extension().is_some_and(|extension| extension == "landfall");
+        let command = code.as_ref().filter(|_| is_whole).map(|code| match code.as_str() {
+            "LF1001" => "LF1215".to_owned(),
+            "LF1005" => "LF1209".to_owned(),
+            _ => "LF1208".to_owned(),
+        });
+        vectors.push(Vector { file, what: what.to_owned(), trust, id, code, command });
     }
     let mut index = serde_json::to_vec_pretty(&Index { vectors, headers: headers() }).unwrap();
     index.push(b'\n');

@@ -8,14 +8,12 @@ use jiff::Timestamp;
 use landfall_builder::{BuildOptions, BuildOutput, BuildReport, SiteRoom};
 use landfall_bundle_spec::limits::FAT32_PART_BYTES;
 use landfall_bundle_spec::parts::BundleName;
-use landfall_bundle_spec::trust::SigningKey;
 use landfall_error_codes::codes;
 use serde::Serialize;
 
-use super::lock;
+use super::{key, lock};
 use crate::cli::BuildArguments;
 use crate::failure::Failure;
-use crate::password;
 use crate::printer::Printer;
 use crate::progress::Drawn;
 use crate::usage::{self, ProcessUsage};
@@ -36,7 +34,7 @@ struct Built {
 
 /// Builds a bundle.
 pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Failure> {
-    let keys = read_keys(&arguments.key)?;
+    let keys = key::read(&arguments.key)?;
     let to_stdout = arguments.output == Path::new("-");
     let mut stream = printer.stream();
     let output = output(&arguments, &mut stream)?;
@@ -45,6 +43,7 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
         installer: arguments.installer.map_or_else(this_program, Ok)?,
         source: lock::source(arguments.release, arguments.source),
         roots: arguments.roots,
+        sign_commands: arguments.sign_command,
         kubectl: arguments.kubectl,
         built_at: built_at()?,
     };
@@ -57,15 +56,6 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
         printer.report(&built, text);
     }
     Ok(())
-}
-
-fn read_keys(paths: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
-    let read = |path: &PathBuf| {
-        let pem = fs_err::read(path)
-            .map_err(|error| Failure::new(codes::PRIVATE_KEY, "the private key cannot be read").because(&error))?;
-        Ok(SigningKey::from_encrypted_pem(&pem, password::existing(path)?.as_bytes())?)
-    };
-    paths.iter().map(read).collect()
 }
 
 fn output<'a>(arguments: &BuildArguments, stream: &'a mut dyn Write) -> Result<BuildOutput<'a>, Failure> {
@@ -144,7 +134,7 @@ fn text(built: &Built) -> String {
     lines.extend(report.superseded.iter().map(|stem| format!("removed for it: {stem}, of the same version")));
     lines.extend(report.files.iter().map(|file| format!("  {}  {}", HumanBytes(file.size), file.name)));
     let mark = if report.development { " (DEVELOPMENT root)" } else { "" };
-    lines.push(format!("fingerprint of root 1{mark}: {}", report.fingerprint));
+    lines.push(format!("fingerprint of root {}{mark}: {}", report.first_root, report.fingerprint));
     let bundle = BundleName::new(&report.name, &report.version, report.id);
     let SiteRoom { bundle_bytes, unpacked_bytes, data_bytes } = report.site_room;
     lines.push(format!(

@@ -1,7 +1,7 @@
 //! `landfall facts`: what an install depends on at this host, for `install --dry-run --facts` elsewhere.
 
-use landfall_lifecycle::facts;
-use landfall_lifecycle::site::SitePaths;
+use landfall_host::facts;
+use landfall_host::paths::SitePaths;
 
 use crate::failure::Failure;
 use crate::printer::Printer;

@@ -6,12 +6,12 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 use landfall_bundle_spec::head::{Contents, Opened};
 use landfall_bundle_spec::parts::BundleName;
-use landfall_bundle_spec::{Sha256, read_typed};
+use landfall_bundle_spec::{Budget, Sha256, read_any};
 use landfall_error_codes::codes;
 use landfall_media::bundle;
 use landfall_release_document::{
-    ArtifactEntry, COMPUTED_PREFIX, ComponentEntry, ImageEntry, RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE,
-    ReleaseDocument, SITE_SCHEMA_NAME,
+    ArtifactEntry, COMPUTED_PREFIX, ComponentEntry, ImageEntry, RELEASE_DOCUMENT_NAME, ReleaseDocument,
+    SITE_SCHEMA_NAME,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +19,10 @@ use serde_json::Value;
 use crate::cli::InspectArguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::shown;
+
+/// As many values as this many of the largest documents are shown together: Kubernetes' own definitions are many small ones.
+const DOCUMENTS: usize = 4;
 
 /// What a head says, unverified.
 #[derive(Serialize)]
@@ -72,11 +76,13 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
     let contents = opened.untrusted();
     let identity = contents.identity();
     let document = contents.small_document(RELEASE_DOCUMENT_NAME).unwrap_or_default();
-    let release: ReleaseDocument = read_typed(RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, document)?;
+    let release = ReleaseDocument::read(document)?;
+    // Nobody has vouched for these documents, and their trees could take a hundred times their bytes.
+    let budget = Budget::new(DOCUMENTS);
     let objects = release
         .components
         .iter()
-        .map(|component| Ok((component.name.clone(), document_of(contents, &component.objects)?)));
+        .map(|component| Ok((component.name.clone(), document_of(contents, &component.objects, &budget)?)));
     let objects = objects.collect::<Result<_, Failure>>()?;
     let roots = opened.roots().iter();
     let entries = contents.blobs().entries().iter();
@@ -99,7 +105,7 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
         signed_by: opened.signatures().iter().map(|signature| signature.key().to_string()).collect(),
         installer: contents.blobs().entries()[0].sha256,
         release,
-        site_schema: document_of(contents, SITE_SCHEMA_NAME)?,
+        site_schema: document_of(contents, SITE_SCHEMA_NAME, &budget)?,
         objects,
         blobs: entries
             .map(|entry| BlobLine {
@@ -113,10 +119,10 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
 }
 
 /// A document of the head that is JSON of any form.
-fn document_of(contents: &Contents, name: &str) -> Result<Value, Failure> {
+fn document_of(contents: &Contents, name: &str, budget: &Budget) -> Result<Value, Failure> {
     let bad = |what: &str| Failure::new(codes::INVALID_DOCUMENT, format!("{name} {what}"));
     let bytes = contents.small_document(name).ok_or_else(|| bad("is not in the head"))?;
-    serde_json::from_slice(bytes).map_err(|error| bad("is not JSON").because(&error))
+    Ok(read_any(name, bytes, budget)?)
 }
 
 fn text(inspection: &Inspection) -> String {
@@ -172,10 +178,10 @@ fn values_table(release: &ReleaseDocument) -> String {
     text
 }
 
-/// A text without its quotes, anything else as JSON; control characters never reach the terminal.
+/// A text without its quotes, anything else as JSON; in one line.
 fn plain(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.replace(char::is_control, "\u{fffd}")
+    shown::line(&text)
 }
 
 fn image_bytes(image: &ImageEntry) -> u64 {
@@ -184,4 +190,119 @@ fn image_bytes(image: &ImageEntry) -> u64 {
 
 fn artifact_bytes(artifact: &ArtifactEntry) -> u64 {
     artifact.manifest.size + artifact.files.iter().map(|file| file.blob.size).sum::<u64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_bundle_spec::sample::{Forgery, Sample, Vendor};
+    use landfall_bundle_spec::to_canonical;
+    use landfall_bundle_spec::trust::KeyKind;
+    use serde_json::json;
+
+    use super::*;
+    use crate::printer::{failure_json, failure_text};
+
+    /// What a stick might write where a name belongs: codes for the terminal, a line that looks like one of ours, text that
+    /// is read backwards.
+    const FAKE: &str = "x\u{1b}[2J\u{1b}[32m\u{9b}1m\nverified: shop 1.0\r\u{202e}\u{7}";
+
+    fn release() -> Value {
+        json!({
+            "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
+            "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [],
+            "components": [{ "name": "db", "namespace": "db", "needs": [], "objects": "documents/objects/db.json",
+                "pod_security": "restricted", "ready_seconds": 60, "quota": { "pods": "4" } }],
+            "values": [{ "name": "db.size", "default": "1Gi", "schema": { "type": "string", "description": "room" },
+                "targets": [{ "component": "db", "kind": "StatefulSet", "name": "db", "path": "/spec/size" }] }],
+            "requirements": { "cores": 2, "memory_bytes": 1, "data_bytes": 0 },
+        })
+    }
+
+    /// The value with one text of it replaced, for each of its texts and names of fields.
+    fn with_each_text(value: &Value, text: &str) -> Vec<Value> {
+        match value {
+            Value::String(_) => vec![text.into()],
+            Value::Array(items) => (0..items.len())
+                .flat_map(|index| {
+                    let replaced = |item| {
+                        let mut items = items.clone();
+                        items[index] = item;
+                        Value::Array(items)
+                    };
+                    with_each_text(&items[index], text).into_iter().map(replaced).collect::<Vec<_>>()
+                })
+                .collect(),
+            Value::Object(fields) => fields
+                .iter()
+                .flat_map(|(name, inner)| {
+                    let mut renamed = fields.clone();
+                    renamed.insert(text.to_owned(), inner.clone());
+                    let replaced = |inner| {
+                        let mut fields = fields.clone();
+                        fields.insert(name.clone(), inner);
+                        Value::Object(fields)
+                    };
+                    let inner = with_each_text(inner, text).into_iter().map(replaced);
+                    inner.chain([Value::Object(renamed)]).collect::<Vec<_>>()
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Everything that `inspect` would print of a head, on either stream and in either form.
+    fn printed(head: &[u8]) -> [String; 2] {
+        match Opened::read_file(head).map_err(Failure::from).and_then(|opened| inspect(&opened)) {
+            Ok(inspection) => {
+                [shown::block(&text(&inspection)), shown::json(&serde_json::to_string_pretty(&inspection).unwrap())]
+            }
+            Err(failure) => [failure_text(&failure), failure_json(&failure)],
+        }
+    }
+
+    fn check(head: &[u8], what: &str) {
+        let [text, json] = printed(head);
+        for printed in [&text, &json] {
+            let bad = printed.chars().find(|letter| *letter != '\n' && (letter.is_control() || *letter == '\u{202e}'));
+            assert_eq!(bad, None, "{what}: {printed:.2000}");
+        }
+        assert!(!text.lines().any(|line| line.starts_with("verified")), "{what}: {text:.2000}");
+        assert!(text.len() < 100_000 && text.lines().all(|line| line.chars().count() < 20_000), "{what}");
+    }
+
+    #[test]
+    fn a_stick_that_writes_to_the_terminal_is_shown_and_not_obeyed() {
+        let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+        let forgery = Forgery::of(&Sample::tiny(&vendor).unwrap());
+        let canonical = |value: &Value| to_canonical("a document", value).unwrap();
+        let forgery = forgery
+            .insert_before("documents/release", "documents/objects/db.json", b"[]")
+            .with("documents/release.json", &canonical(&release()))
+            .bind()
+            .unwrap();
+        let plain = printed(&forgery.head());
+        assert!(plain[0].starts_with("NOT VERIFIED") && plain[0].contains("db.size"), "{}", plain[0]);
+        let long = "y".repeat(1 << 20);
+        let mut heads = 0;
+        for (file, texts) in [
+            ("landfall.json", [FAKE, &long[..40_000]]),
+            ("blobs.json", [FAKE, &long]),
+            ("documents/release.json", [FAKE, &long]),
+            ("documents/site.schema.json", [FAKE, &long]),
+        ] {
+            let value: Value = serde_json::from_slice(forgery.contents(file)).unwrap();
+            for text in texts {
+                for changed in with_each_text(&value, text) {
+                    let changed = forgery.clone().with(file, &canonical(&changed));
+                    let changed = if file == "landfall.json" { changed } else { changed.bind().unwrap() };
+                    check(&changed.head(), file);
+                    heads += 1;
+                }
+            }
+        }
+        assert!(heads > 150, "{heads}");
+        for name in [FAKE, "trust/\u{1b}[31m", "signatures/\u{1b}[31m"] {
+            check(&forgery.clone().insert_before("blobs.json", name, b"{}").head(), "the name of a file");
+        }
+    }
 }

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use indicatif::{HumanBytes, HumanDuration};
+use landfall_engine::plan::{Plan, Undo};
 use landfall_lifecycle::operations::{InstallRequest, Installed, OperationError, PlannedInstall};
-use landfall_lifecycle::plan::action::Action;
-use landfall_lifecycle::plan::{Plan, Undo};
 use landfall_lifecycle::preflight::Blocker;
+use landfall_lifecycle::steps::action::Action;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::printer::Printer;
 struct DryRun<'a> {
     bundle: String,
     development: bool,
-    facts: &'a landfall_lifecycle::facts::Facts,
+    facts: &'a landfall_host::facts::Facts,
     plan: &'a Plan<Action>,
 }
 

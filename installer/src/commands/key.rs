@@ -1,7 +1,9 @@
-//! `landfall key new`: a cosign key pair, and root document 1, which trusts it for every role.
+//! `landfall key new`: one person's cosign key pair, and for a vendor of one person root document 1, which trusts it for
+//! every role.
 
 use std::path::{Path, PathBuf};
 
+use landfall_bundle_spec::Error as FormatError;
 use landfall_bundle_spec::trust::{KeyKind, Root, RootContents, SigningKey, UnsignedRoot};
 use landfall_error_codes::codes;
 use landfall_media::durable;
@@ -17,8 +19,14 @@ use crate::printer::Printer;
 struct NewKey {
     private_key: PathBuf,
     public_key: PathBuf,
-    root: PathBuf,
     key_id: String,
+    #[serde(flatten)]
+    root: Option<NewRoot>,
+}
+
+#[derive(Serialize)]
+struct NewRoot {
+    root: PathBuf,
     fingerprint: String,
     development: bool,
 }
@@ -33,7 +41,8 @@ pub(crate) fn run(command: KeyCommand, printer: Printer) -> Result<(), Failure> 
 fn new(arguments: &KeyNewArguments, printer: Printer) -> Result<(), Failure> {
     let folder = &arguments.output;
     let [private_key, public_key, root] = ["cosign.key", "cosign.pub", "1.root.json"].map(|name| folder.join(name));
-    for path in [&private_key, &public_key, &root] {
+    let root = Some(root).filter(|_| !arguments.no_root);
+    for path in [&private_key, &public_key].into_iter().chain(&root) {
         refuse_to_overwrite(path)?;
     }
     let password = password::new()?;
@@ -41,21 +50,36 @@ fn new(arguments: &KeyNewArguments, printer: Printer) -> Result<(), Failure> {
         cli::KeyKind::EcdsaP256 => KeyKind::EcdsaP256,
         cli::KeyKind::Ed25519 => KeyKind::Ed25519,
     })?;
-    let document = root_document(&key, arguments.development)?;
     durable::create_folder(folder)?;
     durable::write_file(&private_key, key.to_encrypted_pem(password.as_bytes())?.as_bytes(), 0o600)?;
     durable::write_file(&public_key, key.public().to_pem().as_bytes(), 0o644)?;
-    durable::write_file(&root, document.bytes(), 0o644)?;
-    let made = NewKey {
-        private_key,
-        public_key,
-        root,
-        key_id: key.public().id().to_string(),
-        fingerprint: document.fingerprint().to_string(),
-        development: document.development(),
-    };
+    let root = root.map(|path| write_root(path, &key, arguments.development)).transpose()?;
+    let made = NewKey { private_key, public_key, key_id: key.public().id().to_string(), root };
     printer.report(&made, text);
     Ok(())
+}
+
+fn write_root(path: PathBuf, key: &SigningKey, development: bool) -> Result<NewRoot, Failure> {
+    let document = root_document(key, development)?;
+    durable::write_file(&path, document.bytes(), 0o644)?;
+    Ok(NewRoot { root: path, fingerprint: document.fingerprint().to_string(), development: document.development() })
+}
+
+/// Private keys from their files, each with its password.
+pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
+    let read = |path: &PathBuf| {
+        let pem = fs_err::read(path)
+            .map_err(|error| Failure::new(codes::PRIVATE_KEY, "the private key cannot be read").because(&error))?;
+        let password = password::existing(path)?;
+        SigningKey::from_encrypted_pem(&pem, password.as_bytes()).map_err(|error| match error {
+            FormatError::WrongPassword => {
+                let what = format!("the password is not that of the private key {}", path.display());
+                Failure::new(codes::PASSWORD, what)
+            }
+            error => error.into(),
+        })
+    };
+    paths.iter().map(read).collect()
 }
 
 fn root_document(key: &SigningKey, development: bool) -> Result<Root, Failure> {
@@ -64,9 +88,9 @@ fn root_document(key: &SigningKey, development: bool) -> Result<Root, Failure> {
     Ok(unsigned.finish(None)?)
 }
 
-fn refuse_to_overwrite(path: &Path) -> Result<(), Failure> {
+pub(super) fn refuse_to_overwrite(path: &Path) -> Result<(), Failure> {
     if path.exists() {
-        let what = format!("{} is there already, and keys are never overwritten", path.display());
+        let what = format!("{} is there already, and what trust rests on is never overwritten", path.display());
         // A key that is gone is gone for all sites that trust it: nothing here says "remove".
         return Err(Failure::new(codes::OUTPUT_EXISTS, what).next("Name another folder with --output."));
     }
@@ -77,17 +101,23 @@ fn text(made: &NewKey) -> String {
     let mut lines = vec![
         format!("private key  {}", made.private_key.display()),
         format!("public key   {}", made.public_key.display()),
-        format!("root         {}", made.root.display()),
-        format!("fingerprint  {}", made.fingerprint),
+        format!("key id       {}", made.key_id),
     ];
-    if made.development {
+    let Some(root) = &made.root else {
+        lines.push("Give the public key to whoever makes the root document with `landfall trust init`.".to_owned());
+        return lines.join("\n");
+    };
+    lines.push(format!("root         {}", root.root.display()));
+    lines.push(format!("fingerprint  {}", root.fingerprint));
+    if root.development {
         lines.push(
             "This is a DEVELOPMENT root: it may sign images assembled for tests, and every command names it."
                 .to_owned(),
         );
     }
     lines.push(
-        "Give the fingerprint to the site by another way than the stick: it is what first trust rests on.".to_owned(),
+        "Give the fingerprint to the site over a separate channel, never on the stick: first trust rests on it."
+            .to_owned(),
     );
     lines.join("\n")
 }

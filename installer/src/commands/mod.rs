@@ -13,10 +13,12 @@ mod resume;
 mod site;
 mod stage;
 mod status;
+mod trust;
 mod uninstall;
 mod verify;
+mod verify_site;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, VerifyArguments};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -24,9 +26,11 @@ use crate::printer::Printer;
 pub(crate) fn run(cli: Cli, printer: Printer) -> Result<(), Failure> {
     match cli.command {
         Command::Key(command) => key::run(command, printer),
+        Command::Trust(command) => trust::run(command, printer),
         Command::Lock(arguments) => lock::run(arguments, printer),
         Command::Build(arguments) => build::run(arguments, printer),
         Command::Inspect(arguments) => inspect::run(&arguments, printer),
+        Command::Verify(VerifyArguments { site: true, .. }) => verify_site::run(printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Stage(arguments) => stage::run(&arguments, printer),
         Command::Completions { shell } => completions::run(shell, printer),

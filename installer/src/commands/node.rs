@@ -1,6 +1,6 @@
 //! `landfall node run`: the host agent.
 
-use landfall_lifecycle::site::SitePaths;
+use landfall_host::paths::SitePaths;
 
 use crate::cli::NodeCommand;
 use crate::failure::Failure;
@@ -12,7 +12,7 @@ pub(crate) fn run(command: &NodeCommand) -> Result<(), Failure> {
         NodeCommand::Run => {
             let paths = SitePaths::default();
             logging::keep(&paths.logs(), "agent");
-            Ok(landfall_lifecycle::node::run(&paths)?)
+            Ok(landfall_agent::run(&paths)?)
         }
     }
 }

@@ -4,11 +4,10 @@
 //! it seeds a store from a bundle; for a site with a slow stick it can run before the maintenance window.
 
 use indicatif::HumanBytes;
-use landfall_bundle_spec::head::Opened;
-use landfall_lifecycle::operations::Trust;
+use landfall_lifecycle::operations::{Trust, open_trusted};
 use landfall_media::counters::{IoCounters, Totals};
 use landfall_media::store::ContentStore;
-use landfall_media::{Payload, bundle, durable, stage};
+use landfall_media::{durable, stage};
 use serde::Serialize;
 
 use super::verify::Trusted;
@@ -36,11 +35,10 @@ struct Staged {
 pub(crate) fn run(arguments: &StageArguments, printer: Printer) -> Result<(), Failure> {
     let trust = Trust::read(arguments.trust.trust.as_deref(), &arguments.bundle)?;
     let counters = IoCounters::default();
-    let located = bundle::locate_counted(&arguments.bundle, &counters.media)?;
-    let verified = Opened::read(located.head()?)?.verify(&trust.anchor)?;
-    let trusted = Trusted::of(&verified);
-    let bundle_blob_bytes = verified.blobs().entries().iter().map(|entry| entry.size).sum();
-    let media = located.assemble(Payload::from(verified), counters.media.clone())?;
+    let (located, release) = open_trusted(&arguments.bundle, &trust, &counters.media)?;
+    let trusted = Trusted::of(&release.verified);
+    let bundle_blob_bytes = release.verified.blobs().entries().iter().map(|entry| entry.size).sum();
+    let media = located.assemble(release.payload(), counters.media.clone())?;
     durable::create_folder(&arguments.store)?;
     let store = ContentStore::counted(&arguments.store, counters.store.clone());
     let lacking_bytes = stage::lacking_bytes(&media, &store);

@@ -1,11 +1,12 @@
 //! `landfall verify`: every byte of a bundle against a root that came another way.
 
+use std::path::Path;
+
 use indicatif::HumanBytes;
-use landfall_bundle_spec::Sha256;
-use landfall_bundle_spec::head::{Opened, Verified};
-use landfall_lifecycle::operations::Trust;
+use landfall_bundle_spec::{Sha256, Verified};
+use landfall_lifecycle::operations::{Trust, open_trusted};
 use landfall_media::counters::{IoCounters, Totals};
-use landfall_media::{Payload, bundle, verify};
+use landfall_media::verify;
 use serde::Serialize;
 
 use crate::cli::VerifyArguments;
@@ -65,12 +66,12 @@ impl Trusted {
 
 /// Verifies a bundle.
 pub(crate) fn run(arguments: &VerifyArguments, printer: Printer) -> Result<(), Failure> {
-    let trust = Trust::read(arguments.trust.trust.as_deref(), &arguments.bundle)?;
+    let bundle = arguments.bundle.as_deref().unwrap_or_else(|| Path::new("."));
+    let trust = Trust::read(arguments.trust.trust.as_deref(), bundle)?;
     let counters = IoCounters::default();
-    let located = bundle::locate_counted(&arguments.bundle, &counters.media)?;
-    let verified = Opened::read(located.head()?)?.verify(&trust.anchor)?;
-    let trusted = Trusted::of(&verified);
-    let media = located.assemble(Payload::from(verified), counters.media.clone())?;
+    let (located, release) = open_trusted(bundle, &trust, &counters.media)?;
+    let trusted = Trusted::of(&release.verified);
+    let media = located.assemble(release.payload(), counters.media.clone())?;
     verify::verify(&media, "verifying", &Drawn::new(printer))?;
     let verification = Verification {
         verified: true,

@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::limits::LANDFALL_DOCUMENT_BYTES;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
 use sha2::Digest;
 
@@ -14,8 +15,8 @@ use crate::counters::{Counted, Counters};
 use crate::error::{At, MediaError, Result};
 use crate::parts::is_partial;
 
-/// Bytes that tell bundles apart: the first header and the whole `landfall.json`.
-const FINGERPRINT_BYTES: u64 = 512 + 64 * 1024;
+/// Bytes of the first header. With the whole `landfall.json` behind it, it tells bundles apart.
+const HEADER_BYTES: u64 = 512;
 
 /// A bundle that was found but not verified.
 #[derive(Debug, Clone)]
@@ -178,18 +179,21 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Digest of the bytes that tell bundles apart, or `None` for a file that does not begin as one. Not trusted for anything
-/// else.
+/// else. Of a file that is no bundle, only the first block is read.
 fn fingerprint(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
     let mut bytes = Vec::new();
     let (file, _) = open_regular(path)?;
-    Counted::new(file, counters.clone()).take(FINGERPRINT_BYTES).read_to_end(&mut bytes).at("read", path)?;
-    let begins = bytes.len() > 512 && bytes.starts_with(b"landfall.json\0") && bytes[257..].starts_with(b"ustar");
+    let mut file = Counted::new(file, counters.clone());
+    file.by_ref().take(HEADER_BYTES).read_to_end(&mut bytes).at("read", path)?;
+    let begins = bytes.len() as u64 == HEADER_BYTES
+        && bytes.starts_with(b"landfall.json\0")
+        && bytes[257..].starts_with(b"ustar");
     if !begins {
         return Ok(None);
     }
     let digits = std::str::from_utf8(&bytes[124..135]).unwrap_or_default();
-    let size = usize::from_str_radix(digits, 8).unwrap_or(usize::MAX);
-    bytes.truncate(size.saturating_add(512));
+    let size = u64::from_str_radix(digits, 8).unwrap_or(u64::MAX).min(LANDFALL_DOCUMENT_BYTES);
+    file.take(size).read_to_end(&mut bytes).at("read", path)?;
     Ok(Some(Sha256(sha2::Sha256::digest(&bytes).into())))
 }
 

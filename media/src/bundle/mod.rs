@@ -11,14 +11,14 @@ mod locate;
 mod tests;
 
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 pub use self::locate::{Located, locate, locate_counted};
 use crate::counters::Counters;
+use crate::disk::{DiskFile, DurableFile};
 use crate::error::{MediaError, Result};
 use crate::payload::{Payload, Piece};
 use crate::pipeline::PieceReader;
@@ -32,7 +32,7 @@ pub struct Part {
     pub offset: u64,
     /// Bytes.
     pub length: u64,
-    file: File,
+    file: DiskFile,
 }
 
 /// All the parts of one bundle, in order and without gaps, with what their bytes are checked against.
@@ -81,6 +81,11 @@ impl BundleMedia {
     /// Where reads are counted.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Whether every part is read from its disk, as far as the kernel knows, and never from memory.
+    pub(crate) fn is_past_cache(&self) -> bool {
+        self.parts.iter().all(|part| part.file.is_past_cache())
     }
 
     /// Bytes of the whole stream.
@@ -142,22 +147,18 @@ impl PieceReader for BundleMedia {
 }
 
 fn read_exact_at(part: &Part, offset: u64, buffer: &mut [u8]) -> Result<()> {
-    match part.file.read_exact_at(buffer, offset) {
-        // It was longer when its length was taken.
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            let length = part.file.metadata().map_or(offset, |metadata| metadata.len());
-            Err(MediaError::Short { path: part.path.clone(), missing: part.length.saturating_sub(length) })
-        }
-        Err(error) => Err(MediaError::io("read", &part.path, error)),
-        Ok(()) => Ok(()),
+    let count = part.file.read_at(offset, buffer).map_err(|error| MediaError::io("read", &part.path, error))?;
+    if count == buffer.len() {
+        return Ok(());
     }
+    // It was longer when its length was taken.
+    let length = part.file.length().unwrap_or(offset);
+    Err(MediaError::Short { path: part.path.clone(), missing: part.length.saturating_sub(length) })
 }
 
 fn open_part(path: &Path, offset: u64) -> Result<Part> {
     let (file, length) = open_regular(path)?;
-    // Advice only.
-    let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
-    Ok(Part { path: path.to_owned(), offset, length, file })
+    Ok(Part { path: path.to_owned(), offset, length, file: DiskFile::reading(file) })
 }
 
 /// Opens a regular file and says how long it is. A link is not followed, and a pipe or device that took the file's place

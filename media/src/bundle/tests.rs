@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::{Read, Write};
 
-use landfall_bundle_spec::Opened;
 use landfall_bundle_spec::parts::FileKind;
+use landfall_bundle_spec::{Opened, Verified};
 use landfall_error_codes::Coded;
 
 use super::*;
@@ -341,9 +341,8 @@ mod any_change {
     /// From a path to a bundle of which every byte was checked.
     fn accepted(stick: &Path, fixture: &Fixture) -> bool {
         let Ok(located) = locate(stick) else { return false };
-        let Some(opened) = located.head().ok().and_then(|head| Opened::read(head).ok()) else { return false };
-        let anchor = fixture.anchor();
-        let Ok(verified) = opened.verify(&anchor) else { return false };
+        let Ok(head) = located.head() else { return false };
+        let Ok(verified) = Verified::read(head, &fixture.anchor()) else { return false };
         let Ok(media) = located.assemble(verified.into(), Counters::new()) else { return false };
         verify(&media, "verifying", &Silent).is_ok()
     }

@@ -1,7 +1,8 @@
 //! The files of a new bundle: an append-only stream, cut at the planned places, never under its name before it is whole.
 //!
-//! Parts are written as `NAME.partial`, synced behind the writer and dropped from memory, so that reading them back
-//! reads the stick. Their SHA-256 is computed in the writing pass.
+//! Parts are written as `NAME.partial`, past the kernel's memory, so that reading them back reads the stick. Their SHA-256 is
+//! computed while a thread writes. Room for all of them, and for what belongs beside them, is taken before the first byte: a
+//! full stick must show before the hours of writing.
 
 mod publish;
 mod sums;
@@ -9,7 +10,7 @@ mod unfinished;
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -19,9 +20,9 @@ use rustix::fs::FlockOperation;
 use sha2::Digest;
 
 use crate::counters::Counters;
-use crate::durable;
+use crate::disk::{DiskFile, DurableFile, PacedFile};
+use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
-use crate::paced::{Cache, PacedFile};
 use crate::payload::Payload;
 
 pub use publish::Parts;
@@ -30,6 +31,12 @@ pub use unfinished::supersede;
 
 /// Ends the names of parts that are not whole or not read back yet.
 pub const PARTIAL_SUFFIX: &str = ".partial";
+
+/// Parts that are open at the same time, with room taken for them: half a terabyte in parts for FAT32.
+const RESERVED_PARTS: usize = 128;
+
+/// Room that is taken for the transfer sheet, the list of digests and the folder's own entries.
+const BESIDE_BYTES: u64 = 1024 * 1024;
 
 /// A file of a finished bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +57,10 @@ pub type OtherFiles<'a> = dyn Fn(&[WrittenFile]) -> Vec<(String, Vec<u8>)> + 'a;
 pub struct PartWriter {
     folder: PathBuf,
     stem: BundleName,
-    /// Parts that are still to come.
-    coming: VecDeque<(String, Range<u64>)>,
+    /// Parts that are still to come, with room taken for them.
+    coming: VecDeque<OpenPart>,
+    /// Those after them, for which room is taken when their turn comes.
+    later: VecDeque<(String, Range<u64>)>,
     current: Option<OpenPart>,
     position: u64,
     written: Unpublished,
@@ -74,6 +83,8 @@ struct Unpublished {
     /// Open, so that their locks tell a sweep that they are in use.
     open: Vec<File>,
     begun: Vec<String>,
+    /// The head under its partial name, with room behind it for small files.
+    head: Option<File>,
 }
 
 impl PartWriter {
@@ -92,10 +103,33 @@ impl PartWriter {
         }
         // What cannot be kept must be known before the hours of writing.
         sums::lines_of_others(folder, &[])?;
-        check_space(folder, payload.layout().total_bytes())?;
-        let written = Unpublished { folder: folder.to_owned(), files: Vec::new(), open: Vec::new(), begun: Vec::new() };
-        let coming = names.into_iter().zip(ranges).collect();
-        Ok(Self { folder: folder.to_owned(), stem, coming, current: None, position: 0, written, counters })
+        let head = payload.verified().head_bytes();
+        check_space(folder, payload.layout().total_bytes(), head.len() as u64 + BESIDE_BYTES)?;
+        let written = Unpublished {
+            folder: folder.to_owned(),
+            files: Vec::new(),
+            open: Vec::new(),
+            begun: Vec::new(),
+            head: None,
+        };
+        let mut writer = Self {
+            folder: folder.to_owned(),
+            stem,
+            coming: VecDeque::new(),
+            later: names.into_iter().zip(ranges).collect(),
+            current: None,
+            position: 0,
+            written,
+            counters,
+        };
+        writer.begin_head(head)?;
+        while writer.coming.len() < RESERVED_PARTS
+            && let Some((name, range)) = writer.later.pop_front()
+        {
+            let part = writer.begin_part(name, range)?;
+            writer.coming.push_back(part);
+        }
+        Ok(writer)
     }
 
     /// Appends to the stream; returns how many more bytes than before are on the disk.
@@ -103,7 +137,7 @@ impl PartWriter {
         let mut synced = 0;
         while !bytes.is_empty() {
             if self.current.is_none() {
-                self.current = Some(self.open_next()?);
+                self.current = Some(self.next_part()?);
             }
             let Some(part) = &mut self.current else { break };
             let room = usize::try_from(part.range.end - self.position).unwrap_or(usize::MAX).min(bytes.len());
@@ -121,20 +155,46 @@ impl PartWriter {
 
     /// Ends the stream: every part is whole and on the disk, still under its partial name.
     pub fn finish(self) -> Result<Parts> {
-        if self.current.is_some() || !self.coming.is_empty() {
+        if self.current.is_some() || !self.coming.is_empty() || !self.later.is_empty() {
             return Err(MediaError::Bug(format!("the stream ends at byte {} inside a part", self.position)));
         }
         Ok(Parts { stem: self.stem, written: self.written, counters: self.counters })
     }
 
-    fn open_next(&mut self) -> Result<OpenPart> {
+    fn next_part(&mut self) -> Result<OpenPart> {
+        if let Some(part) = self.coming.pop_front() {
+            return Ok(part);
+        }
         let end = || MediaError::Bug(format!("more than the {} bytes of the layout", self.position));
-        let (name, range) = self.coming.pop_front().ok_or_else(end)?;
+        let (name, range) = self.later.pop_front().ok_or_else(end)?;
+        self.begin_part(name, range)
+    }
+
+    /// Writes the head, which says what is unfinished, and takes room for what is written beside the parts in the end.
+    fn begin_head(&mut self, head: &[u8]) -> Result<()> {
+        let name = self.stem.file(FileKind::Head);
+        let path = self.folder.join(partial_name(&name));
+        self.written.begun.push(name);
+        let mut file = durable::create_file(&path, 0o644)?;
+        mark_in_use(&file);
+        file.write_all(head).map_err(|error| DurableError::io("write", &path, error))?;
+        durable::sync_file(&file, &path)?;
+        self.counters.add_written(head.len());
+        let disk = DiskFile::reading(file.try_clone().at("open", &path)?);
+        let length = head.len() as u64;
+        disk.reserve(length, length + BESIDE_BYTES)
+            .map_err(|error| DurableError::io("reserve room for", &path, error))?;
+        self.written.head = Some(file);
+        Ok(())
+    }
+
+    fn begin_part(&mut self, name: String, range: Range<u64>) -> Result<OpenPart> {
         let path = self.folder.join(partial_name(&name));
         self.written.begun.push(name.clone());
         let file = durable::create_file(&path, 0o644)?;
         mark_in_use(&file);
-        let file = PacedFile::new(file, path, 0, Cache::Drop, self.counters.clone());
+        let file = PacedFile::new(DiskFile::writing(file), path, 0, self.counters.clone());
+        file.reserve(range.end - range.start)?;
         Ok(OpenPart { name, range, file, sha256: sha2::Sha256::new() })
     }
 
@@ -142,7 +202,7 @@ impl PartWriter {
         let Some(mut part) = self.current.take() else { return Ok(0) };
         let synced = part.file.sync()?;
         let path = part.file.path().to_owned();
-        self.written.open.push(part.file.file().try_clone().at("open", &path)?);
+        self.written.open.push(part.file.file().file().try_clone().at("open", &path)?);
         let sha256 = Sha256(part.sha256.finalize().into());
         self.written.files.push(WrittenFile { name: part.name, size: part.range.end - part.range.start, sha256 });
         Ok(synced)
@@ -172,13 +232,20 @@ fn partial_name(name: &str) -> String {
     format!("{name}{PARTIAL_SUFFIX}")
 }
 
-fn check_space(folder: &Path, needed: u64) -> Result<()> {
-    let status = rustix::fs::statvfs(folder).map_err(io::Error::from).at("look at", folder)?;
-    let available = status.f_bavail.saturating_mul(status.f_frsize);
+/// Refuses a folder without room for the stream and for what is written beside it.
+fn check_space(folder: &Path, stream: u64, beside: u64) -> Result<()> {
+    let needed = stream.saturating_add(beside);
+    let available = available_bytes(folder)?;
     if available < needed {
         return Err(MediaError::NoSpace { folder: folder.to_owned(), needed, available });
     }
     Ok(())
+}
+
+/// Bytes that are free on the file system of a folder.
+pub(crate) fn available_bytes(folder: &Path) -> Result<u64> {
+    let status = rustix::fs::statvfs(folder).map_err(io::Error::from).at("look at", folder)?;
+    Ok(status.f_bavail.saturating_mul(status.f_frsize))
 }
 
 #[cfg(test)]

@@ -252,9 +252,45 @@ fn a_stick_that_changes_what_it_was_given_is_found_before_any_file_has_its_name(
 #[test]
 fn a_folder_without_space_is_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    let error = check_space(folder.path(), u64::MAX).unwrap_err();
+    let error = check_space(folder.path(), u64::MAX, 1).unwrap_err();
     assert_eq!(error.code().id, "LF1202");
-    check_space(folder.path(), 1).unwrap();
+    check_space(folder.path(), 1, 1).unwrap();
+}
+
+#[test]
+fn a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written() {
+    let fixture = Fixture::small();
+    let stick = fixture.stick();
+    fs::create_dir(&stick).unwrap();
+    // Room for the stream, and not for head, sheet and list beside it.
+    let room = format!("size={}", fixture.stream.len() + 200_000);
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &room, "none"]).arg(&stick).status();
+    if !mount.is_ok_and(|status| status.success()) {
+        // Only root can make a small disk.
+        return;
+    }
+    let counters = Counters::new();
+    let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new() };
+    let refused = pack(&fixture.payload, &fixture.vendor_store, output, &counters, &Silent);
+    let left = names(&stick);
+    assert!(Command::new("umount").arg(&stick).status().unwrap().success());
+    assert_eq!(refused.unwrap_err().code().id, "LF1202");
+    assert_eq!((left, counters.totals().written_bytes), (Vec::new(), 0));
+}
+
+/// A stick that other software fills between the last part and the files beside it.
+#[test]
+fn parts_that_are_whole_stay_on_a_stick_that_is_full() {
+    let fixture = Fixture::small();
+    let stick = fixture.stick();
+    let mut writer = PartWriter::create(&stick, &fixture.payload, Some(3 << 20), Counters::new()).unwrap();
+    writer.write(&fixture.stream).unwrap();
+    let parts = writer.finish().unwrap();
+    // A name that cannot be written, as on a full disk, comes after the parts have theirs.
+    let others = |_: &[WrittenFile]| vec![("no/such/folder".to_owned(), Vec::new())];
+    parts.publish(fixture.payload.verified().head_bytes(), &others).unwrap_err();
+    let whole = names(&stick).into_iter().filter(|name| name.contains(".landfall.") && !name.ends_with(".partial"));
+    assert_eq!(whole.count(), 4);
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! Staging: from a bundle on its media to the site's content store, in one pass.
 
+use std::collections::HashSet;
+
 use crate::bundle::BundleMedia;
 use crate::copy::{Copied, copy};
-use crate::error::Result;
+use crate::durable;
+use crate::error::{MediaError, Result};
+use crate::parts::available_bytes;
+use crate::payload::Payload;
 use crate::progress::Progress;
 use crate::sink::StoreSink;
 use crate::source::BundleSource;
@@ -13,6 +18,7 @@ use crate::store::ContentStore;
 ///
 /// On return all blobs are on the disk and the media is not needed any more. Damage stops it, and what was good stays.
 pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress) -> Result<Copied> {
+    check_space(media, store)?;
     let mut source = BundleSource::new(media);
     let mut sink = StoreSink::new(store.clone(), media.payload().clone());
     copy(&mut source, &mut sink, "staging", progress)
@@ -20,7 +26,26 @@ pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress)
 
 /// Bytes of the bundle's blobs that the store lacks: what [`stage`] will write, but for what an unfinished blob saves.
 pub fn lacking_bytes(media: &BundleMedia, store: &ContentStore) -> u64 {
-    media.payload().blobs().iter().filter(|blob| !store.contains(blob.sha256)).map(|blob| blob.size).sum()
+    lacking(media.payload(), store).map(|blob| media.payload().blob(blob).size).sum()
+}
+
+fn lacking(payload: &Payload, store: &ContentStore) -> impl Iterator<Item = usize> {
+    let mut seen = HashSet::new();
+    let is_first = move |blob: &usize| seen.insert(payload.blob(*blob).sha256);
+    (0..payload.blobs().len()).filter(is_first).filter(|blob| !store.holds(payload, *blob))
+}
+
+/// Refuses a store that the bundle does not fit into, before the first byte. What unfinished blobs take already counts.
+fn check_space(media: &BundleMedia, store: &ContentStore) -> Result<()> {
+    let payload = media.payload();
+    let rest = |blob| payload.blob(blob).size.saturating_sub(store.staged_blocks(payload, blob));
+    let needed: u64 = lacking(payload, store).map(rest).sum();
+    durable::create_folder(store.root())?;
+    let available = available_bytes(store.root())?;
+    if available < needed {
+        return Err(MediaError::NoSpace { folder: store.root().to_owned(), needed, available });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,9 +12,10 @@
 //!
 //! Invariants: a blob's `data` appears by rename, synced before and after, once its bytes matched its digest, and after
 //! its record; what is in `partial` counts for nothing until it is whole: a download is hashed again from its beginning,
-//! of what was staged the end is checked; whoever works on a file there holds its `flock`, so that a leftover of a crash is
-//! told from work in progress.
+//! of what was staged the end is checked; whoever writes a file there holds its `flock`, which distinguishes work in progress
+//! from the leftover of a crash.
 
+mod group;
 mod partial;
 mod record;
 mod repository;
@@ -24,7 +25,7 @@ mod tests;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,13 +34,15 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use rustix::fs::FlockOperation;
 
+pub(crate) use self::group::BlobGroup;
 pub use self::partial::Partial;
 pub use self::repository::RepositoryLink;
 pub use self::staged::StagedBlob;
 use crate::counters::Counters;
+use crate::disk::{AlignedBuffer, DiskFile, SYNC_BYTES};
 use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
-use crate::paced::SYNC_BYTES;
+use crate::payload::Payload;
 
 /// What a caller knows of a blob before it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +84,15 @@ impl ContentStore {
         &self.counters
     }
 
-    /// Whether the blob is here, whole. Trusts the invariants; [`ContentStore::check`] reads it.
+    /// Whether the blob is here with a sound record and the length that the record says; [`ContentStore::check`] reads it.
     pub fn contains(&self, digest: Sha256) -> bool {
-        self.path(digest).is_file() && self.record_path(digest).is_file()
+        self.record(digest).is_ok()
+    }
+
+    /// Whether a blob of a bundle, the `blob`th entry of its list, is here with the record and the length that were signed;
+    /// [`crate::verify::verify_store`] reads it.
+    pub fn holds(&self, payload: &Payload, blob: usize) -> bool {
+        self.record(payload.blob(blob).sha256).is_ok_and(|record| record == payload.sums(blob))
     }
 
     /// Where the blob is, or would be.
@@ -98,10 +107,8 @@ impl ContentStore {
         match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(self.missing(digest)),
             file => {
-                let file = file.at("open", &path)?;
-                // Advice only.
-                let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
-                Ok(BlobFile { file, path, counters: self.counters.clone() })
+                let disk = DiskFile::reading(file.at("open", &path)?);
+                Ok(BlobFile { disk, path, counters: self.counters.clone() })
             }
         }
     }
@@ -109,7 +116,7 @@ impl ContentStore {
     /// All of a small blob, such as a manifest; an error above `limit` bytes.
     pub fn read(&self, digest: Sha256, limit: u64) -> Result<Vec<u8>> {
         let mut blob = self.open(digest)?;
-        let size = blob.file.metadata().at("look at", &blob.path)?.len();
+        let size = blob.disk.file().metadata().at("look at", &blob.path)?.len();
         if size > limit {
             let what = format!("it has {size} bytes where at most {limit} are expected");
             return Err(MediaError::StoreDamaged { path: blob.path, what });
@@ -120,24 +127,38 @@ impl ContentStore {
         Ok(bytes)
     }
 
-    /// What ingestion found out about the blob.
+    /// What ingestion found out about the blob, whose length must agree.
     pub fn record(&self, digest: Sha256) -> Result<BlobSums> {
-        if !self.contains(digest) {
-            return Err(self.missing(digest));
+        let (path, record_path) = (self.path(digest), self.record_path(digest));
+        let length = std::fs::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+        let Some(length) = length.filter(|_| record_path.is_file()) else { return Err(self.missing(digest)) };
+        let record = record::read(&record_path, digest)?;
+        if record.size == length {
+            return Ok(record);
         }
-        record::read(&self.record_path(digest), digest)
+        let what = format!("it has {length} bytes where its record says {}", record.size);
+        Err(MediaError::StoreDamaged { path, what })
     }
 
-    /// Reads the blob again and compares it with its name and its record.
+    /// Reads the blob from the disk and compares it with its name and its record.
     pub fn check(&self, digest: Sha256) -> Result<()> {
+        self.check_watched(digest, &mut |_| ())
+    }
+
+    /// The same; `advance` gets the bytes that were read, bit by bit.
+    pub fn check_watched(&self, digest: Sha256, advance: &mut dyn FnMut(u64)) -> Result<()> {
         let record = self.record(digest)?;
-        let mut blob = self.open(digest)?;
+        let blob = self.open(digest)?;
         let mut hasher = BlobHasher::new();
-        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut buffer = AlignedBuffer::default();
+        buffer.resize(BUFFER_BYTES);
         loop {
-            match blob.read(&mut buffer).at("read", &self.path(digest))? {
+            match blob.read_at(&mut buffer, hasher.size())? {
                 0 => break,
-                count => hasher.update(&buffer[..count]),
+                count => {
+                    hasher.update(&buffer[..count]);
+                    advance(count as u64);
+                }
             }
         }
         if hasher.finish() == record {
@@ -158,7 +179,7 @@ impl ContentStore {
         let path = self.anonymous_path();
         let file = self.create_locked(&path)?;
         let mut partial = Partial::over(self.clone(), file, path.clone(), expected);
-        let sums = partial.append_all(reader).and_then(|()| partial.finish());
+        let sums = partial.reserve().and_then(|()| partial.append_all(reader)).and_then(|()| partial.finish());
         if sums.is_err() {
             // Nothing can continue a blob of this name.
             durable::remove_file(&path)?;
@@ -176,7 +197,8 @@ impl ContentStore {
     /// `None` when the blob is whole. Waits for another thread or process that works on the same blob.
     pub fn partial(&self, expected: Expected) -> Result<Option<Partial>> {
         let path = self.partial_folder().join(expected.digest.to_hex());
-        let Some((file, path)) = self.lock_partial(path, expected.digest, expected.size)? else { return Ok(None) };
+        let is_here = || self.contains(expected.digest);
+        let Some((file, path)) = self.lock_partial(path, &is_here, expected.size)? else { return Ok(None) };
         Partial::resumed(self.clone(), file, path, expected).map(Some)
     }
 
@@ -252,16 +274,16 @@ impl ContentStore {
     }
 
     /// The partial file of a blob, locked; `None` once the blob is whole.
-    fn lock_partial(&self, path: PathBuf, digest: Sha256, size: u64) -> Result<Option<(File, PathBuf)>> {
+    fn lock_partial(&self, path: PathBuf, is_here: &dyn Fn() -> bool, size: u64) -> Result<Option<(File, PathBuf)>> {
         loop {
-            if self.contains(digest) {
+            if is_here() {
                 return Ok(None);
             }
             let file = self.create_locked(&path)?;
             // Whoever held the lock before may have finished or removed the file that was opened here.
             let held = file.metadata().at("look at", &path)?;
             let named = std::fs::metadata(&path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
-            if named == Some((held.dev(), held.ino())) && !self.contains(digest) {
+            if named == Some((held.dev(), held.ino())) && !is_here() {
                 // What is synced behind the writer is of use only under a name that survives, too.
                 if size > SYNC_BYTES {
                     durable::create_folder(&self.partial_folder())?;
@@ -269,7 +291,7 @@ impl ContentStore {
                 }
                 return Ok(Some((file, path)));
             }
-            if self.contains(digest) && named == Some((held.dev(), held.ino())) {
+            if is_here() && named == Some((held.dev(), held.ino())) {
                 // Created here for nothing.
                 durable::remove_file(&path)?;
             }
@@ -300,7 +322,7 @@ fn lock_folder(path: &Path) -> Result<File> {
 /// A blob of the store, open for reading; reads are counted.
 #[derive(Debug)]
 pub struct BlobFile {
-    file: File,
+    disk: DiskFile,
     path: PathBuf,
     counters: Counters,
 }
@@ -308,17 +330,9 @@ pub struct BlobFile {
 impl BlobFile {
     /// Reads at an offset until the buffer is full or the blob ends; returns how many bytes.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.file.read_at(&mut buffer[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(MediaError::io("read", &self.path, error)),
-            }
-        }
-        self.counters.add_read(filled);
-        Ok(filled)
+        let count = self.disk.read_at(offset, buffer).at("read", &self.path)?;
+        self.counters.add_read(count);
+        Ok(count)
     }
 
     /// Where it lies.
@@ -329,7 +343,7 @@ impl BlobFile {
 
 impl Read for BlobFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
+        let count = self.disk.file().read(buffer)?;
         self.counters.add_read(count);
         Ok(count)
     }
@@ -337,6 +351,16 @@ impl Read for BlobFile {
 
 impl Seek for BlobFile {
     fn seek(&mut self, position: io::SeekFrom) -> io::Result<u64> {
-        self.file.seek(position)
+        self.disk.file().seek(position)
+    }
+}
+
+#[cfg(test)]
+impl ContentStore {
+    /// Puts other bytes in the place of a blob, with a record that agrees with them.
+    #[expect(clippy::disallowed_methods, reason = "files of a test")]
+    pub(crate) fn poison(&self, bytes: &[u8], sums: &BlobSums) {
+        std::fs::write(self.path(sums.sha256), bytes).unwrap();
+        std::fs::write(self.record_path(sums.sha256), record::encode(sums)).unwrap();
     }
 }

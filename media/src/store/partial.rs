@@ -1,15 +1,24 @@
 //! A blob that comes in pieces and is hashed as it comes; it enters the store only when its digest is right.
+//!
+//! Nothing checks a piece before the whole is there. So a later run believes only what was synced: what lies far enough
+//! before the end, and what a download that was given up in an orderly way has marked. The rest is fetched again: after a
+//! power cut it may be anything, and one wrong byte would spoil the whole.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
+use rustix::fs::XattrFlags;
 
 use super::{BUFFER_BYTES, ContentStore, Expected};
+use crate::disk::{AlignedBuffer, DiskFile, DurableFile, PacedFile, synced_bytes, write_back};
 use crate::durable;
-use crate::error::{MediaError, Result};
-use crate::paced::{Cache, PacedFile};
+use crate::error::{At, MediaError, Result};
+
+/// The extended attribute that says how many bytes of an unfinished download are on the disk. The file only grows, so it
+/// stays true; without it the last bytes are fetched again.
+const SYNCED_MARK: &str = "user.landfall.synced";
 
 /// A blob on its way into the store. Dropped without [`Partial::finish`], its bytes stay for a later
 /// [`ContentStore::partial`] where the digest is known, and for [`ContentStore::sweep`] where it is not.
@@ -19,36 +28,41 @@ pub struct Partial {
     file: PacedFile,
     hasher: BlobHasher,
     expected: Option<Expected>,
+    /// Whether there is nothing to continue: the blob is in the store, or removed.
+    is_over: bool,
 }
 
 impl Partial {
     pub(super) fn over(store: ContentStore, file: File, path: PathBuf, expected: Option<Expected>) -> Self {
-        let file = PacedFile::new(file, path, 0, Cache::Keep, store.counters.clone());
-        Self { store, file, hasher: BlobHasher::new(), expected }
+        let file = PacedFile::new(DiskFile::writing(file), path, 0, store.counters.clone());
+        Self { store, file, hasher: BlobHasher::new(), expected, is_over: false }
     }
 
-    /// Hashes what an earlier run left. What a power cut made of its end shows in the digest, at the latest.
-    pub(super) fn resumed(store: ContentStore, mut file: File, path: PathBuf, expected: Expected) -> Result<Self> {
-        let mut hasher = BlobHasher::new();
-        let mut buffer = vec![0; BUFFER_BYTES];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    store.counters.add_read(count);
-                    hasher.update(&buffer[..count]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(MediaError::io("read", &path, error)),
-            }
+    /// Hashes what an earlier run left and synced, from the disk. The rest is cut off.
+    pub(super) fn resumed(store: ContentStore, file: File, path: PathBuf, expected: Expected) -> Result<Self> {
+        let length = file.metadata().at("look at", &path)?.len();
+        let marked = synced_mark(&path).min(length);
+        let kept = if length > expected.size { 0 } else { marked.max(synced_bytes(length)) };
+        if length > 0 {
+            write_back(&file, &path)?;
         }
-        let length = hasher.size();
-        let file = PacedFile::new(file, path, length, Cache::Keep, store.counters.clone());
-        let mut partial = Self { store, file, hasher, expected: Some(expected) };
-        if length > expected.size {
+        let disk = DiskFile::writing(file);
+        let hasher = hash(&disk, kept).at("read", &path)?;
+        store.counters.add_read(usize::try_from(hasher.size()).unwrap_or(usize::MAX));
+        let file = PacedFile::new(disk, path, kept, store.counters.clone());
+        let mut partial = Self { store, file, hasher, expected: Some(expected), is_over: false };
+        if partial.length() < kept {
+            // It became shorter meanwhile.
             partial.restart()?;
         }
+        partial.truncate(partial.length())?;
+        partial.reserve()?;
         Ok(partial)
+    }
+
+    /// Takes room on the disk for all of a blob whose size is known.
+    pub(super) fn reserve(&self) -> Result<()> {
+        self.expected.map_or(Ok(()), |expected| self.file.reserve(expected.size))
     }
 
     /// Bytes that are there; the next that [`Partial::append`] takes follows them.
@@ -56,13 +70,13 @@ impl Partial {
         self.hasher.size()
     }
 
-    /// Takes the next bytes; returns how many more than before are on the disk. More than the blob has are refused,
+    /// Takes the next bytes; returns how many more than before are on the disk. More than the blob have are refused,
     /// and all of it is removed then.
     pub fn append(&mut self, bytes: &[u8]) -> Result<u64> {
         if let Some(expected) = self.expected
             && self.length() + bytes.len() as u64 > expected.size
         {
-            durable::remove_file(self.file.path())?;
+            self.remove()?;
             let found = format!("more than its {} bytes", expected.size);
             return Err(MediaError::BlobMismatch { expected: expected.digest, found });
         }
@@ -89,7 +103,17 @@ impl Partial {
     /// Forgets all bytes: for a source that cannot continue where it stopped.
     pub fn restart(&mut self) -> Result<()> {
         self.hasher = BlobHasher::new();
-        self.file.truncate(0)
+        self.truncate(0)
+    }
+
+    /// The mark goes first: it must never say more than what is there.
+    fn truncate(&mut self, length: u64) -> Result<()> {
+        if synced_mark(self.file.path()) > length {
+            let path = self.file.path();
+            rustix::fs::removexattr(path, SYNCED_MARK).map_err(io::Error::from).at("unmark", path)?;
+            durable::sync_file(self.file.file().file(), path)?;
+        }
+        self.file.truncate(length)
     }
 
     /// Ends the blob: on return it is in the store and on the disk. Other bytes than expected are refused and removed;
@@ -102,19 +126,69 @@ impl Partial {
                 return Err(MediaError::BlobMismatch { expected: expected.digest, found });
             }
             if sums.sha256 != expected.digest {
-                durable::remove_file(self.file.path())?;
+                self.remove()?;
                 let found = sums.sha256.to_string();
                 return Err(MediaError::BlobMismatch { expected: expected.digest, found });
             }
         }
         self.file.sync()?;
+        self.is_over = true;
+        unmark(self.file.path());
         self.store.publish(self.file.path(), &sums)?;
         Ok(sums)
     }
 
     /// Removes all of it.
-    pub fn discard(self) -> Result<()> {
-        durable::remove_file(self.file.path())?;
-        Ok(())
+    pub fn discard(mut self) -> Result<()> {
+        self.remove()
     }
+
+    fn remove(&mut self) -> Result<()> {
+        self.is_over = true;
+        Ok(durable::remove_file(self.file.path())?)
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Best effort: without the mark the last bytes are fetched again. A failed sync leaves no mark.
+        if !self.is_over && self.expected.is_some() && self.file.sync().is_ok() {
+            let length = self.file.written().to_string();
+            let marked = rustix::fs::setxattr(self.file.path(), SYNCED_MARK, length.as_bytes(), XattrFlags::empty());
+            if marked.is_ok() {
+                let _ = self.file.file().file().sync_all();
+            }
+        }
+    }
+}
+
+/// How many bytes the mark says are on the disk; none without a mark.
+fn synced_mark(path: &Path) -> u64 {
+    let mut value = [0; 20];
+    let length = rustix::fs::getxattr(path, SYNCED_MARK, &mut value).unwrap_or(0);
+    std::str::from_utf8(&value[..length]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// A blob of the store bears no mark; best effort, since it would only be untidy.
+fn unmark(path: &Path) {
+    let _ = rustix::fs::removexattr(path, SYNCED_MARK);
+}
+
+/// Hashes the first bytes of a file.
+fn hash(file: &DiskFile, length: u64) -> io::Result<BlobHasher> {
+    let mut hasher = BlobHasher::new();
+    let mut buffer = AlignedBuffer::default();
+    while hasher.size() < length {
+        let wanted = usize::try_from(length - hasher.size()).unwrap_or(usize::MAX).min(BUFFER_BYTES);
+        buffer.resize(wanted);
+        let count = match file.read_from_disk(hasher.size(), &mut buffer)? {
+            Some(count) => count,
+            None => file.read_at(hasher.size(), &mut buffer)?,
+        };
+        if count == 0 {
+            break;
+        }
+        hasher.update(&buffer[..count]);
+    }
+    Ok(hasher)
 }

@@ -1,28 +1,25 @@
 //! A blob that comes in checked chunks: what staging writes.
 //!
-//! After a power cut the end of an unfinished file may be anything: missing, zeros, old bytes. No mark says where that
-//! begins, since the file's length does: a sync runs behind the writer every 8 MiB and a second waits for the first, so
-//! what lies further before the end than [`UNSYNCED_BYTES`] was on the disk before the last bytes were written. On resume
-//! only what follows is read, each chunk is compared with its signed value, and the file is kept up to the first that
-//! differs. The first chunk that is read is one that must be right; if it is not, the disk did not keep its word, and all
-//! of the file is checked.
+//! After a power cut the end of an unfinished file may be anything: missing, zeros, old bytes. After a failed sync the
+//! kernel even shows the right bytes, and the disk does not have them. No mark says where that begins, since the file's
+//! length does: the writer syncs every 16 MiB before it goes on, so what lies further before the end was on the disk before
+//! the last bytes were written. On resume only what follows is read, past the kernel's memory; each chunk is compared with
+//! its signed value, and the file is kept up to the first that differs.
 //!
-//! So of a blob of any size at most 18 MiB are read again from the disk, and at most 17 MiB of it, 8 MiB of whole blobs
-//! that waited for their common sync, and 16 MiB that were read ahead come from the media again: less than 64 MiB together.
+//! So of a blob of any size at most 18 MiB are read again from the disk, and at most 16 MiB of it from the media; small
+//! blobs that waited for their common sync, at most 64 MiB, are read again where a power cut lost them.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
-use landfall_bundle_spec::chunks::{BlobSums, CHUNK_BYTES, chunk_len};
+use landfall_bundle_spec::chunks::{BlobSums, CHUNK_BYTES};
 
-use super::{ContentStore, lock_folder, record};
-use crate::durable::Batch;
+use super::ContentStore;
+use crate::disk::{DiskFile, PacedFile, SYNC_BYTES, kept_bytes, write_back};
 use crate::error::{At, MediaError, Result};
-use crate::paced::{Cache, PacedFile, UNSYNCED_BYTES};
 use crate::payload::Payload;
 
-/// A blob on its way into the store, chunk by chunk. Dropped without [`StagedBlob::finish`], its chunks stay for a later
+/// A blob on its way into the store, chunk by chunk. Dropped before its end, its chunks stay for a later
 /// [`ContentStore::stage`].
 #[derive(Debug)]
 pub struct StagedBlob {
@@ -32,25 +29,44 @@ pub struct StagedBlob {
     file: PacedFile,
 }
 
+/// A blob that is whole, not on the disk and not in the store.
+#[derive(Debug)]
+pub(crate) struct WholeBlob {
+    /// Where its bytes are.
+    pub(crate) path: PathBuf,
+    /// Index in [`Payload::blobs`].
+    pub(crate) blob: usize,
+    /// Bytes that are not known to be on the disk.
+    pub(crate) unsynced: u64,
+}
+
 impl ContentStore {
     /// Begins or continues a blob of a bundle: the `blob`th entry of its list. `None` when it is here, whole. Waits for
     /// another thread or process that stages the same blob. What is kept of an earlier run is on the disk on return.
     pub fn stage(&self, payload: &Payload, blob: usize) -> Result<Option<StagedBlob>> {
         let entry = payload.blob(blob);
-        let Some((mut file, path)) = self.lock_partial(self.staged_path(payload, blob), entry.sha256, entry.size)?
-        else {
+        let is_here = || self.holds(payload, blob);
+        let Some((file, path)) = self.lock_partial(self.staged_path(payload, blob), &is_here, entry.size)? else {
             return Ok(None);
         };
-        let good = self.good_bytes(&mut file, &path, payload, blob)?;
-        let file = PacedFile::new(file, path, good, Cache::Keep, self.counters.clone());
-        let mut staged = StagedBlob { store: self.clone(), payload: payload.clone(), blob, file };
-        staged.file.truncate(good)?;
-        if good > 0 && entry.size > UNSYNCED_BYTES {
-            // What a killed process wrote may be in memory only: with more after it, a cut could lose what lies further
-            // before the end than the next resume looks.
-            staged.file.sync()?;
+        // What a killed process wrote may be in memory only. Were it written after more, a cut could lose what lies further
+        // before the end than the next resume looks.
+        if file.metadata().at("look at", &path)?.len() > 0 {
+            write_back(&file, &path)?;
         }
-        Ok(Some(staged))
+        let file = DiskFile::writing(file);
+        let mut is_right = |chunk, bytes: &[u8]| {
+            self.counters.add_read(bytes.len());
+            payload.chunk_matches(blob, chunk, bytes)
+        };
+        let kept =
+            kept_bytes(&file, entry.size, &mut is_right).map_err(|error| MediaError::io("read", &path, error))?;
+        let mut file = PacedFile::new(file, path, kept, self.counters.clone());
+        file.truncate(kept)?;
+        if entry.size > CHUNK_BYTES {
+            file.reserve(entry.size)?;
+        }
+        Ok(Some(StagedBlob { store: self.clone(), payload: payload.clone(), blob, file }))
     }
 
     /// Whether a part of the blob is here that [`ContentStore::stage`] would try to keep.
@@ -58,49 +74,26 @@ impl ContentStore {
         self.staged_path(payload, blob).is_file()
     }
 
+    /// Bytes of the disk that an unfinished blob takes, those included that are only reserved.
+    pub(crate) fn staged_blocks(&self, payload: &Payload, blob: usize) -> u64 {
+        std::fs::metadata(self.staged_path(payload, blob)).map_or(0, |file| file.blocks() * 512)
+    }
+
     /// Not the name of a download, whose bytes nothing has checked before it is whole.
-    fn staged_path(&self, payload: &Payload, blob: usize) -> PathBuf {
+    pub(crate) fn staged_path(&self, payload: &Payload, blob: usize) -> PathBuf {
         self.partial_folder().join(format!("{}.staged", payload.blob(blob).sha256.to_hex()))
     }
-
-    /// Bytes of an unfinished file that are right: whole chunks from the beginning.
-    fn good_bytes(&self, file: &mut File, path: &Path, payload: &Payload, blob: usize) -> Result<u64> {
-        let length = file.metadata().at("look at", path)?.len().min(payload.blob(blob).size);
-        let doubtful = first_doubtful(length);
-        let good = self.good_bytes_from(doubtful, file, path, payload, blob)?;
-        if good > doubtful || doubtful == 0 { Ok(good) } else { self.good_bytes_from(0, file, path, payload, blob) }
-    }
-
-    /// The same, if those before the chunk at `begin` are.
-    fn good_bytes_from(&self, begin: u64, file: &mut File, path: &Path, payload: &Payload, blob: usize) -> Result<u64> {
-        let size = payload.blob(blob).size;
-        let failed = |what| move |error: io::Error| MediaError::io(what, path, error);
-        file.seek(SeekFrom::Start(begin)).map_err(failed("seek in"))?;
-        let mut buffer = Vec::new();
-        let mut good = begin;
-        while good < size {
-            buffer.clear();
-            let wanted = chunk_len(size, good / CHUNK_BYTES);
-            let count = Read::by_ref(file).take(wanted).read_to_end(&mut buffer).map_err(failed("read"))?;
-            self.counters.add_read(count);
-            if !payload.chunk_matches(blob, good / CHUNK_BYTES, &buffer) {
-                break;
-            }
-            good += wanted;
-        }
-        Ok(good)
-    }
-}
-
-/// Where the last chunk begins that must be right in an unfinished file of this length; 0 if none must.
-fn first_doubtful(length: u64) -> u64 {
-    length.saturating_sub(UNSYNCED_BYTES + CHUNK_BYTES) / CHUNK_BYTES * CHUNK_BYTES
 }
 
 impl StagedBlob {
     /// Bytes that are there and checked: whole chunks from the beginning.
     pub fn length(&self) -> u64 {
         self.file.written()
+    }
+
+    /// Whether it is worth syncs of its own; the others become durable together.
+    pub(crate) fn is_large(&self) -> bool {
+        self.payload.blob(self.blob).size >= SYNC_BYTES
     }
 
     /// Takes the next chunk, which must be right: [`crate::copy`] checks it before. Returns how many more bytes than
@@ -110,39 +103,24 @@ impl StagedBlob {
         self.file.write(chunk)
     }
 
-    /// Bytes that are not known to be on the disk.
-    pub(crate) fn unsynced(&self) -> u64 {
-        self.file.unsynced()
-    }
-
-    /// Waits for a sync that is under way, to learn whether it failed.
+    /// Waits until all that was taken is written, to learn whether that failed.
     pub(crate) fn settle(&mut self) -> Result<()> {
-        self.file.await_pending().map(drop)
+        self.file.flush()
     }
 
-    /// Ends blobs: on return they are in the store and on the disk, at the price of two syncs for all of them. They must
-    /// be of the store that the batch is on, and begun after it. Returns how many more bytes than before are on the disk.
-    pub fn finish_all(batch: &Batch, mut blobs: Vec<Self>) -> Result<u64> {
-        let mut bytes = 0;
-        for staged in &mut blobs {
-            let sums = staged.whole_sums()?;
-            bytes += staged.unsynced();
-            staged.settle()?;
-            let record_path = staged.store.record_path(sums.sha256);
-            let folder = record_path.parent().unwrap_or(&record_path);
-            batch.create_folder(folder)?;
-            let _turn = lock_folder(folder)?;
-            batch.write_file(&record_path, &record::encode(&sums), 0o644)?;
-        }
-        if blobs.is_empty() {
-            return Ok(0);
-        }
-        batch.commit()?;
-        for staged in blobs {
-            batch.rename(staged.file.path(), &staged.store.path(staged.payload.blob(staged.blob).sha256))?;
-        }
-        batch.commit()?;
-        Ok(bytes)
+    /// Ends the blob: on return it is in the store and on the disk. Returns how many more bytes than before are on the disk.
+    pub fn finish(mut self) -> Result<u64> {
+        let sums = self.whole_sums()?;
+        let synced = self.file.sync()?;
+        self.store.publish(self.file.path(), &sums)?;
+        Ok(synced)
+    }
+
+    /// Ends the blob without a sync; it becomes durable with others.
+    pub(crate) fn into_whole(mut self) -> Result<WholeBlob> {
+        self.whole_sums()?;
+        self.file.flush()?;
+        Ok(WholeBlob { path: self.file.path().to_owned(), blob: self.blob, unsynced: self.file.unsynced() })
     }
 
     fn whole_sums(&self) -> Result<BlobSums> {

@@ -1,6 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "files of a test")]
 
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 
 use landfall_error_codes::Coded;
 use proptest::prelude::*;
@@ -278,4 +279,41 @@ fn repositories_are_linked_as_distribution_has_them() {
     }
     let absent = RepositoryLink { blobs: vec![Sha256([1; 32])], ..link };
     assert_eq!(store.link_repository(&absent).unwrap_err().code().id, "LF1211");
+}
+
+#[test]
+fn a_download_cut_off_by_the_power_loses_its_end_and_not_the_rest() {
+    let (_folder, store) = store();
+    let blob = bytes(20 << 20, 4);
+    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    partial.append(&blob[..19 << 20]).unwrap();
+    drop(partial);
+    let path = partial_files(&store).remove(0);
+    // Nobody ended it in order, and what was not synced is zeros.
+    rustix::fs::removexattr(&path, "user.landfall.synced").unwrap();
+    File::options().write(true).open(&path).unwrap().write_all_at(&vec![0; 5 << 20], 14 << 20).unwrap();
+    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    assert_eq!(partial.length(), 3 << 20);
+    partial.append(&blob[3 << 20..]).unwrap();
+    assert_eq!(partial.finish().unwrap(), sums(&blob));
+    store.check(sums(&blob).sha256).unwrap();
+}
+
+#[test]
+fn a_mark_never_says_more_than_what_is_there() {
+    let (_folder, store) = store();
+    let blob = bytes(3 << 20, 4);
+    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    partial.append(&blob[..2 << 20]).unwrap();
+    drop(partial);
+    let path = partial_files(&store).remove(0);
+    let mark = || rustix::fs::getxattr(&path, "user.landfall.synced", &mut [0_u8; 20]);
+    assert!(mark().is_ok());
+    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    assert_eq!(partial.length(), 2 << 20);
+    partial.restart().unwrap();
+    assert!(mark().is_err());
+    partial.append(&blob).unwrap();
+    partial.finish().unwrap();
+    assert!(rustix::fs::getxattr(store.path(sums(&blob).sha256), "user.landfall.synced", &mut [0_u8; 20]).is_err());
 }

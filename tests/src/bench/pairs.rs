@@ -70,7 +70,7 @@ fn timed(run: &mut impl FnMut() -> Result<()>) -> Result<(Duration, bool)> {
 }
 
 /// Syncs and drops clean pages; false where the kernel does not let us, and then both sides run warm.
-fn empty_page_cache() -> bool {
+pub(super) fn empty_page_cache() -> bool {
     rustix::fs::sync();
     let Ok(mut file) = File::options().write(true).open("/proc/sys/vm/drop_caches") else { return false };
     std::io::Write::write_all(&mut file, b"1").is_ok()

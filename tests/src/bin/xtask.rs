@@ -25,6 +25,8 @@ enum Command {
     Site(commands::site::Arguments),
     /// Runs everything that CI runs.
     Test(commands::test::Arguments),
+    /// Runs the scenarios that need a stock Debian under its own kernel, on virtual machines.
+    Vm(commands::vm::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Command::Images(arguments) => commands::images::run(&arguments),
         Command::Site(arguments) => commands::site::run(arguments),
         Command::Test(arguments) => commands::test::run(&arguments),
+        Command::Vm(arguments) => commands::vm::run(&arguments),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 }
 
 /// Locks and builds the starter release onto the stick, unless the stick already holds what would be built.
-fn build(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
+pub(crate) fn build(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     let release = workspace::root().join("releases/starter");
     let stick = folder.join("stick");
     if stick.exists() {

@@ -5,3 +5,4 @@ pub mod demo;
 pub mod images;
 pub mod site;
 pub mod test;
+pub mod vm;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 
+use crate::cache::cache_root;
 use crate::printer;
 use crate::site::{Machine, MachineSpec, PowerState, Site};
 
@@ -46,6 +47,9 @@ enum Command {
         /// The site.
         name: String,
     },
+    /// Waits for the end of standard input, then removes what dead makers left.
+    #[command(hide = true)]
+    Sweep,
     /// Ends a site and removes its disks.
     Down {
         /// The site.
@@ -104,6 +108,7 @@ pub fn run(arguments: Arguments) -> Result<u8> {
             difference.changes.iter().for_each(printer::data);
         }
         Command::Packets { name } => Site::open(&name)?.foreign_packets()?.iter().for_each(printer::data),
+        Command::Sweep => sweep()?,
         Command::Down { name } => Site::open(&name)?.down()?,
     }
     Ok(0)
@@ -111,6 +116,7 @@ pub fn run(arguments: Arguments) -> Result<u8> {
 
 fn start(up: &Up) -> Result<()> {
     let stick = up.stick.as_deref().map(std::path::absolute).transpose()?;
+    let _sweeper = if up.keep { None } else { Some(start_sweeper()?) };
     let site = if up.keep { Site::kept(&up.name)? } else { Site::new(&up.name)? };
     let booted = boot_machines(&site, up, stick.as_deref());
     if booted.is_err() && up.keep {
@@ -124,6 +130,31 @@ fn start(up: &Up) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Starts a process that outlives this one, however it ends, and then removes the site's disks and settings: a Ctrl-C or a
+/// SIGKILL leaves this one no time to. It waits on a pipe of which this process holds the other end.
+fn start_sweeper() -> Result<std::process::Child> {
+    let program = std::env::current_exe().context("this program has no path")?;
+    // A session of its own, or the terminal's Ctrl-C would end it as well.
+    let mut command = std::process::Command::new("setsid");
+    command
+        .arg(program)
+        .args(["site", "sweep"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null());
+    command.spawn().context("cannot run setsid")
+}
+
+fn sweep() -> Result<()> {
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).context("cannot wait for the end of standard input")?;
+    // A dying process closes its files before the kernel counts it as dead.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    // A cache of a test may be gone by now, and need not come back.
+    if !cache_root()?.exists() {
+        return Ok(());
+    }
+    Site::list().map(drop)
 }
 
 fn boot_machines(site: &Site, up: &Up, stick: Option<&Path>) -> Result<()> {

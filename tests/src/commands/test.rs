@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use landfall_launcher::packages;
 
 use crate::cache::Cache;
 use crate::workspace::{self, cargo};
@@ -12,6 +13,7 @@ use crate::{dependencies, images, printer, setup, tools};
 
 mod bench;
 mod demo;
+mod newcomer;
 
 /// Runs everything that CI runs.
 #[derive(Debug, clap::Args)]
@@ -19,44 +21,59 @@ pub struct Arguments {
     /// Run only the parts whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// Run the parts, too, that take too long for CI or need more of the machine than CI has.
+    #[arg(long)]
+    full: bool,
     /// Go on after a part has failed, and report all of them.
     #[arg(long)]
     keep_going: bool,
 }
 
-/// What the tests themselves need: readers of open formats, shells that completions are for, an interpreter.
-const PACKAGES: &[&str] = &[
-    "b3sum",
-    "fish",
-    "gcc",
-    "iproute2",
-    "libarchive-tools",
-    "mtools",
-    "musl-tools",
-    "openssl",
-    "python3",
-    "skopeo",
-    "zsh",
-];
-
 /// One part: a name, and what it does.
 struct Part {
     name: &'static str,
     run: fn() -> Result<()>,
+    runs: Runs,
+}
+
+/// When a part runs that is not asked for by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    /// Always: it fits into what CI has.
+    Always,
+    /// With `--full`: it takes longer, or needs more of the machine than CI has.
+    WhenFull,
+}
+
+const fn part(name: &'static str, run: fn() -> Result<()>) -> Part {
+    Part { name, run, runs: Runs::Always }
+}
+
+impl Arguments {
+    /// Whether a part runs: one that is named always does.
+    fn asks_for(&self, part: &Part) -> bool {
+        match &self.only {
+            Some(only) => part.name.contains(only.as_str()),
+            None => self.full || part.runs == Runs::Always,
+        }
+    }
 }
 
 /// The parts, cheap ones first, so that a mistake shows early.
 const PARTS: &[Part] = &[
-    Part { name: "setup", run: set_up },
-    Part { name: "lint", run: lint },
-    Part { name: "unit", run: unit },
-    Part { name: "machines", run: machines },
-    Part { name: "images", run: assemble_images },
-    Part { name: "cluster", run: cluster },
-    Part { name: "vendor", run: vendor },
-    Part { name: "bench", run: bench::run },
-    Part { name: "demo", run: newcomer },
-    Part { name: "site", run: site },
+    part("setup", set_up),
+    part("newcomer", newcomer::run),
+    part("lint", lint),
+    part("unit", unit),
+    part("gpu", gpu),
+    part("machines", machines),
+    part("images", assemble_images),
+    part("cluster", cluster),
+    part("vendor", vendor),
+    part("bench", bench::run),
+    part("demo", demo),
+    part("site", site),
+    Part { name: "vm", run: virtual_machines, runs: Runs::WhenFull },
 ];
 
 /// Runs the command: exit code 0 when every part passed, 1 otherwise.
@@ -65,8 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     printer::note(format!("the cache is {temperature}"));
     let begun = Instant::now();
     let mut rows = Vec::new();
-    for part in PARTS.iter().filter(|part| arguments.only.as_ref().is_none_or(|only| part.name.contains(only.as_str())))
-    {
+    for part in PARTS.iter().filter(|part| arguments.asks_for(part)) {
         printer::note(format!("== {} ==", part.name));
         let started = Instant::now();
         let outcome = (part.run)();
@@ -97,18 +113,58 @@ fn minutes(elapsed: Duration) -> String {
 }
 
 fn set_up() -> Result<()> {
-    setup::ensure_packages(PACKAGES)?;
+    setup::ensure_packages(packages::TESTS)?;
     tools::ensure()?;
     dependencies::bring()
 }
 
 fn lint() -> Result<()> {
     workspace::run(cargo().args(["fmt", "--all", "--check"]))?;
-    workspace::run(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    workspace::run(launcher("fmt").args(["--", "--check"]))?;
+    let denied = denied_warnings()?;
+    workspace::run(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--"]).args(denied))?;
+    workspace::run(built_launcher("clippy").args(["--all-targets", "--"]).args(denied))?;
+    let flags = denied.join("=");
+    workspace::run(cargo().args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", flags))?;
     workspace::run(tools::cargo_deny()?.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
     advisories()?;
     workspace::run(&mut tools::cargo_machete()?)?;
     errors_document()
+}
+
+/// Newer releases of Rust bring new lints: what they warn of fails nothing, under the release that the project names.
+fn denied_warnings() -> Result<&'static [&'static str]> {
+    let output = Command::new("rustc").arg("--version").output().context("cannot start rustc")?;
+    let version = String::from_utf8_lossy(&output.stdout).into_owned();
+    if is_of_release(&version, env!("CARGO_PKG_RUST_VERSION")) {
+        return Ok(&["--deny", "warnings"]);
+    }
+    printer::note(format!(
+        "lints are those of Rust {}: warnings of {version} only show",
+        env!("CARGO_PKG_RUST_VERSION")
+    ));
+    Ok(&[])
+}
+
+/// Whether a compiler that prints this is of a release such as `1.95`.
+fn is_of_release(version: &str, release: &str) -> bool {
+    let number = version.strip_prefix("rustc ").unwrap_or_default();
+    number.strip_prefix(release).is_some_and(|rest| rest.starts_with('.')) && !number.contains("nightly")
+}
+
+/// A cargo command for the launcher, which is a workspace of its own.
+fn launcher(command: &str) -> Command {
+    let mut cargo = cargo();
+    cargo.args([command, "--manifest-path", "launcher/Cargo.toml"]);
+    cargo
+}
+
+/// The same for a command that builds, for the target and in the folder that `cargo xtask` has.
+fn built_launcher(command: &str) -> Command {
+    let mut cargo = launcher(command);
+    cargo.args(["--quiet", "--target", workspace::GLIBC_TARGET, "--target-dir"]);
+    cargo.arg(workspace::target_folder().join("launcher"));
+    cargo
 }
 
 /// The advisory database lives on a network that CI may not have: its absence is said, its findings fail.
@@ -133,8 +189,19 @@ fn errors_document() -> Result<()> {
     Ok(())
 }
 
+/// The program that reads GPU facts, on the target that it ships for: a static program cannot load NVIDIA's library.
+fn gpu() -> Result<()> {
+    workspace::run(cargo().args(["test", "--quiet", "--package", "landfall-gpu", "--target", workspace::GLIBC_TARGET]))
+}
+
+/// Tests of whole crates that need no machine: bytes counted, disks that fail, the frozen vectors, a hundred roots.
+const UNIT_TESTS: [&str; 8] =
+    ["--test", "counters", "--test", "failing_disk", "--test", "vectors", "--test", "rotations"];
+
 fn unit() -> Result<()> {
-    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins", "--test", "counters"]))?;
+    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins"]).args(UNIT_TESTS))?;
+    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
+    workspace::run(&mut built_launcher("test"))?;
     dependencies::keep_for_tests()
 }
 
@@ -189,11 +256,51 @@ fn vendor() -> Result<()> {
 }
 
 /// The cache is looked at before the lock, which lies in it.
-fn newcomer() -> Result<()> {
+fn demo() -> Result<()> {
     demo::run(turn_on_this_host)
 }
 
 fn site() -> Result<()> {
     let _turn = turn_on_this_host()?;
     end_to_end("end_to_end")
+}
+
+fn virtual_machines() -> Result<()> {
+    let _turn = turn_on_this_host()?;
+    xtask(&["vm", "--full", "--report"])
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_launcher::command::TEST_PARTS;
+
+    use super::*;
+
+    #[test]
+    fn the_launcher_knows_what_each_part_needs() {
+        for part in PARTS {
+            assert!(
+                TEST_PARTS.iter().any(|(name, _)| *name == part.name),
+                "{} is not in launcher/src/command.rs",
+                part.name
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_release_that_the_project_names_denies_warnings() {
+        assert!(is_of_release("rustc 1.95.1 (59807616e 2026-04-14)", "1.95"));
+        for other in ["rustc 1.96.0 (abc 2026-05-01)", "rustc 1.95.0-nightly (abc 2026-02-01)", "rustc 1.950.0", ""] {
+            assert!(!is_of_release(other, "1.95"), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_part_for_full_runs_is_left_out_unless_it_is_named() {
+        let part = Part { name: "slow", run: || Ok(()), runs: Runs::WhenFull };
+        let asks = |only: Option<&str>, full| {
+            Arguments { only: only.map(str::to_owned), full, keep_going: false }.asks_for(&part)
+        };
+        assert_eq!([asks(None, false), asks(None, true), asks(Some("slow"), false)], [false, true, true]);
+    }
 }

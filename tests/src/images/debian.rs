@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use landfall_launcher::packages;
 
 use super::layer::{Entry, FileTree, Kind, Layer, ensure_layer, put};
 use super::{SOURCE_DATE_EPOCH, Workshop, last_lines};
@@ -43,9 +44,10 @@ pub struct Account {
 }
 
 impl Root {
-    /// The key of the root and of layers cut from it.
-    pub fn key(&self, workshop: &Workshop) -> Key {
+    /// The key of the root and of layers cut from it: what it is made of, and what the archive holds.
+    pub fn key(&self, workshop: &Workshop) -> Result<Key> {
         let mut key = workshop.key().with("suite", SUITE).with("cleaning", CLEANING_VERSION);
+        key = key.with("archive", workshop.archive_digest(SUITE)?);
         for package in BASE.packages.iter().chain(self.packages) {
             key = key.with("package", package);
         }
@@ -55,13 +57,13 @@ impl Root {
         for prefix in self.removed {
             key = key.with("removed", prefix);
         }
-        key
+        Ok(key)
     }
 
     /// Makes the root if it is missing: `root.tar` as mmdebstrap left it, and `status`, the package manager's list.
     fn ensure_folder(&self, workshop: &Workshop) -> Result<PathBuf> {
-        workshop.entry("debian", self.name, &self.key(workshop).with("status", "1"), |folder| {
-            setup::ensure_packages(&["mmdebstrap", "debian-archive-keyring"])?;
+        workshop.entry("debian", self.name, &self.key(workshop)?.with("status", "1"), |folder| {
+            setup::ensure_packages(packages::ROOTS)?;
             let root = folder.join("root.tar");
             self.bootstrap(workshop, &root)?;
             put(&folder.join("status"), &FileTree::read_tar(&root)?.read("var/lib/dpkg/status")?)
@@ -99,7 +101,7 @@ impl Root {
 
     /// The layer that turns the base into this root.
     pub fn ensure_difference(&self, workshop: &Workshop) -> Result<Layer> {
-        let key = self.key(workshop).with("above", BASE.key(workshop).digest());
+        let key = self.key(workshop)?.with("above", BASE.key(workshop)?.digest());
         ensure_layer(workshop, self.name, &key, || self.ensure_tree(workshop)?.above(&BASE.ensure_tree(workshop)?))
     }
 
@@ -131,7 +133,7 @@ impl Account {
 
 /// The base layer, whole.
 pub fn ensure_base(workshop: &Workshop) -> Result<Layer> {
-    ensure_layer(workshop, BASE.name, &BASE.key(workshop).with("above", "nothing"), || BASE.ensure_tree(workshop))
+    ensure_layer(workshop, BASE.name, &BASE.key(workshop)?.with("above", "nothing"), || BASE.ensure_tree(workshop))
 }
 
 /// Folders whose content belongs to a running machine, to documentation or to the package manager's caches.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use landfall_launcher::packages;
 
 use super::{Workshop, last_lines};
 use crate::cache::Key;
@@ -37,12 +38,10 @@ pub struct Program {
 pub enum Build {
     /// Without C.
     Go,
-    /// With C code, linked statically, with these build tags and Debian packages.
+    /// With C code, linked statically, from the libraries of [`packages::NODE_PACK`].
     StaticC {
         /// Build tags.
         tags: &'static str,
-        /// Debian packages with the C libraries.
-        packages: &'static [&'static str],
     },
 }
 
@@ -68,9 +67,8 @@ impl GoModule {
         for program in self.programs {
             key = key.with(program.file, program.package);
         }
-        if let Build::StaticC { tags, packages } = self.build {
-            setup::ensure_packages(&["gcc", "libc6-dev"])?;
-            setup::ensure_packages(packages)?;
+        if let Build::StaticC { tags } = self.build {
+            setup::ensure_packages(packages::NODE_PACK)?;
             key = key.with("tags", tags).with("compiler", first_line(Command::new("gcc").arg("--version"))?);
         }
         Ok(key)
@@ -97,7 +95,7 @@ impl GoModule {
     pub fn ensure(&self, workshop: &Workshop) -> Result<PathBuf> {
         let key = self.key(workshop)?;
         workshop.entry("go", self.name, &key, |folder| {
-            setup::ensure_packages(&["binutils"])?;
+            setup::ensure_packages(packages::INSPECTION)?;
             // Compilers fill memory and both cores on their own: one at a time, behind everything else.
             let _one = workshop.cache().lock("go-build")?;
             let source = tempfile::tempdir().context("cannot make a folder for the module")?;
@@ -118,7 +116,7 @@ impl GoModule {
     fn compile(&self, workshop: &Workshop, program: &Program, source: &Path, output: &Path) -> Result<()> {
         let (cgo, tags) = match self.build {
             Build::Go => ("0", ""),
-            Build::StaticC { tags, .. } => ("1", tags),
+            Build::StaticC { tags } => ("1", tags),
         };
         let result = Command::new("nice")
             .args(["-n", "10", "go", "build", "-tags", tags, "-ldflags"])

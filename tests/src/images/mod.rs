@@ -7,13 +7,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::cache::{Cache, Key};
+use crate::cache::{Cache, Key, prune};
 use crate::printer;
-use crate::setup::{self, DebianArchive};
+use crate::setup::{self, DebianArchive, index};
 
 pub mod debian;
 pub mod go;
@@ -47,6 +47,8 @@ pub struct Workshop {
     cache: Cache,
     recipes: PathBuf,
     archive: OnceLock<DebianArchive>,
+    archive_digest: OnceLock<String>,
+    answers_age: Duration,
     built: AtomicUsize,
 }
 
@@ -62,6 +64,8 @@ impl Workshop {
             cache,
             recipes: Path::new(env!("CARGO_MANIFEST_DIR")).join("images"),
             archive: OnceLock::new(),
+            archive_digest: OnceLock::new(),
+            answers_age: index::A_DAY,
             built: AtomicUsize::new(0),
         }
     }
@@ -85,6 +89,22 @@ impl Workshop {
         Ok(self.archive.get_or_init(|| found))
     }
 
+    /// The same, asking the Debian archive what it holds rather than trusting an answer of today.
+    #[must_use]
+    pub fn asking_again(mut self) -> Self {
+        self.answers_age = Duration::ZERO;
+        self
+    }
+
+    /// What the suite of all images holds ([`index::digest`]), looked up when it is first needed.
+    pub fn archive_digest(&self, suite: &str) -> Result<&str> {
+        if let Some(digest) = self.archive_digest.get() {
+            return Ok(digest);
+        }
+        let found = index::digest(&self.cache, suite, self.answers_age)?;
+        Ok(self.archive_digest.get_or_init(|| found))
+    }
+
     /// How many parts were built rather than found in the cache.
     pub fn built(&self) -> usize {
         self.built.load(Ordering::Relaxed)
@@ -97,8 +117,8 @@ impl Workshop {
 
     /// Builds a cache entry and says how long it took; a warm entry is silent.
     pub fn entry(&self, kind: &str, name: &str, key: &Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-        if self.cache.contains(kind, key) {
-            return Ok(self.cache.path(kind, key));
+        if let Some(path) = self.cache.find(kind, key) {
+            return Ok(path);
         }
         printer::note(format_args!("{kind} {name}: building"));
         let start = Instant::now();
@@ -153,6 +173,8 @@ pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
         bytes / 1_000_000,
         start.elapsed().as_secs_f64()
     ));
+    // Whatever is needed was used just now, so only what is not needed is found unused.
+    prune::daily(workshop.cache())?;
     Ok(parts)
 }
 

@@ -58,7 +58,7 @@ pub const RUNC: GoModule = GoModule {
     name: "runc",
     upstream: "github.com/opencontainers/runc",
     programs: &[Program { package: "github.com/opencontainers/runc", file: "runc" }],
-    build: Build::StaticC { tags: "seccomp,netgo,osusergo", packages: &["libseccomp-dev", "pkgconf"] },
+    build: Build::StaticC { tags: "seccomp,netgo,osusergo" },
     variables: &[],
 };
 
@@ -112,7 +112,7 @@ pub const FLANNEL: GoModule = GoModule {
     name: "flannel",
     upstream: "github.com/flannel-io/flannel",
     programs: &[Program { package: "github.com/flannel-io/flannel", file: "flanneld" }],
-    build: Build::StaticC { tags: "netgo,osusergo", packages: &[] },
+    build: Build::StaticC { tags: "netgo,osusergo" },
     variables: &[("github.com/flannel-io/flannel/pkg/version.Version", "{version}")],
 };
 
@@ -239,7 +239,7 @@ fn kubernetes_layer(workshop: &Workshop) -> Result<Layer> {
 /// What a static program expects to find: certificates, accounts, a folder for temporary files.
 fn static_base(workshop: &Workshop) -> Result<Layer> {
     const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
-    let key = workshop.key().with("base", BASE.key(workshop).digest()).with("static", "1");
+    let key = workshop.key().with("base", BASE.key(workshop)?.digest()).with("static", "1");
     ensure_layer(workshop, "static-base", &key, || {
         let certificates = BASE.ensure_tree(workshop)?.read(CERTIFICATES)?;
         let text = |text: &str| Kind::Text(text.as_bytes().to_vec());

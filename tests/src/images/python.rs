@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use landfall_launcher::packages;
 use serde_json::json;
 
 use super::node_pack::TITLE;
@@ -149,7 +150,7 @@ const PLATFORM: &[&str] = &[
 fn download_wheels(requirements: &Path, folder: &Path, platform: &[&str]) -> Result<()> {
     let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
     if !pip.is_ok_and(|output| output.status.success()) {
-        setup::ensure_packages(&["python3", "python3-pip"])?;
+        setup::ensure_packages(packages::PYTHON)?;
     }
     let output = Command::new("python3")
         .args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"])

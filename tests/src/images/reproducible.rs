@@ -17,7 +17,8 @@ use crate::printer;
 /// packages are unpacked and Go programs linked again.
 pub fn check(workshop: &Workshop, scratch: &Path) -> Result<()> {
     let folder = tempfile::tempdir_in(scratch).context("cannot make a folder for the second build")?;
-    let second = Workshop::over(Cache::at(folder.path())?);
+    let first = Workshop::over(workshop.cache().clone()).asking_again();
+    let (workshop, second) = (&first, Workshop::over(Cache::at(folder.path())?));
     let mut problems = Vec::new();
     let (one, two) = (ensure_base(workshop)?, ensure_base(&second)?);
     compare_packages(&BASE, workshop, &second)?;

@@ -138,7 +138,7 @@ pub fn python(workshop: &Workshop) -> Result<Published> {
 
 /// Busybox alone: one static program and its names.
 pub fn busybox(workshop: &Workshop) -> Result<Published> {
-    let layer = own_layer(workshop, "busybox", BUSYBOX.key(workshop).with("links", "1").digest(), |tree| {
+    let layer = own_layer(workshop, "busybox", BUSYBOX.key(workshop)?.with("links", "1").digest(), |tree| {
         let program = BUSYBOX.ensure_tree(workshop)?.read("usr/bin/busybox")?;
         for name in applets(&program)? {
             tree.add_link(&format!("bin/{name}"), "busybox");

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use landfall_launcher::packages;
 
 use super::tool;
 use crate::cache::{Cache, Key};
-use crate::{printer, setup};
+use crate::printer;
+use crate::setup::{self, index};
 
 /// The Debian release inside the machines.
 const SUITE: &str = "bookworm";
@@ -26,6 +28,7 @@ const IMAGE: &str = "disk.img";
 pub fn template(cache: &Cache, size_gib: u32) -> Result<PathBuf> {
     let key = Key::new()
         .with("suite", SUITE)
+        .with("archive", index::digest(cache, SUITE, index::A_DAY)?)
         .with("packages", PACKAGES.join(" "))
         .with("script", SCRIPT)
         .with("size", size_gib.to_le_bytes());
@@ -43,8 +46,12 @@ pub fn template(cache: &Cache, size_gib: u32) -> Result<PathBuf> {
 
 /// A tar of the Debian tree, from the archive this machine's own apt uses.
 fn debian(cache: &Cache) -> Result<PathBuf> {
-    setup::ensure_packages(&["mmdebstrap"])?;
-    let key = Key::new().with("suite", SUITE).with("packages", PACKAGES.join(" ")).with("recipe", "1");
+    setup::ensure_packages(packages::ROOTS)?;
+    let key = Key::new()
+        .with("suite", SUITE)
+        .with("archive", index::digest(cache, SUITE, index::A_DAY)?)
+        .with("packages", PACKAGES.join(" "))
+        .with("recipe", "1");
     let entry = cache.entry("machine-root", &key, |folder| {
         let archive = setup::debian_archive()?;
         let mut command = Command::new("mmdebstrap");

@@ -13,6 +13,9 @@ use super::files;
 use super::process::boot_id;
 use crate::printer;
 
+/// Where the kernel has its settings.
+const ROOT: &str = "/proc/sys";
+
 /// The parts of `/proc/sys` that have no namespace (`net` has one).
 const PARTS: [&str; 3] = ["fs", "kernel", "vm"];
 
@@ -44,22 +47,30 @@ pub struct HostSettings {
 impl HostSettings {
     /// The values now.
     pub fn read() -> Self {
+        Self::read_below(Path::new(ROOT))
+    }
+
+    fn read_below(root: &Path) -> Self {
         let mut values = BTreeMap::new();
         for part in PARTS {
-            collect(Path::new("/proc/sys"), Path::new(part), &mut values);
+            collect(root, Path::new(part), &mut values);
         }
         Self { boot: boot_id().to_owned(), values }
     }
 
     /// Writes the values that differ back, unless the host has booted since; what cannot be written is said, and is no error.
     pub fn restore(&self) {
+        self.restore_below(Path::new(ROOT));
+    }
+
+    fn restore_below(&self, root: &Path) {
         if self.boot != boot_id() {
             return;
         }
-        let now = Self::read();
+        let now = Self::read_below(root);
         for (name, value) in &self.values {
             if now.values.get(name).is_some_and(|current| current != value)
-                && let Err(error) = files::set(&Path::new("/proc/sys").join(name), value)
+                && let Err(error) = files::set(&root.join(name), value)
             {
                 printer::note(format_args!("cannot restore the host's setting {name}: {error:#}"));
             }
@@ -74,8 +85,12 @@ pub fn remember(path: &Path) -> Result<()> {
 
 /// Restores the settings remembered in the file and forgets them; nothing remembered is fine.
 pub fn restore(path: &Path) -> Result<()> {
+    restore_from(path, HostSettings::restore)
+}
+
+fn restore_from(path: &Path, restore: impl FnOnce(&HostSettings)) -> Result<()> {
     if path.exists() {
-        files::read_json::<HostSettings>(path)?.restore();
+        restore(&files::read_json(path)?);
         std::fs::remove_file(path)?;
     }
     Ok(())
@@ -115,19 +130,26 @@ mod tests {
         assert!(!settings.values.contains_key("vm/drop_caches"));
     }
 
+    /// A folder stands for the kernel's, which only root may write; `tests/site.rs` shows the same of the kernel's own.
     #[test]
     fn a_changed_setting_is_restored_and_then_forgotten() {
-        let setting = Path::new("/proc/sys/vm/page-cluster");
-        let before = std::fs::read_to_string(setting).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("settings.json");
-        let mut settings = HostSettings::read();
-        settings.values.retain(|name, _| name == "vm/page-cluster");
-        files::write_json(&path, &settings).unwrap();
-        files::set(setting, if before.trim() == "3" { "2" } else { "3" }).unwrap();
-        assert_ne!(std::fs::read_to_string(setting).unwrap(), before);
-        restore(&path).unwrap();
-        assert_eq!(std::fs::read_to_string(setting).unwrap(), before);
+        let (kernel, path) = (folder.path().join("sys"), folder.path().join("settings.json"));
+        std::fs::create_dir_all(kernel.join("vm")).unwrap();
+        let value = |name: &str| std::fs::read_to_string(kernel.join(name)).unwrap().trim().to_owned();
+        let set = |name: &str, value: &str| files::write(&kernel.join(name), value).unwrap();
+        set("vm/page-cluster", "3\n");
+        set("vm/swappiness", "60\n");
+        files::write_json(&path, &HostSettings::read_below(&kernel)).unwrap();
+        set("vm/page-cluster", "2\n");
+        restore_from(&path, |settings| settings.restore_below(&kernel)).unwrap();
+        assert_eq!([value("vm/page-cluster"), value("vm/swappiness")], ["3", "60"]);
         assert!(!path.exists());
+
+        let mut of_another_boot = HostSettings::read_below(&kernel);
+        of_another_boot.boot = "another".to_owned();
+        set("vm/page-cluster", "2\n");
+        of_another_boot.restore_below(&kernel);
+        assert_eq!(value("vm/page-cluster"), "2", "the host has booted since, and set it anew");
     }
 }

@@ -8,14 +8,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use landfall_launcher::packages;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::{self, Layout};
 use super::process::{ProcessId, wait_until};
 use super::snapshot::{Difference, Snapshot};
-use super::spawn;
 use super::switch::{GATEWAY, Switch};
-use super::{Record as SiteRecord, address_of, disk, files, tool};
+use super::{Record as SiteRecord, address_of, disk, files, spawn, tool};
 use crate::setup;
 
 /// Starts the namespaces.
@@ -210,7 +210,7 @@ impl Machine {
     /// [`Machine::wait_settled`]. The first boot waits for everything and remembers the machine as it was born.
     pub fn boot(&self) -> Result<()> {
         ensure!(!self.is_running(), "machine {} of site {} is on already", self.spec.name, self.site.name);
-        setup::ensure_packages(&["iproute2", "nftables", "util-linux", "xfsprogs"])?;
+        setup::ensure_packages(packages::MACHINE)?;
         let is_first_boot = !self.folder.join(BIRTH).exists();
         let lock = self.lock_file()?;
         lock.lock().context("cannot lock a machine")?;

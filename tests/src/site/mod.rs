@@ -44,14 +44,16 @@ mod snapshot;
 mod spawn;
 mod sweep;
 mod switch;
-mod tool;
+pub(crate) mod tool;
 
 pub use capture::ForeignPacket;
 pub use execute::{Output, Stream};
 pub use machine::{BootState, Machine, MachineSpec, PowerState};
 pub use names::names;
+pub(crate) use process::boot_id;
 pub use process::{ProcessId, wait_until};
 pub use snapshot::{Category, Change, Difference, EXPECTED_CHANGES, Reach, Snapshot};
+pub(crate) use snapshot::{Items, tables};
 pub use spawn::Lifetime;
 pub use switch::{GATEWAY, Switch};
 

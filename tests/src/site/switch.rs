@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
+use landfall_launcher::packages;
 
 use super::capture::{self, ForeignPacket};
 use super::process::{ProcessId, wait_until};
@@ -38,7 +39,7 @@ pub struct Switch {
 impl Switch {
     /// Starts a switch that records into the given folder; returns when it records.
     pub fn start(folder: &Path, lifetime: Lifetime) -> Result<Self> {
-        setup::ensure_packages(&["iproute2", "procps", "tcpdump", "util-linux"])?;
+        setup::ensure_packages(packages::SWITCH)?;
         let capture = folder.join("foreign.pcap");
         let log = folder.join("switch.log");
         let variables = [

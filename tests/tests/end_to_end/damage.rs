@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_bundle_spec::head::Opened;
+use landfall_bundle_spec::head::Verified;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
 use landfall_error_codes::{Coded, codes};
@@ -115,7 +115,7 @@ pub(crate) fn code_of(flip: Flip, head_bytes: u64, stream: impl Read, anchor: &T
     if flip.at >= head_bytes {
         return Ok(codes::PAYLOAD_DAMAGED.id);
     }
-    match Opened::read(stream).and_then(|opened| opened.verify(anchor)) {
+    match Verified::read(stream, anchor) {
         Err(error) => Ok(error.code().id),
         Ok(_) => bail!("the format's own reader does not see {flip:?} in the head"),
     }

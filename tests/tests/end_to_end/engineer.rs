@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_lifecycle::cluster::snapshot::Snapshot;
+use landfall_cluster::snapshot::Snapshot;
 use landfall_tests::printer;
 use landfall_tests::site::{Machine, Stream};
 use serde_json::Value;

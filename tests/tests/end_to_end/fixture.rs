@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow};
-use landfall_tests::printer;
 use landfall_tests::proofs::Expected;
 use landfall_tests::site::{Machine, MachineSpec, Site};
 use landfall_tests::vendor::Vendor;
-use landfall_tests::workspace;
+use landfall_tests::{printer, workspace};
 
 /// Size of a part of the bundle: several parts, each of many chunks.
 const PART_SIZE: &str = "256MiB";

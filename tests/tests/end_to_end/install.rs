@@ -12,9 +12,8 @@ use super::comparison::{Landed, expect_equal, keep_uninterrupted};
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
-use super::handbook;
-use super::memory;
 use super::seed::Seeded;
+use super::{handbook, memory};
 
 /// The step at whose beginning a second engineer comes along.
 const BUSY_STEP: &str = "wait for the control plane";

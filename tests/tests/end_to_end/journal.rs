@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_lifecycle::journal::{Entry, Event, JournalFolder, Replay, record};
+use landfall_engine::journal::{Entry, Event, JournalFolder, Replay, record};
 use landfall_tests::site::Machine;
 
 /// Where journals lie on a machine.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use landfall_lifecycle::journal::{Replay, StepStatus};
+use landfall_engine::journal::{Replay, StepStatus};
 use landfall_tests::proofs::administer;
 use landfall_tests::site::Machine;
 use serde_json::Value;

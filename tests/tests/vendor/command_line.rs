@@ -1,6 +1,7 @@
 //! The command line as a person and a script meet it.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -258,16 +259,28 @@ fn a_dry_run_needs_no_more_than_the_head() -> Result<()> {
     let name = starter.file_names().into_iter().find(|name| name.contains(".head")).context("there is no head")?;
     let head = mail.path().join(name);
     std::fs::copy(starter.stick().join(name), &head).context("cannot copy the head")?;
+    // Without the parts there is nothing to install from, however ready the machine is.
+    assert!(!mail.path().join(starter.file_names()[0]).exists());
     let fingerprint = starter.fingerprint()?;
-    let arguments = ["install", &head.display().to_string(), "--trust", &fingerprint, "--dry-run", "--json"];
-    let outcome = Outcome::of(&mut starter.landfall(&arguments))?;
-    if outcome.code == 0 {
-        let steps = outcome.json()?["plan"]["steps"].as_array().map_or(0, Vec::len);
-        assert!(steps > 10, "a plan of {steps} steps");
-        return Ok(());
-    }
-    let error = json_error(&outcome)?;
-    assert_eq!((outcome.code, error["code"].as_str()), (4, Some("LF3020")), "{}", outcome.stderr);
+    let dry_run = |media: &Path, more: &[&str]| {
+        let arguments = ["install", "--trust", &fingerprint, "--dry-run", "--json"];
+        Outcome::of(starter.landfall(&arguments).args(more).arg(media))
+    };
+    let file = mail.path().join("facts.json");
+    let from_facts = |facts: &Value| {
+        serde_json::to_writer(std::fs::File::create(&file)?, facts)?;
+        dry_run(&head, &["--facts", &file.display().to_string()])
+    };
+    let mut facts = ready_machine(starter)?;
+    let planned = from_facts(&facts)?;
+    assert_eq!(planned.code, 0, "{}", planned.stderr);
+    let steps = planned.json()?["plan"]["steps"].as_array().map_or(0, Vec::len);
+    assert!(steps > 10, "a plan of {steps} steps");
+
+    facts["cores"] = json!(1);
+    let blocked = from_facts(&facts)?;
+    let error = json_error(&blocked)?;
+    assert_eq!((blocked.code, error["code"].as_str()), (4, Some("LF3020")), "{}", blocked.stderr);
     let blockers = error["blockers"].as_array().context("the blockers are no list")?;
     assert!(!blockers.is_empty(), "{error}");
     for blocker in blockers {
@@ -275,9 +288,22 @@ fn a_dry_run_needs_no_more_than_the_head() -> Result<()> {
             assert!(blocker[field].as_str().is_some_and(|text| !text.is_empty()), "{field} is missing: {blocker}");
         }
     }
-    // Without the parts there is nothing to install from, however ready the machine is.
-    assert!(!mail.path().join(starter.file_names()[0]).exists());
+
+    // Of this machine, ready or not, the head alone says what the whole stick says.
+    let (alone, whole) = (dry_run(&head, &[])?, dry_run(&starter.stick(), &[])?);
+    assert_eq!(alone.code, whole.code, "{}\n{}", alone.stderr, whole.stderr);
+    assert_eq!(verdict(&alone)?, verdict(&whole)?);
     Ok(())
+}
+
+/// How many steps a plan has, or the codes of what blocks it.
+fn verdict(outcome: &Outcome) -> Result<Vec<Value>> {
+    if outcome.code == 0 {
+        return Ok(vec![json!(outcome.json()?["plan"]["steps"].as_array().map_or(0, Vec::len))]);
+    }
+    let error = json_error(outcome)?;
+    let blockers = error["blockers"].as_array().with_context(|| format!("there are no blockers: {error}"))?;
+    Ok(blockers.iter().map(|blocker| blocker["code"].clone()).collect())
 }
 
 /// Facts as `landfall facts` prints them, of a machine that is ready for the release.

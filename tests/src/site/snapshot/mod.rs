@@ -14,6 +14,7 @@ mod system;
 
 pub use expected::{EXPECTED_CHANGES, Reach};
 use files::Hashes;
+pub(crate) use network::tables;
 
 /// Where something of a machine can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub enum Category {
     Route,
     /// The packet filter's rules.
     Filter,
+    /// Units of systemd.
+    Unit,
     /// Settings of the kernel.
     Setting,
     /// Control groups.
@@ -51,6 +54,7 @@ impl std::fmt::Display for Category {
             Self::Address => "address",
             Self::Route => "route",
             Self::Filter => "filter",
+            Self::Unit => "unit",
             Self::Setting => "setting",
             Self::Cgroup => "cgroup",
             Self::Process => "process",
@@ -62,7 +66,7 @@ impl std::fmt::Display for Category {
 const FILES: [Category; 3] = [Category::File, Category::Runtime, Category::Mount];
 
 /// Everything of one category: what it says, by what it is about.
-type Items = BTreeMap<String, String>;
+pub(crate) type Items = BTreeMap<String, String>;
 
 /// A machine at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,6 +110,11 @@ impl Snapshot {
     pub(super) fn files_alone(mut self) -> Self {
         self.items.retain(|category, _| FILES.contains(category));
         self
+    }
+
+    /// What another way of looking at a machine found, which need not be one of a site.
+    pub(crate) fn of(items: BTreeMap<Category, Items>) -> Self {
+        Self { items, hashes: Hashes::default() }.without_expected()
     }
 
     fn without_expected(mut self) -> Self {

@@ -59,8 +59,12 @@ pub fn routes(first: &ProcessId) -> Result<Items> {
 
 /// The rules of the packet filter, table by table, without counters.
 pub fn filter(first: &ProcessId) -> Result<Items> {
+    Ok(tables(&in_network(first, &["nft", "--stateless", "list", "ruleset"])?))
+}
+
+/// The tables of a listing of `nft`, by family and name.
+pub(crate) fn tables(rules: &str) -> Items {
     let mut items = Items::new();
-    let rules = in_network(first, &["nft", "--stateless", "list", "ruleset"])?;
     let mut table = String::new();
     for line in rules.lines() {
         if line.starts_with("table ") {
@@ -72,7 +76,7 @@ pub fn filter(first: &ProcessId) -> Result<Items> {
             content.push('\n');
         }
     }
-    Ok(items)
+    items
 }
 
 fn json(first: &ProcessId, arguments: &[&str]) -> Result<Vec<Value>> {

@@ -1,0 +1,105 @@
+//! Signing with whatever holds a key: a program of the person's choice is given a file and writes a signature.
+//!
+//! The program may be cosign (keys in a file, a KMS, a hardware token), openssl with a PKCS#11 provider, or a script that
+//! waits for a colleague. Nothing it says is believed: the signature must verify with one of the keys that may sign.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use landfall_bundle_spec::trust::{KeyId, PublicKey, detached};
+use landfall_error_codes::codes;
+use landfall_media::durable;
+
+use crate::error::{BuildError, Result};
+
+/// Variable that names the file to be signed.
+pub const DOCUMENT_VARIABLE: &str = "DOCUMENT";
+
+/// Variable that names the file that receives the signature.
+pub const SIGNATURE_VARIABLE: &str = "SIGNATURE";
+
+/// Longest signature file that is read, in bytes; a Sigstore bundle with log entries has some KiB.
+const SIGNATURE_BYTES: u64 = 64 * 1024;
+
+/// Lets a command sign a document of this name by one of these keys. The command is run by `sh -c` with [`DOCUMENT_VARIABLE`]
+/// and [`SIGNATURE_VARIABLE`] set; it may ask for a PIN at the terminal, and what it prints goes to standard error.
+///
+/// # Errors
+/// With `LF1135` where the command fails or writes nothing, with `LF1134` where what it wrote is no signature of the
+/// document by one of the keys.
+pub fn sign_by_command(
+    command: &str,
+    name: &str,
+    message: &[u8],
+    keys: impl IntoIterator<Item = PublicKey>,
+) -> Result<(KeyId, Vec<u8>)> {
+    let failed = |what: String| BuildError::new(codes::SIGN_COMMAND, format!("`{command}` {what}"));
+    let folder = tempfile::tempdir().map_err(|error| failed("has no folder to work in".to_owned()).because(error))?;
+    let (document, signature) = (folder.path().join(name), folder.path().join("signature"));
+    durable::write_file(&document, message, 0o600)?;
+    let status = Command::new("sh")
+        .args(["-c", command])
+        .env(DOCUMENT_VARIABLE, &document)
+        .env(SIGNATURE_VARIABLE, &signature)
+        .stdout(Stdio::from(std::io::stderr()))
+        .status()
+        .map_err(|error| failed("cannot be run".to_owned()).because(error))?;
+    if !status.success() {
+        return Err(failed(format!("ended with {status}")));
+    }
+    let mut bytes = Vec::new();
+    fs_err::File::open(&signature)
+        .and_then(|file| file.take(SIGNATURE_BYTES).read_to_end(&mut bytes))
+        .map_err(|error| failed(format!("wrote no signature to ${SIGNATURE_VARIABLE}")).because(error))?;
+    let foreign = || landfall_bundle_spec::Error::ForeignSignature {
+        name: format!("what `{command}` wrote"),
+        document: name.to_owned(),
+    };
+    Ok(detached(&bytes, message, keys).ok_or_else(foreign)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use landfall_bundle_spec::trust::{KeyKind, SigningKey};
+    use landfall_error_codes::Coded;
+
+    use super::*;
+
+    fn code(command: &str, keys: &[&SigningKey]) -> &'static str {
+        let keys = keys.iter().map(|key| key.public().clone());
+        sign_by_command(command, "landfall.json", b"a message", keys).map_or_else(|error| error.code().id, |_| "signed")
+    }
+
+    #[test]
+    fn what_a_command_writes_counts_only_if_it_verifies() {
+        let [key, other] = [(); 2].map(|()| SigningKey::generate(KeyKind::Ed25519).expect("key"));
+        let right = STANDARD.encode(key.sign(b"a message").expect("signature"));
+        let says =
+            |text: &str| format!("test \"$(cat \"$DOCUMENT\")\" = 'a message' && printf %s '{text}' > \"$SIGNATURE\"");
+        let signed = sign_by_command(&says(&right), "landfall.json", b"a message", [key.public().clone()]);
+        assert_eq!(signed.expect("signed").0, key.public().id());
+        assert_eq!(code(&says(&right), &[&other, &key]), "signed");
+        assert_eq!(code(&says(&right), &[&other]), "LF1134");
+        assert_eq!(code(&says("junk"), &[&key]), "LF1134");
+        assert_eq!(code("true", &[&key]), "LF1135", "nothing written");
+        assert_eq!(code("exit 3", &[&key]), "LF1135");
+        assert_eq!(code("no-such-program-anywhere", &[&key]), "LF1135");
+    }
+
+    #[test]
+    fn openssl_signs_as_a_command() {
+        // What a hardware token does by a provider, openssl does with a key of its own.
+        let folder = tempfile::tempdir().expect("folder");
+        let private = folder.path().join("key.pem").display().to_string();
+        let run = |command: &str| Command::new("sh").args(["-c", command]).output().expect("openssl");
+        run(&format!("openssl ecparam -name prime256v1 -genkey -noout -out {private}"));
+        let public = run(&format!("openssl pkey -in {private} -pubout"));
+        let public = PublicKey::from_pem("openssl", &String::from_utf8(public.stdout).expect("PEM")).expect("key");
+        let command = format!("openssl dgst -sha256 -sign {private} -out \"$SIGNATURE\" \"$DOCUMENT\"");
+        let (id, signature) =
+            sign_by_command(&command, "1.root.json", b"{}", [public.clone()]).expect("openssl's signature");
+        assert!(id == public.id() && public.verifies(b"{}", &signature));
+    }
+}

@@ -1,0 +1,164 @@
+//! `revocation.json`: which releases must not be installed any more.
+//!
+//! One numbered document, signed by the revocation role. A site keeps the one with the highest number that it has seen;
+//! software that runs already is not touched. Threats: an older revocation in place of a newer one (numbers grow), two of
+//! one number (refused), one that is withheld (nothing in a bundle can help: see THREATS).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::envelope::Envelope;
+use super::keys::KeyId;
+use super::root::{Role, Root};
+use crate::digest::Sha256;
+use crate::error::{Error, Result};
+use crate::json;
+use crate::names::{is_dns_label, is_version};
+
+/// The `type` of the signed part of a revocation.
+pub const REVOCATION_TYPE: &str = "landfall.dev/revocation/1";
+
+/// Its name in the trust area is this below `trust/`; on a vendor's disk it is the whole name.
+pub const REVOCATION_FILE_NAME: &str = "revocation.json";
+
+/// Longest reason, in characters.
+const REASON_CHARACTERS: usize = 500;
+
+/// A release that must not be installed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RevokedRelease {
+    /// Name of the release.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Id of the one bundle that is revoked; without it, every bundle of this version is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<Sha256>,
+    /// Why, in the vendor's words; at most 500 characters.
+    pub reason: String,
+}
+
+/// The signed part.
+#[derive(Serialize, Deserialize)]
+struct Signed {
+    #[serde(rename = "type")]
+    document_type: String,
+    number: u64,
+    releases: Vec<RevokedRelease>,
+}
+
+/// A revocation whose structure was checked. Nothing in it is trusted before [`Revocation::verify`].
+#[derive(Debug, Clone)]
+pub struct Revocation {
+    name: String,
+    number: u64,
+    releases: Vec<RevokedRelease>,
+    envelope: Envelope,
+}
+
+impl Revocation {
+    /// Makes one that nobody has signed yet. Releases may come in any order; one that is named twice is refused.
+    pub fn new(number: u64, mut releases: Vec<RevokedRelease>) -> Result<Self> {
+        releases.sort();
+        let signed = Signed { document_type: REVOCATION_TYPE.to_owned(), number, releases };
+        let name = REVOCATION_FILE_NAME;
+        check(name, &signed)?;
+        let envelope = Envelope::write(name, json::to_canonical(name, &signed)?, BTreeMap::new())?;
+        Ok(Self { name: name.to_owned(), number, releases: signed.releases, envelope })
+    }
+
+    /// Reads canonical bytes and checks that the document does not contradict itself.
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
+        let (envelope, signed) = Envelope::read(name, REVOCATION_TYPE, bytes)?;
+        let signed: Signed = json::from_value(name, signed)?;
+        check(name, &signed)?;
+        Ok(Self { name: name.to_owned(), number: signed.number, releases: signed.releases, envelope })
+    }
+
+    /// Its number: the highest one counts.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The releases that must not be installed, sorted.
+    pub fn releases(&self) -> &[RevokedRelease] {
+        &self.releases
+    }
+
+    /// The bytes of the document.
+    pub fn bytes(&self) -> &[u8] {
+        self.envelope.bytes()
+    }
+
+    /// The bytes that signers sign.
+    pub fn message(&self) -> &[u8] {
+        self.envelope.message()
+    }
+
+    /// All signatures, strangers' included.
+    pub fn signatures(&self) -> Vec<(KeyId, &[u8])> {
+        self.envelope.signatures()
+    }
+
+    /// The same with one signature more.
+    pub fn with_signature(&self, key: KeyId, signature: &[u8]) -> Result<Self> {
+        let envelope = self.envelope.with_signature(&self.name, key, signature)?;
+        Ok(Self { envelope, ..self.clone() })
+    }
+
+    /// Checks that enough keys of the root's revocation role signed it; returns who did.
+    pub fn verify(&self, root: &Root) -> Result<Vec<KeyId>> {
+        root.verify(Role::Revocation, &self.name, self.message(), &self.signatures())
+    }
+
+    /// The entry that forbids this release, if there is one.
+    pub fn entry_for(&self, name: &str, version: &str, bundle: Sha256) -> Option<&RevokedRelease> {
+        self.releases.iter().find(|release| {
+            release.name == name && release.version == version && release.bundle.is_none_or(|id| id == bundle)
+        })
+    }
+
+    /// Refuses the release if an entry forbids it.
+    pub fn check(&self, name: &str, version: &str, bundle: Sha256) -> Result<()> {
+        match self.entry_for(name, version, bundle) {
+            None => Ok(()),
+            Some(entry) => Err(Error::Revoked {
+                release: format!("{name} {version}"),
+                number: self.number,
+                reason: entry.reason.clone(),
+            }),
+        }
+    }
+
+    /// The newer of two verified revocations; refuses two of one number that say different things.
+    pub fn newest(self, other: Self) -> Result<Self> {
+        match self.number.cmp(&other.number) {
+            std::cmp::Ordering::Greater => Ok(self),
+            std::cmp::Ordering::Less => Ok(other),
+            std::cmp::Ordering::Equal if self.message() == other.message() => Ok(self),
+            std::cmp::Ordering::Equal => Err(Error::RevocationDiffers { name: other.name, number: self.number }),
+        }
+    }
+}
+
+fn check(name: &str, signed: &Signed) -> Result<()> {
+    let invalid = |reason: String| Err(Error::InvalidRevocation { name: name.to_owned(), reason });
+    if signed.number == 0 {
+        return invalid("its number is 0".to_owned());
+    }
+    for release in &signed.releases {
+        if !is_dns_label(&release.name) || !is_version(&release.version) {
+            let (name, version) = (release.name.escape_default(), release.version.escape_default());
+            return invalid(format!("`{name} {version}` is not a release"));
+        }
+        if release.reason.chars().count() > REASON_CHARACTERS {
+            return invalid(format!("the reason for {} {} is too long", release.name, release.version));
+        }
+    }
+    let place = |release: &RevokedRelease| (release.name.clone(), release.version.clone(), release.bundle);
+    if !signed.releases.is_sorted_by(|one, next| place(one) < place(next)) {
+        return invalid("its releases are not sorted, or one is named twice".to_owned());
+    }
+    Ok(())
+}

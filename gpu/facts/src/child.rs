@@ -1,0 +1,181 @@
+//! A program run within limits: its time, and the bytes that are kept of what it says.
+//!
+//! Threats: the program may hang, also where no signal reaches it (in a driver's call), start others that outlive it or
+//! keep its output open, or write without end. So it gets a process group of its own that is killed whole, output is read
+//! without waiting for its end, and a process that does not die is left to a thread that collects it when it does.
+
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+/// What a program may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long it may run.
+    pub time: Duration,
+    /// How many bytes it may print on its standard output. Of its standard error, [`ERRORS_LIMIT`] bytes are kept.
+    pub output_bytes: usize,
+}
+
+/// How many bytes of a program's standard error are kept.
+pub const ERRORS_LIMIT: usize = 4 << 10;
+
+/// How long it takes at most to notice that a program ended which left its output open with another.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long a killed program may take to end before it is left to itself.
+const DEATH_LIMIT: Duration = Duration::from_millis(500);
+
+/// How a program ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// By itself.
+    ByItself {
+        /// Its exit code or the signal that ended it.
+        status: ExitStatus,
+        /// All of its standard output.
+        output: Vec<u8>,
+        /// The beginning of its standard error.
+        errors: String,
+    },
+    /// It was killed because its time was over.
+    TimeOver,
+    /// It was killed because it printed more than it may.
+    TooMuchOutput,
+}
+
+/// Runs a program within limits. Everything that it started in its process group is gone when this returns, unless the
+/// kernel cannot end it now.
+pub fn run(command: &mut Command, limits: Limits) -> io::Result<Ended> {
+    let deadline = Instant::now() + limits.time;
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let listened = listen(&mut child, deadline, limits.output_bytes);
+    // The group before its leader is collected: until then the kernel gives its number to nothing else.
+    kill_group(&child);
+    let status = collect(child)?;
+    Ok(match (listened?, status) {
+        (Heard::All { output, errors }, Some(status)) => Ended::ByItself { status, output, errors },
+        (Heard::TooMuch, _) => Ended::TooMuchOutput,
+        (Heard::TimeOver | Heard::All { .. }, _) => Ended::TimeOver,
+    })
+}
+
+/// What was heard of a program until it ended or had to be killed.
+enum Heard {
+    All { output: Vec<u8>, errors: String },
+    TooMuch,
+    TimeOver,
+}
+
+/// Reads until the program ends. The end of its output is no sign: it may close it early, or leave it to others.
+fn listen(child: &mut Child, deadline: Instant, output_limit: usize) -> io::Result<Heard> {
+    let mut output = Ear::new(child.stdout.take(), output_limit)?;
+    let mut errors = Ear::new(child.stderr.take(), ERRORS_LIMIT)?;
+    loop {
+        let has_ended = has_ended(child)?;
+        output.hear()?;
+        errors.hear()?;
+        if output.overflowed {
+            return Ok(Heard::TooMuch);
+        }
+        if has_ended {
+            let errors = String::from_utf8_lossy(&errors.bytes).trim().to_owned();
+            return Ok(Heard::All { output: output.bytes, errors });
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Heard::TimeOver);
+        }
+        wait_for_either(&output, &errors, left.min(LOOK_EVERY))?;
+    }
+}
+
+/// One end of a pipe, read without waiting, up to a limit.
+struct Ear<P> {
+    pipe: Option<P>,
+    bytes: Vec<u8>,
+    limit: usize,
+    overflowed: bool,
+}
+
+impl<P: Read + AsFd> Ear<P> {
+    fn new(pipe: Option<P>, limit: usize) -> io::Result<Self> {
+        if let Some(pipe) = &pipe {
+            rustix::io::ioctl_fionbio(pipe, true)?;
+        }
+        Ok(Self { pipe, bytes: Vec::new(), limit, overflowed: false })
+    }
+
+    /// Takes what is there. What is over the limit is taken too, and dropped, so that the program does not wait for it.
+    fn hear(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 16 << 10];
+        while let Some(pipe) = &mut self.pipe {
+            match pipe.read(&mut buffer) {
+                Ok(0) => self.pipe = None,
+                Ok(length) => {
+                    let kept = length.min(self.limit - self.bytes.len());
+                    self.bytes.extend_from_slice(&buffer[..kept]);
+                    if kept < length {
+                        self.overflowed = true;
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits until something can be read, or for so long.
+fn wait_for_either<A: AsFd, B: AsFd>(output: &Ear<A>, errors: &Ear<B>, longest: Duration) -> io::Result<()> {
+    let pipes = [output.pipe.as_ref().map(AsFd::as_fd), errors.pipe.as_ref().map(AsFd::as_fd)];
+    let mut waited: Vec<PollFd<'_>> = pipes.iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
+    let timeout = Timespec { tv_sec: 0, tv_nsec: longest.subsec_nanos().into() };
+    match poll(&mut waited, Some(&timeout)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the program ended; it is not collected by this.
+fn has_ended(child: &Child) -> io::Result<bool> {
+    let Some(pid) = pid_of(child) else { return Ok(true) };
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    Ok(waitid(WaitId::Pid(pid), options)?.is_some())
+}
+
+/// Kills the program's process group. That none is left is as good.
+fn kill_group(child: &Child) {
+    if let Some(pid) = pid_of(child) {
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+}
+
+fn pid_of(child: &Child) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(child.id()).ok()?)
+}
+
+/// Collects a program that ended or was killed. One that the kernel cannot end now is left to a thread: `None`.
+fn collect(mut child: Child) -> io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + DEATH_LIMIT;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::spawn(move || child.wait());
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! What the kernel shows of NVIDIA's driver: whether it is loaded, which, its device files, and Fabric Manager.
+
+use serde::{Deserialize, Serialize};
+
+use crate::hardware::PciAddress;
+use crate::version::DriverVersion;
+
+/// The driver of a host, without asking the driver.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DriverState {
+    /// The version of the loaded kernel driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<DriverVersion>,
+    /// Which of NVIDIA's two kernel drivers is loaded. GPUs since Blackwell need the open one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flavor: Option<Flavor>,
+    /// Whether the module `nvidia` is loaded.
+    pub module_loaded: bool,
+    /// Whether `nouveau` is loaded, which holds GPUs that NVIDIA's driver then cannot have.
+    pub nouveau_loaded: bool,
+    /// The driver's device files.
+    pub device_files: Vec<DeviceFile>,
+    /// The GPUs that the driver holds.
+    pub gpus: Vec<DriverGpu>,
+    /// The program that NVLink switches need.
+    pub fabric_manager: FabricManager,
+}
+
+impl DriverState {
+    /// Whether NVIDIA's driver is loaded.
+    pub fn is_loaded(&self) -> bool {
+        self.version.is_some() || self.module_loaded
+    }
+}
+
+/// NVIDIA's two kernel drivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Flavor {
+    /// The open kernel modules.
+    Open,
+    /// The proprietary kernel modules.
+    Proprietary,
+}
+
+/// One of the driver's device files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeviceFile {
+    /// Its name below `/dev`.
+    pub name: String,
+    /// Whether this process may open it for reading and writing.
+    pub is_accessible: bool,
+}
+
+/// A GPU as the driver lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DriverGpu {
+    /// Where it is.
+    pub address: PciAddress,
+    /// Its model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The number in the name of its device file: 0 for `/dev/nvidia0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minor: Option<u32>,
+    /// Whether the driver was told to leave it alone.
+    pub is_excluded: bool,
+}
+
+/// Whether NVIDIA's Fabric Manager runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FabricManager {
+    /// Its process is there.
+    Running,
+    /// No process of the host is it.
+    NotRunning,
+    /// The processes of the host cannot be seen from here, as in a container.
+    #[default]
+    NotSeen,
+}

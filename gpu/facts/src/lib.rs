@@ -1,0 +1,28 @@
+//! What is known of a host's GPUs: the facts, the program that collects them run within limits, and what follows.
+//!
+//! Facts come in three layers, so that "no GPU", "GPU without driver" and "driver loaded, device lost" differ: the PCI bus
+//! as the kernel lists it ([`hardware`]), the driver as the kernel shows it ([`driver`]), and what NVML says ([`nvml`]).
+//! The first two need no library and are read by this crate ([`look`]); the third needs glibc and the driver's own
+//! library, which may hang or crash, so a program of its own reads it: `landfall-gpu`, run by [`probe`].
+
+pub mod child;
+pub mod cuda;
+pub mod driver;
+pub mod error;
+pub mod hardware;
+pub mod judge;
+pub mod look;
+pub mod mig;
+pub mod nvml;
+pub mod probe;
+pub mod reading;
+pub mod report;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
+pub mod version;
+
+pub use error::{GpuError, Result};
+pub use judge::{HostState, Needs, host_state};
+pub use probe::{Outcome, Probe, probe};
+pub use reading::{Absence, AbsenceReason, Reading};
+pub use report::{GpuReport, NvmlState, SCHEMA};

@@ -1,0 +1,92 @@
+//! NVIDIA's driver in `/proc/driver/nvidia`, `/sys/module` and `/dev`, and Fabric Manager among the processes.
+
+use rustix::fs::{Access, access};
+
+use super::{Root, names, text};
+use crate::driver::{DeviceFile, DriverGpu, DriverState, FabricManager, Flavor};
+use crate::hardware::PciAddress;
+use crate::version::DriverVersion;
+
+/// What the loaded driver says of itself.
+const VERSION: &str = "proc/driver/nvidia/version";
+/// A folder for each GPU that the driver holds.
+const GPUS: &str = "proc/driver/nvidia/gpus";
+/// The words in [`VERSION`] before the version that mean the open kernel modules.
+const OPEN: &str = "Open Kernel Module";
+/// Fabric Manager's name among the processes, which the kernel cuts at 15 characters.
+const FABRIC_MANAGER: &str = "nv-fabricmanage";
+/// The first process of a host, or of a container.
+const FIRST_PROCESS: &str = "proc/1/comm";
+/// Names of first processes that mean a whole machine, whose processes are all to be seen.
+const INITS: &[&str] = &["systemd", "init"];
+
+/// What the kernel shows of the driver.
+pub fn driver(root: Root<'_>) -> DriverState {
+    let (version, flavor) = text(&root.path(VERSION)).map_or((None, None), |text| version_of(&text));
+    DriverState {
+        version,
+        flavor,
+        module_loaded: root.path("sys/module/nvidia").is_dir(),
+        nouveau_loaded: root.path("sys/module/nouveau").is_dir(),
+        device_files: device_files(root),
+        gpus: names(&root.path(GPUS)).iter().filter_map(|name| gpu(root, name)).collect(),
+        fabric_manager: fabric_manager(root),
+    }
+}
+
+/// Version and flavor in a text such as `NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release …`.
+fn version_of(text: &str) -> (Option<DriverVersion>, Option<Flavor>) {
+    let Some(line) = text.lines().find(|line| line.starts_with("NVRM version:")) else { return (None, None) };
+    let version = line.split_ascii_whitespace().find_map(|word| word.parse().ok());
+    let flavor = if line.contains(OPEN) { Flavor::Open } else { Flavor::Proprietary };
+    (version, Some(flavor))
+}
+
+/// `/dev/nvidia*`, without the folder of MIG's capabilities. None of them is opened: that would start a GPU.
+fn device_files(root: Root<'_>) -> Vec<DeviceFile> {
+    let folder = root.path("dev");
+    let is_accessible = |name: &str| access(folder.join(name), Access::READ_OK | Access::WRITE_OK).is_ok();
+    names(&folder)
+        .into_iter()
+        .filter(|name| name.starts_with("nvidia") && !folder.join(name).is_dir())
+        .map(|name| DeviceFile { is_accessible: is_accessible(&name), name })
+        .collect()
+}
+
+/// One GPU of the driver's: lines of a name, a colon and a value.
+fn gpu(root: Root<'_>, name: &str) -> Option<DriverGpu> {
+    let address: PciAddress = name.parse().ok()?;
+    let information = text(&root.path(GPUS).join(name).join("information")).unwrap_or_default();
+    let value = |wanted: &str| {
+        information.lines().filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
+            let value = value.trim();
+            (name.trim() == wanted && !value.is_empty()).then(|| value.to_owned())
+        })
+    };
+    Some(DriverGpu {
+        address,
+        model: value("Model"),
+        minor: value("Device Minor").and_then(|minor| minor.parse().ok()),
+        is_excluded: value("GPU Excluded").is_some_and(|answer| answer == "Yes"),
+    })
+}
+
+/// Fabric Manager among the processes. In a container it would not be among them, running or not.
+fn fabric_manager(root: Root<'_>) -> FabricManager {
+    let processes = names(&root.path("proc"));
+    let runs = processes
+        .iter()
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .any(|name| text(&root.path("proc").join(name).join("comm")).is_some_and(|name| name == FABRIC_MANAGER));
+    let sees_all = text(&root.path(FIRST_PROCESS)).is_some_and(|name| INITS.contains(&name.as_str()));
+    match (runs, sees_all) {
+        (true, _) => FabricManager::Running,
+        (false, true) => FabricManager::NotRunning,
+        (false, false) => FabricManager::NotSeen,
+    }
+}
+
+/// The name of a process, where it can be seen from here.
+pub fn process_name(root: Root<'_>, pid: u32) -> Option<String> {
+    text(&root.path("proc").join(pid.to_string()).join("comm"))
+}

@@ -1,0 +1,91 @@
+//! The facts that need no library: what the kernel shows in `/sys`, `/proc` and `/dev`, below any root.
+//!
+//! Threats: these files are the kernel's, but a root may be any tree, and drivers write what they like. So each file is read
+//! up to a limit, what cannot be understood is left out, and entries are counted up to a limit. Nothing is opened that
+//! would start a device: device files are only asked whether this process may open them.
+
+mod driver;
+mod pci;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::driver::DriverState;
+use crate::hardware::Hardware;
+
+pub use driver::process_name;
+
+/// The longest file that is read here, in bytes; longer ones are cut.
+const FILE_LIMIT: u64 = 16 << 10;
+
+/// Entries of one folder that are looked at.
+const ENTRIES_LIMIT: usize = 1 << 16;
+
+/// A tree with the kernel's files: `/`, or a copy of parts of another machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Root<'a>(&'a Path);
+
+impl<'a> Root<'a> {
+    /// The tree at a path.
+    pub fn new(path: &'a Path) -> Self {
+        Self(path)
+    }
+
+    /// This machine.
+    pub fn machine() -> Root<'static> {
+        Root(Path::new("/"))
+    }
+
+    /// Whether it is this machine.
+    pub fn is_machine(&self) -> bool {
+        self.0 == Path::new("/")
+    }
+
+    /// What the kernel lists on the PCI bus.
+    pub fn hardware(self) -> Hardware {
+        pci::hardware(self)
+    }
+
+    /// What the kernel shows of NVIDIA's driver.
+    pub fn driver(self) -> DriverState {
+        driver::driver(self)
+    }
+
+    fn path(self, relative: &str) -> PathBuf {
+        self.0.join(relative)
+    }
+}
+
+/// The text of a small file without white space around it; `None` where there is none or it is empty.
+fn text(path: &Path) -> Option<String> {
+    let bytes = head(path, FILE_LIMIT)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim_matches(|character: char| character.is_whitespace() || character == '\0');
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The first bytes of a regular file, so that no pipe of a strange tree is waited for.
+fn head(path: &Path, limit_bytes: u64) -> Option<Vec<u8>> {
+    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let mut bytes = Vec::new();
+    is_file.then(|| File::open(path).and_then(|file| file.take(limit_bytes).read_to_end(&mut bytes)).ok())??;
+    Some(bytes)
+}
+
+/// A small file that holds one number.
+fn number<T: std::str::FromStr>(path: &Path) -> Option<T> {
+    text(path)?.parse().ok()
+}
+
+/// The names in a folder, sorted; empty where there is none.
+fn names(path: &Path) -> Vec<String> {
+    let Ok(entries) = path.read_dir() else { return Vec::new() };
+    let mut names: Vec<String> =
+        entries.take(ENTRIES_LIMIT).filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests;

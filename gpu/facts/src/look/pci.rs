@@ -1,0 +1,91 @@
+//! The PCI bus in `/sys/bus/pci/devices`.
+
+use std::path::Path;
+
+use super::{Root, head, names, number, text};
+use crate::hardware::{
+    ACCELERATOR_CLASS, AMD, DISPLAY_CLASS, Hardware, Hexadecimal, INTEL, NVIDIA, PciAddress, PciDevice, SWITCH_CLASS,
+};
+
+/// Where the kernel lists functions on the PCI bus.
+const DEVICES: &str = "sys/bus/pci/devices";
+/// Where a device tree says what a system on a chip is.
+const DEVICE_TREE: &str = "proc/device-tree";
+/// How NVIDIA's systems on a chip begin in the list of what a device tree is compatible with.
+const TEGRA: &str = "nvidia,tegra";
+/// The bytes of a configuration that hold vendor and device: all ones when nothing answers.
+const IDENTITY_BYTES: u64 = 4;
+
+/// Everything here that computes or draws, and the switches between.
+pub fn hardware(root: Root<'_>) -> Hardware {
+    let folder = root.path(DEVICES);
+    let mut hardware = Hardware { system_on_chip: system_on_chip(root), ..Hardware::default() };
+    for name in names(&folder) {
+        let Some(device) = name.parse().ok().and_then(|address| device(&folder.join(&name), address)) else { continue };
+        let base_class = device.class.0 >> 16;
+        if device.vendor.0 == NVIDIA && device.class.0 >> 8 == SWITCH_CLASS {
+            hardware.switches.push(device);
+        } else if [NVIDIA, AMD, INTEL].contains(&device.vendor.0)
+            && [DISPLAY_CLASS, ACCELERATOR_CLASS].contains(&base_class)
+        {
+            hardware.devices.push(device);
+        }
+    }
+    hardware
+}
+
+/// One function; `None` where the kernel does not even say what it is.
+fn device(folder: &Path, address: PciAddress) -> Option<PciDevice> {
+    let hexadecimal = |name: &str| text(&folder.join(name))?.parse::<Hexadecimal>().ok();
+    Some(PciDevice {
+        address,
+        vendor: hexadecimal("vendor")?,
+        device: hexadecimal("device")?,
+        subsystem_vendor: hexadecimal("subsystem_vendor"),
+        subsystem_device: hexadecimal("subsystem_device"),
+        class: hexadecimal("class")?,
+        kernel_driver: kernel_driver(folder),
+        answers: answers(folder),
+        is_virtual_function: folder.join("physfn").symlink_metadata().is_ok(),
+        numa_node: number::<u32>(&folder.join("numa_node")),
+        link_speed: text(&folder.join("current_link_speed")),
+        link_width: number(&folder.join("current_link_width")),
+        max_link_width: number(&folder.join("max_link_width")),
+        largest_window_bytes: largest_window(folder),
+        memory_total_bytes: number(&folder.join("mem_info_vram_total")),
+        memory_used_bytes: number(&folder.join("mem_info_vram_used")),
+        product: text(&folder.join("product_name")),
+    })
+}
+
+/// The name of the kernel driver: the end of a link.
+fn kernel_driver(folder: &Path) -> Option<String> {
+    let target = folder.join("driver").read_link().ok()?;
+    Some(target.file_name()?.to_str()?.to_owned())
+}
+
+/// Whether the device answers. The kernel keeps what `vendor` says from when it first saw the device, so only the
+/// configuration shows that one has since fallen off the bus.
+fn answers(folder: &Path) -> Option<bool> {
+    let identity = head(&folder.join("config"), IDENTITY_BYTES).filter(|bytes| bytes.len() == 4)?;
+    Some(identity.iter().any(|byte| *byte != u8::MAX))
+}
+
+/// The largest of the windows in `resource`: lines of first address, last address and flags.
+fn largest_window(folder: &Path) -> Option<u64> {
+    let read = |field: &str| u64::from_str_radix(field.strip_prefix("0x")?, 16).ok();
+    let size = |line: &str| {
+        let mut fields = line.split_ascii_whitespace();
+        let (first, last) = (read(fields.next()?)?, read(fields.next()?)?);
+        (last > first).then(|| (last - first).checked_add(1))?
+    };
+    text(&folder.join("resource"))?.lines().filter_map(size).max()
+}
+
+/// The model of an NVIDIA system on a chip, whose GPU is on no PCI bus.
+fn system_on_chip(root: Root<'_>) -> Option<String> {
+    let tree = root.path(DEVICE_TREE);
+    let compatible = text(&tree.join("compatible"))?;
+    let is_tegra = compatible.split('\0').any(|name| name.starts_with(TEGRA));
+    is_tegra.then(|| text(&tree.join("model")).unwrap_or_else(|| compatible.replace('\0', " ")))
+}

@@ -1,0 +1,122 @@
+//! What is read of trees as the kernel shows them.
+
+use crate::driver::{FabricManager, Flavor};
+use crate::hardware::{AMD, NVIDIA};
+use crate::sample::Tree;
+
+const H200: u32 = 0x2335;
+const GPU_CLASS: u32 = 0x03_0200;
+
+#[test]
+fn an_empty_tree_shows_nothing() {
+    let tree = Tree::empty();
+    assert_eq!(tree.root().hardware(), crate::hardware::Hardware::default());
+    let driver = tree.root().driver();
+    assert!(!driver.is_loaded());
+    assert_eq!(driver.fabric_manager, FabricManager::NotSeen);
+}
+
+#[test]
+fn gpus_accelerators_and_switches_are_told_from_other_functions() {
+    let tree = Tree::empty()
+        .pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS)
+        .pci("0000:02:00.0", NVIDIA, 0x22a3, 0x06_8000)
+        .pci("0000:03:00.0", AMD, 0x74a1, 0x12_0000)
+        .pci("0000:04:00.0", 0x8086, 0x56c0, 0x03_8000)
+        .pci("0000:05:00.0", 0x1a03, 0x2000, 0x03_0000)
+        .pci("0000:06:00.0", NVIDIA, 0x22ba, 0x04_0300)
+        .pci("0000:07:00.0", 0x8086, 0x1521, 0x02_0000)
+        .file("sys/bus/pci/devices/0000:03:00.0/mem_info_vram_total", "206141652992\n")
+        .file("sys/bus/pci/devices/0000:03:00.0/product_name", "AMD Instinct MI300X\n");
+    let hardware = tree.root().hardware();
+    let addresses: Vec<String> = hardware.devices.iter().map(|device| device.address.to_string()).collect();
+    assert_eq!(addresses, ["0000:01:00.0", "0000:03:00.0", "0000:04:00.0"]);
+    assert_eq!(hardware.switches.len(), 1);
+    assert_eq!(hardware.devices[1].memory_total_bytes, Some(206_141_652_992));
+    assert_eq!(hardware.devices[1].product.as_deref(), Some("AMD Instinct MI300X"));
+}
+
+#[test]
+fn a_device_that_fell_off_the_bus_no_longer_answers_although_its_vendor_is_kept() {
+    let path = "sys/bus/pci/devices/0000:01:00.0";
+    let tree = Tree::empty().pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS).held_by("0000:01:00.0", "nvidia");
+    let device = &tree.root().hardware().devices[0];
+    assert_eq!((device.answers, device.kernel_driver.as_deref()), (Some(true), Some("nvidia")));
+    assert_eq!(device.numa_node, None, "-1 means none");
+    let tree = tree.file(&format!("{path}/config"), [0xff; 64]);
+    assert_eq!(tree.root().hardware().devices[0].answers, Some(false));
+    let tree = tree.file(&format!("{path}/config"), [0xff; 2]);
+    assert_eq!(tree.root().hardware().devices[0].answers, None, "too short to say");
+}
+
+#[test]
+fn the_largest_window_and_the_link_are_read() {
+    let path = "sys/bus/pci/devices/0000:01:00.0";
+    let tree = Tree::empty()
+        .pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS)
+        .file(
+            &format!("{path}/resource"),
+            "0x0000223042000000 0x0000223042ffffff 0x000000000014220c\n\
+             0x0000000000000000 0x0000000000000000 0x0000000000000000\n\
+             0x0000220000000000 0x0000223fffffffff 0x000000000014220c\n\
+             0xffffffffffffffff 0x0 garbage\n0x0 0xffffffffffffffff 0x0\n",
+        )
+        .file(&format!("{path}/current_link_width"), "16\n")
+        .file(&format!("{path}/current_link_speed"), "32.0 GT/s PCIe\n");
+    let device = &tree.root().hardware().devices[0];
+    assert_eq!(device.largest_window_bytes, Some(256 << 30), "a window of the whole address space is none");
+    assert_eq!((device.link_width, device.link_speed.as_deref()), (Some(16), Some("32.0 GT/s PCIe")));
+}
+
+#[test]
+fn the_drivers_two_flavors_are_read() {
+    let tree =
+        Tree::empty().pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS).nvidia_driver("580.159.04", &["0000:01:00.0"]);
+    let driver = tree.root().driver();
+    assert_eq!(driver.version.as_ref().map(ToString::to_string).as_deref(), Some("580.159.04"));
+    assert_eq!(driver.flavor, Some(Flavor::Open));
+    assert_eq!((driver.gpus[0].minor, driver.gpus[0].is_excluded), (Some(0), false));
+    let names: Vec<&str> = driver.device_files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["nvidia0", "nvidiactl"]);
+    assert!(driver.device_files.iter().all(|file| file.is_accessible));
+    let old =
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.256.02  Thu May  2 14:37:44 UTC 2024\nGCC version: 12\n";
+    let driver = tree.file("proc/driver/nvidia/version", old).root().driver();
+    assert_eq!(driver.version.map(|version| version.branch()), Some(470));
+    assert_eq!(driver.flavor, Some(Flavor::Proprietary));
+}
+
+#[test]
+fn fabric_manager_is_missing_only_where_all_processes_are_seen() {
+    let container = Tree::empty().file("proc/1/comm", "python3\n");
+    assert_eq!(container.root().driver().fabric_manager, FabricManager::NotSeen);
+    let host = container.file("proc/1/comm", "systemd\n").file("proc/77/comm", "nvidia-persiste\n");
+    assert_eq!(host.root().driver().fabric_manager, FabricManager::NotRunning);
+    let running = host.file("proc/78/comm", "nv-fabricmanage\n");
+    assert_eq!(running.root().driver().fabric_manager, FabricManager::Running);
+}
+
+#[test]
+fn a_system_on_a_chip_is_known_by_its_device_tree() {
+    let tree = Tree::empty()
+        .file("proc/device-tree/compatible", "nvidia,p3737-0000+p3701-0005\0nvidia,p3701-0005\0nvidia,tegra234\0")
+        .file("proc/device-tree/model", "NVIDIA Jetson AGX Orin Developer Kit\0");
+    let model = tree.root().hardware().system_on_chip;
+    assert_eq!(model.as_deref(), Some("NVIDIA Jetson AGX Orin Developer Kit"));
+    let other = Tree::empty().file("proc/device-tree/compatible", "raspberrypi,5-model-b\0brcm,bcm2712\0");
+    assert_eq!(other.root().hardware().system_on_chip, None);
+}
+
+#[test]
+fn strange_files_are_left_out() {
+    let tree = Tree::empty()
+        .pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS)
+        .file("sys/bus/pci/devices/0000:01:00.0/class", "what\n")
+        .file("sys/bus/pci/devices/not-an-address/vendor", "0x10de\n")
+        .file("proc/driver/nvidia/version", [0xff, 0xfe, 0])
+        .file("proc/driver/nvidia/gpus/nowhere/information", "");
+    std::fs::create_dir_all(tree.path().join("sys/bus/pci/devices/0000:09:00.0/vendor")).expect("a folder, not a file");
+    assert!(tree.root().hardware().devices.is_empty());
+    assert!(tree.root().driver().gpus.is_empty());
+    assert!(!tree.root().driver().is_loaded());
+}

@@ -1,0 +1,85 @@
+//! The outcomes, with real programs: shell scripts in place of `landfall-gpu`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use landfall_error_codes::codes;
+
+use super::{Outcome, Probe};
+use crate::hardware::NVIDIA;
+use crate::report::SIZE_LIMIT;
+use crate::sample::Tree;
+
+/// Runs a script as the program, on a tree with one GPU on its bus.
+fn run(script: &str, time_limit: Duration) -> Outcome {
+    let tree =
+        Tree::empty().pci("0000:01:00.0", NVIDIA, 0x2335, 0x03_0200).file("program", format!("#!/bin/sh\n{script}\n"));
+    let program = tree.path().join("program");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    // A test beside this one may start a program while the script is open for writing: the kernel then refuses to run it.
+    for _ in 0..50 {
+        let probe = Probe {
+            program: program.clone(),
+            time_limit,
+            output_limit_bytes: SIZE_LIMIT,
+            root: tree.path().to_owned(),
+        };
+        match probe.run() {
+            Outcome::NotRun { reason, .. } if reason.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            outcome => return outcome,
+        }
+    }
+    panic!("the script stays busy")
+}
+
+const LONG: Duration = Duration::from_secs(20);
+
+#[test]
+fn facts_are_read() {
+    let outcome = run(
+        r#"echo '{"schema":1,"hardware":{"devices":[],"switches":[]},"driver":{"moduleLoaded":false,"nouveauLoaded":false,
+        "deviceFiles":[],"gpus":[],"fabricManager":"notSeen"},"nvml":{"notAsked":"driverNotLoaded"}}'"#,
+        LONG,
+    );
+    assert!(matches!(&outcome, Outcome::Facts(_)), "{outcome:?}");
+    assert!(outcome.code().is_none());
+    assert!(outcome.hardware().devices.is_empty(), "the facts' own hardware");
+}
+
+#[test]
+fn a_hanging_program_leaves_what_the_bus_shows() {
+    let begun = Instant::now();
+    let outcome = run("echo '{'; exec sleep 300", Duration::from_millis(400));
+    assert!(matches!(&outcome, Outcome::TimedOut { .. }), "{outcome:?}");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(outcome.code(), Some(codes::GPU_PROBE_TIMED_OUT));
+    assert_eq!(outcome.hardware().devices.len(), 1);
+}
+
+#[test]
+fn garbage_floods_and_failures_are_malformed_each_with_its_reason() {
+    for (script, expected) in [
+        ("echo garbage", "not a document of schema 1: expected value"),
+        (":", "not a document of schema 1: EOF"),
+        ("head -c 100 /dev/urandom", "not a document"),
+        ("exec cat /dev/zero", "more than 4194304 bytes"),
+        (r#"echo '{"schema": 7}'"#, "of schema 7, and this program reads schema 1"),
+        ("echo some trouble >&2; exit 9", "exit status: 9, and said: some trouble"),
+        ("kill -SEGV $$", "signal: 11"),
+    ] {
+        let outcome = run(script, LONG);
+        assert_eq!(outcome.code(), Some(codes::GPU_FACTS_MALFORMED), "{script}: {outcome:?}");
+        let Outcome::Malformed { reason, hardware } = outcome else { panic!("{script}: {outcome:?}") };
+        assert!(reason.contains(expected), "{script}: {reason}");
+        assert_eq!(hardware.devices.len(), 1);
+    }
+}
+
+#[test]
+fn a_program_that_is_not_there_is_said_to_be_not_run() {
+    let outcome = super::probe(std::path::Path::new("/no/such/landfall-gpu"), LONG);
+    assert!(matches!(&outcome, Outcome::NotRun { .. }), "{outcome:?}");
+    assert_eq!(outcome.code(), Some(codes::GPU_PROBE_NOT_RUN));
+}

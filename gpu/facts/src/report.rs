@@ -1,0 +1,173 @@
+//! The document that `landfall-gpu` prints, and its strict reader.
+
+use serde::{Deserialize, Serialize};
+
+use crate::driver::DriverState;
+use crate::error::{GpuError, Result};
+use crate::hardware::Hardware;
+use crate::nvml::NvmlFacts;
+
+/// The number of this form of the document. It changes with every change of a field.
+pub const SCHEMA: u32 = 1;
+
+/// The largest document that is read, in bytes.
+pub const SIZE_LIMIT: usize = 4 << 20;
+
+/// The facts of one host's GPUs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GpuReport {
+    /// The number of the document's form: [`SCHEMA`].
+    pub schema: u32,
+    /// What the kernel lists on the PCI bus.
+    pub hardware: Hardware,
+    /// What the kernel shows of NVIDIA's driver.
+    pub driver: DriverState,
+    /// What NVML says.
+    pub nvml: NvmlState,
+}
+
+/// What became of asking NVML.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NvmlState {
+    /// It was not asked.
+    NotAsked(NotAsked),
+    /// It could not be loaded or would not start.
+    Failed(NvmlFailure),
+    /// It did not answer within this many milliseconds.
+    TimedOut(u64),
+    /// It ended the process that asked it, or that process answered with what is no answer; how, in words.
+    Crashed(String),
+    /// It answered.
+    Read(Box<NvmlFacts>),
+}
+
+/// Why NVML was not asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NotAsked {
+    /// NVIDIA's driver is not loaded: starting NVML would try to load it.
+    DriverNotLoaded,
+    /// The facts are of a file tree that is not this machine.
+    OtherRoot,
+}
+
+/// Why NVML would not start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NvmlFailure {
+    /// The kind of reason.
+    pub kind: NvmlFailureKind,
+    /// What the loader or the library said.
+    pub detail: String,
+}
+
+/// Kinds of reasons why NVML would not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NvmlFailureKind {
+    /// The library is not there or cannot be loaded.
+    LibraryMissing,
+    /// The kernel driver is not loaded.
+    DriverNotLoaded,
+    /// This process may not use the driver.
+    NotPermitted,
+    /// Library and kernel driver are of different versions, as after an update without a reboot.
+    VersionMismatch,
+    /// A GPU does not answer, which stops the whole library.
+    DeviceLost,
+    /// Anything else.
+    Other,
+}
+
+/// Only the schema of a document, whatever else is in it.
+#[derive(Deserialize)]
+struct SchemaOnly {
+    schema: Option<serde_json::Number>,
+}
+
+impl GpuReport {
+    /// Reads the document. A document of another schema is refused by that name before anything else is looked at.
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > SIZE_LIMIT {
+            return Err(GpuError::TooLarge { size_bytes: bytes.len() });
+        }
+        let schema: SchemaOnly = serde_json::from_slice(bytes).map_err(GpuError::NotADocument)?;
+        match schema.schema {
+            None => Err(GpuError::NoSchema),
+            Some(number) if number.as_u64() != Some(u64::from(SCHEMA)) => {
+                Err(GpuError::UnknownSchema { found: number.to_string() })
+            }
+            Some(_) => serde_json::from_slice(bytes).map_err(GpuError::NotADocument),
+        }
+    }
+
+    /// The document as bytes: JSON for people and programs, with a line break at the end.
+    pub fn to_json(&self) -> Result<String> {
+        let mut text = serde_json::to_string_pretty(self).map_err(GpuError::CannotWrite)?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::{Coded, codes};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> GpuReport {
+        GpuReport {
+            schema: SCHEMA,
+            hardware: Hardware::default(),
+            driver: DriverState::default(),
+            nvml: NvmlState::NotAsked(NotAsked::DriverNotLoaded),
+        }
+    }
+
+    #[test]
+    fn a_document_is_read_as_it_was_written() {
+        let text = sample().to_json().expect("written");
+        assert_eq!(GpuReport::read(text.as_bytes()).expect("read"), sample());
+    }
+
+    #[test]
+    fn another_schema_is_refused_by_its_name_whatever_else_the_document_holds() {
+        for schema in ["0", "2", "1.5", "-1", "99999999999999999999999"] {
+            let text = format!(r#"{{"schema": {schema}, "entirely": "different"}}"#);
+            let error = GpuReport::read(text.as_bytes()).expect_err(schema);
+            assert!(matches!(&error, GpuError::UnknownSchema { .. }), "{schema}: {error:?}");
+            assert_eq!(error.code(), codes::GPU_FACTS_SCHEMA);
+        }
+        let error = GpuReport::read(br#"{"schema": 2}"#).expect_err("newer");
+        assert_eq!(error.to_string(), "the GPU facts are of schema 2, and this program reads schema 1");
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused() {
+        let unknown = sample().to_json().expect("written").replacen('{', r#"{"surprise": 1,"#, 1);
+        let twice = sample().to_json().expect("written").replacen('{', r#"{"schema": 1,"#, 1);
+        for text in ["", "null", "[]", "{}", r#"{"schema": 1}"#, r#"{"schema": "1"}"#, &unknown, &twice] {
+            assert!(GpuReport::read(text.as_bytes()).is_err(), "{text}");
+        }
+        let large = vec![b' '; SIZE_LIMIT + 1];
+        assert!(matches!(GpuReport::read(&large), Err(GpuError::TooLarge { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = GpuReport::read(&bytes);
+        }
+
+        #[test]
+        fn a_damaged_document_is_refused_or_read_and_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut bytes = sample().to_json().expect("written").into_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let _ = GpuReport::read(&bytes);
+        }
+    }
+}

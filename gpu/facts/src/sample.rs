@@ -1,0 +1,75 @@
+//! Trees as the kernel shows them, built file by file. For tests, of this crate and of others.
+#![expect(clippy::missing_panics_doc, reason = "a test ends where its tree cannot be built")]
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::look::Root;
+
+/// A tree below a folder of its own, gone when this is.
+#[must_use]
+pub struct Tree(tempfile::TempDir);
+
+#[expect(clippy::disallowed_methods, reason = "files of a test, which need not last")]
+impl Tree {
+    /// An empty tree.
+    pub fn empty() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// The tree as a root.
+    pub fn root(&self) -> Root<'_> {
+        Root::new(self.0.path())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Puts a file there.
+    pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.0.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
+        std::fs::write(path, content).expect("file");
+        self
+    }
+
+    /// Puts a function of the PCI bus there.
+    pub fn pci(self, address: &str, vendor: u32, device: u32, class: u32) -> Self {
+        let folder = format!("sys/bus/pci/devices/{address}");
+        let [low, high] = u16::try_from(vendor).expect("16 bits").to_le_bytes();
+        self.file(&format!("{folder}/vendor"), format!("{vendor:#06x}\n"))
+            .file(&format!("{folder}/device"), format!("{device:#06x}\n"))
+            .file(&format!("{folder}/class"), format!("{class:#08x}\n"))
+            .file(&format!("{folder}/config"), [low, high, 0, 0, 7, 4, 16, 0])
+            .file(&format!("{folder}/numa_node"), "-1\n")
+    }
+
+    /// Says which kernel driver holds a function.
+    pub fn held_by(self, address: &str, driver: &str) -> Self {
+        let link = self.0.path().join(format!("sys/bus/pci/devices/{address}/driver"));
+        symlink(format!("../../../../bus/pci/drivers/{driver}"), link).expect("link");
+        self
+    }
+
+    /// Puts NVIDIA's driver there, as loaded, with one GPU at an address for each.
+    pub fn nvidia_driver(mut self, version: &str, gpus: &[&str]) -> Self {
+        let line =
+            format!("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {version}  Release Build  (builder)\n");
+        self = self
+            .file("proc/driver/nvidia/version", line)
+            .file("sys/module/nvidia/initstate", "live\n")
+            .file("dev/nvidiactl", "");
+        for (minor, address) in gpus.iter().enumerate() {
+            let information = format!(
+                "Model: \t\t NVIDIA Graphics Device\nBus Location: \t {address}\nDevice Minor: \t {minor}\nGPU Excluded:\t No\n"
+            );
+            self = self
+                .held_by(address, "nvidia")
+                .file(&format!("proc/driver/nvidia/gpus/{address}/information"), information)
+                .file(&format!("dev/nvidia{minor}"), "");
+        }
+        self
+    }
+}

@@ -1,0 +1,125 @@
+//! The arguments: few enough to be read without a library.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long NVML may take unless `--time-limit` says otherwise.
+pub const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// The longest time that can be asked for, in seconds.
+const LONGEST_SECONDS: u64 = 600;
+
+/// The word that makes this program the one that loads NVML.
+pub const NVML_WORD: &str = "nvml";
+
+/// What is printed for `--help`, and after wrong arguments.
+pub const USAGE: &str = "\
+Usage: landfall-gpu [--root FOLDER] [--nvml FILE] [--time-limit SECONDS]
+
+Prints the facts of this host's GPUs as JSON.
+
+  --root FOLDER         read sys, proc and dev below this folder instead of /; NVML is
+                        then asked only where --nvml names it
+  --nvml FILE           load this library instead of libnvidia-ml.so.1
+  --time-limit SECONDS  how long NVML may take [default: 5]
+  --version, --help     print version or usage
+";
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Print the facts.
+    Facts(Arguments),
+    /// Load NVML and print what it says.
+    Nvml(Arguments),
+    /// Print the version.
+    Version,
+    /// Print the usage.
+    Help,
+}
+
+/// Where to look, and for how long.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Arguments {
+    /// The tree with the kernel's files.
+    pub root: PathBuf,
+    /// The library to load instead of the system's.
+    pub library: Option<PathBuf>,
+    /// How long NVML may take.
+    pub time_limit: Duration,
+}
+
+/// An argument that is not known, lacks its value or has a wrong one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WrongArgument(String);
+
+impl fmt::Display for WrongArgument {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Arguments {
+    /// Reads the arguments, without the program's name.
+    pub fn read(arguments: impl Iterator<Item = OsString>) -> Result<Request, WrongArgument> {
+        let mut arguments = arguments.peekable();
+        let is_inner = arguments.next_if(|first| first == NVML_WORD).is_some();
+        let mut read = Self { root: PathBuf::from("/"), library: None, time_limit: TIME_LIMIT };
+        while let Some(argument) = arguments.next() {
+            let mut value =
+                || arguments.next().ok_or_else(|| WrongArgument(format!("{} needs a value", argument.display())));
+            match argument.to_str() {
+                Some("--root") => read.root = value()?.into(),
+                Some("--nvml") => read.library = Some(value()?.into()),
+                Some("--time-limit") => read.time_limit = seconds(&value()?)?,
+                Some("--version") => return Ok(Request::Version),
+                Some("--help") => return Ok(Request::Help),
+                _ => return Err(WrongArgument(format!("there is no argument {}", argument.display()))),
+            }
+        }
+        Ok(if is_inner { Request::Nvml(read) } else { Request::Facts(read) })
+    }
+}
+
+fn seconds(value: &OsString) -> Result<Duration, WrongArgument> {
+    let number = value.to_str().and_then(|text| text.parse::<u64>().ok());
+    number.filter(|seconds| (1..=LONGEST_SECONDS).contains(seconds)).map(Duration::from_secs).ok_or_else(|| {
+        WrongArgument(format!("--time-limit is 1 to {LONGEST_SECONDS} seconds, not {}", value.display()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Request, WrongArgument> {
+        Arguments::read(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn without_arguments_it_is_this_machine() {
+        let arguments = Arguments { root: "/".into(), library: None, time_limit: TIME_LIMIT };
+        assert_eq!(read(&[]), Ok(Request::Facts(arguments)));
+    }
+
+    #[test]
+    fn every_argument_is_read() {
+        let given = ["nvml", "--root", "/tree", "--nvml", "/stub.so", "--time-limit", "61"];
+        let arguments =
+            Arguments { root: "/tree".into(), library: Some("/stub.so".into()), time_limit: Duration::from_secs(61) };
+        assert_eq!(read(&given), Ok(Request::Nvml(arguments)));
+        assert_eq!(read(&["--help", "--what"]), Ok(Request::Help));
+        assert_eq!(read(&["--version"]), Ok(Request::Version));
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused() {
+        for wrong in
+            [&["--what"][..], &["--root"], &["--time-limit", "0"], &["--time-limit", "601"], &["x"], &["--nvml"]]
+        {
+            assert!(read(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `landfall-gpu`: prints the facts of this host's GPUs as JSON.
+//!
+//! Inputs: the kernel's files in `/sys`, `/proc` and `/dev` (below `--root`), and NVIDIA's library NVML. The library is
+//! loaded in a process of its own, which is this program again with the word `nvml`: whether the library hangs, crashes
+//! or floods, the facts of the bus and of the driver are printed, with what became of the library.
+//!
+//! It is built for glibc, because a static program cannot load a library. It prints nothing but the document on standard
+//! output and ends with 0, also without a GPU; 2 means that its arguments are wrong, 1 that it could not print.
+
+mod arguments;
+mod ask;
+mod gpu;
+mod inner;
+mod mig;
+mod outer;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use arguments::{Arguments, Request, USAGE};
+
+fn main() -> ExitCode {
+    let printed = match Arguments::read(std::env::args_os().skip(1)) {
+        Ok(Request::Facts(arguments)) => outer::report(&arguments),
+        Ok(Request::Nvml(arguments)) => inner::report(&arguments),
+        Ok(Request::Version) => Ok(concat!(env!("CARGO_BIN_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n").to_owned()),
+        Ok(Request::Help) => Ok(USAGE.to_owned()),
+        Err(wrong) => {
+            say(&format!("landfall-gpu: {wrong}\n{USAGE}"));
+            return ExitCode::from(2);
+        }
+    };
+    let printed = printed.and_then(|text| {
+        let mut output = std::io::stdout().lock();
+        output.write_all(text.as_bytes())?;
+        output.flush()
+    });
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("landfall-gpu: the facts could not be printed: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says something to the person who started this. Where that is impossible, there is nobody to say it to.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

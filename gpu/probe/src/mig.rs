@@ -1,0 +1,75 @@
+//! A GPU's division into independent parts.
+
+use landfall_gpu_facts::mig::profile_name;
+use landfall_gpu_facts::nvml::{Mig, MigDevice, MigProfile};
+use landfall_gpu_facts::{Absence, AbsenceReason, Reading};
+use nvml_wrapper::Device;
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::struct_wrappers::device::ProfileInfo;
+
+use crate::ask::reading;
+use crate::gpu::memory;
+
+/// Kinds of profiles that are asked for: those that the library has numbers for, and some that newer ones may have.
+const KINDS: u32 = 32;
+
+/// Devices of one GPU that are asked for, whatever the library counts.
+const DEVICES_LIMIT: u32 = 64;
+
+/// Mode, devices and profiles.
+pub fn facts(device: &Device<'_>) -> Reading<Mig> {
+    reading(device.mig_mode()).map(|mode| Mig {
+        is_enabled: mode.current == 1,
+        is_enabled_after_reset: mode.pending == 1,
+        devices: devices(device),
+        profiles: profiles(device),
+    })
+}
+
+/// The devices that the GPU is divided into. The library counts places, and those without a device are not found.
+fn devices(device: &Device<'_>) -> Reading<Vec<MigDevice>> {
+    reading(device.mig_device_count()).map(|places| {
+        (0..places.min(DEVICES_LIMIT))
+            .filter_map(|index| Some(mig_device(&device.mig_device_by_index(index).ok()?, index)))
+            .collect()
+    })
+}
+
+fn mig_device(device: &Device<'_>, index: u32) -> MigDevice {
+    let attributes = || device.attributes();
+    MigDevice {
+        index,
+        name: reading(device.name()),
+        uuid: reading(device.uuid()),
+        memory: memory(device.memory_info()),
+        memory_slices: reading(attributes()).map(|attributes| attributes.gpu_instance_slice_count),
+        compute_slices: reading(attributes()).map(|attributes| attributes.compute_instance_slice_count),
+    }
+}
+
+/// The divisions that the GPU can have. A kind that it does not have is refused, as one that the library does not know.
+fn profiles(device: &Device<'_>) -> Reading<Vec<MigProfile>> {
+    let gpu_memory_bytes = device.memory_info().map_or(0, |memory| memory.total);
+    let mut profiles = Vec::new();
+    for kind in 0..KINDS {
+        match device.profile_info(kind) {
+            Ok(info) => profiles.push(profile(kind, &info, gpu_memory_bytes)),
+            Err(NvmlError::NotSupported | NvmlError::InvalidArg | NvmlError::NotFound) => {}
+            Err(error) => return reading(Err(error)),
+        }
+    }
+    Reading::Value(profiles)
+}
+
+fn profile(kind: u32, info: &ProfileInfo, gpu_memory_bytes: u64) -> MigProfile {
+    let name = profile_name(kind, info.slice_count, info.memory_size_mb, gpu_memory_bytes);
+    MigProfile {
+        name: name.map_or(Reading::Absent(Absence::new(AbsenceReason::NotUnderstood)), Reading::Value),
+        kind,
+        id: info.id,
+        slices: info.slice_count,
+        max_instances: info.instance_count,
+        multiprocessors: info.multiprocessor_count,
+        memory_mib: info.memory_size_mb,
+    }
+}

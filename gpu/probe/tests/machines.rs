@@ -1,0 +1,210 @@
+//! `landfall-gpu` as a program, on machines that trees of files and a library in C play.
+//!
+//! What it prints is kept in `gpu/facts/testdata/machines`, where the judgments are tested, on every target; here the
+//! program must print exactly that. A static program cannot load a library, so all this is for glibc alone.
+//! `LANDFALL_KEEP_FACTS=1` writes the documents anew.
+#![cfg(target_env = "gnu")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use landfall_gpu_facts::hardware::NVIDIA;
+use landfall_gpu_facts::report::{NotAsked, NvmlFailureKind};
+use landfall_gpu_facts::sample::Tree;
+use landfall_gpu_facts::{GpuReport, NvmlState, Outcome};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_landfall-gpu");
+const KEEP: &str = "LANDFALL_KEEP_FACTS";
+const GPU_CLASS: u32 = 0x03_0200;
+const SWITCH_CLASS: u32 = 0x06_8000;
+
+/// The library that plays machines: as today's, and as that of a driver before 510.
+fn library(is_old: bool) -> &'static Path {
+    static LIBRARIES: OnceLock<[PathBuf; 2]> = OnceLock::new();
+    let build = |name: &str, define: &str| {
+        let (source, library) = (Path::new("tests/machines/nvml.c"), Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
+        let flags = ["-shared", "-fPIC", "-Wall", "-Werror", define, "-o"];
+        let status = Command::new("cc").args(flags).arg(&library).arg(source).status().expect("a C compiler");
+        assert!(status.success(), "the library is built");
+        library
+    };
+    let libraries = LIBRARIES.get_or_init(|| [build("nvml.so", "-DNEW_DRIVER"), build("nvml-old.so", "-DOLD_DRIVER")]);
+    &libraries[usize::from(is_old)]
+}
+
+/// Runs the program on a tree, with the library as a machine.
+fn run(tree: &Tree, machine: &str) -> Output {
+    Command::new(PROGRAM)
+        .arg("--root")
+        .arg(tree.path())
+        .arg("--nvml")
+        .arg(library(machine == "old-driver"))
+        .args(["--time-limit", if machine == "hangs" { "2" } else { "60" }])
+        .env("STUB_MACHINE", machine)
+        .output()
+        .expect("the program runs")
+}
+
+/// What the program prints; it must end with 0 and say nothing else.
+fn facts(tree: &Tree, machine: &str) -> GpuReport {
+    let output = run(tree, machine);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{machine}");
+    GpuReport::read(&output.stdout).unwrap_or_else(|error| panic!("{machine}: {error:?}"))
+}
+
+/// Compares what the program prints with what is kept, or keeps it.
+#[expect(clippy::disallowed_methods, reason = "a file of the project's own tree, which git keeps")]
+fn check(tree: &Tree, machine: &str, name: &str) {
+    let printed = facts(tree, machine).to_json().expect("JSON");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../facts/testdata/machines/{name}.json"));
+    if std::env::var_os(KEEP).is_some() {
+        std::fs::write(&path, &printed).expect("kept");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(printed == kept, "{name}: the program prints other facts than are kept in {}:\n{printed}", path.display());
+}
+
+/// A tree with GPUs on its bus.
+fn tree(gpus: &[(&str, u32)]) -> Tree {
+    gpus.iter().fold(Tree::empty(), |tree, (address, device)| tree.pci(address, NVIDIA, *device, GPU_CLASS))
+}
+
+const ONE: &str = "0000:01:00.0";
+const TWO: &str = "0000:02:00.0";
+
+/// Eight GPUs and four switches.
+fn eight_h100() -> Tree {
+    let addresses: Vec<String> = (1..=8).map(|bus| format!("0000:0{bus}:00.0")).collect();
+    let gpus: Vec<(&str, u32)> = addresses.iter().map(|address| (address.as_str(), 0x2330)).collect();
+    let names: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let tree = tree(&gpus).nvidia_driver("580.159.04", &names).file("proc/1/comm", "systemd\n");
+    (0x21..=0x24).fold(tree, |tree, bus| tree.pci(&format!("0000:{bus:02x}:00.0"), NVIDIA, 0x22a3, SWITCH_CLASS))
+}
+
+#[test]
+fn machines_without_a_driver() {
+    check(&Tree::empty(), "two-l4", "none");
+    check(
+        &tree(&[(ONE, 0x27b8)]).held_by(ONE, "nouveau").file("sys/module/nouveau/refcnt", "4\n"),
+        "two-l4",
+        "no-driver",
+    );
+    let jetson = Tree::empty()
+        .file("proc/device-tree/compatible", "nvidia,p3701-0005\0nvidia,tegra234\0")
+        .file("proc/device-tree/model", "NVIDIA Jetson AGX Orin Developer Kit\0");
+    check(&jetson, "two-l4", "jetson");
+}
+
+#[test]
+fn machines_with_a_driver() {
+    let one = |device, version| tree(&[(ONE, device)]).nvidia_driver(version, &[ONE]);
+    let two = |first, second| tree(&[(ONE, first), (TWO, second)]).nvidia_driver("580.159.04", &[ONE, TWO]);
+    check(&one(0x1eb8, "470.256.02"), "old-driver", "old-driver");
+    check(&one(0x20b0, "570.133.20"), "a100-mig", "a100-mig");
+    check(&two(0x27b8, 0x27b8).file("proc/4242/comm", "vllm\n"), "two-l4", "two-l4");
+    check(&two(0x2335, 0x1db6), "mixed", "mixed");
+    check(&one(0x20b0, "580.159.04"), "ecc-errors", "ecc-errors");
+    check(&one(0x20b0, "570.133.20"), "vgpu", "vgpu");
+    check(&one(0x3300, "700.12.01"), "newer", "newer");
+}
+
+#[test]
+fn machines_with_switches() {
+    check(&eight_h100().file("proc/99/comm", "nv-fabricmanage\n"), "h100-nvswitch", "h100-nvswitch");
+    check(&eight_h100(), "h100-nvswitch", "h100-nvswitch-no-fabric-manager");
+}
+
+#[test]
+fn machines_with_a_driver_that_fails() {
+    let one = || tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
+    let two = tree(&[(ONE, 0x27b8), (TWO, 0x27b8)]).nvidia_driver("580.159.04", &[ONE, TWO]);
+    check(&two.file(&format!("sys/bus/pci/devices/{TWO}/config"), [0xff; 64]), "lost", "lost");
+    check(&one(), "denied", "denied");
+    check(&one(), "mismatch", "mismatch");
+    check(&one(), "crashes", "crashes");
+    check(&one(), "ends", "ends");
+    check(&one(), "floods", "floods");
+}
+
+#[test]
+fn a_library_that_hangs_is_given_up_within_its_time() {
+    let begun = Instant::now();
+    check(&tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]), "hangs", "hangs");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_library_that_is_not_there_is_named() {
+    let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
+    let output =
+        Command::new(PROGRAM).arg("--root").arg(tree.path()).args(["--nvml", "/no/such.so"]).output().expect("runs");
+    let report = GpuReport::read(&output.stdout).expect("facts");
+    let NvmlState::Failed(failure) = report.nvml else { panic!("{:?}", report.nvml) };
+    assert_eq!(failure.kind, NvmlFailureKind::LibraryMissing);
+    assert!(failure.detail.contains("/no/such.so"), "{}", failure.detail);
+}
+
+#[test]
+fn a_tree_of_another_machine_does_not_get_this_machines_library() {
+    let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
+    let output = Command::new(PROGRAM).arg("--root").arg(tree.path()).output().expect("runs");
+    assert_eq!(GpuReport::read(&output.stdout).expect("facts").nvml, NvmlState::NotAsked(NotAsked::OtherRoot));
+}
+
+#[test]
+fn this_machine_has_facts_too_and_within_the_time() {
+    let outcome = landfall_gpu_facts::probe(Path::new(PROGRAM), Duration::from_secs(20));
+    assert!(matches!(&outcome, Outcome::Facts(_)), "{outcome:?}");
+}
+
+#[test]
+fn the_one_that_asks_dies_with_the_one_that_waits() {
+    let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
+    let mut outer = Command::new(PROGRAM)
+        .arg("--root")
+        .arg(tree.path())
+        .arg("--nvml")
+        .arg(library(false))
+        .args(["--time-limit", "300"])
+        .env("STUB_MACHINE", "hangs")
+        .spawn()
+        .expect("runs");
+    let inner = wait_for(|| children(outer.id()).first().copied()).expect("it starts the one that asks");
+    // It may only just have begun: what is waited for is that it hangs in the library.
+    wait_for(|| std::fs::read_to_string(format!("/proc/{inner}/maps")).ok()?.contains("nvml.so").then_some(()))
+        .expect("it loads the library");
+    outer.kill().expect("killed");
+    outer.wait().expect("collected");
+    wait_for(|| (!is_running(inner)).then_some(())).expect("the one that asks is gone");
+}
+
+fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if let Some(seen) = look() {
+            return Some(seen);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+#[test]
+fn wrong_arguments_end_with_2_and_print_no_facts() {
+    let output = Command::new(PROGRAM).arg("--what").output().expect("runs");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no argument --what"));
+}

@@ -1,0 +1,52 @@
+//! `landfall trust`: who may sign what. Documents are made unsigned, signed by one person after the other, wherever their
+//! keys are, and count once enough have signed.
+
+mod change;
+mod document;
+mod revoke;
+mod show;
+mod sign;
+
+use landfall_error_codes::codes;
+use landfall_lifecycle::operations::Operations;
+use serde::Serialize;
+
+use super::site::operations_of_root;
+use crate::cli::{TrustCommand, TrustImportArguments};
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Runs a `trust` command.
+pub(crate) fn run(command: TrustCommand, printer: Printer) -> Result<(), Failure> {
+    match command {
+        TrustCommand::Init(arguments) => change::init(&arguments, printer),
+        TrustCommand::Rotate(arguments) => change::rotate(&arguments, printer),
+        TrustCommand::Revoke(arguments) => revoke::run(&arguments, printer),
+        TrustCommand::Sign(arguments) => sign::run(&arguments, printer),
+        TrustCommand::Show(arguments) => show::run(&arguments, printer),
+        TrustCommand::Import(arguments) => import(&arguments, printer),
+    }
+}
+
+/// What a site knows after an import.
+#[derive(Serialize)]
+struct Imported {
+    number: u64,
+    releases: usize,
+}
+
+fn import(arguments: &TrustImportArguments, printer: Printer) -> Result<(), Failure> {
+    let operations: Operations = operations_of_root(printer)?;
+    let given = document::read_revocation(&arguments.revocation)?;
+    let known = operations.import_revocation(&arguments.revocation)?;
+    if known.number() > given.number() {
+        let what = format!("this site knows revocation {}, which is newer than {}", known.number(), given.number());
+        return Err(Failure::new(codes::REVOCATION_OLDER, what));
+    }
+    let imported = Imported { number: known.number(), releases: known.releases().len() };
+    printer.report(&imported, |imported| {
+        let Imported { number, releases } = imported;
+        format!("revocation {number} counts here: {releases} release(s) cannot be installed any more")
+    });
+    Ok(())
+}

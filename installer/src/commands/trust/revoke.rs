@@ -1,0 +1,57 @@
+//! `landfall trust revoke`: the next revocation, not signed by anybody yet.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedRelease};
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use serde::Serialize;
+
+use super::document::read_revocation;
+use crate::cli::TrustRevokeArguments;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// A revocation that is to be signed.
+#[derive(Serialize)]
+struct Made {
+    document: PathBuf,
+    number: u64,
+    releases: usize,
+}
+
+/// Makes the revocation after the one in the folder: everything that it names, and one release more.
+pub(super) fn run(arguments: &TrustRevokeArguments, printer: Printer) -> Result<(), Failure> {
+    let path = arguments.roots.join(REVOCATION_FILE_NAME);
+    let before = match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        _ => Some(read_revocation(&path)?),
+    };
+    let bundle = arguments.bundle.as_ref().map(|id| {
+        id.parse::<Sha256>().map_err(|error| Failure::new(codes::BAD_ARGUMENT, format!("--bundle: {error}")))
+    });
+    let release = RevokedRelease {
+        name: arguments.name.clone(),
+        version: arguments.version.clone(),
+        bundle: bundle.transpose()?,
+        reason: arguments.reason.clone(),
+    };
+    let (number, mut releases) = before.map_or((0, Vec::new()), |before| (before.number(), before.releases().to_vec()));
+    releases.push(release);
+    let refused = |error: landfall_bundle_spec::Error| {
+        Failure::new(codes::TRUST_CHANGE_REFUSED, "the revocation cannot be made").because(&error)
+    };
+    let next = Revocation::new(number + 1, releases).map_err(refused)?;
+    durable::write_file(&path, next.bytes(), 0o644)?;
+    let made = Made { document: path, number: next.number(), releases: next.releases().len() };
+    printer.report(&made, |made| {
+        let path = made.document.display();
+        format!(
+            "revocation {} is in {path} and names {} release(s)\nIt counts once enough keys have signed it: landfall trust sign {path}",
+            made.number, made.releases
+        )
+    });
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! `landfall trust show`: what a document says, who has signed it, who must, and the bytes to be signed.
+
+use landfall_bundle_spec::trust::Role;
+use landfall_media::durable;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::document::{Content, Document, Progress};
+use crate::cli::TrustShowArguments;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// What a document says.
+#[derive(Serialize)]
+struct Shown {
+    document: String,
+    complete: bool,
+    /// Of a root document: what a person compares.
+    fingerprint: Option<String>,
+    /// What is signed, as it is.
+    signed: Value,
+    progress: Vec<Progress>,
+    #[serde(skip)]
+    text: String,
+}
+
+/// Shows a document, and writes what is to be signed.
+pub(super) fn run(arguments: &TrustShowArguments, printer: Printer) -> Result<(), Failure> {
+    let document = Document::read(&arguments.document)?;
+    if let Some(path) = &arguments.message {
+        durable::write_file(path, document.message(), 0o644)?;
+    }
+    let progress = document.progress()?;
+    let shown = Shown {
+        document: document.name(),
+        complete: Document::is_complete(&progress),
+        fingerprint: match &document.content {
+            Content::Root(root) => Some(root.fingerprint().to_string()),
+            Content::Revocation(_) => None,
+        },
+        signed: serde_json::from_slice(document.message()).unwrap_or_default(),
+        progress,
+        text: describe(&document.content),
+    };
+    printer.report(&shown, text);
+    Ok(())
+}
+
+fn describe(content: &Content) -> String {
+    match content {
+        Content::Root(root) => {
+            let mark = if root.development() { " (DEVELOPMENT root)" } else { "" };
+            let mut lines = vec![format!("root document {}{mark}", root.number())];
+            for role in Role::ALL {
+                let keys = root.role(role);
+                lines.push(format!("{}: {} of {} keys", role.name(), keys.threshold, keys.keys.len()));
+                lines.extend(keys.keys.iter().map(|id| match root.key(*id) {
+                    Some(key) => format!("  {id}  {:?}", key.kind()),
+                    None => format!("  {id}  of a kind that this version does not know: it does not count"),
+                }));
+            }
+            lines.join("\n")
+        }
+        Content::Revocation(revocation) => {
+            let mut lines = vec![format!("revocation {}", revocation.number())];
+            lines.extend(revocation.releases().iter().map(|release| {
+                let only = release.bundle.map(|id| format!(", bundle {id} only")).unwrap_or_default();
+                format!("  {} {}{only}: {}", release.name, release.version, release.reason)
+            }));
+            lines.join("\n")
+        }
+    }
+}
+
+fn text(shown: &Shown) -> String {
+    let mut lines = vec![shown.text.clone()];
+    lines.extend(shown.fingerprint.iter().map(|fingerprint| format!("fingerprint  {fingerprint}")));
+    lines.extend(shown.progress.iter().map(Progress::line));
+    lines.push(if shown.complete { "complete" } else { "not complete: more keys must sign" }.to_owned());
+    lines.join("\n")
+}

@@ -1,0 +1,134 @@
+//! Text as it may reach a terminal: whatever a stick wrote, it moves no cursor, colors nothing, forges no line and floods no
+//! screen.
+
+use std::fmt::Write;
+
+/// Most characters of a line.
+const LINE_CHARACTERS: usize = 1000;
+
+/// Most characters of a paragraph: of what failed, of a cause, of what to do next.
+const PARAGRAPH_CHARACTERS: usize = 4000;
+
+/// Whether a character does something to a terminal or to how others are read, rather than being seen: control characters,
+/// changes of direction, what has no width, separators of lines, tags.
+fn is_invisible(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// One line, with its end cut off where it is too long.
+pub(crate) fn line(text: &str) -> String {
+    limited(text, LINE_CHARACTERS)
+}
+
+/// Several lines, each of them plain: for texts whose lines this program made.
+pub(crate) fn block(text: &str) -> String {
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A text that may quote anything: its later lines are marked as such, so that none passes for a line of this program.
+pub(crate) fn paragraph(text: &str) -> String {
+    let text: String = match text.char_indices().nth(PARAGRAPH_CHARACTERS) {
+        Some((end, _)) => format!("{} [{} more bytes]", &text[..end], text.len() - end),
+        None => text.to_owned(),
+    };
+    text.trim_end().split('\n').map(line).collect::<Vec<_>>().join("\n    | ")
+}
+
+/// JSON in which what is not seen is escaped as JSON does it: the same document, for a program and for a terminal.
+pub(crate) fn json(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter == '\n' || !is_invisible(letter) {
+            plain.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            let _infallible = write!(plain, "\\u{unit:04x}");
+        }
+    }
+    plain
+}
+
+fn limited(text: &str, characters: usize) -> String {
+    let mut plain = String::new();
+    let mut rest = text.chars();
+    for letter in rest.by_ref().take(characters) {
+        if is_invisible(letter) {
+            plain.extend(letter.escape_unicode());
+        } else {
+            plain.push(letter);
+        }
+    }
+    let more = rest.count();
+    if more > 0 {
+        let _infallible = write!(plain, "… [{more} more characters]");
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn escape_codes_are_seen_and_not_obeyed() {
+        assert_eq!(line("\u{1b}[32mok\u{9b}0m\r\n"), "\\u{1b}[32mok\\u{9b}0m\\u{d}\\u{a}");
+        assert_eq!(block("a\nb\tc"), "a\nb\\u{9}c");
+        assert_eq!(paragraph("it failed\nverified: all\n"), "it failed\n    | verified: all");
+        assert_eq!(line("größe 12 – ok"), "größe 12 – ok");
+        assert_eq!(
+            json("{\n  \"a\": \"\u{202e}\u{e0041}\u{7f}é\"\n}"),
+            "{\n  \"a\": \"\\u202e\\udb40\\udc41\\u007fé\"\n}"
+        );
+        let long = line(&"x".repeat(1 << 20));
+        assert!(long.chars().count() < 1100 && long.ends_with("more characters]"), "{}", long.len());
+        assert!(paragraph(&"x\n".repeat(1 << 20)).len() < 40_000);
+    }
+
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            any::<char>().prop_map(String::from),
+            (0_u32..0xa0).prop_filter_map("a character", char::from_u32).prop_map(String::from),
+            "[\u{200b}-\u{206f}\u{feff}\u{e0020}-\u{e0040}]",
+            "[a-z ]{1,8}",
+            Just("\u{1b}]8;;http://x\u{7}".to_owned()),
+        ];
+        prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_invisible_is_printed(text in hostile()) {
+            prop_assert!(!line(&text).chars().any(is_invisible));
+            let shown = block(&text);
+            prop_assert!(!shown.chars().any(|letter| letter != '\n' && is_invisible(letter)));
+            let quoted = paragraph(&text);
+            prop_assert!(quoted.lines().skip(1).all(|line| line.starts_with("    | ")));
+            prop_assert!(!quoted.chars().any(|letter| letter != '\n' && is_invisible(letter)));
+        }
+
+        #[test]
+        fn json_means_the_same(text in hostile()) {
+            let document = serde_json::to_string_pretty(&serde_json::json!({ &text: [&text] })).unwrap();
+            let shown = json(&document);
+            prop_assert!(!shown.chars().any(|letter| letter != '\n' && is_invisible(letter)));
+            let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
+            prop_assert_eq!(read[&text][0].as_str(), Some(text.as_str()));
+        }
+    }
+}

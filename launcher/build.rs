@@ -1,0 +1,19 @@
+//! Build scripts run on the host before anything is built for the target: the one place that can refuse a host whose
+//! programs the launcher's fixed target is not for.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let host = std::env::var("HOST").unwrap_or_default();
+    let _ = writeln!(std::io::stdout(), "cargo:rerun-if-changed=build.rs");
+    if host.starts_with("x86_64-") && host.contains("-linux-") {
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(
+        std::io::stderr(),
+        "error: Landfall is built and tested on Linux on x86-64 only, and this Rust is for {host}\n  \
+         run the command on an x86-64 machine"
+    );
+    ExitCode::FAILURE
+}

@@ -1,0 +1,298 @@
+//! From facts to everything that is missing: pure.
+
+use std::collections::BTreeSet;
+
+use crate::command::Work;
+use crate::facts::{Cgroups, Disk, Facts, Go, Rust, System, Version};
+use crate::{packages, TARGET};
+
+const GIB: u64 = 1 << 30;
+
+/// What a machine of 8 GiB has after its kernel took its share.
+const MEMORY_BYTES: u64 = 7 * GIB + GIB / 4;
+
+/// Space for the cache of everything, when it is empty and when it is filled.
+const CACHE_COLD_BYTES: u64 = 15 * GIB;
+const CACHE_WARM_BYTES: u64 = 3 * GIB;
+
+/// Space for this clone's build folder with tests, demo and bundle, and for compiling the commands alone.
+const BUILD_BYTES: u64 = 10 * GIB;
+const COMMANDS_BYTES: u64 = GIB;
+
+/// The systems this is built and tested on, with the oldest release of each.
+const SYSTEMS: &[(&str, u32)] = &[("debian", 12), ("ubuntu", 22)];
+
+/// Something that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What, and what was found instead.
+    pub what: String,
+    /// Commands that help, or a sentence where no command does.
+    pub help: Vec<String>,
+    /// What the launcher may do about it by itself.
+    pub remedy: Remedy,
+}
+
+/// Who can bring what is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// A person.
+    Person,
+    /// apt, as root.
+    Packages(BTreeSet<&'static str>),
+    /// rustup: the target.
+    Target,
+    /// rustup: components.
+    Components(Vec<&'static str>),
+}
+
+impl Finding {
+    fn of_a_person(what: impl Into<String>, help: &[&str]) -> Self {
+        let help = help.iter().map(|line| (*line).to_owned()).collect();
+        Self { what: what.into(), help, remedy: Remedy::Person }
+    }
+}
+
+/// Everything that this work misses on this machine, in the order in which a person would bring it.
+pub fn findings(facts: &Facts, works: &BTreeSet<Work>) -> Vec<Finding> {
+    let does = |work: Work| works.contains(&work);
+    let assembles = does(Work::Parts) || does(Work::Machines) || does(Work::VirtualMachines);
+    let mut found = Vec::new();
+    found.extend(architecture(&facts.architecture));
+    if works.len() > 1 {
+        found.extend(system(&facts.system));
+    }
+    if assembles && !facts.is_root {
+        found.push(root());
+    }
+    found.extend(rust(facts.rust.as_ref(), does(Work::Lint)));
+    found.extend(debian_packages(facts, does(Work::Parts)));
+    if does(Work::Parts) {
+        found.extend(go(facts.go.as_ref(), facts.go_wanted));
+        found.extend(loopback(facts.loopback_proxy.as_deref()));
+    }
+    if does(Work::Machines) || does(Work::VirtualMachines) {
+        found.extend(memory(facts.memory_bytes));
+    }
+    found.extend(facts.disks.iter().filter_map(|disk| room(disk, works, facts.is_warm)));
+    if does(Work::Machines) {
+        found.extend(kernel(facts));
+    }
+    found.extend(facts.unreachable.iter().map(|source| Finding {
+        what: format!("no reach of {}: {}", source.what, source.reason),
+        help: vec![source.command.clone(), "check the client's own configuration, and HTTPS_PROXY".to_owned()],
+        remedy: Remedy::Person,
+    }));
+    found
+}
+
+fn architecture(name: &str) -> Option<Finding> {
+    let wrong = name != "x86_64";
+    wrong.then(|| Finding::of_a_person(format!("an x86-64 machine: this one is {name}"), &["use an x86-64 machine"]))
+}
+
+fn system(system: &System) -> Option<Finding> {
+    let known = SYSTEMS.iter().find(|(id, _)| *id == system.id);
+    let name = if system.name.is_empty() { "an unknown one" } else { system.name.as_str() };
+    let release = system.version.split('.').next().and_then(|number| number.parse::<u32>().ok());
+    match known {
+        None => Some(Finding::of_a_person(
+            format!("Debian 12 or Ubuntu 22.04, or a newer one of either: this machine runs {name}"),
+            &["run the command on one of them, or in a virtual machine that does"],
+        )),
+        // A testing release has no number yet.
+        Some((_, oldest)) if release.map_or(false, |release| release < *oldest) => Some(Finding::of_a_person(
+            format!("Debian 12 or Ubuntu 22.04, or a newer one of either: this machine runs {name}"),
+            &["upgrade the machine"],
+        )),
+        _ if !system.has_apt_sources => Some(Finding::of_a_person(
+            "a source of packages in apt's configuration: there is none",
+            &["add the distribution's archive to /etc/apt/sources.list.d", "apt-get update"],
+        )),
+        _ => None,
+    }
+}
+
+fn root() -> Finding {
+    Finding::of_a_person(
+        "root: images and test machines are made of mounts, namespaces and loop devices",
+        &["run the same command as root, for example from `sudo --login`"],
+    )
+}
+
+fn rust(rust: Option<&Rust>, lints: bool) -> Vec<Finding> {
+    let rust = match rust {
+        Some(rust) => rust,
+        None => return vec![Finding::of_a_person("Rust: rustc cannot be started", &["check that rustc is in PATH"])],
+    };
+    if rust.version < rust.wanted {
+        let help = if rust.has_rustup {
+            format!("rustup update stable && rustup default stable, or rustup default {}", dotted(rust.wanted))
+        } else {
+            format!("install Rust {} or newer with rustup: this one came without it", dotted(rust.wanted))
+        };
+        let what = format!("Rust {} or newer: this one is {}", dotted(rust.wanted), dotted(rust.version));
+        // Whatever else this one lacks, another one takes its place.
+        return vec![Finding::of_a_person(what, &[&help])];
+    }
+    let mut found = Vec::new();
+    if !rust.has_target {
+        found.push(target(rust.has_rustup));
+    }
+    if lints && !rust.missing_components.is_empty() {
+        found.push(components(rust));
+    }
+    found
+}
+
+fn target(has_rustup: bool) -> Finding {
+    let what = format!("Rust's standard library for {TARGET}");
+    if has_rustup {
+        return Finding { what, help: vec![format!("rustup target add {TARGET}")], remedy: Remedy::Target };
+    }
+    Finding::of_a_person(
+        what,
+        &["install the distribution's package of it, or Rust with rustup instead of the distribution's"],
+    )
+}
+
+fn components(rust: &Rust) -> Finding {
+    let names = rust.missing_components.join(" ");
+    let what = format!("Rust's companions for the lints: {names}");
+    if rust.has_rustup {
+        let remedy = Remedy::Components(rust.missing_components.clone());
+        return Finding { what, help: vec![format!("rustup component add {names}")], remedy };
+    }
+    Finding::of_a_person(what, &["install the distribution's packages of them"])
+}
+
+fn debian_packages(facts: &Facts, assembles: bool) -> Vec<Finding> {
+    let mut missing = facts.missing_packages.clone();
+    if assembles && !facts.has_pip {
+        missing.extend(packages::PYTHON);
+    }
+    let mut found = Vec::new();
+    if !missing.is_empty() {
+        let names = missing.iter().copied().collect::<Vec<_>>().join(" ");
+        found.push(Finding {
+            what: format!("Debian packages: {names}"),
+            help: vec![format!("apt-get install --no-install-recommends {names}")],
+            remedy: if facts.is_root { Remedy::Packages(missing) } else { Remedy::Person },
+        });
+    }
+    found.extend(facts.missing_programs.iter().map(|(package, program)| {
+        Finding::of_a_person(
+            format!("{program} in PATH: the package {package} is installed, and PATH does not lead to its program"),
+            &[&format!("dpkg --listfiles {package}"), "add the folder of the program to PATH"],
+        )
+    }));
+    found
+}
+
+fn go(go: Option<&Go>, wanted: Version) -> Option<Finding> {
+    let newer = format!("Go {} or newer", dotted(wanted));
+    let install = format!("install {newer}, and put its bin folder first in PATH");
+    let go = match go {
+        Some(go) => go,
+        None => return Some(Finding::of_a_person(format!("{newer}: go cannot be started"), &[&install])),
+    };
+    if go.version >= wanted {
+        return None;
+    }
+    let what = format!("{newer}: this one is {}", dotted(go.version));
+    // Since 1.21 Go fetches a newer toolchain by itself, unless it is told to stay local.
+    if go.version < (1, 21, 0) {
+        return Some(Finding::of_a_person(what, &[&install]));
+    }
+    let stays = go.toolchain == "local" || go.toolchain.starts_with("go1");
+    let what = format!("{what}, and GOTOOLCHAIN={} keeps it from fetching a newer one", go.toolchain);
+    stays.then(|| Finding::of_a_person(what, &["go env -w GOTOOLCHAIN=auto, or unset the variable", &install]))
+}
+
+fn loopback(proxy: Option<&str>) -> Option<Finding> {
+    proxy.map(|proxy| {
+        Finding::of_a_person(
+            format!("a way to this machine itself: requests for 127.0.0.1 would go to the proxy {proxy}"),
+            &["export NO_PROXY=127.0.0.1,localhost"],
+        )
+    })
+}
+
+fn memory(bytes: u64) -> Option<Finding> {
+    let what = format!("8 GiB of memory for a machine that runs Kubernetes: {} are here", gib(bytes));
+    (bytes < MEMORY_BYTES).then(|| Finding::of_a_person(what, &["use a machine with more memory"]))
+}
+
+/// Whether the filesystem has room for what this work writes to it.
+fn room(disk: &Disk, works: &BTreeSet<Work>, is_warm: bool) -> Option<Finding> {
+    let mut wanted = 0;
+    if disk.has_clone {
+        wanted += if works.len() > 1 { BUILD_BYTES } else { COMMANDS_BYTES };
+    }
+    let fills = [Work::Parts, Work::Machines, Work::VirtualMachines].iter().any(|work| works.contains(work));
+    if disk.has_cache && fills {
+        wanted += if is_warm { CACHE_WARM_BYTES } else { CACHE_COLD_BYTES };
+    }
+    let folder = disk.folder.display();
+    let what = format!("{} of free disk at {folder}: {} are free", gib(wanted), gib(disk.free_bytes));
+    let help: &[&str] = if disk.has_cache {
+        &["free some space, or name a folder elsewhere: export LANDFALL_CACHE=/path"]
+    } else {
+        &["free some space, or clone elsewhere"]
+    };
+    (disk.free_bytes < wanted).then(|| Finding::of_a_person(what, help))
+}
+
+fn kernel(facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if !facts.has_loop_devices {
+        found.push(Finding::of_a_person(
+            "loop devices: /dev/loop-control is not there, and test machines have disks of their own",
+            &["modprobe loop", "in a container: docker run --privileged --volume /dev:/dev …"],
+        ));
+    }
+    found.extend(cgroups(facts.cgroups));
+    if !facts.missing_modules.is_empty() {
+        let names = facts.missing_modules.iter().copied().collect::<Vec<_>>().join(" ");
+        found.push(Finding::of_a_person(
+            format!("kernel modules that Kubernetes' network needs: {names}"),
+            &[&format!("modprobe --all {names}"), "in a container: load them on its host"],
+        ));
+    }
+    found
+}
+
+fn cgroups(cgroups: Cgroups) -> Option<Finding> {
+    let (what, help): (&str, &[&str]) = match cgroups {
+        Cgroups::Delegable => return None,
+        Cgroups::NoVersion2 => (
+            "a cgroup version 2 hierarchy: test machines are frozen and killed through it",
+            &["mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified"],
+        ),
+        Cgroups::ReadOnly => (
+            "cgroups that can be changed: they are mounted read-only",
+            &["in a container: docker run --privileged --cgroupns host …"],
+        ),
+        Cgroups::Occupied => (
+            "a root cgroup without processes: this container's has some, so the kernel refuses groups below it (EBUSY)",
+            &[
+                "mkdir -p /sys/fs/cgroup/init && \
+                 xargs -rn1 sh -c 'echo $0 >/sys/fs/cgroup/init/cgroup.procs' </sys/fs/cgroup/cgroup.procs",
+                "or start the container with --cgroupns host",
+            ],
+        ),
+    };
+    Some(Finding::of_a_person(what, help))
+}
+
+fn dotted(version: Version) -> String {
+    format!("{}.{}.{}", version.0, version.1, version.2)
+}
+
+/// Bytes as GiB, rounded down to a tenth: what is there never looks like more.
+fn gib(bytes: u64) -> String {
+    format!("{}.{} GiB", bytes / GIB, bytes % GIB * 10 / GIB)
+}
+
+#[cfg(test)]
+mod tests;

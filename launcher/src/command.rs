@@ -1,0 +1,122 @@
+//! What each command of `cargo xtask` does, and so what the machine must have for it.
+
+use std::collections::BTreeSet;
+
+/// A kind of work that needs something of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// Compiling the commands themselves.
+    Compile,
+    /// Compiling `landfall`, which holds C code.
+    Program,
+    /// Formatting and linting.
+    Lint,
+    /// Running tests, against other software that reads the same formats.
+    Tests,
+    /// Assembling the real parts: the node pack from Go modules, images from Debian packages, a model and wheels.
+    Parts,
+    /// Booting test machines.
+    Machines,
+    /// Booting virtual machines with a kernel of their own.
+    VirtualMachines,
+}
+
+/// Everything that is done.
+const ALL: &[Work] =
+    &[Work::Compile, Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines, Work::VirtualMachines];
+
+/// The parts of `cargo xtask test`, each with its work beyond compiling the commands.
+pub const TEST_PARTS: &[(&str, &[Work])] = &[
+    ("setup", &[Work::Lint, Work::Tests]),
+    ("newcomer", &[Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines]),
+    ("lint", &[Work::Program, Work::Lint, Work::Tests]),
+    ("unit", &[Work::Program]),
+    ("gpu", &[Work::Program]),
+    ("machines", &[Work::Program, Work::Machines]),
+    ("images", &[Work::Program, Work::Parts, Work::Tests]),
+    ("cluster", &[Work::Program, Work::Parts]),
+    ("vendor", &[Work::Program, Work::Parts, Work::Tests]),
+    ("bench", &[Work::Program, Work::Parts, Work::Tests]),
+    ("demo", &[Work::Program, Work::Parts, Work::Machines]),
+    ("site", &[Work::Program, Work::Parts, Work::Machines]),
+    ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
+];
+
+/// The work of a command line, given without the program's name. A command that is not known here may do anything.
+pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
+    let mut works: BTreeSet<Work> = match arguments.iter().map(String::as_str).find(|word| !word.starts_with('-')) {
+        None | Some("help") => BTreeSet::new(),
+        _ if arguments.iter().any(|word| word == "--help" || word == "-h") => BTreeSet::new(),
+        Some("site") => BTreeSet::from([Work::Machines]),
+        Some("images") => BTreeSet::from([Work::Parts]),
+        Some("bench") => BTreeSet::from([Work::Program, Work::Parts, Work::Tests]),
+        Some("demo") if arguments.iter().any(|word| word == "--down") => BTreeSet::new(),
+        Some("demo") => BTreeSet::from([Work::Program, Work::Parts, Work::Machines]),
+        Some("test") => work_of_test(arguments),
+        Some("vm") => BTreeSet::from([Work::Program, Work::Parts, Work::VirtualMachines]),
+        Some(_) => ALL.iter().copied().collect(),
+    };
+    works.insert(Work::Compile);
+    works
+}
+
+/// `--only TEXT` runs the parts whose name contains the text; `--full` adds those that CI leaves out.
+fn work_of_test(arguments: &[String]) -> BTreeSet<Work> {
+    let only = value_of(arguments, "--only");
+    let is_full = arguments.iter().any(|word| word == "--full");
+    let runs = |name: &str| match only {
+        Some(only) => name.contains(only),
+        None => is_full || name != "vm",
+    };
+    let works: BTreeSet<Work> =
+        TEST_PARTS.iter().filter(|(name, _)| runs(name)).flat_map(|(_, works)| works.iter().copied()).collect();
+    // A part that is not known here may do anything.
+    if works.is_empty() {
+        return ALL.iter().copied().collect();
+    }
+    works
+}
+
+fn value_of<'a>(arguments: &'a [String], option: &str) -> Option<&'a str> {
+    arguments.iter().enumerate().find_map(|(index, word)| {
+        let rest = word.strip_prefix(option)?;
+        rest.strip_prefix('=').or_else(|| if rest.is_empty() { Some(arguments.get(index + 1)?.as_str()) } else { None })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn work(line: &str) -> BTreeSet<Work> {
+        work_of(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn unit_tests_need_no_machines_and_no_parts() {
+        for line in ["test --only unit", "test --only=unit", "test --keep-going --only unit"] {
+            assert_eq!(work(line), BTreeSet::from([Work::Compile, Work::Program]), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_needs_the_commands_alone() {
+        for line in ["", "--help", "help", "demo --help", "test -h", "demo --down"] {
+            assert_eq!(work(line), BTreeSet::from([Work::Compile]), "{line}");
+        }
+    }
+
+    #[test]
+    fn all_tests_need_everything_and_virtual_machines_when_full() {
+        let ordinary = work("test");
+        assert!(!ordinary.contains(&Work::VirtualMachines) && ordinary.len() == ALL.len() - 1);
+        assert_eq!(work("test --full").len(), ALL.len());
+    }
+
+    #[test]
+    fn what_is_not_known_here_may_do_anything() {
+        for line in ["appliance", "test --only appliance"] {
+            assert_eq!(work(line).len(), ALL.len(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What was found out about a machine. Facts decide nothing; each can be made up in a test.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// A version as three numbers.
+pub type Version = (u32, u32, u32);
+
+/// Everything the checks look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact for itself
+pub struct Facts {
+    /// True when this process may administer the machine.
+    pub is_root: bool,
+    /// The operating system.
+    pub system: System,
+    /// The machine's architecture as the kernel names it, such as `x86_64`.
+    pub architecture: String,
+    /// The Rust toolchain; None when no `rustc` can be started.
+    pub rust: Option<Rust>,
+    /// Debian packages of the work that are not installed.
+    pub missing_packages: BTreeSet<&'static str>,
+    /// Programs of installed packages that are not in `PATH`: package and program.
+    pub missing_programs: BTreeSet<(&'static str, &'static str)>,
+    /// The Go toolchain; None when no `go` can be started.
+    pub go: Option<Go>,
+    /// The newest Go that a recipe asks for.
+    pub go_wanted: Version,
+    /// True when `python3 -m pip` works.
+    pub has_pip: bool,
+    /// Memory that processes here may use, in bytes.
+    pub memory_bytes: u64,
+    /// The filesystems that this clone and the cache are on, each once.
+    pub disks: Vec<Disk>,
+    /// True when the cache already holds the real parts.
+    pub is_warm: bool,
+    /// True when the kernel gives out loop devices here.
+    pub has_loop_devices: bool,
+    /// What can be done with cgroups.
+    pub cgroups: Cgroups,
+    /// Kernel modules that are neither in the kernel nor loadable.
+    pub missing_modules: BTreeSet<&'static str>,
+    /// The proxy that is set, when requests for loopback would go to it.
+    pub loopback_proxy: Option<String>,
+    /// Package sources that were tried and did not answer.
+    pub unreachable: Vec<Unreachable>,
+}
+
+/// An operating system, from `/etc/os-release`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct System {
+    /// `ID`, such as `debian`.
+    pub id: String,
+    /// `VERSION_ID`, such as `12`; empty on a rolling release.
+    pub version: String,
+    /// `PRETTY_NAME`.
+    pub name: String,
+    /// True when apt has at least one source to install from.
+    pub has_apt_sources: bool,
+}
+
+/// A Rust toolchain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rust {
+    /// The compiler's version.
+    pub version: Version,
+    /// The oldest compiler that builds the project.
+    pub wanted: Version,
+    /// True when rustup manages it, so that rustup can add to it.
+    pub has_rustup: bool,
+    /// True when the standard library for the target that ships is installed.
+    pub has_target: bool,
+    /// The companions that cannot be started, among `rustfmt` and `clippy`.
+    pub missing_components: Vec<&'static str>,
+}
+
+/// A Go toolchain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Go {
+    /// Its version.
+    pub version: Version,
+    /// `GOTOOLCHAIN`: `local` keeps Go from fetching a newer one.
+    pub toolchain: String,
+}
+
+/// A filesystem with room to work in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// A folder on it that will be written to.
+    pub folder: PathBuf,
+    /// Free bytes for this user.
+    pub free_bytes: u64,
+    /// True when the clone is on it.
+    pub has_clone: bool,
+    /// True when the cache is on it.
+    pub has_cache: bool,
+}
+
+/// What can be done with cgroups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cgroups {
+    /// Machines can have groups of their own.
+    Delegable,
+    /// No version 2 hierarchy is mounted, and a machine is frozen and killed through one.
+    NoVersion2,
+    /// The hierarchy is mounted read-only, as in a container without privileges.
+    ReadOnly,
+    /// A container's root group holds processes, so the kernel refuses controllers below it with EBUSY.
+    Occupied,
+}
+
+/// A package source that did not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreachable {
+    /// What comes from it, such as `Go modules`.
+    pub what: &'static str,
+    /// The client that was asked, and the command line that shows the same again.
+    pub command: String,
+    /// The client's own words, shortened.
+    pub reason: String,
+}

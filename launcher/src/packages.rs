@@ -1,0 +1,74 @@
+//! The Debian packages each kind of work needs; Ubuntu has them under the same names.
+
+use std::collections::BTreeSet;
+
+use crate::command::Work;
+
+/// Building `landfall`: a C compiler for the target that ships, for cryptography and hashing.
+pub const PROGRAM: &[&str] = &["gcc", "musl-tools"];
+
+/// What the tests themselves need: readers of open formats, shells that completions are for, an interpreter.
+pub const TESTS: &[&str] = &[
+    "b3sum",
+    "fish",
+    "gcc",
+    "git",
+    "iproute2",
+    "libarchive-tools",
+    "mtools",
+    "musl-tools",
+    "openssl",
+    "python3",
+    "skopeo",
+    "zsh",
+];
+
+/// Compiling the node pack's programs, of which some hold C code.
+pub const NODE_PACK: &[&str] = &["gcc", "libc6-dev", "libseccomp-dev", "pkgconf"];
+
+/// Looking into programs.
+pub const INSPECTION: &[&str] = &["binutils"];
+
+/// Making a Debian root.
+pub const ROOTS: &[&str] = &["mmdebstrap", "debian-archive-keyring"];
+
+/// Downloading Python packages.
+pub const PYTHON: &[&str] = &["python3", "python3-pip"];
+
+/// The switch of a test site.
+pub const SWITCH: &[&str] = &["iproute2", "procps", "tcpdump", "util-linux"];
+
+/// A test machine.
+pub const MACHINE: &[&str] = &["iproute2", "nftables", "util-linux", "xfsprogs"];
+
+/// A virtual machine and its stick.
+pub const VIRTUAL_MACHINE: &[&str] = &["e2fsprogs", "mtools", "qemu-system-x86", "qemu-utils"];
+
+/// The packages of all this work, without those that other software may stand in for ([`PYTHON`]).
+pub fn of(works: &BTreeSet<Work>) -> BTreeSet<&'static str> {
+    works.iter().flat_map(|work| lists_of(*work)).flat_map(|list| list.iter().copied()).collect()
+}
+
+fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
+    match work {
+        Work::Compile | Work::Lint => &[],
+        Work::Program => &[PROGRAM],
+        Work::Tests => &[TESTS],
+        Work::Parts => &[NODE_PACK, INSPECTION, ROOTS],
+        Work::Machines => &[ROOTS, SWITCH, MACHINE],
+        Work::VirtualMachines => &[ROOTS, VIRTUAL_MACHINE],
+    }
+}
+
+/// The programs that are started by name and so must be found in `PATH`, with the packages that bring them.
+pub const PROGRAMS: &[(&str, &str)] = &[
+    ("gcc", "gcc"),
+    ("git", "git"),
+    ("musl-tools", "musl-gcc"),
+    ("binutils", "readelf"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("openssl", "openssl"),
+    ("pkgconf", "pkg-config"),
+    ("skopeo", "skopeo"),
+    ("util-linux", "unshare"),
+];

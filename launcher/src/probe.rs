@@ -1,0 +1,187 @@
+//! Asks each source of packages for something small, through its own client and so by the client's own configuration:
+//! mirrors, proxies and credentials are theirs to know.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::collect::cargo;
+use crate::facts::Unreachable;
+use crate::TARGET;
+
+/// How long a source may take to answer.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A crate without dependencies, which every project on earth uses.
+const CRATE: &str = "cfg-if";
+
+/// The sources something must come from.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // one per source, each for itself
+pub struct Sources {
+    /// Cargo's.
+    pub crates: bool,
+    /// Go's.
+    pub go: bool,
+    /// pip's.
+    pub python: bool,
+    /// apt's.
+    pub debian: bool,
+}
+
+/// True when every crate of the lock file is already on this machine.
+pub fn has_crates(clone: &Path) -> bool {
+    let mut command = Command::new(cargo());
+    command.args(["metadata", "--offline", "--locked", "--format-version", "1", "--filter-platform", TARGET]);
+    command.current_dir(clone).output().map_or(false, |output| output.status.success())
+}
+
+/// Asks one source, with files below a folder of its own; None when it answers.
+type Probe = fn(&Path, &Path) -> Option<Unreachable>;
+
+/// Tries the sources at the same time; returns those that do not answer.
+pub fn unreachable(clone: &Path, sources: Sources) -> Vec<Unreachable> {
+    let folder = clone.join("target/launcher/probe");
+    let wanted: [(bool, Probe); 4] =
+        [(sources.debian, debian), (sources.crates, crates), (sources.go, go), (sources.python, python)];
+    thread::scope(|scope| {
+        let folder = &folder;
+        let probes = wanted.iter().filter(|(is_wanted, _)| *is_wanted);
+        let probes: Vec<_> = probes.map(|(_, probe)| scope.spawn(move || probe(clone, folder))).collect();
+        probes.into_iter().filter_map(|probe| probe.join().ok().flatten()).collect()
+    })
+}
+
+fn crates(_clone: &Path, folder: &Path) -> Option<Unreachable> {
+    let folder = folder.join("crates");
+    let manifest = format!(
+        "[package]\nname = \"probe\"\nversion = \"0.0.0\"\n[lib]\npath = \"lib.rs\"\n\
+         [dependencies]\n{CRATE} = \"1\"\n[workspace]\n"
+    );
+    write(&folder, "Cargo.toml", &manifest)?;
+    write(&folder, "lib.rs", "")?;
+    let _ = fs::remove_file(folder.join("Cargo.lock"));
+    let mut command = Command::new(cargo());
+    command.arg("fetch").current_dir(&folder);
+    command.env("CARGO_NET_RETRY", "0").env("CARGO_HTTP_TIMEOUT", "15").env("CARGO_NET_OFFLINE", "false");
+    ask("crates", &format!("cargo info {CRATE}"), &mut command)
+}
+
+/// The module that the smallest recipe with dependencies names.
+fn go(clone: &Path, folder: &Path) -> Option<Unreachable> {
+    let text = fs::read_to_string(clone.join("tests/images/node-pack/runc/go.mod")).ok()?;
+    let module =
+        text.lines().find_map(|line| line.trim().trim_start_matches("require ").split_once(" v"))?.0.to_owned();
+    let folder = folder.join("go");
+    write(&folder, "go.mod", "module probe\n")?;
+    let mut command = Command::new("go");
+    // The question is about modules; a toolchain of its own would be another one.
+    command.args(["list", "-m", &format!("{module}@latest")]).current_dir(&folder);
+    command.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local");
+    ask("Go modules", &format!("go list -m {module}@latest"), &mut command)
+}
+
+/// The first wheel of the recipes that runs anywhere.
+fn python(clone: &Path, folder: &Path) -> Option<Unreachable> {
+    let text = fs::read_to_string(clone.join("tests/images/wheels/requirements.txt")).ok()?;
+    let pin = text.lines().find(|line| line.starts_with("packaging=="))?.to_owned();
+    let folder = folder.join("python");
+    write(&folder, "requirements.txt", &pin)?;
+    let mut command = Command::new("python3");
+    command.args([
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-cache-dir",
+        "--retries",
+        "0",
+        "--timeout",
+        "15",
+    ]);
+    command.args(["--dest", "wheels", "--requirement", "requirements.txt"]).current_dir(&folder);
+    let name = pin.split("==").next().unwrap_or_default();
+    ask("Python packages", &format!("python3 -m pip download --no-deps {name}"), &mut command)
+}
+
+/// The signed index of the first suite in apt's own configuration, known to it or not.
+fn debian(_clone: &Path, folder: &Path) -> Option<Unreachable> {
+    let mut command = Command::new("apt-get");
+    command.args(["indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"]);
+    let output = command.stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (address, suite) = text.lines().next()?.split_once(' ')?;
+    let folder = folder.join("debian");
+    fs::create_dir_all(&folder).ok()?;
+    let address = format!("{}/dists/{suite}/InRelease", address.trim_end_matches('/'));
+    let mut command = Command::new("/usr/lib/apt/apt-helper");
+    command.args(["-oAcquire::Retries=0", "-oAcquire::http::Timeout=15", "-oAcquire::https::Timeout=15"]);
+    command.args(["download-file", &address]).arg(folder.join("InRelease"));
+    ask("Debian packages", "apt-get update", &mut command)
+}
+
+/// Writes a file of a probe, which the next probe writes anew.
+#[allow(clippy::disallowed_methods)]
+fn write(folder: &Path, name: &str, text: &str) -> Option<()> {
+    fs::create_dir_all(folder).ok()?;
+    fs::write(folder.join(name), text).ok()
+}
+
+fn ask(what: &'static str, command: &str, client: &mut Command) -> Option<Unreachable> {
+    let failed = |reason: String| Some(Unreachable { what, command: command.to_owned(), reason });
+    match within(PATIENCE, client) {
+        // A client that is missing is another finding.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => failed(error.to_string()),
+        Ok(None) => failed(format!("no answer within {} s", PATIENCE.as_secs())),
+        Ok(Some(output)) if output.status.success() => None,
+        Ok(Some(output)) => failed(reason(&String::from_utf8_lossy(&output.stderr))),
+    }
+}
+
+/// Runs a client to its end; None when it takes too long. Clients print little, so nothing waits for a reader.
+fn within(patience: Duration, command: &mut Command) -> std::io::Result<Option<Output>> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let begun = Instant::now();
+    while child.try_wait()?.is_none() {
+        if begun.elapsed() > patience {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    child.wait_with_output().map(Some)
+}
+
+/// The line that says most: the last one that is not empty, shortened.
+fn reason(text: &str) -> String {
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing");
+    line.chars().filter(|letter| !letter.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_hangs_is_ended_and_named() {
+        let mut sleep = Command::new("sleep");
+        let begun = Instant::now();
+        assert!(within(Duration::from_millis(100), sleep.arg("30")).unwrap().is_none());
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_client_that_fails_is_quoted_and_one_that_is_missing_is_not() {
+        let mut shell = Command::new("sh");
+        let found =
+            ask("crates", "cargo info", shell.args(["-c", "echo one >&2; echo 'two: no route' >&2; exit 1"])).unwrap();
+        assert_eq!((found.reason.as_str(), found.what), ("two: no route", "crates"));
+        assert_eq!(ask("crates", "cargo info", &mut Command::new("/no/such/client")), None);
+        assert_eq!(ask("crates", "cargo info", &mut Command::new("true")), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! What a person reads, on stderr: stdout belongs to the command that follows.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use crate::checks::Finding;
+
+/// Prints one line. A closed stderr is no error: nothing is lost but words.
+pub fn line(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Everything that is missing, each with what helps.
+pub fn missing(findings: &[Finding]) -> String {
+    let mut text = match findings.len() {
+        1 => "error: one thing is missing on this machine\n".to_owned(),
+        count => format!("error: {count} things are missing on this machine\n"),
+    };
+    for (index, finding) in findings.iter().enumerate() {
+        let _ = write!(text, "\n{}. {}\n", index + 1, finding.what);
+        for help in &finding.help {
+            let _ = writeln!(text, "       {help}");
+        }
+    }
+    text + "\nNothing of the project was compiled, and nothing was changed."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::Remedy;
+
+    #[test]
+    fn every_finding_is_there_with_its_command() {
+        let finding =
+            |what: &str| Finding { what: what.to_owned(), help: vec![format!("get {what}")], remedy: Remedy::Person };
+        let text = missing(&[finding("one"), finding("two")]);
+        assert!(text.starts_with("error: 2 things are missing"), "{text}");
+        assert!(text.contains("1. one\n       get one\n") && text.contains("2. two\n       get two\n"), "{text}");
+    }
+}

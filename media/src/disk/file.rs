@@ -1,0 +1,223 @@
+//! One open file, read and written past the page cache where the file system can.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::num::NonZeroU64;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{Advice, AtFlags, FallocateFlags, OFlags, StatxFlags};
+use rustix::io::Errno;
+
+use super::buffer::{ALIGNMENT, AlignedBuffer, is_aligned};
+
+/// Fewer bytes are written through the page cache: a request of their own costs more than the memory that they take.
+const DIRECT_BYTES: usize = 256 * 1024;
+
+/// What durable bytes need of a file. Tests put a disk in its place that fails and forgets.
+pub(crate) trait DurableFile: Send + Sync + 'static {
+    /// Writes all the bytes; they are on the disk after [`DurableFile::sync`].
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Puts what was written on the disk, and the length.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Reads until the buffer is full or the file ends, from the disk itself and never from memory; returns how many bytes.
+    /// `None` where the file system cannot.
+    fn read_from_disk(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>>;
+
+    /// Bytes of the file.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Cuts the file off, or makes it longer.
+    fn set_length(&self, length: u64) -> io::Result<()>;
+
+    /// Takes room on the disk for all bytes from the first offset to the second, without changing the length. Where the
+    /// file system cannot, nothing happens.
+    fn reserve(&self, from: u64, to: u64) -> io::Result<()>;
+}
+
+/// A file of the kernel.
+#[derive(Debug)]
+pub(crate) struct DiskFile {
+    file: File,
+    /// The same file, past the page cache.
+    direct: Option<Direct>,
+    /// Whether bytes went through the page cache since it was dropped last.
+    is_cached: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Direct {
+    file: File,
+    alignment: usize,
+    /// For what is not aligned.
+    scratch: Mutex<AlignedBuffer>,
+    /// The file system took the flag and refused the first request.
+    refused: AtomicBool,
+}
+
+impl DiskFile {
+    /// A file that is open for reading.
+    pub(crate) fn reading(file: File) -> Self {
+        // Advice only: it matters where the page cache is used.
+        let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
+        Self { direct: Direct::reopen(&file, OpenOptions::new().read(true)), file, is_cached: AtomicBool::new(false) }
+    }
+
+    /// A file that is open for reading and writing.
+    pub(crate) fn writing(file: File) -> Self {
+        let direct = Direct::reopen(&file, OpenOptions::new().read(true).write(true));
+        Self { direct, file, is_cached: AtomicBool::new(true) }
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Whether reads come from the disk itself, as far as the kernel knows.
+    pub(crate) fn is_past_cache(&self) -> bool {
+        self.direct().is_some()
+    }
+
+    fn direct(&self) -> Option<&Direct> {
+        self.direct.as_ref().filter(|direct| !direct.refused.load(Ordering::Relaxed))
+    }
+
+    /// Reads at an offset until the buffer is full or the file ends; returns how many bytes. They come from the disk where
+    /// the file system can, and stay out of the page cache.
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(count) = self.read_from_disk(offset, buffer)? {
+            return Ok(count);
+        }
+        let count = fill(&self.file, offset, buffer, 1)?;
+        if let Some(length) = NonZeroU64::new(count as u64) {
+            drop_cache(&self.file, offset, Some(length));
+        }
+        Ok(count)
+    }
+}
+
+impl DurableFile for DiskFile {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let whole = bytes.len() / ALIGNMENT * ALIGNMENT;
+        let (mut now, mut rest) = bytes.split_at(if whole < DIRECT_BYTES { 0 } else { whole });
+        if let Some(direct) = self.direct()
+            && is_aligned(now, offset, ALIGNMENT)
+        {
+            match direct.file.write_all_at(now, offset) {
+                Err(error) if direct.is_refusal(&error) => (now, rest) = (&[], bytes),
+                written => written?,
+            }
+        } else {
+            (now, rest) = (&[], bytes);
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.is_cached.store(true, Ordering::Relaxed);
+        self.file.write_all_at(rest, offset + now.len() as u64)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        if self.is_cached.swap(false, Ordering::Relaxed) {
+            drop_cache(&self.file, 0, None);
+        }
+        Ok(())
+    }
+
+    fn read_from_disk(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let Some(direct) = self.direct() else { return Ok(None) };
+        match direct.read_at(offset, buffer) {
+            Err(error) if direct.is_refusal(&error) => Ok(None),
+            count => count.map(Some),
+        }
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+
+    fn reserve(&self, from: u64, to: u64) -> io::Result<()> {
+        if to <= from {
+            return Ok(());
+        }
+        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, from, to - from) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+            reserved => Ok(reserved?),
+        }
+    }
+}
+
+impl Direct {
+    fn reopen(file: &File, options: &mut OpenOptions) -> Option<Self> {
+        let alignment = alignment_of(file)?;
+        // By its descriptor: what has its name now may be another file.
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let file = options.custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path).ok()?;
+        Some(Self { file, alignment, scratch: Mutex::default(), refused: AtomicBool::new(false) })
+    }
+
+    /// Whether an error says that this file takes no direct I/O; later requests are not tried then.
+    fn is_refusal(&self, error: &io::Error) -> bool {
+        let refusal = error.raw_os_error() == Some(Errno::INVAL.raw_os_error());
+        self.refused.fetch_or(refusal, Ordering::Relaxed);
+        refusal
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if is_aligned(buffer, offset, self.alignment) {
+            return fill(&self.file, offset, buffer, self.alignment);
+        }
+        let step = self.alignment as u64;
+        let start = offset / step * step;
+        let end = (offset + buffer.len() as u64).next_multiple_of(step);
+        let skipped = usize::try_from(offset - start).unwrap_or(0);
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        scratch.resize(usize::try_from(end - start).unwrap_or(usize::MAX));
+        let there = fill(&self.file, start, &mut scratch, self.alignment)?.saturating_sub(skipped).min(buffer.len());
+        buffer[..there].copy_from_slice(&scratch[skipped..skipped + there]);
+        Ok(there)
+    }
+}
+
+/// The alignment that direct I/O on this file needs; none where it is not possible.
+fn alignment_of(file: &File) -> Option<usize> {
+    let looked = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok()?;
+    if looked.stx_mask & StatxFlags::DIOALIGN.bits() == 0 {
+        // Kernels before 6.1 and some file systems do not say.
+        return Some(ALIGNMENT);
+    }
+    let needed = looked.stx_dio_mem_align.max(looked.stx_dio_offset_align) as usize;
+    (looked.stx_dio_offset_align > 0 && needed <= ALIGNMENT).then_some(needed)
+}
+
+/// Reads until the buffer is full or the file ends, which a count that is no multiple of the alignment shows.
+fn fill(file: &File, offset: u64, buffer: &mut [u8], alignment: usize) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if !filled.is_multiple_of(alignment) {
+            break;
+        }
+    }
+    Ok(filled)
+}
+
+/// Asks the kernel to forget its copy of a range that is on the disk, or of all from the offset on; advice only, so
+/// nothing can fail.
+pub(super) fn drop_cache(file: &File, offset: u64, length: Option<NonZeroU64>) {
+    let _ = rustix::fs::fadvise(file, offset, length, Advice::DontNeed);
+}

@@ -1,0 +1,19 @@
+//! Files at the level where a power cut, a failing disk and other programs' memory matter.
+//!
+//! Bytes go past the kernel's page cache wherever the file system lets them (`O_DIRECT`): a stage of 500 GB must not evict
+//! what runs, and after a failed sync the cache shows bytes that no disk holds. Where the file system does not, the cache is
+//! dropped behind the reader and the writer, and nothing is believed that only the cache can show.
+
+mod buffer;
+mod file;
+mod paced;
+mod resume;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::buffer::AlignedBuffer;
+pub(crate) use self::file::{DiskFile, DurableFile};
+#[cfg(test)]
+pub(crate) use self::paced::UNSYNCED_BYTES;
+pub(crate) use self::paced::{PacedFile, SYNC_BYTES};
+pub(crate) use self::resume::{kept_bytes, synced_bytes, write_back};

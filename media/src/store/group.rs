@@ -1,0 +1,113 @@
+//! Small blobs that become durable together.
+//!
+//! A sync of the whole file system flushes what databases and etcd wrote, too. So it comes once for many blobs, and each does
+//! two things: it makes durable the bytes and records of its own blobs, and the names of those before, which they get only
+//! after their bytes are on the disk.
+
+use std::fs::File;
+use std::io;
+use std::num::NonZeroU64;
+
+use super::staged::{StagedBlob, WholeBlob};
+use super::{ContentStore, lock_folder, record};
+use crate::durable::{self, Batch};
+use crate::error::{MediaError, Result};
+use crate::payload::Payload;
+
+/// Bytes of blobs that wait for one sync.
+const GROUP_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A blob counts as so many bytes at least, which bounds how many wait: it takes a block for itself and one for its record.
+const BLOB_BYTES: u64 = 8 * 1024;
+
+/// Blobs of one bundle that are whole and wait for their common sync.
+#[derive(Debug)]
+pub(crate) struct BlobGroup {
+    store: ContentStore,
+    payload: Payload,
+    /// Begun before the first byte of the first blob.
+    batch: Batch,
+    whole: Vec<WholeBlob>,
+    bytes: u64,
+    /// Whether names were given since the last sync.
+    has_names: bool,
+}
+
+impl BlobGroup {
+    /// A group for blobs of this store, to be begun before the first of them. The store's folder is created.
+    pub(crate) fn begin(store: &ContentStore, payload: &Payload) -> Result<Self> {
+        durable::create_folder(store.root())?;
+        let batch = Batch::begin(store.root())?;
+        Ok(Self {
+            store: store.clone(),
+            payload: payload.clone(),
+            batch,
+            whole: Vec::new(),
+            bytes: 0,
+            has_names: false,
+        })
+    }
+
+    /// Takes a blob whose last chunk was appended; returns how many more bytes than before are on the disk.
+    pub(crate) fn take(&mut self, staged: StagedBlob) -> Result<u64> {
+        let size = staged.length();
+        self.whole.push(staged.into_whole()?);
+        self.bytes += size.max(BLOB_BYTES);
+        if self.bytes >= GROUP_BYTES { self.commit() } else { Ok(0) }
+    }
+
+    /// Ends the group: on return all its blobs are in the store and on the disk. Returns how many more bytes are there.
+    pub(crate) fn finish(&mut self) -> Result<u64> {
+        let bytes = self.commit()?;
+        if self.has_names {
+            self.sync()?;
+            self.has_names = false;
+        }
+        Ok(bytes)
+    }
+
+    /// Puts bytes and records of the waiting blobs on the disk, then gives them their names.
+    fn commit(&mut self) -> Result<u64> {
+        if self.whole.is_empty() {
+            return Ok(0);
+        }
+        let whole = std::mem::take(&mut self.whole);
+        self.bytes = 0;
+        for blob in &whole {
+            let sums = self.payload.sums(blob.blob);
+            let path = self.store.record_path(sums.sha256);
+            let folder = path.parent().unwrap_or(&path);
+            self.batch.create_folder(folder)?;
+            let _turn = lock_folder(folder)?;
+            self.batch.write_file(&path, &record::encode(&sums), 0o644)?;
+        }
+        self.sync()?;
+        for blob in &whole {
+            self.name(blob)?;
+        }
+        self.has_names = true;
+        Ok(whole.iter().map(|blob| blob.unsynced).sum())
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.store.counters.add_filesystem_sync();
+        Ok(self.batch.commit()?)
+    }
+
+    fn name(&self, blob: &WholeBlob) -> Result<()> {
+        let digest = self.payload.blob(blob.blob).sha256;
+        if let Some(length) = NonZeroU64::new(blob.unsynced)
+            && let Ok(file) = File::open(&blob.path)
+        {
+            // Advice only: it is on the disk, and what runs needs the memory.
+            let _ = rustix::fs::fadvise(&file, 0, Some(length), rustix::fs::Advice::DontNeed);
+        }
+        match self.batch.rename(&blob.path, &self.store.path(digest)) {
+            // Another process that stages the same bundle has named it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.store.holds(&self.payload, blob.blob) => {
+                Ok(())
+            }
+            named => named.map_err(MediaError::from),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use landfall_error_codes::Coded;
+
+use super::*;
+use crate::progress::Silent;
+use crate::stage::stage;
+use crate::testing::{Fixture, flip};
+
+#[test]
+fn all_damage_of_a_bundle_is_listed_in_one_pass() {
+    let fixture = Fixture::small();
+    let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
+    let entries = fixture.payload.layout().entries();
+    let (large, last) = (&entries[5], &entries[7]);
+    for offset in [large.offset() + 7, large.offset() + (3 << 20), large.header_offset + 9, last.offset() + 5] {
+        flip(&path, offset);
+    }
+    let media = fixture.find(&path).unwrap();
+    let error = verify(&media, "verifying", &Silent).unwrap_err();
+    assert_eq!(error.code().id, "LF1208");
+    let said = error.to_string();
+    assert!(said.starts_with("4 places are damaged:\n"), "{said}");
+    for what in ["archive's header", "chunk 1 of 6", "chunk 4 of 6", &last.name] {
+        assert!(said.contains(what), "{what}: {said}");
+    }
+    assert_eq!(media.counters().totals().read_bytes - located_bytes(&fixture), fixture.stream.len() as u64);
+    flip(&path, large.header_offset + 9);
+    flip(&path, large.offset() + (3 << 20));
+    flip(&path, last.offset() + 5);
+    let alone = verify(&media, "verifying", &Silent).unwrap_err().to_string();
+    assert!(alone.contains("chunk 1 of 6") && !alone.contains('\n'), "{alone}");
+}
+
+/// What finding the bundle reads.
+fn located_bytes(fixture: &Fixture) -> u64 {
+    fixture.find(&fixture.stick()).unwrap().counters().totals().read_bytes
+}
+
+#[test]
+fn a_store_is_checked_against_what_was_signed() {
+    let fixture = Fixture::small();
+    fixture.pack(None).unwrap();
+    let store = fixture.site_store();
+    let media = fixture.find(&fixture.stick()).unwrap();
+    stage(&media, &store, &Silent).unwrap();
+    verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap();
+
+    let path = |blob: usize| store.path(fixture.payload.blob(blob).sha256);
+    flip(&path(5), 2_500_000);
+    flip(&path(5), 4_500_000);
+    let short = std::fs::File::options().write(true).open(path(6)).unwrap();
+    short.set_len(1_000_000).unwrap();
+    std::fs::remove_file(path(7)).unwrap();
+    let error = verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap_err();
+    let said = error.to_string();
+    assert!(said.starts_with("4 places are damaged:\n"), "{said}");
+    for what in ["chunk 3 of 6", "chunk 5 of 6", "1000000 bytes where its record says", "is not in the store"] {
+        assert!(said.contains(what), "{what}: {said}");
+    }
+    // What is truncated or gone is staged again; what has the right length was not looked into.
+    assert_eq!(stage(&media, &store, &Silent).unwrap().blobs, 2);
+    let error = verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap_err();
+    assert!(error.to_string().starts_with("2 places"), "{error}");
+    std::fs::remove_file(path(5)).unwrap();
+    stage(&media, &store, &Silent).unwrap();
+    verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap();
+}
+
+#[test]
+fn a_blob_with_the_record_of_another_is_not_what_was_signed() {
+    let fixture = Fixture::small();
+    fixture.pack(None).unwrap();
+    let store = fixture.site_store();
+    let media = fixture.find(&fixture.stick()).unwrap();
+    stage(&media, &store, &Silent).unwrap();
+    // A blob that was poisoned consistently: its bytes, its length and its record agree with one another.
+    let digest = fixture.payload.blob(5).sha256;
+    let bytes = vec![7; 2_000_000];
+    let mut hasher = landfall_bundle_spec::chunks::BlobHasher::new();
+    hasher.update(&bytes);
+    let mut sums = hasher.finish();
+    sums.sha256 = digest;
+    store.poison(&bytes, &sums);
+    assert!(store.contains(digest) && !store.holds(&fixture.payload, 5));
+    let error = verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap_err();
+    assert!(error.to_string().contains("its record is not what the bundle says"), "{error}");
+    assert_eq!(stage(&media, &store, &Silent).unwrap().blobs, 1);
+    verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap();
+}
+
+#[test]
+fn of_other_files_beside_a_bundle_little_is_read() {
+    let fixture = Fixture::small();
+    fixture.pack(None).unwrap();
+    for index in 0..50 {
+        let path = fixture.stick().join(format!("photo-{index}"));
+        crate::durable::write_file(&path, &vec![index; 100_000], 0o644).unwrap();
+    }
+    let counters = crate::counters::Counters::new();
+    crate::bundle::locate_counted(&fixture.stick(), &counters).unwrap();
+    assert!(counters.totals().read_bytes < 50 * 512 + 2 * 70_000, "{:?}", counters.totals());
+}

@@ -1,0 +1,323 @@
+//! A disk that fails for real: ext4 on a loop device whose backing file finds no room. The kernel takes writes into its
+//! memory, loses them, says so once, and goes on showing them.
+//!
+//! Only root can make such a disk; for anybody else these tests end at once.
+
+mod common;
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use landfall_bundle_spec::chunks::BlobHasher;
+use landfall_error_codes::Coded;
+use landfall_media::bundle::{BundleMedia, locate};
+use landfall_media::counters::Counters;
+use landfall_media::durable::{self, Batch};
+use landfall_media::pack::{Output, pack};
+use landfall_media::parts::PartWriter;
+use landfall_media::progress::Silent;
+use landfall_media::stage::stage;
+use landfall_media::store::ContentStore;
+use landfall_media::verify::{verify, verify_store};
+use landfall_media::{MediaError, Payload};
+
+use crate::common::{MIB, signed};
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A disk that has less room than it claims.
+struct ThinDisk {
+    folder: tempfile::TempDir,
+    device: String,
+}
+
+impl ThinDisk {
+    /// A disk of 256 MiB that can hold so many. Without a journal, it goes on when it fails.
+    fn with_room(mib: u64) -> Option<Self> {
+        Self::with_room_and(mib, "^has_journal")
+    }
+
+    fn with_room_and(mib: u64, features: &str) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["room", "disk", "copy"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let mut disk = Self { folder, device: String::new() };
+        run("mount", &["-t", "tmpfs", "-o", "size=280m", "none", &disk.text("room")]);
+        run("truncate", &["--size", "256M", &disk.text("room/image")]);
+        let options = "lazy_itable_init=0,nodiscard";
+        let image = disk.text("room/image");
+        run("mkfs.ext4", &["-q", "-F", "-O", features, "-m", "0", "-E", options, &image]);
+        disk.device = run("losetup", &["--find", "--show", &image]);
+        disk.mount();
+        // What the file system itself writes must find room, or it fails before the files do.
+        fs::create_dir_all(disk.path().join("store")).unwrap();
+        durable::sync_filesystem(&disk.path()).unwrap();
+        disk.set_room(disk.taken_mib() + mib);
+        Some(disk)
+    }
+
+    /// Makes the folders of a store, and uses inodes once: this file system does not survive the loss of its own blocks,
+    /// and it is the loss of files' blocks that the kernel forgets.
+    fn prepare_folders(&self, payload: &Payload) {
+        let store = self.store();
+        for blob in payload.blobs() {
+            let hex = blob.sha256.to_hex();
+            fs::create_dir_all(store.path(blob.sha256).parent().unwrap()).unwrap();
+            fs::create_dir_all(store.root().join("landfall/records").join(&hex[..2])).unwrap();
+        }
+        let partial = store.root().join("landfall/partial");
+        fs::create_dir_all(&partial).unwrap();
+        let used: Vec<_> =
+            (0..3 * payload.blobs().len() + 20).map(|index| partial.join(format!("{index:0>80}"))).collect();
+        for path in &used {
+            durable::write_file(path, b"used", 0o644).unwrap();
+        }
+        for path in &used {
+            fs::remove_file(path).unwrap();
+        }
+        durable::sync_filesystem(&self.path()).unwrap();
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+
+    fn store(&self) -> ContentStore {
+        ContentStore::at(self.path().join("store"))
+    }
+
+    fn mount(&self) {
+        run("mount", &["-t", "ext4", "-o", "errors=continue", &self.device, &self.text("disk")]);
+    }
+
+    fn taken_mib(&self) -> u64 {
+        let status = rustix::fs::statvfs(self.folder.path().join("room")).unwrap();
+        (status.f_blocks - status.f_bfree) * status.f_frsize / MIB + 1
+    }
+
+    fn set_room(&self, mib: u64) {
+        run("mount", &["-o", &format!("remount,size={mib}m"), &self.text("room")]);
+    }
+
+    /// The disk is well again.
+    fn mend(&self) {
+        self.set_room(280);
+    }
+
+    /// Nothing of memory is left, as after a boot.
+    fn reboot(&self) {
+        run("umount", &[&self.text("disk")]);
+        // As a boot does: what the file system itself wrote may be lost as well.
+        let _ = Command::new("e2fsck").args(["-f", "-y", &self.device]).output().unwrap();
+        self.mount();
+    }
+
+    /// What the disk would hold if the power were cut now.
+    fn after_power_cut<T>(&self, look: impl FnOnce(&Path) -> T) -> T {
+        let copy = self.text("copy");
+        let image = self.folder.path().join("image");
+        run("cp", &["--sparse=always", &self.text("room/image"), image.to_str().unwrap()]);
+        // As a boot does.
+        let _ = Command::new("e2fsck").args(["-f", "-y"]).arg(&image).output().unwrap();
+        run("mount", &["-t", "ext4", "-o", "loop", image.to_str().unwrap(), &copy]);
+        let found = look(Path::new(&copy));
+        run("umount", &[&copy]);
+        found
+    }
+}
+
+impl Drop for ThinDisk {
+    fn drop(&mut self) {
+        for name in ["copy", "disk"] {
+            let _ = Command::new("umount").args(["--lazy", &self.text(name)]).output();
+        }
+        if !self.device.is_empty() {
+            let _ = Command::new("losetup").args(["--detach", &self.device]).output();
+        }
+        let _ = Command::new("umount").args(["--lazy", &self.text("room")]).output();
+    }
+}
+
+/// A bundle with blobs of these sizes, on a disk that is sound.
+fn bundle(folder: &Path, sizes: &[u64]) -> (Payload, PathBuf) {
+    let vendor = ContentStore::at(folder.join("vendor"));
+    let payload = signed(&vendor, sizes);
+    let stick = folder.join("stick");
+    let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new() };
+    pack(&payload, &vendor, output, &Counters::new(), &Silent).unwrap();
+    (payload, stick)
+}
+
+fn media(payload: &Payload, stick: &Path) -> BundleMedia {
+    locate(stick).unwrap().assemble(payload.clone(), Counters::new()).unwrap()
+}
+
+/// What happens between two runs.
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    Reboot,
+    /// The same boot: memory still shows what the disk lost.
+    Nothing,
+}
+
+/// Stages until the disk fails, again and again, then with a mended disk, and looks at what the disk holds.
+fn fail_and_resume(sizes: &[u64], order: &[Then]) {
+    let sound = tempfile::tempdir().unwrap();
+    let (payload, stick) = bundle(sound.path(), sizes);
+    let media = media(&payload, &stick);
+    let Some(disk) = ThinDisk::with_room(200) else { return };
+    disk.prepare_folders(&payload);
+    disk.set_room(disk.taken_mib() + 14);
+    for then in order {
+        stage(&media, &disk.store(), &Silent).unwrap_err();
+        if matches!(then, Then::Reboot) {
+            disk.mend();
+            disk.reboot();
+        }
+    }
+    disk.mend();
+    // The kernel may report a failure of before to whoever syncs the file system next, once.
+    let again = || stage(&media, &disk.store(), &Silent);
+    again().or_else(|_| again()).unwrap();
+    disk.after_power_cut(|copy| {
+        verify_store(&payload, &ContentStore::at(copy.join("store")), "verifying", &Silent)
+            .unwrap_or_else(|error| panic!("{order:?}: called whole, and not on the disk: {error}"));
+    });
+    disk.reboot();
+    verify_store(&payload, &disk.store(), "verifying", &Silent).unwrap();
+}
+
+const ORDERS: [&[Then]; 4] =
+    [&[Then::Nothing], &[Then::Reboot], &[Then::Nothing, Then::Nothing], &[Then::Nothing, Then::Reboot]];
+
+#[test]
+fn large_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
+    for order in ORDERS {
+        fail_and_resume(&[1, 2, 3, 40 * MIB], order);
+    }
+}
+
+#[test]
+fn small_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
+    // Small enough to go through the kernel's memory.
+    for order in ORDERS {
+        fail_and_resume(&[200_000; 150], order);
+    }
+}
+
+#[test]
+fn a_download_on_a_failing_disk_is_never_called_whole_too_early() {
+    let blob: Vec<u8> = (0..25 * MIB).map(|index| index.to_be_bytes()[5] ^ index.to_be_bytes()[6]).collect();
+    let mut hasher = BlobHasher::new();
+    hasher.update(&blob);
+    let sums = hasher.finish();
+    let expected = landfall_media::store::Expected { digest: sums.sha256, size: sums.size };
+    for then in [Then::Nothing, Then::Reboot] {
+        let Some(disk) = ThinDisk::with_room(14) else { return };
+        let download = |store: &ContentStore| -> Result<(), MediaError> {
+            let Some(mut partial) = store.partial(expected)? else { return Ok(()) };
+            let from = usize::try_from(partial.length()).unwrap();
+            blob[from..].chunks(100_000).try_for_each(|piece| partial.append(piece).map(drop))?;
+            partial.finish().map(drop)
+        };
+        download(&disk.store()).unwrap_err();
+        disk.mend();
+        if matches!(then, Then::Reboot) {
+            disk.reboot();
+        }
+        download(&disk.store()).unwrap();
+        disk.after_power_cut(|copy| ContentStore::at(copy.join("store")).check(sums.sha256).unwrap());
+    }
+}
+
+#[test]
+fn a_failed_sync_is_fatal_and_says_so() {
+    let Some(disk) = ThinDisk::with_room(2) else { return };
+    let bytes = vec![7; 8 << 20];
+    let error = durable::write_file(&disk.path().join("file"), &bytes, 0o644).unwrap_err();
+    assert!(error.is_fatal(), "{error}");
+    assert_eq!(error.code().id, "LF1203");
+    let batch = Batch::begin(&disk.path()).unwrap();
+    batch.write_file(&disk.path().join("another"), &bytes, 0o644).unwrap();
+    assert!(batch.commit().unwrap_err().is_fatal());
+}
+
+#[test]
+fn what_durable_calls_return_from_is_on_the_disk() {
+    let Some(disk) = ThinDisk::with_room_and(100, "has_journal") else { return };
+    let path = |name: &str| disk.path().join(name);
+    let bytes = vec![7; 3 << 20];
+    durable::create_folder(&path("a/b")).unwrap();
+    durable::write_file(&path("a/b/file"), &bytes, 0o640).unwrap();
+    durable::hard_link(&path("a/b/file"), &path("a/link")).unwrap();
+    durable::symlink(Path::new("link"), &path("a/symbolic")).unwrap();
+    durable::write_file(&path("gone"), b"", 0o644).unwrap();
+    durable::remove_file(&path("gone")).unwrap();
+    disk.after_power_cut(|copy| {
+        for name in ["a/b/file", "a/link", "a/symbolic"] {
+            assert!(fs::read(copy.join(name)).unwrap() == bytes, "{name}");
+        }
+        assert!(!copy.join("gone").exists());
+    });
+}
+
+#[test]
+fn reading_back_sees_the_disk_and_not_memory() {
+    let sound = tempfile::tempdir().unwrap();
+    let vendor = ContentStore::at(sound.path().join("vendor"));
+    let payload = signed(&vendor, &[1, 2, 3, 5 * MIB]);
+    let (_, whole) = bundle(&sound.path().join("other"), &[1, 2, 3, 5 * MIB]);
+    let Some(disk) = ThinDisk::with_room(100) else { return };
+    let file = fs::read_dir(&whole).unwrap().map(|entry| entry.unwrap().path());
+    let stream = file.into_iter().find(|path| path.extension().is_some_and(|it| it == "landfall")).unwrap();
+    let mut stream = fs::read(stream).unwrap();
+    // The head differs by its signature; the blobs are the same.
+    let head = payload.verified().head_bytes();
+    stream.splice(..stream.len() - usize::try_from(tail_bytes(&payload)).unwrap(), head.iter().copied());
+    let mut writer = PartWriter::create(&disk.path().join("stick"), &payload, None, Counters::new()).unwrap();
+    writer.write(&stream).unwrap();
+    let parts = writer.finish().unwrap();
+    verify(&parts.read_back(&payload).unwrap(), "reading back", &Silent).unwrap();
+
+    // The stick forgets a block; memory, warm from a reader, does not.
+    let part = fs::read_dir(disk.path().join("stick")).unwrap().map(|entry| entry.unwrap().path());
+    let part = part.into_iter().find(|path| path.to_str().unwrap().ends_with(".landfall.partial")).unwrap();
+    assert!(fs::read(&part).unwrap() == stream);
+    let block = &stream[4 << 20..(4 << 20) + 4096];
+    let image = File::options().read(true).write(true).open(disk.text("room/image")).unwrap();
+    image.write_all_at(&[0; 512], find(&image, &block[..512])).unwrap();
+    assert!(fs::read(&part).unwrap() == stream, "memory was not warm");
+    let error = verify(&parts.read_back(&payload).unwrap(), "reading back", &Silent).unwrap_err();
+    assert_eq!(error.code().id, "LF1213", "{error}");
+}
+
+/// Bytes of the stream after its head.
+fn tail_bytes(payload: &Payload) -> u64 {
+    payload.layout().total_bytes() - payload.layout().head_bytes()
+}
+
+/// Where a sector with these bytes is.
+fn find(image: &File, wanted: &[u8]) -> u64 {
+    let mut buffer = vec![0; 1 << 20];
+    for offset in (0..256).map(|index| index * MIB) {
+        image.read_exact_at(&mut buffer, offset).unwrap();
+        if let Some(sector) = buffer.chunks(512).position(|sector| sector == wanted) {
+            return offset + sector as u64 * 512;
+        }
+    }
+    panic!("the image does not hold the block");
+}

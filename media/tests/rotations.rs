@@ -1,0 +1,99 @@
+//! A hundred rotations of a root that two of three keys sign, each carried to a site by a bundle of its own.
+
+use std::path::Path;
+
+use landfall_bundle_spec::sample::Sample;
+use landfall_bundle_spec::trust::{KeyKind, Role, Root, RootChange, SigningKey, TrustAnchor, UnsignedRoot};
+use landfall_bundle_spec::{Error, Verified};
+use landfall_error_codes::Coded;
+use landfall_media::bundle::locate;
+use landfall_media::counters::Counters;
+use landfall_media::progress::Silent;
+use landfall_media::{Payload, durable, verify};
+
+const ROTATIONS: usize = 100;
+
+/// The three keys of a root document: each rotation drops the oldest and takes a new one in.
+fn keys_of(keys: &[SigningKey], number: usize) -> &[SigningKey] {
+    &keys[number - 1..number + 2]
+}
+
+fn signed(unsigned: UnsignedRoot, signers: &[SigningKey], previous: Option<&Root>) -> Root {
+    let mut unsigned = unsigned;
+    for key in signers {
+        unsigned.sign(key).expect("signature");
+    }
+    unsigned.finish(previous).expect("a root that may follow")
+}
+
+fn first(keys: &[SigningKey]) -> Root {
+    let mut change = RootChange::first(true);
+    for role in Role::ALL {
+        for key in keys {
+            change.admit(role, key.public());
+        }
+        change.set_threshold(role, 2);
+    }
+    signed(change.finish().expect("root 1"), &keys[..2], None)
+}
+
+fn next(before: &Root, keys: &[SigningKey], number: usize) -> Root {
+    let mut change = RootChange::following(before).expect("a change");
+    for role in Role::ALL {
+        change.admit(role, keys_of(keys, number)[2].public());
+        assert!(change.dismiss(role, keys[number - 2].public().id()));
+    }
+    // Both are keys of the document before and of this one, so two signatures meet both thresholds.
+    signed(change.finish().expect("a root"), &keys_of(keys, number)[..2], Some(before))
+}
+
+/// A bundle signed by two release keys of the newest root, with this chain.
+fn bundle(chain: &[Root], keys: &[SigningKey]) -> Sample {
+    let number = usize::try_from(chain[chain.len() - 1].number()).expect("a small number");
+    let signers = keys_of(keys, number);
+    Sample::signed_by(&[&signers[1], &signers[2]], chain, vec![vec![7; 600]]).expect("a bundle")
+}
+
+/// From a file to a bundle of which every byte was verified.
+fn read(path: &Path, trusted: &Root) -> Result<Verified, Error> {
+    let located = locate(path).expect("a bundle");
+    let verified = Verified::read(located.head().expect("a head"), &TrustAnchor::Root(trusted.bytes().to_vec()))?;
+    let media = located.assemble(Payload::from(verified.clone()), Counters::new()).expect("all parts");
+    verify::verify(&media, "verifying", &Silent).expect("every byte");
+    Ok(verified)
+}
+
+#[test]
+fn a_hundred_rotations_reach_a_site_through_bundles() {
+    let keys: Vec<_> = (0..ROTATIONS + 4).map(|_| SigningKey::generate(KeyKind::Ed25519).expect("key")).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut chain = vec![first(keys_of(&keys, 1))];
+    // A site that sees every bundle pins the newest root each time.
+    let mut pinned = chain[0].clone();
+    let path = folder.path().join("sample.landfall");
+    for number in 2..=ROTATIONS + 1 {
+        let root = next(&chain[chain.len() - 1], &keys, number);
+        chain.push(root);
+        durable::write_file(&path, &bundle(&chain, &keys).stream(), 0o644).expect("a stick");
+        let verified = read(&path, &pinned).expect("the site's own vendor");
+        assert_eq!(verified.trusted().root().number(), number as u64);
+        assert_eq!(verified.signers().len(), 2);
+        pinned = verified.trusted().root().clone();
+    }
+    // A site that was installed with the first root, and never visited since.
+    let last = read(&path, &chain[0]).expect("a chain from number 1");
+    assert_eq!((last.trusted().pinned_number(), last.trusted().root().number()), (1, 101));
+    let typed = TrustAnchor::Fingerprint(chain[0].fingerprint());
+    assert!(Verified::read(last.head_bytes(), &typed).is_ok());
+    // The vendor drops the oldest documents; sites that pinned one of the others, or a later one, accept it.
+    durable::write_file(&path, &bundle(&chain[39..], &keys).stream(), 0o644).expect("a stick");
+    for number in [40, 57, 101] {
+        let verified = read(&path, &chain[number - 1]).expect("a chain that begins at 40");
+        assert_eq!((verified.trusted().pinned_number(), verified.trusted().root().number()), (number as u64, 101));
+    }
+    let refusal = read(&path, &chain[38]).expect_err("the steps between are missing");
+    assert_eq!(refusal.code().id, "LF1130", "{refusal}");
+    // A key that was rotated away signs nothing any more.
+    let stale = Sample::signed_by(&[&keys[0], &keys[1]], &chain, vec![]);
+    assert_eq!(stale.expect_err("old keys").code().id, "LF1105");
+}

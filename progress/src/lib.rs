@@ -1,0 +1,175 @@
+//! Progress as data: mechanisms emit events, the command line draws them, and a console of another version reads them.
+//!
+//! As JSON each event is one object with its name in `event`. A reader of an older version takes a name that it does not
+//! know for [`Event::Unknown`], and ignores fields that it does not know; so names and fields are added and never changed.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// One thing a person may want to see. Bytes are bytes that reached the disk, not bytes handed to the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Wire", into = "Wire")]
+pub enum Event {
+    /// A phase begins; `total_bytes` is known where there is a denominator.
+    PhaseStarted {
+        /// What is done, as a person reads it: `staging`, `control plane`.
+        phase: String,
+        /// All the bytes of the phase.
+        total_bytes: Option<u64>,
+    },
+    /// So many bytes of the current phase are there from an earlier run: done, and no measure of how fast this one is.
+    Present {
+        /// Bytes beside those of other such events.
+        bytes: u64,
+    },
+    /// So many more bytes of the current phase are done.
+    Advanced {
+        /// Bytes since the last such event.
+        bytes: u64,
+    },
+    /// The current phase is done.
+    PhaseDone,
+    /// A step of a plan begins: the `index`th of `count`, counted from 1.
+    StepStarted {
+        /// 1 for the first.
+        index: usize,
+        /// All the steps.
+        count: usize,
+        /// What it does, as a person reads it.
+        title: String,
+        /// How long this step and those after it are predicted to take, where the plan says so.
+        remaining: Option<Duration>,
+    },
+    /// Something a person should read; not an error.
+    Note(String),
+    /// The stick is not needed any more.
+    SafeToRemove,
+    /// An event of a newer version.
+    Unknown,
+}
+
+/// The JSON form of an event.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum Wire {
+    PhaseStarted {
+        phase: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total_bytes: Option<u64>,
+    },
+    Present {
+        bytes: u64,
+    },
+    Advanced {
+        bytes: u64,
+    },
+    PhaseDone,
+    StepStarted {
+        index: usize,
+        count: usize,
+        title: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remaining_seconds: Option<u64>,
+    },
+    Note {
+        text: String,
+    },
+    SafeToRemove,
+    #[serde(other)]
+    Unknown,
+}
+
+impl From<Event> for Wire {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::PhaseStarted { phase, total_bytes } => Self::PhaseStarted { phase, total_bytes },
+            Event::Present { bytes } => Self::Present { bytes },
+            Event::Advanced { bytes } => Self::Advanced { bytes },
+            Event::PhaseDone => Self::PhaseDone,
+            Event::StepStarted { index, count, title, remaining } => {
+                Self::StepStarted { index, count, title, remaining_seconds: remaining.map(|left| left.as_secs()) }
+            }
+            Event::Note(text) => Self::Note { text },
+            Event::SafeToRemove => Self::SafeToRemove,
+            Event::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Wire> for Event {
+    fn from(wire: Wire) -> Self {
+        match wire {
+            Wire::PhaseStarted { phase, total_bytes } => Self::PhaseStarted { phase, total_bytes },
+            Wire::Present { bytes } => Self::Present { bytes },
+            Wire::Advanced { bytes } => Self::Advanced { bytes },
+            Wire::PhaseDone => Self::PhaseDone,
+            Wire::StepStarted { index, count, title, remaining_seconds } => {
+                Self::StepStarted { index, count, title, remaining: remaining_seconds.map(Duration::from_secs) }
+            }
+            Wire::Note { text } => Self::Note(text),
+            Wire::SafeToRemove => Self::SafeToRemove,
+            Wire::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Takes events; implementations must be cheap, since mechanisms call them per chunk.
+pub trait Progress: Send + Sync {
+    /// Takes one event.
+    fn event(&self, event: Event);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _event: Event) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_has_a_json_form_that_reads_back() {
+        let events = [
+            (
+                Event::PhaseStarted { phase: "staging".into(), total_bytes: Some(7) },
+                r#"{"event":"phaseStarted","phase":"staging","totalBytes":7}"#,
+            ),
+            (
+                Event::PhaseStarted { phase: "signing".into(), total_bytes: None },
+                r#"{"event":"phaseStarted","phase":"signing"}"#,
+            ),
+            (Event::Present { bytes: 5 }, r#"{"event":"present","bytes":5}"#),
+            (Event::Advanced { bytes: 5 }, r#"{"event":"advanced","bytes":5}"#),
+            (Event::PhaseDone, r#"{"event":"phaseDone"}"#),
+            (
+                Event::StepStarted {
+                    index: 1,
+                    count: 9,
+                    title: "stage".into(),
+                    remaining: Some(Duration::from_secs(61)),
+                },
+                r#"{"event":"stepStarted","index":1,"count":9,"title":"stage","remainingSeconds":61}"#,
+            ),
+            (Event::Note("read this".into()), r#"{"event":"note","text":"read this"}"#),
+            (Event::SafeToRemove, r#"{"event":"safeToRemove"}"#),
+            (Event::Unknown, r#"{"event":"unknown"}"#),
+        ];
+        for (event, json) in events {
+            assert_eq!(serde_json::to_string(&event).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Event>(json).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn events_and_fields_of_a_newer_version_do_not_stop_a_reader() {
+        let read = |json| serde_json::from_str::<Event>(json).unwrap();
+        assert_eq!(read(r#"{"event":"nodeJoined","node":"b","since":{"seconds":5}}"#), Event::Unknown);
+        assert_eq!(read(r#"{"event":"advanced","bytes":5,"of":"weights"}"#), Event::Advanced { bytes: 5 });
+        assert!(serde_json::from_str::<Event>(r#"{"event":"advanced"}"#).is_err());
+    }
+}

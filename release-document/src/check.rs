@@ -1,0 +1,207 @@
+//! What a release document means, beyond its fields: names, paths and references come to `join`, to containerd and to
+//! Kubernetes at a site, and must be what they claim to be even where the vendor's program was wrong.
+
+use std::collections::BTreeSet;
+
+use landfall_bundle_spec::limits;
+use landfall_bundle_spec::names::{is_dns_label, is_document_name, is_file_name, is_relative_path, is_version};
+
+use crate::{
+    ArtifactEntry, ArtifactKind, ComponentEntry, Descriptor, GeneratedSecret, ImageEntry, NodePack, ReleaseDocument,
+    SiteValue,
+};
+
+/// Longest random value of a secret, in characters.
+const SECRET_CHARACTERS: u32 = 4096;
+
+/// Longest time that a component may take to become ready, in seconds: a week.
+const READY_SECONDS: u64 = 7 * 24 * 3600;
+
+/// Most that a node may be asked to have, in bytes: a pebibyte.
+const REQUIRED_BYTES: u64 = 1 << 50;
+
+type Checked = Result<(), String>;
+
+/// Says what is wrong with the first thing that is not what it claims to be.
+pub(super) fn check(release: &ReleaseDocument) -> Checked {
+    require(is_dns_label(&release.name), || format!("the name `{}`", shown(&release.name)))?;
+    require(is_version(&release.version), || format!("the version `{}`", shown(&release.version)))?;
+    require(is_platform(&release.platform), || format!("the platform `{}`", shown(&release.platform)))?;
+    let requirements = &release.requirements;
+    let bytes = requirements.memory_bytes.max(requirements.data_bytes);
+    require(bytes <= REQUIRED_BYTES, || format!("a requirement of {bytes} bytes"))?;
+    release.images.iter().try_for_each(check_image)?;
+    unique("image", release.images.iter().map(|image| &image.reference))?;
+    release.artifacts.iter().try_for_each(check_artifact)?;
+    unique("artifact", release.artifacts.iter().map(|artifact| &artifact.name))?;
+    release.node_packs.iter().try_for_each(|pack| check_node_pack(release, pack))?;
+    unique("component", release.components.iter().map(|component| &component.name))?;
+    for (index, component) in release.components.iter().enumerate() {
+        check_component(release, &release.components[..index], component)?;
+    }
+    unique("value", release.values.iter().map(|value| &value.name))?;
+    release.values.iter().try_for_each(|value| check_value(release, value))
+}
+
+fn check_descriptor(of: &str, blob: &Descriptor) -> Checked {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+;=".contains(&byte);
+    let segment = |text: &str| text.bytes().all(inner) && text.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let media_type = &blob.media_type;
+    let right = media_type.len() <= 255 && media_type.split('/').count() == 2 && media_type.split('/').all(segment);
+    require(right, || format!("the media type `{}` of {}", shown(media_type), shown(of)))?;
+    require(blob.size <= limits::BLOB_BYTES, || format!("a blob of {} bytes in {}", blob.size, shown(of)))
+}
+
+fn check_image(image: &ImageEntry) -> Checked {
+    require(is_reference(&image.reference), || format!("the reference `{}`", shown(&image.reference)))?;
+    let mut blobs = [&image.manifest, &image.config].into_iter().chain(&image.layers);
+    blobs.try_for_each(|blob| check_descriptor(&image.reference, blob))
+}
+
+fn check_artifact(artifact: &ArtifactEntry) -> Checked {
+    let name = shown(&artifact.name);
+    require(is_dns_label(&artifact.name), || format!("the artifact `{name}`"))?;
+    require(is_reference(&artifact.reference), || format!("the reference `{}`", shown(&artifact.reference)))?;
+    let files = artifact.files.iter();
+    let mut blobs = [&artifact.manifest, &artifact.config].into_iter().chain(files.map(|file| &file.blob));
+    blobs.try_for_each(|blob| check_descriptor(&artifact.name, blob))?;
+    let mut places = BTreeSet::new();
+    for file in &artifact.files {
+        require(is_relative_path(&file.path), || format!("the path `{}` of artifact {name}", shown(&file.path)))?;
+        require(places.insert(file.path.clone()), || format!("the path `{}` twice", shown(&file.path)))?;
+        let folder = file.path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+        for link in &file.links {
+            require(is_file_name(link), || format!("the link `{}` of artifact {name}", shown(link)))?;
+            require(places.insert(format!("{folder}{link}")), || format!("the link `{}` twice", shown(link)))?;
+        }
+    }
+    let is_folder = |path: &String| {
+        places
+            .range(format!("{path}/")..)
+            .next()
+            .is_some_and(|next| next.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/')))
+    };
+    let both = places.iter().find(|path| is_folder(path));
+    require(both.is_none(), || format!("a file and a folder of one name in artifact {name}"))
+}
+
+fn check_node_pack(release: &ReleaseDocument, pack: &NodePack) -> Checked {
+    let version = &pack.kubernetes;
+    let right = version.strip_prefix('v').is_some_and(is_version);
+    require(right, || format!("the Kubernetes version `{}`", shown(version)))?;
+    for name in &pack.artifacts {
+        let found = release.artifacts.iter().find(|artifact| artifact.name == *name);
+        let right = found.is_some_and(|artifact| artifact.kind == ArtifactKind::Node);
+        require(right, || format!("`{}`, which is no artifact for nodes, in a node pack", shown(name)))?;
+    }
+    for reference in pack.images.values() {
+        let right = release.images.iter().any(|image| image.reference == *reference);
+        require(right, || format!("the image `{}`, which the release does not have", shown(reference)))?;
+    }
+    Ok(())
+}
+
+fn check_component(release: &ReleaseDocument, before: &[ComponentEntry], component: &ComponentEntry) -> Checked {
+    let name = shown(&component.name);
+    require(is_dns_label(&component.name), || format!("the component `{name}`"))?;
+    let namespace = &component.namespace;
+    require(is_dns_label(namespace), || format!("the namespace `{}` of component {name}", shown(namespace)))?;
+    for need in &component.needs {
+        let right = before.iter().any(|other| other.name == *need);
+        require(right, || format!("component {name} before `{}`, which it needs", shown(need)))?;
+    }
+    let objects = &component.objects;
+    require(is_document_name(objects), || format!("the document `{}` of component {name}", shown(objects)))?;
+    let seconds = component.ready_seconds;
+    require(seconds <= READY_SECONDS, || format!("{seconds} seconds for component {name} to become ready"))?;
+    for (key, value) in &component.quota {
+        let right = is_plain(key) && is_plain(value);
+        require(right, || format!("the quota `{}` of component {name}", shown(key)))?;
+    }
+    component.secrets.iter().try_for_each(|secret| check_secret(&name, secret))?;
+    for mount in &component.mounts {
+        let right = release.artifacts.iter().any(|artifact| artifact.name == mount.artifact);
+        require(right, || format!("`{}`, which is no artifact, in component {name}", shown(&mount.artifact)))?;
+        require(is_subdomain(&mount.claim), || format!("the claim `{}` of component {name}", shown(&mount.claim)))?;
+    }
+    Ok(())
+}
+
+fn check_secret(component: &str, secret: &GeneratedSecret) -> Checked {
+    let name = shown(&secret.name);
+    require(is_subdomain(&secret.name), || format!("the secret `{name}` of component {component}"))?;
+    for key in secret.random.keys().chain(secret.fixed.keys()) {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let right = (1..=253).contains(&key.len()) && key.bytes().all(inner) && is_file_name(key);
+        require(right, || format!("the key `{}` of secret {name}", shown(key)))?;
+    }
+    let long = secret.random.values().find(|length| !(1..=SECRET_CHARACTERS).contains(*length));
+    require(long.is_none(), || format!("a random value of {} characters in secret {name}", long.unwrap_or(&0)))
+}
+
+fn check_value(release: &ReleaseDocument, value: &SiteValue) -> Checked {
+    let name = shown(&value.name);
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    let first = value.name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let right = first && value.name.len() <= 100 && value.name.bytes().all(inner);
+    require(right, || format!("the value `{name}`"))?;
+    for target in &value.targets {
+        let component = &target.component;
+        let right = release.components.iter().any(|other| other.name == *component);
+        require(right, || format!("the component `{}` of value {name}", shown(component)))?;
+        let right = is_plain(&target.kind) && is_plain(&target.name) && !target.name.contains('/');
+        require(right, || format!("the object `{} {}` of value {name}", shown(&target.kind), shown(&target.name)))?;
+        let path = &target.path;
+        let right = path.len() <= 4096 && path.starts_with('/') && !path.chars().any(char::is_control);
+        require(right, || format!("the path `{}` of value {name}", shown(path)))?;
+    }
+    Ok(())
+}
+
+/// `os/architecture`, with a variant where there is one.
+fn is_platform(text: &str) -> bool {
+    let part = |part: &str| (1..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (2..=3).contains(&text.split('/').count()) && text.split('/').all(part)
+}
+
+/// A registry's host, a path, and a tag or digest: what may become part of an address and of a folder's name.
+fn is_reference(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+".contains(&byte);
+    (1..=512).contains(&text.len())
+        && text.bytes().all(inner)
+        && text.contains('/')
+        && text.split('/').all(|segment| !["", ".", ".."].contains(&segment))
+}
+
+/// DNS labels joined by dots: names of most of Kubernetes' objects.
+fn is_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_dns_label)
+}
+
+/// Visible ASCII that begins with a letter or digit, as names and quantities of Kubernetes have it.
+fn is_plain(text: &str) -> bool {
+    text.len() <= 253
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && !text.contains("..")
+}
+
+fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Checked {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        require(seen.insert(name), || format!("the {what} `{}` twice", shown(name)))?;
+    }
+    Ok(())
+}
+
+fn require(right: bool, what: impl FnOnce() -> String) -> Checked {
+    if right { Ok(()) } else { Err(format!("it has {}", what())) }
+}
+
+/// A text that may be anything, short and visible.
+fn shown(text: &str) -> String {
+    text.chars().take(100).collect::<String>().escape_default().to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::ReleaseDocument;
+
+fn blob() -> Value {
+    json!({ "mediaType": "application/octet-stream", "digest": format!("sha256:{}", "ab".repeat(32)), "size": 3 })
+}
+
+fn good() -> Value {
+    let file = |path: &str, links: Value| json!({ "path": path, "blob": blob(), "links": links });
+    json!({
+        "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
+        "platform": "linux/amd64",
+        "node_packs": [{ "kubernetes": "v1.36.3", "artifacts": ["node"], "images": { "pause": "k8s.io/pause:3" } }],
+        "images": [{ "reference": "k8s.io/pause:3", "manifest": blob(), "config": blob(), "layers": [blob()] }],
+        "artifacts": [{
+            "name": "node", "kind": "node", "reference": "landfall.internal/node:1", "manifest": blob(),
+            "config": blob(), "files": [file("bin/tool", json!(["alias"])), file("other", json!([]))],
+        }],
+        "components": [
+            { "name": "dns", "namespace": "kube-system", "needs": [], "objects": "documents/objects/dns.json",
+              "pod_security": "baseline", "ready_seconds": 60 },
+            { "name": "db", "namespace": "db", "needs": ["dns"], "objects": "documents/objects/db.json",
+              "pod_security": "restricted", "ready_seconds": 60, "quota": { "requests.memory": "2Gi" },
+              "secrets": [{ "name": "db-login", "random": { "password": 32 }, "fixed": { "user": "app" } }],
+              "mounts": [{ "artifact": "node", "claim": "tools" }] },
+        ],
+        "values": [{ "name": "db.storage", "schema": {}, "targets": [
+            { "component": "db", "kind": "StatefulSet", "name": "system:db", "path": "/spec/size" }] }],
+        "requirements": { "cores": 2, "memory_bytes": 1_u64 << 33, "data_bytes": 0 },
+    })
+}
+
+fn refusal(document: &Value) -> Option<String> {
+    let refused = ReleaseDocument::read(&serde_json::to_vec(document).unwrap()).err()?;
+    Some(std::error::Error::source(&refused).map_or_else(|| refused.to_string(), ToString::to_string))
+}
+
+/// Every place of the document that names something, and texts that it must not take.
+const PLACES: &[&str] = &[
+    "/name",
+    "/version",
+    "/platform",
+    "/node_packs/0/kubernetes",
+    "/node_packs/0/artifacts/0",
+    "/node_packs/0/images/pause",
+    "/images/0/reference",
+    "/images/0/manifest/mediaType",
+    "/artifacts/0/name",
+    "/artifacts/0/reference",
+    "/artifacts/0/files/0/path",
+    "/artifacts/0/files/0/links/0",
+    "/components/1/name",
+    "/components/1/namespace",
+    "/components/1/needs/0",
+    "/components/1/objects",
+    "/components/1/quota/requests.memory",
+    "/components/1/secrets/0/name",
+    "/components/1/mounts/0/artifact",
+    "/components/1/mounts/0/claim",
+    "/values/0/name",
+    "/values/0/targets/0/component",
+    "/values/0/targets/0/kind",
+    "/values/0/targets/0/name",
+    "/values/0/targets/0/path",
+];
+
+#[test]
+fn no_name_leaves_its_place_or_reaches_a_terminal() {
+    assert_eq!(refusal(&good()), None);
+    let long = "a".repeat(1 << 20);
+    for place in PLACES {
+        for bad in ["", "..", "../../etc/passwd", "a/../../b", "\u{1b}[32mverified\u{1b}[0m", "a\nb", "a\0b", &long] {
+            let mut document = good();
+            *document.pointer_mut(place).unwrap() = bad.into();
+            let reason = refusal(&document).unwrap_or_else(|| panic!("{place} takes {bad:.40?}"));
+            assert!(reason.len() < 1000 && !reason.chars().any(char::is_control), "{place}: {reason}");
+        }
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    for (place, value, expected) in [
+        ("/artifacts/0/files/1/path", json!("bin/tool"), "the path `bin/tool` twice"),
+        ("/artifacts/0/files/1/path", json!("bin/alias"), "the path `bin/alias` twice"),
+        ("/artifacts/0/files/1/path", json!("bin"), "a file and a folder of one name"),
+        ("/artifacts/0/files/0/links", json!(["a/b"]), "the link `a/b`"),
+        ("/artifacts/0/kind", json!("model"), "no artifact for nodes"),
+        ("/components/0/needs", json!(["db"]), "before `db`, which it needs"),
+        ("/components/0/name", json!("db"), "the component `db` twice"),
+        ("/components/0/ready_seconds", json!(1_u64 << 40), "to become ready"),
+        ("/components/1/secrets/0/random/password", json!(0), "a random value of 0 characters"),
+        ("/components/1/secrets/0/random/password", json!(1 << 30), "a random value of"),
+        ("/components/1/secrets/0/fixed", json!({ "../x": "" }), "the key `../x`"),
+        ("/requirements/memory_bytes", json!(u64::MAX), "a requirement of"),
+        ("/images/0/config/size", json!(1_u64 << 50), "a blob of"),
+        ("/node_packs/0/images/pause", json!("k8s.io/none:1"), "which the release does not have"),
+    ] {
+        let mut document = good();
+        *document.pointer_mut(place).unwrap() = value;
+        let reason = refusal(&document).unwrap_or_else(|| panic!("{place} is accepted"));
+        assert!(reason.contains(expected), "{place}: {reason}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_joins_inside(path in "[a-z./]{0,10}", link in "[a-z./]{0,6}") {
+        let mut document = good();
+        document["artifacts"][0]["files"][0]["path"] = path.clone().into();
+        document["artifacts"][0]["files"][0]["links"][0] = link.clone().into();
+        if refusal(&document).is_none() {
+            let folder = std::path::Path::new("/folder");
+            for joined in [folder.join(&path), folder.join(&path).with_file_name(&link)] {
+                let inside = joined.components().skip(2);
+                prop_assert!(joined.starts_with(folder) && joined != folder, "{joined:?}");
+                prop_assert!(inside.clone().all(|part| matches!(part, std::path::Component::Normal(_))), "{joined:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_in_any_place_is_refused_or_plain(place in prop::sample::select(PLACES), text in "\\PC{0,12}|.{0,8}") {
+        let mut document = good();
+        *document.pointer_mut(place).unwrap() = text.clone().into();
+        if refusal(&document).is_none() {
+            prop_assert!(!text.chars().any(char::is_control), "{place}: {text:?}");
+        }
+    }
+}

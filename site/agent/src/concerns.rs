@@ -1,0 +1,74 @@
+//! What goes wrong in the agent for a while. It looks several times a second, so a concern is told when it begins, when
+//! it becomes another, and when it is over.
+
+use std::collections::BTreeMap;
+
+use landfall_error_codes::{Coded, codes};
+
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+
+/// What goes wrong now: a few words each, with the error that was told last.
+#[derive(Debug, Default)]
+pub struct Concerns(BTreeMap<&'static str, String>);
+
+impl Concerns {
+    /// Warns of an error and lives on, since the next look may be luckier. Not so after a failed sync: the kernel may have
+    /// dropped the data and would report success next time, so the agent ends, and systemd starts one that reads the
+    /// disk. Returns whether there was news.
+    pub fn unless_fatal<T>(&mut self, outcome: Result<T, StepError>, what: &'static str) -> Result<bool, StepError> {
+        let error = match outcome {
+            Err(error) if error.code() == codes::SYNC_FAILED => return Err(error),
+            Err(error) => with_causes(&error),
+            Ok(_) => {
+                let is_over = self.0.remove(what).is_some();
+                if is_over {
+                    tracing::info!("no longer so: {what}");
+                }
+                return Ok(is_over);
+            }
+        };
+        let is_news = self.0.get(what) != Some(&error);
+        if is_news {
+            tracing::warn!(error, "{what}");
+            self.0.insert(what, error);
+        }
+        Ok(is_news)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable::{DurableError, SyncFailed};
+
+    use super::*;
+
+    const WHAT: &str = "it cannot be written";
+
+    fn failed(number: i32) -> Result<(), StepError> {
+        let cause = std::io::Error::from_raw_os_error(number);
+        Err(StepError::new(codes::NODE_FILE, "cannot write it").because(cause))
+    }
+
+    #[test]
+    fn a_failed_sync_ends_the_agent_and_nothing_else_does() {
+        let mut concerns = Concerns::default();
+        let sync = SyncFailed { path: "/etc/cni".into(), source: std::io::Error::from_raw_os_error(5) };
+        let ended = concerns.unless_fatal::<()>(Err(DurableError::from(sync).into()), WHAT);
+        assert_eq!(ended.unwrap_err().code(), codes::SYNC_FAILED);
+        assert!(concerns.unless_fatal(failed(28), WHAT).unwrap());
+        assert!(!concerns.unless_fatal(Ok(true), "something else").unwrap());
+    }
+
+    #[test]
+    fn a_concern_is_told_once_with_its_cause_until_it_changes() {
+        let mut concerns = Concerns::default();
+        let mut is_news = |outcome| concerns.unless_fatal(outcome, WHAT).unwrap();
+        assert!(!is_news(Ok(())));
+        assert!(is_news(failed(28)) && !is_news(failed(28)));
+        assert!(is_news(failed(30)), "another cause");
+        assert!(is_news(Ok(())) && !is_news(Ok(())));
+        is_news(failed(28));
+        assert_eq!(concerns.0[WHAT], "cannot write it: No space left on device (os error 28)");
+    }
+}

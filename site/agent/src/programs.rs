@@ -1,0 +1,69 @@
+//! Programs of the node pack as commands.
+
+use std::path::PathBuf;
+
+use landfall_host::command::HostCommand;
+use landfall_host::paths::SitePaths;
+
+/// Where the programs of one version of Kubernetes lie, and how they are called.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    folder: PathBuf,
+    kubernetes: PathBuf,
+    cache: PathBuf,
+    socket: PathBuf,
+}
+
+impl Programs {
+    /// Those of the node pack that a host has for `kubernetes`, as `v1.36.3`.
+    pub fn at(paths: &SitePaths, kubernetes: &str) -> Self {
+        Self {
+            folder: paths.node_programs(kubernetes),
+            kubernetes: paths.kubernetes(),
+            cache: paths.run().join("kubectl"),
+            socket: paths.containerd_socket(),
+        }
+    }
+
+    /// Any program.
+    pub fn program(&self, name: &str) -> HostCommand {
+        HostCommand::new(self.folder.join(name))
+    }
+
+    /// `kubectl` with the rights that need no object of the cluster: the administrator's own come only with the phase
+    /// that uploads the configuration. Its cache goes where the next boot forgets it.
+    pub fn kubectl(&self, arguments: &[&str]) -> HostCommand {
+        self.program("kubectl")
+            .argument("--kubeconfig")
+            .argument(self.kubernetes.join("super-admin.conf"))
+            .argument("--cache-dir")
+            .argument(&self.cache)
+            .argument("--request-timeout=15s")
+            .arguments(arguments.iter().copied())
+    }
+
+    /// A program that finds others of the node pack by its `PATH`.
+    pub fn with_path(&self, name: &str) -> HostCommand {
+        let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.folder.display());
+        self.program(name).variable("PATH", path)
+    }
+
+    /// `kubeadm`, which looks for the kubelet.
+    pub fn kubeadm(&self, arguments: &[&str]) -> HostCommand {
+        self.with_path("kubeadm").arguments(arguments.iter().copied())
+    }
+
+    /// Asks containerd whether it answers. One that hangs must not make the asker hang.
+    pub fn runtime_version(&self) -> HostCommand {
+        self.ctr(&["--connect-timeout", "1s", "--timeout", "10s", "version"])
+    }
+
+    /// `ctr` in the namespace in which the kubelet's images and containers are.
+    pub fn ctr(&self, arguments: &[&str]) -> HostCommand {
+        self.program("ctr")
+            .argument("--address")
+            .argument(&self.socket)
+            .arguments(["--namespace", "k8s.io"])
+            .arguments(arguments.iter().copied())
+    }
+}

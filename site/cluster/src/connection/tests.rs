@@ -1,0 +1,72 @@
+//! Against a server that answers as an API server does while it starts: no real one can be held in that state.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+
+use landfall_error_codes::{Coded, codes};
+
+use super::*;
+use landfall_engine::causes::with_causes;
+
+/// Gives each answer once, in order, to a request for exactly that path; the connection to it.
+fn server(answers: &[(&'static str, u16)]) -> (tempfile::TempDir, Cluster, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut answers: VecDeque<_> = answers.iter().copied().collect();
+    let serving = std::thread::spawn(move || {
+        while let Some((path, code)) = answers.pop_front() {
+            answer(&mut listener.accept().unwrap().0, path, code);
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [{"name": "x", "user": {}}],
+        "clusters": [{"name": "x", "cluster": {"server": format!("http://{address}")}}],
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+    });
+    let path = folder.path().join("x.conf");
+    landfall_media::durable::write_file(&path, kubeconfig.to_string().as_bytes(), 0o600).unwrap();
+    (folder, Cluster::connect(&path).unwrap(), serving)
+}
+
+fn answer(connection: &mut TcpStream, path: &str, code: u16) {
+    let mut lines = BufReader::new(connection.try_clone().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(lines.next().unwrap(), format!("GET {path} HTTP/1.1"));
+    assert!(lines.any(|line| line.is_empty()));
+    let status =
+        serde_json::json!({"kind": "Status", "status": "Failure", "code": code, "message": "no", "reason": "r"});
+    let body = if code == 200 { "ok".to_owned() } else { status.to_string() };
+    let length = body.len();
+    write!(connection, "HTTP/1.1 {code} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}").unwrap();
+}
+
+fn call() -> Call<'static> {
+    Call { method: Method::GET, path: "/x".to_owned(), content_type: "", body: Vec::new(), verb: "read", what: &"x" }
+}
+
+#[test]
+fn a_refusal_passes_until_the_api_server_is_ready() {
+    let answers =
+        [("/x", 403), ("/readyz", 403), ("/x", 401), ("/readyz", 500), ("/x", 403), ("/readyz", 200), ("/x", 200)];
+    let (_folder, cluster, serving) = server(&answers);
+    assert_eq!(cluster.call(&call()).unwrap(), "ok");
+    serving.join().unwrap();
+}
+
+#[test]
+fn a_refusal_by_one_that_is_ready_is_final() {
+    let (_folder, cluster, serving) = server(&[("/x", 403), ("/readyz", 200), ("/x", 403)]);
+    let error = cluster.call(&call()).unwrap_err();
+    assert_eq!((error.code(), error.passes()), (codes::CLUSTER_REFUSED, false), "{error}");
+    serving.join().unwrap();
+}
+
+#[test]
+fn who_asks_once_learns_that_it_is_still_starting() {
+    let (_folder, cluster, serving) = server(&[("/x", 403), ("/readyz", 403)]);
+    let error = cluster.with_patience(Duration::ZERO).call(&call()).unwrap_err();
+    assert_eq!((error.code(), error.passes()), (codes::CLUSTER_UNREACHABLE, true), "{error}");
+    assert!(with_causes(&error).contains(": it is still starting: "), "{}", with_causes(&error));
+    serving.join().unwrap();
+}

@@ -1,0 +1,164 @@
+//! What can go wrong with a cluster, each naming the object it is about.
+
+use std::path::PathBuf;
+
+use kube::core::Status;
+use landfall_error_codes::{Code, Coded, codes};
+
+use super::{FieldConflict, ObjectName, retry};
+use landfall_engine::step::StepError;
+
+/// An error of the cluster. `Display` names what failed and on which object, never what its source says.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The kubeconfig cannot be read or used.
+    #[error("cannot use the kubeconfig {}", path.display())]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No answer came until the deadline.
+    #[error("cannot {action}: the API server at {server} did not answer within {seconds} s")]
+    Unreachable {
+        /// What was asked for, with the object: `read Secret postgres/password`.
+        action: String,
+        /// The API server's URL.
+        server: String,
+        /// How long it was tried.
+        seconds: u64,
+        /// The last attempt's failure.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The API server answered no.
+    #[error("cannot {action}: the API server refused with {} {}: {}", status.code, status.reason, status.message)]
+    Refused {
+        /// What was asked for, with the object.
+        action: String,
+        /// The answer.
+        status: Box<Status>,
+    },
+    /// Another manager owns fields that Landfall must set.
+    #[error("cannot apply {object}: {}", conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Conflict {
+        /// The object.
+        object: Box<ObjectName>,
+        /// Each manager and field.
+        conflicts: Vec<FieldConflict>,
+    },
+    /// The cluster knows no such kind.
+    #[error("the cluster does not know the kind {kind} of {api_version}")]
+    UnknownKind {
+        /// API version.
+        api_version: String,
+        /// Kind.
+        kind: String,
+    },
+    /// A rendered object lacks what names it.
+    #[error("a rendered object lacks apiVersion, kind or metadata.name: {object}")]
+    Unnamed {
+        /// Enough of it to find it by.
+        object: String,
+    },
+    /// A rendered object contradicts itself or the cluster.
+    #[error("{object} cannot be applied: {problem}")]
+    BadObject {
+        /// The object.
+        object: Box<ObjectName>,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An object that is not ours stands where ours must go.
+    #[error("{object} exists and belongs to {manager}")]
+    NotOurs {
+        /// The object.
+        object: Box<ObjectName>,
+        /// Whose it is.
+        manager: String,
+    },
+    /// Something did not become ready in time.
+    #[error("{what} was not ready after {seconds} s: {reasons}")]
+    NotReady {
+        /// `component postgres` or an object.
+        what: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// Every reason, for a person.
+        reasons: String,
+    },
+    /// Something failed in a way that waiting does not heal.
+    #[error("{what} failed: {reasons}")]
+    Failed {
+        /// `component postgres` or an object.
+        what: String,
+        /// Every reason, for a person.
+        reasons: String,
+    },
+    /// A deleted object stays.
+    #[error("{object} was deleted but still exists after {seconds} s{}", held_by(finalizers))]
+    NotDeleted {
+        /// The object.
+        object: Box<ObjectName>,
+        /// How long it was waited for.
+        seconds: u64,
+        /// Who still holds it.
+        finalizers: Vec<String>,
+    },
+    /// The API server's answer has no sense.
+    #[error("cannot {action}: the API server's answer is not understood")]
+    Answer {
+        /// What was asked for, with the object.
+        action: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl ClusterError {
+    /// Whether the same may succeed later, because the API server is only away or busy.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => retry::passes(status),
+            _ => false,
+        }
+    }
+}
+
+fn held_by(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!(", held by the finalizers {}", names.join(", ")) }
+}
+
+impl Coded for ClusterError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Kubeconfig { .. } => codes::CLUSTER_KUBECONFIG,
+            Self::Unreachable { .. } => codes::CLUSTER_UNREACHABLE,
+            Self::Refused { .. } => codes::CLUSTER_REFUSED,
+            Self::Conflict { .. } => codes::CLUSTER_CONFLICT,
+            Self::UnknownKind { .. } => codes::CLUSTER_UNKNOWN_KIND,
+            Self::Unnamed { .. } | Self::BadObject { .. } => codes::CLUSTER_BAD_OBJECT,
+            Self::NotOurs { .. } => codes::CLUSTER_NOT_OURS,
+            Self::NotReady { .. } => codes::CLUSTER_NOT_READY,
+            Self::Failed { .. } => codes::CLUSTER_FAILED,
+            Self::NotDeleted { .. } => codes::CLUSTER_NOT_DELETED,
+            Self::Answer { .. } => codes::CLUSTER_ANSWER,
+        }
+    }
+}
+
+impl From<ClusterError> for StepError {
+    fn from(error: ClusterError) -> Self {
+        let step = Self::new(error.code(), error.to_string());
+        match error {
+            ClusterError::Kubeconfig { source, .. }
+            | ClusterError::Unreachable { source, .. }
+            | ClusterError::Answer { source, .. } => step.because(source),
+            _ => step,
+        }
+    }
+}

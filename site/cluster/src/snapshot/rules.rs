@@ -1,0 +1,204 @@
+//! The checked-in list of what is generated, and how objects are reduced by it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::ObjectName;
+
+/// Length of a UUID's text.
+const UUID_LENGTH: usize = 36;
+
+/// Everything that differs between sites by chance, with a reason each.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rules {
+    excluded: Vec<ExcludedKind>,
+    names: Vec<GeneratedName>,
+    pub(super) fields: Vec<GeneratedField>,
+}
+
+/// A kind whose objects are not compared.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExcludedKind {
+    /// `group/Kind`, or `Kind` for the core group.
+    kind: String,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the reason is for readers, a test demands it"))]
+    reason: String,
+}
+
+/// A kind whose objects are named by chance without saying so in their metadata.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GeneratedName {
+    kind: String,
+    /// Only names that begin so.
+    #[serde(default)]
+    prefix: String,
+    /// What tells such objects apart instead: a reference with kind, namespace and name. Nothing does where it is left out.
+    by: Option<String>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the reason is for readers, a test demands it"))]
+    reason: String,
+}
+
+/// A field that differs by chance.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GeneratedField {
+    /// `group/Kind`, `Kind` for the core group, or `*` for all.
+    kind: String,
+    /// Only objects of this name.
+    name: Option<String>,
+    /// JSON Pointer, in which `*` stands for every element or key, and at the end of a key for any rest.
+    path: String,
+    treatment: Treatment,
+    /// What [`Treatment::Prefix`] keeps.
+    #[serde(default)]
+    prefix: String,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the reason is for readers, a test demands it"))]
+    reason: String,
+}
+
+/// What is done with a generated field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Treatment {
+    /// It is taken out.
+    Remove,
+    /// A text that begins with the prefix keeps only that.
+    Prefix,
+    /// Every UUID in a text becomes `*`.
+    Uuid,
+    /// A text becomes its length, so that only its presence and size are compared.
+    Length,
+}
+
+impl Rules {
+    /// The list that is checked in.
+    pub(super) fn checked_in() -> Self {
+        serde_json::from_str(include_str!("generated.json")).expect("a test reads the checked-in list")
+    }
+
+    pub(super) fn excludes(&self, group: &str, kind: &str) -> bool {
+        self.excluded.iter().any(|excluded| is_kind(&excluded.kind, group, kind))
+    }
+
+    /// What an object is called in a snapshot, and the object without what is generated.
+    pub(super) fn reduce(&self, name: &ObjectName, mut object: Value) -> (String, Value) {
+        let key = self.key(name, &mut object);
+        for field in self.fields.iter().filter(|field| field.applies_to(name)) {
+            let path: Vec<String> =
+                field.path.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
+            treat(&mut object, &path, field);
+        }
+        (key, object)
+    }
+
+    fn key(&self, name: &ObjectName, object: &mut Value) -> String {
+        let generated = object.pointer("/metadata/generateName").and_then(Value::as_str);
+        if let Some(prefix) = generated.filter(|prefix| name.name.starts_with(prefix)) {
+            let general = ObjectName { name: format!("{prefix}*"), ..name.clone() };
+            let key = format!("{general}{}", owner(object));
+            object["metadata"]["name"] = Value::from(general.name);
+            return key;
+        }
+        let rule = self
+            .names
+            .iter()
+            .find(|rule| is_kind(&rule.kind, name.group(), &name.kind) && name.name.starts_with(&rule.prefix));
+        let Some(rule) = rule else { return name.to_string() };
+        let Some(by) = &rule.by else {
+            let general = ObjectName { name: format!("{}*", rule.prefix), ..name.clone() };
+            object["metadata"]["name"] = Value::from(general.name.clone());
+            return general.to_string();
+        };
+        let Some(reference) = object.pointer(by) else { return name.to_string() };
+        let text = |field: &str| reference[field].as_str().unwrap_or_default();
+        let kind = reference["kind"].as_str().or_else(|| reference["resource"].as_str()).unwrap_or_default();
+        let general =
+            ObjectName { name: format!("* of {kind} {}/{}", text("namespace"), text("name")), ..name.clone() };
+        object["metadata"]["name"] = Value::from("*");
+        general.to_string()
+    }
+}
+
+/// Whose an object with a generated name is.
+fn owner(object: &Value) -> String {
+    let Some(owner) = object.pointer("/metadata/ownerReferences/0") else { return String::new() };
+    let text = |field: &str| owner[field].as_str().unwrap_or_default();
+    format!(" of {}", ObjectName::new(text("apiVersion"), text("kind"), "", text("name")))
+}
+
+fn is_kind(rule: &str, group: &str, kind: &str) -> bool {
+    rule == "*" || rule.rsplit_once('/').unwrap_or(("", rule)) == (group, kind)
+}
+
+impl GeneratedField {
+    fn applies_to(&self, name: &ObjectName) -> bool {
+        is_kind(&self.kind, name.group(), &name.kind) && self.name.as_ref().is_none_or(|wanted| *wanted == name.name)
+    }
+
+    fn treated(&self, value: &Value) -> Value {
+        let Some(text) = value.as_str() else { return value.clone() };
+        match self.treatment {
+            Treatment::Remove => Value::Null,
+            Treatment::Prefix if text.starts_with(&self.prefix) => Value::from(format!("{}*", self.prefix)),
+            Treatment::Prefix => value.clone(),
+            Treatment::Uuid => Value::from(without_uuids(text)),
+            Treatment::Length => Value::from(format!("{} characters", text.len())),
+        }
+    }
+}
+
+/// Walks down a path and treats what is at its end; nothing where the path does not exist.
+fn treat(value: &mut Value, path: &[String], field: &GeneratedField) {
+    let Some((key, rest)) = path.split_first() else {
+        *value = field.treated(value);
+        return;
+    };
+    match value {
+        Value::Array(items) if key == "*" => items.iter_mut().for_each(|item| treat(item, rest, field)),
+        Value::Object(fields) => {
+            let matches = |name: &str| key.strip_suffix('*').map_or(name == key, |prefix| name.starts_with(prefix));
+            if rest.is_empty() && field.treatment == Treatment::Remove {
+                fields.retain(|name, _| !matches(name));
+            } else {
+                fields.iter_mut().filter(|(name, _)| matches(name)).for_each(|(_, value)| treat(value, rest, field));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A text with `*` for every UUID in it.
+fn without_uuids(text: &str) -> String {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        if rest.get(..UUID_LENGTH).is_some_and(is_uuid) {
+            result.push('*');
+            rest = &rest[UUID_LENGTH..];
+        } else {
+            result.push(character);
+            rest = &rest[character.len_utf8()..];
+        }
+    }
+    result
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.bytes().enumerate().all(|(index, byte)| match index {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
+}
+
+#[cfg(test)]
+impl Rules {
+    pub(super) fn reasons(&self) -> impl Iterator<Item = &str> {
+        let excluded = self.excluded.iter().map(|rule| rule.reason.as_str());
+        excluded
+            .chain(self.names.iter().map(|rule| rule.reason.as_str()))
+            .chain(self.fields.iter().map(|rule| rule.reason.as_str()))
+    }
+}

@@ -1,0 +1,132 @@
+//! What `landfall status` says of components: how many of their objects are ready, and why the others are not.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ready::{Readiness, explain_pod, explain_workload, has_readiness};
+use super::{Cluster, ClusterError, Inventory, ObjectName, ready};
+
+/// How one object is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectStatus {
+    /// The object.
+    pub object: ObjectName,
+    /// Whether it is ready.
+    pub readiness: Readiness,
+    /// The live object, from which its pods are found.
+    #[serde(skip)]
+    live: Option<Value>,
+}
+
+/// How a component is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentStatus {
+    /// Name of the component.
+    pub component: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its release.
+    pub release: String,
+    /// Objects that are ready, of those that can be.
+    pub ready: usize,
+    /// Objects that can be ready: workloads, claims, services and the like.
+    pub total: usize,
+    /// Why the others are not, for a person.
+    pub reasons: Vec<String>,
+}
+
+impl Cluster {
+    /// How one object is. An object that does not exist is not ready.
+    pub fn object_status(&self, object: &ObjectName) -> Result<ObjectStatus, ClusterError> {
+        let live = self.get(object)?;
+        let readiness = match &live {
+            None => Readiness::InProgress("it does not exist".to_owned()),
+            Some(live) if object.kind == "PersistentVolumeClaim" => {
+                ready::evaluate_claim(live, self.class_of(live)?.as_ref())
+            }
+            Some(live) => ready::evaluate(live),
+        };
+        Ok(ObjectStatus { object: object.clone(), readiness, live })
+    }
+
+    /// How every component of the cluster is, by namespace and name.
+    pub fn components(&self) -> Result<Vec<ComponentStatus>, ClusterError> {
+        let mut components = Vec::new();
+        for inventory in Inventory::all(self)? {
+            components.push(self.component_status(&inventory)?);
+        }
+        Ok(components)
+    }
+
+    /// How a component is, by its inventory.
+    pub fn component_status(&self, inventory: &Inventory) -> Result<ComponentStatus, ClusterError> {
+        let (mut ready, mut total, mut reasons) = (0, 0, Vec::new());
+        for object in &inventory.objects {
+            let status = self.object_status(object)?;
+            let Some(reason) = status.readiness.reason() else {
+                (ready, total) =
+                    (ready + usize::from(has_readiness(object)), total + usize::from(has_readiness(object)));
+                continue;
+            };
+            total += 1;
+            reasons.push(format!("{object}: {reason}"));
+            reasons.extend(self.explain(&status));
+        }
+        Ok(ComponentStatus {
+            component: inventory.owner.component.clone(),
+            namespace: inventory.namespace.clone(),
+            release: inventory.owner.release.clone(),
+            ready,
+            total,
+            reasons,
+        })
+    }
+
+    /// Why an object's pods are not ready, or are not there. Explanations are extra: what cannot be read is left out.
+    pub(super) fn explain(&self, status: &ObjectStatus) -> Vec<String> {
+        let Some(live) = &status.live else { return Vec::new() };
+        let Some(namespace) = &status.object.namespace else { return Vec::new() };
+        let events =
+            self.resource("v1", "Event").and_then(|kind| self.list(&kind, Some(namespace), "")).unwrap_or_default();
+        let pods = self.pods_of(live, namespace);
+        let mut lines: Vec<String> = pods.iter().filter_map(|pod| self.explain_one(pod, &events)).collect();
+        if pods.is_empty() {
+            lines.extend(explain_workload(&status.object.name, &events));
+        }
+        lines
+    }
+
+    fn explain_one(&self, pod: &Value, events: &[Value]) -> Option<String> {
+        let reason = ready::PodReason::of(pod)?;
+        let log = match (reason.log_wanted(), ObjectName::of(pod)) {
+            (Some((container, previous)), Ok(name)) => {
+                self.last_log_lines(&name, container, previous, ready::QUOTED_LINES)
+            }
+            _ => String::new(),
+        };
+        explain_pod(pod, events, &log)
+    }
+
+    /// The pods a workload selects; the object itself where it is a pod.
+    fn pods_of(&self, live: &Value, namespace: &str) -> Vec<Value> {
+        if live["kind"] == "Pod" {
+            return vec![live.clone()];
+        }
+        let Some(labels) = live.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else {
+            return Vec::new();
+        };
+        let labels: Vec<String> =
+            labels.iter().map(|(label, value)| format!("{label}={}", value.as_str().unwrap_or_default())).collect();
+        let kind = self.resource("v1", "Pod");
+        kind.and_then(|kind| self.list(&kind, Some(namespace), &labels.join(","))).unwrap_or_default()
+    }
+
+    fn class_of(&self, claim: &Value) -> Result<Option<Value>, ClusterError> {
+        match claim.pointer("/spec/storageClassName").and_then(Value::as_str).filter(|class| !class.is_empty()) {
+            Some(class) => self.get(&ObjectName::new("storage.k8s.io/v1", "StorageClass", "", class)),
+            None => Ok(None),
+        }
+    }
+}

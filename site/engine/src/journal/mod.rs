@@ -1,0 +1,165 @@
+//! The one record of truth of an operation: written, and synced, before anything is done.
+//!
+//! Every other copy of what it says (status, logs) is a projection of it.
+
+mod error;
+mod event;
+mod folder;
+pub mod record;
+#[cfg(test)]
+pub mod simulated;
+pub mod state;
+mod storage;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+pub use error::{JournalError, JournalErrorKind};
+pub use event::{Entry, Event, PinnedTrust, Pins, RecordedError};
+pub use folder::{Holder, JournalFile, JournalFolder, SiteLock};
+pub use state::{Illegal, Phase, State, StepState, StepStatus, transition};
+pub use storage::{FileStorage, Storage};
+
+use record::{DecodeError, Decoded, Tail};
+
+/// Largest payload: far above any plan, far below what a length can say.
+const MAX_PAYLOAD_BYTES: usize = 256 << 20;
+
+/// What a journal says, read without holding it: for reports.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// Every valid record, in order; the index is the sequence.
+    pub entries: Vec<Entry>,
+    /// What they add up to.
+    pub state: State,
+    /// Bytes of a torn record at the end.
+    pub torn_bytes: u64,
+    valid_bytes: u64,
+    tail: Tail,
+}
+
+impl Replay {
+    /// Reads the bytes of the journal at `path`.
+    pub fn of(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
+        let Decoded { payloads, valid_bytes, torn_bytes, tail } = record::decode(bytes).map_err(|source| {
+            let path = path.to_owned();
+            match source {
+                DecodeError::Corrupt { .. } => JournalErrorKind::Corrupt { path, source },
+                DecodeError::Newer { .. } => JournalErrorKind::Newer { path, source },
+            }
+        })?;
+        let mut state = State::default();
+        let mut entries = Vec::with_capacity(payloads.len());
+        for (sequence, payload) in (0..).zip(payloads) {
+            let entry: Entry = serde_json::from_slice(&payload).map_err(|source| JournalErrorKind::Payload {
+                path: path.to_owned(),
+                sequence,
+                source,
+            })?;
+            state = transition(&state, &entry.event).map_err(|source| JournalErrorKind::Contradiction {
+                path: path.to_owned(),
+                sequence,
+                source,
+            })?;
+            entries.push(entry);
+        }
+        Ok(Self { entries, state, torn_bytes, valid_bytes, tail })
+    }
+
+    /// Sequence of the last record.
+    pub fn last_sequence(&self) -> u64 {
+        self.tail.sequence.saturating_sub(1)
+    }
+}
+
+/// The journal of one operation, held for writing.
+#[derive(Debug)]
+pub struct Journal<S = FileStorage> {
+    storage: S,
+    path: PathBuf,
+    state: State,
+    tail: Tail,
+    poisoned: bool,
+}
+
+impl<S: Storage> Journal<S> {
+    /// Replays a journal whose record 0 is durable. A torn last record is cut off, durably.
+    pub fn load(mut storage: S, path: impl Into<PathBuf>) -> Result<Self, JournalError> {
+        let path = path.into();
+        let bytes = storage.read_all().map_err(|source| JournalError::io("read", &path, source))?;
+        let Replay { state, torn_bytes, valid_bytes, tail, .. } = Replay::of(&bytes, &path)?;
+        if torn_bytes > 0 {
+            storage
+                .truncate(valid_bytes)
+                .map_err(|source| JournalError::io("cut the torn record off", &path, source))?;
+        }
+        // Also without a torn record: an earlier process may have died between its write and its sync, and what is
+        // believed from here on must survive a power cut.
+        storage.sync().map_err(|source| JournalErrorKind::Sync { path: path.clone(), source })?;
+        Ok(Self { storage, path, state, tail, poisoned: false })
+    }
+
+    /// What it says.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What the operation is pinned to.
+    pub fn pins(&self) -> Result<Arc<Pins>, JournalError> {
+        self.state.pins.clone().ok_or_else(|| {
+            JournalErrorKind::Unwritable { path: self.path.clone(), reason: "it has no record 0".to_owned() }.into()
+        })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Sequence of the last record.
+    pub fn last_sequence(&self) -> u64 {
+        self.tail.sequence.saturating_sub(1)
+    }
+
+    /// Adds an event; when this returns its sequence, it is durable. After an error nothing more can be added: what
+    /// reached the disk is unknown until the journal is loaded again.
+    pub fn append(&mut self, event: Event) -> Result<u64, JournalError> {
+        if self.poisoned {
+            return Err(JournalErrorKind::Poisoned { path: self.path.clone() }.into());
+        }
+        let path = || self.path.clone();
+        let state =
+            transition(&self.state, &event).map_err(|source| JournalErrorKind::Illegal { path: path(), source })?;
+        let payload = payload_of(event).map_err(|reason| JournalErrorKind::Unwritable { path: path(), reason })?;
+        let (bytes, tail) = record::encode(&payload, self.tail);
+        self.poisoned = true;
+        self.storage.append(&bytes).map_err(|source| JournalError::io("append to", &self.path, source))?;
+        self.storage.sync().map_err(|source| JournalErrorKind::Sync { path: path(), source })?;
+        self.poisoned = false;
+        let sequence = self.tail.sequence;
+        self.state = state;
+        self.tail = tail;
+        Ok(sequence)
+    }
+}
+
+/// The payload of a new record.
+fn payload_of(event: Event) -> Result<Vec<u8>, String> {
+    let payload = serde_json::to_vec(&Entry { at: Timestamp::now(), event }).map_err(|error| error.to_string())?;
+    if payload.len() > MAX_PAYLOAD_BYTES {
+        return Err(format!("it takes {} bytes, and {MAX_PAYLOAD_BYTES} are allowed", payload.len()));
+    }
+    Ok(payload)
+}
+
+/// The bytes of a journal that holds record 0 alone.
+pub fn first_record(pins: Pins, path: &Path) -> Result<Vec<u8>, JournalError> {
+    let payload = payload_of(Event::Opened { pins: Box::new(pins) })
+        .map_err(|reason| JournalErrorKind::Unwritable { path: path.to_owned(), reason })?;
+    Ok(record::encode(&payload, Tail::default()).0)
+}
+
+#[cfg(test)]
+mod tests;

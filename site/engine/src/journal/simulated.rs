@@ -1,0 +1,183 @@
+//! A disk for tests that forgets what was not synced when the power is cut.
+//!
+//! Every operation counts. Before the operation with the chosen number the power fails: from then on every operation is
+//! an error, until [`Disk::boot`], which decides what became of unsynced data.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+
+use super::Storage;
+
+/// What becomes of data that was written but not synced. All three are legal for a real disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsynced {
+    /// It is gone.
+    Lost,
+    /// It happens to be there.
+    Kept,
+    /// Of an append, only so many thousandths of its bytes are there.
+    Torn(usize),
+    /// An append has its length, but from so many thousandths on, zeros instead of its bytes.
+    Zeroed(usize),
+}
+
+#[derive(Debug, Clone, Default)]
+struct SimulatedFile {
+    durable: Vec<u8>,
+    current: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    files: BTreeMap<String, SimulatedFile>,
+    operations: usize,
+    cut_at: Option<usize>,
+    is_off: bool,
+    failing_sync: Option<usize>,
+}
+
+impl Inner {
+    /// Counts an operation, unless the power fails before it.
+    fn operate(&mut self) -> io::Result<()> {
+        if self.is_off || self.cut_at == Some(self.operations) {
+            self.is_off = true;
+            return Err(io::Error::other("the power is cut"));
+        }
+        self.operations += 1;
+        Ok(())
+    }
+}
+
+/// The disk; clones are the same disk.
+#[derive(Debug, Clone, Default)]
+pub struct Disk(Rc<RefCell<Inner>>);
+
+impl Disk {
+    /// Cuts the power before the operation with this number, counted from 0 since the last boot.
+    pub fn cut_before(&self, operation: usize) {
+        self.0.borrow_mut().cut_at = Some(operation);
+    }
+
+    /// Operations since the last boot.
+    pub fn operations(&self) -> usize {
+        self.0.borrow().operations
+    }
+
+    /// Whether the power is cut.
+    pub fn is_off(&self) -> bool {
+        self.0.borrow().is_off
+    }
+
+    /// Power comes back; no cut is planned.
+    pub fn boot(&self, unsynced: Unsynced) {
+        let mut inner = self.0.borrow_mut();
+        for file in inner.files.values_mut() {
+            let common = file.durable.iter().zip(&file.current).take_while(|(old, new)| old == new).count();
+            let appended = file.current.len().saturating_sub(file.durable.len());
+            let is_append = common == file.durable.len();
+            match unsynced {
+                Unsynced::Kept => {}
+                Unsynced::Torn(share) if is_append => file.current.truncate(common + appended * share / 1000),
+                Unsynced::Zeroed(share) if is_append => file.current[common + appended * share / 1000..].fill(0),
+                _ => file.current = file.durable.clone(),
+            }
+            file.durable = file.current.clone();
+        }
+        inner.files.retain(|_, file| !file.durable.is_empty());
+        (inner.operations, inner.cut_at, inner.is_off) = (0, None, false);
+    }
+
+    /// The process is started again without a power cut: what was written is still in the kernel.
+    pub fn revive(&self) {
+        let mut inner = self.0.borrow_mut();
+        (inner.cut_at, inner.is_off) = (None, false);
+    }
+
+    /// A journal's storage on it.
+    pub fn storage(&self, name: &str) -> SimulatedStorage {
+        SimulatedStorage { disk: self.clone(), name: name.to_owned() }
+    }
+
+    /// Reads a file without counting; empty if it is not there.
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        self.0.borrow().files.get(name).map(|file| file.current.clone()).unwrap_or_default()
+    }
+
+    /// Replaces the content of a file; not durable.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut inner = self.0.borrow_mut();
+        inner.operate()?;
+        inner.files.entry(name.to_owned()).or_default().current = bytes.to_vec();
+        Ok(())
+    }
+
+    /// Makes a file durable.
+    pub fn sync(&self, name: &str) -> io::Result<()> {
+        let mut inner = self.0.borrow_mut();
+        inner.operate()?;
+        if inner.failing_sync == Some(inner.operations - 1) {
+            return Err(io::Error::other("the disk is broken"));
+        }
+        let file = inner.files.entry(name.to_owned()).or_default();
+        file.durable = file.current.clone();
+        Ok(())
+    }
+
+    /// Puts a file in place whole and durable, or not at all, as a rename after a sync does.
+    pub fn place(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.write(name, bytes)?;
+        let mut inner = self.0.borrow_mut();
+        inner.files.entry(name.to_owned()).or_default().durable = bytes.to_vec();
+        Ok(())
+    }
+
+    /// What would survive a power cut now.
+    pub fn durable(&self, name: &str) -> Vec<u8> {
+        self.0.borrow().files.get(name).map(|file| file.durable.clone()).unwrap_or_default()
+    }
+
+    /// Lets the operation with this number, if it is a sync, fail as a broken disk does: the data is not durable, and
+    /// later syncs claim success.
+    pub fn fail_sync(&self, operation: usize) {
+        self.0.borrow_mut().failing_sync = Some(operation);
+    }
+
+    /// Names and contents of all files but journals.
+    pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+        let inner = self.0.borrow();
+        let files = inner.files.iter().filter(|(name, file)| !name.ends_with(".journal") && !file.current.is_empty());
+        files.map(|(name, file)| (name.clone(), file.current.clone())).collect()
+    }
+}
+
+/// One file of a [`Disk`].
+#[derive(Debug, Clone)]
+pub struct SimulatedStorage {
+    disk: Disk,
+    name: String,
+}
+
+impl Storage for SimulatedStorage {
+    fn read_all(&mut self) -> io::Result<Vec<u8>> {
+        self.disk.0.borrow_mut().operate()?;
+        Ok(self.disk.read(&self.name))
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut content = self.disk.read(&self.name);
+        content.extend_from_slice(bytes);
+        self.disk.write(&self.name, &content)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.disk.sync(&self.name)
+    }
+
+    fn truncate(&mut self, length_bytes: u64) -> io::Result<()> {
+        let mut content = self.disk.read(&self.name);
+        content.truncate(usize::try_from(length_bytes).unwrap_or(usize::MAX));
+        self.disk.write(&self.name, &content)
+    }
+}

@@ -1,0 +1,156 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+
+use landfall_bundle_spec::Sha256;
+use serde_json::json;
+
+use super::*;
+use crate::NodeIdentity;
+use crate::journal::event::PinnedTrust;
+use crate::plan::Operation;
+
+fn step(number: usize) -> StepId {
+    StepId(number.to_string())
+}
+
+pub(crate) fn pins(steps: usize) -> Box<Pins> {
+    let trust = PinnedTrust {
+        fingerprint: Sha256([1; 32]),
+        number: 1,
+        development: false,
+        came: "file 1.root.json".to_owned(),
+        root: "{}".to_owned(),
+    };
+    Box::new(Pins {
+        operation: Operation::Install,
+        bundle: Sha256([2; 32]),
+        release: "starter".to_owned(),
+        version: "1.0.0".to_owned(),
+        counter: 1,
+        configuration: Sha256([3; 32]),
+        engine: Sha256([4; 32]),
+        trust,
+        media: "/media/stick".into(),
+        node: NodeIdentity { name: "node".to_owned(), address: [192, 0, 2, 1].into() },
+        steps: (1..=steps).map(step).collect(),
+        plan: "{}".to_owned(),
+    })
+}
+
+/// Every event there is, for steps 1 and 2 of the plan and for one that the plan lacks.
+fn every_event() -> Vec<Event> {
+    let error = || RecordedError {
+        code: "LF9001".to_owned(),
+        what: "it broke".to_owned(),
+        causes: Vec::new(),
+        hint: "Mend it.".to_owned(),
+    };
+    let mut events = vec![
+        Event::Opened { pins: pins(2) },
+        Event::Committed,
+        Event::UndoRequested { keep_data: false },
+        Event::UndoRequested { keep_data: true },
+        Event::Undone,
+    ];
+    for number in 1..=3 {
+        events.extend([
+            Event::Prepared { step: step(number), before: json!({"mode": number}) },
+            Event::Started { step: step(number) },
+            Event::Done { step: step(number), output: json!(number) },
+            Event::Failed { step: step(number), error: error() },
+            Event::Blocked { step: step(number), what: "a file of somebody else".to_owned() },
+            Event::UndoStarted { step: step(number) },
+            Event::UndoDone { step: step(number) },
+            Event::UndoFailed { step: step(number), error: error() },
+        ]);
+    }
+    events
+}
+
+/// What matters for legality: the phase and the status of each step.
+fn shape(state: &State) -> String {
+    let steps: Vec<String> = state.steps.iter().map(|step| format!("{:?}", step.status)).collect();
+    let phase = match state.phase {
+        Phase::Undoing { keep_data: true } => "Undoing and keeping".to_owned(),
+        Phase::Undoing { keep_data: false } => "Undoing".to_owned(),
+        Phase::Undone { keep_data: true } => "Undone and kept".to_owned(),
+        Phase::Undone { keep_data: false } => "Undone".to_owned(),
+        phase => format!("{phase:?}"),
+    };
+    format!("{phase} [{}]", steps.join(" "))
+}
+
+fn label(event: &Event) -> String {
+    match event {
+        Event::UndoRequested { keep_data: true } => "undo-requested, keeping".to_owned(),
+        _ => event.step().map_or_else(|| event.name().to_owned(), |step| format!("{} {step}", event.name())),
+    }
+}
+
+/// Every reachable shape with a state that has it.
+fn every_state() -> BTreeMap<String, State> {
+    let mut found = BTreeMap::from([(shape(&State::default()), State::default())]);
+    let mut queue = VecDeque::from([State::default()]);
+    while let Some(state) = queue.pop_front() {
+        for next in every_event().iter().filter_map(|event| transition(&state, event).ok()) {
+            if found.insert(shape(&next), next.clone()).is_none() {
+                queue.push_back(next);
+            }
+        }
+    }
+    found
+}
+
+/// The whole table against the checked-in one: every state by every event. What is not listed is refused.
+#[test]
+fn every_state_by_every_event() {
+    let mut table = String::new();
+    for (shape_before, state) in every_state() {
+        writeln!(table, "{shape_before}").unwrap();
+        for event in every_event() {
+            if let Ok(next) = transition(&state, &event) {
+                writeln!(table, "    {} -> {}", label(&event), shape(&next)).unwrap();
+            }
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+/// What must hold whatever the table says, checked by other means than the table.
+#[test]
+fn rules_that_no_transition_breaks() {
+    for state in every_state().values() {
+        let statuses: Vec<StepStatus> = state.steps.iter().map(|step| step.status).collect();
+        let begun = statuses.iter().filter(|status| **status != StepStatus::Pending).count();
+        assert!(
+            statuses.iter().skip(begun).all(|status| *status == StepStatus::Pending),
+            "one at a time: {statuses:?}"
+        );
+        if matches!(state.phase, Phase::Forward | Phase::Committed) {
+            assert!(statuses.iter().rev().skip(statuses.len() - begun + 1).all(|status| *status == StepStatus::Done));
+        }
+        match state.phase {
+            Phase::Committed => assert!(statuses.iter().all(|status| *status == StepStatus::Done)),
+            Phase::Undone { .. } => assert!(!statuses.iter().any(|status| status.is_there())),
+            _ => {}
+        }
+        for event in every_event() {
+            let Ok(next) = transition(state, &event) else { continue };
+            assert!(!state.is_closed() || matches!(event, Event::UndoRequested { .. }), "closed: {}", label(&event));
+            for (before, after) in state.steps.iter().zip(&next.steps) {
+                let is_first = before.status == StepStatus::Pending;
+                assert!(is_first || before.before == after.before, "the state before is recorded once");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_names_event_step_and_reason() {
+    let open = transition(&State::default(), &Event::Opened { pins: pins(2) }).unwrap();
+    let refused = |event: &Event| transition(&open, event).unwrap_err().to_string();
+    insta::assert_snapshot!(refused(&Event::Started { step: step(1) }), @"`started` of step 1 is not allowed: the step is Pending");
+    insta::assert_snapshot!(refused(&Event::Started { step: step(2) }), @"`started` of step 2 is not allowed: it is another step's turn");
+    insta::assert_snapshot!(refused(&Event::Started { step: step(9) }), @"`started` of step 9 is not allowed: the plan has no such step");
+    insta::assert_snapshot!(refused(&Event::Committed), @"`committed` is not allowed: the operation is Forward");
+}

@@ -1,0 +1,35 @@
+//! For tests that need a filesystem of a certain kind: full, or one from which no program runs.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Where the filesystem is, for the test that runs inside.
+const ROOT: &str = "LANDFALL_TEST_ROOT";
+
+/// Runs the calling test, whose full name this is, a second time on a fresh tmpfs with these options, in a mount
+/// namespace of its own, so that nothing is mounted on the machine. Returns where it is to the second run, and nothing
+/// to the first, once the second has passed.
+///
+/// # Panics
+///
+/// Where the second run fails, which fails the test.
+pub fn on_tmpfs(test: &str, options: &str) -> Option<PathBuf> {
+    if let Some(root) = std::env::var_os(ROOT) {
+        return Some(root.into());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@""#;
+    let as_root = rustix::process::geteuid().is_root();
+    let second = Command::new("unshare")
+        .args(if as_root { [].as_slice() } else { &["--user", "--map-root-user"] })
+        .args(["--mount", "sh", "-c", script, "sh", options])
+        .arg(folder.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env(ROOT, folder.path())
+        .output()
+        .unwrap();
+    let (said, failed) = (String::from_utf8_lossy(&second.stdout), String::from_utf8_lossy(&second.stderr));
+    assert!(second.status.success() && said.contains("1 passed"), "{said}{failed}");
+    None
+}

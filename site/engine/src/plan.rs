@@ -1,0 +1,76 @@
+//! Plans: data, made by a pure function, pinned in the journal, executed without decisions.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// What an operation does to a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// A release comes to an empty site. Taking it back is the same operation in the other direction.
+    Install,
+}
+
+/// Identifies a step within its plan, as `stage` or `component/postgres`. Stable across runs of one plan.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub String);
+
+impl std::fmt::Display for StepId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// One step of a plan: the parameters of its action `A`, and what a person wants to know of it beforehand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedStep<A> {
+    /// Unique within the plan.
+    pub id: StepId,
+    /// What it does, as a person reads it: `start the control plane`.
+    pub title: String,
+    /// Everything the step needs to know; no choice is left to execution.
+    pub action: A,
+    /// Bytes it writes, where that is known.
+    pub bytes: u64,
+    /// Predicted duration in seconds on the reference machine.
+    pub seconds: u64,
+    /// Whether it can be undone.
+    pub undo: Undo,
+}
+
+/// Whether a step can be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Undo {
+    /// It can.
+    Reversible,
+    /// It cannot, and the plan says so.
+    Irreversible,
+}
+
+/// Ordered steps of one operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan<A> {
+    /// What it does to the site.
+    pub operation: Operation,
+    /// Name of the release.
+    pub release: String,
+    /// Version of the release.
+    pub version: String,
+    /// The steps, in order.
+    pub steps: Vec<PlannedStep<A>>,
+}
+
+/// How a host is known in its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeIdentity {
+    /// Name of the Node object.
+    pub name: String,
+    /// Address of the node, which API server, kubelet and etcd advertise.
+    pub address: IpAddr,
+}

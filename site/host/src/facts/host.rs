@@ -1,0 +1,254 @@
+//! Facts of hardware, kernel and operating system.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use landfall_error_codes::codes;
+use rustix::fs::{StatVfs, StatVfsMountFlags};
+
+use super::{CgroupDriver, Cgroups, Filesystem};
+use crate::paths::SitePaths;
+use landfall_engine::step::StepError;
+
+/// Paths whose filesystems matter: data, settings and units, the command, logs.
+const PATHS_IN_QUESTION: [&str; 4] = ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"];
+
+/// Modules that Kubernetes, flannel and kube-proxy need, each with something that exists where the kernel has it
+/// loaded or built in.
+const MODULES: [(&str, &str); 4] = [
+    ("overlay", "/proc/filesystems:overlay"),
+    ("br_netfilter", "/proc/sys/net/bridge"),
+    ("nf_conntrack", "/proc/sys/net/netfilter/nf_conntrack_max"),
+    ("vxlan", "/sys/module/vxlan"),
+];
+
+/// Kernel settings that must be at least so high; a host that has more keeps it.
+pub const LIMITS: [(&str, u64); 2] =
+    [("fs.inotify.max_user_instances", 8192), ("fs.inotify.max_user_watches", 524_288)];
+
+pub(super) fn limits(paths: &SitePaths) -> BTreeMap<String, u64> {
+    let current = |name: &str| read(&paths.host("/proc/sys").join(name.replace('.', "/"))).trim().parse().ok();
+    LIMITS.iter().filter_map(|(name, _)| Some(((*name).to_owned(), current(name)?))).collect()
+}
+
+pub(super) fn platform() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!("linux/{architecture}")
+}
+
+pub(super) fn operating_system(paths: &SitePaths) -> String {
+    let text = read(&paths.host("/etc/os-release"));
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .map_or("unknown", |value| value.trim_matches('"'))
+            .to_owned()
+    };
+    format!("{} {}", field("ID"), field("VERSION_ID"))
+}
+
+pub(super) fn has_systemd(paths: &SitePaths) -> bool {
+    paths.host("/run/systemd/system").is_dir()
+}
+
+pub(super) fn cgroups(paths: &SitePaths) -> Cgroups {
+    let unified = paths.host("/sys/fs/cgroup/cgroup.controllers");
+    let (version, controllers) = if unified.is_file() {
+        (2, read(&unified).split_whitespace().map(str::to_owned).collect())
+    } else {
+        let mounted = read(&paths.host("/proc/self/cgroup"));
+        let mut controllers: Vec<String> = mounted
+            .lines()
+            .filter_map(|line| line.split(':').nth(1))
+            .flat_map(|names| names.split(','))
+            .filter(|name| !name.is_empty() && !name.contains('='))
+            .map(str::to_owned)
+            .collect();
+        controllers.sort();
+        (1, controllers)
+    };
+    // systemd can make groups for pods only in hierarchies that it manages itself.
+    let managed = version == 2 || paths.host("/sys/fs/cgroup/systemd").is_dir();
+    let driver = if has_systemd(paths) && managed { CgroupDriver::Systemd } else { CgroupDriver::Cgroupfs };
+    Cgroups { version, driver, controllers }
+}
+
+pub(super) fn lowers_oom_score(paths: &SitePaths) -> bool {
+    const CAP_SYS_RESOURCE: u64 = 1 << 24;
+    read(&paths.host("/proc/self/status"))
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|value| u64::from_str_radix(value.trim(), 16).ok())
+        .is_some_and(|capabilities| capabilities & CAP_SYS_RESOURCE != 0)
+}
+
+pub(super) fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+}
+
+/// A value of `/proc/meminfo`, in bytes; 0 where there is none.
+pub(super) fn memory_value(paths: &SitePaths, name: &str) -> u64 {
+    read(&paths.host("/proc/meminfo"))
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .and_then(|value| value.trim().trim_end_matches("kB").trim().parse::<u64>().ok())
+        .map_or(0, |kibibytes| kibibytes * 1024)
+}
+
+pub(super) fn filesystems(paths: &SitePaths) -> Result<Vec<Filesystem>, StepError> {
+    let mut found: Vec<(u64, Filesystem)> = Vec::new();
+    for path in PATHS_IN_QUESTION {
+        let existing = nearest(&paths.host(path));
+        let failed = |error: std::io::Error| {
+            StepError::new(codes::NODE_FILE, format!("cannot measure the filesystem of {}", existing.display()))
+                .because(error)
+        };
+        let device = fs_err::metadata(&existing).map_err(failed)?.dev();
+        let measured = rustix::fs::statvfs(&existing).map_err(|errno| failed(errno.into()))?;
+        let index = found.iter().position(|(known, _)| *known == device).unwrap_or_else(|| {
+            found.push((device, empty_filesystem(&measured)));
+            found.len() - 1
+        });
+        let filesystem = &mut found[index].1;
+        filesystem.paths.push(path.to_owned());
+        // These belong to the mount, and a filesystem may be mounted in several places.
+        filesystem.read_only |= measured.f_flag.contains(StatVfsMountFlags::RDONLY);
+        if measured.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+            filesystem.no_exec.push(path.to_owned());
+        }
+    }
+    Ok(found.into_iter().map(|(_, filesystem)| filesystem).collect())
+}
+
+/// A filesystem of which nothing but its size is known yet.
+fn empty_filesystem(measured: &StatVfs) -> Filesystem {
+    Filesystem {
+        paths: Vec::new(),
+        total_bytes: measured.f_blocks * measured.f_frsize,
+        free_bytes: measured.f_bavail * measured.f_frsize,
+        free_inodes: (measured.f_files > 0).then_some(measured.f_favail),
+        read_only: false,
+        no_exec: Vec::new(),
+    }
+}
+
+/// The path itself or its nearest ancestor that exists.
+fn nearest(path: &Path) -> PathBuf {
+    path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/")).to_owned()
+}
+
+/// The modules that are not built in, whether or not somebody has loaded them by now: the next boot forgets that.
+pub(super) fn modules(paths: &SitePaths) -> Vec<String> {
+    // Built-in modules without parameters show nowhere but in the list that comes with the kernel.
+    MODULES.iter().filter(|(name, _)| !is_built_in(paths, name)).map(|(name, _)| (*name).to_owned()).collect()
+}
+
+/// Those of these modules that are not loaded.
+pub(super) fn missing_modules(paths: &SitePaths, modules: &[String]) -> Vec<String> {
+    let is_there = |sign: &str| match sign.split_once(':') {
+        Some((file, word)) => read(&paths.host(file)).split_whitespace().any(|found| found == word),
+        None => paths.host(sign).exists(),
+    };
+    let missing = MODULES.iter().filter(|(name, sign)| modules.iter().any(|module| module == name) && !is_there(sign));
+    missing.map(|(name, _)| (*name).to_owned()).collect()
+}
+
+fn is_built_in(paths: &SitePaths, name: &str) -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let listed = paths.host("/lib/modules").join(release);
+    // Without any modules on disk nothing can be loaded: what the kernel can do is what it has.
+    !listed.is_dir() || read(&listed.join("modules.builtin")).lines().any(|line| line.ends_with(&format!("/{name}.ko")))
+}
+
+/// Whether all these modules are among those that came with the kernel.
+pub(super) fn are_loadable(paths: &SitePaths, modules: &[String]) -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let listed = read(&paths.host("/lib/modules").join(release).join("modules.dep"));
+    modules.iter().all(|module| {
+        listed.lines().filter_map(|line| line.split(':').next()).any(|path| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            name.split('.').next().is_some_and(|stem| stem.replace('-', "_") == *module)
+        })
+    })
+}
+
+pub(super) fn selinux(paths: &SitePaths) -> Option<String> {
+    match read(&paths.host("/sys/fs/selinux/enforce")).trim() {
+        "1" => Some("enforcing".to_owned()),
+        "0" => Some("permissive".to_owned()),
+        _ => None,
+    }
+}
+
+pub(super) fn apparmor(paths: &SitePaths) -> bool {
+    read(&paths.host("/sys/module/apparmor/parameters/enabled")).trim() == "Y"
+}
+
+/// A file's text; empty where it cannot be read, since kernels differ in what they show.
+pub(super) fn read(path: &Path) -> String {
+    fs_err::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, SitePaths) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        for (path, text) in files {
+            let path = paths.host(path);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
+        }
+        (folder, paths)
+    }
+
+    #[test]
+    fn tells_cgroup_versions_and_drivers_apart() {
+        let (_folder, paths) =
+            host(&[("/sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n"), ("/run/systemd/system/x", "")]);
+        let expected = ["cpu", "memory", "pids"].map(str::to_owned).to_vec();
+        assert_eq!(cgroups(&paths), Cgroups { version: 2, driver: CgroupDriver::Systemd, controllers: expected });
+
+        let version_1 = "9:name=systemd:/\n5:cpu,cpuacct:/\n4:memory:/x\n0::/\n";
+        let (_folder, paths) = host(&[("/proc/self/cgroup", version_1), ("/sys/fs/cgroup/cpu/tasks", "")]);
+        let expected = ["cpu", "cpuacct", "memory"].map(str::to_owned).to_vec();
+        assert_eq!(cgroups(&paths), Cgroups { version: 1, driver: CgroupDriver::Cgroupfs, controllers: expected });
+    }
+
+    #[test]
+    fn a_mount_that_lets_no_program_run_is_seen() {
+        let name = "facts::host::tests::a_mount_that_lets_no_program_run_is_seen";
+        let Some(root) = landfall_engine::mounted::on_tmpfs(name, "noexec") else { return };
+        let found = filesystems(&SitePaths::below(root)).unwrap();
+        assert_eq!((found.len(), &found[0].no_exec), (1, &found[0].paths));
+        let usual = filesystems(&SitePaths::below("/")).unwrap();
+        assert!(usual.iter().all(|filesystem| filesystem.no_exec.is_empty()), "{usual:?}");
+    }
+
+    #[test]
+    fn reads_capabilities_memory_and_modules() {
+        let (_folder, paths) = host(&[
+            ("/proc/self/status", "Name:\tx\nCapEff:\t000001fffeffffff\n"),
+            ("/proc/meminfo", "MemTotal:       16000000 kB\nSwapTotal:  0 kB\n"),
+            ("/proc/filesystems", "nodev\toverlay\n"),
+            (
+                &format!("/lib/modules/{}/modules.builtin", rustix::system::uname().release().to_string_lossy()),
+                "kernel/net/netfilter/nf_conntrack.ko\n",
+            ),
+            ("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),
+        ]);
+        assert!(!lowers_oom_score(&paths));
+        assert_eq!(memory_value(&paths, "MemTotal"), 16_384_000_000);
+        let modules = modules(&paths);
+        assert_eq!(modules, ["overlay", "br_netfilter", "vxlan"], "loaded or not, but not built in");
+        assert_eq!(missing_modules(&paths, &modules), ["br_netfilter", "vxlan"]);
+        assert_eq!(operating_system(&paths), "debian 12");
+    }
+}

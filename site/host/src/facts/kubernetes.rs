@@ -1,0 +1,70 @@
+//! Signs of another Kubernetes or container runtime, beside which Landfall's own cannot run.
+
+use super::host::read;
+use crate::paths::SitePaths;
+
+/// Files and folders that a Kubernetes leaves; folders count only when something is in them.
+const SIGNS: [&str; 8] = [
+    "/etc/kubernetes",
+    "/var/lib/kubelet",
+    "/var/lib/etcd",
+    "/etc/cni/net.d",
+    "/var/lib/cni",
+    "/var/lib/rancher",
+    "/var/lib/k0s",
+    "/var/snap/microk8s",
+];
+
+/// Programs beside which ours cannot run.
+const PROGRAMS: [&str; 8] = ["kubelet", "kube-apiserver", "etcd", "k3s", "k0s", "containerd", "dockerd", "crio"];
+
+pub(super) fn leftovers(paths: &SitePaths) -> Vec<String> {
+    // A site of ours has all of them; whether this is one is told by its identity.
+    if paths.settings_uuid().exists() {
+        return Vec::new();
+    }
+    let mut found: Vec<String> =
+        SIGNS.iter().filter(|path| holds_something(paths, path)).map(|path| format!("files in {path}")).collect();
+    found.extend(running(paths).into_iter().map(|program| format!("the running program {program}")));
+    found
+}
+
+fn holds_something(paths: &SitePaths, path: &str) -> bool {
+    fs_err::read_dir(paths.host(path)).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+fn running(paths: &SitePaths) -> Vec<String> {
+    let Ok(processes) = fs_err::read_dir(paths.host("/proc")) else { return Vec::new() };
+    let mut found: Vec<String> = processes
+        .flatten()
+        .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
+        .map(|entry| read(&entry.path().join("comm")).trim().to_owned())
+        .filter(|name| PROGRAMS.contains(&name.as_str()))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_programs_of_another_kubernetes_are_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        for (path, text) in
+            [("/etc/kubernetes/admin.conf", ""), ("/proc/17/comm", "k3s\n"), ("/proc/18/comm", "bash\n")]
+        {
+            fs_err::create_dir_all(paths.host(path).parent().unwrap()).unwrap();
+            landfall_media::durable::write_file(&paths.host(path), text.as_bytes(), 0o644).unwrap();
+        }
+        fs_err::create_dir_all(paths.host("/var/lib/kubelet")).unwrap();
+        assert_eq!(leftovers(&paths), ["files in /etc/kubernetes", "the running program k3s"]);
+
+        fs_err::create_dir_all(paths.settings()).unwrap();
+        landfall_media::durable::write_file(&paths.settings_uuid(), b"x", 0o644).unwrap();
+        assert_eq!(leftovers(&paths), Vec::<String>::new());
+    }
+}

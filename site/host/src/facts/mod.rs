@@ -1,0 +1,210 @@
+//! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided
+//! by these facts, and the plan is a pure function of them; they serialize, so a vendor can plan a customer's site at the desk.
+
+mod firewall;
+pub mod host;
+mod kubernetes;
+mod network;
+#[cfg(any(test, feature = "testing"))]
+pub mod sample;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+
+use landfall_error_codes::codes;
+use serde::{Deserialize, Serialize};
+
+use crate::paths::SitePaths;
+use landfall_engine::step::StepError;
+
+/// Facts of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a part of a state")]
+pub struct Facts {
+    /// When they were collected, RFC 3339.
+    pub collected_at: String,
+    /// Whether the process that collected them was root.
+    pub root: bool,
+    /// As in `linux/amd64`.
+    pub platform: String,
+    /// Release of the kernel, as `6.18.44`.
+    pub kernel: String,
+    /// `ID`, `VERSION_ID` of `/etc/os-release`, as `debian 12`.
+    pub operating_system: String,
+    /// Name of the host, in lower case.
+    pub hostname: String,
+    /// Whether systemd is pid 1.
+    pub systemd: bool,
+    /// Control groups.
+    pub cgroups: Cgroups,
+    /// Whether processes may lower their OOM score (`CAP_SYS_RESOURCE`).
+    pub lowers_oom_score: bool,
+    /// Processor cores.
+    pub cores: u32,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Bytes of swap that is on.
+    pub swap_bytes: u64,
+    /// The filesystems that hold the paths in question, each once.
+    pub filesystems: Vec<Filesystem>,
+    /// Network.
+    pub network: Network,
+    /// Kernel modules that Kubernetes needs and the kernel has not built in: something must load them at every boot.
+    pub modules: Vec<String>,
+    /// Those of them that are not loaded now.
+    pub missing_modules: Vec<String>,
+    /// Whether the kernel's modules are on the disk, all the missing ones among them.
+    pub can_load_modules: bool,
+    /// Kernel settings as they are, of those that Kubernetes needs at least so high.
+    pub limits: BTreeMap<String, u64>,
+    /// Mode of SELinux, `enforcing` or `permissive`, where the kernel has it.
+    pub selinux: Option<String>,
+    /// Whether AppArmor is on.
+    pub apparmor: bool,
+    /// What another Kubernetes or container runtime left: files, processes.
+    pub leftovers: Vec<String>,
+    /// Whether `/etc/hosts` is there.
+    pub hosts_file: bool,
+}
+
+/// Control groups of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cgroups {
+    /// 1 or 2; the hybrid layout counts as 1.
+    pub version: u8,
+    /// Who makes groups for pods.
+    pub driver: CgroupDriver,
+    /// Controllers that are there.
+    pub controllers: Vec<String>,
+}
+
+/// Who makes control groups for pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CgroupDriver {
+    /// systemd, as slices and scopes.
+    Systemd,
+    /// The kubelet itself.
+    Cgroupfs,
+}
+
+/// One mounted filesystem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filesystem {
+    /// The paths in question that lie on it.
+    pub paths: Vec<String>,
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// Bytes that can be written.
+    pub free_bytes: u64,
+    /// Inodes that can be made; none where the filesystem makes them as needed.
+    pub free_inodes: Option<u64>,
+    /// Whether one of them is mounted read-only.
+    pub read_only: bool,
+    /// Those of them below which no program can run (`noexec`).
+    pub no_exec: Vec<String>,
+}
+
+/// Network of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Addresses other than loopback and link-local ones, in the kernel's order.
+    pub addresses: Vec<NodeAddress>,
+    /// Interface of the default route with the lowest metric.
+    pub default_route: Option<String>,
+    /// Nameservers that pods can reach: those of `/etc/resolv.conf`, or behind systemd's stub, without loopback.
+    pub nameservers: Vec<String>,
+    /// TCP ports that something listens on.
+    pub ports_in_use: Vec<u16>,
+    /// Networks that the host routes to, as `10.0.0.0/8`, without the default route.
+    pub networks: Vec<String>,
+    /// Programs of the host that change its packet filter, as `nft`; Landfall needs none of them.
+    pub filter_programs: Vec<String>,
+    /// Tables of the packet filter that are there already, as `firewalld`.
+    pub filter_tables: Vec<String>,
+    /// What firewalld lets pass, where it filters this host's packets now or after the next boot.
+    pub firewalld: Option<Firewalld>,
+    /// Whether bridged packets can pass the packet filter now.
+    pub bridge_filter: bool,
+}
+
+/// firewalld's permanent configuration, as far as it decides about packets of pods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Firewalld {
+    /// Whether its default zone accepts everything.
+    pub passes_all: bool,
+    /// Sources from which it accepts everything, as `10.244.0.0/16`.
+    pub trusted: Vec<String>,
+}
+
+/// An address of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeAddress {
+    /// Its interface.
+    pub interface: String,
+    /// The address.
+    pub address: IpAddr,
+    /// Bits of its network.
+    pub prefix: u8,
+}
+
+impl Facts {
+    /// Reads what `landfall facts` printed on a host; unknown fields are refused, since they may decide something.
+    pub fn read(path: &Path) -> Result<Self, StepError> {
+        let failed = |what: &str| StepError::new(codes::FACTS_FILE, format!("{} {what}", path.display()));
+        let bytes = fs_err::read(path).map_err(|error| failed("cannot be read").because(error))?;
+        serde_json::from_slice(&bytes).map_err(|error| failed("does not hold the facts of a host").because(error))
+    }
+}
+
+/// Collects the facts of this host. Changes nothing.
+pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
+    let modules = host::modules(paths);
+    let missing_modules = host::missing_modules(paths, &modules);
+    Ok(Facts {
+        collected_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        root: rustix::process::geteuid().is_root(),
+        platform: host::platform(),
+        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+        operating_system: host::operating_system(paths),
+        hostname: rustix::system::uname().nodename().to_string_lossy().to_lowercase(),
+        systemd: host::has_systemd(paths),
+        cgroups: host::cgroups(paths),
+        lowers_oom_score: host::lowers_oom_score(paths),
+        cores: host::cores(),
+        memory_bytes: host::memory_value(paths, "MemTotal"),
+        swap_bytes: host::memory_value(paths, "SwapTotal"),
+        filesystems: host::filesystems(paths)?,
+        network: network::collect(paths)?,
+        can_load_modules: host::are_loadable(paths, &missing_modules),
+        modules,
+        missing_modules,
+        limits: host::limits(paths),
+        selinux: host::selinux(paths),
+        apparmor: host::apparmor(paths),
+        leftovers: kubernetes::leftovers(paths),
+        hosts_file: paths.host("/etc/hosts").is_file(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_of_this_machine_survive_a_file() {
+        let facts = collect(&SitePaths::default()).unwrap();
+        assert!(facts.cores > 0 && facts.memory_bytes > 0 && !facts.filesystems.is_empty());
+        assert!(facts.filesystems.iter().all(|filesystem| filesystem.total_bytes >= filesystem.free_bytes));
+        assert!([1, 2].contains(&facts.cgroups.version));
+        let text = serde_json::to_string(&facts).unwrap();
+        assert_eq!(serde_json::from_str::<Facts>(&text).unwrap(), facts);
+    }
+}

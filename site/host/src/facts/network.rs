@@ -1,0 +1,124 @@
+//! Facts of addresses, routes, nameservers and ports.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use landfall_error_codes::codes;
+
+use super::host::read;
+use super::{Network, NodeAddress, firewall};
+use crate::netlink;
+use crate::paths::SitePaths;
+use landfall_engine::step::StepError;
+
+pub(super) fn collect(paths: &SitePaths) -> Result<Network, StepError> {
+    let failed = |error: std::io::Error| {
+        StepError::new(codes::NODE_NETWORK, "cannot read the host's network configuration").because(error)
+    };
+    let interfaces = netlink::interfaces().map_err(failed)?;
+    let name = |index: u32| {
+        interfaces.iter().find(|interface| interface.index == index).map(|interface| interface.name.clone())
+    };
+    let addresses = netlink::addresses()
+        .map_err(failed)?
+        .into_iter()
+        .filter(|address| is_usable(address.address))
+        .filter_map(|address| {
+            Some(NodeAddress { interface: name(address.index)?, address: address.address, prefix: address.prefix })
+        })
+        .collect();
+    let routes = netlink::routes().map_err(failed)?;
+    let default_route = routes
+        .iter()
+        .filter(|route| route.prefix == 0 && route.destination.is_ipv4())
+        .min_by_key(|route| route.metric)
+        .and_then(|route| name(route.index?));
+    let networks = routes
+        .iter()
+        .filter(|route| route.prefix > 0 && route.destination.is_ipv4())
+        .map(|route| format!("{}/{}", route.destination, route.prefix))
+        .collect::<BTreeSet<_>>();
+    let filter_tables: Vec<String> = netlink::tables().map_err(failed)?.into_iter().map(|table| table.name).collect();
+    Ok(Network {
+        addresses,
+        default_route,
+        nameservers: nameservers(paths),
+        ports_in_use: ports_in_use(paths),
+        networks: networks.into_iter().collect(),
+        filter_programs: filter_programs(paths),
+        firewalld: firewall::firewalld(paths, &filter_tables),
+        filter_tables,
+        bridge_filter: paths.host("/proc/sys/net/bridge/bridge-nf-call-iptables").exists(),
+    })
+}
+
+fn is_usable(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local() && !address.is_unspecified(),
+        IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local(),
+    }
+}
+
+fn filter_programs(paths: &SitePaths) -> Vec<String> {
+    let is_there =
+        |name: &str| ["/usr/sbin", "/usr/bin", "/sbin"].iter().any(|folder| paths.host(folder).join(name).exists());
+    ["nft", "iptables", "firewall-cmd", "ufw"].into_iter().filter(|name| is_there(name)).map(str::to_owned).collect()
+}
+
+fn nameservers(paths: &SitePaths) -> Vec<String> {
+    let of = |path: &str| {
+        read(&paths.host(path))
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("nameserver"))
+            .map(|rest| rest.trim().to_owned())
+            .filter(|address| address.parse::<IpAddr>().is_ok_and(|address| !address.is_loopback()))
+            .collect::<Vec<_>>()
+    };
+    let direct = of("/etc/resolv.conf");
+    if direct.is_empty() { of("/run/systemd/resolve/resolv.conf") } else { direct }
+}
+
+fn ports_in_use(paths: &SitePaths) -> Vec<u16> {
+    let mut ports = BTreeSet::new();
+    for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        ports.extend(read(&paths.host(file)).lines().skip(1).filter_map(listening_port));
+    }
+    ports.into_iter().collect()
+}
+
+/// The local port of a line of `/proc/net/tcp` whose socket listens.
+fn listening_port(line: &str) -> Option<u16> {
+    const LISTEN: &str = "0A";
+    let mut fields = line.split_whitespace().skip(1);
+    let (local, _remote, state) = (fields.next()?, fields.next()?, fields.next()?);
+    (state == LISTEN).then(|| u16::from_str_radix(local.rsplit(':').next()?, 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listening_ports_only() {
+        let header = "  sl  local_address rem_address   st tx_queue";
+        assert_eq!(listening_port(header), None);
+        assert_eq!(listening_port("   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000"), Some(8080));
+        assert_eq!(listening_port("   0: 0100007F:1F90 0100007F:0016 01 00000000:00000000"), None);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(ports_in_use(&SitePaths::default()).contains(&listener.local_addr().unwrap().port()));
+    }
+
+    #[test]
+    fn a_stub_resolver_is_looked_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        for (path, text) in [
+            ("/etc/resolv.conf", "nameserver 127.0.0.53\noptions edns0\n"),
+            ("/run/systemd/resolve/resolv.conf", "nameserver 10.0.0.53\n"),
+        ] {
+            fs_err::create_dir_all(paths.host(path).parent().unwrap()).unwrap();
+            landfall_media::durable::write_file(&paths.host(path), text.as_bytes(), 0o644).unwrap();
+        }
+        assert_eq!(nameservers(&paths), ["10.0.0.53"]);
+    }
+}

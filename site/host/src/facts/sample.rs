@@ -1,0 +1,55 @@
+//! Facts of a host that no test has to collect.
+
+use std::collections::BTreeMap;
+
+use super::{CgroupDriver, Cgroups, Facts, Filesystem, Network, NodeAddress};
+
+/// Facts of a small host of today with all that is wanted; tests change what they are about.
+pub fn sample() -> Facts {
+    Facts {
+        collected_at: "2026-01-01T00:00:00Z".to_owned(),
+        root: true,
+        platform: "linux/amd64".to_owned(),
+        kernel: "6.1.0-18-amd64".to_owned(),
+        operating_system: "debian 12".to_owned(),
+        hostname: "node-1".to_owned(),
+        systemd: true,
+        cgroups: Cgroups {
+            version: 2,
+            driver: CgroupDriver::Systemd,
+            controllers: ["cpu", "cpuset", "memory", "pids"].map(str::to_owned).to_vec(),
+        },
+        lowers_oom_score: true,
+        cores: 4,
+        memory_bytes: 16 << 30,
+        swap_bytes: 0,
+        filesystems: vec![Filesystem {
+            paths: ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"].map(str::to_owned).to_vec(),
+            total_bytes: 100 << 30,
+            free_bytes: 80 << 30,
+            free_inodes: Some(6_000_000),
+            read_only: false,
+            no_exec: Vec::new(),
+        }],
+        network: Network {
+            addresses: vec![NodeAddress { interface: "eth0".to_owned(), address: [10, 99, 0, 11].into(), prefix: 24 }],
+            default_route: Some("eth0".to_owned()),
+            nameservers: vec!["10.99.0.1".to_owned()],
+            ports_in_use: vec![22],
+            networks: vec!["10.99.0.0/24".to_owned()],
+            filter_programs: Vec::new(),
+            filter_tables: Vec::new(),
+            firewalld: None,
+            bridge_filter: true,
+        },
+        // As on Debian: all of them modules, and something has loaded them already.
+        modules: ["overlay", "br_netfilter", "nf_conntrack", "vxlan"].map(str::to_owned).to_vec(),
+        missing_modules: Vec::new(),
+        can_load_modules: true,
+        limits: BTreeMap::from([("fs.inotify.max_user_instances".to_owned(), 128)]),
+        selinux: None,
+        apparmor: true,
+        leftovers: Vec::new(),
+        hosts_file: true,
+    }
+}

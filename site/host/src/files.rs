@@ -1,0 +1,118 @@
+//! Files that a step puts on the host and takes away again: compared byte by byte, written durably.
+
+use std::path::{Path, PathBuf};
+
+use landfall_error_codes::codes;
+use landfall_media::durable;
+
+use landfall_engine::step::{Observed, StepError};
+
+/// A file that is wholly ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnFile {
+    /// Where.
+    pub path: PathBuf,
+    /// Its exact content.
+    pub bytes: Vec<u8>,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+impl OwnFile {
+    /// A file with this content and these permission bits.
+    pub fn new(path: PathBuf, text: impl Into<Vec<u8>>, mode: u32) -> Self {
+        Self { path, bytes: text.into(), mode }
+    }
+}
+
+/// Done when all are there with their content and no temporary sibling is left, Absent when none is.
+pub fn observe(files: &[OwnFile]) -> Result<Observed, StepError> {
+    let mut right = 0;
+    let mut first_wrong = None;
+    let mut present = 0;
+    for file in files {
+        let found = read(&file.path)?;
+        present += usize::from(found.is_some());
+        if found.as_deref() == Some(&file.bytes) {
+            right += 1;
+        } else {
+            first_wrong.get_or_insert(&file.path);
+        }
+    }
+    Ok(match first_wrong {
+        None => Observed::Done,
+        Some(_) if present == 0 => Observed::Absent,
+        Some(path) => Observed::Partial(format!("{right} of {} files are right, not {}", files.len(), path.display())),
+    })
+}
+
+/// Writes all of them with the folders they need; on the disk when it returns.
+pub fn write(files: &[OwnFile]) -> Result<(), StepError> {
+    for file in files {
+        if let Some(folder) = file.path.parent() {
+            durable::create_folder(folder)?;
+        }
+        durable::write_file(&file.path, &file.bytes, file.mode)?;
+    }
+    Ok(())
+}
+
+/// Removes all of them, and what a crash left of writing them.
+pub fn remove(files: &[OwnFile]) -> Result<(), StepError> {
+    for file in files {
+        durable::remove_file(&file.path)?;
+        if let Some(folder) = file.path.parent() {
+            remove_leftover(folder, &file.path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a crash left of writing `file` in its folder.
+pub fn remove_leftover(folder: &Path, file: &Path) -> Result<(), StepError> {
+    let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for entry in entries.flatten() {
+        if durable::is_temporary(&entry.path()) && entry.file_name().to_string_lossy().contains(&name) {
+            durable::remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A file's content; none where it is not there.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StepError> {
+    match fs_err::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(failed("read", path, error)),
+    }
+}
+
+/// A text file's content; none where it is not there.
+pub fn read_text(path: &Path) -> Result<Option<String>, StepError> {
+    Ok(read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Removes a folder of ours if nothing is in it.
+pub fn remove_folder_if_empty(path: &Path) -> Result<(), StepError> {
+    match fs_err::read_dir(path) {
+        Ok(mut entries) => {
+            if entries.next().is_none() {
+                durable::remove_folder(path)?;
+            }
+            Ok(())
+        }
+        Err(error) if is_absent(&error) => Ok(()),
+        Err(error) => Err(failed("list", path, error)),
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+/// An error about a file; `operation` is a verb.
+pub fn failed(operation: &str, path: &Path, error: std::io::Error) -> StepError {
+    StepError::new(codes::NODE_FILE, format!("cannot {operation} {}", path.display())).because(error)
+}

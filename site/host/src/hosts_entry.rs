@@ -1,0 +1,179 @@
+//! The line of `/etc/hosts` by which every part of the cluster finds its API server, whatever the nameservers say. Others
+//! manage that file as well and may write it anew, at every boot or whenever they like; the agent puts the line back.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+
+use crate::files;
+use crate::paths::SitePaths;
+use landfall_engine::step::StepError;
+
+/// Ends the line that is ours.
+const MARK: &str = "# landfall";
+/// Content of a file that was not there: containerd cannot make a sandbox without one.
+pub const MINIMAL: &str = "127.0.0.1 localhost\n::1 localhost\n";
+/// A file that nobody has touched for so long is whole.
+const WRITTEN: Duration = Duration::from_secs(1);
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostsEntry {
+    /// The name.
+    pub name: String,
+    /// What it resolves to.
+    pub address: std::net::IpAddr,
+}
+
+impl HostsEntry {
+    /// The file.
+    pub fn path(paths: &SitePaths) -> PathBuf {
+        paths.host("/etc/hosts")
+    }
+
+    fn line(&self) -> String {
+        format!("{} {} {MARK}", self.address, self.name)
+    }
+
+    /// The text of the file without Landfall's line.
+    pub fn without_ours(text: &str) -> String {
+        text.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(MARK)).collect()
+    }
+
+    /// Whether the text has exactly this line.
+    pub fn is_in(&self, text: &str) -> bool {
+        text.lines().any(|line| line == self.line())
+    }
+
+    /// A line of somebody else that gives the name an address.
+    pub fn foreign(&self, text: &str) -> Option<String> {
+        Self::without_ours(text)
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default().trim().to_owned())
+            .find(|line| line.split_whitespace().skip(1).any(|name| name == self.name))
+    }
+
+    /// Writes the file with Landfall's line at its end; `text` is what it had. On the disk when it returns.
+    pub fn write(&self, path: &Path, text: Option<&str>) -> Result<(), StepError> {
+        let mut text = Self::without_ours(text.unwrap_or(MINIMAL));
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(&self.line());
+        text.push('\n');
+        Ok(durable::write_file(path, text.as_bytes(), 0o644)?)
+    }
+
+    /// Whether nobody names the API server. A line of somebody else that gives the name another address is an error; it is
+    /// theirs to remove.
+    fn is_gone(&self, path: &Path) -> Result<bool, StepError> {
+        let text = files::read_text(path)?.unwrap_or_default();
+        if self.is_in(&text) {
+            return Ok(false);
+        }
+        let Some(line) = self.foreign(&text) else { return Ok(true) };
+        let address = line.split_whitespace().next().unwrap_or_default();
+        if address.parse() == Ok(self.address) {
+            return Ok(false);
+        }
+        let what = format!("{} has `{line}` instead of `{}`", path.display(), self.line());
+        Err(StepError::new(codes::NODE_FILE, what))
+    }
+
+    /// Puts the line back if it is gone: the agent does so at every boot, and while it runs. Returns whether it was gone.
+    /// On the disk when it returns.
+    pub fn restore(&self, paths: &SitePaths) -> Result<bool, StepError> {
+        let path = Self::path(paths);
+        if !self.is_gone(&path)? {
+            return Ok(false);
+        }
+        // What is written at this moment would be lost with the file that is replaced.
+        if is_being_written(&path) {
+            std::thread::sleep(WRITTEN);
+            if !self.is_gone(&path)? {
+                return Ok(false);
+            }
+        }
+        self.write(&path, files::read_text(&path)?.as_deref())?;
+        tracing::warn!("{} was gone from {}: written again", self.name, path.display());
+        Ok(true)
+    }
+}
+
+/// Whether somebody has just written to a file, and may go on.
+fn is_being_written(path: &Path) -> bool {
+    let modified = fs_err::metadata(path).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed < WRITTEN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "10.99.0.11 api.landfall.internal # landfall\n";
+
+    fn entry() -> HostsEntry {
+        HostsEntry { name: "api.landfall.internal".to_owned(), address: [10, 99, 0, 11].into() }
+    }
+
+    /// A host with this `/etc/hosts`, written a while ago, and what the agent makes of it.
+    fn restored(text: Option<&str>) -> (Result<bool, StepError>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let path = HostsEntry::path(&paths);
+        durable::create_folder(path.parent().unwrap()).unwrap();
+        if let Some(text) = text {
+            durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
+            let earlier = std::time::SystemTime::now() - Duration::from_mins(1);
+            fs_err::File::options().write(true).open(&path).unwrap().set_modified(earlier).unwrap();
+        }
+        let outcome = entry().restore(&paths);
+        (outcome, fs_err::read_to_string(&path).unwrap())
+    }
+
+    #[test]
+    fn a_name_that_is_gone_comes_back() {
+        for text in [Some("127.0.0.1 localhost\n"), Some("127.0.0.1 localhost"), Some(MINIMAL), Some(""), None] {
+            let (outcome, after) = restored(text);
+            assert!(outcome.unwrap());
+            let rest = text.unwrap_or(MINIMAL).trim_end();
+            assert_eq!(after, format!("{rest}{}{LINE}", if rest.is_empty() { "" } else { "\n" }));
+        }
+        let (outcome, after) = restored(Some("127.0.0.1 localhost\n10.0.0.1 api.landfall.internal # landfall\n"));
+        assert_eq!((outcome.unwrap(), after), (true, format!("127.0.0.1 localhost\n{LINE}")), "an address of before");
+    }
+
+    #[test]
+    fn what_is_right_or_of_another_stays() {
+        for text in [&format!("127.0.0.1 localhost\n{LINE}10.0.0.7 later\n"), "10.99.0.11 api.landfall.internal\n"] {
+            let (outcome, after) = restored(Some(text));
+            assert_eq!((outcome.unwrap(), after.as_str()), (false, text));
+        }
+        let foreign = "10.0.0.1 api.landfall.internal # moved\n";
+        let (outcome, after) = restored(Some(foreign));
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains("`10.0.0.1 api.landfall.internal` instead of `10.99.0.11"), "{error}");
+        assert_eq!(after, foreign);
+    }
+
+    #[test]
+    fn what_another_program_is_writing_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let path = HostsEntry::path(&paths);
+        durable::create_folder(path.parent().unwrap()).unwrap();
+        // Emptied, and filled a moment later.
+        let mut file = fs_err::OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(WRITTEN / 5);
+            std::io::Write::write_all(&mut file, b"10.0.0.7 other\n").unwrap();
+        });
+        assert!(entry().restore(&paths).unwrap());
+        writer.join().unwrap();
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), format!("10.0.0.7 other\n{LINE}"));
+    }
+}

@@ -1,0 +1,12 @@
+//! One host: its paths, files, facts, processes, mounts, network and programs. Nothing here knows a cluster or a release.
+
+pub mod command;
+pub mod facts;
+pub mod files;
+pub mod hosts_entry;
+pub mod mounts;
+pub mod netlink;
+pub mod paths;
+pub mod process;
+pub mod range;
+pub mod service_route;

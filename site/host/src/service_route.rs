@@ -1,0 +1,68 @@
+//! A route to the cluster's services over loopback. A packet for a service must have a way before kube-proxy can send it
+//! to a pod; where kube-proxy has not done so yet, it must not leave the host. The agent adds it again at every boot.
+
+use std::net::IpAddr;
+
+use landfall_error_codes::codes;
+use serde::{Deserialize, Serialize};
+
+use crate::netlink;
+use crate::range::IpRange;
+use landfall_engine::step::StepError;
+
+/// Where packets for services go that kube-proxy does not know, and end.
+const INTERFACE: &str = "lo";
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceRoute {
+    /// Address ranges of services.
+    pub ranges: Vec<IpRange>,
+    /// Address of the node, from which the host's own packets to services come.
+    pub source: IpAddr,
+}
+
+fn failed(error: std::io::Error) -> StepError {
+    StepError::new(codes::NODE_NETWORK, "cannot change the host's route to services").because(error)
+}
+
+fn index() -> Result<u32, StepError> {
+    netlink::interfaces()
+        .map_err(failed)?
+        .into_iter()
+        .find(|interface| interface.name == INTERFACE)
+        .map(|interface| interface.index)
+        .ok_or_else(|| StepError::new(codes::NODE_NETWORK, format!("there is no interface {INTERFACE}")))
+}
+
+impl ServiceRoute {
+    /// The ranges to which a route is there.
+    pub fn present(&self) -> Result<Vec<IpRange>, StepError> {
+        let (routes, index) = (netlink::routes().map_err(failed)?, index()?);
+        let is_there = |range: &&IpRange| {
+            routes.iter().any(|route| {
+                (route.destination, route.prefix, route.index) == (range.address(), range.prefix(), Some(index))
+            })
+        };
+        Ok(self.ranges.iter().filter(is_there).copied().collect())
+    }
+
+    /// Adds the routes that are missing: the agent does so at every boot.
+    pub fn add(&self) -> Result<(), StepError> {
+        let index = index()?;
+        for range in &self.ranges {
+            netlink::add_route(range.address(), range.prefix(), index, self.source).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the routes, except to the ranges of `kept`.
+    pub fn remove(&self, kept: &[IpRange]) -> Result<(), StepError> {
+        let index = index()?;
+        for range in self.ranges.iter().filter(|range| !kept.contains(range)) {
+            netlink::delete_route(range.address(), range.prefix(), index).map_err(failed)?;
+        }
+        Ok(())
+    }
+}

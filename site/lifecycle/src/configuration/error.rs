@@ -1,0 +1,67 @@
+//! What can be wrong with a site configuration.
+
+use std::fmt;
+
+use landfall_error_codes::{Code, Coded};
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Keys down to the place, joined by dots; empty for the whole file.
+    pub path: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            formatter.write_str(&self.message)
+        } else {
+            write!(formatter, "{}: {}", self.path, self.message)
+        }
+    }
+}
+
+/// Everything that is wrong with a site configuration, or with what the release says of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct ConfigurationError {
+    code: Code,
+    file: String,
+    problems: Vec<Problem>,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl ConfigurationError {
+    pub(super) fn new(code: Code, file: &str, problems: Vec<Problem>) -> Self {
+        Self { code, file: file.to_owned(), problems, source: None }
+    }
+
+    pub(super) fn one(code: Code, file: &str, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(code, file, vec![Problem { path: path.into(), message: message.into() }])
+    }
+
+    pub(super) fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Everything that is wrong.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl Coded for ConfigurationError {
+    fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl From<ConfigurationError> for landfall_engine::step::StepError {
+    fn from(error: ConfigurationError) -> Self {
+        Self::new(error.code, error.to_string())
+    }
+}

@@ -1,0 +1,75 @@
+//! The site configuration: what a person may set about a site, in `site.yaml`.
+//!
+//! A fixed part says how the node is known and which networks its cluster has; `values` sets what the release lets a
+//! site set, by name, each checked against the JSON Schema that travels in the bundle. Every problem is told at once.
+
+mod error;
+mod read;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use landfall_bundle_spec::Sha256;
+use landfall_host::range::IpRange;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::Digest;
+
+pub use error::{ConfigurationError, Problem};
+pub use values::{Settings, apply_values, settings};
+
+/// `site.yaml`, read and found valid.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SiteConfiguration {
+    /// How this host is known in its cluster.
+    #[serde(default)]
+    pub node: NodeSettings,
+    /// Networks of the cluster.
+    #[serde(default)]
+    pub network: NetworkSettings,
+    /// Values that the release lets a site set, by name.
+    #[serde(default)]
+    pub values: BTreeMap<String, Value>,
+}
+
+/// How this host is known in its cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeSettings {
+    /// Name of the node, a DNS subdomain; the host name where none is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Address of the node; the only one of the host, or the one of its default route, where none is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+}
+
+/// Networks of the cluster. Lists, so that a second address family can come later; empty means the usual one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NetworkSettings {
+    /// Addresses of pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pod_ranges: Vec<IpRange>,
+    /// Addresses of services.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub service_ranges: Vec<IpRange>,
+}
+
+impl SiteConfiguration {
+    /// The configuration as bytes that depend on its meaning only, not on order or layout of the file.
+    pub fn canonical_bytes(&self) -> Vec<u8> {
+        // Structures have a fixed order, maps are sorted, and no map here has keys other than text.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Digest of [`SiteConfiguration::canonical_bytes`], which the journal pins.
+    pub fn digest(&self) -> Sha256 {
+        Sha256(sha2::Sha256::digest(self.canonical_bytes()).into())
+    }
+}

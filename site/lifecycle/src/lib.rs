@@ -1,0 +1,9 @@
+//! What happens to a site: configuration, preflight, plans, steps and operations. How an operation runs is the engine's
+//! part; hosts and clusters have crates of their own.
+
+pub mod configuration;
+pub mod operations;
+pub mod plan;
+pub mod preflight;
+pub mod site;
+pub mod steps;

@@ -1,0 +1,124 @@
+//! A bundle as site verbs see it: found, its head read and trusted, its release document understood.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use landfall_bundle_spec::head::{Sealed, Signed};
+use landfall_bundle_spec::{Error as FormatError, Verified};
+use landfall_media::Payload;
+use landfall_media::bundle::{Located, locate_counted};
+use landfall_media::counters::Counters;
+use landfall_media::progress::Event;
+use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
+
+use super::error::{OperationError, Result};
+use super::marks::Marks;
+use super::trust::Trust;
+use super::{Operations, carried};
+
+/// Finds a bundle, trusts its head and understands its release: the one way from a path to something that may be used.
+/// Reads no payload, and refuses a bundle that needs a newer Landfall.
+pub fn open_trusted(path: &Path, trust: &Trust, counters: &Counters) -> Result<(Located, TrustedRelease)> {
+    SignedHead::open(path, trust, counters)?.understood()
+}
+
+/// A head whose signatures were checked, and where it was found.
+struct SignedHead {
+    located: Found,
+    signed: Signed<Box<dyn Read>>,
+}
+
+/// Where a bundle was found, for errors.
+struct Found {
+    located: Located,
+}
+
+impl Found {
+    fn refused(&self, source: FormatError) -> OperationError {
+        OperationError::Refused { path: self.located.head_path().to_owned(), source: Box::new(source) }
+    }
+}
+
+impl SignedHead {
+    fn open(path: &Path, trust: &Trust, counters: &Counters) -> Result<Self> {
+        let located = Found { located: locate_counted(path, counters)? };
+        let source: Box<dyn Read> = Box::new(located.located.head()?);
+        let sealed = Sealed::read(source).and_then(|sealed| sealed.trust(&trust.anchor));
+        let signed = sealed.map_err(|source| located.refused(source))?;
+        Ok(Self { located, signed })
+    }
+
+    fn understood(self) -> Result<(Located, TrustedRelease)> {
+        let verified = self.signed.understood().map_err(|source| self.located.refused(source))?;
+        Ok((self.located.located, TrustedRelease::understand(verified)?))
+    }
+}
+
+/// A trusted release, before its payload was read.
+#[derive(Debug, Clone)]
+pub struct TrustedRelease {
+    /// The verified head.
+    pub verified: Arc<Verified>,
+    /// Its release document.
+    pub release: Arc<ReleaseDocument>,
+    /// Its small documents, by name.
+    pub documents: Arc<BTreeMap<String, Vec<u8>>>,
+}
+
+impl TrustedRelease {
+    /// Reads and verifies the head of the bundle at `path`: a bundle, a part, a folder or a head. Reads no payload. Does
+    /// not return if the bundle is trusted, needs a newer Landfall and carries it: the process becomes that one.
+    pub fn find(path: &Path, trust: &Trust, operations: &Operations) -> Result<Self> {
+        let head = SignedHead::open(path, trust, &operations.io.media)?;
+        if let Some(known) = Marks::read(&operations.paths)?.revocation()? {
+            head.signed.check_revoked(&known).map_err(|source| head.located.refused(source))?;
+        }
+        if let Err(newer) = head.signed.check_requirements() {
+            let note = |text: String| operations.progress.event(Event::Note(text));
+            note(format!("{newer}: going on with the landfall that the bundle carries"));
+            let Err(reason) = carried::run(&head.located.located, &head.signed);
+            note(format!("the landfall that the bundle carries cannot take over: {reason}"));
+            return Err(head.located.refused(newer));
+        }
+        Ok(head.understood()?.1)
+    }
+
+    /// Reads and verifies a head that the site keeps.
+    pub fn read(head: &Path, trust: &Trust) -> Result<Self> {
+        let bytes = fs_err::read(head).map_err(|error| OperationError::io("read", head, error))?;
+        let refused = |source| OperationError::Refused { path: head.to_owned(), source: Box::new(source) };
+        Self::understand(Verified::read_file(&bytes, &trust.anchor).map_err(refused)?)
+    }
+
+    fn understand(verified: Verified) -> Result<Self> {
+        let identity = verified.identity();
+        let name = format!("{} {}", identity.name, identity.version);
+        let missing = |document| OperationError::DocumentMissing { document, release: name.clone() };
+        let bytes = verified.small_document(RELEASE_DOCUMENT_NAME).ok_or_else(|| missing(RELEASE_DOCUMENT_NAME))?;
+        let release = ReleaseDocument::read(bytes)
+            .map_err(|source| OperationError::Document { release: name.clone(), source: Box::new(source) })?;
+        verified.small_document(SITE_SCHEMA_NAME).ok_or_else(|| missing(SITE_SCHEMA_NAME))?;
+        if release.assembled && !verified.trusted().development() {
+            return Err(OperationError::Assembled { release: name });
+        }
+        let documents = verified.small_documents().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
+        Ok(Self { verified: Arc::new(verified), release: Arc::new(release), documents: Arc::new(documents) })
+    }
+
+    /// Name and version, as a person reads them.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.release.name, self.release.version)
+    }
+
+    /// What copying and checking of the payload need.
+    pub fn payload(&self) -> Payload {
+        Payload::from(self.verified.clone())
+    }
+
+    /// JSON Schema of the site configuration.
+    pub fn site_schema(&self) -> &[u8] {
+        self.documents.get(SITE_SCHEMA_NAME).map(Vec::as_slice).unwrap_or_default()
+    }
+}

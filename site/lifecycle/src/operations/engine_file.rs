@@ -1,0 +1,105 @@
+//! The `landfall` that an operation is pinned to: kept in the data folder, so that resume runs the very program that
+//! planned, whatever is on the stick or in the path by then.
+//!
+//! It is placed before record 0 is written. A power cut in between leaves a file that no journal names, which the next
+//! install replaces and uninstall removes; the other order could leave a journal whose engine is nowhere.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use landfall_bundle_spec::Sha256;
+use landfall_media::durable;
+use landfall_media::progress::{Event, Progress};
+use sha2::Digest;
+
+use super::error::{OperationError, Result};
+use landfall_host::paths::SitePaths;
+
+/// The running program, even if its file was replaced or removed meanwhile.
+const RUNNING: &str = "/proc/self/exe";
+
+/// Tells a program that was handed an operation that it must not hand it on again.
+pub(super) const HANDED_VARIABLE: &str = "LANDFALL_HANDED_OVER";
+
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Folder of all engines.
+pub(super) fn folder(paths: &SitePaths) -> PathBuf {
+    paths.data().join("engine")
+}
+
+/// File of the engine with this digest.
+pub(super) fn file(paths: &SitePaths, digest: Sha256) -> PathBuf {
+    folder(paths).join(digest.to_hex()).join("landfall")
+}
+
+/// Digest of the running program.
+pub(super) fn running() -> Result<Sha256> {
+    digest_of(Path::new(RUNNING))
+}
+
+fn digest_of(path: &Path) -> Result<Sha256> {
+    copy(path, &mut std::io::sink())
+}
+
+/// Copies a file and tells its digest.
+fn copy(from: &Path, to: &mut dyn Write) -> Result<Sha256> {
+    let failed = |error| OperationError::io("copy", from, error);
+    copy_stream(&mut File::open(from).map_err(failed)?, to).map_err(failed)
+}
+
+/// Copies a stream to its end and tells its digest.
+pub(super) fn copy_stream(from: &mut dyn Read, to: &mut dyn Write) -> std::io::Result<Sha256> {
+    let (mut hasher, mut buffer) = (sha2::Sha256::new(), vec![0; BUFFER_BYTES]);
+    loop {
+        let count = match from.read(&mut buffer) {
+            Ok(0) => return Ok(Sha256(hasher.finalize().into())),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            count => count?,
+        };
+        hasher.update(&buffer[..count]);
+        to.write_all(&buffer[..count])?;
+    }
+}
+
+/// Keeps the running program and returns its digest; on the disk when it returns. What earlier attempts left is removed.
+pub(super) fn place(paths: &SitePaths) -> Result<Sha256> {
+    let digest = running()?;
+    let path = file(paths, digest);
+    let folder = path.parent().unwrap_or(&path);
+    durable::remove_tree(&self::folder(paths))?;
+    durable::create_folder(folder)?;
+    let temporary = folder.join(format!(".landfall{}", durable::TEMPORARY_SUFFIX));
+    let mut target = durable::create_file(&temporary, 0o755)?;
+    let copied = copy(Path::new(RUNNING), &mut target)?;
+    durable::sync_file(&target, &temporary)?;
+    drop(target);
+    durable::rename(&temporary, &path)?;
+    Ok(copied)
+}
+
+/// Makes sure that the running program is the one that the operation is pinned to: returns if it is, becomes it if it is
+/// kept, fails otherwise.
+pub(super) fn hand_over(paths: &SitePaths, pinned: Sha256, progress: &dyn Progress) -> Result<()> {
+    if running()? == pinned {
+        return Ok(());
+    }
+    let path = file(paths, pinned);
+    let is_there = path.is_file() && digest_of(&path)? == pinned;
+    if !is_there || std::env::var_os(HANDED_VARIABLE).is_some() {
+        return Err(OperationError::EngineMissing { digest: pinned, path });
+    }
+    let text = format!("this landfall is not the one that began the operation: going on with {}", path.display());
+    progress.event(Event::Note(text));
+    become_engine(&path).map(|never| match never {})
+}
+
+fn become_engine(path: &Path) -> Result<Infallible> {
+    let arguments = std::env::args_os().skip(1);
+    let error = Command::new(path).args(arguments).env(HANDED_VARIABLE, "1").exec();
+    Err(OperationError::io("run", path, error))
+}

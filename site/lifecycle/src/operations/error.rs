@@ -1,0 +1,218 @@
+//! Why an operation did not begin, or did not come to its end.
+
+use std::path::PathBuf;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::{Code, Coded, codes};
+use landfall_media::MediaError;
+use landfall_media::durable::DurableError;
+
+use crate::configuration::ConfigurationError;
+use crate::preflight::Blocker;
+use landfall_engine::engine::EngineError;
+use landfall_engine::journal::JournalError;
+use landfall_engine::step::StepError;
+
+/// A result of this module.
+pub type Result<T, E = OperationError> = std::result::Result<T, E>;
+
+/// Why an operation did not begin, or did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// No root of trust was given.
+    #[error("{} cannot be trusted without a root", .bundle.display())]
+    TrustMissing {
+        /// The bundle.
+        bundle: PathBuf,
+    },
+    /// The root document cannot be read.
+    #[error("cannot read the root document {}", .path.display())]
+    TrustUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The head was refused: format or trust.
+    #[error("{} is refused", .path.display())]
+    Refused {
+        /// Where the head was read from.
+        path: PathBuf,
+        /// Why.
+        source: Box<landfall_bundle_spec::Error>,
+    },
+    /// The bundle was not found, or not all of it.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// The release document of a trusted head is not what its type allows.
+    #[error("the release document of {release} cannot be read")]
+    Document {
+        /// The release.
+        release: String,
+        /// Why.
+        source: Box<landfall_bundle_spec::Error>,
+    },
+    /// A trusted head lacks a document.
+    #[error("release {release} lacks {document}")]
+    DocumentMissing {
+        /// Name of the document.
+        document: &'static str,
+        /// The release.
+        release: String,
+    },
+    /// Images were assembled for tests, and the root is a real one.
+    #[error("release {release} has images assembled for tests, which only a development root may sign")]
+    Assembled {
+        /// The release.
+        release: String,
+    },
+    /// The release is older than what the site has run.
+    #[error("release {release} has the counter {counter}, and this site has run {mark}")]
+    Rollback {
+        /// The release.
+        release: String,
+        /// Its counter.
+        counter: u64,
+        /// The site's mark.
+        mark: u64,
+    },
+    /// The marks of earlier releases cannot be read.
+    #[error("neither {} nor {} can be read", .first.display(), .second.display())]
+    Marks {
+        /// On the data disk.
+        first: PathBuf,
+        /// On the operating system's disk.
+        second: PathBuf,
+        /// What is wrong with one of them.
+        source: serde_json::Error,
+    },
+    /// A revocation is refused.
+    #[error("the revocation cannot be used")]
+    Revocation(#[source] Box<landfall_bundle_spec::Error>),
+    /// The site configuration is not valid.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// A look at the host failed.
+    #[error(transparent)]
+    Look(#[from] StepError),
+    /// The site is not ready; every blocker is told.
+    #[error("this machine is not ready; nothing was changed")]
+    NotReady {
+        /// What is in the way, each with its fix.
+        blockers: Vec<Blocker>,
+    },
+    /// A release is installed already.
+    #[error("release {release} is installed on this machine")]
+    AlreadyInstalled {
+        /// The release.
+        release: String,
+    },
+    /// An install is unfinished.
+    #[error("the install of release {release} is unfinished")]
+    InstallOpen {
+        /// The release.
+        release: String,
+    },
+    /// An uninstall is unfinished.
+    #[error("the uninstall of release {release} is unfinished")]
+    UninstallOpen {
+        /// The release.
+        release: String,
+    },
+    /// Nothing is staged that could be checked.
+    #[error("no release is staged on this machine")]
+    NothingStaged,
+    /// Nothing is to be resumed.
+    #[error("no operation of this machine is unfinished")]
+    NothingToResume,
+    /// The operation is pinned to another engine, which is not there or damaged.
+    #[error("the operation is pinned to the landfall with digest {digest}, and {} is not it", .path.display())]
+    EngineMissing {
+        /// The pinned digest.
+        digest: Sha256,
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A file of the site cannot be read or written.
+    #[error("cannot {act} {}", .path.display())]
+    Io {
+        /// What was tried.
+        act: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A durable change failed.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A step failed, forward or back.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The journal's plan cannot be read by the engine that wrote it.
+    #[error("the plan in {} cannot be read", .path.display())]
+    Plan {
+        /// The journal.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+impl OperationError {
+    /// What is in the way, where the site is not ready; each has a code, what was found and needed, and a fix.
+    pub fn blockers(&self) -> &[Blocker] {
+        match self {
+            Self::NotReady { blockers } => blockers,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn io(act: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::Io { act, path: path.into(), source }
+    }
+}
+
+impl Coded for OperationError {
+    fn code(&self) -> Code {
+        match self {
+            Self::TrustMissing { .. } => codes::TRUST_MISSING,
+            Self::TrustUnreadable { .. } => codes::TRUST_UNREADABLE,
+            Self::Refused { source, .. } | Self::Document { source, .. } | Self::Revocation(source) => source.code(),
+            Self::Media(error) => error.code(),
+            Self::DocumentMissing { .. } => codes::INVALID_DOCUMENT,
+            Self::Assembled { .. } => codes::ASSEMBLED_REFUSED,
+            Self::Rollback { .. } => codes::ROLLBACK_REFUSED,
+            Self::Marks { .. } => codes::MARKS_UNREADABLE,
+            Self::Configuration(error) => error.code(),
+            Self::Look(error) => error.code(),
+            Self::NotReady { .. } => codes::NOT_READY,
+            Self::AlreadyInstalled { .. } => codes::ALREADY_INSTALLED,
+            Self::InstallOpen { .. } => codes::OPERATION_OPEN,
+            Self::UninstallOpen { .. } => codes::UNINSTALLING,
+            Self::NothingStaged => codes::NOTHING_STAGED,
+            Self::NothingToResume => codes::NOTHING_TO_RESUME,
+            Self::EngineMissing { .. } => codes::ENGINE_MISSING,
+            Self::Io { .. } => codes::SITE_IO,
+            Self::Durable(error) => error.code(),
+            Self::Journal(error) => error.code(),
+            Self::Engine(error) => error.code(),
+            Self::Plan { .. } => codes::BUG,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { source, .. } | Self::Document { source, .. } => source.hint(),
+            Self::Media(error) => error.hint(),
+            Self::Configuration(error) => error.hint(),
+            Self::Look(error) => Coded::hint(error),
+            Self::Journal(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Install: everything that can be known is known, and everything that blocks is told, before the first change.
+
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::parts::short_id;
+use landfall_media::durable;
+use serde::Serialize;
+
+use super::Operations;
+use super::bundle::TrustedRelease;
+use super::error::{OperationError, Result};
+use super::marks::Marks;
+use super::planned::PlannedInstall;
+use super::running::Running;
+use super::status::ServiceStatus;
+use super::trust::Trust;
+use crate::steps::stage::find_media;
+use landfall_engine::causes::with_causes;
+use landfall_engine::journal::{JournalError, JournalErrorKind, Phase, Pins};
+use landfall_host::facts;
+use landfall_host::facts::Facts;
+
+/// What a person asked for.
+#[derive(Debug, Clone)]
+pub struct InstallRequest {
+    /// A bundle, one of its parts, the folder that holds them, or, for planning only, its head.
+    pub bundle: PathBuf,
+    /// A root document's file or a fingerprint.
+    pub trust: Option<String>,
+    /// The site configuration's file.
+    pub site: Option<PathBuf>,
+}
+
+/// An install that was found possible; nothing is changed yet.
+pub struct PreparedInstall<'a> {
+    operations: &'a Operations,
+    planned: PlannedInstall,
+    media: PathBuf,
+}
+
+/// What an install came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Installed {
+    /// Name of the release.
+    pub release: String,
+    /// Its version.
+    pub version: String,
+    /// Whether its root is for development only.
+    pub development: bool,
+    /// The node.
+    pub node: String,
+    /// Its address.
+    pub address: String,
+    /// The administrator's kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// Where components are reached within the cluster.
+    pub services: Vec<ServiceStatus>,
+    /// What could not be found out for this report.
+    pub notes: Vec<String>,
+    /// Files with the secrets that were generated, readable by root.
+    pub secrets: Vec<PathBuf>,
+    /// Bytes that this run read from the media, the search for the bundle and its head included.
+    pub media_read_bytes: u64,
+    /// Bytes that this run read from the store: the ends of what an earlier run staged in part, checked again.
+    pub store_read_bytes: u64,
+    /// Bytes that this run wrote into the store.
+    pub store_written_bytes: u64,
+}
+
+impl Installed {
+    pub(super) fn of(running: &Running, operations: &Operations) -> Self {
+        let site = running.site();
+        // The install is committed by now: an API server that pauses must not make it look failed, nor addresses vanish.
+        let (services, notes) = match operations.services() {
+            Ok(services) => (services, Vec::new()),
+            Err(error) => {
+                (Vec::new(), vec![format!("where components are reached is not known: {}", with_causes(&error))])
+            }
+        };
+        Self {
+            release: running.pins.release.clone(),
+            version: running.pins.version.clone(),
+            development: running.pins.trust.development,
+            node: site.node.name.clone(),
+            address: site.node.address.to_string(),
+            kubeconfig: site.paths.admin_kubeconfig(),
+            services,
+            notes,
+            secrets: running.secret_files(),
+            media_read_bytes: operations.io.media.totals().read_bytes,
+            store_read_bytes: operations.io.store.totals().read_bytes,
+            store_written_bytes: operations.io.store.totals().written_bytes,
+        }
+    }
+}
+
+impl Operations {
+    /// Finds out whether and how the release can be installed here. Reads the bundle's head, the host and the journal;
+    /// changes nothing.
+    pub fn prepare_install(&self, request: &InstallRequest) -> Result<PreparedInstall<'_>> {
+        let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
+        let release = TrustedRelease::find(&request.bundle, &trust, self)?;
+        // While another operation runs, its name is the answer, and not what it has left unfinished so far.
+        if let Some(holder) = self.journals().holder() {
+            return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
+        }
+        self.check_vacant()?;
+        Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
+        let planned =
+            PlannedInstall::new(release, trust, request.site.as_deref(), || Ok(facts::collect(&self.paths)?))?;
+        // Relative paths mean something else to the process that resumes.
+        let media =
+            std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;
+        Ok(PreparedInstall { operations: self, planned, media })
+    }
+
+    /// Plans an install on a host that these facts describe, at the desk: neither this host nor what is installed on it
+    /// counts. Changes nothing.
+    pub fn plan_install_from(&self, request: &InstallRequest, facts: &Path) -> Result<PlannedInstall> {
+        let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
+        let release = TrustedRelease::find(&request.bundle, &trust, self)?;
+        PlannedInstall::new(release, trust, request.site.as_deref(), || Ok(Facts::read(facts)?))
+    }
+
+    /// Refuses a host that holds a release, or an operation that is not finished.
+    fn check_vacant(&self) -> Result<()> {
+        if let Some(holder) = self.journals().holder() {
+            return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
+        }
+        self.check_no_journal()
+    }
+
+    fn check_no_journal(&self) -> Result<()> {
+        let Some(file) = self.journals().latest()? else { return self.check_not_missing() };
+        let state = self.journals().read(&file)?.state;
+        let release = state.pins.map(|pins| format!("{} {}", pins.release, pins.version)).unwrap_or_default();
+        Err(match state.phase {
+            Phase::Committed => OperationError::AlreadyInstalled { release },
+            Phase::Empty | Phase::Forward => OperationError::InstallOpen { release },
+            Phase::Undoing { .. } | Phase::Undone { .. } => OperationError::UninstallOpen { release },
+        })
+    }
+}
+
+impl PreparedInstall<'_> {
+    /// What would be done.
+    pub fn planned(&self) -> &PlannedInstall {
+        &self.planned
+    }
+
+    /// Does it. Until the first record is durable, nothing but the data folder is touched.
+    pub fn run(self) -> Result<Installed> {
+        let operations = self.operations;
+        // A part that is missing is told before anything is written.
+        find_media(&self.media, &self.planned.release.payload(), operations.io.media.clone())?;
+        let mut running = self.begin()?;
+        running.forward()?;
+        Ok(Installed::of(&running, operations))
+    }
+
+    fn begin(self) -> Result<Running> {
+        let operations = self.operations;
+        durable::create_own_folder(&operations.paths.data())?;
+        let lock = operations.journals().lock("install")?;
+        // Another install may have come and gone between the first look and the lock.
+        operations.check_no_journal()?;
+        let engine = operations.place_own_files(&self.planned.release)?;
+        if let Some(revocation) = self.planned.release.verified.revocation() {
+            Marks::learn(&operations.paths, revocation)?;
+        }
+        let pins = self.pins(engine)?;
+        tracing::info!(
+            release = pins.release,
+            version = pins.version,
+            bundle = short_id(pins.bundle),
+            "install begins"
+        );
+        let journal = operations.journals().create(&lock, pins)?;
+        operations.hold(lock, journal, &self.planned.release, None)
+    }
+
+    fn pins(&self, engine: Sha256) -> Result<Pins> {
+        let planned = &self.planned;
+        let identity = planned.release.verified.identity();
+        let plan = serde_json::to_string(planned.plan())
+            .map_err(|source| OperationError::Plan { path: self.operations.paths.journal(), source })?;
+        Ok(Pins {
+            operation: planned.plan().operation,
+            bundle: planned.release.verified.id(),
+            release: identity.name,
+            version: identity.version,
+            counter: identity.counter,
+            configuration: planned.configuration,
+            engine,
+            trust: planned.trust.pin(&planned.release.verified),
+            media: self.media.clone(),
+            node: planned.plan.node.clone(),
+            steps: planned.plan().steps.iter().map(|step| step.id.clone()).collect(),
+            plan,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,461 @@
+//! Operations over real files below a temporary root, with the steps that need no root: staging, identity, names.
+
+mod disks;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument, Place};
+use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
+use landfall_bundle_spec::head::{Identity as ReleaseIdentity, NewDocument, UnsignedHead};
+use landfall_bundle_spec::sample::{Sample, Vendor};
+use landfall_bundle_spec::trust::KeyKind;
+use landfall_error_codes::{Coded, codes};
+use landfall_media::durable;
+use landfall_media::progress::{Event, Progress, Silent};
+use landfall_media::store::ContentStore;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::configuration::SiteConfiguration;
+use crate::operations::{Resumed, SiteState};
+use crate::plan::install::InstallPlan;
+use crate::steps::action::Action;
+use crate::steps::identity::Identity;
+use crate::steps::stage::Stage;
+use landfall_engine::NodeIdentity;
+use landfall_engine::journal::{Event as Recorded, record};
+use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId, Undo};
+use landfall_host::hosts_entry::HostsEntry;
+use landfall_host::paths::SitePaths;
+
+/// Ends the process, as far as the operation is concerned, when an event is told.
+struct Crash<F>(F);
+
+impl<F: Fn(&Event) -> bool + Send + Sync> Progress for Crash<F> {
+    fn event(&self, event: Event) {
+        assert!(!(self.0)(&event), "crash");
+    }
+}
+
+struct Fixture {
+    folder: TempDir,
+    operations: Operations,
+}
+
+fn sums(bytes: &[u8]) -> BlobSums {
+    let mut hasher = BlobHasher::new();
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+fn bundle(vendor: &Vendor, counter: u64) -> Vec<u8> {
+    let mut contents = vec![b"#!/bin/sh\n".to_vec(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), b"{}".to_vec()];
+    contents.extend([vec![1; 3 << 20], vec![2; 700]]);
+    let sums: Vec<BlobSums> = contents.iter().map(|bytes| sums(bytes)).collect();
+    let entries = sums.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {
+        Some(place) => BlobEntry::placed(sums, "application/octet-stream", *place),
+        None => BlobEntry::blob(sums, "application/octet-stream"),
+    });
+    let release = json!({
+        "type": "landfall.dev/release/1", "name": "tiny", "version": "1.0.0", "counter": counter, "assembled": false,
+        "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
+        "requirements": {"cores": 1, "memory_bytes": 1, "data_bytes": 1},
+    });
+    let document = |name: &str, bytes: Vec<u8>| NewDocument { name: format!("documents/{name}"), bytes };
+    let documents =
+        vec![document("release.json", release.to_string().into_bytes()), document("site.schema.json", b"{}".to_vec())];
+    let identity = ReleaseIdentity {
+        name: "tiny".to_owned(),
+        version: "1.0.0".to_owned(),
+        counter,
+        built_at: "2026-11-20T08:16:00Z".to_owned(),
+    };
+    let values: Vec<&[_]> = sums.iter().map(|sums| sums.chunks.as_slice()).collect();
+    let blobs = BlobsDocument::new(entries.collect()).unwrap();
+    let mut head = UnsignedHead::new(&identity, documents, &blobs, &values).unwrap();
+    head.sign(&vendor.key).unwrap();
+    let head = head.signed(std::slice::from_ref(&vendor.root)).unwrap();
+    Sample { head, contents }.stream()
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            durable::create_folder(path.parent().unwrap()).unwrap();
+            durable::write_file(&path, bytes, 0o644).unwrap();
+        };
+        file("stick/tiny.landfall", &bundle(&vendor, 3));
+        file("1.root.json", vendor.root.bytes());
+        file("host/etc/hosts", b"127.0.0.1 localhost\n");
+        let operations = Operations {
+            paths: SitePaths::below(folder.path().join("host")),
+            progress: Arc::new(Silent),
+            io: landfall_media::counters::IoCounters::default(),
+        };
+        durable::create_folder(&operations.paths.host("/var/lib")).unwrap();
+        Self { folder, operations }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn request(&self) -> InstallRequest {
+        let trust = self.path("1.root.json").display().to_string();
+        InstallRequest { bundle: self.path("stick"), trust: Some(trust), site: None }
+    }
+
+    /// An install whose plan is the steps that need no root.
+    fn prepared(&self) -> PreparedInstall<'_> {
+        let trust = Trust::read(self.request().trust.as_deref(), &self.path("stick")).unwrap();
+        let release = TrustedRelease::find(&self.path("stick"), &trust, &self.operations).unwrap();
+        let node = NodeIdentity { name: "node".to_owned(), address: [192, 0, 2, 1].into() };
+        let entry = HostsEntry { name: "api.landfall.internal".to_owned(), address: node.address };
+        let step = |id: &str, action| PlannedStep {
+            id: StepId(id.to_owned()),
+            title: id.to_owned(),
+            action,
+            bytes: 0,
+            seconds: 0,
+            undo: Undo::Reversible,
+        };
+        let steps = vec![
+            step("stage", Action::Stage(Stage {})),
+            step("identity", Action::Identity(Identity {})),
+            step("hosts-entry", Action::HostsEntry(entry)),
+        ];
+        let plan =
+            Plan { operation: Operation::Install, release: "tiny".to_owned(), version: "1.0.0".to_owned(), steps };
+        let facts = facts::collect(&self.operations.paths).unwrap();
+        let configuration = SiteConfiguration::default().digest();
+        let planned = PlannedInstall { release, trust, configuration, facts, plan: InstallPlan { plan, node } };
+        PreparedInstall { operations: &self.operations, planned, media: self.path("stick") }
+    }
+
+    /// Everything below the host's root.
+    fn contents(&self) -> BTreeMap<PathBuf, String> {
+        let mut contents = BTreeMap::new();
+        walk(&self.path("host"), &mut contents);
+        contents
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.operations.journals().latest().unwrap().unwrap().path
+    }
+
+    /// Drops the last record, as if the power had failed before it was durable.
+    fn drop_last_record(&self) {
+        let bytes = fs_err::read(self.journal()).unwrap();
+        let decoded = record::decode(&bytes).unwrap();
+        let mut tail = record::Tail::default();
+        let mut kept = Vec::new();
+        for payload in &decoded.payloads[..decoded.payloads.len() - 1] {
+            let (bytes, next) = record::encode(payload, tail);
+            kept.extend(bytes);
+            tail = next;
+        }
+        durable::write_file(&self.journal(), &kept, 0o600).unwrap();
+    }
+
+    /// Installs until `event` is told, and crashes there.
+    fn crash_at(&mut self, event: impl Fn(&Event) -> bool + Send + Sync + 'static) {
+        let silent = std::mem::replace(&mut self.operations.progress, Arc::new(Crash(event)));
+        let crashed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.prepared().run()));
+        assert!(crashed.is_err(), "it came to its end");
+        self.operations.progress = silent;
+    }
+
+    fn code_of_prepare(&self, change: impl FnOnce(&mut InstallRequest)) -> landfall_error_codes::Code {
+        let mut request = self.request();
+        change(&mut request);
+        self.operations.prepare_install(&request).err().unwrap().code()
+    }
+}
+
+fn walk(folder: &Path, contents: &mut BTreeMap<PathBuf, String>) {
+    for entry in fs_err::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            contents.insert(path.clone(), "folder".to_owned());
+            walk(&path, contents);
+        } else {
+            let bytes = fs_err::read(&path).unwrap();
+            contents.insert(path, format!("{} bytes, {:08x}", bytes.len(), crc32c::crc32c(&bytes)));
+        }
+    }
+}
+
+#[test]
+fn install_status_and_uninstall() {
+    let fixture = Fixture::new();
+    let operations = &fixture.operations;
+    let birth = fixture.contents();
+    assert_eq!(operations.status().unwrap().state, SiteState::Absent);
+
+    let installed = fixture.prepared().run().unwrap();
+    assert_eq!((installed.release.as_str(), installed.address.as_str()), ("tiny", "192.0.2.1"));
+    assert!(installed.media_read_bytes > 3 << 20 && installed.store_written_bytes > 3 << 20);
+    // Nothing of Kubernetes is in this plan: that nobody answers is said, and not shown as a site without services.
+    assert!(
+        installed.services.is_empty() && installed.notes[0].starts_with("where components are reached is not known")
+    );
+    let status = operations.status().unwrap();
+    assert_eq!((status.state, status.ready), (SiteState::Installed, false));
+    let registry = status.registry.unwrap();
+    assert_eq!((registry.staged_blobs, registry.blobs), (5, 5));
+    let release = status.release.unwrap();
+    assert_eq!((release.name.as_str(), release.counter), ("tiny", 3));
+    assert_eq!(Marks::read(&operations.paths).unwrap().counters["tiny"], 3);
+
+    assert_eq!(fixture.code_of_prepare(|_| ()), codes::ALREADY_INSTALLED);
+    assert!(matches!(operations.resume(None).unwrap(), Resumed::Nothing { release } if release == "tiny 1.0.0"));
+
+    let uninstalled = operations.uninstall(false).unwrap();
+    assert_eq!((uninstalled.release.as_deref(), uninstalled.kept.len()), (Some("tiny 1.0.0"), 0));
+    assert_eq!(fixture.contents(), birth);
+    assert_eq!(operations.uninstall(false).unwrap().release, None);
+    assert_eq!(operations.resume(None).unwrap_err().code(), codes::NOTHING_TO_RESUME);
+    assert_eq!(fixture.contents(), birth);
+}
+
+/// Whether to crash when this is told.
+type CrashAt = fn(&Event) -> bool;
+
+/// A crash before each step, in the middle of staging and at its end.
+fn every_crash() -> Vec<(&'static str, CrashAt)> {
+    vec![
+        ("before stage", |event| matches!(event, Event::StepStarted { index: 1, .. })),
+        ("in stage", |event| matches!(event, Event::PhaseStarted { .. })),
+        ("at the end of stage", |event| matches!(event, Event::SafeToRemove)),
+        ("before identity", |event| matches!(event, Event::StepStarted { index: 2, .. })),
+        ("before hosts-entry", |event| matches!(event, Event::StepStarted { index: 3, .. })),
+    ]
+}
+
+fn last_event(fixture: &Fixture) -> Recorded {
+    let journals = fixture.operations.journals();
+    let replay = journals.read(&journals.latest().unwrap().unwrap()).unwrap();
+    replay.entries.last().unwrap().event.clone()
+}
+
+#[test]
+fn resume_and_uninstall_after_every_crash() {
+    for (place, event) in every_crash() {
+        for (is_last_lost, is_resumed) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut fixture = Fixture::new();
+            let birth = fixture.contents();
+            fixture.crash_at(event);
+            if is_last_lost {
+                // Only what says that something was done may be lost: what announces it is durable before.
+                match last_event(&fixture) {
+                    Recorded::Done { .. } => fixture.drop_last_record(),
+                    _ => continue,
+                }
+            }
+            let operations = &fixture.operations;
+            assert_eq!(operations.status().unwrap().state, SiteState::InstallInterrupted);
+            assert_eq!(fixture.code_of_prepare(|_| ()), codes::OPERATION_OPEN);
+            if is_resumed {
+                assert!(matches!(operations.resume(None).unwrap(), Resumed::Install(_)), "{place}");
+                assert_eq!(operations.status().unwrap().state, SiteState::Installed);
+            }
+            operations.uninstall(false).unwrap();
+            assert_eq!(fixture.contents(), birth, "{place}, {is_last_lost}, {is_resumed}");
+        }
+    }
+}
+
+#[test]
+fn every_look_at_the_media_and_at_the_store_is_counted() {
+    let mut fixture = Fixture::new();
+    let prepared = fixture.prepared();
+    let (head, payload) = {
+        let release = &prepared.planned.release;
+        (release.verified.head_bytes().len() as u64, release.payload())
+    };
+    drop(prepared);
+    let to_trust = fixture.operations.io.media.totals().read_bytes;
+    assert!(to_trust >= head, "{to_trust}");
+    fixture.crash_at(|event| matches!(event, Event::PhaseStarted { .. }));
+    let counted = fixture.operations.io.media.totals().read_bytes;
+    // To trust it again, to see that all of it is there before the first change, and again before staging.
+    assert!(counted >= to_trust * 2 + head * 2, "{counted}, of {to_trust} to trust");
+
+    let store = ContentStore::at(fixture.operations.paths.registry());
+    let digest = sums(&vec![1; 3 << 20]).sha256;
+    let blob = payload.blobs().iter().position(|blob| blob.sha256 == digest).unwrap();
+    let mut staged = store.stage(&payload, blob).unwrap().unwrap();
+    for _ in 0..2 {
+        staged.append(&vec![1; 1 << 20]).unwrap();
+    }
+    drop(staged);
+    let Resumed::Install(installed) = fixture.operations.resume(None).unwrap() else { panic!("it is an install") };
+    assert_eq!(installed.store_read_bytes, 2 << 20, "what was staged before was checked again");
+    let read = installed.media_read_bytes - counted;
+    assert!((1 << 20..2 << 20).contains(&read), "{read} for the rest");
+}
+
+#[test]
+fn damage_keeps_what_is_good_and_says_how_to_go_on() {
+    let fixture = Fixture::new();
+    let bundle = fixture.path("stick/tiny.landfall");
+    let good = fs_err::read(&bundle).unwrap();
+    let mut bad = good.clone();
+    // The last blob takes a block of 1024 bytes, and as much ends the archive.
+    let in_last = bad.len() - 2048 + 100;
+    bad[in_last] ^= 1;
+    durable::write_file(&bundle, &bad, 0o644).unwrap();
+    let error = fixture.prepared().run().unwrap_err();
+    assert_eq!((error.code(), error.code().class.exit_code()), (codes::PAYLOAD_DAMAGED, 3));
+    for way in ["landfall resume", "--bundle PATH", "landfall uninstall"] {
+        assert!(error.hint().unwrap().contains(way), "{error:?}");
+    }
+    let staged = fixture.operations.status().unwrap().registry.unwrap();
+    assert!(staged.staged_bytes >= 3 << 20, "{staged:?}");
+    // The same command again is not the way, and says so.
+    assert_eq!(fixture.code_of_prepare(|_| ()), codes::OPERATION_OPEN);
+
+    durable::create_folder(&fixture.path("other")).unwrap();
+    durable::write_file(&fixture.path("other/tiny.landfall"), &good, 0o644).unwrap();
+    let before = fixture.operations.io.media.totals().read_bytes;
+    let Resumed::Install(installed) = fixture.operations.resume(Some(fixture.path("other"))).unwrap() else {
+        panic!("it is an install")
+    };
+    assert!(installed.media_read_bytes - before < 1 << 20, "good blobs are not read again: {installed:?}");
+}
+
+#[test]
+fn a_bundle_that_is_not_whole_is_refused_before_anything_is_there_to_resume() {
+    let fixture = Fixture::new();
+    let birth = fixture.contents();
+    let prepared = fixture.prepared();
+    let bundle = fixture.path("stick/tiny.landfall");
+    let bytes = fs_err::read(&bundle).unwrap();
+    durable::write_file(&bundle, &bytes[..bytes.len() - 1024], 0o644).unwrap();
+    let error = prepared.run().unwrap_err();
+    assert_eq!((error.code(), error.code().class.exit_code()), (codes::BUNDLE_SHORT, 3));
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("good copy") && !hint.contains("resume"), "{hint}");
+    assert_eq!(fixture.contents(), birth);
+}
+
+#[test]
+fn a_lost_commit_is_committed_again() {
+    let fixture = Fixture::new();
+    fixture.prepared().run().unwrap();
+    fixture.drop_last_record();
+    assert_eq!(fixture.operations.status().unwrap().state, SiteState::InstallInterrupted);
+    assert!(matches!(fixture.operations.resume(None).unwrap(), Resumed::Install(_)));
+    assert_eq!(fixture.operations.status().unwrap().state, SiteState::Installed);
+}
+
+#[test]
+fn staging_finds_the_bundle_where_it_is_now_and_nothing_else() {
+    let mut fixture = Fixture::new();
+    let moved = fixture.path("moved");
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    fixture.crash_at(|event| matches!(event, Event::PhaseStarted { .. }));
+    durable::rename(&fixture.path("stick"), &moved).unwrap();
+
+    let error = fixture.operations.resume(None).unwrap_err();
+    assert!(error.hint().unwrap().contains("--bundle"), "{error:?}");
+    durable::create_folder(&fixture.path("other")).unwrap();
+    durable::write_file(&fixture.path("other/tiny.landfall"), &bundle(&vendor, 4), 0o644).unwrap();
+    let error = fixture.operations.resume(Some(fixture.path("other"))).unwrap_err();
+    assert_eq!(error.code(), codes::OTHER_BUNDLE);
+    assert!(matches!(fixture.operations.resume(Some(moved)).unwrap(), Resumed::Install(_)));
+}
+
+#[test]
+fn refusals_change_nothing() {
+    let fixture = Fixture::new();
+    let birth = fixture.contents();
+    let trust = |text: &str| {
+        let text = Some(text.to_owned());
+        move |request: &mut InstallRequest| request.trust = text
+    };
+    assert_eq!(fixture.code_of_prepare(|request| request.trust = None), codes::TRUST_MISSING);
+    assert_eq!(fixture.code_of_prepare(trust("sha256:12")), codes::FINGERPRINT_MALFORMED);
+    assert_eq!(fixture.code_of_prepare(trust(&format!("sha256:{}", "0".repeat(64)))), codes::FINGERPRINT_WRONG);
+    assert_eq!(fixture.contents(), birth);
+
+    Marks::advance(&fixture.operations.paths, "tiny", 4, Sha256([9; 32])).unwrap();
+    let marked = fixture.contents();
+    assert_eq!(fixture.code_of_prepare(|_| ()), codes::ROLLBACK_REFUSED);
+    assert_eq!(fixture.contents(), marked);
+}
+
+#[test]
+fn a_second_operation_is_told_of_the_first() {
+    let fixture = Fixture::new();
+    let lock = fixture.operations.journals().lock("install").unwrap();
+    assert_eq!(fixture.code_of_prepare(|_| ()), codes::SITE_BUSY);
+    let error = fixture.prepared().run().unwrap_err();
+    assert_eq!(error.code(), codes::SITE_BUSY);
+    assert!(std::error::Error::source(&error).is_none(), "nothing is said twice");
+    assert!(error.to_string().starts_with(&format!("`landfall install` (process {}, since ", std::process::id())));
+    drop(lock);
+    fixture.prepared().run().unwrap();
+    let _lock = fixture.operations.journals().lock("resume").unwrap();
+    assert_eq!(fixture.operations.uninstall(false).unwrap_err().code(), codes::SITE_BUSY);
+    assert_eq!(fixture.operations.status().unwrap().operation.unwrap().running.unwrap().operation, "resume");
+}
+
+#[test]
+fn a_cut_before_the_first_record_leaves_nothing_that_uninstall_does_not_remove() {
+    let fixture = Fixture::new();
+    let birth = fixture.contents();
+    let prepared = fixture.prepared();
+    durable::create_own_folder(&fixture.operations.paths.data()).unwrap();
+    fixture.operations.place_own_files(prepared.planned().release()).unwrap();
+    assert_eq!(fixture.operations.status().unwrap().state, SiteState::Absent);
+    assert_eq!(fixture.operations.uninstall(false).unwrap().release, None);
+    assert_eq!(fixture.contents(), birth);
+    fixture.operations.place_own_files(prepared.planned().release()).unwrap();
+    prepared.run().unwrap();
+}
+
+#[test]
+fn an_operation_of_another_engine_is_not_touched() {
+    let fixture = Fixture::new();
+    let prepared = fixture.prepared();
+    let operations = &fixture.operations;
+    let lock = operations.journals().lock("install").unwrap();
+    operations.place_own_files(prepared.planned().release()).unwrap();
+    let pins = prepared.pins(Sha256([5; 32])).unwrap();
+    drop(operations.journals().create(&lock, pins).unwrap());
+    drop(lock);
+    let contents = fixture.contents();
+    assert_eq!(operations.resume(None).unwrap_err().code(), codes::ENGINE_MISSING);
+    assert_eq!(operations.uninstall(false).unwrap_err().code(), codes::ENGINE_MISSING);
+    assert_eq!(fixture.contents(), contents);
+    assert_eq!(operations.status().unwrap().state, SiteState::InstallInterrupted);
+}
+
+#[test]
+fn kept_data_stays_also_when_the_end_of_the_uninstall_is_cut() {
+    let fixture = Fixture::new();
+    let operations = &fixture.operations;
+    fixture.prepared().run().unwrap();
+    let volume = operations.paths.storage().join("pvc-1/data");
+    durable::create_folder(volume.parent().unwrap()).unwrap();
+    durable::write_file(&volume, b"rows", 0o644).unwrap();
+    let mut running =
+        operations.take_over("uninstall", &operations.journals().latest().unwrap().unwrap(), None).unwrap();
+    running.back(true).unwrap();
+    // The power fails after the last record, before what operations keep is removed.
+    drop(running);
+    assert_eq!(operations.status().unwrap().state, SiteState::UninstallInterrupted);
+    let Resumed::Uninstall(uninstalled) = operations.resume(None).unwrap() else { panic!("it is an uninstall") };
+    assert_eq!(uninstalled.kept, [operations.paths.storage()]);
+    assert_eq!(fs_err::read(&volume).unwrap(), b"rows");
+    assert!(!operations.paths.journal().exists());
+    operations.uninstall(false).unwrap();
+    assert_eq!(fs_err::read(&volume).unwrap(), b"rows", "nothing says any more that it is ours to remove");
+}

@@ -1,0 +1,221 @@
+//! How far each release name has come on this site: the mark that refuses going back. It stands in two places, on the
+//! data disk and on the operating system's, so that neither disk alone can forget it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::head::Identity;
+use landfall_bundle_spec::trust::Revocation;
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+
+use super::error::{OperationError, Result};
+use landfall_host::paths::SitePaths;
+
+const MARKS_NAME: &str = "marks.json";
+
+/// Marks of a site.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marks {
+    /// Highest counter that was committed, by release name.
+    pub counters: BTreeMap<String, u64>,
+    /// Ids of the bundles that were committed, oldest first: the site may go back to these.
+    pub history: Vec<Sha256>,
+    /// The newest revocation that the site has seen, as its document: verified when it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<String>,
+}
+
+fn places(paths: &SitePaths) -> [PathBuf; 2] {
+    [paths.data().join(MARKS_NAME), paths.settings().join(MARKS_NAME)]
+}
+
+impl Marks {
+    /// The marks of both places together. One that is missing or damaged is made good by the other; none at all is a
+    /// site that never committed.
+    pub fn read(paths: &SitePaths) -> Result<Self> {
+        let [first, second] = places(paths);
+        match (read_one(&first)?, read_one(&second)?) {
+            (Some(Ok(one)), Some(Ok(other))) => Ok(one.merged(other)),
+            (Some(Ok(one)), _) | (_, Some(Ok(one))) => Ok(one),
+            (Some(Err(source)), _) | (_, Some(Err(source))) => Err(OperationError::Marks { first, second, source }),
+            (None, None) => Ok(Self::default()),
+        }
+    }
+
+    /// Refuses a release that is older than what was committed under its name, unless it was committed itself.
+    pub fn check(&self, identity: &Identity, bundle: Sha256) -> Result<()> {
+        match self.counters.get(&identity.name) {
+            Some(mark) if identity.counter < *mark && !self.history.contains(&bundle) => {
+                Err(OperationError::Rollback {
+                    release: format!("{} {}", identity.name, identity.version),
+                    counter: identity.counter,
+                    mark: *mark,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Advances the mark of a release that is about to be committed, in both places, durably. Running it again changes
+    /// nothing.
+    pub fn advance(paths: &SitePaths, release: &str, counter: u64, bundle: Sha256) -> Result<()> {
+        let mut marks = Self::read(paths)?;
+        let mark = marks.counters.entry(release.to_owned()).or_default();
+        *mark = counter.max(*mark);
+        if !marks.history.contains(&bundle) {
+            marks.history.push(bundle);
+        }
+        marks.write(paths)
+    }
+
+    /// The newest revocation that the site has seen.
+    pub fn revocation(&self) -> Result<Option<Revocation>> {
+        let read = |text: &String| Revocation::read("the revocation that this site keeps", text.as_bytes());
+        self.revocation.as_ref().map(read).transpose().map_err(refused)
+    }
+
+    /// Keeps a verified revocation if it is newer than the one that is kept, in both places, durably; returns the one that
+    /// counts then. Refuses two of one number that say different things.
+    pub fn learn(paths: &SitePaths, revocation: &Revocation) -> Result<Revocation> {
+        let mut marks = Self::read(paths)?;
+        let newest = match marks.revocation()? {
+            Some(kept) => kept.newest(revocation.clone()).map_err(refused)?,
+            None => revocation.clone(),
+        };
+        marks.revocation = Some(String::from_utf8_lossy(newest.bytes()).into_owned());
+        marks.write(paths)?;
+        Ok(newest)
+    }
+
+    fn write(&self, paths: &SitePaths) -> Result<()> {
+        for place in places(paths) {
+            let text =
+                serde_json::to_vec_pretty(self).map_err(|error| OperationError::io("write", &place, error.into()))?;
+            if let Some(folder) = place.parent() {
+                durable::create_folder(folder)?;
+            }
+            durable::write_file(&place, &text, 0o644)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets all: for the end of an uninstall.
+    pub fn remove(paths: &SitePaths) -> Result<()> {
+        places(paths).iter().try_for_each(|place| Ok(durable::remove_file(place)?))
+    }
+
+    fn merged(mut self, other: Self) -> Self {
+        for (name, counter) in other.counters {
+            let mark = self.counters.entry(name).or_default();
+            *mark = counter.max(*mark);
+        }
+        self.history
+            .extend(other.history.into_iter().filter(|bundle| !self.history.contains(bundle)).collect::<Vec<_>>());
+        let number = |text: &Option<String>| {
+            let read = |text: &String| Revocation::read("a kept revocation", text.as_bytes()).ok();
+            text.as_ref().and_then(read).map(|revocation| revocation.number())
+        };
+        if number(&other.revocation) > number(&self.revocation) {
+            self.revocation = other.revocation;
+        }
+        self
+    }
+}
+
+fn refused(source: landfall_bundle_spec::Error) -> OperationError {
+    OperationError::Revocation(Box::new(source))
+}
+
+fn read_one(path: &Path) -> Result<Option<serde_json::Result<Marks>>> {
+    match fs_err::read(path) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(OperationError::io("read", path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_bundle_spec::trust::RevokedRelease;
+    use landfall_error_codes::{Coded, codes};
+
+    use super::*;
+
+    fn identity(counter: u64) -> Identity {
+        Identity {
+            name: "starter".to_owned(),
+            version: format!("1.{counter}.0"),
+            counter,
+            built_at: "2026-11-20T08:16:00Z".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_newest_revocation_is_kept_in_both_places() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let release = |version: &str| RevokedRelease {
+            name: "starter".to_owned(),
+            version: version.to_owned(),
+            bundle: None,
+            reason: "it loses data".to_owned(),
+        };
+        let revocation = |number, version| Revocation::new(number, vec![release(version)]).unwrap();
+        Marks::learn(&paths, &revocation(2, "1.0.0")).unwrap();
+        assert_eq!(Marks::learn(&paths, &revocation(1, "0.9.0")).unwrap().number(), 2, "an older one changes nothing");
+        let other = Marks::learn(&paths, &revocation(2, "0.9.0")).unwrap_err();
+        assert_eq!(other.code(), codes::REVOCATION_DIFFERS);
+        for place in places(&paths) {
+            let kept = std::fs::read(&place).unwrap();
+            durable::remove_file(&place).unwrap();
+            assert_eq!(Marks::read(&paths).unwrap().revocation().unwrap().unwrap().number(), 2);
+            durable::write_file(&place, &kept, 0o644).unwrap();
+        }
+        Marks::advance(&paths, "starter", 3, Sha256([1; 32])).unwrap();
+        let known = Marks::read(&paths).unwrap().revocation().unwrap().unwrap();
+        assert_eq!(known.check("starter", "1.0.0", Sha256([1; 32])).unwrap_err().code(), codes::REVOKED);
+    }
+
+    #[test]
+    fn a_mark_refuses_going_back_except_to_own_history() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let (old, new, other) = (Sha256([1; 32]), Sha256([2; 32]), Sha256([3; 32]));
+        Marks::read(&paths).unwrap().check(&identity(1), old).unwrap();
+        Marks::advance(&paths, "starter", 1, old).unwrap();
+        Marks::advance(&paths, "starter", 5, new).unwrap();
+        Marks::advance(&paths, "starter", 5, new).unwrap();
+        let marks = Marks::read(&paths).unwrap();
+        assert_eq!(marks.history, [old, new]);
+        assert_eq!(marks.check(&identity(4), other).unwrap_err().code(), codes::ROLLBACK_REFUSED);
+        for (counter, bundle) in [(5, other), (6, other), (1, old)] {
+            marks.check(&identity(counter), bundle).unwrap();
+        }
+        Marks::remove(&paths).unwrap();
+        assert_eq!(Marks::read(&paths).unwrap(), Marks::default());
+    }
+
+    #[test]
+    fn one_place_makes_the_other_good_and_two_bad_ones_are_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        Marks::advance(&paths, "starter", 7, Sha256([1; 32])).unwrap();
+        let whole = Marks::read(&paths).unwrap();
+        let [first, second] = places(&paths);
+        for (damaged, missing) in [(&first, &second), (&second, &first)] {
+            durable::write_file(damaged, b"{\"counters\": ", 0o644).unwrap();
+            assert_eq!(Marks::read(&paths).unwrap(), whole);
+            durable::remove_file(missing).unwrap();
+            assert_eq!(Marks::read(&paths).unwrap_err().code(), codes::MARKS_UNREADABLE);
+            durable::remove_file(damaged).unwrap();
+            Marks::advance(&paths, "starter", 7, Sha256([1; 32])).unwrap();
+        }
+        let behind =
+            Marks { counters: BTreeMap::from([("starter".to_owned(), 3)]), history: Vec::new(), revocation: None };
+        durable::write_file(&first, &serde_json::to_vec(&behind).unwrap(), 0o644).unwrap();
+        assert_eq!(Marks::read(&paths).unwrap().counters["starter"], 7, "the higher one counts");
+    }
+}

@@ -1,0 +1,70 @@
+//! Install, resume, uninstall and status: what the command line calls. Each says what it would do before it does it, and
+//! everything it does goes through the journal.
+
+mod bundle;
+mod carried;
+mod engine_file;
+mod error;
+mod install;
+mod marks;
+mod own_files;
+mod planned;
+mod resume;
+mod revocation;
+mod running;
+mod snapshot;
+mod status;
+mod trust;
+mod uninstall;
+mod verify_site;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use landfall_media::counters::IoCounters;
+use landfall_media::progress::Progress;
+
+pub use bundle::{TrustedRelease, open_trusted};
+pub use error::{OperationError, Result};
+pub use install::{InstallRequest, Installed, PreparedInstall};
+pub use marks::Marks;
+pub use planned::PlannedInstall;
+pub use resume::Resumed;
+pub use status::{
+    AgentStatus, DiskStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceStatus, SiteState,
+    StatusReport, StepReport,
+};
+pub use trust::Trust;
+pub use uninstall::Uninstalled;
+pub use verify_site::SiteVerification;
+
+use landfall_engine::journal::JournalFolder;
+use landfall_host::paths::SitePaths;
+
+/// What every operation works on.
+#[derive(Clone)]
+pub struct Operations {
+    /// Where things lie on the host.
+    pub paths: SitePaths,
+    /// Where progress goes.
+    pub progress: Arc<dyn Progress>,
+    /// Bytes that are moved.
+    pub io: IoCounters,
+}
+
+impl Operations {
+    /// Operations on this host.
+    pub fn new(progress: Arc<dyn Progress>) -> Self {
+        Self { paths: SitePaths::default(), progress, io: IoCounters::default() }
+    }
+
+    /// The journals of this host.
+    pub fn journals(&self) -> JournalFolder {
+        JournalFolder::at(self.paths.journal())
+    }
+
+    /// The head that a release's operations read, kept before the first record of its journal.
+    fn head_file(&self, bundle: landfall_bundle_spec::Sha256) -> PathBuf {
+        self.paths.release(&landfall_bundle_spec::parts::short_id(bundle)).join("bundle.head")
+    }
+}

@@ -1,0 +1,29 @@
+//! Revocations that come to a site without a bundle.
+
+use std::path::Path;
+
+use landfall_bundle_spec::trust::{Revocation, Root};
+use landfall_engine::journal::PinnedTrust;
+
+use super::Operations;
+use super::error::{OperationError, Result};
+use super::marks::Marks;
+
+impl Operations {
+    /// Takes in a revocation that the site's pinned root trusts, and returns the one that counts from now on. It is kept
+    /// durably; running software is not touched, and the releases that it names can no longer be installed here.
+    pub fn import_revocation(&self, path: &Path) -> Result<Revocation> {
+        let pinned = self.pinned_trust()?.ok_or_else(|| OperationError::TrustMissing { bundle: path.to_owned() })?;
+        let bytes = fs_err::read(path).map_err(|error| OperationError::io("read", path, error))?;
+        let refused = |source| OperationError::Refused { path: path.to_owned(), source: Box::new(source) };
+        let root = Root::read("the pinned root document", pinned.root.as_bytes()).map_err(refused)?;
+        let revocation = Revocation::read(&path.display().to_string(), &bytes).map_err(refused)?;
+        revocation.verify(&root).map_err(refused)?;
+        Marks::learn(&self.paths, &revocation)
+    }
+
+    fn pinned_trust(&self) -> Result<Option<PinnedTrust>> {
+        let Some(file) = self.journals().latest()? else { return Ok(None) };
+        Ok(self.journals().read(&file)?.state.pins.map(|pins| pins.trust.clone()))
+    }
+}

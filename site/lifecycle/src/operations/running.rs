@@ -1,0 +1,135 @@
+//! An operation in the hands of this process: lock, journal, plan and site together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use landfall_bundle_spec::parts::short_id;
+use landfall_media::progress::Event as ProgressEvent;
+
+use super::bundle::TrustedRelease;
+use super::error::{OperationError, Result};
+use super::marks::Marks;
+use super::trust::Trust;
+use super::{Operations, engine_file};
+use crate::site::Site;
+use crate::steps;
+use crate::steps::action::Action;
+use crate::steps::secret::Secret;
+use landfall_engine::engine::Engine;
+use landfall_engine::journal::{Event, Journal, JournalFile, Phase, Pins, SiteLock, State};
+use landfall_engine::plan::Plan;
+use landfall_host::command::Subprocesses;
+
+/// An operation that this process holds.
+pub(super) struct Running {
+    pub(super) lock: SiteLock,
+    pub(super) journal: Journal,
+    pub(super) pins: Arc<Pins>,
+    plan: Plan<Action>,
+    site: Site,
+}
+
+impl Operations {
+    /// Takes over an operation that has a journal. Does not return if another engine is pinned and kept: the process
+    /// becomes that one. `media` is where the bundle is now, if it moved.
+    pub(super) fn take_over(&self, verb: &str, file: &JournalFile, media: Option<PathBuf>) -> Result<Running> {
+        let pins = self.journals().read(file)?.state.pins;
+        if let Some(pins) = &pins {
+            engine_file::hand_over(&self.paths, pins.engine, &*self.progress)?;
+        }
+        let lock = self.journals().lock(verb)?;
+        let journal = self.journals().open(&lock, file)?;
+        let pins = journal.pins()?;
+        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        self.hold(lock, journal, &release, media)
+    }
+
+    /// Puts together what running needs.
+    pub(super) fn hold(
+        &self,
+        lock: SiteLock,
+        journal: Journal,
+        release: &TrustedRelease,
+        media: Option<PathBuf>,
+    ) -> Result<Running> {
+        let pins = journal.pins()?;
+        let plan = serde_json::from_str(&pins.plan)
+            .map_err(|source| OperationError::Plan { path: journal.path().to_owned(), source })?;
+        let site = Site {
+            paths: self.paths.clone(),
+            bundle: short_id(pins.bundle),
+            release: release.release.clone(),
+            documents: release.documents.clone(),
+            node: pins.node.clone(),
+            progress: self.progress.clone(),
+            commands: Arc::new(Subprocesses),
+            payload: release.payload(),
+            media: media.unwrap_or_else(|| pins.media.clone()),
+            io: self.io.clone(),
+            keep_data: false,
+            cluster_goes: false,
+        };
+        Ok(Running { lock, journal, pins, plan, site })
+    }
+}
+
+impl Running {
+    /// Does what is left of the plan and commits.
+    pub(super) fn forward(&mut self) -> Result<()> {
+        self.tell("continuing the install", State::next_forward);
+        let Self { journal, plan, site, pins, .. } = self;
+        let progress = site.progress.clone();
+        Engine { journal: &mut *journal, plan, resolve: steps::resolve, progress: &*progress }.forward(site)?;
+        Marks::advance(&site.paths, &pins.release, pins.counter, pins.bundle)?;
+        journal.append(Event::Committed)?;
+        tracing::info!(release = pins.release, version = pins.version, "committed");
+        Ok(())
+    }
+
+    /// Takes every step back that started.
+    pub(super) fn back(&mut self, keep_data: bool) -> Result<()> {
+        if matches!(self.journal.state().phase, Phase::Undoing { .. }) {
+            self.tell("continuing the uninstall", State::next_undo);
+        }
+        let Self { journal, plan, site, .. } = self;
+        site.keep_data = keep_data;
+        // All nodes of an embedded cluster are this one: taking its steps back takes the cluster away.
+        site.cluster_goes = true;
+        let progress = site.progress.clone();
+        Engine { journal: &mut *journal, plan, resolve: steps::resolve, progress: &*progress }.undo(site, keep_data)?;
+        Ok(())
+    }
+
+    /// Says at which step and record an operation goes on, if it does not begin.
+    fn tell(&self, what: &str, next: fn(&State) -> Option<usize>) {
+        let record = self.journal.last_sequence();
+        if record == 0 {
+            return;
+        }
+        let state = self.journal.state();
+        let step = next(state).map(|index| {
+            let planned = &self.plan.steps[index];
+            let (number, count, status) = (index + 1, self.plan.steps.len(), state.steps[index].status);
+            format!(" at step {number} of {count}, {} ({}), which is {}", planned.id, planned.title, status.name())
+        });
+        let (release, version) = (&self.pins.release, &self.pins.version);
+        let text = format!("{what} of {release} {version}{}; journal record {record}", step.unwrap_or_default());
+        tracing::info!("{text}");
+        self.site.progress.event(ProgressEvent::Note(text));
+    }
+
+    /// Files of the secrets that the plan generates.
+    pub(super) fn secret_files(&self) -> Vec<PathBuf> {
+        let folder = self.site.paths.secrets();
+        let secrets = self.plan.steps.iter().filter_map(|planned| match &planned.action {
+            Action::Secret(step) => Some(Secret::file(&folder, &step.namespace, &step.secret.name)),
+            _ => None,
+        });
+        secrets.collect()
+    }
+
+    /// What its steps act on.
+    pub(super) fn site(&self) -> &Site {
+        &self.site
+    }
+}

@@ -1,0 +1,413 @@
+//! Status: what is true of a site, from journal, cluster and files. Works at any time: in the middle of an operation,
+//! after a cut, without API server. Changes nothing and takes no lock.
+
+mod agent;
+mod components;
+mod nodes;
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use landfall_media::store::ContentStore;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Operations;
+use super::bundle::TrustedRelease;
+use super::error::{OperationError, Result};
+use super::trust::Trust;
+pub use agent::AgentStatus;
+use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
+use landfall_engine::causes::with_causes;
+use landfall_engine::journal::{Holder, Phase, Pins, RecordedError, Replay, State};
+use landfall_engine::plan::{Operation, Plan};
+pub use nodes::NodeStatus;
+
+/// How long status waits for the API server.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long status waits for the registry.
+const REGISTRY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where the registry listens.
+const REGISTRY_PORT: u16 = 5000;
+
+/// What no one should believe otherwise.
+const POLICIES_NOTE: &str = "network policies are stored but not enforced: flannel does not implement them";
+
+/// Where a site stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SiteState {
+    /// Nothing is installed.
+    Absent,
+    /// An install runs.
+    Installing,
+    /// An install was interrupted.
+    InstallInterrupted,
+    /// A release is installed.
+    Installed,
+    /// An uninstall runs.
+    Uninstalling,
+    /// An uninstall was interrupted.
+    UninstallInterrupted,
+}
+
+/// Everything that status tells.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusReport {
+    /// Where the site stands.
+    pub state: SiteState,
+    /// Whether all that should run is ready: release installed, agent, nodes, every component of the release, registry.
+    pub ready: bool,
+    /// The release, installed or on its way.
+    pub release: Option<ReleaseStatus>,
+    /// Its latest operation.
+    pub operation: Option<OperationStatus>,
+    /// The host's agent.
+    pub agent: Option<AgentStatus>,
+    /// Nodes of the cluster.
+    pub nodes: Vec<NodeStatus>,
+    /// Components of the release.
+    pub components: Vec<ComponentStatus>,
+    /// The site's registry.
+    pub registry: Option<RegistryStatus>,
+    /// Space of the data folder.
+    pub disk: Option<DiskStatus>,
+    /// What a person should know besides.
+    pub notes: Vec<String>,
+}
+
+/// A release on a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseStatus {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Counter.
+    pub counter: u64,
+    /// Id of its bundle.
+    pub bundle: String,
+    /// Fingerprint of the root document that is trusted.
+    pub root: String,
+    /// Whether that root is for development only.
+    pub development: bool,
+    /// How its trust came.
+    pub trust: String,
+}
+
+/// An operation as its journal tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationStatus {
+    /// What it does.
+    pub operation: Operation,
+    /// Who runs it now.
+    pub running: Option<Holder>,
+    /// Sequence of its last record.
+    pub record: u64,
+    /// When that was written.
+    pub at: Option<String>,
+    /// The journal's file.
+    pub journal: PathBuf,
+    /// The step that is next, or in progress.
+    pub step: Option<StepReport>,
+}
+
+/// A step as the journal tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepReport {
+    /// 1 for the first.
+    pub index: usize,
+    /// All the steps.
+    pub count: usize,
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub title: String,
+    /// Where it stands.
+    pub status: &'static str,
+    /// Why it failed last.
+    pub failure: Option<RecordedError>,
+    /// What it found that is not ours.
+    pub blocked: Option<String>,
+}
+
+/// Where a component is reached within the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    /// Its component.
+    pub component: String,
+    /// Name within the cluster.
+    pub name: String,
+    /// Address within the cluster; none where the name leads to the pods themselves.
+    pub address: Option<String>,
+    /// Ports.
+    pub ports: Vec<u64>,
+}
+
+/// The registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryStatus {
+    /// Where it listens.
+    pub address: String,
+    /// Whether it answers.
+    pub ready: bool,
+    /// Why it does not.
+    pub reason: Option<String>,
+    /// Blobs of the release that are staged.
+    pub staged_blobs: usize,
+    /// Blobs of the release.
+    pub blobs: usize,
+    /// Bytes of the staged blobs.
+    pub staged_bytes: u64,
+}
+
+/// Space of a filesystem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiskStatus {
+    /// A folder on it.
+    pub folder: PathBuf,
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// Bytes that can be written.
+    pub free_bytes: u64,
+}
+
+impl StatusReport {
+    fn is_ready(&self) -> bool {
+        let is_ready = |component: &ComponentStatus| component.reasons.is_empty() && component.ready == component.total;
+        self.state == SiteState::Installed
+            && self.agent.as_ref().is_some_and(|agent| agent.ready)
+            && self.registry.as_ref().is_some_and(|registry| registry.ready)
+            && !self.nodes.is_empty()
+            && self.nodes.iter().all(|node| node.ready)
+            && self.components.iter().all(is_ready)
+    }
+}
+
+impl Operations {
+    /// What is true of this host now.
+    pub fn status(&self) -> Result<StatusReport> {
+        let mut report = StatusReport {
+            state: SiteState::Absent,
+            ready: false,
+            release: None,
+            operation: None,
+            agent: None,
+            nodes: Vec::new(),
+            components: Vec::new(),
+            registry: None,
+            disk: self.disk(),
+            notes: Vec::new(),
+        };
+        let Some(file) = self.journals().latest()? else {
+            self.check_not_missing()?;
+            return Ok(report);
+        };
+        let replay = self.journals().read(&file)?;
+        let running = self.journals().holder();
+        report.state = site_state(&replay.state, running.is_some());
+        if replay.torn_bytes > 0 && running.is_none() {
+            report.notes.push(format!("the last record was cut off ({} bytes); resume drops it", replay.torn_bytes));
+        }
+        report.operation = Some(OperationStatus {
+            operation: file.operation,
+            running,
+            record: replay.last_sequence(),
+            at: replay.entries.last().map(|entry| format!("{:.0}", entry.at)),
+            journal: file.path,
+            step: step_report(&replay),
+        });
+        report.agent = AgentStatus::of(&self.paths);
+        let head = replay.state.pins.as_ref().and_then(|pins| {
+            report.release = Some(release_status(pins));
+            self.head(pins, &mut report.notes)
+        });
+        report.registry = head.as_ref().map(|head| self.registry(head));
+        self.ask_cluster(&mut report);
+        if let Some(head) = head.filter(|_| report.state == SiteState::Installed) {
+            components::add_missing(&mut report, &head.release);
+        }
+        report.ready = report.is_ready();
+        Ok(report)
+    }
+
+    /// Services of components.
+    pub(super) fn services(&self) -> Result<Vec<ServiceStatus>, ClusterError> {
+        let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?.with_patience(CLUSTER_PATIENCE);
+        let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+        let services = cluster.list(&cluster.resource("v1", "Service")?, None, &ours)?;
+        Ok(services.iter().filter_map(service_status).collect())
+    }
+
+    fn disk(&self) -> Option<DiskStatus> {
+        let folder = self.paths.data();
+        let space = rustix::fs::statvfs(&folder).ok()?;
+        Some(DiskStatus {
+            folder,
+            total_bytes: space.f_blocks * space.f_frsize,
+            free_bytes: space.f_bavail * space.f_frsize,
+        })
+    }
+
+    /// The head of the release, as the site keeps it.
+    fn head(&self, pins: &Pins, notes: &mut Vec<String>) -> Option<TrustedRelease> {
+        match TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust)) {
+            Ok(head) => Some(head),
+            Err(OperationError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                notes.push(format!("the release's head cannot be used: {}", with_causes(&error)));
+                None
+            }
+        }
+    }
+
+    fn registry(&self, head: &TrustedRelease) -> RegistryStatus {
+        let store = ContentStore::at(self.paths.registry());
+        let payload = head.payload();
+        let staged = payload.blobs().iter().filter(|blob| store.contains(blob.sha256));
+        let (staged_blobs, staged_bytes) = staged.fold((0, 0), |(count, bytes), blob| (count + 1, bytes + blob.size));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, REGISTRY_PORT));
+        let reason = registry_answers(address).err();
+        RegistryStatus {
+            address: address.to_string(),
+            ready: reason.is_none(),
+            reason,
+            staged_blobs,
+            blobs: payload.blobs().len(),
+            staged_bytes,
+        }
+    }
+
+    fn ask_cluster(&self, report: &mut StatusReport) {
+        let kubeconfig = self.paths.admin_kubeconfig();
+        if !kubeconfig.exists() {
+            report.notes.push("there is no cluster yet".to_owned());
+            return;
+        }
+        let asked =
+            Cluster::connect(&kubeconfig).map(|cluster| cluster.with_patience(CLUSTER_PATIENCE)).and_then(|cluster| {
+                let nodes = cluster.list(&cluster.resource("v1", "Node")?, None, "")?;
+                let pods = cluster.list(&cluster.resource("v1", "Pod")?, None, "")?;
+                Ok((nodes, pods, cluster.components()?))
+            });
+        match asked {
+            Ok((nodes, pods, components)) => {
+                report.nodes = nodes.iter().map(NodeStatus::of).collect();
+                nodes::doubt(&mut report.nodes, &components, &pods);
+                report.components = components;
+                report.notes.push(POLICIES_NOTE.to_owned());
+            }
+            Err(error) => report.notes.push(format!("the cluster does not answer: {}", with_causes(&error))),
+        }
+    }
+}
+
+fn site_state(state: &State, is_running: bool) -> SiteState {
+    match (state.phase, is_running) {
+        (Phase::Committed, _) => SiteState::Installed,
+        (Phase::Empty | Phase::Forward, true) => SiteState::Installing,
+        (Phase::Empty | Phase::Forward, false) => SiteState::InstallInterrupted,
+        (Phase::Undoing { .. } | Phase::Undone { .. }, true) => SiteState::Uninstalling,
+        (Phase::Undoing { .. } | Phase::Undone { .. }, false) => SiteState::UninstallInterrupted,
+    }
+}
+
+fn release_status(pins: &Pins) -> ReleaseStatus {
+    ReleaseStatus {
+        name: pins.release.clone(),
+        version: pins.version.clone(),
+        counter: pins.counter,
+        bundle: pins.bundle.to_string(),
+        root: pins.trust.fingerprint.to_string(),
+        development: pins.trust.development,
+        trust: pins.trust.came.clone(),
+    }
+}
+
+/// The step where the operation stands. The plan is read without its actions, which a later version may know better.
+fn step_report(replay: &Replay) -> Option<StepReport> {
+    let state = &replay.state;
+    let index = match state.phase {
+        Phase::Forward => state.next_forward(),
+        Phase::Undoing { .. } => state.next_undo(),
+        Phase::Empty | Phase::Committed | Phase::Undone { .. } => None,
+    }?;
+    let plan: Option<Plan<Value>> = serde_json::from_str(&state.pins.as_ref()?.plan).ok();
+    let planned = plan.as_ref().and_then(|plan| plan.steps.get(index));
+    let step = &state.steps[index];
+    Some(StepReport {
+        index: index + 1,
+        count: state.steps.len(),
+        id: state.pins.as_ref()?.steps[index].to_string(),
+        title: planned.map(|planned| planned.title.clone()).unwrap_or_default(),
+        status: step.status.name(),
+        failure: step.undo_failure.clone().or_else(|| step.failure.clone()),
+        blocked: step.blocked.clone(),
+    })
+}
+
+/// A service that has ports.
+fn service_status(service: &Value) -> Option<ServiceStatus> {
+    let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let address = Some(text("/spec/clusterIP")).filter(|address| !address.is_empty() && *address != "None");
+    // One port may serve several protocols, and is one port to a person.
+    let ports: BTreeSet<u64> =
+        service.pointer("/spec/ports")?.as_array()?.iter().filter_map(|port| port["port"].as_u64()).collect();
+    Some(ServiceStatus {
+        component: service["metadata"]["labels"][COMPONENT_LABEL].as_str().unwrap_or_default().to_owned(),
+        name: format!("{}.{}.svc", text("/metadata/name"), text("/metadata/namespace")),
+        address: address.map(ToOwned::to_owned),
+        ports: ports.into_iter().collect(),
+    })
+}
+
+/// Asks the registry whether it serves: the base of the distribution API answers 200.
+fn registry_answers(address: SocketAddr) -> Result<(), String> {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, REGISTRY_PATIENCE)?;
+        stream.set_read_timeout(Some(REGISTRY_PATIENCE))?;
+        stream.write_all(format!("GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+        let mut start = [0; 12];
+        stream.read_exact(&mut start)?;
+        Ok(String::from_utf8_lossy(&start).into_owned())
+    };
+    match ask() {
+        Ok(answer) if answer == "HTTP/1.1 200" => Ok(()),
+        Ok(answer) => Err(format!("it answers `{answer}`")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_port_of_two_protocols_is_one() {
+        let port = |number: u64, protocol: &str| json!({"port": number, "protocol": protocol});
+        let service = json!({
+            "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+            "spec": {"clusterIP": "10.96.0.10", "ports": [port(53, "UDP"), port(9153, "TCP"), port(53, "TCP")]},
+        });
+        let status = service_status(&service).unwrap();
+        assert_eq!(
+            (status.name.as_str(), status.ports.as_slice()),
+            ("kube-dns.kube-system.svc", [53, 9153].as_slice())
+        );
+        assert_eq!(service_status(&json!({"spec": {"clusterIP": "None"}})), None);
+    }
+}

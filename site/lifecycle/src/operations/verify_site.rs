@@ -1,0 +1,43 @@
+//! A check of everything that is staged: every blob of the release against its signed values. Changes nothing.
+
+use landfall_media::counters::Totals;
+use landfall_media::store::ContentStore;
+use landfall_media::verify::verify_store;
+use serde::Serialize;
+
+use super::{OperationError, Operations, Result, Trust, TrustedRelease};
+
+/// What a check of a site found to be sound.
+#[derive(Debug, Clone, Serialize)]
+pub struct SiteVerification {
+    /// Name and version of the release.
+    pub release: String,
+    /// Its blobs, all of them.
+    pub blobs: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What was read.
+    pub store: Totals,
+}
+
+impl Operations {
+    /// Reads every blob that the release of this site has staged, and compares it with what was signed. The error lists
+    /// everything that is missing or damaged.
+    pub fn verify_site(&self) -> Result<SiteVerification> {
+        let Some(file) = self.journals().latest()? else {
+            self.check_not_missing()?;
+            return Err(OperationError::NothingStaged);
+        };
+        let pins = self.journals().read(&file)?.state.pins.ok_or(OperationError::NothingStaged)?;
+        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        let store = ContentStore::counted(self.paths.registry(), self.io.store.clone());
+        let payload = release.payload();
+        verify_store(&payload, &store, "checking what is staged", &*self.progress)?;
+        Ok(SiteVerification {
+            release: release.name(),
+            blobs: payload.blobs().len(),
+            bytes: payload.blob_bytes(),
+            store: self.io.store.totals(),
+        })
+    }
+}

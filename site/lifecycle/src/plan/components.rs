@@ -1,0 +1,159 @@
+//! The steps that bring up components, planned from the release alone: what goes where is known before anything changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfall_error_codes::codes;
+use landfall_release_document::{ArtifactEntry, ComponentEntry, ReleaseDocument};
+
+use crate::configuration::{Settings, apply_values};
+use crate::steps::action::Action;
+use crate::steps::component::Component;
+use crate::steps::component_ready::ComponentReady;
+use crate::steps::mount::Mount;
+use crate::steps::namespace::Namespace;
+use crate::steps::objects::read_document;
+use crate::steps::secret::Secret;
+use landfall_cluster::Owner;
+use landfall_engine::plan::{PlannedStep, StepId, Undo};
+use landfall_engine::step::StepError;
+
+/// What the steps of components depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct ComponentInputs<'a> {
+    /// The release.
+    pub release: &'a ReleaseDocument,
+    /// The small documents of its head, by name.
+    pub documents: &'a BTreeMap<String, Vec<u8>>,
+    /// All values of the site.
+    pub settings: &'a Settings,
+    /// Name of the node that holds the artifacts' files.
+    pub node: &'a str,
+}
+
+/// Name of the folder, within the site's folder of files, that holds an artifact's files.
+pub fn artifact_folder(artifact: &ArtifactEntry) -> String {
+    artifact.manifest.digest.to_hex()
+}
+
+/// The steps of all components, each after all that it needs. A value whose field does not exist is found here.
+pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<Action>>, StepError> {
+    let mut steps = Vec::new();
+    let mut namespaces = BTreeSet::new();
+    for component in &inputs.release.components {
+        if !Namespace::is_of_kubernetes(&component.namespace) && namespaces.insert(&component.namespace) {
+            steps.push(namespace(inputs, component)?);
+        }
+        for secret in &component.secrets {
+            let step = Secret {
+                namespace: component.namespace.clone(),
+                owner: owner(inputs, component),
+                secret: secret.clone(),
+            };
+            let title = format!("generate the secret {} of {}", secret.name, component.name);
+            steps.push(step_of(
+                format!("secret/{}/{}", component.namespace, secret.name),
+                title,
+                1,
+                Action::Secret(step),
+            ));
+        }
+        for mount in mounts(inputs, component)? {
+            let title = format!("offer the files of {} to {}", mount.claim, component.name);
+            steps.push(step_of(format!("mount/{}/{}", mount.namespace, mount.claim), title, 1, Action::Mount(mount)));
+        }
+        steps.push(objects(inputs, component)?);
+        steps.push(ready(component));
+    }
+    Ok(steps)
+}
+
+fn step_of(id: String, title: String, seconds: u64, action: Action) -> PlannedStep<Action> {
+    PlannedStep { id: StepId(id), title, action, bytes: 0, seconds, undo: Undo::Reversible }
+}
+
+fn owner(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Owner {
+    Owner { release: inputs.release.name.clone(), component: component.name.clone() }
+}
+
+/// The namespace of a component, as the first component in it wants it; the others must want the same.
+fn namespace(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<PlannedStep<Action>, StepError> {
+    let others = inputs.release.components.iter().filter(|other| other.namespace == component.namespace);
+    if let Some(other) = others
+        .into_iter()
+        .find(|other| (other.pod_security, &other.quota) != (component.pod_security, &component.quota))
+    {
+        let message = format!(
+            "components {} and {} share the namespace {} and want different rules for it",
+            component.name, other.name, component.namespace
+        );
+        return Err(StepError::new(codes::CLUSTER_BAD_OBJECT, message));
+    }
+    let step = Namespace {
+        name: component.namespace.clone(),
+        owner: owner(inputs, component),
+        pod_security: component.pod_security,
+        pod_security_version: minor_version(inputs.release)?,
+        quota: component.quota.clone(),
+    };
+    let title = format!("make the namespace {}", component.namespace);
+    Ok(step_of(format!("namespace/{}", component.namespace), title, 1, Action::Namespace(step)))
+}
+
+/// Kubernetes minor version that the release ends with, as `v1.36`.
+fn minor_version(release: &ReleaseDocument) -> Result<String, StepError> {
+    let pack = release.node_packs.last();
+    let minor = pack.and_then(|pack| Some(pack.kubernetes.rsplit_once('.')?.0.to_owned()));
+    minor.ok_or_else(|| StepError::new(codes::CLUSTER_BAD_OBJECT, "the release names no version of Kubernetes"))
+}
+
+fn mounts(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<Vec<Mount>, StepError> {
+    let artifact = |name: &str| {
+        inputs.release.artifacts.iter().find(|artifact| artifact.name == name).ok_or_else(|| {
+            let message = format!("component {} mounts {name}, which the release does not carry", component.name);
+            StepError::new(codes::CLUSTER_BAD_OBJECT, message)
+        })
+    };
+    let mounts = component.mounts.iter().map(|mount| {
+        let artifact = artifact(&mount.artifact)?;
+        Ok(Mount {
+            namespace: component.namespace.clone(),
+            owner: owner(inputs, component),
+            claim: mount.claim.clone(),
+            folder: artifact_folder(artifact),
+            size_bytes: artifact.files.iter().map(|file| file.blob.size).sum(),
+            node: inputs.node.to_owned(),
+        })
+    });
+    mounts.collect()
+}
+
+fn objects(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<PlannedStep<Action>, StepError> {
+    let rendered = read_document(inputs.documents, &component.objects)?;
+    let count = apply_values(&component.name, rendered, &inputs.release.values, inputs.settings)?.len();
+    let own = inputs
+        .release
+        .values
+        .iter()
+        .filter(|value| value.targets.iter().any(|target| target.component == component.name));
+    let settings =
+        own.filter_map(|value| Some((value.name.clone(), inputs.settings.get(&value.name)?.clone()))).collect();
+    let step = Component {
+        owner: owner(inputs, component),
+        namespace: component.namespace.clone(),
+        objects: component.objects.clone(),
+        settings,
+        read_only_claims: component.mounts.iter().map(|mount| mount.claim.clone()).collect(),
+    };
+    let title = format!("apply the {count} objects of {}", component.name);
+    Ok(step_of(format!("component/{}", component.name), title, 1, Action::Component(step)))
+}
+
+fn ready(component: &ComponentEntry) -> PlannedStep<Action> {
+    let step = ComponentReady {
+        component: component.name.clone(),
+        namespace: component.namespace.clone(),
+        seconds: component.ready_seconds,
+    };
+    let title = format!("wait until {} is ready", component.name);
+    step_of(format!("ready/{}", component.name), title, 15, Action::ComponentReady(step))
+}

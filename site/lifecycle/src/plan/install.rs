@@ -1,0 +1,359 @@
+//! The plan of an installation: a pure function of the release, the facts of the host and the site's configuration.
+//! Whatever differs from site to site is decided here and stands in the plan; steps decide nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfall_error_codes::codes;
+use landfall_release_document::{ArtifactEntry, ArtifactKind, ImageEntry, NodeImage, NodePack, ReleaseDocument};
+
+use super::components::{ComponentInputs, artifact_folder, component_steps};
+use super::computed::computed_values;
+use super::network::{Networks, node_identity};
+use super::reference::Reference;
+use crate::configuration::{SiteConfiguration, settings};
+use crate::steps::action::Action;
+use crate::steps::agent::Agent;
+use crate::steps::artifact_files::ArtifactFiles;
+use crate::steps::cluster_secrets::ClusterSecrets;
+use crate::steps::control_plane_ready::ControlPlaneReady;
+use crate::steps::host_tuning::HostTuning;
+use crate::steps::identity::Identity;
+use crate::steps::kubeadm_configuration::{API_NAME, KubeadmConfiguration};
+use crate::steps::kubeadm_phase::{KubeadmPhase, Phase};
+use crate::steps::node_files::{NodeFiles, PlacedFile};
+use crate::steps::node_images::NodeImages;
+use crate::steps::registry::Registry;
+use crate::steps::registry_links::{PlannedLink, RegistryLinks};
+use crate::steps::runtime_configuration::RuntimeConfiguration;
+use crate::steps::stage::Stage;
+use crate::steps::wait::CONTROL_PLANE_LIMIT;
+use landfall_agent::settings::AgentSettings;
+use landfall_engine::NodeIdentity;
+use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId, Undo};
+use landfall_engine::step::StepError;
+use landfall_host::facts::Facts;
+use landfall_host::facts::host::LIMITS;
+use landfall_host::hosts_entry::HostsEntry;
+use landfall_host::service_route::ServiceRoute;
+
+/// Bytes per second that staging reaches on the reference machine, for predictions.
+const STAGING_RATE: u64 = 60 << 20;
+const REGISTRY_SECONDS: u64 = 180;
+
+/// Kernel settings that Kubernetes needs, and those that the kubelet would set by itself: set here, they are recorded
+/// and can be taken back.
+const SETTINGS: [(&str, &str); 6] = [
+    ("kernel.panic", "10"),
+    ("kernel.panic_on_oops", "1"),
+    ("net.bridge.bridge-nf-call-ip6tables", "1"),
+    ("net.bridge.bridge-nf-call-iptables", "1"),
+    ("net.ipv4.ip_forward", "1"),
+    ("vm.overcommit_memory", "1"),
+];
+
+/// What an installation depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct InstallInputs<'a> {
+    /// The release, from the verified head.
+    pub release: &'a ReleaseDocument,
+    /// The small documents of the head, by name.
+    pub documents: &'a BTreeMap<String, Vec<u8>>,
+    /// Facts of the host.
+    pub facts: &'a Facts,
+    /// The site's configuration.
+    pub configuration: &'a SiteConfiguration,
+}
+
+/// An installation, planned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstallPlan {
+    /// The steps.
+    pub plan: Plan<Action>,
+    /// How the host will be known in its cluster.
+    pub node: NodeIdentity,
+}
+
+/// Plans an installation.
+pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError> {
+    let node = node_identity(inputs.facts, inputs.configuration)?;
+    let networks = Networks::of(inputs.configuration)?;
+    let parts = NodeParts::of(inputs.release)?;
+    let planner = Planner { inputs, node, networks, parts };
+    let mut steps = planner.host();
+    steps.extend(planner.runtime()?);
+    steps.extend(planner.control_plane()?);
+    steps.extend(planner.content());
+    let values = settings(inputs.release, inputs.configuration, &computed_values(inputs.facts, &planner.networks))
+        .map_err(|error| {
+            StepError::new(codes::SITE_VALUE, "the site's values do not fit the release").because(error)
+        })?;
+    steps.extend(component_steps(&ComponentInputs {
+        release: inputs.release,
+        documents: inputs.documents,
+        settings: &values,
+        node: &planner.node.name,
+    })?);
+    let plan = Plan {
+        operation: Operation::Install,
+        release: inputs.release.name.clone(),
+        version: inputs.release.version.clone(),
+        steps,
+    };
+    Ok(InstallPlan { plan, node: planner.node })
+}
+
+/// The parts of the node pack that runs in the end, found in the release.
+struct NodeParts<'a> {
+    pack: &'a NodePack,
+    artifacts: Vec<&'a ArtifactEntry>,
+    images: BTreeMap<NodeImage, &'a ImageEntry>,
+    kubernetes: String,
+}
+
+impl<'a> NodeParts<'a> {
+    fn of(release: &'a ReleaseDocument) -> Result<Self, StepError> {
+        let lacks = |what: String| StepError::new(codes::NODE_RELEASE, format!("the release lacks {what}"));
+        let pack = release.node_packs.last().ok_or_else(|| lacks("a node pack".to_owned()))?;
+        let artifacts = pack
+            .artifacts
+            .iter()
+            .map(|name| {
+                let found = release.artifacts.iter().find(|artifact| artifact.name == *name);
+                found
+                    .filter(|artifact| artifact.kind == ArtifactKind::Node)
+                    .ok_or_else(|| lacks(format!("the node artifact {name}")))
+            })
+            .collect::<Result<_, _>>()?;
+        let mut images = BTreeMap::new();
+        for role in NodeImage::ALL {
+            let wanted = pack.images.get(&role).ok_or_else(|| lacks(format!("an image that is {role:?}")))?;
+            let image = release.images.iter().find(|image| image.reference == *wanted);
+            images.insert(role, image.ok_or_else(|| lacks(format!("the image {wanted}")))?);
+        }
+        let kubernetes = Reference::of(&images[&NodeImage::ApiServer].reference)
+            .tag
+            .ok_or_else(|| lacks("a tag of the API server's image".to_owned()))?
+            .to_owned();
+        Ok(Self { pack, artifacts, images, kubernetes })
+    }
+
+    fn image(&self, role: NodeImage) -> Reference<'a> {
+        Reference::of(&self.images[&role].reference)
+    }
+}
+
+struct Planner<'a> {
+    inputs: &'a InstallInputs<'a>,
+    node: NodeIdentity,
+    networks: Networks,
+    parts: NodeParts<'a>,
+}
+
+fn step(id: impl Into<String>, title: &str, seconds: u64, action: Action) -> PlannedStep<Action> {
+    PlannedStep { id: StepId(id.into()), title: title.to_owned(), action, bytes: 0, seconds, undo: Undo::Reversible }
+}
+
+fn placed(artifact: &ArtifactEntry) -> impl Iterator<Item = PlacedFile> + '_ {
+    artifact.files.iter().map(|file| PlacedFile {
+        path: file.path.clone(),
+        blob: file.blob.digest,
+        size: file.blob.size,
+        links: file.links.clone(),
+    })
+}
+
+impl Planner<'_> {
+    /// Staging, identity, and what the kernel must be told.
+    fn host(&self) -> Vec<PlannedStep<Action>> {
+        let facts = self.inputs.facts;
+        let bytes = staged_bytes(self.inputs.release);
+        let mut stage = step("stage", "copy the release from the media", bytes / STAGING_RATE, Action::Stage(Stage {}));
+        stage.bytes = bytes;
+        let mut settings: BTreeMap<_, _> = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        for (name, least) in LIMITS {
+            let current = facts.limits.get(name).copied().unwrap_or_default();
+            settings.insert(name.to_owned(), current.max(least).to_string());
+        }
+        let tuning = HostTuning { modules: facts.modules.clone(), settings };
+        vec![
+            stage,
+            step("identity", "mark the host and its data folder as this site", 0, Action::Identity(Identity {})),
+            step("host-tuning", "set the kernel up for Kubernetes", 1, Action::HostTuning(tuning)),
+            step("hosts-entry", "name the API server", 0, Action::HostsEntry(self.hosts_entry())),
+            step("service-route", "keep packets for services here", 0, Action::ServiceRoute(self.service_route())),
+        ]
+    }
+
+    fn hosts_entry(&self) -> HostsEntry {
+        HostsEntry { name: API_NAME.to_owned(), address: self.node.address }
+    }
+
+    fn service_route(&self) -> ServiceRoute {
+        ServiceRoute { ranges: self.networks.services.clone(), source: self.node.address }
+    }
+
+    /// Programs, containerd and the agent, and the images that they need first.
+    fn runtime(&self) -> Result<Vec<PlannedStep<Action>>, StepError> {
+        let facts = self.inputs.facts;
+        let kubernetes = self.parts.kubernetes.clone();
+        let files = NodeFiles {
+            kubernetes: kubernetes.clone(),
+            files: self.parts.artifacts.iter().flat_map(|artifact| placed(artifact)).collect(),
+        };
+        let hosts: BTreeSet<String> =
+            self.inputs.release.images.iter().map(|image| Reference::of(&image.reference).host.to_owned()).collect();
+        let runtime = RuntimeConfiguration {
+            kubernetes: kubernetes.clone(),
+            pause: self.parts.images[&NodeImage::Pause].reference.clone(),
+            cgroup_driver: facts.cgroups.driver,
+            lowers_oom_score: facts.lowers_oom_score,
+            hosts: hosts.into_iter().collect(),
+        };
+        let agent = Agent {
+            settings: AgentSettings {
+                kubernetes: kubernetes.clone(),
+                node: self.node.clone(),
+                hosts_entry: self.hosts_entry(),
+                service_route: self.service_route(),
+            },
+        };
+        let images = NodeImages {
+            kubernetes: kubernetes.clone(),
+            images: NodeImage::ALL.iter().map(|role| self.parts.images[role].clone()).collect(),
+        };
+        if !kubernetes.starts_with(&self.parts.pack.kubernetes) {
+            let what = format!("the node pack of {} has an API server of {kubernetes}", self.parts.pack.kubernetes);
+            return Err(StepError::new(codes::NODE_RELEASE, what));
+        }
+        Ok(vec![
+            step("node-files", "place the node's programs", 1, Action::NodeFiles(files)),
+            step("runtime-configuration", "configure containerd", 0, Action::RuntimeConfiguration(runtime)),
+            step("agent", "start the node's agent and containerd", 3, Action::Agent(agent)),
+            step("node-images", "give containerd the control plane's images", 8, Action::NodeImages(images)),
+        ])
+    }
+
+    /// kubeadm's phases, with waiting where something must run first.
+    fn control_plane(&self) -> Result<Vec<PlannedStep<Action>>, StepError> {
+        let kubernetes = &self.parts.kubernetes;
+        let secrets = Action::ClusterSecrets(ClusterSecrets {});
+        let configuration = Action::KubeadmConfiguration(self.kubeadm()?);
+        let mut steps = vec![
+            step("cluster-secrets", "draw the cluster's secrets", 0, secrets),
+            step("kubeadm-configuration", "configure the cluster", 0, configuration),
+        ];
+        for phase in Phase::ALL {
+            let action = Action::KubeadmPhase(KubeadmPhase { kubernetes: kubernetes.clone(), phase });
+            steps.push(step(phase.id(), phase.title(), 1, action));
+            if phase == Phase::KubeletStart {
+                let wait = ControlPlaneReady { kubernetes: kubernetes.clone(), seconds: CONTROL_PLANE_LIMIT.as_secs() };
+                steps.push(step(
+                    "control-plane-ready",
+                    "wait for the control plane",
+                    15,
+                    Action::ControlPlaneReady(wait),
+                ));
+            }
+        }
+        Ok(steps)
+    }
+
+    fn kubeadm(&self) -> Result<KubeadmConfiguration, StepError> {
+        let unfit = |what: String| StepError::new(codes::NODE_RELEASE, what);
+        let facts = self.inputs.facts;
+        let (api_server, etcd) = (self.parts.image(NodeImage::ApiServer), self.parts.image(NodeImage::Etcd));
+        // kubeadm composes these names itself, so they must be what it will ask for.
+        let repository = api_server.repository.strip_suffix("/kube-apiserver").ok_or_else(|| {
+            unfit(format!("the API server's image {} is not named kube-apiserver", api_server.repository))
+        })?;
+        for (role, name) in [
+            (NodeImage::ControllerManager, "kube-controller-manager"),
+            (NodeImage::Scheduler, "kube-scheduler"),
+            (NodeImage::Proxy, "kube-proxy"),
+        ] {
+            let (wanted, found) =
+                (format!("{repository}/{name}:{}", self.parts.kubernetes), &self.parts.images[&role].reference);
+            if *found != wanted {
+                return Err(unfit(format!("the image {found} should be {wanted}")));
+            }
+        }
+        let etcd_repository = etcd
+            .repository
+            .strip_suffix("/etcd")
+            .ok_or_else(|| unfit(format!("the image {} is not named etcd", etcd.repository)))?;
+        Ok(KubeadmConfiguration {
+            kubernetes: self.parts.kubernetes.clone(),
+            image_repository: repository.to_owned(),
+            etcd_repository: etcd_repository.to_owned(),
+            etcd_tag: etcd.tag.ok_or_else(|| unfit("etcd's image has no tag".to_owned()))?.to_owned(),
+            node_name: self.node.name.clone(),
+            node_address: self.node.address,
+            pod_ranges: self.networks.pods.clone(),
+            service_ranges: self.networks.services.clone(),
+            dns_address: self.networks.dns_address()?,
+            cgroup_driver: facts.cgroups.driver,
+            cgroup_version: facts.cgroups.version,
+            swap: facts.swap_bytes > 0,
+            nameserver: !facts.network.nameservers.is_empty(),
+        })
+    }
+
+    /// The registry with all images and artifacts, and artifacts' files.
+    fn content(&self) -> Vec<PlannedStep<Action>> {
+        let release = self.inputs.release;
+        let registry =
+            Registry { image: self.parts.images[&NodeImage::Registry].reference.clone(), seconds: REGISTRY_SECONDS };
+        let images = release.images.iter().map(|image| {
+            link(
+                &image.reference,
+                &image.manifest.digest,
+                [&image.config.digest].into_iter().chain(image.layers.iter().map(|layer| &layer.digest)),
+            )
+        });
+        let artifacts = release.artifacts.iter().map(|artifact| {
+            link(
+                &artifact.reference,
+                &artifact.manifest.digest,
+                [&artifact.config.digest].into_iter().chain(artifact.files.iter().map(|file| &file.blob.digest)),
+            )
+        });
+        let links = RegistryLinks { links: images.chain(artifacts).collect() };
+        let mut steps = vec![
+            step("registry", "start the registry", 8, Action::Registry(registry)),
+            step("registry-links", "make the images known to the registry", 1, Action::RegistryLinks(links)),
+        ];
+        for artifact in release.artifacts.iter().filter(|artifact| artifact.kind != ArtifactKind::Node) {
+            let files = ArtifactFiles { artifact: artifact_folder(artifact), files: placed(artifact).collect() };
+            let title = format!("place the files of {}", artifact.name);
+            steps.push(step(format!("artifact-files/{}", artifact.name), &title, 0, Action::ArtifactFiles(files)));
+        }
+        steps
+    }
+}
+
+fn link<'a>(
+    reference: &str,
+    manifest: &landfall_bundle_spec::Sha256,
+    blobs: impl Iterator<Item = &'a landfall_bundle_spec::Sha256>,
+) -> PlannedLink {
+    let reference = Reference::of(reference);
+    PlannedLink {
+        repository: reference.repository.to_owned(),
+        tag: reference.tag.map(str::to_owned),
+        manifest: *manifest,
+        blobs: blobs.copied().collect::<BTreeSet<_>>().into_iter().collect(),
+    }
+}
+
+/// Bytes of all blobs of a release, each once.
+pub fn staged_bytes(release: &ReleaseDocument) -> u64 {
+    let images =
+        release.images.iter().flat_map(|image| [&image.manifest, &image.config].into_iter().chain(&image.layers));
+    let artifacts = release.artifacts.iter().flat_map(|artifact| {
+        [&artifact.manifest, &artifact.config].into_iter().chain(artifact.files.iter().map(|file| &file.blob))
+    });
+    images.chain(artifacts).map(|blob| (blob.digest, blob.size)).collect::<BTreeMap<_, _>>().values().sum()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,209 @@
+use landfall_bundle_spec::Sha256;
+use landfall_release_document::{
+    ArtifactFile, ComponentEntry, Descriptor, PodSecurity, RELEASE_DOCUMENT_TYPE, Requirements, SiteValue, ValueTarget,
+};
+use serde_json::{Value, json};
+
+use super::*;
+use landfall_host::facts::CgroupDriver;
+use landfall_host::facts::sample::sample;
+
+fn blob(byte: u8, size: u64) -> Descriptor {
+    Descriptor { media_type: "application/octet-stream".to_owned(), digest: Sha256([byte; 32]), size }
+}
+
+fn image(reference: &str, byte: u8) -> ImageEntry {
+    ImageEntry {
+        reference: reference.to_owned(),
+        manifest: blob(byte, 700),
+        config: blob(byte + 1, 900),
+        layers: vec![blob(1, 30_000_000), blob(byte + 2, 4_000_000)],
+    }
+}
+
+fn artifact(name: &str, kind: ArtifactKind, byte: u8, files: &[(&str, &[&str])]) -> ArtifactEntry {
+    let file = |(index, (path, links)): (usize, &(&str, &[&str]))| ArtifactFile {
+        path: (*path).to_owned(),
+        blob: blob(byte + 2 + u8::try_from(index).unwrap(), 5_000_000),
+        links: links.iter().map(|link| (*link).to_owned()).collect(),
+    };
+    ArtifactEntry {
+        name: name.to_owned(),
+        kind,
+        reference: format!("example.org/{name}:1"),
+        manifest: blob(byte, 700),
+        config: blob(byte + 1, 2),
+        files: files.iter().enumerate().map(file).collect(),
+    }
+}
+
+/// A small release with one component, whose `ConfigMap` takes what the planner computes.
+pub(crate) fn release() -> ReleaseDocument {
+    let references = [
+        (NodeImage::ApiServer, "registry.k8s.io/kube-apiserver:v1.36.3"),
+        (NodeImage::ControllerManager, "registry.k8s.io/kube-controller-manager:v1.36.3"),
+        (NodeImage::Scheduler, "registry.k8s.io/kube-scheduler:v1.36.3"),
+        (NodeImage::Proxy, "registry.k8s.io/kube-proxy:v1.36.3"),
+        (NodeImage::Etcd, "registry.k8s.io/etcd:3.7.3-0"),
+        (NodeImage::Pause, "registry.k8s.io/pause:3.10.2"),
+        (NodeImage::Registry, "docker.io/library/registry:3.1.2"),
+    ];
+    ReleaseDocument {
+        document_type: RELEASE_DOCUMENT_TYPE.to_owned(),
+        name: "sample".to_owned(),
+        version: "1.0.0".to_owned(),
+        counter: 1,
+        assembled: false,
+        platform: "linux/amd64".to_owned(),
+        node_packs: vec![NodePack {
+            kubernetes: "v1.36".to_owned(),
+            artifacts: vec!["kubernetes".to_owned(), "containerd".to_owned()],
+            images: references.iter().map(|(role, reference)| (*role, (*reference).to_owned())).collect(),
+        }],
+        images: references.iter().zip(1u8..).map(|((_, reference), index)| image(reference, 10 * index)).collect(),
+        artifacts: vec![
+            artifact("kubernetes", ArtifactKind::Node, 100, &[("kubernetes", &["kubelet", "kubeadm", "kubectl"])]),
+            artifact("containerd", ArtifactKind::Node, 110, &[("containerd", &[]), ("ctr", &[])]),
+            artifact("model", ArtifactKind::Model, 120, &[("weights.bin", &[])]),
+        ],
+        components: vec![ComponentEntry {
+            name: "dns".to_owned(),
+            namespace: "kube-system".to_owned(),
+            needs: Vec::new(),
+            objects: "documents/objects/dns.json".to_owned(),
+            pod_security: PodSecurity::Privileged,
+            quota: BTreeMap::new(),
+            secrets: Vec::new(),
+            mounts: Vec::new(),
+            ready_seconds: 60,
+        }],
+        values: ["corefile", "flannel"].map(computed_value).to_vec(),
+        requirements: Requirements { cores: 2, memory_bytes: 4 << 30, data_bytes: 10 << 30 },
+    }
+}
+
+fn computed_value(key: &str) -> SiteValue {
+    let name = if key == "corefile" { "cluster.dns.corefile" } else { "cluster.network.flannel" };
+    let target = ValueTarget {
+        component: "dns".to_owned(),
+        kind: "ConfigMap".to_owned(),
+        name: "computed".to_owned(),
+        path: format!("/data/{key}"),
+    };
+    SiteValue { name: name.to_owned(), schema: json!({"type": "string"}), default: None, targets: vec![target] }
+}
+
+fn plan_of(facts: &Facts, release: &ReleaseDocument) -> Result<InstallPlan, StepError> {
+    let objects = json!([{
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "computed", "namespace": "kube-system"},
+        "data": {"corefile": "", "flannel": ""},
+    }]);
+    let documents = BTreeMap::from([("documents/objects/dns.json".to_owned(), serde_json::to_vec(&objects).unwrap())]);
+    plan_install(&InstallInputs { release, documents: &documents, facts, configuration: &SiteConfiguration::default() })
+}
+
+fn action(plan: &InstallPlan, id: &str) -> Option<Value> {
+    let step = plan.plan.steps.iter().find(|step| step.id.0 == id)?;
+    Some(serde_json::to_value(&step.action).unwrap())
+}
+
+/// Plan of a host that lacks much: cgroups of version 1, no default route, no nameserver, swap, no `CAP_SYS_RESOURCE`.
+fn bare() -> Facts {
+    let mut facts = sample();
+    facts.cgroups.version = 1;
+    facts.cgroups.driver = CgroupDriver::Cgroupfs;
+    facts.lowers_oom_score = false;
+    facts.network.default_route = None;
+    facts.network.nameservers.clear();
+    facts.swap_bytes = 1 << 30;
+    facts.limits = BTreeMap::from([("fs.inotify.max_user_watches".to_owned(), 1_048_576)]);
+    facts.modules = vec!["br_netfilter".to_owned()];
+    facts.missing_modules = facts.modules.clone();
+    facts
+}
+
+#[test]
+fn the_steps_in_their_order() {
+    let plan = plan_of(&sample(), &release()).unwrap();
+    let lines: Vec<String> = plan
+        .plan
+        .steps
+        .iter()
+        .map(|step| format!("{}: {} ({} bytes, {} s)", step.id, step.title, step.bytes, step.seconds))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn the_plan_of_a_usual_host() {
+    insta::assert_json_snapshot!(plan_of(&sample(), &release()).unwrap().plan.steps);
+}
+
+#[test]
+fn what_differs_on_a_bare_host() {
+    let (usual, bare) = (plan_of(&sample(), &release()).unwrap(), plan_of(&bare(), &release()).unwrap());
+    let differing: BTreeMap<_, _> = bare
+        .plan
+        .steps
+        .iter()
+        .filter(|step| action(&usual, &step.id.0) != action(&bare, &step.id.0))
+        .map(|step| (step.id.to_string(), action(&bare, &step.id.0)))
+        .collect();
+    insta::assert_json_snapshot!(differing);
+}
+
+#[test]
+fn a_plan_survives_the_journal() {
+    let plan = plan_of(&bare(), &release()).unwrap().plan;
+    let text = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan<Action>>(&text).unwrap(), plan);
+}
+
+#[test]
+fn a_release_without_a_part_of_the_node_is_refused() {
+    type Break = fn(&mut ReleaseDocument);
+    let breaks: [(Break, &str); 6] = [
+        (|release| release.node_packs.clear(), "the release lacks a node pack"),
+        (
+            |release| release.artifacts.retain(|artifact| artifact.name != "containerd"),
+            "the release lacks the node artifact containerd",
+        ),
+        (
+            |release| release.images.retain(|image| !image.reference.contains("pause")),
+            "the release lacks the image registry.k8s.io/pause:3.10.2",
+        ),
+        (
+            |release| drop(release.node_packs[0].images.remove(&NodeImage::Etcd)),
+            "the release lacks an image that is Etcd",
+        ),
+        (
+            |release| release.node_packs[0].kubernetes = "v1.35".to_owned(),
+            "the node pack of v1.35 has an API server of v1.36.3",
+        ),
+        (
+            |release| {
+                for reference in release.node_packs[0]
+                    .images
+                    .values_mut()
+                    .chain(release.images.iter_mut().map(|image| &mut image.reference))
+                {
+                    *reference = reference.replace("kube-proxy:v1.36.3", "kube-proxy:v1.36.4");
+                }
+            },
+            "the image registry.k8s.io/kube-proxy:v1.36.4 should be registry.k8s.io/kube-proxy:v1.36.3",
+        ),
+    ];
+    for (change, message) in breaks {
+        let mut release = release();
+        change(&mut release);
+        assert_eq!(plan_of(&sample(), &release).unwrap_err().to_string(), message);
+    }
+}
+
+#[test]
+fn every_blob_is_counted_once() {
+    let plan = plan_of(&sample(), &release()).unwrap();
+    let layers = 30_000_000 + 7 * 4_000_000 + 7 * (700 + 900);
+    assert_eq!(plan.plan.steps[0].bytes, layers + 4 * 5_000_000 + 3 * (700 + 2));
+}

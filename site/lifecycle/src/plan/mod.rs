@@ -1,0 +1,7 @@
+//! Planning: pure functions from a verified release, facts and configuration to ordered steps.
+
+pub mod components;
+pub mod computed;
+pub mod install;
+pub mod network;
+pub mod reference;

@@ -1,0 +1,110 @@
+//! Addresses of the cluster: the site's own, or the usual ones.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use landfall_error_codes::codes;
+
+use crate::configuration::SiteConfiguration;
+use landfall_engine::NodeIdentity;
+use landfall_engine::step::StepError;
+use landfall_host::facts::Facts;
+use landfall_host::range::IpRange;
+
+/// Usual addresses of pods: 256 nodes of 254 pods each.
+const PODS: &str = "10.244.0.0/16";
+/// Usual addresses of services.
+const SERVICES: &str = "10.96.0.0/16";
+/// Kubernetes' own custom: the tenth address of services is the nameserver's.
+const NAMESERVER_INDEX: u32 = 10;
+
+/// Address ranges of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Networks {
+    /// Of pods.
+    pub pods: Vec<IpRange>,
+    /// Of services.
+    pub services: Vec<IpRange>,
+}
+
+impl Networks {
+    /// Those of the site's configuration, or the usual ones.
+    pub fn of(configuration: &SiteConfiguration) -> Result<Self, StepError> {
+        let or_usual = |ranges: &[IpRange], usual: &str| match ranges {
+            [] => usual
+                .parse()
+                .map(|range| vec![range])
+                .map_err(|error| StepError::new(codes::BUG, format!("{usual} is no range")).because(error)),
+            ranges => Ok(ranges.to_vec()),
+        };
+        Ok(Self {
+            pods: or_usual(&configuration.network.pod_ranges, PODS)?,
+            services: or_usual(&configuration.network.service_ranges, SERVICES)?,
+        })
+    }
+
+    /// Address of the cluster's nameserver.
+    pub fn dns_address(&self) -> Result<IpAddr, StepError> {
+        let range = self.services.first().ok_or_else(|| StepError::new(codes::SITE_VALUE, "no range of services"))?;
+        let address = match range.address() {
+            IpAddr::V4(first) => IpAddr::V4(Ipv4Addr::from(u32::from(first).saturating_add(NAMESERVER_INDEX))),
+            IpAddr::V6(first) => IpAddr::V6(Ipv6Addr::from(u128::from(first).saturating_add(NAMESERVER_INDEX.into()))),
+        };
+        if range.contains(address) {
+            return Ok(address);
+        }
+        Err(StepError::new(
+            codes::SITE_VALUE,
+            format!("the range of services {range} has fewer than {NAMESERVER_INDEX} addresses"),
+        ))
+    }
+}
+
+/// How the host will be known: what the configuration says, else its own name and the address of its default route, else
+/// its only address.
+pub fn node_identity(facts: &Facts, configuration: &SiteConfiguration) -> Result<NodeIdentity, StepError> {
+    let name = configuration.node.name.clone().unwrap_or_else(|| facts.hostname.clone());
+    if !is_node_name(&name) {
+        return Err(StepError::new(codes::BAD_HOSTNAME, format!("`{name}` cannot be the name of a node")));
+    }
+    Ok(NodeIdentity { name, address: node_address(facts, configuration)? })
+}
+
+fn node_address(facts: &Facts, configuration: &SiteConfiguration) -> Result<IpAddr, StepError> {
+    let addresses = &facts.network.addresses;
+    if let Some(wanted) = configuration.node.address {
+        let here = addresses.iter().any(|address| address.address == wanted);
+        let error = || StepError::new(codes::ADDRESS_NOT_HERE, format!("{wanted} is not an address of this host"));
+        return here.then_some(wanted).ok_or_else(error);
+    }
+    let pods = Networks::of(configuration)?.pods;
+    let is_ipv4 = pods.first().is_none_or(|range| range.address().is_ipv4());
+    let usable: Vec<_> = addresses.iter().filter(|address| address.address.is_ipv4() == is_ipv4).collect();
+    let by_route = facts
+        .network
+        .default_route
+        .as_ref()
+        .and_then(|route| usable.iter().find(|address| address.interface == *route));
+    match (by_route, usable.as_slice()) {
+        (Some(address), _) | (None, [address]) => Ok(address.address),
+        (None, []) => Err(StepError::new(codes::NO_ADDRESS, "no interface but loopback has an address")),
+        (None, several) => {
+            let list: Vec<String> =
+                several.iter().map(|address| format!("{} ({})", address.address, address.interface)).collect();
+            Err(StepError::new(
+                codes::ADDRESS_AMBIGUOUS,
+                format!("the host has {} and no default route", list.join(", ")),
+            ))
+        }
+    }
+}
+
+/// Whether a name is a DNS subdomain.
+fn is_node_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name != "localhost" && name.split('.').all(is_label)
+}

@@ -1,0 +1,130 @@
+use super::*;
+use crate::plan::install::tests::release;
+use landfall_host::facts::Firewalld;
+use landfall_host::facts::sample::sample;
+
+const BUILT: &str = "2025-12-01T00:00:00Z";
+
+fn text(blockers: &[Blocker]) -> String {
+    blockers.iter().map(|blocker| format!("{blocker}\n    {}\n", blocker.fix)).collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn a_fit_host_has_no_blocker() {
+    let found = preflight(&sample(), &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);
+    assert_eq!(text(&found), "");
+}
+
+#[test]
+fn all_blockers_are_told_at_once() {
+    let mut facts = sample();
+    facts.root = false;
+    facts.platform = "linux/arm64".to_owned();
+    facts.kernel = "4.18.0-553.el8".to_owned();
+    facts.systemd = false;
+    facts.cgroups.controllers = vec!["cpu".to_owned(), "memory".to_owned()];
+    facts.cores = 1;
+    facts.memory_bytes = 2 << 30;
+    facts.filesystems[0].free_bytes = 3 << 30;
+    facts.filesystems[0].free_inodes = Some(100);
+    facts.filesystems[0].read_only = true;
+    facts.filesystems[0].no_exec = vec![DATA.to_owned(), "/var/log".to_owned()];
+    facts.hostname = "Node_1".to_owned();
+    facts.network.ports_in_use = vec![22, 6443, 10250];
+    facts.network.networks = vec!["10.0.0.0/8".to_owned(), "192.168.0.0/24".to_owned()];
+    facts.network.firewalld = Some(Firewalld { passes_all: false, trusted: vec!["192.0.2.0/24".to_owned()] });
+    facts.missing_modules = vec!["br_netfilter".to_owned()];
+    facts.can_load_modules = false;
+    facts.leftovers = vec!["files in /etc/kubernetes".to_owned(), "the running program k3s".to_owned()];
+    facts.collected_at = "2024-01-01T00:00:00Z".to_owned();
+    let sizes = Sizes { unpacked_bytes: 5 << 30, unpacked_inodes: 20_000 };
+    insta::assert_snapshot!(text(&preflight(&facts, &release(), &SiteConfiguration::default(), sizes, BUILT)));
+}
+
+#[test]
+fn which_address_is_meant_must_be_clear() {
+    let mut facts = sample();
+    let second = landfall_host::facts::NodeAddress {
+        interface: "eth1".to_owned(),
+        address: [192, 168, 7, 2].into(),
+        prefix: 24,
+    };
+    facts.network.addresses.push(second);
+    let codes = |facts: &Facts, configuration: &SiteConfiguration| -> Vec<&str> {
+        preflight(facts, &release(), configuration, Sizes::default(), BUILT)
+            .iter()
+            .map(|blocker| blocker.code)
+            .collect()
+    };
+    let mut configuration = SiteConfiguration::default();
+    assert!(codes(&facts, &configuration).is_empty(), "the default route decides");
+    facts.network.default_route = None;
+    assert_eq!(codes(&facts, &configuration), [codes::ADDRESS_AMBIGUOUS.id]);
+    configuration.node.address = Some([192, 168, 7, 2].into());
+    assert!(codes(&facts, &configuration).is_empty());
+    configuration.node.address = Some([192, 168, 7, 3].into());
+    assert_eq!(codes(&facts, &configuration), [codes::ADDRESS_NOT_HERE.id]);
+    facts.network.addresses.clear();
+    assert_eq!(codes(&facts, &SiteConfiguration::default()), [codes::NO_ADDRESS.id]);
+}
+
+#[test]
+fn a_data_disk_of_its_own_is_measured_on_its_own() {
+    let mut facts = sample();
+    facts.filesystems[0].paths.retain(|path| path != DATA);
+    facts.filesystems[0].free_bytes = 300 << 20;
+    let data = Filesystem { paths: vec![DATA.to_owned()], free_bytes: 4 << 30, ..facts.filesystems[0].clone() };
+    facts.filesystems.push(data);
+    let found = preflight(&facts, &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);
+    assert_eq!(found.len(), 1, "{}", text(&found));
+    assert!(found[0].found.ends_with(DATA) && found[0].code == codes::TOO_LITTLE_SPACE.id);
+}
+
+#[test]
+fn a_firewall_blocks_until_it_trusts_the_pods() {
+    let mut facts = sample();
+    let mut configuration = SiteConfiguration::default();
+    let blocks = |facts: &Facts, configuration: &SiteConfiguration| {
+        let found = preflight(facts, &release(), configuration, Sizes::default(), BUILT);
+        found.iter().any(|blocker| blocker.code == codes::FIREWALL_CLOSED.id)
+    };
+    let trusting = |sources: &[&str]| {
+        Some(Firewalld { passes_all: false, trusted: sources.iter().map(|source| (*source).to_owned()).collect() })
+    };
+    for (sources, blocked) in [
+        ([].as_slice(), true),
+        (&["10.244.0.0/16"], false),
+        (&["10.0.0.0/8"], false),
+        // Only some of the pods, or of another family.
+        (&["10.244.0.0/24", "10.96.0.0/16", "::/0", "aa:bb:cc:dd:ee:ff"], true),
+    ] {
+        facts.network.firewalld = trusting(sources);
+        assert_eq!(blocks(&facts, &configuration), blocked, "{sources:?}");
+    }
+    facts.network.firewalld = trusting(&["10.244.0.0/16"]);
+    configuration.network.pod_ranges = vec!["10.50.0.0/16".parse().unwrap()];
+    assert!(blocks(&facts, &configuration), "other pods than the usual ones");
+    facts.network.firewalld = Some(Firewalld { passes_all: true, trusted: Vec::new() });
+    assert!(!blocks(&facts, &configuration));
+}
+
+#[test]
+fn programs_must_run_where_they_will_lie() {
+    let mut facts = sample();
+    let codes = |facts: &Facts| -> Vec<&str> {
+        let found = preflight(facts, &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);
+        found.iter().map(|blocker| blocker.code).collect()
+    };
+    facts.filesystems[0].no_exec = vec!["/var/log".to_owned(), "/etc".to_owned()];
+    assert!(codes(&facts).is_empty(), "nothing runs there");
+    facts.filesystems[0].no_exec = vec![DATA.to_owned()];
+    assert_eq!(codes(&facts), [codes::NO_EXEC.id]);
+}
+
+#[test]
+fn kernels() {
+    for (release, version) in [("6.1.0-18-amd64", (6, 1)), ("5.14.0-427.el9", (5, 14)), ("6.18.44-fc-v657", (6, 18))] {
+        assert_eq!(kernel_version(release), Some(version));
+    }
+    assert_eq!(kernel_version("unknown"), None);
+}

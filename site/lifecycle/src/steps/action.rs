@@ -1,0 +1,74 @@
+//! Everything that a step of a plan may be. Each variant holds all the parameters of its step, which live beside the
+//! step's code in `steps/`, so that a journal's plan can be executed without deciding anything.
+
+use serde::{Deserialize, Serialize};
+
+use crate::steps::agent::Agent;
+use crate::steps::artifact_files::ArtifactFiles;
+use crate::steps::cluster_secrets::ClusterSecrets;
+use crate::steps::component::Component;
+use crate::steps::component_ready::ComponentReady;
+use crate::steps::control_plane_ready::ControlPlaneReady;
+use crate::steps::host_tuning::HostTuning;
+use crate::steps::identity::Identity;
+use crate::steps::kubeadm_configuration::KubeadmConfiguration;
+use crate::steps::kubeadm_phase::KubeadmPhase;
+use crate::steps::mount::Mount;
+use crate::steps::namespace::Namespace;
+use crate::steps::node_files::NodeFiles;
+use crate::steps::node_images::NodeImages;
+use crate::steps::registry::Registry;
+use crate::steps::registry_links::RegistryLinks;
+use crate::steps::runtime_configuration::RuntimeConfiguration;
+use crate::steps::secret::Secret;
+use crate::steps::stage::Stage;
+use landfall_host::hosts_entry::HostsEntry;
+use landfall_host::service_route::ServiceRoute;
+
+/// One action of a plan with all its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum Action {
+    /// Everything of the release comes from the media into the data folder.
+    Stage(Stage),
+    /// Marks data folder and operating system as one site.
+    Identity(Identity),
+    /// Kernel modules and settings.
+    HostTuning(HostTuning),
+    /// The API server's name.
+    HostsEntry(HostsEntry),
+    /// A route to services that keeps their packets on the host.
+    ServiceRoute(ServiceRoute),
+    /// The node pack's programs.
+    NodeFiles(NodeFiles),
+    /// containerd's configuration and mirrors.
+    RuntimeConfiguration(RuntimeConfiguration),
+    /// The agent as a service.
+    Agent(Agent),
+    /// Images that must be there before the registry.
+    NodeImages(NodeImages),
+    /// Secrets of the cluster itself.
+    ClusterSecrets(ClusterSecrets),
+    /// kubeadm's configuration.
+    KubeadmConfiguration(KubeadmConfiguration),
+    /// One of kubeadm's phases.
+    KubeadmPhase(KubeadmPhase),
+    /// The control plane answers.
+    ControlPlaneReady(ControlPlaneReady),
+    /// The site's registry.
+    Registry(Registry),
+    /// Images as the registry shows them.
+    RegistryLinks(RegistryLinks),
+    /// An artifact's files where pods can mount them.
+    ArtifactFiles(ArtifactFiles),
+    /// A component's namespace with its rules.
+    Namespace(Namespace),
+    /// A Secret whose values are generated on the site.
+    Secret(Secret),
+    /// An artifact's files as a read-only volume.
+    Mount(Mount),
+    /// The objects of a component.
+    Component(Component),
+    /// Everything of a component is ready.
+    ComponentReady(ComponentReady),
+}

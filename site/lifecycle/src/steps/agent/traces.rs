@@ -1,0 +1,223 @@
+//! Traces that foreign programs leave in places of their own. Only the ones of this node go: by the time of an uninstall
+//! somebody may have installed another runtime beside it, a kernel, or a kubeconfig.
+
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use landfall_media::durable;
+
+use landfall_engine::step::StepError;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+
+/// Places where Kubernetes and flannel leave something, whatever their configuration says, and nobody else does.
+const OWN_PLACES: [&str; 6] = [
+    "/run/flannel",
+    "/run/xtables.lock",
+    "/var/lib/kubelet",
+    "/var/log/pods",
+    "/var/log/containers",
+    "/etc/kubernetes",
+];
+/// Places where something may be left as well, and others may have put something since, above all another runtime. All
+/// that is ours there is [`PARTS`], sockets of shims and empty folders.
+const SHARED_PLACES: [&str; 13] = [
+    "/run/containerd",
+    "/run/runc",
+    "/run/nri",
+    "/run/netns",
+    "/var/lib/cni",
+    "/var/lib/containerd",
+    "/var/lib/etcd",
+    "/etc/cni",
+    // kube-proxy mounts it, and containerd makes what it mounts. A kernel that is installed later fills it.
+    "/lib/modules",
+    "/opt/cni",
+    "/opt/containerd",
+    "/usr/libexec/kubernetes",
+    "/root/.kube",
+];
+/// What is ours in a shared place: a folder, and how names in it begin.
+const PARTS: [(&str, &str); 4] = [
+    // What runc knows of containers, by containerd's namespace.
+    ("/run/containerd/runc", "k8s.io"),
+    // What CNI remembers of pods, by network.
+    ("/var/lib/cni/results", "landfall-"),
+    ("/var/lib/cni/results", "cni-loopback-"),
+    // kubectl makes it anew; the configuration beside it may be that of another cluster.
+    ("/root/.kube", "cache"),
+];
+/// Sockets of every containerd's shims.
+const SHIM_SOCKETS: &str = "/run/containerd/s";
+
+/// The places that are there.
+pub(crate) fn present(paths: &SitePaths) -> Vec<String> {
+    let all = OWN_PLACES.iter().chain(&SHARED_PLACES).map(|place| (*place).to_owned());
+    all.filter(|place| paths.host(place).symlink_metadata().is_ok()).collect()
+}
+
+/// Removes what was left in every place that was not there before.
+pub(crate) fn remove(paths: &SitePaths, before: &[String]) -> Result<(), StepError> {
+    let is_new = |place: &&&str| !before.iter().any(|known| known == **place);
+    for place in OWN_PLACES.iter().filter(is_new) {
+        let path = paths.host(place);
+        match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => durable::remove_tree(&path)?,
+            Ok(_) => durable::remove_file(&path)?,
+            Err(_) => {}
+        }
+    }
+    for place in SHARED_PLACES.iter().filter(is_new) {
+        for (folder, beginning) in PARTS.iter().filter(|(folder, _)| Path::new(folder).starts_with(place)) {
+            remove_part(&paths.host(folder), beginning)?;
+        }
+        if Path::new(SHIM_SOCKETS).starts_with(place) {
+            remove_dead_sockets(&paths.host(SHIM_SOCKETS))?;
+        }
+        remove_empty(&paths.host(place))?;
+    }
+    Ok(())
+}
+
+fn remove_part(folder: &Path, beginning: &str) -> Result<(), StepError> {
+    let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(beginning)) {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => durable::remove_tree(&entry.path())?,
+            _ => durable::remove_file(&entry.path())?,
+        }
+    }
+    Ok(())
+}
+
+/// Removes sockets at which nobody listens any more: shims that were killed left them.
+fn remove_dead_sockets(folder: &Path) -> Result<(), StepError> {
+    let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
+    for socket in entries.flatten().map(|entry| entry.path()) {
+        let connected = UnixStream::connect(&socket);
+        if connected.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
+            durable::remove_file(&socket)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a folder and those below it as far as there is nothing else in them.
+fn remove_empty(folder: &Path) -> Result<(), StepError> {
+    if !folder.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Ok(());
+    }
+    let entries = fs_err::read_dir(folder).map_err(|error| files::failed("list", folder, error))?;
+    entries.flatten().try_for_each(|entry| remove_empty(&entry.path()))?;
+    files::remove_folder_if_empty(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    struct Host {
+        _root: tempfile::TempDir,
+        paths: SitePaths,
+    }
+
+    impl Host {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            let paths = SitePaths::below(root.path());
+            Self { _root: root, paths }
+        }
+
+        fn write(&self, path: &str) {
+            let path = self.paths.host(path);
+            durable::create_folder(path.parent().unwrap()).unwrap();
+            durable::write_file(&path, b"x", 0o644).unwrap();
+        }
+
+        fn folder(&self, path: &str) {
+            durable::create_folder(&self.paths.host(path)).unwrap();
+        }
+
+        fn has(&self, path: &str) -> bool {
+            self.paths.host(path).symlink_metadata().is_ok()
+        }
+    }
+
+    /// What ran here leaves.
+    fn fill(host: &Host) -> Vec<&'static str> {
+        let folders = ["/etc/cni/net.d", "/opt/cni/bin", "/lib/modules", "/run/netns", SHIM_SOCKETS];
+        for folder in folders {
+            host.folder(folder);
+        }
+        let files = [
+            "/run/containerd/runc/k8s.io/0123/state.json",
+            "/run/flannel/subnet.env",
+            "/run/xtables.lock",
+            "/var/lib/cni/results/cni-loopback-0123-lo",
+            "/var/lib/cni/results/landfall-0123-eth0",
+            "/var/lib/kubelet/config.yaml",
+            "/root/.kube/cache/discovery/x",
+        ];
+        for file in files {
+            host.write(file);
+        }
+        // Closed at once: nobody listens.
+        let dead = host.paths.host(SHIM_SOCKETS).join("dead");
+        drop(UnixListener::bind(dead).unwrap());
+        files.into_iter().chain(["/run/containerd/s/dead"]).collect()
+    }
+
+    #[test]
+    fn traces_go_and_what_others_put_there_since_stays() {
+        let host = Host::new();
+        fill(&host);
+        remove(&host.paths, &[]).unwrap();
+        for place in OWN_PLACES.iter().chain(&SHARED_PLACES) {
+            assert!(!host.has(place), "{place}");
+        }
+
+        let ours = fill(&host);
+        let theirs = [
+            "/etc/cni/net.d/10-other.conflist",
+            "/lib/modules/6.12.0/modules.dep",
+            "/opt/cni/bin/other",
+            "/opt/containerd/bin/other",
+            "/root/.kube/config",
+            "/run/containerd/containerd.sock",
+            "/run/containerd/runc/moby/0123/state.json",
+            "/run/netns/other",
+            "/var/lib/cni/results/other-0123-eth0",
+            "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db",
+            "/var/lib/etcd/member/snap/db",
+        ];
+        for file in theirs {
+            host.write(file);
+        }
+        let alive = UnixListener::bind(host.paths.host(SHIM_SOCKETS).join("alive")).unwrap();
+        host.folder("/lib/modules/6.18.0");
+        remove(&host.paths, &[]).unwrap();
+        for file in theirs.iter().chain(&["/run/containerd/s/alive"]) {
+            assert!(host.has(file), "{file}");
+        }
+        for file in ours.iter().chain(&["/root/.kube/cache", "/lib/modules/6.18.0"]) {
+            assert!(!host.has(file), "{file}");
+        }
+        drop(alive);
+    }
+
+    #[test]
+    fn what_was_there_before_stays_as_it_is() {
+        let host = Host::new();
+        host.folder("/lib/modules");
+        host.write("/root/.kube/cache/x");
+        host.write("/var/lib/cni/results/landfall-0123-eth0");
+        let before = present(&host.paths);
+        assert_eq!(before, ["/var/lib/cni", "/lib/modules", "/root/.kube"]);
+        remove(&host.paths, &before).unwrap();
+        for there in ["/lib/modules", "/root/.kube/cache/x", "/var/lib/cni/results/landfall-0123-eth0"] {
+            assert!(host.has(there), "{there}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Files of an artifact, where pods can mount them read-only: hard links into the content store.
+
+use std::path::PathBuf;
+
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::node_files::{PlacedFile, observe_placed, place_all};
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::files;
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtifactFiles {
+    /// Name of the artifact, which names the folder.
+    pub artifact: String,
+    /// The files.
+    pub files: Vec<PlacedFile>,
+}
+
+impl ArtifactFiles {
+    fn folder(&self, site: &Site) -> PathBuf {
+        site.paths.files().join(&self.artifact)
+    }
+}
+
+impl Step<Site> for ArtifactFiles {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        Ok(observe_placed(site, &self.folder(site), &self.files))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let folder = self.folder(site);
+        place_all(site, &folder, &self.files, 0o444)?;
+        Ok(json!({ "folder": folder }))
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        durable::remove_tree(&self.folder(site))?;
+        files::remove_folder_if_empty(&site.paths.files())
+    }
+}

@@ -1,0 +1,97 @@
+//! Secrets that the cluster itself needs, drawn on site, once: a rerun keeps what is there. They never travel, and the
+//! journal knows them by path and digest only.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use landfall_media::durable;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::files;
+
+/// Bytes of a secretbox key.
+const KEY_BYTES: usize = 32;
+
+/// Parameters of the step: none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterSecrets {}
+
+/// Where the API server reads how Secrets are encrypted at rest.
+pub(crate) fn encryption_path(site: &Site) -> PathBuf {
+    site.paths.secrets().join("encryption.yaml")
+}
+
+/// Where the token lies by which further nodes join.
+pub(crate) fn token_path(site: &Site) -> PathBuf {
+    site.paths.secrets().join("bootstrap-token")
+}
+
+fn draw_token() -> String {
+    const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let mut random = rand::rng();
+    let mut letters = |count: usize| {
+        (0..count).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect::<String>()
+    };
+    format!("{}.{}\n", letters(6), letters(16))
+}
+
+fn draw_encryption() -> String {
+    let key: [u8; KEY_BYTES] = rand::rng().random();
+    format!(
+        "apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+  - resources: [secrets]
+    providers:
+      - secretbox:
+          keys:
+            - {{name: site, secret: {}}}
+      - identity: {{}}
+",
+        STANDARD.encode(key)
+    )
+}
+
+impl Step<Site> for ClusterSecrets {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let there = [encryption_path(site), token_path(site)].iter().filter(|path| path.is_file()).count();
+        Ok(match there {
+            0 => Observed::Absent,
+            1 => Observed::Partial("one of two secrets is there".to_owned()),
+            _ => Observed::Done,
+        })
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        durable::create_folder_with_mode(&site.paths.secrets(), 0o700)?;
+        let mut written = serde_json::Map::new();
+        let draws: [(PathBuf, fn() -> String); 2] =
+            [(encryption_path(site), draw_encryption), (token_path(site), draw_token)];
+        for (path, draw) in draws {
+            let text = if let Some(text) = files::read_text(&path)? {
+                text
+            } else {
+                let text = draw();
+                durable::write_file(&path, text.as_bytes(), 0o600)?;
+                text
+            };
+            let digest = hex::encode(Sha256::digest(text.as_bytes()));
+            written.insert(path.display().to_string(), json!(format!("sha256:{digest}")));
+        }
+        Ok(Value::Object(written))
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        durable::remove_file(&encryption_path(site))?;
+        durable::remove_file(&token_path(site))?;
+        durable::remove_leftovers(&site.paths.secrets())?;
+        files::remove_folder_if_empty(&site.paths.secrets())
+    }
+}

@@ -1,0 +1,170 @@
+//! The objects of a component: rendered by the vendor, completed by the site's values, applied in order, and listed in
+//! an inventory that undo and status go by.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::objects;
+use super::objects::{DELETION_SECONDS, Wanted, read_document};
+use crate::configuration::{Settings, apply_values};
+use crate::site::Site;
+use landfall_cluster::{Cluster, Inventory, ObjectName, Owner, Waiting};
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Longest wait until the API server serves a kind that a component brings.
+const ESTABLISHED_LIMIT: Duration = Duration::from_mins(1);
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// Whose objects they are.
+    pub owner: Owner,
+    /// Namespace of the objects and their inventory.
+    pub namespace: String,
+    /// Name of the release's document that holds the rendered objects.
+    pub objects: String,
+    /// Values for this component, by name; they go where the release says.
+    pub settings: Settings,
+    /// Claims whose volumes nothing may write to.
+    pub read_only_claims: Vec<String>,
+}
+
+impl Component {
+    /// The objects as they are applied: a function of the release and the step's parameters.
+    pub fn resolved(&self, site: &Site) -> Result<Vec<Value>, StepError> {
+        let rendered = read_document(&site.documents, &self.objects)?;
+        let mut objects = apply_values(&self.owner.component, rendered, &site.release.values, &self.settings)?;
+        for object in &mut objects {
+            mount_read_only(object, &self.read_only_claims);
+            self.owner.mark(object);
+        }
+        Ok(objects)
+    }
+
+    fn inventory(&self, objects: Vec<ObjectName>) -> Inventory {
+        Inventory { owner: self.owner.clone(), namespace: self.namespace.clone(), objects }
+    }
+
+    fn existing(&self, cluster: &Cluster) -> Result<Option<Inventory>, StepError> {
+        Ok(Inventory::read(cluster, &self.namespace, &self.owner.component)?)
+    }
+
+    /// Waits until the API server serves a kind that was just defined.
+    fn wait_if_definition(cluster: &Cluster, name: &ObjectName, site: &Site) -> Result<(), StepError> {
+        if name.kind == "CustomResourceDefinition" {
+            let waiting =
+                Waiting { what: &name.to_string(), objects: std::slice::from_ref(name), limit: ESTABLISHED_LIMIT };
+            cluster.wait_ready(&waiting, site.progress.as_ref())?;
+        }
+        Ok(())
+    }
+}
+
+fn names(objects: &[Value]) -> Result<Vec<ObjectName>, StepError> {
+    objects.iter().map(|object| ObjectName::of(object).map_err(StepError::from)).collect()
+}
+
+/// Makes every use of these claims in an object's pods read-only: the kubelet then mounts them so, whatever the
+/// container asks for. Files of artifacts share their blocks with the registry.
+fn mount_read_only(object: &mut Value, claims: &[String]) {
+    if let Value::Array(items) = object {
+        for item in items {
+            mount_read_only(item, claims);
+        }
+        return;
+    }
+    let Value::Object(fields) = object else { return };
+    for (key, value) in fields {
+        match value.get("claimName").and_then(Value::as_str) {
+            Some(claim) if key == "persistentVolumeClaim" && claims.iter().any(|read_only| read_only == claim) => {
+                value["readOnly"] = json!(true);
+            }
+            _ => mount_read_only(value, claims),
+        }
+    }
+}
+
+impl Step<Site> for Component {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let cluster = site.cluster()?;
+        let objects = self.resolved(site)?;
+        let wanted = names(&objects)?;
+        let inventory = self.existing(&cluster)?;
+        let is_complete = inventory.as_ref().is_some_and(|inventory| inventory.objects == wanted);
+        let wanted_objects: Vec<Wanted> = objects.into_iter().map(Wanted::new).collect();
+        let observed = objects::observe(&cluster, &wanted_objects)?;
+        Ok(match (observed, inventory) {
+            (Observed::Absent, Some(_)) => Observed::Partial("only the inventory is written".to_owned()),
+            (Observed::Done, _) if !is_complete => Observed::Partial("the inventory is not complete".to_owned()),
+            (observed, _) => observed,
+        })
+    }
+
+    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+        let inventory = self.existing(&site.cluster()?)?;
+        Ok(json!({"inventory": inventory.map(|inventory| inventory.objects)}))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let cluster = site.cluster()?;
+        let objects = self.resolved(site)?;
+        let wanted = names(&objects)?;
+        let known = self.existing(&cluster)?.unwrap_or_else(|| self.inventory(Vec::new()));
+        // First the inventory, so that no object is ever outside it.
+        let all = Inventory { owner: self.owner.clone(), ..known }.with(&wanted);
+        all.write(&cluster)?;
+        for (object, name) in objects.iter().zip(&wanted) {
+            cluster.apply(object)?;
+            Self::wait_if_definition(&cluster, name, site)?;
+        }
+        let (delete, keep) = all.surplus(&wanted);
+        for object in &delete {
+            cluster.delete(object, Duration::from_secs(DELETION_SECONDS))?;
+        }
+        self.inventory(wanted.clone()).write(&cluster)?;
+        Ok(json!({"applied": wanted.len(), "pruned": delete, "left": keep}))
+    }
+
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        if site.cluster_goes {
+            return Ok(());
+        }
+        let cluster = site.cluster()?;
+        let Some(inventory) = self.existing(&cluster)? else { return Ok(()) };
+        let before: Option<Vec<ObjectName>> = serde_json::from_value(before["inventory"].clone()).unwrap_or_default();
+        let kept = before.clone().unwrap_or_default();
+        let limit = Duration::from_secs(DELETION_SECONDS);
+        for object in
+            inventory.objects.iter().rev().filter(|object| !kept.iter().any(|name| name.is_same_object(object)))
+        {
+            cluster.delete(object, limit)?;
+        }
+        match before {
+            Some(objects) => self.inventory(objects).write(&cluster)?,
+            None => drop(cluster.delete(&Inventory::name(&self.namespace, &self.owner.component), limit)?),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_of_artifacts_are_read_only_wherever_they_are_used() {
+        let pod = |claim: &str| json!({"spec": {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": claim, "readOnly": false}}]}});
+        let mut object = json!({
+            "kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": pod("weights")}}}, "other": pod("data"),
+        });
+        mount_read_only(&mut object, &["weights".to_owned()]);
+        assert_eq!(
+            object.pointer("/spec/jobTemplate/spec/template/spec/volumes/0/persistentVolumeClaim/readOnly"),
+            Some(&json!(true))
+        );
+        assert_eq!(object.pointer("/other/spec/volumes/0/persistentVolumeClaim/readOnly"), Some(&json!(false)));
+    }
+}

@@ -1,0 +1,57 @@
+//! Waits for the control plane: kubeadm's own wait takes no configuration, so it would not find ours.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::site::Site;
+use crate::steps::wait::{control_plane_lacks, for_control_plane};
+use landfall_agent::programs::Programs;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Waits until the API server is ready and knows the node; an error says where etcd and the API server tell why they are
+/// not, which is not where Landfall's own logs are. Returns the seconds that it took.
+pub(super) fn wait(site: &Site, programs: &Programs, limit: Duration) -> Result<u64, StepError> {
+    for_control_plane(site, programs, limit).map_err(|error| {
+        let pods = site.paths.pod_logs_mount();
+        error.hint(format!(
+            "Read the logs of etcd and the API server, {pods}/kube-system_etcd-* and {pods}/kube-system_kube-apiserver-*, \
+             and kubelet.log and containerd.log in {}; then run `landfall resume`.",
+            site.paths.logs().display(),
+            pods = pods.display(),
+        ))
+    })
+}
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlPlaneReady {
+    /// Version of Kubernetes, whose kubectl asks.
+    pub kubernetes: String,
+    /// Seconds until it counts as failed.
+    pub seconds: u64,
+}
+
+impl Step<Site> for ControlPlaneReady {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        if !site.paths.admin_kubeconfig().exists() {
+            return Ok(Observed::Absent);
+        }
+        let lacks = control_plane_lacks(site, &Programs::at(&site.paths, &self.kubernetes));
+        Ok(if lacks.is_none() { Observed::Done } else { Observed::Absent })
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let programs = Programs::at(&site.paths, &self.kubernetes);
+        let seconds = wait(site, &programs, Duration::from_secs(self.seconds))?;
+        site.sync_filesystem(&site.paths.data())?;
+        Ok(json!({ "seconds": seconds }))
+    }
+
+    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        // It only waits.
+        Ok(())
+    }
+}

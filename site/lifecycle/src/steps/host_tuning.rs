@@ -1,0 +1,148 @@
+//! Kernel modules and settings that Kubernetes needs, now and after every boot.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use landfall_error_codes::codes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::command::HostCommand;
+use landfall_host::files;
+use landfall_host::files::OwnFile;
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostTuning {
+    /// Modules that must be loaded, now and after every boot; somebody may have loaded them before.
+    pub modules: Vec<String>,
+    /// Kernel settings by name, as `net.ipv4.ip_forward`.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// What was true before.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Before {
+    /// Modules that somebody else had loaded; they stay.
+    loaded: Vec<String>,
+    /// Settings that the kernel had.
+    settings: BTreeMap<String, String>,
+}
+
+impl HostTuning {
+    fn files(&self, site: &Site) -> Vec<OwnFile> {
+        let mut files = Vec::new();
+        let header = "# Written by Landfall for Kubernetes; `landfall uninstall` removes it.\n";
+        if !self.modules.is_empty() {
+            let text = format!("{header}{}\n", self.modules.join("\n"));
+            files.push(OwnFile::new(site.paths.host("/etc/modules-load.d/landfall.conf"), text, 0o644));
+        }
+        let lines: Vec<_> = self.settings.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+        files.push(OwnFile::new(
+            site.paths.host("/etc/sysctl.d/90-landfall.conf"),
+            format!("{header}{}", lines.concat()),
+            0o644,
+        ));
+        files
+    }
+
+    fn differing(&self, site: &Site) -> Result<Vec<(&str, &str)>, StepError> {
+        let mut differing = Vec::new();
+        for (name, value) in &self.settings {
+            if current(site, name)?.as_deref() != Some(value) {
+                differing.push((name.as_str(), value.as_str()));
+            }
+        }
+        Ok(differing)
+    }
+
+    fn unloaded(&self, site: &Site) -> Vec<&String> {
+        self.modules.iter().filter(|module| !is_loaded(site, module)).collect()
+    }
+}
+
+impl Step<Site> for HostTuning {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let files = files::observe(&self.files(site))?;
+        let differing = self.differing(site)?;
+        let unloaded = self.unloaded(site);
+        Ok(match files {
+            Observed::Done if differing.is_empty() && unloaded.is_empty() => Observed::Done,
+            Observed::Done => Observed::Partial(format!(
+                "{} settings and {} modules are not in effect",
+                differing.len(),
+                unloaded.len()
+            )),
+            other => other,
+        })
+    }
+
+    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+        let mut before = Before::default();
+        for name in self.settings.keys() {
+            if let Some(value) = current(site, name)? {
+                before.settings.insert(name.clone(), value);
+            }
+        }
+        before.loaded = self.modules.iter().filter(|module| is_loaded(site, module)).cloned().collect();
+        Ok(serde_json::to_value(before).unwrap_or_default())
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        files::write(&self.files(site))?;
+        for module in self.unloaded(site) {
+            site.run(&HostCommand::new("/sbin/modprobe").argument(module))?;
+        }
+        for (name, value) in self.differing(site)? {
+            set(site, name, value)?;
+        }
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        let before: Before = serde_json::from_value(before.clone()).unwrap_or_default();
+        files::remove(&self.files(site))?;
+        for (name, value) in &before.settings {
+            if current(site, name)?.is_some_and(|current| current != *value) {
+                set(site, name, value)?;
+            }
+        }
+        for module in self.modules.iter().filter(|module| !before.loaded.contains(module)) {
+            if is_loaded(site, module) {
+                // In use by something that came after us: leaving it loaded harms nobody.
+                let _ = site.run(&HostCommand::new("/sbin/modprobe").argument("-r").argument(module));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_loaded(site: &Site, module: &str) -> bool {
+    site.paths.host("/sys/module").join(module.replace('-', "_")).exists()
+}
+
+fn setting_path(site: &Site, name: &str) -> PathBuf {
+    site.paths.host("/proc/sys").join(name.replace('.', "/"))
+}
+
+fn current(site: &Site, name: &str) -> Result<Option<String>, StepError> {
+    Ok(files::read_text(&setting_path(site, name))?.map(|text| text.trim().to_owned()))
+}
+
+fn set(site: &Site, name: &str, value: &str) -> Result<(), StepError> {
+    use std::io::Write;
+    let path = setting_path(site, name);
+    // Kernel settings are not files of a disk: there is nothing to sync, and they cannot be replaced by renaming.
+    fs_err::OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(value.as_bytes()))
+        .map_err(|error| {
+            StepError::new(codes::NODE_FILE, format!("cannot set the kernel setting {name} to {value}")).because(error)
+        })
+}

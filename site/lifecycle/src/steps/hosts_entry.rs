@@ -1,0 +1,56 @@
+//! The API server's name in `/etc/hosts`: the step that adds the line, and removes it.
+
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::files;
+use landfall_host::hosts_entry::{HostsEntry, MINIMAL};
+use landfall_media::durable;
+use serde_json::{Value, json};
+
+use crate::site::Site;
+
+impl Step<Site> for HostsEntry {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let path = Self::path(&site.paths);
+        let text = files::read_text(&path)?.unwrap_or_default();
+        if self.is_in(&text) {
+            return Ok(Observed::Done);
+        }
+        Ok(match self.foreign(&text) {
+            Some(line) => Observed::Foreign(format!("{} has `{line}`", path.display())),
+            None => Observed::Absent,
+        })
+    }
+
+    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+        let text = files::read_text(&Self::path(&site.paths))?;
+        // A last line that did not end gets an end while ours stands after it.
+        let ended = text.as_ref().is_none_or(|text| text.is_empty() || text.ends_with('\n'));
+        Ok(json!({ "there": text.is_some(), "ended": ended }))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let path = Self::path(&site.paths);
+        self.write(&path, files::read_text(&path)?.as_deref())?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        let path = Self::path(&site.paths);
+        // The agent writes too, and the power may have gone while it did.
+        path.parent().map_or(Ok(()), |folder| files::remove_leftover(folder, &path))?;
+        let Some(text) = files::read_text(&path)? else { return Ok(()) };
+        let mut rest = Self::without_ours(&text);
+        if rest == text {
+            return Ok(());
+        }
+        if before["ended"] == json!(false) && rest.ends_with('\n') {
+            rest.pop();
+        }
+        if before["there"] == json!(false) && rest == MINIMAL {
+            durable::remove_file(&path)?;
+        } else {
+            durable::write_file(&path, rest.as_bytes(), 0o644)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! Marks data folder and operating system as one site, so that an unmounted disk never looks like a fresh site.
+
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::files;
+
+/// Parameters of the step: none, since the UUID is drawn by its `prepare` and thus kept in the journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {}
+
+impl Step<Site> for Identity {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let (settings, data) = (site.paths.settings_uuid(), site.paths.data_uuid());
+        Ok(match (files::read(&settings)?, files::read(&data)?) {
+            (None, None) => Observed::Absent,
+            (Some(one), Some(other)) if one == other => Observed::Done,
+            (Some(_), Some(_)) => {
+                Observed::Foreign(format!("{} and {} name different sites", settings.display(), data.display()))
+            }
+            _ => Observed::Partial("the UUID stands in one of its two places".to_owned()),
+        })
+    }
+
+    fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
+        Ok(json!({ "uuid": uuid::Uuid::new_v4().to_string() }))
+    }
+
+    fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
+        let uuid = before["uuid"]
+            .as_str()
+            .ok_or_else(|| StepError::new(codes::BUG, "the journal's record of the identity step has no UUID"))?;
+        let text = format!("{uuid}\n");
+        durable::create_own_folder(&site.paths.settings())?;
+        for path in [site.paths.data_uuid(), site.paths.settings_uuid()] {
+            durable::write_file(&path, text.as_bytes(), 0o644)?;
+        }
+        Ok(json!({ "uuid": uuid }))
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        durable::remove_file(&site.paths.settings_uuid())?;
+        durable::remove_file(&site.paths.data_uuid())?;
+        durable::remove_leftovers(&site.paths.settings())?;
+        Ok(durable::remove_own_folder(&site.paths.settings())?)
+    }
+}

@@ -1,0 +1,249 @@
+//! kubeadm's configuration: everything that must be right on day one, because it cannot be changed later without pain.
+
+use std::net::IpAddr;
+
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::cluster_secrets::{encryption_path, token_path};
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::facts::CgroupDriver;
+use landfall_host::files;
+use landfall_host::files::OwnFile;
+use landfall_host::range::IpRange;
+
+/// The name by which every part of the cluster finds its API server; it can move to another node or a load balancer.
+pub const API_NAME: &str = "api.landfall.internal";
+
+/// Five years: certificates outlive years in a warehouse. The agent renews them at two thirds.
+const CERTIFICATE_VALIDITY: &str = "43800h0m0s";
+/// Twenty years: replacing a certificate authority stops a cluster.
+const AUTHORITY_VALIDITY: &str = "175200h0m0s";
+
+/// Longest wait before a container that ended is started again; Kubernetes' own is five minutes. After a boot everything
+/// comes up at once, and what ends because another part is not there yet must not wait long after that part came.
+const LONGEST_BACK_OFF: &str = "20s";
+
+/// First minor version of Kubernetes whose kubelet takes it; an older one refuses to start with it.
+const BACK_OFF_SINCE: u32 = 35;
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KubeadmConfiguration {
+    /// Version of Kubernetes, as `v1.36.3`.
+    pub kubernetes: String,
+    /// Repository prefix of the control plane's images, as `registry.k8s.io`.
+    pub image_repository: String,
+    /// Repository prefix of etcd's image.
+    pub etcd_repository: String,
+    /// Tag of etcd's image.
+    pub etcd_tag: String,
+    /// Name of the node.
+    pub node_name: String,
+    /// Address that API server, etcd and kubelet advertise.
+    pub node_address: IpAddr,
+    /// Address ranges of pods.
+    pub pod_ranges: Vec<IpRange>,
+    /// Address ranges of services.
+    pub service_ranges: Vec<IpRange>,
+    /// Address of the cluster's nameserver.
+    pub dns_address: IpAddr,
+    /// Who makes control groups for pods.
+    pub cgroup_driver: CgroupDriver,
+    /// 1 or 2.
+    pub cgroup_version: u8,
+    /// Whether the host has swap on, which the kubelet must then tolerate.
+    pub swap: bool,
+    /// Whether the host has a nameserver for pods that use the host's.
+    pub nameserver: bool,
+}
+
+impl KubeadmConfiguration {
+    fn file(&self, site: &Site) -> Result<OwnFile, StepError> {
+        let token = files::read_text(&token_path(site))?
+            .ok_or_else(|| StepError::new(codes::NODE_FILE, format!("{} is missing", token_path(site).display())))?;
+        let documents = [self.init(site, token.trim()), self.cluster(site), self.kubelet(site), self.proxy()]
+            .map(|document| to_yaml(&document));
+        let text = documents.into_iter().collect::<Result<Vec<_>, _>>()?.join("---\n");
+        Ok(OwnFile::new(site.paths.kubeadm_configuration(), text, 0o600))
+    }
+
+    fn resolver(&self, site: &Site) -> Option<OwnFile> {
+        let text = "# Written by Landfall: this site has no nameserver of its own.\n";
+        (!self.nameserver).then(|| OwnFile::new(site.paths.settings().join("resolv.conf"), text, 0o644))
+    }
+
+    fn files(&self, site: &Site) -> Result<Vec<OwnFile>, StepError> {
+        Ok([Some(self.file(site)?), self.resolver(site)].into_iter().flatten().collect())
+    }
+
+    fn init(&self, site: &Site, token: &str) -> Value {
+        let mut ignored = vec!["Service-kubelet"];
+        if self.cgroup_version == 1 {
+            ignored.push("SystemVerification");
+        }
+        if self.swap {
+            ignored.push("Swap");
+        }
+        json!({
+            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "kind": "InitConfiguration",
+            "bootstrapTokens": [{
+                "token": token,
+                "description": "Joins further nodes; written once by Landfall.",
+                // Zero means that it does not expire: nodes join years later, without the vendor.
+                "ttl": "0s",
+                "usages": ["signing", "authentication"],
+                "groups": ["system:bootstrappers:kubeadm:default-node-token"],
+            }],
+            "localAPIEndpoint": { "advertiseAddress": self.node_address, "bindPort": 6443 },
+            "nodeRegistration": {
+                "name": self.node_name,
+                "criSocket": format!("unix://{}", site.paths.containerd_socket().display()),
+                "taints": [],
+                "imagePullPolicy": "IfNotPresent",
+                "ignorePreflightErrors": ignored,
+                "kubeletExtraArgs": [{ "name": "node-ip", "value": self.node_address }],
+            },
+        })
+    }
+
+    fn cluster(&self, site: &Site) -> Value {
+        let encryption = encryption_path(site);
+        json!({
+            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "kind": "ClusterConfiguration",
+            "clusterName": "landfall",
+            "kubernetesVersion": self.kubernetes,
+            "imageRepository": self.image_repository,
+            "controlPlaneEndpoint": format!("{API_NAME}:6443"),
+            "certificatesDir": "/etc/kubernetes/pki",
+            "certificateValidityPeriod": CERTIFICATE_VALIDITY,
+            "caCertificateValidityPeriod": AUTHORITY_VALIDITY,
+            "networking": {
+                "podSubnet": joined(&self.pod_ranges),
+                "serviceSubnet": joined(&self.service_ranges),
+                "dnsDomain": "cluster.local",
+            },
+            "etcd": { "local": {
+                "dataDir": site.paths.etcd(),
+                "imageRepository": self.etcd_repository,
+                "imageTag": self.etcd_tag,
+            }},
+            "apiServer": {
+                "certSANs": [API_NAME, self.node_name, self.node_address, "localhost", "127.0.0.1"],
+                "extraArgs": [
+                    { "name": "encryption-provider-config", "value": encryption },
+                    { "name": "profiling", "value": "false" },
+                ],
+                "extraVolumes": [{
+                    "name": "encryption",
+                    "hostPath": encryption,
+                    "mountPath": encryption,
+                    "readOnly": true,
+                    "pathType": "File",
+                }],
+            },
+            "controllerManager": { "extraArgs": [
+                // Kubelets' certificates must outlive years in a warehouse as well.
+                { "name": "cluster-signing-duration", "value": CERTIFICATE_VALIDITY },
+                { "name": "flex-volume-plugin-dir", "value": "/var/lib/kubelet/volume-plugins" },
+                { "name": "profiling", "value": "false" },
+            ]},
+            "scheduler": { "extraArgs": [{ "name": "profiling", "value": "false" }] },
+        })
+    }
+
+    fn kubelet(&self, site: &Site) -> Value {
+        let mut kubelet = json!({
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "kind": "KubeletConfiguration",
+            "cgroupDriver": self.cgroup_driver,
+            "clusterDNS": [self.dns_address],
+            "clusterDomain": "cluster.local",
+            "rotateCertificates": true,
+            "volumePluginDir": "/var/lib/kubelet/volume-plugins",
+            "containerLogMaxSize": "10Mi",
+            "containerLogMaxFiles": 5,
+            "shutdownGracePeriod": "0s",
+            // Absolute: percents of a large disk would evict pods while hundreds of gigabytes are free.
+            "evictionHard": {
+                "memory.available": "200Mi",
+                "nodefs.available": "1Gi",
+                "nodefs.inodesFree": "20000",
+                "imagefs.available": "1Gi",
+                "imagefs.inodesFree": "20000",
+            },
+            "evictionMinimumReclaim": { "nodefs.available": "512Mi", "imagefs.available": "512Mi" },
+        });
+        if self.minor_version().is_some_and(|minor| minor >= BACK_OFF_SINCE) {
+            kubelet["crashLoopBackOff"] = json!({ "maxContainerRestartPeriod": LONGEST_BACK_OFF });
+        }
+        if self.cgroup_version == 1 {
+            kubelet["failCgroupV1"] = json!(false);
+        }
+        if self.swap {
+            kubelet["failSwapOn"] = json!(false);
+        }
+        if let Some(resolver) = self.resolver(site) {
+            kubelet["resolvConf"] = json!(resolver.path);
+        }
+        kubelet
+    }
+
+    /// 36 of `v1.36.3`.
+    fn minor_version(&self) -> Option<u32> {
+        self.kubernetes.split('.').nth(1)?.parse().ok()
+    }
+
+    fn proxy(&self) -> Value {
+        json!({
+            "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+            "kind": "KubeProxyConfiguration",
+            "mode": "nftables",
+            "clusterCIDR": joined(&self.pod_ranges),
+            // Zero leaves the host's own connection tracking as it is.
+            "conntrack": {
+                "maxPerCore": 0,
+                "min": 0,
+                "tcpEstablishedTimeout": "0s",
+                "tcpCloseWaitTimeout": "0s",
+            },
+        })
+    }
+}
+
+fn joined(ranges: &[IpRange]) -> String {
+    ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn to_yaml(document: &Value) -> Result<String, StepError> {
+    serde_saphyr::to_string(document)
+        .map_err(|error| StepError::new(codes::BUG, "cannot write kubeadm's configuration as YAML").because(error))
+}
+
+impl Step<Site> for KubeadmConfiguration {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        if !token_path(site).exists() {
+            return Ok(Observed::Absent);
+        }
+        files::observe(&self.files(site)?)
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        files::write(&self.files(site)?)?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        durable::remove_file(&site.paths.kubeadm_configuration())?;
+        if let Some(resolver) = self.resolver(site) {
+            files::remove(&[resolver])?;
+        }
+        files::remove_folder_if_empty(&site.paths.node())
+    }
+}

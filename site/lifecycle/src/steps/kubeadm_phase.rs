@@ -1,0 +1,203 @@
+//! kubeadm's phases, each a step of its own: a rerun of the whole stumbles over its leftovers, a rerun of one does not.
+//!
+//! Phases that write files are Done when the files are there: kubeadm keeps keys and certificates that are valid. Those
+//! that write objects are Done when the objects are there; taking them back is the business of etcd's phase, whose undo
+//! removes the data in which they live.
+
+mod phase;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use phase::AUTHORITIES;
+pub use phase::Phase;
+
+use super::control_plane_ready;
+use crate::site::Site;
+use crate::steps::agent::teardown;
+use crate::steps::wait::CONTROL_PLANE_LIMIT;
+use landfall_agent::programs::Programs;
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::command::HostCommand;
+use landfall_host::files;
+
+/// How long a question about objects is asked again.
+const ANSWER_LIMIT: Duration = Duration::from_mins(1);
+/// Between two tries.
+const ANSWER_POLL: Duration = Duration::from_secs(1);
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KubeadmPhase {
+    /// Version of Kubernetes, whose kubeadm runs.
+    pub kubernetes: String,
+    /// Which.
+    pub phase: Phase,
+}
+
+impl KubeadmPhase {
+    fn observe_files(&self, site: &Site) -> Observed {
+        let wanted = self.phase.files();
+        let missing: Vec<_> = wanted.iter().filter(|path| !is_whole(&site.paths.host(path))).collect();
+        match missing.first() {
+            None => Observed::Done,
+            Some(_) if missing.len() == wanted.len() => Observed::Absent,
+            Some(path) => {
+                Observed::Partial(format!("{} of {} files are missing, as {path}", missing.len(), wanted.len()))
+            }
+        }
+    }
+
+    fn observe_objects(&self, site: &Site) -> Result<Observed, StepError> {
+        let programs = Programs::at(&site.paths, &self.kubernetes);
+        if !site.paths.admin_kubeconfig().exists() {
+            return Ok(Observed::Absent);
+        }
+        if self.phase == Phase::KubeletFinalize && !is_whole(&kubelet_kubeconfig(site)) {
+            return Ok(Observed::Partial("the kubelet's kubeconfig is lost".to_owned()));
+        }
+        // After a power cut the control plane may still be coming up.
+        control_plane_ready::wait(site, &programs, CONTROL_PLANE_LIMIT)?;
+        match self.phase {
+            Phase::MarkControlPlane => {
+                let get = programs.kubectl(&["get", "node", &site.node.name, "-o", "jsonpath={.metadata.labels}"]);
+                let labels = answer(site, &programs, &get)?;
+                let marked = String::from_utf8_lossy(&labels).contains("node-role.kubernetes.io/control-plane");
+                Ok(if marked { Observed::Done } else { Observed::Absent })
+            }
+            // `kubelet.conf` names a file with the kubelet's newest certificate instead of holding one.
+            Phase::KubeletFinalize => {
+                let text = files::read_text(&kubelet_kubeconfig(site))?.unwrap_or_default();
+                Ok(if text.contains("kubelet-client-current.pem") { Observed::Done } else { Observed::Absent })
+            }
+            _ => {
+                let Some(objects) = self.phase.objects() else { return Ok(Observed::Absent) };
+                let get = programs
+                    .kubectl(&["get", "--ignore-not-found", "-o", "name", "-n", objects.namespace])
+                    .arguments(objects.names.iter().copied());
+                let (found, wanted) =
+                    (String::from_utf8_lossy(&answer(site, &programs, &get)?).lines().count(), objects.names.len());
+                Ok(match found {
+                    0 => Observed::Absent,
+                    found if found < wanted => Observed::Partial(format!("{found} of {wanted} objects are there")),
+                    _ => Observed::Done,
+                })
+            }
+        }
+    }
+
+    /// Removes what a cut in the middle left and kubeadm would keep: empty files, and halves of pairs. Of a key without its
+    /// certificate kubeadm makes nothing, ever; a certificate without its key is an authority elsewhere to it. With an
+    /// authority goes what it signed, of which kubeadm would say for ever that it is another one's: simply everything,
+    /// since nothing of the phase was used yet.
+    fn remove_halves(&self, site: &Site) -> Result<(), StepError> {
+        let files = self.phase.files();
+        let lost: Vec<&str> = files.iter().copied().filter(|path| !is_whole(&site.paths.host(path))).collect();
+        let starts_over = lost.iter().any(|lost| AUTHORITIES.contains(&stem(lost)));
+        for path in files.iter().filter(|path| starts_over || lost.iter().any(|lost| stem(lost) == stem(path))) {
+            durable::remove_file(&site.paths.host(path))?;
+        }
+        Ok(())
+    }
+
+    /// kubeadm rewrites this one file in place, so that a cut leaves it empty. Without it there is no kubelet, without the
+    /// kubelet no control plane, and kubeadm itself would go on only with both.
+    fn restore_kubelet_kubeconfig(&self, site: &Site) -> Result<(), StepError> {
+        let path = kubelet_kubeconfig(site);
+        if is_whole(&path) {
+            return Ok(());
+        }
+        durable::remove_file(&path)?;
+        self.run(site, &["kubeconfig", "kubelet"])?;
+        control_plane_ready::wait(site, &Programs::at(&site.paths, &self.kubernetes), CONTROL_PLANE_LIMIT)?;
+        Ok(())
+    }
+
+    /// Runs kubeadm's phase of this name; what it did is on the disk afterwards.
+    fn run(&self, site: &Site, phase: &[&str]) -> Result<(), StepError> {
+        let command = Programs::at(&site.paths, &self.kubernetes)
+            .kubeadm(&["init", "phase"])
+            .arguments(phase.iter().copied())
+            .argument("--config")
+            .argument(site.paths.kubeadm_configuration());
+        site.run(&command)?;
+        site.sync_filesystem(&site.paths.kubernetes())?;
+        site.sync_filesystem(&site.paths.data())
+    }
+
+    fn undo_files(&self, site: &Site) -> Result<(), StepError> {
+        for path in self.phase.files() {
+            durable::remove_file(&site.paths.host(path))?;
+        }
+        Ok(())
+    }
+}
+
+/// What kubectl answers to a question about objects. The control plane was ready a moment ago, but an API server of a
+/// first start may end once more; a question that is malformed is the only other reason for no answer.
+fn answer(site: &Site, programs: &Programs, question: &HostCommand) -> Result<Vec<u8>, StepError> {
+    let begin = Instant::now();
+    loop {
+        match site.run(question) {
+            Err(error) if begin.elapsed() < ANSWER_LIMIT => {
+                tracing::debug!(%error, "no answer, asking again");
+                std::thread::sleep(ANSWER_POLL);
+                control_plane_ready::wait(site, programs, CONTROL_PLANE_LIMIT)?;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// A path without its extension: the same for a key and its certificate.
+fn stem(path: &str) -> &str {
+    path.rsplit_once('.').map_or(path, |(stem, _)| stem)
+}
+
+/// By which the kubelet reaches the API server.
+fn kubelet_kubeconfig(site: &Site) -> PathBuf {
+    site.paths.kubernetes().join("kubelet.conf")
+}
+
+/// Whether a file is there and not empty: a power cut may leave an empty one.
+fn is_whole(path: &PathBuf) -> bool {
+    fs_err::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
+}
+
+impl Step<Site> for KubeadmPhase {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        if self.phase.files().is_empty() { self.observe_objects(site) } else { Ok(self.observe_files(site)) }
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        self.remove_halves(site)?;
+        if self.phase == Phase::KubeletFinalize {
+            self.restore_kubelet_kubeconfig(site)?;
+        }
+        self.run(site, self.phase.arguments())?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        self.undo_files(site)?;
+        match self.phase {
+            Phase::Certificates => {
+                durable::remove_tree(&site.paths.kubernetes().join("pki"))?;
+                files::remove_folder_if_empty(&site.paths.kubernetes())
+            }
+            // Without its configuration the agent does not start the kubelet again; nothing may write to etcd's data or
+            // the packet filter while they are taken back.
+            Phase::KubeletStart => teardown::stop_pods(site),
+            Phase::Etcd => {
+                durable::remove_tree(&site.paths.etcd())?;
+                files::remove_folder_if_empty(&site.paths.static_pods())
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! One file per step: its parameters, as the plan holds them, with `observe`, `act` and `undo`.
+
+pub mod action;
+pub mod agent;
+pub mod artifact_files;
+pub mod cluster_secrets;
+pub mod component;
+pub mod component_ready;
+pub mod control_plane_ready;
+pub mod host_tuning;
+mod hosts_entry;
+pub mod identity;
+pub mod kubeadm_configuration;
+pub mod kubeadm_phase;
+pub mod mount;
+pub mod namespace;
+pub mod node_files;
+pub mod node_images;
+pub(crate) mod objects;
+pub mod registry;
+pub mod registry_links;
+pub mod runtime_configuration;
+pub mod secret;
+mod service_route;
+pub mod stage;
+pub(crate) mod wait;
+
+use self::action::Action;
+use crate::site::Site;
+use landfall_engine::step::Step;
+
+/// The step that an action of a plan means.
+pub fn resolve(action: &Action) -> &dyn Step<Site> {
+    match action {
+        Action::Stage(step) => step,
+        Action::Identity(step) => step,
+        Action::HostTuning(step) => step,
+        Action::HostsEntry(step) => step,
+        Action::ServiceRoute(step) => step,
+        Action::NodeFiles(step) => step,
+        Action::RuntimeConfiguration(step) => step,
+        Action::Agent(step) => step,
+        Action::NodeImages(step) => step,
+        Action::ClusterSecrets(step) => step,
+        Action::KubeadmConfiguration(step) => step,
+        Action::KubeadmPhase(step) => step,
+        Action::ControlPlaneReady(step) => step,
+        Action::Registry(step) => step,
+        Action::RegistryLinks(step) => step,
+        Action::ArtifactFiles(step) => step,
+        Action::Namespace(step) => step,
+        Action::Secret(step) => step,
+        Action::Mount(step) => step,
+        Action::Component(step) => step,
+        Action::ComponentReady(step) => step,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! An artifact's files as a volume that pods of one namespace read through a claim.
+//!
+//! The files are hard links into the content store, so nothing may ever write to them: the volume is offered for reading
+//! by many only, it is bound to one claim, and pods mount that claim read-only (see [`super::component`]).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::objects;
+use super::objects::{DELETION_SECONDS, Wanted};
+use crate::site::Site;
+use landfall_cluster::{ObjectName, Owner};
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mount {
+    /// Namespace of the claim.
+    pub namespace: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Name of the claim.
+    pub claim: String,
+    /// Folder of the artifact's files within the site's folder of files.
+    pub folder: String,
+    /// Bytes of all its files.
+    pub size_bytes: u64,
+    /// Name of the node that has the files.
+    pub node: String,
+}
+
+impl Mount {
+    /// The claim.
+    pub fn claim_name(&self) -> ObjectName {
+        ObjectName::new("v1", "PersistentVolumeClaim", &self.namespace, &self.claim)
+    }
+
+    fn volume_name(&self) -> ObjectName {
+        ObjectName::new("v1", "PersistentVolume", "", &format!("landfall-{}-{}", self.namespace, self.claim))
+    }
+
+    /// Volume and claim, each naming the other, so that no other claim can take the volume and no provisioner makes one.
+    fn wanted(&self, site: &Site) -> [Wanted; 2] {
+        let volume = self.volume_name().name;
+        let common = json!({"accessModes": ["ReadOnlyMany"], "storageClassName": "", "volumeMode": "Filesystem"});
+        let mut volume_spec = common.clone();
+        volume_spec["capacity"] = json!({"storage": self.size_bytes.max(1).to_string()});
+        volume_spec["persistentVolumeReclaimPolicy"] = json!("Retain");
+        volume_spec["hostPath"] = json!({"path": site.paths.files().join(&self.folder), "type": "Directory"});
+        volume_spec["claimRef"] = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": self.namespace, "name": self.claim,
+        });
+        volume_spec["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
+            {"key": "kubernetes.io/hostname", "operator": "In", "values": [self.node]},
+        ]}]}});
+        let mut claim_spec = common;
+        claim_spec["resources"] = json!({"requests": {"storage": self.size_bytes.max(1).to_string()}});
+        claim_spec["volumeName"] = json!(volume);
+        let volume = json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume}, "spec": volume_spec,
+        });
+        let claim = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": self.claim, "namespace": self.namespace}, "spec": claim_spec,
+        });
+        [volume, claim].map(|mut object| {
+            self.owner.mark(&mut object);
+            Wanted::new(object)
+        })
+    }
+}
+
+impl Step<Site> for Mount {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        objects::observe(&site.cluster()?, &self.wanted(site))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        objects::apply(&site.cluster()?, &self.wanted(site))?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        if site.cluster_goes {
+            return Ok(());
+        }
+        let cluster = site.cluster()?;
+        for object in [self.claim_name(), self.volume_name()] {
+            cluster.delete(&object, Duration::from_secs(DELETION_SECONDS))?;
+        }
+        Ok(())
+    }
+}

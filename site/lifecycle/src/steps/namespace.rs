@@ -1,0 +1,203 @@
+//! A component's namespace with its rules: Pod Security Standard, quota, and networks closed unless opened.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use landfall_release_document::PodSecurity;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::objects;
+use super::objects::{DELETION_SECONDS, Wanted};
+use crate::site::Site;
+use landfall_cluster::{ObjectName, Owner};
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Namespaces that Kubernetes itself makes; they are never made, changed or deleted by this step.
+const OF_KUBERNETES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// What a container asks for, or is limited to, where it says nothing and a quota wants it said: the quota's
+/// resource, the `LimitRange`'s field, its resource and amount. Small, so that a pod of helpers fits any quota.
+const SAID_FOR_CONTAINERS: &[(&str, &str, &str, &str)] = &[
+    ("requests.cpu", "defaultRequest", "cpu", "50m"),
+    ("cpu", "defaultRequest", "cpu", "50m"),
+    ("requests.memory", "defaultRequest", "memory", "64Mi"),
+    ("memory", "defaultRequest", "memory", "64Mi"),
+    ("limits.cpu", "default", "cpu", "1"),
+    ("limits.memory", "default", "memory", "512Mi"),
+];
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Namespace {
+    /// Name of the namespace.
+    pub name: String,
+    /// Whose it is: the first component that lives in it.
+    pub owner: Owner,
+    /// Pod Security Standard that is enforced.
+    pub pod_security: PodSecurity,
+    /// Kubernetes minor version whose standard it is, as `v1.36`, so that an upgrade does not change what is allowed.
+    pub pod_security_version: String,
+    /// Hard limits of its quota, as Kubernetes quantities; empty means no quota.
+    pub quota: BTreeMap<String, String>,
+}
+
+impl Namespace {
+    /// Whether a namespace is one of Kubernetes' own, which needs no such step.
+    pub fn is_of_kubernetes(name: &str) -> bool {
+        OF_KUBERNETES.contains(&name)
+    }
+
+    fn object_name(&self) -> ObjectName {
+        ObjectName::new("v1", "Namespace", "", &self.name)
+    }
+
+    /// All objects of the step, in the order in which they are applied: rules stand before any pod can come.
+    fn wanted(&self) -> Vec<Wanted> {
+        let mut wanted = vec![Wanted::new(self.namespace()), self.default_account()];
+        wanted.extend(self.limits().into_iter().map(Wanted::new));
+        wanted.extend(self.policies().into_iter().map(Wanted::new));
+        for Wanted { object, .. } in &mut wanted {
+            self.owner.mark(object);
+        }
+        wanted
+    }
+
+    fn namespace(&self) -> Value {
+        let level = json!(self.pod_security);
+        let mut labels = serde_json::Map::new();
+        for mode in ["enforce", "warn", "audit"] {
+            labels.insert(format!("pod-security.kubernetes.io/{mode}"), level.clone());
+            labels.insert(format!("pod-security.kubernetes.io/{mode}-version"), json!(self.pod_security_version));
+        }
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name, "labels": labels}})
+    }
+
+    /// The account of pods that name none gets no token: who needs the API server says so with an account of its own.
+    /// Kubernetes makes this account as soon as the namespace exists, so it is adopted.
+    fn default_account(&self) -> Wanted {
+        let mut account = self.named("v1", "ServiceAccount", "default");
+        account["automountServiceAccountToken"] = json!(false);
+        Wanted { object: account, adopted: true }
+    }
+
+    /// The quota, and with it what containers are taken to ask for, since a quota refuses pods that do not say.
+    fn limits(&self) -> Vec<Value> {
+        if self.quota.is_empty() {
+            return Vec::new();
+        }
+        let mut quota = self.named("v1", "ResourceQuota", "landfall");
+        quota["spec"] = json!({"hard": self.quota});
+        let mut item = json!({"type": "Container"});
+        for (limited, field, resource, amount) in SAID_FOR_CONTAINERS {
+            if self.quota.contains_key(*limited) {
+                item[*field][*resource] = json!(amount);
+            }
+        }
+        let mut range = self.named("v1", "LimitRange", "landfall");
+        range["spec"] = json!({"limits": [item.clone()]});
+        if item.as_object().is_some_and(|fields| fields.len() > 1) { vec![quota, range] } else { vec![quota] }
+    }
+
+    /// Nothing comes in and nothing goes out but questions to the cluster's DNS; components open what they need.
+    fn policies(&self) -> Vec<Value> {
+        let mut deny = self.named("networking.k8s.io/v1", "NetworkPolicy", "landfall-default-deny");
+        deny["spec"] = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
+        let mut names = self.named("networking.k8s.io/v1", "NetworkPolicy", "landfall-allow-dns");
+        names["spec"] = json!({
+            "podSelector": {},
+            "policyTypes": ["Egress"],
+            "egress": [{
+                "to": [{
+                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                    "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+                }],
+                "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+            }],
+        });
+        vec![deny, names]
+    }
+
+    fn named(&self, api_version: &str, kind: &str, name: &str) -> Value {
+        json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": self.name}})
+    }
+}
+
+impl Step<Site> for Namespace {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        objects::observe(&site.cluster()?, &self.wanted())
+    }
+
+    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+        Ok(json!({"existed": site.cluster()?.get(&self.object_name())?.is_some()}))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        objects::apply(&site.cluster()?, &self.wanted())?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        if before["existed"] == json!(false) && !site.cluster_goes {
+            site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(quota: &[(&str, &str)]) -> Namespace {
+        Namespace {
+            name: "postgres".to_owned(),
+            owner: Owner { release: "starter".to_owned(), component: "postgres".to_owned() },
+            pod_security: PodSecurity::Restricted,
+            pod_security_version: "v1.36".to_owned(),
+            quota: quota.iter().map(|(name, amount)| ((*name).to_owned(), (*amount).to_owned())).collect(),
+        }
+    }
+
+    fn kinds(step: &Namespace) -> Vec<String> {
+        step.wanted().iter().map(|wanted| ObjectName::of(&wanted.object).unwrap().to_string()).collect()
+    }
+
+    #[test]
+    fn closes_networks_and_pins_the_standard() {
+        let step = step(&[]);
+        assert_eq!(
+            kinds(&step),
+            [
+                "Namespace postgres",
+                "ServiceAccount postgres/default",
+                "networking.k8s.io/NetworkPolicy postgres/landfall-default-deny",
+                "networking.k8s.io/NetworkPolicy postgres/landfall-allow-dns",
+            ]
+        );
+        let labels = step.wanted()[0].object["metadata"]["labels"].clone();
+        for mode in ["enforce", "warn", "audit"] {
+            assert_eq!(labels[format!("pod-security.kubernetes.io/{mode}")], "restricted");
+            assert_eq!(labels[format!("pod-security.kubernetes.io/{mode}-version")], "v1.36");
+        }
+        assert_eq!(labels["app.kubernetes.io/managed-by"], "landfall");
+    }
+
+    #[test]
+    fn a_quota_brings_what_it_wants_said() {
+        let step = step(&[("requests.cpu", "1"), ("limits.memory", "2Gi"), ("persistentvolumeclaims", "3")]);
+        let range = step
+            .wanted()
+            .into_iter()
+            .map(|wanted| wanted.object)
+            .find(|object| object["kind"] == "LimitRange")
+            .unwrap();
+        assert_eq!(
+            range["spec"]["limits"],
+            json!([{"type": "Container", "defaultRequest": {"cpu": "50m"}, "default": {"memory": "512Mi"}}])
+        );
+        let counts_only = super::tests::step(&[("pods", "10")]);
+        assert!(!kinds(&counts_only).iter().any(|name| name.contains("LimitRange")));
+    }
+}

@@ -1,0 +1,139 @@
+//! Programs of the node pack: hard links into the content store, so they take no space. Each is hashed when it is placed:
+//! what was verified when it was staged may have decayed since.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use landfall_media::progress::Event;
+use landfall_media::store::ContentStore;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::files;
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeFiles {
+    /// Version of Kubernetes that names the folder.
+    pub kubernetes: String,
+    /// The programs.
+    pub files: Vec<PlacedFile>,
+}
+
+/// A staged blob that appears as a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlacedFile {
+    /// Path relative to its folder, without `.` or `..`.
+    pub path: String,
+    /// The blob.
+    pub blob: Sha256,
+    /// Bytes of the blob.
+    pub size: u64,
+    /// Names beside it that are symbolic links to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
+}
+
+impl PlacedFile {
+    /// Whether the file and its links are as they should be.
+    pub(crate) fn is_placed(&self, site: &Site, folder: &Path) -> bool {
+        let path = folder.join(&self.path);
+        let (Ok(file), Ok(blob)) = (fs_err::metadata(&path), fs_err::metadata(site.paths.blob(&self.blob))) else {
+            return false;
+        };
+        (file.ino(), file.dev(), file.len()) == (blob.ino(), blob.dev(), self.size)
+            && self.links.iter().all(|link| {
+                fs_err::read_link(path.with_file_name(link))
+                    .is_ok_and(|target| Some(target.as_os_str()) == path.file_name())
+            })
+    }
+
+    /// Links the file and its other names below `folder`, with these permission bits, once its bytes are those of its name.
+    pub(crate) fn place(&self, site: &Site, folder: &Path, mode: u32) -> Result<(), StepError> {
+        let blob = site.paths.blob(&self.blob);
+        let path = folder.join(&self.path);
+        let what = || format!("{} for {} is not in the store with {} bytes", self.blob, self.path, self.size);
+        let metadata =
+            fs_err::metadata(&blob).map_err(|cause| StepError::new(codes::NODE_BLOB, what()).because(cause))?;
+        if metadata.len() != self.size {
+            return Err(StepError::new(codes::NODE_BLOB, what()));
+        }
+        self.check(site, &blob)?;
+        if let Some(parent) = path.parent() {
+            durable::create_folder(parent)?;
+        }
+        durable::hard_link(&blob, &path)?;
+        durable::set_mode(&path, mode)?;
+        for link in &self.links {
+            durable::symlink(Path::new(path.file_name().unwrap_or_default()), &path.with_file_name(link))?;
+        }
+        Ok(())
+    }
+}
+
+impl PlacedFile {
+    /// Reads the blob from the disk and compares it with its name.
+    fn check(&self, site: &Site, blob: &Path) -> Result<(), StepError> {
+        let store = ContentStore::counted(site.paths.registry(), site.io.store.clone());
+        let (phase, total_bytes) = (format!("checking {}", self.path), Some(self.size));
+        site.progress.event(Event::PhaseStarted { phase, total_bytes });
+        let checked = store.check_watched(self.blob, &mut |bytes| site.progress.event(Event::Advanced { bytes }));
+        checked.map_err(|error| {
+            let what = format!("{} for {} is not what was staged", self.blob, self.path);
+            let hint = format!(
+                "Remove {}, run `landfall stage BUNDLE --trust ROOT --store {}`, then `landfall resume`.",
+                blob.display(),
+                site.paths.registry().display()
+            );
+            StepError::new(codes::NODE_BLOB, what).hint(hint).because(error)
+        })?;
+        site.progress.event(Event::PhaseDone);
+        Ok(())
+    }
+}
+
+/// How many of the files are in place, as an observation.
+pub(crate) fn observe_placed(site: &Site, folder: &Path, placed: &[PlacedFile]) -> Observed {
+    if !folder.exists() && !placed.is_empty() {
+        return Observed::Absent;
+    }
+    match placed.iter().filter(|file| file.is_placed(site, folder)).count() {
+        all if all == placed.len() => Observed::Done,
+        some => Observed::Partial(format!("{some} of {} files are in {}", placed.len(), folder.display())),
+    }
+}
+
+/// Places all of the files below `folder`, with these permission bits.
+pub(crate) fn place_all(site: &Site, folder: &Path, files: &[PlacedFile], mode: u32) -> Result<(), StepError> {
+    durable::create_folder(folder)?;
+    files.iter().try_for_each(|file| file.place(site, folder, mode))
+}
+
+impl NodeFiles {
+    fn folder(&self, site: &Site) -> PathBuf {
+        site.paths.node_programs(&self.kubernetes)
+    }
+}
+
+impl Step<Site> for NodeFiles {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        Ok(observe_placed(site, &self.folder(site), &self.files))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        place_all(site, &self.folder(site), &self.files, 0o755)?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        durable::remove_tree(&site.paths.node().join(&self.kubernetes))?;
+        files::remove_folder_if_empty(&site.paths.node())
+    }
+}

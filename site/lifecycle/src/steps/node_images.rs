@@ -1,0 +1,145 @@
+//! Images that must be there before the registry runs: imported into containerd from the store and pinned, so that no
+//! shortage of space ever removes them.
+//!
+//! They go to containerd as an OCI archive through a pipe: no scratch file is written.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use landfall_error_codes::codes;
+use landfall_release_document::{Descriptor, ImageEntry};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::site::Site;
+use crate::steps::wait;
+use landfall_agent::programs::Programs;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Label by which the kubelet leaves an image alone.
+const PINNED: &str = "io.cri-containerd.pinned=pinned";
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeImages {
+    /// Version of Kubernetes, whose `ctr` imports.
+    pub kubernetes: String,
+    /// The images.
+    pub images: Vec<ImageEntry>,
+}
+
+impl NodeImages {
+    /// References of the images that containerd has with the right manifest.
+    fn present(&self, site: &Site) -> Result<BTreeSet<String>, StepError> {
+        let list = Programs::at(&site.paths, &self.kubernetes).ctr(&["images", "list"]);
+        let text = String::from_utf8_lossy(&site.run(&list)?).into_owned();
+        // REF TYPE DIGEST SIZE PLATFORMS LABELS
+        let rows: BTreeSet<(&str, &str)> = text
+            .lines()
+            .filter(|line| line.contains(PINNED))
+            .filter_map(|line| {
+                let mut words = line.split_whitespace();
+                Some((words.next()?, words.nth(1)?))
+            })
+            .collect();
+        let is_present = |image: &&ImageEntry| {
+            rows.contains(&(image.reference.as_str(), image.manifest.digest.to_string().as_str()))
+        };
+        Ok(self.images.iter().filter(is_present).map(|image| image.reference.clone()).collect())
+    }
+
+    fn import(&self, site: &Site, image: &ImageEntry) -> Result<(), StepError> {
+        let command = Programs::at(&site.paths, &self.kubernetes).ctr(&[
+            "images",
+            "import",
+            "--local",
+            "--all-platforms",
+            "--discard-unpacked-layers",
+            "--sync-fs",
+            "--label",
+            PINNED,
+            "-",
+        ]);
+        let mut feed = |pipe: &mut dyn Write| write_archive(site, image, pipe);
+        command.checked(site.commands.run(&command, Some(&mut feed))).map(|_| ())
+    }
+}
+
+/// Writes an OCI image layout with one image as a tar stream.
+fn write_archive(site: &Site, image: &ImageEntry, pipe: &mut dyn Write) -> io::Result<()> {
+    let mut archive = tar::Builder::new(pipe);
+    append(&mut archive, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [{
+            "mediaType": image.manifest.media_type,
+            "digest": image.manifest.digest,
+            "size": image.manifest.size,
+            "annotations": { "io.containerd.image.name": image.reference },
+        }],
+    });
+    append(&mut archive, "index.json", &serde_json::to_vec(&index)?)?;
+    let mut written = BTreeSet::new();
+    for blob in [&image.manifest, &image.config].into_iter().chain(&image.layers) {
+        if written.insert(blob.digest) {
+            append_blob(&mut archive, site, blob)?;
+        }
+    }
+    archive.into_inner()?.flush()
+}
+
+fn append(archive: &mut tar::Builder<&mut dyn Write>, path: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut header = tar::Header::new_ustar();
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, path, bytes)
+}
+
+fn append_blob(archive: &mut tar::Builder<&mut dyn Write>, site: &Site, blob: &Descriptor) -> io::Result<()> {
+    let file = fs_err::File::open(site.paths.blob(&blob.digest))?;
+    let length = file.metadata()?.len();
+    if length != blob.size {
+        return Err(io::Error::other(format!("{} has {length} bytes in the store, not {}", blob.digest, blob.size)));
+    }
+    let mut header = tar::Header::new_ustar();
+    header.set_size(blob.size);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, format!("blobs/sha256/{}", blob.digest.to_hex()), file)
+}
+
+impl Step<Site> for NodeImages {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        // After a power cut the agent may still be starting it.
+        if site.run(&Programs::at(&site.paths, &self.kubernetes).runtime_version()).is_err() {
+            return Ok(Observed::Absent);
+        }
+        Ok(match self.present(site)?.len() {
+            0 => Observed::Absent,
+            all if all == self.images.len() => Observed::Done,
+            some => Observed::Partial(format!("{some} of {} images are imported", self.images.len())),
+        })
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        wait::for_runtime(site, &Programs::at(&site.paths, &self.kubernetes))?;
+        let present = self.present(site)?;
+        for image in self.images.iter().filter(|image| !present.contains(&image.reference)) {
+            self.import(site, image)?;
+        }
+        let present = self.present(site)?;
+        if let Some(missing) = self.images.iter().find(|image| !present.contains(&image.reference)) {
+            let what = format!("containerd took {} without an error, yet does not list it", missing.reference);
+            return Err(StepError::new(codes::NODE_PROGRAM, what));
+        }
+        site.sync_filesystem(&site.paths.data())?;
+        Ok(Value::Null)
+    }
+
+    /// Nothing: containerd's whole folder goes with the agent's step, which comes next, and a containerd that hangs must
+    /// not keep a site from being taken back.
+    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! What steps on objects share: how a set of wanted objects compares to what the cluster holds.
+
+use landfall_error_codes::codes;
+use serde_json::Value;
+
+use landfall_cluster::{Applied, Cluster, ClusterError, ObjectName};
+use landfall_engine::step::{Observed, StepError};
+
+/// Seconds after which an object that was deleted must be gone.
+pub(super) const DELETION_SECONDS: u64 = 180;
+
+/// An object that a step wants.
+pub(super) struct Wanted {
+    pub object: Value,
+    /// Whether Kubernetes makes an object of this name by itself, which then becomes ours.
+    pub adopted: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(object: Value) -> Self {
+        Self { object, adopted: false }
+    }
+}
+
+/// Applies objects in their order.
+pub(super) fn apply(cluster: &Cluster, wanted: &[Wanted]) -> Result<(), ClusterError> {
+    for Wanted { object, adopted } in wanted {
+        if *adopted {
+            cluster.adopt(object)?
+        } else {
+            cluster.apply(object)?
+        };
+    }
+    Ok(())
+}
+
+/// Absent where none of the objects exists, Done where all are as wanted, Foreign where one is somebody else's.
+pub(super) fn observe(cluster: &Cluster, wanted: &[Wanted]) -> Result<Observed, StepError> {
+    let (mut absent, mut different) = (Vec::new(), Vec::new());
+    for Wanted { object, adopted } in wanted {
+        let name = ObjectName::of(object)?;
+        match cluster.compare(object) {
+            Ok(Applied::Same) => {}
+            Ok(Applied::Absent) => absent.push(name),
+            Ok(Applied::Different) => different.push(name),
+            Ok(Applied::NotOurs { .. }) if *adopted => different.push(name),
+            Ok(Applied::NotOurs { manager }) => {
+                return Ok(Observed::Foreign(ClusterError::NotOurs { object: name.into(), manager }.to_string()));
+            }
+            Err(conflict @ ClusterError::Conflict { .. }) => return Ok(Observed::Foreign(conflict.to_string())),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(match (absent.first(), different.first()) {
+        (None, None) => Observed::Done,
+        (Some(_), None) if absent.len() == wanted.len() => Observed::Absent,
+        (Some(first), None) => {
+            Observed::Partial(format!("{} of {} objects are missing, {first} first", absent.len(), wanted.len()))
+        }
+        (_, Some(first)) => Observed::Partial(format!("{first} is not as it should be")),
+    })
+}
+
+/// Reads the rendered objects of a component from the release's documents.
+pub(crate) fn read_document(
+    documents: &std::collections::BTreeMap<String, Vec<u8>>,
+    name: &str,
+) -> Result<Vec<Value>, StepError> {
+    let bytes =
+        documents.get(name).ok_or_else(|| StepError::new(codes::BUG, format!("the release has no document {name}")))?;
+    serde_json::from_slice(bytes).map_err(|error| {
+        StepError::new(codes::CLUSTER_BAD_OBJECT, format!("{name} is not a list of objects")).because(error)
+    })
+}

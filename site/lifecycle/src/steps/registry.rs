@@ -1,0 +1,134 @@
+//! The site's registry as a static pod on loopback: it serves before API server and network exist, and never writes.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use landfall_error_codes::codes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::runtime_configuration::REGISTRY_ADDRESS;
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::files;
+use landfall_host::files::OwnFile;
+
+const POLL: Duration = Duration::from_millis(300);
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registry {
+    /// Reference of the image, which containerd has.
+    pub image: String,
+    /// Seconds until it counts as failed when it does not answer.
+    pub seconds: u64,
+}
+
+impl Registry {
+    fn files(&self, site: &Site) -> Vec<OwnFile> {
+        let manifest = serde_json::to_vec_pretty(&self.pod(site)).unwrap_or_default();
+        vec![
+            OwnFile::new(site.paths.registry_configuration(), CONFIGURATION, 0o644),
+            OwnFile::new(site.paths.static_pods().join("landfall-registry.yaml"), manifest, 0o600),
+        ]
+    }
+
+    fn pod(&self, site: &Site) -> Value {
+        let mount = |name: &str, path: &str| json!({ "name": name, "mountPath": path, "readOnly": true });
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": "landfall-registry",
+                "namespace": "kube-system",
+                "labels": { "app.kubernetes.io/name": "registry", "app.kubernetes.io/managed-by": "landfall" },
+            },
+            "spec": {
+                "hostNetwork": true,
+                "priorityClassName": "system-node-critical",
+                "automountServiceAccountToken": false,
+                "containers": [{
+                    "name": "registry",
+                    "image": self.image,
+                    "imagePullPolicy": "Never",
+                    "args": ["serve", "/etc/registry.yaml"],
+                    "env": [{ "name": "OTEL_TRACES_EXPORTER", "value": "none" }],
+                    "resources": { "requests": { "cpu": "20m", "memory": "32Mi" } },
+                    "securityContext": {
+                        "allowPrivilegeEscalation": false,
+                        "readOnlyRootFilesystem": true,
+                        "capabilities": { "drop": ["ALL"] },
+                    },
+                    "readinessProbe": {
+                        "httpGet": { "host": "127.0.0.1", "port": 5000, "path": "/v2/" },
+                        "periodSeconds": 10,
+                    },
+                    "volumeMounts": [mount("storage", "/registry"), mount("configuration", "/etc/registry.yaml")],
+                }],
+                "volumes": [
+                    { "name": "storage", "hostPath": { "path": site.paths.registry(), "type": "Directory" } },
+                    { "name": "configuration", "hostPath": { "path": site.paths.registry_configuration(), "type": "File" } },
+                ],
+            },
+        })
+    }
+}
+
+const CONFIGURATION: &str = "# Written by Landfall: the registry reads what was staged, and never writes.
+version: 0.1
+log:
+  level: info
+  accesslog:
+    disabled: true
+storage:
+  filesystem:
+    rootdirectory: /registry
+  maintenance:
+    readonly:
+      enabled: true
+http:
+  addr: 127.0.0.1:5000
+";
+
+/// Whether the registry answers its version check.
+fn answers() -> bool {
+    let ask = || -> std::io::Result<bool> {
+        let address: SocketAddr = REGISTRY_ADDRESS.parse().map_err(std::io::Error::other)?;
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        stream.write_all(b"GET /v2/ HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status)?;
+        Ok(status.ends_with(b" 200"))
+    };
+    ask().unwrap_or(false)
+}
+
+impl Step<Site> for Registry {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        Ok(match files::observe(&self.files(site))? {
+            Observed::Done if !answers() => Observed::Partial("the registry does not answer".to_owned()),
+            other => other,
+        })
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        files::write(&self.files(site))?;
+        let begin = Instant::now();
+        while !answers() {
+            if begin.elapsed() > Duration::from_secs(self.seconds) {
+                let what = format!("the registry does not answer at {REGISTRY_ADDRESS} after {} s", self.seconds);
+                return Err(StepError::new(codes::NODE_TIMEOUT, what));
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(json!({ "seconds": begin.elapsed().as_secs() }))
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        files::remove(&self.files(site))?;
+        files::remove_folder_if_empty(&site.paths.static_pods())
+    }
+}

@@ -1,0 +1,129 @@
+//! containerd's configuration, and the mirrors by which no image is ever looked for outside the site.
+
+use std::fmt::Write;
+
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::facts::CgroupDriver;
+use landfall_host::files;
+use landfall_host::files::OwnFile;
+
+/// Where the site's registry answers.
+pub const REGISTRY_ADDRESS: &str = "127.0.0.1:5000";
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuntimeConfiguration {
+    /// Version of Kubernetes, whose programs' folder holds the CNI plugins.
+    pub kubernetes: String,
+    /// Reference of the sandbox image.
+    pub pause: String,
+    /// Who makes control groups for pods.
+    pub cgroup_driver: CgroupDriver,
+    /// Whether processes may lower their OOM score; where they may not, containerd must not try.
+    pub lowers_oom_score: bool,
+    /// Upstream hosts of the release's images, each a prefix of repositories in the site's registry.
+    pub hosts: Vec<String>,
+}
+
+impl RuntimeConfiguration {
+    fn files(&self, site: &Site) -> Vec<OwnFile> {
+        let folder = site.paths.runtime_hosts();
+        let mut files = vec![OwnFile::new(site.paths.runtime_configuration(), self.configuration(site), 0o644)];
+        for host in self.hosts.iter().map(String::as_str).chain(["_default"]) {
+            files.push(OwnFile::new(folder.join(host).join("hosts.toml"), mirror(host), 0o644));
+        }
+        files
+    }
+
+    fn configuration(&self, site: &Site) -> String {
+        let mut text = String::new();
+        let programs = site.paths.node_programs(&self.kubernetes);
+        let systemd = self.cgroup_driver == CgroupDriver::Systemd;
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "# Written by Landfall.
+version = 3
+root = {root}
+state = {state}
+disabled_plugins = ['io.containerd.internal.v1.opt', 'io.containerd.nri.v1.nri']
+
+[grpc]
+address = {socket}
+
+[plugins.'io.containerd.cri.v1.images']
+snapshotter = 'overlayfs'
+discard_unpacked_layers = true
+use_local_image_pull = true
+image_pull_with_sync_fs = true
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+sandbox = {pause}
+[plugins.'io.containerd.cri.v1.images'.registry]
+config_path = {hosts}
+
+[plugins.'io.containerd.cri.v1.runtime']
+restrict_oom_score_adj = {restrict}
+[plugins.'io.containerd.cri.v1.runtime'.cni]
+bin_dirs = [{programs}]
+conf_dir = {network}
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+runtime_type = 'io.containerd.runc.v2'
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+BinaryName = {runc}
+SystemdCgroup = {systemd}
+",
+            root = quoted(site.paths.containerd()),
+            state = quoted(site.paths.run().join("containerd")),
+            socket = quoted(site.paths.containerd_socket()),
+            pause = quoted(&self.pause),
+            hosts = quoted(site.paths.runtime_hosts()),
+            restrict = !self.lowers_oom_score,
+            programs = quoted(&programs),
+            network = quoted(site.paths.network_configuration()),
+            runc = quoted(programs.join("runc")),
+        );
+        text
+    }
+}
+
+/// A TOML literal string; none of our paths and references holds a quote.
+fn quoted(value: impl AsRef<std::ffi::OsStr>) -> String {
+    format!("'{}'", value.as_ref().to_string_lossy())
+}
+
+/// `server` names the mirror too, or containerd would fall back to the upstream host.
+fn mirror(host: &str) -> String {
+    let mirror = format!("http://{REGISTRY_ADDRESS}/v2/{host}");
+    format!(
+        "# Written by Landfall: images come from the site's registry only.
+server = '{mirror}'
+override_path = true
+
+[host.'{mirror}']
+capabilities = ['pull', 'resolve']
+override_path = true
+"
+    )
+}
+
+impl Step<Site> for RuntimeConfiguration {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        files::observe(&self.files(site))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        files::write(&self.files(site))?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        durable::remove_tree(&site.paths.runtime_hosts())?;
+        files::remove(&self.files(site)[..1])
+    }
+}

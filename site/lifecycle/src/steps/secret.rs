@@ -1,0 +1,225 @@
+//! A Secret whose values are generated on the site, once, and never travel.
+//!
+//! The values stand in a file of the data folder before the cluster knows them, so that a rerun, and data that outlives
+//! its cluster, meet the same ones. They are never logged: the journal holds the file's path and digest.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use landfall_release_document::GeneratedSecret;
+use rand::TryRngCore;
+use rand::distr::{Alphanumeric, SampleString};
+use rand::rngs::OsRng;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::objects;
+use super::objects::{DELETION_SECONDS, Wanted};
+use crate::site::Site;
+use landfall_cluster::{ObjectName, Owner};
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::files;
+
+/// Who may enter the folders of secrets: root.
+const FOLDER_MODE: u32 = 0o700;
+
+/// Who may read a secret's file: root.
+const FILE_MODE: u32 = 0o600;
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// Namespace of the Secret.
+    pub namespace: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its name and keys.
+    pub secret: GeneratedSecret,
+}
+
+/// What the file of a secret holds. No `Debug`: values must not reach a log.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretFile {
+    namespace: String,
+    name: String,
+    values: BTreeMap<String, String>,
+}
+
+impl Secret {
+    /// File that holds the values of a secret.
+    pub fn file(secrets: &Path, namespace: &str, name: &str) -> PathBuf {
+        secrets.join(namespace).join(format!("{name}.json"))
+    }
+
+    fn path(&self, site: &Site) -> PathBuf {
+        Self::file(&site.paths.secrets(), &self.namespace, &self.secret.name)
+    }
+
+    fn object_name(&self) -> ObjectName {
+        ObjectName::new("v1", "Secret", &self.namespace, &self.secret.name)
+    }
+
+    /// Reads the file; none where there is none. A file that is there and cannot be understood is never replaced: its
+    /// values may be the only key to data.
+    fn read(&self, path: &Path) -> Result<Option<SecretFile>, StepError> {
+        let wrong = |problem: &str| {
+            StepError::new(codes::CLUSTER_SECRET_FILE, format!("the secret's file {} {problem}", path.display()))
+        };
+        let bytes = match fs_err::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(|error| wrong("cannot be read").because(error))?,
+        };
+        // The parser's message could quote a value, so it is left out.
+        let values: SecretFile = serde_json::from_slice(&bytes).map_err(|_| wrong("is damaged"))?;
+        if (&values.namespace, &values.name) != (&self.namespace, &self.secret.name) {
+            return Err(wrong("is that of another secret"));
+        }
+        Ok(Some(values))
+    }
+
+    /// The values as they should be: those there are, and new ones for random keys that have none yet.
+    fn completed(&self, known: Option<SecretFile>) -> Result<SecretFile, StepError> {
+        let known = known.map(|values| values.values).unwrap_or_default();
+        let mut values = self.secret.fixed.clone();
+        for (key, length) in &self.secret.random {
+            let value = match known.get(key) {
+                Some(value) => value.clone(),
+                None => random_text(*length)?,
+            };
+            values.insert(key.clone(), value);
+        }
+        Ok(SecretFile { namespace: self.namespace.clone(), name: self.secret.name.clone(), values })
+    }
+
+    fn wanted(&self, values: &SecretFile) -> Wanted {
+        let data: BTreeMap<&String, String> =
+            values.values.iter().map(|(key, value)| (key, STANDARD.encode(value))).collect();
+        let mut object = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "metadata": {"name": self.secret.name, "namespace": self.namespace},
+            "data": data,
+        });
+        self.owner.mark(&mut object);
+        Wanted::new(object)
+    }
+}
+
+/// Letters and digits from the operating system's random source.
+fn random_text(length: u32) -> Result<String, StepError> {
+    // Probed first, because the sampler has no way to tell of a failure.
+    OsRng.try_next_u64().map_err(|error| {
+        StepError::new(codes::CLUSTER_SECRET_FILE, "the system has no random numbers").because(error)
+    })?;
+    Ok(Alphanumeric.sample_string(&mut OsRng.unwrap_err(), length as usize))
+}
+
+impl Step<Site> for Secret {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let path = self.path(site);
+        let known = self.read(&path)?;
+        let cluster = site.cluster()?;
+        let Some(known) = known else {
+            return Ok(match cluster.get(&self.object_name())? {
+                None => Observed::Absent,
+                Some(_) => {
+                    Observed::Foreign(format!("{} exists and its file {} does not", self.object_name(), path.display()))
+                }
+            });
+        };
+        let is_complete = self.secret.random.keys().all(|key| known.values.contains_key(key));
+        if !is_complete {
+            return Ok(Observed::Partial(format!("{} lacks keys that the release wants", path.display())));
+        }
+        let wanted = self.wanted(&self.completed(Some(known))?);
+        Ok(match objects::observe(&cluster, &[wanted])? {
+            Observed::Absent => {
+                Observed::Partial(format!("{} is written, {} is not", path.display(), self.object_name()))
+            }
+            observed => observed,
+        })
+    }
+
+    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+        Ok(json!({"file": self.path(site), "file_existed": self.path(site).exists()}))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let path = self.path(site);
+        let values = self.completed(self.read(&path)?)?;
+        let bytes = serde_json::to_vec_pretty(&values)
+            .map_err(|error| StepError::new(codes::BUG, "cannot write a secret as JSON").because(error))?;
+        let folder = site.paths.secrets().join(&self.namespace);
+        durable::create_folder_with_mode(&site.paths.secrets(), FOLDER_MODE)?;
+        durable::create_folder_with_mode(&folder, FOLDER_MODE)?;
+        durable::write_file(&path, &bytes, FILE_MODE)?;
+        objects::apply(&site.cluster()?, &[self.wanted(&values)])?;
+        Ok(json!({"file": path, "sha256": hex::encode(Sha256::digest(&bytes))}))
+    }
+
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        if !site.cluster_goes {
+            site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
+        }
+        // Data that stays needs the secret that opens it.
+        if before["file_existed"] == json!(false) && !site.keep_data {
+            let path = self.path(site);
+            durable::remove_file(&path)?;
+            for folder in path.ancestors().skip(1).take(2) {
+                files::remove_folder_if_empty(folder)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step() -> Secret {
+        let secret = json!({"name": "postgres", "random": {"password": 32}, "fixed": {"username": "app"}});
+        Secret {
+            namespace: "postgres".to_owned(),
+            owner: Owner { release: "starter".to_owned(), component: "postgres".to_owned() },
+            secret: serde_json::from_value(secret).unwrap(),
+        }
+    }
+
+    #[test]
+    fn generates_once_and_keeps_what_it_has() {
+        let mut step = step();
+        let first = step.completed(None).unwrap();
+        let password = &first.values["password"];
+        assert!(password.len() == 32 && password.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        assert_ne!(*password, step.completed(None).unwrap().values["password"]);
+        let password = password.clone();
+        step.secret.random.insert("replication".to_owned(), 8);
+        let second = step.completed(Some(first)).unwrap();
+        assert_eq!(second.values["password"], password);
+        assert_eq!((second.values["replication"].len(), second.values["username"].as_str()), (8, "app"));
+        let object = step.wanted(&second).object;
+        assert_eq!(object["data"]["username"], STANDARD.encode("app"));
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_file_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("postgres.json");
+        assert!(step().read(&path).unwrap().is_none());
+        for text in
+            ["{\"namespace\": \"postgres\", \"na", "", r#"{"namespace": "other", "name": "postgres", "values": {}}"#]
+        {
+            durable::write_file(&path, text.as_bytes(), FILE_MODE).unwrap();
+            let error = step().read(&path).err().unwrap();
+            assert!(landfall_error_codes::Coded::code(&error).id == "LF4211", "{error}");
+        }
+    }
+}

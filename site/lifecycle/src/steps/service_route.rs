@@ -1,0 +1,32 @@
+//! The route to the cluster's services over loopback: the step that adds it, and removes it.
+
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::range::IpRange;
+use landfall_host::service_route::ServiceRoute;
+use serde_json::{Value, json};
+
+use crate::site::Site;
+
+impl Step<Site> for ServiceRoute {
+    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+        Ok(match self.present()?.len() {
+            0 => Observed::Absent,
+            all if all == self.ranges.len() => Observed::Done,
+            some => Observed::Partial(format!("{some} of {} routes are there", self.ranges.len())),
+        })
+    }
+
+    fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
+        Ok(json!({ "present": self.present()? }))
+    }
+
+    fn act(&self, _site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        self.add()?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, _site: &mut Site, before: &Value) -> Result<(), StepError> {
+        let before: Vec<IpRange> = serde_json::from_value(before["present"].clone()).unwrap_or_default();
+        self.remove(&before)
+    }
+}

@@ -1,0 +1,132 @@
+//! The first step that writes: every blob of the bundle goes from the media to its final place in the data folder, in one
+//! pass, each chunk verified before it is written. Nothing else on the host changes before the last chunk passed.
+//!
+//! Damage leaves the good blobs; the same step continues with what is missing. Then the media may go.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::blobs::Place;
+use landfall_error_codes::{Coded, ExitClass, codes};
+use landfall_media::bundle::{BundleMedia, locate_counted};
+use landfall_media::counters::Counters;
+use landfall_media::progress::Event;
+use landfall_media::stage::stage;
+use landfall_media::store::ContentStore;
+use landfall_media::{MediaError, Payload, durable};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::node_files::PlacedFile;
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Name of the release's own installer in the release's folder.
+pub const INSTALLER_NAME: &str = "landfall";
+
+/// Parameters of the step: none. What is staged is the bundle that the operation is pinned to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {}
+
+/// Finds the bundle at `path` with all its parts, and makes sure that its head is the verified one.
+pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<BundleMedia, StepError> {
+    let located = locate_counted(path, &counters).map_err(|error| absent(path, error))?;
+    let wanted = payload.verified().head_bytes();
+    let mut found = Vec::with_capacity(wanted.len());
+    located.head().map_err(|error| absent(path, error))?.take(wanted.len() as u64).read_to_end(&mut found).map_err(
+        |error| {
+            StepError::new(codes::MEDIA_IO, format!("cannot read {}", located.head_path().display())).because(error)
+        },
+    )?;
+    if found != wanted {
+        let name = payload.verified().bundle_name();
+        let what = format!("{} is not the head of {}", located.head_path().display(), name.stem());
+        return Err(StepError::new(codes::OTHER_BUNDLE, what));
+    }
+    let failed = |error: MediaError| {
+        let what = format!("the bundle at {} cannot be used", path.display());
+        StepError::new(error.code(), what).hint(way(&error)).because(error)
+    };
+    located.assemble(payload.clone(), counters).map_err(failed)
+}
+
+fn absent(path: &Path, error: MediaError) -> StepError {
+    let hint = "Connect the stick, or name the place where it is now.";
+    StepError::new(error.code(), format!("the bundle is not at {}", path.display())).because(error).hint(hint)
+}
+
+/// What a person does about media that cannot be used.
+fn way(error: &MediaError) -> String {
+    match (error.code().class, error.hint()) {
+        (ExitClass::Refused, _) => "Bring a good copy of the bundle.".to_owned(),
+        (_, Some(hint)) => hint,
+        (_, None) => error.code().fix.to_owned(),
+    }
+}
+
+/// The same error with how the operation goes on, for it has begun.
+fn in_staging(error: StepError) -> StepError {
+    let hint = Coded::hint(&error).unwrap_or_else(|| error.code().fix.to_owned());
+    error.hint(format!(
+        "{hint} What is staged is good and stays: go on with `landfall resume`, with `--bundle PATH` if the bundle is in \
+         another place now, or back with `landfall uninstall`."
+    ))
+}
+
+fn store(site: &Site) -> ContentStore {
+    ContentStore::counted(site.paths.registry(), site.io.store.clone())
+}
+
+/// The installer of the release: it runs the agent, and every later operation of this release.
+fn installer(site: &Site) -> Result<PlacedFile, StepError> {
+    let blobs = site.payload.blobs();
+    let entry = blobs.iter().find(|blob| blob.place == Some(Place::Installer));
+    let entry = entry.ok_or_else(|| StepError::new(codes::BUG, "the bundle carries no landfall"))?;
+    Ok(PlacedFile { path: INSTALLER_NAME.to_owned(), blob: entry.sha256, size: entry.size, links: Vec::new() })
+}
+
+fn release_folder(site: &Site) -> PathBuf {
+    site.paths.release(&site.bundle)
+}
+
+impl Step<Site> for Stage {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let store = store(site);
+        let blobs = site.payload.blobs();
+        let there = (0..blobs.len()).filter(|blob| store.holds(&site.payload, *blob)).count();
+        Ok(match there {
+            _ if there < blobs.len() && there > 0 => {
+                Observed::Partial(format!("{there} of {} blobs are staged", blobs.len()))
+            }
+            0 if !store.root().exists() => Observed::Absent,
+            0 => Observed::Partial("the store was begun".to_owned()),
+            _ if installer(site)?.is_placed(site, &release_folder(site)) => Observed::Done,
+            _ => Observed::Partial("the release's installer is not in place".to_owned()),
+        })
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let media = find_media(&site.media, &site.payload, site.io.media.clone()).map_err(in_staging)?;
+        let failed = |error: MediaError| {
+            let staging = StepError::new(error.code(), "the bundle was not staged to its end").hint(way(&error));
+            in_staging(staging.because(error))
+        };
+        let copied = stage(&media, &store(site), &*site.progress).map_err(failed)?;
+        installer(site)?.place(site, &release_folder(site), 0o755)?;
+        site.progress.event(Event::SafeToRemove);
+        Ok(json!({
+            "blobs": copied.blobs,
+            "bytes": copied.bytes,
+            "present_bytes": copied.present_bytes,
+            "media_read_bytes": site.io.media.totals().read_bytes,
+            "store_read_bytes": site.io.store.totals().read_bytes,
+            "store_written_bytes": site.io.store.totals().written_bytes,
+        }))
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        durable::remove_file(&release_folder(site).join(INSTALLER_NAME))?;
+        Ok(durable::remove_tree(&site.paths.registry())?)
+    }
+}

@@ -1,0 +1,45 @@
+//! Waiting for what the agent runs: after a power cut an operation goes on while the node is still coming up.
+
+use std::time::{Duration, Instant};
+
+use landfall_error_codes::codes;
+
+use crate::site::Site;
+use landfall_agent::programs::Programs;
+use landfall_engine::step::StepError;
+
+/// Until a control plane that is coming up counts as failed: slow disks take minutes.
+pub(crate) const CONTROL_PLANE_LIMIT: Duration = Duration::from_mins(7);
+const POLL: Duration = Duration::from_millis(500);
+/// Until containerd counts as failed.
+const RUNTIME_LIMIT: Duration = Duration::from_mins(2);
+
+/// Waits until containerd answers.
+pub(crate) fn for_runtime(site: &Site, programs: &Programs) -> Result<(), StepError> {
+    let ask = programs.runtime_version();
+    until("containerd answers", RUNTIME_LIMIT, || site.run(&ask).err()).map(|_| ())
+}
+
+/// Waits until the API server is ready and knows the node. Returns the seconds that it took.
+pub(crate) fn for_control_plane(site: &Site, programs: &Programs, limit: Duration) -> Result<u64, StepError> {
+    until("the control plane is ready", limit, || control_plane_lacks(site, programs))
+}
+
+/// Why the control plane is not ready; none when the API server is ready and knows the node.
+pub(crate) fn control_plane_lacks(site: &Site, programs: &Programs) -> Option<StepError> {
+    [["get", "--raw", "/readyz"].as_slice(), &["get", "node", &site.node.name, "-o", "name"]]
+        .iter()
+        .find_map(|question| site.run(&programs.kubectl(question)).err())
+}
+
+fn until(what: &str, limit: Duration, mut lacks: impl FnMut() -> Option<StepError>) -> Result<u64, StepError> {
+    let begin = Instant::now();
+    while let Some(error) = lacks() {
+        if begin.elapsed() > limit {
+            let what = format!("{} s have passed, and still it is not so that {what}", limit.as_secs());
+            return Err(StepError::new(codes::NODE_TIMEOUT, what).because(error));
+        }
+        std::thread::sleep(POLL);
+    }
+    Ok(begin.elapsed().as_secs())
+}

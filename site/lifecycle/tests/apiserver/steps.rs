@@ -1,0 +1,244 @@
+//! Each step of a component: absent, half done, done, foreign, and taken back.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use landfall_cluster::{Inventory, ObjectName, Owner};
+use landfall_engine::step::{Observed, Step};
+use landfall_error_codes::Coded;
+use landfall_lifecycle::configuration::Settings;
+use landfall_lifecycle::site::Site;
+use landfall_lifecycle::steps::component::Component;
+use landfall_lifecycle::steps::component_ready::ComponentReady;
+use landfall_lifecycle::steps::mount::Mount;
+use landfall_lifecycle::steps::namespace::Namespace;
+use landfall_lifecycle::steps::secret::Secret;
+use landfall_media::durable;
+use serde_json::{Value, json};
+
+use crate::fixture::{ControlPlane, release};
+
+fn owner() -> Owner {
+    Owner { release: "sample".to_owned(), component: "web".to_owned() }
+}
+
+fn namespace(name: &str) -> Namespace {
+    serde_json::from_value(json!({
+        "name": name, "owner": owner(), "pod_security": "restricted", "pod_security_version": "v1.36",
+        "quota": {"requests.memory": "1Gi", "pods": "5"},
+    }))
+    .unwrap()
+}
+
+/// Runs a step as the engine does and returns what it recorded before acting.
+#[track_caller]
+fn run<S: Step<Site>>(step: &S, site: &mut Site) -> Value {
+    let before = step.prepare(site).unwrap();
+    step.act(site, &before).unwrap();
+    assert_eq!(step.observe(site).unwrap(), Observed::Done);
+    // A rerun after a crash finds everything there and leaves it so.
+    step.act(site, &before).unwrap();
+    assert_eq!(step.observe(site).unwrap(), Observed::Done);
+    before
+}
+
+#[track_caller]
+fn is_foreign(observed: &Observed, part: &str) {
+    assert!(matches!(observed, Observed::Foreign(text) if text.contains(part)), "{observed:?}");
+}
+
+#[track_caller]
+fn is_partial(observed: &Observed, part: &str) {
+    assert!(matches!(observed, Observed::Partial(text) if text.contains(part)), "{observed:?}");
+}
+
+#[test]
+#[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
+fn steps_come_about_and_are_taken_back() {
+    let plane = ControlPlane::start();
+    let site = &mut plane.site(release(&json!([]), &json!([]), &json!([])), &[]);
+    namespaces(&plane, site);
+    secrets(&plane, site);
+    mounts(&plane, site);
+    components(&plane);
+}
+
+fn namespaces(plane: &ControlPlane, site: &mut Site) {
+    let step = namespace("web");
+    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    let before = run(&step, site);
+    assert_eq!(before, json!({"existed": false}));
+    let token = plane.kubectl(
+        &["get", "serviceaccount", "default", "-n", "web", "-o", "jsonpath={.automountServiceAccountToken}"],
+        None,
+    );
+    assert_eq!(token, "false");
+    let names = plane.kubectl(&["get", "networkpolicy,limitrange,resourcequota", "-n", "web", "-o", "name"], None);
+    assert_eq!(names.lines().count(), 4, "{names}");
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root", "namespace": "web"},
+        "spec": {"hostNetwork": true, "containers": [{"name": "a", "image": "docker.io/library/a:1"}]}});
+    let refused = std::panic::catch_unwind(|| plane.kubectl(&["create", "-f", "-"], Some(&pod)));
+    let message = refused.unwrap_err().downcast::<String>().unwrap();
+    assert!(message.contains("violates PodSecurity \"restricted:v1.36\""), "{message}");
+
+    plane.kubectl(&["delete", "networkpolicy", "landfall-default-deny", "-n", "web"], None);
+    is_partial(&step.observe(site).unwrap(), "NetworkPolicy web/landfall-default-deny first");
+    step.act(site, &before).unwrap();
+    assert_eq!(step.observe(site).unwrap(), Observed::Done);
+
+    plane.kubectl(&["create", "namespace", "theirs"], None);
+    let foreign = namespace("theirs");
+    is_foreign(&foreign.observe(site).unwrap(), "Namespace theirs exists and belongs to kubectl-create");
+    let error = foreign.act(site, &Value::Null).unwrap_err();
+    assert_eq!(error.code().id, "LF4207");
+    foreign.undo(site, &json!({"existed": true})).unwrap();
+    foreign.undo(site, &json!({"existed": false})).unwrap();
+    assert_eq!(plane.kubectl(&["get", "namespace", "theirs", "-o", "name"], None), "namespace/theirs\n");
+
+    step.undo(site, &before).unwrap();
+    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    step.undo(site, &before).unwrap();
+}
+
+fn secret() -> Secret {
+    serde_json::from_value(json!({
+        "namespace": "default", "owner": owner(),
+        "secret": {"name": "password", "random": {"password": 32}, "fixed": {"username": "app"}},
+    }))
+    .unwrap()
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn secrets(plane: &ControlPlane, site: &mut Site) {
+    let step = secret();
+    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    let before = run(&step, site);
+    let path = Secret::file(&site.paths.secrets(), "default", "password");
+    assert_eq!((mode(&path), mode(path.parent().unwrap()), mode(&site.paths.secrets())), (0o600, 0o700, 0o700));
+    let bytes = std::fs::read(&path).unwrap();
+    let password = serde_json::from_slice::<Value>(&bytes).unwrap()["values"]["password"].as_str().unwrap().to_owned();
+    let live =
+        || plane.kubectl(&["get", "secret", "password", "-o", "go-template={{.data.password | base64decode}}"], None);
+    assert_eq!(live(), password);
+    let output = step.act(site, &before).unwrap();
+    assert!(!output.to_string().contains(&password));
+
+    // The cluster forgets it; the file does not.
+    plane.kubectl(&["delete", "secret", "password"], None);
+    is_partial(&step.observe(site).unwrap(), "is written");
+    step.act(site, &before).unwrap();
+    assert_eq!((live(), std::fs::read(&path).unwrap()), (password, bytes.clone()));
+    // The file is lost while the cluster has the Secret: a new one would lock its data out.
+    durable::remove_file(&path).unwrap();
+    is_foreign(&step.observe(site).unwrap(), "exists and its file");
+    durable::write_file(&path, &bytes, 0o600).unwrap();
+    assert_eq!(step.observe(site).unwrap(), Observed::Done);
+
+    step.undo(site, &before).unwrap();
+    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    assert!(!site.paths.secrets().exists());
+    // An uninstall that keeps data keeps the key to it.
+    run(&step, site);
+    site.keep_data = true;
+    step.undo(site, &before).unwrap();
+    assert!(path.exists());
+    site.keep_data = false;
+    step.undo(site, &before).unwrap();
+}
+
+fn mounts(plane: &ControlPlane, site: &mut Site) {
+    let step: Mount = serde_json::from_value(json!({
+        "namespace": "default", "owner": owner(), "claim": "weights", "folder": "00aa", "size_bytes": 90_000_001, "node": "node",
+    }))
+    .unwrap();
+    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    let before = run(&step, site);
+    let started = std::time::Instant::now();
+    while plane.kubectl(&["get", "pvc", "weights", "-o", "jsonpath={.status.phase}"], None) != "Bound" {
+        assert!(started.elapsed().as_secs() < 30, "{}", plane.kubectl(&["get", "pv,pvc", "-o", "yaml"], None));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    // Binding writes into both objects; they are still as they should be, and a rerun is no conflict.
+    assert_eq!(step.observe(site).unwrap(), Observed::Done);
+    step.act(site, &before).unwrap();
+    let path = plane.kubectl(&["get", "pv", "landfall-default-weights", "-o", "jsonpath={.spec.hostPath.path}"], None);
+    assert_eq!(Path::new(&path), site.paths.files().join("00aa"));
+    step.undo(site, &before).unwrap();
+    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+}
+
+fn component(objects: &str) -> Component {
+    Component {
+        owner: owner(),
+        namespace: "default".to_owned(),
+        objects: objects.to_owned(),
+        settings: Settings::from([("web.size".to_owned(), json!(3))]),
+        read_only_claims: Vec::new(),
+    }
+}
+
+fn definition() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "things.example.org"},
+        "spec": {"group": "example.org", "scope": "Namespaced", "names": {"plural": "things", "singular": "thing", "kind": "Thing"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object",
+                "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}}}}]},
+    })
+}
+
+fn thing(name: &str) -> Value {
+    json!({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": name, "namespace": "default"}, "spec": {"size": 1}})
+}
+
+fn settings(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}, "data": {"a": "1"}})
+}
+
+fn components(plane: &ControlPlane) {
+    let values = json!([{"name": "web.size", "schema": {}, "targets": [{"component": "web", "kind": "Thing", "name": "first", "path": "/spec/size"}]}]);
+    let documents = [
+        ("one", json!([definition(), thing("first"), settings("old"), settings("kept")])),
+        ("two", json!([definition(), thing("first"), settings("kept"), settings("new")])),
+    ];
+    let site = &mut plane.site(release(&json!([]), &values, &json!([])), &documents);
+    let (one, two) = (component("one"), component("two"));
+    assert_eq!(one.observe(site).unwrap(), Observed::Absent);
+
+    // A crash after the inventory and the first object.
+    let before = one.prepare(site).unwrap();
+    let cluster = plane.cluster();
+    let names = ["old", "kept"].map(|name| ObjectName::new("v1", "ConfigMap", "default", name));
+    let inventory = Inventory { owner: owner(), namespace: "default".to_owned(), objects: names.to_vec() };
+    inventory.write(&cluster).unwrap();
+    is_partial(&one.observe(site).unwrap(), "only the inventory");
+    cluster.apply(&one.resolved(site).unwrap()[0]).unwrap();
+    is_partial(&one.observe(site).unwrap(), "are missing");
+    one.act(site, &before).unwrap();
+    assert_eq!(one.observe(site).unwrap(), Observed::Done);
+    assert_eq!(plane.kubectl(&["get", "thing", "first", "-o", "jsonpath={.spec.size}"], None), "3");
+
+    let ready = ComponentReady { component: "web".to_owned(), namespace: "default".to_owned(), seconds: 10 };
+    assert_eq!(ready.observe(site).unwrap(), Observed::Done);
+    ready.act(site, &Value::Null).unwrap();
+    let unapplied = ComponentReady { component: "nobody".to_owned(), ..ready };
+    assert_eq!(unapplied.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(unapplied.act(site, &Value::Null).unwrap_err().code().id, "LF4208");
+
+    // The next release drops one object and brings another: what is ours and harmless is pruned; undo restores neither
+    // what was pruned nor touches what was there before.
+    let before_two = two.prepare(site).unwrap();
+    let output = two.act(site, &before_two).unwrap();
+    assert_eq!(output["pruned"].as_array().unwrap().len(), 1);
+    assert_eq!(plane.kubectl(&["get", "configmap", "old", "--ignore-not-found", "-o", "name"], None), "");
+    two.undo(site, &before_two).unwrap();
+    assert_eq!(plane.kubectl(&["get", "configmap", "new", "--ignore-not-found", "-o", "name"], None), "");
+    assert_eq!(plane.kubectl(&["get", "thing", "first", "-o", "name"], None), "thing.example.org/first\n");
+
+    one.undo(site, &before).unwrap();
+    assert_eq!(one.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(plane.kubectl(&["get", "crd", "-o", "name"], None), "");
+    assert_eq!(Inventory::read(&cluster, "default", "web").unwrap(), None);
+}

@@ -1,0 +1,121 @@
+//! The part "newcomer": a fresh clone on a machine that lacks things. Whatever is taken away, the launcher must name it
+//! before anything of the project is compiled; and what it may bring by itself, it must bring, and go on.
+//!
+//! This machine's own tools are the material: a folder of links stands for `PATH`, hard links for the toolchain, and
+//! files of the system are covered in a mount namespace. Nothing of the machine is changed.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::printer;
+use crate::workspace::{self, TARGET};
+
+mod bare;
+mod lacks;
+
+use bare::{Bare, Toolchain};
+use lacks::LACKS;
+
+/// Runs the part.
+pub(super) fn run() -> Result<()> {
+    let folder = workspace::target_folder().join("newcomer");
+    let bare = Bare::make(&folder)?;
+    without_a_compiler(&bare)?;
+    everything_that_is_missing_is_named(&bare)?;
+    everything_at_once(&bare)?;
+    a_distributions_rust(&bare)?;
+    the_target_is_brought(&bare)?;
+    bare.expect_machine_unharmed()?;
+    std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
+}
+
+/// What the launcher said; it must have refused, in words and not with a trace.
+fn refusal(output: &Output, of: &str) -> Result<String> {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(!output.status.success(), "{of}: the launcher let it through:\n{text}");
+    ensure!(!text.contains("panicked") && !text.contains("RUST_BACKTRACE"), "{of}: a trace instead of words:\n{text}");
+    Ok(text)
+}
+
+fn expect_words(text: &str, words: &str, of: &str) -> Result<()> {
+    ensure!(text.contains(words), "{of}: the launcher does not say {words:?}, but:\n{text}");
+    Ok(())
+}
+
+/// Before the launcher itself can be linked, its linker is what speaks. This comes first, while nothing is built.
+fn without_a_compiler(bare: &Bare) -> Result<()> {
+    let output = bare.xtask(&["preflight", "test"], |machine| machine.hide(&["cc", "gcc", "apt-get"]))?;
+    expect_words(&refusal(&output, "cc")?, "this machine has no C compiler", "cc")
+}
+
+/// Each thing taken away alone is named, and is not named while it is there.
+fn everything_that_is_missing_is_named(bare: &Bare) -> Result<()> {
+    let whole = bare.xtask(&["preflight", "test"], |_| ())?;
+    let whole = String::from_utf8_lossy(&whole.stderr).into_owned();
+    // The one thing that this machine always lacks shows that it was looked at.
+    expect_words(&whole, TARGET, "a machine without the target alone")?;
+    for lack in LACKS {
+        let text = refusal(&bare.xtask(&["preflight", "test"], lack.take)?, lack.name)?;
+        for words in lack.words {
+            ensure!(!whole.contains(words), "{}: {words:?} is said of the whole machine, too:\n{whole}", lack.name);
+            expect_words(&text, words, lack.name)?;
+        }
+    }
+    printer::note(format!("named when missing: {}", LACKS.iter().map(|lack| lack.name).collect::<Vec<_>>().join(", ")));
+    Ok(())
+}
+
+/// Programs of a toolchain in `PATH`, without rustup: with its own standard library for the target, and without.
+fn a_distributions_rust(bare: &Bare) -> Result<()> {
+    let without = bare.xtask(&["preflight", "test"], |machine| machine.plain(Toolchain::WithoutTarget))?;
+    let text = refusal(&without, "a distribution's Rust without the target")?;
+    expect_words(&text, &format!("Rust's standard library for {TARGET}"), "a distribution's Rust without the target")?;
+    ensure!(!text.contains("rustup target add"), "rustup is not there, and its command is given:\n{text}");
+    let with = bare.xtask(&["--help"], |machine| {
+        machine.plain(Toolchain::Whole);
+        machine.stop_after_first_crate();
+    })?;
+    bare.expect_first_crate(&with, "a distribution's Rust with the target")
+}
+
+/// All of it taken away: one report has all of it, and nothing was compiled.
+fn everything_at_once(bare: &Bare) -> Result<()> {
+    let take = |machine: &mut bare::Machine| {
+        LACKS.iter().filter(|lack| lack.stays_alone.is_none()).for_each(|lack| (lack.take)(machine));
+    };
+    let text = refusal(&bare.xtask(&["test"], take)?, "everything at once")?;
+    for lack in LACKS.iter().filter(|lack| lack.stays_alone.is_none()) {
+        for words in lack.words {
+            expect_words(&text, words, "everything at once")?;
+        }
+    }
+    ensure!(!bare.clone_folder().join("target").join(TARGET).exists(), "something of the project was compiled");
+    Ok(())
+}
+
+/// The one thing that finding it missing is enough for: rustup brings the target, and the first crate is compiled.
+fn the_target_is_brought(bare: &Bare) -> Result<()> {
+    if !bare.has_rustup() {
+        printer::note("this machine's Rust came without rustup: nobody can bring a target here");
+        return Ok(());
+    }
+    let output = bare.xtask(&["--help"], bare::Machine::stop_after_first_crate)?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    expect_words(&text, &format!("installing Rust's standard library for {TARGET}"), "the target")?;
+    bare.expect_first_crate(&output, "the target")
+}
+
+/// Runs a tool, which must succeed.
+fn tool(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    if !output.status.success() {
+        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,77 @@
+//! What a machine may lack: how it is taken away, and the words that name it.
+
+use super::bare::Machine;
+
+/// One thing that a machine may lack.
+pub struct Lack {
+    /// Its name in this test's own words.
+    pub name: &'static str,
+    /// Takes it away.
+    pub take: fn(&mut Machine),
+    /// What the launcher must say then.
+    pub words: &'static [&'static str],
+    /// Why it is not named where everything is missing.
+    pub stays_alone: Option<&'static str>,
+}
+
+const fn lack(name: &'static str, take: fn(&mut Machine), words: &'static [&'static str]) -> Lack {
+    Lack { name, take, words, stays_alone: None }
+}
+
+/// A fake interpreter that has no pip.
+const PYTHON: &str = "exit 1";
+
+/// A fake dpkg-query that knows no package.
+const DPKG: &str = "exit 1";
+
+/// Everything that can be taken away without changing the machine.
+pub const LACKS: &[Lack] = &[
+    lack("C compiler for the target", |machine| machine.hide(&["musl-gcc"]), &["musl-gcc in PATH"]),
+    lack("C compiler's own name", |machine| machine.hide(&["gcc"]), &["gcc in PATH: the package gcc"]),
+    lack("mmdebstrap", |machine| machine.hide(&["mmdebstrap"]), &["mmdebstrap in PATH"]),
+    lack("readelf", |machine| machine.hide(&["readelf"]), &["readelf in PATH"]),
+    Lack {
+        name: "Go",
+        take: |machine| machine.hide(&["go"]),
+        words: &["go cannot be started"],
+        stays_alone: Some("an old Go takes its place"),
+    },
+    lack(
+        "newer Go",
+        |machine| machine.fake("go", "printf 'go1.22.1\\nlocal\\n'"),
+        &["this one is 1.22.1, and GOTOOLCHAIN=local"],
+    ),
+    lack("pip", |machine| machine.fake("python3", PYTHON), &["python3-pip"]),
+    Lack {
+        name: "Debian packages",
+        take: |machine| machine.fake("dpkg-query", DPKG),
+        words: &["Debian packages: b3sum", "mmdebstrap", "tcpdump"],
+        stays_alone: Some("missing programs are of installed packages"),
+    },
+    lack(
+        "known system",
+        |machine| machine.cover("/etc/os-release", "ID=fedora\nVERSION_ID=44\nPRETTY_NAME=\"Fedora Linux 44\"\n"),
+        &["this machine runs Fedora Linux 44"],
+    ),
+    lack("memory", |machine| machine.cover("/proc/meminfo", "MemTotal:  4000000 kB\n"), &["8 GiB of memory"]),
+    lack("loop devices", Machine::without_devices, &["loop devices:"]),
+    lack("cgroups", Machine::without_cgroups, &["a cgroup version 2 hierarchy"]),
+    lack("root", Machine::as_nobody, &["root: images and test machines"]),
+    lack(
+        "way out",
+        Machine::cut_off,
+        &[
+            "no reach of crates",
+            "no reach of Debian packages",
+            "requests for 127.0.0.1 would go to the proxy http://127.0.0.1:9",
+        ],
+    ),
+    // After what changes where the cache is.
+    lack("disk", Machine::small_cache, &["of free disk at"]),
+    Lack {
+        name: "way out for Go and Python",
+        take: Machine::cut_off,
+        words: &["no reach of Go modules", "no reach of Python packages"],
+        stays_alone: Some("their clients are missing, too"),
+    },
+];

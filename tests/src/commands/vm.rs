@@ -1,0 +1,73 @@
+//! `cargo xtask vm`: Landfall on a stock Debian under its own kernel.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::printer;
+use crate::vm::{self, Bundle, Lane, Outcome, SCENARIOS, report, scenarios};
+
+/// How long a run takes at most that was not asked for everything: what CI has for it.
+const BUDGET: Duration = Duration::from_mins(10);
+
+/// Boots stock Debian machines and shows what an install meets there: quick scenarios, unless asked for all.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Run this scenario alone.
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Run all scenarios, however long that takes.
+    #[arg(long, conflicts_with = "only")]
+    full: bool,
+    /// Write the result to docs/VM.md.
+    #[arg(long)]
+    report: bool,
+    /// Print the scenarios and run none.
+    #[arg(long)]
+    list: bool,
+    /// A folder with a bundle and the `landfall` beside it, instead of the starter release.
+    #[arg(long, value_name = "FOLDER", requires = "root")]
+    bundle: Option<PathBuf>,
+    /// The root document of that bundle's vendor.
+    #[arg(long, value_name = "FILE", requires = "bundle")]
+    root: Option<PathBuf>,
+}
+
+/// Runs the command: exit code 0 when every scenario that ran passed, 1 otherwise.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    if arguments.list {
+        for scenario in SCENARIOS {
+            printer::data(format!("{:<20} {}", scenario.name, scenario.what));
+        }
+        return Ok(0);
+    }
+    let only = arguments.only.as_deref().map(scenarios::find).transpose()?;
+    let bundle = match (&arguments.bundle, &arguments.root) {
+        (Some(folder), Some(root)) => Bundle::built(folder, root)?,
+        _ => Bundle::starter()?,
+    };
+    let lane = Lane::open(&bundle)?;
+    let outcomes = match only {
+        Some(scenario) => vec![scenario.run(&lane)],
+        None => vm::within(&lane, if arguments.full { Duration::MAX } else { BUDGET })?,
+    };
+    if arguments.report {
+        report::write(&lane, &outcomes)?;
+        printer::note(format!("the result is in {}", report::path().display()));
+    }
+    Ok(summary(&outcomes))
+}
+
+fn summary(outcomes: &[Outcome]) -> u8 {
+    for outcome in outcomes {
+        let result = if outcome.has_passed() { "passed" } else { "FAILED" };
+        printer::note(format!("{:<20} {:>6} min  {result}", outcome.name, outcome.minutes()));
+        for unmet in &outcome.unmet {
+            printer::note(format!("  {unmet}"));
+        }
+    }
+    let failed = outcomes.iter().filter(|outcome| !outcome.has_passed()).count();
+    printer::data(format!("scenarios: {} passed, {failed} failed", outcomes.len() - failed));
+    u8::from(failed > 0)
+}

@@ -1,0 +1,178 @@
+//! What a field engineer does at a virtual machine: types `landfall`, reads what it says, uses what landed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::agent::Output;
+use super::image::STICK;
+use super::machine::Machine;
+
+/// How long an install may take on a machine of its own.
+const INSTALL_LIMIT: Duration = Duration::from_mins(30);
+
+/// How long a site may take to be ready by itself after a boot, on a machine of its own.
+pub const READY_LIMIT: Duration = Duration::from_mins(10);
+
+/// Where `kubectl` finds the cluster.
+const ENVIRONMENT: &str =
+    "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:$(echo /var/lib/landfall/node/*/bin);";
+
+/// In the database's pod: `psql` as the application's user, which reads statements from its arguments or its input.
+const PSQL: &str = "PGPASSWORD=$(cat /run/secrets/postgres/password) psql -h 127.0.0.1 -U \"$POSTGRES_USER\" \
+    -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -qtA";
+
+/// Installs from the mounted stick.
+pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<()> {
+    let limit = machine.patience(INSTALL_LIMIT);
+    let line = format!("{STICK}/landfall --json install {STICK} --trust {fingerprint}");
+    let output = machine.within(&line, limit)?;
+    ensure!(output.is_success(), "landfall install ended with {:?}:\n{}", output.code, output.text());
+    Ok(())
+}
+
+/// What an install would do, or what blocks it.
+pub fn dry_run(machine: &mut Machine, fingerprint: &str) -> Result<Output> {
+    machine.try_run(&format!("{STICK}/landfall --json install {STICK} --trust {fingerprint} --dry-run"))
+}
+
+/// The documents that a command printed, on whichever of its outputs.
+pub fn documents(output: &Output) -> Vec<Value> {
+    let of = |text: &str| -> Vec<Value> {
+        let begins = text.match_indices('{').filter(|(at, _)| *at == 0 || text.as_bytes()[at - 1] == b'\n');
+        let parsed = begins.map(|(at, _)| serde_json::Deserializer::from_str(&text[at..]).into_iter().next());
+        parsed.flatten().flatten().collect()
+    };
+    let mut documents = of(&output.stdout);
+    documents.extend(of(&output.stderr));
+    documents
+}
+
+/// The error that a command reported.
+pub fn failure(output: &Output) -> Result<Value> {
+    let found = documents(output).into_iter().rev().find(|document| document["code"].is_string());
+    found.with_context(|| format!("no error was reported ({:?}): {}", output.code, output.text()))
+}
+
+/// The status, whatever its exit code says of it.
+pub fn status(machine: &mut Machine) -> Result<Value> {
+    let output = machine.try_run("landfall --json status")?;
+    serde_json::from_str(&output.stdout).with_context(|| format!("landfall status printed no JSON: {}", output.text()))
+}
+
+/// Waits until the status says ready. Returns how long that took.
+pub fn wait_ready(machine: &mut Machine) -> Result<Duration> {
+    let begun = Instant::now();
+    let limit = machine.patience(READY_LIMIT);
+    loop {
+        let status = status(machine);
+        if status.as_ref().is_ok_and(|status| status["ready"] == true) {
+            return Ok(begun.elapsed());
+        }
+        if begun.elapsed() > limit {
+            bail!("not ready after {} s: {:#}", limit.as_secs(), status?);
+        }
+        std::thread::sleep(Duration::from_secs(2));
+    }
+}
+
+/// Runs a line of bash with `kubectl` at hand, which must succeed.
+pub fn administer(machine: &mut Machine, line: &str) -> Result<String> {
+    machine.run(&format!("{ENVIRONMENT} {line}"))
+}
+
+/// A service that pods and the host reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// `namespace/name`.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+    /// A TCP port of it.
+    pub port: u64,
+}
+
+/// Every service that has an address and a TCP port.
+pub fn services(machine: &mut Machine) -> Result<Vec<Service>> {
+    let listed = administer(machine, "kubectl get services --all-namespaces --output json")?;
+    let listed: Value = serde_json::from_str(&listed).context("kubectl printed no JSON")?;
+    let services: Vec<Service> = listed["items"].as_array().into_iter().flatten().filter_map(service).collect();
+    ensure!(services.len() > 1, "the cluster has too few services: {services:?}");
+    Ok(services)
+}
+
+fn service(item: &Value) -> Option<Service> {
+    let address = item["spec"]["clusterIP"].as_str().filter(|address| *address != "None")?;
+    let is_tcp = |port: &&Value| port["protocol"].as_str().unwrap_or("TCP") == "TCP";
+    let port = item["spec"]["ports"].as_array()?.iter().find(is_tcp)?["port"].as_u64()?;
+    let name = format!("{}/{}", item["metadata"]["namespace"].as_str()?, item["metadata"]["name"].as_str()?);
+    Some(Service { name, address: address.to_owned(), port })
+}
+
+/// The services that do not accept a connection from the host within three seconds.
+pub fn silent(machine: &mut Machine, services: &[Service]) -> Result<Vec<String>> {
+    let tries: Vec<String> = services
+        .iter()
+        .map(|Service { name, address, port }| {
+            format!("(timeout 3 bash -c 'echo > /dev/tcp/{address}/{port}' 2> /dev/null || echo {name}) &")
+        })
+        .collect();
+    let output = machine.run(&format!("{} wait", tries.join(" ")))?;
+    Ok(output.lines().map(str::to_owned).collect())
+}
+
+/// Uses what landed: a vector is written and found again, and every service accepts connections.
+pub fn prove(machine: &mut Machine) -> Result<()> {
+    let statement = "CREATE TABLE IF NOT EXISTS landfall_proof (id int PRIMARY KEY, place vector(3)); \
+        INSERT INTO landfall_proof VALUES (1, '\\''[1,2,3]'\\''), (2, '\\''[9,9,9]'\\'') ON CONFLICT DO NOTHING; \
+        SELECT id FROM landfall_proof ORDER BY place <-> '\\''[1,2,4]'\\'' LIMIT 1";
+    let answer = in_database(machine, statement)?;
+    ensure!(answer.trim() == "1", "the nearest vector is {answer:?}, not 1");
+    let services = services(machine)?;
+    let silent = silent(machine, &services)?;
+    ensure!(silent.is_empty(), "these services do not answer: {}", silent.join(", "));
+    Ok(())
+}
+
+/// Runs an SQL statement in the database's pod and returns what it printed.
+pub fn in_database(machine: &mut Machine, statement: &str) -> Result<String> {
+    administer(machine, &format!("kubectl --namespace postgres exec postgres-0 -- sh -euc '{PSQL} -c \"{statement}\"'"))
+}
+
+/// A line of bash that sends the statements of another line to the database, one after the other, each committed before
+/// the next one.
+pub fn into_database(statements: &str) -> String {
+    format!("{ENVIRONMENT} {statements} | kubectl --namespace postgres exec -i postgres-0 -- sh -euc '{PSQL}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_found_among_progress_on_either_output() {
+        let blocked = "{\"code\": \"LF3020\", \"blockers\": []}";
+        for (stdout, stderr) in [
+            (String::new(), format!("{{\"event\": \"phase\"}}\nnot JSON {{\n{blocked}\n")),
+            ("{\n  \"code\": \"LF3020\"\n}\n".to_owned(), "progress\n".to_owned()),
+        ] {
+            let output = Output { code: Some(4), stdout, stderr };
+            assert_eq!(failure(&output).unwrap()["code"], "LF3020");
+        }
+        let silent = Output { code: Some(0), stdout: "{\"plan\": 1}".to_owned(), stderr: String::new() };
+        assert!(failure(&silent).is_err());
+    }
+
+    #[test]
+    fn a_service_without_an_address_or_a_port_is_none() {
+        let item = |address: &str, protocol: &str| {
+            serde_json::json!({
+                "metadata": { "namespace": "kube-system", "name": "dns" },
+                "spec": { "clusterIP": address, "ports": [{ "protocol": protocol, "port": 53 }] },
+            })
+        };
+        assert_eq!(service(&item("10.96.0.10", "TCP")).unwrap().port, 53);
+        assert_eq!((service(&item("None", "TCP")), service(&item("10.96.0.10", "UDP"))), (None, None));
+    }
+}

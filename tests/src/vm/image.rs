@@ -1,0 +1,143 @@
+//! The disk that every virtual machine branches from: a stock Debian with the distribution's own kernel.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use landfall_launcher::packages;
+
+use crate::cache::{Cache, Key};
+use crate::site::tool;
+use crate::{printer, setup};
+
+/// The Debian release inside.
+pub const SUITE: &str = "trixie";
+
+/// What the machine is called.
+pub const HOSTNAME: &str = "debian";
+
+/// Its interface, by the place of the network card on the bus (see [`super::machine`]).
+pub const INTERFACE: &str = "enp0s3";
+
+/// Its address. It has no default route.
+pub const ADDRESS: &str = "10.0.2.15";
+
+/// Its swap file. `/etc/fstab` names it, and no boot uses it until somebody takes `noauto` away.
+pub const SWAP: &str = "/swapfile";
+
+/// Where the machine mounts its stick.
+pub const STICK: &str = "/media/stick";
+
+/// Size of the disk; the file is sparse.
+const SIZE: &str = "24G";
+
+/// What a server has beyond Debian's important packages. Nothing here is for Landfall, and the guest agent for this lane
+/// alone.
+const PACKAGES: &[&str] = &[
+    "apparmor",
+    "ca-certificates",
+    "curl",
+    "dbus",
+    "e2fsprogs",
+    "ifupdown",
+    "initramfs-tools",
+    "iproute2",
+    "iptables",
+    "kmod",
+    "linux-image-amd64",
+    "nftables",
+    "procps",
+    "qemu-guest-agent",
+    "systemd-sysv",
+    "ufw",
+    "zstd",
+];
+
+/// Before the kernel is installed: an initramfs with the drivers of this disk alone, which an emulated machine unpacks in a
+/// fraction of the time.
+const INITRAMFS: &str = "mkdir -p \"$1/etc/initramfs-tools/conf.d\" && echo MODULES=list > \
+    \"$1/etc/initramfs-tools/conf.d/modules\" && printf 'virtio_pci\\nvirtio_blk\\next4\\n' > \
+    \"$1/etc/initramfs-tools/modules\"";
+
+/// The Debian tree in its cache entry.
+const TREE: &str = "root.tar";
+
+/// Turns a Debian tree into a disk with kernel and initramfs beside it.
+const SCRIPT: &str = include_str!("disk.sh");
+
+/// The image, in the cache. Never written to once it is there.
+#[derive(Clone)]
+pub struct Image {
+    folder: PathBuf,
+    key: Key,
+}
+
+impl Image {
+    /// Makes the image unless it is there.
+    pub fn ensure(cache: &Cache) -> Result<Self> {
+        let key = Key::new()
+            .with("suite", SUITE)
+            .with("packages", PACKAGES.join(" "))
+            .with("initramfs", INITRAMFS)
+            .with("script", SCRIPT)
+            .with("size", SIZE)
+            .with("names", [HOSTNAME, INTERFACE, ADDRESS, SWAP, STICK].join(" "));
+        let folder = cache.entry("vm-image", &key, |folder| {
+            printer::note("making the disk of the virtual machines: stock Debian 13 with its kernel");
+            let mut command = Command::new("bash");
+            command.args(["-c", SCRIPT]).env("TREE", debian(cache)?).env("FOLDER", folder).env("SIZE", SIZE);
+            command.env("NAME", HOSTNAME).env("INTERFACE", INTERFACE).env("ADDRESS", ADDRESS);
+            command.env("SWAP", SWAP).env("STICK", STICK);
+            tool::output(&mut command).context("cannot make the disk of the virtual machines").map(drop)
+        })?;
+        Ok(Self { folder, key })
+    }
+
+    /// The key of whatever depends on the image.
+    pub fn key(&self) -> Key {
+        self.key.clone()
+    }
+
+    /// The disk: raw, one filesystem, no partitions.
+    pub fn disk(&self) -> PathBuf {
+        self.folder.join("disk.img")
+    }
+
+    /// The distribution's kernel.
+    pub fn kernel(&self) -> PathBuf {
+        self.folder.join("vmlinuz")
+    }
+
+    /// Its initramfs.
+    pub fn initramfs(&self) -> PathBuf {
+        self.folder.join("initrd.img")
+    }
+}
+
+/// A tar of the Debian tree, from the archive this machine's own apt uses.
+fn debian(cache: &Cache) -> Result<PathBuf> {
+    let key = Key::new().with("suite", SUITE).with("packages", PACKAGES.join(" ")).with("initramfs", INITRAMFS);
+    let entry = cache.entry("vm-root", &key, |folder| bootstrap(&folder.join(TREE)))?;
+    Ok(entry.join(TREE))
+}
+
+fn bootstrap(output: &Path) -> Result<()> {
+    setup::ensure_packages(packages::ROOTS)?;
+    let archive = setup::debian_archive()?;
+    let mut command = Command::new("mmdebstrap");
+    command.args(["--quiet", "--variant=important", "--format=tar"]);
+    command.args(["--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\""]);
+    for path in ["doc", "info", "locale", "man"] {
+        command.arg(format!("--dpkgopt=path-exclude=/usr/share/{path}/*"));
+    }
+    command.arg(format!("--essential-hook={INITRAMFS}")).arg(format!("--include={}", PACKAGES.join(",")));
+    command.arg(SUITE).arg(output).arg(archive.source_line(SUITE));
+    tool::output(&mut command).context("cannot make the Debian of the virtual machines").map(drop)
+}
+
+/// Makes a disk that begins as another one and leaves that one alone.
+pub fn branch(from: &Path, format: &str, to: &Path) -> Result<()> {
+    let mut command = Command::new("qemu-img");
+    command.args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]).arg(from).arg(to);
+    tool::output(&mut command).map(drop)
+}

@@ -1,0 +1,46 @@
+//! The lane of virtual machines: a stock Debian 13 under its own kernel, with control groups version 2, AppArmor, a swap
+//! file, and the firewalls that administrators use. Test sites ([`crate::site`]) share this host's kernel and cannot show
+//! what depends on it.
+//!
+//! Disks branch from one another, each kept in the cache by what it was made of:
+//!
+//! ```text
+//! image ──▶ born ──▶ installed ──▶ one for each scenario
+//! Debian    booted    Landfall
+//!           once      landed
+//! ```
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+pub mod accelerator;
+pub mod agent;
+pub mod engineer;
+pub mod findings;
+pub mod image;
+pub mod lane;
+pub mod machine;
+pub mod report;
+pub mod scenarios;
+pub mod snapshot;
+pub mod stick;
+pub mod wire;
+
+pub use findings::{Findings, Outcome};
+pub use lane::{Bundle, Lane};
+pub use scenarios::{SCENARIOS, Scenario};
+
+/// Runs the scenarios that fit into a budget, in their order: each is begun only if what it usually takes is left. Those
+/// that a change must never break ([`Scenario::always`]) run whatever the budget. Returns what came of each.
+pub fn within(lane: &Lane, budget: Duration) -> Result<Vec<Outcome>> {
+    let begun = std::time::Instant::now();
+    let mut outcomes = Vec::new();
+    for scenario in SCENARIOS {
+        let usual = scenario.usual * lane.hardware().accelerator.slowness();
+        if scenario.always || begun.elapsed() + usual <= budget {
+            outcomes.push(scenario.run(lane));
+        }
+    }
+    Ok(outcomes)
+}

@@ -1,0 +1,109 @@
+//! A stick that goes in the middle.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::super::agent::{Output, Running};
+use super::super::engineer;
+use super::super::findings::Findings;
+use super::super::image::STICK;
+use super::super::lane::Lane;
+use super::super::machine::Machine;
+
+/// How much is staged before the stick is pulled.
+const STAGED_KIB: u64 = 100 << 10;
+
+/// How long staging may take to get there, and to its end, on a machine of its own.
+const STAGING_LIMIT: Duration = Duration::from_mins(3);
+
+/// How long it may take until the loss is reported, on a machine of its own.
+const REPORT_LIMIT: Duration = Duration::from_secs(10);
+
+/// What staging writes into.
+const STORE: &str = "/var/lib/landfall/registry";
+
+/// The stick is pulled while it is read. The report comes at once and can be followed: the stick is connected again and
+/// mounted as before, and the command that the report names goes on from what was staged.
+pub(super) fn stick_pulled(lane: &Lane, findings: &mut Findings) -> Result<()> {
+    let mut machine = lane.born("stick-pulled")?;
+    machine.boot()?;
+    machine.mount_stick()?;
+    let command = format!("{STICK}/landfall --json install {STICK} --trust {}", lane.fingerprint());
+    let running = machine.start_line(&command)?;
+    wait_staged(&mut machine, running, STAGED_KIB)?;
+    machine.pull_stick()?;
+    let begun = Instant::now();
+    let limit = machine.patience(REPORT_LIMIT);
+    let output = ended(&mut machine, running, limit)?;
+    let failure = engineer::failure(&output)?;
+    let kept = staged_kib(&mut machine)?;
+    findings.saw(format!(
+        "reported {} after {:.1} s, exit {:?}, {} MiB kept; advice: {}",
+        failure["code"],
+        begun.elapsed().as_secs_f64(),
+        output.code,
+        kept >> 10,
+        failure["next"]
+    ));
+    findings.expect(output.code == Some(5), || format!("the install ended with {:?}: {failure}", output.code));
+    let advice = failure["next"].as_str().unwrap_or_default();
+    findings.expect(advice.contains("resume"), || format!("the advice does not lead on: {advice}"));
+
+    machine.run(&format!("umount --lazy {STICK}"))?;
+    machine.mount_stick()?;
+    let known = machine.try_run("command -v landfall")?.is_success();
+    findings.expect(known, || "`landfall resume` is not found: there is no link to the command yet".to_owned());
+    let program = if known { "landfall".to_owned() } else { format!("{STICK}/landfall") };
+    let begun = Instant::now();
+    let running = machine.start_line(&format!("{program} --json resume"))?;
+    wait_journal(&mut machine, running)?;
+    findings.saw(format!("staged {:.0} s after `resume`", begun.elapsed().as_secs_f64()));
+    machine.cut_power()
+}
+
+fn staged_kib(machine: &mut Machine) -> Result<u64> {
+    let used = machine.run(&format!("du --summarize --block-size=1K {STORE} 2> /dev/null || echo 0"))?;
+    Ok(used.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0))
+}
+
+fn wait_staged(machine: &mut Machine, install: Running, kib: u64) -> Result<()> {
+    let end = Instant::now() + machine.patience(STAGING_LIMIT);
+    while staged_kib(machine)? < kib {
+        if let Some(output) = machine.ended(install)? {
+            anyhow::bail!("the install ended before the stick was pulled ({:?}): {}", output.code, output.text());
+        }
+        ensure!(Instant::now() < end, "less than {kib} KiB were staged in time");
+    }
+    Ok(())
+}
+
+fn ended(machine: &mut Machine, running: Running, limit: Duration) -> Result<Output> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(output) = machine.ended(running)? {
+            return Ok(output);
+        }
+        ensure!(Instant::now() < end, "the loss of the stick was not reported within {limit:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Waits until a resume is past staging: the status names a later step.
+fn wait_journal(machine: &mut Machine, resume: Running) -> Result<()> {
+    let end = Instant::now() + machine.patience(STAGING_LIMIT);
+    loop {
+        if let Some(output) = machine.ended(resume)? {
+            ensure!(output.is_success(), "the resume ended with {:?}: {}", output.code, output.text());
+            return Ok(());
+        }
+        let status = machine.try_run("$(echo /var/lib/landfall/engine/*/landfall) --json status")?;
+        let at = engineer::documents(&status)
+            .into_iter()
+            .find_map(|status| status["operation"]["step"]["id"].as_str().map(str::to_owned));
+        if at.is_some_and(|step| step != "stage") {
+            return Ok(());
+        }
+        ensure!(Instant::now() < end, "the resume did not stage the rest in time: {}", status.text());
+    }
+}

@@ -1,0 +1,145 @@
+//! What is tried on virtual machines. Each scenario branches from a disk of the lane and runs alone.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::engineer;
+use super::findings::Findings;
+use super::lane::Lane;
+use super::machine::Machine;
+
+mod firewall;
+mod life;
+mod media;
+mod preflight;
+mod rows;
+mod uninstall;
+
+/// One scenario.
+pub struct Scenario {
+    /// Its name, with which it is run alone.
+    pub name: &'static str,
+    /// What it shows.
+    pub what: &'static str,
+    /// Whether it runs whatever time is left.
+    pub always: bool,
+    /// How long it usually takes on a machine of its own.
+    pub usual: Duration,
+    /// What it does. An error ends it; expectations that were not met are in the findings.
+    pub(super) act: fn(&Lane, &mut Findings) -> Result<()>,
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The scenarios, cheap ones first.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "boot",
+        what: "a stock Debian boots, is what the lane says it is, and nothing blocks an install",
+        always: true,
+        usual: seconds(20),
+        act: preflight::stock,
+    },
+    Scenario {
+        name: "preflight-ufw",
+        what: "ufw as Debian enables it blocks an install, and the commands that the blocker names help",
+        always: true,
+        usual: seconds(30),
+        act: preflight::ufw,
+    },
+    Scenario {
+        name: "preflight-nftables",
+        what: "nftables with drop policies blocks an install, and the commands that the blocker names help",
+        always: true,
+        usual: seconds(30),
+        act: preflight::nftables,
+    },
+    Scenario {
+        name: "stick-pulled",
+        what: "a stick pulled while staging is reported at once; connected again, the advice given leads on",
+        always: false,
+        usual: seconds(90),
+        act: media::stick_pulled,
+    },
+    Scenario {
+        name: "install",
+        what: "the release lands from the stick and can be used",
+        always: false,
+        usual: seconds(150),
+        act: life::install,
+    },
+    Scenario {
+        name: "reboot",
+        what: "after a shutdown and a boot, and after a reboot, everything is ready by itself and can be used",
+        always: false,
+        usual: seconds(120),
+        act: life::reboot,
+    },
+    Scenario {
+        name: "hard-reset",
+        what: "the power goes while rows are written; every acknowledged row is there after a boot",
+        always: false,
+        usual: seconds(120),
+        act: rows::hard_reset,
+    },
+    Scenario {
+        name: "firewall",
+        what: "nftables restarted, then flushed: services answer again, and the status is true meanwhile",
+        always: false,
+        usual: seconds(120),
+        act: firewall::restarted_and_flushed,
+    },
+    Scenario {
+        name: "rename",
+        what: "the host is renamed and boots, then is named back and boots: ready, or the status names the reason",
+        always: false,
+        usual: seconds(180),
+        act: life::rename,
+    },
+    Scenario {
+        name: "swap",
+        what: "swap that was off at the install comes with a later boot",
+        always: false,
+        usual: seconds(120),
+        act: life::swap,
+    },
+    Scenario {
+        name: "uninstall",
+        what: "the machine is what it was at its birth, packet filter included",
+        always: false,
+        usual: seconds(120),
+        act: uninstall::leaves_nothing,
+    },
+];
+
+/// Boots a machine on which the release has landed, and waits until it is ready.
+fn living(lane: &Lane, name: &str, findings: &mut Findings) -> Result<Machine> {
+    let mut machine = lane.installed(name)?;
+    let boot = machine.boot()?;
+    let ready = engineer::wait_ready(&mut machine)?;
+    findings.saw(format!("booted in {:.0} s, ready {:.0} s later", boot.as_secs_f64(), ready.as_secs_f64()));
+    Ok(machine)
+}
+
+/// The scenario of that name.
+pub fn find(name: &str) -> Result<&'static Scenario> {
+    let names = || SCENARIOS.iter().map(|scenario| scenario.name).collect::<Vec<_>>().join(", ");
+    let found = SCENARIOS.iter().find(|scenario| scenario.name == name);
+    found.with_context(|| format!("there is no scenario {name}, only: {}", names()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_are_found_by_name_alone() {
+        let names: std::collections::BTreeSet<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), SCENARIOS.len());
+        assert!(names.iter().all(|name| find(name).is_ok_and(|scenario| scenario.name == *name)));
+        assert!(find("no such").is_err_and(|error| error.to_string().contains("preflight-ufw")));
+    }
+}

@@ -1,0 +1,121 @@
+//! Before an install: what a stock Debian is, and what its firewalls do to one.
+
+use anyhow::{Context, Result, ensure};
+
+use super::super::engineer;
+use super::super::findings::Findings;
+use super::super::image::{ADDRESS, INTERFACE};
+use super::super::lane::Lane;
+use super::super::machine::Machine;
+
+/// Facts of a stock Debian, and how it is asked for.
+const STOCK: [(&str, &str); 6] = [
+    ("control groups version 2", "[ $(stat --file-system --format %T /sys/fs/cgroup) = cgroup2fs ]"),
+    ("AppArmor", "aa-enabled --quiet"),
+    ("a swap file in /etc/fstab", "grep --quiet ' swap ' /etc/fstab"),
+    ("no swap in use", "[ -z \"$(swapon --noheadings)\" ]"),
+    ("no default route", "[ -z \"$(ip route show default)\" ]"),
+    ("ufw, nftables and iptables", "command -v ufw nft iptables"),
+];
+
+/// The machine is what the lane says it is, and a dry run finds nothing in the way.
+pub(super) fn stock(lane: &Lane, findings: &mut Findings) -> Result<()> {
+    let mut machine = lane.born("boot")?;
+    let took = machine.boot()?;
+    let kernel = machine.run("uname --kernel-release")?;
+    findings.saw(format!("kernel {}, booted in {:.0} s", kernel.trim(), took.as_secs_f64()));
+    for (what, question) in STOCK {
+        let found = machine.try_run(question)?;
+        findings.expect(found.is_success(), || format!("the machine has not: {what}: {}", found.text()));
+    }
+    let address = machine.run(&format!("ip -brief address show {INTERFACE}"))?;
+    findings.expect(address.contains(ADDRESS), || format!("the address is another: {address}"));
+    let failed = machine.failed_units()?;
+    findings.expect(failed.is_empty(), || format!("units failed: {failed}"));
+    machine.mount_stick()?;
+    let output = engineer::dry_run(&mut machine, lane.fingerprint())?;
+    findings.expect(output.is_success(), || format!("a dry run is blocked: {}", output.text()));
+    machine.power_off()
+}
+
+/// As `ufw enable` leaves it on Debian: incoming packets denied, forwarding off.
+pub(super) fn ufw(lane: &Lane, findings: &mut Findings) -> Result<()> {
+    blocked_by(lane, findings, "ufw", "ufw --force enable && ufw status verbose")
+}
+
+/// An administrator's own rules: what is not allowed is dropped, and nothing is forwarded.
+pub(super) fn nftables(lane: &Lane, findings: &mut Findings) -> Result<()> {
+    let rules = "flush ruleset
+table inet filter {
+    chain input {
+        type filter hook input priority filter; policy drop;
+        iif lo accept
+        ct state established,related accept
+        tcp dport 22 accept
+    }
+    chain forward {
+        type filter hook forward priority filter; policy drop;
+    }
+}";
+    let enable = format!(
+        "cat > /etc/nftables.conf <<'RULES'\n{rules}\nRULES\nsystemctl enable --now nftables && nft list ruleset"
+    );
+    blocked_by(lane, findings, "nft", &enable)
+}
+
+/// Turns a firewall on: a dry run must be blocked, name the firewall's own commands, and be free once they were run.
+fn blocked_by(lane: &Lane, findings: &mut Findings, tool: &str, enable: &str) -> Result<()> {
+    let mut machine = lane.born(&format!("preflight-{tool}"))?;
+    machine.boot()?;
+    machine.mount_stick()?;
+    machine.run(enable)?;
+    let Some(blockers) = blockers(&mut machine, lane)? else {
+        findings.expect(false, || format!("nothing blocks an install while {tool} drops what pods send"));
+        return machine.power_off();
+    };
+    let commands: Vec<String> = blockers.iter().flat_map(|blocker| commands(blocker, tool)).collect();
+    if findings.expect(!commands.is_empty(), || format!("no command of {tool} is named: {blockers:?}")) {
+        findings.saw(format!("blocked, with advice: {}", commands.join("; ")));
+        for command in &commands {
+            machine.run(command).with_context(|| "a command that the blocker names")?;
+        }
+        let left = self::blockers(&mut machine, lane)?;
+        findings.expect(left.is_none(), || format!("still blocked after the advice was followed: {left:?}"));
+    }
+    machine.power_off()
+}
+
+/// What blocks an install, as advice; none when nothing does.
+fn blockers(machine: &mut Machine, lane: &Lane) -> Result<Option<Vec<String>>> {
+    let output = engineer::dry_run(machine, lane.fingerprint())?;
+    if output.is_success() {
+        return Ok(None);
+    }
+    let failure = engineer::failure(&output)?;
+    ensure!(output.code == Some(4), "the dry run ended with {:?}: {failure}", output.code);
+    let blockers = failure["blockers"].as_array().context("the failure lists no blockers")?;
+    Ok(Some(blockers.iter().filter_map(|blocker| blocker["next"].as_str()).map(str::to_owned).collect()))
+}
+
+/// The commands of a tool in a piece of advice, which stand in backquotes; without those that turn the tool off.
+fn commands(advice: &str, tool: &str) -> Vec<String> {
+    let quoted = advice.split('`').skip(1).step_by(2);
+    let is_of_tool = |command: &&str| {
+        let rest = command.strip_prefix(tool).and_then(|rest| rest.strip_prefix(' '));
+        rest.is_some_and(|rest| !["disable", "flush", "delete"].iter().any(|verb| rest.starts_with(verb)))
+    };
+    quoted.filter(is_of_tool).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_that_opens_the_firewall_is_followed_and_advice_to_turn_it_off_is_not() {
+        let advice =
+            "Run `ufw route allow from 10.244.0.0/16` and `ufw allow in on cni0`; or turn it off with `ufw disable`.";
+        assert_eq!(commands(advice, "ufw"), ["ufw route allow from 10.244.0.0/16", "ufw allow in on cni0"]);
+        assert!(commands("Run `nft flush ruleset` or `nftables`.", "nft").is_empty());
+    }
+}

@@ -1,0 +1,34 @@
+//! What an uninstall leaves.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::super::findings::Findings;
+use super::super::lane::Lane;
+use super::super::snapshot::Moment;
+use super::living;
+
+/// How long it may take on a machine of its own.
+const UNINSTALL_LIMIT: Duration = Duration::from_mins(5);
+
+/// Removes the site with its data.
+const UNINSTALL: &str = "landfall --json uninstall";
+
+/// What stays: the logs of Landfall's operations.
+const KEPT: &str = "/var/log/landfall";
+
+/// The machine is what it was at its birth: files, units, interfaces, mounts, routes, packet filter, settings.
+pub(super) fn leaves_nothing(lane: &Lane, findings: &mut Findings) -> Result<()> {
+    let birth = lane.birth()?;
+    let mut machine = living(lane, "uninstall", findings)?;
+    let begun = Instant::now();
+    let limit = machine.patience(UNINSTALL_LIMIT);
+    let output = machine.within(UNINSTALL, limit)?;
+    ensure!(output.is_success(), "landfall uninstall ended with {:?}: {}", output.code, output.text());
+    findings.saw(format!("uninstalled in {:.0} s", begun.elapsed().as_secs_f64()));
+    let now = Moment::of(&mut machine, Some(&birth))?;
+    let difference = birth.difference(&now).outside(&[KEPT]);
+    findings.expect(difference.is_empty(), || format!("the machine is not what it was:\n{difference}"));
+    machine.power_off()
+}

@@ -1,0 +1,184 @@
+//! A key ceremony of three people, each with a signer of another kind: `landfall` itself, cosign, and a hardware token.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::vendor::KEY_PASSWORD;
+use landfall_tests::{images, setup, workspace};
+use serde_json::Value;
+
+use super::outcome::Outcome;
+
+/// A token in software, what speaks to it, and openssl's way to it.
+const TOKEN_PACKAGES: &[&str] = &["libengine-pkcs11-openssl", "opensc", "openssl", "softhsm2"];
+
+/// Where Debian puts the token's library.
+const TOKEN_LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
+
+/// Three people, their public keys and the vendor's roots, in a folder.
+struct Ceremony {
+    folder: tempfile::TempDir,
+    cosign: PathBuf,
+}
+
+impl Ceremony {
+    fn begin() -> Result<Self> {
+        setup::ensure_packages(TOKEN_PACKAGES)?;
+        let ceremony =
+            Self { folder: tempfile::tempdir().context("cannot make a folder")?, cosign: images::ensure_cosign()? };
+        ceremony.landfall(&["key", "new", "--no-root", "--output", "alice"])?;
+        std::fs::create_dir(ceremony.path("bob"))?;
+        let mut bob = Command::new(&ceremony.cosign);
+        bob.args(["generate-key-pair", "--output-key-prefix", "bob/cosign"]);
+        ceremony.run(&mut bob)?;
+        ceremony.make_token()?;
+        Ok(ceremony)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, command: &mut Command) -> Result<Outcome> {
+        Outcome::success(self.prepared(command))
+    }
+
+    fn prepared<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .current_dir(self.folder.path())
+            .env("HOME", self.folder.path())
+            .env("COSIGN_PASSWORD", KEY_PASSWORD)
+            .env("SOFTHSM2_CONF", self.path("softhsm2.conf"))
+            .env("PKCS11_MODULE_PATH", TOKEN_LIBRARY)
+            .env_remove("LANDFALL_KEY_PASSWORD")
+    }
+
+    fn landfall(&self, arguments: &[&str]) -> Result<Value> {
+        let mut command = Command::new(workspace::landfall()?);
+        self.run(command.arg("--json").args(arguments))?.json()
+    }
+
+    fn refused(&self, arguments: &[&str]) -> Result<(i32, String)> {
+        let mut command = Command::new(workspace::landfall()?);
+        let outcome = Outcome::of(self.prepared(command.args(arguments)))?;
+        Ok((outcome.code, outcome.stderr))
+    }
+
+    /// A token with an EC key, whose public half is written as PEM.
+    fn make_token(&self) -> Result<()> {
+        std::fs::create_dir(self.path("tokens"))?;
+        let settings =
+            format!("directories.tokendir = {}\nobjectstore.backend = file\n", self.path("tokens").display());
+        std::fs::write(self.path("softhsm2.conf"), settings)?;
+        let mut init = Command::new("softhsm2-util");
+        init.args(["--init-token", "--free", "--label", "carol", "--pin", "1234", "--so-pin", "5678"]);
+        self.run(&mut init)?;
+        let tool = |arguments: &[&str]| {
+            let mut tool = Command::new("pkcs11-tool");
+            self.run(tool.args(["--module", TOKEN_LIBRARY, "--token-label", "carol"]).args(arguments))
+        };
+        tool(&[
+            "--login",
+            "--pin",
+            "1234",
+            "--keypairgen",
+            "--key-type",
+            "EC:prime256v1",
+            "--id",
+            "01",
+            "--label",
+            "k",
+        ])?;
+        tool(&["--read-object", "--type", "pubkey", "--id", "01", "--output-file", "carol.der"])?;
+        let mut convert = Command::new("openssl");
+        self.run(convert.args(["ec", "-pubin", "-inform", "DER", "-in", "carol.der", "-out", "carol.pub"]))?;
+        Ok(())
+    }
+
+    /// How carol signs: with a key that never leaves the token.
+    fn token_command() -> &'static str {
+        "openssl dgst -sha256 -engine pkcs11 -keyform engine \
+         -sign 'pkcs11:token=carol;object=k;pin-value=1234' -out \"$SIGNATURE\" \"$DOCUMENT\""
+    }
+
+    fn cosign_command(&self) -> String {
+        let cosign = self.cosign.display();
+        format!(
+            "{cosign} sign-blob --yes --key bob/cosign.key --bundle \"$SIGNATURE\" --use-signing-config=false \
+             --tlog-upload=false \"$DOCUMENT\""
+        )
+    }
+}
+
+fn is_complete(shown: &Value) -> bool {
+    shown["complete"] == Value::Bool(true)
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() -> Result<()> {
+    let ceremony = Ceremony::begin()?;
+    let all = ["--key", "all=alice/cosign.pub", "--key", "all=bob/cosign.pub", "--key", "all=carol.pub"];
+    let init = [&["trust", "init", "--output", "roots", "--threshold", "all=2"][..], &all].concat();
+    ceremony.landfall(&init)?;
+    let first = "roots/1.root.json";
+    // Alice signs where her key is, bob with cosign alone: both hand over files.
+    ceremony.landfall(&["trust", "sign", first, "--key", "alice/cosign.key", "--detached", "alice.sig"])?;
+    ceremony.landfall(&["trust", "show", first, "--message", "1.to-sign"])?;
+    let mut bob = Command::new("sh");
+    bob.args(["-c", &ceremony.cosign_command()]).env("DOCUMENT", "1.to-sign").env("SIGNATURE", "bob.sig");
+    ceremony.run(&mut bob)?;
+    let one = ceremony.landfall(&["trust", "sign", first, "--signature", "alice.sig"])?;
+    ensure!(!is_complete(&one), "one of two keys is enough: {one}");
+    let two = ceremony.landfall(&["trust", "sign", first, "--signature", "bob.sig"])?;
+    ensure!(is_complete(&two), "two of two keys are not enough: {two}");
+    // A detached signature is one that cosign itself accepts.
+    let mut verify = Command::new(&ceremony.cosign);
+    verify.args(["verify-blob", "--insecure-ignore-tlog=true", "--key", "alice/cosign.pub", "--bundle", "alice.sig"]);
+    ceremony.run(verify.arg("1.to-sign"))?;
+
+    // Alice leaves: bob and carol's token sign the next document, in one run of commands.
+    ceremony.landfall(&["trust", "rotate", "--roots", "roots", "--remove", "all=alice/cosign.pub"])?;
+    let cosign = ceremony.cosign_command();
+    let token = Ceremony::token_command();
+    let second = "roots/2.root.json";
+    let signed = ceremony.landfall(&["trust", "sign", second, "--sign-command", &cosign, "--sign-command", token])?;
+    ensure!(is_complete(&signed), "bob and carol are not enough: {signed}");
+    let (code, stderr) = ceremony.refused(&["trust", "sign", second, "--signature", "bob.sig"])?;
+    ensure!(code == 2 && stderr.contains("LF1134"), "a signature of document 1 was taken for one of 2: {stderr}");
+
+    // A revocation by the same two.
+    ceremony.landfall(&["trust", "revoke", "shop", "1.0.0", "--roots", "roots", "--reason", "it loses data"])?;
+    let revocation = "roots/revocation.json";
+    let revoked =
+        ceremony.landfall(&["trust", "sign", revocation, "--sign-command", &cosign, "--sign-command", token])?;
+    ensure!(is_complete(&revoked), "the revocation is not complete: {revoked}");
+    is_a_chain(&ceremony.path("roots"))
+}
+
+/// The two documents are what a bundle may carry, and what a site walks.
+fn is_a_chain(roots: &Path) -> Result<()> {
+    use landfall_bundle_spec::trust::{Revocation, Root, TrustAnchor, walk};
+    let read = |name: &str| std::fs::read(roots.join(name)).with_context(|| name.to_owned());
+    let chain = ["1.root.json", "2.root.json"].map(|name| Ok::<_, anyhow::Error>(Root::read(name, &read(name)?)?));
+    let chain = chain.into_iter().collect::<Result<Vec<_>>>()?;
+    let trusted = walk(&TrustAnchor::Fingerprint(chain[0].fingerprint()), &chain)?;
+    ensure!(trusted.root().number() == 2);
+    ensure!(Revocation::read("revocation.json", &read("revocation.json")?)?.verify(trusted.root())?.len() == 2);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_wrong_password_is_called_so() -> Result<()> {
+    let ceremony = Ceremony::begin()?;
+    ceremony.landfall(&["trust", "init", "--output", "roots", "--key", "all=alice/cosign.pub"])?;
+    let mut command = Command::new(workspace::landfall()?);
+    command.args(["trust", "sign", "roots/1.root.json", "--key", "alice/cosign.key"]);
+    let outcome = Outcome::of(ceremony.prepared(&mut command).env("COSIGN_PASSWORD", "not this one"))?;
+    ensure!(outcome.code == 2 && outcome.stderr.contains("LF9002"), "{}", outcome.stderr);
+    ensure!(outcome.stderr.contains("alice/cosign.key"), "the key is not named: {}", outcome.stderr);
+    Ok(())
+}
