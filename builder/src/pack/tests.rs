@@ -260,7 +260,8 @@ async fn bad_releases_are_refused_before_anything_is_written() {
     // The lock names a manifest that the registry does not have.
     let pinned = digest(b"never pushed").to_string();
     let text = String::from_utf8(lock).expect("text");
-    let at = text.find("digest: sha256:").expect("digest") + "digest: ".len();
+    let images = text.find("\nimages:").expect("images");
+    let at = images + text[images..].find("digest: sha256:").expect("digest") + "digest: ".len();
     bench.write(
         "release/images.lock",
         format!("{}{pinned}{}", &text[..at], &text[at + pinned.len()..]).as_bytes(),

@@ -124,32 +124,34 @@ pub fn check(component: &Rendered, object: &Value) -> Result<()> {
         return Err(refused("", format!("{version} has no kind {kind}{near}")));
     };
     let again = again.map_err(|error| refused("", format!("{error}")))?;
-    if let Some(path) = lacking(&written, &again) {
+    if let Some(path) = lacking(&written, &again, &[]) {
         let near = near_field(&written, &path);
         return Err(refused(&format!(": {path}"), format!("a {kind} has no such field{near}")));
     }
-    match lacking(&again, &written) {
+    // Objects inside others, such as claims of a StatefulSet, need not say again what they are.
+    match lacking(&again, &written, &["apiVersion", "kind"]) {
         Some(path) => Err(refused(&format!(": {path}"), format!("a {kind} must have this field"))),
         None => Ok(()),
     }
 }
 
-/// The first field of one value that another does not have, as a JSON Pointer. What is null is not there.
-fn lacking(value: &Value, other: &Value) -> Option<String> {
+/// The first field of one value that another does not have, as a JSON Pointer, apart from those of some names. What is
+/// null is not there.
+fn lacking(value: &Value, other: &Value, apart: &[&str]) -> Option<String> {
     match (value, other) {
         (Value::Object(fields), Value::Object(others)) => fields.iter().find_map(|(key, field)| {
-            if field.is_null() {
+            if field.is_null() || apart.contains(&key.as_str()) {
                 return None;
             }
             let below = match others.get(key) {
-                Some(other) => lacking(field, other)?,
+                Some(other) => lacking(field, other, apart)?,
                 None => String::new(),
             };
             Some(format!("/{}{below}", escape(key)))
         }),
         (Value::Array(items), Value::Array(others)) => {
             items.iter().zip(others).enumerate().find_map(|(index, (item, other))| {
-                let below = lacking(item, other)?;
+                let below = lacking(item, other, apart)?;
                 let mut path = String::new();
                 let _ = write!(path, "/{index}{below}");
                 Some(path)

@@ -60,6 +60,9 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
 #[test]
 fn fields_of_kubernetes_own_kinds_are_checked_strictly() {
     checked(&plain(), &[("database", POD)]).expect("good");
+    let claims = "  serviceName: a\n  volumeClaimTemplates:\n    - metadata: {name: a}\n      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n  selector:";
+    let with_claims = replaced(&replaced(POD, "kind: Deployment", "kind: StatefulSet"), "  selector:", claims);
+    checked(&plain(), &[("database", &with_claims)]).expect("a claim inside need not say its kind");
     let refusals: Vec<_> = [
         ("resources:", "resourses:"),
         ("emptyDir:", "empty_dir:"),
@@ -194,4 +197,35 @@ fn pods_are_found_in_every_kind_that_has_them() {
     assert!(
         pods::of(&json!({ "apiVersion": "example.com/v1", "kind": "Job", "spec": { "template": template } })).is_none()
     );
+}
+
+/// As its files are, with the selectors and the settings that kustomize adds.
+#[test]
+fn the_starter_release_fits() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../releases/starter");
+    let definition = crate::definition::read(&folder).expect("definition");
+    let mut components = Vec::new();
+    for &index in &definition.order {
+        let folder = definition.resolve(&definition.release.components[index].manifests.value);
+        let mut objects = Vec::new();
+        for entry in fs_err::read_dir(&folder).expect("folder") {
+            let path = entry.expect("entry").path();
+            // kustomize writes octal numbers as decimal ones.
+            let text = fs_err::read_to_string(&path).expect("text").replace(": 0440", ": 288");
+            if path.extension().is_some_and(|extension| extension == "yaml") && !path.ends_with("kustomization.yaml") {
+                objects.extend(crate::render::kustomize::parse(&text).expect("YAML"));
+                for object in objects.iter_mut().filter(|object| object.pointer("/spec/template").is_some()) {
+                    object["spec"]["selector"] = json!({ "matchLabels": { "app": "a" } });
+                }
+            }
+        }
+        crate::render::bases::check(&folder).expect("no base from elsewhere");
+        let metadata = json!({ "name": "assistant-program" });
+        objects.push(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {} }));
+        objects.truncate(objects.len() - usize::from(!folder.ends_with("assistant")));
+        components.push(Rendered { index, folder, objects });
+    }
+    assert!(components.iter().all(|component| !component.objects.is_empty()));
+    crate::render::objects::check(&definition, &mut components).expect("applicable");
+    check(&definition, &components).expect("fits");
 }
