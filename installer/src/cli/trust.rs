@@ -88,6 +88,8 @@ pub(crate) struct TrustRevokeArguments {
     /// Name of the release.
     pub(crate) name: String,
     /// Its version.
+    // An id of its own: `version` is that of the flag that every command has.
+    #[arg(id = "release-version", value_name = "VERSION")]
     pub(crate) version: String,
     /// Folder with the root documents and `revocation.json`, which is replaced by the next one.
     #[arg(long)]

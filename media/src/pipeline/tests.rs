@@ -41,11 +41,26 @@ fn padding(count: usize) -> Vec<Piece> {
 
 #[test]
 fn a_check_that_panics_ends_it_with_an_error() {
-    // A header of a blob that does not exist: checking it panics.
-    let mut pieces = padding(200);
-    pieces[3].kind = PieceKind::Header(usize::MAX);
-    let said = outcome(Zeros { panics_at: usize::MAX, reads: AtomicUsize::new(0) }, pieces);
-    assert_eq!(said, "media: checking block 1 panicked");
+    let fixture = Fixture::small();
+    // A block that has fewer bytes than its pieces: checking it panics.
+    let torn = Block {
+        index: 0,
+        pieces: padding(1),
+        buffer: AlignedBuffer::default(),
+        bad: BTreeMap::new(),
+        end: Ok(()),
+    };
+    let (to_check, unchecked) = channel();
+    let (to_use, checked) = channel();
+    to_check.send(torn).unwrap();
+    drop(to_check);
+    check_all(&fixture.payload, &Mutex::new(unchecked), &to_use);
+    drop(to_use);
+    let (give_back, _free) = channel();
+    let reader = Zeros { panics_at: usize::MAX, reads: AtomicUsize::new(0) };
+    let mut take = |_: &Piece, _: &[u8]| Ok(());
+    let said = use_all(&fixture.payload, &reader, &checked, &give_back, &mut take).unwrap_err().to_string();
+    assert_eq!(said, "media: checking block 0 panicked");
 }
 
 #[test]
