@@ -57,6 +57,8 @@ impl SitePaths {
         storage = "/var/lib/landfall/storage";
         /// Logs of pods.
         pod_logs = "/var/lib/landfall/logs/pods";
+        /// Where a person finds the command when the stick is gone.
+        command = "/usr/local/bin/landfall";
         /// Identity and settings of the site, on the operating system's disk.
         settings = "/etc/landfall";
         /// The site's UUID on the operating system's disk.

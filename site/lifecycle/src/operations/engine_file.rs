@@ -82,13 +82,10 @@ pub(super) fn place(paths: &SitePaths) -> Result<Sha256> {
     Ok(copied)
 }
 
-/// Where a person finds the command when the stick is gone.
-const COMMAND: &str = "/usr/local/bin/landfall";
-
 /// Lets a person find the program with this digest as `landfall`, unless another program has that name; on the disk when
 /// it returns.
 pub(super) fn offer_command(paths: &SitePaths, digest: Sha256) -> Result<()> {
-    let link = paths.host(COMMAND);
+    let link = paths.command();
     let is_free = match link.symlink_metadata() {
         Ok(_) => is_own_command(paths, &link),
         Err(_) => link.parent().is_some_and(Path::is_dir),
@@ -101,7 +98,7 @@ pub(super) fn offer_command(paths: &SitePaths, digest: Sha256) -> Result<()> {
 
 /// Removes the name that [`offer_command`] or the agent's step gave.
 pub(super) fn withdraw_command(paths: &SitePaths) -> Result<()> {
-    let link = paths.host(COMMAND);
+    let link = paths.command();
     if is_own_command(paths, &link) {
         durable::remove_file(&link)?;
     }

@@ -18,9 +18,6 @@ use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files::OwnFile;
 use landfall_host::{files, mounts};
 
-/// Where a person finds the command after the stick is gone.
-const COMMAND: &str = "/usr/local/bin/landfall";
-
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,7 +48,7 @@ impl Agent {
     }
 
     fn has_command(site: &Site) -> bool {
-        fs_err::read_link(site.paths.host(COMMAND)).is_ok_and(|target| target == Self::program(site))
+        fs_err::read_link(site.paths.command()).is_ok_and(|target| target == Self::program(site))
     }
 }
 
@@ -66,7 +63,7 @@ impl Step<Site> for Agent {
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        let link = site.paths.host(COMMAND);
+        let link = site.paths.command();
         // A link into the data folder is that of the operation itself.
         let is_own = fs_err::read_link(&link).is_ok_and(|target| target.starts_with(site.paths.data()));
         let command = link.symlink_metadata().is_ok() && !is_own;
@@ -76,7 +73,7 @@ impl Step<Site> for Agent {
     fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
         files::write(&self.files(site))?;
         if before["command"] == json!(false) && !Self::has_command(site) {
-            let link = site.paths.host(COMMAND);
+            let link = site.paths.command();
             link.parent().map_or(Ok(()), durable::create_folder)?;
             durable::symlink(&Self::program(site), &link)?;
         }
@@ -108,7 +105,7 @@ impl Step<Site> for Agent {
         site.paths.pod_logs().parent().map_or(Ok(()), files::remove_folder_if_empty)?;
         mounts::remove_tree(&site.paths.network_configuration())?;
         if before["command"] == json!(false) && Self::has_command(site) {
-            durable::remove_file(&site.paths.host(COMMAND))?;
+            durable::remove_file(&site.paths.command())?;
         }
         for unit in SERVICES.into_iter().filter(|unit| unit_files::path(site, unit).exists()) {
             site.run(&systemctl(&["disable", unit]))?;
