@@ -8,6 +8,7 @@ mod end_to_end {
     mod cut;
     mod damage;
     mod engineer;
+    mod firewall;
     mod fixture;
     mod flips;
     mod handbook;

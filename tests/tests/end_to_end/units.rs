@@ -32,7 +32,7 @@ fn a_site_comes_back_whatever_happened_to_its_units() -> Result<()> {
     the_kubelets_error_is_quoted(engineer)?;
     damaged_certificates(engineer)?;
     a_renamed_host(engineer)?;
-    engineer.uninstall(&[])?;
+    engineer.uninstall_all()?;
     let units = machine.run("ls /etc/systemd/system; systemctl list-units --all --plain 'landfall*'")?.stdout;
     ensure!(!units.contains("landfall-") && !units.contains("landfall.slice"), "units are left:\n{units}");
     engineer.expect_unchanged("after an uninstall", &["/var/log/landfall"])
