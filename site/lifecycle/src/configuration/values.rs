@@ -100,11 +100,7 @@ impl Patch {
 }
 
 /// The objects of a component with all patches. Pure; an object or field that a patch names must exist.
-pub fn patched(
-    component: &str,
-    mut objects: Vec<Value>,
-    patches: &[Patch],
-) -> Result<Vec<Value>, ConfigurationError> {
+pub fn patched(component: &str, mut objects: Vec<Value>, patches: &[Patch]) -> Result<Vec<Value>, ConfigurationError> {
     let mut problems = Vec::new();
     for patch in patches {
         match patch.field(&mut objects) {
