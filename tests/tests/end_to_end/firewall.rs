@@ -108,7 +108,7 @@ fn nameservers_come_and_go(machine: &Machine) -> Result<()> {
 /// What a kubelet said that hangs now is not believed.
 fn a_kubelet_hangs(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
-    machine.run("kill -STOP $(pgrep --exact kubelet)")?;
+    machine.run("systemctl kill --signal STOP landfall-kubelet")?;
     let begun = Instant::now();
     let is_told = |status: &Value| {
         let components = status["components"].as_array().cloned().unwrap_or_default();
@@ -119,6 +119,6 @@ fn a_kubelet_hangs(engineer: Engineer<'_>) -> Result<()> {
         Ok(is_told(&engineer.status()?).then_some(()))
     })?;
     printer::note(format!("a kubelet's silence shows after {:.0} s", begun.elapsed().as_secs_f64()));
-    machine.run("kill -CONT $(pgrep --exact kubelet)")?;
+    machine.run("systemctl kill --signal CONT landfall-kubelet")?;
     engineer.wait_ready("the kubelet went on").map(drop)
 }
