@@ -19,6 +19,8 @@ enum Command {
     Bench(commands::bench::Arguments),
     /// Builds the starter bundle, lands it on a disconnected machine, and proves use.
     Demo(commands::demo::Arguments),
+    /// Gives every reader of hostile bytes inputs that libFuzzer makes.
+    Fuzz(commands::fuzz::Arguments),
     /// Builds the real parts that tests and demo use.
     Images(commands::images::Arguments),
     /// Starts, uses and ends test machines.
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Fuzz(arguments) => commands::fuzz::run(&arguments),
         Command::Images(arguments) => commands::images::run(&arguments),
         Command::Site(arguments) => commands::site::run(arguments),
         Command::Test(arguments) => commands::test::run(&arguments),

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod demo;
+pub mod fuzz;
 pub mod images;
 pub mod site;
 pub mod test;

@@ -73,6 +73,7 @@ const PARTS: &[Part] = &[
     part("bench", bench::run),
     part("demo", demo),
     part("site", site),
+    Part { name: "fuzz", run: fuzz, runs: Runs::WhenFull },
     Part { name: "vm", run: virtual_machines, runs: Runs::WhenFull },
 ];
 
@@ -253,6 +254,13 @@ fn cluster() -> Result<()> {
 
 fn vendor() -> Result<()> {
     end_to_end("vendor")
+}
+
+/// Seconds for each fuzz target.
+const FUZZ_SECONDS: u32 = 60;
+
+fn fuzz() -> Result<()> {
+    super::fuzz::every_target(FUZZ_SECONDS)
 }
 
 /// The cache is looked at before the lock, which lies in it.

@@ -1,0 +1,16 @@
+//! A journal after whatever a disk did to it. What is valid must be a prefix of what was read.
+#![no_main]
+
+use std::path::Path;
+
+use landfall_engine::journal::Replay;
+use landfall_engine::journal::record::decode;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(decoded) = decode(bytes) {
+        let length = bytes.len() as u64;
+        assert_eq!(decoded.valid_bytes + decoded.torn_bytes, length, "bytes are neither valid nor torn");
+    }
+    let _ = Replay::of(bytes, Path::new("a.journal"));
+});

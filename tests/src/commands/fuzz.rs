@@ -1,0 +1,127 @@
+//! `cargo xtask fuzz`: every reader of bytes that a stranger may have written, under libFuzzer.
+//!
+//! The compiler of the project does: the passes that libFuzzer needs are its own, only sanitizers would need another one.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::printer;
+use crate::workspace::{self, GLIBC_TARGET, cargo};
+
+/// The targets, as `fuzz/Cargo.toml` has them.
+const TARGETS: [&str; 5] = ["head", "trust", "documents", "journal", "gpu"];
+
+/// What tells libFuzzer which code an input reached.
+const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+/// Largest input, in bytes: above every vector.
+const MAX_BYTES: u64 = 256 << 10;
+
+/// Gives every reader of hostile bytes inputs that libFuzzer makes from the frozen vectors.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Run this target alone.
+    #[arg(value_name = "TARGET", value_parser = TARGETS)]
+    target: Option<String>,
+    /// Seconds for each target.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    seconds: u32,
+}
+
+/// Runs the command: an input that fails a target is an error that names its file.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    let programs = build()?;
+    let seeds = seeds()?;
+    let wanted = |target: &&str| arguments.target.as_deref().is_none_or(|only| only == *target);
+    for target in TARGETS.iter().filter(wanted) {
+        fuzz(&programs.join(target), target, &seeds, arguments.seconds)?;
+        printer::note(format!("{target}: no input fails it"));
+    }
+    printer::data("fuzz: passed");
+    Ok(0)
+}
+
+/// Runs every target for so many seconds.
+pub fn every_target(seconds: u32) -> Result<()> {
+    run(&Arguments { target: None, seconds }).map(drop)
+}
+
+fn folder() -> PathBuf {
+    workspace::target_folder().join("fuzz")
+}
+
+/// Builds the targets and returns the folder of their programs.
+fn build() -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--release", "--bins", "--manifest-path", "fuzz/Cargo.toml"]);
+    build.args(["--target", GLIBC_TARGET, "--target-dir"]).arg(folder()).env("RUSTFLAGS", FLAGS);
+    workspace::run(&mut build)?;
+    Ok(folder().join(GLIBC_TARGET).join("release"))
+}
+
+/// A folder with the frozen vectors and the files within them.
+fn seeds() -> Result<PathBuf> {
+    let seeds = folder().join("seeds");
+    if seeds.exists() {
+        std::fs::remove_dir_all(&seeds).with_context(|| format!("cannot empty {}", seeds.display()))?;
+    }
+    let vectors = workspace::root().join("bundle-spec/vectors");
+    let mut count = 0;
+    for kind in ["good", "bad"] {
+        let folder = vectors.join(kind);
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+            let vector = entry?.path();
+            let name = vector.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let own = seeds.join(kind).join(&name);
+            std::fs::create_dir_all(&own).with_context(|| format!("cannot create {}", own.display()))?;
+            std::fs::copy(&vector, own.join("whole")).with_context(|| format!("cannot copy {}", vector.display()))?;
+            // Many of them are made wrong, and tar takes out what it can.
+            let _ = Command::new("tar").arg("-C").arg(&own).arg("-xf").arg(&vector).output();
+            count += 1;
+        }
+    }
+    ensure!(count > 20, "there are only {count} vectors in {}", vectors.display());
+    Ok(seeds)
+}
+
+/// Runs one target. What it finds new stays in its corpus, from which the next run begins.
+fn fuzz(program: &Path, target: &str, seeds: &Path, seconds: u32) -> Result<()> {
+    let (corpus, failures) = (folder().join("corpus").join(target), folder().join("failures").join(target));
+    for folder in [&corpus, &failures] {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    let log = folder().join(format!("{target}.log"));
+    let output = std::fs::File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut command = Command::new(program);
+    command.arg(&corpus).arg(seeds).arg(format!("-artifact_prefix={}/", failures.display()));
+    command.arg(format!("-max_total_time={seconds}")).arg(format!("-max_len={MAX_BYTES}"));
+    command.args(["-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1", "-verbosity=1"]);
+    let status = command.stdout(output.try_clone()?).stderr(output).status();
+    let status = status.with_context(|| format!("cannot start {}", program.display()))?;
+    ensure!(
+        status.success(),
+        "an input fails {target} ({status}): it is in {}, and what it did is in {}",
+        failures.display(),
+        log.display()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_is_run() {
+        let manifest = std::fs::read_to_string(workspace::root().join("fuzz/Cargo.toml")).unwrap();
+        let built = manifest.matches("[[bin]]").count();
+        assert_eq!(built, TARGETS.len());
+        for target in TARGETS {
+            assert!(manifest.contains(&format!("name = \"{target}\"")), "{target} is not built");
+        }
+    }
+}
