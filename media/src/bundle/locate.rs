@@ -88,8 +88,8 @@ pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    if let Some(fingerprint) = fingerprint(path, counters)? {
-        let mut located = in_folder(folder, Some(fingerprint), counters)?;
+    if let Some(digest) = opening_digest(path, counters)? {
+        let mut located = in_folder(folder, Some(digest), counters)?;
         path.clone_into(&mut located.head);
         return Ok(located);
     }
@@ -97,9 +97,9 @@ pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
     if let Some((stem, FileKind::Part(2..))) = parsed(path) {
         for file in files(folder)? {
             if self::stem(&file).as_ref() == Some(&stem)
-                && let Some(fingerprint) = fingerprint(&file, counters)?
+                && let Some(digest) = opening_digest(&file, counters)?
             {
-                return in_folder(folder, Some(fingerprint), counters);
+                return in_folder(folder, Some(digest), counters);
             }
         }
         let name = stem.file(FileKind::Part(1));
@@ -114,7 +114,7 @@ fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Resu
     let mut bundles: BTreeMap<Sha256, Vec<PathBuf>> = BTreeMap::new();
     for file in &all {
         // A file that cannot be read is not this bundle's problem unless a part is missing in the end.
-        if let Ok(Some(found)) = fingerprint(file, counters)
+        if let Ok(Some(found)) = opening_digest(file, counters)
             && wanted.is_none_or(|wanted| wanted == found)
         {
             bundles.entry(found).or_default().push(file.clone());
@@ -180,7 +180,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Digest of the bytes that tell bundles apart, or `None` for a file that does not begin as one. Not trusted for anything
 /// else. Of a file that is no bundle, only the first block is read.
-fn fingerprint(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
+fn opening_digest(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
     let mut bytes = Vec::new();
     let (file, _) = open_regular(path)?;
     let mut file = Counted::new(file, counters.clone());

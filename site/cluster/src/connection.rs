@@ -138,7 +138,7 @@ impl Cluster {
                 Err(failure) => failure,
             };
             let delay = backoff.delay(failure.wait_asked_for());
-            if !failure.passes() || started.elapsed() + delay > self.patience {
+            if !failure.is_transient() || started.elapsed() + delay > self.patience {
                 return Err(GivenUp { failure, seconds: started.elapsed().as_secs() });
             }
             tracing::debug!(action = call.action(), ?failure, ?delay, "request failed, repeating it");

@@ -120,10 +120,10 @@ pub enum ClusterError {
 
 impl ClusterError {
     /// Whether the same may succeed later, because the API server is only away or busy.
-    pub fn passes(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => retry::passes(status),
+            Self::Refused { status, .. } => retry::is_transient(status),
             _ => false,
         }
     }

@@ -33,10 +33,10 @@ impl From<kube::Error> for Failure {
 impl Failure {
     /// Whether the same request may succeed later, unchanged. Conflicts of field managers do not pass by themselves, and
     /// neither does anything the API server found wrong with the request.
-    pub(super) fn passes(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Transport(_) | Self::TimedOut(_) | Self::Starting(_) => true,
-            Self::Status(status) => passes(status),
+            Self::Status(status) => is_transient(status),
         }
     }
 
@@ -55,7 +55,7 @@ pub(super) fn denies_rights(status: &Status) -> bool {
 }
 
 /// Whether the API server's answer may be another one later, to the same request.
-pub(super) fn passes(status: &Status) -> bool {
+pub(super) fn is_transient(status: &Status) -> bool {
     match status.code {
         408 | 429 | 502 | 503 | 504 => true,
         500 => !is_schema_violation(status),
@@ -107,8 +107,8 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_passes_from_what_stays() {
-        for (status, passes) in [
+    fn transient_answers_are_known_from_lasting_ones() {
+        for (status, transient) in [
             (json!({"code": 409, "reason": "Conflict", "message": "the object has been modified"}), true),
             (json!({"code": 409, "reason": "AlreadyExists"}), false),
             (
@@ -126,11 +126,11 @@ mod tests {
             (json!({"code": 404, "reason": "NotFound"}), false),
             (json!({"code": 422, "reason": "Invalid"}), false),
         ] {
-            assert_eq!(failure(status.clone()).passes(), passes, "{status}");
+            assert_eq!(failure(status.clone()).is_transient(), transient, "{status}");
         }
-        assert!(Failure::TimedOut(Duration::from_secs(1)).passes());
+        assert!(Failure::TimedOut(Duration::from_secs(1)).is_transient());
         let refused = serde_json::from_value(json!({"code": 403, "reason": "Forbidden"})).unwrap();
-        assert!(Failure::Starting(Box::new(refused)).passes(), "until it has started");
+        assert!(Failure::Starting(Box::new(refused)).is_transient(), "until it has started");
     }
 
     #[test]

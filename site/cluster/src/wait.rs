@@ -55,7 +55,7 @@ impl Cluster {
         loop {
             let not_ready = match patient.not_ready(&objects) {
                 Ok(statuses) if statuses.is_empty() => return Ok(()),
-                Err(error) if error.passes() => Err(error),
+                Err(error) if error.is_transient() => Err(error),
                 statuses => Ok(statuses?),
             };
             let failed = not_ready.iter().flatten().any(|status| matches!(status.readiness, Readiness::Failed(_)));

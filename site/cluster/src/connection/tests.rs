@@ -58,7 +58,7 @@ fn a_refusal_passes_until_the_api_server_is_ready() {
 fn a_refusal_by_one_that_is_ready_is_final() {
     let (_folder, cluster, serving) = server(&[("/x", 403), ("/readyz", 200), ("/x", 403)]);
     let error = cluster.call(&call()).unwrap_err();
-    assert_eq!((error.code(), error.passes()), (codes::CLUSTER_REFUSED, false), "{error}");
+    assert_eq!((error.code(), error.is_transient()), (codes::CLUSTER_REFUSED, false), "{error}");
     serving.join().unwrap();
 }
 
@@ -66,7 +66,7 @@ fn a_refusal_by_one_that_is_ready_is_final() {
 fn who_asks_once_learns_that_it_is_still_starting() {
     let (_folder, cluster, serving) = server(&[("/x", 403), ("/readyz", 403)]);
     let error = cluster.with_patience(Duration::ZERO).call(&call()).unwrap_err();
-    assert_eq!((error.code(), error.passes()), (codes::CLUSTER_UNREACHABLE, true), "{error}");
+    assert_eq!((error.code(), error.is_transient()), (codes::CLUSTER_UNREACHABLE, true), "{error}");
     assert!(with_causes(&error).contains(": it is still starting: "), "{}", with_causes(&error));
     serving.join().unwrap();
 }

@@ -41,7 +41,7 @@ pub struct Pins {
     pub plan: String,
 }
 
-/// The root of trust of an operation, and how it came.
+/// The root of trust of an operation, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinnedTrust {
@@ -51,8 +51,9 @@ pub struct PinnedTrust {
     pub number: u64,
     /// Whether it is for development only.
     pub development: bool,
-    /// How the trust came that the chain began with: `file PATH` or `fingerprint on the command line`.
-    pub came: String,
+    /// Where the trust that the chain began with came from: `file PATH` or `fingerprint on the command line`.
+    #[serde(rename = "came")]
+    pub source: String,
     /// The document itself, which later operations trust.
     pub root: String,
 }

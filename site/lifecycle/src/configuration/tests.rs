@@ -126,13 +126,13 @@ fn site_overrides_default_and_computed_cannot_be_set() {
         value("postgres.optional", None, "/spec/c"),
         value("cluster.podRange", None, "/spec/d"),
     ]);
-    let computed = Settings::from([
+    let computed = SiteValues::from([
         ("cluster.podRange".to_owned(), json!("10.244.0.0/16")),
         ("cluster.unused".to_owned(), json!(1)),
     ]);
     let site =
         SiteConfiguration { values: [("postgres.storage".to_owned(), json!("5Gi"))].into(), ..Default::default() };
-    let settings = settings(&release, &site, &computed).unwrap();
+    let settings = resolve_values(&release, &site, &computed).unwrap();
     let expected = json!({"postgres.storage": "5Gi", "postgres.memory": "1Gi", "cluster.podRange": "10.244.0.0/16"});
     assert_eq!(json!(settings), expected);
 
@@ -140,7 +140,7 @@ fn site_overrides_default_and_computed_cannot_be_set() {
         values: [("cluster.podRange".to_owned(), json!("x")), ("nobody".to_owned(), json!("x"))].into(),
         ..Default::default()
     };
-    let error = super::settings(&release, &site, &Settings::new()).unwrap_err();
+    let error = super::resolve_values(&release, &site, &SiteValues::new()).unwrap_err();
     let paths: Vec<&str> = error.problems().iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(paths, ["values.cluster.podRange", "values.nobody"]);
 }
@@ -153,7 +153,7 @@ fn values_go_to_declared_fields_only() {
             json!({"kind": "StatefulSet", "metadata": {"name": "postgres"}, "spec": {"replicas": 1, "claims": [{"size": "1Gi"}]}}),
         ]
     };
-    let settings = Settings::from([("size".to_owned(), json!("9Gi")), ("replicas".to_owned(), json!(3))]);
+    let settings = SiteValues::from([("size".to_owned(), json!("9Gi")), ("replicas".to_owned(), json!(3))]);
     let values = [
         value("size", None, "/spec/claims/0/size"),
         value("replicas", None, "/spec/replicas"),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{ConfigurationError, Problem, SiteConfiguration};
 
 /// Values by name: the release's defaults, the site's own, and what the planner computed.
-pub type Settings = BTreeMap<String, Value>;
+pub type SiteValues = BTreeMap<String, Value>;
 
 /// Names that begin so are computed by the planner and cannot be set.
 const COMPUTED_PREFIX: &str = "cluster.";
@@ -17,12 +17,12 @@ const COMPUTED_PREFIX: &str = "cluster.";
 /// All values of a site: what the planner computed, else what the site sets, else the release's default. A value with
 /// neither keeps what its objects were rendered with. A computed value that the release wants and the planner does not
 /// have is an error, and so is one that the site sets.
-pub fn settings(
+pub fn resolve_values(
     release: &ReleaseDocument,
     configuration: &SiteConfiguration,
-    computed: &Settings,
-) -> Result<Settings, ConfigurationError> {
-    let mut settings = Settings::new();
+    computed: &SiteValues,
+) -> Result<SiteValues, ConfigurationError> {
+    let mut settings = SiteValues::new();
     let mut problems = Vec::new();
     let mut problem = |name: &str, message: &str| {
         problems.push(Problem { path: format!("values.{name}"), message: message.to_owned() });
@@ -55,7 +55,7 @@ pub fn apply_values(
     component: &str,
     mut objects: Vec<Value>,
     values: &[SiteValue],
-    settings: &Settings,
+    settings: &SiteValues,
 ) -> Result<Vec<Value>, ConfigurationError> {
     let mut problems = Vec::new();
     for value in values {

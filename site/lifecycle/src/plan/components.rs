@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfall_error_codes::codes;
 use landfall_release_document::{ArtifactEntry, ComponentEntry, ReleaseDocument};
 
-use crate::configuration::{Settings, apply_values};
+use crate::configuration::{SiteValues, apply_values};
 use crate::steps::action::Action;
 use crate::steps::component::Component;
 use crate::steps::component_ready::ComponentReady;
@@ -25,7 +25,7 @@ pub struct ComponentInputs<'a> {
     /// The small documents of its head, by name.
     pub documents: &'a BTreeMap<String, Vec<u8>>,
     /// All values of the site.
-    pub settings: &'a Settings,
+    pub settings: &'a SiteValues,
     /// Name of the node that holds the artifacts' files.
     pub node: &'a str,
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, Wanted, read_document};
-use crate::configuration::{Settings, apply_values};
+use crate::configuration::{SiteValues, apply_values};
 use crate::site::Site;
 use landfall_cluster::{Cluster, Inventory, ObjectName, Owner, Waiting};
 use landfall_engine::step::{Observed, Step, StepError};
@@ -27,7 +27,7 @@ pub struct Component {
     /// Name of the release's document that holds the rendered objects.
     pub objects: String,
     /// Values for this component, by name; they go where the release says.
-    pub settings: Settings,
+    pub settings: SiteValues,
     /// Claims whose volumes nothing may write to.
     pub read_only_claims: Vec<String>,
 }

@@ -173,7 +173,7 @@ fn an_api_server_that_starts_refuses_nobody_for_good() {
     let started = std::time::Instant::now();
     let mut refusals = 0;
     while let Err(error) = cluster.get(&object) {
-        assert!(error.passes(), "{error}");
+        assert!(error.is_transient(), "{error}");
         assert!(started.elapsed() < Duration::from_secs(90), "{error}");
         let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         refusals += usize::from(cause.contains("it is still starting"));
@@ -183,6 +183,6 @@ fn an_api_server_that_starts_refuses_nobody_for_good() {
 
     let begun = std::time::Instant::now();
     let error = plane.cluster_of("others").get(&object).unwrap_err();
-    assert_eq!((error.code().id, error.passes()), ("LF4203", false), "who has no rights is told so");
+    assert_eq!((error.code().id, error.is_transient()), ("LF4203", false), "who has no rights is told so");
     assert!(begun.elapsed() < Duration::from_secs(10), "at once");
 }

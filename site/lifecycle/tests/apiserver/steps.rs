@@ -6,7 +6,7 @@ use std::path::Path;
 use landfall_cluster::{Inventory, ObjectName, Owner};
 use landfall_engine::step::{Observed, Step};
 use landfall_error_codes::Coded;
-use landfall_lifecycle::configuration::Settings;
+use landfall_lifecycle::configuration::SiteValues;
 use landfall_lifecycle::site::Site;
 use landfall_lifecycle::steps::component::Component;
 use landfall_lifecycle::steps::component_ready::ComponentReady;
@@ -175,7 +175,7 @@ fn component(objects: &str) -> Component {
         owner: owner(),
         namespace: "default".to_owned(),
         objects: objects.to_owned(),
-        settings: Settings::from([("web.size".to_owned(), json!(3))]),
+        settings: SiteValues::from([("web.size".to_owned(), json!(3))]),
         read_only_claims: Vec::new(),
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn pins(steps: usize) -> Box<Pins> {
         fingerprint: Sha256([1; 32]),
         number: 1,
         development: false,
-        came: "file 1.root.json".to_owned(),
+        source: "file 1.root.json".to_owned(),
         root: "{}".to_owned(),
     };
     Box::new(Pins {
