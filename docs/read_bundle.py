@@ -44,12 +44,12 @@ def require(condition, code, text):
 # Strict JSON: one encoding.
 
 def parse(name, data, floats=False):
-    """A JSON value without names that are there twice. Floats only where the signer's version may know more than this."""
+    """A JSON value without duplicate names. Floats only where the signer's version may know more than this."""
 
     def pairs(items):
         found = {}
         for key, value in items:
-            require(key not in found, "LF1010", f"{key!r} is there twice in {name}")
+            require(key not in found, "LF1010", f"{key!r} occurs twice in {name}")
             found[key] = value
         return found
 
@@ -199,7 +199,7 @@ class Source:
 
 
 def decode(text):
-    """Base64 in its one encoding; None for anything else."""
+    """Base64 in its canonical encoding; None for anything else."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):
@@ -231,7 +231,7 @@ class Signed:
 
 
 def known(name, value, /, **expected):
-    """Checks the fields that this version knows, and takes no notice of others."""
+    """Checks the fields that this version knows, and ignores all other fields."""
     require(isinstance(value, dict), "LF1012", f"{name} is not an object")
     fields(name, {field: value[field] for field in expected if field in value}, **expected)
 
@@ -267,7 +267,7 @@ class Root(Signed):
         # A key of a later kind is kept and does not count; one of a known kind in another encoding could count twice.
         else:
             encoding = der[2:].startswith((P256_PREFIX[2:23], ED25519_PREFIX[2:9]))
-            require(not encoding, "LF1112", f"key {key} of {self.name} is not in its one encoding")
+            require(not encoding, "LF1112", f"key {key} of {self.name} is not in its canonical encoding")
 
     def signers(self, role, name, message, signatures):
         """Which keys of a role signed; each must match. Strangers and keys of unknown kinds do not count."""
@@ -493,7 +493,7 @@ def read_blobs(data):
     places = [entry.get("place") for entry in value["entries"]]
     require(places == PLACES + [None] * (len(places) - 3), "LF1012", f"the places of {name} are not in order")
     digests = [entry["sha256"] for entry in value["entries"][3:]]
-    require(len(set(digests)) == len(digests), "LF1012", f"a blob stands twice in {name}")
+    require(len(set(digests)) == len(digests), "LF1012", f"a blob occurs twice in {name}")
     return value["entries"]
 
 

@@ -30,7 +30,7 @@ struct Index {
     headers: Vec<HeaderVector>,
 }
 
-/// One file and what becomes of it.
+/// One file and its expected result.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Vector {
@@ -46,12 +46,12 @@ struct Vector {
     /// The code of a refused one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<String>,
-    /// The code that the `landfall` command gives where it is another one: it says which file on the media is damaged.
+    /// The code of the `landfall` command where it differs: the command reports which file on the media is damaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     command: Option<String>,
 }
 
-/// A header that name, size and mode give.
+/// The header for a name, a size and a mode.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeaderVector {

@@ -10,12 +10,12 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExitClass {
-    /// 1: our fault; please report.
+    /// 1: a bug in Landfall; please report.
     Bug,
     /// 2: wrong usage or a bad release definition.
     Usage,
-    /// 3: the bundle was refused, for damage or trust. Nothing was installed; blobs that passed before the damage was met
-    /// stay in the data folder, for a good copy to go on from.
+    /// 3: the bundle was refused, for damage or trust. Nothing was installed; blobs that passed before the damage was
+    /// found stay in the data folder, so that a good copy can continue from there.
     Refused,
     /// 4: the site is not ready; nothing was changed.
     NotReady,
@@ -49,7 +49,7 @@ pub struct Code {
     pub id: &'static str,
     /// What it means for the process.
     pub class: ExitClass,
-    /// What it is, in a few words.
+    /// What failed, in a few words.
     pub title: &'static str,
     /// What a person does next.
     pub fix: &'static str,
@@ -61,7 +61,7 @@ impl fmt::Debug for Code {
     }
 }
 
-/// An error that carries its code. `Display` says what failed and on what, never what its source says.
+/// An error that carries its code. `Display` says what failed and on which object, and never repeats its source.
 pub trait Coded: std::error::Error {
     /// The entry of the registry.
     fn code(&self) -> Code;
@@ -79,7 +79,7 @@ macro_rules! codes {
             pub const $name: Code = Code { id: $id, class: ExitClass::$class, title: $title, fix: $fix };
         )*
 
-        /// Every code there is, in the order of the registry.
+        /// Every code, in the order of the registry.
         pub const ALL: &[Code] = &[$($name),*];
     };
 }
@@ -300,7 +300,7 @@ mod tests {
             assert!(
                 code.id.len() == 6 && code.id.starts_with("LF") && code.id[2..].bytes().all(|b| b.is_ascii_digit())
             );
-            assert!(seen.insert(code.id), "{} stands twice", code.id);
+            assert!(seen.insert(code.id), "{} occurs twice", code.id);
             assert!(!code.title.ends_with('.') && code.fix.ends_with('.'), "{}", code.id);
         }
     }

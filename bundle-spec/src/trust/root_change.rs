@@ -1,4 +1,4 @@
-//! The next root document, as a change of the one before: what a later version wrote and this one does not know is kept.
+//! The next root document, as a change of the one before: data of a later version that this one does not know is kept.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
