@@ -128,7 +128,7 @@ fn a_folder_is_removed_by_who_made_it_and_only_when_empty() {
     remove_own_folder(&path("deep/ours")).unwrap();
     assert!(path("deep/ours/file").exists());
     remove_file(&path("deep/ours/file")).unwrap();
-    // Found again, it is still ours.
+    // Found again, it is still Landfall's.
     create_own_folder(&path("deep/ours")).unwrap();
     remove_own_folder(&path("deep/ours")).unwrap();
     assert_eq!(names(&path("deep")).len(), 0);
