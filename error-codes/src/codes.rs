@@ -275,7 +275,7 @@ codes! {
     CLUSTER_CONFLICT = "LF4204", Stuck, "Another manager owns a field that Landfall must set", "Remove the other manager's value, or let that manager release the field, then run `landfall resume`.";
     CLUSTER_UNKNOWN_KIND = "LF4205", Resumable, "The cluster does not know a kind of object", "The component that defines the kind must come first; if it does, run `landfall resume`.";
     CLUSTER_BAD_OBJECT = "LF4206", Usage, "A rendered object of the release is malformed", "The release is at fault: ask its vendor for a corrected one.";
-    CLUSTER_NOT_OURS = "LF4207", Stuck, "An object of that name exists and is not Landfall's", "Remove or rename the object if it is not needed, then run `landfall resume`.";
+    CLUSTER_FOREIGN = "LF4207", Stuck, "An object of that name exists and is not Landfall's", "Remove or rename the object if it is not needed, then run `landfall resume`.";
     CLUSTER_NOT_READY = "LF4208", Resumable, "A component did not become ready in time", "Fix the cause that the message names, then run `landfall resume`.";
     CLUSTER_FAILED = "LF4209", Resumable, "A component failed", "Fix the cause that the message names, then run `landfall resume`.";
     CLUSTER_NOT_DELETED = "LF4210", Stuck, "An object could not be deleted", "Check its finalizers and events with kubectl, then run `landfall resume`.";

@@ -155,7 +155,7 @@ fn a_crash_while_a_folder_is_made_leaves_nothing_for_good() {
 }
 
 #[test]
-fn a_mount_point_stays_also_where_the_folder_is_ours() {
+fn a_mount_point_stays_even_if_the_folder_is_marked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ours");
     create_own_folder(&path).unwrap();

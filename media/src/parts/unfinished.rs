@@ -32,16 +32,16 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
 /// Removes files that got their names before the build was interrupted. The partial head is removed after them, so that
 /// an interruption here is recognized as well.
 fn remove_named(folder: &Path, bundle: &BundleName) -> Result<()> {
-    let is_ours = |name: &str| {
+    let is_own = |name: &str| {
         let is_file = BundleName::parse(name).is_some_and(|(other, _)| other == *bundle);
         is_file || name.strip_suffix(".html") == Some(bundle.stem())
     };
-    let ours: Vec<_> = files(folder)?.into_iter().filter(|(_, name)| is_ours(name)).collect();
-    let mut names: Vec<_> = ours.iter().map(|(_, name)| name.as_str()).collect();
+    let own: Vec<_> = files(folder)?.into_iter().filter(|(_, name)| is_own(name)).collect();
+    let mut names: Vec<_> = own.iter().map(|(_, name)| name.as_str()).collect();
     let head = bundle.file(FileKind::Head);
     names.push(&head);
     sums::remove(folder, &names)?;
-    ours.iter().try_for_each(|(path, _)| Ok(durable::remove_file(path)?))
+    own.iter().try_for_each(|(path, _)| Ok(durable::remove_file(path)?))
 }
 
 /// The files of a folder whose names are valid text.

@@ -1,4 +1,4 @@
-//! Against a server that answers as an API server does while it starts: no real one can be held in that state.
+//! Against a server that answers as an API server does while it starts: a real one cannot be kept in that state.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use landfall_error_codes::{Coded, codes};
 use super::*;
 use landfall_engine::causes::with_causes;
 
-/// Gives each answer once, in order, to a request for exactly that path; the connection to it.
+/// Gives each answer once, in order, to a request for exactly that path. Returns the connection to it.
 fn server(answers: &[(&'static str, u16)]) -> (tempfile::TempDir, Cluster, std::thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

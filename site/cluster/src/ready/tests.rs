@@ -1,4 +1,4 @@
-//! Tables of objects as real clusters answer with them, shortened to what is looked at and what surrounds it.
+//! Tables of objects as real clusters return them, shortened to the fields under test and their context.
 
 use serde_json::{Value, json};
 
@@ -358,7 +358,7 @@ fn pods() {
 }
 
 #[test]
-fn the_container_that_others_wait_for_is_named() {
+fn the_container_that_blocks_the_rest_is_named() {
     let pod = pod(&json!({
         "phase": "Pending",
         "initContainerStatuses": [{"name": "prepare", "ready": false, "restartCount": 2,

@@ -113,7 +113,7 @@ impl<S: Storage> Journal<S> {
         })
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -39,7 +39,7 @@ impl Step<Site> for HostsEntry {
         // The agent writes too, and the power may have gone while it did.
         path.parent().map_or(Ok(()), |folder| files::remove_leftover(folder, &path))?;
         let Some(text) = files::read_text(&path)? else { return Ok(()) };
-        let mut rest = Self::without_ours(&text);
+        let mut rest = Self::without_landfall_line(&text);
         if rest == text {
             return Ok(());
         }

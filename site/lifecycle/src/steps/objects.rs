@@ -43,9 +43,9 @@ pub(super) fn observe(cluster: &Cluster, wanted: &[Wanted]) -> Result<Observed, 
             Ok(Applied::Same) => {}
             Ok(Applied::Absent) => absent.push(name),
             Ok(Applied::Different) => different.push(name),
-            Ok(Applied::NotOurs { .. }) if *adopted => different.push(name),
-            Ok(Applied::NotOurs { manager }) => {
-                return Ok(Observed::Foreign(ClusterError::NotOurs { object: name.into(), manager }.to_string()));
+            Ok(Applied::Foreign { .. }) if *adopted => different.push(name),
+            Ok(Applied::Foreign { manager }) => {
+                return Ok(Observed::Foreign(ClusterError::Foreign { object: name.into(), manager }.to_string()));
             }
             Err(conflict @ ClusterError::Conflict { .. }) => return Ok(Observed::Foreign(conflict.to_string())),
             Err(error) => return Err(error.into()),

@@ -67,7 +67,7 @@ fn foreign_objects_are_left_alone(plane: &ControlPlane, cluster: &Cluster) {
     let object = ours(
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": "default"}, "data": {"a": "2"}}),
     );
-    assert_eq!(cluster.compare(&object).unwrap(), Applied::NotOurs { manager: "kubectl-create".to_owned() });
+    assert_eq!(cluster.compare(&object).unwrap(), Applied::Foreign { manager: "kubectl-create".to_owned() });
     let error = cluster.apply(&object).unwrap_err();
     assert_eq!(
         (error.code().id, error.to_string().as_str()),

@@ -1,5 +1,5 @@
 //! The power is cut at every edge: before and after every append and every sync, in the journal and inside steps, with
-//! every legal fate of what was not synced.
+//! every legal outcome for unsynced data.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ fn assert_installed(world: &World, cuts: usize) {
     assert_eq!(world.disk.contents(), world.goal());
     assert_eq!(world.phase(), Phase::Committed);
     let total: usize = world.acts.values().sum();
-    assert!(total <= world.plan.steps.len() + cuts, "each cut costs at most one act more: {:?}", world.acts);
+    assert!(total <= world.plan.steps.len() + cuts, "each cut costs at most one more act: {:?}", world.acts);
 }
 
 #[test]
