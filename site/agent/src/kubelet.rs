@@ -1,4 +1,4 @@
-//! The kubelet: what it needs before it can start, and how it is.
+//! The kubelet: what it needs before it can start, and its state.
 
 use std::net::IpAddr;
 
@@ -13,13 +13,13 @@ pub enum Lack {
     /// The runtime is not up.
     #[error("containerd does not answer yet")]
     Runtime,
-    /// kubeadm has not written all that the kubelet needs; without it the kubelet would only exit again.
+    /// kubeadm has not written all the files that the kubelet needs; without them it would exit at once.
     #[error("kubeadm has not configured it yet")]
     Configuration,
-    /// The node's address is down: etcd binds to it, and would be restarted with growing pauses.
+    /// The node's address is down: etcd binds to it, and would be restarted with growing delays.
     #[error("{0} is on no interface")]
     Address(IpAddr),
-    /// Nobody knows which addresses are up.
+    /// The addresses cannot be read.
     #[error("the host's addresses cannot be read: {0}")]
     Addresses(String),
 }
@@ -36,7 +36,7 @@ pub fn lacks(paths: &SitePaths, settings: &AgentSettings, runtime_answers: bool)
     lacking_address(settings.node.address)
 }
 
-/// What the kubelet lacks of the node's address, if anything.
+/// Why the node's address is not usable, if it is not.
 pub fn lacking_address(wanted: IpAddr) -> Option<Lack> {
     match netlink::addresses() {
         Ok(found) if found.iter().any(|one| one.address == wanted) => None,
@@ -45,7 +45,7 @@ pub fn lacking_address(wanted: IpAddr) -> Option<Lack> {
     }
 }
 
-/// How the node is, in one line. `last_error` is asked only where the kubelet does not run and nothing is lacking.
+/// The node's state, in one line. `last_error` is called only if the kubelet does not run although nothing is lacking.
 pub fn standing(
     containerd: &UnitState,
     kubelet: &UnitState,

@@ -1,6 +1,6 @@
 //! kube-proxy's and flannel's tables of the packet filter. `flush ruleset`, which a restart of the host's own firewall
-//! runs, deletes them with all others. Neither program looks: kube-proxy writes when services change, flannel once. A
-//! program that begins anew writes its table anew, and the kubelet starts one that ended.
+//! runs, deletes them with all tables. Neither program checks: kube-proxy writes when services change, flannel once. A
+//! program that restarts writes its table again, and the kubelet restarts a program that ended.
 
 use std::time::Duration;
 
@@ -13,31 +13,31 @@ use landfall_host::process::{self, ProcessId};
 /// Tables, each with the program of a pod that writes it.
 const TABLES: [(&str, &str); 2] = [("kube-proxy", "kube-proxy"), ("flannel-ipv4", "flanneld")];
 
-/// How long a program that was never seen with its table has to write it: it waits for the API server first.
+/// How long a program may take to write its table for the first time: it waits for the API server first.
 const FIRST_WRITE: Duration = Duration::from_mins(1);
 
 /// How long a program may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is known of one table.
+/// What is known about one table.
 #[derive(Debug)]
 struct Watched {
     table: &'static str,
     program: &'static str,
-    /// The process that ran while the table was there: it believes that it still is.
+    /// The process that ran while the table existed: it assumes that the table still exists.
     writer: Option<ProcessId>,
 }
 
-/// What is known of the tables.
+/// What is known about the tables.
 #[derive(Debug)]
 pub struct PacketFilter(Vec<Watched>);
 
 /// What follows from one look at a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// It is there, or the program still has time.
+    /// It exists, or the program still has time.
     Fine,
-    /// The program must begin anew.
+    /// The program must restart.
     Restart,
 }
 
@@ -63,11 +63,11 @@ impl PacketFilter {
                 continue;
             }
             let (table, program_name) = (watched.table, watched.program);
-            tracing::warn!(table, program = program_name, "the packet filter lost a table; its program begins anew");
+            tracing::warn!(table, program = program_name, "the packet filter lost a table; its program is restarted");
             let left = process::end(&[program], PATIENCE);
             if !left.is_empty() {
                 let what = format!(
-                    "{} does not end, which must write the table {table} anew",
+                    "{}, which must write the table {table} again, does not end",
                     process::describe(&left).join(", ")
                 );
                 return Err(StepError::new(codes::FILTER_NOT_RESTORED, what));
@@ -98,7 +98,7 @@ impl Watched {
     }
 }
 
-/// Whether the packet filter has a table by which packets go: one whose rules were flushed is as good as none.
+/// Whether the packet filter has a table in use: one whose rules were flushed counts as missing.
 pub fn holds_rules(chains: &[Chain], table: &str) -> bool {
     chains.iter().any(|chain| chain.table == table && chain.hook.is_some() && chain.uses > 0)
 }

@@ -286,7 +286,7 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
 /// An operation belongs to the program that began it, which the site keeps: another build becomes that one, and what it
 /// comes to is what that one comes to.
 fn the_engine_that_began_goes_on(engineer: Engineer<'_>, bundle: &str) -> Result<()> {
-    let kept = "going on with /var/lib/landfall/engine/";
+    let kept = "continuing with /var/lib/landfall/engine/";
     let is_handed_over = |said: &super::engineer::Said| said.lines.iter().any(|line| line.contains(kept));
     let said = engineer.another_landfall(&["resume", "--bundle", bundle])?;
     ensure!(is_handed_over(&said), "nothing was handed over:\n{}", said.lines.join("\n"));
@@ -305,7 +305,7 @@ fn the_engine_that_began_goes_on(engineer: Engineer<'_>, bundle: &str) -> Result
 /// Everything that is in the way is told at once, and nothing is changed.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn all_blockers_are_told_at_once() -> Result<()> {
+fn all_blockers_are_reported_at_once() -> Result<()> {
     let (_site, machine) = super::fixture::machine_with_stick("e2e-blockers")?;
     let engineer = Engineer::at(&machine);
     let plants = [

@@ -1,4 +1,4 @@
-//! Values of a site, and how they come into rendered objects: at declared fields, never by text.
+//! Values of a site, and how they are put into rendered objects: into declared fields, never by text.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use super::{ConfigurationError, Problem, SiteConfiguration};
 /// Values by name: the release's defaults, the site's own, and what the planner computed.
 pub type SiteValues = BTreeMap<String, Value>;
 
-/// Names that begin so are computed by the planner and cannot be set.
+/// Names with this prefix are computed by the planner and cannot be set.
 const COMPUTED_PREFIX: &str = "cluster.";
 
-/// All values of a site: what the planner computed, else what the site sets, else the release's default. A value with
-/// neither keeps what its objects were rendered with. A computed value that the release wants and the planner does not
-/// have is an error, and so is one that the site sets.
+/// All values of a site: computed by the planner, else set by the site, else the release's default. A value with none
+/// of these keeps the rendered content. A computed value that the planner cannot compute is an error, and so is one
+/// that the site sets.
 pub fn resolve_values(
     release: &ReleaseDocument,
     configuration: &SiteConfiguration,
@@ -50,7 +50,7 @@ pub fn resolve_values(
     }
 }
 
-/// The objects of a component with all values that go there. Pure; an object or field that a value names must exist.
+/// The objects of a component with all values applied. Pure; an object or field that a value names must exist.
 pub fn apply_values(
     component: &str,
     mut objects: Vec<Value>,

@@ -1,4 +1,4 @@
-//! First trust: what a person passes as `--trust`, from a source other than the stick.
+//! First trust: what a person passes as `--trust`, obtained over a channel other than the stick.
 
 use std::path::Path;
 
@@ -18,11 +18,11 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Reads `--trust`: a root document's file, or a typed fingerprint. `bundle` is what it is for.
+    /// Reads `--trust`: a root document's file, or a typed fingerprint. `bundle` is the bundle to trust.
     pub fn read(argument: Option<&str>, bundle: &Path) -> Result<Self> {
         let argument = argument.ok_or_else(|| OperationError::TrustMissing { bundle: bundle.to_owned() })?;
         let path = Path::new(argument);
-        // What is written as a path is one, also where nothing lies.
+        // Text written as a path is one, even if no file is there.
         let like_a_path = !argument.starts_with("sha256:") && (argument.contains('/') || path.extension().is_some());
         if !path.is_file() && !like_a_path {
             let anchor = TrustAnchor::fingerprint(argument)

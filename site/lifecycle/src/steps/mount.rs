@@ -20,7 +20,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 pub struct Mount {
     /// Namespace of the claim.
     pub namespace: String,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Owner,
     /// Name of the claim.
     pub claim: String,

@@ -33,7 +33,7 @@ fn live(cluster: &Cluster, object: &Value) -> Value {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn applies_compares_and_tells_conflicts() {
+fn applies_compares_and_reports_conflicts() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
 
@@ -44,14 +44,14 @@ fn applies_compares_and_tells_conflicts() {
     assert_eq!(cluster.compare(&deployment(3)).unwrap(), Applied::Different);
     assert_eq!(live(&cluster, &deployment(2))["spec"]["replicas"], 2);
 
-    // Somebody scales it: their value is a conflict that names them and the field, and stays.
+    // A person scales it: their value is a conflict that names their tool and the field, and stays.
     plane.kubectl(&["scale", "deployment", "front", "--replicas=5"], None);
     let error = cluster.apply(&deployment(2)).unwrap_err();
     assert_eq!(error.code().id, "LF4204");
     assert_eq!(error.to_string(), "cannot apply apps/Deployment default/front: .spec.replicas is owned by kubectl");
     assert!(matches!(cluster.compare(&deployment(2)), Err(ClusterError::Conflict { .. })));
     assert_eq!(live(&cluster, &deployment(2))["spec"]["replicas"], 5);
-    // Fields that we do not set are theirs to set.
+    // They may set fields that Landfall does not set.
     plane.kubectl(&["annotate", "deployment", "front", "note=theirs"], None);
     cluster.apply(&deployment(5)).unwrap();
     assert_eq!(live(&cluster, &deployment(5))["metadata"]["annotations"]["note"], "theirs");
@@ -156,14 +156,14 @@ fn an_api_server_that_comes_back_is_waited_for() {
     assert_eq!(applied["spec"]["replicas"], 2);
 }
 
-/// It serves before it has read anybody's rights, and refuses everybody meanwhile.
+/// It serves before it has loaded RBAC, and refuses every request until then.
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn an_api_server_that_starts_refuses_nobody_for_good() {
+fn an_api_server_that_starts_refuses_only_for_a_while() {
     let mut plane = ControlPlane::start();
     plane.kubectl(&["create", "clusterrolebinding", "some", "--clusterrole=cluster-admin", "--group=some"], None);
     let object = ObjectName::new("v1", "ConfigMap", "kube-system", "extension-apiserver-authentication");
-    // Asked once each, as when readiness is waited for.
+    // Each request is made once, as in a wait for readiness.
     let cluster = plane.cluster_of("some").with_patience(Duration::ZERO);
     while cluster.get(&object).is_err() {
         std::thread::sleep(Duration::from_millis(100));
@@ -183,6 +183,6 @@ fn an_api_server_that_starts_refuses_nobody_for_good() {
 
     let begun = std::time::Instant::now();
     let error = plane.cluster_of("others").get(&object).unwrap_err();
-    assert_eq!((error.code().id, error.is_transient()), ("LF4203", false), "who has no rights is told so");
+    assert_eq!((error.code().id, error.is_transient()), ("LF4203", false), "a user without rights is refused");
     assert!(begun.elapsed() < Duration::from_secs(10), "at once");
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{ControlPlane, release};
 
-/// One component of a model's worth: settings, a service, a Job that nobody runs, an artifact, a secret.
+/// One component with one of each: settings, a service, a Job that never runs, an artifact, a secret.
 pub fn sample_release() -> ReleaseDocument {
     let digest = format!("sha256:{}", "ab".repeat(32));
     let blob = json!({"mediaType": "application/octet-stream", "digest": digest, "size": 1000});

@@ -13,7 +13,7 @@ fn phase(phase: Phase) -> KubeadmPhase {
     KubeadmPhase { kubernetes: KUBERNETES.to_owned(), phase }
 }
 
-/// A site on which this control plane was just brought up: the node is known, and programs lie where steps look.
+/// A site on which this control plane was just brought up: the node is known, and programs are where steps look.
 fn site(plane: &ControlPlane) -> Site {
     let site = plane.site(release(&json!([]), &json!([]), &json!([])), &[]);
     plane.place_programs(&site.paths);

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::fixture::ControlPlane;
 use crate::installing::{install, sample_release, settings_and_service};
 
-/// How long controllers may take until they have done on both sites what they do.
+/// How long controllers may take to finish on both sites.
 const LIMIT: Duration = Duration::from_secs(90);
 
 fn installed() -> ControlPlane {

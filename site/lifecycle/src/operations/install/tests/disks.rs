@@ -1,4 +1,4 @@
-//! Data folders that are not simply there or not there: made before, disks of their own, not mounted, without a journal.
+//! Special data folders: made before, disks of their own, not mounted, without a journal.
 
 use std::process::Command;
 
@@ -40,7 +40,7 @@ fn a_disk_of_its_own_is_emptied_and_stays_mounted() {
 }
 
 #[test]
-fn a_site_without_its_journal_is_told_from_an_empty_host() {
+fn a_site_without_its_journal_is_distinguished_from_an_empty_host() {
     let fixture = Fixture::new();
     fixture.prepared().run().unwrap();
     durable::remove_tree(&fixture.operations.paths.journal()).unwrap();
