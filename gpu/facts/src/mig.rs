@@ -1,4 +1,4 @@
-//! Names of MIG profiles. The library's numbers do not carry them, and people know the names.
+//! Names of MIG profiles. The library reports only numbers, but people know the names.
 
 /// Parts of a GPU's memory that profile names are rounded up to.
 const EIGHTHS: u64 = 8;

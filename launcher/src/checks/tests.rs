@@ -3,7 +3,7 @@ use crate::facts::Unreachable;
 
 const ALL: [Work; 6] = [Work::Compile, Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines];
 
-/// A machine on which everything is there.
+/// A machine that lacks nothing.
 fn ready() -> Facts {
     Facts {
         is_root: true,
@@ -84,7 +84,7 @@ const MISSING: &[(Change, &str, &[Work])] = &[
             let command = "go list".to_owned();
             facts.unreachable = vec![Unreachable { what: "Go modules", command, reason: "no route".to_owned() }];
         },
-        "no reach of Go modules: no route",
+        "access to Go modules: no route",
         &[],
     ),
 ];

@@ -37,7 +37,7 @@ fn a_program_that_hangs_is_killed_with_all_that_it_started() {
     assert!(is_gone(&pid), "the program's own child {pid} is killed too");
 }
 
-/// Whether a process is gone, or dead and only not yet collected by whoever inherited it.
+/// Whether a process is gone, or dead but not yet collected by the process that inherited it.
 fn is_gone(pid: &str) -> bool {
     let deadline = Instant::now() + Duration::from_secs(5);
     while Instant::now() < deadline {

@@ -61,8 +61,8 @@ pub const LACKS: &[Lack] = &[
         "way out",
         Machine::cut_off,
         &[
-            "no reach of crates",
-            "no reach of Debian packages",
+            "access to crates",
+            "access to Debian packages",
             "requests for 127.0.0.1 would go to the proxy http://127.0.0.1:9",
         ],
     ),
@@ -71,7 +71,7 @@ pub const LACKS: &[Lack] = &[
     Lack {
         name: "way out for Go and Python",
         take: Machine::cut_off,
-        words: &["no reach of Go modules", "no reach of Python packages"],
+        words: &["access to Go modules", "no reach of Python packages"],
         stays_alone: Some("their clients are missing, too"),
     },
 ];
