@@ -1,4 +1,4 @@
-//! Cargo's companions, built once per machine from their pinned versions.
+//! Cargo's additional tools, built once per machine from their pinned versions.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
 
 use std::path::PathBuf;

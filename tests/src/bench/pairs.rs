@@ -11,7 +11,7 @@ use crate::printer;
 /// Ratios of paired runs, `landfall` over its rival: below 1 is faster.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ratio {
-    /// What it is held against.
+    /// The rival.
     pub rival: String,
     /// Smallest of the pairs.
     pub minimum: f64,
@@ -69,7 +69,7 @@ fn timed(run: &mut impl FnMut() -> Result<()>) -> Result<(Duration, bool)> {
     Ok((started.elapsed(), cold))
 }
 
-/// Syncs and drops clean pages; false where the kernel does not let us, and then both sides run warm.
+/// Syncs and drops clean pages; false if the kernel does not allow it, and then both sides run warm.
 pub(super) fn empty_page_cache() -> bool {
     rustix::fs::sync();
     let Ok(mut file) = File::options().write(true).open("/proc/sys/vm/drop_caches") else { return false };

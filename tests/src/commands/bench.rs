@@ -7,7 +7,7 @@ use crate::{bench, printer, setup, workspace};
 /// Prints the performance table with ratios and byte counters, and writes it as JSON.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// How many pairs of runs each ratio is taken from.
+    /// How many pairs of runs each ratio is computed from.
     #[arg(long, default_value_t = 5)]
     pairs: usize,
 }
