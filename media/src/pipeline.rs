@@ -72,10 +72,10 @@ pub(crate) fn run(
     let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 4);
     let (to_check, unchecked) = sync_channel::<Block>(BLOCKS);
     let (to_use, checked) = channel::<Block>();
-    let (give_back, free) = channel::<AlignedBuffer>();
+    let (recycle, free) = channel::<AlignedBuffer>();
     for _ in 0..BLOCKS {
         // Cannot fail: the receiver is in this function.
-        let _ = give_back.send(AlignedBuffer::default());
+        let _ = recycle.send(AlignedBuffer::default());
     }
     let unchecked = Mutex::new(unchecked);
     std::thread::scope(|scope| {
@@ -85,9 +85,9 @@ pub(crate) fn run(
             scope.spawn(move || check_all(payload, unchecked, &to_use));
         }
         drop(to_use);
-        let outcome = use_all(payload, reader, &checked, &give_back, taker);
+        let outcome = use_all(payload, reader, &checked, &recycle, taker);
         // The reader ends when its channels are closed.
-        drop((checked, give_back));
+        drop((checked, recycle));
         let read = reading.join().map_err(|_| MediaError::Bug("the thread that reads panicked".to_owned()));
         outcome.and(read)
     })
@@ -172,7 +172,7 @@ fn use_all(
     payload: &Payload,
     reader: &dyn PieceReader,
     checked: &Receiver<Block>,
-    give_back: &Sender<AlignedBuffer>,
+    recycle: &Sender<AlignedBuffer>,
     taker: &mut dyn PieceTaker,
 ) -> Result<()> {
     let mut early = BTreeMap::new();
@@ -193,7 +193,7 @@ fn use_all(
             }
             block.end?;
             // The reader may have ended already.
-            let _ = give_back.send(block.buffer);
+            let _ = recycle.send(block.buffer);
         }
     }
     if early.is_empty() { Ok(()) } else { Err(MediaError::Bug(format!("block {next} was lost while checking"))) }

@@ -39,10 +39,10 @@ pub fn bring() -> Result<()> {
     }
     let own = own_targets()?;
     for build in BUILDS {
-        let (kept, ours) = (cache.path(kind, &key).join(build), folder_of(build));
-        std::fs::create_dir_all(&ours).with_context(|| format!("cannot create {}", ours.display()))?;
-        workspace::run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&ours))?;
-        forget(&ours.join(PARTS[0]), &own)?;
+        let (kept, local) = (cache.path(kind, &key).join(build), folder_of(build));
+        std::fs::create_dir_all(&local).with_context(|| format!("cannot create {}", local.display()))?;
+        workspace::run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&local))?;
+        forget(&local.join(PARTS[0]), &own)?;
     }
     mark(&marker)
 }
@@ -155,12 +155,12 @@ mod tests {
     #[test]
     fn only_the_projects_own_targets_are_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let (ours, others) = ("landfall-0123456789abcdef", "serde-0123456789abcdef");
-        for name in [ours, others] {
+        let (project, dependency) = ("landfall-0123456789abcdef", "serde-0123456789abcdef");
+        for name in [project, dependency] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         forget(folder.path(), &["landfall".to_owned()]).unwrap();
-        assert!(!folder.path().join(ours).exists() && folder.path().join(others).exists());
+        assert!(!folder.path().join(project).exists() && folder.path().join(dependency).exists());
         forget(&folder.path().join("nowhere"), &[]).unwrap();
     }
 

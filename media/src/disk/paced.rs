@@ -89,16 +89,16 @@ impl<F: DurableFile> Writer<F> {
 
     fn start(mut self) -> Thread<F> {
         let (blocks, orders) = sync_channel::<(AlignedBuffer, usize)>(BLOCKS);
-        let (give_back, free) = channel();
+        let (recycle, free) = channel();
         for _ in 1..BLOCKS {
             // Cannot fail: the receiver is in this function.
-            let _ = give_back.send(AlignedBuffer::default());
+            let _ = recycle.send(AlignedBuffer::default());
         }
         let handle = std::thread::spawn(move || {
             for (block, filled) in orders {
                 self.write(&block[..filled])?;
                 // The caller may have ended already.
-                let _ = give_back.send(block);
+                let _ = recycle.send(block);
             }
             Ok(self)
         });

@@ -122,17 +122,17 @@ fn a_failed_sync_is_fatal() {
 fn a_folder_is_removed_by_who_made_it_and_only_when_empty() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    create_own_folder(&path("deep/ours")).unwrap();
-    assert_eq!((mode(&path("deep/ours")), names(&path("deep")).len()), (0o755, 1));
-    write_file(&path("deep/ours/file"), b"", 0o644).unwrap();
-    remove_own_folder(&path("deep/ours")).unwrap();
-    assert!(path("deep/ours/file").exists());
-    remove_file(&path("deep/ours/file")).unwrap();
+    create_own_folder(&path("deep/own")).unwrap();
+    assert_eq!((mode(&path("deep/own")), names(&path("deep")).len()), (0o755, 1));
+    write_file(&path("deep/own/file"), b"", 0o644).unwrap();
+    remove_own_folder(&path("deep/own")).unwrap();
+    assert!(path("deep/own/file").exists());
+    remove_file(&path("deep/own/file")).unwrap();
     // Found again, it is still Landfall's.
-    create_own_folder(&path("deep/ours")).unwrap();
-    remove_own_folder(&path("deep/ours")).unwrap();
+    create_own_folder(&path("deep/own")).unwrap();
+    remove_own_folder(&path("deep/own")).unwrap();
     assert_eq!(names(&path("deep")).len(), 0);
-    remove_own_folder(&path("deep/ours")).unwrap();
+    remove_own_folder(&path("deep/own")).unwrap();
 
     std::fs::create_dir(path("theirs")).unwrap();
     create_own_folder(&path("theirs")).unwrap();
@@ -143,13 +143,13 @@ fn a_folder_is_removed_by_who_made_it_and_only_when_empty() {
 #[test]
 fn a_crash_while_a_folder_is_made_leaves_nothing_for_good() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ours");
+    let path = folder.path().join("own");
     std::fs::create_dir(temporary_sibling(&path)).unwrap();
     remove_own_folder(&path).unwrap();
     assert_eq!(names(folder.path()).len(), 0);
     std::fs::create_dir(temporary_sibling(&path)).unwrap();
     create_own_folder(&path).unwrap();
-    assert_eq!(names(folder.path()), BTreeSet::from(["ours".to_owned()]));
+    assert_eq!(names(folder.path()), BTreeSet::from(["own".to_owned()]));
     remove_own_folder(&path).unwrap();
     assert_eq!(names(folder.path()).len(), 0);
 }
@@ -157,7 +157,7 @@ fn a_crash_while_a_folder_is_made_leaves_nothing_for_good() {
 #[test]
 fn a_mount_point_stays_even_if_the_folder_is_marked() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ours");
+    let path = folder.path().join("own");
     create_own_folder(&path).unwrap();
     // Bound to itself, it shows the mark of the folder below.
     let bound = std::process::Command::new("mount").arg("--bind").args([&path, &path]).status();

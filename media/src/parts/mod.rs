@@ -102,7 +102,7 @@ impl PartWriter {
             }
         }
         // A list that cannot be kept must be noticed before hours of writing.
-        sums::lines_of_others(folder, &[])?;
+        sums::lines_of_other_files(folder, &[])?;
         let head = payload.verified().head_bytes();
         check_space(folder, payload.layout().total_bytes(), head.len() as u64 + BESIDE_BYTES)?;
         let written = Unpublished {

@@ -22,7 +22,7 @@ const DIGEST_DIGITS: usize = 64;
 /// disk.
 pub(super) fn write(folder: &Path, files: &[WrittenFile]) -> Result<usize> {
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-    let mut list = lines_of_others(folder, &names)?;
+    let mut list = lines_of_other_files(folder, &names)?;
     for file in files {
         list.extend(format!("{}  {}\n", file.sha256.to_hex(), file.name).into_bytes());
     }
@@ -33,7 +33,7 @@ pub(super) fn write(folder: &Path, files: &[WrittenFile]) -> Result<usize> {
 /// Removes the lines of these files from the list, if there is one.
 pub(super) fn remove(folder: &Path, names: &[&str]) -> Result<()> {
     let path = folder.join(SUMS_NAME);
-    let (all, rest) = (lines_of_others(folder, &[])?, lines_of_others(folder, names)?);
+    let (all, rest) = (lines_of_other_files(folder, &[])?, lines_of_other_files(folder, names)?);
     if rest.len() == all.len() {
         return Ok(());
     }
@@ -47,7 +47,7 @@ pub(super) fn remove(folder: &Path, names: &[&str]) -> Result<()> {
 
 /// The lines of the list for other files, each with its line end; nothing without a list. Refuses a list that cannot be
 /// kept.
-pub(super) fn lines_of_others(folder: &Path, names: &[&str]) -> Result<Vec<u8>> {
+pub(super) fn lines_of_other_files(folder: &Path, names: &[&str]) -> Result<Vec<u8>> {
     let path = folder.join(SUMS_NAME);
     if !path.exists() {
         return Ok(Vec::new());

@@ -51,10 +51,10 @@ fn a_check_that_panics_ends_it_with_an_error() {
     drop(to_check);
     check_all(&fixture.payload, &Mutex::new(unchecked), &to_use);
     drop(to_use);
-    let (give_back, _free) = channel();
+    let (recycle, _free) = channel();
     let reader = Zeros { panics_at: usize::MAX, reads: AtomicUsize::new(0) };
     let mut take = |_: &Piece, _: &[u8]| Ok(());
-    let said = use_all(&fixture.payload, &reader, &checked, &give_back, &mut take).unwrap_err().to_string();
+    let said = use_all(&fixture.payload, &reader, &checked, &recycle, &mut take).unwrap_err().to_string();
     assert_eq!(said, "media: checking block 0 panicked");
 }
 

@@ -152,7 +152,7 @@ fn a_stick_pulled_out_in_the_middle_is_no_damage() {
 }
 
 #[test]
-fn a_blob_that_stands_twice_is_staged_once() {
+fn a_blob_that_occurs_twice_is_staged_once() {
     let fixture = Fixture::small();
     let index = fixture.payload.blob(2).clone();
     fixture.pack(None).unwrap();

@@ -46,7 +46,7 @@ pub fn lacking_address(wanted: IpAddr) -> Option<Lack> {
 }
 
 /// The node's state, in one line. `last_error` is called only if the kubelet does not run although nothing is lacking.
-pub fn standing(
+pub fn status_line(
     containerd: &UnitState,
     kubelet: &UnitState,
     lack: Option<&Lack>,
@@ -86,7 +86,7 @@ mod tests {
         let (here, nowhere) = (sample([127, 0, 0, 1].into()), sample([192, 0, 2, 17].into()));
         let (runs, waits) = (unit("active", "running", ""), unit("activating", "start-pre", ""));
         let lack = |settings, answers| lacks(&paths, settings, answers);
-        let said = |kubelet, lack: Option<&Lack>| standing(&runs, kubelet, lack, || panic!("the cause is known"));
+        let said = |kubelet, lack: Option<&Lack>| status_line(&runs, kubelet, lack, || panic!("the cause is known"));
         let waiting = |lack: Option<Lack>| said(&waits, lack.as_ref());
         assert_eq!(waiting(lack(&here, false)), "the kubelet waits: containerd does not answer yet");
         assert_eq!(waiting(lack(&here, true)), "the kubelet waits: kubeadm has not configured it yet");
@@ -104,11 +104,11 @@ mod tests {
     #[test]
     fn what_ends_again_and_again_is_quoted() {
         let (runs, again) = (unit("active", "running", ""), unit("activating", "auto-restart", ""));
-        let ends = |error: Option<&str>| standing(&runs, &again, None, || error.map(str::to_owned));
+        let ends = |error: Option<&str>| status_line(&runs, &again, None, || error.map(str::to_owned));
         assert_eq!(ends(Some("swap")), "the kubelet does not run (auto-restart); its last error: swap");
         assert_eq!(ends(None), "the kubelet does not run (auto-restart)");
         let foreign = unit("activating", "start-pre", "site.uuid is missing: its disk is not mounted");
-        let said = standing(&foreign, &again, None, || None);
+        let said = status_line(&foreign, &again, None, || None);
         assert_eq!(said, "containerd does not run: site.uuid is missing: its disk is not mounted");
     }
 }

@@ -68,8 +68,8 @@ impl<'a> Agent<'a> {
         self.concerns.unless_fatal(bridge::keep(self.paths), "the bridge network's configuration cannot be written")?;
         if tick.is_multiple_of(SLOW_TICKS) {
             self.restore_host()?;
-            let standing = self.standing();
-            self.systemd.status(standing);
+            let line = self.status_line();
+            self.systemd.status(line);
         }
         if tick.is_multiple_of(FILTER_TICKS) {
             self.concerns.unless_fatal(self.packet_filter.tend(), "the packet filter cannot be maintained")?;
@@ -92,9 +92,9 @@ impl<'a> Agent<'a> {
         Ok(())
     }
 
-    fn standing(&self) -> String {
+    fn status_line(&self) -> String {
         let [containerd, kubelet] = [units::CONTAINERD, units::KUBELET].map(|unit| UnitState::of(unit, &Subprocesses));
         let lack = kubelet::lacks(self.paths, &self.settings, containerd.is_active());
-        kubelet::standing(&containerd, &kubelet, lack.as_ref(), || units::last_kubelet_error(&Subprocesses))
+        kubelet::status_line(&containerd, &kubelet, lack.as_ref(), || units::last_kubelet_error(&Subprocesses))
     }
 }

@@ -71,13 +71,13 @@ impl Bench {
         printer::note("build");
         let output = self.folder.join("built");
         let mut report = Value::Null;
-        let ours = || {
+        let by_landfall = || {
             empty(&output)?;
             report = self.vendor.build(&self.release, &output, &[])?;
             Ok(())
         };
         // Written bytes are read back, from the stick and not from memory, as a careful person does.
-        let ratio = pairs("cp + syncfs + cold read of the blobs", count, ours, || self.copy_and_read_blobs())?;
+        let ratio = pairs("cp + syncfs + cold read of the blobs", count, by_landfall, || self.copy_and_read_blobs())?;
         row("build", &report, self.sizes, vec![ratio])
     }
 
@@ -85,12 +85,12 @@ impl Bench {
         printer::note("verify");
         let bundle = text(&self.bundle);
         let mut report = Value::Null;
-        let mut ours = || {
+        let mut by_landfall = || {
             report = self.vendor.report(&["verify", &bundle, "--trust", &self.fingerprint])?;
             Ok(())
         };
-        let by_cat = pairs("cat > /dev/null", count, &mut ours, || self.read_with("cat"))?;
-        let by_b3sum = pairs("b3sum", count, &mut ours, || self.read_with("b3sum"))?;
+        let by_cat = pairs("cat > /dev/null", count, &mut by_landfall, || self.read_with("cat"))?;
+        let by_b3sum = pairs("b3sum", count, &mut by_landfall, || self.read_with("b3sum"))?;
         row("verify", &report, self.sizes, vec![by_cat, by_b3sum])
     }
 
@@ -98,13 +98,13 @@ impl Bench {
         printer::note("stage");
         let (bundle, store) = (text(&self.bundle), self.folder.join("staged"));
         let mut report = Value::Null;
-        let ours = || {
+        let by_landfall = || {
             empty(&store)?;
             let arguments = ["stage", &bundle, "--trust", &self.fingerprint, "--store", &text(&store)];
             report = self.vendor.report(&arguments)?;
             Ok(())
         };
-        let ratio = pairs("cp + syncfs of the blobs", count, ours, || self.copy_blobs())?;
+        let ratio = pairs("cp + syncfs of the blobs", count, by_landfall, || self.copy_blobs())?;
         row("stage", &report, self.sizes, vec![ratio])
     }
 

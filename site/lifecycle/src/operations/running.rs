@@ -84,7 +84,7 @@ impl Operations {
 impl Running {
     /// Does the rest of the plan and commits.
     pub(super) fn forward(&mut self) -> Result<()> {
-        self.tell("continuing the install", State::next_forward);
+        self.report_position("continuing the install", State::next_forward);
         let Self { journal, plan, site, pins, .. } = self;
         let progress = site.progress.clone();
         Engine { journal: &mut *journal, plan, resolve: steps::resolve, progress: &*progress }.forward(site)?;
@@ -97,7 +97,7 @@ impl Running {
     /// Undoes every step that started, within the operation's scope.
     pub(super) fn back(&mut self) -> Result<()> {
         if matches!(self.journal.state().phase, Phase::Undoing { .. }) {
-            self.tell("continuing the uninstall", State::next_undo);
+            self.report_position("continuing the uninstall", State::next_undo);
         }
         let Self { journal, plan, site, pins, release, .. } = self;
         // Undoing removes the link that the agent's step made; this one keeps the command available until the end.
@@ -113,7 +113,7 @@ impl Running {
     }
 
     /// Reports at which step and record an operation continues, if it does not begin.
-    fn tell(&self, what: &str, next: fn(&State) -> Option<usize>) {
+    fn report_position(&self, what: &str, next: fn(&State) -> Option<usize>) {
         let record = self.journal.last_sequence();
         if record == 0 {
             return;

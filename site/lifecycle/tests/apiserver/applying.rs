@@ -12,13 +12,13 @@ fn owner() -> Owner {
     Owner { release: "sample".to_owned(), component: "web".to_owned() }
 }
 
-fn ours(mut object: Value) -> Value {
+fn labeled(mut object: Value) -> Value {
     owner().mark(&mut object);
     object
 }
 
 fn deployment(replicas: u32) -> Value {
-    ours(json!({
+    labeled(json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "front", "namespace": "default"},
         "spec": {
             "replicas": replicas, "selector": {"matchLabels": {"app": "front"}},
@@ -64,7 +64,7 @@ fn applies_compares_and_reports_conflicts() {
 
 fn foreign_objects_are_left_alone(plane: &ControlPlane, cluster: &Cluster) {
     plane.kubectl(&["create", "configmap", "theirs", "--from-literal=a=1"], None);
-    let object = ours(
+    let object = labeled(
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": "default"}, "data": {"a": "2"}}),
     );
     assert_eq!(cluster.compare(&object).unwrap(), Applied::Foreign { manager: "kubectl-create".to_owned() });
@@ -78,14 +78,14 @@ fn foreign_objects_are_left_alone(plane: &ControlPlane, cluster: &Cluster) {
 }
 
 fn bad_objects_are_named(cluster: &Cluster) {
-    let misspelled = ours(
+    let misspelled = labeled(
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad", "namespace": "default"}, "dada": {}}),
     );
     let error = cluster.apply(&misspelled).unwrap_err();
     assert_eq!(error.code().id, "LF4203");
     assert!(error.to_string().contains("ConfigMap default/bad") && error.to_string().contains(".dada"), "{error}");
     let impatient = cluster.with_patience(Duration::from_secs(1));
-    let unknown = ours(
+    let unknown = labeled(
         json!({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "a", "namespace": "default"}}),
     );
     let error = impatient.apply(&unknown).unwrap_err();
@@ -94,12 +94,12 @@ fn bad_objects_are_named(cluster: &Cluster) {
         ("LF4205", "the cluster does not know the kind Thing of example.org/v1")
     );
     assert_eq!(cluster.compare(&unknown).unwrap(), Applied::Absent);
-    let astray = ours(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad"}}));
+    let astray = labeled(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad"}}));
     assert_eq!(cluster.apply(&astray).unwrap_err().code().id, "LF4206");
 }
 
 fn deletion_waits_and_spares_foreign(plane: &ControlPlane, cluster: &Cluster) {
-    let held = ours(
+    let held = labeled(
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "namespace": "default", "finalizers": ["example.org/hold"]}}),
     );
     cluster.apply(&held).unwrap();

@@ -161,7 +161,7 @@ fn has_volume(paths: &SitePaths) -> Result<impl Fn(i32) -> bool + use<>, StepErr
 
 /// Unmounts everything below Landfall's folders and those of pods' network namespaces.
 pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
-    let ours: Vec<PathBuf> =
+    let own_folders: Vec<PathBuf> =
         [paths.run(), paths.containerd(), paths.kubelet_mount(), paths.pod_logs_mount(), paths.kubelet()]
             .into_iter()
             // Not /run/containerd: Landfall mounts nothing there, but the roots of another runtime's containers are
@@ -172,7 +172,7 @@ pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
     for mount in mounts::own()?.iter().rev() {
         let point = mount.point.as_path();
         let is_foreign_namespace = point.starts_with(paths.host("/run/netns")) && !is_pod_namespace(point);
-        if !ours.iter().any(|folder| point.starts_with(folder)) || is_foreign_namespace {
+        if !own_folders.iter().any(|folder| point.starts_with(folder)) || is_foreign_namespace {
             continue;
         }
         if unmount(point, UnmountFlags::NOFOLLOW).is_err() {

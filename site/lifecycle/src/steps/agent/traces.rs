@@ -178,7 +178,7 @@ mod tests {
             assert!(!host.has(place), "{place}");
         }
 
-        let ours = fill(&host);
+        let own = fill(&host);
         let theirs = [
             "/etc/cni/net.d/10-other.conflist",
             "/lib/modules/6.12.0/modules.dep",
@@ -201,7 +201,7 @@ mod tests {
         for file in theirs.iter().chain(&["/run/containerd/s/alive"]) {
             assert!(host.has(file), "{file}");
         }
-        for file in ours.iter().chain(&["/root/.kube/cache", "/lib/modules/6.18.0"]) {
+        for file in own.iter().chain(&["/root/.kube/cache", "/lib/modules/6.18.0"]) {
             assert!(!host.has(file), "{file}");
         }
         drop(alive);

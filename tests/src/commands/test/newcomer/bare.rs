@@ -265,7 +265,7 @@ impl Machine {
     }
 
     /// An unprivileged user who owns the same files.
-    pub fn as_nobody(&mut self) {
+    pub fn without_root(&mut self) {
         self.script += "set -- unshare --user -- \"$@\"\n";
     }
 
