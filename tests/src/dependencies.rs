@@ -2,7 +2,7 @@
 //!
 //! Their content depends on the lock file, the profiles and the compiler, which are the key. The project's own crates
 //! are left out: cargo distinguishes clones only by file times, and would take one clone's crates for another's.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

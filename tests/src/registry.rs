@@ -1,5 +1,5 @@
 //! A real registry on loopback: CNCF distribution over a finished tree, read-only.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
 use std::io::Write;

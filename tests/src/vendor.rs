@@ -149,7 +149,7 @@ impl Vendor {
         self.report(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a file of the test bench, made anew at each start")]
+    #[expect(clippy::disallowed_methods, reason = "a file of the test bench, recreated at each start")]
     fn write_registries(&self) -> Result<()> {
         let address = self.registry.address();
         let text = format!("mirrors:\n  - host: \"*\"\n    endpoint: http://{address}\n    plainHttp: true\n");

@@ -119,7 +119,8 @@ pub struct Announcement {
 
 impl Announcement {
     /// Reads what is frozen and ignores everything else, encoding included. The bytes must have been signed: an
-    /// unsigned bundle must not be able to make a reader run its program, or make a person look for some version.
+    /// unsigned bundle must not be able to make a reader run its program. Nor must it make a person look for some
+    /// version.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let name = LANDFALL_DOCUMENT_NAME;
         let value = json::parse(name, bytes, json::Numbers::Any)?;

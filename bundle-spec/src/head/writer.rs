@@ -109,8 +109,8 @@ impl UnsignedHead {
         self.add(SignatureFile::new(key, &self.message, signature));
     }
 
-    /// Completes the head with the vendor's chain of root documents and reads it back as a site does that trusts the chain's
-    /// first document: signatures that the last root does not accept are refused here.
+    /// Completes the head with the vendor's chain of root documents and reads it back, as a site that trusts the
+    /// chain's first document does. Signatures that the last root does not accept are refused here.
     pub fn signed(self, roots: &[Root]) -> Result<SignedHead> {
         let first = roots.first().ok_or(Error::RootMissing)?;
         let mut bytes = Vec::new();

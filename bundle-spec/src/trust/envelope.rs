@@ -1,6 +1,6 @@
 //! The common form of root documents and revocations: signatures beside what they sign.
 //!
-//! Signatures are over the canonical bytes of `signed`, which is kept as it was read: fields of later versions stay in
+//! Signatures are over the canonical bytes of `signed`, which is kept as it was read. Fields of later versions stay in
 //! it, signed like all fields, and this version ignores them.
 
 use std::collections::BTreeMap;

@@ -119,8 +119,8 @@ impl PublicKey {
         Ok(Self { kind, der: der.to_vec() })
     }
 
-    /// Reads a `SubjectPublicKeyInfo` of any kind; `None` for a kind that this version does not know, so that one key of
-    /// the future does not make a whole document unreadable. A key of a known kind in another encoding is refused.
+    /// Reads a `SubjectPublicKeyInfo` of any kind; `None` for a kind that this version does not know. So one key of the
+    /// future does not make a whole document unreadable. A key of a known kind in another encoding is refused.
     pub(super) fn recognize(name: &str, der: &[u8]) -> Result<Option<Self>> {
         let algorithm = der.get(ALGORITHM_OFFSET..).unwrap_or_default();
         let known = [&P256_PREFIX[..], &ED25519_PREFIX[..]]

@@ -1,4 +1,4 @@
-//! `revocation.json`: which releases must not be installed any more.
+//! `revocation.json`: which releases must no longer be installed.
 //!
 //! One numbered document, signed by the revocation role. A site keeps the one with the highest number that it has seen;
 //! running software is not touched. Threats: an older revocation in place of a newer one (numbers grow), two with one

@@ -5,7 +5,7 @@
 //! those of a root (the signed part carries its type), and signatures that count without having been checked (only
 //! those of keys of the role count; each of them must match; strangers' are ignored, as in TUF).
 //!
-//! Later versions may add kinds of keys, roles and fields: unknown data stays in the signed bytes and does not count,
+//! Later versions may add kinds of keys, roles and fields. Unknown data stays in the signed bytes and does not count,
 //! so that one new key does not make a whole chain unreadable to installers in the field.
 
 use std::collections::{BTreeMap, BTreeSet};

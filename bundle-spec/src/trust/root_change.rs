@@ -67,7 +67,7 @@ impl RootChange {
         self.signed["roles"][role.name()]["threshold"] = threshold.into();
     }
 
-    /// The document to be signed. Keys that no role names any more are left out.
+    /// The document to be signed. Keys that no role names are left out.
     pub fn finish(mut self) -> Result<UnsignedRoot> {
         let roles = self.signed["roles"].to_string();
         if let Some(keys) = self.signed["keys"].as_object_mut() {

@@ -3,7 +3,7 @@
 //! Facts come in three layers, so that "no GPU", "GPU without driver" and "driver loaded, device lost" differ: the PCI
 //! bus as the kernel lists it ([`hardware`]), the driver as the kernel shows it ([`driver`]), and NVML's answers
 //! ([`nvml`]). The first two need no library and are read by this crate ([`look`]); the third needs glibc and the
-//! driver's own library, which may hang or crash, so a program of its own reads it: `landfall-gpu`, run by [`probe()`].
+//! driver's own library, which may hang or crash. So a separate program reads it: `landfall-gpu`, run by [`probe()`].
 
 pub mod child;
 pub mod cuda;

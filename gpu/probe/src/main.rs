@@ -1,7 +1,7 @@
 //! `landfall-gpu`: prints the facts of this host's GPUs as JSON.
 //!
 //! Inputs: the kernel's files in `/sys`, `/proc` and `/dev` (below `--root`), and NVIDIA's library NVML. The library is
-//! loaded in a process of its own, which is this program again with the word `nvml`: whether the library hangs, crashes
+//! loaded in a process of its own, which is this program again with the word `nvml`. Whether the library hangs, crashes
 //! or floods, the facts about the bus and the driver are printed, with the outcome for the library.
 //!
 //! It is built for glibc, because a static program cannot load a library. It prints only the document on standard

@@ -1,8 +1,8 @@
 //! A bundle in place: found by content, read in place as one stream, never joined, changed or deleted.
 //!
-//! Threats: everything here reads untrusted files. Names only help to look in the right order; what a file is follows
-//! from its bytes and the verified [`Payload`]; no name from inside the bundle becomes a path. A stick may hold links,
-//! pipes and devices under the names of parts: none is followed, waited for or opened (`open_regular`).
+//! Threats: everything here reads untrusted files. Names only determine the search order; a file's bytes and the
+//! verified [`Payload`] decide what it is. No name from inside the bundle becomes a path. A stick may hold links, pipes
+//! and devices under the names of parts: none is followed, waited for or opened (`open_regular`).
 
 mod assemble;
 mod locate;

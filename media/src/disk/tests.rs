@@ -47,7 +47,7 @@ impl Disk {
         }
     }
 
-    /// The kernel hands its pages to the disk; where that fails, some are lost, and none is dirty any more.
+    /// The kernel hands its pages to the disk; where that fails, some are lost, and none is still dirty.
     fn write_back(&mut self, fails: bool) {
         for page in std::mem::take(&mut self.dirty) {
             if !fails || self.is_lucky() {
@@ -224,7 +224,7 @@ proptest! {
 fn after_a_failed_sync_memory_is_not_believed() {
     for takes_direct in [false, true] {
         let file = FakeFile::default();
-        // The second sync of the run fails; the kernel goes on showing what it lost.
+        // The second sync of the run fails; the kernel continues to show what it lost.
         (file.disk().takes_direct, file.disk().good_syncs) = (takes_direct, Some(2));
         attempt(&file, usize::MAX).unwrap_err();
         if takes_direct {

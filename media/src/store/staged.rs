@@ -6,8 +6,8 @@
 //! disk before the last bytes were written. On resume only the bytes after that point are read, past the page cache.
 //! Each chunk is compared with its signed value, and the file is kept up to the first that differs.
 //!
-//! So of a blob of any size at most 18 MiB are read again from the disk, and at most 16 MiB of it from the media; small
-//! blobs that waited for their common sync, at most 64 MiB, are read again where a power cut lost them.
+//! So of a blob of any size at most 18 MiB are read again from the disk, and at most 16 MiB from the media. Small blobs
+//! that waited for their common sync, at most 64 MiB, are read again if a power cut lost them.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;

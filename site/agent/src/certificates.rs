@@ -1,6 +1,7 @@
-//! Certificates of the control plane and the kubelet: renewed at two thirds of their life, and issued again if they
-//! expired while the machine was off, were damaged by a power cut, or began under a clock that was ahead. Authorities
-//! and the key of service accounts are never made again, because everything that they signed would become invalid.
+//! Certificates of the control plane and the kubelet are renewed at two thirds of their life. They are issued again if
+//! they expired while the machine was off, were damaged by a power cut, or began under a clock that was ahead.
+//! Authorities and the key of service accounts are never made again, because everything that they signed would become
+//! invalid.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -12,8 +12,8 @@ use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
-/// How far the clock may be ahead of the newest time that the site has seen: as long as a certificate is valid, since that
-/// is how long a site may wait in a warehouse. A clock that is ahead by less renews too early at worst, and what it
+/// How far the clock may be ahead of the newest time that the site has seen. It is the validity of a certificate, since
+/// a site may wait that long in a warehouse. A clock that is ahead by less renews too early at worst, and what it
 /// issued is issued again once the clock is right.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(43_800);
 

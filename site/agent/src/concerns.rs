@@ -14,7 +14,7 @@ pub struct Concerns(BTreeMap<&'static str, String>);
 
 impl Concerns {
     /// Logs an error and continues, since the next look may succeed. A failed sync is different: the kernel may have
-    /// dropped the data and would report success next time, so the agent ends, and systemd starts one that reads the
+    /// dropped the data and would report success next time. So the agent ends, and systemd starts one that reads the
     /// disk. Returns whether there was news.
     pub fn unless_fatal<T>(&mut self, outcome: Result<T, StepError>, what: &'static str) -> Result<bool, StepError> {
         let error = match outcome {

@@ -77,7 +77,7 @@ impl Inventory {
     }
 
     /// Objects of the inventory that are no longer wanted and may be deleted without asking, last first; and those that
-    /// may not, because data or other people's objects would be deleted with them.
+    /// must stay, because data or other people's objects would be deleted with them.
     pub fn surplus(&self, wanted: &[ObjectName]) -> (Vec<ObjectName>, Vec<ObjectName>) {
         let surplus = self.objects.iter().rev().filter(|object| !wanted.iter().any(|name| name.is_same_object(object)));
         surplus.cloned().partition(|object| !NEVER_PRUNED.contains(&(object.group(), object.kind.as_str())))

@@ -96,7 +96,7 @@ fn parse(line: &str) -> Option<Mount> {
     Some(Mount { point: unescape(fields.next()?).into(), shown: Part { device, path } })
 }
 
-/// The kernel writes spaces and the like of a path in octal, as `\040`.
+/// The kernel writes spaces and the like of a path in octal, such as `\040`.
 pub(crate) fn unescape(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut result = parts.next().unwrap_or_default().to_owned();

@@ -65,8 +65,9 @@ impl Site {
         command.checked(self.commands.run(command, None))
     }
 
-    /// The cluster, connected anew: between two steps the API server and its certificates may have been replaced. After
-    /// a power cut the operation goes on while the node is still coming up, so its API server is waited for.
+    /// The cluster, with a new connection: between two steps the API server and its certificates may have been
+    /// replaced. After a power cut the operation continues while the node is still starting, so this waits for its API
+    /// server.
     pub fn cluster(&self) -> Result<landfall_cluster::Cluster, StepError> {
         let cluster = landfall_cluster::Cluster::connect(&self.paths.admin_kubeconfig())?;
         cluster.wait_serving(crate::steps::wait::CONTROL_PLANE_LIMIT)?;

@@ -25,7 +25,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a report for people, made anew at each run")]
+#[expect(clippy::disallowed_methods, reason = "a report for people, recreated at each run")]
 fn write(path: &std::path::Path, content: &[u8]) -> Result<()> {
     std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }

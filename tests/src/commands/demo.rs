@@ -1,5 +1,5 @@
 //! `cargo xtask demo`: from real software to a running site that reaches no network.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -1,6 +1,6 @@
 //! File trees and the layers made of them: sorted, with fixed times and a fixed gzip header, so equal trees have equal
 //! bytes wherever and whenever they are written.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;

@@ -1,5 +1,5 @@
 //! Images and artifacts arranged as the storage of CNCF distribution, which serves such a tree at once.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The current contents of a suite of the Debian archive: a point release changes them, and with them the keys of all
 //! roots.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::Path;
 use std::process::Command;

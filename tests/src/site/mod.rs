@@ -1,7 +1,7 @@
 //! Test sites: separate machines, joined by a switch without an uplink.
 //!
 //! A machine is a set of namespaces over a minimal Debian on a disk of its own, with systemd as its first process. It
-//! can crash ([`Machine::crash`]), lose power ([`Machine::power_cut`]) and boot again from the same disk; It knows what
+//! can crash ([`Machine::crash`]), lose power ([`Machine::power_cut`]) and boot again from the same disk. It knows what
 //! changed since its birth ([`Machine::difference_since_birth`]), and its switch knows which packets tried to leave the
 //! site ([`Site::foreign_packets`]).
 //!

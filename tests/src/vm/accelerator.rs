@@ -1,6 +1,6 @@
 //! Whether this host's KVM boots the distribution's kernel. A host that is itself a virtual machine may offer a
 //! `/dev/kvm` that runs only kernels made for it; an emulated processor runs all of them, many times slower.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};

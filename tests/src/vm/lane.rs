@@ -1,5 +1,5 @@
 //! The shared parts of all scenarios: the hardware, the bundle, and the disks that they branch from.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::cell::OnceCell;
 use std::fs::File;

@@ -1,5 +1,5 @@
 //! A stick as sold in a shop: FAT32 in an image file, without a driver for it on this host.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

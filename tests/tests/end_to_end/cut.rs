@@ -23,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_micros(200);
 /// How long a step may take to read the requested bytes.
 const READ_LIMIT: Duration = Duration::from_mins(2);
 
-/// How often a cut is tried that must fall into a step: acts may take only fifty milliseconds, and the exact moment
+/// How often a cut is tried that must fall into a step. Acts may take only fifty milliseconds, and the exact moment
 /// when the record of their beginning reaches the disk is not visible from outside.
 const TRIES: u32 = 4;
 

@@ -2,7 +2,7 @@
 //! folder.
 //!
 //! Damage in the head is found before anything is written, so each such bundle is installed separately. Damage after it
-//! is found while staging, which keeps good data: the first such bundle is installed and each further one resumed, in
+//! is found while staging, which keeps good data. The first such bundle is installed and each further one resumed, in
 //! the order of the stream, so that all of them together read it once.
 
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! The contents of a cluster, reduced to the part on which two sites of one release must agree.
 //!
 //! Two snapshots are equal when the same objects exist by group, kind, namespace and name, with identical content after
-//! the fields of `generated.json` are removed, each for the reason given there; generated names are compared by owner
+//! the fields of `generated.json` are removed, each for the reason given there. Generated names are compared by owner
 //! and count. An interrupted and resumed install must leave the snapshot of an uninterrupted one.
 
 mod difference;

@@ -1,5 +1,5 @@
 //! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided by
-//! these facts, and the plan is a pure function of them; they serialize, so a vendor can plan a customer's site
+//! these facts, and the plan is a pure function of them. They serialize, so a vendor can plan a customer's site
 //! remotely.
 
 mod data_folder;

@@ -2,7 +2,7 @@
 //! program that planned, whatever is on the stick or in the path by then.
 //!
 //! It is placed before record 0 is written. A power cut in between leaves a file that no journal names, which the next
-//! install replaces and uninstall removes; the other order could leave a journal whose program is missing.
+//! install replaces and uninstall removes. The other order could leave a journal whose program is missing.
 
 use std::convert::Infallible;
 use std::fs::File;

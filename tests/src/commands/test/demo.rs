@@ -59,7 +59,7 @@ fn expect_everything_there(folder: &Path) -> Result<()> {
     let site = Site::open(SITE)?;
     ensure!(site.is_kept(), "the demo's site ends with its maker");
     let machine = site.find(MACHINE)?;
-    ensure!(machine.power() == PowerState::On, "the demo's machine does not run any more");
+    ensure!(machine.power() == PowerState::On, "the demo's machine no longer runs");
     proofs::wait_ready(&machine, &expected)?;
     let foreign = site.foreign_packets()?;
     ensure!(foreign.is_empty(), "packets left for foreign addresses: {foreign:?}");

@@ -1,5 +1,5 @@
 //! A machine with less than this one has, made of links to this one's files.
-#![expect(clippy::disallowed_methods, reason = "files of a test, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of a test, which are recreated when they are lost")]
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
