@@ -4,10 +4,12 @@
 //! chooses other instants and other damaged bytes than the default ones.
 
 mod end_to_end {
+    mod certificates;
     mod comparison;
     mod cut;
     mod damage;
     mod engineer;
+    mod firewall;
     mod fixture;
     mod flips;
     mod handbook;

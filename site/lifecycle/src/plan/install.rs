@@ -95,7 +95,7 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
     steps.extend(component_steps(&ComponentInputs {
         release: inputs.release,
         documents: inputs.documents,
-        settings: &values,
+        values: &values,
         node: &planner.node.name,
     })?);
     let plan = Plan {
