@@ -347,7 +347,7 @@ def read_trust(text):
 # The bundle.
 
 class Area:
-    """Signatures, roots and a revocation. A file that is not understood counts for nothing and is refused later."""
+    """Signatures, roots and a revocation. A file that is not understood does not count and is refused later."""
 
     def __init__(self, source):
         self.signatures, self.roots, self.revocation, self.problem = {}, [], None, None
@@ -382,7 +382,7 @@ class Area:
             self.revocation = Revocation(name, data)
             return
         expected = self.roots and f"trust/{self.roots[-1].number + 1}.root.json"
-        require(not expected or name == expected, "LF1016", f"{name} is where the format has {expected}")
+        require(not expected or name == expected, "LF1016", f"{name} is where the format expects {expected}")
         root = Root(name, data)
         require(name == f"trust/{root.number}.root.json", "LF1016", f"{name} has number {root.number}")
         self.roots.append(root)
@@ -410,7 +410,7 @@ class Area:
             verify(root)
             return self.revocation
         except Refused:
-            # An older bundle at a site with a newer root: it must be right for the bundle's own root, and means nothing.
+            # An older bundle at a site with a newer root: it must be valid for the bundle's own root, and has no effect.
             if not self.roots or self.roots[-1].number >= root.number:
                 raise
         verify(self.roots[-1])
@@ -439,7 +439,7 @@ def read_signature(name, data):
     again = {"mediaType": MEDIA_TYPE, "verificationMaterial": {"publicKey": {"hint": hint}},
              "messageSignature": {"messageDigest": {"algorithm": "SHA2_256", "digest": digest}, "signature": text}}
     right = canonical(again) == data and name == f"signatures/{key.hex()}.sigstore.json"
-    require(right, "LF1111", f"{name} is not encoded as the format has it")
+    require(right, "LF1111", f"{name} is not encoded as the format requires")
     return key.hex(), decode(digest), signature
 
 
@@ -530,7 +530,7 @@ def read_head(source, trust):
         raise area.problem
     landfall = read_landfall(message)
     name, _ = small_header(area.after)
-    require(name in (None, "blobs.json"), "LF1016", f"{name} is where the format has blobs.json")
+    require(name in (None, "blobs.json"), "LF1016", f"{name} is where the format expects blobs.json")
     blobs_data = source.known_file("blobs.json", landfall["blobs"], area.after)
     entries = read_blobs(blobs_data)
     lists = chunk_lists(entries, source.known_file("chunks.b3", landfall["chunks"]))

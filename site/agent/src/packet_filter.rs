@@ -1,10 +1,10 @@
 //! kube-proxy's and flannel's tables of the packet filter. `flush ruleset`, which a restart of the host's own firewall
-//! runs, deletes them with all others. Neither program looks: kube-proxy writes when services change, flannel once. A new
-//! pod of the program writes its table anew.
+//! runs, deletes them with all tables. Neither program checks: kube-proxy writes when services change, flannel once. A
+//! new pod of the program writes its table again.
 //!
-//! The pod is deleted rather than its process ended: its controller makes another at once, while the kubelet waits ever
-//! longer before it starts a container of the same pod again. flannel asks the API server at a service address and ends
-//! without an answer, so its turn comes once kube-proxy's table is there.
+//! The pod is deleted rather than its process ended: its controller makes another at once, while the kubelet waits
+//! longer each time before it restarts a container of the same pod. flannel queries the API server at a service address
+//! and ends without an answer, so its turn comes once kube-proxy's table exists.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use landfall_engine::step::StepError;
 use landfall_host::netlink::{self, Chain};
 use landfall_host::process::{self, ProcessId};
 
-/// Tables, each with the program of a pod that writes it, in the order in which they must be there.
+/// Tables, each with the program of a pod that writes it, in the order in which they are needed.
 const TABLES: [(&str, &str); 2] = [("kube-proxy", "kube-proxy"), ("flannel-ipv4", "flanneld")];
 
 /// How long a program may take to write its table for the first time: it waits for the API server first.
@@ -54,8 +54,8 @@ impl Default for PacketFilter {
 }
 
 impl PacketFilter {
-    /// Looks at the tables, and replaces the pod of the first that is missing; those behind it wait for it. Returns whether
-    /// it replaced one.
+    /// Checks the tables, and replaces the pod of the first missing one; the tables after it wait for it. Returns
+    /// whether it replaced one.
     pub fn tend(&mut self, pods: &Pods<'_>) -> Result<bool, StepError> {
         let failed = |error: std::io::Error| {
             StepError::new(codes::FILTER_UNREADABLE, "cannot read the packet filter's tables").because(error)
@@ -83,7 +83,7 @@ impl Watched {
             .or_else(|| process::find(|pid| is_program_of_pod(pid, self.program)).first().copied())
     }
 
-    /// Replaces the pod of a program. Where the API server does not answer, the kubelet starts the program again, later.
+    /// Replaces the pod of a program. If the API server does not answer, the kubelet restarts the program later.
     fn replace(&self, program: ProcessId, pods: &Pods<'_>) -> Result<(), StepError> {
         let (table, name) = (self.table, self.program);
         tracing::warn!(table, program = name, "the packet filter lost a table; the pod that writes it is replaced");

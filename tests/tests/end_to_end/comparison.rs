@@ -85,7 +85,7 @@ pub(crate) struct Uninterrupted {
     pub(crate) landed: Landed,
     /// Bytes that it wrote into the store: each must be read from the media once.
     pub(crate) staged_bytes: u64,
-    /// Bytes that it read from the store: what was placed was checked first, once.
+    /// Bytes that it read from the store: placed files were checked first, once.
     pub(crate) placed_bytes: u64,
     /// How long each of its steps acted.
     durations: BTreeMap<String, Duration>,

@@ -90,9 +90,9 @@ fn while_components_are_applied() -> Result<()> {
     keep_data(engineer)
 }
 
-/// Fails if more was read than an uninterrupted install reads and the limit: from the media what was staged, from the store
-/// what was placed. Less means that something was not counted. `before` is what the kernel counted of the process that was
-/// cut, in the step alone; the resume counts itself from its start, the bundle's head included.
+/// Fails if more was read than an uninterrupted install reads plus the limit: the staged bytes from the media, the
+/// placed bytes from the store. Less means that something was not counted. `before` is the kernel's count for the
+/// interrupted process, in the step alone; the resume counts itself from its start, the bundle's head included.
 fn expect_few_read_twice(before: u64, report: &Value, uninterrupted: &Uninterrupted) -> Result<()> {
     let (staged, placed) = (uninterrupted.staged_bytes, uninterrupted.placed_bytes);
     let after = media_read_bytes(report)?;

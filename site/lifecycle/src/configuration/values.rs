@@ -51,8 +51,8 @@ pub fn resolve_values(
     }
 }
 
-/// One value at its place: what the release declares and what the site sets, put together when the plan was made. The
-/// journal pins it, so that observing, acting and undoing cannot disagree.
+/// One value at its place: the release's declaration and the site's value, combined when the plan is made. The journal
+/// pins it, so that observing, acting and undoing cannot disagree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
@@ -64,7 +64,7 @@ pub struct Patch {
     pub name: String,
     /// JSON Pointer (RFC 6901) to the field.
     pub path: String,
-    /// What the field becomes.
+    /// The field's new value.
     pub content: Value,
 }
 

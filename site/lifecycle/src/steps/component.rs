@@ -26,7 +26,7 @@ pub struct Component {
     pub namespace: String,
     /// Name of the release's document that holds the rendered objects.
     pub objects: String,
-    /// What the site's values change in the rendered objects.
+    /// The site's changes to the rendered objects.
     pub patches: Vec<Patch>,
     /// Claims whose volumes nothing may write to.
     pub read_only_claims: Vec<String>,
