@@ -26,7 +26,7 @@ pub fn is_document_name(name: &str) -> bool {
 }
 
 /// Whether the text names a file in its own folder: not empty, not `.` or `..`, without `/`, control characters and
-/// characters that look like one; at most 255 bytes, the limit of file systems.
+/// characters that look like one; at most 255 bytes, the limit of filesystems.
 pub fn is_file_name(text: &str) -> bool {
     (1..=255).contains(&text.len())
         && ![".", ".."].contains(&text)

@@ -135,7 +135,7 @@ codes! {
     REVOCATION_OLDER = "LF1138", Usage, "The revocation is not newer than the one this site knows", "Import the vendor's newest revocation.";
     // LF12: media and parts.
     MEDIA_IO = "LF1201", Resumable, "A file could not be read or written", "Check the disk or stick and the permissions of the named path, then run the same command again.";
-    NO_SPACE = "LF1202", Resumable, "The disk or stick is full", "Free space on the named file system or use a larger stick, then run the same command again.";
+    NO_SPACE = "LF1202", Resumable, "The disk or stick is full", "Free space on the named filesystem or use a larger stick, then run the same command again.";
     SYNC_FAILED = "LF1203", Resumable, "The disk or stick failed to make data durable", "Do not trust this disk: look at the kernel's log, replace or remount it, then run the same command again.";
     BUNDLE_NOT_FOUND = "LF1204", Usage, "No bundle found", "Name the bundle's file, its first part, its .head, or the folder that holds the parts.";
     SEVERAL_BUNDLES = "LF1205", Usage, "The folder holds several bundles", "Name the first part of the intended bundle.";
@@ -150,7 +150,7 @@ codes! {
     OUTPUT_EXISTS = "LF1214", Usage, "The output exists already", "Remove it or name another output folder.";
     BUNDLE_SHORT = "LF1215", Refused, "A file of the bundle ends too early", "Copy the named part again from a good copy.";
     PART_SWAPPED = "LF1216", Refused, "A part has the name of another part", "Give the named files their right names, or copy both parts again; the names are in SHA256SUMS.";
-    FILE_TOO_LARGE = "LF1217", Usage, "The file system cannot hold files of this size", "Build with --part-size fat32, or use a stick with another file system.";
+    FILE_TOO_LARGE = "LF1217", Usage, "The filesystem cannot hold files of this size", "Build with --part-size fat32, or use a stick with another filesystem.";
     NOTHING_STAGED = "LF1230", Usage, "Nothing is staged on this machine", "Run `landfall install` with a bundle first.";
     // LF20: release definition and lock.
     RELEASE_UNREADABLE = "LF2001", Usage, "The release definition is not valid YAML or has unknown fields", "Correct the named line of the release definition.";

@@ -25,7 +25,7 @@ pub struct Totals {
     pub written_bytes: u64,
     /// Read again only to check what was written.
     pub read_back_bytes: u64,
-    /// How often the whole file system was synced, other programs' bytes included.
+    /// How often the whole filesystem was synced, other programs' bytes included.
     pub filesystem_syncs: u64,
 }
 

@@ -43,7 +43,7 @@ pub fn pack(
     let parts = sink.into_stream().parts.ok_or_else(|| MediaError::Bug("the parts were not finished".to_owned()))?;
     let written = parts.read_back(payload)?;
     if !written.is_past_cache() {
-        let what = "The file system of the stick cannot be read past the kernel's cache. Unplug the stick, plug it in \
+        let what = "The filesystem of the stick cannot be read past the kernel's cache. Unplug the stick, plug it in \
                     again, and run `landfall verify` on it.";
         progress.event(Event::Note(what.to_owned()));
     }

@@ -59,14 +59,14 @@ impl ThinDisk {
         run("mkfs.ext4", &["-q", "-F", "-O", features, "-m", "0", "-E", options, &image]);
         disk.device = run("losetup", &["--find", "--show", &image]);
         disk.mount();
-        // The file system's own writes must find space, or it fails before the files do.
+        // The filesystem's own writes must find space, or it fails before the files do.
         fs::create_dir_all(disk.path().join("store")).unwrap();
         durable::sync_filesystem(&disk.path()).unwrap();
         disk.set_room(disk.taken_mib() + mib);
         Some(disk)
     }
 
-    /// Makes the folders of a store, and uses inodes once: this file system does not survive the loss of its own blocks,
+    /// Makes the folders of a store, and uses inodes once: this filesystem does not survive the loss of its own blocks,
     /// and it is the loss of files' blocks that the kernel forgets.
     fn prepare_folders(&self, payload: &Payload) {
         let store = self.store();
@@ -121,7 +121,7 @@ impl ThinDisk {
     /// Nothing of memory is left, as after a boot.
     fn reboot(&self) {
         run("umount", &[&self.text("disk")]);
-        // As a boot does: what the file system itself wrote may be lost as well.
+        // As a boot does: what the filesystem itself wrote may be lost as well.
         let _ = Command::new("e2fsck").args(["-f", "-y", &self.device]).output().unwrap();
         self.mount();
     }
@@ -190,7 +190,7 @@ fn fail_and_resume(sizes: &[u64], order: &[Then]) {
         }
     }
     disk.mend();
-    // The kernel may report an earlier failure once to the next process that syncs the file system.
+    // The kernel may report an earlier failure once to the next process that syncs the filesystem.
     let again = || stage(&media, &disk.store(), &Silent);
     again().or_else(|_| again()).unwrap();
     disk.after_power_cut(|copy| {

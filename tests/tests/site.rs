@@ -19,7 +19,7 @@ fn one_machine(name: &str, spec: MachineSpec) -> Result<(Site, Machine)> {
 #[test]
 fn a_power_cut_loses_what_was_not_synced_and_keeps_what_was() -> Result<()> {
     let (_site, machine) = one_machine("cut", MachineSpec::new("node-1"))?;
-    // The file system would commit its log by itself after five seconds, which may pass here on a busy host.
+    // The filesystem would commit its log by itself after five seconds, which may pass here on a busy host.
     machine.run("mount -o remount,commit=600 /")?;
     machine.run("echo kept > /root/synced && sync /root/synced && echo moved > /root/before && sync")?;
     machine.run("mv /root/before /root/after && echo lost > /root/unsynced")?;

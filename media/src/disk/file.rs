@@ -1,4 +1,4 @@
-//! One open file, read and written past the page cache where the file system allows it.
+//! One open file, read and written past the page cache where the filesystem allows it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -25,7 +25,7 @@ pub(crate) trait DurableFile: Send + Sync + 'static {
     fn sync(&self) -> io::Result<()>;
 
     /// Reads until the buffer is full or the file ends, from the disk itself and never from memory; returns how many
-    /// bytes. `None` if the file system cannot do that.
+    /// bytes. `None` if the filesystem cannot do that.
     fn read_from_disk(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>>;
 
     /// Bytes of the file.
@@ -35,7 +35,7 @@ pub(crate) trait DurableFile: Send + Sync + 'static {
     fn set_length(&self, length: u64) -> io::Result<()>;
 
     /// Reserves space on the disk for all bytes from the first offset to the second, without changing the length. If
-    /// the file system cannot, nothing happens.
+    /// the filesystem cannot, nothing happens.
     fn reserve(&self, from: u64, to: u64) -> io::Result<()>;
 }
 
@@ -55,7 +55,7 @@ struct Direct {
     alignment: usize,
     /// For unaligned bytes.
     scratch: Mutex<AlignedBuffer>,
-    /// The file system accepted the flag but refused the first request.
+    /// The filesystem accepted the flag but refused the first request.
     refused: AtomicBool,
 }
 
@@ -87,7 +87,7 @@ impl DiskFile {
     }
 
     /// Reads at an offset until the buffer is full or the file ends; returns how many bytes. They come from the disk
-    /// where the file system allows it, and stay out of the page cache.
+    /// where the filesystem allows it, and stay out of the page cache.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         if let Some(count) = self.read_from_disk(offset, buffer)? {
             return Ok(count);
@@ -192,7 +192,7 @@ impl Direct {
 fn alignment_of(file: &File) -> Option<usize> {
     let looked = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok()?;
     if looked.stx_mask & StatxFlags::DIOALIGN.bits() == 0 {
-        // Kernels before 6.1 and some file systems do not report it.
+        // Kernels before 6.1 and some filesystems do not report it.
         return Some(ALIGNMENT);
     }
     let needed = looked.stx_dio_mem_align.max(looked.stx_dio_offset_align) as usize;

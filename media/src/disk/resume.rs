@@ -26,7 +26,7 @@ pub(crate) fn write_back(file: &File, path: &Path) -> Result<(), SyncFailed> {
 /// How many bytes of an unfinished file of chunks are right and on the disk: whole chunks from the beginning.
 ///
 /// It reads the chunks that may not have been synced, and the one before them, which must be right. If it is not, the
-/// disk lost synced data, and the whole file is checked. Where the file system cannot read past the cache, only synced
+/// disk lost synced data, and the whole file is checked. Where the filesystem cannot read past the cache, only synced
 /// bytes count. `is_right` gets the index of a chunk and its bytes.
 pub(crate) fn kept_bytes(
     file: &dyn DurableFile,

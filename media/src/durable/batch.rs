@@ -1,4 +1,4 @@
-//! Many small changes that become durable together: one sync of the file system costs less than hundreds of files and
+//! Many small changes that become durable together: one sync of the filesystem costs less than hundreds of files and
 //! folders one by one.
 
 use std::fs::{DirBuilder, File};
@@ -10,7 +10,7 @@ use super::{At, Result, SyncFailed, rename_unsynced, temporary_sibling, turn, wr
 /// Changes below one folder that reach the disk at [`Batch::commit`], all of them. Until then a power cut may keep any
 /// subset, even a name without its bytes. So a name that other code relies on is given after a commit of its bytes.
 ///
-/// The kernel reports a failed write-back only to processes that had the file system open when it happened. A batch
+/// The kernel reports a failed write-back only to processes that had the filesystem open when it happened. A batch
 /// opens it at its beginning. So begin it before the first byte that it must make durable, also for files written by
 /// other means.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch on the file system of this folder, which must exist.
+    /// A batch on the filesystem of this folder, which must exist.
     pub fn begin(root: &Path) -> Result<Self> {
         Ok(Self { root: root.to_owned(), watched: File::open(root).at("open the folder", root)? })
     }
@@ -44,7 +44,7 @@ impl Batch {
         DirBuilder::new().recursive(true).mode(0o755).create(path).at("create the folder", path)
     }
 
-    /// Renames within the file system, replacing a file of that name, and creates its folder.
+    /// Renames within the filesystem, replacing a file of that name, and creates its folder.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.create_folder(to.parent().unwrap_or(to))?;
         rename_unsynced(from, to)

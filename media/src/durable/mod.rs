@@ -32,7 +32,7 @@ pub const TEMPORARY_SUFFIX: &str = ".landfall-temporary";
 
 /// The disk failed to make something durable. Fatal: the process must end, and nothing is retried.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make {} durable: the file system failed to sync", path.display())]
+#[error("cannot make {} durable: the filesystem failed to sync", path.display())]
 pub struct SyncFailed {
     /// What was not synced.
     pub path: PathBuf,
@@ -182,14 +182,14 @@ pub fn create_folder_with_mode(path: &Path, mode: u32) -> Result<()> {
     sync_folder(parent)
 }
 
-/// Renames within one file system, replacing a file of that name, and syncs both folders.
+/// Renames within one filesystem, replacing a file of that name, and syncs both folders.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     rename_unsynced(from, to)?;
     sync_folder(parent(to))?;
     if parent(from) == parent(to) { Ok(()) } else { sync_folder(parent(from)) }
 }
 
-#[expect(clippy::disallowed_methods, reason = "its callers sync the folders, or the whole file system")]
+#[expect(clippy::disallowed_methods, reason = "its callers sync the folders, or the whole filesystem")]
 fn rename_unsynced(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to).at("rename to", to)
 }
@@ -215,7 +215,7 @@ pub fn remove_tree(path: &Path) -> Result<()> {
     }
 }
 
-/// Gives an existing file a second name on the same file system, replacing another file of that name.
+/// Gives an existing file a second name on the same filesystem, replacing another file of that name.
 pub fn hard_link(existing: &Path, link: &Path) -> Result<()> {
     let _turn = turn(link);
     // A rename onto another name of the same file does nothing and would leave the temporary name behind.
@@ -248,16 +248,16 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
 pub fn sync_folder(path: &Path) -> Result<()> {
     let folder = File::open(path).at("open the folder", path)?;
     match folder.sync_all() {
-        // FAT, network and FUSE file systems may not support syncing a folder; it is as durable as they can make it.
+        // FAT, network and FUSE filesystems may not support syncing a folder; it is as durable as they can make it.
         Err(error) if matches!(error.raw_os_error(), Some(code) if NOT_FOR_FOLDERS.contains(&code)) => Ok(()),
         synced => synced.map_err(|source| SyncFailed { path: path.to_owned(), source }.into()),
     }
 }
 
-/// `EINVAL` and `ENOTSUP`: this file system has no sync of folders. Anything else is a failure.
+/// `EINVAL` and `ENOTSUP`: this filesystem has no sync of folders. Anything else is a failure.
 const NOT_FOR_FOLDERS: [i32; 2] = [22, 95];
 
-/// Makes everything on the file system that holds `path` durable: for files that other programs wrote.
+/// Makes everything on the filesystem that holds `path` durable: for files that other programs wrote.
 pub fn sync_filesystem(path: &Path) -> Result<()> {
     let file = File::open(path).at("open", path)?;
     rustix::fs::syncfs(&file).map_err(|error| SyncFailed { path: path.to_owned(), source: error.into() }.into())

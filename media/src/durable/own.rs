@@ -2,7 +2,7 @@
 //! disk that is mounted there, stay, whatever happens to their contents.
 //!
 //! The mark is an extended attribute of the folder itself: it exists exactly as long as the folder, without a file that
-//! could outlive it or be lost earlier. On a file system without such attributes the folder stays, empty.
+//! could outlive it or be lost earlier. On a filesystem without such attributes the folder stays, empty.
 
 use std::io;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub fn create_own_folder(path: &Path) -> Result<()> {
 }
 
 /// Removes a folder of [`create_own_folder`] if it is empty, and leftovers of its interrupted creation. A folder that
-/// is not Landfall's, is not empty or has a file system mounted on it stays, and is no error.
+/// is not Landfall's, is not empty or has a filesystem mounted on it stays, and is no error.
 pub fn remove_own_folder(path: &Path) -> Result<()> {
     remove_folder(&temporary_sibling(path))?;
     let is_marked = rustix::fs::getxattr(path, MARK, &mut [0_u8; 0]).is_ok();
@@ -44,7 +44,7 @@ pub fn remove_own_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a file system, or a folder of one, is mounted there.
+/// Whether a filesystem, or a folder of one, is mounted there.
 fn is_mount_point(path: &Path) -> Result<bool> {
     let looked = rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS);
     let looked = looked.map_err(io::Error::from).at("look at", path)?;

@@ -115,7 +115,7 @@ fn a_failed_sync_is_fatal() {
     let error = DurableError::from(SyncFailed { path: "/disk/file".into(), source: io::Error::from_raw_os_error(5) });
     assert!(error.is_fatal());
     assert_eq!(error.code(), codes::SYNC_FAILED);
-    assert_eq!(error.to_string(), "cannot make /disk/file durable: the file system failed to sync");
+    assert_eq!(error.to_string(), "cannot make /disk/file durable: the filesystem failed to sync");
 }
 
 #[test]

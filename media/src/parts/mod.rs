@@ -243,7 +243,7 @@ fn check_space(folder: &Path, stream: u64, beside: u64) -> Result<()> {
     Ok(())
 }
 
-/// Bytes that are free on the file system of a folder.
+/// Bytes that are free on the filesystem of a folder.
 pub(crate) fn available_bytes(folder: &Path) -> Result<u64> {
     let status = rustix::fs::statvfs(folder).map_err(io::Error::from).at("look at", folder)?;
     Ok(status.f_bavail.saturating_mul(status.f_frsize))

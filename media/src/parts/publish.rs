@@ -20,7 +20,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// The parts as they are on the stick: reads bypass the page cache, where the file system allows it, and are
+    /// The parts as they are on the stick: reads bypass the page cache, where the filesystem allows it, and are
     /// counted as reading back.
     pub fn read_back(&self, payload: &Payload) -> Result<BundleMedia> {
         let paths = self.written.files.iter().map(|file| self.written.folder.join(partial_name(&file.name)));

@@ -1,6 +1,6 @@
 //! Small blobs that become durable together.
 //!
-//! A sync of the whole file system flushes what databases and etcd wrote, too. So it comes once for many blobs, and
+//! A sync of the whole filesystem flushes what databases and etcd wrote, too. So it comes once for many blobs, and
 //! each does two things. It makes durable the bytes and records of its own blobs, and the names of the blobs before
 //! them. Blobs get names only after their bytes are on the disk.
 

@@ -13,7 +13,7 @@ use crate::site::tool;
 /// The label by which the machine finds it.
 pub const LABEL: &str = "LANDFALL";
 
-/// The space of the file system besides the files.
+/// The space of the filesystem besides the files.
 const OVERHEAD_BYTES: u64 = 64 << 20;
 
 /// What identifies a stick without reading all of its bytes: the head, against which the rest is checked, and the

@@ -38,7 +38,7 @@ impl FileStorage {
         storage
     }
 
-    /// Durable with the next sync. A file system that does not support this, or is already full, reserves nothing.
+    /// Durable with the next sync. A filesystem that does not support this, or is already full, reserves nothing.
     fn keep_room(&self) {
         if let Err(error) = self.set_room_aside() {
             tracing::debug!(%error, "no space is reserved for the journal");

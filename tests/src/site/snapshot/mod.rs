@@ -62,7 +62,7 @@ impl std::fmt::Display for Category {
     }
 }
 
-/// Categories with a name in the file system.
+/// Categories with a name in the filesystem.
 const FILES: [Category; 3] = [Category::File, Category::Runtime, Category::Mount];
 
 /// Everything of one category: values by item.
@@ -94,7 +94,7 @@ impl Snapshot {
         Ok(Self { items, hashes: files.hashes }.without_expected())
     }
 
-    /// Takes a snapshot of only the named items in a running machine's file system.
+    /// Takes a snapshot of only the named items in a running machine's filesystem.
     pub(super) fn take_files(machine: &Machine, known: Option<&Snapshot>) -> Result<Self> {
         let first = machine.first()?;
         let (files, hashes) = files::disk(&first, known.map(|known| &known.hashes))?;
@@ -106,7 +106,7 @@ impl Snapshot {
         Ok(Self { items, hashes }.without_expected())
     }
 
-    /// Only its named items in the file system.
+    /// Only its named items in the filesystem.
     pub(super) fn files_alone(mut self) -> Self {
         self.items.retain(|category, _| FILES.contains(category));
         self
