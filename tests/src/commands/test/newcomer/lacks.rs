@@ -63,7 +63,7 @@ pub const LACKS: &[Lack] = &[
         &[
             "access to crates",
             "access to Debian packages",
-            "requests for 127.0.0.1 would go to the proxy http://127.0.0.1:9",
+            "requests to 127.0.0.1 would go to the proxy http://127.0.0.1:9",
         ],
     ),
     // After the entries that move the cache.
