@@ -89,7 +89,7 @@ fn read(file: &str, trust: &str) -> Result<Sha256> {
 }
 
 #[test]
-fn every_vector_is_accepted_or_refused_as_it_says() {
+fn every_vector_has_its_stated_result() {
     let index = index();
     for vector in &index.vectors {
         let result = read(&vector.file, &vector.trust).map_err(|error| error.code().id.to_owned());
@@ -146,7 +146,7 @@ fn the_python_reader_agrees() {
 }
 
 #[test]
-fn what_cosign_wrote_is_taken_in() {
+fn signatures_by_cosign_are_imported() {
     let head = fs::read(folder().join("good/two-signers.head")).unwrap();
     let opened = Opened::read_file(&head).unwrap();
     let message = fs::read(folder().join("cosign/landfall.json")).unwrap();

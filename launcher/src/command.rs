@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_here_may_do_anything() {
+    fn unknown_commands_may_do_anything() {
         for line in ["appliance", "test --only appliance"] {
             assert_eq!(work(line).len(), ALL.len(), "{line}");
         }

@@ -31,7 +31,7 @@ mod tests {
     use crate::checks::Remedy;
 
     #[test]
-    fn every_finding_is_there_with_its_command() {
+    fn every_finding_is_reported_with_its_command() {
         let finding =
             |what: &str| Finding { what: what.to_owned(), help: vec![format!("get {what}")], remedy: Remedy::Person };
         let text = missing(&[finding("one"), finding("two")]);

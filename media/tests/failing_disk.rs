@@ -257,7 +257,7 @@ fn a_failed_sync_is_fatal_and_says_so() {
 }
 
 #[test]
-fn what_durable_calls_return_from_is_on_the_disk() {
+fn changes_are_on_the_disk_when_durable_calls_return() {
     let Some(disk) = ThinDisk::with_room_and(100, "has_journal") else { return };
     let path = |name: &str| disk.path().join(name);
     let bytes = vec![7; 3 << 20];

@@ -111,7 +111,7 @@ fn every_truncation_of_a_head_is_refused() {
 }
 
 #[test]
-fn what_is_not_a_bundle_is_called_so() {
+fn other_files_are_refused_as_not_a_bundle() {
     for bytes in [&b""[..], b"x", b"PK\x03\x04", &[0; 4096], b"landfall.jso\0"] {
         assert_eq!(code(Opened::read_file(bytes)), "LF1002");
     }
@@ -376,7 +376,7 @@ fn a_revocation_is_carried_and_obeyed() {
 }
 
 #[test]
-fn nothing_wrong_can_be_written() {
+fn invalid_heads_cannot_be_written() {
     let vendor = vendor();
     let sample = Sample::tiny(&vendor).unwrap();
     let verified = sample.head.verified();

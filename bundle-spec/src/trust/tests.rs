@@ -350,7 +350,7 @@ fn revocations_say_each_release_once() {
 }
 
 #[test]
-fn sigstore_bundles_have_one_encoding_and_those_of_other_signers_are_taken_in() {
+fn sigstore_bundles_have_one_encoding_and_those_of_other_signers_are_imported() {
     let key = key();
     let message = b"{}";
     let file = SignatureFile::sign(&key, message).unwrap();

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_driver_says_goes_before_the_table() {
+    fn the_drivers_own_answer_precedes_the_table() {
         let future = CudaVersion::new(14, 2);
         assert_eq!(cuda_fit(future, &driver("700.10"), Some(future)), CudaFit::Full);
         assert_eq!(cuda_fit(future, &driver("700.10"), Some(CudaVersion::new(14, 1))), CudaFit::NotKnown);

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn malformed_addresses_are_refused() {
         for text in ["", "3b:00.0", "0000:3b:20.0", "0000:3b:00.8", "0000:3b:00", "0000:+b:00.0", "zzzz:00:00.0"] {
             assert!(text.parse::<PciAddress>().is_err(), "{text:?}");
         }

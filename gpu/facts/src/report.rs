@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn another_schema_is_refused_by_its_name_whatever_else_the_document_holds() {
+    fn another_schema_is_refused_by_its_number_whatever_the_rest() {
         for schema in ["0", "2", "1.5", "-1", "99999999999999999999999"] {
             let text = format!(r#"{{"schema": {schema}, "entirely": "different"}}"#);
             let error = GpuReport::read(text.as_bytes()).expect_err(schema);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_is_refused() {
+    fn other_bytes_are_refused() {
         let unknown = sample().to_json().expect("written").replacen('{', r#"{"surprise": 1,"#, 1);
         let twice = sample().to_json().expect("written").replacen('{', r#"{"schema": 1,"#, 1);
         for text in ["", "null", "[]", "{}", r#"{"schema": 1}"#, r#"{"schema": "1"}"#, &unknown, &twice] {

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_refused() {
+    fn malformed_versions_are_refused() {
         for text in ["", "580", "580.", "580.1.2.3", "580.x", "+580.1", "580. 1", "9999999.1", "580..1"] {
             assert!(text.parse::<DriverVersion>().is_err(), "{text:?}");
         }

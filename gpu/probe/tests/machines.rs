@@ -137,7 +137,7 @@ fn a_library_that_hangs_is_given_up_within_its_time() {
 }
 
 #[test]
-fn a_library_that_is_not_there_is_named() {
+fn a_missing_library_is_named() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
     let output =
         Command::new(PROGRAM).arg("--root").arg(tree.path()).args(["--nvml", "/no/such.so"]).output().expect("runs");
@@ -161,7 +161,7 @@ fn this_machine_has_facts_too_and_within_the_time() {
 }
 
 #[test]
-fn the_one_that_asks_dies_with_the_one_that_waits() {
+fn the_inner_process_dies_with_the_outer_one() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
     let mut outer = Command::new(PROGRAM)
         .arg("--root")

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn versions_are_found_in_what_programs_print() {
+fn versions_are_found_in_the_output_of_programs() {
     for (text, version) in [
         ("rustc 1.95.0 (59807616e 2026-04-14)", (1, 95, 0)),
         ("rustc 1.97.0-nightly (abc 2026-05-01)", (1, 97, 0)),
@@ -15,7 +15,7 @@ fn versions_are_found_in_what_programs_print() {
 }
 
 #[test]
-fn the_project_itself_says_which_rust_and_go_it_wants() {
+fn the_project_itself_states_the_required_rust_and_go() {
     let clone = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let manifest = fs::read_to_string(clone.join("Cargo.toml")).unwrap();
     assert!(rust_wanted(&manifest).unwrap() >= (1, 95, 0));

@@ -264,7 +264,7 @@ fn damage_and_truncation_of_the_head_are_refusals_too() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_neither_opened_nor_followed() {
+fn other_than_regular_files_are_neither_opened_nor_followed() {
     let fixture = Fixture::small();
     let parts = fixture.parts();
     let stick = fixture.stick();

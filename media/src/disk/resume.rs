@@ -1,4 +1,4 @@
-//! What an unfinished file still holds after the process, the machine or a sync failed.
+//! The usable bytes of an unfinished file after the process, the machine or a sync failed.
 //!
 //! Only the disk can answer. After a failed sync the kernel shows the bytes that it could not write, calls them clean,
 //! and reports success the next time. So every byte that counts was either synced successfully before the file grew to

@@ -70,7 +70,7 @@ fn a_failed_write_names_path_and_operation_and_leaves_nothing() {
 }
 
 #[test]
-fn folders_have_the_mode_asked_for_and_may_be_there() {
+fn folders_have_the_requested_mode_and_may_exist() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a/b/c");
     create_folder_with_mode(&path, 0o700).unwrap();

@@ -205,7 +205,7 @@ fn a_store_without_or_with_a_damaged_blob_leaves_nothing_on_the_stick() {
 }
 
 #[test]
-fn files_that_are_there_are_not_replaced() {
+fn existing_files_are_not_replaced() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     assert_eq!(fixture.pack(None).unwrap_err().code().id, "LF1214");
@@ -214,7 +214,7 @@ fn files_that_are_there_are_not_replaced() {
 }
 
 #[test]
-fn what_a_killed_build_left_is_removed_and_foreign_files_stay() {
+fn leftovers_of_a_killed_build_are_removed_and_foreign_files_stay() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     fs::create_dir(&stick).unwrap();
@@ -233,7 +233,7 @@ fn what_a_killed_build_left_is_removed_and_foreign_files_stay() {
 }
 
 #[test]
-fn a_stick_that_changes_what_it_was_given_is_found_before_any_file_has_its_name() {
+fn a_stick_that_changes_data_is_detected_before_any_file_has_its_name() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let mut writer = PartWriter::create(&stick, &fixture.payload, Some(3 << 20), Counters::new()).unwrap();

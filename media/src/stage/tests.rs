@@ -114,7 +114,7 @@ fn progress_counts_every_byte_once() {
 }
 
 #[test]
-fn damage_stops_it_and_what_was_good_stays() {
+fn damage_stops_staging_and_good_blobs_stay() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     let store = fixture.site_store();

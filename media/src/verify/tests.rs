@@ -36,7 +36,7 @@ fn located_bytes(fixture: &Fixture) -> u64 {
 }
 
 #[test]
-fn a_store_is_checked_against_what_was_signed() {
+fn a_store_is_checked_against_the_signed_values() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
@@ -66,7 +66,7 @@ fn a_store_is_checked_against_what_was_signed() {
 }
 
 #[test]
-fn a_blob_with_the_record_of_another_is_not_what_was_signed() {
+fn a_blob_with_another_blobs_record_does_not_match_the_signed_values() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
@@ -88,7 +88,7 @@ fn a_blob_with_the_record_of_another_is_not_what_was_signed() {
 }
 
 #[test]
-fn of_other_files_beside_a_bundle_little_is_read() {
+fn little_is_read_of_other_files_beside_a_bundle() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     for index in 0..50 {

@@ -220,7 +220,7 @@ mod tests {
     const EARLY: &str = "2027-01-01T00:00:00Z";
 
     #[test]
-    fn what_is_damaged_is_made_again_and_what_is_due_is_renewed() {
+    fn damaged_certificates_are_made_again_and_due_ones_are_renewed() {
         let host = Host::new();
         assert_eq!(host.work(EARLY), Work::default());
         for late in ["2030-01-01T00:00:00Z", "2040-01-01T00:00:00Z", "2025-01-01T00:00:00Z"] {

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_weighed_against_what_is_certain() {
+    fn a_clock_is_judged_by_certain_times() {
         let installed =
             Evidence { authority_begins: Some(at(2026)), authority_ends: Some(at(2046)), seen: Some(at(2027)) };
         for (now, evidence, expected) in [
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_witnessed_is_evidence() {
+    fn witnessed_times_are_evidence() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         assert_eq!(evidence(&paths), Evidence::default());

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_waits_for_is_named() {
+    fn the_reason_for_waiting_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         // Everywhere on lo, and, being for documentation, nowhere at all.
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_again_and_again_is_quoted() {
+    fn the_error_of_a_kubelet_that_ends_repeatedly_is_quoted() {
         let (runs, again) = (unit("active", "running", ""), unit("activating", "auto-restart", ""));
         let ends = |error: Option<&str>| status_line(&runs, &again, None, || error.map(str::to_owned));
         assert_eq!(ends(Some("swap")), "the kubelet does not run (auto-restart); its last error: swap");

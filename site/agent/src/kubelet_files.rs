@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_serving_pair_goes_when_it_is_torn_or_ends_soon() {
+    fn a_serving_pair_is_removed_when_it_is_torn_or_ends_soon() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let programs = Programs::at(&paths, "v1.36.3");

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_wrote_its_table_begins_anew_when_it_is_lost() {
+    fn a_program_is_restarted_when_its_written_table_is_lost() {
         let mut watched = Watched { table: "kube-proxy", program: "kube-proxy", writer: None };
         let young = Duration::from_secs(3);
         assert_eq!(watched.judge(false, this(), young), Verdict::Fine, "it has just begun");

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_for_what_comes_and_not_for_ever() {
+    fn waits_for_missing_things_with_a_limit() {
         let mut attempts = 0;
         let lacking = || Err(StepError::new(codes::NODE_WAITS, "the kubelet waits"));
         wait(PATIENCE, || {

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_what_was_declared_only() {
+    fn compares_only_declared_fields() {
         let live = json!({"metadata": {"name": "a", "resourceVersion": "1", "generation": 1, "managedFields": []}, "spec": {"a": 1}});
         let same = json!({"metadata": {"name": "a", "resourceVersion": "2", "generation": 2, "managedFields": [1]}, "spec": {"a": 1}});
         let other = json!({"metadata": {"name": "a"}, "spec": {"a": 2}});

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn prunes_in_reverse_and_never_what_holds_data() {
+    fn prunes_in_reverse_and_never_objects_with_data() {
         let names: Vec<ObjectName> = ["ConfigMap", "Secret", "PersistentVolumeClaim", "Service"]
             .iter()
             .map(|kind| ObjectName::new("v1", kind, "web", "old"))

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn transient_answers_are_known_from_lasting_ones() {
+    fn transient_answers_are_distinguished_from_permanent_ones() {
         for (status, transient) in [
             (json!({"code": 409, "reason": "Conflict", "message": "the object has been modified"}), true),
             (json!({"code": 409, "reason": "AlreadyExists"}), false),

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_gone_comes_back() {
+    fn a_removed_name_is_restored() {
         for text in [Some("127.0.0.1 localhost\n"), Some("127.0.0.1 localhost"), Some(MINIMAL), Some(""), None] {
             let (outcome, after) = restored(text);
             assert!(outcome.unwrap());
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_or_of_another_stays() {
+    fn correct_lines_and_other_softwares_lines_stay() {
         for text in [&format!("127.0.0.1 localhost\n{LINE}10.0.0.7 later\n"), "10.99.0.11 api.landfall.internal\n"] {
             let (outcome, after) = restored(Some(text));
             assert_eq!((outcome.unwrap(), after.as_str()), (false, text));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_program_is_writing_is_not_lost() {
+    fn a_concurrent_write_of_another_program_is_not_lost() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let path = HostsEntry::path(&paths);

@@ -131,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mounted_in_a_folder_is_named_and_left() {
-        let test = "mounts::tests::what_is_mounted_in_a_folder_is_named_and_left";
+    fn mounts_in_a_folder_are_named_and_left() {
+        let test = "mounts::tests::mounts_in_a_folder_are_named_and_left";
         let Some(root) = landfall_engine::mounted::on_tmpfs(test, "size=4m") else { return };
         let (storage, link) = (root.join("storage"), root.join("link"));
         let share = storage.join("a/share");

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_in_use_stays_whatever_its_size() {
+    fn entries_that_may_be_in_use_stay_whatever_their_size() {
         assert_eq!(names(vec![item("huge", 0, 1000), item("next", 2, 10)]), ["next"]);
         let mut future = item("future", 0, 10);
         future.used = SystemTime::now() + DAY * 365;
@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_build_left_goes_after_a_day() {
+    fn leftovers_of_a_dead_build_are_removed_after_a_day() {
         let (mut dead, mut running) = (item("dead", 2, 1), item("running", 0, 1));
         (dead.is_finished, running.is_finished) = (false, false);
         assert_eq!(names(vec![dead, running]), ["dead"]);
     }
 
     #[test]
-    fn entries_are_removed_whole_and_nothing_else_is() {
+    fn only_whole_entries_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path()).unwrap();
         let (old, used) = (Key::new().with("recipe", "old"), Key::new().with("recipe", "used"));

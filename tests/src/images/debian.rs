@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_builder_stays() {
+    fn no_trace_of_the_builder_stays() {
         let mut tree = FileTree::default();
         let text = || Kind::Text(Vec::new());
         for path in REMOVED {

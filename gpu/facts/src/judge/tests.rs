@@ -80,7 +80,7 @@ fn each_obstacle_has_a_code_and_no_gpu_is_none() {
 }
 
 #[test]
-fn a_driver_is_too_old_only_for_what_needs_a_newer_one() {
+fn a_driver_is_too_old_only_for_software_that_needs_a_newer_one() {
     let old = machine("old-driver");
     let HostState::DriverTooOld { driver, oldest } = host_state(&old, &needs_cuda(12, 9)) else { panic!("too old") };
     assert_eq!((driver.to_string().as_str(), oldest), ("470.256.02", [525, 60, 13]));
@@ -169,7 +169,7 @@ fn fabric_manager_that_cannot_be_seen_is_judged_by_the_links() {
 }
 
 #[test]
-fn warnings_name_what_works_and_is_not_well() {
+fn warnings_name_problems_of_working_gpus() {
     let errors = [(0, Warning::UncorrectedErrors), (0, Warning::MemoryRepairPending)];
     assert_eq!(warnings(&machine("ecc-errors")), errors);
     assert_eq!(warnings(&machine("two-l4")), [(0, Warning::MemoryHeld)]);

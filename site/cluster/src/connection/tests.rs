@@ -55,7 +55,7 @@ fn a_refusal_passes_until_the_api_server_is_ready() {
 }
 
 #[test]
-fn a_refusal_by_one_that_is_ready_is_final() {
+fn a_refusal_by_a_ready_api_server_is_final() {
     let (_folder, cluster, serving) = server(&[("/x", 403), ("/readyz", 200), ("/x", 403)]);
     let error = cluster.call(&call()).unwrap_err();
     assert_eq!((error.code(), error.is_transient()), (codes::CLUSTER_REFUSED, false), "{error}");

@@ -247,7 +247,7 @@ fn claims_services_and_definitions() {
 }
 
 #[test]
-fn other_kinds_go_by_their_conditions() {
+fn other_kinds_are_judged_by_their_conditions() {
     let custom = |conditions: Value| json!({"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "c", "generation": 1}, "status": {"conditions": conditions}});
     assert_verdicts(&[
         (json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}}), "ready", READY),

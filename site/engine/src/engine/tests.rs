@@ -21,7 +21,7 @@ fn an_uninterrupted_run_acts_once_per_step() {
 }
 
 #[test]
-fn undo_runs_in_reverse_and_restores_what_was_there() {
+fn undo_runs_in_reverse_and_restores_the_earlier_state() {
     let mut world = World::new(starter(), birth());
     world.install().unwrap();
     world.uninstall(false).unwrap();
@@ -73,7 +73,7 @@ fn foreign_objects_stop_the_operation_as_stuck() {
 }
 
 #[test]
-fn a_step_that_finds_all_there_the_first_time_records_it_and_undo_leaves_it() {
+fn a_step_that_is_complete_from_the_start_is_recorded_and_undo_leaves_it() {
     let before = [("one.1", "one.1 by landfall"), ("one.2", "one.2 by landfall")];
     let before: world::Contents =
         before.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into_iter().collect();

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_iptables_saved_is_read() {
+    fn the_output_of_iptables_save_is_read() {
         let text = "*filter\n:INPUT ACCEPT [5:400]\n:FORWARD DROP [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
                     -A FORWARD -i eth0 -p tcp -j ACCEPT\n-A INPUT -i eth1 -j ACCEPT\n-A FORWARD -i eth2 -j DROP\nCOMMIT\n";
         let expected = ClosedChain {

@@ -73,7 +73,7 @@ fn all_violations_are_reported_at_once() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn impossible_ranges_are_refused() {
     for (text, part) in [
         ("node: {name: Edge_1}", "node.name: `Edge_1`"),
         ("node: {address: 127.0.0.1}", "node.address: 127.0.0.1"),

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn one_place_makes_the_other_good_and_two_bad_ones_are_an_error() {
+    fn one_copy_repairs_the_other_and_two_bad_ones_are_an_error() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         Marks::advance(&paths, "starter", 7, Sha256([1; 32])).unwrap();

@@ -196,7 +196,7 @@ fn selinux_blocks_only_while_it_enforces() {
 }
 
 #[test]
-fn the_data_folder_needs_a_local_filesystem_that_comes_back() {
+fn the_data_folder_needs_a_local_filesystem_that_survives_a_reboot() {
     for (kind, without_ftype, blocked) in [
         ("ext4", false, false),
         ("xfs", false, false),

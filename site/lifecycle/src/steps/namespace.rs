@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_brings_what_it_wants_said() {
+    fn a_quota_comes_with_default_requests() {
         let step = step(&[("requests.cpu", "1"), ("limits.memory", "2Gi"), ("persistentvolumeclaims", "3")]);
         let range = step
             .wanted()

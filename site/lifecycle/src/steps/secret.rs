@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn generates_once_and_keeps_what_it_has() {
+    fn generates_once_and_keeps_existing_values() {
         let mut step = step();
         let first = step.completed(None).unwrap();
         let password = &first.values["password"];

@@ -205,7 +205,7 @@ fn identity() {
 }
 
 #[test]
-fn host_tuning_restores_what_was_before() {
+fn host_tuning_restores_the_earlier_state() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/modules-load.d");
     fixture.folder("/etc/sysctl.d");
@@ -392,7 +392,7 @@ fn kubeadm_configuration() {
 }
 
 #[test]
-fn a_phase_runs_again_over_what_a_power_cut_left() {
+fn a_phase_runs_again_over_leftovers_of_a_power_cut() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/kubernetes/manifests");
     let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::ControlPlane };
@@ -440,7 +440,7 @@ fn half_a_pair_of_key_and_certificate_is_made_again() {
 }
 
 #[test]
-fn the_control_plane_that_does_not_come_says_where_its_own_logs_are() {
+fn a_control_plane_that_does_not_start_names_its_own_logs() {
     let mut fixture = Fixture::answering(|_| false);
     let step = ControlPlaneReady { kubernetes: "v1.36.3".to_owned(), seconds: 0 };
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();

@@ -133,7 +133,7 @@ fn inventories_are_kept(cluster: &Cluster) {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn an_api_server_that_comes_back_is_waited_for() {
+fn a_restarting_api_server_is_waited_for() {
     let mut plane = ControlPlane::start();
     let cluster = plane.cluster();
     cluster.apply(&deployment(1)).unwrap();

@@ -305,7 +305,7 @@ fn every_look_at_the_media_and_at_the_store_is_counted() {
 }
 
 #[test]
-fn damage_keeps_what_is_good_and_says_how_to_go_on() {
+fn damage_keeps_good_blobs_and_names_the_way_to_continue() {
     let fixture = Fixture::new();
     let bundle = fixture.path("stick/tiny.landfall");
     let good = fs_err::read(&bundle).unwrap();
@@ -334,7 +334,7 @@ fn damage_keeps_what_is_good_and_says_how_to_go_on() {
 }
 
 #[test]
-fn a_bundle_that_is_not_whole_is_refused_before_anything_is_there_to_resume() {
+fn an_incomplete_bundle_is_refused_before_anything_could_be_resumed() {
     let fixture = Fixture::new();
     let birth = fixture.contents();
     let prepared = fixture.prepared();
@@ -411,7 +411,7 @@ fn a_second_operation_is_refused_and_names_the_first() {
 }
 
 #[test]
-fn a_cut_before_the_first_record_leaves_nothing_that_uninstall_does_not_remove() {
+fn uninstall_removes_everything_after_a_cut_before_the_first_record() {
     let fixture = Fixture::new();
     let birth = fixture.contents();
     let prepared = fixture.prepared();
@@ -442,7 +442,7 @@ fn an_operation_of_another_engine_is_not_touched() {
 }
 
 #[test]
-fn kept_data_stays_also_when_the_end_of_the_uninstall_is_cut() {
+fn kept_data_stays_even_when_the_end_of_the_uninstall_is_cut() {
     let fixture = Fixture::new();
     let operations = &fixture.operations;
     fixture.prepared().run().unwrap();

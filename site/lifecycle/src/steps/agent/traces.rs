@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_before_stays_as_it_is() {
+    fn existing_traces_stay_unchanged() {
         let host = Host::new();
         host.folder("/lib/modules");
         host.write("/root/.kube/cache/x");

@@ -5,7 +5,7 @@ use std::process::Command;
 use super::*;
 
 #[test]
-fn a_data_folder_that_was_there_stays() {
+fn an_existing_data_folder_stays() {
     let fixture = Fixture::new();
     durable::create_folder(&fixture.operations.paths.data()).unwrap();
     durable::create_folder(&fixture.operations.paths.settings()).unwrap();

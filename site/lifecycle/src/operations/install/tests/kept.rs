@@ -88,7 +88,7 @@ fn a_missing_or_doubled_volume_is_never_replaced_by_an_empty_one() {
 }
 
 #[test]
-fn data_that_is_not_there_cannot_be_used() {
+fn missing_data_cannot_be_used() {
     let fixture = Fixture::new();
     assert_eq!(adoption(&fixture, true).unwrap_err().code(), codes::NOTHING_KEPT);
     assert!(adoption(&fixture, false).unwrap().blockers.is_empty());
