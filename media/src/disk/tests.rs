@@ -163,7 +163,10 @@ fn kept(file: &FakeFile) -> io::Result<usize> {
 fn attempt(file: &FakeFile, bytes: usize) -> crate::error::Result<bool> {
     let kept = kept(file).map_err(|error| crate::MediaError::io("sync", std::path::Path::new("fake"), error))?;
     // The bytes that count are already on the disk, whatever the kernel shows.
-    assert!(file.disk().returned[..kept] == BLOB[..kept], "{kept} bytes are trusted, but the disk does not have them all");
+    assert!(
+        file.disk().returned[..kept] == BLOB[..kept],
+        "{kept} bytes are trusted, but the disk does not have them all"
+    );
     let mut paced = PacedFile::new(file.clone(), PathBuf::from("fake"), kept as u64, Counters::new());
     paced.truncate(kept as u64)?;
     for chunk in BLOB[kept..].chunks(MIB).take(bytes.div_ceil(MIB)) {
