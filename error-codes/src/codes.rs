@@ -225,7 +225,7 @@ codes! {
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";
     SITE_UNKNOWN_KEY = "LF3103", Usage, "The site configuration has an unknown key", "Correct or remove the key; `landfall inspect` lists the values of a release.";
     SITE_VALUE = "LF3104", Usage, "The site configuration has a value that is not allowed", "Correct the values that the message names.";
-    SITE_TARGET = "LF3105", Usage, "A value of the release names a field that does not exist", "The release is at fault: ask its vendor for a corrected one.";
+    SITE_TARGET = "LF3105", Usage, "A value of the release names an object or field that does not exist", "The release is at fault: ask its vendor for a corrected one.";
     SITE_SCHEMA = "LF3106", Usage, "The release's schema of the site configuration is unusable", "The release is at fault: ask its vendor for a corrected one.";
     // LF40: journal and engine.
     JOURNAL_IO = "LF4001", Resumable, "The journal cannot be read or written", "Check the disk of the data folder and its free space, then run the same command again.";

@@ -9,7 +9,7 @@ use crate::preflight::Blocker;
 use crate::steps::kept_volumes::AdoptedVolume;
 use landfall_host::paths::SitePaths;
 
-/// The access mode of claims whose own modes are unknown.
+/// The access modes of claims whose own modes are unknown.
 const USUAL_MODES: [&str; 3] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"];
 
 /// What an install does with kept data.
