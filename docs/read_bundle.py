@@ -44,12 +44,12 @@ def require(condition, code, text):
 # Strict JSON: one encoding.
 
 def parse(name, data, floats=False):
-    """A JSON value without names that are there twice. Floats only where the signer's version may know more than this."""
+    """A JSON value without duplicate names. Floats only where the signer's version may know more than this."""
 
     def pairs(items):
         found = {}
         for key, value in items:
-            require(key not in found, "LF1010", f"{key!r} is there twice in {name}")
+            require(key not in found, "LF1010", f"{key!r} occurs twice in {name}")
             found[key] = value
         return found
 
@@ -199,7 +199,7 @@ class Source:
 
 
 def decode(text):
-    """Base64 in its one encoding; None for anything else."""
+    """Base64 in its canonical encoding; None for anything else."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):
@@ -231,7 +231,7 @@ class Signed:
 
 
 def known(name, value, /, **expected):
-    """Checks the fields that this version knows, and takes no notice of others."""
+    """Checks the fields that this version knows, and ignores all other fields."""
     require(isinstance(value, dict), "LF1012", f"{name} is not an object")
     fields(name, {field: value[field] for field in expected if field in value}, **expected)
 
@@ -267,7 +267,7 @@ class Root(Signed):
         # A key of a later kind is kept and does not count; one of a known kind in another encoding could count twice.
         else:
             encoding = der[2:].startswith((P256_PREFIX[2:23], ED25519_PREFIX[2:9]))
-            require(not encoding, "LF1112", f"key {key} of {self.name} is not in its one encoding")
+            require(not encoding, "LF1112", f"key {key} of {self.name} is not in its canonical encoding")
 
     def signers(self, role, name, message, signatures):
         """Which keys of a role signed; each must match. Strangers and keys of unknown kinds do not count."""
@@ -347,7 +347,7 @@ def read_trust(text):
 # The bundle.
 
 class Area:
-    """Signatures, roots and a revocation. A file that is not understood counts for nothing and is refused later."""
+    """Signatures, roots and a revocation. A file that is not understood does not count and is refused later."""
 
     def __init__(self, source):
         self.signatures, self.roots, self.revocation, self.problem = {}, [], None, None
@@ -382,7 +382,7 @@ class Area:
             self.revocation = Revocation(name, data)
             return
         expected = self.roots and f"trust/{self.roots[-1].number + 1}.root.json"
-        require(not expected or name == expected, "LF1016", f"{name} is where the format has {expected}")
+        require(not expected or name == expected, "LF1016", f"{name} is where the format expects {expected}")
         root = Root(name, data)
         require(name == f"trust/{root.number}.root.json", "LF1016", f"{name} has number {root.number}")
         self.roots.append(root)
@@ -410,7 +410,7 @@ class Area:
             verify(root)
             return self.revocation
         except Refused:
-            # An older bundle at a site with a newer root: it must be right for the bundle's own root, and means nothing.
+            # An older bundle at a site with a newer root: it must be valid for the bundle's own root, and has no effect.
             if not self.roots or self.roots[-1].number >= root.number:
                 raise
         verify(self.roots[-1])
@@ -439,7 +439,7 @@ def read_signature(name, data):
     again = {"mediaType": MEDIA_TYPE, "verificationMaterial": {"publicKey": {"hint": hint}},
              "messageSignature": {"messageDigest": {"algorithm": "SHA2_256", "digest": digest}, "signature": text}}
     right = canonical(again) == data and name == f"signatures/{key.hex()}.sigstore.json"
-    require(right, "LF1111", f"{name} is not encoded as the format has it")
+    require(right, "LF1111", f"{name} is not encoded as the format requires")
     return key.hex(), decode(digest), signature
 
 
@@ -493,7 +493,7 @@ def read_blobs(data):
     places = [entry.get("place") for entry in value["entries"]]
     require(places == PLACES + [None] * (len(places) - 3), "LF1012", f"the places of {name} are not in order")
     digests = [entry["sha256"] for entry in value["entries"][3:]]
-    require(len(set(digests)) == len(digests), "LF1012", f"a blob stands twice in {name}")
+    require(len(set(digests)) == len(digests), "LF1012", f"a blob occurs twice in {name}")
     return value["entries"]
 
 
@@ -530,7 +530,7 @@ def read_head(source, trust):
         raise area.problem
     landfall = read_landfall(message)
     name, _ = small_header(area.after)
-    require(name in (None, "blobs.json"), "LF1016", f"{name} is where the format has blobs.json")
+    require(name in (None, "blobs.json"), "LF1016", f"{name} is where the format expects blobs.json")
     blobs_data = source.known_file("blobs.json", landfall["blobs"], area.after)
     entries = read_blobs(blobs_data)
     lists = chunk_lists(entries, source.known_file("chunks.b3", landfall["chunks"]))

@@ -173,7 +173,7 @@ def ed25519_verifies(der, message, signature):
 
 
 def is_key(der):
-    """Whether this is a public key of a known kind in its one encoding."""
+    """Whether this is a public key of a known kind in its canonical encoding."""
     return (der.startswith(P256_PREFIX) and len(der) == 91) or (der.startswith(ED25519_PREFIX) and len(der) == 44)
 
 

@@ -1,5 +1,5 @@
-//! Build scripts run on the host before anything is built for the target: the one place that can refuse a host whose
-//! programs the launcher's fixed target is not for.
+//! Build scripts run on the host before anything is built for the target: only here can a host be refused that the
+//! launcher's fixed target does not fit.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! The tar of format 1, written and never interpreted: a header is a function of name, size and mode.
 //!
 //! ustar with fixed owner, time and type. Sizes above 8 GiB - 1, and only those, are in GNU's base-256, which GNU tar,
-//! bsdtar, Python and Go read. There is no other extension, so nothing can be said twice in two ways.
+//! bsdtar, Python and Go read. There is no other extension, so nothing can be expressed in two ways.
 
 use std::ops::Range;
 
@@ -67,7 +67,7 @@ pub fn header(name: &str, size: u64, mode: u32) -> Header {
     header
 }
 
-/// Octal digits that fill the field but for its closing NUL.
+/// Octal digits that fill the field except its closing NUL.
 fn octal(field: &mut [u8], mut value: u64) {
     field.fill(0);
     for digit in field.iter_mut().rev().skip(1) {

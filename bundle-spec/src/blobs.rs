@@ -27,16 +27,16 @@ pub struct BlobsDocument {
 pub struct BlobEntry {
     /// Name of the blob.
     pub sha256: Sha256,
-    /// Plain BLAKE3 of the blob: what its bytes, or the chaining values of its chunks, are checked against.
+    /// Plain BLAKE3 of the blob; its bytes, or the chaining values of its chunks, are checked against it.
     pub blake3: Blake3,
     /// Bytes.
     pub size: u64,
     /// OCI media type.
     pub media_type: String,
-    /// Where the file lies in the archive if not under `blobs/sha256/`.
+    /// Where the file is in the archive if not under `blobs/sha256/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
-    /// What unpacking takes, for layers of images.
+    /// What unpacking needs, for layers of images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<LayerContents>,
 }
@@ -69,7 +69,7 @@ impl Place {
     }
 }
 
-/// What unpacking a layer takes.
+/// What unpacking a layer needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerContents {
@@ -82,7 +82,7 @@ pub struct LayerContents {
 }
 
 impl BlobEntry {
-    /// A blob that lies under `blobs/sha256/`.
+    /// A blob that is stored under `blobs/sha256/`.
     pub fn blob(sums: &BlobSums, media_type: &str) -> Self {
         Self {
             sha256: sums.sha256,
@@ -99,7 +99,7 @@ impl BlobEntry {
         Self { place: Some(place), ..Self::blob(sums, media_type) }
     }
 
-    /// The same with what unpacking takes.
+    /// The same with what unpacking needs.
     #[must_use]
     pub fn with_layer(self, layer: LayerContents) -> Self {
         Self { layer: Some(layer), ..self }
@@ -175,10 +175,10 @@ fn check(entries: &[BlobEntry]) -> Result<(), String> {
     let mut names = HashSet::new();
     for (index, entry) in entries.iter().enumerate() {
         if entry.place != Place::ALL.get(index).copied() {
-            return Err(format!("{} stands in place {index}", entry.name()));
+            return Err(format!("{} is in place {index}", entry.name()));
         }
         if entry.place.is_none() && !names.insert(entry.sha256) {
-            return Err(format!("{} stands twice", entry.sha256));
+            return Err(format!("{} occurs twice", entry.sha256));
         }
         check_entry(entry)?;
     }

@@ -1,7 +1,7 @@
 //! Chunks of 1 MiB: one pass that hashes a blob, and the check of a chunk against its chaining value.
 //!
 //! BLAKE3 is a tree over pieces of 1 KiB. A chunk of 1 MiB is a whole subtree of it, so the chaining values of a blob's
-//! chunks merge into the plain BLAKE3 of the blob, and one chunk can be checked without the others.
+//! chunks merge into the plain BLAKE3 of the blob, and one chunk can be checked without the rest.
 
 use blake3::Hasher;
 use blake3::hazmat::{HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};

@@ -36,8 +36,8 @@ pub enum Error {
         /// First version that understands it.
         landfall: String,
     },
-    /// More bytes than there should be.
-    #[error("there is data after the end of {place}")]
+    /// More bytes than expected.
+    #[error("data follows the end of {place}")]
     TrailingData {
         /// What should have ended.
         place: String,
@@ -48,13 +48,13 @@ pub enum Error {
         /// The file of the archive.
         name: String,
     },
-    /// A document of the head does not have its digest.
-    #[error("{name} does not have the digest that landfall.json gives it")]
+    /// A document of the head does not match its digest.
+    #[error("{name} does not match its digest in landfall.json")]
     DamagedDocument {
         /// The file of the archive.
         name: String,
     },
-    /// A chunk does not have its chaining value, or a small blob not its root.
+    /// A chunk does not match its chaining value, or a small blob its root.
     #[error("{name} is damaged between bytes {offset} and {end}")]
     DamagedChunk {
         /// The file of the archive.
@@ -70,15 +70,15 @@ pub enum Error {
         /// The file of the archive, or `blobs.json` where the number of values is wrong.
         name: String,
     },
-    /// A name stands twice in a JSON object.
-    #[error("the name `{field}` stands twice in {name}")]
+    /// A name occurs twice in a JSON object.
+    #[error("the name `{field}` occurs twice in {name}")]
     DuplicateName {
         /// The document.
         name: String,
-        /// The name that stands twice.
+        /// The name that occurs twice.
         field: String,
     },
-    /// JSON that is valid but not in its one encoding.
+    /// JSON that is valid but not in its canonical encoding.
     #[error("{name} is not canonical JSON")]
     NotCanonical {
         /// The document.
@@ -94,7 +94,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The `type` of a document is not the one its place requires.
-    #[error("{name} is of type `{found}`; its place requires `{expected}`")]
+    #[error("{name} has the type `{found}`; its place requires `{expected}`")]
     WrongType {
         /// The document.
         name: String,
@@ -103,12 +103,12 @@ pub enum Error {
         /// What it must be.
         expected: &'static str,
     },
-    /// Above a ceiling of the format.
+    /// Above a limit of the format.
     #[error("{what} is above the limit of {limit}")]
     TooLarge {
         /// What, with its value.
         what: String,
-        /// The ceiling.
+        /// The limit.
         limit: u64,
     },
     /// Padding or end blocks that are not zero.
@@ -118,9 +118,9 @@ pub enum Error {
         name: String,
     },
     /// A file of the head that does not belong there, or not in this order.
-    #[error("{name} stands where the format has {expected}")]
+    #[error("{name} is out of place; the format expects {expected}")]
     MisplacedFile {
-        /// The file that stands there.
+        /// The file that is there.
         name: String,
         /// What should.
         expected: String,
@@ -128,7 +128,7 @@ pub enum Error {
     /// `blobs.json` and `landfall.json` disagree.
     #[error("blobs.json adds up to {computed} bytes; landfall.json says {stated}")]
     WrongLength {
-        /// From `blobs.json` to the end, as the signed list has it.
+        /// From `blobs.json` to the end, by the signed list.
         computed: u64,
         /// What `landfall.json` says.
         stated: u64,
@@ -148,10 +148,10 @@ pub enum Error {
         /// Which value, and why.
         what: String,
     },
-    /// No cut is possible.
-    #[error("the bundle cannot be cut into parts of {part_bytes} bytes: {reason}")]
+    /// No split is possible.
+    #[error("the bundle cannot be split into parts of {part_bytes} bytes: {reason}")]
     PartSize {
-        /// The size asked for.
+        /// The requested size.
         part_bytes: u64,
         /// Why not.
         reason: String,
@@ -212,7 +212,7 @@ pub enum Error {
         /// The role that is required.
         role: &'static str,
     },
-    /// The chain has a gap, or a step that is not signed as it must be.
+    /// The chain has a gap, or a step that is not correctly signed.
     #[error("the chain of root documents breaks at {name}: {reason}")]
     BadRootChain {
         /// The document.
@@ -234,8 +234,8 @@ pub enum Error {
         /// In a few words.
         reason: String,
     },
-    /// Not the one encoding of a Sigstore bundle that the format allows.
-    #[error("{name} is not a Sigstore bundle of the form the format allows: {reason}")]
+    /// Not a Sigstore bundle in the canonical encoding.
+    #[error("{name} is not a Sigstore bundle in the form that the format allows: {reason}")]
     InvalidSignature {
         /// The file.
         name: String,
@@ -243,7 +243,7 @@ pub enum Error {
         reason: String,
     },
     /// Not a public key of an accepted kind.
-    #[error("{name} is not a P-256 or Ed25519 public key in its one encoding")]
+    #[error("{name} is not a P-256 or Ed25519 public key in its canonical encoding")]
     InvalidPublicKey {
         /// Which key.
         name: String,
@@ -260,7 +260,7 @@ pub enum Error {
     /// The password does not open the private key.
     #[error("the password does not open the private key")]
     WrongPassword,
-    /// The chain begins after the trusted document: the steps between are missing.
+    /// The chain begins after the trusted document: the steps in between are missing.
     #[error(
         "the bundle's chain of root documents begins with number {first}; the trusted root document has number {trusted}"
     )]
@@ -271,7 +271,7 @@ pub enum Error {
         trusted: u64,
     },
     /// Another revocation of the same number.
-    #[error("{name} differs from the revocation of the same number {number} that is known already")]
+    #[error("{name} differs from the known revocation of the same number, {number}")]
     RevocationDiffers {
         /// The document.
         name: String,
@@ -293,7 +293,7 @@ pub enum Error {
         release: String,
         /// Number of the revocation.
         number: u64,
-        /// What the vendor says of it.
+        /// The vendor's reason.
         reason: String,
     },
     /// A file or output that holds no signature by any of the keys.
@@ -304,7 +304,7 @@ pub enum Error {
         /// What should be signed.
         document: String,
     },
-    /// The writer got no root document.
+    /// The writer received no root document.
     #[error("the bundle needs at least one root document")]
     RootMissing,
 }

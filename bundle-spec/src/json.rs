@@ -40,7 +40,7 @@ pub fn read_typed<T: DeserializeOwned>(name: &str, document_type: &'static str, 
     from_value(name, value)
 }
 
-/// Which numbers a document may hold.
+/// Which numbers a document may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Numbers {
     /// Between -(2^53 - 1) and 2^53 - 1.
@@ -49,12 +49,12 @@ pub(crate) enum Numbers {
     Any,
 }
 
-/// Parses without looking at the encoding; refuses names that stand twice and nesting beyond the limit.
+/// Parses without looking at the encoding; refuses duplicate names and nesting beyond the limit.
 pub(crate) fn parse(name: &str, bytes: &[u8], numbers: Numbers) -> Result<Value> {
     parse_within(name, bytes, numbers, &Budget::new(1))
 }
 
-/// Reads a document of any type and encoding for looking at it, within what several documents may take together.
+/// Reads a document of any type and encoding for looking at it, within the limits for several documents together.
 pub fn read_any(name: &str, bytes: &[u8], budget: &Budget) -> Result<Value> {
     parse_within(name, bytes, Numbers::Any, budget)
 }
@@ -136,7 +136,7 @@ fn is_exact(number: &Number) -> bool {
     magnitude.is_some_and(|magnitude| magnitude <= limits::INTEGER)
 }
 
-/// What documents may still hold; `usize::MAX` once they held too much.
+/// What documents may still contain; `usize::MAX` once they contained too much.
 #[derive(Debug)]
 pub struct Budget {
     documents: usize,
@@ -145,7 +145,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// As much as so many documents of the largest kind may hold together.
+    /// As much as this many documents of the largest kind may contain together.
     pub fn new(documents: usize) -> Self {
         let (values, containers) = (limits::VALUES * documents, limits::CONTAINERS * documents);
         Self { documents, values: Cell::new(values), containers: Cell::new(containers) }
@@ -165,7 +165,7 @@ impl Budget {
     }
 }
 
-/// Builds a [`Value`], refusing what readers may disagree about.
+/// Builds a [`Value`], refusing anything that readers may interpret differently.
 #[derive(Clone, Copy)]
 struct Strict<'a> {
     numbers: Numbers,
@@ -247,7 +247,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut map = Map::new();
         while let Some(name) = entries.next_key::<String>()? {
             if map.contains_key(&name) {
-                let error = A::Error::custom(format!("`{name}` stands twice"));
+                let error = A::Error::custom(format!("`{name}` occurs twice"));
                 self.duplicate.replace(Some(name));
                 return Err(error);
             }

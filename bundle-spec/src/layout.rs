@@ -1,4 +1,4 @@
-//! Where every byte of the stream lies: a function of the head's length and `blobs.json`.
+//! The position of every byte of the stream: a function of the head's length and `blobs.json`.
 //!
 //! A writer walks [`Layout::segments`]; a reader compares what it finds with them. Nothing in the archive after the
 //! head says where something is or how long it is.
@@ -11,7 +11,7 @@ use crate::chunks::{CHUNK_BYTES, chunk_count, chunk_len};
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// Where every byte of the stream lies. All offsets count from the first byte of the stream, the head included.
+/// The position of every byte of the stream. All offsets count from the first byte of the stream, the head included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     head_bytes: u64,
@@ -19,7 +19,7 @@ pub struct Layout {
     total_bytes: u64,
 }
 
-/// One entry of `blobs.json` and where it lies.
+/// One entry of `blobs.json` and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacedEntry {
     /// Name in the archive; never a path to write to.
@@ -58,7 +58,7 @@ impl PlacedEntry {
 pub struct Segment {
     /// Offset of its first byte.
     pub offset: u64,
-    /// Bytes; never 0 but for the contents of an empty entry.
+    /// Bytes; 0 only for the contents of an empty entry.
     pub length: u64,
     /// What it is.
     pub kind: SegmentKind,
@@ -103,7 +103,7 @@ impl Layout {
         self.total_bytes
     }
 
-    /// The entries of `blobs.json`, in order, and where they lie.
+    /// The entries of `blobs.json`, in order, with their positions.
     pub fn entries(&self) -> &[PlacedEntry] {
         &self.entries
     }
@@ -139,7 +139,7 @@ impl Layout {
         }
     }
 
-    /// The stretch of the stream that a chunk takes.
+    /// The range of the stream that a chunk occupies.
     pub fn chunk_range(&self, entry: usize, chunk: u64) -> Option<Range<u64>> {
         let placed = self.entries.get(entry)?;
         if chunk >= chunk_count(placed.size) {
@@ -150,7 +150,7 @@ impl Layout {
     }
 
     /// Cuts the stream into parts of at most `part_bytes` that end on the end of a chunk; the last one takes the end
-    /// blocks. A bundle that fits is one part.
+    /// blocks. A bundle that fits into one part is not split.
     pub fn parts(&self, part_bytes: u64) -> Result<Vec<Range<u64>>> {
         let fail = |reason: String| Error::PartSize { part_bytes, reason };
         let mut parts = Vec::new();

@@ -1,4 +1,4 @@
-//! What names, versions and paths may look like wherever a document of a bundle holds one.
+//! The form of names, versions and paths wherever a document of a bundle contains one.
 
 use crate::head::DOCUMENTS_FOLDER;
 use crate::limits;
@@ -26,7 +26,7 @@ pub fn is_document_name(name: &str) -> bool {
 }
 
 /// Whether the text names a file in its own folder: not empty, not `.` or `..`, without `/`, control characters and
-/// what reads like one; at most 255 bytes, as much as file systems take.
+/// characters that look like one; at most 255 bytes, the limit of filesystems.
 pub fn is_file_name(text: &str) -> bool {
     (1..=255).contains(&text.len())
         && ![".", ".."].contains(&text)

@@ -9,7 +9,7 @@ const ID_DIGITS: usize = 12;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BundleName(String);
 
-/// What a file is, going by its name.
+/// What a file is, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileKind {
     /// `….head`: the head alone.
@@ -40,7 +40,7 @@ impl BundleName {
         }
     }
 
-    /// Names of all parts where there are so many; one part is the whole bundle.
+    /// Names of all parts of a bundle with this many; one part is the whole bundle.
     pub fn parts(&self, count: usize) -> Vec<String> {
         match count {
             0 | 1 => vec![self.file(FileKind::Whole)],
@@ -48,7 +48,7 @@ impl BundleName {
         }
     }
 
-    /// The shell command that takes the program `landfall` out of the bundle, in one file or in parts, with tar alone.
+    /// The shell command that extracts the program `landfall` from the bundle, in one file or in parts, with tar alone.
     pub fn take_out_command(&self) -> String {
         format!("cat {}.landfall* | tar --extract --occurrence landfall", self.0)
     }

@@ -1,17 +1,18 @@
-//! The stream after the head in pieces that are checked one by one: the one engine of verification.
+//! The stream after the head in pieces that are checked one by one: the only verifier.
 //!
-//! Whoever reads a bundle (verifying, staging, reading back, recognizing parts) walks [`Verified::pieces_from_entry`] or a
-//! part of it, in whatever order and on however many threads, and asks [`Verified::check_piece`] before a byte is used.
+//! Every reader of a bundle (verifying, staging, reading back, recognizing parts) walks [`Verified::pieces_from_entry`]
+//! or a part of it, in any order and on any number of threads. It calls [`Verified::check_piece`] before it uses a
+//! byte.
 //!
 //! Only BLAKE3 is computed. `blobs.json` binds SHA-256 and BLAKE3 of the same bytes and is itself bound by the
-//! signature; the vendor computed both in one pass at ingestion. So what passes here has its SHA-256 as well.
+//! signature; the vendor computed both in one pass at ingestion. So bytes that pass here have their SHA-256 as well.
 
 use crate::archive::{BLOCK_BYTES, END_BYTES, padding_bytes};
 use crate::chunks::{CHUNK_BYTES, chunk_count, chunk_len};
 use crate::error::{Error, Result};
 use crate::head::Verified;
 
-/// A stretch of the stream that is checked by itself, at most [`CHUNK_BYTES`].
+/// A range of the stream that is checked by itself, at most [`CHUNK_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
     /// First byte in the stream.
@@ -43,7 +44,7 @@ fn piece(offset: u64, length: u64, kind: PieceKind) -> Piece {
 }
 
 impl Verified {
-    /// The head in pieces, in order: for a copy of it that lies where another one was verified.
+    /// The head in pieces, in order: to check a copy in another place than the verified one.
     pub fn head_pieces(&self) -> impl Iterator<Item = Piece> {
         let head_bytes = self.layout().head_bytes();
         (0..head_bytes.div_ceil(CHUNK_BYTES))
@@ -72,7 +73,7 @@ impl Verified {
         std::iter::once(header).chain(chunks).chain(std::iter::once(padding).filter(|padding| padding.length > 0))
     }
 
-    /// Checks that these bytes are that piece, independently of all others. Cheap to call from several threads.
+    /// Checks that these bytes are that piece, independently of all other pieces. Cheap to call from several threads.
     pub fn check_piece(&self, piece: &Piece, bytes: &[u8]) -> Result<()> {
         let entries = self.layout().entries();
         let right = match piece.kind {
@@ -101,7 +102,7 @@ impl Verified {
     }
 }
 
-/// Verifies everything after the head that lies in memory: what a reader of a file or a stream does, piece by piece.
+/// Verifies everything after the head, from memory, as a reader of a file or a stream does piece by piece.
 #[cfg(any(test, feature = "sample"))]
 pub fn check_payload(verified: &Verified, mut payload: &[u8]) -> Result<()> {
     for piece in verified.pieces_from_entry(0) {

@@ -30,7 +30,7 @@ struct Index {
     headers: Vec<HeaderVector>,
 }
 
-/// One file and what becomes of it.
+/// One file and its expected result.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Vector {
@@ -46,12 +46,12 @@ struct Vector {
     /// The code of a refused one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<String>,
-    /// The code that the `landfall` command gives where it is another one: it says which file on the media is damaged.
+    /// The code of the `landfall` command where it differs: the command reports which file on the media is damaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     command: Option<String>,
 }
 
-/// A header that name, size and mode give.
+/// The header for a name, a size and a mode.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeaderVector {
@@ -89,7 +89,7 @@ fn read(file: &str, trust: &str) -> Result<Sha256> {
 }
 
 #[test]
-fn every_vector_is_accepted_or_refused_as_it_says() {
+fn every_vector_has_its_stated_result() {
     let index = index();
     for vector in &index.vectors {
         let result = read(&vector.file, &vector.trust).map_err(|error| error.code().id.to_owned());
@@ -146,7 +146,7 @@ fn the_python_reader_agrees() {
 }
 
 #[test]
-fn what_cosign_wrote_is_taken_in() {
+fn signatures_by_cosign_are_imported() {
     let head = fs::read(folder().join("good/two-signers.head")).unwrap();
     let opened = Opened::read_file(&head).unwrap();
     let message = fs::read(folder().join("cosign/landfall.json")).unwrap();

@@ -10,12 +10,12 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExitClass {
-    /// 1: our fault; please report.
+    /// 1: a bug in Landfall; please report.
     Bug,
     /// 2: wrong usage or a bad release definition.
     Usage,
-    /// 3: the bundle was refused, for damage or trust. Nothing was installed; blobs that passed before the damage was met
-    /// stay in the data folder, for a good copy to go on from.
+    /// 3: the bundle was refused, for damage or trust. Nothing was installed; blobs that passed before the damage was
+    /// found stay in the data folder, so that a good copy can continue from there.
     Refused,
     /// 4: the site is not ready; nothing was changed.
     NotReady,
@@ -49,7 +49,7 @@ pub struct Code {
     pub id: &'static str,
     /// What it means for the process.
     pub class: ExitClass,
-    /// What it is, in a few words.
+    /// What failed, in a few words.
     pub title: &'static str,
     /// What a person does next.
     pub fix: &'static str,
@@ -61,7 +61,7 @@ impl fmt::Debug for Code {
     }
 }
 
-/// An error that carries its code. `Display` says what failed and on what, never what its source says.
+/// An error that carries its code. `Display` says what failed and on which object, and never repeats its source.
 pub trait Coded: std::error::Error {
     /// The entry of the registry.
     fn code(&self) -> Code;
@@ -79,181 +79,181 @@ macro_rules! codes {
             pub const $name: Code = Code { id: $id, class: ExitClass::$class, title: $title, fix: $fix };
         )*
 
-        /// Every code there is, in the order of the registry.
+        /// Every code, in the order of the registry.
         pub const ALL: &[Code] = &[$($name),*];
     };
 }
 
 codes! {
     // LF10: format.
-    TRUNCATED = "LF1001", Refused, "The bundle ends too early", "Copy the bundle again from its origin; compare SHA256SUMS.";
+    TRUNCATED = "LF1001", Refused, "The bundle's data ends too early", "Copy the bundle again from its origin; compare SHA256SUMS.";
     NOT_A_BUNDLE = "LF1002", Refused, "Not a Landfall bundle", "Name the first part, the single .landfall file or the .head file of a bundle.";
     UNKNOWN_FORMAT = "LF1003", Refused, "The bundle has a format that this Landfall does not know", "Use the `landfall` that came with the bundle.";
     UNKNOWN_REQUIREMENT = "LF1004", Refused, "The bundle needs a newer Landfall", "Use the `landfall` that came with the bundle, or the version named.";
-    TRAILING_DATA = "LF1005", Refused, "There is data after the end", "Copy the file again from its origin; nothing may be appended to it.";
-    DAMAGED_HEADER = "LF1006", Refused, "A header of the archive is not what the signed list prescribes", "Copy the bundle again from its origin; compare SHA256SUMS.";
-    DAMAGED_DOCUMENT = "LF1007", Refused, "A document of the head does not have its digest", "Copy the bundle again from its origin; compare SHA256SUMS.";
+    TRAILING_DATA = "LF1005", Refused, "Data follows the end of the head or the stream", "Copy the file again from its origin; nothing may be appended to it.";
+    DAMAGED_HEADER = "LF1006", Refused, "A header of the archive differs from the one that the signed list prescribes", "Copy the bundle again from its origin; compare SHA256SUMS.";
+    DAMAGED_DOCUMENT = "LF1007", Refused, "A document of the head does not match its digest", "Copy the bundle again from its origin; compare SHA256SUMS.";
     DAMAGED_CHUNK = "LF1008", Refused, "A chunk of a blob is damaged", "Copy the bundle again from its origin; compare SHA256SUMS.";
-    DAMAGED_CHUNK_LIST = "LF1009", Refused, "The list of chunks does not belong to the blob", "Ask the vendor for a new bundle; this one was made wrongly.";
-    DUPLICATE_NAME = "LF1010", Refused, "A name stands twice in a document", "Ask the vendor for a new bundle; this one was made wrongly.";
-    NOT_CANONICAL = "LF1011", Refused, "A document is not canonical JSON", "Copy the bundle again; if it stays, ask the vendor for a new one.";
-    INVALID_DOCUMENT = "LF1012", Refused, "A document has fields that its type does not allow", "Copy the bundle again; if it stays, ask the vendor for a new one.";
-    WRONG_TYPE = "LF1013", Refused, "A document is of another type than its place requires", "Ask the vendor for a new bundle; this one was made wrongly.";
-    TOO_LARGE = "LF1014", Refused, "Something is larger than the format allows", "Copy the bundle again; if it stays, ask the vendor for a new one.";
+    DAMAGED_CHUNK_LIST = "LF1009", Refused, "The list of chunks does not belong to the blob", "Ask the vendor for a new bundle; this one was built incorrectly.";
+    DUPLICATE_NAME = "LF1010", Refused, "A name occurs twice in a document", "Ask the vendor for a new bundle; this one was built incorrectly.";
+    NOT_CANONICAL = "LF1011", Refused, "A document is not canonical JSON", "Copy the bundle again; if the error persists, ask the vendor for a new one.";
+    INVALID_DOCUMENT = "LF1012", Refused, "A document has fields that its type does not allow", "Copy the bundle again; if the error persists, ask the vendor for a new one.";
+    WRONG_TYPE = "LF1013", Refused, "A document has a different type than its place requires", "Ask the vendor for a new bundle; this one was built incorrectly.";
+    TOO_LARGE = "LF1014", Refused, "A size or count exceeds a limit of the format", "Copy the bundle again; if the error persists, ask the vendor for a new one.";
     DAMAGED_PADDING = "LF1015", Refused, "Padding of the archive is not zero", "Copy the bundle again from its origin; compare SHA256SUMS.";
-    MISPLACED_FILE = "LF1016", Refused, "A file of the archive is not where the format has it", "Copy the bundle again; if it stays, ask the vendor for a new one.";
-    WRONG_LENGTH = "LF1017", Refused, "The signed list does not add up to the signed length", "Ask the vendor for a new bundle; this one was made wrongly.";
+    MISPLACED_FILE = "LF1016", Refused, "A file of the archive is out of place", "Copy the bundle again; if the error persists, ask the vendor for a new one.";
+    WRONG_LENGTH = "LF1017", Refused, "The signed list does not add up to the signed length", "Ask the vendor for a new bundle; this one was built incorrectly.";
     UNREADABLE = "LF1018", Refused, "The bundle cannot be read", "Try the stick in another port, or copy the bundle again.";
     INVALID_CONTENTS = "LF1020", Usage, "The contents cannot be written as a bundle", "Correct the value that the message names.";
-    PART_SIZE = "LF1021", Usage, "The bundle cannot be cut into parts of this size", "Choose a larger part size.";
+    PART_SIZE = "LF1021", Usage, "The bundle cannot be split into parts of this size", "Choose a larger part size.";
     // LF11: trust.
-    TRUST_MISSING = "LF1101", Refused, "No root of trust was given", "Pass `--trust` with the vendor's root file or its fingerprint, from a source other than the stick.";
-    FINGERPRINT_MALFORMED = "LF1102", Refused, "The fingerprint is not one", "Type `sha256:` and 64 lower-case hexadecimal digits, as the vendor published them.";
+    TRUST_MISSING = "LF1101", Refused, "No root of trust was given", "Pass `--trust` with the vendor's root file or its fingerprint, obtained over a channel other than the stick.";
+    FINGERPRINT_MALFORMED = "LF1102", Refused, "Malformed fingerprint", "Type `sha256:` and 64 lower-case hexadecimal digits, as the vendor published them.";
     FINGERPRINT_WRONG = "LF1103", Refused, "The bundle's first root document does not have this fingerprint", "Compare the fingerprint with the one the vendor published; if it is right, do not use this bundle.";
     UNSIGNED = "LF1104", Refused, "The bundle is not signed", "Ask the vendor for a signed bundle.";
     UNKNOWN_KEY = "LF1105", Refused, "A signature is by a key that the trusted root does not name for this role", "Do not use this bundle; ask the vendor which key signs releases.";
-    BAD_SIGNATURE = "LF1106", Refused, "A signature does not match", "Copy the bundle again; if it stays, do not use it.";
+    BAD_SIGNATURE = "LF1106", Refused, "A signature does not match", "Copy the bundle again; if the error persists, do not use it.";
     THRESHOLD_NOT_MET = "LF1107", Refused, "Too few keys have signed", "Ask the vendor for a bundle signed by as many keys as its root requires.";
     BAD_ROOT_CHAIN = "LF1108", Refused, "The chain of root documents is broken", "Do not use this bundle; ask the vendor for one with an unbroken chain.";
     ROOT_DIFFERS = "LF1109", Refused, "The bundle's root document differs from the trusted one of the same number", "Do not use this bundle; ask the vendor.";
     INVALID_ROOT = "LF1110", Refused, "A root document contradicts itself", "Ask the vendor for a new root document.";
-    INVALID_SIGNATURE = "LF1111", Refused, "A signature file is not a Sigstore bundle as Landfall writes it", "Copy the bundle again; if it stays, ask the vendor for a new one.";
-    INVALID_PUBLIC_KEY = "LF1112", Refused, "A public key is not a P-256 or Ed25519 key in its one encoding", "Use a key made by `landfall key new` or `cosign generate-key-pair`.";
+    INVALID_SIGNATURE = "LF1111", Refused, "A signature file is not a Sigstore bundle in Landfall's form", "Copy the bundle again; if the error persists, ask the vendor for a new one.";
+    INVALID_PUBLIC_KEY = "LF1112", Refused, "A public key is not a P-256 or Ed25519 key in its canonical encoding", "Use a key made by `landfall key new` or `cosign generate-key-pair`.";
     PRIVATE_KEY = "LF1113", Usage, "The private key cannot be used", "Check the key file and its password.";
     ROOT_MISSING = "LF1114", Usage, "There is no root document for the signature", "Pass the folder that holds the vendor's root documents.";
-    ROLLBACK_REFUSED = "LF1120", Refused, "The release is older than one that this site has run", "Use a bundle whose counter is not lower; the site goes back only to releases of its own history.";
+    ROLLBACK_REFUSED = "LF1120", Refused, "The release is older than one that this site has run", "Use a bundle whose counter is not lower; the site accepts an older release only if it has run it before.";
     ASSEMBLED_REFUSED = "LF1121", Refused, "The release has images assembled for tests, and its root is not for development", "Ask the vendor for a release of upstream's own images.";
     TRUST_UNREADABLE = "LF1122", Usage, "The root document that `--trust` names cannot be read", "Pass `--trust` with the path of the vendor's root document, or with its fingerprint.";
-    CHAIN_TOO_YOUNG = "LF1130", Refused, "The bundle's root documents begin after the trusted one", "Ask the vendor for a bundle whose chain of root documents begins at the trusted number or below, or pass a newer root document with `--trust`, from a source other than the stick.";
-    REVOKED = "LF1131", Refused, "The vendor has revoked this release", "Ask the vendor for a newer release; software that runs already is not touched.";
+    CHAIN_TOO_YOUNG = "LF1130", Refused, "The bundle's root documents begin after the trusted one", "Ask the vendor for a bundle whose chain of root documents begins at or below the trusted number. Or pass a newer root document with `--trust`, obtained over a channel other than the stick.";
+    REVOKED = "LF1131", Refused, "The vendor has revoked this release", "Ask the vendor for a newer release; running software is not changed.";
     REVOCATION_DIFFERS = "LF1132", Refused, "Two revocations have the same number", "Do not use this bundle; ask the vendor which revocation is right.";
     INVALID_REVOCATION = "LF1133", Refused, "A revocation contradicts itself", "Ask the vendor for a new revocation.";
-    FOREIGN_SIGNATURE = "LF1134", Usage, "A signature is not by a key that may sign the document", "Sign exactly the bytes that `landfall trust show --message` writes, with a key that the root documents name.";
+    FOREIGN_SIGNATURE = "LF1134", Usage, "A signature was not made by a key that may sign the document", "Sign exactly the bytes that `landfall trust show --message` writes, with a key that the root documents name.";
     SIGN_COMMAND = "LF1135", Usage, "The signing command failed", "Run the command by hand: it must read the file named by $DOCUMENT and write the signature to the file named by $SIGNATURE.";
-    TRUST_INCOMPLETE = "LF1136", Usage, "A trust document lacks signatures", "Let more of the named keys sign it with `landfall trust sign`.";
-    TRUST_CHANGE_REFUSED = "LF1137", Usage, "A trust document cannot be made as asked", "Correct the option that the message names.";
+    TRUST_INCOMPLETE = "LF1136", Usage, "A trust document lacks signatures", "Sign it with more of the named keys: `landfall trust sign`.";
+    TRUST_CHANGE_REFUSED = "LF1137", Usage, "The requested change of a trust document is not possible", "Correct the option that the message names.";
     REVOCATION_OLDER = "LF1138", Usage, "The revocation is not newer than the one this site knows", "Import the vendor's newest revocation.";
     // LF12: media and parts.
     MEDIA_IO = "LF1201", Resumable, "A file could not be read or written", "Check the disk or stick and the permissions of the named path, then run the same command again.";
-    NO_SPACE = "LF1202", Resumable, "The disk or stick is full", "Free space on the named file system or use a larger stick, then run the same command again.";
+    NO_SPACE = "LF1202", Resumable, "The disk or stick is full", "Free space on the named filesystem or use a larger stick, then run the same command again.";
     SYNC_FAILED = "LF1203", Resumable, "The disk or stick failed to make data durable", "Do not trust this disk: look at the kernel's log, replace or remount it, then run the same command again.";
-    BUNDLE_NOT_FOUND = "LF1204", Usage, "No bundle there", "Name the bundle's file, its first part, its .head, or the folder that holds the parts.";
-    SEVERAL_BUNDLES = "LF1205", Usage, "Several bundles lie there", "Name the first part of the bundle that is meant.";
-    PART_MISSING = "LF1206", Refused, "A part of the bundle is missing", "Copy the named part into the folder of the others, from the stick or from the vendor.";
-    PART_FOREIGN = "LF1207", Refused, "A part does not belong where it lies", "Copy the named part and the one before it again; parts of other bundles and changed parts are never used.";
-    PAYLOAD_DAMAGED = "LF1208", Refused, "The bundle is damaged", "Copy the named part again from a good copy, then run the same command again, or after `landfall install` `landfall resume`; what was verified before is kept.";
-    SURPLUS_DATA = "LF1209", Refused, "Bytes follow the end of the bundle", "Copy the named file again from a good copy.";
-    BLOB_MISMATCH = "LF1210", Usage, "A blob is not what its digest says", "Ask the source of the blob: what it delivered is not what the lock names.";
+    BUNDLE_NOT_FOUND = "LF1204", Usage, "No bundle found", "Name the bundle's file, its first part, its .head, or the folder that holds the parts.";
+    SEVERAL_BUNDLES = "LF1205", Usage, "The folder holds several bundles", "Name the first part of the intended bundle.";
+    PART_MISSING = "LF1206", Refused, "A part of the bundle is missing", "Copy the named part into the folder of the other parts, from the stick or from the vendor.";
+    PART_FOREIGN = "LF1207", Refused, "A part does not fit its place in the bundle", "Copy the named part and the one before it again; parts of other bundles and changed parts are never used.";
+    PAYLOAD_DAMAGED = "LF1208", Refused, "The bundle is damaged", "Copy the named part again from a good copy. Then run the same command again; after `landfall install`, run `landfall resume`. Verified data is kept.";
+    SURPLUS_DATA = "LF1209", Refused, "A file continues after the end of the bundle", "Copy the named file again from a good copy.";
+    BLOB_MISMATCH = "LF1210", Usage, "A blob does not match its digest", "Ask whoever provides the blob: it differs from the one that the lock names.";
     BLOB_MISSING = "LF1211", Usage, "A blob is missing", "Fetch it again: run the command that fills the store.";
     STORE_DAMAGED = "LF1212", Resumable, "The content store is damaged", "Remove the named file and run the command that fills the store again.";
     READ_BACK_FAILED = "LF1213", Resumable, "The stick does not return what was written to it", "Do not use this stick: it is worn or smaller than it claims. Build to another one.";
-    OUTPUT_EXISTS = "LF1214", Usage, "The output is already there", "Remove it or name another output folder.";
-    BUNDLE_SHORT = "LF1215", Refused, "The bundle ends too early", "Copy the named part again from a good copy.";
-    PART_SWAPPED = "LF1216", Refused, "A part lies under the name of another", "Give the named files their right names, or copy both parts again; the names are in SHA256SUMS.";
-    FILE_TOO_LARGE = "LF1217", Usage, "The file system does not take files of this size", "Build with --part-size fat32, or use a stick with another file system.";
+    OUTPUT_EXISTS = "LF1214", Usage, "The output exists already", "Remove it or name another output folder.";
+    BUNDLE_SHORT = "LF1215", Refused, "A file of the bundle ends too early", "Copy the named part again from a good copy.";
+    PART_SWAPPED = "LF1216", Refused, "A part has the name of another part", "Give the named files their right names, or copy both parts again; the names are in SHA256SUMS.";
+    FILE_TOO_LARGE = "LF1217", Usage, "The filesystem cannot hold files of this size", "Build with --part-size fat32, or use a stick with another filesystem.";
     NOTHING_STAGED = "LF1230", Usage, "Nothing is staged on this machine", "Run `landfall install` with a bundle first.";
     // LF20: release definition and lock.
     RELEASE_UNREADABLE = "LF2001", Usage, "The release definition is not valid YAML or has unknown fields", "Correct the named line of the release definition.";
     RELEASE_INVALID = "LF2002", Usage, "The release definition contradicts itself", "Correct the named field of the release definition.";
-    RELEASE_UNKNOWN_COMPONENT = "LF2003", Usage, "A component is named that the release does not have", "Correct the name, or add the component.";
-    RELEASE_CYCLE = "LF2004", Usage, "Components need one another in a cycle", "Take one of the named components out of another's `needs`.";
+    RELEASE_UNKNOWN_COMPONENT = "LF2003", Usage, "Unknown component", "Correct the name, or add the component.";
+    RELEASE_CYCLE = "LF2004", Usage, "Components need one another in a cycle", "Remove one of the named components from another's `needs`.";
     LOCK_UNREADABLE = "LF2005", Usage, "The lock is not valid", "Correct the named line of the lock.";
     LOCK_UNRESOLVED = "LF2006", Usage, "The lock has unresolved entries", "Run `landfall lock` on a machine that reaches the registries.";
     IMAGE_NOT_LOCKED = "LF2007", Usage, "An image or artifact is not in the lock", "Add the reference to the lock and run `landfall lock`.";
-    REFERENCE_UNDECLARED = "LF2008", Usage, "An object names an image outside its `image` fields, undeclared", "Declare it under `references` of the component.";
-    MANIFEST_INVALID = "LF2009", Usage, "Manifests of a component cannot be used", "Correct the named manifest.";
+    REFERENCE_UNDECLARED = "LF2008", Usage, "An object names an undeclared image outside its `image` fields", "Declare it under `references` of the component.";
+    MANIFEST_INVALID = "LF2009", Usage, "A component's manifests cannot be used", "Correct the named manifest.";
     VALUE_INVALID = "LF2010", Usage, "A site value does not fit its schema or the rendered objects", "Correct the named value of the release definition.";
     ASSEMBLED_UNDER_RELEASE_KEY = "LF2011", Usage, "Images assembled for tests may only be signed by a development key", "Build from a lock of upstream images, or sign with a development key.";
-    ARTIFACT_INVALID = "LF2012", Usage, "An artifact or image is not of the form that its kind asks for", "Correct the artifact in the registry and run `landfall lock`.";
-    SIGNING_REFUSED = "LF2013", Usage, "The release cannot be signed with the given key and roots", "Give a key that the newest root document names for releases.";
-    OUTPUT_REFUSED = "LF2014", Usage, "The bundle cannot be written there", "Give another output folder.";
+    ARTIFACT_INVALID = "LF2012", Usage, "An artifact or image does not have the form that its kind requires", "Correct the artifact in the registry and run `landfall lock`.";
+    SIGNING_REFUSED = "LF2013", Usage, "The release cannot be signed with the given key and roots", "Pass a key that the newest root document names for releases.";
+    OUTPUT_REFUSED = "LF2014", Usage, "The bundle cannot be written to the output folder", "Name another output folder.";
     TOOL_MISSING = "LF2015", Usage, "A program that building needs is missing", "Install the named program or give its path.";
-    BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed for a reason of this machine", "Remove the named reason and run the same command again.";
-    NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Let the lock name a static build of the named file: nothing is known of the libraries of a host.";
+    BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed because of a problem on this machine", "Fix the named cause, then run the same command again.";
+    NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Put a static build of the named file into the lock: the libraries of a host are unknown.";
     // LF21: fetching.
     REGISTRIES_INVALID = "LF2101", Usage, "The registries file is not valid", "Correct the named line of the registries file.";
-    FETCH_FAILED = "LF2102", Resumable, "A registry or server did not deliver", "Run the same command again; it goes on where it stopped.";
+    FETCH_FAILED = "LF2102", Resumable, "A registry or server did not deliver the content", "Run the same command again; it continues where it stopped.";
     IMAGE_MISSING = "LF2103", Usage, "An image or artifact is not in its registry", "Correct the reference in the lock, or push what it names.";
-    FETCH_MISMATCH = "LF2104", Usage, "A registry or server delivers something other than what is pinned", "Find out who changed it before you run `landfall lock`.";
+    FETCH_MISMATCH = "LF2104", Usage, "A registry or server delivers content that differs from what is pinned", "Find out who changed it before you run `landfall lock`.";
     CREDENTIALS_REFUSED = "LF2105", Usage, "A registry refuses access", "Log in to the registry, so that the Docker configuration has its credentials.";
-    PLAIN_HTTP_REFUSED = "LF2106", Usage, "Plain HTTP is only used for loopback or by configuration", "Use HTTPS, or set `plainHttp` in the registries file.";
+    PLAIN_HTTP_REFUSED = "LF2106", Usage, "Plain HTTP is used only for loopback or where configured", "Use HTTPS, or set `plainHttp` in the registries file.";
     FILE_MISSING = "LF2107", Usage, "A file is not where the lock says", "Correct the address in the lock, or name a mirror that has the file.";
-    ARCHIVE_INVALID = "LF2108", Usage, "An archive does not hold what the lock takes from it", "Correct the members of the archive in the lock.";
+    ARCHIVE_INVALID = "LF2108", Usage, "An archive does not contain what the lock names", "Correct the members of the archive in the lock.";
     // LF30: site preflight.
     NOT_ROOT = "LF3001", NotReady, "Landfall must run as root", "Run the same command as root.";
     WRONG_PLATFORM = "LF3002", NotReady, "The bundle is for another processor architecture", "Ask the vendor for a bundle for this architecture, or use another machine.";
     KERNEL_TOO_OLD = "LF3003", NotReady, "The kernel is too old", "Install a newer kernel of the operating system, or a supported operating system.";
     SYSTEMD_MISSING = "LF3004", NotReady, "systemd does not run as pid 1", "Use a supported operating system, booted normally.";
-    CGROUPS_UNFIT = "LF3005", NotReady, "Control groups lack what Kubernetes needs", "Boot with the named controllers on.";
+    CGROUPS_UNFIT = "LF3005", NotReady, "Control groups lack what Kubernetes needs", "Boot with the named controllers enabled.";
     TOO_FEW_CORES = "LF3006", NotReady, "The machine has too few processor cores", "Use a machine with as many cores as the release needs.";
     TOO_LITTLE_MEMORY = "LF3007", NotReady, "The machine has too little memory", "Use a machine with as much memory as the release needs.";
     TOO_LITTLE_SPACE = "LF3008", NotReady, "A filesystem has too little free space", "Free space on the named filesystem, or mount a larger one there.";
-    TOO_FEW_INODES = "LF3009", NotReady, "A filesystem has too few free inodes", "Remove files from the named filesystem, or make it again with more inodes.";
-    READ_ONLY = "LF3010", NotReady, "A filesystem is mounted read-only", "Mount it for writing.";
+    TOO_FEW_INODES = "LF3009", NotReady, "A filesystem has too few free inodes", "Remove files from the named filesystem, or recreate it with more inodes.";
+    READ_ONLY = "LF3010", NotReady, "A filesystem is mounted read-only", "Remount it read-write.";
     PORT_IN_USE = "LF3011", NotReady, "Ports that Kubernetes needs are in use", "Stop the programs that listen on the named ports; `ss -ltnp` shows them.";
     OTHER_KUBERNETES = "LF3012", NotReady, "Another Kubernetes or container runtime is on this machine", "Uninstall it with its own tool, or use another machine.";
     BAD_HOSTNAME = "LF3013", NotReady, "The name of the host cannot be the name of a node", "Set a name of lower-case letters, digits, `-` and `.` with `hostnamectl set-hostname`.";
-    NO_ADDRESS = "LF3014", NotReady, "The host has no address that the cluster can use", "Connect and configure a network interface; it needs no way out.";
-    ADDRESS_AMBIGUOUS = "LF3015", NotReady, "The host has several addresses and no default route that tells which one to use", "Set `node.address` in the site configuration.";
+    NO_ADDRESS = "LF3014", NotReady, "The host has no address that the cluster can use", "Connect and configure a network interface; it needs no access to other networks.";
+    ADDRESS_AMBIGUOUS = "LF3015", NotReady, "The host has several addresses and no default route to choose one", "Set `node.address` in the site configuration.";
     ADDRESS_NOT_HERE = "LF3016", NotReady, "The address in the site configuration is not one of this host", "Correct `node.address` in the site configuration.";
     RANGES_OVERLAP = "LF3017", NotReady, "An address range of the cluster overlaps a network of the host", "Set other ranges in the site configuration.";
-    MODULE_MISSING = "LF3018", NotReady, "The kernel lacks a module", "Install the package of the operating system that has the named module.";
-    CLOCK_WRONG = "LF3019", NotReady, "The clock stands before the release was built", "Set the clock with `timedatectl set-time`.";
+    MODULE_MISSING = "LF3018", NotReady, "The kernel lacks a module", "Install the package of the operating system that contains the named module.";
+    CLOCK_WRONG = "LF3019", NotReady, "The clock is earlier than the release", "Set the clock with `timedatectl set-time`.";
     NOT_READY = "LF3020", NotReady, "The site is not ready", "Remove every blocker that is listed, then run the same command again.";
-    FACTS_FILE = "LF3021", Usage, "The facts of a host cannot be used", "Write them anew with `landfall facts` on that host.";
+    FACTS_FILE = "LF3021", Usage, "The facts of a host cannot be used", "Collect them again with `landfall facts` on that host.";
     NO_EXEC = "LF3022", NotReady, "Programs cannot run from a filesystem that will hold them", "Mount it with `exec`: `mount -o remount,exec PATH`, and without `noexec` in /etc/fstab.";
-    FIREWALL_CLOSED = "LF3023", NotReady, "A firewall refuses what pods send", "Let the addresses of pods pass, or turn the firewall off.";
+    FIREWALL_CLOSED = "LF3023", NotReady, "A firewall blocks traffic from pods", "Allow traffic from the addresses of pods, or turn the firewall off.";
     SELINUX_ENFORCING = "LF3024", NotReady, "SELinux enforces rules that keep programs in the data folder from starting", "Set `SELINUX=permissive` in /etc/selinux/config and run `setenforce 0`.";
-    DATA_FILESYSTEM = "LF3025", NotReady, "The data folder is on a filesystem that cannot hold it", "Mount a local ext4 filesystem, or XFS made with `ftype=1`, at /var/lib/landfall.";
-    MOUNT_NOT_PERMANENT = "LF3026", NotReady, "The mount of the data folder does not come back after a boot", "Add the mount to /etc/fstab, or enable a systemd mount unit.";
+    DATA_FILESYSTEM = "LF3025", NotReady, "The data folder is on an unsuitable filesystem", "Mount a local ext4 filesystem, or XFS made with `ftype=1`, at /var/lib/landfall.";
+    MOUNT_NOT_PERMANENT = "LF3026", NotReady, "The mount of the data folder does not survive a reboot", "Add the mount to /etc/fstab, or enable a systemd mount unit.";
     IPV6_UNSUPPORTED = "LF3027", NotReady, "Landfall does not support IPv6 yet", "Give the host an IPv4 address, and set only IPv4 ranges in the site configuration.";
     // LF303x and LF304x: GPUs.
-    GPU_PROBE_NOT_RUN = "LF3030", NotReady, "The program that reads GPU facts could not be started", "Check that `landfall-gpu` is there and that its filesystem is mounted with `exec`; it needs glibc 2.34 or newer.";
+    GPU_PROBE_NOT_RUN = "LF3030", NotReady, "The program that reads GPU facts could not be started", "Check that `landfall-gpu` exists and that its filesystem is mounted with `exec`; it needs glibc 2.34 or newer.";
     GPU_PROBE_TIMED_OUT = "LF3031", NotReady, "The program that reads GPU facts did not end in time", "Look for `NVRM` in `dmesg`: a driver that hangs needs a reboot of the host.";
-    GPU_FACTS_MALFORMED = "LF3032", NotReady, "The facts of GPUs cannot be used", "Run `landfall-gpu` on that host and look at what it prints.";
-    GPU_FACTS_SCHEMA = "LF3033", Usage, "The facts of GPUs have a schema that is not known", "Collect them with the `landfall-gpu` of the same release as this `landfall`.";
-    GPU_NO_DRIVER = "LF3034", NotReady, "The host has an NVIDIA GPU, and NVIDIA's driver is not loaded", "Install NVIDIA's driver for this distribution and reboot; `nouveau` must not hold the GPU.";
-    GPU_NO_LIBRARY = "LF3035", NotReady, "NVIDIA's driver is loaded, and its library NVML is missing", "Install the package of the driver that has `libnvidia-ml.so.1`, in the version of the loaded driver.";
-    GPU_VERSION_MISMATCH = "LF3036", NotReady, "NVIDIA's driver and its libraries are of different versions", "Reboot the host: the driver was updated while the older one was loaded.";
-    GPU_NOT_PERMITTED = "LF3037", NotReady, "NVIDIA's driver may not be used", "Run as root, or give read and write permission for `/dev/nvidia*`; in a container, pass the devices in.";
+    GPU_FACTS_MALFORMED = "LF3032", NotReady, "The facts about GPUs cannot be used", "Run `landfall-gpu` on that host and look at what it prints.";
+    GPU_FACTS_SCHEMA = "LF3033", Usage, "The facts about GPUs have an unknown schema", "Collect them with the `landfall-gpu` of the same release as this `landfall`.";
+    GPU_NO_DRIVER = "LF3034", NotReady, "The host has an NVIDIA GPU, but NVIDIA's driver is not loaded", "Install NVIDIA's driver for this distribution and reboot; `nouveau` must not hold the GPU.";
+    GPU_NO_LIBRARY = "LF3035", NotReady, "NVIDIA's driver is loaded, but its library NVML is missing", "Install the package of the driver that has `libnvidia-ml.so.1`, in the version of the loaded driver.";
+    GPU_VERSION_MISMATCH = "LF3036", NotReady, "NVIDIA's driver and its libraries have different versions", "Reboot the host: the driver was updated while the older one was loaded.";
+    GPU_NOT_PERMITTED = "LF3037", NotReady, "This process may not use NVIDIA's driver", "Run as root, or give read and write permission for `/dev/nvidia*`; in a container, pass the devices in.";
     GPU_DRIVER_TOO_OLD = "LF3038", NotReady, "NVIDIA's driver is too old for the release", "Install the named driver version or a newer one, then reboot.";
     GPU_DEVICE_LOST = "LF3039", NotReady, "A GPU does not answer", "Look for `Xid` in `dmesg`, then power the host off and on; a GPU that is lost again must be replaced.";
     GPU_DRIVER_FAILS = "LF3040", NotReady, "NVIDIA's driver fails", "Look for `NVRM` in `dmesg`; `nvidia-smi` should answer before Landfall can use the GPUs.";
-    GPU_FABRIC_MANAGER = "LF3041", NotReady, "GPUs are joined by NVSwitch, and Fabric Manager does not run", "Install NVIDIA's Fabric Manager in exactly the version of the driver, and enable its service.";
+    GPU_FABRIC_MANAGER = "LF3041", NotReady, "GPUs are connected by NVSwitch, but Fabric Manager is not running", "Install NVIDIA's Fabric Manager in exactly the version of the driver, and enable its service.";
     // LF31: site configuration.
-    SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and who may read it.";
+    SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";
-    SITE_UNKNOWN_KEY = "LF3103", Usage, "The site configuration has a key that is not known", "Correct or remove the key; `landfall inspect` lists the values of a release.";
+    SITE_UNKNOWN_KEY = "LF3103", Usage, "The site configuration has an unknown key", "Correct or remove the key; `landfall inspect` lists the values of a release.";
     SITE_VALUE = "LF3104", Usage, "The site configuration has a value that is not allowed", "Correct the values that the message names.";
-    SITE_TARGET = "LF3105", Usage, "A value of the release has no field to go to", "The release is at fault: ask its vendor for a corrected one.";
+    SITE_TARGET = "LF3105", Usage, "A value of the release names an object or field that does not exist", "The release is at fault: ask its vendor for a corrected one.";
     SITE_SCHEMA = "LF3106", Usage, "The release's schema of the site configuration is unusable", "The release is at fault: ask its vendor for a corrected one.";
     // LF40: journal and engine.
     JOURNAL_IO = "LF4001", Resumable, "The journal cannot be read or written", "Check the disk of the data folder and its free space, then run the same command again.";
-    JOURNAL_SYNC = "LF4002", Resumable, "The disk failed to keep the journal", "Check the disk and the kernel's log; then start the machine again and run `landfall resume`.";
-    JOURNAL_MISSING = "LF4003", Stuck, "The data folder holds a site, but its journal is missing", "Restore the journal from a copy of the data folder; without it Landfall cannot know what to continue or to take back.";
+    JOURNAL_SYNC = "LF4002", Resumable, "The disk failed to keep the journal", "Check the disk and the kernel's log; then reboot the machine and run `landfall resume`.";
+    JOURNAL_MISSING = "LF4003", Stuck, "The data folder holds a site, but its journal is missing", "Restore the journal from a copy of the data folder; without it Landfall cannot know what to continue or undo.";
     JOURNAL_CORRUPT = "LF4004", Stuck, "The journal is damaged", "Keep a copy of the data folder, restore the journal from a backup, and send the damaged one with a report.";
-    JOURNAL_NEWER = "LF4005", Usage, "The journal was written by a newer Landfall", "Use the newer `landfall`, which the site keeps below its data folder.";
-    SITE_BUSY = "LF4006", NotReady, "Another operation runs on this site", "Wait for it to end; `landfall status` shows how far it is.";
+    JOURNAL_NEWER = "LF4005", Usage, "The journal was written by a newer Landfall", "Use the newer `landfall`, which the site keeps in its data folder.";
+    SITE_BUSY = "LF4006", NotReady, "Another operation runs on this site", "Wait for it to end; `landfall status` shows its progress.";
     STEP_FOREIGN = "LF4007", Stuck, "A step found something that is not Landfall's", "Move away what the message names if it is not needed, then run `landfall resume`; or run `landfall uninstall`, which keeps the data.";
-    UNDO_FAILED = "LF4008", Stuck, "A step could not be taken back", "Remove the cause that the message names, then run `landfall uninstall` again; steps before it are still in place.";
-    UNDO_IMPOSSIBLE = "LF4009", Stuck, "A step that cannot be taken back has been done", "Ask the vendor how to go on from here; nothing was changed by this attempt.";
-    ENGINE_MISSING = "LF4010", Usage, "The operation belongs to another landfall, which is not there", "Run the `landfall` that began the operation; it came with the bundle.";
+    UNDO_FAILED = "LF4008", Stuck, "A step could not be undone", "Remove the cause that the message names, then run `landfall uninstall` again; steps before it are still in place.";
+    UNDO_IMPOSSIBLE = "LF4009", Stuck, "An irreversible step has already run", "Ask the vendor how to continue; this attempt changed nothing.";
+    ENGINE_MISSING = "LF4010", Usage, "The operation belongs to another landfall, which is missing or damaged", "Run the `landfall` that began the operation; it came with the bundle.";
     OPERATION_OPEN = "LF4011", Resumable, "An operation is unfinished", "Run `landfall resume` to finish it, or `landfall uninstall` to undo it; uninstall keeps the data.";
-    ALREADY_INSTALLED = "LF4012", Usage, "A release is installed on this machine already", "Run `landfall status`. A release cannot be changed or replaced in place yet: `landfall uninstall` keeps the data, and `landfall install --adopt-data` uses it again.";
+    ALREADY_INSTALLED = "LF4012", Usage, "A release is already installed on this machine", "Run `landfall status`. A release cannot be changed or replaced in place yet: `landfall uninstall` keeps the data, and `landfall install --adopt-data` uses it again.";
     NOTHING_TO_RESUME = "LF4013", Usage, "There is no unfinished operation", "Run `landfall status` to see what is installed.";
     MARKS_UNREADABLE = "LF4014", Stuck, "The marks of installed releases cannot be read", "Restore one of the two files named from a backup.";
-    SITE_IO = "LF4015", Resumable, "A file of the site cannot be read or written", "Check the disk and the path named, then run the same command again.";
+    SITE_IO = "LF4015", Resumable, "A file of the site cannot be read or written", "Check the disk and the named path, then run the same command again.";
     UNINSTALLING = "LF4016", Resumable, "The site is being uninstalled", "Run `landfall uninstall` to finish.";
-    OTHER_BUNDLE = "LF4017", Refused, "The media hold another bundle than the one that is being installed", "Connect the stick with the bundle that the install began with.";
+    OTHER_BUNDLE = "LF4017", Refused, "The media hold a different bundle than the one being installed", "Connect the stick with the bundle that the install began with.";
     KEPT_DATA = "LF4020", NotReady, "Data of an earlier installation is kept on this machine", "Run the same command with `--adopt-data` to use the data again; `landfall uninstall --delete-data` deletes it.";
     KEPT_AMBIGUOUS = "LF4021", NotReady, "Two kept volumes belong to one claim", "Move the folder that is not needed out of the folder of volumes, then run the same command again.";
-    KEPT_MISSING = "LF4022", NotReady, "A kept volume is missing from the disk", "Mount the disk that holds the named folder; if its data is not needed, make an empty folder of that name.";
+    KEPT_MISSING = "LF4022", NotReady, "A kept volume is missing from the disk", "Mount the disk that holds the named folder; if its data is not needed, create an empty folder of that name.";
     KEPT_RECORD = "LF4023", Stuck, "The record of kept data cannot be read", "Move the named file away: volumes and secrets are found without it, by the names of their folders.";
     NOTHING_KEPT = "LF4024", Usage, "No data is kept on this machine", "If the data is on a disk of its own, mount it at /var/lib/landfall; for an empty site, install without `--adopt-data`.";
-    DELETION_UNCONFIRMED = "LF4025", Usage, "Data is deleted only by a person who names the site", "Type the name of the site when asked, or add `--confirm NAME`; without `--delete-data` the data is kept.";
+    DELETION_UNCONFIRMED = "LF4025", Usage, "Deleting data requires the site's name", "Type the name of the site when asked, or add `--confirm NAME`; without `--delete-data` the data is kept.";
     FOREIGN_MOUNT = "LF4026", Resumable, "A filesystem is mounted in a folder that Landfall removes", "Unmount what the message names, then run the same command again.";
     // LF41: node steps.
-    NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the path named, then run `landfall resume`.";
+    NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";
     NODE_TIMEOUT = "LF4104", Resumable, "A part of the node did not become ready in time", "Read `journalctl --unit landfall-kubelet --unit landfall-containerd`, then run `landfall resume`.";
     NODE_BLOB = "LF4105", Resumable, "Staged content that a step needs is missing or damaged", "Connect the stick and run `landfall resume` with the bundle.";
@@ -262,29 +262,29 @@ codes! {
     NODE_SETTINGS = "LF4108", Resumable, "The agent's settings cannot be read", "Run `landfall resume`, which writes them again.";
     NODE_CERTIFICATE = "LF4109", Resumable, "A certificate of the cluster cannot be read or renewed", "Read `journalctl --unit landfall-agent`.";
     NODE_NETWORK = "LF4110", Resumable, "The host's network configuration cannot be read or changed", "Check that the process is root and the interface is up, then run `landfall resume`.";
-    NODE_CLEANUP = "LF4111", Stuck, "Something that ran on the node does not go away", "Stop or unmount what the message names, then run `landfall uninstall` again.";
+    NODE_CLEANUP = "LF4111", Stuck, "Something that ran on the node cannot be stopped or removed", "Stop or unmount what the message names, then run `landfall uninstall` again.";
     // LF412x and LF413x: supervision and certificates.
     NODE_CLOCK = "LF4120", NotReady, "The machine's clock cannot be right", "Set the clock (`timedatectl set-time`); no certificate is renewed until then.";
     NODE_WAITS = "LF4121", NotReady, "The kubelet cannot start yet", "Provide what the message names; systemd tries again every few seconds.";
     FILTER_UNREADABLE = "LF4140", Resumable, "The packet filter's tables cannot be read", "Check that the agent runs as root and the kernel has nftables.";
-    FILTER_NOT_RESTORED = "LF4141", Resumable, "A table of the packet filter was lost and is not written anew", "Reboot the host, and read the agent's log.";
+    FILTER_NOT_RESTORED = "LF4141", Resumable, "A lost table of the packet filter was not restored", "Reboot the host, and read the agent's log.";
     // LF42: cluster and apply.
     CLUSTER_KUBECONFIG = "LF4201", Resumable, "The kubeconfig cannot be used", "Check that the control plane was brought up on this node, then run `landfall resume`.";
-    CLUSTER_UNREACHABLE = "LF4202", Resumable, "The API server does not answer", "See whether it runs with `landfall status`, then run `landfall resume`.";
-    CLUSTER_REFUSED = "LF4203", Resumable, "The API server refused a request", "Read the API server's reason in the message, remove it, then run `landfall resume`.";
-    CLUSTER_CONFLICT = "LF4204", Stuck, "Another manager owns a field that Landfall must set", "Remove the other manager's value or let it go, then run `landfall resume`.";
-    CLUSTER_UNKNOWN_KIND = "LF4205", Resumable, "The cluster does not know a kind of object", "The component that brings the kind must come first; if it does, run `landfall resume`.";
+    CLUSTER_UNREACHABLE = "LF4202", Resumable, "The API server does not answer", "Check with `landfall status` whether it runs, then run `landfall resume`.";
+    CLUSTER_REFUSED = "LF4203", Resumable, "The API server refused a request", "Read the API server's reason in the message, correct its cause, then run `landfall resume`.";
+    CLUSTER_CONFLICT = "LF4204", Stuck, "Another manager owns a field that Landfall must set", "Remove the other manager's value, or let that manager release the field, then run `landfall resume`.";
+    CLUSTER_UNKNOWN_KIND = "LF4205", Resumable, "The cluster does not know a kind of object", "The component that defines the kind must come first; if it does, run `landfall resume`.";
     CLUSTER_BAD_OBJECT = "LF4206", Usage, "A rendered object of the release is malformed", "The release is at fault: ask its vendor for a corrected one.";
-    CLUSTER_NOT_OURS = "LF4207", Stuck, "An object of that name exists and is not Landfall's", "Remove or rename the object if it is not needed, then run `landfall resume`.";
-    CLUSTER_NOT_READY = "LF4208", Resumable, "A component did not become ready in time", "Remove the reason that the message names, then run `landfall resume`.";
-    CLUSTER_FAILED = "LF4209", Resumable, "A component failed", "Remove the reason that the message names, then run `landfall resume`.";
-    CLUSTER_NOT_DELETED = "LF4210", Stuck, "An object does not go away", "See its finalizers and events with kubectl, then run `landfall resume`.";
-    CLUSTER_SECRET_FILE = "LF4211", Stuck, "The file of a generated secret cannot be used", "Restore the file; deleting it gives running software a secret that its data does not know.";
+    CLUSTER_FOREIGN = "LF4207", Stuck, "An object of that name exists and is not Landfall's", "Remove or rename the object if it is not needed, then run `landfall resume`.";
+    CLUSTER_NOT_READY = "LF4208", Resumable, "A component did not become ready in time", "Fix the cause that the message names, then run `landfall resume`.";
+    CLUSTER_FAILED = "LF4209", Resumable, "A component failed", "Fix the cause that the message names, then run `landfall resume`.";
+    CLUSTER_NOT_DELETED = "LF4210", Stuck, "An object could not be deleted", "Check its finalizers and events with kubectl, then run `landfall resume`.";
+    CLUSTER_SECRET_FILE = "LF4211", Stuck, "The file of a generated secret cannot be used", "Restore the file; deleting it would give running software a secret that does not match its data.";
     CLUSTER_ANSWER = "LF4212", Bug, "The API server's answer is not understood", "Please report this with the message and the log.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";
-    BUG = "LF9001", Bug, "Landfall met a state it thought impossible", "Please report this with the message and the log.";
+    BUG = "LF9001", Bug, "Landfall reached a state that should be impossible", "Please report this with the message and the log.";
 }
 
 #[cfg(test)]
@@ -296,11 +296,13 @@ mod tests {
     #[test]
     fn codes_are_well_formed_and_unique() {
         let mut seen = HashSet::new();
+        let mut titles = HashSet::new();
         for code in ALL {
             assert!(
                 code.id.len() == 6 && code.id.starts_with("LF") && code.id[2..].bytes().all(|b| b.is_ascii_digit())
             );
-            assert!(seen.insert(code.id), "{} stands twice", code.id);
+            assert!(seen.insert(code.id), "{} occurs twice", code.id);
+            assert!(titles.insert(code.title), "{} shares its title", code.id);
             assert!(!code.title.ends_with('.') && code.fix.ends_with('.'), "{}", code.id);
         }
     }

@@ -1,4 +1,4 @@
-//! Where the cache of everything that takes long to make is.
+//! The location of the cache for everything that takes long to make.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub const VARIABLE: &str = "LANDFALL_CACHE";
 
 /// The folder that holds the cache: `$LANDFALL_CACHE`, else `$XDG_CACHE_HOME/landfall`, else `~/.cache/landfall`. None
-/// where no home folder is known. The folder may not exist yet.
+/// if no home folder is known. The folder may not exist yet.
 pub fn root() -> Option<PathBuf> {
     root_from(|name| std::env::var_os(name))
 }
@@ -15,7 +15,7 @@ pub fn root() -> Option<PathBuf> {
 fn root_from(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let folder = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(named) = folder(VARIABLE) {
-        // A relative folder is meant from where the command was started.
+        // A relative folder is relative to where the command was started.
         return Some(if named.is_absolute() { named } else { std::env::current_dir().ok()?.join(named) });
     }
     if let Some(caches) = folder("XDG_CACHE_HOME").filter(|path| path.is_absolute()) {

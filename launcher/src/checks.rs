@@ -8,7 +8,7 @@ use crate::{packages, TARGET};
 
 const GIB: u64 = 1 << 30;
 
-/// What a machine of 8 GiB has after its kernel took its share.
+/// The memory of an 8 GiB machine after its kernel took its share.
 const MEMORY_BYTES: u64 = 7 * GIB + GIB / 4;
 
 /// Space for the cache of everything, when it is empty and when it is filled.
@@ -29,11 +29,11 @@ pub struct Finding {
     pub what: String,
     /// Commands that help, or a sentence where no command does.
     pub help: Vec<String>,
-    /// What the launcher may do about it by itself.
+    /// What the launcher may fix by itself.
     pub remedy: Remedy,
 }
 
-/// Who can bring what is missing.
+/// Who can provide a missing item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// A person.
@@ -53,7 +53,7 @@ impl Finding {
     }
 }
 
-/// Everything that this work misses on this machine, in the order in which a person would bring it.
+/// Everything that this machine lacks for this work, in the order in which a person would provide it.
 pub fn findings(facts: &Facts, works: &BTreeSet<Work>) -> Vec<Finding> {
     let does = |work: Work| works.contains(&work);
     let assembles = does(Work::Parts) || does(Work::Machines) || does(Work::VirtualMachines);
@@ -79,7 +79,7 @@ pub fn findings(facts: &Facts, works: &BTreeSet<Work>) -> Vec<Finding> {
         found.extend(kernel(facts));
     }
     found.extend(facts.unreachable.iter().map(|source| Finding {
-        what: format!("no reach of {}: {}", source.what, source.reason),
+        what: format!("access to {}: {}", source.what, source.reason),
         help: vec![source.command.clone(), "check the client's own configuration, and HTTPS_PROXY".to_owned()],
         remedy: Remedy::Person,
     }));
@@ -132,7 +132,7 @@ fn rust(rust: Option<&Rust>, lints: bool) -> Vec<Finding> {
             format!("install Rust {} or newer with rustup: this one came without it", dotted(rust.wanted))
         };
         let what = format!("Rust {} or newer: this one is {}", dotted(rust.wanted), dotted(rust.version));
-        // Whatever else this one lacks, another one takes its place.
+        // Its other gaps do not matter: another one takes its place.
         return vec![Finding::of_a_person(what, &[&help])];
     }
     let mut found = Vec::new();
@@ -158,7 +158,7 @@ fn target(has_rustup: bool) -> Finding {
 
 fn components(rust: &Rust) -> Finding {
     let names = rust.missing_components.join(" ");
-    let what = format!("Rust's companions for the lints: {names}");
+    let what = format!("Rust components for the lints: {names}");
     if rust.has_rustup {
         let remedy = Remedy::Components(rust.missing_components.clone());
         return Finding { what, help: vec![format!("rustup component add {names}")], remedy };
@@ -200,7 +200,7 @@ fn go(go: Option<&Go>, wanted: Version) -> Option<Finding> {
         return None;
     }
     let what = format!("{newer}: this one is {}", dotted(go.version));
-    // Since 1.21 Go fetches a newer toolchain by itself, unless it is told to stay local.
+    // Since 1.21 Go fetches a newer toolchain by itself, unless it is configured to stay local.
     if go.version < (1, 21, 0) {
         return Some(Finding::of_a_person(what, &[&install]));
     }
@@ -212,7 +212,7 @@ fn go(go: Option<&Go>, wanted: Version) -> Option<Finding> {
 fn loopback(proxy: Option<&str>) -> Option<Finding> {
     proxy.map(|proxy| {
         Finding::of_a_person(
-            format!("a way to this machine itself: requests for 127.0.0.1 would go to the proxy {proxy}"),
+            format!("direct access to loopback: requests to 127.0.0.1 would go to the proxy {proxy}"),
             &["export NO_PROXY=127.0.0.1,localhost"],
         )
     })
@@ -223,7 +223,7 @@ fn memory(bytes: u64) -> Option<Finding> {
     (bytes < MEMORY_BYTES).then(|| Finding::of_a_person(what, &["use a machine with more memory"]))
 }
 
-/// Whether the filesystem has room for what this work writes to it.
+/// Whether the filesystem has space for the files of this work.
 fn room(disk: &Disk, works: &BTreeSet<Work>, is_warm: bool) -> Option<Finding> {
     let mut wanted = 0;
     if disk.has_clone {
@@ -289,7 +289,7 @@ fn dotted(version: Version) -> String {
     format!("{}.{}.{}", version.0, version.1, version.2)
 }
 
-/// Bytes as GiB, rounded down to a tenth: what is there never looks like more.
+/// Bytes as GiB, rounded down to a tenth: the available amount is never overstated.
 fn gib(bytes: u64) -> String {
     format!("{}.{} GiB", bytes / GIB, bytes % GIB * 10 / GIB)
 }

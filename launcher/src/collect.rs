@@ -1,4 +1,5 @@
-//! Finds out about this machine. Everything that cannot be found out is taken for good: the real command will say.
+//! Collects facts about this machine. Anything that cannot be determined counts as good: the real command will report
+//! it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -21,14 +22,14 @@ const MODULES: &[(&str, &str)] =
 /// Kind of the cache entry that is made last, from all real parts.
 const LAST_ENTRY: &str = "registry";
 
-/// Everything the checks of this work look at. Sources of packages are tried only when something must come from them.
+/// Everything that the checks of this work need. Package sources are tried only when something must come from them.
 pub fn facts(clone: &Path, works: &BTreeSet<Work>) -> Facts {
     let missing_packages = missing_packages(&packages::of(works));
     let has_pip = !works.contains(&Work::Parts) || succeeds("python3", &["-m", "pip", "--version"]);
     let is_warm = cache::root().map_or(false, |root| root.join(LAST_ENTRY).is_dir());
     let fetches_packages = !missing_packages.is_empty() || !has_pip;
     let rust = rust(clone, works.contains(&Work::Lint));
-    // An old cargo asks in old ways; the new one that takes its place is asked when it is there.
+    // An old cargo queries in an outdated way; its replacement is queried once it is installed.
     let is_new_enough = rust.as_ref().map_or(false, |rust| rust.version >= rust.wanted);
     let sources = probe::Sources {
         crates: is_new_enough && !probe::has_crates(clone),
@@ -66,7 +67,7 @@ fn read(path: impl AsRef<Path>) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
 }
 
-/// What a program prints on stdout, when it succeeds. It runs where no project configures it.
+/// A program's output on stdout, if it succeeds. It runs where no project configures it.
 fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).current_dir("/").output().ok()?;
     if !output.status.success() {
@@ -129,7 +130,7 @@ fn rust(clone: &Path, lints: bool) -> Option<Rust> {
     Some(Rust {
         version: version_in(&text)?,
         wanted: read(clone.join("Cargo.toml")).and_then(|text| rust_wanted(&text)).unwrap_or_default(),
-        // Set by rustup for every program it starts, so it is this toolchain that rustup manages.
+        // Set by rustup for every program it starts, so rustup manages this toolchain.
         has_rustup: std::env::var_os("RUSTUP_TOOLCHAIN").is_some() && succeeds("rustup", &["--version"]),
         has_target,
         missing_components: companions.iter().filter_map(missing).collect(),
@@ -153,7 +154,7 @@ fn missing_packages(wanted: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
     if wanted.is_empty() {
         return BTreeSet::new();
     }
-    // It fails for packages it has never heard of, and still prints the others.
+    // It fails for unknown packages, but still prints the known ones.
     let query = Command::new("dpkg-query")
         .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
         .args(wanted)
@@ -181,7 +182,7 @@ fn go() -> Option<Go> {
     Some(Go { version: version_in(lines.next()?)?, toolchain: lines.next().unwrap_or_default().to_owned() })
 }
 
-/// The newest Go that any recipe's go.mod asks for.
+/// The newest Go that any recipe's go.mod requires.
 fn go_wanted(recipes: &Path) -> Version {
     let modules = fs::read_dir(recipes).into_iter().flatten().flatten();
     let texts = modules.filter_map(|module| read(module.path().join("go.mod")));
@@ -240,7 +241,7 @@ fn cgroups() -> Cgroups {
     if is_read_only(&read("/proc/self/mounts").unwrap_or_default(), "/sys/fs/cgroup") && is_version2 {
         return Cgroups::ReadOnly;
     }
-    // Only the machine's own root group has no type; and it alone may hold processes beside groups with controllers.
+    // Only the machine's own root group has no type, and only it may hold processes beside groups with controllers.
     let list = |name: &str| read(root.join(name)).unwrap_or_default();
     let enabled = list("cgroup.subtree_control");
     let lacks = |name: &str| !enabled.split_whitespace().any(|known| known == name);
@@ -264,7 +265,7 @@ fn is_read_only(mounts: &str, folder: &str) -> bool {
 fn missing_modules() -> BTreeSet<&'static str> {
     let release = read("/proc/sys/kernel/osrelease").unwrap_or_default();
     let folder = Path::new("/lib/modules").join(release);
-    // Without a folder of modules nothing can be loaded, and what is built in shows in no list: it is taken for there.
+    // Without a folder of modules nothing can be loaded, and no list shows built-in modules: they count as present.
     if !folder.is_dir() {
         return BTreeSet::new();
     }
@@ -278,7 +279,8 @@ fn missing_modules() -> BTreeSet<&'static str> {
     MODULES.iter().filter(|module| !is_there(module)).map(|(name, _)| *name).collect()
 }
 
-/// Whether a list that came with the kernel has a module: lines begin with its path, such as `kernel/drivers/a/b.ko.xz:`.
+/// Whether a list that ships with the kernel has a module: lines begin with its path, such as
+/// `kernel/drivers/a/b.ko.xz:`.
 fn is_listed(list: &str, module: &str) -> bool {
     list.lines()
         .filter_map(|line| line.split(':').next()?.rsplit('/').next()?.split('.').next())
@@ -299,7 +301,7 @@ fn loopback_proxy(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     }
 }
 
-/// A proxy's address may carry a password, which is for no log.
+/// A proxy's address may contain a password, which must not reach a log.
 fn without_credentials(address: &str) -> String {
     match (address.find("://"), address.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => format!("{}://{}", &address[..scheme], &address[at + 1..]),

@@ -1,4 +1,4 @@
-//! What each command of `cargo xtask` does, and so what the machine must have for it.
+//! What each command of `cargo xtask` does, and thus what the machine needs for it.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 pub enum Work {
     /// Compiling the commands themselves.
     Compile,
-    /// Compiling `landfall`, which holds C code.
+    /// Compiling `landfall`, which contains C code.
     Program,
     /// Formatting and linting.
     Lint,
@@ -21,7 +21,7 @@ pub enum Work {
     VirtualMachines,
 }
 
-/// Everything that is done.
+/// All of the work.
 const ALL: &[Work] =
     &[Work::Compile, Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines, Work::VirtualMachines];
 
@@ -42,7 +42,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];
 
-/// The work of a command line, given without the program's name. A command that is not known here may do anything.
+/// The work of a command line, given without the program's name. An unknown command may do anything.
 pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     let mut works: BTreeSet<Work> = match arguments.iter().map(String::as_str).find(|word| !word.starts_with('-')) {
         None | Some("help") => BTreeSet::new(),
@@ -60,7 +60,7 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     works
 }
 
-/// `--only TEXT` runs the parts whose name contains the text; `--full` adds those that CI leaves out.
+/// `--only TEXT` runs the parts whose name contains the text; `--full` adds the parts that CI leaves out.
 fn work_of_test(arguments: &[String]) -> BTreeSet<Work> {
     let only = value_of(arguments, "--only");
     let is_full = arguments.iter().any(|word| word == "--full");
@@ -70,7 +70,7 @@ fn work_of_test(arguments: &[String]) -> BTreeSet<Work> {
     };
     let works: BTreeSet<Work> =
         TEST_PARTS.iter().filter(|(name, _)| runs(name)).flat_map(|(_, works)| works.iter().copied()).collect();
-    // A part that is not known here may do anything.
+    // An unknown part may do anything.
     if works.is_empty() {
         return ALL.iter().copied().collect();
     }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_here_may_do_anything() {
+    fn unknown_commands_may_do_anything() {
         for line in ["appliance", "test --only appliance"] {
             assert_eq!(work(line).len(), ALL.len(), "{line}");
         }

@@ -1,4 +1,4 @@
-//! What was found out about a machine. Facts decide nothing; each can be made up in a test.
+//! Facts about a machine. Facts decide nothing; a test can make up any of them.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// A version as three numbers.
 pub type Version = (u32, u32, u32);
 
-/// Everything the checks look at.
+/// Everything that the checks read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // each is a fact for itself
 pub struct Facts {
@@ -24,7 +24,7 @@ pub struct Facts {
     pub missing_programs: BTreeSet<(&'static str, &'static str)>,
     /// The Go toolchain; None when no `go` can be started.
     pub go: Option<Go>,
-    /// The newest Go that a recipe asks for.
+    /// The newest Go that a recipe requires.
     pub go_wanted: Version,
     /// True when `python3 -m pip` works.
     pub has_pip: bool,
@@ -34,9 +34,9 @@ pub struct Facts {
     pub disks: Vec<Disk>,
     /// True when the cache already holds the real parts.
     pub is_warm: bool,
-    /// True when the kernel gives out loop devices here.
+    /// True when the kernel provides loop devices here.
     pub has_loop_devices: bool,
-    /// What can be done with cgroups.
+    /// What this process can do with cgroups.
     pub cgroups: Cgroups,
     /// Kernel modules that are neither in the kernel nor loadable.
     pub missing_modules: BTreeSet<&'static str>,
@@ -96,12 +96,12 @@ pub struct Disk {
     pub has_cache: bool,
 }
 
-/// What can be done with cgroups.
+/// What this process can do with cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cgroups {
     /// Machines can have groups of their own.
     Delegable,
-    /// No version 2 hierarchy is mounted, and a machine is frozen and killed through one.
+    /// No version 2 hierarchy is mounted, which is needed to freeze and kill a machine.
     NoVersion2,
     /// The hierarchy is mounted read-only, as in a container without privileges.
     ReadOnly,
@@ -114,7 +114,7 @@ pub enum Cgroups {
 pub struct Unreachable {
     /// What comes from it, such as `Go modules`.
     pub what: &'static str,
-    /// The client that was asked, and the command line that shows the same again.
+    /// The client that was used, and the command line that reproduces the failure.
     pub command: String,
     /// The client's own words, shortened.
     pub reason: String,

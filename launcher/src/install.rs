@@ -1,4 +1,4 @@
-//! Brings what is missing, by the machine's own tools: apt for packages, rustup for what belongs to Rust.
+//! Installs missing items with the machine's own tools: apt for packages, rustup for Rust's parts.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -6,12 +6,12 @@ use std::process::Command;
 use crate::checks::{Finding, Remedy};
 use crate::{report, TARGET};
 
-/// Brings everything that the findings name; all of them must have a remedy. Returns what failed, as text.
+/// Installs everything that the findings name; all of them must have a remedy. Returns the failure as text.
 pub fn bring(findings: &[Finding]) -> Result<(), String> {
     for finding in findings {
         report::line(&format!("installing {}", finding.what));
         match &finding.remedy {
-            Remedy::Person => return Err(format!("{} can be brought by a person only", finding.what)),
+            Remedy::Person => return Err(format!("only a person can provide {}", finding.what)),
             Remedy::Packages(packages) => install_packages(packages)?,
             Remedy::Target => run(Command::new("rustup").args(["target", "add", TARGET]))?,
             Remedy::Components(names) => run(Command::new("rustup").args(["component", "add"]).args(names))?,
@@ -39,7 +39,7 @@ fn apt_get() -> Command {
     command
 }
 
-/// Runs a tool, its words kept for the case that it fails.
+/// Runs a tool, and keeps its output for the case that it fails.
 fn run(command: &mut Command) -> Result<(), String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.current_dir("/").output().map_err(|error| format!("{name} cannot be started: {error}"))?;

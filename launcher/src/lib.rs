@@ -1,5 +1,5 @@
-//! What `cargo xtask` runs first: it looks at the machine, reports everything that is missing at once, installs what it
-//! may, and only then lets anything of the project be compiled.
+//! The first stage of `cargo xtask`: it checks the machine, reports everything that is missing at once, and installs
+//! what it may. Only then is anything of the project compiled.
 //!
 //! Collecting ([`collect`]) touches the machine and decides nothing; checks ([`checks`]) decide and touch nothing.
 
@@ -13,5 +13,5 @@ pub mod packages;
 pub mod probe;
 pub mod report;
 
-/// The target that ships, and for which everything but this launcher is built.
+/// The target that ships; everything except this launcher is built for it.
 pub const TARGET: &str = "x86_64-unknown-linux-musl";

@@ -1,4 +1,4 @@
-//! `cargo xtask`: checks the machine, brings what it may, and hands over to the real commands.
+//! `cargo xtask`: checks the machine, installs what it may, and hands over to the real commands.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use landfall_launcher::checks::{self, Finding, Remedy};
 use landfall_launcher::{collect, command, install, report};
 
-/// Says what a command would need, and neither installs nor compiles anything: `cargo xtask preflight demo`.
+/// Reports what a command would need, without installing or compiling anything: `cargo xtask preflight demo`.
 const PREFLIGHT: &str = "preflight";
 
 fn main() -> ExitCode {
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
             report::line(&format!("error: {error}"));
             return ExitCode::FAILURE;
         }
-        // What was brought is looked at, and so is what could not be asked without it.
+        // Installed items are checked, and so are facts that could not be queried without them.
         let left = look(clone, &arguments);
         if !left.is_empty() {
             report::line(&report::missing(&left));
@@ -54,7 +54,8 @@ fn preflight(findings: &[Finding]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Becomes the real command, which cargo builds first. What cargo said to this program of itself is not for the next.
+/// Replaces this process with the real command, which cargo builds first. Cargo's variables about this program are not
+/// passed on.
 fn hand_over(clone: &Path, arguments: &[String]) -> ExitCode {
     let mut next = Command::new(collect::cargo());
     next.args(["run", "--quiet", "--package", "landfall-tests", "--bin", "xtask", "--manifest-path"]);

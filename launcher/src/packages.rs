@@ -23,7 +23,7 @@ pub const TESTS: &[&str] = &[
     "zsh",
 ];
 
-/// Compiling the node pack's programs, of which some hold C code.
+/// Compiling the node pack's programs, some of which contain C code.
 pub const NODE_PACK: &[&str] = &["gcc", "libc6-dev", "libseccomp-dev", "pkgconf"];
 
 /// Looking into programs.
@@ -44,7 +44,7 @@ pub const MACHINE: &[&str] = &["iproute2", "nftables", "util-linux", "xfsprogs"]
 /// A virtual machine and its stick.
 pub const VIRTUAL_MACHINE: &[&str] = &["e2fsprogs", "mtools", "qemu-system-x86", "qemu-utils"];
 
-/// The packages of all this work, without those that other software may stand in for ([`PYTHON`]).
+/// The packages of all this work, without those that other software may replace ([`PYTHON`]).
 pub fn of(works: &BTreeSet<Work>) -> BTreeSet<&'static str> {
     works.iter().flat_map(|work| lists_of(*work)).flat_map(|list| list.iter().copied()).collect()
 }
@@ -60,7 +60,7 @@ fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
     }
 }
 
-/// The programs that are started by name and so must be found in `PATH`, with the packages that bring them.
+/// The programs that are started by name and so must be found in `PATH`, with the packages that provide them.
 pub const PROGRAMS: &[(&str, &str)] = &[
     ("gcc", "gcc"),
     ("git", "git"),

@@ -1,5 +1,5 @@
-//! Asks each source of packages for something small, through its own client and so by the client's own configuration:
-//! mirrors, proxies and credentials are theirs to know.
+//! Requests something small from each package source, through its own client and thus with the client's own
+//! configuration of mirrors, proxies and credentials.
 
 use std::fs;
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::TARGET;
 /// How long a source may take to answer.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// A crate without dependencies, which every project on earth uses.
+/// A widely used crate without dependencies.
 const CRATE: &str = "cfg-if";
 
-/// The sources something must come from.
+/// The sources from which something must come.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_excessive_bools)] // one per source, each for itself
 pub struct Sources {
@@ -38,7 +38,7 @@ pub fn has_crates(clone: &Path) -> bool {
     command.current_dir(clone).output().map_or(false, |output| output.status.success())
 }
 
-/// Asks one source, with files below a folder of its own; None when it answers.
+/// Queries one source, with files below a folder of its own; None when it answers.
 type Probe = fn(&Path, &Path) -> Option<Unreachable>;
 
 /// Tries the sources at the same time; returns those that do not answer.
@@ -77,7 +77,7 @@ fn go(clone: &Path, folder: &Path) -> Option<Unreachable> {
     let folder = folder.join("go");
     write(&folder, "go.mod", "module probe\n")?;
     let mut command = Command::new("go");
-    // The question is about modules; a toolchain of its own would be another one.
+    // The query is about modules, not about fetching a toolchain.
     command.args(["list", "-m", &format!("{module}@latest")]).current_dir(&folder);
     command.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local");
     ask("Go modules", &format!("go list -m {module}@latest"), &mut command)
@@ -107,7 +107,7 @@ fn python(clone: &Path, folder: &Path) -> Option<Unreachable> {
     ask("Python packages", &format!("python3 -m pip download --no-deps {name}"), &mut command)
 }
 
-/// The signed index of the first suite in apt's own configuration, known to it or not.
+/// The signed index of the first suite in apt's own configuration, cached or not.
 fn debian(_clone: &Path, folder: &Path) -> Option<Unreachable> {
     let mut command = Command::new("apt-get");
     command.args(["indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"]);
@@ -123,7 +123,7 @@ fn debian(_clone: &Path, folder: &Path) -> Option<Unreachable> {
     ask("Debian packages", "apt-get update", &mut command)
 }
 
-/// Writes a file of a probe, which the next probe writes anew.
+/// Writes a file of a probe, which the next probe overwrites.
 #[allow(clippy::disallowed_methods)]
 fn write(folder: &Path, name: &str, text: &str) -> Option<()> {
     fs::create_dir_all(folder).ok()?;
@@ -142,7 +142,7 @@ fn ask(what: &'static str, command: &str, client: &mut Command) -> Option<Unreac
     }
 }
 
-/// Runs a client to its end; None when it takes too long. Clients print little, so nothing waits for a reader.
+/// Runs a client to its end; None when it takes too long. Clients print little, so they never block on output.
 fn within(patience: Duration, command: &mut Command) -> std::io::Result<Option<Output>> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let begun = Instant::now();
@@ -157,9 +157,9 @@ fn within(patience: Duration, command: &mut Command) -> std::io::Result<Option<O
     child.wait_with_output().map(Some)
 }
 
-/// The line that says most: the last one that is not empty, shortened.
+/// The most informative line: the last non-empty one, shortened.
 fn reason(text: &str) -> String {
-    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing");
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it printed nothing");
     line.chars().filter(|letter| !letter.is_control()).take(200).collect()
 }
 

@@ -1,16 +1,16 @@
-//! What a person reads, on stderr: stdout belongs to the command that follows.
+//! Output for people, on stderr: stdout belongs to the command that follows.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::checks::Finding;
 
-/// Prints one line. A closed stderr is no error: nothing is lost but words.
+/// Prints one line. A closed stderr is no error: only messages are lost.
 pub fn line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Everything that is missing, each with what helps.
+/// Everything that is missing, each item with the command that helps.
 pub fn missing(findings: &[Finding]) -> String {
     let mut text = match findings.len() {
         1 => "error: one thing is missing on this machine\n".to_owned(),
@@ -31,7 +31,7 @@ mod tests {
     use crate::checks::Remedy;
 
     #[test]
-    fn every_finding_is_there_with_its_command() {
+    fn every_finding_is_reported_with_its_command() {
         let finding =
             |what: &str| Finding { what: what.to_owned(), help: vec![format!("get {what}")], remedy: Remedy::Person };
         let text = missing(&[finding("one"), finding("two")]);

@@ -1,7 +1,7 @@
 //! The one mechanism that moves blobs: checked chunk → file → fsync → rename → fsync folder.
 //!
-//! Building copies a store to a bundle, staging a bundle to a store, and cutting anew a bundle to a bundle. The sink says
-//! what it lacks, so the same call continues after any interruption.
+//! Building copies a store to a bundle, staging a bundle to a store, and splitting again a bundle to a bundle. The sink
+//! reports what it lacks, so the same call continues after any interruption.
 
 use crate::error::{MediaError, Result};
 use crate::progress::{Event, Progress};
@@ -13,9 +13,9 @@ use crate::source::{BlobSource, Wanted};
 pub struct Copied {
     /// Blobs that were moved, wholly or from where an earlier copy stopped.
     pub blobs: usize,
-    /// Their bytes that were moved.
+    /// Bytes of them that were moved.
     pub bytes: u64,
-    /// Bytes that were there before.
+    /// Bytes that were already there.
     pub present_bytes: u64,
 }
 
@@ -50,7 +50,7 @@ pub fn copy(
         Ok(())
     });
     if let Err(error) = given {
-        // Why it stopped is what a person must know, unless the disk turns out to have failed.
+        // The person must learn why it stopped, unless the disk turns out to have failed.
         let kept = if error.is_fatal() { Ok(()) } else { sink.keep() };
         return Err(kept.err().filter(MediaError::is_fatal).unwrap_or(error));
     }

@@ -19,13 +19,13 @@ struct Cells {
 /// The values of [`Counters`] at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Totals {
-    /// Read, reading back apart.
+    /// Read, without reading back.
     pub read_bytes: u64,
     /// Written.
     pub written_bytes: u64,
-    /// Read again only to see that what was written is there.
+    /// Read again only to check what was written.
     pub read_back_bytes: u64,
-    /// How often everything on the file system was put on the disk, other programs' bytes included.
+    /// How often the whole filesystem was synced, other programs' bytes included.
     pub filesystem_syncs: u64,
 }
 
@@ -89,6 +89,6 @@ impl<R: Read> Read for Counted<R> {
 pub struct IoCounters {
     /// The content store, the vendor's or the site's.
     pub store: Counters,
-    /// Where the bundle lies.
+    /// Where the bundle is stored.
     pub media: Counters,
 }

@@ -29,21 +29,21 @@ pub enum MediaError {
         source: io::Error,
     },
     /// The source of a blob failed while it was read.
-    #[error("cannot read the source of the blob {what}")]
+    #[error("cannot read the source of blob {what}")]
     Source {
-        /// Digest, or what is known instead.
+        /// Its digest, or another description.
         what: String,
         /// What the source said.
         #[source]
         source: io::Error,
     },
     /// Nothing at that path is a bundle or a part of one.
-    #[error("{} is not a Landfall bundle, and holds none", .0.display())]
+    #[error("{} is not a Landfall bundle and contains none", .0.display())]
     BundleNotFound(PathBuf),
     /// Nothing at all is at that path.
-    #[error("there is no {}", .0.display())]
+    #[error("{} does not exist", .0.display())]
     NotThere(PathBuf),
-    /// Several bundles lie in one folder.
+    /// One folder holds several bundles.
     #[error("{} holds several bundles: {}", folder.display(), names.join(", "))]
     SeveralBundles {
         /// Where.
@@ -52,29 +52,29 @@ pub enum MediaError {
         names: Vec<String>,
     },
     /// A part is not there.
-    #[error("the part of the bundle that begins at byte {offset} is missing: no file of {} is it (expected {name})", folder.display())]
+    #[error("the part of the bundle that begins at byte {offset} is missing from {} (expected {name})", folder.display())]
     PartMissing {
-        /// Where it was looked for.
+        /// The folder that was searched.
         folder: PathBuf,
-        /// What it is usually named.
+        /// Its usual name.
         name: String,
         /// Its first byte in the stream.
         offset: u64,
     },
-    /// A file bears the name of a part but is not that part.
+    /// A file has the name of a part but is not that part.
     #[error("{} is not the part of this bundle that begins at byte {offset}", path.display())]
     PartForeign {
         /// The file.
         path: PathBuf,
-        /// Where the part it is named like begins in the stream.
+        /// Where the part with that name begins in the stream.
         offset: u64,
     },
-    /// A file bears the name of one part and another file holds that part.
-    #[error("{} is not the part it is named: that part is in {}", path.display(), holder.display())]
+    /// A file has the name of one part, but another file holds that part.
+    #[error("{} is not the part that its name says: that part is in {}", path.display(), holder.display())]
     PartSwapped {
         /// The misnamed file.
         path: PathBuf,
-        /// The file that holds what it should.
+        /// The file that holds that part.
         holder: PathBuf,
         /// Where that part begins in the stream.
         offset: u64,
@@ -96,7 +96,7 @@ pub enum MediaError {
     SeveralDamaged {
         /// What is wrong with each, in the order of the stream; at least two.
         list: Vec<MediaError>,
-        /// Whether everything was looked at.
+        /// Whether everything was checked.
         is_complete: bool,
     },
     /// Bytes follow the bundle's end.
@@ -107,7 +107,7 @@ pub enum MediaError {
         /// Bytes too many.
         surplus: u64,
     },
-    /// A file ends where no part may end.
+    /// A file ends where a part must not end.
     #[error("{} ends too early: {missing} bytes or more are missing at its end", path.display())]
     Short {
         /// The file.
@@ -118,9 +118,9 @@ pub enum MediaError {
     /// A source delivered other bytes than their digest names.
     #[error("the source of {expected} delivered {found}")]
     BlobMismatch {
-        /// What was asked for.
+        /// What was requested.
         expected: Sha256,
-        /// What came: digest or size.
+        /// What was delivered: digest or size.
         found: String,
     },
     /// A blob is not in the store.
@@ -131,7 +131,7 @@ pub enum MediaError {
         /// Root of the store.
         store: PathBuf,
     },
-    /// A file of the store is not what its name or record says.
+    /// A file of the store does not match its name or record.
     #[error("{} is damaged: {what}", path.display())]
     StoreDamaged {
         /// The file.
@@ -150,9 +150,9 @@ pub enum MediaError {
         what: String,
     },
     /// The output does not fit.
-    #[error("{} has {available} bytes free; the bundle takes {needed}", folder.display())]
+    #[error("{} has {available} bytes free; the bundle needs {needed}", folder.display())]
     NoSpace {
-        /// Where it was to go.
+        /// The output folder.
         folder: PathBuf,
         /// Bytes of the bundle.
         needed: u64,
@@ -162,26 +162,26 @@ pub enum MediaError {
     /// The format does not allow it.
     #[error(transparent)]
     Format(#[from] landfall_bundle_spec::Error),
-    /// A file of the output's name is there.
-    #[error("{} is already there", .0.display())]
+    /// A file with the output's name exists.
+    #[error("{} exists already", .0.display())]
     OutputExists(PathBuf),
-    /// Landfall's own mistake.
+    /// A bug in Landfall.
     #[error("media: {0}")]
     Bug(String),
 }
 
 impl MediaError {
-    /// Whether the process must end, because a disk cannot be trusted any more.
+    /// Whether the process must end, because a disk can no longer be trusted.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Durable(error) if error.is_fatal())
     }
 
-    /// Whether the media could not return some bytes, where others may be readable.
+    /// Whether the media could not return some bytes, although other bytes may be readable.
     pub(crate) fn is_unreadable(&self) -> bool {
         matches!(self, Self::Io { operation: "read", source, .. } if source.raw_os_error() == Some(EIO))
     }
 
-    /// One error for all that was found; none without damage.
+    /// One error for all damage that was found; none without damage.
     pub(crate) fn of_damage(mut list: Vec<Self>, is_complete: bool) -> Option<Self> {
         match list.len() {
             0 | 1 if is_complete => list.pop(),
@@ -194,7 +194,7 @@ impl MediaError {
     }
 }
 
-/// What the kernel says of a place that a disk cannot read.
+/// The kernel's error for a place that a disk cannot read.
 const EIO: i32 = 5;
 
 /// One line for each.
@@ -212,7 +212,7 @@ fn with_sources(error: &MediaError) -> String {
     line
 }
 
-/// A refusal counts more than a place that could not be read.
+/// A refusal takes precedence over a place that could not be read.
 fn worst(list: &[MediaError]) -> Code {
     let mut codes = list.iter().map(Coded::code);
     let first = codes.next().unwrap_or(codes::BUG);

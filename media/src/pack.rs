@@ -20,15 +20,15 @@ use crate::verify::verify;
 pub struct Output<'a> {
     /// The folder: on the stick, as a rule.
     pub folder: &'a Path,
-    /// Most bytes of a part; one file without.
+    /// Maximum part size in bytes; without it, one file.
     pub part_bytes: Option<u64>,
     /// Makes the small files that belong beside it, such as the transfer sheet.
     pub others: &'a OtherFiles<'a>,
 }
 
 /// Writes a bundle, syncs it, reads it back from the stick and only then gives its files their names. All the blobs of
-/// `payload` must be in the store, `landfall`, `oci-layout` and `index.json` included. Returns the files in the order of
-/// the stream, then the others.
+/// `payload` must be in the store, `landfall`, `oci-layout` and `index.json` included. Returns the files in the order
+/// of the stream, then the small files.
 pub fn pack(
     payload: &Payload,
     store: &ContentStore,
@@ -43,11 +43,11 @@ pub fn pack(
     let parts = sink.into_stream().parts.ok_or_else(|| MediaError::Bug("the parts were not finished".to_owned()))?;
     let written = parts.read_back(payload)?;
     if !written.is_past_cache() {
-        let what = "The file system of the stick cannot be read past memory. Take the stick out and in again, and run \
-                    `landfall verify` on it.";
+        let what = "The filesystem of the stick cannot be read past the kernel's cache. Unplug the stick, plug it in \
+                    again, and run `landfall verify` on it.";
         progress.event(Event::Note(what.to_owned()));
     }
-    // Only now: a stick that is smaller than it claims shows once all of it was written.
+    // Only now: a stick that is smaller than it claims is detectable only once all of it was written.
     verify(&written, "reading back", progress)?;
     let files = parts.publish(head, output.others)?;
     progress.event(Event::SafeToRemove);
@@ -84,7 +84,7 @@ pub struct BundleSink<S> {
     stream: S,
     /// Blob whose chunks come next, and how many of its bytes were taken.
     next: (usize, u64),
-    /// Bytes of the head that are on the disk and were not reported yet.
+    /// Bytes of the head that are on the disk but were not reported yet.
     unreported: u64,
 }
 
@@ -114,7 +114,7 @@ impl<S: BundleStream> BlobSink for BundleSink<S> {
         let placed = &self.payload.layout().entries()[blob];
         let (next, taken) = self.next;
         if next != blob {
-            return Err(MediaError::Bug(format!("blob {blob} came where {next} was due")));
+            return Err(MediaError::Bug(format!("blob {blob} arrived where {next} was expected")));
         }
         let mut synced = std::mem::take(&mut self.unreported);
         if taken == 0 {

@@ -30,7 +30,7 @@ impl Payload {
         &self.0
     }
 
-    /// Where every byte lies.
+    /// The position of every byte.
     pub fn layout(&self) -> &Layout {
         self.0.layout()
     }
@@ -95,7 +95,7 @@ impl Payload {
         self.0.check_piece(piece, bytes).is_ok()
     }
 
-    /// What is wrong with a piece that does not match, as a person reads it.
+    /// What is wrong with a piece that does not match, for a person.
     pub(crate) fn describe(&self, piece: &Piece) -> String {
         let name = |blob: usize| &self.layout().entries()[blob].name;
         match piece.kind {

@@ -1,7 +1,7 @@
-//! Reading, checking and using at the same time: one thread reads in large steps, some check, and the caller's thread
-//! gets what passed, in order.
+//! Reading, checking and using at the same time: one thread reads in large steps, several check, and the caller's
+//! thread gets the pieces that passed, in order.
 //!
-//! Memory is bounded: there are [`BLOCKS`] buffers, and whoever is done with one gives it back to the reader.
+//! Memory is bounded: there are [`BLOCKS`] buffers, and each goes back to the reader after use.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,7 @@ use crate::disk::AlignedBuffer;
 use crate::error::{MediaError, Result};
 use crate::payload::{Payload, Piece};
 
-/// Bytes that are read at once, where so many lie together.
+/// Bytes that are read at once, where this many are adjacent.
 const BLOCK_BYTES: usize = 2 * 1024 * 1024;
 
 /// Buffers in flight.
@@ -33,7 +33,7 @@ struct Block {
     buffer: AlignedBuffer,
     /// Why pieces cannot be used, by their position.
     bad: BTreeMap<usize, Bad>,
-    /// Why nothing after these pieces comes.
+    /// Why no further pieces follow.
     end: Result<()>,
 }
 
@@ -44,12 +44,12 @@ enum Bad {
     Unreadable(MediaError),
 }
 
-/// Gets what passed and what did not, in order. An error ends the reading.
+/// Receives the pieces that passed and the errors of those that did not, in order. An error ends the reading.
 pub(crate) trait PieceTaker {
-    /// Takes a piece that is what was signed.
+    /// Takes a piece that matches its signed value.
     fn take(&mut self, piece: &Piece, bytes: &[u8]) -> Result<()>;
 
-    /// Takes the error of a piece that is not; by default, it is the end.
+    /// Takes the error of a piece that does not match; by default, it ends the reading.
     fn damaged(&mut self, _piece: &Piece, error: MediaError) -> Result<()> {
         Err(error)
     }
@@ -62,7 +62,7 @@ impl<F: FnMut(&Piece, &[u8]) -> Result<()>> PieceTaker for F {
 }
 
 /// Reads pieces in order, checks each, and gives it to `taker`. Ends where the media ends or `taker` fails; everything
-/// before was taken.
+/// before that was taken.
 pub(crate) fn run(
     payload: &Payload,
     reader: &dyn PieceReader,
@@ -72,10 +72,10 @@ pub(crate) fn run(
     let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 4);
     let (to_check, unchecked) = sync_channel::<Block>(BLOCKS);
     let (to_use, checked) = channel::<Block>();
-    let (give_back, free) = channel::<AlignedBuffer>();
+    let (recycle, free) = channel::<AlignedBuffer>();
     for _ in 0..BLOCKS {
         // Cannot fail: the receiver is in this function.
-        let _ = give_back.send(AlignedBuffer::default());
+        let _ = recycle.send(AlignedBuffer::default());
     }
     let unchecked = Mutex::new(unchecked);
     std::thread::scope(|scope| {
@@ -85,9 +85,9 @@ pub(crate) fn run(
             scope.spawn(move || check_all(payload, unchecked, &to_use));
         }
         drop(to_use);
-        let outcome = use_all(payload, reader, &checked, &give_back, taker);
-        // The reader ends when it finds nobody to give it buffers or take them.
-        drop((checked, give_back));
+        let outcome = use_all(payload, reader, &checked, &recycle, taker);
+        // The reader ends when its channels are closed.
+        drop((checked, recycle));
         let read = reading.join().map_err(|_| MediaError::Bug("the thread that reads panicked".to_owned()));
         outcome.and(read)
     })
@@ -124,7 +124,7 @@ fn read_all(
     }
 }
 
-/// Fills a block. Where the media has bad places, piece by piece, so that they are found one by one.
+/// Fills a block. If the media has bad places, it reads piece by piece to find each of them.
 fn read_block(reader: &dyn PieceReader, block: &mut Block) -> Result<()> {
     match reader.read(&block.pieces, &mut block.buffer) {
         Err(error) if error.is_unreadable() => {}
@@ -146,7 +146,7 @@ fn check_all(payload: &Payload, unchecked: &Mutex<Receiver<Block>>, to_use: &Sen
     loop {
         let next = unchecked.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(mut block) = next else { return };
-        // A block that is never passed on would leave everybody waiting for it.
+        // If a block were never passed on, all threads would wait for it.
         if catch_unwind(AssertUnwindSafe(|| check(payload, &mut block))).is_err() {
             block.pieces.clear();
             block.end = Err(MediaError::Bug(format!("checking block {} panicked", block.index)));
@@ -172,7 +172,7 @@ fn use_all(
     payload: &Payload,
     reader: &dyn PieceReader,
     checked: &Receiver<Block>,
-    give_back: &Sender<AlignedBuffer>,
+    recycle: &Sender<AlignedBuffer>,
     taker: &mut dyn PieceTaker,
 ) -> Result<()> {
     let mut early = BTreeMap::new();
@@ -193,7 +193,7 @@ fn use_all(
             }
             block.end?;
             // The reader may have ended already.
-            let _ = give_back.send(block.buffer);
+            let _ = recycle.send(block.buffer);
         }
     }
     if early.is_empty() { Ok(()) } else { Err(MediaError::Bug(format!("block {next} was lost while checking"))) }

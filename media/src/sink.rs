@@ -10,18 +10,18 @@ use crate::store::{BlobGroup, ContentStore, StagedBlob};
 
 /// The other end of copying: takes checked chunks and makes them durable.
 pub trait BlobSink {
-    /// All the bytes that will be on the disk in the end, those that are there already included.
+    /// All the bytes that will be on the disk in the end, existing ones included.
     fn total_bytes(&self) -> u64;
 
-    /// From which byte on the blob with this index is lacking; `None` when it is there, whole. Called once for each
-    /// blob, in order, before the first chunk.
+    /// The first byte that is missing of the blob with this index; `None` if it is complete. Called once for each blob,
+    /// in order, before the first chunk.
     fn wants(&mut self, blob: usize) -> Result<Option<u64>>;
 
     /// Takes the next chunk of a blob; its last chunk ends it. Returns how many more bytes than before are on the disk,
     /// of this blob or earlier ones.
     fn take(&mut self, blob: usize, chunk: &[u8]) -> Result<u64>;
 
-    /// Called when the copy stopped for any reason but a disk that failed to sync: makes durable what was taken whole.
+    /// Called when the copy stopped for any reason except a failed sync: makes the complete blobs durable.
     fn keep(&mut self) -> Result<()> {
         Ok(())
     }
@@ -30,8 +30,8 @@ pub trait BlobSink {
     fn finish(&mut self) -> Result<u64>;
 }
 
-/// A content store that gets the blobs of a bundle. A large one is there, whole and durable, once its last chunk was taken;
-/// small ones get there together. What a crash cuts off is continued.
+/// A content store that receives the blobs of a bundle. A large blob is present, whole and durable once its last chunk
+/// was taken; small ones become present together. Blobs that a crash cut off are continued.
 #[derive(Debug)]
 pub struct StoreSink {
     store: ContentStore,
@@ -70,7 +70,7 @@ impl StoreSink {
         if !self.begun.contains_key(&blob) {
             let staged = self.stage(blob)?;
             let digest = self.payload.blob(blob).sha256;
-            let staged = staged.ok_or_else(|| MediaError::Bug(format!("{digest} came from elsewhere")))?;
+            let staged = staged.ok_or_else(|| MediaError::Bug(format!("{digest} is not from this group")))?;
             self.begun.insert(blob, staged);
         }
         self.begun.get_mut(&blob).ok_or_else(|| MediaError::Bug(format!("blob {blob} was not begun")))
@@ -84,7 +84,7 @@ impl BlobSink for StoreSink {
 
     fn wants(&mut self, blob: usize) -> Result<Option<u64>> {
         let digest = self.payload.blob(blob).sha256;
-        // A blob may stand twice: under a name of its own and among the others.
+        // A blob may occur twice: under its own name and among the blobs.
         if !self.seen.insert(digest) || self.store.holds(&self.payload, blob) {
             return Ok(None);
         }
@@ -113,7 +113,7 @@ impl BlobSink for StoreSink {
     }
 
     fn keep(&mut self) -> Result<()> {
-        // A sync of theirs that failed unseen must stop the others from being ended.
+        // If their sync failed unnoticed, the remaining blobs must not be completed.
         self.begun.values_mut().try_for_each(StagedBlob::settle)?;
         self.group.as_mut().map_or(Ok(0), BlobGroup::finish).map(drop)
     }

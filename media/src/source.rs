@@ -10,25 +10,25 @@ use crate::payload::{Payload, Piece, PieceKind};
 use crate::pipeline::{self, PieceReader};
 use crate::store::{BlobFile, ContentStore};
 
-/// A blob that a sink lacks, and from where on.
+/// A blob that a sink lacks, and from which byte on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     /// Index in [`Payload::blobs`].
     pub blob: usize,
-    /// First byte that is lacking; a multiple of 1 MiB.
+    /// First missing byte; a multiple of 1 MiB.
     pub from: u64,
 }
 
 /// Takes one checked chunk of the blob with this index; chunks of a blob come in order and without gaps.
 pub type TakeChunk<'a> = dyn FnMut(usize, &[u8]) -> Result<()> + 'a;
 
-/// One end of copying: gives blobs chunk by chunk, each checked against its signed value before it is given.
+/// One end of copying: delivers blobs chunk by chunk, each checked against its signed value first.
 pub trait BlobSource {
-    /// What it gives, and in which order.
+    /// What it delivers, and in which order.
     fn payload(&self) -> &Payload;
 
-    /// Gives these blobs, which come in the order of the payload, reading each byte once and skipping what is not
-    /// wanted. Stops at the first chunk that is damaged; all before it were given. An empty blob gives one empty chunk.
+    /// Delivers these blobs, which come in the order of the payload. It reads each byte once and skips unwanted ones.
+    /// It stops at the first damaged chunk; all chunks before it were delivered. An empty blob is one empty chunk.
     fn give(&mut self, wanted: &[Wanted], take: &mut TakeChunk<'_>) -> Result<()>;
 }
 
@@ -90,7 +90,7 @@ fn only_chunks<'a>(take: &'a mut TakeChunk<'_>) -> impl FnMut(&Piece, &[u8]) -> 
     }
 }
 
-/// Reads chunks of blobs, keeping the blob open that it reads.
+/// Reads chunks of blobs, and keeps the current blob open.
 pub(crate) struct StoreReader<'a> {
     store: &'a ContentStore,
     payload: &'a Payload,

@@ -54,7 +54,7 @@ impl Fixture {
         Self::with_blobs(&[1, 1 << 20, 5_767_168, 3_000_001, 40_000])
     }
 
-    /// What a site would be told to trust.
+    /// The anchor that a site would be given.
     pub(crate) fn anchor(&self) -> TrustAnchor {
         TrustAnchor::Root(self.root.clone())
     }

@@ -9,11 +9,12 @@ use crate::progress::{Event, Progress};
 use crate::source::StoreReader;
 use crate::store::ContentStore;
 
-/// Damaged places after which the search ends: nobody reads more, and media that is gone fails everywhere.
+/// The number of damaged places after which the search ends: a person reads no more, and disconnected media fail
+/// everywhere.
 const LISTED: usize = 1000;
 
-/// Reads every byte of the bundle once, in order. The error lists every place that is not what was signed. The parts are
-/// known to be all there, and no longer than they should be: that is part of finding them.
+/// Reads every byte of the bundle once, in order. The error lists every place that is not what was signed. Finding the
+/// parts already showed that they are complete and no longer than they should be.
 pub fn verify(media: &BundleMedia, phase: &str, progress: &dyn Progress) -> Result<()> {
     let payload = media.payload();
     progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes: Some(media.total_bytes()) });
@@ -42,7 +43,7 @@ pub fn verify_store(payload: &Payload, store: &ContentStore, phase: &str, progre
         match store.record(entry.sha256) {
             Ok(record) if record == payload.sums(blob) => sound.push(blob),
             Ok(_) => {
-                let what = format!("its record is not what the bundle says of {}", entry.sha256);
+                let what = format!("its record differs from the bundle's entry for {}", entry.sha256);
                 found.note(MediaError::StoreDamaged { path: store.path(entry.sha256), what })?;
             }
             Err(error) => found.note(error)?,
@@ -53,7 +54,7 @@ pub fn verify_store(payload: &Payload, store: &ContentStore, phase: &str, progre
     found.end(read)
 }
 
-/// What was found, and how far.
+/// The findings so far, and the position.
 struct Found<'a> {
     progress: &'a dyn Progress,
     damage: Vec<MediaError>,
@@ -70,7 +71,7 @@ impl<'a> Found<'a> {
         if self.damage.len() < LISTED {
             return Ok(());
         }
-        // It ends the reading; what is reported is the list.
+        // It ends the reading; the list is reported.
         Err(MediaError::Bug("too much damage".to_owned()))
     }
 

@@ -57,7 +57,7 @@ fn cached_bytes(folder: &Path) -> u64 {
         }
         let output = Command::new("fincore").args(["--bytes", "--noheadings", "--output", "RES"]).arg(&path).output();
         let text = String::from_utf8(output.unwrap().stdout).unwrap();
-        // Nothing is said of an empty file.
+        // `fincore` prints nothing for an empty file.
         bytes += text.trim().parse::<u64>().unwrap_or(0);
     }
     bytes
@@ -94,7 +94,8 @@ fn every_byte_is_moved_once_and_the_kernel_agrees() {
     agree("building writes", media.written_bytes, kernel.written, total);
     agree("building reads", store.read_bytes + media.read_back_bytes, kernel.read, total);
 
-    // What runs keeps its memory: neither reading the store nor writing and reading the stick fills the page cache.
+    // Running software keeps its memory: neither reading the store nor writing and reading the stick fills the page
+    // cache.
     let (of_store, of_stick) = (cached_bytes(vendor.root()), cached_bytes(&stick));
     assert!(of_store + of_stick <= 8 * MIB, "{of_store} bytes of the store and {of_stick} of the stick are in memory");
 

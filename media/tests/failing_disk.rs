@@ -1,7 +1,7 @@
-//! A disk that fails for real: ext4 on a loop device whose backing file finds no room. The kernel takes writes into its
-//! memory, loses them, says so once, and goes on showing them.
+//! A disk that really fails: ext4 on a loop device whose backing file finds no space. The kernel accepts writes into
+//! its memory, loses them, reports that once, and continues to show them.
 //!
-//! Only root can make such a disk; for anybody else these tests end at once.
+//! Only root can make such a disk; without root these tests end at once.
 
 mod common;
 
@@ -31,14 +31,14 @@ fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// A disk that has less room than it claims.
+/// A disk that has less space than it claims.
 struct ThinDisk {
     folder: tempfile::TempDir,
     device: String,
 }
 
 impl ThinDisk {
-    /// A disk of 256 MiB that can hold so many. Without a journal, it goes on when it fails.
+    /// A disk of 256 MiB that can hold this many. Without a journal, it continues after a failure.
     fn with_room(mib: u64) -> Option<Self> {
         Self::with_room_and(mib, "^has_journal")
     }
@@ -59,14 +59,14 @@ impl ThinDisk {
         run("mkfs.ext4", &["-q", "-F", "-O", features, "-m", "0", "-E", options, &image]);
         disk.device = run("losetup", &["--find", "--show", &image]);
         disk.mount();
-        // What the file system itself writes must find room, or it fails before the files do.
+        // The filesystem's own writes must find space, or it fails before the files do.
         fs::create_dir_all(disk.path().join("store")).unwrap();
         durable::sync_filesystem(&disk.path()).unwrap();
         disk.set_room(disk.taken_mib() + mib);
         Some(disk)
     }
 
-    /// Makes the folders of a store, and uses inodes once: this file system does not survive the loss of its own blocks,
+    /// Makes the folders of a store, and uses inodes once: this filesystem does not survive the loss of its own blocks,
     /// and it is the loss of files' blocks that the kernel forgets.
     fn prepare_folders(&self, payload: &Payload) {
         let store = self.store();
@@ -113,7 +113,7 @@ impl ThinDisk {
         run("mount", &["-o", &format!("remount,size={mib}m"), &self.text("room")]);
     }
 
-    /// The disk is well again.
+    /// The disk works again.
     fn mend(&self) {
         self.set_room(280);
     }
@@ -121,7 +121,7 @@ impl ThinDisk {
     /// Nothing of memory is left, as after a boot.
     fn reboot(&self) {
         run("umount", &[&self.text("disk")]);
-        // As a boot does: what the file system itself wrote may be lost as well.
+        // As a boot does: what the filesystem itself wrote may be lost as well.
         let _ = Command::new("e2fsck").args(["-f", "-y", &self.device]).output().unwrap();
         self.mount();
     }
@@ -152,7 +152,7 @@ impl Drop for ThinDisk {
     }
 }
 
-/// A bundle with blobs of these sizes, on a disk that is sound.
+/// A bundle with blobs of these sizes, on a sound disk.
 fn bundle(folder: &Path, sizes: &[u64]) -> (Payload, PathBuf) {
     let vendor = ContentStore::at(folder.join("vendor"));
     let payload = signed(&vendor, sizes);
@@ -190,7 +190,7 @@ fn fail_and_resume(sizes: &[u64], order: &[Then]) {
         }
     }
     disk.mend();
-    // The kernel may report a failure of before to whoever syncs the file system next, once.
+    // The kernel may report an earlier failure once to the next process that syncs the filesystem.
     let again = || stage(&media, &disk.store(), &Silent);
     again().or_else(|_| again()).unwrap();
     disk.after_power_cut(|copy| {
@@ -213,7 +213,7 @@ fn large_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
 
 #[test]
 fn small_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
-    // Small enough to go through the kernel's memory.
+    // Small enough to go through the page cache.
     for order in ORDERS {
         fail_and_resume(&[200_000; 150], order);
     }
@@ -257,7 +257,7 @@ fn a_failed_sync_is_fatal_and_says_so() {
 }
 
 #[test]
-fn what_durable_calls_return_from_is_on_the_disk() {
+fn changes_are_on_the_disk_when_durable_calls_return() {
     let Some(disk) = ThinDisk::with_room_and(100, "has_journal") else { return };
     let path = |name: &str| disk.path().join(name);
     let bytes = vec![7; 3 << 20];
@@ -293,7 +293,7 @@ fn reading_back_sees_the_disk_and_not_memory() {
     let parts = writer.finish().unwrap();
     verify(&parts.read_back(&payload).unwrap(), "reading back", &Silent).unwrap();
 
-    // The stick forgets a block; memory, warm from a reader, does not.
+    // The stick loses a block; the page cache, filled by a reader, does not.
     let part = fs::read_dir(disk.path().join("stick")).unwrap().map(|entry| entry.unwrap().path());
     let part = part.into_iter().find(|path| path.to_str().unwrap().ends_with(".landfall.partial")).unwrap();
     assert!(fs::read(&part).unwrap() == stream);

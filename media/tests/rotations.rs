@@ -85,7 +85,7 @@ fn a_hundred_rotations_reach_a_site_through_bundles() {
     assert_eq!((last.trusted().pinned_number(), last.trusted().root().number()), (1, 101));
     let typed = TrustAnchor::Fingerprint(chain[0].fingerprint());
     assert!(Verified::read(last.head_bytes(), &typed).is_ok());
-    // The vendor drops the oldest documents; sites that pinned one of the others, or a later one, accept it.
+    // The vendor drops the oldest documents; sites that pinned one of the remaining ones, or a later one, accept it.
     durable::write_file(&path, &bundle(&chain[39..], &keys).stream(), 0o644).expect("a stick");
     for number in [40, 57, 101] {
         let verified = read(&path, &chain[number - 1]).expect("a chain that begins at 40");
@@ -93,7 +93,7 @@ fn a_hundred_rotations_reach_a_site_through_bundles() {
     }
     let refusal = read(&path, &chain[38]).expect_err("the steps between are missing");
     assert_eq!(refusal.code().id, "LF1130", "{refusal}");
-    // A key that was rotated away signs nothing any more.
+    // A key that was rotated away can no longer sign.
     let stale = Sample::signed_by(&[&keys[0], &keys[1]], &chain, vec![]);
     assert_eq!(stale.expect_err("old keys").code().id, "LF1105");
 }

@@ -1,4 +1,4 @@
-//! The frozen vectors of the format, read from files by the engine that ships.
+//! The frozen vectors of the format, read from files by the verifier that ships.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../bundle-spec/vectors")
 }
 
-/// What the `landfall` command finds: every byte of the file, from its path. A head has no payload to verify.
+/// The result of the `landfall` command: every byte of the file, from its path. A head has no payload to verify.
 fn read(file: &Path, trust: &str) -> Result<Sha256, String> {
     let code = |error: &dyn Coded| error.code().id.to_owned();
     let anchor = if trust.starts_with("vendor/") {

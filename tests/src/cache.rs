@@ -1,10 +1,10 @@
 //! The cache of everything that takes long to make: roots, disks, node packs, images.
 //!
 //! An entry is a folder named by its kind and the hash of everything that went into it, so it is never stale and never
-//! changed. It appears complete or not at all: it is built in a sibling, synced, and renamed. A lock per entry keeps two
-//! processes from building the same thing twice. The time of an entry's folder is that of its last use, by which entries
-//! are removed in the end ([`prune`]).
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+//! changed. It appears complete or not at all: it is built in a sibling, synced, and renamed. A lock per entry keeps
+//! two processes from building the same thing twice. The time of an entry's folder is that of its last use, by which
+//! old entries are removed ([`prune`]).
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -88,15 +88,15 @@ impl Cache {
         self.root.join(kind).join(key.digest())
     }
 
-    /// The folder of an entry that is there, which counts as a use of it.
+    /// The folder of an existing entry; the call counts as a use of it.
     pub fn find(&self, kind: &str, key: &Key) -> Option<PathBuf> {
         let path = self.path(kind, key);
-        // A reader of another user's cache cannot note its use; the entry serves all the same.
+        // A reader of another user's cache cannot record its use; the entry is valid all the same.
         let noted = File::open(&path).and_then(|folder| folder.set_modified(SystemTime::now()));
         (noted.is_ok() || path.is_dir()).then_some(path)
     }
 
-    /// True when the entry is there, so a call of [`Cache::entry`] would not build.
+    /// True when the entry exists, so a call of [`Cache::entry`] would not build.
     pub fn contains(&self, kind: &str, key: &Key) -> bool {
         self.path(kind, key).is_dir()
     }
@@ -154,7 +154,7 @@ fn commit(unfinished: &Path, path: &Path) -> Result<()> {
     let folder = File::open(unfinished).with_context(|| format!("cannot open {}", unfinished.display()))?;
     rustix::fs::syncfs(&folder).with_context(|| format!("cannot sync {}", unfinished.display()))?;
     std::fs::rename(unfinished, path).with_context(|| format!("cannot rename to {}", path.display()))?;
-    let parent = path.parent().context("an entry of the cache lies in a folder")?;
+    let parent = path.parent().context("an entry of the cache is in a folder")?;
     File::open(parent)
         .and_then(|folder| folder.sync_all())
         .with_context(|| format!("cannot sync the folder {}", parent.display()))

@@ -1,4 +1,4 @@
-//! What somebody else's program says of a bundle's signature: cosign, which has never heard of Landfall.
+//! The judgment of independent software about a bundle's signature: cosign, which does not know Landfall.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -7,17 +7,17 @@ use anyhow::{Context, Result, ensure};
 
 use crate::images;
 
-/// A bundle's signed document and signatures, taken out of its head by tar, and the program that judges them.
+/// A bundle's signed document and signatures, extracted from its head by tar, and the program that judges them.
 pub struct Judged {
     program: PathBuf,
     folder: tempfile::TempDir,
 }
 
 impl Judged {
-    /// Takes apart a head, or the first part of a bundle.
+    /// Extracts a head, or the first part of a bundle.
     pub fn head(path: &Path) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for a head")?;
-        // tar says that the archive ends early: a head is its beginning, and everything of it was extracted by then.
+        // tar reports that the archive ends early: a head is its beginning, and all of it was extracted by then.
         let mut tar = Command::new("tar");
         tar.arg("--extract").arg("--file").arg(path).arg("--directory").arg(folder.path());
         tar.output().context("cannot run tar")?;
@@ -37,7 +37,8 @@ impl Judged {
         Ok(paths.into_iter().next().unwrap_or_default())
     }
 
-    /// What cosign says of the signature under a document by this key. Nothing is fetched, and nothing kept in a home.
+    /// cosign's judgment of the signature of a document by this key. Nothing is fetched, and nothing is stored in a
+    /// home folder.
     pub fn verify(&self, key: &Path, document: &Path) -> Result<Output> {
         let mut command = Command::new(&self.program);
         command.args(["verify-blob", "--insecure-ignore-tlog=true", "--key"]).arg(key);
@@ -46,7 +47,7 @@ impl Judged {
         command.output().context("cannot run cosign")
     }
 
-    /// Whether cosign accepts: its exit code and its words say the same.
+    /// Whether cosign accepts: its exit code and its output agree.
     pub fn accepts(&self, key: &Path, document: &Path) -> Result<bool> {
         let output = self.verify(key, document)?;
         let said = String::from_utf8_lossy(&output.stderr);

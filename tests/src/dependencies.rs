@@ -1,8 +1,8 @@
 //! Built dependencies, kept in the cache, so that a fresh clone on the same machine compiles only the project itself.
 //!
-//! What is kept depends on the lock file, the profiles and the compiler, which are the key. The project's own crates are
-//! left out: cargo tells clones apart by the times of files only, and would take one clone's crates for another's.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+//! Their content depends on the lock file, the profiles and the compiler, which are the key. The project's own crates
+//! are left out: cargo distinguishes clones only by file times, and would take one clone's crates for another's.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,14 +20,14 @@ const PROGRAMS_ONLY: &str = "dependencies";
 /// Folders of the build, for the host (build scripts, macros) and for the target.
 const BUILDS: [&str; 2] = ["debug", "target"];
 
-/// What cargo needs to find a dependency fresh.
+/// The files that cargo needs to find a dependency fresh.
 const PARTS: [&str; 3] = [".fingerprint", "build", "deps"];
 
-/// Names per `cp`, far below what a command line holds.
+/// Names per `cp`, far below the limit of a command line.
 const NAMES_PER_COPY: usize = 400;
 
-/// Puts kept dependencies into this clone's build folder, once. What was built of the project against other builds of them
-/// is forgotten: cargo would take it for fresh, and the compiler would not find in it what it was built with.
+/// Puts kept dependencies into this clone's build folder, once. The project's own crates that were built against other
+/// builds of them are removed: cargo would take them for fresh, but the compiler would miss their dependencies.
 pub fn bring() -> Result<()> {
     let (cache, key) = (Cache::open()?, key()?);
     let Some(kind) = [WITH_TESTS, PROGRAMS_ONLY].into_iter().find(|kind| cache.contains(kind, &key)) else {
@@ -39,10 +39,10 @@ pub fn bring() -> Result<()> {
     }
     let own = own_targets()?;
     for build in BUILDS {
-        let (kept, ours) = (cache.path(kind, &key).join(build), folder_of(build));
-        std::fs::create_dir_all(&ours).with_context(|| format!("cannot create {}", ours.display()))?;
-        workspace::run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&ours))?;
-        forget(&ours.join(PARTS[0]), &own)?;
+        let (kept, local) = (cache.path(kind, &key).join(build), folder_of(build));
+        std::fs::create_dir_all(&local).with_context(|| format!("cannot create {}", local.display()))?;
+        workspace::run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&local))?;
+        forget(&local.join(PARTS[0]), &own)?;
     }
     mark(&marker)
 }
@@ -60,7 +60,7 @@ fn forget(fingerprints: &Path, own: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Says in the build folder that it has what the cache keeps.
+/// Marks the build folder as having the dependencies of the cache.
 fn marker(kind: &str, key: &Key) -> PathBuf {
     workspace::target_folder().join(format!(".{kind}-{}", key.digest()))
 }
@@ -70,12 +70,12 @@ fn mark(marker: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Keeps what was built for the programs.
+/// Stores the dependencies that were built for the programs.
 pub fn keep_for_programs() -> Result<()> {
     keep(PROGRAMS_ONLY)
 }
 
-/// Keeps what was built for tests and lints, too.
+/// Stores the dependencies that were built for tests and lints, too.
 pub fn keep_for_tests() -> Result<()> {
     keep(WITH_TESTS)
 }
@@ -94,7 +94,7 @@ fn keep(kind: &str) -> Result<()> {
         }
         Ok(())
     })?;
-    // What came from here need not be brought back here.
+    // Dependencies that came from the cache need not be stored again.
     mark(&marker(kind, &key))
 }
 
@@ -110,7 +110,7 @@ fn copy(from: &Path, to: &Path, own: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a name of cargo's, `NAME-HASH…` or `libNAME-HASH…`, is of one of these targets.
+/// Whether a name of cargo's, `NAME-HASH…` or `libNAME-HASH…`, belongs to one of these targets.
 fn is_own(name: &str, own: &[String]) -> bool {
     let name = name.replace('_', "-");
     let begins = |name: &str| own.iter().any(|own| name.strip_prefix(own.as_str()).is_some_and(is_hash));
@@ -129,7 +129,7 @@ fn own_targets() -> Result<Vec<String>> {
     let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
     let targets = packages.iter().flat_map(|package| package["targets"].as_array().into_iter().flatten());
     let names = packages.iter().chain(targets).filter_map(|named| named["name"].as_str());
-    // The launcher is a workspace of its own, and belongs to this clone as much as the others do.
+    // The launcher is a workspace of its own, and belongs to this clone as much as the other crates do.
     Ok(names.chain(["landfall-launcher"]).map(|name| name.replace('_', "-")).collect())
 }
 
@@ -155,17 +155,17 @@ mod tests {
     #[test]
     fn only_the_projects_own_targets_are_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let (ours, others) = ("landfall-0123456789abcdef", "serde-0123456789abcdef");
-        for name in [ours, others] {
+        let (project, dependency) = ("landfall-0123456789abcdef", "serde-0123456789abcdef");
+        for name in [project, dependency] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         forget(folder.path(), &["landfall".to_owned()]).unwrap();
-        assert!(!folder.path().join(ours).exists() && folder.path().join(others).exists());
+        assert!(!folder.path().join(project).exists() && folder.path().join(dependency).exists());
         forget(&folder.path().join("nowhere"), &[]).unwrap();
     }
 
     #[test]
-    fn the_projects_own_files_are_told_from_dependencies() {
+    fn the_projects_own_files_are_distinguished_from_dependencies() {
         let own = ["landfall".to_owned(), "landfall-media".to_owned(), "end-to-end".to_owned()];
         for name in
             ["landfall-0123456789abcdef", "liblandfall_media-0123456789abcdef.rmeta", "end_to_end-0123456789abcdef.d"]

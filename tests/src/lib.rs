@@ -1,6 +1,6 @@
 //! Test machines, image recipes and the developers' commands of Landfall.
 //!
-//! Everything real runs on machines of its own (see [`site`]); the binary `xtask` is a thin entry to [`commands`].
+//! Everything real runs on separate machines (see [`site`]); the binary `xtask` is a thin entry to [`commands`].
 
 pub mod bench;
 pub mod cache;

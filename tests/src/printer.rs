@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-/// Prints one line of data on stdout. A closed stdout is not an error: whoever read it has seen enough.
+/// Prints one line of data on stdout. A closed stdout is not an error: its reader has seen enough.
 pub fn data(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

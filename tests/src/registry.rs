@@ -1,5 +1,5 @@
 //! A real registry on loopback: CNCF distribution over a finished tree, read-only.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
 use std::io::Write;
@@ -31,7 +31,7 @@ impl Registry {
         Self::start_for(root, None)
     }
 
-    /// The same for the users in a file as `htpasswd -B` writes it, and for nobody else.
+    /// The same only for the users in a file as `htpasswd -B` writes it.
     pub fn start_for_users(root: &Path, users: &Path) -> Result<Self> {
         Self::start_for(root, Some(users.to_owned()))
     }
@@ -50,7 +50,7 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Where it listens, also while it is killed.
+    /// Its address, which stays the same while it is down.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -60,7 +60,7 @@ impl Registry {
         self.child.as_ref().map(Child::id)
     }
 
-    /// What it has written so far in bytes, responses above all; a test kills it in the middle of a blob by this.
+    /// The bytes that it has written so far, mostly responses; a test uses this to kill it in the middle of a blob.
     pub fn bytes_written(&self) -> Result<u64> {
         let process = self.process().context("the registry does not run")?;
         let path = format!("/proc/{process}/io");
@@ -130,7 +130,7 @@ impl Registry {
         }
         let log = self.log()?;
         ensure!(log.is_empty(), "the registry did not listen within {} s:\n{log}", PATIENCE.as_secs());
-        bail!("the registry said nothing within {} s", PATIENCE.as_secs())
+        bail!("the registry logged nothing within {} s", PATIENCE.as_secs())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the machine of a developer must have: Debian packages, and the Debian archive it already uses.
 //!
-//! No archive is named here: mirror and signing key are the ones the machine's own apt trusts. On Ubuntu, whose apt has
+//! No archive is named here: mirror and signing key are those of the machine's own apt. On Ubuntu, whose apt has
 //! another archive, the Debian mirror is the one that `$LANDFALL_DEBIAN_MIRROR` names, or mmdebstrap's own default.
 
 use std::path::PathBuf;
@@ -137,7 +137,7 @@ fn default_mirror(program: &str) -> Option<String> {
     value.starts_with("http").then(|| value.to_owned())
 }
 
-/// The operating system of this machine, as far as the archive depends on it.
+/// The operating system of this machine, as far as the choice of the archive depends on it.
 #[derive(Debug, PartialEq, Eq)]
 struct System {
     id: String,

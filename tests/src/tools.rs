@@ -1,5 +1,5 @@
-//! Cargo's companions, built once per machine from their pinned versions.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+//! Cargo's additional tools, built once per machine from their pinned versions.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::PathBuf;
 use std::process::Command;

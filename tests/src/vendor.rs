@@ -10,7 +10,7 @@ use crate::cache::cache_root;
 use crate::registry::Registry;
 use crate::{images, workspace};
 
-/// Protects the development keys of tests and demo; it is public, as they are.
+/// The password of the development keys of tests and demo; it is public, as they are.
 pub const KEY_PASSWORD: &str = "development";
 
 /// A vendor with everything needed to lock and build.
@@ -23,8 +23,8 @@ pub struct Vendor {
 }
 
 impl Vendor {
-    /// Builds `landfall` and the real parts, serves them, and makes a development key in the folder unless it is there.
-    /// The content store is shared by all vendors of this machine, so a rebuild pulls nothing.
+    /// Builds `landfall` and the real parts, serves them, and makes a development key in the folder unless there is
+    /// one. The content store is shared by all vendors of this machine, so a rebuild pulls nothing.
     pub fn open(folder: &Path) -> Result<Self> {
         Self::with_store(folder, &cache_root()?.join("vendor-store"))
     }
@@ -36,7 +36,7 @@ impl Vendor {
         Self::with_registry(folder, store, &workspace::landfall()?, &parts.binaries, registry)
     }
 
-    /// The same from parts that are there: `landfall`, the folder of `kubectl`, and a running registry.
+    /// The same from existing parts: `landfall`, the folder of `kubectl`, and a running registry.
     pub fn with_registry(
         folder: &Path,
         store: &Path,
@@ -89,7 +89,7 @@ impl Vendor {
         self.folder.join("registries.yaml")
     }
 
-    /// The fingerprint of root document 1, as a person would read it from a letter.
+    /// The fingerprint of root document 1, as a letter would state it.
     pub fn fingerprint(&self) -> Result<String> {
         let root = std::fs::read(self.keys().join("1.root.json")).context("the vendor has no root document")?;
         let digest = <sha2::Sha256 as sha2::Digest>::digest(root);
@@ -123,7 +123,7 @@ impl Vendor {
         self.run(&["lock", &release, "--lock", &checked_in, "--registries", &registries, "--output", &output])
     }
 
-    /// The arguments of `landfall build` for a release, with whatever else is asked for.
+    /// The arguments of `landfall build` for a release, with additional ones.
     pub fn build_arguments(&self, release: &Path, output: &Path, more: &[&str]) -> Vec<String> {
         let (keys, kubectl) = (self.keys(), self.binaries.join("kubectl"));
         let mut arguments = vec!["build".to_owned(), text(release)];
@@ -149,7 +149,7 @@ impl Vendor {
         self.report(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a file of the test bench, made anew at each start")]
+    #[expect(clippy::disallowed_methods, reason = "a file of the test bench, recreated at each start")]
     fn write_registries(&self) -> Result<()> {
         let address = self.registry.address();
         let text = format!("mirrors:\n  - host: \"*\"\n    endpoint: http://{address}\n    plainHttp: true\n");

@@ -13,7 +13,7 @@ pub use landfall_launcher::TARGET;
 /// The target of `landfall-gpu`, which loads a library of the host's driver.
 pub const GLIBC_TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Names a `landfall` that was built already, instead of building it.
+/// Names an existing `landfall`, instead of building it.
 pub const PROGRAM_VARIABLE: &str = "LANDFALL_PROGRAM";
 
 /// The root of the project's tree.
@@ -40,8 +40,8 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Builds `landfall` and returns the path of the program: static, and the same for tests, demo and bundle. What
-/// `$LANDFALL_PROGRAM` names is taken as it is.
+/// Builds `landfall` and returns the path of the program: static, and the same for tests, demo and bundle. The program
+/// that `$LANDFALL_PROGRAM` names is used as it is.
 pub fn landfall() -> Result<PathBuf> {
     if let Some(program) = std::env::var_os(PROGRAM_VARIABLE).map(PathBuf::from) {
         ensure!(program.is_file(), "{PROGRAM_VARIABLE} names no file: {}", program.display());

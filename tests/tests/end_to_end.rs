@@ -1,7 +1,7 @@
 //! A site from its first command to its last: real software, from a real bundle, on machines that lose power.
 //!
-//! Run by `cargo xtask test`, part "site". What was measured is said on standard error. `LANDFALL_SEED`, a number, chooses
-//! other instants and other damaged bytes than the usual ones.
+//! Run by `cargo xtask test`, part "site". Measurements are printed on standard error. `LANDFALL_SEED`, a number,
+//! chooses other instants and other damaged bytes than the default ones.
 
 mod end_to_end {
     mod certificates;

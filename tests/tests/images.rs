@@ -1,4 +1,4 @@
-//! The real parts: what the registry serves, what images carry, what programs say of themselves.
+//! The real parts: what the registry serves, what images contain, what programs say about themselves.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -106,7 +106,7 @@ fn a_registry_killed_in_mid_blob_goes_on_from_there_after_a_restart() -> Result<
     let mut bytes = vec![0; 1 << 20];
     first.body.read_exact(&mut bytes)?;
     registry.kill()?;
-    // What the kernel still holds arrives, then the connection breaks: far from the end.
+    // Bytes still in the kernel arrive, then the connection breaks: far from the end.
     let _ = first.body.read_to_end(&mut bytes);
     ensure!((bytes.len() as u64) < size, "the whole blob had arrived before the kill");
     assert!(get(registry.address(), &path, None).is_err(), "a killed registry answers");
@@ -132,7 +132,7 @@ fn the_registry_dies_with_the_thread_that_started_it() -> Result<()> {
     });
     let process = process.join().ok().context("the thread panicked")??;
     for _ in 0..100 {
-        // It stays as a zombie of this process until the end, for nobody waits for it.
+        // It stays a zombie of this process until the end, because it is never waited for.
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
         if status.is_empty() || status.contains("State:\tZ") {
             return Ok(());
@@ -154,7 +154,7 @@ fn layers(root: &Path, reference: &Reference) -> Result<Vec<PathBuf>> {
     layers.iter().map(|layer| Ok(blob(root, layer["digest"].as_str().context("no digest")?))).collect()
 }
 
-/// What is built may come from the cache, so what travels is looked at, not the building of it.
+/// Parts may come from the cache, so the shipped files are checked, not their build.
 #[test]
 fn every_program_for_the_host_is_static() -> Result<()> {
     let parts = images::ensure_all()?;
@@ -168,7 +168,7 @@ fn every_program_for_the_host_is_static() -> Result<()> {
     ensure!(programs.len() > 11, "only {} programs are for the host", programs.len());
     for entry in parts.binaries.read_dir()? {
         let path = entry?.path();
-        // The others are links, further names of the same program.
+        // The remaining ones are links, further names of the same program.
         programs.extend(Some(path).filter(|path| !path.is_symlink()));
     }
     programs.iter().try_for_each(|program| check_static(program))
@@ -190,7 +190,7 @@ fn images_carry_nothing_of_the_machine_that_made_them() -> Result<()> {
                 assert!(entry.header().username()?.unwrap_or_default().is_empty(), "{place} has a named owner");
                 let name = path.rsplit('/').next().unwrap_or_default();
                 let forbidden = ["resolv.conf", "hostname", "machine-id", "pg_control", "PG_VERSION"];
-                assert!(!path.starts_with("etc/") || !forbidden.contains(&name), "{place} is of the builder");
+                assert!(!path.starts_with("etc/") || !forbidden.contains(&name), "{place} belongs to the builder");
                 assert!(!forbidden[3..].contains(&name), "{place} is Debian's own cluster");
                 assert!(!path.contains("snakeoil") || path.contains("share"), "{place} is a key made at installation");
                 if path.starts_with("etc/") && entry.size() < 1 << 16 && hostname.len() > 8 {

@@ -1,4 +1,4 @@
-//! The test machines test themselves: each claim the other tests rely on is made to fail here once.
+//! The test machines test themselves: each claim that the other tests rely on is made to fail here once.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -19,7 +19,7 @@ fn one_machine(name: &str, spec: MachineSpec) -> Result<(Site, Machine)> {
 #[test]
 fn a_power_cut_loses_what_was_not_synced_and_keeps_what_was() -> Result<()> {
     let (_site, machine) = one_machine("cut", MachineSpec::new("node-1"))?;
-    // The file system would commit its log by itself after five seconds, which may pass here on a busy host.
+    // The filesystem would commit its log by itself after five seconds, which may pass here on a busy host.
     machine.run("mount -o remount,commit=600 /")?;
     machine.run("echo kept > /root/synced && sync /root/synced && echo moved > /root/before && sync")?;
     machine.run("mv /root/before /root/after && echo lost > /root/unsynced")?;
@@ -59,7 +59,7 @@ fn power_can_be_cut_while_a_program_runs() -> Result<()> {
     })?;
     assert_eq!(status.code(), None, "the program ended by itself: {status}");
     assert_eq!(seen[..5], ["1", "2", "3", "4", "5"]);
-    assert!(seen.len() < 100, "the program went on after the power cut: {seen:?}");
+    assert!(seen.len() < 100, "the program continued after the power cut: {seen:?}");
     assert!(errors.is_empty(), "the program saw an error of the disk: {errors:?}");
     machine.boot()
 }
@@ -100,7 +100,7 @@ fn packets_for_foreign_addresses_are_seen() -> Result<()> {
     routed.try_run("timeout 2 getent hosts somewhere.example")?;
     let names = site.switch().asked_names()?;
     assert!(!names.is_empty() && names.iter().all(|name| name == "somewhere.example."), "{names:?}");
-    assert_eq!(site.foreign_packets()?, [], "a question to the site's own nameserver is no foreign packet");
+    assert_eq!(site.foreign_packets()?, [], "a query to the site's own nameserver is no foreign packet");
 
     routed.try_run("ping -c 1 -W 1 198.51.100.7")?;
     let packets = site.foreign_packets()?;
@@ -119,16 +119,16 @@ fn packets_for_foreign_addresses_are_seen() -> Result<()> {
     assert_eq!(site.foreign_packets()?.len(), 2);
     a_forwarded_packet_is_counted(&plain)?;
 
-    // With a route onto the link itself nobody answers to ARP, and the question is what is seen.
+    // With a route onto the link itself, ARP gets no answer, and the recording shows the request.
     plain.run("ip route add 198.51.100.0/24 dev eth0")?;
     plain.try_run("ping -c 1 -W 1 198.51.100.8")?;
     let packets = site.foreign_packets()?;
-    let arp = packets.get(2).context("a question for a foreign address was not seen")?;
+    let arp = packets.get(2).context("a request for a foreign address was not seen")?;
     assert_eq!((arp.destination.to_string(), arp.protocol.as_str()), ("198.51.100.8".into(), "arp"));
     Ok(())
 }
 
-/// What a pod sends is forwarded by its machine, and refused there.
+/// A pod's packets are forwarded by its machine, and refused there.
 fn a_forwarded_packet_is_counted(machine: &Machine) -> Result<()> {
     machine.run(
         "sysctl --write net.ipv4.ip_forward=1 && ip link add pod0 type veth peer name pod1 && ip link set pod0 up",
@@ -182,7 +182,7 @@ fn nothing_of_the_host_is_inside() -> Result<()> {
         let found = machine.try_run(&format!("command -v {program}"))?;
         assert!(!found.status.success(), "{program} is inside: {}", found.stdout);
     }
-    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in the project")?;
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate is in the project")?;
     assert!(!machine.try_run(&format!("ls {}", tree.display()))?.status.success(), "the project is inside");
     let sources = machine.run("find / -xdev \\( -name '*.rs' -o -name Cargo.toml -o -name '*.go' \\)")?.stdout;
     assert_eq!(sources, "", "sources are inside");
@@ -242,7 +242,7 @@ fn the_difference_is_empty_after_boots_and_shows_each_planted_change() -> Result
         let found = difference.of(category).any(|change| change.item.ends_with(item));
         assert!(found, "`{plant}` does not show as {category} {item}:\n{difference}");
     }
-    // There is no nft inside: what a container's nft does is planted from outside.
+    // There is no nft inside: the effect of a container's nft is planted from outside.
     let namespace = format!("--net=/proc/{}/ns/net", machine.first()?.number);
     let planted = Command::new("nsenter").args([&namespace, "nft", "add", "table", "inet", "planted"]).status()?;
     assert!(planted.success());
@@ -270,7 +270,7 @@ fn a_killed_caller_leaves_nothing_and_living_sites_are_spared() -> Result<()> {
     })?;
     let (first, switch) = (doomed.first()?, doomed.switch().process().clone());
     doomed.run("setsid sleep 54321 > /dev/null 2>&1 &")?;
-    let folder = doomed.disk().parent().context("a disk lies in a folder")?.display().to_string();
+    let folder = doomed.disk().parent().context("a disk is in a folder")?.display().to_string();
     assert_eq!(doomed.loop_devices()?.len(), 1);
 
     caller.kill()?;
@@ -309,8 +309,8 @@ impl Drop for PutBack {
     }
 }
 
-/// Sites of a cache of their own, which shares only the disk that machines start from: what lives in the usual cache, and
-/// what is remembered there of the host, has no part in this.
+/// Sites with a separate cache, which shares only the disk that machines start from: sites in the default cache, and
+/// its record of the host, are not involved.
 struct OtherCache(tempfile::TempDir);
 
 impl OtherCache {
@@ -345,13 +345,13 @@ impl OtherCache {
 }
 
 impl Drop for OtherCache {
-    /// Nobody else knows of this cache and sweeps what dead sites left.
+    /// No other process knows this cache or removes the leftovers of its dead sites.
     fn drop(&mut self) {
         let _ = self.xtask(&["list"]).output();
     }
 }
 
-/// Whoever made a site, killed when dropped, and the site with it.
+/// The maker of a site; killed when dropped, and the site with it.
 struct Maker(Child);
 
 impl Drop for Maker {
@@ -363,9 +363,9 @@ impl Drop for Maker {
 
 #[test]
 fn what_a_killed_caller_left_changed_on_the_host_is_put_back_by_the_next_site() -> Result<()> {
-    // The disk that machines start from is there afterwards.
+    // The disk that machines start from exists afterwards.
     Site::new(&Site::unique_name("template"))?.machine(MachineSpec::new("node-1"))?;
-    // No site of the usual cache starts now and takes the changed setting for the host's own.
+    // No site of the default cache starts now and takes the changed setting for the host's own.
     let _turn = Cache::open()?.lock("sites")?;
     let before = shared_setting()?;
     let changed = if before == "3" { "2" } else { "3" };
@@ -381,17 +381,17 @@ fn what_a_killed_caller_left_changed_on_the_host_is_put_back_by_the_next_site() 
 
     let listed = String::from_utf8(other.xtask(&["list"]).output()?.stdout)?;
     ensure!(listed.contains(&living) && !listed.contains(&killed), "{listed}");
-    assert_eq!(shared_setting()?, changed, "the host's setting was put back while a site lives");
+    assert_eq!(shared_setting()?, changed, "the host's setting was restored while a site lives");
     drop(living_maker);
 
     let _next_maker = other.site(&next)?;
-    assert_eq!(shared_setting()?, before, "the host's setting is still what a dead site made of it");
+    assert_eq!(shared_setting()?, before, "the host's setting still has the value of a dead site");
     Ok(())
 }
 
 #[test]
 fn an_interrupted_maker_leaves_no_disk_behind() -> Result<()> {
-    // The disk that machines start from is there afterwards.
+    // The disk that machines start from exists afterwards.
     Site::new(&Site::unique_name("template"))?.machine(MachineSpec::new("node-1"))?;
     let (other, name) = (OtherCache::new()?, Site::unique_name("interrupted"));
     let mut maker = other.site(&name)?;

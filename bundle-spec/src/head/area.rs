@@ -1,8 +1,8 @@
 //! The signature and trust area: `signatures/…`, then `trust/…`, read before anything else is believed.
 //!
-//! A file that this version does not understand, or that is not where it belongs, makes nothing unreadable here: it is
-//! remembered, and counts for nothing. Whoever goes on to the rest of the head refuses it then
-//! ([`Area::check_understood`]); a bundle of a later format comes to the hand-over before.
+//! A file that this version does not understand, or that is out of place, makes nothing unreadable here: it is
+//! remembered, and does not count. A caller that continues to the rest of the head refuses it then
+//! ([`Area::check_understood`]). A bundle of a later format reaches the handover before that.
 
 use crate::error::{Error, Result};
 use crate::limits;
@@ -11,13 +11,13 @@ use crate::trust::{REVOCATION_FILE_NAME, Revocation, Root, SignatureFile, root_f
 const SIGNATURES_FOLDER: &str = "signatures/";
 const TRUST_FOLDER: &str = "trust/";
 
-/// Who signed, and whom to believe.
+/// Who signed, and whom to trust.
 #[derive(Debug, Default)]
 pub(super) struct Area {
     pub(super) signatures: Vec<SignatureFile>,
     pub(super) roots: Vec<Root>,
     pub(super) revocation: Option<Revocation>,
-    /// Why the first file that is not as this version has it is refused later.
+    /// Why the first file that differs from this version's format is refused later.
     problem: Option<Error>,
     signature_files: usize,
     trust_files: usize,
@@ -45,7 +45,7 @@ impl Area {
         }
         self.trust_files += 1;
         self.trust_bytes += size;
-        // Beside the roots there is room for the revocation.
+        // Besides the roots, the revocation is allowed.
         if self.trust_files > limits::ROOTS + 1 {
             return above("the number of root documents".to_owned(), limits::ROOTS as u64);
         }
@@ -62,12 +62,12 @@ impl Area {
         }
     }
 
-    /// The reason for a refusal by trust: a file that could not be read explains more than that something is missing.
+    /// The reason for a refusal by trust: an unreadable file explains more than a missing one.
     pub(super) fn explain(&mut self, refusal: Error) -> Error {
         self.problem.take().unwrap_or(refusal)
     }
 
-    /// Refuses the first file that is not as this version has it.
+    /// Refuses the first file that differs from this version's format.
     pub(super) fn check_understood(&mut self) -> Result<()> {
         self.problem.take().map_or(Ok(()), Err)
     }
@@ -100,7 +100,7 @@ impl Area {
     }
 
     fn add_root(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        // The first may have any number, the others follow without a gap.
+        // The first may have any number; the rest follow without a gap.
         let next = self.roots.last().and_then(|last| last.number().checked_add(1));
         if let Some(expected) = next.map(root_name).filter(|expected| expected != name) {
             return Err(misplaced(name, format!("{expected}, or the end of {TRUST_FOLDER}")));

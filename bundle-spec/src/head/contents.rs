@@ -62,7 +62,7 @@ impl Contents {
         &self.blobs
     }
 
-    /// Where every byte of the stream lies.
+    /// The position of every byte of the stream.
     pub const fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -104,7 +104,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// What the head says of itself: anybody can have written it.
+    /// What the head says about itself; anyone may have written it.
     pub const fn untrusted(&self) -> &Contents {
         &self.contents
     }
@@ -153,7 +153,7 @@ impl Verified {
         Self { contents, seal, firsts }
     }
 
-    /// The root that counts, and how it came to be trusted.
+    /// The root that counts, and where its trust began.
     pub const fn trusted(&self) -> &TrustedRoot {
         &self.seal.trusted
     }
@@ -168,7 +168,7 @@ impl Verified {
         self.seal.revocation.as_ref()
     }
 
-    /// Checks one chunk of an entry, independently of all others. Cheap to call from several threads.
+    /// Checks one chunk of an entry, independently of all other chunks. Cheap to call from several threads.
     pub fn verify_chunk(&self, entry: usize, chunk: u64, bytes: &[u8]) -> Result<()> {
         let Some(blob) = self.contents.entry(entry) else {
             return Err(Error::InvalidContents { what: format!("blobs.json has no entry {entry}") });

@@ -1,4 +1,4 @@
-//! `landfall.json`: the one document that is signed; it binds all others by digest.
+//! `landfall.json`: the one document that is signed; it binds all other documents by digest.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,10 +18,10 @@ pub const LANDFALL_DOCUMENT_NAME: &str = "landfall.json";
 /// The `format` that this crate reads and writes.
 pub const FORMAT: u64 = 1;
 
-/// What the `type` begins with in every format.
+/// Prefix of the `type` in every format.
 const BUNDLE_TYPE_PREFIX: &str = "landfall.dev/bundle/";
 
-/// What every name of a small document begins with.
+/// Prefix of every name of a small document.
 pub const DOCUMENTS_FOLDER: &str = "documents/";
 
 /// Requirements that this crate understands, besides the format itself.
@@ -34,7 +34,7 @@ pub struct Identity {
     pub name: String,
     /// Version as the vendor writes it: letters, digits and `.+-_`, at most 64.
     pub version: String,
-    /// Counter that refuses going back.
+    /// Monotonic counter; sites refuse a lower one.
     pub counter: u64,
     /// When it was built, in UTC: `2026-11-20T08:16:00Z`.
     pub built_at: String,
@@ -91,7 +91,7 @@ pub struct Requirement {
     pub landfall: String,
 }
 
-/// The `landfall` that the bundle carries. Frozen: a reader of any version finds it with nothing but this, so that it can
+/// The `landfall` that the bundle carries. Frozen: a reader of any version finds it with this alone, so that it can
 /// hand over a bundle that it does not understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
@@ -118,8 +118,9 @@ pub struct Announcement {
 }
 
 impl Announcement {
-    /// Reads what is frozen and ignores everything else, encoding included. The bytes must have been signed: an unsigned
-    /// bundle must not be able to make a reader run its program, or a person look for some version.
+    /// Reads what is frozen and ignores everything else, encoding included. The bytes must have been signed: an
+    /// unsigned bundle must not be able to make a reader run its program. Nor must it make a person look for some
+    /// version.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let name = LANDFALL_DOCUMENT_NAME;
         let value = json::parse(name, bytes, json::Numbers::Any)?;
@@ -137,7 +138,7 @@ impl Announcement {
         let requires = match value.get("requires") {
             None => Vec::new(),
             Some(Value::Array(list)) => list.iter().map(requirement).collect(),
-            // What it requires is written in a way that is not known: a requirement that is not known.
+            // Requirements in an unknown form count as an unknown requirement.
             Some(_) => vec![Requirement { feature: "requires".to_owned(), landfall: String::new() }],
         };
         Ok(Self {
@@ -165,7 +166,7 @@ impl Announcement {
     }
 }
 
-/// Most characters of a text that is taken from a document which is not understood.
+/// Maximum characters of a text taken from a document that is not understood.
 const ANNOUNCED_CHARACTERS: usize = 100;
 
 /// The document as it is encoded. Fields are sorted as their canonical encoding has them.
@@ -178,7 +179,7 @@ pub struct BundleDocument {
     pub built_at: String,
     /// `chunks.b3`.
     pub chunks: FileDigest,
-    /// Counter that refuses going back.
+    /// Monotonic counter; sites refuse a lower one.
     pub counter: u64,
     /// The small documents, in their order in the head: names sorted by their bytes.
     pub documents: Vec<NamedDigest>,
@@ -245,7 +246,7 @@ impl BundleDocument {
             return Err(format!("the name `{}` is not a DNS label", self.name.escape_default()));
         }
         if !is_version(&self.version) {
-            return Err(format!("the version `{}` is not one", self.version.escape_default()));
+            return Err(format!("the version `{}` is malformed", self.version.escape_default()));
         }
         if !is_timestamp(&self.built_at) {
             return Err(format!(
@@ -255,12 +256,12 @@ impl BundleDocument {
         }
         for requirement in &self.requires {
             if !is_dns_label(&requirement.feature) || !is_version(&requirement.landfall) {
-                return Err(format!("the requirement `{}` is not one", requirement.feature.escape_default()));
+                return Err(format!("the requirement `{}` is malformed", requirement.feature.escape_default()));
             }
         }
         self.check_sizes()?;
         if !self.documents.is_sorted_by(|one, next| one.name < next.name) {
-            return Err("the documents are not sorted by name, or one stands twice".to_owned());
+            return Err("the documents are not sorted by name, or one occurs twice".to_owned());
         }
         match self.documents.iter().find(|document| !is_document_name(&document.name)) {
             Some(bad) => Err(format!("`{}` is not the name of a document", bad.name.escape_default())),

@@ -14,8 +14,8 @@
 //! 6. A second list that contradicts the first (zip's central directory): there is one signed list, and headers, order
 //!    and padding are regenerated from it.
 //! 7. Trailing data and joined streams: the signed length ends the stream (`stream`, `Opened::read_file`).
-//! 8. Names like `.`, references out of the archive, links to devices inside documents: documents are data; what reads
-//!    them resolves nothing.
+//! 8. Names like `.`, references out of the archive, links to devices inside documents: documents are data; their
+//!    readers resolve nothing.
 //! 9. JSON that two readers understand differently: see `json`.
 //! 10. Valid signatures of something else: a signature covers the very bytes of `landfall.json`, whose `type` is
 //!     checked; roots are walked in `trust`.
@@ -73,13 +73,14 @@ impl<R: Read> Head<R> {
         self.padded(size, LANDFALL_DOCUMENT_NAME)
     }
 
-    /// The signature and trust area, up to and including the first header that is not of it.
+    /// The signature and trust area, up to and including the first header outside it.
     pub(super) fn area(&mut self) -> Result<Area> {
         let mut area = Area::default();
         loop {
             let range = self.take(size_of::<Header>() as u64, "the signature and trust area")?;
             let header = self.bytes[range].first_chunk().and_then(archive::read_header);
-            // What follows the area is another version's where it is not as this one has it: not a matter of trust.
+            // What follows the area belongs to another version if it differs from this one's format: not a matter of
+            // trust.
             let Some((name, size)) = header.filter(|(name, _)| Area::holds(name)) else { return Ok(area) };
             area.admit(&name, size)?;
             let range = self.padded(size, &name)?;
@@ -114,7 +115,8 @@ impl<R: Read> Head<R> {
         Ok(Contents { head: self.bytes, id, landfall, document, blobs, chunks, documents, layout })
     }
 
-    /// Names a file that is well-formed and has no place after the area; [`Head::contents`] compares the header itself.
+    /// Names a file that is well-formed but does not belong after the area; [`Head::contents`] compares the header
+    /// itself.
     fn check_first_after_area(&self) -> Result<()> {
         let header = self.bytes.last_chunk().and_then(archive::read_header);
         match header.filter(|(name, _)| name != BLOBS_DOCUMENT_NAME) {
@@ -148,7 +150,7 @@ impl<R: Read> Head<R> {
         header.ok_or_else(|| Error::DamagedHeader { name: expected.to_owned() })
     }
 
-    /// Contents of this size and their padding; returns where the contents lie.
+    /// Contents of this size and their padding; returns the range of the contents.
     fn padded(&mut self, size: u64, name: &str) -> Result<Range<usize>> {
         let range = self.take(size, name)?;
         let padding = self.take(archive::padding_bytes(size), name)?;

@@ -1,9 +1,9 @@
 //! `landfall.json` and who signed it: read, trusted and only then understood.
 //!
-//! [`Sealed`] → [`Signed`] → [`Verified`]. The signatures cover bytes, so they are checked before these bytes are taken for
-//! anything; what a bundle requires is read next, from what every version understands of it ([`Announcement`]); only a
-//! bundle that this version understands is parsed strictly. A bundle of a later format thus names what it needs, and an
-//! installer can hand over to the program that it carries.
+//! [`Sealed`] → [`Signed`] → [`Verified`]. The signatures cover bytes, so they are checked before these bytes are
+//! interpreted. Then a bundle's requirements are read, from the part that every version understands ([`Announcement`]).
+//! Only a bundle that this version understands is parsed strictly. A bundle of a later format thus names what it needs,
+//! and an installer can hand over to the program that it carries.
 
 use std::io::Read;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::digest::Sha256;
 use crate::error::{Error, Result};
 use crate::trust::{KeyId, Revocation, Role, Root, TrustAnchor, TrustedRoot, walk};
 
-/// The beginning of a head: `landfall.json`, signatures and roots, of which nothing is believed yet.
+/// The beginning of a head: `landfall.json`, signatures and roots, none of them trusted yet.
 #[derive(Debug)]
 pub struct Sealed<R> {
     head: Head<R>,
@@ -24,7 +24,7 @@ pub struct Sealed<R> {
     area: Area,
 }
 
-/// What trust rests on, once it was checked.
+/// The basis of trust, once it was checked.
 #[derive(Debug, Clone)]
 pub(super) struct Seal {
     pub(super) trusted: TrustedRoot,
@@ -59,7 +59,7 @@ impl<R: Read> Sealed<R> {
         Ok(signed)
     }
 
-    /// Reads the rest of the head without trusting anything: for looking at it only.
+    /// Reads the rest of the head without trusting anything: for inspection only.
     pub fn look(mut self) -> Result<Opened> {
         self.area.check_understood()?;
         let contents = self.head.rest(self.landfall)?;
@@ -85,8 +85,8 @@ impl<R: Read> Sealed<R> {
         Ok(Seal { trusted, signers, revocation })
     }
 
-    /// The revocation, if the root that counts trusts it. An older bundle at a site with a newer root carries one by keys
-    /// that do not count any more: it must be right for the bundle's own newest root, and means nothing.
+    /// The revocation, if the root that counts trusts it. An older bundle at a site with a newer root carries one by
+    /// keys that no longer count: it must be valid for the bundle's own newest root, and has no effect.
     fn revocation(&self, root: &Root) -> Result<Option<Revocation>> {
         let Some(revocation) = &self.area.revocation else { return Ok(None) };
         match (revocation.verify(root), self.area.roots.last()) {
@@ -97,8 +97,8 @@ impl<R: Read> Sealed<R> {
     }
 }
 
-/// A head whose `landfall.json` is signed as it must be, and whose bundle may need a newer Landfall. Of its payload nothing
-/// can be had but the program that knows more.
+/// A head whose `landfall.json` is correctly signed, and whose bundle may need a newer Landfall. Of its payload, only
+/// the newer program is accessible.
 #[derive(Debug)]
 pub struct Signed<R> {
     sealed: Sealed<R>,
@@ -107,7 +107,7 @@ pub struct Signed<R> {
 }
 
 impl<R: Read> Signed<R> {
-    /// Reads the rest of the head of a bundle that this version understands; refuses what it requires and this version
+    /// Reads the rest of the head of a bundle that this version understands; refuses requirements that this version
     /// does not know.
     pub fn understood(self) -> Result<Verified> {
         self.check_requirements()?;
@@ -121,12 +121,12 @@ impl<R: Read> Signed<R> {
         Ok(Verified::new(contents, self.seal))
     }
 
-    /// Refuses what the bundle requires and this version does not know.
+    /// Refuses requirements that this version does not know.
     pub fn check_requirements(&self) -> Result<()> {
         self.announced.check()
     }
 
-    /// Refuses a bundle that this verified revocation names. The one that the bundle carries was asked already.
+    /// Refuses a bundle that this verified revocation names. The one that the bundle carries was already checked.
     pub fn check_revoked(&self, revocation: &Revocation) -> Result<()> {
         revocation.check(&self.announced.name, &self.announced.version, self.sealed.id())
     }
@@ -138,7 +138,7 @@ impl<R: Read> Signed<R> {
         Some(Program { offset, ..program })
     }
 
-    /// The root that counts, and how it came to be trusted.
+    /// The root that counts, and where its trust began.
     pub const fn trusted(&self) -> &TrustedRoot {
         &self.seal.trusted
     }

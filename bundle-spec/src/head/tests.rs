@@ -111,7 +111,7 @@ fn every_truncation_of_a_head_is_refused() {
 }
 
 #[test]
-fn what_is_not_a_bundle_is_called_so() {
+fn other_files_are_refused_as_not_a_bundle() {
     for bytes in [&b""[..], b"x", b"PK\x03\x04", &[0; 4096], b"landfall.jso\0"] {
         assert_eq!(code(Opened::read_file(bytes)), "LF1002");
     }
@@ -127,7 +127,7 @@ fn trust_is_never_assumed() {
     assert_eq!(code(check(head, &TrustAnchor::Fingerprint(stranger.root.fingerprint()))), "LF1103");
     assert_eq!(code(check(head, &TrustAnchor::Root(b"junk".to_vec()))), "LF1012");
     let forgery = Forgery::of(&sample);
-    assert_eq!(forgery.head(), head, "taken apart and put together again");
+    assert_eq!(forgery.head(), head, "disassembled and reassembled");
     assert_eq!(code(check(&forgery.clone().without("signatures/").head(), &vendor.anchor())), "LF1104");
     let resigned = forgery.clone().sign(&stranger.key).unwrap();
     assert_eq!(code(check(&resigned.head(), &vendor.anchor())), "LF1105");
@@ -189,7 +189,7 @@ fn documents_that_break_rules_are_refused_though_signed() {
 }
 
 #[test]
-fn an_unknown_requirement_is_told_only_by_a_trusted_bundle() {
+fn an_unknown_requirement_is_reported_only_for_a_trusted_bundle() {
     let (vendor, stranger) = (vendor(), vendor());
     let require = |value: &mut Value| value["requires"] = json!([{ "feature": "deltas", "landfall": "2.0.0" }]);
     let forgery = Forgery::of(&Sample::tiny(&vendor).unwrap()).edit("landfall.json", require).unwrap();
@@ -247,7 +247,7 @@ fn the_trust_area_is_limited_in_files_and_bytes() {
         forgery.files.splice(3..3, files);
         code(check(&forgery.head(), &vendor.anchor()))
     };
-    assert_eq!(padded(limits::ROOTS, 0), "LF1016", "as many as there may be, and unknown");
+    assert_eq!(padded(limits::ROOTS, 0), "LF1016", "as many as allowed, and unknown");
     assert_eq!(padded(limits::ROOTS + 1, 0), "LF1014");
     assert_eq!(padded(127, 65536), "LF1016");
     assert_eq!(padded(128, 65536), "LF1014");
@@ -287,7 +287,7 @@ fn a_signed_bundle_of_the_future_hands_over_or_is_refused_by_name() {
     assert_eq!(bytes, b"the program of a later version");
     assert_eq!(FileDigest::of(bytes).sha256, program.sha256);
     assert_eq!(code(trusted.understood()), "LF1004");
-    // Files of the area that are not known change nothing of it.
+    // Unknown files of the area do not change that.
     let area = signed.clone().insert_before("trust/", "signatures/new.sig", b"\x1b[31m").insert_before(
         "blobs.json",
         "trust/new.json",
@@ -303,7 +303,7 @@ fn a_signed_bundle_of_the_future_hands_over_or_is_refused_by_name() {
         let refusal = check(&other.head(), &vendor.anchor()).unwrap_err();
         assert!(refusal.code().id == "LF1003" && refusal.to_string().contains(expected), "{refusal}");
     }
-    // Nothing of it is looked at unless it is signed.
+    // Nothing in it is read unless it is signed.
     assert_eq!(code(check(&future.clone().without("signatures/").head(), &vendor.anchor())), "LF1104");
     assert_eq!(code(check(&future.sign(&stranger.key).unwrap().head(), &vendor.anchor())), "LF1105");
 }
@@ -365,7 +365,7 @@ fn a_revocation_is_carried_and_obeyed() {
     assert_eq!(refusal.to_string(), "sample 1.0.0 is revoked by revocation 3: loses data");
     assert_eq!(code(carrying(&sign(3, "sample", &self::vendor().key))), "LF1105", "a stranger revokes nothing");
     assert_eq!(code(carrying(&Revocation::new(1, vec![]).unwrap())), "LF1104");
-    // What a site knows counts as much, before the bundle is understood.
+    // A revocation that the site knows counts as well, before the bundle is understood.
     let future = forgery.clone().of_the_future().unwrap().sign(&vendor.key).unwrap();
     let head = future.head();
     let signed = Sealed::read(head.as_slice()).unwrap().trust(&vendor.anchor()).unwrap();
@@ -376,7 +376,7 @@ fn a_revocation_is_carried_and_obeyed() {
 }
 
 #[test]
-fn nothing_wrong_can_be_written() {
+fn invalid_heads_cannot_be_written() {
     let vendor = vendor();
     let sample = Sample::tiny(&vendor).unwrap();
     let verified = sample.head.verified();

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::trust::{KeyId, Revocation, Root, SignatureFile, SigningKey, TrustAnchor};
 
-/// A small document that is to travel in the head.
+/// A small document for the head.
 #[derive(Debug, Clone)]
 pub struct NewDocument {
     /// Name, beginning with [`super::DOCUMENTS_FOLDER`]; lower-case letters, digits, `.-_` and `/`, at most 100 bytes.
@@ -25,7 +25,7 @@ pub struct NewDocument {
     pub bytes: Vec<u8>,
 }
 
-/// A head that nobody signed yet. It cannot be written.
+/// A head without signatures. It cannot be written.
 #[derive(Debug)]
 pub struct UnsignedHead {
     document: BundleDocument,
@@ -75,8 +75,7 @@ impl UnsignedHead {
         Ok(Self { message: document.to_bytes()?, document, files, signatures: Vec::new(), revocation: None })
     }
 
-    /// The same with what its readers must understand. Signatures that it has already are dropped: they were of other
-    /// bytes.
+    /// The same with the requirements for its readers. Existing signatures are dropped: they were for other bytes.
     pub fn requiring(mut self, requires: Vec<Requirement>) -> Result<Self> {
         self.document.requires = requires;
         Ok(Self { message: self.document.to_bytes()?, signatures: Vec::new(), ..self })
@@ -98,7 +97,7 @@ impl UnsignedHead {
         FileDigest::of(&self.message).sha256
     }
 
-    /// Signs with a key at hand.
+    /// Signs with an available key.
     pub fn sign(&mut self, key: &SigningKey) -> Result<()> {
         let file = SignatureFile::sign(key, &self.message)?;
         self.add(file);
@@ -110,8 +109,8 @@ impl UnsignedHead {
         self.add(SignatureFile::new(key, &self.message, signature));
     }
 
-    /// Completes the head with the vendor's chain of root documents and reads it back as a site does that trusts the chain's
-    /// first document: signatures that the last root does not accept are refused here.
+    /// Completes the head with the vendor's chain of root documents and reads it back, as a site that trusts the
+    /// chain's first document does. Signatures that the last root does not accept are refused here.
     pub fn signed(self, roots: &[Root]) -> Result<SignedHead> {
         let first = roots.first().ok_or(Error::RootMissing)?;
         let mut bytes = Vec::new();
@@ -139,7 +138,7 @@ impl UnsignedHead {
     }
 }
 
-/// A head that is complete, signed and was read back. Its bytes are the beginning of the stream.
+/// A head that is complete, signed and verified by reading it back. Its bytes are the beginning of the stream.
 #[derive(Debug)]
 pub struct SignedHead {
     verified: Verified,

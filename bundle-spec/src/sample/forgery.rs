@@ -1,5 +1,5 @@
-//! A bundle taken apart, to be changed and put together again; what a vendor with a broken program or an attacker with
-//! a tar writer could make.
+//! A disassembled bundle, to be changed and reassembled: what a vendor with a broken program or an attacker with a tar
+//! writer could make.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::head::{FileDigest, LANDFALL_DOCUMENT_NAME};
 use crate::json;
 use crate::trust::{SignatureFile, SigningKey, signature_file_name};
 
-/// A bundle taken apart. Nothing checks what is put together again.
+/// A disassembled bundle. Nothing checks the reassembled one.
 #[derive(Debug, Clone)]
 pub struct Forgery {
     /// Names and contents of the files of the head, in order.
@@ -20,7 +20,7 @@ pub struct Forgery {
 }
 
 impl Forgery {
-    /// Takes a sample apart.
+    /// Disassembles a sample.
     pub fn of(sample: &Sample) -> Self {
         let head = sample.head.bytes();
         let mut files = Vec::new();
@@ -49,8 +49,8 @@ impl Forgery {
         self
     }
 
-    /// The bundle as a later format might have it, which this version must not take for its own: an unknown requirement,
-    /// unknown fields with what format 1 does not know, and unknown files in the head. What is frozen is right. Not signed.
+    /// The bundle as a later format might define it, which this version must not mistake for its own: an unknown
+    /// requirement, unknown fields and unknown files in the head. The frozen parts are right. Not signed.
     pub fn of_the_future(self) -> Result<Self> {
         let (name, contents) = ("parity.json", br#"{"type":"landfall.dev/parity/1"}"#);
         let moved = file_bytes(contents.len() as u64);
@@ -96,13 +96,13 @@ impl Forgery {
         self
     }
 
-    /// Makes `landfall.json` say what is there: digests, sizes and the length of the payload.
+    /// Makes `landfall.json` match the files: digests, sizes and the length of the payload.
     pub fn bind(self) -> Result<Self> {
         let first = self.files.iter().position(|(name, _)| name == "blobs.json").unwrap_or_default();
         let (blobs, chunks) = (FileDigest::of(self.contents("blobs.json")), FileDigest::of(self.contents("chunks.b3")));
         let after: u64 = self.files[first..].iter().map(|(_, contents)| file_bytes(contents.len() as u64)).sum();
         let payload = after + self.payload.len() as u64;
-        // Behind the head comes the header of the program.
+        // The header of the program follows the head.
         let offset = after + archive::BLOCK_BYTES;
         let documents: Vec<_> = self.files.iter().filter(|(name, _)| name.starts_with("documents/")).cloned().collect();
         self.edit(LANDFALL_DOCUMENT_NAME, |landfall| {

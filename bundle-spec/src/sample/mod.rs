@@ -1,4 +1,4 @@
-//! A tiny, complete, signed bundle for tests, nothing of it left out or faked; and [`Forgery`], to make it wrong in one
+//! A tiny, complete, signed bundle for tests, with no part left out or faked; and [`Forgery`], to make it wrong in one
 //! way.
 
 mod forgery;
@@ -12,7 +12,7 @@ use crate::head::{Identity, NewDocument, SignedHead, UnsignedHead};
 use crate::layout::SegmentKind;
 use crate::trust::{KeyKind, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
 
-/// A release document that says nothing but what every release document must.
+/// A release document with the required fields alone.
 const RELEASE: &str = r#"{"artifacts":[],"assembled":false,"components":[],"counter":1,"images":[],"name":"sample","node_packs":[],"platform":"linux/amd64","requirements":{"cores":1,"data_bytes":0,"memory_bytes":0},"type":"landfall.dev/release/1","values":[],"version":"1.0.0"}"#;
 
 /// A vendor with one key and root document 1.
@@ -33,7 +33,7 @@ impl Vendor {
         Ok(Self { root: root.finish(None)?, key })
     }
 
-    /// What a site would be told to trust.
+    /// The anchor that a site would be given.
     pub fn anchor(&self) -> TrustAnchor {
         TrustAnchor::Root(self.root.bytes().to_vec())
     }

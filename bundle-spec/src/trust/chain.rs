@@ -25,7 +25,7 @@ impl TrustAnchor {
     }
 }
 
-/// The root that counts, and how it came to be trusted.
+/// The root that counts, and where its trust began.
 #[derive(Debug, Clone)]
 pub struct TrustedRoot {
     root: Root,
@@ -56,14 +56,14 @@ impl TrustedRoot {
 }
 
 /// Walks from the first trust along a chain that has no gap, and returns the newest root. The chain may begin with any
-/// number that is not above the trusted one, so that a vendor need not carry every root for ever.
+/// number that is not above the trusted one, so that a vendor need not carry every root forever.
 ///
-/// Every step of the chain is checked, also those before the anchor, so that no byte of it is free. A chain that ends
+/// Every step of the chain is checked, also those before the anchor, so that no byte of it can vary. A chain that ends
 /// before the anchor's number is that of an older bundle: the anchor's own keys count then.
 ///
-/// Documents of one number must say the same, but may carry other valid signatures: whoever holds a stick can leave out
-/// those above the threshold, and compute a second one from every ECDSA signature. A site that pinned such a document
-/// must not refuse the vendor's own from then on.
+/// Documents of one number must have the same contents, but may carry other valid signatures. Whoever holds a stick can
+/// leave out those above the threshold, and compute a second one from every ECDSA signature. A site that pinned such a
+/// document must not refuse the vendor's own afterwards.
 pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
     if chain.len() > limits::ROOTS {
         let what = format!("the number of root documents ({})", chain.len());
@@ -77,7 +77,8 @@ pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
         }
         TrustAnchor::Fingerprint(trusted) => with_fingerprint(chain, *trusted)?.clone(),
     };
-    // What is cheap and names an attack comes first: a chain of strangers is not worth checking a thousand signatures.
+    // The cheap check that detects an attack comes first: a chain of strangers is not worth checking a thousand
+    // signatures.
     let same = chain.iter().find(|root| root.number() == pinned.number());
     if let Some(other) = same.filter(|other| !other.says_the_same(&pinned)) {
         return Err(Error::RootDiffers { name: other.name().to_owned() });

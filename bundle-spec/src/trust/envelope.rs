@@ -1,7 +1,7 @@
 //! The common form of root documents and revocations: signatures beside what they sign.
 //!
-//! Signatures are over the canonical bytes of `signed`, which is kept as it was read: fields of later versions stay in it,
-//! signed like all others, and mean nothing to this one.
+//! Signatures are over the canonical bytes of `signed`, which is kept as it was read. Fields of later versions stay in
+//! it, signed like all fields, and this version ignores them.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ impl Envelope {
         Ok(Self { message, signatures, bytes })
     }
 
-    /// The same with one signature more, or another one by the same key.
+    /// The same with one more signature, or with another one by the same key.
     pub(super) fn with_signature(&self, name: &str, key: KeyId, signature: &[u8]) -> Result<Self> {
         let mut signatures = self.signatures.clone();
         signatures.insert(key, signature.to_vec());

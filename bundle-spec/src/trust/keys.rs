@@ -1,4 +1,4 @@
-//! Key pairs as cosign makes them, and the one encoding of a public key.
+//! Key pairs as cosign makes them, and the canonical encoding of a public key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -93,7 +93,7 @@ impl KeyKind {
     }
 }
 
-/// A public key in its one encoding, so that one key cannot pass for two.
+/// A public key in its canonical encoding, so that one key cannot count as two.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     kind: KeyKind,
@@ -119,8 +119,8 @@ impl PublicKey {
         Ok(Self { kind, der: der.to_vec() })
     }
 
-    /// Reads a `SubjectPublicKeyInfo` of any kind; `None` for a kind that this version does not know, so that one key of
-    /// the future does not make a whole document unreadable. A key of a known kind in another encoding is refused.
+    /// Reads a `SubjectPublicKeyInfo` of any kind; `None` for a kind that this version does not know. So one key of the
+    /// future does not make a whole document unreadable. A key of a known kind in another encoding is refused.
     pub(super) fn recognize(name: &str, der: &[u8]) -> Result<Option<Self>> {
         let algorithm = der.get(ALGORITHM_OFFSET..).unwrap_or_default();
         let known = [&P256_PREFIX[..], &ED25519_PREFIX[..]]
@@ -140,7 +140,7 @@ impl PublicKey {
 
     /// The PEM file that cosign and openssl read.
     pub fn to_pem(&self) -> String {
-        // Every key of a kind that is known fits, whatever it holds.
+        // Every key of a known kind fits, whatever its bytes.
         pem_rfc7468::encode_string(PUBLIC_KEY_PEM_LABEL, LineEnding::LF, &self.der).unwrap_or_default()
     }
 
@@ -200,7 +200,7 @@ impl SigningKey {
             return Err(Error::PrivateKey { action: "read", source: what.into() });
         }
         let der = kdf::decrypt(&contents, password).map_err(|source| match source {
-            // What the library calls so is a ciphertext that the password does not open.
+            // The library uses this error for a ciphertext that the password does not decrypt.
             SigstoreError::PrivateKeyEncryptError(_) => Error::WrongPassword,
             source => failed("read", source),
         })?;

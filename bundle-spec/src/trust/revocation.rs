@@ -1,8 +1,8 @@
-//! `revocation.json`: which releases must not be installed any more.
+//! `revocation.json`: which releases must no longer be installed.
 //!
 //! One numbered document, signed by the revocation role. A site keeps the one with the highest number that it has seen;
-//! software that runs already is not touched. Threats: an older revocation in place of a newer one (numbers grow), two of
-//! one number (refused), one that is withheld (nothing in a bundle can help: see THREATS).
+//! running software is not touched. Threats: an older revocation in place of a newer one (numbers grow), two with one
+//! number (refused), a withheld one (nothing in a bundle can help: see THREATS).
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// Makes one that nobody has signed yet. Releases may come in any order; one that is named twice is refused.
+    /// Makes one without signatures. Releases may come in any order; one that is named twice is refused.
     pub fn new(number: u64, mut releases: Vec<RevokedRelease>) -> Result<Self> {
         releases.sort();
         let signed = Signed { document_type: REVOCATION_TYPE.to_owned(), number, releases };
@@ -107,7 +107,7 @@ impl Revocation {
         Ok(Self { envelope, ..self.clone() })
     }
 
-    /// Checks that enough keys of the root's revocation role signed it; returns who did.
+    /// Checks that enough keys of the root's revocation role signed it; returns those keys.
     pub fn verify(&self, root: &Root) -> Result<Vec<KeyId>> {
         root.verify(Role::Revocation, &self.name, self.message(), &self.signatures())
     }
@@ -131,7 +131,7 @@ impl Revocation {
         }
     }
 
-    /// The newer of two verified revocations; refuses two of one number that say different things.
+    /// The newer of two verified revocations; refuses two with one number and different contents.
     pub fn newest(self, other: Self) -> Result<Self> {
         match self.number.cmp(&other.number) {
             std::cmp::Ordering::Greater => Ok(self),

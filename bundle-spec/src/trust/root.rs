@@ -1,12 +1,12 @@
 //! `N.root.json`: which keys have which role, and how many must sign.
 //!
-//! Threats: one key counted as two (ids are digests of the one encoding of a key; ids are a set), a root that names
-//! keys it does not hold, thresholds of zero or beyond the keys, signatures of other documents passed off as those of
-//! a root (the signed part carries its type), and signatures that count without having been checked (only those of keys
-//! of the role count; each of them must match; strangers' are ignored, as in TUF).
+//! Threats: one key counted as two (ids are digests of the canonical encoding of a key; ids are a set), a root that
+//! names keys it does not hold, thresholds of zero or beyond the keys, signatures of other documents passed off as
+//! those of a root (the signed part carries its type), and signatures that count without having been checked (only
+//! those of keys of the role count; each of them must match; strangers' are ignored, as in TUF).
 //!
-//! Later versions may add kinds of keys, roles and fields: what is unknown stays in the signed bytes and counts for
-//! nothing, so that one new key does not make a whole chain unreadable to the installers in the field.
+//! Later versions may add kinds of keys, roles and fields. Unknown data stays in the signed bytes and does not count,
+//! so that one new key does not make a whole chain unreadable to installers in the field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ pub fn root_file_name(number: u64) -> String {
     format!("{number}.root.json")
 }
 
-/// What keys are for. Every role has keys; one key may have several roles.
+/// The purpose of keys. Every role has keys; one key may have several roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Signs the next root document.
@@ -169,7 +169,7 @@ impl UnsignedRoot {
         self.signatures.insert(key, signature.to_vec());
     }
 
-    /// The document as it is, signed or not: more signatures can be added later, and nobody trusts it before.
+    /// The document as it is, signed or not: more signatures can be added later, and it is not trusted before.
     pub fn draft(self) -> Result<Root> {
         let envelope = Envelope::write(&self.name, self.message, self.signatures)?;
         Root::read(&self.name, envelope.bytes())
@@ -278,7 +278,7 @@ impl Root {
         self.envelope.signatures()
     }
 
-    /// The same document with one signature more.
+    /// The same document with one more signature.
     pub fn with_signature(&self, key: KeyId, signature: &[u8]) -> Result<Self> {
         let envelope = self.envelope.with_signature(&self.name, key, signature)?;
         Ok(Self { envelope, ..self.clone() })

@@ -1,4 +1,4 @@
-//! The next root document, as a change of the one before: what a later version wrote and this one does not know is kept.
+//! The next root document, as a change of the one before: data of a later version that this one does not know is kept.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -67,7 +67,7 @@ impl RootChange {
         self.signed["roles"][role.name()]["threshold"] = threshold.into();
     }
 
-    /// The document to be signed. Keys that no role names any more are left out.
+    /// The document to be signed. Keys that no role names are left out.
     pub fn finish(mut self) -> Result<UnsignedRoot> {
         let roles = self.signed["roles"].to_string();
         if let Some(keys) = self.signed["keys"].as_object_mut() {

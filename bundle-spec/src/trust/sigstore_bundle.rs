@@ -1,6 +1,6 @@
 //! `signatures/<keyid>.sigstore.json`: a Sigstore bundle v0.3 with a key hint and a message signature, nothing else.
 //!
-//! The file is a function of key id, message and signature, so it has one encoding and no byte of it is free.
+//! The file is a function of key id, message and signature, so it has one encoding and no byte of it can vary.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -62,7 +62,7 @@ impl SignatureFile {
             return Err(invalid(name, "its key hint is not the key id in its name"));
         }
         if file.to_bytes()? != bytes {
-            return Err(invalid(name, "it is not encoded as the format has it"));
+            return Err(invalid(name, "it is not encoded as the format requires"));
         }
         Ok(file)
     }
@@ -97,9 +97,9 @@ impl SignatureFile {
     }
 }
 
-/// Finds in what a person or program handed over (a Sigstore bundle as `cosign sign-blob --bundle` makes it, a bare
-/// signature, or one in base64) the signature of this message by one of these keys. Which key signed is found by trying:
-/// hints and file names prove nothing. `None` where no key fits.
+/// Finds the signature of this message by one of these keys in bytes that a person or program provided: a Sigstore
+/// bundle as `cosign sign-blob --bundle` makes it, a bare signature, or one in base64. Each key is tried, because hints
+/// and file names prove nothing. `None` where no key fits.
 pub fn detached(bytes: &[u8], message: &[u8], keys: impl IntoIterator<Item = PublicKey>) -> Option<(KeyId, Vec<u8>)> {
     let mut candidates = vec![bytes.to_vec()];
     if let Ok(text) = std::str::from_utf8(bytes) {

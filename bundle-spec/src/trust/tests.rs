@@ -129,7 +129,7 @@ fn another_root_of_the_same_number_is_refused() {
     assert_eq!(code(walk(&pin(&other), &[first])), "LF1109");
 }
 
-/// The other signature of the same message that belongs to every ECDSA signature: n − s in place of s. Anybody can
+/// The other signature of the same message that belongs to every ECDSA signature: n − s in place of s. Anyone can
 /// compute it.
 fn twin(signature: &[u8]) -> Vec<u8> {
     const ORDER: [u8; 32] = [
@@ -162,7 +162,7 @@ fn a_root_that_is_signed_otherwise_is_the_same_root() {
     let mut other = UnsignedRoot::new(&said).unwrap();
     other.add_signature(one.public().id(), &twin(&one.sign(other.message()).unwrap()));
     let twin = other.finish(Some(&first)).unwrap();
-    // Whoever holds the stick can make a site pin any of them; bundles with the vendor's own must stay welcome.
+    // Whoever holds the stick can make a site pin any of them; bundles with the vendor's own must still be accepted.
     for pinned in [&second, &surplus, &twin] {
         for carried in [&second, &surplus, &twin] {
             let trusted = walk(&pin(pinned), &[first.clone(), carried.clone()]).unwrap();
@@ -350,7 +350,7 @@ fn revocations_say_each_release_once() {
 }
 
 #[test]
-fn sigstore_bundles_have_one_encoding_and_those_of_other_signers_are_taken_in() {
+fn sigstore_bundles_have_one_encoding_and_those_of_other_signers_are_imported() {
     let key = key();
     let message = b"{}";
     let file = SignatureFile::sign(&key, message).unwrap();

@@ -24,7 +24,7 @@ struct Makers {
     vendor: Vendor,
     /// With the vendor's key, both roles under `vendor/pair.1.root.json`.
     second: SigningKey,
-    /// Nobody trusts it.
+    /// No root names it.
     stranger: Vendor,
     /// Documents 1 and 2 of the pair; each names both keys with a threshold of 2.
     pair: [Root; 2],
@@ -319,7 +319,7 @@ fn bad_trust(makers: &Makers, files: &mut Files) {
     let der = makers.vendor.key.public().der();
     let compressed = [&der[..26], &[2 + (der[90] & 1)], &der[27..59]].concat();
     let compress = |value: &mut Value| {
-        // The id is right for what is there, so that only the encoding is wrong.
+        // The id matches the bytes, so that only the encoding is wrong.
         let other = crate::head::FileDigest::of(&compressed).sha256.to_hex();
         let text = value.to_string().replace(&id, &other).replace(&STANDARD.encode(der), &STANDARD.encode(&compressed));
         *value = serde_json::from_str(&text).unwrap();
@@ -431,7 +431,7 @@ fn write_missing_vectors() {
             Err(error) => (None, Some(landfall_error_codes::Coded::code(&error).id.to_owned())),
         };
         assert_eq!(id.is_some(), Path::new(&file).starts_with("good"), "{file}");
-        // What follows the head is read from files, and the command names the file.
+        // The stream after the head is read from files, and the command names the file.
         let is_whole = Path::new(&file).extension().is_some_and(|extension| extension == "landfall");
         let command = code.as_ref().filter(|_| is_whole).map(|code| match code.as_str() {
             "LF1001" => "LF1215".to_owned(),

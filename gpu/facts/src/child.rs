@@ -1,8 +1,9 @@
-//! A program run within limits: its time, and the bytes that are kept of what it says.
+//! A program run within limits: its time, and the bytes of its output that are kept.
 //!
-//! Threats: the program may hang, also where no signal reaches it (in a driver's call), start others that outlive it or
-//! keep its output open, or write without end. So it gets a process group of its own that is killed whole, output is read
-//! without waiting for its end, and a process that does not die is left to a thread that collects it when it does.
+//! Threats: the program may hang, even where no signal reaches it (in a driver's call), start children that outlive it
+//! or keep its output open, or write without end. So it gets a process group of its own, which is killed whole. Output
+//! is read without waiting for its end. A process that does not die is left to a thread, which collects it when it
+//! does.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-/// What a program may use.
+/// A program's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// How long it may run.
@@ -25,10 +26,10 @@ pub struct Limits {
 /// How many bytes of a program's standard error are kept.
 pub const ERRORS_LIMIT: usize = 4 << 10;
 
-/// How long it takes at most to notice that a program ended which left its output open with another.
+/// Maximum time to notice the end of a program whose output another process keeps open.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long a killed program may take to end before it is left to itself.
+/// How long a killed program may take to end before it is abandoned.
 const DEATH_LIMIT: Duration = Duration::from_millis(500);
 
 /// How a program ended.
@@ -43,9 +44,9 @@ pub enum Ended {
         /// The beginning of its standard error.
         errors: String,
     },
-    /// It was killed because its time was over.
+    /// It was killed at its time limit.
     TimeOver,
-    /// It was killed because it printed more than it may.
+    /// It was killed because it printed more than allowed.
     TooMuchOutput,
 }
 
@@ -56,7 +57,7 @@ pub fn run(command: &mut Command, limits: Limits) -> io::Result<Ended> {
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let listened = listen(&mut child, deadline, limits.output_bytes);
-    // The group before its leader is collected: until then the kernel gives its number to nothing else.
+    // The group before its leader is collected: until then the kernel does not reuse its number.
     kill_group(&child);
     let status = collect(child)?;
     Ok(match (listened?, status) {
@@ -66,14 +67,15 @@ pub fn run(command: &mut Command, limits: Limits) -> io::Result<Ended> {
     })
 }
 
-/// What was heard of a program until it ended or had to be killed.
+/// A program's output until it ended or had to be killed.
 enum Heard {
     All { output: Vec<u8>, errors: String },
     TooMuch,
     TimeOver,
 }
 
-/// Reads until the program ends. The end of its output is no sign: it may close it early, or leave it to others.
+/// Reads until the program ends. The end of its output does not show its end: it may close it early, or leave it to a
+/// child.
 fn listen(child: &mut Child, deadline: Instant, output_limit: usize) -> io::Result<Heard> {
     let mut output = Ear::new(child.stdout.take(), output_limit)?;
     let mut errors = Ear::new(child.stderr.take(), ERRORS_LIMIT)?;
@@ -112,7 +114,7 @@ impl<P: Read + AsFd> Ear<P> {
         Ok(Self { pipe, bytes: Vec::new(), limit, overflowed: false })
     }
 
-    /// Takes what is there. What is over the limit is taken too, and dropped, so that the program does not wait for it.
+    /// Reads the available bytes. Bytes over the limit are read, too, and dropped, so that the program does not block.
     fn hear(&mut self) -> io::Result<()> {
         let mut buffer = [0; 16 << 10];
         while let Some(pipe) = &mut self.pipe {
@@ -135,7 +137,7 @@ impl<P: Read + AsFd> Ear<P> {
     }
 }
 
-/// Waits until something can be read, or for so long.
+/// Waits until something can be read, or until the timeout.
 fn wait_for_either<A: AsFd, B: AsFd>(output: &Ear<A>, errors: &Ear<B>, longest: Duration) -> io::Result<()> {
     let pipes = [output.pipe.as_ref().map(AsFd::as_fd), errors.pipe.as_ref().map(AsFd::as_fd)];
     let mut waited: Vec<PollFd<'_>> = pipes.iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
@@ -153,7 +155,7 @@ fn has_ended(child: &Child) -> io::Result<bool> {
     Ok(waitid(WaitId::Pid(pid), options)?.is_some())
 }
 
-/// Kills the program's process group. That none is left is as good.
+/// Kills the program's process group. A group without processes is no error.
 fn kill_group(child: &Child) {
     if let Some(pid) = pid_of(child) {
         let _ = kill_process_group(pid, Signal::KILL);
@@ -164,7 +166,7 @@ fn pid_of(child: &Child) -> Option<Pid> {
     Pid::from_raw(i32::try_from(child.id()).ok()?)
 }
 
-/// Collects a program that ended or was killed. One that the kernel cannot end now is left to a thread: `None`.
+/// Collects a program that ended or was killed. A program that the kernel cannot end now is left to a thread: `None`.
 fn collect(mut child: Child) -> io::Result<Option<ExitStatus>> {
     let deadline = Instant::now() + DEATH_LIMIT;
     while Instant::now() < deadline {

@@ -3,7 +3,7 @@
 
 use crate::version::{ComputeCapability, CudaVersion, DriverVersion};
 
-/// The driver that each CUDA came with, newest first: from this driver on, all of that CUDA works.
+/// The driver that shipped with each CUDA, newest first: with this driver or a newer one, all of that CUDA works.
 const NATIVE: &[(CudaVersion, [u32; 3])] = &[
     (CudaVersion::new(13, 1), [590, 44, 1]),
     (CudaVersion::new(13, 0), [580, 65, 6]),
@@ -34,8 +34,9 @@ const COMPATIBLE: &[(u32, [u32; 3])] = &[(13, [580, 65, 6]), (12, [525, 60, 13])
 const OLDEST_DEVICE: &[(u32, ComputeCapability)] =
     &[(13, ComputeCapability::new(7, 5)), (12, ComputeCapability::new(5, 0)), (11, ComputeCapability::new(3, 5))];
 
-/// The newest CUDA of the table that came with this driver or an older one; `None` for a driver before CUDA 11. A driver
-/// newer than the table supports at least the newest CUDA of the table: what the driver itself says goes before this.
+/// The newest CUDA of the table that shipped with this driver or an older one; `None` for a driver before CUDA 11. A
+/// driver newer than the table supports at least the newest CUDA of the table: the driver's own answer takes
+/// precedence.
 pub fn newest_cuda(driver: &DriverVersion) -> Option<CudaVersion> {
     NATIVE.iter().find(|(_, oldest)| driver.is_at_least(*oldest)).map(|(cuda, _)| *cuda)
 }
@@ -50,14 +51,14 @@ pub enum CudaFit {
     MachineCodeOnly,
     /// The driver is too old: it must be at least this one.
     TooOld {
-        /// Branch, release and patch of the oldest driver that will do.
+        /// Branch, release and patch of the oldest sufficient driver.
         oldest: [u32; 3],
     },
     /// The CUDA is not in the tables, and the driver does not say that it supports it.
     NotKnown,
 }
 
-/// How programs of `wanted` run on `driver`, which itself says that it supports `reported`.
+/// How programs of `wanted` run on `driver`, which reports that it supports `reported`.
 pub fn cuda_fit(wanted: CudaVersion, driver: &DriverVersion, reported: Option<CudaVersion>) -> CudaFit {
     if reported.or_else(|| newest_cuda(driver)).is_some_and(|newest| newest >= wanted) {
         return CudaFit::Full;
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_driver_says_goes_before_the_table() {
+    fn the_drivers_own_answer_precedes_the_table() {
         let future = CudaVersion::new(14, 2);
         assert_eq!(cuda_fit(future, &driver("700.10"), Some(future)), CudaFit::Full);
         assert_eq!(cuda_fit(future, &driver("700.10"), Some(CudaVersion::new(14, 1))), CudaFit::NotKnown);

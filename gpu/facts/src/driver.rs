@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::hardware::PciAddress;
 use crate::version::DriverVersion;
 
-/// The driver of a host, without asking the driver.
+/// The driver of a host, without querying it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DriverState {
@@ -17,7 +17,7 @@ pub struct DriverState {
     pub flavor: Option<Flavor>,
     /// Whether the module `nvidia` is loaded.
     pub module_loaded: bool,
-    /// Whether `nouveau` is loaded, which holds GPUs that NVIDIA's driver then cannot have.
+    /// Whether `nouveau` is loaded, which holds GPUs that NVIDIA's driver then cannot use.
     pub nouveau_loaded: bool,
     /// The driver's device files.
     pub device_files: Vec<DeviceFile>,
@@ -66,7 +66,7 @@ pub struct DriverGpu {
     /// The number in the name of its device file: 0 for `/dev/nvidia0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minor: Option<u32>,
-    /// Whether the driver was told to leave it alone.
+    /// Whether the driver is configured to ignore it.
     pub is_excluded: bool,
 }
 
@@ -74,11 +74,11 @@ pub struct DriverGpu {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FabricManager {
-    /// Its process is there.
+    /// Its process exists.
     Running,
-    /// No process of the host is it.
+    /// The host has no such process.
     NotRunning,
-    /// The processes of the host cannot be seen from here, as in a container.
+    /// The processes of the host are not visible, as in a container.
     #[default]
     NotSeen,
 }

@@ -10,7 +10,7 @@ pub type Result<T, E = GpuError> = std::result::Result<T, E>;
 /// Why GPU facts cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum GpuError {
-    /// The document is of another schema.
+    /// The document has another schema.
     #[error("the GPU facts are of schema {found}, and this program reads schema {SCHEMA}")]
     UnknownSchema {
         /// The number that the document has.
@@ -25,7 +25,7 @@ pub enum GpuError {
         /// Its size.
         size_bytes: usize,
     },
-    /// The bytes are no such document.
+    /// The bytes are not such a document.
     #[error("the GPU facts are not a document of schema {SCHEMA}")]
     NotADocument(#[source] serde_json::Error),
     /// The document could not be made.

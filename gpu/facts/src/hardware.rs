@@ -154,8 +154,8 @@ pub struct PciDevice {
     /// The kernel driver that holds it, such as `nvidia`, `nouveau`, `vfio-pci` or `amdgpu`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_driver: Option<String>,
-    /// Whether the device answers: `false` when its configuration reads as all ones, as that of a device does which fell
-    /// off the bus. Absent where the configuration could not be read.
+    /// Whether the device answers: `false` if its configuration space reads as all ones, as for a device that fell off
+    /// the bus. Absent if the configuration space could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<bool>,
     /// Whether it is a virtual function of another device.
@@ -175,13 +175,13 @@ pub struct PciDevice {
     /// The size of the largest window into the device's memory, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub largest_window_bytes: Option<u64>,
-    /// The device's own memory in bytes, where the kernel driver says it (AMD's does).
+    /// The device's own memory in bytes, if the kernel driver reports it (AMD's does).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_total_bytes: Option<u64>,
     /// How much of it is used, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_used_bytes: Option<u64>,
-    /// The name of the product, where the kernel driver says it.
+    /// The name of the product, if the kernel driver reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
 }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn malformed_addresses_are_refused() {
         for text in ["", "3b:00.0", "0000:3b:20.0", "0000:3b:00.8", "0000:3b:00", "0000:+b:00.0", "zzzz:00:00.0"] {
             assert!(text.parse::<PciAddress>().is_err(), "{text:?}");
         }

@@ -1,4 +1,4 @@
-//! What follows from the facts: the state of a host's GPUs, and what to know of those that work. Pure functions.
+//! What follows from the facts: the state of a host's GPUs, and warnings about those that work. Pure functions.
 
 use std::collections::BTreeSet;
 
@@ -20,43 +20,43 @@ const NVIDIA_DRIVER: &str = "nvidia";
 pub struct Needs {
     /// The CUDA that it was built with.
     pub cuda: Option<CudaVersion>,
-    /// The code that it has; empty where that is not known.
+    /// The code that it has; empty if not known.
     pub code: Vec<cuda::Code>,
 }
 
-/// The state of a host's GPUs: the first thing in the way, or none.
+/// The state of a host's GPUs: the first obstacle, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostState {
     /// The host has no GPU.
     NoGpu,
-    /// It has GPUs of other vendors alone, of which no more is known than the PCI bus shows.
+    /// It has only GPUs of other vendors, about which only the PCI bus is known.
     OtherVendor,
-    /// Its GPU is part of a system on a chip, of which no more is known than its model.
+    /// Its GPU is part of a system on a chip, about which only the model is known.
     SystemOnChip(String),
-    /// It has an NVIDIA GPU, and NVIDIA's driver is not loaded.
+    /// It has an NVIDIA GPU, but NVIDIA's driver is not loaded.
     NoDriver {
         /// The kernel drivers that hold its GPUs instead, such as `nouveau` or `vfio-pci`.
         held_by: BTreeSet<String>,
     },
-    /// The driver is loaded, and its library is not there.
+    /// The driver is loaded, but its library is missing.
     NoLibrary,
-    /// Library and driver are of different versions, as after an update without a reboot.
+    /// Library and driver have different versions, as after an update without a reboot.
     VersionMismatch,
-    /// This process may not use the driver, or was given none of its GPUs, as in a container without them.
+    /// This process may not use the driver, or has access to none of its GPUs, as in a container without them.
     NotPermitted,
-    /// The driver is too old for what the host is to run.
+    /// The driver is too old for the software that the host will run.
     DriverTooOld {
         /// The driver.
         driver: DriverVersion,
-        /// Branch, release and patch of the oldest that will do.
+        /// Branch, release and patch of the oldest sufficient one.
         oldest: [u32; 3],
     },
-    /// A GPU is on the bus and does not answer.
+    /// A GPU is on the bus but does not answer.
     DeviceLost {
-        /// Where the lost GPUs are, as far as that is known.
+        /// The addresses of the lost GPUs, as far as known.
         addresses: BTreeSet<PciAddress>,
     },
-    /// The driver's library hangs, crashes or fails, and no GPU is known to be the cause.
+    /// The driver's library hangs, crashes or fails, but no GPU is known to be the cause.
     DriverFails(String),
     /// The GPUs are joined by switches, and the program that these need does not run.
     FabricManagerMissing,
@@ -65,7 +65,7 @@ pub enum HostState {
 }
 
 impl HostState {
-    /// The error code, where something is in the way. That there is no GPU is no error.
+    /// The error code, if there is an obstacle. A host without a GPU is no error.
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::NoGpu | Self::OtherVendor | Self::SystemOnChip(_) | Self::Ready => None,
@@ -81,7 +81,7 @@ impl HostState {
     }
 }
 
-/// The state of a host, for what it is to run.
+/// The state of a host, for the software that it will run.
 pub fn host_state(report: &GpuReport, needs: &Needs) -> HostState {
     without_driver(report)
         .or_else(|| driver_too_old(report, needs))
@@ -92,7 +92,7 @@ pub fn host_state(report: &GpuReport, needs: &Needs) -> HostState {
         .unwrap_or(HostState::Ready)
 }
 
-/// What stands in the way before the driver can be asked anything.
+/// The obstacle before the driver can be queried, if any.
 fn without_driver(report: &GpuReport) -> Option<HostState> {
     let held_by = || report.hardware.of_vendor(NVIDIA).filter_map(|device| device.kernel_driver.clone()).collect();
     if matches!(&report.nvml, NvmlState::Read(facts) if !facts.gpus.is_empty()) {
@@ -113,12 +113,12 @@ fn without_driver(report: &GpuReport) -> Option<HostState> {
     if !report.hardware.devices.is_empty() {
         return Some(HostState::OtherVendor);
     }
-    // In a sandbox the bus may be hidden while the driver answers; a driver that answers with nothing has nothing.
+    // In a sandbox the bus may be hidden while the driver answers; a driver that reports no GPU has none.
     let has_nothing = matches!(&report.nvml, NvmlState::Read(_) | NvmlState::NotAsked(_)) || !report.driver.is_loaded();
     has_nothing.then_some(HostState::NoGpu)
 }
 
-/// The version of the driver: what it says itself, or what the kernel shows.
+/// The version of the driver: its own answer, or what the kernel shows.
 pub fn driver_version(report: &GpuReport) -> Option<&DriverVersion> {
     nvml(report).and_then(|facts| facts.driver_version.value()).or(report.driver.version.as_ref())
 }
@@ -155,8 +155,8 @@ fn lost(report: &GpuReport) -> Option<HostState> {
     (is_lost || !addresses.is_empty()).then_some(HostState::DeviceLost { addresses })
 }
 
-/// Whether the driver holds a device and its library does not list it, although it could: in a container that was given
-/// some GPUs alone, the others have no device file, and a GPU may be excluded on purpose.
+/// Whether the driver holds a device that its library does not list, although it could. In a container that has only
+/// some GPUs, the rest have no device file, and a GPU may be excluded on purpose.
 fn is_unlisted(report: &GpuReport, facts: &NvmlFacts, device: &PciDevice) -> bool {
     let lists_all = facts.gpus.iter().all(|entry| address_of(entry).is_some());
     let is_listed = facts.gpus.iter().any(|entry| address_of(entry) == Some(device.address));
@@ -175,7 +175,7 @@ fn address_of(entry: &GpuEntry) -> Option<PciAddress> {
     }
 }
 
-/// What stands in the way of asking a driver that is loaded.
+/// The obstacle to querying a loaded driver, if any.
 fn without_library(report: &GpuReport) -> Option<HostState> {
     match &report.nvml {
         NvmlState::Read(_) => None,
@@ -195,13 +195,13 @@ fn without_library(report: &GpuReport) -> Option<HostState> {
     }
 }
 
-/// No GPU answers, and none is lost: they are kept from this process.
+/// No GPU answers, and none is lost: this process has no access to them.
 fn without_access(report: &GpuReport) -> Option<HostState> {
     gpus(report).next().is_none().then_some(HostState::NotPermitted)
 }
 
-/// Switches need Fabric Manager before CUDA starts on any GPU. Where the processes of the host cannot be seen, links that
-/// are all down say the same.
+/// Switches need Fabric Manager before CUDA starts on any GPU. Where the processes of the host are not visible, links
+/// that are all down mean the same.
 fn without_fabric_manager(report: &GpuReport) -> Option<HostState> {
     if report.hardware.switches.is_empty() {
         return None;
@@ -216,7 +216,7 @@ fn without_fabric_manager(report: &GpuReport) -> Option<HostState> {
     is_missing.then_some(HostState::FabricManagerMissing)
 }
 
-/// Something to know of a GPU that works.
+/// A warning about a GPU that works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Warning {
     /// Memory errors that could not be corrected since the driver was loaded: work was lost.
@@ -231,19 +231,19 @@ pub enum Warning {
     MigChangePending,
     /// The GPU is divided and has no devices: software sees no GPU.
     MigWithoutDevices,
-    /// Nobody, or one process alone, may use the GPU.
+    /// No process, or only one, may use the GPU.
     ComputeModeRestricted,
     /// Another process holds memory of the GPU.
     MemoryHeld,
-    /// The GPU is as hot as where it slows down.
+    /// The GPU has reached the temperature at which it slows down.
     Hot,
-    /// The driver is unloaded whenever nobody uses the GPU, so every first start takes seconds.
+    /// The driver is unloaded whenever the GPU is idle, so every first start takes seconds.
     NotPersistent,
-    /// It is a part of a GPU in a virtual machine, and needs a license to run at its speed.
+    /// It is a part of a GPU in a virtual machine, and needs a license to run at full speed.
     NeedsVgpuLicense,
 }
 
-/// What to know of each GPU that answers, by its index.
+/// The warnings about each GPU that answers, by its index.
 pub fn warnings(report: &GpuReport) -> Vec<(u32, Warning)> {
     gpus(report).flat_map(|gpu| warnings_of(gpu).into_iter().map(|warning| (gpu.index, warning))).collect()
 }

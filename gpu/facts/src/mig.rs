@@ -1,4 +1,4 @@
-//! Names of MIG profiles. The library's numbers do not carry them, and people know the names.
+//! Names of MIG profiles. The library reports only numbers, but people know the names.
 
 /// Parts of a GPU's memory that profile names are rounded up to.
 const EIGHTHS: u64 = 8;
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_has_no_name() {
+    fn unknown_profiles_have_no_name() {
         assert_eq!(profile_name(99, 1, 4_864, 40_960 * MIB), None);
         assert_eq!(profile_name(0, 1, 4_864, 0), None);
         assert_eq!(profile_name(0, 1, u64::MAX, 1), None);

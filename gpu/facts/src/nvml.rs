@@ -1,4 +1,5 @@
-//! What NVML says of each GPU. Every fact that a device lacks is absent with its reason; nothing fails the whole.
+//! NVML's facts about each GPU. Every fact that a device lacks is absent with its reason; no single failure discards
+//! the rest.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +7,7 @@ use crate::hardware::PciAddress;
 use crate::reading::{Absence, Reading};
 use crate::version::{ComputeCapability, CudaVersion, DriverVersion};
 
-/// Everything that NVML said.
+/// All of NVML's answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NvmlFacts {
@@ -38,7 +39,7 @@ pub struct FailedGpu {
     pub index: u32,
     /// Where it is.
     pub pci_address: Reading<PciAddress>,
-    /// What the library said of it.
+    /// The library's error.
     pub failure: Absence,
 }
 
@@ -64,7 +65,7 @@ pub struct Gpu {
     pub virtualization: Reading<Virtualization>,
     /// Who may use it.
     pub compute_mode: Reading<ComputeMode>,
-    /// Whether the driver stays initialized while nobody uses the GPU.
+    /// Whether the driver stays initialized while the GPU is idle.
     pub persistence: Reading<bool>,
     /// Its division into independent parts.
     pub mig: Reading<Mig>,
@@ -112,7 +113,7 @@ pub enum Virtualization {
     PassThrough,
     /// A part of a GPU in this virtual machine. What it can do depends on its license.
     Vgpu,
-    /// This is a host that hands out parts of it.
+    /// This is a host that assigns parts of it.
     HostVgpu,
     /// This is a host that shares its graphics.
     HostVsga,
@@ -176,7 +177,7 @@ pub struct MigProfile {
     pub id: u32,
     /// Slices of the GPU that one takes.
     pub slices: u32,
-    /// How many the undivided GPU has room for.
+    /// How many fit on the undivided GPU.
     pub max_instances: u32,
     /// Multiprocessors of one.
     pub multiprocessors: u32,
@@ -258,9 +259,9 @@ pub struct Power {
     pub draw_milliwatts: Reading<u32>,
     /// The limit that was set.
     pub limit_milliwatts: Reading<u32>,
-    /// The lowest of all limits, which holds.
+    /// The lowest of all limits, which is in effect.
     pub enforced_limit_milliwatts: Reading<u32>,
-    /// The limit that it comes with.
+    /// The default limit.
     pub default_limit_milliwatts: Reading<u32>,
     /// The lowest limit that can be set.
     pub min_limit_milliwatts: Reading<u32>,
@@ -322,7 +323,7 @@ pub struct GpuProcess {
     pub kind: ProcessKind,
     /// How much memory it holds, in bytes.
     pub used_bytes: Reading<u64>,
-    /// Its name, where it can be seen from here.
+    /// Its name, if it is visible.
     pub name: Reading<String>,
     /// The GPU instance that it runs on, where the GPU is divided.
     #[serde(default, skip_serializing_if = "Option::is_none")]

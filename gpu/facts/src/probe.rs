@@ -1,4 +1,4 @@
-//! Runs `landfall-gpu` within limits and says what became of it. Whatever did, what the PCI bus shows is known.
+//! Runs `landfall-gpu` within limits and reports the outcome. In any case, the PCI bus is known.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,28 +20,28 @@ pub struct Probe {
     pub time_limit: Duration,
     /// How many bytes it may print.
     pub output_limit_bytes: usize,
-    /// The tree that this side reads the PCI bus from when the program says nothing: `/`, except in tests.
+    /// The tree from which this side reads the PCI bus if the program prints nothing: `/`, except in tests.
     pub root: PathBuf,
 }
 
-/// What became of the program.
+/// The outcome of the program.
 #[derive(Debug)]
 pub enum Outcome {
     /// It could not be started.
     NotRun {
-        /// What the kernel said.
+        /// The kernel's error.
         reason: std::io::Error,
         /// What the PCI bus shows.
         hardware: Hardware,
     },
-    /// It was killed because its time was over.
+    /// It was killed at its time limit.
     TimedOut {
-        /// How long it had.
+        /// The time limit.
         after: Duration,
         /// What the PCI bus shows.
         hardware: Hardware,
     },
-    /// It printed what are no facts, or too much, or ended with a failure.
+    /// Its output was not a document of facts, or too long, or it ended with a failure.
     Malformed {
         /// What was wrong, in words.
         reason: String,
@@ -74,7 +74,7 @@ impl Outcome {
     }
 }
 
-/// Runs a program that prints GPU facts, for so long at most, on this machine.
+/// Runs a program that prints GPU facts, with this time limit, on this machine.
 pub fn probe(program: &Path, time_limit: Duration) -> Outcome {
     let (program, root) = (program.to_owned(), PathBuf::from("/"));
     Probe { program, time_limit, output_limit_bytes: SIZE_LIMIT, root }.run()

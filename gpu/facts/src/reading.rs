@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A fact that was asked for: its value, or why it is absent.
+/// A queried fact: its value, or why it is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Reading<T> {
@@ -13,7 +13,7 @@ pub enum Reading<T> {
 }
 
 impl<T> Reading<T> {
-    /// The value, where there is one.
+    /// The value, if there is one.
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Value(value) => Some(value),
@@ -21,7 +21,7 @@ impl<T> Reading<T> {
         }
     }
 
-    /// Why there is no value, where there is none.
+    /// Why there is no value, if there is none.
     pub fn absence(&self) -> Option<&Absence> {
         match self {
             Self::Value(_) => None,
@@ -44,7 +44,7 @@ impl<T> Reading<T> {
 pub struct Absence {
     /// The kind of reason.
     pub reason: AbsenceReason,
-    /// What the driver's library said, where the reason alone does not say it.
+    /// The message of the driver's library, if the reason alone is not enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }

@@ -27,29 +27,29 @@ pub struct GpuReport {
     pub nvml: NvmlState,
 }
 
-/// What became of asking NVML.
+/// The outcome of querying NVML.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NvmlState {
-    /// It was not asked.
+    /// It was not queried.
     NotAsked(NotAsked),
     /// It could not be loaded or would not start.
     Failed(NvmlFailure),
     /// It did not answer within this many milliseconds.
     TimedOut(u64),
-    /// It ended the process that asked it, or that process answered with what is no answer; how, in words.
+    /// It ended the process that queried it, or that process gave an invalid answer; how, in words.
     Crashed(String),
     /// It answered.
     Read(Box<NvmlFacts>),
 }
 
-/// Why NVML was not asked.
+/// Why NVML was not queried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NotAsked {
     /// NVIDIA's driver is not loaded: starting NVML would try to load it.
     DriverNotLoaded,
-    /// The facts are of a file tree that is not this machine.
+    /// The facts are from a file tree, not from this machine.
     OtherRoot,
 }
 
@@ -59,7 +59,7 @@ pub enum NotAsked {
 pub struct NvmlFailure {
     /// The kind of reason.
     pub kind: NvmlFailureKind,
-    /// What the loader or the library said.
+    /// The message of the loader or the library.
     pub detail: String,
 }
 
@@ -67,13 +67,13 @@ pub struct NvmlFailure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NvmlFailureKind {
-    /// The library is not there or cannot be loaded.
+    /// The library is missing or cannot be loaded.
     LibraryMissing,
     /// The kernel driver is not loaded.
     DriverNotLoaded,
     /// This process may not use the driver.
     NotPermitted,
-    /// Library and kernel driver are of different versions, as after an update without a reboot.
+    /// Library and kernel driver have different versions, as after an update without a reboot.
     VersionMismatch,
     /// A GPU does not answer, which stops the whole library.
     DeviceLost,
@@ -81,14 +81,14 @@ pub enum NvmlFailureKind {
     Other,
 }
 
-/// Only the schema of a document, whatever else is in it.
+/// Only the schema of a document, whatever its other contents.
 #[derive(Deserialize)]
 struct SchemaOnly {
     schema: Option<serde_json::Number>,
 }
 
 impl GpuReport {
-    /// Reads the document. A document of another schema is refused by that name before anything else is looked at.
+    /// Reads the document. A document of another schema is refused by that number before anything else is read.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > SIZE_LIMIT {
             return Err(GpuError::TooLarge { size_bytes: bytes.len() });
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn another_schema_is_refused_by_its_name_whatever_else_the_document_holds() {
+    fn another_schema_is_refused_by_its_number_whatever_the_rest() {
         for schema in ["0", "2", "1.5", "-1", "99999999999999999999999"] {
             let text = format!(r#"{{"schema": {schema}, "entirely": "different"}}"#);
             let error = GpuReport::read(text.as_bytes()).expect_err(schema);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_is_refused() {
+    fn other_bytes_are_refused() {
         let unknown = sample().to_json().expect("written").replacen('{', r#"{"surprise": 1,"#, 1);
         let twice = sample().to_json().expect("written").replacen('{', r#"{"schema": 1,"#, 1);
         for text in ["", "null", "[]", "{}", r#"{"schema": 1}"#, r#"{"schema": "1"}"#, &unknown, &twice] {

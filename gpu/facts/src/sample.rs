@@ -1,4 +1,4 @@
-//! Trees as the kernel shows them, built file by file. For tests, of this crate and of others.
+//! Trees as the kernel shows them, built file by file. For tests of this crate and of other crates.
 #![expect(clippy::missing_panics_doc, reason = "a test ends where its tree cannot be built")]
 
 use std::os::unix::fs::symlink;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::look::Root;
 
-/// A tree below a folder of its own, gone when this is.
+/// A tree below a folder of its own, removed when dropped.
 #[must_use]
 pub struct Tree(tempfile::TempDir);
 
@@ -22,12 +22,12 @@ impl Tree {
         Root::new(self.0.path())
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Puts a file there.
+    /// Adds a file.
     pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.0.path().join(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
@@ -35,7 +35,7 @@ impl Tree {
         self
     }
 
-    /// Puts a function of the PCI bus there.
+    /// Adds a function of the PCI bus.
     pub fn pci(self, address: &str, vendor: u32, device: u32, class: u32) -> Self {
         let folder = format!("sys/bus/pci/devices/{address}");
         let [low, high] = u16::try_from(vendor).expect("16 bits").to_le_bytes();
@@ -46,14 +46,14 @@ impl Tree {
             .file(&format!("{folder}/numa_node"), "-1\n")
     }
 
-    /// Says which kernel driver holds a function.
+    /// Sets the kernel driver that holds a function.
     pub fn held_by(self, address: &str, driver: &str) -> Self {
         let link = self.0.path().join(format!("sys/bus/pci/devices/{address}/driver"));
         symlink(format!("../../../../bus/pci/drivers/{driver}"), link).expect("link");
         self
     }
 
-    /// Puts NVIDIA's driver there, as loaded, with one GPU at an address for each.
+    /// Adds NVIDIA's driver, as loaded, with one GPU at each address.
     pub fn nvidia_driver(mut self, version: &str, gpus: &[&str]) -> Self {
         let line =
             format!("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {version}  Release Build  (builder)\n");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Digits that one number of a version may have: enough for any version, too few to overflow.
 const DIGITS_LIMIT: usize = 6;
 
-/// A text that is no version of the wanted kind.
+/// A text that is not a version of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {wanted}")]
 pub struct NotAVersion {
@@ -76,16 +76,16 @@ impl fmt::Display for DriverVersion {
     }
 }
 
-/// Two numbers with a point between them, as a type of its own.
+/// Two numbers separated by a period, as a type of its own.
 macro_rules! two_numbers {
     ($(#[$doc:meta])* $name:ident, $wanted:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name {
-            /// The number before the point.
+            /// The number before the period.
             pub major: u32,
-            /// The number after the point.
+            /// The number after the period.
             pub minor: u32,
         }
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_refused() {
+    fn malformed_versions_are_refused() {
         for text in ["", "580", "580.", "580.1.2.3", "580.x", "+580.1", "580. 1", "9999999.1", "580..1"] {
             assert!(text.parse::<DriverVersion>().is_err(), "{text:?}");
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How long NVML may take unless `--time-limit` says otherwise.
 pub const TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// The longest time that can be asked for, in seconds.
+/// The longest time limit, in seconds.
 const LONGEST_SECONDS: u64 = 600;
 
 /// The word that makes this program the one that loads NVML.
@@ -27,12 +27,12 @@ Prints the facts of this host's GPUs as JSON.
   --version, --help     print version or usage
 ";
 
-/// What is to be done.
+/// The work to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
     /// Print the facts.
     Facts(Arguments),
-    /// Load NVML and print what it says.
+    /// Load NVML and print its answers.
     Nvml(Arguments),
     /// Print the version.
     Version,

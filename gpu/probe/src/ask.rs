@@ -8,7 +8,7 @@ use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
 
-/// NVML's errors that nvml-wrapper has no name for: the library no longer takes the arguments of the call, …
+/// NVML's errors that nvml-wrapper has no name for: the library no longer accepts the arguments of the call, …
 const ARGUMENT_VERSION_MISMATCH: u32 = 25;
 /// … no longer has the call, as drivers since 590 do not say whether a monitor is attached, …
 const DEPRECATED: u32 = 26;
@@ -23,7 +23,7 @@ pub fn reading<T>(answer: Result<T, NvmlError>) -> Reading<T> {
     }
 }
 
-/// A text that must be of a certain form.
+/// A text that must have a certain form.
 pub fn parsed<T: FromStr>(answer: Result<String, NvmlError>) -> Reading<T> {
     match reading(answer) {
         Reading::Value(text) => text.parse().map_or_else(
@@ -67,7 +67,7 @@ pub fn field(device: &Device<'_>, id: u32) -> Reading<u64> {
     reading(answer)
 }
 
-/// Such a number that means yes or no.
+/// Such a number with the meaning yes or no.
 pub fn flag(device: &Device<'_>, id: u32) -> Reading<bool> {
     field(device, id).map(|number| number != 0)
 }

@@ -23,7 +23,7 @@ use crate::mig;
 /// The most links that a GPU has.
 const LINKS_LIMIT: u32 = 18;
 
-/// Why a GPU is lost, where it is: the library still lists it, and no longer reaches it.
+/// Why a GPU is lost, if it is: the library still lists it, but no longer reaches it.
 pub fn loss(device: &Device<'_>) -> Option<Absence> {
     let answers = [device.uuid().err(), device.memory_info().err(), device.temperature(TemperatureSensor::Gpu).err()];
     answers.iter().flatten().map(absence).find(|absence| absence.reason.is_loss())
@@ -67,7 +67,7 @@ pub fn facts(device: &Device<'_>, root: Root<'_>, index: u32) -> Gpu {
     }
 }
 
-/// Where a device is, in the kernel's form.
+/// The address of a device, in the kernel's form.
 pub fn address<T: std::str::FromStr>(answer: Result<PciInfo, NvmlError>) -> Reading<T> {
     parsed(answer.map(|info| info.bus_id))
 }
@@ -118,7 +118,7 @@ fn ecc(device: &Device<'_>) -> Ecc {
     }
 }
 
-/// The links that the GPU has. A GPU without any says so of its first.
+/// The links that the GPU has. A GPU without any reports that for its first.
 fn nvlinks(device: &Device<'_>) -> Reading<Vec<NvLink>> {
     let mut links = Vec::new();
     for number in 0..LINKS_LIMIT {

@@ -1,4 +1,4 @@
-//! The process that loads NVML. It may hang or crash; the one that started it knows what to do then.
+//! The process that loads NVML. It may hang or crash; the process that started it handles that.
 
 use std::io;
 
@@ -15,12 +15,12 @@ use crate::arguments::Arguments;
 use crate::ask::{absence, parsed, reading};
 use crate::gpu;
 
-/// GPUs that are asked: more are in no machine, and a library that counts more is broken.
+/// Maximum number of GPUs that are queried: no machine has more, and a library that counts more is broken.
 const GPUS_LIMIT: u32 = 256;
 
-/// Loads NVML and prints what it says.
+/// Loads NVML and prints its answers.
 pub fn report(arguments: &Arguments) -> io::Result<String> {
-    // Where the one that waits for this is killed, nobody needs the answer any more.
+    // If the waiting process is killed, the answer is no longer needed.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut builder = Nvml::builder();
     if let Some(library) = &arguments.library {
@@ -34,7 +34,7 @@ pub fn report(arguments: &Arguments) -> io::Result<String> {
     serde_json::to_string(&state).map_err(io::Error::other)
 }
 
-/// What the library says; an error where it does not even count the GPUs.
+/// The library's answers; an error if it does not even count the GPUs.
 fn facts(nvml: &Nvml, root: Root<'_>) -> Result<NvmlFacts, NvmlError> {
     let count = nvml.device_count()?.min(GPUS_LIMIT);
     Ok(NvmlFacts {

@@ -1,11 +1,11 @@
 //! `landfall-gpu`: prints the facts of this host's GPUs as JSON.
 //!
 //! Inputs: the kernel's files in `/sys`, `/proc` and `/dev` (below `--root`), and NVIDIA's library NVML. The library is
-//! loaded in a process of its own, which is this program again with the word `nvml`: whether the library hangs, crashes
-//! or floods, the facts of the bus and of the driver are printed, with what became of the library.
+//! loaded in a process of its own, which is this program again with the word `nvml`. Whether the library hangs, crashes
+//! or floods, the facts about the bus and the driver are printed, with the outcome for the library.
 //!
-//! It is built for glibc, because a static program cannot load a library. It prints nothing but the document on standard
-//! output and ends with 0, also without a GPU; 2 means that its arguments are wrong, 1 that it could not print.
+//! It is built for glibc, because a static program cannot load a library. It prints only the document on standard
+//! output and exits with 0, also without a GPU; 2 means wrong arguments, 1 that it could not print.
 
 mod arguments;
 mod ask;
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says something to the person who started this. Where that is impossible, there is nobody to say it to.
+/// Prints a message for the person who started this. If that fails, no one reads it.
 fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

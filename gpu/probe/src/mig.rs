@@ -10,10 +10,10 @@ use nvml_wrapper::struct_wrappers::device::ProfileInfo;
 use crate::ask::reading;
 use crate::gpu::memory;
 
-/// Kinds of profiles that are asked for: those that the library has numbers for, and some that newer ones may have.
+/// Kinds of profiles that are queried: those for which the library has numbers, and some that newer libraries may have.
 const KINDS: u32 = 32;
 
-/// Devices of one GPU that are asked for, whatever the library counts.
+/// Maximum number of devices queried on one GPU, whatever the library counts.
 const DEVICES_LIMIT: u32 = 64;
 
 /// Mode, devices and profiles.
@@ -26,7 +26,7 @@ pub fn facts(device: &Device<'_>) -> Reading<Mig> {
     })
 }
 
-/// The devices that the GPU is divided into. The library counts places, and those without a device are not found.
+/// The devices that the GPU is divided into. The library counts slots, and those without a device are not found.
 fn devices(device: &Device<'_>) -> Reading<Vec<MigDevice>> {
     reading(device.mig_device_count()).map(|places| {
         (0..places.min(DEVICES_LIMIT))
@@ -47,7 +47,8 @@ fn mig_device(device: &Device<'_>, index: u32) -> MigDevice {
     }
 }
 
-/// The divisions that the GPU can have. A kind that it does not have is refused, as one that the library does not know.
+/// The divisions that the GPU can have. A kind that it does not have is refused, like one that the library does not
+/// know.
 fn profiles(device: &Device<'_>) -> Reading<Vec<MigProfile>> {
     let gpu_memory_bytes = device.memory_info().map_or(0, |memory| memory.total);
     let mut profiles = Vec::new();

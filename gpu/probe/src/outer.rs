@@ -1,4 +1,4 @@
-//! The whole report: bus and driver read here, NVML by a process of its own.
+//! The whole report: bus and driver are read here, NVML by a process of its own.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -20,8 +20,8 @@ pub fn report(arguments: &Arguments) -> io::Result<String> {
     GpuReport { schema: SCHEMA, hardware, driver, nvml }.to_json().map_err(io::Error::other)
 }
 
-/// Starting NVML without the driver would load the driver, which is a change of the machine; and the library knows this
-/// machine alone.
+/// Starting NVML without the driver would load the driver, which changes the machine; and the library knows only this
+/// machine.
 fn reason_not_to_ask(arguments: &Arguments, root: Root<'_>, driver: &DriverState) -> Option<NotAsked> {
     let has_control_file = driver.device_files.iter().any(|file| file.name == "nvidiactl");
     if !root.is_machine() && arguments.library.is_none() {

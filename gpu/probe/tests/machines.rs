@@ -1,8 +1,8 @@
-//! `landfall-gpu` as a program, on machines that trees of files and a library in C play.
+//! `landfall-gpu` as a program, on machines that trees of files and a library in C simulate.
 //!
-//! What it prints is kept in `gpu/facts/testdata/machines`, where the judgments are tested, on every target; here the
-//! program must print exactly that. A static program cannot load a library, so all this is for glibc alone.
-//! `LANDFALL_KEEP_FACTS=1` writes the documents anew.
+//! Its output is stored in `gpu/facts/testdata/machines`, where the judgments are tested, on every target; here the
+//! program must print exactly that. A static program cannot load a library, so all this is for glibc only.
+//! `LANDFALL_KEEP_FACTS=1` writes the documents again.
 #![cfg(target_env = "gnu")]
 
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const KEEP: &str = "LANDFALL_KEEP_FACTS";
 const GPU_CLASS: u32 = 0x03_0200;
 const SWITCH_CLASS: u32 = 0x06_8000;
 
-/// The library that plays machines: as today's, and as that of a driver before 510.
+/// The library that simulates machines: a current one, and that of a driver before 510.
 fn library(is_old: bool) -> &'static Path {
     static LIBRARIES: OnceLock<[PathBuf; 2]> = OnceLock::new();
     let build = |name: &str, define: &str| {
@@ -47,7 +47,7 @@ fn run(tree: &Tree, machine: &str) -> Output {
         .expect("the program runs")
 }
 
-/// What the program prints; it must end with 0 and say nothing else.
+/// The program's output; it must exit with 0 and print nothing else.
 fn facts(tree: &Tree, machine: &str) -> GpuReport {
     let output = run(tree, machine);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -55,7 +55,7 @@ fn facts(tree: &Tree, machine: &str) -> GpuReport {
     GpuReport::read(&output.stdout).unwrap_or_else(|error| panic!("{machine}: {error:?}"))
 }
 
-/// Compares what the program prints with what is kept, or keeps it.
+/// Compares the program's output with the stored document, or stores it.
 #[expect(clippy::disallowed_methods, reason = "a file of the project's own tree, which git keeps")]
 fn check(tree: &Tree, machine: &str, name: &str) {
     let printed = facts(tree, machine).to_json().expect("JSON");
@@ -137,7 +137,7 @@ fn a_library_that_hangs_is_given_up_within_its_time() {
 }
 
 #[test]
-fn a_library_that_is_not_there_is_named() {
+fn a_missing_library_is_named() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
     let output =
         Command::new(PROGRAM).arg("--root").arg(tree.path()).args(["--nvml", "/no/such.so"]).output().expect("runs");
@@ -161,7 +161,7 @@ fn this_machine_has_facts_too_and_within_the_time() {
 }
 
 #[test]
-fn the_one_that_asks_dies_with_the_one_that_waits() {
+fn the_inner_process_dies_with_the_outer_one() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
     let mut outer = Command::new(PROGRAM)
         .arg("--root")
@@ -173,7 +173,7 @@ fn the_one_that_asks_dies_with_the_one_that_waits() {
         .spawn()
         .expect("runs");
     let inner = wait_for(|| children(outer.id()).first().copied()).expect("it starts the one that asks");
-    // It may only just have begun: what is waited for is that it hangs in the library.
+    // It may only just have begun: the test waits until it hangs in the library.
     wait_for(|| std::fs::read_to_string(format!("/proc/{inner}/maps")).ok()?.contains("nvml.so").then_some(()))
         .expect("it loads the library");
     outer.kill().expect("killed");

@@ -3,7 +3,7 @@ use crate::facts::Unreachable;
 
 const ALL: [Work; 6] = [Work::Compile, Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines];
 
-/// A machine on which everything is there.
+/// A machine that lacks nothing.
 fn ready() -> Facts {
     Facts {
         is_root: true,
@@ -84,7 +84,7 @@ const MISSING: &[(Change, &str, &[Work])] = &[
             let command = "go list".to_owned();
             facts.unreachable = vec![Unreachable { what: "Go modules", command, reason: "no route".to_owned() }];
         },
-        "no reach of Go modules: no route",
+        "access to Go modules: no route",
         &[],
     ),
 ];
@@ -130,7 +130,7 @@ fn everything_that_is_missing_is_named_at_once() {
 }
 
 #[test]
-fn what_the_launcher_may_do_itself_is_for_root_and_rustup() {
+fn the_launcher_installs_only_as_root_or_with_rustup() {
     let packages = but(|facts| facts.missing_packages = BTreeSet::from(["gcc"]));
     assert_eq!(found(&packages, &ALL)[0].remedy, Remedy::Packages(BTreeSet::from(["gcc"])));
     let person = Facts { is_root: false, ..packages };
@@ -158,7 +158,7 @@ fn supported_systems_are_accepted() {
 }
 
 #[test]
-fn an_old_go_that_may_fetch_a_newer_one_will_do() {
+fn an_old_go_that_may_fetch_a_newer_one_suffices() {
     let facts = but(|facts| facts.go = Some(Go { version: (1, 22, 1), toolchain: "auto".to_owned() }));
     assert_eq!(found(&facts, &ALL), []);
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn versions_are_found_in_what_programs_print() {
+fn versions_are_found_in_the_output_of_programs() {
     for (text, version) in [
         ("rustc 1.95.0 (59807616e 2026-04-14)", (1, 95, 0)),
         ("rustc 1.97.0-nightly (abc 2026-05-01)", (1, 97, 0)),
@@ -15,7 +15,7 @@ fn versions_are_found_in_what_programs_print() {
 }
 
 #[test]
-fn the_project_itself_says_which_rust_and_go_it_wants() {
+fn the_project_itself_states_the_required_rust_and_go() {
     let clone = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let manifest = fs::read_to_string(clone.join("Cargo.toml")).unwrap();
     assert!(rust_wanted(&manifest).unwrap() >= (1, 95, 0));
@@ -48,12 +48,12 @@ fn modules_are_found_by_name_whatever_their_folder_and_compression() {
 }
 
 #[test]
-fn a_proxy_takes_loopback_unless_told() {
+fn a_proxy_takes_loopback_unless_exempted() {
     let proxy = |set: &'static [(&'static str, &'static str)]| {
         loopback_proxy(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
     };
     assert_eq!(proxy(&[]), None);
-    assert_eq!(proxy(&[("HTTPS_PROXY", "http://p:1")]), None, "loopback is asked over plain HTTP");
+    assert_eq!(proxy(&[("HTTPS_PROXY", "http://p:1")]), None, "requests to loopback use plain HTTP");
     assert_eq!(proxy(&[("HTTP_PROXY", "http://user:secret@p:1")]).as_deref(), Some("http://p:1"));
     assert_eq!(proxy(&[("http_proxy", "user:secret@p:1"), ("no_proxy", "internal")]).as_deref(), Some("p:1"));
     assert_eq!(proxy(&[("http_proxy", "p:1"), ("NO_PROXY", "internal, 127.0.0.1")]), None);

@@ -1,7 +1,7 @@
 //! From the verified payload to the parts: which file holds which bytes, decided by their bytes.
 //!
-//! A file that bears the name of a part but holds something else is refused, not worked around: somebody mixed up
-//! sticks, and should know. A file of any other name is used if it holds what comes next.
+//! A file that has the name of a part but other contents is refused, not worked around: sticks were mixed up, and the
+//! person should know. A file of any other name is used if it holds what comes next.
 
 use std::path::{Path, PathBuf};
 
@@ -75,7 +75,7 @@ impl Located {
         }
     }
 
-    /// What the part after these is named, going by the name of the first.
+    /// The name of the part after these, derived from the name of the first.
     fn expected_name(&self, parts: &[Part]) -> String {
         let named = parts.first().map(|part| part.path.as_path()).or_else(|| self.firsts.first().map(PathBuf::as_path));
         let stem = named.and_then(|path| BundleName::parse(&name(path))).map(|(stem, _)| stem);
@@ -83,8 +83,8 @@ impl Located {
         stem.map_or_else(|| format!("part {}", parts.len() + 1), |stem| stem.file(kind))
     }
 
-    /// How many bytes a file that stops in the middle lacks: to the end of the bundle where it is the whole of it, and
-    /// at least to the next end of a chunk where it is a part.
+    /// How many bytes a file that stops in the middle lacks: up to the end of the bundle for a single file, and at
+    /// least up to the next end of a chunk for a part.
     fn missing_bytes(&self, payload: &Payload, last: &Part, end: u64) -> u64 {
         let total = payload.layout().total_bytes();
         if kind(&last.path) == Some(FileKind::Whole) || self.candidates.len() == 1 {

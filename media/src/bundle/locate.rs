@@ -15,7 +15,7 @@ use crate::counters::{Counted, Counters};
 use crate::error::{At, MediaError, Result};
 use crate::parts::is_partial;
 
-/// Bytes of the first header. With the whole `landfall.json` behind it, it tells bundles apart.
+/// Bytes of the first header. Together with the whole `landfall.json` after it, it identifies a bundle.
 const HEADER_BYTES: u64 = 512;
 
 /// A bundle that was found but not verified.
@@ -33,7 +33,7 @@ pub struct Located {
 }
 
 impl Located {
-    /// A file that should begin a bundle and does not.
+    /// A file that should begin a bundle but does not.
     fn unreadable(path: &Path, folder: &Path, counters: &Counters) -> Self {
         let (head, firsts) = (path.to_owned(), vec![path.to_owned()]);
         Self { head, candidates: firsts.clone(), firsts, folder: folder.to_owned(), counters: counters.clone() }
@@ -65,7 +65,8 @@ impl Located {
 }
 
 /// Finds a bundle by its one file, one of its parts, its `.head`, or the folder that holds it. Foreign files beside it
-/// are ignored, and so is what is no regular file. Only the path itself may be a symbolic link: a person named it.
+/// are ignored, and so is everything that is not a regular file. Only the path itself may be a symbolic link: a person
+/// named it.
 pub fn locate(path: &Path) -> Result<Located> {
     locate_counted(path, &Counters::new())
 }
@@ -73,7 +74,7 @@ pub fn locate(path: &Path) -> Result<Located> {
 /// The same, counting into `counters` what the search and later the head's reader take from the media.
 pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
     let metadata = match std::fs::metadata(path) {
-        // What a person names wrongly is theirs to correct; everything else may be the stick.
+        // A wrong name is the person's to correct; everything else may be the stick's fault.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(MediaError::NotThere(path.to_owned())),
         metadata => metadata.at("open", path)?,
     };
@@ -88,8 +89,8 @@ pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    if let Some(fingerprint) = fingerprint(path, counters)? {
-        let mut located = in_folder(folder, Some(fingerprint), counters)?;
+    if let Some(digest) = opening_digest(path, counters)? {
+        let mut located = in_folder(folder, Some(digest), counters)?;
         path.clone_into(&mut located.head);
         return Ok(located);
     }
@@ -97,15 +98,15 @@ pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
     if let Some((stem, FileKind::Part(2..))) = parsed(path) {
         for file in files(folder)? {
             if self::stem(&file).as_ref() == Some(&stem)
-                && let Some(fingerprint) = fingerprint(&file, counters)?
+                && let Some(digest) = opening_digest(&file, counters)?
             {
-                return in_folder(folder, Some(fingerprint), counters);
+                return in_folder(folder, Some(digest), counters);
             }
         }
         let name = stem.file(FileKind::Part(1));
         return Err(MediaError::PartMissing { folder: folder.to_owned(), name, offset: 0 });
     }
-    // Whoever reads its head says what is wrong with it.
+    // The reader of its head reports what is wrong with it.
     Ok(Located::unreadable(path, folder, counters))
 }
 
@@ -113,8 +114,8 @@ fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Resu
     let all = files(folder)?;
     let mut bundles: BTreeMap<Sha256, Vec<PathBuf>> = BTreeMap::new();
     for file in &all {
-        // A file that cannot be read is not this bundle's problem unless a part is missing in the end.
-        if let Ok(Some(found)) = fingerprint(file, counters)
+        // A file that cannot be read does not concern this bundle unless a part turns out to be missing.
+        if let Ok(Some(found)) = opening_digest(file, counters)
             && wanted.is_none_or(|wanted| wanted == found)
         {
             bundles.entry(found).or_default().push(file.clone());
@@ -123,7 +124,7 @@ fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Resu
     let longest = |files: &[PathBuf]| files.iter().map(|file| length(file)).max().unwrap_or(0);
     let mut bundles: Vec<_> = bundles.into_values().collect();
     bundles.sort_by_key(|files| std::cmp::Reverse(longest(files)));
-    // Files of one name that begin differently are one bundle, damaged: the longest is its bundle or first part.
+    // Files of one name with different beginnings are one damaged bundle: the longest is its single file or first part.
     let mut names: Vec<_> = bundles.iter().filter_map(|files| files.first()).collect();
     names.dedup_by_key(|file| stem(file).map_or_else(|| name(file), |stem| stem.stem().to_owned()));
     if names.len() > 1 {
@@ -164,7 +165,7 @@ fn parsed(path: &Path) -> Option<(BundleName, FileKind)> {
     BundleName::parse(path.file_name()?.to_str()?)
 }
 
-/// Regular files of a folder, in the order of their names. Links on a stick lead where whoever wrote it wants.
+/// Regular files of a folder, in the order of their names. Links on a stick lead wherever its writer wanted.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).at("list", folder)? {
@@ -178,9 +179,9 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Digest of the bytes that tell bundles apart, or `None` for a file that does not begin as one. Not trusted for anything
-/// else. Of a file that is no bundle, only the first block is read.
-fn fingerprint(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
+/// Digest of the bytes that identify a bundle, or `None` for a file that does not begin as one. Not trusted for
+/// anything else. Of a file that is not a bundle, only the first block is read.
+fn opening_digest(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
     let mut bytes = Vec::new();
     let (file, _) = open_regular(path)?;
     let mut file = Counted::new(file, counters.clone());

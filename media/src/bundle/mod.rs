@@ -1,9 +1,8 @@
-//! A bundle where it lies: found by content, read in place as one stream, never joined, changed or deleted.
+//! A bundle in place: found by content, read in place as one stream, never joined, changed or deleted.
 //!
-//! Threats: everything here reads files that nobody has vouched for. Names only help to look in the right order; what a
-//! file is follows from its bytes and the verified [`Payload`]; no name from inside the bundle becomes a path. A stick
-//! may hold links, pipes and devices under the names of parts: none is followed, waited for or opened
-//! (`open_regular`).
+//! Threats: everything here reads untrusted files. Names only determine the search order; a file's bytes and the
+//! verified [`Payload`] decide what it is. No name from inside the bundle becomes a path. A stick may hold links, pipes
+//! and devices under the names of parts: none is followed, waited for or opened (`open_regular`).
 
 mod assemble;
 mod locate;
@@ -26,7 +25,7 @@ use crate::pipeline::PieceReader;
 /// One file of a bundle, and which bytes of the stream it holds.
 #[derive(Debug)]
 pub struct Part {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
     /// Its first byte in the stream.
     pub offset: u64,
@@ -118,7 +117,7 @@ impl BundleMedia {
             .ok_or_else(|| MediaError::Bug(format!("byte {offset} is in no part of the bundle")))
     }
 
-    /// The file and the byte in it where this byte of the stream lies.
+    /// The file, and the offset in it, of this byte of the stream.
     fn place(&self, offset: u64) -> (PathBuf, u64) {
         self.part_at(offset).map_or_else(|_| (PathBuf::new(), offset), |part| (part.path.clone(), offset - part.offset))
     }
@@ -126,7 +125,7 @@ impl BundleMedia {
 
 impl PieceReader for BundleMedia {
     fn read(&self, pieces: &[Piece], mut buffer: &mut [u8]) -> Result<()> {
-        // Pieces that touch are read at once; what lies between others is not wanted.
+        // Adjacent pieces are read at once; the bytes between other pieces are not wanted.
         for run in pieces.chunk_by(|one, next| one.offset + one.length as u64 == next.offset) {
             let bytes = run.iter().map(|piece| piece.length).sum();
             let (now, later) = std::mem::take(&mut buffer).split_at_mut(bytes);
@@ -151,7 +150,7 @@ fn read_exact_at(part: &Part, offset: u64, buffer: &mut [u8]) -> Result<()> {
     if count == buffer.len() {
         return Ok(());
     }
-    // It was longer when its length was taken.
+    // It was longer when its length was read.
     let length = part.file.length().unwrap_or(offset);
     Err(MediaError::Short { path: part.path.clone(), missing: part.length.saturating_sub(length) })
 }
@@ -161,8 +160,8 @@ fn open_part(path: &Path, offset: u64) -> Result<Part> {
     Ok(Part { path: path.to_owned(), offset, length, file: DiskFile::reading(file) })
 }
 
-/// Opens a regular file and says how long it is. A link is not followed, and a pipe or device that took the file's place
-/// since it was listed neither blocks nor is read.
+/// Opens a regular file and returns its length. A link is not followed; a pipe or device that replaced the file since
+/// it was listed neither blocks nor is read.
 pub(crate) fn open_regular(path: &Path) -> Result<(File, u64)> {
     let at = |error| MediaError::io("open", path, error);
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;

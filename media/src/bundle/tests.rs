@@ -73,7 +73,7 @@ fn reads_across_parts_as_one_stream() {
 }
 
 #[test]
-fn several_bundles_in_a_folder_are_told_apart() {
+fn several_bundles_in_a_folder_are_distinguished() {
     let (one, other) = (Fixture::small(), Fixture::with_blobs(&[3 << 20]));
     one.parts();
     let path = other.pack(None).map(|files| other.stick().join(&files[0].name)).unwrap();
@@ -146,7 +146,7 @@ fn truncation_anywhere_is_refused() {
         assert_eq!(code, "LF1215", "{length}: {message}");
         File::create(&path).unwrap().write_all(&fixture.stream).unwrap();
     }
-    // No more than the head: that is a head sent ahead, and the parts are missing.
+    // No more than the head: this is a head sent ahead, and the parts are missing.
     File::options().write(true).open(&path).unwrap().set_len(head).unwrap();
     assert_eq!(code(fixture.find(&path)), "LF1206");
 }
@@ -264,13 +264,13 @@ fn damage_and_truncation_of_the_head_are_refusals_too() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_neither_opened_nor_followed() {
+fn other_than_regular_files_are_neither_opened_nor_followed() {
     let fixture = Fixture::small();
     let parts = fixture.parts();
     let stick = fixture.stick();
     let outside = fixture.folder.path().join("outside");
     rename(&parts[1], &outside);
-    // A pipe that nobody writes to would keep whoever opens it waiting.
+    // Opening a pipe without a writer would wait forever.
     for name in ["00-pipe", "sample-1.0.0-000000000000.landfall.001"] {
         rustix::fs::mkfifoat(rustix::fs::CWD, stick.join(name), rustix::fs::Mode::RUSR).unwrap();
     }
@@ -296,7 +296,7 @@ mod any_change {
 
     use super::*;
 
-    /// What somebody does to the bytes of a file.
+    /// A change of the bytes of a file.
     #[derive(Debug, Clone)]
     enum Change {
         Overwrite(usize, Vec<u8>),

@@ -1,11 +1,11 @@
-//! Memory that direct I/O takes.
+//! Memory that direct I/O accepts.
 
 use std::ops::{Deref, DerefMut};
 
 /// Addresses, offsets and lengths that are multiples of this suit direct I/O on every disk.
 pub(crate) const ALIGNMENT: usize = 4096;
 
-/// Bytes at an address that direct I/O takes.
+/// Bytes at an address that direct I/O accepts.
 #[derive(Debug, Default)]
 pub(crate) struct AlignedBuffer {
     bytes: Vec<u8>,
@@ -14,7 +14,7 @@ pub(crate) struct AlignedBuffer {
 }
 
 impl AlignedBuffer {
-    /// Changes the length; the bytes are anything then.
+    /// Changes the length; the bytes are undefined afterwards.
     pub(crate) fn resize(&mut self, length: usize) {
         if self.bytes.len() < length + ALIGNMENT {
             self.bytes = vec![0; length + ALIGNMENT];
@@ -38,7 +38,7 @@ impl DerefMut for AlignedBuffer {
     }
 }
 
-/// Whether direct I/O of this alignment takes these bytes at this offset.
+/// Whether direct I/O of this alignment accepts these bytes at this offset.
 pub(crate) fn is_aligned(bytes: &[u8], offset: u64, alignment: usize) -> bool {
     bytes.as_ptr().align_offset(alignment) == 0
         && bytes.len().is_multiple_of(alignment)

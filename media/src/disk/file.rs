@@ -1,4 +1,4 @@
-//! One open file, read and written past the page cache where the file system can.
+//! One open file, read and written past the page cache where the filesystem allows it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -16,26 +16,26 @@ use super::buffer::{ALIGNMENT, AlignedBuffer, is_aligned};
 /// Fewer bytes are written through the page cache: a request of their own costs more than the memory that they take.
 const DIRECT_BYTES: usize = 256 * 1024;
 
-/// What durable bytes need of a file. Tests put a disk in its place that fails and forgets.
+/// The operations of a file that durable bytes need. Tests replace it with a disk that fails and loses data.
 pub(crate) trait DurableFile: Send + Sync + 'static {
     /// Writes all the bytes; they are on the disk after [`DurableFile::sync`].
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Puts what was written on the disk, and the length.
+    /// Syncs what was written, and the length.
     fn sync(&self) -> io::Result<()>;
 
-    /// Reads until the buffer is full or the file ends, from the disk itself and never from memory; returns how many bytes.
-    /// `None` where the file system cannot.
+    /// Reads until the buffer is full or the file ends, from the disk itself and never from memory; returns how many
+    /// bytes. `None` if the filesystem cannot do that.
     fn read_from_disk(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>>;
 
     /// Bytes of the file.
     fn length(&self) -> io::Result<u64>;
 
-    /// Cuts the file off, or makes it longer.
+    /// Truncates or extends the file.
     fn set_length(&self, length: u64) -> io::Result<()>;
 
-    /// Takes room on the disk for all bytes from the first offset to the second, without changing the length. Where the
-    /// file system cannot, nothing happens.
+    /// Reserves space on the disk for all bytes from the first offset to the second, without changing the length. If
+    /// the filesystem cannot, nothing happens.
     fn reserve(&self, from: u64, to: u64) -> io::Result<()>;
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct DiskFile {
     file: File,
     /// The same file, past the page cache.
     direct: Option<Direct>,
-    /// Whether bytes went through the page cache since it was dropped last.
+    /// Whether bytes went through the page cache since it was last dropped.
     is_cached: AtomicBool,
 }
 
@@ -53,9 +53,9 @@ pub(crate) struct DiskFile {
 struct Direct {
     file: File,
     alignment: usize,
-    /// For what is not aligned.
+    /// For unaligned bytes.
     scratch: Mutex<AlignedBuffer>,
-    /// The file system took the flag and refused the first request.
+    /// The filesystem accepted the flag but refused the first request.
     refused: AtomicBool,
 }
 
@@ -86,8 +86,8 @@ impl DiskFile {
         self.direct.as_ref().filter(|direct| !direct.refused.load(Ordering::Relaxed))
     }
 
-    /// Reads at an offset until the buffer is full or the file ends; returns how many bytes. They come from the disk where
-    /// the file system can, and stay out of the page cache.
+    /// Reads at an offset until the buffer is full or the file ends; returns how many bytes. They come from the disk
+    /// where the filesystem allows it, and stay out of the page cache.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         if let Some(count) = self.read_from_disk(offset, buffer)? {
             return Ok(count);
@@ -159,13 +159,13 @@ impl DurableFile for DiskFile {
 impl Direct {
     fn reopen(file: &File, options: &mut OpenOptions) -> Option<Self> {
         let alignment = alignment_of(file)?;
-        // By its descriptor: what has its name now may be another file.
+        // By its descriptor: its name may belong to another file by now.
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         let file = options.custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path).ok()?;
         Some(Self { file, alignment, scratch: Mutex::default(), refused: AtomicBool::new(false) })
     }
 
-    /// Whether an error says that this file takes no direct I/O; later requests are not tried then.
+    /// Whether an error says that this file does not support direct I/O; later requests do not try it then.
     fn is_refusal(&self, error: &io::Error) -> bool {
         let refusal = error.raw_os_error() == Some(Errno::INVAL.raw_os_error());
         self.refused.fetch_or(refusal, Ordering::Relaxed);
@@ -188,11 +188,11 @@ impl Direct {
     }
 }
 
-/// The alignment that direct I/O on this file needs; none where it is not possible.
+/// The alignment that direct I/O on this file needs; none if it is not possible.
 fn alignment_of(file: &File) -> Option<usize> {
     let looked = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok()?;
     if looked.stx_mask & StatxFlags::DIOALIGN.bits() == 0 {
-        // Kernels before 6.1 and some file systems do not say.
+        // Kernels before 6.1 and some filesystems do not report it.
         return Some(ALIGNMENT);
     }
     let needed = looked.stx_dio_mem_align.max(looked.stx_dio_offset_align) as usize;

@@ -1,8 +1,8 @@
 //! Files at the level where a power cut, a failing disk and other programs' memory matter.
 //!
-//! Bytes go past the kernel's page cache wherever the file system lets them (`O_DIRECT`): a stage of 500 GB must not evict
-//! what runs, and after a failed sync the cache shows bytes that no disk holds. Where the file system does not, the cache is
-//! dropped behind the reader and the writer, and nothing is believed that only the cache can show.
+//! Bytes go past the kernel's page cache wherever the filesystem allows it (`O_DIRECT`). A stage of 500 GB must not
+//! evict running software, and after a failed sync the cache shows bytes that no disk holds. Elsewhere, the cache is
+//! dropped behind the reader and the writer, and bytes that only the cache can show are not trusted.
 
 mod buffer;
 mod file;

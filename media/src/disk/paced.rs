@@ -1,8 +1,8 @@
-//! A file that is written in order, behind the caller's back, with little that is not on the disk.
+//! A file that is written in order, in the background, with few bytes that are not on the disk.
 //!
 //! The kernel would otherwise take gigabytes at memory speed and lose them all in a power cut, or keep a person waiting
-//! at "100 %". A thread writes block by block while the caller makes the next, and syncs every few MiB before it goes on. So
-//! at most [`UNSYNCED_BYTES`] are in the file and not on the disk.
+//! at "100 %". A thread writes block by block while the caller makes the next, and syncs every few MiB before it goes
+//! on. So at most [`UNSYNCED_BYTES`] are in the file but not on the disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ const BLOCKS: usize = 3;
 /// Bytes after which the writer syncs.
 pub(crate) const SYNC_BYTES: u64 = 16 * 1024 * 1024;
 
-/// More bytes than this are never in the file and not on the disk.
+/// The most bytes that are ever in the file but not on the disk.
 pub(crate) const UNSYNCED_BYTES: u64 = SYNC_BYTES;
 
 /// An open file that knows how much of it is on the disk.
@@ -35,12 +35,12 @@ pub(crate) struct PacedFile<F: DurableFile = DiskFile> {
     file: Arc<F>,
     path: PathBuf,
     counters: Counters,
-    /// Taken from the caller, in this file or about to be.
+    /// Bytes accepted from the caller, in this file or about to be.
     written: u64,
-    /// The end of what was not handed to the writer yet.
+    /// The last bytes, which were not handed to the writer yet.
     block: AlignedBuffer,
     filled: usize,
-    /// On the disk, and how much of that the caller knows.
+    /// Bytes on the disk, and how many of them the caller knows.
     synced: Arc<AtomicU64>,
     reported: u64,
     state: State<F>,
@@ -48,7 +48,7 @@ pub(crate) struct PacedFile<F: DurableFile = DiskFile> {
 
 #[derive(Debug)]
 enum State<F: DurableFile> {
-    /// No thread writes.
+    /// No thread is writing.
     Idle(Writer<F>),
     Running(Thread<F>),
     /// Writing failed; nothing more is tried.
@@ -89,16 +89,16 @@ impl<F: DurableFile> Writer<F> {
 
     fn start(mut self) -> Thread<F> {
         let (blocks, orders) = sync_channel::<(AlignedBuffer, usize)>(BLOCKS);
-        let (give_back, free) = channel();
+        let (recycle, free) = channel();
         for _ in 1..BLOCKS {
             // Cannot fail: the receiver is in this function.
-            let _ = give_back.send(AlignedBuffer::default());
+            let _ = recycle.send(AlignedBuffer::default());
         }
         let handle = std::thread::spawn(move || {
             for (block, filled) in orders {
                 self.write(&block[..filled])?;
                 // The caller may have ended already.
-                let _ = give_back.send(block);
+                let _ = recycle.send(block);
             }
             Ok(self)
         });
@@ -107,7 +107,7 @@ impl<F: DurableFile> Writer<F> {
 }
 
 impl<F: DurableFile> Thread<F> {
-    /// Hands a block over and returns an empty one; none when the thread has failed.
+    /// Hands over a block and returns an empty one; none if the thread has failed.
     fn exchange(&self, block: AlignedBuffer, filled: usize) -> Option<AlignedBuffer> {
         self.blocks.send((block, filled)).ok()?;
         self.free.recv().ok()
@@ -156,13 +156,13 @@ impl<F: DurableFile> PacedFile<F> {
         self.written
     }
 
-    /// Takes room on the disk for a file of this size, so that a full disk shows before hours of writing.
+    /// Reserves space on the disk for a file of this size, so that a full disk is noticed before hours of writing.
     pub(crate) fn reserve(&self, size: u64) -> Result<()> {
         let reserved = self.file.reserve(self.written, size);
-        Ok(reserved.map_err(|error| DurableError::io("reserve room for", &self.path, error))?)
+        Ok(reserved.map_err(|error| DurableError::io("reserve space for", &self.path, error))?)
     }
 
-    /// Takes all the bytes; returns how many more are on the disk than before, here or earlier.
+    /// Accepts all the bytes; returns how many more bytes than before are on the disk, these or earlier ones.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> Result<u64> {
         while !bytes.is_empty() {
             // Blocks end where the next begins on a multiple of their size.
@@ -208,7 +208,7 @@ impl<F: DurableFile> PacedFile<F> {
         MediaError::Bug(format!("{} is written to after it failed", self.path.display()))
     }
 
-    /// The writer, once it has written all that was taken.
+    /// The writer, once it has written all accepted bytes.
     fn caught_up(&mut self) -> Result<Writer<F>> {
         let mut writer = match std::mem::replace(&mut self.state, State::Failed) {
             State::Idle(writer) => writer,
@@ -229,7 +229,7 @@ impl<F: DurableFile> PacedFile<F> {
         Ok(())
     }
 
-    /// Puts everything on the disk, size included; returns how many more bytes are there than before.
+    /// Syncs everything, size included; returns how many more bytes than before are on the disk.
     pub(crate) fn sync(&mut self) -> Result<u64> {
         let mut writer = self.caught_up()?;
         writer.sync()?;
@@ -264,7 +264,8 @@ impl<F: DurableFile> PacedFile<F> {
 
 impl<F: DurableFile> Drop for PacedFile<F> {
     fn drop(&mut self) {
-        // What was taken may be continued; and no thread may outlive its file: whoever removes the file would race with it.
+        // Accepted bytes may be continued later. No thread may outlive its file, because it would race with a removal
+        // of the file.
         if !matches!(self.state, State::Failed) {
             let _ = self.flush();
         }

@@ -1,8 +1,8 @@
-//! What an unfinished file still holds after the process, the machine or a sync failed.
+//! The usable bytes of an unfinished file after the process, the machine or a sync failed.
 //!
-//! Only the disk can answer. After a failed sync the kernel shows the bytes that it could not write, calls them clean, and
-//! reports success the next time. So every byte that counts was either synced with success before the file grew to its
-//! length, or was read past the page cache after the failure.
+//! Only the disk can answer. After a failed sync the kernel shows the bytes that it could not write, calls them clean,
+//! and reports success the next time. So every byte that counts was either synced successfully before the file grew to
+//! its length, or read past the page cache after the failure.
 
 use std::fs::File;
 use std::io;
@@ -16,8 +16,8 @@ use crate::durable::SyncFailed;
 
 /// Makes the kernel write what it still holds of an unfinished file, so that reading the disk shows it.
 ///
-/// A failure may be an old one: the kernel reports each once to every file, whether what failed is still of interest or
-/// not. So only the second in a row says that the disk fails now.
+/// A failure may be an old one: the kernel reports each failure once to every file, whether or not it still matters. So
+/// only the second in a row means that the disk fails now.
 pub(crate) fn write_back(file: &File, path: &Path) -> Result<(), SyncFailed> {
     let synced = file.sync_all().or_else(|_| file.sync_all());
     synced.map_err(|source| SyncFailed { path: path.to_owned(), source })
@@ -25,9 +25,9 @@ pub(crate) fn write_back(file: &File, path: &Path) -> Result<(), SyncFailed> {
 
 /// How many bytes of an unfinished file of chunks are right and on the disk: whole chunks from the beginning.
 ///
-/// Read are the chunks that may not have been synced, and one before them that must be right; if it is not, the disk did
-/// not keep its word, and the whole file is checked. Where the file system cannot read past its memory, only what was synced
-/// counts. `is_right` gets the index of a chunk and its bytes.
+/// It reads the chunks that may not have been synced, and the one before them, which must be right. If it is not, the
+/// disk lost synced data, and the whole file is checked. Where the filesystem cannot read past the cache, only synced
+/// bytes count. `is_right` gets the index of a chunk and its bytes.
 pub(crate) fn kept_bytes(
     file: &dyn DurableFile,
     size: u64,

@@ -1,4 +1,4 @@
-//! A disk that fails and forgets, between the code above and no real one.
+//! A simulated disk that fails and loses data.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use crate::testing::random_bytes;
 const PAGE: usize = 64 * 1024;
 const MIB: usize = 1 << 20;
 
-/// What a whole blob is, of 41 MiB and a little.
+/// The bytes of a whole blob, slightly more than 41 MiB.
 static BLOB: LazyLock<Vec<u8>> = LazyLock::new(|| random_bytes(41 * MIB + 4321, 7));
 
-/// A file on a disk: what the kernel shows, what the disk returns, and what is left after a power cut.
+/// A file on a disk: the bytes that the kernel shows, those that the disk returns, and those left after a power cut.
 #[derive(Debug, Default)]
 struct Disk {
     shown: Vec<u8>,
@@ -47,7 +47,7 @@ impl Disk {
         }
     }
 
-    /// The kernel hands its pages to the disk; where that fails, some are lost, and none is dirty any more.
+    /// The kernel hands its pages to the disk; where that fails, some are lost, and none is still dirty.
     fn write_back(&mut self, fails: bool) {
         for page in std::mem::take(&mut self.dirty) {
             if !fails || self.is_lucky() {
@@ -72,7 +72,7 @@ impl Disk {
         Ok(())
     }
 
-    /// The power is cut: of what was not synced, anything may be left, and the length of any of it.
+    /// The power is cut: of unsynced bytes, any may be left, and so may any length.
     fn reboot(&mut self) {
         self.write_back(true);
         for page in std::mem::take(&mut self.volatile) {
@@ -151,18 +151,22 @@ fn is_right(chunk: u64, bytes: &[u8]) -> bool {
     BLOB[begin..(begin + MIB).min(BLOB.len())] == *bytes
 }
 
-/// What a resume keeps, after the sync that it begins with.
+/// The bytes that a resume keeps, after the sync that it begins with.
 fn kept(file: &FakeFile) -> io::Result<usize> {
     file.sync()?;
     let kept = kept_bytes(file, BLOB.len() as u64, &mut is_right)?;
     Ok(usize::try_from(kept).unwrap())
 }
 
-/// Resumes and writes until so many bytes were written, as staging does. Whether the blob is whole and on the disk.
+/// Resumes and writes until this many bytes were written, as staging does. Returns whether the blob is whole and on the
+/// disk.
 fn attempt(file: &FakeFile, bytes: usize) -> crate::error::Result<bool> {
     let kept = kept(file).map_err(|error| crate::MediaError::io("sync", std::path::Path::new("fake"), error))?;
-    // What counts is on the disk already, whatever the kernel shows.
-    assert!(file.disk().returned[..kept] == BLOB[..kept], "{kept} bytes are believed that the disk does not have");
+    // The bytes that count are already on the disk, whatever the kernel shows.
+    assert!(
+        file.disk().returned[..kept] == BLOB[..kept],
+        "{kept} bytes are trusted, but the disk does not have them all"
+    );
     let mut paced = PacedFile::new(file.clone(), PathBuf::from("fake"), kept as u64, Counters::new());
     paced.truncate(kept as u64)?;
     for chunk in BLOB[kept..].chunks(MIB).take(bytes.div_ceil(MIB)) {
@@ -175,7 +179,7 @@ fn attempt(file: &FakeFile, bytes: usize) -> crate::error::Result<bool> {
     Ok(true)
 }
 
-/// What happens in one run, and after it.
+/// The events in one run, and after it.
 #[derive(Debug, Clone)]
 struct Run {
     bytes: usize,
@@ -193,7 +197,7 @@ fn any_run() -> impl Strategy<Value = Run> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
-    /// Killed, cut off and failed in any order, a blob that is called whole is on the disk.
+    /// After kills, power cuts and failures in any order, a blob that is reported as whole is on the disk.
     #[test]
     fn nothing_is_accepted_that_is_not_on_the_disk(
         runs in prop::collection::vec(any_run(), 0..5),
@@ -224,11 +228,11 @@ proptest! {
 fn after_a_failed_sync_memory_is_not_believed() {
     for takes_direct in [false, true] {
         let file = FakeFile::default();
-        // The second sync of the run fails; the kernel goes on showing what it lost.
+        // The second sync of the run fails; the kernel continues to show what it lost.
         (file.disk().takes_direct, file.disk().good_syncs) = (takes_direct, Some(2));
         attempt(&file, usize::MAX).unwrap_err();
         if takes_direct {
-            // Lost after it was taken.
+            // Lost after it was accepted.
             let mut disk = file.disk();
             let length = disk.returned.len();
             disk.returned[length - 5 * MIB..].fill(0);
@@ -251,7 +255,7 @@ fn a_power_cut_costs_no_more_than_the_last_16_mib() {
 }
 
 #[test]
-fn a_disk_that_lost_what_it_synced_is_checked_from_its_beginning() {
+fn a_disk_that_lost_synced_data_is_checked_from_its_beginning() {
     let file = FakeFile::default();
     file.disk().takes_direct = true;
     assert!(!attempt(&file, 40 * MIB).unwrap());

@@ -1,4 +1,4 @@
-//! Many small changes that become durable together: one sync of the file system costs less than hundreds of files and
+//! Many small changes that become durable together: one sync of the filesystem costs less than hundreds of files and
 //! folders one by one.
 
 use std::fs::{DirBuilder, File};
@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::{At, Result, SyncFailed, rename_unsynced, temporary_sibling, turn, write_temporary};
 
-/// Changes below one folder that reach the disk at [`Batch::commit`], all of them. Until then a power cut may keep any of
-/// them, a name without its bytes included: so what others rely on is renamed after a commit of what it names.
+/// Changes below one folder that reach the disk at [`Batch::commit`], all of them. Until then a power cut may keep any
+/// subset, even a name without its bytes. So a name that other code relies on is given after a commit of its bytes.
 ///
-/// The kernel reports a failed write-back only to who watched the file system when it happened. A batch watches from
-/// its beginning: begin it before the first byte, also of files written by other means, that it shall make durable.
+/// The kernel reports a failed write-back only to processes that had the filesystem open when it happened. A batch
+/// opens it at its beginning. So begin it before the first byte that it must make durable, also for files written by
+/// other means.
 #[derive(Debug)]
 #[must_use = "nothing is on the disk before commit"]
 pub struct Batch {
@@ -20,7 +21,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch on the file system of this folder, which must exist.
+    /// A batch on the filesystem of this folder, which must exist.
     pub fn begin(root: &Path) -> Result<Self> {
         Ok(Self { root: root.to_owned(), watched: File::open(root).at("open the folder", root)? })
     }
@@ -43,13 +44,13 @@ impl Batch {
         DirBuilder::new().recursive(true).mode(0o755).create(path).at("create the folder", path)
     }
 
-    /// Renames within the file system, replacing a file of that name, and creates its folder.
+    /// Renames within the filesystem, replacing a file of that name, and creates its folder.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.create_folder(to.parent().unwrap_or(to))?;
         rename_unsynced(from, to)
     }
 
-    /// Puts everything on the disk that was done until now.
+    /// Syncs every change made so far.
     pub fn commit(&self) -> Result<()> {
         rustix::fs::syncfs(&self.watched)
             .map_err(|error| SyncFailed { path: self.root.clone(), source: error.into() }.into())

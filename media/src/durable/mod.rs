@@ -1,6 +1,6 @@
-//! Where files are created, renamed, linked and removed: each call returns after its effect reached the disk, but for
-//! [`create_file`], whose caller writes and syncs. Elsewhere files are opened for writing only where one is written over a
-//! longer time or by several: a blob that is not whole yet in the store, the journal and its lock, and logs.
+//! Where files are created, renamed, linked and removed: each call returns after its effect reached the disk, except
+//! [`create_file`], whose caller writes and syncs. Other code opens files for writing only if they are written over a
+//! longer time or by several writers: an unfinished blob in the store, the journal and its lock, and logs.
 //!
 //! Rules that make a power cut harmless:
 //! - a file appears under its name complete or not at all: temporary sibling, write, fsync, rename, fsync folder;
@@ -27,12 +27,12 @@ mod tests;
 pub use batch::Batch;
 pub use own::{create_own_folder, remove_own_folder};
 
-/// Ends the names of temporary siblings; nothing else may use it.
+/// The suffix of temporary siblings; no other name may end with it.
 pub const TEMPORARY_SUFFIX: &str = ".landfall-temporary";
 
 /// The disk failed to make something durable. Fatal: the process must end, and nothing is retried.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make {} durable: the file system failed to sync", path.display())]
+#[error("cannot make {} durable: the filesystem failed to sync", path.display())]
 pub struct SyncFailed {
     /// What was not synced.
     pub path: PathBuf,
@@ -55,13 +55,13 @@ pub enum DurableError {
         #[source]
         source: io::Error,
     },
-    /// The disk cannot be trusted any more: the process must end.
+    /// The disk can no longer be trusted: the process must end.
     #[error(transparent)]
     Sync(#[from] SyncFailed),
 }
 
 impl DurableError {
-    /// Whether the process must end, because the disk cannot be trusted any more.
+    /// Whether the process must end, because the disk can no longer be trusted.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Sync(_))
     }
@@ -140,9 +140,9 @@ fn write_temporary(temporary: &Path, bytes: &[u8], mode: u32) -> Result<File> {
     Ok(file)
 }
 
-/// Creates a file with exactly these permission bits, open for reading and writing, which must not be there. For what is
-/// too large for [`write_file`]: nothing of it is on the disk before [`sync_file`], and its name not before [`rename`] or
-/// [`sync_folder`].
+/// Creates a file with exactly these permission bits, open for reading and writing, which must not be there. For
+/// contents that are too large for [`write_file`]: they are on the disk only after [`sync_file`], and the name only
+/// after [`rename`] or [`sync_folder`].
 pub fn create_file(path: &Path, mode: u32) -> Result<File> {
     let create = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
     let file = create.at("create", path)?;
@@ -178,28 +178,28 @@ pub fn create_folder_with_mode(path: &Path, mode: u32) -> Result<()> {
             }
         }
     }
-    // Also when it was there: the run that made it may have died before it synced.
+    // Also if it existed: the run that made it may have died before it synced.
     sync_folder(parent)
 }
 
-/// Renames within one file system, replacing a file of that name, and syncs both folders.
+/// Renames within one filesystem, replacing a file of that name, and syncs both folders.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     rename_unsynced(from, to)?;
     sync_folder(parent(to))?;
     if parent(from) == parent(to) { Ok(()) } else { sync_folder(parent(from)) }
 }
 
-#[expect(clippy::disallowed_methods, reason = "its callers sync the folders, or the whole file system")]
+#[expect(clippy::disallowed_methods, reason = "its callers sync the folders, or the whole filesystem")]
 fn rename_unsynced(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to).at("rename to", to)
 }
 
-/// Removes a file or a link; one that is not there is no error.
+/// Removes a file or a link; a missing one is no error.
 pub fn remove_file(path: &Path) -> Result<()> {
     if remove_if_there(path)? { sync_folder(parent(path)) } else { Ok(()) }
 }
 
-/// Removes a folder that must be empty; one that is not there is no error.
+/// Removes a folder that must be empty; a missing one is no error.
 pub fn remove_folder(path: &Path) -> Result<()> {
     match std::fs::remove_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -207,7 +207,7 @@ pub fn remove_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes a folder with all it holds, following no link; one that is not there is no error.
+/// Removes a folder with its contents, following no link; a missing one is no error.
 pub fn remove_tree(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -215,7 +215,7 @@ pub fn remove_tree(path: &Path) -> Result<()> {
     }
 }
 
-/// Gives an existing file a second name on the same file system, replacing another file of that name.
+/// Gives an existing file a second name on the same filesystem, replacing another file of that name.
 pub fn hard_link(existing: &Path, link: &Path) -> Result<()> {
     let _turn = turn(link);
     // A rename onto another name of the same file does nothing and would leave the temporary name behind.
@@ -248,23 +248,23 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
 pub fn sync_folder(path: &Path) -> Result<()> {
     let folder = File::open(path).at("open the folder", path)?;
     match folder.sync_all() {
-        // FAT, network and FUSE file systems may not know how to sync a folder; it is as durable as they can make it.
+        // FAT, network and FUSE filesystems may not support syncing a folder; it is as durable as they can make it.
         Err(error) if matches!(error.raw_os_error(), Some(code) if NOT_FOR_FOLDERS.contains(&code)) => Ok(()),
         synced => synced.map_err(|source| SyncFailed { path: path.to_owned(), source }.into()),
     }
 }
 
-/// `EINVAL` and `ENOTSUP`: this file system has no sync of folders. Anything else is a failure.
+/// `EINVAL` and `ENOTSUP`: this filesystem has no sync of folders. Anything else is a failure.
 const NOT_FOR_FOLDERS: [i32; 2] = [22, 95];
 
-/// Makes everything on the file system that holds `path` durable: for what other programs wrote.
+/// Makes everything on the filesystem that holds `path` durable: for files that other programs wrote.
 pub fn sync_filesystem(path: &Path) -> Result<()> {
     let file = File::open(path).at("open", path)?;
     rustix::fs::syncfs(&file).map_err(|error| SyncFailed { path: path.to_owned(), source: error.into() }.into())
 }
 
-/// Removes what a crash left of [`write_file`], [`hard_link`] and [`symlink`] in a folder and those below it, without
-/// following links. Returns how many. Not for folders in which another process writes at the same time.
+/// Removes leftovers of interrupted [`write_file`], [`hard_link`] and [`symlink`] in a folder and those below it,
+/// without following links. Returns how many. Not for folders in which another process writes at the same time.
 pub fn remove_leftovers(folder: &Path) -> Result<usize> {
     let mut removed = 0;
     let entries = match std::fs::read_dir(folder) {
@@ -286,7 +286,7 @@ pub fn remove_leftovers(folder: &Path) -> Result<usize> {
     Ok(removed)
 }
 
-/// Whether a file bears the name of a temporary sibling, and so is a leftover where no write is in progress.
+/// Whether a file has the name of a temporary sibling, and so is a leftover if no write is in progress.
 pub fn is_temporary(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(TEMPORARY_SUFFIX.as_bytes()))
 }

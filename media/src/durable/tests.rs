@@ -70,7 +70,7 @@ fn a_failed_write_names_path_and_operation_and_leaves_nothing() {
 }
 
 #[test]
-fn folders_have_the_mode_asked_for_and_may_be_there() {
+fn folders_have_the_requested_mode_and_may_exist() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a/b/c");
     create_folder_with_mode(&path, 0o700).unwrap();
@@ -115,24 +115,24 @@ fn a_failed_sync_is_fatal() {
     let error = DurableError::from(SyncFailed { path: "/disk/file".into(), source: io::Error::from_raw_os_error(5) });
     assert!(error.is_fatal());
     assert_eq!(error.code(), codes::SYNC_FAILED);
-    assert_eq!(error.to_string(), "cannot make /disk/file durable: the file system failed to sync");
+    assert_eq!(error.to_string(), "cannot make /disk/file durable: the filesystem failed to sync");
 }
 
 #[test]
 fn a_folder_is_removed_by_who_made_it_and_only_when_empty() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    create_own_folder(&path("deep/ours")).unwrap();
-    assert_eq!((mode(&path("deep/ours")), names(&path("deep")).len()), (0o755, 1));
-    write_file(&path("deep/ours/file"), b"", 0o644).unwrap();
-    remove_own_folder(&path("deep/ours")).unwrap();
-    assert!(path("deep/ours/file").exists());
-    remove_file(&path("deep/ours/file")).unwrap();
-    // Found again, it is still ours.
-    create_own_folder(&path("deep/ours")).unwrap();
-    remove_own_folder(&path("deep/ours")).unwrap();
+    create_own_folder(&path("deep/own")).unwrap();
+    assert_eq!((mode(&path("deep/own")), names(&path("deep")).len()), (0o755, 1));
+    write_file(&path("deep/own/file"), b"", 0o644).unwrap();
+    remove_own_folder(&path("deep/own")).unwrap();
+    assert!(path("deep/own/file").exists());
+    remove_file(&path("deep/own/file")).unwrap();
+    // Found again, it is still Landfall's.
+    create_own_folder(&path("deep/own")).unwrap();
+    remove_own_folder(&path("deep/own")).unwrap();
     assert_eq!(names(&path("deep")).len(), 0);
-    remove_own_folder(&path("deep/ours")).unwrap();
+    remove_own_folder(&path("deep/own")).unwrap();
 
     std::fs::create_dir(path("theirs")).unwrap();
     create_own_folder(&path("theirs")).unwrap();
@@ -143,21 +143,21 @@ fn a_folder_is_removed_by_who_made_it_and_only_when_empty() {
 #[test]
 fn a_crash_while_a_folder_is_made_leaves_nothing_for_good() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ours");
+    let path = folder.path().join("own");
     std::fs::create_dir(temporary_sibling(&path)).unwrap();
     remove_own_folder(&path).unwrap();
     assert_eq!(names(folder.path()).len(), 0);
     std::fs::create_dir(temporary_sibling(&path)).unwrap();
     create_own_folder(&path).unwrap();
-    assert_eq!(names(folder.path()), BTreeSet::from(["ours".to_owned()]));
+    assert_eq!(names(folder.path()), BTreeSet::from(["own".to_owned()]));
     remove_own_folder(&path).unwrap();
     assert_eq!(names(folder.path()).len(), 0);
 }
 
 #[test]
-fn a_mount_point_stays_also_where_the_folder_is_ours() {
+fn a_mount_point_stays_even_if_the_folder_is_marked() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ours");
+    let path = folder.path().join("own");
     create_own_folder(&path).unwrap();
     // Bound to itself, it shows the mark of the folder below.
     let bound = std::process::Command::new("mount").arg("--bind").args([&path, &path]).status();

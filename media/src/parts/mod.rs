@@ -1,8 +1,9 @@
-//! The files of a new bundle: an append-only stream, cut at the planned places, never under its name before it is whole.
+//! The files of a new bundle: an append-only stream, split at the planned places, never under its final name before it
+//! is whole.
 //!
-//! Parts are written as `NAME.partial`, past the kernel's memory, so that reading them back reads the stick. Their SHA-256 is
-//! computed while a thread writes. Room for all of them, and for what belongs beside them, is taken before the first byte: a
-//! full stick must show before the hours of writing.
+//! Parts are written as `NAME.partial`, past the page cache, so that reading them back reads the stick. Their SHA-256
+//! is computed while a thread writes. Space for all of them, and for the files beside them, is reserved before the
+//! first byte: a full stick must be noticed before hours of writing.
 
 mod publish;
 mod sums;
@@ -28,13 +29,13 @@ use crate::payload::Payload;
 pub use publish::Parts;
 pub use sums::SUMS_NAME;
 
-/// Ends the names of parts that are not whole or not read back yet.
+/// The suffix of parts that are not whole or not read back yet.
 pub const PARTIAL_SUFFIX: &str = ".partial";
 
-/// Parts that are open at the same time, with room taken for them: half a terabyte in parts for FAT32.
+/// Parts that are open at the same time, with space reserved for them: half a terabyte in parts for FAT32.
 const RESERVED_PARTS: usize = 128;
 
-/// Room that is taken for the transfer sheet, the list of digests and the folder's own entries.
+/// Space that is reserved for the transfer sheet, the list of digests and the folder's own entries.
 const BESIDE_BYTES: u64 = 1024 * 1024;
 
 /// A file of a finished bundle.
@@ -48,17 +49,17 @@ pub struct WrittenFile {
     pub sha256: Sha256,
 }
 
-/// Makes small files that belong beside a bundle from what was written: names and bytes.
+/// Makes the small files beside a bundle from what was written: names and bytes.
 pub type OtherFiles<'a> = dyn Fn(&[WrittenFile]) -> Vec<(String, Vec<u8>)> + 'a;
 
-/// Writes the stream of a bundle into its parts. Dropped before [`Parts::publish`], nothing of it stays.
+/// Writes the stream of a bundle into its parts. Dropped before [`Parts::publish`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct PartWriter {
     folder: PathBuf,
     stem: BundleName,
-    /// Parts that are still to come, with room taken for them.
+    /// Parts that are still to come, with space reserved for them.
     coming: VecDeque<OpenPart>,
-    /// Those after them, for which room is taken when their turn comes.
+    /// The parts after them; space is reserved when their turn comes.
     later: VecDeque<(String, Range<u64>)>,
     current: Option<OpenPart>,
     position: u64,
@@ -79,10 +80,10 @@ struct OpenPart {
 struct Unpublished {
     folder: PathBuf,
     files: Vec<WrittenFile>,
-    /// Open, so that their locks tell a sweep that they are in use.
+    /// Open, so that their locks show a sweep that they are in use.
     open: Vec<File>,
     begun: Vec<String>,
-    /// The head under its partial name, with room behind it for small files.
+    /// The head under its partial name, with space reserved behind it for small files.
     head: Option<File>,
 }
 
@@ -100,8 +101,8 @@ impl PartWriter {
                 return Err(MediaError::OutputExists(folder.join(name)));
             }
         }
-        // What cannot be kept must be known before the hours of writing.
-        sums::lines_of_others(folder, &[])?;
+        // A list that cannot be kept must be noticed before hours of writing.
+        sums::lines_of_other_files(folder, &[])?;
         let head = payload.verified().head_bytes();
         check_space(folder, payload.layout().total_bytes(), head.len() as u64 + BESIDE_BYTES)?;
         let written = Unpublished {
@@ -169,7 +170,8 @@ impl PartWriter {
         self.begin_part(name, range)
     }
 
-    /// Writes the head, which says what is unfinished, and takes room for what is written beside the parts in the end.
+    /// Writes the head, which marks the bundle as unfinished, and reserves space for the files that are written beside
+    /// the parts at the end.
     fn begin_head(&mut self, head: &[u8]) -> Result<()> {
         let name = self.stem.file(FileKind::Head);
         let path = self.folder.join(partial_name(&name));
@@ -182,7 +184,7 @@ impl PartWriter {
         let disk = DiskFile::reading(file.try_clone().at("open", &path)?);
         let length = head.len() as u64;
         disk.reserve(length, length + BESIDE_BYTES)
-            .map_err(|error| DurableError::io("reserve room for", &path, error))?;
+            .map_err(|error| DurableError::io("reserve space for", &path, error))?;
         self.written.head = Some(file);
         Ok(())
     }
@@ -211,7 +213,7 @@ impl PartWriter {
 impl Drop for Unpublished {
     fn drop(&mut self) {
         for name in &self.begun {
-            // Best effort: the next build sweeps what stays.
+            // Best effort: the next build removes leftovers.
             let _ = durable::remove_file(&self.folder.join(partial_name(name)));
         }
     }
@@ -222,7 +224,7 @@ pub(crate) fn is_partial(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(PARTIAL_SUFFIX.as_bytes()))
 }
 
-/// Tells a sweep by another build that this file is in use; best effort, since only a sweep looks at it.
+/// Shows a sweep by another build that this file is in use; best effort, since only a sweep checks it.
 fn mark_in_use(file: &File) {
     let _ = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
 }
@@ -231,7 +233,7 @@ fn partial_name(name: &str) -> String {
     format!("{name}{PARTIAL_SUFFIX}")
 }
 
-/// Refuses a folder without room for the stream and for what is written beside it.
+/// Refuses a folder without space for the stream and the files beside it.
 fn check_space(folder: &Path, stream: u64, beside: u64) -> Result<()> {
     let needed = stream.saturating_add(beside);
     let available = available_bytes(folder)?;
@@ -241,7 +243,7 @@ fn check_space(folder: &Path, stream: u64, beside: u64) -> Result<()> {
     Ok(())
 }
 
-/// Bytes that are free on the file system of a folder.
+/// Bytes that are free on the filesystem of a folder.
 pub(crate) fn available_bytes(folder: &Path) -> Result<u64> {
     let status = rustix::fs::statvfs(folder).map_err(io::Error::from).at("look at", folder)?;
     Ok(status.f_bavail.saturating_mul(status.f_frsize))

@@ -1,5 +1,5 @@
-//! `SHA256SUMS`: one list for the whole folder. Lines of files that are not ours stay as they are, be they of another
-//! release or of a customer.
+//! `SHA256SUMS`: one list for the whole folder. Lines for other files stay as they are, whether they belong to another
+//! release or to a customer.
 
 use std::io::Read;
 use std::path::Path;
@@ -18,10 +18,11 @@ const LIST_LIMIT_BYTES: u64 = 4 << 20;
 /// Hexadecimal digits of a SHA-256.
 const DIGEST_DIGITS: usize = 64;
 
-/// Writes the list with the lines of these files, after those of all others. Returns its bytes, which are on the disk.
+/// Writes the list with the lines of these files, after those of all other files. Returns its bytes, which are on the
+/// disk.
 pub(super) fn write(folder: &Path, files: &[WrittenFile]) -> Result<usize> {
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-    let mut list = lines_of_others(folder, &names)?;
+    let mut list = lines_of_other_files(folder, &names)?;
     for file in files {
         list.extend(format!("{}  {}\n", file.sha256.to_hex(), file.name).into_bytes());
     }
@@ -29,10 +30,10 @@ pub(super) fn write(folder: &Path, files: &[WrittenFile]) -> Result<usize> {
     Ok(list.len())
 }
 
-/// Takes the lines of these files out of the list, where there is one that has them.
+/// Removes the lines of these files from the list, if there is one.
 pub(super) fn remove(folder: &Path, names: &[&str]) -> Result<()> {
     let path = folder.join(SUMS_NAME);
-    let (all, rest) = (lines_of_others(folder, &[])?, lines_of_others(folder, names)?);
+    let (all, rest) = (lines_of_other_files(folder, &[])?, lines_of_other_files(folder, names)?);
     if rest.len() == all.len() {
         return Ok(());
     }
@@ -44,8 +45,9 @@ pub(super) fn remove(folder: &Path, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The lines of the list that are not of these files, ended; nothing without a list. Refuses a list that cannot be kept.
-pub(super) fn lines_of_others(folder: &Path, names: &[&str]) -> Result<Vec<u8>> {
+/// The lines of the list for other files, each with its line end; nothing without a list. Refuses a list that cannot be
+/// kept.
+pub(super) fn lines_of_other_files(folder: &Path, names: &[&str]) -> Result<Vec<u8>> {
     let path = folder.join(SUMS_NAME);
     if !path.exists() {
         return Ok(Vec::new());

@@ -97,7 +97,7 @@ fn lines_of_other_files_stay_in_the_list() {
     File::create(stick.join("notes.txt")).unwrap().write_all(b"notes").unwrap();
     let foreign = Command::new("sha256sum").arg("notes.txt").current_dir(&stick).output().unwrap().stdout;
     let ours = format!("{}  {}.head\n", "0".repeat(64), fixture.payload.verified().bundle_name().stem());
-    // A line of an earlier file of our name goes; the customer's, which does not even end, stays.
+    // A line for an earlier file of the same name is removed; the customer's, which even lacks a line end, stays.
     let list = [ours.as_bytes(), foreign.trim_ascii_end()].concat();
     File::create(stick.join(SUMS_NAME)).unwrap().write_all(&list).unwrap();
     let files = fixture.pack(Some(3 << 20)).unwrap();
@@ -161,7 +161,7 @@ fn a_build_cut_off_while_files_get_their_names_does_not_stop_the_next() {
         expected.sort();
         assert_eq!(names(&folder), expected, "{named} {listed}");
         assert_eq!(fs::read_to_string(folder.join(SUMS_NAME)).unwrap().lines().count(), 2);
-        // And the same release is built again as if nothing had been.
+        // And the same release is built again as if nothing had happened.
         assert_eq!(again().unwrap(), files);
     }
 }
@@ -205,7 +205,7 @@ fn a_store_without_or_with_a_damaged_blob_leaves_nothing_on_the_stick() {
 }
 
 #[test]
-fn files_that_are_there_are_not_replaced() {
+fn existing_files_are_not_replaced() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     assert_eq!(fixture.pack(None).unwrap_err().code().id, "LF1214");
@@ -214,7 +214,7 @@ fn files_that_are_there_are_not_replaced() {
 }
 
 #[test]
-fn what_a_killed_build_left_is_removed_and_foreign_files_stay() {
+fn leftovers_of_a_killed_build_are_removed_and_foreign_files_stay() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     fs::create_dir(&stick).unwrap();
@@ -233,7 +233,7 @@ fn what_a_killed_build_left_is_removed_and_foreign_files_stay() {
 }
 
 #[test]
-fn a_stick_that_changes_what_it_was_given_is_found_before_any_file_has_its_name() {
+fn a_stick_that_changes_data_is_detected_before_any_file_has_its_name() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let mut writer = PartWriter::create(&stick, &fixture.payload, Some(3 << 20), Counters::new()).unwrap();
@@ -262,7 +262,7 @@ fn a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written(
     let fixture = Fixture::small();
     let stick = fixture.stick();
     fs::create_dir(&stick).unwrap();
-    // Room for the stream, and not for head, sheet and list beside it.
+    // Space for the stream, but not for head, sheet and list beside it.
     let room = format!("size={}", fixture.stream.len() + 200_000);
     let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &room, "none"]).arg(&stick).status();
     if !mount.is_ok_and(|status| status.success()) {
@@ -302,7 +302,7 @@ fn parts_too_small_for_the_bundle_are_refused() {
     assert!(!fixture.stick().exists() || names(&fixture.stick()).is_empty());
 }
 
-/// A stream that takes zeros as holes.
+/// A stream that writes zeros as holes.
 struct Sparse(File, Vec<u8>);
 
 impl Write for Sparse {
@@ -374,7 +374,7 @@ fn a_blob_of_9_gib_goes_through_file_and_parts() {
     for (name, range) in payload.verified().bundle_name().parts(3).iter().zip(&ranges) {
         let part = File::create(stick.join(name)).unwrap();
         part.set_len(range.end - range.start).unwrap();
-        // Only the first and the last MiB hold anything.
+        // Only the first and the last MiB hold data.
         for start in [range.start, range.end - CHUNK_BYTES] {
             let mut bytes = vec![0; 1 << 20];
             source.read_exact_at(&mut bytes, start).unwrap();

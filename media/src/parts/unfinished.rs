@@ -1,5 +1,5 @@
-//! What an earlier build left on the stick when it was cut off: parts that are not whole, and a bundle whose head had not
-//! got its name yet.
+//! What an earlier build left on the stick when it was interrupted: parts that are not whole, and a bundle whose head
+//! did not have its name yet.
 
 use std::path::{Path, PathBuf};
 
@@ -11,11 +11,12 @@ use crate::bundle::open_regular;
 use crate::durable;
 use crate::error::{At, Result};
 
-/// Removes what builds left unfinished in a folder, unless one is at work on it. Foreign files and whole bundles stay.
+/// Removes files that builds left unfinished in a folder, unless a build is working on them. Foreign files and whole
+/// bundles stay.
 pub(super) fn remove(folder: &Path) -> Result<()> {
     for (path, name) in files(folder)? {
         let Some((bundle, kind)) = name.strip_suffix(PARTIAL_SUFFIX).and_then(BundleName::parse) else { continue };
-        // What is no regular file is not what a build left.
+        // Builds leave only regular files.
         let Ok((file, _)) = open_regular(&path) else { continue };
         if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             continue;
@@ -28,22 +29,22 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes what got its name before the build was cut off. The partial head goes after it, so that a cut in here is
-/// recognized as well.
+/// Removes files that got their names before the build was interrupted. The partial head is removed after them, so that
+/// an interruption here is recognized as well.
 fn remove_named(folder: &Path, bundle: &BundleName) -> Result<()> {
-    let is_ours = |name: &str| {
+    let is_own = |name: &str| {
         let is_file = BundleName::parse(name).is_some_and(|(other, _)| other == *bundle);
         is_file || name.strip_suffix(".html") == Some(bundle.stem())
     };
-    let ours: Vec<_> = files(folder)?.into_iter().filter(|(_, name)| is_ours(name)).collect();
-    let mut names: Vec<_> = ours.iter().map(|(_, name)| name.as_str()).collect();
+    let own: Vec<_> = files(folder)?.into_iter().filter(|(_, name)| is_own(name)).collect();
+    let mut names: Vec<_> = own.iter().map(|(_, name)| name.as_str()).collect();
     let head = bundle.file(FileKind::Head);
     names.push(&head);
     sums::remove(folder, &names)?;
-    ours.iter().try_for_each(|(path, _)| Ok(durable::remove_file(path)?))
+    own.iter().try_for_each(|(path, _)| Ok(durable::remove_file(path)?))
 }
 
-/// The files of a folder whose names are text.
+/// The files of a folder whose names are valid text.
 fn files(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
     let entries = std::fs::read_dir(folder).at("list", folder)?;
     let mut files = Vec::new();

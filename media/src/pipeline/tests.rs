@@ -4,7 +4,7 @@ use super::*;
 use crate::payload::PieceKind;
 use crate::testing::Fixture;
 
-/// Gives zeros for everything, or panics at the nth read.
+/// Returns zeros for everything, or panics at the nth read.
 struct Zeros {
     panics_at: usize,
     reads: AtomicUsize,
@@ -22,7 +22,7 @@ impl PieceReader for Zeros {
     }
 }
 
-/// What a run says, which must come to an end.
+/// What a run reports; it must end.
 fn outcome(reader: Zeros, pieces: Vec<Piece>) -> String {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
@@ -31,7 +31,7 @@ fn outcome(reader: Zeros, pieces: Vec<Piece>) -> String {
         let outcome = run(&fixture.payload, &reader, pieces.into_iter(), &mut take);
         let _ = sender.send(outcome.unwrap_err().to_string());
     });
-    receiver.recv_timeout(std::time::Duration::from_mins(1)).expect("it waits for ever")
+    receiver.recv_timeout(std::time::Duration::from_mins(1)).expect("it waits forever")
 }
 
 fn padding(count: usize) -> Vec<Piece> {
@@ -51,10 +51,10 @@ fn a_check_that_panics_ends_it_with_an_error() {
     drop(to_check);
     check_all(&fixture.payload, &Mutex::new(unchecked), &to_use);
     drop(to_use);
-    let (give_back, _free) = channel();
+    let (recycle, _free) = channel();
     let reader = Zeros { panics_at: usize::MAX, reads: AtomicUsize::new(0) };
     let mut take = |_: &Piece, _: &[u8]| Ok(());
-    let said = use_all(&fixture.payload, &reader, &checked, &give_back, &mut take).unwrap_err().to_string();
+    let said = use_all(&fixture.payload, &reader, &checked, &recycle, &mut take).unwrap_err().to_string();
     assert_eq!(said, "media: checking block 0 panicked");
 }
 

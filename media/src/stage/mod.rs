@@ -14,9 +14,8 @@ use crate::source::BundleSource;
 use crate::store::ContentStore;
 
 /// Copies every blob of the bundle that the store lacks, checked chunk by chunk before it is written. Blobs that are
-/// there are not read; of one that an earlier run left unfinished only the rest is.
-///
-/// On return all blobs are on the disk and the media is not needed any more. Damage stops it, and what was good stays.
+/// there are not read; of one that an earlier run left unfinished only the rest is. On return all blobs are on the disk
+/// and the media is no longer needed. Damage stops it, and good blobs stay.
 pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress) -> Result<Copied> {
     check_space(media, store)?;
     let mut source = BundleSource::new(media);
@@ -24,7 +23,8 @@ pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress)
     copy(&mut source, &mut sink, "staging", progress)
 }
 
-/// Bytes of the bundle's blobs that the store lacks: what [`stage`] will write, but for what an unfinished blob saves.
+/// Bytes of the bundle's blobs that the store lacks: what [`stage`] will write, except for bytes that an unfinished
+/// blob saves.
 pub fn lacking_bytes(media: &BundleMedia, store: &ContentStore) -> u64 {
     lacking(media.payload(), store).map(|blob| media.payload().blob(blob).size).sum()
 }
@@ -35,7 +35,8 @@ fn lacking(payload: &Payload, store: &ContentStore) -> impl Iterator<Item = usiz
     (0..payload.blobs().len()).filter(is_first).filter(|blob| !store.holds(payload, *blob))
 }
 
-/// Refuses a store that the bundle does not fit into, before the first byte. What unfinished blobs take already counts.
+/// Refuses a store that the bundle does not fit into, before the first byte. Space that unfinished blobs already occupy
+/// counts as available.
 fn check_space(media: &BundleMedia, store: &ContentStore) -> Result<()> {
     let payload = media.payload();
     let rest = |blob| payload.blob(blob).size.saturating_sub(store.staged_blocks(payload, blob));

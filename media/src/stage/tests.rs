@@ -31,7 +31,7 @@ fn partial_files(store: &ContentStore) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Fails once so many bytes were taken, as a power cut does: nothing after it runs.
+/// Fails after this many bytes, like a power cut: nothing after it runs.
 struct Cut {
     sink: StoreSink,
     left: usize,
@@ -114,7 +114,7 @@ fn progress_counts_every_byte_once() {
 }
 
 #[test]
-fn damage_stops_it_and_what_was_good_stays() {
+fn damage_stops_staging_and_good_blobs_stay() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     let store = fixture.site_store();
@@ -152,7 +152,7 @@ fn a_stick_pulled_out_in_the_middle_is_no_damage() {
 }
 
 #[test]
-fn a_blob_that_stands_twice_is_staged_once() {
+fn a_blob_that_occurs_twice_is_staged_once() {
     let fixture = Fixture::small();
     let index = fixture.payload.blob(2).clone();
     fixture.pack(None).unwrap();
@@ -179,7 +179,7 @@ fn a_download_left_in_the_store_is_not_believed() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
-    /// Cut at any byte, the end of the unfinished file spoiled as an unsynced one may be, then resumed: the result is
+    /// Cut at any byte, the end of the unfinished file damaged as an unsynced one may be, then resumed: the result is
     /// equal, and only what was lost is read from the media again.
     #[test]
     fn cut_anywhere_and_resumed_it_ends_equal(cut in 0_usize..10_000_000, kept in 0.0..1.0_f64, zeroed in 0_u64..3_000_000) {
@@ -259,7 +259,7 @@ fn of_a_blob_cut_off_in_the_middle_only_the_end_is_read() {
 #[test]
 fn a_disk_that_did_not_keep_its_word_is_not_believed() {
     let (fixture, store, file) = half_staged();
-    // A disk that says that it synced and did not: all behind 3 MiB is lost, and the length is not.
+    // A disk that reports a sync that it did not do: everything after 3 MiB is lost, but not the length.
     let length = file.metadata().unwrap().len();
     file.set_len(3 << 20).unwrap();
     file.set_len(length).unwrap();
@@ -284,7 +284,7 @@ fn many_small_blobs_cut_anywhere_end_equal() {
     assert_eq!(copied.blobs, blobs.len() - 102, "{copied:?}");
 }
 
-/// A store whose disk fills while what was taken is kept.
+/// A store whose disk becomes full while accepted bytes are kept.
 struct Full(StoreSink);
 
 impl BlobSink for Full {
@@ -310,7 +310,7 @@ impl BlobSink for Full {
 }
 
 #[test]
-fn why_it_stopped_is_told_also_when_nothing_can_be_kept() {
+fn the_reason_is_reported_even_when_nothing_can_be_kept() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     flip(&path, fixture.payload.layout().entries()[4].offset() + 5);
@@ -321,7 +321,7 @@ fn why_it_stopped_is_told_also_when_nothing_can_be_kept() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_what_was_whole_is_continued() {
+fn a_full_disk_is_reported_and_whole_blobs_are_continued() {
     let fixture = Fixture::with_blobs(&[3000, 2 << 20, 3 << 20]);
     fixture.pack(None).unwrap();
     let media = fixture.find(&fixture.stick()).unwrap();
@@ -336,7 +336,7 @@ fn a_full_disk_is_told_and_what_was_whole_is_continued() {
     // Known before the first byte.
     let refused = stage(&media, &store, &Silent).map(drop).unwrap_err();
     let nothing_written = store.counters().totals().written_bytes == 0;
-    // And where other software takes the room meanwhile.
+    // And if other software takes the space meanwhile.
     let mut sink = StoreSink::new(store.clone(), fixture.payload.clone());
     let full = copy(&mut BundleSource::new(&media), &mut sink, "staging", &Silent).unwrap_err();
     drop(sink);

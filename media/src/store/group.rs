@@ -1,8 +1,8 @@
 //! Small blobs that become durable together.
 //!
-//! A sync of the whole file system flushes what databases and etcd wrote, too. So it comes once for many blobs, and each does
-//! two things: it makes durable the bytes and records of its own blobs, and the names of those before, which they get only
-//! after their bytes are on the disk.
+//! A sync of the whole filesystem flushes what databases and etcd wrote, too. So it comes once for many blobs, and
+//! each does two things. It makes durable the bytes and records of its own blobs, and the names of the blobs before
+//! them. Blobs get names only after their bytes are on the disk.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +17,8 @@ use crate::payload::Payload;
 /// Bytes of blobs that wait for one sync.
 const GROUP_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A blob counts as so many bytes at least, which bounds how many wait: it takes a block for itself and one for its record.
+/// A blob counts as at least this many bytes, which limits how many wait: it occupies one block for itself and one for
+/// its record.
 const BLOB_BYTES: u64 = 8 * 1024;
 
 /// Blobs of one bundle that are whole and wait for their common sync.
@@ -66,7 +67,7 @@ impl BlobGroup {
         Ok(bytes)
     }
 
-    /// Puts bytes and records of the waiting blobs on the disk, then gives them their names.
+    /// Syncs bytes and records of the waiting blobs, then gives them their names.
     fn commit(&mut self) -> Result<u64> {
         if self.whole.is_empty() {
             return Ok(0);
@@ -99,7 +100,7 @@ impl BlobGroup {
         if let Some(length) = NonZeroU64::new(blob.unsynced)
             && let Ok(file) = File::open(&blob.path)
         {
-            // Advice only: it is on the disk, and what runs needs the memory.
+            // Advice only: it is on the disk, and running software needs the memory.
             let _ = rustix::fs::fadvise(&file, 0, Some(length), rustix::fs::Advice::DontNeed);
         }
         match self.batch.rename(&blob.path, &self.store.path(digest)) {

@@ -11,9 +11,9 @@
 //! ```
 //!
 //! Invariants: a blob's `data` appears by rename, synced before and after, once its bytes matched its digest, and after
-//! its record; what is in `partial` counts for nothing until it is whole: a download is hashed again from its beginning,
-//! of what was staged the end is checked; whoever writes a file there holds its `flock`, which distinguishes work in progress
-//! from the leftover of a crash.
+//! its record. Files in `partial` do not count until they are whole: a download is hashed again from its beginning; the
+//! end of a staged blob is checked again. The writer of a file there holds its `flock`, which distinguishes work in
+//! progress from the leftover of a crash.
 
 mod group;
 mod partial;
@@ -44,7 +44,7 @@ use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
 use crate::payload::Payload;
 
-/// What a caller knows of a blob before it comes.
+/// What a caller knows about a blob before it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     /// Its name.
@@ -127,7 +127,7 @@ impl ContentStore {
         Ok(bytes)
     }
 
-    /// What ingestion found out about the blob, whose length must agree.
+    /// What ingestion recorded about the blob, whose length must agree.
     pub fn record(&self, digest: Sha256) -> Result<BlobSums> {
         let (path, record_path) = (self.path(digest), self.record_path(digest));
         let length = std::fs::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
@@ -145,7 +145,7 @@ impl ContentStore {
         self.check_watched(digest, &mut |_| ())
     }
 
-    /// The same; `advance` gets the bytes that were read, bit by bit.
+    /// The same; `advance` receives the number of bytes read at each step.
     pub fn check_watched(&self, digest: Sha256, advance: &mut dyn FnMut(u64)) -> Result<()> {
         let record = self.record(digest)?;
         let blob = self.open(digest)?;
@@ -164,11 +164,11 @@ impl ContentStore {
         if hasher.finish() == record {
             return Ok(());
         }
-        let what = "its bytes are not those of its name and record".to_owned();
+        let what = "its bytes do not match its name and record".to_owned();
         Err(MediaError::StoreDamaged { path: self.path(digest), what })
     }
 
-    /// Takes a blob in, hashing it once. With `expected`, other bytes are refused; a blob that is here already is not
+    /// Ingests a blob, hashing it once. With `expected`, other bytes are refused; a blob that is here already is not
     /// read. On return it is on the disk.
     pub fn ingest(&self, reader: &mut dyn Read, expected: Option<Expected>) -> Result<BlobSums> {
         if let Some(expected) = expected
@@ -187,14 +187,14 @@ impl ContentStore {
         sums
     }
 
-    /// Takes in a small blob that is at hand.
+    /// Ingests a small blob from memory.
     pub fn ingest_bytes(&self, bytes: &[u8]) -> Result<BlobSums> {
         let digest = Sha256(sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(bytes)).into());
         self.ingest(&mut &*bytes, Some(Expected { digest, size: bytes.len() as u64 }))
     }
 
-    /// A download that can be resumed, in this process or a later one: what is there already is read and hashed again.
-    /// `None` when the blob is whole. Waits for another thread or process that works on the same blob.
+    /// A download that can be resumed, in this process or a later one: existing bytes are read and hashed again. `None`
+    /// when the blob is whole. Waits for another thread or process that works on the same blob.
     pub fn partial(&self, expected: Expected) -> Result<Option<Partial>> {
         let path = self.partial_folder().join(expected.digest.to_hex());
         let is_here = || self.contains(expected.digest);
@@ -202,7 +202,7 @@ impl ContentStore {
         Partial::resumed(self.clone(), file, path, expected).map(Some)
     }
 
-    /// Removes leftovers of crashes that nobody can continue: blobs of unknown digest, temporary files. With `all`,
+    /// Removes leftovers of crashes that cannot be continued: blobs of unknown digest, temporary files. With `all`,
     /// also downloads and staged blobs that are not whole. Work in progress elsewhere is left alone.
     pub fn sweep(&self, all: bool) -> Result<usize> {
         let folder = self.partial_folder();
@@ -284,7 +284,7 @@ impl ContentStore {
             let held = file.metadata().at("look at", &path)?;
             let named = std::fs::metadata(&path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
             if named == Some((held.dev(), held.ino())) && !is_here() {
-                // What is synced behind the writer is of use only under a name that survives, too.
+                // Bytes synced behind the writer are useful only if their name survives, too.
                 if size > SYNC_BYTES {
                     durable::create_folder(&self.partial_folder())?;
                     durable::sync_folder(&self.partial_folder())?;
@@ -292,7 +292,7 @@ impl ContentStore {
                 return Ok(Some((file, path)));
             }
             if is_here() && named == Some((held.dev(), held.ino())) {
-                // Created here for nothing.
+                // It was created here without need.
                 durable::remove_file(&path)?;
             }
         }
@@ -335,7 +335,7 @@ impl BlobFile {
         Ok(count)
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,8 +1,8 @@
-//! A blob that comes in pieces and is hashed as it comes; it enters the store only when its digest is right.
+//! A blob that arrives in pieces and is hashed on the way; it enters the store only when its digest is right.
 //!
-//! Nothing checks a piece before the whole is there. So a later run believes only what was synced: what lies far enough
-//! before the end, and what a download that was given up in an orderly way has marked. The rest is fetched again: after a
-//! power cut it may be anything, and one wrong byte would spoil the whole.
+//! A piece cannot be checked before the whole blob is there. So a later run trusts only synced bytes: those far enough
+//! before the end, and those that a download marked when it stopped in an orderly way. The rest is fetched again: after
+//! a power cut it may be anything, and one wrong byte would spoil the whole blob.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -38,7 +38,7 @@ impl Partial {
         Self { store, file, hasher: BlobHasher::new(), expected, is_over: false }
     }
 
-    /// Hashes what an earlier run left and synced, from the disk. The rest is cut off.
+    /// Hashes the bytes that an earlier run left and synced, from the disk. The rest is truncated.
     pub(super) fn resumed(store: ContentStore, file: File, path: PathBuf, expected: Expected) -> Result<Self> {
         let length = file.metadata().at("look at", &path)?.len();
         let marked = synced_mark(&path).min(length);
@@ -60,7 +60,7 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Takes room on the disk for all of a blob whose size is known.
+    /// Reserves space on the disk for all of a blob whose size is known.
     pub(super) fn reserve(&self) -> Result<()> {
         self.expected.map_or(Ok(()), |expected| self.file.reserve(expected.size))
     }
@@ -70,8 +70,8 @@ impl Partial {
         self.hasher.size()
     }
 
-    /// Takes the next bytes; returns how many more than before are on the disk. More than the blob have are refused,
-    /// and all of it is removed then.
+    /// Takes the next bytes; returns how many more than before are on the disk. More bytes than the blob has are
+    /// refused, and the file is removed then.
     pub fn append(&mut self, bytes: &[u8]) -> Result<u64> {
         if let Some(expected) = self.expected
             && self.length() + bytes.len() as u64 > expected.size
@@ -106,7 +106,7 @@ impl Partial {
         self.truncate(0)
     }
 
-    /// The mark goes first: it must never say more than what is there.
+    /// The mark is removed first: it must never claim more bytes than there are.
     fn truncate(&mut self, length: u64) -> Result<()> {
         if synced_mark(self.file.path()) > length {
             let path = self.file.path();
@@ -169,7 +169,7 @@ fn synced_mark(path: &Path) -> u64 {
     std::str::from_utf8(&value[..length]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// A blob of the store bears no mark; best effort, since it would only be untidy.
+/// A blob of the store has no mark; best effort, since a mark would only be untidy.
 fn unmark(path: &Path) {
     let _ = rustix::fs::removexattr(path, SYNCED_MARK);
 }

@@ -1,4 +1,4 @@
-//! Records: what ingestion found out about a blob, so that it is never hashed a second time.
+//! Records: what ingestion computed for a blob, so that it is never hashed a second time.
 //!
 //! One line of JSON (type, digests, size), then the chaining values of the chunks, 32 bytes each.
 

@@ -1,10 +1,10 @@
 //! Repositories: the links by which distribution finds blobs, manifests and tags.
 //!
 //! ```text
-//! repositories/NAME/_layers/sha256/HEX/link                    configuration and layers
-//! repositories/NAME/_manifests/revisions/sha256/HEX/link       manifests
-//! repositories/NAME/_manifests/tags/TAG/index/sha256/HEX/link
-//! repositories/NAME/_manifests/tags/TAG/current/link           last of all: its presence means that all is there
+//! repositories/NAME/_layers/sha256/HEX/link configuration and layers
+//! repositories/NAME/_manifests/revisions/sha256/HEX/link manifests
+//! repositories/NAME/_manifests/tags/TAG/index/sha256/HEX/link repositories/NAME/_manifests/tags/TAG/current/link last
+//! of all: its presence means that all are there
 //! ```
 
 use std::collections::BTreeSet;
@@ -52,7 +52,7 @@ impl ContentStore {
         let blobs: BTreeSet<_> = links.iter().flat_map(|link| self.blob_links(link)).collect();
         let manifests: BTreeSet<_> = links.iter().flat_map(|link| self.manifest_links(link)).collect();
         let tags: BTreeSet<_> = links.iter().filter_map(|link| self.tag_link(link)).collect();
-        // Tags come last, when all that they lead to is on the disk.
+        // Tags come last, when everything that they refer to is on the disk.
         let batch = Batch::begin(self.root())?;
         for group in [blobs.into_iter().chain(manifests).collect::<Vec<_>>(), tags.into_iter().collect()] {
             for (path, digest) in group.into_iter().filter(|(path, digest)| !has_link(path, *digest)) {

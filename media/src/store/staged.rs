@@ -1,13 +1,13 @@
 //! A blob that comes in checked chunks: what staging writes.
 //!
 //! After a power cut the end of an unfinished file may be anything: missing, zeros, old bytes. After a failed sync the
-//! kernel even shows the right bytes, and the disk does not have them. No mark says where that begins, since the file's
-//! length does: the writer syncs every 16 MiB before it goes on, so what lies further before the end was on the disk before
-//! the last bytes were written. On resume only what follows is read, past the kernel's memory; each chunk is compared with
-//! its signed value, and the file is kept up to the first that differs.
+//! kernel even shows the right bytes, although the disk does not have them. The file's length serves as the mark for
+//! where that begins: the writer syncs every 16 MiB before it continues, so bytes further before the end were on the
+//! disk before the last bytes were written. On resume only the bytes after that point are read, past the page cache.
+//! Each chunk is compared with its signed value, and the file is kept up to the first that differs.
 //!
-//! So of a blob of any size at most 18 MiB are read again from the disk, and at most 16 MiB of it from the media; small
-//! blobs that waited for their common sync, at most 64 MiB, are read again where a power cut lost them.
+//! So of a blob of any size at most 18 MiB are read again from the disk, and at most 16 MiB from the media. Small blobs
+//! that waited for their common sync, at most 64 MiB, are read again if a power cut lost them.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub struct StagedBlob {
     file: PacedFile,
 }
 
-/// A blob that is whole, not on the disk and not in the store.
+/// A blob that is whole, but not yet on the disk and not in the store.
 #[derive(Debug)]
 pub(crate) struct WholeBlob {
     /// Where its bytes are.
@@ -42,15 +42,15 @@ pub(crate) struct WholeBlob {
 
 impl ContentStore {
     /// Begins or continues a blob of a bundle: the `blob`th entry of its list. `None` when it is here, whole. Waits for
-    /// another thread or process that stages the same blob. What is kept of an earlier run is on the disk on return.
+    /// another thread or process that stages the same blob. Bytes kept from an earlier run are on the disk on return.
     pub fn stage(&self, payload: &Payload, blob: usize) -> Result<Option<StagedBlob>> {
         let entry = payload.blob(blob);
         let is_here = || self.holds(payload, blob);
         let Some((file, path)) = self.lock_partial(self.staged_path(payload, blob), &is_here, entry.size)? else {
             return Ok(None);
         };
-        // What a killed process wrote may be in memory only. Were it written after more, a cut could lose what lies further
-        // before the end than the next resume looks.
+        // Bytes that a killed process wrote may be in memory only. If they were synced only after later bytes, a cut
+        // could lose bytes further before the end than the next resume checks.
         if file.metadata().at("look at", &path)?.len() > 0 {
             write_back(&file, &path)?;
         }
@@ -74,12 +74,12 @@ impl ContentStore {
         self.staged_path(payload, blob).is_file()
     }
 
-    /// Bytes of the disk that an unfinished blob takes, those included that are only reserved.
+    /// Bytes of the disk that an unfinished blob occupies, reserved ones included.
     pub(crate) fn staged_blocks(&self, payload: &Payload, blob: usize) -> u64 {
         std::fs::metadata(self.staged_path(payload, blob)).map_or(0, |file| file.blocks() * 512)
     }
 
-    /// Not the name of a download, whose bytes nothing has checked before it is whole.
+    /// Not the name of a download, whose bytes are unchecked until it is whole.
     pub(crate) fn staged_path(&self, payload: &Payload, blob: usize) -> PathBuf {
         self.partial_folder().join(format!("{}.staged", payload.blob(blob).sha256.to_hex()))
     }
@@ -91,7 +91,7 @@ impl StagedBlob {
         self.file.written()
     }
 
-    /// Whether it is worth syncs of its own; the others become durable together.
+    /// Whether it is worth syncs of its own; smaller blobs become durable together.
     pub(crate) fn is_large(&self) -> bool {
         self.payload.blob(self.blob).size >= SYNC_BYTES
     }
@@ -103,7 +103,7 @@ impl StagedBlob {
         self.file.write(chunk)
     }
 
-    /// Waits until all that was taken is written, to learn whether that failed.
+    /// Waits until all accepted bytes are written, to learn whether that failed.
     pub(crate) fn settle(&mut self) -> Result<()> {
         self.file.flush()
     }
@@ -116,7 +116,7 @@ impl StagedBlob {
         Ok(synced)
     }
 
-    /// Ends the blob without a sync; it becomes durable with others.
+    /// Ends the blob without a sync; it becomes durable together with other blobs.
     pub(crate) fn into_whole(mut self) -> Result<WholeBlob> {
         self.whole_sums()?;
         self.file.flush()?;

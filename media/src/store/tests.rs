@@ -154,7 +154,7 @@ proptest! {
 }
 
 #[test]
-fn a_spoiled_download_is_refused_and_begins_anew() {
+fn a_damaged_download_is_refused_and_restarts() {
     let (_folder, store) = store();
     let blob = bytes(500_000, 2);
     let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
@@ -289,7 +289,7 @@ fn a_download_cut_off_by_the_power_loses_its_end_and_not_the_rest() {
     partial.append(&blob[..19 << 20]).unwrap();
     drop(partial);
     let path = partial_files(&store).remove(0);
-    // Nobody ended it in order, and what was not synced is zeros.
+    // It was not ended in order, and unsynced bytes are zeros.
     rustix::fs::removexattr(&path, "user.landfall.synced").unwrap();
     File::options().write(true).open(&path).unwrap().write_all_at(&vec![0; 5 << 20], 14 << 20).unwrap();
     let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
@@ -300,7 +300,7 @@ fn a_download_cut_off_by_the_power_loses_its_end_and_not_the_rest() {
 }
 
 #[test]
-fn a_mark_never_says_more_than_what_is_there() {
+fn a_mark_never_claims_more_than_the_file_has() {
     let (_folder, store) = store();
     let blob = bytes(3 << 20, 4);
     let mut partial = store.partial(expected(&blob)).unwrap().unwrap();

@@ -30,13 +30,13 @@ fn all_damage_of_a_bundle_is_listed_in_one_pass() {
     assert!(alone.contains("chunk 1 of 6") && !alone.contains('\n'), "{alone}");
 }
 
-/// What finding the bundle reads.
+/// Bytes that finding the bundle reads.
 fn located_bytes(fixture: &Fixture) -> u64 {
     fixture.find(&fixture.stick()).unwrap().counters().totals().read_bytes
 }
 
 #[test]
-fn a_store_is_checked_against_what_was_signed() {
+fn a_store_is_checked_against_the_signed_values() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
@@ -56,7 +56,7 @@ fn a_store_is_checked_against_what_was_signed() {
     for what in ["chunk 3 of 6", "chunk 5 of 6", "1000000 bytes where its record says", "is not in the store"] {
         assert!(said.contains(what), "{what}: {said}");
     }
-    // What is truncated or gone is staged again; what has the right length was not looked into.
+    // Truncated or missing blobs are staged again; those of the right length were not read.
     assert_eq!(stage(&media, &store, &Silent).unwrap().blobs, 2);
     let error = verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap_err();
     assert!(error.to_string().starts_with("2 places"), "{error}");
@@ -66,7 +66,7 @@ fn a_store_is_checked_against_what_was_signed() {
 }
 
 #[test]
-fn a_blob_with_the_record_of_another_is_not_what_was_signed() {
+fn a_blob_with_another_blobs_record_does_not_match_the_signed_values() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
@@ -82,13 +82,13 @@ fn a_blob_with_the_record_of_another_is_not_what_was_signed() {
     store.poison(&bytes, &sums);
     assert!(store.contains(digest) && !store.holds(&fixture.payload, 5));
     let error = verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap_err();
-    assert!(error.to_string().contains("its record is not what the bundle says"), "{error}");
+    assert!(error.to_string().contains("its record differs from the bundle's entry"), "{error}");
     assert_eq!(stage(&media, &store, &Silent).unwrap().blobs, 1);
     verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap();
 }
 
 #[test]
-fn of_other_files_beside_a_bundle_little_is_read() {
+fn little_is_read_of_other_files_beside_a_bundle() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     for index in 0..50 {

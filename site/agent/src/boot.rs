@@ -1,4 +1,4 @@
-//! What the agent sets right before it starts anything: identity and mounts.
+//! What is checked and restored before anything starts: the site's identity and mounts.
 
 use landfall_error_codes::codes;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
@@ -19,7 +19,7 @@ pub fn check_identity(paths: &SitePaths) -> Result<(), StepError> {
     }
 }
 
-/// Binds folders of the data folder to where Kubernetes and log collectors expect them.
+/// Binds folders of the data folder to the paths that Kubernetes and log collectors expect.
 pub fn bind(paths: &SitePaths) -> Result<(), StepError> {
     for (from, to) in [(paths.kubelet(), paths.kubelet_mount()), (paths.pod_logs(), paths.pod_logs_mount())] {
         for folder in [&from, &to] {
@@ -28,8 +28,8 @@ pub fn bind(paths: &SitePaths) -> Result<(), StepError> {
         if !mounts::is_mounted(&to)? {
             let failed = |errno: rustix::io::Errno| files::failed("mount the data folder's part at", &to, errno.into());
             mount_bind(&from, &to).map_err(failed)?;
-            // Volumes that the kubelet mounts must show in pods, and those of pods here, but not a second time where
-            // the folder was bound from: first alone, then shared anew.
+            // Volumes that the kubelet mounts must appear in pods, and those of pods here, but not again in the source
+            // folder: first private, then shared.
             mount_change(&to, MountPropagationFlags::PRIVATE).map_err(failed)?;
             mount_change(&to, MountPropagationFlags::SHARED).map_err(failed)?;
         }

@@ -1,5 +1,5 @@
-//! The bridge network's configuration, made from what flannel's daemon says of its subnet. Flannel's own CNI plugin does
-//! the same at every call; writing the result once needs one program less on the host.
+//! The bridge network's configuration, made from the subnet file of flannel's daemon. Flannel's own CNI plugin does the
+//! same at every call; writing the result once saves one program on the host.
 //!
 //! It sets neither `ipMasq` nor port mappings, which need `nft` or `iptables` on the host: flannel's daemon masks
 //! addresses from its own image, and kube-proxy serves node ports.
@@ -13,14 +13,14 @@ use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 use landfall_host::range::IpRange;
 
-/// Where flannel's daemon says what its subnet is.
+/// The file in which flannel's daemon states its subnet.
 const SUBNET_FILE: &str = "/run/flannel/subnet.env";
 /// containerd takes the first file of the folder.
 const NAME: &str = "10-landfall.conflist";
 /// The bridge.
 pub const BRIDGE: &str = "cni0";
 
-/// Writes the configuration if flannel's daemon has said its subnet and the file differs. Returns whether it wrote.
+/// Writes the configuration if flannel's daemon has stated its subnet and the file differs. Returns whether it wrote.
 pub fn keep(paths: &SitePaths) -> Result<bool, StepError> {
     let Ok(subnet) = fs_err::read_to_string(paths.host(SUBNET_FILE)) else { return Ok(false) };
     let leases = paths.run().join("addresses");
@@ -36,8 +36,9 @@ pub fn keep(paths: &SitePaths) -> Result<bool, StepError> {
     Ok(true)
 }
 
-/// The configuration for a subnet file; none where the file is not whole. `leases` is on a filesystem that a boot
-/// empties, since no pod's network outlives a boot: addresses that a power cut left taken would be lost otherwise.
+/// The configuration for a subnet file; none if the file is incomplete. `leases` is on a filesystem that a boot
+/// empties, since no pod's network outlives a boot: otherwise, addresses that were in use at a power cut would stay
+/// reserved.
 fn configuration(subnet: &str, leases: &str) -> Option<Value> {
     let field = |name: &str| subnet.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     let networks: Vec<IpRange> =

@@ -1,6 +1,7 @@
-//! Certificates of the control plane and the kubelet: renewed at two thirds of their life, issued again when they ended
-//! while the machine was off, were damaged by a power cut, or began under a clock that was ahead. Authorities and the
-//! key of service accounts are never made again: everything that they signed would be lost.
+//! Certificates of the control plane and the kubelet are renewed at two thirds of their life. They are issued again if
+//! they expired while the machine was off, were damaged by a power cut, or began under a clock that was ahead.
+//! Authorities and the key of service accounts are never made again, because everything that they signed would become
+//! invalid.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use landfall_host::{files, process};
 
 /// Programs that must be restarted to read a renewed certificate.
 const CONTROL_PLANE: [&str; 4] = ["kube-apiserver", "kube-controller", "kube-scheduler", "etcd"];
-/// What cannot be made again.
+/// Files that cannot be made again.
 const AUTHORITIES: [&str; 4] = ["pki/ca", "pki/front-proxy-ca", "pki/etcd/ca", "pki/sa"];
 
 /// What must be done about the control plane's certificates.
@@ -38,7 +39,7 @@ struct Work {
     renews: bool,
 }
 
-/// Renews what is due, if the clock can be right. A control plane that is not there yet has nothing to renew.
+/// Renews due certificates, if the clock is plausible. A control plane that does not exist yet has nothing to renew.
 pub fn renew(paths: &SitePaths, kubernetes: &str, now: Timestamp) -> Result<(), StepError> {
     if let Some(error) = clock::clock_plausibility(paths, now).error(now, paths) {
         return Err(error);
@@ -52,7 +53,7 @@ pub fn renew(paths: &SitePaths, kubernetes: &str, now: Timestamp) -> Result<(), 
     if matches!(control_plane, Ok(true)) {
         restart_control_plane();
     }
-    // The kubelet's preparation does the work. Its certificates are looked after even where the others cannot be.
+    // The kubelet's preparation does the work. Its certificates are maintained even if the control plane's cannot be.
     if kubelet_files::needs_repair(paths, now)? {
         let restart = units::systemctl(&["try-restart", "--no-block", units::KUBELET]);
         restart.checked(Subprocesses.run(&restart, None))?;
@@ -65,7 +66,7 @@ fn is_installed(paths: &SitePaths) -> bool {
     paths.static_pods().join("kube-apiserver.yaml").exists()
 }
 
-/// Renews the control plane's certificates where one is due, in a copy. Returns whether there are new ones, which the
+/// Renews the control plane's certificates if one is due, in a copy. Returns whether there are new ones, which the
 /// control plane reads only when it is restarted.
 pub fn renew_control_plane(paths: &SitePaths, programs: &Programs, now: Timestamp) -> Result<bool, StepError> {
     let _lock = renewal::lock(paths)?;
@@ -82,7 +83,7 @@ pub fn renew_control_plane(paths: &SitePaths, programs: &Programs, now: Timestam
     Ok(true)
 }
 
-/// kubeadm makes what is missing and keeps what is there, so damaged pairs go first, key and all.
+/// kubeadm makes missing files and keeps existing ones, so damaged pairs are removed first, key included.
 fn carry_out(paths: &SitePaths, renewal: &Renewal<'_>, work: &Work) -> Result<(), StepError> {
     for pair in &work.pairs {
         for extension in ["crt", "key"] {
@@ -104,8 +105,8 @@ fn carry_out(paths: &SitePaths, renewal: &Renewal<'_>, work: &Work) -> Result<()
     Ok(())
 }
 
-/// Issues the kubelet's client certificate again: one that has ended or is lost cannot renew itself, since the cluster no
-/// longer listens to it. To be called while the kubelet does not run.
+/// Issues the kubelet's client certificate again: an expired or lost one cannot renew itself, since the cluster no
+/// longer accepts it. To be called while the kubelet does not run.
 pub fn reissue_kubelet(paths: &SitePaths, programs: &Programs, need: Need) -> Result<(), StepError> {
     tracing::warn!("issuing the kubelet's client certificate again: it {need}");
     let _lock = renewal::lock(paths)?;
@@ -159,7 +160,7 @@ fn pairs(paths: &SitePaths) -> Result<BTreeSet<String>, StepError> {
     Ok(renewal::files_below(&paths.kubernetes().join("pki"))?.into_iter().filter_map(pair).collect())
 }
 
-/// Fails where something is lost that only a backup brings back. kubeadm would make a new one, to which nothing fits.
+/// Fails if a file is lost that only a backup can restore. kubeadm would make a new one that matches nothing.
 fn check_authorities(paths: &SitePaths) -> Result<(), StepError> {
     let is_whole = |path: &Path| fs_err::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
     for authority in AUTHORITIES {
@@ -219,7 +220,7 @@ mod tests {
     const EARLY: &str = "2027-01-01T00:00:00Z";
 
     #[test]
-    fn what_is_damaged_is_made_again_and_what_is_due_is_renewed() {
+    fn damaged_certificates_are_made_again_and_due_ones_are_renewed() {
         let host = Host::new();
         assert_eq!(host.work(EARLY), Work::default());
         for late in ["2030-01-01T00:00:00Z", "2040-01-01T00:00:00Z", "2025-01-01T00:00:00Z"] {
@@ -250,7 +251,7 @@ mod tests {
         let host = Host::new();
         host.write("manifests/kube-apiserver.yaml", "whole");
         host.write("pki/ca.crt", PEM);
-        // Not due: no program is run, which would fail here. What the clock says is kept with the time of this machine.
+        // Not due: no program is run, which would fail here. The witnessed time is kept with the time of this machine.
         let renewed = |now: &str| renew(&host.paths, "v1.36.3", at(now)).map_err(|error| error.to_string());
         let before = renewed("2025-01-01T00:00:00Z").unwrap_err();
         assert!(before.contains("was installed after 2026-01-01"), "{before}");

@@ -1,5 +1,5 @@
-//! Whether the machine's clock can be right. A dead battery sets it years back, a wrong time source years ahead; nothing
-//! may be renewed under such a clock.
+//! Whether the machine's clock can be right. A dead battery sets it back by years, a wrong time source sets it ahead by
+//! years; nothing may be renewed under such a clock.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
-/// How far the clock may be ahead of the newest time that the site has seen: as long as a certificate is valid, since that
-/// is how long a site may wait in a warehouse. A clock that is ahead by less renews too early at worst, and what it
+/// How far the clock may be ahead of the newest time that the site has seen. It is the validity of a certificate, since
+/// a site may wait that long in a warehouse. A clock that is ahead by less renews too early at worst, and what it
 /// issued is issued again once the clock is right.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(43_800);
 
@@ -31,16 +31,16 @@ pub struct Evidence {
 /// Whether the clock can be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plausibility {
-    /// Nothing speaks against it.
+    /// No known time contradicts it.
     Plausible,
-    /// It is earlier than a time that has passed for certain.
+    /// It is earlier than a time that has certainly passed.
     Behind(Timestamp),
-    /// It is later than this time, after which it would not be believed.
+    /// It is later than this time, the latest plausible one.
     Ahead(Timestamp),
 }
 
-/// Weighs the clock. The lower limit is fixed: had it moved with the newest time seen, one boot with the clock ahead would
-/// forbid every repair until that time comes.
+/// Judges the clock. The lower limit is fixed: if it moved with the newest time seen, one boot with the clock ahead
+/// would forbid every repair until that time.
 pub fn plausibility(now: Timestamp, evidence: &Evidence) -> Plausibility {
     if let Some(begins) = evidence.authority_begins.filter(|begins| now < *begins) {
         return Plausibility::Behind(begins);
@@ -54,7 +54,7 @@ pub fn plausibility(now: Timestamp, evidence: &Evidence) -> Plausibility {
 }
 
 impl Plausibility {
-    /// The error that an implausible clock is.
+    /// The error for an implausible clock.
     pub fn error(self, now: Timestamp, paths: &SitePaths) -> Option<StepError> {
         let what = match self {
             Self::Plausible => return None,
@@ -69,7 +69,7 @@ impl Plausibility {
     }
 }
 
-/// Whether this machine's clock can be right, by what the site has on its disk.
+/// Whether this machine's clock can be right, by the times on the site's disk.
 pub fn clock_plausibility(paths: &SitePaths, now: Timestamp) -> Plausibility {
     plausibility(now, &evidence(paths))
 }
@@ -89,8 +89,8 @@ fn written(path: &Path) -> Option<Timestamp> {
     Timestamp::try_from(fs_err::metadata(path).ok()?.modified().ok()?).ok()
 }
 
-/// Keeps a plausible time as seen; it is on the disk when this returns. The file's own time is what counts, so that a
-/// person can confirm a clock by `touch`.
+/// Stores a plausible time as seen; it is on the disk when this returns. The file's modification time counts, so that a
+/// person can confirm a clock with `touch`.
 pub fn witness(paths: &SitePaths, now: Timestamp) -> Result<(), StepError> {
     let text = format!("{now:.0}\n# Written by Landfall every hour: the newest time that this site has seen.\n");
     durable::create_folder(&paths.node())?;
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_weighed_against_what_is_certain() {
+    fn a_clock_is_judged_by_certain_times() {
         let installed =
             Evidence { authority_begins: Some(at(2026)), authority_ends: Some(at(2046)), seen: Some(at(2027)) };
         for (now, evidence, expected) in [
@@ -117,7 +117,7 @@ mod tests {
             (2037, installed, Plausibility::Ahead(at(2027) + LONGEST_SILENCE)),
             // The agent or a person has seen it.
             (2037, Evidence { seen: Some(at(2037)), ..installed }, Plausibility::Plausible),
-            // One boot was ahead; what is right now must not count as behind.
+            // The clock was ahead for one boot; the right time must not count as behind.
             (2027, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Plausible),
             (2047, Evidence { seen: Some(at(2047)), ..installed }, Plausibility::Ahead(at(2046))),
             (1970, Evidence::default(), Plausibility::Plausible),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_witnessed_is_evidence() {
+    fn witnessed_times_are_evidence() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         assert_eq!(evidence(&paths), Evidence::default());

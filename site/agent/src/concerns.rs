@@ -1,5 +1,5 @@
-//! What goes wrong in the agent for a while. It looks several times a second, so a concern is told when it begins, when
-//! it becomes another, and when it is over.
+//! Persistent problems of the agent. It looks several times a second, so it logs a problem when it begins, when its
+//! cause changes, and when it is over.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use landfall_error_codes::{Coded, codes};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 
-/// What goes wrong now: a few words each, with the error that was told last.
+/// The current problems: a few words each, with the last logged error.
 #[derive(Debug, Default)]
 pub struct Concerns(BTreeMap<&'static str, String>);
 
 impl Concerns {
-    /// Warns of an error and lives on, since the next look may be luckier. Not so after a failed sync: the kernel may have
-    /// dropped the data and would report success next time, so the agent ends, and systemd starts one that reads the
+    /// Logs an error and continues, since the next look may succeed. A failed sync is different: the kernel may have
+    /// dropped the data and would report success next time. So the agent ends, and systemd starts one that reads the
     /// disk. Returns whether there was news.
     pub fn unless_fatal<T>(&mut self, outcome: Result<T, StepError>, what: &'static str) -> Result<bool, StepError> {
         let error = match outcome {
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_concern_is_told_once_with_its_cause_until_it_changes() {
+    fn a_concern_is_logged_once_with_its_cause_until_it_changes() {
         let mut concerns = Concerns::default();
         let mut is_news = |outcome| concerns.unless_fatal(outcome, WHAT).unwrap();
         assert!(!is_news(Ok(())));

@@ -1,4 +1,4 @@
-//! The kubelet: what it needs before it can start, and how it is.
+//! The kubelet: what it needs before it can start, and its state.
 
 use std::net::IpAddr;
 
@@ -13,13 +13,13 @@ pub enum Lack {
     /// The runtime is not up.
     #[error("containerd does not answer yet")]
     Runtime,
-    /// kubeadm has not written all that the kubelet needs; without it the kubelet would only exit again.
+    /// kubeadm has not written all the files that the kubelet needs; without them it would exit at once.
     #[error("kubeadm has not configured it yet")]
     Configuration,
-    /// The node's address is down: etcd binds to it, and would be restarted with growing pauses.
+    /// The node's address is down: etcd binds to it, and would be restarted with growing delays.
     #[error("{0} is on no interface")]
     Address(IpAddr),
-    /// Nobody knows which addresses are up.
+    /// The addresses cannot be read.
     #[error("the host's addresses cannot be read: {0}")]
     Addresses(String),
 }
@@ -36,7 +36,7 @@ pub fn lacks(paths: &SitePaths, settings: &AgentSettings, runtime_answers: bool)
     lacking_address(settings.node.address)
 }
 
-/// What the kubelet lacks of the node's address, if anything.
+/// Why the node's address is not usable, if it is not.
 pub fn lacking_address(wanted: IpAddr) -> Option<Lack> {
     match netlink::addresses() {
         Ok(found) if found.iter().any(|one| one.address == wanted) => None,
@@ -45,8 +45,8 @@ pub fn lacking_address(wanted: IpAddr) -> Option<Lack> {
     }
 }
 
-/// How the node is, in one line. `last_error` is asked only where the kubelet does not run and nothing is lacking.
-pub fn standing(
+/// The node's state, in one line. `last_error` is called only if the kubelet does not run although nothing is lacking.
+pub fn status_line(
     containerd: &UnitState,
     kubelet: &UnitState,
     lack: Option<&Lack>,
@@ -79,14 +79,14 @@ mod tests {
     }
 
     #[test]
-    fn what_it_waits_for_is_named() {
+    fn the_reason_for_waiting_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         // Everywhere on lo, and, being for documentation, nowhere at all.
         let (here, nowhere) = (sample([127, 0, 0, 1].into()), sample([192, 0, 2, 17].into()));
         let (runs, waits) = (unit("active", "running", ""), unit("activating", "start-pre", ""));
         let lack = |settings, answers| lacks(&paths, settings, answers);
-        let said = |kubelet, lack: Option<&Lack>| standing(&runs, kubelet, lack, || panic!("the cause is known"));
+        let said = |kubelet, lack: Option<&Lack>| status_line(&runs, kubelet, lack, || panic!("the cause is known"));
         let waiting = |lack: Option<Lack>| said(&waits, lack.as_ref());
         assert_eq!(waiting(lack(&here, false)), "the kubelet waits: containerd does not answer yet");
         assert_eq!(waiting(lack(&here, true)), "the kubelet waits: kubeadm has not configured it yet");
@@ -102,13 +102,13 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_again_and_again_is_quoted() {
+    fn the_error_of_a_kubelet_that_ends_repeatedly_is_quoted() {
         let (runs, again) = (unit("active", "running", ""), unit("activating", "auto-restart", ""));
-        let ends = |error: Option<&str>| standing(&runs, &again, None, || error.map(str::to_owned));
+        let ends = |error: Option<&str>| status_line(&runs, &again, None, || error.map(str::to_owned));
         assert_eq!(ends(Some("swap")), "the kubelet does not run (auto-restart); its last error: swap");
         assert_eq!(ends(None), "the kubelet does not run (auto-restart)");
         let foreign = unit("activating", "start-pre", "site.uuid is missing: its disk is not mounted");
-        let said = standing(&foreign, &again, None, || None);
+        let said = status_line(&foreign, &again, None, || None);
         assert_eq!(said, "containerd does not run: site.uuid is missing: its disk is not mounted");
     }
 }

@@ -1,5 +1,5 @@
-//! The kubelet's own certificates. The kubelet writes them without a sync, and ends with an empty one, with half a pair, and
-//! with a client certificate that has ended. Its serving certificate, which it signs itself, it never renews.
+//! The kubelet's own certificates. The kubelet writes them without a sync. It exits if one is empty, if half a pair is
+//! missing, or if its client certificate has expired. It never renews its serving certificate, which it signs itself.
 
 use std::path::PathBuf;
 
@@ -13,17 +13,17 @@ use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
-/// The pair by which the kubelet serves.
+/// The kubelet's serving pair.
 const PAIR: [&str; 2] = ["kubelet.crt", "kubelet.key"];
-/// Links to the certificate by which the kubelet speaks to the API server.
+/// The link to the kubelet's client certificate for the API server.
 const CLIENT: &str = "kubelet-client-current.pem";
 
-/// What the kubelet's kubeconfig holds.
+/// The contents of the kubelet's kubeconfig.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kubeconfig {
     /// The name of [`CLIENT`].
     Names,
-    /// A certificate, or nothing that could be one.
+    /// A certificate, or its absence.
     Holds(Found),
 }
 
@@ -32,7 +32,7 @@ enum Kubeconfig {
 enum Repair {
     /// Nothing.
     Keep,
-    /// The newest one goes: the one in the kubeconfig is good.
+    /// The newest one is removed: the one in the kubeconfig is good.
     Drop,
     /// It is issued again.
     Reissue(Need),
@@ -63,7 +63,7 @@ fn client(paths: &SitePaths, now: Timestamp) -> Result<Repair, StepError> {
     Ok(repair(kubeconfig, Found::in_pem(current.as_deref()), now))
 }
 
-/// Whether the pair by which the kubelet serves must go; one that was never there need not.
+/// Whether the kubelet's serving pair must be removed; one that never existed need not.
 fn serving(paths: &SitePaths, now: Timestamp) -> Result<Option<Need>, StepError> {
     let [certificate, key] = PAIR.map(|name| files::read(&folder(paths).join(name)));
     let (certificate, key) = (certificate?, key?);
@@ -79,8 +79,8 @@ pub fn needs_repair(paths: &SitePaths, now: Timestamp) -> Result<bool, StepError
     Ok(serving(paths, now)?.is_some() || client(paths, now)? != Repair::Keep)
 }
 
-/// Sets right what would keep the kubelet from starting. To be called while it does not run, and under a clock that can be
-/// right.
+/// Repairs whatever would keep the kubelet from starting. To be called while it does not run, and under a plausible
+/// clock.
 pub fn prepare(paths: &SitePaths, programs: &Programs, now: Timestamp) -> Result<(), StepError> {
     if let Some(need) = serving(paths, now)? {
         tracing::warn!("the kubelet's serving certificate {need}: it will make a new one");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_serving_pair_goes_when_it_is_torn_or_ends_soon() {
+    fn a_serving_pair_is_removed_when_it_is_torn_or_ends_soon() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let programs = Programs::at(&paths, "v1.36.3");
@@ -169,7 +169,7 @@ mod tests {
         prepare(NOW, true);
         assert!(names(&folder).is_empty(), "half a pair");
 
-        // A torn client certificate beside a good one goes with its target.
+        // A torn client certificate beside a good one is removed with its target.
         write(&folder.join("kubelet-client-1.pem"), "");
         std::os::unix::fs::symlink(folder.join("kubelet-client-1.pem"), folder.join(CLIENT)).unwrap();
         prepare(NOW, true);

@@ -1,6 +1,6 @@
-//! What runs on a node beside containerd and the kubelet: the agent, `landfall node run`, which keeps right what changes
-//! slowly, and what systemd runs before it starts the other two. It owns no decision: what it does is in its settings,
-//! which the plan wrote.
+//! What runs on a node beside containerd and the kubelet: the agent, `landfall node run`, which maintains slowly
+//! changing state, and the preparations that systemd runs before it starts the other two. It decides nothing: the plan
+//! wrote its settings.
 
 pub mod boot;
 pub mod bridge;

@@ -1,6 +1,6 @@
-//! Where the cluster's nameserver sends questions that are not the cluster's. The host's nameservers come and go after an
-//! install, and CoreDNS ends where its configuration names a file without any: so its configuration imports this file,
-//! which CoreDNS reads again within seconds of a change.
+//! Where the cluster's nameserver forwards queries for names outside the cluster. The host's nameservers may change
+//! after an install, and CoreDNS exits if its configuration names a file without any. So its configuration imports this
+//! file, which CoreDNS reads again within seconds of a change.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use landfall_engine::step::StepError;
 use landfall_host::facts;
 use landfall_host::paths::SitePaths;
 
-/// Name of the file; CoreDNS's configuration imports every file of its folder that ends so.
+/// Name of the file; CoreDNS's configuration imports every file of its folder with this suffix.
 const NAME: &str = "forward.conf";
 
 /// The folder, which CoreDNS's pod sees at the same place.
@@ -19,9 +19,9 @@ pub fn folder(paths: &SitePaths) -> PathBuf {
     paths.run().join("nameservers")
 }
 
-/// Writes the file if it differs from what the host's nameservers demand. Returns whether it wrote.
+/// Writes the file if it does not match the host's nameservers. Returns whether it wrote.
 pub fn keep(paths: &SitePaths, settings: &AgentSettings) -> Result<bool, StepError> {
-    // One that is a service of the cluster would be asked by itself, without end.
+    // A nameserver that is a service of the cluster would query itself in a loop.
     let is_outside = |address: &String| {
         let services = &settings.service_route.ranges;
         address.parse().is_ok_and(|address| !services.iter().any(|range| range.contains(address)))

@@ -1,14 +1,14 @@
-//! Reports to systemd how a unit is, by the protocol of `sd_notify`.
+//! Reports a unit's state to systemd, with the protocol of `sd_notify`.
 
 use std::ffi::OsString;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// The service manager, which may not be there.
+/// The service manager, which may be absent.
 #[derive(Debug)]
 pub struct Systemd {
     socket: Option<OsString>,
-    /// The line that was told last.
+    /// The line that was reported last.
     status: String,
 }
 
@@ -23,8 +23,8 @@ impl Systemd {
         self.send("READY=1");
     }
 
-    /// Reports in one line how the unit is, here and in the log, if it is not what was reported last. An empty line takes
-    /// the last one away.
+    /// Reports the unit's state in one line, to systemd and to the log, if it differs from the last report. An empty
+    /// line clears the last one.
     pub fn status(&mut self, line: String) {
         if self.status != line {
             if !line.is_empty() {
@@ -43,7 +43,7 @@ impl Systemd {
         };
         let sent = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address));
         if let Err(error) = sent {
-            tracing::warn!(%error, state, "systemd cannot be told");
+            tracing::warn!(%error, state, "cannot report to systemd");
         }
     }
 }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_told_when_it_changes() {
+    fn a_status_is_reported_when_it_changes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();

@@ -1,10 +1,10 @@
 //! kube-proxy's and flannel's tables of the packet filter. `flush ruleset`, which a restart of the host's own firewall
-//! runs, deletes them with all others. Neither program looks: kube-proxy writes when services change, flannel once. A new
-//! pod of the program writes its table anew.
+//! runs, deletes them with all tables. Neither program checks: kube-proxy writes when services change, flannel once. A
+//! new pod of the program writes its table again.
 //!
-//! The pod is deleted rather than its process ended: its controller makes another at once, while the kubelet waits ever
-//! longer before it starts a container of the same pod again. flannel asks the API server at a service address and ends
-//! without an answer, so its turn comes once kube-proxy's table is there.
+//! The pod is deleted rather than its process ended: its controller makes another at once, while the kubelet waits
+//! longer each time before it restarts a container of the same pod. flannel queries the API server at a service address
+//! and ends without an answer, so its turn comes once kube-proxy's table exists.
 
 use std::time::Duration;
 
@@ -16,34 +16,34 @@ use landfall_engine::step::StepError;
 use landfall_host::netlink::{self, Chain};
 use landfall_host::process::{self, ProcessId};
 
-/// Tables, each with the program of a pod that writes it, in the order in which they must be there.
+/// Tables, each with the program of a pod that writes it, in the order in which they are needed.
 const TABLES: [(&str, &str); 2] = [("kube-proxy", "kube-proxy"), ("flannel-ipv4", "flanneld")];
 
-/// How long a program that was never seen with its table has to write it: it waits for the API server first.
+/// How long a program may take to write its table for the first time: it waits for the API server first.
 const FIRST_WRITE: Duration = Duration::from_mins(1);
 
 /// How long a program may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is known of one table.
+/// What is known about one table.
 #[derive(Debug)]
 struct Watched {
     table: &'static str,
     program: &'static str,
-    /// The process that ran while the table was there: it believes that it still is.
+    /// The process that ran while the table existed: it assumes that the table still exists.
     writer: Option<ProcessId>,
 }
 
-/// What is known of the tables.
+/// What is known about the tables.
 #[derive(Debug)]
 pub struct PacketFilter(Vec<Watched>);
 
 /// What follows from one look at a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// It is there, or the program still has time.
+    /// It exists, or the program still has time.
     Fine,
-    /// The program must begin anew.
+    /// The program must restart.
     Restart,
 }
 
@@ -54,8 +54,8 @@ impl Default for PacketFilter {
 }
 
 impl PacketFilter {
-    /// Looks at the tables, and replaces the pod of the first that is missing; those behind it wait for it. Returns whether
-    /// it replaced one.
+    /// Checks the tables, and replaces the pod of the first missing one; the tables after it wait for it. Returns
+    /// whether it replaced one.
     pub fn tend(&mut self, pods: &Pods<'_>) -> Result<bool, StepError> {
         let failed = |error: std::io::Error| {
             StepError::new(codes::FILTER_UNREADABLE, "cannot read the packet filter's tables").because(error)
@@ -83,7 +83,7 @@ impl Watched {
             .or_else(|| process::find(|pid| is_program_of_pod(pid, self.program)).first().copied())
     }
 
-    /// Replaces the pod of a program. Where the API server does not answer, the kubelet starts the program again, later.
+    /// Replaces the pod of a program. If the API server does not answer, the kubelet restarts the program later.
     fn replace(&self, program: ProcessId, pods: &Pods<'_>) -> Result<(), StepError> {
         let (table, name) = (self.table, self.program);
         tracing::warn!(table, program = name, "the packet filter lost a table; the pod that writes it is replaced");
@@ -94,7 +94,7 @@ impl Watched {
             return Ok(());
         }
         let what =
-            format!("{} does not end, which must write the table {table} anew", process::describe(&left).join(", "));
+            format!("{}, which must write the table {table} again, does not end", process::describe(&left).join(", "));
         Err(StepError::new(codes::FILTER_NOT_RESTORED, what))
     }
 
@@ -110,7 +110,7 @@ impl Watched {
     }
 }
 
-/// Whether the packet filter has a table by which packets go: one whose rules were flushed is as good as none.
+/// Whether the packet filter has a table in use: one whose rules were flushed counts as missing.
 pub fn holds_rules(chains: &[Chain], table: &str) -> bool {
     chains.iter().any(|chain| chain.table == table && chain.hook.is_some() && chain.uses > 0)
 }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_wrote_its_table_begins_anew_when_it_is_lost() {
+    fn a_program_is_restarted_when_its_written_table_is_lost() {
         let mut watched = Watched { table: "kube-proxy", program: "kube-proxy", writer: None };
         let young = Duration::from_secs(3);
         assert_eq!(watched.judge(false, this(), young), Verdict::Fine, "it has just begun");

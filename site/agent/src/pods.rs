@@ -66,7 +66,7 @@ fn failed(what: &str) -> StepError {
     StepError::new(codes::FILTER_NOT_RESTORED, what)
 }
 
-/// The id of the pod that control groups belong to: `/kubepods/burstable/podUID/...` or, where systemd makes the groups,
+/// The id of the pod that control groups belong to: `/kubepods/burstable/podUID/...` or, if systemd makes the groups,
 /// `/kubepods.slice/kubepods-podUID.slice/...` with underscores for hyphens.
 fn pod_uid(groups: &str) -> Option<String> {
     const LENGTH: usize = 36;

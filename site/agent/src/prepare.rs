@@ -1,5 +1,5 @@
-//! What must happen before systemd starts containerd and the kubelet. Each waits a while for what is missing, and its unit
-//! says for what; then it ends, so that a boot does not wait for it, and systemd tries again.
+//! What must happen before systemd starts containerd and the kubelet. Each preparation waits a while for whatever is
+//! missing, and its unit's status names it. Then it ends, so that a boot does not wait for it, and systemd tries again.
 
 use std::time::{Duration, Instant};
 
@@ -17,18 +17,19 @@ use landfall_engine::step::StepError;
 use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_host::paths::SitePaths;
 
-/// How long a unit's preparation waits before systemd is left to try again.
+/// How long a unit's preparation waits before it leaves the retry to systemd.
 const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(500);
 
-/// Makes the host fit for containerd: its data folder is this site's, and bound to where Kubernetes expects it.
+/// Prepares the host for containerd: checks that the data folder is this site's, and binds it to the paths that
+/// Kubernetes expects.
 pub fn containerd(paths: &SitePaths) -> Result<(), StepError> {
     wait(PATIENCE, || boot::check_identity(paths))?;
     boot::bind(paths)
 }
 
-/// Makes the host fit for the kubelet: what it needs is there, the API server has its name, and its certificates can be
-/// used.
+/// Prepares the host for the kubelet: its requirements are met, the API server has its name, and its certificates are
+/// usable.
 pub fn kubelet(paths: &SitePaths) -> Result<(), StepError> {
     wait(PATIENCE, || boot::check_identity(paths))?;
     boot::bind(paths)?;
@@ -42,7 +43,7 @@ pub fn kubelet(paths: &SitePaths) -> Result<(), StepError> {
     })?;
     let now = Timestamp::now();
     match clock::clock_plausibility(paths, now).error(now, paths) {
-        // It may be able to run all the same; what it says is told with its other errors.
+        // It may be able to run all the same; its own errors are reported with the rest.
         Some(error) => tracing::warn!("the kubelet's certificates are left as they are: {error}"),
         None => kubelet_files::prepare(paths, &programs, now)?,
     }
@@ -53,7 +54,7 @@ fn runtime_answers(programs: &Programs) -> bool {
     Subprocesses.run(&programs.runtime_version(), None).is_ok_and(|output| output.success)
 }
 
-/// Tries until it succeeds or patience ends; meanwhile the unit's status is why it did not.
+/// Tries until it succeeds or patience ends; meanwhile the unit's status is the reason for failure.
 fn wait(patience: Duration, mut attempt: impl FnMut() -> Result<(), StepError>) -> Result<(), StepError> {
     let begin = Instant::now();
     let mut systemd = Systemd::of_this_process();
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_for_what_comes_and_not_for_ever() {
+    fn waits_for_missing_things_with_a_limit() {
         let mut attempts = 0;
         let lacking = || Err(StepError::new(codes::NODE_WAITS, "the kubelet waits"));
         wait(PATIENCE, || {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use landfall_host::command::HostCommand;
 use landfall_host::paths::SitePaths;
 
-/// Where the programs of one version of Kubernetes lie, and how they are called.
+/// The paths of one Kubernetes version's programs, and how they are called.
 #[derive(Debug, Clone)]
 pub struct Programs {
     folder: PathBuf,
@@ -15,7 +15,7 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Those of the node pack that a host has for `kubernetes`, as `v1.36.3`.
+    /// Those of the node pack that a host has for `kubernetes`, such as `v1.36.3`.
     pub fn at(paths: &SitePaths, kubernetes: &str) -> Self {
         Self {
             folder: paths.node_programs(kubernetes),
@@ -31,7 +31,7 @@ impl Programs {
     }
 
     /// `kubectl` with the rights that need no object of the cluster: the administrator's own come only with the phase
-    /// that uploads the configuration. Its cache goes where the next boot forgets it.
+    /// that uploads the configuration. Its cache goes to a folder that a boot empties.
     pub fn kubectl(&self, arguments: &[&str]) -> HostCommand {
         self.program("kubectl")
             .argument("--kubeconfig")
@@ -42,7 +42,7 @@ impl Programs {
             .arguments(arguments.iter().copied())
     }
 
-    /// A program that finds others of the node pack by its `PATH`.
+    /// A program that finds the node pack's other programs by its `PATH`.
     pub fn with_path(&self, name: &str) -> HostCommand {
         let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.folder.display());
         self.program(name).variable("PATH", path)
@@ -53,7 +53,7 @@ impl Programs {
         self.with_path("kubeadm").arguments(arguments.iter().copied())
     }
 
-    /// Asks containerd whether it answers. One that hangs must not make the asker hang.
+    /// Asks containerd whether it answers. A containerd that hangs must not make the caller hang.
     pub fn runtime_version(&self) -> HostCommand {
         self.ctr(&["--connect-timeout", "1s", "--timeout", "10s", "version"])
     }

@@ -1,6 +1,6 @@
-//! Work on certificates in a copy. kubeadm rewrites files in place and syncs nothing, so it runs in a copy as its root; what
-//! it changed is put into place only when the copy is whole and on the disk. A cut in between is finished at the next
-//! look: no pair is ever left half old.
+//! Work on certificates in a copy. kubeadm rewrites files in place and syncs nothing, so it runs in a copy as its root.
+//! Changed files are put into place only when the copy is whole and on the disk. A renewal that a cut interrupted is
+//! finished at the next look: no pair is ever left half old.
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +18,7 @@ use landfall_host::paths::SitePaths;
 pub const KUBECONFIGS: [&str; 4] = ["admin", "super-admin", "controller-manager", "scheduler"];
 /// kubeadm's configuration in the copy.
 const CONFIGURATION: &str = "kubeadm.yaml";
-/// Says that the copy is whole.
+/// The mark that the copy is whole.
 const COMPLETE: &str = "complete";
 
 /// A copy of the certificates, in which kubeadm may work.
@@ -27,8 +27,8 @@ pub struct Renewal<'a> {
     programs: &'a Programs,
 }
 
-/// Keeps the agent and the kubelet's preparation from working at the same time. The folder itself is locked: a file for
-/// it would be there on some sites only, since not every site has renewed something since its boot.
+/// Keeps the agent and the kubelet's preparation from working at the same time. The folder itself is locked: a lock
+/// file would exist only on sites that have renewed something since their boot.
 pub fn lock(paths: &SitePaths) -> Result<File, StepError> {
     let path = paths.run();
     durable::create_folder(&path)?;
@@ -77,7 +77,7 @@ impl<'a> Renewal<'a> {
         command.checked(Subprocesses.run(&command, None)).map(drop)
     }
 
-    /// Puts what changed into place; it is on the disk when this returns.
+    /// Puts changed files into place; they are on the disk when this returns.
     pub fn commit(self) -> Result<(), StepError> {
         durable::sync_filesystem(&self.paths.renewal())?;
         durable::write_file(&self.paths.renewal().join(COMPLETE), b"", 0o600)?;
@@ -118,7 +118,7 @@ fn mode(path: &Path) -> Result<u32, StepError> {
     Ok(metadata.permissions().mode() & 0o777)
 }
 
-/// All files below a folder, without leftovers of writing them. A folder that is not there has none.
+/// All files below a folder, without leftovers of interrupted writes. A missing folder has none.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>, StepError> {
     let failed = |error| files::failed("list", folder, error);
     let mut found = Vec::new();
@@ -157,13 +157,13 @@ mod tests {
         write(&kubelet, "the kubelet's own", 0o600);
         let read = |path: &Path| fs_err::read_to_string(path).unwrap();
 
-        // The power goes before the copy is whole.
+        // The power is cut before the copy is whole.
         let renewal = Renewal::begin(&paths, &programs).unwrap();
         write(&renewal.in_copy(&certificate), "new", 0o644);
         assert!(!finish(&paths).unwrap() && !paths.renewal().exists());
         assert_eq!(read(&certificate), "old");
 
-        // It goes after a part of the whole copy was put into place.
+        // It is cut after a part of the whole copy was put into place.
         let renewal = Renewal::begin(&paths, &programs).unwrap();
         assert!(!renewal.in_copy(&kubelet).exists(), "it may change meanwhile");
         write(&renewal.in_copy(&certificate), "new", 0o644);

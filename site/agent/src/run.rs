@@ -1,5 +1,5 @@
-//! The agent's life: keep the host right, renew certificates, and say in one line how the node is. systemd runs containerd
-//! and the kubelet; neither needs the agent to go on.
+//! The agent's loop: maintain the host, renew certificates, and report the node's state in one line. systemd runs
+//! containerd and the kubelet; neither needs the agent to continue.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const HOURLY_TICKS: u64 = 3600;
 /// Between two looks at a data folder that is not this site's.
 const IDENTITY_POLL: Duration = Duration::from_secs(5);
 
-/// Runs the agent; returns only with an error, which its log tells as well.
+/// Runs the agent; returns only with an error, which is also in its log.
 pub fn run(paths: &SitePaths) -> Result<(), StepError> {
     let ended = Agent::begin(paths).and_then(|mut agent| {
         (0u64..).try_for_each(|tick| {
@@ -52,7 +52,7 @@ struct Agent<'a> {
 impl<'a> Agent<'a> {
     fn begin(paths: &'a SitePaths) -> Result<Self, StepError> {
         let mut systemd = Systemd::of_this_process();
-        // What it waits for must not hold up a boot.
+        // Its waiting must not delay a boot.
         systemd.ready();
         while let Err(error) = boot::check_identity(paths) {
             systemd.status(error.to_string());
@@ -73,12 +73,12 @@ impl<'a> Agent<'a> {
         self.concerns.unless_fatal(bridge::keep(self.paths), "the bridge network's configuration cannot be written")?;
         if tick.is_multiple_of(SLOW_TICKS) {
             self.restore_host()?;
-            let standing = self.standing();
-            self.systemd.status(standing);
+            let line = self.status_line();
+            self.systemd.status(line);
         }
         if tick.is_multiple_of(FILTER_TICKS) {
             let pods = Pods::of(&self.settings.node.name, &self.programs, &Subprocesses);
-            self.concerns.unless_fatal(self.packet_filter.tend(&pods), "the packet filter cannot be looked after")?;
+            self.concerns.unless_fatal(self.packet_filter.tend(&pods), "the packet filter cannot be maintained")?;
         }
         if tick.is_multiple_of(HOURLY_TICKS) {
             let renewed = certificates::renew(self.paths, &self.settings.kubernetes, jiff::Timestamp::now());
@@ -87,20 +87,20 @@ impl<'a> Agent<'a> {
         Ok(())
     }
 
-    /// Sets right what a boot or another program undid.
+    /// Restores what a boot or another program undid.
     fn restore_host(&mut self) -> Result<(), StepError> {
         let named = self.settings.hosts_entry.restore(self.paths);
         self.concerns.unless_fatal(named, "the API server's name is not what the cluster needs")?;
-        // Before the node's address is up there is none to come from yet.
+        // Before the node's address is up, the route has no source address.
         self.concerns.unless_fatal(self.settings.service_route.add(), "the route to services is missing")?;
         let kept = nameservers::keep(self.paths, &self.settings);
-        self.concerns.unless_fatal(kept, "the cluster's nameserver does not learn of the host's nameservers")?;
+        self.concerns.unless_fatal(kept, "the cluster's nameserver does not get the host's nameservers")?;
         Ok(())
     }
 
-    fn standing(&self) -> String {
+    fn status_line(&self) -> String {
         let [containerd, kubelet] = [units::CONTAINERD, units::KUBELET].map(|unit| UnitState::of(unit, &Subprocesses));
         let lack = kubelet::lacks(self.paths, &self.settings, containerd.is_active());
-        kubelet::standing(&containerd, &kubelet, lack.as_ref(), || units::last_kubelet_error(&Subprocesses))
+        kubelet::status_line(&containerd, &kubelet, lack.as_ref(), || units::last_kubelet_error(&Subprocesses))
     }
 }

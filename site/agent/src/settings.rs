@@ -13,9 +13,9 @@ use landfall_host::service_route::ServiceRoute;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentSettings {
-    /// Version of Kubernetes, as `v1.36.3`.
+    /// Version of Kubernetes, such as `v1.36.3`.
     pub kubernetes: String,
-    /// How the host is known in its cluster.
+    /// The host's name and address in its cluster.
     pub node: NodeIdentity,
     /// The API server's name.
     pub hosts_entry: HostsEntry,

@@ -1,4 +1,4 @@
-//! Landfall's units of systemd: their names, and how systemd says that they are.
+//! Landfall's systemd units: their names, and their state as systemd reports it.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use landfall_host::command::{CommandRunner, HostCommand};
 pub const CONTAINERD: &str = "landfall-containerd.service";
 /// Runs the node's pods.
 pub const KUBELET: &str = "landfall-kubelet.service";
-/// Keeps right what changes slowly.
+/// Maintains certificates, names and the network's configuration.
 pub const AGENT: &str = "landfall-agent.service";
 /// Holds the three services.
 pub const SLICE: &str = "landfall.slice";
@@ -28,11 +28,11 @@ pub fn systemctl(arguments: &[&str]) -> HostCommand {
 /// A unit as systemd reports it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitState {
-    /// `active`, `activating`, `inactive`, `failed`; empty where systemd does not answer.
+    /// `active`, `activating`, `inactive`, `failed`; empty if systemd does not answer.
     pub active: String,
     /// The finer state, such as `start-pre` or `auto-restart`.
     pub sub: String,
-    /// What the unit says of itself.
+    /// The unit's own status line.
     pub status: String,
 }
 
@@ -56,7 +56,7 @@ impl UnitState {
     }
 }
 
-/// The last error that the kubelet logged since the machine started; none where it logged none or the log cannot be read.
+/// The last error that the kubelet logged since the machine started; none if it logged none or the log cannot be read.
 pub fn last_kubelet_error(commands: &dyn CommandRunner) -> Option<String> {
     let ask = HostCommand::new("/bin/journalctl").arguments([
         "--boot",
@@ -73,7 +73,7 @@ pub fn last_kubelet_error(commands: &dyn CommandRunner) -> Option<String> {
     last_error(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// The text of the last line that klog marks as an error, as `E1120 22:15:34.948951    97 server.go:72] "…"`.
+/// The text of the last line that klog marks as an error, such as `E1120 22:15:34.948951 97 server.go:72] "…"`.
 fn last_error(log: &str) -> Option<String> {
     let error = |line: &str| {
         let (level, date) = line.split_at_checked(1)?;

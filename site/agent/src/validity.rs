@@ -1,4 +1,4 @@
-//! When certificates are valid, and what that calls for.
+//! When certificates are valid, and whether they must be renewed.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,13 +12,13 @@ const END: &str = "-----END CERTIFICATE-----";
 /// Time in which a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
-    /// From then on.
+    /// The beginning.
     pub begins: Timestamp,
-    /// Until then.
+    /// The end.
     pub ends: Timestamp,
 }
 
-/// What was found where a certificate should be.
+/// What was found in place of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// No file.
@@ -50,7 +50,7 @@ pub enum Need {
 }
 
 impl Need {
-    /// Whether nothing is left that could be renewed.
+    /// Whether no usable certificate is left to renew.
     pub fn is_damage(self) -> bool {
         matches!(self, Self::Missing | Self::Unreadable)
     }
@@ -85,7 +85,7 @@ impl Found {
         }
     }
 
-    /// Why it should be issued again now, while it can still be used or not any more.
+    /// Why it should be issued again now, whether or not it can still be used.
     pub fn due(self, now: Timestamp) -> Option<Need> {
         let is_ending = |validity: Validity| {
             let life = validity.ends.as_second() - validity.begins.as_second();

@@ -1,7 +1,7 @@
-//! Server-side apply: the API server merges what we declare and remembers that it is ours.
+//! Server-side apply: the API server merges the declared fields and records that Landfall owns them.
 //!
-//! Nothing is ever forced. A field that another manager set to another value is a conflict for a person to decide: once
-//! it has changed hands, nobody can tell whether they meant it.
+//! Nothing is ever forced. A field that another manager set to another value is a conflict for a person to decide: the
+//! API server does not record whether the change was intended.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,28 +11,28 @@ use kube::core::Status;
 use serde_json::Value;
 
 use super::connection::{Call, parse};
-use super::labels::{FIELD_MANAGER, is_ours, manager_of};
+use super::labels::{FIELD_MANAGER, is_managed, manager_of};
 use super::retry::{Failure, is_field_conflict};
 use super::{Cluster, ClusterError, ObjectName};
 
 /// How long a kind may take to become known after its definition was established.
 const KIND_PATIENCE: Duration = Duration::from_secs(15);
 
-/// How often an object is compared that others write to meanwhile.
+/// How often an object is compared while other managers write to it.
 const COMPARISONS: usize = 10;
 
-/// How a live object compares to what we would apply.
+/// How a live object compares to the one that Landfall would apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
     /// It does not exist.
     Absent,
-    /// It is ours and applying it again would change nothing.
+    /// It is Landfall's and applying it again would change nothing.
     Same,
-    /// It is ours and applying would change it.
+    /// It is Landfall's and applying would change it.
     Different,
-    /// It belongs to somebody else.
-    NotOurs {
-        /// Whose it is.
+    /// It belongs to another manager.
+    Foreign {
+        /// The other manager.
         manager: String,
     },
 }
@@ -42,7 +42,7 @@ pub enum Applied {
 pub struct FieldConflict {
     /// The manager, as the API server names it.
     pub manager: String,
-    /// The field, as `.spec.replicas`.
+    /// The field, such as `.spec.replicas`.
     pub field: String,
 }
 
@@ -55,13 +55,13 @@ impl fmt::Display for FieldConflict {
 impl Cluster {
     /// Applies an object and returns it as it is afterwards. The API server has written it to etcd by then.
     ///
-    /// An object that exists without Landfall's label is [`ClusterError::NotOurs`]; fields of other managers are
+    /// An object that exists without Landfall's label is [`ClusterError::Foreign`]; fields of other managers are
     /// [`ClusterError::Conflict`].
     pub fn apply(&self, object: &Value) -> Result<Value, ClusterError> {
         let name = ObjectName::of(object)?;
         self.wait_for_kind(&name)?;
-        if let Some(live) = self.get(&name)?.filter(|live| !is_ours(live)) {
-            return Err(ClusterError::NotOurs { object: name.into(), manager: manager_of(&live) });
+        if let Some(live) = self.get(&name)?.filter(|live| !is_managed(live)) {
+            return Err(ClusterError::Foreign { object: name.into(), manager: manager_of(&live) });
         }
         self.patch(&name, object, false)
     }
@@ -71,10 +71,10 @@ impl Cluster {
         let name = ObjectName::of(object)?;
         for _ in 0..COMPARISONS {
             let Some(live) = self.get(&name)? else { return Ok(Applied::Absent) };
-            if !is_ours(&live) {
-                return Ok(Applied::NotOurs { manager: manager_of(&live) });
+            if !is_managed(&live) {
+                return Ok(Applied::Foreign { manager: manager_of(&live) });
             }
-            // Being deleted is not being there: it is applied again once it is gone.
+            // An object that is being deleted counts as absent: it is applied again once it is gone.
             if live.pointer("/metadata/deletionTimestamp").is_some() {
                 return Ok(Applied::Different);
             }
@@ -82,13 +82,13 @@ impl Cluster {
             if live.pointer("/metadata/resourceVersion") == after.pointer("/metadata/resourceVersion") {
                 return Ok(if declared(live) == declared(after) { Applied::Same } else { Applied::Different });
             }
-            // A controller wrote between the two: what differs may be its work.
+            // A controller wrote between the two: the difference may be its work.
         }
         Ok(Applied::Different)
     }
 
-    /// Applies an object whether or not it is Landfall's, which it is afterwards: for objects that Kubernetes itself makes
-    /// in places that are ours.
+    /// Applies an object whether or not it is Landfall's, which it is afterwards: for objects that Kubernetes itself
+    /// makes in Landfall's places.
     pub fn adopt(&self, object: &Value) -> Result<Value, ClusterError> {
         let name = ObjectName::of(object)?;
         self.wait_for_kind(&name)?;
@@ -130,7 +130,7 @@ impl Cluster {
     }
 }
 
-/// What a comparison looks at: all but what changes by the act of writing.
+/// The part that is compared: everything except fields that every write changes.
 fn declared(mut object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         for field in ["managedFields", "resourceVersion", "generation"] {
@@ -140,7 +140,8 @@ fn declared(mut object: Value) -> Value {
     object
 }
 
-/// Reads managers and fields from a conflict's causes, whose messages read `conflict with "kubectl" using apps/v1`.
+/// Reads managers and fields from a conflict's causes, whose messages have the form `conflict with "kubectl" using
+/// apps/v1`.
 fn conflicts(status: &Status) -> Vec<FieldConflict> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let causes = causes.filter(|cause| cause.reason == "FieldManagerConflict");
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_what_was_declared_only() {
+    fn compares_only_declared_fields() {
         let live = json!({"metadata": {"name": "a", "resourceVersion": "1", "generation": 1, "managedFields": []}, "spec": {"a": 1}});
         let same = json!({"metadata": {"name": "a", "resourceVersion": "2", "generation": 2, "managedFields": [1]}, "spec": {"a": 1}});
         let other = json!({"metadata": {"name": "a"}, "spec": {"a": 2}});

@@ -15,16 +15,16 @@ use super::ClusterError;
 use super::discovery::Kinds;
 use super::retry::{Backoff, Failure, denies_rights};
 
-/// Longest wait for one answer.
+/// Timeout for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longest wait for a connection.
+/// Timeout for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request is repeated where nothing else is said: on a slow disk an API server takes minutes to restart.
+/// How long a request is repeated by default: on a slow disk an API server takes minutes to restart.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// A cluster, reached through its API server. Clones share connections and what was learned of kinds.
+/// A cluster, reached through its API server. Clones share connections and known kinds.
 ///
 /// It must not be used or dropped inside an asynchronous runtime, since it has one of its own and waits for it.
 #[derive(Clone)]
@@ -46,14 +46,14 @@ pub(super) struct Call<'a> {
     pub path: String,
     pub content_type: &'static str,
     pub body: Vec<u8>,
-    /// What it does, as errors say it: `read`, `apply`.
+    /// The verb for errors: `read`, `apply`.
     pub verb: &'static str,
-    /// What it does it to.
+    /// The object of the request.
     pub what: &'a dyn Display,
 }
 
 impl Call<'_> {
-    /// Asks whether the API server is ready, which it is once it knows everybody's rights too.
+    /// Asks whether the API server is ready, which includes that it has loaded RBAC.
     pub(super) fn readiness() -> Self {
         Self {
             method: Method::GET,
@@ -138,7 +138,7 @@ impl Cluster {
                 Err(failure) => failure,
             };
             let delay = backoff.delay(failure.wait_asked_for());
-            if !failure.passes() || started.elapsed() + delay > self.patience {
+            if !failure.is_transient() || started.elapsed() + delay > self.patience {
                 return Err(GivenUp { failure, seconds: started.elapsed().as_secs() });
             }
             tracing::debug!(action = call.action(), ?failure, ?delay, "request failed, repeating it");
@@ -147,7 +147,7 @@ impl Cluster {
     }
 
     /// Makes a request once. A refusal counts only from an API server that is ready: one that has just started refuses
-    /// everybody, and so it was not this request that was refused.
+    /// every request.
     fn once_with_rights(&self, call: &Call<'_>) -> Result<String, Failure> {
         match self.once(call) {
             Err(Failure::Status(status)) if denies_rights(&status) => match self.once(&Call::readiness()) {

@@ -6,16 +6,16 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::connection::Call;
-use super::labels::is_ours;
+use super::labels::is_managed;
 use super::retry::Failure;
 use super::{Cluster, ClusterError, ObjectName};
 
 impl Cluster {
-    /// Deletes an object of ours with everything that depends on it, and waits until it is gone. An object that does not
-    /// exist is fine; one that is not Landfall's is left alone, and the answer is false.
+    /// Deletes an object of Landfall's with everything that depends on it, and waits until it is gone. A missing object
+    /// is no error; one that is not Landfall's is left alone, and the answer is false.
     pub fn delete(&self, object: &ObjectName, limit: Duration) -> Result<bool, ClusterError> {
         let Some(live) = self.get(object)? else { return Ok(true) };
-        if !is_ours(&live) {
+        if !is_managed(&live) {
             return Ok(false);
         }
         let uid = live.pointer("/metadata/uid").cloned().unwrap_or_default();
@@ -32,7 +32,7 @@ impl Cluster {
         };
         if let Err(given_up) = self.attempt(&call) {
             match &given_up.failure {
-                // Gone in the meantime, or replaced by another of the same name: what we meant is not there any more.
+                // Gone in the meantime, or replaced by another of the same name: the object to delete no longer exists.
                 Failure::Status(status) if matches!(status.code, 404 | 409) => {}
                 _ => return Err(self.error(&call, given_up)),
             }

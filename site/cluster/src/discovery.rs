@@ -12,11 +12,11 @@ use super::{Cluster, ClusterError, ObjectName};
 /// A kind of object that a cluster knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
-    /// API version, as `apps/v1`.
+    /// API version, such as `apps/v1`.
     pub api_version: String,
-    /// Kind, as `Deployment`.
+    /// Kind, such as `Deployment`.
     pub kind: String,
-    /// Its name in paths, as `deployments`.
+    /// Its name in paths, such as `deployments`.
     pub plural: String,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
@@ -39,13 +39,13 @@ fn root(api_version: &str) -> String {
     if api_version.contains('/') { format!("/apis/{api_version}") } else { format!("/api/{api_version}") }
 }
 
-/// What was learned of kinds, by API version.
+/// Known kinds, by API version.
 #[derive(Debug, Default)]
 pub(super) struct Kinds(BTreeMap<String, Vec<Resource>>);
 
 impl Cluster {
-    /// Looks a kind up. What the cluster said before is kept; a kind that is missing from it is asked for anew, since
-    /// custom resource definitions come while we look.
+    /// Looks up a kind. Earlier answers are cached; a kind that is missing from them is requested again, since custom
+    /// resource definitions may be added meanwhile.
     pub fn resource(&self, api_version: &str, kind: &str) -> Result<Resource, ClusterError> {
         let find = |kinds: &Kinds| kinds.0.get(api_version)?.iter().find(|resource| resource.kind == kind).cloned();
         let known = find(&self.kinds().lock().unwrap_or_else(PoisonError::into_inner));
@@ -71,7 +71,7 @@ impl Cluster {
         Ok(resources)
     }
 
-    /// Path of an object. One that should have a namespace and has none, or the other way round, has no path.
+    /// Path of an object. One that lacks a required namespace, or has a surplus one, has no path.
     pub(super) fn path(&self, object: &ObjectName) -> Result<String, ClusterError> {
         let resource = self.resource(&object.api_version, &object.kind)?;
         if resource.namespaced != object.namespace.is_some() {

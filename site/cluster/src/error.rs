@@ -8,7 +8,7 @@ use landfall_error_codes::{Code, Coded, codes};
 use super::{FieldConflict, ObjectName, retry};
 use landfall_engine::step::StepError;
 
-/// An error of the cluster. `Display` names what failed and on which object, never what its source says.
+/// An error of the cluster. `Display` names what failed and on which object, and never repeats its source.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// The kubeconfig cannot be read or used.
@@ -20,20 +20,20 @@ pub enum ClusterError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// No answer came until the deadline.
+    /// The API server did not answer before the deadline.
     #[error("cannot {action}: the API server at {server} did not answer within {seconds} s")]
     Unreachable {
         /// What was asked for, with the object: `read Secret postgres/password`.
         action: String,
         /// The API server's URL.
         server: String,
-        /// How long it was tried.
+        /// The time spent.
         seconds: u64,
         /// The last attempt's failure.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The API server answered no.
+    /// The API server refused the request.
     #[error("cannot {action}: the API server refused with {} {}: {}", status.code, status.reason, status.message)]
     Refused {
         /// What was asked for, with the object.
@@ -57,10 +57,10 @@ pub enum ClusterError {
         /// Kind.
         kind: String,
     },
-    /// A rendered object lacks what names it.
+    /// A rendered object lacks the fields that name it.
     #[error("a rendered object lacks apiVersion, kind or metadata.name: {object}")]
     Unnamed {
-        /// Enough of it to find it by.
+        /// Enough of it to find it.
         object: String,
     },
     /// A rendered object contradicts itself or the cluster.
@@ -71,12 +71,12 @@ pub enum ClusterError {
         /// What is wrong with it.
         problem: String,
     },
-    /// An object that is not ours stands where ours must go.
+    /// An object that is not Landfall's has the name of one of Landfall's objects.
     #[error("{object} exists and belongs to {manager}")]
-    NotOurs {
+    Foreign {
         /// The object.
         object: Box<ObjectName>,
-        /// Whose it is.
+        /// Its owner.
         manager: String,
     },
     /// Something did not become ready in time.
@@ -84,12 +84,12 @@ pub enum ClusterError {
     NotReady {
         /// `component postgres` or an object.
         what: String,
-        /// How long it was waited for.
+        /// The time waited.
         seconds: u64,
         /// Every reason, for a person.
         reasons: String,
     },
-    /// Something failed in a way that waiting does not heal.
+    /// Something failed in a way that waiting does not fix.
     #[error("{what} failed: {reasons}")]
     Failed {
         /// `component postgres` or an object.
@@ -97,17 +97,17 @@ pub enum ClusterError {
         /// Every reason, for a person.
         reasons: String,
     },
-    /// A deleted object stays.
+    /// A deleted object still exists.
     #[error("{object} was deleted but still exists after {seconds} s{}", held_by(finalizers))]
     NotDeleted {
         /// The object.
         object: Box<ObjectName>,
-        /// How long it was waited for.
+        /// The time waited.
         seconds: u64,
-        /// Who still holds it.
+        /// The finalizers that still hold it.
         finalizers: Vec<String>,
     },
-    /// The API server's answer has no sense.
+    /// The API server's answer is not understood.
     #[error("cannot {action}: the API server's answer is not understood")]
     Answer {
         /// What was asked for, with the object.
@@ -119,11 +119,11 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
-    /// Whether the same may succeed later, because the API server is only away or busy.
-    pub fn passes(&self) -> bool {
+    /// Whether the same may succeed later, because the API server is only unavailable or busy.
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => retry::passes(status),
+            Self::Refused { status, .. } => retry::is_transient(status),
             _ => false,
         }
     }
@@ -142,7 +142,7 @@ impl Coded for ClusterError {
             Self::Conflict { .. } => codes::CLUSTER_CONFLICT,
             Self::UnknownKind { .. } => codes::CLUSTER_UNKNOWN_KIND,
             Self::Unnamed { .. } | Self::BadObject { .. } => codes::CLUSTER_BAD_OBJECT,
-            Self::NotOurs { .. } => codes::CLUSTER_NOT_OURS,
+            Self::Foreign { .. } => codes::CLUSTER_FOREIGN,
             Self::NotReady { .. } => codes::CLUSTER_NOT_READY,
             Self::Failed { .. } => codes::CLUSTER_FAILED,
             Self::NotDeleted { .. } => codes::CLUSTER_NOT_DELETED,

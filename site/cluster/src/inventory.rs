@@ -1,14 +1,14 @@
 //! The inventory of a component: which objects it has, kept in its namespace.
 //!
-//! It is written before the objects are, so that no object of ours is ever outside it, and it is what undo, prune and
-//! status go by. Labels alone would not do: kinds can vanish, and listing every kind of a cluster is slow.
+//! It is written before the objects are, so that every object of Landfall's is always in it; undo, prune and status
+//! rely on it. Labels alone would not suffice: kinds can vanish, and listing every kind of a cluster is slow.
 
 use serde_json::{Value, json};
 
 use super::labels::{MANAGED_BY, MANAGED_BY_LABEL, Owner};
 use super::{COMPONENT_LABEL, Cluster, ClusterError, ObjectName, RELEASE_LABEL};
 
-/// Label that tells inventories from other `ConfigMap`s.
+/// Label that distinguishes inventories from other `ConfigMap`s.
 const INVENTORY_LABEL: &str = "landfall.dev/inventory";
 
 /// Kinds that are never pruned, since deleting one deletes data or other people's objects: group and kind.
@@ -65,7 +65,7 @@ impl Inventory {
         cluster.apply(&object).map(drop)
     }
 
-    /// The same inventory with more objects: what is not in it yet is added at the end.
+    /// The same inventory with more objects: missing ones are added at the end.
     #[must_use]
     pub fn with(mut self, objects: &[ObjectName]) -> Self {
         for object in objects {
@@ -76,8 +76,8 @@ impl Inventory {
         self
     }
 
-    /// Objects of the inventory that are not wanted any more and may be deleted unasked, last first; and those that may
-    /// not, because data or other people's objects would go with them.
+    /// Objects of the inventory that are no longer wanted and may be deleted without asking, last first; and those that
+    /// must stay, because data or other people's objects would be deleted with them.
     pub fn surplus(&self, wanted: &[ObjectName]) -> (Vec<ObjectName>, Vec<ObjectName>) {
         let surplus = self.objects.iter().rev().filter(|object| !wanted.iter().any(|name| name.is_same_object(object)));
         surplus.cloned().partition(|object| !NEVER_PRUNED.contains(&(object.group(), object.kind.as_str())))
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn prunes_in_reverse_and_never_what_holds_data() {
+    fn prunes_in_reverse_and_never_objects_with_data() {
         let names: Vec<ObjectName> = ["ConfigMap", "Secret", "PersistentVolumeClaim", "Service"]
             .iter()
             .map(|kind| ObjectName::new("v1", kind, "web", "old"))

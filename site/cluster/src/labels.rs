@@ -1,4 +1,4 @@
-//! The labels by which Landfall knows what is its own.
+//! The labels by which Landfall recognizes its own objects.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ pub const RELEASE_LABEL: &str = "landfall.dev/release";
 /// Label with the name of the component.
 pub const COMPONENT_LABEL: &str = "landfall.dev/component";
 
-/// Who an object belongs to.
+/// The owner of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Owner {
@@ -43,23 +43,23 @@ impl Owner {
 
     /// Whether an object carries this owner's labels.
     pub fn owns(&self, object: &Value) -> bool {
-        is_ours(object) && label(object, COMPONENT_LABEL) == Some(&self.component)
+        is_managed(object) && label(object, COMPONENT_LABEL) == Some(&self.component)
     }
 }
 
 /// Whether an object carries Landfall's label, whichever component it belongs to.
-pub fn is_ours(object: &Value) -> bool {
+pub fn is_managed(object: &Value) -> bool {
     label(object, MANAGED_BY_LABEL) == Some(MANAGED_BY)
 }
 
-/// Who a live object belongs to, in words for a person.
+/// The owner of a live object, in words for a person.
 pub fn manager_of(object: &Value) -> String {
     match (label(object, MANAGED_BY_LABEL), label(object, COMPONENT_LABEL)) {
         (Some(MANAGED_BY), Some(component)) => format!("Landfall's component {component}"),
         (Some(manager), _) => manager.to_owned(),
         (None, _) => {
             let manager = object.pointer("/metadata/managedFields/0/manager").and_then(Value::as_str);
-            manager.map_or_else(|| "somebody unknown".to_owned(), str::to_owned)
+            manager.map_or_else(|| "an unknown manager".to_owned(), str::to_owned)
         }
     }
 }
@@ -79,7 +79,7 @@ mod tests {
             json!({"metadata": {"name": "x"}, "spec": {"template": {"metadata": {"labels": {"app": "x"}}}}});
         assert!(!owner.owns(&object));
         owner.mark(&mut object);
-        assert!(owner.owns(&object) && is_ours(&object));
+        assert!(owner.owns(&object) && is_managed(&object));
         assert_eq!(object["spec"]["template"]["metadata"]["labels"], json!({"app": "x"}));
         let other = Owner { component: "other".to_owned(), ..owner };
         assert!(!other.owns(&object));

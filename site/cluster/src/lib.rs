@@ -1,8 +1,8 @@
-//! The cluster as steps use it: objects applied server-side, readiness read from objects, an inventory of what is
-//! ours, and snapshots that two sites can be compared by.
+//! The cluster as steps use it: objects applied server-side, readiness read from objects, an inventory of Landfall's
+//! objects, and snapshots for comparing two sites.
 //!
 //! The engine is synchronous, so is [`Cluster`]; it owns the runtime that its connections need. Objects are JSON values
-//! throughout: the release brings whatever kinds it likes, and the API server is the one who knows their schema.
+//! throughout: a release may bring any kinds, and only the API server knows their schemas.
 
 mod apply;
 mod connection;

@@ -8,13 +8,13 @@ use serde_json::Value;
 use super::ClusterError;
 
 /// Names one object of a cluster. Two names mean the same object when group, kind, namespace and name are equal; the
-/// version is only the way it is spoken of.
+/// version only selects a representation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObjectName {
-    /// API version, as `v1` or `apps/v1`.
+    /// API version, such as `v1` or `apps/v1`.
     pub api_version: String,
-    /// Kind, as `Deployment`.
+    /// Kind, such as `Deployment`.
     pub kind: String,
     /// Namespace; none for objects of the cluster itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ impl ObjectName {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
-    /// Whether both name the same object, whatever version they speak of.
+    /// Whether both name the same object, in whatever version.
     pub fn is_same_object(&self, other: &Self) -> bool {
         self.group() == other.group()
             && self.kind == other.kind
@@ -59,7 +59,7 @@ impl ObjectName {
 }
 
 impl fmt::Display for ObjectName {
-    /// As `apps/Deployment web/front` or `Namespace web`.
+    /// Such as `apps/Deployment web/front` or `Namespace web`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.group().is_empty() {
             write!(formatter, "{}/", self.group())?;
@@ -72,7 +72,7 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// Enough of an object to find it by, without its secrets: its kind and keys.
+/// Enough of an object to find it, without its secrets: its kind and keys.
 fn beginning(object: &Value) -> String {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or("no kind");
     let keys: Vec<&str> = object.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).take(8).collect();

@@ -59,8 +59,8 @@ impl Cluster {
         }
     }
 
-    /// The last lines of a container's log; of its previous run where it restarts over and over. Empty where there is
-    /// none: a log is an explanation, so that its absence is no error.
+    /// The last lines of a container's log; of its previous run if it restarts repeatedly. Empty if there is none: a
+    /// log only explains, so its absence is no error.
     pub(super) fn last_log_lines(&self, pod: &ObjectName, container: &str, previous: bool, lines: u32) -> String {
         let Ok(path) = self.path(pod) else { return String::new() };
         let path = format!("{path}/log?container={container}&tailLines={lines}&previous={previous}");
@@ -70,7 +70,7 @@ impl Cluster {
     }
 }
 
-/// Items of a list come without API version and kind.
+/// Items of a list lack API version and kind.
 fn named(mut item: Value, kind: &Resource) -> Value {
     if let Value::Object(fields) = &mut item {
         fields.insert("apiVersion".to_owned(), Value::String(kind.api_version.clone()));

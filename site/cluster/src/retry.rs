@@ -1,4 +1,4 @@
-//! Which failures pass by themselves, and how long to wait for that.
+//! Which failures are transient, and how long to wait for their end.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ pub(super) enum Failure {
     /// The API server answered with a status.
     #[error("{0}")]
     Status(Box<Status>),
-    /// No answer: refused, reset, or broken off.
+    /// No answer: refused, reset, or interrupted.
     #[error("the connection failed")]
     Transport(#[source] kube::Error),
     /// No answer in time.
     #[error("no answer within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// A refusal by an API server that does not know yet who may do what.
+    /// A refusal by an API server that has not loaded RBAC yet.
     #[error("it is still starting: {0}")]
     Starting(Box<Status>),
 }
@@ -31,12 +31,12 @@ impl From<kube::Error> for Failure {
 }
 
 impl Failure {
-    /// Whether the same request may succeed later, unchanged. Conflicts of field managers do not pass by themselves, and
-    /// neither does anything the API server found wrong with the request.
-    pub(super) fn passes(&self) -> bool {
+    /// Whether the same request may succeed later, unchanged. Conflicts of field managers are not transient, and
+    /// neither are errors in the request.
+    pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Transport(_) | Self::TimedOut(_) | Self::Starting(_) => true,
-            Self::Status(status) => passes(status),
+            Self::Status(status) => is_transient(status),
         }
     }
 
@@ -48,14 +48,14 @@ impl Failure {
     }
 }
 
-/// Whether an answer says that somebody may not do something. An API server that starts serves before it has read the
-/// rights of anybody, and says the same of everybody meanwhile.
+/// Whether an answer denies rights. An API server that starts serves before it has loaded RBAC, and denies every
+/// request until then.
 pub(super) fn denies_rights(status: &Status) -> bool {
     matches!(status.code, 401 | 403)
 }
 
-/// Whether the API server's answer may be another one later, to the same request.
-pub(super) fn passes(status: &Status) -> bool {
+/// Whether the API server may answer the same request differently later.
+pub(super) fn is_transient(status: &Status) -> bool {
     match status.code {
         408 | 429 | 502 | 503 | 504 => true,
         500 => !is_schema_violation(status),
@@ -69,7 +69,7 @@ fn is_schema_violation(status: &Status) -> bool {
     status.message.contains("failed to create typed patch object")
 }
 
-/// Whether a status tells of fields that another manager owns.
+/// Whether a status reports fields that another manager owns.
 pub(super) fn is_field_conflict(status: &Status) -> bool {
     status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == "FieldManagerConflict")
 }
@@ -107,8 +107,8 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_passes_from_what_stays() {
-        for (status, passes) in [
+    fn transient_answers_are_distinguished_from_permanent_ones() {
+        for (status, transient) in [
             (json!({"code": 409, "reason": "Conflict", "message": "the object has been modified"}), true),
             (json!({"code": 409, "reason": "AlreadyExists"}), false),
             (
@@ -126,11 +126,11 @@ mod tests {
             (json!({"code": 404, "reason": "NotFound"}), false),
             (json!({"code": 422, "reason": "Invalid"}), false),
         ] {
-            assert_eq!(failure(status.clone()).passes(), passes, "{status}");
+            assert_eq!(failure(status.clone()).is_transient(), transient, "{status}");
         }
-        assert!(Failure::TimedOut(Duration::from_secs(1)).passes());
+        assert!(Failure::TimedOut(Duration::from_secs(1)).is_transient());
         let refused = serde_json::from_value(json!({"code": 403, "reason": "Forbidden"})).unwrap();
-        assert!(Failure::Starting(Box::new(refused)).passes(), "until it has started");
+        assert!(Failure::Starting(Box::new(refused)).is_transient(), "until it has started");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! What the API server still believes from before the machine started.
+//! What the API server still reports from before the machine started.
 //!
-//! After a power cut it comes back with the conditions that it had: every pod is said to run until the kubelet has
-//! looked. A container that is said to run since before the machine started does not.
+//! After a power cut it returns the conditions from before: every pod counts as running until the kubelet has looked. A
+//! container whose reported start is before the machine's does not run.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use serde_json::Value;
 /// Start times are whole seconds, and the kernel's idea of the time it started is rounded too.
 const ROUNDING: SignedDuration = SignedDuration::from_secs(2);
 
-/// When this machine started: when its first process did, which in a container is later than the kernel. None where
-/// `/proc` does not tell.
+/// When this machine started: when its first process did, which in a container is later than the kernel. None if
+/// `/proc` does not show it.
 pub fn machine_started(proc: &Path) -> Option<Timestamp> {
     let kernel = fs_err::read_to_string(proc.join("stat")).ok()?;
     let kernel: i64 = kernel.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
@@ -23,7 +23,7 @@ pub fn machine_started(proc: &Path) -> Option<Timestamp> {
     Timestamp::from_second(kernel + seconds).ok()
 }
 
-/// Names of pods with a container that is said to run since before the machine started.
+/// Names of pods with a container whose reported start is before the machine's.
 pub fn stale_pods(pods: &[Value], started: Timestamp) -> Vec<String> {
     let is_stale = |container: &Value| {
         let since = container.pointer("/state/running/startedAt").and_then(Value::as_str);

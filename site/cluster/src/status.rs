@@ -1,4 +1,4 @@
-//! What `landfall status` says of components: how many of their objects are ready, and why the others are not.
+//! What `landfall status` says about components: how many of their objects are ready, and why the rest are not.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::ready::{Readiness, explain_pod, explain_workload, has_readiness};
 use super::{Cluster, ClusterError, Inventory, ObjectName, ready};
 
-/// How one object is.
+/// The state of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectStatus {
@@ -19,7 +19,7 @@ pub struct ObjectStatus {
     live: Option<Value>,
 }
 
-/// How a component is.
+/// The state of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
@@ -33,12 +33,12 @@ pub struct ComponentStatus {
     pub ready: usize,
     /// Objects that can be ready: workloads, claims, services and the like.
     pub total: usize,
-    /// Why the others are not, for a person.
+    /// Why the rest are not, for a person.
     pub reasons: Vec<String>,
 }
 
 impl Cluster {
-    /// How one object is. An object that does not exist is not ready.
+    /// The state of one object. An object that does not exist is not ready.
     pub fn object_status(&self, object: &ObjectName) -> Result<ObjectStatus, ClusterError> {
         let live = self.get(object)?;
         let readiness = match &live {
@@ -51,7 +51,7 @@ impl Cluster {
         Ok(ObjectStatus { object: object.clone(), readiness, live })
     }
 
-    /// How every component of the cluster is, by namespace and name.
+    /// The state of every component of the cluster, by namespace and name.
     pub fn components(&self) -> Result<Vec<ComponentStatus>, ClusterError> {
         let mut components = Vec::new();
         for inventory in Inventory::all(self)? {
@@ -60,7 +60,7 @@ impl Cluster {
         Ok(components)
     }
 
-    /// How a component is, by its inventory.
+    /// The state of a component, by its inventory.
     pub fn component_status(&self, inventory: &Inventory) -> Result<ComponentStatus, ClusterError> {
         let (mut ready, mut total, mut reasons) = (0, 0, Vec::new());
         for object in &inventory.objects {
@@ -84,7 +84,8 @@ impl Cluster {
         })
     }
 
-    /// Why an object's pods are not ready, or are not there. Explanations are extra: what cannot be read is left out.
+    /// Why an object's pods are not ready, or do not exist. Explanations are optional: those that cannot be read are
+    /// left out.
     pub(super) fn explain(&self, status: &ObjectStatus) -> Vec<String> {
         let Some(live) = &status.live else { return Vec::new() };
         let Some(namespace) = &status.object.namespace else { return Vec::new() };

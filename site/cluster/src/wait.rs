@@ -1,4 +1,4 @@
-//! Waiting until objects are ready, telling a person meanwhile what they wait for.
+//! Waiting until objects are ready, and reporting what is being waited for.
 
 use std::time::{Duration, Instant};
 
@@ -22,16 +22,16 @@ const FAILED_FOR: Duration = Duration::from_secs(20);
 /// What is waited for, and how long.
 #[derive(Debug, Clone)]
 pub struct Waiting<'a> {
-    /// What it is to a person, as `component postgres`.
+    /// Its name for a person, such as `component postgres`.
     pub what: &'a str,
     /// The objects, all of which must be ready.
     pub objects: &'a [ObjectName],
-    /// Longest wait.
+    /// The time limit.
     pub limit: Duration,
 }
 
 impl Cluster {
-    /// Waits until the API server says that it is ready. Whatever it answers before passes.
+    /// Waits until the API server says that it is ready. Any earlier answer is ignored.
     pub fn wait_serving(&self, limit: Duration) -> Result<(), ClusterError> {
         let impatient = self.with_patience(Duration::ZERO);
         let started = Instant::now();
@@ -45,7 +45,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until all objects are ready. An API server that does not answer is waited for too, within the same limit.
+    /// Waits until all objects are ready. It also waits for an API server that does not answer, within the same limit.
     pub fn wait_ready(&self, waiting: &Waiting<'_>, progress: &dyn Progress) -> Result<(), ClusterError> {
         let patient = self.with_patience(Duration::ZERO);
         let objects: Vec<&ObjectName> = waiting.objects.iter().filter(|object| has_readiness(object)).collect();
@@ -55,7 +55,7 @@ impl Cluster {
         loop {
             let not_ready = match patient.not_ready(&objects) {
                 Ok(statuses) if statuses.is_empty() => return Ok(()),
-                Err(error) if error.passes() => Err(error),
+                Err(error) if error.is_transient() => Err(error),
                 statuses => Ok(statuses?),
             };
             let failed = not_ready.iter().flatten().any(|status| matches!(status.readiness, Readiness::Failed(_)));
@@ -100,7 +100,7 @@ impl Cluster {
         }
     }
 
-    /// All reasons in one line, those of the pods included.
+    /// All reasons in one line, including those of the pods.
     fn reasons(&self, statuses: &[ObjectStatus]) -> String {
         let lines: Vec<String> = statuses
             .iter()

@@ -1,5 +1,5 @@
 //! How an operation runs: a plan is data, a journal is written before every act, and an engine that decides nothing
-//! executes the one through the other. What the steps do is stored elsewhere.
+//! executes the plan through the journal. Other crates define what the steps do.
 
 pub mod causes;
 pub mod engine;

@@ -1,18 +1,18 @@
-//! For tests that need a filesystem of a certain kind: full, or one from which no program runs.
+//! For tests that need a special filesystem: a full one, or one from which no program runs.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Where the filesystem is, for the test that runs inside.
+/// The filesystem's path, for the test that runs inside.
 const ROOT: &str = "LANDFALL_TEST_ROOT";
 
 /// Runs the calling test, whose full name this is, a second time on a fresh tmpfs with these options, in a mount
-/// namespace of its own, so that nothing is mounted on the machine. Returns where it is to the second run, and nothing
-/// to the first, once the second has passed.
+/// namespace of its own, so that nothing is mounted on the machine. Returns its path to the second run, and nothing to
+/// the first, once the second has passed.
 ///
 /// # Panics
 ///
-/// Where the second run fails, which fails the test.
+/// If the second run fails, which fails the test.
 pub fn on_tmpfs(test: &str, options: &str) -> Option<PathBuf> {
     if let Some(root) = std::env::var_os(ROOT) {
         return Some(root.into());

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
-    /// A release comes to an empty site. Taking it back is the same operation in the other direction.
+    /// A release is installed on an empty site. Its uninstall is the same operation in the other direction.
     Install,
 }
 
-/// Identifies a step within its plan, as `stage` or `component/postgres`. Stable across runs of one plan.
+/// Identifies a step within its plan, such as `stage` or `component/postgres`. Stable across runs of one plan.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StepId(pub String);
@@ -23,13 +23,13 @@ impl std::fmt::Display for StepId {
     }
 }
 
-/// One step of a plan: the parameters of its action `A`, and what a person wants to know of it beforehand.
+/// One step of a plan: the parameters of its action `A`, and what a person wants to know about it beforehand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedStep<A> {
     /// Unique within the plan.
     pub id: StepId,
-    /// What it does, as a person reads it: `start the control plane`.
+    /// What it does, for a person: `start the control plane`.
     pub title: String,
     /// Everything the step needs to know; no choice is left to execution.
     pub action: A,
@@ -65,7 +65,7 @@ pub struct Plan<A> {
     pub steps: Vec<PlannedStep<A>>,
 }
 
-/// How a host is known in its cluster.
+/// A host's name and address in its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeIdentity {

@@ -1,4 +1,4 @@
-//! What a step is, to the engine: it can look, act and undo, and it tells before acting what undoing will need.
+//! What a step is to the engine: it can look, act and undo, and before acting it states what its undo will need.
 
 use landfall_error_codes::{Code, Coded};
 use serde_json::Value;
@@ -6,13 +6,13 @@ use serde_json::Value;
 /// What a step finds when it looks at the site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observed {
-    /// Nothing of it is there.
+    /// No part of it exists.
     Absent,
-    /// A part of it is there, ours to finish; acting again completes it.
+    /// A part of it exists and is Landfall's; acting again completes it.
     Partial(String),
-    /// All of it is there.
+    /// All of it exists.
     Done,
-    /// Something is there that is not ours: the engine stops as Stuck rather than overwrite it.
+    /// Something exists that is not Landfall's: the engine stops as Stuck rather than overwrite it.
     Foreign(String),
 }
 
@@ -41,7 +41,7 @@ impl StepError {
         self
     }
 
-    /// The same with what to do next, where that is better known than in the registry of codes.
+    /// The same with the next step for a person, where the caller knows more than the registry of codes.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -60,7 +60,7 @@ impl Coded for StepError {
 }
 
 impl From<landfall_media::durable::DurableError> for StepError {
-    /// Keeps the code, above all that of a failed sync, after which nothing may be tried again.
+    /// Keeps the code, above all that of a failed sync, which forbids any retry.
     fn from(error: landfall_media::durable::DurableError) -> Self {
         use landfall_media::durable::{DurableError, SyncFailed};
         let (code, what) = (error.code(), error.to_string());
@@ -81,14 +81,14 @@ pub trait Step<C> {
     /// Looks at the site without changing it.
     fn observe(&self, site: &mut C) -> Result<Observed, StepError>;
 
-    /// What `undo` will need to know of the state before: recorded once, before the first act.
+    /// What `undo` will need to know about the state before: recorded once, before the first act.
     fn prepare(&self, _site: &mut C) -> Result<Value, StepError> {
         Ok(Value::Null)
     }
 
-    /// Brings it about, from Absent or Partial. The value is the step's output, kept in the journal.
+    /// Makes it so, from Absent or Partial. The value is the step's output, kept in the journal.
     fn act(&self, site: &mut C, before: &Value) -> Result<Value, StepError>;
 
-    /// Takes it back, from wherever `act` came to, the half-done act included.
+    /// Undoes it, wherever `act` stopped, a half-done act included.
     fn undo(&self, site: &mut C, before: &Value) -> Result<(), StepError>;
 }

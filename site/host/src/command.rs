@@ -1,4 +1,5 @@
-//! Running programs of the host and of the node pack: the edge of the process, and the one thing tests may replace.
+//! Running programs of the host and of the node pack: the edge of the process, and the only thing that tests may
+//! replace.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -12,8 +13,8 @@ use landfall_engine::step::StepError;
 /// Bytes of a failed program's standard error that its error quotes, from the end.
 const QUOTED_BYTES: usize = 2000;
 
-/// A program with its arguments. Its environment holds only what is set here, `PATH` and `HOME`, so that no proxy or
-/// locale of the caller's shell changes what it does.
+/// A program with its arguments. Its environment holds only the variables set here, `PATH` and `HOME`, so that no proxy
+/// or locale of the caller's shell changes its behavior.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostCommand {
     /// The program's file.
@@ -51,7 +52,7 @@ impl HostCommand {
         self
     }
 
-    /// Turns a failure, to start or in the end, into an error that names the command.
+    /// Turns a failure, at the start or at the end, into an error that names the command.
     pub fn checked(&self, output: io::Result<CommandOutput>) -> Result<Vec<u8>, StepError> {
         let output = output
             .map_err(|source| StepError::new(codes::NODE_PROGRAM, format!("cannot run `{self}`")).because(source))?;
@@ -71,7 +72,7 @@ impl std::fmt::Display for HostCommand {
     }
 }
 
-/// What a program left.
+/// The result of a program.
 #[derive(Debug, Clone, Default)]
 pub struct CommandOutput {
     /// Whether it exited with 0.
@@ -87,8 +88,8 @@ pub type Input<'a> = &'a mut (dyn FnMut(&mut dyn Write) -> io::Result<()> + Send
 
 /// Runs programs to their end.
 pub trait CommandRunner: Send + Sync {
-    /// Runs `command`, feeding it `input`. The error is of starting or feeding it; a program that exits with anything
-    /// but 0 is told in the output.
+    /// Runs `command`, feeding it `input`. The error is about starting or feeding it; an exit code other than 0 is part
+    /// of the output.
     fn run(&self, command: &HostCommand, input: Option<Input<'_>>) -> io::Result<CommandOutput>;
 }
 
@@ -123,7 +124,7 @@ impl CommandRunner for Subprocesses {
         let lost = |_| io::Error::other("the reader of its output panicked");
         let output = CommandOutput { success, stdout: stdout.map_err(lost)??, stderr: stderr.map_err(lost)?? };
         match fed {
-            // A program that failed closes its input early; what it said matters more than the broken pipe.
+            // A program that failed closes its input early; its message matters more than the broken pipe.
             Err(error) if output.success || error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(output),
         }

@@ -1,4 +1,4 @@
-//! Files that a step puts on the host and takes away again: compared byte by byte, written durably.
+//! Files that a step puts on the host and later removes: compared byte by byte, written durably.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use landfall_media::durable;
 
 use landfall_engine::step::{Observed, StepError};
 
-/// A file that is wholly ours.
+/// A file that belongs wholly to Landfall.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnFile {
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
     /// Its exact content.
     pub bytes: Vec<u8>,
@@ -25,7 +25,7 @@ impl OwnFile {
     }
 }
 
-/// Done when all are there with their content and no temporary sibling is left, Absent when none is.
+/// Done if all exist with their content and no temporary sibling is left, Absent if none exists.
 pub fn observe(files: &[OwnFile]) -> Result<Observed, StepError> {
     let mut right = 0;
     let mut first_wrong = None;
@@ -57,7 +57,7 @@ pub fn write(files: &[OwnFile]) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes all of them, and what a crash left of writing them.
+/// Removes all of them, and leftovers of interrupted writes.
 pub fn remove(files: &[OwnFile]) -> Result<(), StepError> {
     for file in files {
         durable::remove_file(&file.path)?;
@@ -68,7 +68,7 @@ pub fn remove(files: &[OwnFile]) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes what a crash left of writing `file` in its folder.
+/// Removes leftovers of interrupted writes of `file` in its folder.
 pub fn remove_leftover(folder: &Path, file: &Path) -> Result<(), StepError> {
     let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -80,7 +80,7 @@ pub fn remove_leftover(folder: &Path, file: &Path) -> Result<(), StepError> {
     Ok(())
 }
 
-/// A file's content; none where it is not there.
+/// A file's content; none if it does not exist.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StepError> {
     match fs_err::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -89,12 +89,12 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StepError> {
     }
 }
 
-/// A text file's content; none where it is not there.
+/// A text file's content; none if it does not exist.
 pub fn read_text(path: &Path) -> Result<Option<String>, StepError> {
     Ok(read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Removes a folder of ours if nothing is in it.
+/// Removes a folder of Landfall's if it is empty.
 pub fn remove_folder_if_empty(path: &Path) -> Result<(), StepError> {
     match fs_err::read_dir(path) {
         Ok(mut entries) => {

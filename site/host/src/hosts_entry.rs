@@ -1,5 +1,5 @@
-//! The line of `/etc/hosts` by which every part of the cluster finds its API server, whatever the nameservers say. Others
-//! manage that file as well and may write it anew, at every boot or whenever they like; the agent puts the line back.
+//! The line of `/etc/hosts` by which every part of the cluster finds its API server, whatever the nameservers say.
+//! Other software manages that file as well and may rewrite it, at boot or at any time; the agent restores the line.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::files;
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
 
-/// Ends the line that is ours.
+/// The comment that marks Landfall's line.
 const MARK: &str = "# landfall";
-/// Content of a file that was not there: containerd cannot make a sandbox without one.
+/// Content for a missing file: containerd cannot make a sandbox without one.
 pub const MINIMAL: &str = "127.0.0.1 localhost\n::1 localhost\n";
-/// A file that nobody has touched for so long is whole.
+/// A file that was not changed for this long is complete.
 const WRITTEN: Duration = Duration::from_secs(1);
 
 /// Parameters of the step.
@@ -40,7 +40,7 @@ impl HostsEntry {
     }
 
     /// The text of the file without Landfall's line.
-    pub fn without_ours(text: &str) -> String {
+    pub fn without_landfall_line(text: &str) -> String {
         text.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(MARK)).collect()
     }
 
@@ -49,9 +49,9 @@ impl HostsEntry {
         text.lines().any(|line| line == self.line())
     }
 
-    /// A line of somebody else that gives the name an address.
+    /// Another program's line that gives the name an address.
     pub fn foreign(&self, text: &str) -> Option<String> {
-        Self::without_ours(text)
+        Self::without_landfall_line(text)
             .lines()
             .map(|line| line.split('#').next().unwrap_or_default().trim().to_owned())
             .find(|line| line.split_whitespace().skip(1).any(|name| name == self.name))
@@ -59,7 +59,7 @@ impl HostsEntry {
 
     /// Writes the file with Landfall's line at its end; `text` is what it had. On the disk when it returns.
     pub fn write(&self, path: &Path, text: Option<&str>) -> Result<(), StepError> {
-        let mut text = Self::without_ours(text.unwrap_or(MINIMAL));
+        let mut text = Self::without_landfall_line(text.unwrap_or(MINIMAL));
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
@@ -68,8 +68,8 @@ impl HostsEntry {
         Ok(durable::write_file(path, text.as_bytes(), 0o644)?)
     }
 
-    /// Whether nobody names the API server. A line of somebody else that gives the name another address is an error; it is
-    /// theirs to remove.
+    /// Whether no line names the API server. Another program's line that gives the name another address is an error;
+    /// Landfall does not remove it.
     fn is_gone(&self, path: &Path) -> Result<bool, StepError> {
         let text = files::read_text(path)?.unwrap_or_default();
         if self.is_in(&text) {
@@ -84,14 +84,14 @@ impl HostsEntry {
         Err(StepError::new(codes::NODE_FILE, what))
     }
 
-    /// Puts the line back if it is gone: the agent does so at every boot, and while it runs. Returns whether it was gone.
-    /// On the disk when it returns.
+    /// Restores the line if it is missing: the agent does so at every boot, and while it runs. Returns whether it was
+    /// missing. On the disk when it returns.
     pub fn restore(&self, paths: &SitePaths) -> Result<bool, StepError> {
         let path = Self::path(paths);
         if !self.is_gone(&path)? {
             return Ok(false);
         }
-        // What is written at this moment would be lost with the file that is replaced.
+        // Data written at this moment would be lost with the replaced file.
         if is_being_written(&path) {
             std::thread::sleep(WRITTEN);
             if !self.is_gone(&path)? {
@@ -104,7 +104,7 @@ impl HostsEntry {
     }
 }
 
-/// Whether somebody has just written to a file, and may go on.
+/// Whether a program has just written to a file, and may continue.
 fn is_being_written(path: &Path) -> bool {
     let modified = fs_err::metadata(path).and_then(|metadata| metadata.modified());
     modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed < WRITTEN))
@@ -120,7 +120,7 @@ mod tests {
         HostsEntry { name: "api.landfall.internal".to_owned(), address: [10, 99, 0, 11].into() }
     }
 
-    /// A host with this `/etc/hosts`, written a while ago, and what the agent makes of it.
+    /// A host with this `/etc/hosts`, written a while ago, and the result of the agent's restore.
     fn restored(text: Option<&str>) -> (Result<bool, StepError>, String) {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_gone_comes_back() {
+    fn a_removed_name_is_restored() {
         for text in [Some("127.0.0.1 localhost\n"), Some("127.0.0.1 localhost"), Some(MINIMAL), Some(""), None] {
             let (outcome, after) = restored(text);
             assert!(outcome.unwrap());
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_or_of_another_stays() {
+    fn correct_lines_and_other_softwares_lines_stay() {
         for text in [&format!("127.0.0.1 localhost\n{LINE}10.0.0.7 later\n"), "10.99.0.11 api.landfall.internal\n"] {
             let (outcome, after) = restored(Some(text));
             assert_eq!((outcome.unwrap(), after.as_str()), (false, text));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_program_is_writing_is_not_lost() {
+    fn a_concurrent_write_of_another_program_is_not_lost() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let path = HostsEntry::path(&paths);

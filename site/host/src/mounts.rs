@@ -1,4 +1,4 @@
-//! What is mounted, as the kernel tells it of a process.
+//! What is mounted, as the kernel reports it for a process.
 
 use std::path::{Path, PathBuf};
 
@@ -29,14 +29,14 @@ pub struct Part {
 impl Part {
     /// The part that is seen at an absolute path without links.
     pub fn at(path: &Path, mounts: &[Mount]) -> Option<Self> {
-        // What was mounted last hides what was mounted there before.
+        // The last mount hides earlier ones.
         let covers = mounts.iter().filter(|mount| path.starts_with(&mount.point));
         let nearest = covers.max_by_key(|mount| mount.point.as_os_str().len())?;
         let rest = path.strip_prefix(&nearest.point).ok()?;
         Some(Self { device: nearest.shown.device.clone(), path: nearest.shown.path.join(rest) })
     }
 
-    /// Whether it is this part or lies in it.
+    /// Whether it is this part or inside it.
     pub fn is_within(&self, other: &Self) -> bool {
         self.device == other.device && self.path.starts_with(&other.path)
     }
@@ -57,8 +57,8 @@ pub fn is_mounted(path: &Path) -> Result<bool, StepError> {
     Ok(own()?.iter().any(|mount| mount.point == path))
 }
 
-/// Removes a folder with all that it holds, if nothing is mounted at it or below; one that is not there is no error. A
-/// share that another program mounted there must not be emptied.
+/// Removes a folder with its contents, if nothing is mounted at it or below; a missing one is no error. A share that
+/// another program mounted there must not be emptied.
 pub fn remove_tree(path: &Path) -> Result<(), StepError> {
     refuse_mounted(path)?;
     Ok(durable::remove_tree(path)?)
@@ -96,7 +96,7 @@ fn parse(line: &str) -> Option<Mount> {
     Some(Mount { point: unescape(fields.next()?).into(), shown: Part { device, path } })
 }
 
-/// The kernel writes spaces and the like of a path in octal, as `\040`.
+/// The kernel writes spaces and the like of a path in octal, such as `\040`.
 pub(crate) fn unescape(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut result = parts.next().unwrap_or_default().to_owned();
@@ -131,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mounted_in_a_folder_is_named_and_left() {
-        let test = "mounts::tests::what_is_mounted_in_a_folder_is_named_and_left";
+    fn mounts_in_a_folder_are_named_and_left() {
+        let test = "mounts::tests::mounts_in_a_folder_are_named_and_left";
         let Some(root) = landfall_engine::mounted::on_tmpfs(test, "size=4m") else { return };
         let (storage, link) = (root.join("storage"), root.join("link"));
         let share = storage.join("a/share");
@@ -141,7 +141,7 @@ mod tests {
         durable::write_file(&root.join("other/file"), b"x", 0o644).unwrap();
         durable::write_file(&storage.join("a/own"), b"x", 0o644).unwrap();
         durable::symlink(&storage, &link).unwrap();
-        // A folder of the same filesystem: only the kernel's list of mounts tells.
+        // A folder of the same filesystem: only the kernel's list of mounts shows it.
         rustix::mount::mount_bind(root.join("other"), &share).unwrap();
         for path in [&storage, &link, &share, &storage.join("a")] {
             let error = remove_tree(path).unwrap_err();

@@ -33,7 +33,7 @@ impl SitePaths {
     }
 
     site_paths! {
-        /// Everything that is large or must last: the data folder.
+        /// Everything large or persistent: the data folder.
         data = "/var/lib/landfall";
         /// The content store, which is the registry's storage too.
         registry = "/var/lib/landfall/registry";
@@ -49,7 +49,7 @@ impl SitePaths {
         node = "/var/lib/landfall/node";
         /// containerd's images and snapshots.
         containerd = "/var/lib/landfall/containerd";
-        /// What appears as `/var/lib/kubelet`.
+        /// The folder behind `/var/lib/kubelet`.
         kubelet = "/var/lib/landfall/kubelet";
         /// etcd's data.
         etcd = "/var/lib/landfall/etcd";
@@ -57,7 +57,7 @@ impl SitePaths {
         storage = "/var/lib/landfall/storage";
         /// Logs of pods.
         pod_logs = "/var/lib/landfall/logs/pods";
-        /// Where a person finds the command when the stick is gone.
+        /// The path of the command once the stick is gone.
         command = "/usr/local/bin/landfall";
         /// Identity and settings of the site, on the operating system's disk.
         settings = "/etc/landfall";
@@ -85,7 +85,7 @@ impl SitePaths {
         kubeadm_configuration = "/var/lib/landfall/node/kubeadm.yaml";
         /// A copy of the certificates, while some of them are renewed in it.
         renewal = "/var/lib/landfall/node/renewal";
-        /// The newest time that the site has seen; the file's own time counts.
+        /// The newest time that the site has seen: the file's modification time.
         clock = "/var/lib/landfall/node/clock";
         /// Manifests that the kubelet runs without an API server.
         static_pods = "/etc/kubernetes/manifests";
@@ -110,7 +110,7 @@ impl SitePaths {
         self.registry().join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(&hex).join("data")
     }
 
-    /// Programs of the node pack of a Kubernetes version, as `v1.36.3`.
+    /// Programs of the node pack of a Kubernetes version, such as `v1.36.3`.
     pub fn node_programs(&self, kubernetes: &str) -> PathBuf {
         self.node().join(kubernetes).join("bin")
     }

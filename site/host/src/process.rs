@@ -1,4 +1,4 @@
-//! Processes told apart by pid and start time, so that a pid that was given again is never taken for the old one.
+//! Processes identified by pid and start time, so that a reused pid is never taken for the old process.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
 const POLL: Duration = Duration::from_millis(50);
-/// How long a process may take that was killed: one that waits for a slow disk ends only when that has answered.
+/// How long a killed process may take to end: one that waits for a slow disk ends only after the disk has answered.
 const KILL_LIMIT: Duration = Duration::from_mins(2);
 
 /// A process that ran at some time.
@@ -24,12 +24,12 @@ impl ProcessId {
         Some(Self { pid, started: Stat::of(pid)?.started })
     }
 
-    /// What the kernel says of it, while it has not ended.
+    /// The kernel's data about it, while it has not ended.
     fn stat(self) -> Option<Stat> {
         Stat::of(self.pid).filter(|stat| stat.started == self.started && !stat.has_ended())
     }
 
-    /// Whether it still runs, if only one of its threads.
+    /// Whether it still runs, even if only one of its threads does.
     pub fn is_alive(self) -> bool {
         self.stat().is_some()
     }
@@ -53,23 +53,23 @@ impl ProcessId {
         if self.is_alive()
             && let Some(pid) = Pid::from_raw(self.pid)
         {
-            // It may end in between, which is what the signal is for.
+            // It may end in between, which is the purpose of the signal.
             let _ = rustix::process::kill_process(pid, signal);
         }
     }
 
-    /// Whether it does something of its own when it is asked to end. One that does not is gone at once or, as the first
-    /// of its container, deaf.
+    /// Whether it handles the signal that asks it to end. A process that does not ends at once or, as the first of its
+    /// container, ignores it.
     fn heeds_a_request(self) -> bool {
         const TERM: u64 = 1 << 14;
         let Ok(text) = fs_err::read_to_string(format!("/proc/{}/status", self.pid)) else { return false };
-        // Handled when it comes, or blocked and waited for.
+        // Handled on arrival, or blocked and waited for.
         let masks = text.lines().filter_map(|line| line.strip_prefix("SigCgt:").or(line.strip_prefix("SigBlk:")));
         masks.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok()).any(|mask| mask & TERM != 0)
     }
 }
 
-/// What the kernel says of a process.
+/// The kernel's data about a process.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     command: String,
@@ -95,13 +95,13 @@ impl Stat {
         })
     }
 
-    /// A zombie has ended once its other threads have: until then they may write, and hold its control group.
+    /// A zombie has ended once its other threads have; until then they may write and keep its control group busy.
     fn has_ended(&self) -> bool {
         self.state == 'Z' && self.threads <= 1
     }
 }
 
-/// Processes by pid, name and state, for a person who must find out what holds them.
+/// Processes by pid, name and state, for a person who must find out what keeps them.
 pub fn describe(processes: &[ProcessId]) -> Vec<String> {
     let one = |process: &ProcessId| {
         let stat = process.stat()?;
@@ -110,7 +110,7 @@ pub fn describe(processes: &[ProcessId]) -> Vec<String> {
     processes.iter().filter_map(one).collect()
 }
 
-/// All processes for which `wanted` holds, without this one.
+/// All processes for which `wanted` is true, except this one.
 pub fn find(wanted: impl Fn(i32) -> bool) -> Vec<ProcessId> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let Ok(entries) = fs_err::read_dir("/proc") else { return Vec::new() };
@@ -122,7 +122,7 @@ pub fn find(wanted: impl Fn(i32) -> bool) -> Vec<ProcessId> {
         .collect()
 }
 
-/// Asks processes to end; those that have not after `patience` are ended. Returns the ones that are left.
+/// Asks processes to end, and kills those that have not after `patience`. Returns the remaining ones.
 pub fn end(processes: &[ProcessId], patience: Duration) -> Vec<ProcessId> {
     send(processes, Signal::TERM);
     wait_until(patience, || !processes.iter().any(|process| process.is_alive() && process.heeds_a_request()));
@@ -170,7 +170,8 @@ mod tests {
         assert_eq!(find(|other| other == pid(&child)), [process]);
         let described = describe(&[process]);
         assert!(described[0].starts_with(&format!("{} (sh, state ", process.pid)), "{described:?}");
-        // As a zombie, until its parent asks, it counts as ended. Nobody waits for one that is deaf.
+        // As a zombie, until its parent waits for it, it counts as ended. There is no wait for a process that ignores
+        // the signal.
         let begin = Instant::now();
         assert_eq!(end(&[process], Duration::from_mins(1)), []);
         assert!(begin.elapsed() < Duration::from_secs(10));

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A range of addresses, as `10.244.0.0/16`. Bits beyond the prefix are zero.
+/// A range of addresses, such as `10.244.0.0/16`. Bits beyond the prefix are zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IpRange {
     address: IpAddr,
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_overlaps() {
+    fn detects_overlaps() {
         let range = |text: &str| text.parse::<IpRange>().unwrap();
         assert!(range("10.0.0.0/8").overlaps(&range("10.244.0.0/16")));
         assert!(range("10.244.0.0/16").overlaps(&range("10.0.0.0/8")));

@@ -1,5 +1,5 @@
-//! A route to the cluster's services over loopback. A packet for a service must have a way before kube-proxy can send it
-//! to a pod; where kube-proxy has not done so yet, it must not leave the host. The agent adds it again at every boot.
+//! A route to the cluster's services over loopback. A packet for a service needs a route before kube-proxy can send it
+//! to a pod; until kube-proxy has done so, it must not leave the host. The agent adds it again at every boot.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::netlink;
 use crate::range::IpRange;
 use landfall_engine::step::StepError;
 
-/// Where packets for services go that kube-proxy does not know, and end.
+/// The interface where packets for unknown services go and end.
 const INTERFACE: &str = "lo";
 
 /// Parameters of the step.
@@ -37,7 +37,7 @@ fn index() -> Result<u32, StepError> {
 }
 
 impl ServiceRoute {
-    /// The ranges to which a route is there.
+    /// The ranges that have a route.
     pub fn present(&self) -> Result<Vec<IpRange>, StepError> {
         let (routes, index) = (netlink::routes().map_err(failed)?, index()?);
         let is_there = |range: &&IpRange| {

@@ -1,5 +1,5 @@
-//! What happens to a site: configuration, preflight, plans, steps and operations. How an operation runs is the engine's
-//! part; hosts and clusters have crates of their own.
+//! What happens to a site: configuration, preflight, plans, steps and operations. The engine defines how an operation
+//! runs; hosts and clusters have crates of their own.
 
 pub mod configuration;
 pub mod operations;

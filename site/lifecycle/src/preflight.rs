@@ -1,5 +1,5 @@
-//! Everything that would block an installation, found at once and before anything is changed: a field engineer comes
-//! once, and must not learn of a second blocker after having removed the first.
+//! Everything that would block an installation, found at once and before anything is changed: a field engineer visits
+//! once, and must not discover a second blocker after removing the first.
 
 use std::cmp::Ordering;
 
@@ -21,20 +21,20 @@ mod firewall;
 const KERNEL: (u32, u32) = (5, 14);
 /// Free space that the operating system's own filesystem must keep: logs, settings, certificates.
 const SYSTEM_BYTES: u64 = 256 << 20;
-/// What containerd needs beside an image while it unpacks it.
+/// The space that containerd needs besides an image while it unpacks it.
 const UNPACKING_BYTES: u64 = 512 << 20;
-/// Below so much free space the kubelet removes pods; it comes on top.
+/// The kubelet evicts pods below this much free space; it is added to the need.
 const EVICTION_BYTES: u64 = 1 << 30;
-/// Firmware and kernel take a part of the memory that is built in, so a little less counts as enough.
+/// Firmware and kernel reserve a part of the installed memory, so a little less counts as enough.
 const MEMORY_TOLERANCE_PERCENT: u64 = 8;
 /// Controllers that the kubelet cannot do without.
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 /// API server, etcd, kubelet, kube-proxy, controller manager, scheduler, registry.
 const PORTS: [u16; 11] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 10256, 10257, 10259];
-/// Where the data folder lies.
+/// The path of the data folder.
 const DATA: &str = "/var/lib/landfall";
 
-/// What the release takes, from the head.
+/// The sizes of the release, from the head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sizes {
@@ -44,7 +44,7 @@ pub struct Sizes {
     pub unpacked_inodes: u64,
 }
 
-/// One thing that blocks.
+/// One blocker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Blocker {
@@ -56,7 +56,7 @@ pub struct Blocker {
     pub found: String,
     /// What is needed.
     pub needed: String,
-    /// What a person does about it.
+    /// How a person removes it.
     pub fix: String,
 }
 
@@ -80,7 +80,7 @@ impl std::fmt::Display for Blocker {
     }
 }
 
-/// All that blocks; nothing, where the host is ready. `built_at` is the head's, RFC 3339 in UTC.
+/// All blockers; none if the host is ready. `built_at` is the head's, RFC 3339 in UTC.
 pub fn preflight(
     facts: &Facts,
     release: &ReleaseDocument,
@@ -102,7 +102,7 @@ pub fn preflight(
     blockers
 }
 
-/// What a person should know before an installation although it does not block.
+/// Warnings before an installation, which do not block.
 pub fn warnings(facts: &Facts) -> Vec<String> {
     let mut warnings = Vec::new();
     if facts.network.flushes_ruleset {
@@ -178,7 +178,7 @@ fn capacity(facts: &Facts, release: &ReleaseDocument, sizes: Sizes) -> Vec<Block
     blockers
 }
 
-/// What the data folder takes, part by part.
+/// The space that the data folder needs, part by part.
 fn data_parts(release: &ReleaseDocument, sizes: Sizes) -> Vec<(u64, &'static str)> {
     vec![
         (staged_bytes(release), "for the release"),
@@ -258,7 +258,7 @@ fn network(facts: &Facts, configuration: &SiteConfiguration) -> Vec<Blocker> {
     blockers
 }
 
-/// IPv6 is refused, alone and beside IPv4, until all of it works.
+/// IPv6 is refused, alone and beside IPv4, until it is fully supported.
 fn ipv6(facts: &Facts, configuration: &SiteConfiguration) -> Option<Blocker> {
     let ranges = configuration.network.pod_ranges.iter().chain(&configuration.network.service_ranges);
     let wanted: Vec<String> = ranges.filter(|range| range.address().is_ipv6()).map(ToString::to_string).collect();
@@ -294,7 +294,7 @@ fn overlaps(facts: &Facts, networks: &Networks) -> Vec<Blocker> {
     blockers
 }
 
-/// Bytes as a person reads them.
+/// Bytes, for people.
 fn size(bytes: u64) -> String {
     const GIBIBYTE: u64 = 1 << 30;
     const MEBIBYTE: u64 = 1 << 20;

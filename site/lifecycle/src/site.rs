@@ -1,4 +1,4 @@
-//! The context of all steps: where things lie on the host, what is installed, and how foreign programs are run.
+//! The context of all steps: the host's paths, what is installed, and how foreign programs are run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use landfall_release_document::ReleaseDocument;
 
 /// What steps act on: one host, one release, one operation.
 pub struct Site {
-    /// Where things lie on the host.
+    /// The paths of the host.
     pub paths: SitePaths,
     /// First 12 hexadecimal digits of the bundle's id, which name the release's folder.
     pub bundle: String,
@@ -23,17 +23,17 @@ pub struct Site {
     pub release: Arc<ReleaseDocument>,
     /// The small documents of the verified head, by name: rendered objects, schema and the like.
     pub documents: Arc<BTreeMap<String, Vec<u8>>>,
-    /// How this host is known in its cluster.
+    /// This host's name and address in its cluster.
     pub node: NodeIdentity,
     /// Where progress goes.
     pub progress: Arc<dyn Progress>,
     /// Runs programs of the host and of the node pack.
     pub commands: Arc<dyn CommandRunner>,
-    /// The verified head, which says what is staged.
+    /// The verified head, which lists what is staged.
     pub payload: Payload,
-    /// Where the bundle lies, for staging.
+    /// Where the bundle is stored, for staging.
     pub media: PathBuf,
-    /// Bytes that staging moved.
+    /// Counters of the bytes that staging moved.
     pub io: IoCounters,
     /// How far an undo goes.
     pub undo: UndoScope,
@@ -42,14 +42,14 @@ pub struct Site {
 /// How far an undo goes: chosen once for an operation, before its first step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UndoScope {
-    /// Whether volumes and generated secrets stay.
+    /// Whether volumes and generated secrets are kept.
     pub keep_data: bool,
     /// Whether the cluster itself is removed, so that its objects need not be deleted one by one.
     pub removing_cluster: bool,
 }
 
 impl UndoScope {
-    /// Nothing of the cluster is removed but what a step made, and no data: the scope of an operation that goes forward.
+    /// Only what a step made is removed from the cluster, and no data: the scope of an operation that goes forward.
     pub const STEP: Self = Self { keep_data: true, removing_cluster: false };
 
     /// The whole site is removed; the node is its only one, so the cluster is removed with it.
@@ -65,15 +65,17 @@ impl Site {
         command.checked(self.commands.run(command, None))
     }
 
-    /// The cluster, connected anew: between two steps the API server and its certificates may have been replaced. After
-    /// a power cut the operation goes on while the node is still coming up, so its API server is waited for.
+    /// The cluster, with a new connection: between two steps the API server and its certificates may have been
+    /// replaced. After a power cut the operation continues while the node is still starting, so this waits for its API
+    /// server.
     pub fn cluster(&self) -> Result<landfall_cluster::Cluster, StepError> {
         let cluster = landfall_cluster::Cluster::connect(&self.paths.admin_kubeconfig())?;
         cluster.wait_serving(crate::steps::wait::CONTROL_PLANE_LIMIT)?;
         Ok(cluster)
     }
 
-    /// Flushes the filesystem that holds `path`: what foreign programs wrote there survives a power cut afterwards.
+    /// Flushes the filesystem that holds `path`: files that foreign programs wrote there survive a power cut
+    /// afterwards.
     pub fn sync_filesystem(&self, path: &Path) -> Result<(), StepError> {
         Ok(landfall_media::durable::sync_filesystem(path)?)
     }

@@ -1,7 +1,8 @@
-//! The performance table: ratios to what a person would do by hand, from interleaved pairs, and byte counters.
+//! The performance table: ratios to the commands that a person would run by hand, from interleaved pairs, and byte
+//! counters.
 //!
-//! An absolute time says more of the machine than of the program, so none is quoted: each run of `landfall` is followed
-//! by a run of its rival, and only the ratio of the two counts.
+//! An absolute time says more about the machine than about the program, so none is quoted. Each run of `landfall` is
+//! followed by a run of its rival, and only the ratio of the two counts.
 
 mod pairs;
 mod table;

@@ -11,7 +11,7 @@ use crate::printer;
 /// Ratios of paired runs, `landfall` over its rival: below 1 is faster.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ratio {
-    /// What it is held against.
+    /// The rival.
     pub rival: String,
     /// Smallest of the pairs.
     pub minimum: f64,
@@ -25,17 +25,17 @@ pub struct Ratio {
     pub cold: bool,
 }
 
-/// Runs `ours` and `rival` in turn, `count` times, and compares each pair.
+/// Runs `landfall` and `rival` in turn, `count` times, and compares each pair.
 pub fn pairs(
     rival_name: &str,
     count: usize,
-    mut ours: impl FnMut() -> Result<()>,
+    mut landfall: impl FnMut() -> Result<()>,
     mut rival: impl FnMut() -> Result<()>,
 ) -> Result<Ratio> {
     let mut pairs = Vec::with_capacity(count);
     let mut cold = true;
     for _ in 0..count {
-        let (first, first_cold) = timed(&mut ours)?;
+        let (first, first_cold) = timed(&mut landfall)?;
         let (second, second_cold) = timed(&mut rival)?;
         cold &= first_cold && second_cold;
         pairs.push((first, second));
@@ -48,7 +48,8 @@ pub fn pairs(
 impl Ratio {
     /// The ratios of pairs of durations; none without a pair.
     fn of(rival: &str, pairs: &[(Duration, Duration)], cold: bool) -> Option<Self> {
-        let ratio = |(ours, rival): &(Duration, Duration)| ours.as_secs_f64() / rival.as_secs_f64().max(f64::EPSILON);
+        let ratio =
+            |(landfall, rival): &(Duration, Duration)| landfall.as_secs_f64() / rival.as_secs_f64().max(f64::EPSILON);
         let mut ratios: Vec<f64> = pairs.iter().map(ratio).collect();
         ratios.sort_by(f64::total_cmp);
         Some(Self {
@@ -69,7 +70,7 @@ fn timed(run: &mut impl FnMut() -> Result<()>) -> Result<(Duration, bool)> {
     Ok((started.elapsed(), cold))
 }
 
-/// Syncs and drops clean pages; false where the kernel does not let us, and then both sides run warm.
+/// Syncs and drops clean pages; false if the kernel does not allow it, and then both sides run warm.
 pub(super) fn empty_page_cache() -> bool {
     rustix::fs::sync();
     let Ok(mut file) = File::options().write(true).open("/proc/sys/vm/drop_caches") else { return false };

@@ -33,7 +33,7 @@ pub struct Row {
     pub ratios: Vec<Ratio>,
 }
 
-/// The table as a person reads it.
+/// The table, for people.
 pub fn render(rows: &[Row]) -> String {
     let mut text = String::new();
     let header = "verb     store r  store w  media r  media w  read back  kernel  peak MiB   time over rivals";
@@ -57,6 +57,6 @@ pub fn render(rows: &[Row]) -> String {
             ratios.collect::<Vec<_>>().join(" · ")
         );
     }
-    text.push_str("Bytes are per byte of the bundle (media) or of its blobs (store); kernel is what /proc/PID/io says over our count.\n");
+    text.push_str("Bytes are per byte of the bundle (media) or of its blobs (store); kernel is what /proc/PID/io says over Landfall's count.\n");
     text
 }

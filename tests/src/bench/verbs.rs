@@ -1,4 +1,5 @@
-//! What is measured: build, verify and stage of the starter bundle, against what a person would do by hand.
+//! The measurements: build, verify and stage of the starter bundle, against the commands that a person would run by
+//! hand.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::registry::Registry;
 use crate::vendor::Vendor;
 use crate::{images, printer, workspace};
 
-/// Measures every verb over so many pairs, in a folder that is emptied first.
+/// Measures every verb over this many pairs, in a folder that is emptied first.
 pub fn measure(folder: &Path, count: usize) -> Result<Vec<Row>> {
     empty(folder)?;
     let bench = Bench::prepare(folder)?;
@@ -25,15 +26,15 @@ struct Bench {
     vendor: Vendor,
     folder: PathBuf,
     release: PathBuf,
-    /// A bundle in one file, with its media type known to nobody: what `cat` and `b3sum` read.
+    /// A bundle in one file, which `cat` and `b3sum` read as plain bytes.
     bundle: PathBuf,
-    /// The bundle's blobs as files of their own, as `cp` takes them.
+    /// The bundle's blobs as separate files, for `cp`.
     blobs: PathBuf,
     fingerprint: String,
     sizes: Sizes,
 }
 
-/// What there is to move.
+/// The sizes of the bytes to move.
 #[derive(Clone, Copy)]
 struct Sizes {
     /// Bytes of the bundle as one stream, which the media hold.
@@ -70,13 +71,13 @@ impl Bench {
         printer::note("build");
         let output = self.folder.join("built");
         let mut report = Value::Null;
-        let ours = || {
+        let by_landfall = || {
             empty(&output)?;
             report = self.vendor.build(&self.release, &output, &[])?;
             Ok(())
         };
-        // What was written is read back, from the stick and not from memory; so does a careful person.
-        let ratio = pairs("cp + syncfs + cold read of the blobs", count, ours, || self.copy_and_read_blobs())?;
+        // Written bytes are read back, from the stick and not from memory, as a careful person does.
+        let ratio = pairs("cp + syncfs + cold read of the blobs", count, by_landfall, || self.copy_and_read_blobs())?;
         row("build", &report, self.sizes, vec![ratio])
     }
 
@@ -84,12 +85,12 @@ impl Bench {
         printer::note("verify");
         let bundle = text(&self.bundle);
         let mut report = Value::Null;
-        let mut ours = || {
+        let mut by_landfall = || {
             report = self.vendor.report(&["verify", &bundle, "--trust", &self.fingerprint])?;
             Ok(())
         };
-        let by_cat = pairs("cat > /dev/null", count, &mut ours, || self.read_with("cat"))?;
-        let by_b3sum = pairs("b3sum", count, &mut ours, || self.read_with("b3sum"))?;
+        let by_cat = pairs("cat > /dev/null", count, &mut by_landfall, || self.read_with("cat"))?;
+        let by_b3sum = pairs("b3sum", count, &mut by_landfall, || self.read_with("b3sum"))?;
         row("verify", &report, self.sizes, vec![by_cat, by_b3sum])
     }
 
@@ -97,13 +98,13 @@ impl Bench {
         printer::note("stage");
         let (bundle, store) = (text(&self.bundle), self.folder.join("staged"));
         let mut report = Value::Null;
-        let ours = || {
+        let by_landfall = || {
             empty(&store)?;
             let arguments = ["stage", &bundle, "--trust", &self.fingerprint, "--store", &text(&store)];
             report = self.vendor.report(&arguments)?;
             Ok(())
         };
-        let ratio = pairs("cp + syncfs of the blobs", count, ours, || self.copy_blobs())?;
+        let ratio = pairs("cp + syncfs of the blobs", count, by_landfall, || self.copy_blobs())?;
         row("stage", &report, self.sizes, vec![ratio])
     }
 
@@ -138,7 +139,7 @@ fn row(verb: &'static str, report: &Value, sizes: Sizes, ratios: Vec<Ratio>) -> 
     let read_back = count(media, "read_back_bytes")?;
     let process = &report["process"];
     let kernel = number(&process["read_bytes"])? + number(&process["written_bytes"])?;
-    // What goes into the store before packing, the installer above all, is counted apart from packing.
+    // Bytes that enter the store before packing, above all the installer, are counted apart from packing.
     let ingested = Some(&report["ingested_bytes"]).filter(|totals| totals.is_object());
     let prepared = report["installer_bytes"].as_u64().unwrap_or(0)
         + count(ingested, "read_bytes")?

@@ -17,7 +17,7 @@ struct Cli {
 enum Command {
     /// Prints the performance table with ratios and byte counters, and writes it as JSON.
     Bench(commands::bench::Arguments),
-    /// Builds the starter bundle, lands it on a disconnected machine, and proves use.
+    /// Builds the starter bundle, installs it on a disconnected machine, and proves use.
     Demo(commands::demo::Arguments),
     /// Gives every reader of hostile bytes inputs that libFuzzer makes.
     Fuzz(commands::fuzz::Arguments),

@@ -1,4 +1,4 @@
-//! Removes entries of the cache that nothing has used for long, and the longest unused of too many.
+//! Removes entries of the cache that were not used for a long time, and the least recently used ones of too many.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,28 +9,28 @@ use anyhow::{Context, Result};
 use super::{Cache, remove_folder};
 use crate::printer;
 
-/// Remembers when entries were last looked through.
+/// Records when entries were last checked.
 const MARKER: &str = "pruned";
 
-/// How often.
+/// How often entries are checked.
 const PERIOD: Duration = Duration::from_hours(24);
 
-/// What stays.
+/// What is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// An entry unused for longer is removed.
     pub unused: Duration,
-    /// More than this many bytes on the disk are not kept, the last used first.
+    /// The most bytes on the disk that are kept; the most recently used entries stay.
     pub total_bytes: u64,
     /// An entry used within this time stays whatever the total: a running command may need it.
     pub in_use: Duration,
 }
 
-/// A month, and what a full set of everything takes three times over.
+/// A month, and three times the size of a full set of everything.
 pub const LIMITS: Limits =
     Limits { unused: Duration::from_hours(30 * 24), total_bytes: 40 << 30, in_use: Duration::from_hours(24) };
 
-/// One entry, or what a build that died left of one.
+/// One entry, or the leftovers of a build that died.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Item {
     path: PathBuf,
@@ -41,7 +41,7 @@ struct Item {
     is_finished: bool,
 }
 
-/// Looks through the entries once a day. Returns how many were removed.
+/// Checks the entries once a day. Returns how many were removed.
 pub fn daily(cache: &Cache) -> Result<usize> {
     let marker = cache.root().join(MARKER);
     let last = marker.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -54,7 +54,7 @@ pub fn daily(cache: &Cache) -> Result<usize> {
     Ok(removed)
 }
 
-/// Removes what the limits do not keep. An entry that is being made, or looked at by another call of this, is left alone.
+/// Removes entries beyond the limits. An entry that is being made, or checked by another call of this, is left alone.
 pub fn prune(cache: &Cache, limits: Limits, now: SystemTime) -> Result<usize> {
     let mut removed = 0;
     for item in superfluous(items(cache)?, limits, now) {
@@ -62,7 +62,7 @@ pub fn prune(cache: &Cache, limits: Limits, now: SystemTime) -> Result<usize> {
         remove(&item)?;
         removed += 1;
         printer::note(format_args!(
-            "cache: removed {} ({} MB), unused for long",
+            "cache: removed {} ({} MB), unused for a long time",
             item.path.display(),
             item.bytes >> 20
         ));
@@ -75,7 +75,7 @@ fn superfluous(mut items: Vec<Item>, limits: Limits, now: SystemTime) -> Vec<Ite
     items.sort_by_key(|item| std::cmp::Reverse(item.used));
     let mut kept_bytes = 0_u64;
     items.retain(|item| {
-        // A clock that went back makes uses lie in the future: they are recent.
+        // A clock that was set back puts uses into the future: they are recent.
         let unused = now.duration_since(item.used).unwrap_or_default();
         let is_kept = unused < limits.in_use
             || (item.is_finished && unused < limits.unused && kept_bytes + item.bytes <= limits.total_bytes);
@@ -85,7 +85,7 @@ fn superfluous(mut items: Vec<Item>, limits: Limits, now: SystemTime) -> Vec<Ite
     items
 }
 
-/// Takes an entry out of its name first, so that no half of it is ever found.
+/// Renames an entry first, so that a partial one is never found.
 #[expect(clippy::disallowed_methods, reason = "the cache syncs on its own, and what is removed need not be")]
 fn remove(item: &Item) -> Result<()> {
     let name = item.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -99,7 +99,7 @@ fn remove(item: &Item) -> Result<()> {
 
 const UNFINISHED: &str = "unfinished-";
 
-/// Every entry: folders named by a digest, in folders named by a kind. Whatever else is in the cache is not of it.
+/// Every entry: folders named by a digest, in folders named by a kind. Anything else in the cache is not an entry.
 fn items(cache: &Cache) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     for kind in folders(cache.root())? {
@@ -125,7 +125,7 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries.flatten().filter(is_folder).map(|entry| entry.path()).collect())
 }
 
-/// Bytes on the disk, holes not counted. What vanishes meanwhile counts nothing.
+/// Bytes on the disk, holes not counted. Files that vanish meanwhile count as zero.
 fn bytes_in(folder: &Path) -> u64 {
     let mut bytes = 0;
     let mut open = vec![folder.to_owned()];
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_in_use_stays_whatever_its_size() {
+    fn entries_that_may_be_in_use_stay_whatever_their_size() {
         assert_eq!(names(vec![item("huge", 0, 1000), item("next", 2, 10)]), ["next"]);
         let mut future = item("future", 0, 10);
         future.used = SystemTime::now() + DAY * 365;
@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_build_left_goes_after_a_day() {
+    fn leftovers_of_a_dead_build_are_removed_after_a_day() {
         let (mut dead, mut running) = (item("dead", 2, 1), item("running", 0, 1));
         (dead.is_finished, running.is_finished) = (false, false);
         assert_eq!(names(vec![dead, running]), ["dead"]);
     }
 
     #[test]
-    fn entries_are_removed_whole_and_nothing_else_is() {
+    fn only_whole_entries_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path()).unwrap();
         let (old, used) = (Key::new().with("recipe", "old"), Key::new().with("recipe", "used"));
@@ -193,7 +193,7 @@ mod tests {
             std::fs::File::open(path).unwrap().set_modified(month_ago).unwrap();
         }
         std::fs::create_dir_all(folder.path().join("sites/demo")).unwrap();
-        // A use is noted, whichever call it comes from.
+        // A use is recorded, by whichever call.
         cache.entry("root", &used, |_| panic!("it is there")).unwrap();
         let busy = cache.lock(&format!("root-{}", old.digest())).unwrap();
         assert_eq!(prune(&cache, LIMITS, SystemTime::now()).unwrap(), 0, "it is being made, or used");

@@ -7,7 +7,7 @@ use crate::{bench, printer, setup, workspace};
 /// Prints the performance table with ratios and byte counters, and writes it as JSON.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// How many pairs of runs each ratio is taken from.
+    /// How many pairs of runs each ratio is computed from.
     #[arg(long, default_value_t = 5)]
     pairs: usize,
 }
@@ -25,7 +25,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a report for people, made anew at each run")]
+#[expect(clippy::disallowed_methods, reason = "a report for people, recreated at each run")]
 fn write(path: &std::path::Path, content: &[u8]) -> Result<()> {
     std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }

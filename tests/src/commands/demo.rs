@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: from real software to a running site without a way out.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+//! `cargo xtask demo`: from real software to a running site that reaches no network.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,7 +17,7 @@ pub const SITE: &str = "demo";
 /// The demo's machine.
 pub const MACHINE: &str = "node-1";
 
-/// Builds the starter bundle, lands it on a disconnected machine, and proves use.
+/// Builds the starter bundle, installs it on a disconnected machine, and proves use.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// End the demo's machine and remove its disk; the bundle stays.
@@ -29,7 +29,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<u8> {
     if arguments.down {
         Site::open(SITE)?.down()?;
-        printer::note("the demo's machine is gone");
+        printer::note("the demo's machine is removed");
         return Ok(0);
     }
     let begun = Instant::now();
@@ -39,8 +39,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let expected = Expected::from_inspection(&vendor.report(&["inspect", &bundle.display().to_string()])?)?;
     end_earlier_demo()?;
     let site = Site::kept(SITE)?;
-    // With a default route and a nameserver whoever wants to phone home gets as far as the switch, which records and
-    // drops it; without them the machine's own kernel and nameserver refuse it unseen.
+    // With a default route and a nameserver, software that phones home reaches the switch, which records and drops its
+    // packets. Without them, the machine's own kernel would refuse them unrecorded.
     let spec = MachineSpec::new(MACHINE).stick(folder.join("stick")).default_route().nameserver();
     let machine = site.machine(spec)?;
     machine.boot()?;
@@ -49,14 +49,14 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     proofs::prove(&machine, &expected)?;
     let (foreign, names) = (site.foreign_packets()?, site.switch().asked_names()?);
     ensure!(foreign.is_empty(), "packets left for foreign addresses: {foreign:?}");
-    ensure!(names.is_empty(), "somebody asked for foreign names: {names:?}");
-    printer::note("proved: not one packet was for an address outside the site, not one question for a name");
+    ensure!(names.is_empty(), "software asked for foreign names: {names:?}");
+    printer::note("proved: no packet was for an address outside the site, and no query for a foreign name");
     show_status(&machine, &expected)?;
     farewell(&folder, begun);
     Ok(0)
 }
 
-/// Locks and builds the starter release onto the stick, unless the stick already holds what would be built.
+/// Locks and builds the starter release onto the stick, unless the stick already holds that bundle.
 pub(crate) fn build(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     let release = workspace::root().join("releases/starter");
     let stick = folder.join("stick");
@@ -68,7 +68,7 @@ pub(crate) fn build(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     for name in ["cosign.pub", "1.root.json"] {
         std::fs::copy(vendor.keys().join(name), folder.join(name)).with_context(|| format!("cannot copy {name}"))?;
     }
-    // A vendor hands over the installer beside the bundle: it cannot be read out of a bundle without a tool.
+    // A vendor hands over the installer beside the bundle: extracting it from a bundle needs a tool.
     std::fs::copy(vendor.landfall(), stick.join("landfall")).context("cannot copy landfall to the stick")?;
     Ok(stick)
 }
@@ -81,7 +81,7 @@ fn end_earlier_demo() -> Result<()> {
     Ok(())
 }
 
-/// Installs from the stick as a field engineer would, showing what is said.
+/// Installs from the stick as a field engineer would, and shows the output.
 pub fn land(machine: &Machine, vendor: &Vendor) -> Result<()> {
     let fingerprint = vendor.fingerprint()?;
     printer::note(format!("site# landfall install /media/stick --trust {fingerprint}"));

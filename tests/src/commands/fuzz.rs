@@ -36,8 +36,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let programs = build()?;
     let seeds = seeds()?;
-    let wanted = |target: &&str| arguments.target.as_deref().is_none_or(|only| only == *target);
-    for target in TARGETS.iter().filter(wanted) {
+    let wanted = |target: &str| arguments.target.as_deref().is_none_or(|only| only == target);
+    for target in TARGETS.into_iter().filter(|target| wanted(target)) {
         fuzz(&programs.join(target), target, &seeds, arguments.seconds)?;
         printer::note(format!("{target}: no input fails it"));
     }

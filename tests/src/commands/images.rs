@@ -5,10 +5,10 @@ use anyhow::{Result, bail};
 use crate::images::{self, Workshop, node_pack, python, registry_tree, reproducible, starter};
 use crate::printer;
 
-/// Builds the real parts that tests and demo use: whatever is missing, and nothing twice.
+/// Builds the real parts that tests and demo use: only the missing ones.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Print what there is, one reference or program per line, with digest and size.
+    /// Print the existing parts, one reference or program per line, with digest and size.
     #[arg(long)]
     list: bool,
     /// Build only the Go module, image or artifact of that recipe.
@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// Builds the programs of a Go module or a single image or artifact, and prints where or what it is.
+/// Builds the programs of a Go module or a single image or artifact, and prints its path or reference.
 fn build_one(workshop: &Workshop, name: &str) -> Result<u8> {
     let modules = || node_pack::MODULES.iter().chain([&&node_pack::COSIGN]);
     let recipes = || starter::IMAGES.iter().chain(python::ARTIFACTS);

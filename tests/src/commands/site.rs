@@ -34,7 +34,7 @@ enum Command {
     },
     /// Opens a shell on a machine.
     Shell(Target),
-    /// Cuts the power of a machine: what was not synced is lost.
+    /// Cuts the power of a machine: unsynced data is lost.
     Cut(Target),
     /// Kills the first process of a machine.
     Crash(Target),
@@ -42,12 +42,12 @@ enum Command {
     Boot(Target),
     /// Prints what has changed on a machine since its birth.
     Difference(Target),
-    /// Prints every packet that was for an address outside the site.
+    /// Prints every packet for an address outside the site.
     Packets {
         /// The site.
         name: String,
     },
-    /// Waits for the end of standard input, then removes what dead makers left.
+    /// Waits for the end of standard input, then removes the leftovers of dead makers.
     #[command(hide = true)]
     Sweep,
     /// Ends a site and removes its disks.
@@ -132,11 +132,11 @@ fn start(up: &Up) -> Result<()> {
     Ok(())
 }
 
-/// Starts a process that outlives this one, however it ends, and then removes the site's disks and settings: a Ctrl-C or a
-/// SIGKILL leaves this one no time to. It waits on a pipe of which this process holds the other end.
+/// Starts a process that outlives this one, however it ends, and then removes the site's disks and settings: a Ctrl-C
+/// or a SIGKILL leaves this one no time for that. It waits on a pipe whose other end this process holds.
 fn start_sweeper() -> Result<std::process::Child> {
     let program = std::env::current_exe().context("this program has no path")?;
-    // A session of its own, or the terminal's Ctrl-C would end it as well.
+    // A session of its own; otherwise the terminal's Ctrl-C would end it as well.
     let mut command = std::process::Command::new("setsid");
     command
         .arg(program)
@@ -150,7 +150,7 @@ fn sweep() -> Result<()> {
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).context("cannot wait for the end of standard input")?;
     // A dying process closes its files before the kernel counts it as dead.
     std::thread::sleep(std::time::Duration::from_millis(500));
-    // A cache of a test may be gone by now, and need not come back.
+    // A test's cache may be gone by now, and need not be recreated.
     if !cache_root()?.exists() {
         return Ok(());
     }

@@ -21,10 +21,10 @@ pub struct Arguments {
     /// Run only the parts whose name contains this.
     #[arg(long)]
     only: Option<String>,
-    /// Run the parts, too, that take too long for CI or need more of the machine than CI has.
+    /// Also run the parts that take too long for CI or need a larger machine than CI has.
     #[arg(long)]
     full: bool,
-    /// Go on after a part has failed, and report all of them.
+    /// Continue after a part has failed, and report all of them.
     #[arg(long)]
     keep_going: bool,
 }
@@ -36,10 +36,10 @@ struct Part {
     runs: Runs,
 }
 
-/// When a part runs that is not asked for by its name.
+/// When a part runs that is not requested by name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Runs {
-    /// Always: it fits into what CI has.
+    /// Always: it fits CI.
     Always,
     /// With `--full`: it takes longer, or needs more of the machine than CI has.
     WhenFull,
@@ -59,7 +59,7 @@ impl Arguments {
     }
 }
 
-/// The parts, cheap ones first, so that a mistake shows early.
+/// The parts, cheap ones first, so that a mistake is found early.
 const PARTS: &[Part] = &[
     part("setup", set_up),
     part("newcomer", newcomer::run),
@@ -133,7 +133,7 @@ fn lint() -> Result<()> {
     errors_document()
 }
 
-/// Newer releases of Rust bring new lints: what they warn of fails nothing, under the release that the project names.
+/// Newer releases of Rust bring new lints: their warnings fail nothing; only those of the project's own release do.
 fn denied_warnings() -> Result<&'static [&'static str]> {
     let output = Command::new("rustc").arg("--version").output().context("cannot start rustc")?;
     let version = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -141,7 +141,7 @@ fn denied_warnings() -> Result<&'static [&'static str]> {
         return Ok(&["--deny", "warnings"]);
     }
     printer::note(format!(
-        "lints are those of Rust {}: warnings of {version} only show",
+        "lints are those of Rust {}: warnings of {version} do not fail",
         env!("CARGO_PKG_RUST_VERSION")
     ));
     Ok(&[])
@@ -168,7 +168,7 @@ fn built_launcher(command: &str) -> Command {
     cargo
 }
 
-/// The advisory database lives on a network that CI may not have: its absence is said, its findings fail.
+/// The advisory database is on a network that CI may not have: its absence is reported, its findings fail.
 fn advisories() -> Result<()> {
     let fetched = tools::cargo_deny()?.args(["fetch", "db"]).output().context("cannot start cargo deny")?;
     if !fetched.status.success() {
@@ -206,7 +206,7 @@ fn unit() -> Result<()> {
     dependencies::keep_for_tests()
 }
 
-/// An end-to-end test of the `tests` crate; one at a time, since each wants both cores.
+/// An end-to-end test of the `tests` crate; one at a time, since each needs both cores.
 fn end_to_end(test: &str) -> Result<()> {
     let landfall = workspace::landfall()?;
     workspace::run(
@@ -216,8 +216,8 @@ fn end_to_end(test: &str) -> Result<()> {
     )
 }
 
-/// Held by a part that has machines: machines of one host share settings of the kernel, and a power cut that is to hit
-/// an instant wants the processor for itself.
+/// Held by a part that has machines: machines of one host share kernel settings, and a power cut at an exact instant
+/// needs an idle processor.
 fn turn_on_this_host() -> Result<File> {
     printer::note("machines of one run at a time on this host: waiting for the turn");
     Cache::open()?.lock("machines")
@@ -243,7 +243,7 @@ fn assemble_images() -> Result<()> {
 
 fn cluster() -> Result<()> {
     let binaries = images::ensure_all()?.binaries;
-    // One at a time: some start two control planes, and a person's patience with each is tested.
+    // One at a time: some start two control planes, and test the time limits of each.
     workspace::run(
         cargo()
             .args(["test", "--quiet", "--workspace", "--test", "apiserver", "--", "--include-ignored"])
@@ -263,7 +263,7 @@ fn fuzz() -> Result<()> {
     super::fuzz::every_target(FUZZ_SECONDS)
 }
 
-/// The cache is looked at before the lock, which lies in it.
+/// The cache is checked before the lock, which is in it.
 fn demo() -> Result<()> {
     demo::run(turn_on_this_host)
 }

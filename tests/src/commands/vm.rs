@@ -8,10 +8,10 @@ use anyhow::Result;
 use crate::printer;
 use crate::vm::{self, Bundle, Lane, Outcome, SCENARIOS, report, scenarios};
 
-/// How long a run takes at most that was not asked for everything: what CI has for it.
+/// The time limit of a run without `--full`: what CI allows for it.
 const BUDGET: Duration = Duration::from_mins(10);
 
-/// Boots stock Debian machines and shows what an install meets there: quick scenarios, unless asked for all.
+/// Boots stock Debian machines and tests installs on them: quick scenarios by default.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Run this scenario alone.

@@ -27,13 +27,13 @@ pub struct Root {
     pub name: &'static str,
     /// Packages to install, without recommended ones.
     pub packages: &'static [&'static str],
-    /// Accounts fixed before packages make their own, so that their numbers are stable.
+    /// Accounts that are made before packages make their own, so that their numbers are stable.
     pub accounts: &'static [Account],
-    /// Path prefixes the image does without.
+    /// Path prefixes that the image omits.
     pub removed: &'static [&'static str],
 }
 
-/// A system account with a number of ours.
+/// A system account with a fixed number.
 pub struct Account {
     /// Name of user and group.
     pub name: &'static str,
@@ -44,7 +44,7 @@ pub struct Account {
 }
 
 impl Root {
-    /// The key of the root and of layers cut from it: what it is made of, and what the archive holds.
+    /// The key of the root and of layers cut from it: its contents, and those of the archive.
     pub fn key(&self, workshop: &Workshop) -> Result<Key> {
         let mut key = workshop.key().with("suite", SUITE).with("cleaning", CLEANING_VERSION);
         key = key.with("archive", workshop.archive_digest(SUITE)?);
@@ -91,7 +91,7 @@ impl Root {
         Ok(())
     }
 
-    /// Makes the root if it is missing; returns its files without what no image may carry.
+    /// Makes the root if it is missing; returns its files without those that no image may contain.
     pub fn ensure_tree(&self, workshop: &Workshop) -> Result<FileTree> {
         let mut tree = FileTree::read_tar(&self.ensure_folder(workshop)?.join("root.tar"))?;
         clean(&mut tree);
@@ -136,7 +136,7 @@ pub fn ensure_base(workshop: &Workshop) -> Result<Layer> {
     ensure_layer(workshop, BASE.name, &BASE.key(workshop)?.with("above", "nothing"), || BASE.ensure_tree(workshop))
 }
 
-/// Folders whose content belongs to a running machine, to documentation or to the package manager's caches.
+/// Folders whose contents belong to a running machine, to documentation or to the package manager's caches.
 const EMPTIED: &[&str] = &[
     "boot/",
     "dev/",
@@ -178,12 +178,12 @@ const REMOVED: &[&str] = &[
     "etc/ssl/certs/ssl-cert-snakeoil.pem",
 ];
 
-/// Removes what belongs to the builder's machine or differs from build to build.
+/// Removes files that belong to the builder's machine or differ from build to build.
 fn clean(tree: &mut FileTree) {
     tree.retain(|path, entry| {
         let snakeoil = matches!(&entry.kind, Kind::Link(target) if target.contains("ssl-cert-snakeoil"));
         let documentation = path.starts_with("usr/share/doc/") && !is_copyright(path, entry);
-        // Compiled Python is not the same from one run to the next, and Python does without.
+        // Compiled Python differs between runs, and Python does not need it.
         let compiled = path.ends_with("/__pycache__") || path.contains("/__pycache__/");
         !snakeoil
             && !documentation
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_builder_stays() {
+    fn no_trace_of_the_builder_stays() {
         let mut tree = FileTree::default();
         let text = || Kind::Text(Vec::new());
         for path in REMOVED {

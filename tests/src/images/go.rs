@@ -1,5 +1,5 @@
 //! Builds the programs of the node pack from small Go modules, which pin upstream's code by version and hash.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,11 +15,11 @@ use crate::setup;
 pub struct GoModule {
     /// Name of its folder.
     pub name: &'static str,
-    /// The module whose version is the true version of what is built; empty for programs of our own.
+    /// The module whose version is the true version of the programs; empty for Landfall's own programs.
     pub upstream: &'static str,
     /// The programs to build.
     pub programs: &'static [Program],
-    /// What the build has to know.
+    /// The parameters of the build.
     pub build: Build,
     /// Variables the linker sets, in which `{version}`, `{major}` and `{minor}` stand for upstream's version.
     pub variables: &'static [(&'static str, &'static str)],
@@ -96,7 +96,7 @@ impl GoModule {
         let key = self.key(workshop)?;
         workshop.entry("go", self.name, &key, |folder| {
             setup::ensure_packages(packages::INSPECTION)?;
-            // Compilers fill memory and both cores on their own: one at a time, behind everything else.
+            // Compilers fill memory and both cores by themselves: one at a time, at low priority.
             let _one = workshop.cache().lock("go-build")?;
             let source = tempfile::tempdir().context("cannot make a folder for the module")?;
             for file in module_files(&self.folder(workshop))? {

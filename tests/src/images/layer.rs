@@ -1,6 +1,6 @@
-//! File trees and the layers made of them: sorted, with fixed times and a fixed gzip header, so equal trees give equal
+//! File trees and the layers made of them: sorted, with fixed times and a fixed gzip header, so equal trees have equal
 //! bytes wherever and whenever they are written.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::{SOURCE_DATE_EPOCH, Workshop};
 use crate::cache::Key;
 
-/// Where the bytes of a file lie: a range of another file.
+/// The location of a file's bytes: a range of another file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Slice {
     file: PathBuf,
@@ -40,7 +40,7 @@ pub enum Kind {
     Link(String),
     /// A regular file with bytes of its own.
     Text(Vec<u8>),
-    /// A regular file whose bytes lie elsewhere. Two entries with the same slice are one file with two names.
+    /// A regular file whose bytes are in another file. Two entries with the same slice are one file with two names.
     Stored(Slice),
 }
 
@@ -82,7 +82,7 @@ impl FileTree {
                     let target = target.trim_start_matches("./");
                     tree.0
                         .get(target)
-                        .with_context(|| format!("{name} links to {target}, which is not there"))?
+                        .with_context(|| format!("{name} links to {target}, which does not exist"))?
                         .kind
                         .clone()
                 }
@@ -132,7 +132,7 @@ impl FileTree {
         self.add(path, 0o777, Kind::Link(target.to_owned()));
     }
 
-    /// Keeps only the entries the condition holds for.
+    /// Keeps only the entries that fulfill the condition.
     pub fn retain(&mut self, mut condition: impl FnMut(&str, &Entry) -> bool) {
         self.0.retain(|path, entry| condition(path, entry));
     }
@@ -161,7 +161,7 @@ impl FileTree {
         Ok(bytes)
     }
 
-    /// What has to be laid over `base` to get this tree: new and changed entries, and whiteouts for those that are gone.
+    /// The layer over `base` that gives this tree: new and changed entries, and whiteouts for removed ones.
     pub fn above(&self, base: &Self) -> Result<Self> {
         let mut difference = Self::default();
         for (path, entry) in &self.0 {

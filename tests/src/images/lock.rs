@@ -1,7 +1,7 @@
-//! Compares the checked-in list of assembled images with what the recipes really make.
+//! Compares the checked-in list of assembled images with the recipes' results.
 //!
-//! Tags say the true version inside. When the archive delivers another version, the list has to be changed by a person:
-//! a tag never lies.
+//! Tags say the true version inside. When the archive delivers another version, a person must change the list: a tag is
+//! always true.
 
 use std::collections::BTreeSet;
 use std::path::Path;

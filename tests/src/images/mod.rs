@@ -1,8 +1,8 @@
 //! The real parts of tests and demo: the node pack built from Go modules, images assembled without Docker from Debian
-//! packages, a model and wheels, all laid out as the storage of a registry.
+//! packages, a model and wheels, all arranged as the storage of a registry.
 //!
-//! Whatever a part is made of goes into the key of its cache entry ([`crate::cache`]), so nothing is ever stale: a warm
-//! call computes keys and returns. Images are reproducible: the same inputs give the same digests in any folder.
+//! All inputs of a part go into the key of its cache entry ([`crate::cache`]), so nothing is ever stale: a warm call
+//! computes keys and returns. Images are reproducible: the same inputs give the same digests in any folder.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -89,14 +89,14 @@ impl Workshop {
         Ok(self.archive.get_or_init(|| found))
     }
 
-    /// The same, asking the Debian archive what it holds rather than trusting an answer of today.
+    /// The same, querying the Debian archive instead of trusting a cached answer.
     #[must_use]
     pub fn asking_again(mut self) -> Self {
         self.answers_age = Duration::ZERO;
         self
     }
 
-    /// What the suite of all images holds ([`index::digest`]), looked up when it is first needed.
+    /// The contents of the suite of all images ([`index::digest`]), looked up when they are first needed.
     pub fn archive_digest(&self, suite: &str) -> Result<&str> {
         if let Some(digest) = self.archive_digest.get() {
             return Ok(digest);
@@ -115,7 +115,7 @@ impl Workshop {
         Key::new().with("assembly", ASSEMBLY_VERSION).with("epoch", SOURCE_DATE_EPOCH.to_string())
     }
 
-    /// Builds a cache entry and says how long it took; a warm entry is silent.
+    /// Builds a cache entry and reports how long it took; a warm entry is silent.
     pub fn entry(&self, kind: &str, name: &str, key: &Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         if let Some(path) = self.cache.find(kind, key) {
             return Ok(path);
@@ -149,7 +149,7 @@ pub fn ensure_all() -> Result<Parts> {
 /// Builds every part that is missing in the cache of that workshop.
 pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
     let start = Instant::now();
-    // Debian's packages arrive while Go compiles: the one waits for the network, the other for the processor.
+    // Debian's packages arrive while Go compiles: one waits for the network, the other for the processor.
     let published = std::thread::scope(|scope| {
         let packages = scope.spawn(|| -> Result<Vec<Published>> {
             let mut published = starter::ensure(workshop)?;
@@ -173,7 +173,7 @@ pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
         bytes / 1_000_000,
         start.elapsed().as_secs_f64()
     ));
-    // Whatever is needed was used just now, so only what is not needed is found unused.
+    // All needed entries were used just now, so only unneeded ones count as unused.
     prune::daily(workshop.cache())?;
     Ok(parts)
 }
@@ -183,7 +183,7 @@ pub fn ensure_cosign() -> Result<PathBuf> {
     Ok(node_pack::COSIGN.ensure(&Workshop::open()?)?.join("cosign"))
 }
 
-/// The end of what a failed program said, in which the reason usually stands.
+/// The end of a failed program's output, which usually contains the reason.
 fn last_lines(output: &[u8]) -> String {
     const LINES: usize = 20;
     let text = String::from_utf8_lossy(output);

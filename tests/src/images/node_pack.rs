@@ -17,7 +17,7 @@ pub const FILE: &str = "application/vnd.landfall.file.v1";
 /// Type of an artifact that carries files for the host.
 pub const FILES: &str = "application/vnd.landfall.files.v1";
 
-/// Annotation of a file: further names under which it is installed beside its own, divided by commas.
+/// Annotation of a file: further names under which it is installed beside its own, separated by commas.
 pub const LINKS: &str = "dev.landfall.links";
 
 /// Annotation of a layer that is one file: the file's name.
@@ -53,7 +53,7 @@ pub const CONTAINERD: GoModule = GoModule {
     variables: &[("github.com/containerd/containerd/v2/version.Version", "{version}")],
 };
 
-/// What starts a container's process.
+/// The program that starts a container's process.
 pub const RUNC: GoModule = GoModule {
     name: "runc",
     upstream: "github.com/opencontainers/runc",
@@ -116,7 +116,7 @@ pub const FLANNEL: GoModule = GoModule {
     variables: &[("github.com/flannel-io/flannel/pkg/version.Version", "{version}")],
 };
 
-/// What makes volumes out of a folder of the node.
+/// The provisioner that makes volumes in a folder of the node.
 pub const LOCAL_PATH: GoModule = GoModule {
     name: "local-path-provisioner",
     upstream: "github.com/rancher/local-path-provisioner",
@@ -128,7 +128,7 @@ pub const LOCAL_PATH: GoModule = GoModule {
 /// The version under which kubeadm and containerd ask for [`PAUSE`].
 const PAUSE_VERSION: &str = "3.10.2";
 
-/// The process that holds a pod's namespaces open; ours.
+/// The process that holds a pod's namespaces open; Landfall's own.
 pub const PAUSE: GoModule = GoModule {
     name: "pause",
     upstream: "",
@@ -141,7 +141,7 @@ pub const PAUSE: GoModule = GoModule {
 pub const MODULES: &[&GoModule] =
     &[&PAUSE, &KUBERNETES, &CONTAINERD, &RUNC, &CNI, &ETCD, &COREDNS, &DISTRIBUTION, &FLANNEL, &LOCAL_PATH];
 
-/// What vendors sign and customers verify with today; tests hold our signatures against it.
+/// The program with which vendors sign and customers verify today; tests check Landfall's signatures with it.
 pub const COSIGN: GoModule = GoModule {
     name: "cosign",
     upstream: "github.com/sigstore/cosign/v3",
@@ -150,7 +150,7 @@ pub const COSIGN: GoModule = GoModule {
     variables: &[("sigs.k8s.io/release-utils/version.gitVersion", "{version}")],
 };
 
-/// The base with Debian's nft and iptables on nft, for programs that write packet filter rules.
+/// The base with Debian's nft and its nft-based iptables, for programs that write packet-filter rules.
 pub const PACKET_FILTER: Root =
     Root { name: "packet-filter", packages: &["iptables", "nftables"], accounts: &[], removed: &[] };
 
@@ -191,7 +191,7 @@ pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
     Ok(published)
 }
 
-/// The image of kube-proxy, which exists once more here so that its assembly can be compared.
+/// The image of kube-proxy, which is repeated here so that its assembly can be compared.
 pub fn kube_proxy(workshop: &Workshop) -> Result<Published> {
     let layers =
         [debian::ensure_base(workshop)?, PACKET_FILTER.ensure_difference(workshop)?, kubernetes_layer(workshop)?];
@@ -236,7 +236,7 @@ fn kubernetes_layer(workshop: &Workshop) -> Result<Layer> {
     })
 }
 
-/// What a static program expects to find: certificates, accounts, a folder for temporary files.
+/// The files that a static program expects: certificates, accounts, a folder for temporary files.
 fn static_base(workshop: &Workshop) -> Result<Layer> {
     const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
     let key = workshop.key().with("base", BASE.key(workshop)?.digest()).with("static", "1");

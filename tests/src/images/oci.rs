@@ -58,7 +58,7 @@ impl Blob {
             put(&folder.join("digest"), format!("{size} sha256:{}", hex::encode(hash.finalize())).as_bytes())
         })?;
         let text = std::fs::read_to_string(folder.join("digest")).context("cannot read a digest of the cache")?;
-        let (size, digest) = text.split_once(' ').context("a digest of the cache is not one")?;
+        let (size, digest) = text.split_once(' ').context("a digest of the cache is malformed")?;
         let size = size.parse().context("a digest of the cache has no size")?;
         let bytes = Bytes::File(path.to_path_buf());
         Ok(Self { bytes, digest: digest.to_owned(), size, media_type: media_type.to_owned(), annotations: Vec::new() })
@@ -84,7 +84,7 @@ impl Blob {
 /// How an image runs.
 #[derive(Default)]
 pub struct Settings {
-    /// Numeric user and group, so that Kubernetes can tell that it is not root; empty for root.
+    /// Numeric user and group, so that Kubernetes can check that it is not root; empty for root.
     pub user: &'static str,
     /// Program and first arguments.
     pub entrypoint: &'static [&'static str],
@@ -92,7 +92,7 @@ pub struct Settings {
     pub command: &'static [&'static str],
     /// Environment as NAME=value, besides PATH.
     pub environment: &'static [&'static str],
-    /// Folders to search for programs; the usual ones when empty.
+    /// Folders to search for programs; the default ones when empty.
     pub path: &'static str,
     /// Working folder; the root when empty.
     pub folder: &'static str,
@@ -100,7 +100,7 @@ pub struct Settings {
     pub stop_signal: &'static str,
 }
 
-/// Something with a manifest, ready to be laid out under its reference.
+/// Something with a manifest, ready to be placed under its reference.
 #[derive(Clone, Debug)]
 pub struct Published {
     /// Upstream's host, repository and tag.
@@ -182,7 +182,7 @@ fn publish(
         "annotations": {
             "org.opencontainers.image.created": CREATED,
             "org.opencontainers.image.version": version,
-            // Says to whoever finds it elsewhere that this is not upstream's own image.
+            // Shows wherever it is found that this is not upstream's own image.
             "dev.landfall.assembled": "true",
         },
     });

@@ -1,5 +1,5 @@
 //! A model and a set of wheels, both from Python packages pinned by hash, as OCI artifacts.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,10 +29,10 @@ const WHEELS: &str = "application/vnd.landfall.wheels.v1";
 const WHEEL: &str = "application/vnd.landfall.wheel.v1";
 const REQUIREMENTS: &str = "application/vnd.landfall.wheel.requirements.v1";
 
-/// Version of the set of wheels, which is ours to count: raise it when the requirements change.
+/// Version of the set of wheels, which Landfall defines: raise it when the requirements change.
 const WHEELS_VERSION: &str = "1.0.0";
 
-/// Files of the model and what they are, by path in the package; nothing else of the package travels.
+/// Files of the model and their kinds, by path in the package; nothing else of the package travels.
 const MODEL_FILES: &[(&str, &str)] = &[
     ("model.safetensors", WEIGHTS),
     ("1_Pooling/config.json", WEIGHTS_CONFIGURATION),

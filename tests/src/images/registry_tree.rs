@@ -1,5 +1,5 @@
-//! Images and artifacts laid out as the storage of CNCF distribution, which serves such a tree at once.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+//! Images and artifacts arranged as the storage of CNCF distribution, which serves such a tree at once.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::{Workshop, lock};
 use crate::cache::Key;
 use crate::printer;
 
-/// A finished tree in the cache. Nothing in it may be changed: its blobs are other entries' files under second names.
+/// A finished tree in the cache. Nothing in it may be changed: its blobs are hard links to other entries' files.
 #[derive(Clone, Debug)]
 pub struct RegistryTree {
     /// The root folder, as distribution's `rootdirectory`.
@@ -109,7 +109,7 @@ fn write_blob(storage: &Path, blob: &Blob) -> Result<()> {
     match &blob.bytes {
         Bytes::Text(bytes) => put(&path, bytes),
         Bytes::File(file) => {
-            // The cache lies in one filesystem; where a part of it does not, a copy serves as well.
+            // The cache is on one filesystem; for a part that is not, a copy works as well.
             if std::fs::hard_link(file, &path).is_err() {
                 printer::note(format_args!("copying {}", file.display()));
                 std::fs::copy(file, &path).with_context(|| format!("cannot copy {}", file.display()))?;

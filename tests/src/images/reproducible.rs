@@ -9,9 +9,9 @@ use super::{Recipe, Workshop, node_pack, starter};
 use crate::cache::Cache;
 use crate::printer;
 
-/// Compares the base layer, every image of the starter release, and one that has packages beside a compiled program, with a
-/// second build. The other images hold compiled programs alone, which one image stands for: linking all of them a second
-/// time would take minutes at each run.
+/// Compares the base layer, every image of the starter release, and one that has packages beside a compiled program,
+/// with a second build. The other images hold only compiled programs, which one image represents: linking all of them a
+/// second time would take minutes at each run.
 ///
 /// The second build shares nothing with the first: it has a cache of its own, in a new folder under `scratch`, so Debian
 /// packages are unpacked and Go programs linked again.
@@ -36,7 +36,7 @@ pub fn check(workshop: &Workshop, scratch: &Path) -> Result<()> {
         report(&one.reference, &one.manifest.digest, &two.manifest.digest, &mut problems);
     }
     if !problems.is_empty() {
-        bail!("a second build gave other bytes:\n  {}", problems.join("\n  "));
+        bail!("a second build produced other bytes:\n  {}", problems.join("\n  "));
     }
     Ok(())
 }

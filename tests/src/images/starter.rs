@@ -37,7 +37,7 @@ pub const PYTHON: Root = Root {
     name: "python",
     packages: &["python3", "python3-pip", "python3-venv"],
     accounts: &[Account { name: "python", id: 65532, home: "/home/python" }],
-    // The mark that keeps pip from installing beside Debian's packages; here pip is what the image is for.
+    // The mark that keeps pip from installing beside Debian's packages; here pip is the purpose of the image.
     removed: &["usr/lib/python3.13/EXTERNALLY-MANAGED"],
 };
 
@@ -53,7 +53,7 @@ pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
     IMAGES.iter().map(|(_, make)| make(workshop)).collect()
 }
 
-/// A layer of our own on top of a Debian root; `version` changes with what `fill` writes.
+/// A layer of Landfall's own on top of a Debian root; `version` changes with what `fill` writes.
 fn own_layer(
     workshop: &Workshop,
     name: &str,
@@ -157,7 +157,7 @@ pub fn busybox(workshop: &Workshop) -> Result<Published> {
     Ok(image("busybox", format!("docker.io/library/busybox:{version}"), &[layer], &settings))
 }
 
-/// The commands a busybox has, asked of itself: it is static, so it runs here.
+/// The commands of a busybox, by its own list: it is static, so it runs here.
 fn applets(program: &[u8]) -> Result<Vec<String>> {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().context("cannot make a folder")?;

@@ -1,5 +1,6 @@
-//! What a suite of the Debian archive holds at the moment: a point release changes it, and with it the keys of all roots.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+//! The current contents of a suite of the Debian archive: a point release changes them, and with them the keys of all
+//! roots.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use crate::cache::Cache;
 use crate::printer;
 
-/// How long an answer is good for: point releases come every two months.
+/// How long an answer is valid: point releases come every two months.
 pub const A_DAY: Duration = Duration::from_hours(24);
 
 /// The folder of answers in the cache.
@@ -22,8 +23,9 @@ const LIST: &str = "main/binary-amd64/Packages.xz";
 /// apt's own downloader, so that proxies and mirrors are those of apt's configuration.
 const DOWNLOADER: &str = "/usr/lib/apt/apt-helper";
 
-/// SHA-256 of the suite's list of packages. An answer of the cache will do while it is no older than this. An archive that
-/// cannot be asked leaves the last answer in force, and `unknown` if there is none: whether it is needed will show.
+/// SHA-256 of the suite's list of packages. A cached answer suffices while it is no older than this. If the archive
+/// cannot be queried, the last answer stays valid, or `unknown` if there is none: a build that needs the archive will
+/// fail.
 ///
 /// The index's signature is not checked here: this names what is cached, and mmdebstrap checks what it installs.
 pub fn digest(cache: &Cache, suite: &str, age: Duration) -> Result<String> {
@@ -44,7 +46,7 @@ pub fn digest(cache: &Cache, suite: &str, age: Duration) -> Result<String> {
             Ok(digest)
         }
         Err(error) => {
-            printer::note(format!("the Debian archive cannot be asked what {suite} holds: {error:#}"));
+            printer::note(format!("the Debian archive cannot be queried for {suite}: {error:#}"));
             Ok(last.unwrap_or_else(|| "unknown".to_owned()))
         }
     }

@@ -63,7 +63,7 @@ fn parse_line(line: &str) -> Option<Source> {
     Some(Source { address, suites: vec![suite], components: words.collect(), keyring })
 }
 
-/// Parses the deb822 format: stanzas of `Field: values`, continued on indented lines, divided by empty lines.
+/// Parses the deb822 format: stanzas of `Field: values`, continued on indented lines, separated by empty lines.
 pub fn parse_stanzas(text: &str) -> Vec<Source> {
     let mut stanzas = vec![Vec::<(String, String)>::new()];
     for line in text.lines().filter(|line| !line.starts_with('#')) {

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 
-/// A packet that was on its way to an address outside the site.
+/// A packet for an address outside the site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignPacket {
     /// When it passed the switch, since 1970.
     pub time: Duration,
     /// Who sent it.
     pub source: IpAddr,
-    /// The foreign address it was for. For ARP, the address that was asked for.
+    /// Its foreign destination. For ARP, the requested address.
     pub destination: IpAddr,
     /// `icmp`, `tcp 443`, `udp 53`, `arp`, `protocol 47`…
     pub protocol: String,
-    /// The name that was asked for, if it is a question to a nameserver.
+    /// The requested name, if it is a query to a nameserver.
     pub question: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl std::fmt::Display for ForeignPacket {
 const GLOBAL_HEADER: usize = 24;
 const PACKET_HEADER: usize = 16;
 
-/// Parses a recording. A last packet that is not there in full is left for the next reading.
+/// Parses a recording. An incomplete last packet is left for the next reading.
 pub fn parse(content: &[u8]) -> Result<Vec<ForeignPacket>> {
     if content.len() < GLOBAL_HEADER {
         return Ok(Vec::new());
@@ -68,7 +68,7 @@ fn parse_frame(frame: &[u8]) -> Option<(IpAddr, IpAddr, String)> {
     }
 }
 
-/// The name in a question to a nameserver over IPv4, with a dot behind each label; of a root alone, a dot.
+/// The name in a query to a nameserver over IPv4, with a dot after each label; for the root alone, a dot.
 fn question(frame: &[u8]) -> Option<String> {
     const ETHERNET: usize = 14;
     const UDP: usize = 8;

@@ -1,4 +1,4 @@
-//! The cgroups a machine lives in, on hosts with version 1 (one hierarchy per controller) and version 2 (one for all).
+//! The cgroups of a machine, on hosts with version 1 (one hierarchy per controller) and version 2 (one for all).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::process::wait_until;
 /// Version 1 controllers a machine gets when the host has them, in hierarchies of their own.
 const CONTROLLERS: [&str; 8] = ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids"];
 
-/// The version 2 tree without controllers that version 1 hosts may have; the systemd inside uses it when it is there.
+/// The version 2 tree without controllers that version 1 hosts may have; the systemd inside uses it if it exists.
 const UNIFIED: &str = "unified";
 
 const MOUNT: &str = "/sys/fs/cgroup";
@@ -26,7 +26,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// Finds out what this host has.
+    /// Detects the layout of this host.
     pub fn detect() -> Result<Self> {
         if Path::new(MOUNT).join("cgroup.controllers").exists() {
             return Ok(Self::Version2(Path::new(MOUNT).join("landfall-sites")));
@@ -145,7 +145,7 @@ pub fn kill(groups: &[PathBuf]) -> Result<()> {
     files::set(&version2_group(groups)?.join("cgroup.kill"), "1")
 }
 
-/// The group in a version 2 tree, which hosts of version 1 have beside the others.
+/// The group in a version 2 tree, which hosts of version 1 have beside their hierarchies.
 fn version2_group(groups: &[PathBuf]) -> Result<&PathBuf> {
     let found = groups.iter().find(|group| group.join("cgroup.freeze").exists());
     found.context("this host has no cgroup version 2 tree (at /sys/fs/cgroup or /sys/fs/cgroup/unified)")

@@ -14,7 +14,7 @@ use crate::setup::{self, index};
 /// The Debian release inside the machines.
 const SUITE: &str = "bookworm";
 
-/// What a minimal server has, beyond mmdebstrap's minbase. No compiler, no interpreter, no packet filter.
+/// The packages of a minimal server, beyond mmdebstrap's minbase. No compiler, no interpreter, no packet filter.
 const PACKAGES: &[&str] =
     &["systemd-sysv", "dbus", "iproute2", "iputils-ping", "procps", "kmod", "mount", "ca-certificates"];
 

@@ -10,12 +10,12 @@ use anyhow::{Context, Result, bail, ensure};
 use super::machine::Machine;
 use super::tool;
 
-/// Joins a cgroup of its own below the machine's, so that what runs counts as the machine's and not as the host's.
+/// Joins a cgroup of its own below the machine's, so that its processes count as the machine's and not as the host's.
 const JOIN: &str = "groups=/sys/fs/cgroup; [ -e $groups/cgroup.procs ] || groups=$(echo $groups/*); \
     for group in $groups; do mkdir -p $group/session && echo $$ > $group/session/cgroup.procs; done 2> /dev/null; \
     exec \"$@\"";
 
-/// What a program that ended left.
+/// The result of a program that ended.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// How it ended; no exit code when a signal, or the end of the machine, ended it.
@@ -26,7 +26,7 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Which of its outputs a program used.
+/// Which output a program used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
@@ -121,9 +121,8 @@ impl Machine {
         Ok(output.stdout)
     }
 
-    /// Packets that the machine refused because it had no route for them, since its boot: its own, and those that its
-    /// pods wanted forwarded. Without a default route a packet for a foreign address ends here and never reaches the
-    /// switch.
+    /// Packets that the machine refused for lack of a route since its boot: its own, and those that it should forward
+    /// for its pods. Without a default route a packet for a foreign address ends here and never reaches the switch.
     pub fn unroutable_packets(&self) -> Result<u64> {
         let own = self.count_of_kernel("/proc/net/snmp", "Ip: ", "OutNoRoutes")?;
         Ok(own + self.count_of_kernel("/proc/net/netstat", "IpExt: ", "InNoRoutes")?)

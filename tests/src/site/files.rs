@@ -1,4 +1,4 @@
-//! Small files of the test machines' own bookkeeping, and files that may be gone.
+//! Small files of the test machines' own bookkeeping, and files that may have vanished.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_slice(&content).with_context(|| format!("cannot understand {}", path.display()))
 }
 
-/// Removes a folder with everything in it; one that is not there is fine.
+/// Removes a folder with everything in it; a missing one is no error.
 pub fn remove_folder(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -43,7 +43,7 @@ pub fn remove_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// A file may go while it is being looked at; everything else is an error.
+/// A file may vanish while it is being read; everything else is an error.
 pub fn still_there<T>(outcome: std::io::Result<T>) -> Result<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),

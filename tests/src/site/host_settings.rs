@@ -1,7 +1,7 @@
-//! Settings of the kernel that a machine shares with the host: remembered while sites live, restored afterwards.
+//! Kernel settings that a machine shares with the host: recorded while sites exist, restored afterwards.
 //!
-//! A kubelet sets `vm.overcommit_memory`, `kernel.panic` and others, and the Debian inside applies its sysctl files.
-//! Whatever differs from the values before the first site is put back when the last one has ended.
+//! A kubelet sets `vm.overcommit_memory`, `kernel.panic` and more, and the Debian inside applies its sysctl files.
+//! Values that differ from those before the first site are restored when the last site has ended.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,8 @@ impl HostSettings {
         Self { boot: boot_id().to_owned(), values }
     }
 
-    /// Writes the values that differ back, unless the host has booted since; what cannot be written is said, and is no error.
+    /// Restores the values that differ, unless the host has booted since; values that cannot be written are reported,
+    /// and are no error.
     pub fn restore(&self) {
         self.restore_below(Path::new(ROOT));
     }
@@ -78,12 +79,12 @@ impl HostSettings {
     }
 }
 
-/// Remembers the settings at the start of the first site; a file that is there already is older and right.
+/// Records the settings at the start of the first site; an existing file is older and right.
 pub fn remember(path: &Path) -> Result<()> {
     if path.exists() { Ok(()) } else { files::write_json(path, &HostSettings::read()) }
 }
 
-/// Restores the settings remembered in the file and forgets them; nothing remembered is fine.
+/// Restores the settings recorded in the file and removes the file; a missing file is no error.
 pub fn restore(path: &Path) -> Result<()> {
     restore_from(path, HostSettings::restore)
 }
@@ -130,7 +131,7 @@ mod tests {
         assert!(!settings.values.contains_key("vm/drop_caches"));
     }
 
-    /// A folder stands for the kernel's, which only root may write; `tests/site.rs` shows the same of the kernel's own.
+    /// A folder represents the kernel's, which only root may write; `tests/site.rs` shows the same of the kernel's own.
     #[test]
     fn a_changed_setting_is_restored_and_then_forgotten() {
         let folder = tempfile::tempdir().unwrap();
@@ -150,6 +151,6 @@ mod tests {
         of_another_boot.boot = "another".to_owned();
         set("vm/page-cluster", "2\n");
         of_another_boot.restore_below(&kernel);
-        assert_eq!(value("vm/page-cluster"), "2", "the host has booted since, and set it anew");
+        assert_eq!(value("vm/page-cluster"), "2", "the host has booted since, and set it again");
     }
 }

@@ -1,5 +1,5 @@
 //! One test machine: its disk, its namespaces, its power.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -20,7 +20,7 @@ use crate::setup;
 
 /// Starts the namespaces.
 const START: &str = include_str!("start.sh");
-/// Becomes systemd.
+/// The script that becomes systemd.
 const INSIDE: &str = include_str!("inside.sh");
 
 /// The folder of the machines in the folder of a site.
@@ -31,7 +31,7 @@ const BIRTH: &str = "birth.json";
 /// How long systemd may take to start its basic units, and a killed machine to be gone.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// What a machine shall be.
+/// The specification of a machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MachineSpec {
     /// Its name and hostname.
@@ -40,7 +40,7 @@ pub struct MachineSpec {
     pub disk_gib: u32,
     /// A folder of the host that appears read-only at `/media/stick`.
     pub stick: Option<PathBuf>,
-    /// Whether it has a default route, by way of [`GATEWAY`], which drops everything.
+    /// Whether it has a default route, through [`GATEWAY`], which drops everything.
     pub has_default_route: bool,
     /// Whether it has a nameserver, at [`GATEWAY`], which answers nothing.
     #[serde(default)]
@@ -67,7 +67,7 @@ impl MachineSpec {
         self
     }
 
-    /// With a nameserver that answers nothing, and whose questions are recorded: see [`Switch::asked_names`].
+    /// With a nameserver that answers nothing, and whose queries are recorded: see [`Switch::asked_names`].
     #[must_use]
     pub fn nameserver(mut self) -> Self {
         self.has_nameserver = true;
@@ -82,7 +82,7 @@ impl MachineSpec {
     }
 }
 
-/// What is on record of a machine.
+/// The record of a machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Record {
     spec: MachineSpec,
@@ -109,10 +109,10 @@ pub enum PowerState {
     Off,
 }
 
-/// How far systemd came.
+/// How far systemd got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BootState {
-    /// Every unit that was to start has started.
+    /// Every unit that should start has started.
     Running,
     /// Everything has settled, and these units have failed.
     Degraded(Vec<String>),
@@ -152,7 +152,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// The machines on record in the folder of a site.
+    /// The recorded machines in the folder of a site.
     pub(super) fn all(site: &SiteRecord, site_folder: &Path) -> Result<Vec<Self>> {
         let Ok(entries) = site_folder.join(FOLDER).read_dir() else { return Ok(Vec::new()) };
         let mut machines = Vec::new();
@@ -207,7 +207,7 @@ impl Machine {
     }
 
     /// Switches it on and waits until systemd has started its basic units; services may still be starting, see
-    /// [`Machine::wait_settled`]. The first boot waits for everything and remembers the machine as it was born.
+    /// [`Machine::wait_settled`]. The first boot waits for everything and records the machine as it was born.
     pub fn boot(&self) -> Result<()> {
         ensure!(!self.is_running(), "machine {} of site {} is on already", self.spec.name, self.site.name);
         setup::ensure_packages(packages::MACHINE)?;
@@ -305,14 +305,14 @@ impl Machine {
         })
     }
 
-    /// Kills its first process, and with it everything inside. What was written stays written, synced or not.
+    /// Kills its first process, and with it everything inside. Written data stays, synced or not.
     pub fn crash(&self) -> Result<()> {
         self.first()?;
         self.off()
     }
 
-    /// Cuts its power: every process stops where it is, so none sees an error of the disk; the filesystem stops without
-    /// flushing its log, so what was not synced is lost; then everything inside ends.
+    /// Cuts its power: every process stops where it is, so none sees a disk error. The filesystem stops without
+    /// flushing its log, so unsynced data is lost. Then everything inside ends.
     pub fn power_cut(&self) -> Result<()> {
         let root = self.first()?.proc("root");
         cgroup::freeze(&self.record()?.groups)?;
@@ -328,7 +328,7 @@ impl Machine {
         self.off()
     }
 
-    /// Ends whatever of it runs, and waits until processes, mounts and loop device are gone. Fine when it is off.
+    /// Ends all of its processes, and waits until processes, mounts and loop device are gone. No error if it is off.
     pub(super) fn off(&self) -> Result<()> {
         let mut record = self.record()?;
         if let Some(running) = record.running.take() {
@@ -366,7 +366,7 @@ impl Machine {
         File::create(&path).with_context(|| format!("cannot create the lock {}", path.display()))
     }
 
-    /// Takes the stick out of the running machine.
+    /// Removes the stick from the running machine.
     pub fn remove_stick(&self) -> Result<()> {
         self.run("umount /media/stick").map(drop)
     }
@@ -391,7 +391,7 @@ impl Machine {
         Ok(Difference::between(&self.birth()?, &self.snapshot()?))
     }
 
-    /// The same of files, folders and mounts alone, whatever else the machine has by now.
+    /// The same for files, folders and mounts only.
     pub fn files_since_birth(&self) -> Result<Difference> {
         let birth = self.birth()?.files_alone();
         Ok(Difference::between(&birth, &Snapshot::take_files(self, Some(&birth))?))

@@ -1,9 +1,9 @@
-//! Test sites: machines of their own, joined by a switch without a way out.
+//! Test sites: separate machines, joined by a switch without an uplink.
 //!
-//! A machine is a set of namespaces over a minimal Debian on a disk of its own, with systemd as its first process. It can
-//! crash ([`Machine::crash`]), lose power ([`Machine::power_cut`]) and boot again from the same disk; it knows what
-//! changed since its birth ([`Machine::difference_since_birth`]), and its switch what tried to leave the site
-//! ([`Site::foreign_packets`]).
+//! A machine is a set of namespaces over a minimal Debian on a disk of its own, with systemd as its first process. It
+//! can crash ([`Machine::crash`]), lose power ([`Machine::power_cut`]) and boot again from the same disk. It knows what
+//! changed since its birth ([`Machine::difference_since_birth`]), and its switch knows which packets tried to leave the
+//! site ([`Site::foreign_packets`]).
 //!
 //! ```no_run
 //! use landfall_tests::site::{MachineSpec, Site};
@@ -19,8 +19,8 @@
 //! # }
 //! ```
 //!
-//! Everything dies with the process that made the site, even on SIGKILL; only empty cgroups and files in the cache stay,
-//! which the next site sweeps. A kept site ([`Site::kept`]) outlives its maker until [`Site::down`].
+//! Everything dies with the process that made the site, even on SIGKILL; only empty cgroups and files in the cache
+//! stay, which the next site removes. A kept site ([`Site::kept`]) outlives its maker until [`Site::down`].
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ pub use switch::{GATEWAY, Switch};
 /// Name of the file that describes a site in its folder.
 const RECORD: &str = "site.json";
 
-/// What is on record of a site.
+/// The record of a site.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Record {
     name: String,
@@ -90,7 +90,7 @@ impl Site {
         Self::start(name, false)
     }
 
-    /// Starts a site that lives on until [`Site::down`], whatever happens to this process.
+    /// Starts a site that lasts until [`Site::down`], whatever happens to this process.
     pub fn kept(name: &str) -> Result<Self> {
         Self::start(name, true)
     }
@@ -140,7 +140,7 @@ impl Site {
         Ok(Self { cache, folder, record, is_owned: false })
     }
 
-    /// Every site of this host, after sweeping what dead callers left.
+    /// Every site of this host, after removing the leftovers of dead callers.
     pub fn list() -> Result<Vec<Self>> {
         let cache = Cache::open()?;
         let _lock = sweep::lock(&cache)?;

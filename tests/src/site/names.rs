@@ -1,5 +1,5 @@
-//! Names of a machine's files, looked at from the host, without what is drawn: two sites of one release have the same, so
-//! whatever an interrupted write left on one of them shows.
+//! Names of a machine's files, read from the host, without random parts: two sites of one release have the same names,
+//! so leftovers of an interrupted write on one of them show.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -14,36 +14,38 @@ use super::files::still_there;
 /// Where an install writes.
 const TOPS: [&str; 4] = ["/etc", "/opt", "/run/landfall", "/var/lib/landfall"];
 
-/// A name that is drawn.
+/// A random name.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Rule {
-    /// A path, in whose parts `*` stands for any text.
+    /// A path, in whose parts `*` matches any text.
     path: String,
     treatment: Treatment,
     #[cfg_attr(not(test), expect(dead_code, reason = "the reason is for readers, a test demands it"))]
     reason: String,
 }
 
-/// What is done with a drawn name.
+/// The treatment of a random name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Treatment {
-    /// It is compared by its pattern, and what is below it as it is.
+    /// It is compared by its pattern, and everything below it by exact name.
     Name,
-    /// It is compared by its pattern, and what is below it is not compared.
+    /// It is compared by its pattern, and nothing below it is compared.
     Below,
-    /// Neither it nor what is below it is compared.
+    /// Neither it nor anything below it is compared.
     LeaveOut,
 }
 
-/// The checked-in list of drawn names.
+/// The checked-in list of random names.
 #[derive(Debug)]
 struct Rules(Vec<Rule>);
 
 impl Rules {
     fn checked_in() -> Result<Self> {
-        serde_json::from_str(include_str!("generated-names.json")).map(Self).context("the list of drawn names is wrong")
+        serde_json::from_str(include_str!("generated-names.json"))
+            .map(Self)
+            .context("the list of random names is wrong")
     }
 
     /// The name as it is compared; `None` if it is not.
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn drawn_names_are_compared_by_their_pattern_and_no_others() {
+    fn only_random_names_are_compared_by_their_pattern() {
         assert!(Rules::checked_in().unwrap().0.iter().all(|rule| rule.reason.split(' ').count() >= 3));
         let certificate = "/var/lib/landfall/kubelet/pki/kubelet-client-2026-11-20-11-50-31.pem";
         assert_eq!(reduced(certificate).unwrap(), "/var/lib/landfall/kubelet/pki/kubelet-client-*.pem");

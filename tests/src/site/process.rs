@@ -1,4 +1,4 @@
-//! Processes by identity, so that a recycled process number is never mistaken for the process that was meant.
+//! Processes by identity, so that a recycled process number is never mistaken for the intended process.
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ impl ProcessId {
         PathBuf::from(format!("/proc/{}/{name}", self.number))
     }
 
-    /// Sends SIGKILL and waits until the process has ended. A process that has ended already is fine.
+    /// Sends SIGKILL and waits until the process has ended. A process that has already ended is no error.
     pub fn kill(&self, timeout: Duration) -> Result<()> {
         let Some(handle) = self.handle() else { return Ok(()) };
         if rustix::process::pidfd_send_signal(&handle, Signal::KILL).is_err() && !self.is_alive() {
@@ -61,7 +61,7 @@ impl ProcessId {
         }
     }
 
-    /// A handle that cannot come to mean another process: opened first, then the identity is compared.
+    /// A handle that can never refer to another process: opened first, then the identity is compared.
     fn handle(&self) -> Option<OwnedFd> {
         let handle = rustix::process::pidfd_open(Pid::from_raw(self.number)?, PidfdFlags::empty()).ok()?;
         self.is_alive().then_some(handle)
@@ -106,7 +106,7 @@ pub fn boot_id() -> &'static str {
     })
 }
 
-/// Polls a condition every 10 ms; an error names what was waited for.
+/// Polls a condition every 10 ms; an error names the condition.
 pub fn wait_until<T>(what: &str, timeout: Duration, mut condition: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let end = Instant::now() + timeout;
     loop {
@@ -130,7 +130,7 @@ mod tests {
         let other = ProcessId { started_ticks: id.started_ticks + 1, ..id.clone() };
         assert!(!other.is_alive());
         other.kill(Duration::from_secs(1)).unwrap();
-        assert!(id.is_alive(), "the process of the same number but another start was hit");
+        assert!(id.is_alive(), "the process with the same number but another start was killed");
         id.kill(Duration::from_secs(5)).unwrap();
         assert!(!id.is_alive());
         child.wait().unwrap();

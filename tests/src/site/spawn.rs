@@ -1,8 +1,8 @@
 //! Starts the processes that hold a site.
 //!
-//! What belongs to this process must die with it, even on SIGKILL. The kernel offers that (the parent-death signal), but
-//! ties it to the *thread* that started the child; so one thread that never ends starts them all. What a keeper is to
-//! hold gets a session of its own instead, and outlives its caller.
+//! Processes that belong to this one must die with it, even on SIGKILL. The kernel offers that (the parent-death
+//! signal), but ties it to the *thread* that started the child; so one thread that never ends starts them all. A
+//! process that a keeper holds gets a session of its own instead, and outlives its caller.
 
 use std::fs::File;
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::process::ProcessId;
 pub enum Lifetime {
     /// The kernel kills it when this process ends, however it ends.
     WithCaller,
-    /// It goes on until somebody ends it.
+    /// It runs until it is ended explicitly.
     Kept,
 }
 

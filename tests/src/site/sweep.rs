@@ -1,4 +1,4 @@
-//! Ends sites and sweeps what dead ones left; never touches a living one.
+//! Ends sites and removes the leftovers of dead ones; never touches a living one.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ pub const FOLDER: &str = "sites";
 /// How long a process may take to end after SIGKILL.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Everybody who makes, ends or sweeps sites takes turns.
+/// The lock for making, ending and sweeping sites.
 pub fn lock(cache: &Cache) -> Result<File> {
     cache.lock("sites")
 }
 
-/// Where the host's settings from before the first site are.
+/// The file with the host's settings from before the first site.
 pub fn settings_path(cache: &Cache) -> PathBuf {
     cache.root().join("host-settings.json")
 }
@@ -47,7 +47,7 @@ pub fn sweep(cache: &Cache) -> Result<()> {
     for name in names(cache)? {
         let folder = cache.root().join(FOLDER).join(&name);
         let Ok(record) = files::read_json::<Record>(&folder.join(RECORD)) else {
-            // Made under the lock we hold, so whoever was making it is dead.
+            // Made under the lock that is held here, so its maker is dead.
             files::remove_folder(&folder)?;
             continue;
         };

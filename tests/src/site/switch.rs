@@ -1,4 +1,4 @@
-//! The switch that joins the machines of a site: a bridge without a way out, which records what wanted to leave.
+//! The switch that joins the machines of a site: a bridge without an uplink, which records packets for the outside.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,8 @@ const MARKER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const SCRIPT: &str = include_str!("switch.sh");
 
 /// Everything for an address that no machine of the site has: unicast, wide multicast, and ARP for a foreign address.
-/// What cannot leave a link by its very address (link-local, 224.0.0.0/24, limited broadcast) is not foreign.
-/// Questions to the nameserver that the gateway plays are recorded, too: whoever phones home asks for a name first.
+/// Packets whose address never leaves a link (link-local, 224.0.0.0/24, limited broadcast) are not foreign. Queries to
+/// the gateway's nameserver are recorded, too: software that phones home resolves a name first.
 const FILTER: &str = "(dst host 10.99.0.1 and dst port 53) or (ip and not (dst net 10.99.0.0/24 or dst net 224.0.0.0/24 or dst host 255.255.255.255)) \
     or (arp and not arp dst net 10.99.0.0/24) \
     or (ip6 and not (dst net fe80::/10 or dst net ff02::/16 or dst net ff01::/16))";
@@ -69,8 +69,8 @@ impl Switch {
         &self.process
     }
 
-    /// Takes a machine that has ended off the switch: sockets it left half-closed keep its network namespace for
-    /// minutes, and the kernel would go on answering for it.
+    /// Disconnects a machine that has ended from the switch: half-closed sockets keep its network namespace for
+    /// minutes, and the kernel would continue to answer for it.
     pub(super) fn unplug(&self, number: u8) {
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={}", self.process.number));
@@ -81,15 +81,15 @@ impl Switch {
         }
     }
 
-    /// Every packet for a foreign address since the switch started; a question to the gateway is none.
+    /// Every packet for a foreign address since the switch started; a query to the gateway does not count.
     pub fn foreign_packets(&self) -> Result<Vec<ForeignPacket>> {
         let mut packets = self.recorded_packets()?;
         packets.retain(|packet| packet.destination != GATEWAY);
         Ok(packets)
     }
 
-    /// Every name for which the nameserver at the gateway was asked since the switch started. It answers none of them.
-    /// What CoreDNS asks to see whether its nameserver lives or loops is left out: the root, and two random numbers.
+    /// Every name that was requested from the gateway's nameserver since the switch started. It answers none of them.
+    /// CoreDNS's own probes of its nameserver are left out: the root, and two random numbers.
     pub fn asked_names(&self) -> Result<Vec<String>> {
         let packets = self.recorded_packets()?.into_iter().filter(|packet| packet.destination == GATEWAY);
         let names = packets.map(|packet| packet.question.unwrap_or_else(|| packet.protocol.clone()));
@@ -100,8 +100,8 @@ impl Switch {
 
     /// Everything that was recorded since the switch started.
     ///
-    /// A marker packet is sent first and must appear in the recording, so an answer of none means none, and everything
-    /// that passed the switch before the call is in it.
+    /// A marker packet is sent first and must appear in the recording, so an empty answer means no packets, and
+    /// everything that passed the switch before the call is in it.
     fn recorded_packets(&self) -> Result<Vec<ForeignPacket>> {
         ensure!(self.process.is_alive(), "the switch has ended, so packets for foreign addresses were not recorded");
         let nanoseconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos();
@@ -125,5 +125,5 @@ impl Switch {
     }
 }
 
-/// Packets are stamped in microseconds, so a stamp may lie a little before the moment of sending.
+/// Packets are stamped in microseconds, so a stamp may be slightly before the moment of sending.
 const SKEW: Duration = Duration::from_millis(1);

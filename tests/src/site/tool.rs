@@ -10,7 +10,7 @@ use crate::printer;
 /// Where tools are looked for, on the host and inside machines.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// How often a command that only looks is run at most.
+/// The maximum number of runs of a read-only command.
 const LOOKS: usize = 4;
 
 /// Runs a command of the host to its end and returns its stdout; failure is an error with its stderr.
@@ -23,7 +23,7 @@ fn text(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// The same for a command that only looks, and is run again if it crashes: nft does now and then while it lists rules.
+/// The same for a read-only command, which is run again if it crashes: nft occasionally does while it lists rules.
 pub fn output_of_a_look(command: &mut Command) -> Result<String> {
     for _ in 1..LOOKS {
         let output = run(command)?;

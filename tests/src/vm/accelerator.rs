@@ -1,6 +1,6 @@
 //! Whether this host's KVM boots the distribution's kernel. A host that is itself a virtual machine may offer a
 //! `/dev/kvm` that runs only kernels made for it; an emulated processor runs all of them, many times slower.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ use crate::site::boot_id;
 /// How long a kernel may take to its first line under KVM: it needs less than a second.
 const FIRST_LINE_LIMIT: Duration = Duration::from_secs(20);
 
-/// What every kernel says first.
+/// The first line of every kernel.
 const FIRST_LINE: &str = "Linux version";
 
 /// What runs the machine's instructions.
@@ -49,9 +49,9 @@ impl Accelerator {
         }
     }
 
-    /// What the kernel's command line has because of it. Mitigations defend nothing in an emulated processor, and cost.
+    /// Its options on the kernel's command line. Mitigations protect nothing in an emulated processor, and cost time.
     /// On a busy host its timer may be late at boot, and a kernel that counts the ticks then panics; under KVM a kernel
-    /// counts none either. systemd gives up on a unit after 90 s, which such a host may need.
+    /// counts none either. systemd gives up on a unit after 90 s, and such a host may need longer.
     pub fn kernel_options(self) -> &'static str {
         match self {
             Self::Kvm => "",
@@ -59,7 +59,7 @@ impl Accelerator {
         }
     }
 
-    /// How many times longer what the machine computes may take than on a machine of its own.
+    /// How many times longer computation may take than on a dedicated machine.
     pub fn slowness(self) -> u32 {
         match self {
             Self::Kvm => 1,

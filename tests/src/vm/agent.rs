@@ -1,5 +1,5 @@
-//! Runs programs in a virtual machine by way of QEMU's guest agent, over a serial line of its own: no firewall of the
-//! machine, and no loss of its network, comes between.
+//! Runs programs in a virtual machine through QEMU's guest agent, over a separate serial line: neither a firewall of
+//! the machine nor a loss of its network interferes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,20 +11,21 @@ use serde_json::{Value, json};
 
 use super::wire::Wire;
 
-/// How long the agent of a running machine may take to answer a question. An emulated machine is slow, a busy host slower.
+/// How long the agent of a running machine may take to answer a request. An emulated machine is slow, a busy host
+/// slower.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long one attempt to synchronize waits: a question that an agent was not there to hear is never answered.
+/// How long one attempt to synchronize waits: a request from before the agent's start is never answered.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often it is asked whether a program has ended.
+/// The interval between checks whether a program has ended.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The environment of what runs inside.
+/// The environment of programs inside.
 const ENVIRONMENT: [&str; 4] =
     ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb"];
 
-/// What a program that ended left.
+/// The result of a program that ended.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// Its exit code; none when a signal ended it.
@@ -99,7 +100,7 @@ impl Agent {
         }
     }
 
-    /// What a program left, if it has ended.
+    /// A program's result, if it has ended.
     pub fn ended(&mut self, running: Running) -> Result<Option<Output>> {
         let asked = self.wire.ask("guest-exec-status", &json!({ "pid": running.pid }), ANSWER_LIMIT);
         let status = match asked {
@@ -108,7 +109,9 @@ impl Agent {
             Err(error) => {
                 self.wait(ANSWER_LIMIT)?;
                 let again = self.wire.ask("guest-exec-status", &json!({ "pid": running.pid }), ANSWER_LIMIT);
-                again.with_context(|| format!("the machine forgot a program that it ran; before that: {error:#}"))?
+                again.with_context(|| {
+                    format!("the machine lost track of a program that it ran; before that: {error:#}")
+                })?
             }
         };
         if status["exited"] != true {

@@ -1,4 +1,4 @@
-//! What a field engineer does at a virtual machine: types `landfall`, reads what it says, uses what landed.
+//! A field engineer's work at a virtual machine: types `landfall`, reads its output, uses the installed software.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use super::agent::Output;
 use super::image::STICK;
 use super::machine::Machine;
 
-/// How long an install may take on a machine of its own.
+/// How long an install may take on a dedicated machine.
 const INSTALL_LIMIT: Duration = Duration::from_mins(30);
 
-/// How long a site may take to be ready by itself after a boot, on a machine of its own.
+/// How long a site may take to be ready by itself after a boot, on a dedicated machine.
 pub const READY_LIMIT: Duration = Duration::from_mins(10);
 
 /// Where `kubectl` finds the cluster.
@@ -32,7 +32,7 @@ pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<()> {
     Ok(())
 }
 
-/// What an install would do, or what blocks it.
+/// The plan of an install, or its blockers.
 pub fn dry_run(machine: &mut Machine, fingerprint: &str) -> Result<Output> {
     machine.try_run(&format!("{STICK}/landfall --json install {STICK} --trust {fingerprint} --dry-run"))
 }
@@ -55,7 +55,7 @@ pub fn failure(output: &Output) -> Result<Value> {
     found.with_context(|| format!("no error was reported ({:?}): {}", output.code, output.text()))
 }
 
-/// The status, whatever its exit code says of it.
+/// The status, whatever its exit code.
 pub fn status(machine: &mut Machine) -> Result<Value> {
     let output = machine.try_run("landfall --json status")?;
     serde_json::from_str(&output.stdout).with_context(|| format!("landfall status printed no JSON: {}", output.text()))
@@ -77,7 +77,7 @@ pub fn wait_ready(machine: &mut Machine) -> Result<Duration> {
     }
 }
 
-/// Runs a line of bash with `kubectl` at hand, which must succeed.
+/// Runs a line of bash with `kubectl` available, which must succeed.
 pub fn administer(machine: &mut Machine, line: &str) -> Result<String> {
     machine.run(&format!("{ENVIRONMENT} {line}"))
 }
@@ -122,7 +122,7 @@ pub fn silent(machine: &mut Machine, services: &[Service]) -> Result<Vec<String>
     Ok(output.lines().map(str::to_owned).collect())
 }
 
-/// Uses what landed: a vector is written and found again, and every service accepts connections.
+/// Uses the installed software: a vector is written and found again, and every service accepts connections.
 pub fn prove(machine: &mut Machine) -> Result<()> {
     let statement = "CREATE TABLE IF NOT EXISTS landfall_proof (id int PRIMARY KEY, place vector(3)); \
         INSERT INTO landfall_proof VALUES (1, '\\''[1,2,3]'\\''), (2, '\\''[9,9,9]'\\'') ON CONFLICT DO NOTHING; \

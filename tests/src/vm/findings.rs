@@ -1,5 +1,5 @@
-//! What a scenario saw, and which expectations were not met. A machine is dear: a scenario goes on after an expectation
-//! that was not met, as long as what follows makes sense.
+//! A scenario's observations, and the expectations that were not met. A machine is expensive: a scenario continues
+//! after an expectation that was not met, as long as the rest makes sense.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::lane::Lane;
 use super::scenarios::Scenario;
 use crate::printer;
 
-/// Collects while a scenario runs.
+/// Collects observations while a scenario runs.
 #[derive(Debug, Default)]
 pub struct Findings {
     seen: Vec<String>,
@@ -17,7 +17,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Notes what was seen.
+    /// Notes an observation.
     pub fn saw(&mut self, what: impl Into<String>) {
         let what = what.into();
         printer::note(format!("  {what}"));
@@ -35,14 +35,14 @@ impl Findings {
     }
 }
 
-/// What came of a scenario.
+/// The outcome of a scenario.
 #[derive(Debug)]
 pub struct Outcome {
     /// Its name.
     pub name: &'static str,
     /// How long it took.
     pub took: Duration,
-    /// What was seen.
+    /// Its observations.
     pub seen: Vec<String>,
     /// Expectations that were not met, and the error that ended it, if one did.
     pub unmet: Vec<String>,

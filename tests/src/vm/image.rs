@@ -13,16 +13,16 @@ use crate::{printer, setup};
 /// The Debian release inside.
 pub const SUITE: &str = "trixie";
 
-/// What the machine is called.
+/// The name of the machine.
 pub const HOSTNAME: &str = "debian";
 
-/// Its interface, by the place of the network card on the bus (see [`super::machine`]).
+/// Its interface, by the network card's position on the bus (see [`super::machine`]).
 pub const INTERFACE: &str = "enp0s3";
 
 /// Its address. It has no default route.
 pub const ADDRESS: &str = "10.0.2.15";
 
-/// Its swap file. `/etc/fstab` names it, and no boot uses it until somebody takes `noauto` away.
+/// Its swap file. `/etc/fstab` names it, and no boot uses it until `noauto` is removed.
 pub const SWAP: &str = "/swapfile";
 
 /// Where the machine mounts its stick.
@@ -31,8 +31,7 @@ pub const STICK: &str = "/media/stick";
 /// Size of the disk; the file is sparse.
 const SIZE: &str = "24G";
 
-/// What a server has beyond Debian's important packages. Nothing here is for Landfall, and the guest agent for this lane
-/// alone.
+/// A server's packages beyond Debian's important ones. None is for Landfall; the guest agent is only for this lane.
 const PACKAGES: &[&str] = &[
     "apparmor",
     "ca-certificates",
@@ -53,8 +52,8 @@ const PACKAGES: &[&str] = &[
     "zstd",
 ];
 
-/// Before the kernel is installed: an initramfs with the drivers of this disk alone, which an emulated machine unpacks in a
-/// fraction of the time.
+/// Before the kernel is installed: an initramfs with only the drivers of this disk, which an emulated machine unpacks
+/// in a fraction of the time.
 const INITRAMFS: &str = "mkdir -p \"$1/etc/initramfs-tools/conf.d\" && echo MODULES=list > \
     \"$1/etc/initramfs-tools/conf.d/modules\" && printf 'virtio_pci\\nvirtio_blk\\next4\\n' > \
     \"$1/etc/initramfs-tools/modules\"";
@@ -65,7 +64,7 @@ const TREE: &str = "root.tar";
 /// Turns a Debian tree into a disk with kernel and initramfs beside it.
 const SCRIPT: &str = include_str!("disk.sh");
 
-/// The image, in the cache. Never written to once it is there.
+/// The image, in the cache. Never written to once it exists.
 #[derive(Clone)]
 pub struct Image {
     folder: PathBuf,
@@ -73,7 +72,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// Makes the image unless it is there.
+    /// Makes the image unless it exists.
     pub fn ensure(cache: &Cache) -> Result<Self> {
         let key = Key::new()
             .with("suite", SUITE)
@@ -93,7 +92,7 @@ impl Image {
         Ok(Self { folder, key })
     }
 
-    /// The key of whatever depends on the image.
+    /// The key of everything that depends on the image.
     pub fn key(&self) -> Key {
         self.key.clone()
     }
@@ -135,7 +134,7 @@ fn bootstrap(output: &Path) -> Result<()> {
     tool::output(&mut command).context("cannot make the Debian of the virtual machines").map(drop)
 }
 
-/// Makes a disk that begins as another one and leaves that one alone.
+/// Makes a disk that begins as a copy of another one and leaves that one unchanged.
 pub fn branch(from: &Path, format: &str, to: &Path) -> Result<()> {
     let mut command = Command::new("qemu-img");
     command.args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]).arg(from).arg(to);

@@ -1,5 +1,5 @@
-//! What all scenarios share: the hardware, the bundle, and the disks that they branch from.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+//! The shared parts of all scenarios: the hardware, the bundle, and the disks that they branch from.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::cell::OnceCell;
 use std::fs::File;
@@ -23,7 +23,7 @@ use crate::{commands, printer, setup, workspace};
 /// The machine in the folder of a cache entry.
 const MACHINE: &str = "machine";
 
-/// A bundle to land, and whom to trust.
+/// A bundle to install, and its first trust.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     /// The folder with the bundle and the `landfall` beside it.
@@ -33,14 +33,14 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// The starter release, built now unless it was.
+    /// The starter release, built now unless it exists.
     pub fn starter() -> Result<Self> {
         let folder = workspace::target_folder().join("vm");
         let vendor = Vendor::open(&folder.join("vendor"))?;
         Ok(Self { folder: commands::demo::build(&vendor, &folder)?, fingerprint: vendor.fingerprint()? })
     }
 
-    /// One that was built before, with the vendor's root document.
+    /// An earlier build, with the vendor's root document.
     pub fn built(folder: &Path, root: &Path) -> Result<Self> {
         let document = std::fs::read(root).with_context(|| format!("cannot read {}", root.display()))?;
         let fingerprint = format!("sha256:{}", hex::encode(Sha256::digest(document)));
@@ -53,7 +53,7 @@ pub struct Lane {
     cache: Cache,
     hardware: Hardware,
     fingerprint: String,
-    /// An install takes long: whatever came of it counts for all scenarios that need it.
+    /// An install takes long: its result counts for all scenarios that need it.
     installed: OnceCell<Result<PathBuf, String>>,
     _turn: File,
 }
@@ -72,12 +72,12 @@ impl Lane {
         let fingerprint = bundle.fingerprint.clone();
         let lane = Self { cache, hardware, fingerprint, installed: OnceCell::new(), _turn: turn };
         for used in [lane.hardware.image.disk(), lane.hardware.stick.image.clone()] {
-            Self::keep_only(used.parent().context("an image lies in a cache entry")?)?;
+            Self::keep_only(used.parent().context("an image is in a cache entry")?)?;
         }
         Ok(lane)
     }
 
-    /// What every machine of the lane is made of.
+    /// The hardware of every machine of the lane.
     pub fn hardware(&self) -> &Hardware {
         &self.hardware
     }
@@ -87,26 +87,26 @@ impl Lane {
         &self.fingerprint
     }
 
-    /// A machine that has booted once and has nothing of Landfall. It is off.
+    /// A machine that has booted once and has no Landfall. It is off.
     pub fn born(&self, name: &str) -> Result<Machine> {
         let disk = self.ensure_born()?.join(MACHINE).join("disk.qcow2");
         Machine::branch(&self.hardware, &disk, &folder_of(name))
     }
 
-    /// A machine on which the bundle has landed, shut down when it was ready. It is off.
+    /// A machine with the bundle installed, shut down when it was ready. It is off.
     pub fn installed(&self, name: &str) -> Result<Machine> {
         let disk = self.ensure_installed()?.join(MACHINE).join("disk.qcow2");
         Machine::branch(&self.hardware, &disk, &folder_of(name))
     }
 
-    /// What a machine was at its birth.
+    /// The state of a machine at its birth.
     pub fn birth(&self) -> Result<Moment> {
         let path = self.ensure_born()?.join("birth.json");
         let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", path.display()))
     }
 
-    /// What the install reported when it was made, which may have been in an earlier run of the same bundle.
+    /// The report of its install, which may be from an earlier run of the same bundle.
     pub fn install_record(&self) -> Result<String> {
         let path = self.ensure_installed()?.join("record");
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
@@ -164,10 +164,10 @@ impl Lane {
         Ok(path)
     }
 
-    /// Removes entries of the same kind that belong to earlier bundles and images: each is up to several gigabytes, and no
-    /// run will ask for them again. The lane's turn keeps them from being in use.
+    /// Removes entries of the same kind that belong to earlier bundles and images: each is up to several gigabytes, and
+    /// no run will need them again. The lane's lock ensures that they are not in use.
     fn keep_only(kept: &Path) -> Result<()> {
-        let folder = kept.parent().context("an entry of the cache lies in a folder")?;
+        let folder = kept.parent().context("an entry of the cache is in a folder")?;
         for entry in folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))? {
             let path = entry?.path();
             if path != kept {

@@ -18,30 +18,30 @@ use crate::printer;
 /// How long QEMU may take to answer.
 const MONITOR_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long a boot may take on a machine of its own.
+/// How long a boot may take on a dedicated machine.
 const BOOT_LIMIT: Duration = Duration::from_mins(10);
 
-/// What a kernel says last, within how many lines of the end, and how often it is looked for.
+/// The last message of a kernel, within how many lines of the end, and how often it is searched.
 const PANIC: &str = "Kernel panic - not syncing";
 const PANIC_LINES: usize = 100;
 const PANIC_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long the interface may take after everything else of a boot, on a machine of its own.
+/// How long the interface may take after the rest of a boot, on a dedicated machine.
 const ADDRESS_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long a clean shutdown may take on a machine of its own.
+/// How long a clean shutdown may take on a dedicated machine.
 const OFF_LIMIT: Duration = Duration::from_mins(3);
 
-/// The line on which a program inside hands lines to a file of this host, where they survive whatever happens to the
+/// The serial line by which a program inside writes lines to a file of this host, where they survive any failure of the
 /// machine.
 pub const LINES: &str = "/dev/virtio-ports/landfall.lines";
 
-/// What a machine is made of.
+/// The hardware of a machine.
 #[derive(Clone)]
 pub struct Hardware {
-    /// What runs its instructions.
+    /// Its accelerator.
     pub accelerator: Accelerator,
-    /// Where its kernel comes from.
+    /// The image with its kernel.
     pub image: Image,
     /// The stick that can be plugged in.
     pub stick: Stick,
@@ -55,7 +55,7 @@ pub struct Machine {
     power: Option<Power>,
 }
 
-/// What there is of a machine that is on.
+/// The processes and connections of a machine that is on.
 struct Power {
     qemu: Child,
     monitor: Wire,
@@ -63,7 +63,8 @@ struct Power {
 }
 
 impl Machine {
-    /// A machine whose disk begins as the given one, which is left alone; it is off. Its folder is made anew.
+    /// A machine whose disk begins as a copy of the given one, which is left unchanged; it is off. Its folder is made
+    /// again.
     pub fn branch(hardware: &Hardware, from: &Path, folder: &Path) -> Result<Self> {
         if folder.exists() {
             std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
@@ -75,12 +76,12 @@ impl Machine {
         Ok(Self { hardware: hardware.clone(), folder: folder.to_owned(), sockets, power: None })
     }
 
-    /// Its disk: what differs from the one that it began as.
+    /// Its disk: the differences from the original.
     pub fn disk(&self) -> PathBuf {
         self.folder.join("disk.qcow2")
     }
 
-    /// How much longer than on a machine of its own something may take that is computed inside.
+    /// How much longer computation inside may take than on a dedicated machine.
     pub fn patience(&self, on_its_own: Duration) -> Duration {
         on_its_own * self.hardware.accelerator.slowness()
     }
@@ -127,7 +128,7 @@ impl Machine {
         Ok(names.join(" "))
     }
 
-    /// Waits until the agent answers; a kernel that has given up is not waited for.
+    /// Waits until the agent answers, or until the kernel has panicked.
     fn wait_answer(&mut self, limit: Duration) -> Result<()> {
         let end = Instant::now() + limit;
         loop {
@@ -136,7 +137,7 @@ impl Machine {
             let text = std::fs::read(&console).with_context(|| format!("cannot read {}", console.display()))?;
             let text = String::from_utf8_lossy(&text);
             let panicked = text.lines().rev().take(PANIC_LINES).find(|line| line.contains(PANIC));
-            ensure!(panicked.is_none(), "the kernel gave up: {}", panicked.unwrap_or_default());
+            ensure!(panicked.is_none(), "the kernel panicked: {}", panicked.unwrap_or_default());
             ensure!(Instant::now() < end, "the machine did not answer within {limit:?}: {error:#}");
         }
     }
@@ -175,7 +176,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Takes its power: whatever was not written to the disk is lost.
+    /// Cuts its power: data that was not written to the disk is lost.
     pub fn cut_power(&mut self) -> Result<()> {
         let mut power = self.power.take().context("the machine is off")?;
         power.qemu.kill().context("cannot end QEMU")?;
@@ -193,13 +194,13 @@ impl Machine {
         self.within(&found, limit).context("the machine does not see the stick").map(drop)
     }
 
-    /// Connects the stick and mounts it, as a person does.
+    /// Connects the stick and mounts it, as a person would.
     pub fn mount_stick(&mut self) -> Result<()> {
         self.plug_stick()?;
         self.run(&format!("mount -o ro /dev/disk/by-label/{LABEL} {STICK}")).map(drop)
     }
 
-    /// Pulls the stick out, whatever is going on.
+    /// Pulls the stick out, whatever is running.
     pub fn pull_stick(&mut self) -> Result<()> {
         self.monitor("device_del", &json!({ "id": "stick" }))?;
         self.power()?.monitor.wait_for_event("DEVICE_DELETED", MONITOR_LIMIT)
@@ -218,7 +219,7 @@ impl Machine {
         Ok(output.stdout)
     }
 
-    /// Runs a line of bash to its end, which it has to reach in time.
+    /// Runs a line of bash to its end, with a time limit.
     pub fn within(&mut self, line: &str, limit: Duration) -> Result<Output> {
         let running = self.start_line(line)?;
         self.power()?.agent.wait_ended(running, limit).with_context(|| format!("`{line}`"))
@@ -237,12 +238,12 @@ impl Machine {
         self.power()?.agent.start(line, &[])
     }
 
-    /// What a started line left, if it has ended.
+    /// The result of a started line, if it has ended.
     pub fn ended(&mut self, running: Running) -> Result<Option<Output>> {
         self.power()?.agent.ended(running)
     }
 
-    /// What programs of the machine have handed to this host so far, across its boots.
+    /// The lines that programs of the machine have written to this host so far, across its boots.
     pub fn lines(&self) -> Result<String> {
         let path = self.folder.join("lines");
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
@@ -272,7 +273,7 @@ impl Machine {
         command.spawn().context("cannot start qemu-system-x86_64")
     }
 
-    /// The machine: two processors, a disk of which this host holds nothing back, a card without a way out, USB, and three
+    /// The machine: two processors, a disk without host caching, a network card without an uplink, USB, and three
     /// serial lines.
     fn arguments(&self) -> Vec<String> {
         let Hardware { accelerator, image, stick } = &self.hardware;
@@ -304,7 +305,7 @@ impl Machine {
             ("-blockdev", stick.to_string()),
             ("-device", "qemu-xhci,id=usb".into()),
             ("-netdev", "user,id=network,restrict=on,ipv6=off".into()),
-            // The place on the bus gives the interface its name.
+            // The position on the bus determines the interface's name.
             ("-device", "virtio-net-pci,netdev=network,addr=0x3".into()),
             ("-chardev", format!("socket,id=agent,{}", socket("agent"))),
             ("-chardev", format!("file,id=lines,append=on,path={}", file("lines"))),

@@ -1,8 +1,8 @@
-//! The lane of virtual machines: a stock Debian 13 under its own kernel, with control groups version 2, AppArmor, a swap
-//! file, and the firewalls that administrators use. Test sites ([`crate::site`]) share this host's kernel and cannot show
-//! what depends on it.
+//! The lane of virtual machines: a stock Debian 13 under its own kernel, with control groups version 2, AppArmor, a
+//! swap file, and the firewalls that administrators use. Test sites ([`crate::site`]) share this host's kernel and
+//! cannot show kernel-dependent behavior.
 //!
-//! Disks branch from one another, each kept in the cache by what it was made of:
+//! Disks branch from one another, each cached by its inputs:
 //!
 //! ```text
 //! image ──▶ born ──▶ installed ──▶ one for each scenario
@@ -31,8 +31,8 @@ pub use findings::{Findings, Outcome};
 pub use lane::{Bundle, Lane};
 pub use scenarios::{SCENARIOS, Scenario};
 
-/// Runs the scenarios that fit into a budget, in their order: each is begun only if what it usually takes is left. Those
-/// that a change must never break ([`Scenario::always`]) run whatever the budget. Returns what came of each.
+/// Runs the scenarios that fit into a budget, in their order: each begins only if its usual time is left. Those that a
+/// change must never break ([`Scenario::always`]) run whatever the budget. Returns the outcome of each.
 pub fn within(lane: &Lane, budget: Duration) -> Result<Vec<Outcome>> {
     let begun = std::time::Instant::now();
     let mut outcomes = Vec::new();

@@ -1,4 +1,4 @@
-//! What a virtual machine is made of at one moment, looked at from inside: it has its own kernel.
+//! The state of a virtual machine at one moment, seen from inside: it has its own kernel.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 use crate::site::{Category, Difference, Items, Snapshot, tables};
 
-/// Lists what lies on the disk, and in memory below `/run` and `/dev/shm`.
+/// Lists the files on the disk, and in memory below `/run` and `/dev/shm`.
 const LIST: &str = r"find / -xdev -printf '%y\t%m\t%U:%G\t%s\t%i-%C@\t%l\t%p\0'; \
     find /run /dev/shm -mindepth 1 -xdev -printf '%y\t%m\t%U:%G\t%s\t%i-%C@\t%l\t%p\0' 2> /dev/null || true";
 
 /// Digests of the files whose names are on the standard input.
 const HASH: &str = "xargs --null --no-run-if-empty sha256sum --zero --";
 
-/// Modules that bring settings with them. No uninstall unloads a module, and so both moments have them.
+/// Modules that add settings. No uninstall unloads a module, so both moments have them.
 const MODULES: &str = "modprobe --all br_netfilter nf_conntrack overlay vxlan";
 
-/// Workers of systemd's device manager, which come and go.
+/// Workers of systemd's device manager, which start and end at any time.
 const UDEV_WORKER: &str = "(udev-worker)";
 
-/// What changes without anybody's doing on this machine, beyond what changes on every Debian.
+/// What changes by itself on this machine, beyond what changes on every Debian.
 const RESTLESS: &[(Category, &str)] = &[
     (Category::Runtime, "/run/udev"),
     (Category::Runtime, "/run/systemd"),
@@ -45,9 +45,9 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Looks at a running machine; `known` is an earlier moment of the same disk.
+    /// Takes a snapshot of a running machine; `known` is an earlier moment of the same disk.
     pub fn of(machine: &mut Machine, known: Option<&Self>) -> Result<Self> {
-        // Processes first, before anything that this look leaves behind.
+        // Processes first, before the traces of this snapshot.
         let processes = processes(&machine.run("ps --ppid 2 -p 2 --deselect --no-headers -o args=")?);
         machine.run(MODULES)?;
         let network = [
@@ -76,7 +76,7 @@ impl Moment {
         Ok(Self { snapshot: Snapshot::of(items), digests })
     }
 
-    /// What is otherwise now.
+    /// The differences.
     pub fn difference(&self, now: &Self) -> Difference {
         Difference::between(&self.snapshot, &now.snapshot)
     }
@@ -110,7 +110,7 @@ impl<'a> Listed<'a> {
         format!("{}-{}", self.version, self.size)
     }
 
-    /// Everything but its time: a folder's size says nothing, and a swap file's content nothing to anybody.
+    /// Everything but its time. A folder's size and a swap file's content have no meaning.
     fn describe(&self, digest: Option<&String>) -> String {
         let Self { kind, mode, owner, size, target, .. } = self;
         match (*kind, digest) {
@@ -141,7 +141,7 @@ fn files(machine: &mut Machine, known: Option<&Moment>) -> Result<Found> {
         }
     }
     let names: String = unknown.iter().flat_map(|file| [file.path, "\0"]).collect();
-    // A file may go meanwhile; it then has no digest, which is a difference of its own.
+    // A file may vanish meanwhile; it then has no digest, which is a difference of its own.
     let hashed = machine.feed(HASH, names.as_bytes())?.stdout;
     let by_path: BTreeMap<&str, &str> = hashed.split('\0').filter_map(|line| swap(line.split_once("  "))).collect();
     for file in unknown {
@@ -195,7 +195,7 @@ fn mounts(text: &str) -> Items {
     items
 }
 
-/// Unit files with their state, and what systemd holds of services, slices, scopes and sockets.
+/// Unit files with their state, and systemd's services, slices, scopes and sockets.
 fn units(machine: &mut Machine) -> Result<Items> {
     let mut items = by_first_word(&machine.run("systemctl list-unit-files --no-legend --no-pager")?);
     let loaded =
@@ -215,7 +215,7 @@ fn settings(text: &str) -> Items {
     items
 }
 
-/// Processes by command line, with how many there are; the look itself is none.
+/// Processes by command line, with their number; those of this snapshot do not count.
 fn processes(text: &str) -> Items {
     let mut counts = BTreeMap::<&str, u32>::new();
     let is_of_the_look = |line: &str| line.starts_with("ps --ppid") || line.contains("bash -c ps");
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn several_mounts_on_one_point_are_told_apart() {
+    fn several_mounts_on_one_point_are_distinguished() {
         let items = mounts("/a tmpfs tmpfs rw\n/a ext4 /dev/vda rw\n");
         assert_eq!(items.keys().collect::<Vec<_>>(), ["/a", "/a (2)"]);
     }

@@ -1,5 +1,5 @@
-//! A stick as a shop sells it: FAT32 in an image file, without a driver for it on this host.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+//! A stick as sold in a shop: FAT32 in an image file, without a driver for it on this host.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use crate::site::tool;
 /// The label by which the machine finds it.
 pub const LABEL: &str = "LANDFALL";
 
-/// What the file system takes beside the files.
+/// The space of the filesystem besides the files.
 const OVERHEAD_BYTES: u64 = 64 << 20;
 
-/// What tells one stick from another without a look at all of its bytes: the head, by which all others are checked, and
-/// the program that reads it.
+/// What identifies a stick without reading all of its bytes: the head, against which the rest is checked, and the
+/// program that reads it.
 const IDENTITY: [&str; 2] = ["head", "landfall"];
 
-/// The image of a stick, and the key of what depends on its content.
+/// The image of a stick, and a key for everything that depends on its content.
 #[derive(Clone)]
 pub struct Stick {
     /// The image.
@@ -91,7 +91,7 @@ mod tests {
         assert!(missing.starts_with("there is no landfall of a bundle in "), "{missing}");
         put("landfall", "program");
         let one = digest().unwrap();
-        put("letter.txt", "says nothing of the content");
+        put("letter.txt", "says nothing about the content");
         assert_eq!(digest().unwrap(), one);
         put("landfall", "another");
         let two = digest().unwrap();

@@ -1,4 +1,5 @@
-//! Commands and answers as lines of JSON over a local socket: how QEMU itself and the guest agent inside are asked.
+//! Commands and answers as lines of JSON over a local socket: the protocol of QEMU itself and of the guest agent
+//! inside.
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
@@ -11,18 +12,18 @@ use serde_json::{Value, json};
 /// Begins a synchronization with the guest agent; never part of JSON.
 const SENTINEL: u8 = 0xff;
 
-/// The connection with one such speaker.
+/// The connection with one of them.
 pub struct Wire {
     reader: BufReader<UnixStream>,
     /// Bytes of a line whose end has not arrived yet.
     pending: Vec<u8>,
-    /// Events that arrived while something else was waited for.
+    /// Events that arrived during another wait.
     events: Vec<Value>,
     synchronizations: u64,
 }
 
 impl Wire {
-    /// Connects, once the socket is there.
+    /// Connects, once the socket exists.
     pub fn connect(socket: &Path, timeout: Duration) -> Result<Self> {
         let end = Instant::now() + timeout;
         let stream = loop {
@@ -38,7 +39,7 @@ impl Wire {
         Ok(Self { reader, pending: Vec::new(), events: Vec::new(), synchronizations: 0 })
     }
 
-    /// Runs a command and returns what it returned. An error of the other side is an error, with its description.
+    /// Runs a command and returns its result. An error of the other side is an error, with its description.
     pub fn ask(&mut self, command: &str, arguments: &Value, timeout: Duration) -> Result<Value> {
         self.send(&[], &json!({ "execute": command, "arguments": arguments }))?;
         let end = Instant::now() + timeout;
@@ -54,7 +55,7 @@ impl Wire {
         }
     }
 
-    /// Waits for an event of that name; one that arrived earlier and was not waited for counts.
+    /// Waits for an event of that name; an earlier, unclaimed one counts.
     pub fn wait_for_event(&mut self, name: &str, timeout: Duration) -> Result<()> {
         let end = Instant::now() + timeout;
         loop {
@@ -72,7 +73,7 @@ impl Wire {
         self.next(Instant::now() + timeout)
     }
 
-    /// Agrees with a guest agent on where answers begin: whatever it still had to say of earlier commands is skipped.
+    /// Agrees with a guest agent on where answers begin: its answers to earlier commands are skipped.
     pub fn synchronize(&mut self, timeout: Duration) -> Result<()> {
         self.synchronizations += 1;
         let id = self.synchronizations;
@@ -95,7 +96,7 @@ impl Wire {
         self.reader.get_mut().write_all(&line).context("the connection is closed")
     }
 
-    /// The next document; lines that are none, such as the rest of an interrupted one, are skipped.
+    /// The next document; other lines, such as the rest of an interrupted one, are skipped.
     fn next(&mut self, end: Instant) -> Result<Value> {
         loop {
             let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
@@ -125,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// What a pretended agent answers to each line it reads.
+    /// The answers of a simulated agent to each line it reads.
     type Answers = Vec<&'static [u8]>;
 
     fn wire(answers: Answers) -> (tempfile::TempDir, Wire) {
@@ -139,7 +140,7 @@ mod tests {
                 stream.read_until(b'\n', &mut line).unwrap();
                 stream.get_mut().write_all(answer).unwrap();
             }
-            // The connection stays open until the other side has enough.
+            // The connection stays open until the other side closes it.
             let _ = stream.read_until(b'\n', &mut Vec::new());
         });
         let wire = Wire::connect(&socket, Duration::from_secs(5)).unwrap();

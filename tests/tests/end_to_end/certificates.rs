@@ -1,5 +1,5 @@
-//! Certificates that a site must not end by: issued again by the site's own authority with another time, or removed, while
-//! the machine is off as far as the site can know.
+//! Certificates that must not stop a site: issued again by the site's own authority with another validity, or removed,
+//! while the machine is off from the site's point of view.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,7 +23,7 @@ type Validity = (&'static str, &'static str);
 const ENDED: Validity = ("20200101000000Z", "20210101000000Z");
 const NOT_YET_VALID: Validity = ("20400101000000Z", "20410101000000Z");
 
-/// What `openssl ca` must know to issue a certificate with the names of another.
+/// The configuration by which `openssl ca` issues a certificate with the names of another.
 const ISSUER: &str = "\
 [ca]
 default_ca = issuer
@@ -40,7 +40,7 @@ commonName = supplied
 organizationName = optional
 ";
 
-/// Two boots with certificates that cannot be used; after each the site must be ready with ones that can.
+/// Two boots with unusable certificates; after each the site must be ready with usable ones.
 pub(crate) fn unusable_certificates(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     reissue(machine, SERVING, SERVING_KEY, ENDED)?;
@@ -62,7 +62,7 @@ fn restart(engineer: Engineer<'_>, since: &str) -> Result<()> {
     [SERVING, CLIENT].into_iter().try_for_each(|path| expect_valid(machine, path))
 }
 
-/// Fails unless the site's authority signed a certificate and its time is now.
+/// Fails unless the site's authority signed a certificate that is valid now.
 fn expect_valid(machine: &Machine, path: &str) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     take(machine, &format!("{AUTHORITY}.crt"), &folder.path().join("authority"))?;
@@ -70,8 +70,8 @@ fn expect_valid(machine: &Machine, path: &str) -> Result<()> {
     openssl(folder.path(), &["verify", "-CAfile", "authority", "certificate"]).with_context(|| format!("of {path}"))
 }
 
-/// Puts a certificate of the same names and key in the place of one, valid in that time only. A file that holds the key as
-/// well keeps it.
+/// Replaces a certificate by one with the same names and key that is valid only in that time. A file that also holds
+/// the key keeps it.
 fn reissue(machine: &Machine, path: &str, key: &str, (begin, end): Validity) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let at = |name: &str| folder.path().join(name);

@@ -1,4 +1,4 @@
-//! What an install left, as far as two installs of one release must agree on it.
+//! The result of an install, as far as two installs of one release must agree on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -19,27 +19,27 @@ use super::{journal, secrets};
 /// How long controllers may take to settle after everything was ready.
 const SETTLE_LIMIT: Duration = Duration::from_mins(3);
 
-/// Where the runtime listens.
+/// The runtime's socket.
 const RUNTIME: &str = "/run/landfall/containerd/containerd.sock";
 
-/// Where the kubelet finds the pods that it starts without being told by the cluster.
+/// Where the kubelet finds the pods that it starts without the cluster.
 const STATIC_PODS: &str = "/etc/kubernetes/manifests";
 
 /// A site after an install.
 #[derive(Clone)]
 pub(crate) struct Landed {
-    /// What the cluster holds.
+    /// The contents of the cluster.
     pub(crate) cluster: Snapshot,
     /// The images of the node with their digests, as the runtime has them.
     pub(crate) images: BTreeSet<String>,
-    /// Names of files, where an install writes.
+    /// Names of files in the folders that an install writes to.
     pub(crate) files: BTreeSet<String>,
-    /// Secrets of the cluster that are not what the site's own files say.
+    /// Secrets of the cluster that differ from the site's own files.
     pub(crate) unlike_secrets: BTreeSet<String>,
 }
 
 impl Landed {
-    /// Looks at a site.
+    /// Collects it from a site.
     pub(crate) fn at(engineer: Engineer<'_>) -> Result<Self> {
         let machine = engineer.machine();
         let ctr = |what: &str| {
@@ -47,19 +47,19 @@ impl Landed {
             ensure!(said.status.success(), "ctr {what}: {}", said.stderr);
             Ok(said)
         };
-        // The runtime removes what it needs no more when it finds time. The end of a lease makes it do so now.
+        // The runtime removes unneeded content at some later time. The end of a lease makes it do so now.
         let lease = ctr("leases create")?.stdout;
         ctr(&format!("leases delete --sync {}", lease.trim()))?;
         let listed = ctr("images list")?;
         let mut cluster = engineer.snapshot()?;
-        // The kubelet reports images minutes later and at most fifty: the runtime is asked instead.
+        // The kubelet reports images minutes later and at most fifty: the runtime is queried instead.
         cluster.images.clear();
         let images = listed.stdout.lines().skip(1).map(image).collect::<Result<_>>()?;
         let (files, unlike_secrets) = (names(machine)?, secrets::unlike_files(machine)?);
         Ok(Self { cluster, images, files, unlike_secrets })
     }
 
-    /// Everything in which two sites differ, a line each.
+    /// Every difference between two sites, one per line.
     pub(crate) fn difference(&self, other: &Self) -> Vec<String> {
         let objects = difference(&self.cluster, &other.cluster).into_iter().map(|one| one.to_string());
         let images =
@@ -81,20 +81,20 @@ fn image(line: &str) -> Result<String> {
 
 /// An uninterrupted install, for comparison.
 pub(crate) struct Uninterrupted {
-    /// What it left.
+    /// Its result.
     pub(crate) landed: Landed,
-    /// Bytes that it wrote into the store: each must come from the media once.
+    /// Bytes that it wrote into the store: each must be read from the media once.
     pub(crate) staged_bytes: u64,
-    /// Bytes that it read from the store: what was placed was checked first, once.
+    /// Bytes that it read from the store: placed files were checked first, once.
     pub(crate) placed_bytes: u64,
     /// How long each of its steps acted.
     durations: BTreeMap<String, Duration>,
 }
 
 impl Uninterrupted {
-    /// The moment in a step after that share, in percent, of the time that it took here.
+    /// The moment in a step after this share, in percent, of its duration here.
     pub(crate) fn moment(&self, step: &str, percent: u64) -> Result<At> {
-        let took = self.durations.get(step).with_context(|| format!("the journal tells no time of {step}"))?;
+        let took = self.durations.get(step).with_context(|| format!("the journal has no duration for {step}"))?;
         let wait = took.mul_f64(f64::from(u32::try_from(percent)?) / 100.0);
         Ok(At { step: step.to_owned(), moment: Moment::After(wait) })
     }
@@ -102,9 +102,9 @@ impl Uninterrupted {
 
 static UNINTERRUPTED: OnceLock<Uninterrupted> = OnceLock::new();
 
-/// Keeps what the first uninterrupted install of this run left.
+/// Keeps the result of the first uninterrupted install of this run.
 pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &Value) -> Result<&'static Uninterrupted> {
-    let bytes = |name: &str| report[name].as_u64().with_context(|| format!("install does not tell {name}"));
+    let bytes = |name: &str| report[name].as_u64().with_context(|| format!("install does not report {name}"));
     let staged_bytes = bytes("storeWrittenBytes")?;
     ensure!(bytes("mediaReadBytes")? >= staged_bytes && staged_bytes > 0, "more was staged than read: {report}");
     let placed_bytes = bytes("storeReadBytes")?;
@@ -114,7 +114,7 @@ pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &Value) -> Resu
     Ok(UNINTERRUPTED.get_or_init(|| Uninterrupted { landed, staged_bytes, placed_bytes, durations }))
 }
 
-/// The uninterrupted install of this run; made now if no test made one.
+/// The uninterrupted install of this run; made now if no test has made one.
 pub(crate) fn uninterrupted() -> Result<&'static Uninterrupted> {
     if let Some(kept) = UNINTERRUPTED.get() {
         return Ok(kept);
@@ -126,7 +126,7 @@ pub(crate) fn uninterrupted() -> Result<&'static Uninterrupted> {
     keep_uninterrupted(engineer, &report)
 }
 
-/// What a site holds once it does not change any more and the cluster tells of every static pod.
+/// The contents of a site once it no longer changes and the cluster lists every static pod.
 fn settled(engineer: Engineer<'_>) -> Result<Landed> {
     let begun = Instant::now();
     let wanted = static_pods(engineer.machine())?;
@@ -143,7 +143,7 @@ fn settled(engineer: Engineer<'_>) -> Result<Landed> {
         };
         let untold = wanted.iter().filter(|pod| !next.cluster.objects.contains_key(*pod));
         moving = next.difference(&last);
-        moving.extend(untold.map(|pod| format!("{pod} runs from a file, and the cluster does not tell of it")));
+        moving.extend(untold.map(|pod| format!("{pod} runs from a file, and the cluster does not list it")));
         if moving.is_empty() {
             return Ok(next);
         }
@@ -152,10 +152,10 @@ fn settled(engineer: Engineer<'_>) -> Result<Landed> {
     Err(anyhow!("the site does not settle within {} s:\n{}", SETTLE_LIMIT.as_secs(), moving.join("\n")))
 }
 
-/// The pods that the kubelet starts from files, by the names under which a cluster tells of them. The kubelet tells the
-/// API server of each as soon as the node is there, which may be a moment before the API server has the priority class
-/// that they name: it is refused, and tries again when it next looks at the pod, up to 90 s later. The pod runs all the
-/// time, so nobody need wait for that but who compares.
+/// The pods that the kubelet starts from files, by their names in the cluster. The kubelet reports each to the API
+/// server as soon as the node exists. That may be a moment before the API server has the pods' priority class: it is
+/// refused, and tries again when it next looks at the pod, up to 90 s later. The pod runs all the time, so only a
+/// comparison needs to wait for that.
 fn static_pods(machine: &Machine) -> Result<BTreeSet<String>> {
     let listed = machine.run(&format!("ls {STATIC_PODS}"))?.stdout;
     let pods = listed.lines().map(|file| {
@@ -174,7 +174,7 @@ fn static_pods(machine: &Machine) -> Result<BTreeSet<String>> {
 pub(crate) fn expect_equal(engineer: Engineer<'_>) -> Result<()> {
     let wanted = uninterrupted()?;
     let begun = Instant::now();
-    // A look that fails, since something is still coming up, is no equality either.
+    // A failed look, because something is still starting, does not count as equal either.
     let look = || match Landed::at(engineer) {
         Ok(landed) => wanted.landed.difference(&landed),
         Err(error) => vec![format!("{error:#}")],
@@ -187,7 +187,7 @@ pub(crate) fn expect_equal(engineer: Engineer<'_>) -> Result<()> {
     ensure!(differences.is_empty(), "not what an uninterrupted install leaves:\n{}", differences.join("\n"));
     let objects: usize = wanted.landed.cluster.objects.values().map(Vec::len).sum();
     printer::note(format!(
-        "equal to an uninterrupted install: {objects} objects, {} images, {} names of files; Secrets are what files say",
+        "equal to an uninterrupted install: {objects} objects, {} images, {} names of files; Secrets match their files",
         wanted.landed.images.len(),
         wanted.landed.files.len()
     ));

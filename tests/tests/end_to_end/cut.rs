@@ -1,5 +1,5 @@
-//! An install whose power is cut while a chosen step acts. The journal tells when that is: it is followed from the host
-//! while `landfall` writes it.
+//! An install whose power is cut while a chosen step acts. The journal shows the moment: the host follows it while
+//! `landfall` writes it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,17 +14,17 @@ use super::fixture::fixture;
 use super::journal::{self, End, Follow};
 use super::process::Process;
 
-/// How long a booted machine may take to settle before somebody types.
+/// How long a booted machine may take to settle before its first command.
 const BOOT_LIMIT: Duration = Duration::from_mins(5);
 
-/// How often the journal is looked at.
+/// The interval between looks at the journal.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
-/// How long a step may take to read what was asked for.
+/// How long a step may take to read the requested bytes.
 const READ_LIMIT: Duration = Duration::from_mins(2);
 
-/// How often a cut is tried that must fall into a step: acts take from fifty milliseconds on, and when exactly the record
-/// of their beginning has reached the disk is not seen from outside.
+/// How often a cut is tried that must fall into a step. Acts may take only fifty milliseconds, and the exact moment
+/// when the record of their beginning reaches the disk is not visible from outside.
 const TRIES: u32 = 4;
 
 /// When the power is cut.
@@ -45,7 +45,7 @@ pub(crate) struct At {
     pub(crate) moment: Moment,
 }
 
-/// What a power cut hit.
+/// The effect of a power cut.
 #[derive(Debug)]
 pub(crate) struct Cut {
     /// Where the journal on the disk ends.
@@ -56,15 +56,15 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// Whether it lies between a Started of the step and its Done.
+    /// Whether it is between a Started of the step and its Done.
     fn is_within(&self, step: &str) -> bool {
         self.end.step == step && self.end.status == "started"
     }
 }
 
 impl At {
-    /// A better moment after one that missed the step: sooner if the step was done already, or even the verb, which cut
-    /// nothing; later if the step's beginning had not reached the disk.
+    /// A better moment after one that missed the step: earlier if the step or even the verb was already done, so that
+    /// nothing was cut; later if the step's beginning had not reached the disk.
     fn corrected(&self, missed: Option<&Cut>) -> Self {
         let moment = match self.moment {
             Moment::After(wait) if missed.is_some_and(|cut| cut.end.step == self.step) => {
@@ -85,7 +85,7 @@ pub(crate) fn steps(engineer: Engineer<'_>) -> Result<Vec<String>> {
 }
 
 /// Installs, cuts the power between the step's Started and its Done, and boots again. An install whose cut missed the
-/// step, or that ended before it, is taken back and tried anew.
+/// step, or that ended before it, is uninstalled and tried again.
 pub(crate) fn install_and_cut(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
     let mut at = at.clone();
     for _ in 0..TRIES {
@@ -93,7 +93,7 @@ pub(crate) fn install_and_cut(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
             Some(cut) if cut.is_within(&at.step) => return Ok(cut),
             missed => missed,
         };
-        printer::note(format!("{at:?} missed the step: taken back, and tried again"));
+        printer::note(format!("{at:?} missed the step: uninstalled, and tried again"));
         at = at.corrected(cut.as_ref());
         engineer.uninstall_all()?;
     }
@@ -115,18 +115,18 @@ fn install_and_cut_once(engineer: Engineer<'_>, at: &At) -> Result<Option<Cut>> 
     Ok(Some(Cut { end, read_bytes }))
 }
 
-/// Status tells what the journal on the disk says.
+/// Status reports the state of the journal on the disk.
 fn expect_status(engineer: Engineer<'_>, end: &End) -> Result<()> {
     let operation = engineer.status()?["operation"].clone();
-    let told = (&operation["record"], &operation["step"]["id"], &operation["step"]["status"]);
+    let reported = (&operation["record"], &operation["step"]["id"], &operation["step"]["status"]);
     ensure!(
-        *told.0 == end.record && *told.1 == end.step && *told.2 == end.status,
-        "status tells {told:?}, and the journal ends with {end:?}"
+        *reported.0 == end.record && *reported.1 == end.step && *reported.2 == end.status,
+        "status reports {reported:?}, but the journal ends with {end:?}"
     );
     Ok(())
 }
 
-/// Boots a machine and waits until systemd has settled, whatever became of its units.
+/// Boots a machine and waits until systemd has settled, whatever the state of its units.
 pub(crate) fn boot(machine: &Machine) -> Result<()> {
     machine.boot()?;
     machine.wait_settled(BOOT_LIMIT).map(drop)
@@ -159,7 +159,7 @@ fn try_cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result
     })
 }
 
-/// Cuts the power at the moment, or as soon as the step is seen to be done before it; not if the verb has ended.
+/// Cuts the power at the moment, or as soon as the step is done before it; not if the verb has ended.
 fn cut_at(machine: &Machine, journal: &mut Follow, at: &At, ended: &AtomicBool) -> Result<Option<u64>> {
     let read = match at.moment {
         Moment::After(wait) => {
@@ -216,9 +216,9 @@ fn wait_for_end(journal: &mut Follow, step: &str, limit: Duration) -> Result<()>
     Ok(())
 }
 
-/// Stops the `landfall` that runs once it has read that much in the step; returns how much it has read in it by then, none
-/// if it ended before. What it had read at the last look before the journal named the step does not count, so nothing of
-/// the step is missed.
+/// Stops the running `landfall` once it has read this much in the step; returns how much it has read in it by then,
+/// none if it ended before. Bytes read up to the last look before the journal named the step do not count, so nothing
+/// of the step is missed.
 fn stop_after_reading(
     machine: &Machine,
     journal: &mut Follow,

@@ -25,7 +25,7 @@ const FLIPS: usize = 50;
 /// How many lengths are tried.
 const TRUNCATIONS: u64 = 20;
 
-/// A small bundle of several chunks, the `landfall` that reads it, and a folder for what it writes.
+/// A small bundle of several chunks, the `landfall` that reads it, and a folder for its output.
 struct Bench {
     landfall: PathBuf,
     folder: tempfile::TempDir,
@@ -37,7 +37,7 @@ struct Bench {
 impl Bench {
     fn new() -> Result<Self> {
         let vendor = Vendor::new(KeyKind::EcdsaP256)?;
-        // No two bytes in a row alike, so that no flip is undone by its neighbor.
+        // No two adjacent bytes are equal, so that no flip is undone by its neighbor.
         let blob = |size, step| (0..=250_u8).cycle().step_by(step).take(size).collect::<Vec<u8>>();
         let sample = Sample::with_blobs(&vendor, vec![blob(2_500_000, 3), blob(700, 5), blob(1 << 20, 7)])?;
         let folder = tempfile::tempdir().context("cannot make a folder")?;
@@ -92,7 +92,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A bit of a bundle that is not what was written.
+/// A flipped bit of a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Flip {
     /// Its byte in the stream.
@@ -101,16 +101,16 @@ pub(crate) struct Flip {
     pub(crate) bit: u8,
 }
 
-/// Where a bundle is damaged: in each of these ranges as often.
+/// Where a bundle is damaged: equally often in each of these ranges.
 pub(crate) fn flips(name: &str, ranges: &[Range<u64>]) -> Result<Vec<Flip>> {
     let mut seeded = Seeded::named(name)?;
     let one = |range: &Range<u64>| Flip { at: seeded.within(range.start, range.end), bit: 1 << seeded.within(0, 8) };
     Ok(ranges.iter().cycle().take(FLIPS).map(one).collect())
 }
 
-/// The code with which a damaged bundle must be refused. In its head damage shows in as many ways as the head has rules,
-/// and which one it must be is what the format's own reader says of the very bytes; behind the head everything is found
-/// while it is read, and so as damage.
+/// The code with which a damaged bundle must be refused. In the head, damage shows in as many ways as the head has
+/// rules, and the format's own reader decides which code the bytes must have. After the head, everything is found while
+/// reading, and thus as damage.
 pub(crate) fn code_of(flip: Flip, head_bytes: u64, stream: impl Read, anchor: &TrustAnchor) -> Result<&'static str> {
     if flip.at >= head_bytes {
         return Ok(codes::PAYLOAD_DAMAGED.id);
@@ -123,7 +123,7 @@ pub(crate) fn code_of(flip: Flip, head_bytes: u64, stream: impl Read, anchor: &T
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_flipped_bit_is_found_wherever_it_lies() -> Result<()> {
+fn a_flipped_bit_is_found_anywhere() -> Result<()> {
     let bench = Bench::new()?;
     let whole = bench.sample.stream();
     ensure!(bench.read(&whole)?.iter().all(|(exit, _)| *exit == Some(0)), "the whole bundle is refused");
@@ -142,16 +142,16 @@ fn a_flipped_bit_is_found_wherever_it_lies() -> Result<()> {
     Ok(())
 }
 
-/// A length to which a bundle is cut, and the code that it must be refused with.
+/// A length to which a bundle is truncated, and the code with which it must be refused.
 pub(crate) struct Truncation {
-    /// Bytes that are left.
+    /// The remaining bytes.
     pub(crate) length: u64,
     /// The code.
     pub(crate) code: &'static str,
 }
 
-/// Where a bundle is cut: within its head, at the end of its head, where it is whole as a head and lacks every part, and
-/// within its payload.
+/// Where a bundle is truncated: within its head, at the end of its head, where it is whole as a head but lacks every
+/// part, and within its payload.
 pub(crate) fn truncations(head_bytes: u64, total_bytes: u64) -> Result<Vec<Truncation>> {
     let mut seeded = Seeded::named("truncations")?;
     let one = |number| match number {
@@ -171,8 +171,8 @@ fn a_truncated_bundle_is_refused_wherever_it_ends() -> Result<()> {
     let mut codes = BTreeMap::<&str, u32>::new();
     for Truncation { length, code } in truncations(head, whole.len() as u64)? {
         for (exit, found) in bench.read(&whole[..usize::try_from(length)?])? {
-            ensure!(exit == Some(REFUSED), "cut to {length} bytes: exit {exit:?}, {found}");
-            ensure!(found == code, "cut to {length} of {} bytes: {found}, not {code}", whole.len());
+            ensure!(exit == Some(REFUSED), "truncated to {length} bytes: exit {exit:?}, {found}");
+            ensure!(found == code, "truncated to {length} of {} bytes: {found}, not {code}", whole.len());
             *codes.entry(code).or_default() += 1;
         }
     }

@@ -1,4 +1,4 @@
-//! A field engineer at a machine: types `landfall`, reads what it says, waits.
+//! A field engineer at a machine: types `landfall`, reads its output, waits.
 
 use std::net::Ipv4Addr;
 use std::process::ExitStatus;
@@ -24,7 +24,7 @@ pub(crate) const READY_LIMIT: Duration = Duration::from_mins(5);
 /// A foreign address to which a test sends a packet, to see it recorded.
 pub(crate) const PLANTED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 77);
 
-/// What a verb said.
+/// The output of a verb.
 #[derive(Debug)]
 pub(crate) struct Said {
     /// How it ended.
@@ -36,14 +36,14 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// The report, which must be there.
+    /// The report, which must exist.
     pub(crate) fn report(&self, verb: &str) -> Result<Value> {
         let lines = self.lines.join("\n");
         ensure!(self.status.success(), "landfall {verb} ended with {}:\n{lines}", self.status);
         serde_json::from_str(&self.data).with_context(|| format!("landfall {verb} printed no JSON: {}", self.data))
     }
 
-    /// The error, which must be there.
+    /// The error, which must exist.
     pub(crate) fn failure(&self, verb: &str) -> Result<Value> {
         ensure!(!self.status.success(), "landfall {verb} succeeded: {}", self.data);
         let documents = self.lines.iter().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -77,7 +77,7 @@ impl<'a> Engineer<'a> {
         self.machine
     }
 
-    /// The `landfall` at hand: the stick's, or without a stick the one that the site keeps.
+    /// The available `landfall`: the stick's, or without a stick the one that the site keeps.
     fn program(self) -> Result<String> {
         let line = format!("ls {STICK}/landfall /var/lib/landfall/releases/*/landfall 2> /dev/null | head -n 1");
         let found = self.machine.try_run(&line)?.stdout.trim().to_owned();
@@ -90,7 +90,7 @@ impl<'a> Engineer<'a> {
         self.watch_program(&self.program()?, arguments, on_line)
     }
 
-    /// Runs another build of `landfall` than the one at hand, to its end.
+    /// Runs another build of `landfall` than the available one, to its end.
     pub(crate) fn another_landfall(self, arguments: &[&str]) -> Result<Said> {
         let other = "/root/another-landfall";
         self.machine.run(&format!("cp {} {other} && echo >> {other}", self.program()?))?;
@@ -126,12 +126,12 @@ impl<'a> Engineer<'a> {
         self.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.report("install")
     }
 
-    /// What an install from the stick would do.
+    /// The plan of an install from the stick.
     pub(crate) fn plan(self) -> Result<Value> {
         self.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint, "--dry-run"])?.report("install --dry-run")
     }
 
-    /// What a dry run says of the head alone, as it comes by e-mail.
+    /// The dry run of the head alone, as it arrives by e-mail.
     pub(crate) fn plan_from_the_head(self) -> Result<Value> {
         let folder = "/root/mail";
         self.machine.run(&format!("mkdir {folder} && cp {STICK}/*.head {folder}"))?;
@@ -157,12 +157,12 @@ impl<'a> Engineer<'a> {
         self.landfall(&["status"])?.report("status")
     }
 
-    /// What the cluster holds.
+    /// The contents of the cluster.
     pub(crate) fn snapshot(self) -> Result<Snapshot> {
         Ok(serde_json::from_value(self.landfall(&["status", "--snapshot"])?.report("status --snapshot")?)?)
     }
 
-    /// Waits until the site is ready, and says how long that took. Returns the status that said so.
+    /// Waits until the site is ready, and prints how long that took. Returns that status.
     pub(crate) fn wait_ready(self, since: &str) -> Result<Value> {
         let begun = Instant::now();
         let mut last = Value::Null;
@@ -177,15 +177,15 @@ impl<'a> Engineer<'a> {
         bail!("not ready {} s after {since}: {last:#}", READY_LIMIT.as_secs())
     }
 
-    /// Fails unless the machine is what it was at its birth, these paths and what is below them apart, and nothing was
-    /// sent to a foreign address so far.
+    /// Fails unless the machine is as it was at its birth, except these paths and everything below them, and nothing
+    /// was sent to a foreign address so far.
     pub(crate) fn expect_unchanged(self, when: &str, but: &[&str]) -> Result<()> {
         let difference = self.machine.difference_since_birth()?.outside(but);
-        ensure!(difference.is_empty(), "{when} the machine is not what it was:\n{difference}");
+        ensure!(difference.is_empty(), "{when} the machine differs from its birth:\n{difference}");
         self.expect_quiet(when)
     }
 
-    /// Fails if a packet for a foreign address reached the switch, but for the planted one.
+    /// Fails if a packet for a foreign address reached the switch, except the planted one.
     pub(crate) fn expect_quiet(self, when: &str) -> Result<()> {
         let mut foreign = self.machine.switch().foreign_packets()?;
         foreign.retain(|packet| packet.destination != PLANTED);

@@ -1,5 +1,5 @@
-//! What ordinary administration of the host does to the network of a finished site: its firewall is flushed, its kubelet
-//! hangs, its nameservers come and go.
+//! The effect of ordinary administration on the network of a finished site: its firewall is flushed, its kubelet hangs,
+//! its nameservers change.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -21,10 +21,10 @@ const FLUSHES: usize = 3;
 /// How long a program that an agent has never seen with its table has to write it.
 const FIRST_WRITE: Duration = Duration::from_secs(60);
 
-/// How long status may believe a kubelet that hangs.
+/// How long status may trust a kubelet that hangs.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long CoreDNS may take to ask another nameserver: the agent looks every 10 s, CoreDNS within 45 s.
+/// How long CoreDNS may take to query another nameserver: the agent looks every 10 s, CoreDNS within 45 s.
 const RELOAD_LIMIT: Duration = Duration::from_secs(90);
 
 /// Tables without which no packet reaches a service or leaves a pod.
@@ -74,7 +74,7 @@ fn wait_for_services(engineer: Engineer<'_>, since: Instant) -> Result<()> {
     Ok(())
 }
 
-/// Status says the truth as long as nothing mends it; an agent that begins then mends it.
+/// Status reports the damage as long as it lasts; an agent that starts then repairs it.
 fn flush_without_the_agent(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run("systemctl stop landfall-agent")?;
@@ -95,7 +95,7 @@ fn flush_with_the_agent(engineer: Engineer<'_>) -> Result<()> {
     engineer.wait_ready("a flush").map(drop)
 }
 
-/// CoreDNS asks the host's nameservers of now, and lives on without any.
+/// CoreDNS queries the host's current nameservers, and survives without any.
 fn nameservers_come_and_go(machine: &Machine) -> Result<()> {
     let reloads = || -> Result<usize> {
         let logs = proofs::administer(machine, "kubectl --namespace kube-system logs deployment/coredns")?;
@@ -115,20 +115,20 @@ fn nameservers_come_and_go(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// What a kubelet said that hangs now is not believed.
+/// The earlier report of a kubelet that hangs does not count.
 fn a_kubelet_hangs(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run("systemctl kill --signal STOP landfall-kubelet")?;
     let begun = Instant::now();
-    let is_told = |status: &Value| {
+    let is_reported = |status: &Value| {
         let components = status["components"].as_array().cloned().unwrap_or_default();
-        let told = |one: &Value| one["reasons"].to_string().contains("has not reported for") && one["ready"] == 0;
-        status["ready"] == false && !components.is_empty() && components.iter().all(told)
+        let is_silent = |one: &Value| one["reasons"].to_string().contains("has not reported for") && one["ready"] == 0;
+        status["ready"] == false && !components.is_empty() && components.iter().all(is_silent)
     };
-    wait_until("a status that does not believe the kubelet", SILENCE_LIMIT, || {
-        Ok(is_told(&engineer.status()?).then_some(()))
+    wait_until("a status that does not trust the kubelet", SILENCE_LIMIT, || {
+        Ok(is_reported(&engineer.status()?).then_some(()))
     })?;
-    printer::note(format!("a kubelet's silence shows after {:.0} s", begun.elapsed().as_secs_f64()));
+    printer::note(format!("a kubelet's silence is reported after {:.0} s", begun.elapsed().as_secs_f64()));
     machine.run("systemctl kill --signal CONT landfall-kubelet")?;
-    engineer.wait_ready("the kubelet went on").map(drop)
+    engineer.wait_ready("the kubelet continued").map(drop)
 }

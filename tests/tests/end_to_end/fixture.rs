@@ -13,15 +13,15 @@ use landfall_tests::{printer, workspace};
 /// Size of a part of the bundle: several parts, each of many chunks.
 const PART_SIZE: &str = "256MiB";
 
-/// What a vendor handed over, and what the site was told another way.
+/// A vendor's delivery, and the fingerprint that the site received over another channel.
 pub(crate) struct Fixture {
     /// The `landfall` beside the bundle, on the host.
     pub(crate) landfall: PathBuf,
     /// The stick's folder on the host.
     pub(crate) stick: PathBuf,
-    /// Fingerprint of root document 1, as from a letter.
+    /// Fingerprint of root document 1, as if from a letter.
     pub(crate) fingerprint: String,
-    /// What the proofs expect.
+    /// The expectations of the proofs.
     pub(crate) expected: Expected,
     /// Bytes of the bundle as one stream.
     pub(crate) total_bytes: u64,
@@ -48,7 +48,7 @@ pub(crate) fn files_with(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result
     Ok(paths.into_iter().filter(is_wanted).collect())
 }
 
-/// The folder of these tests; the stick and all that derives from it lie on one filesystem.
+/// The folder of these tests; the stick and all files derived from it are on one filesystem.
 pub(crate) fn folder() -> PathBuf {
     workspace::root().join("target/e2e")
 }
@@ -72,7 +72,7 @@ fn build() -> Result<Fixture> {
     let landfall = stick.join("landfall");
     std::fs::copy(vendor.landfall(), &landfall).context("cannot copy landfall to the stick")?;
     let inspection = vendor.report(&["inspect", &stick.display().to_string()])?;
-    printer::note(format!("the starter bundle lies in {}", stick.display()));
+    printer::note(format!("the starter bundle is in {}", stick.display()));
     let number = |name: &str| inspection[name].as_u64().with_context(|| format!("the bundle does not say its {name}"));
     let blobs = inspection["blobs"].as_array().context("the bundle lists no blobs")?;
     Ok(Fixture {
@@ -91,12 +91,12 @@ pub(crate) fn machine_with_stick(name: &str) -> Result<(Site, Machine)> {
     booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick))
 }
 
-/// The same with a default route, on which packets for foreign addresses get as far as the switch.
+/// The same with a default route, on which packets for foreign addresses reach the switch.
 pub(crate) fn routed_machine_with_stick(name: &str) -> Result<(Site, Machine)> {
     booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).default_route())
 }
 
-/// The same with a nameserver too, whose questions are recorded.
+/// The same with a nameserver, too, whose queries are recorded.
 pub(crate) fn connected_machine_with_stick(name: &str) -> Result<(Site, Machine)> {
     booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).default_route().nameserver())
 }

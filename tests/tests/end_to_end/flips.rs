@@ -1,9 +1,9 @@
 //! Flipped bits in the real bundle, on a machine: each is refused with its own code, and nothing changes outside the data
 //! folder.
 //!
-//! Damage in the head is met before anything is written, so each such bundle is installed anew. Damage behind it is met
-//! while staging, which keeps what was good: the first such bundle is installed and each further one resumed, in the
-//! order of the stream, so that all of them together read it once.
+//! Damage in the head is found before anything is written, so each such bundle is installed separately. Damage after it
+//! is found while staging, which keeps good data. The first such bundle is installed and each further one resumed, in
+//! the order of the stream, so that all of them together read it once.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -24,14 +24,14 @@ use super::refusals::{REFUSED, Sticks, change};
 /// The folder of the damaged bundle on the stick.
 const CASE: &str = "flipped";
 
-/// Bytes in which the signed document, its signature and the root lie; the rest of the head is larger by far, and has one
+/// Bytes that hold the signed document, its signature and the root; the rest of the head is far larger, and has one
 /// rule.
 const AREA_BYTES: u64 = 6 << 10;
 
-/// How many refusals may pass before the machine is looked at.
+/// How many refusals may pass before the machine is checked.
 const FLIPS_PER_LOOK: usize = 5;
 
-/// The real bundle, of which one bit is wrong at a time.
+/// The real bundle, with one wrong bit at a time.
 struct Damaged {
     parts: Vec<PathBuf>,
     head_bytes: u64,
@@ -39,7 +39,7 @@ struct Damaged {
 }
 
 impl Damaged {
-    /// Flips a bit, lets somebody look at the bundle, and flips it back. `look` is told the code that must be found.
+    /// Flips a bit, calls `look`, and flips it back. `look` receives the expected code.
     fn with(&self, flip: Flip, look: impl FnOnce(&str) -> Result<()>) -> Result<()> {
         self.flip(flip)?;
         let stream = BufReader::new(File::open(&self.parts[0]).context("cannot open the first part")?);
@@ -124,7 +124,7 @@ fn damage_behind_it_stays_in_the_data_folder(engineer: Engineer<'_>, damaged: &D
             })?;
             is_begun = true;
         }
-        // The command that resumes can be found from the first record on.
+        // The command that resumes is in the path from the first record on.
         let begun = ["/usr/local/bin/landfall", "/var/lib/landfall", "/var/log/landfall"];
         engineer.expect_unchanged(&format!("after refusing {flips:?}"), &begun)?;
     }

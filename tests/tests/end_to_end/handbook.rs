@@ -1,4 +1,4 @@
-//! What the handbook says of a host is true of one.
+//! The handbook's statements about a host are true.
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::site::Machine;
@@ -12,7 +12,7 @@ pub(crate) fn expect_to_name_everything(machine: &Machine) -> Result<()> {
     let named = paths()?;
     let named: Vec<&str> = named.iter().map(String::as_str).collect();
     let mut rest = machine.files_since_birth()?.outside(&named);
-    // A folder changes with what is made in it.
+    // A folder changes with its contents.
     rest.changes.retain(|change| !named.iter().any(|path| path.starts_with(&format!("{}/", change.item))));
     ensure!(rest.is_empty(), "docs/OPERATE.md does not name:\n{rest}");
     Ok(())

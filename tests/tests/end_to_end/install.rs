@@ -1,4 +1,4 @@
-//! A good install from its dry run to its end: what it brings, what it survives, and what it leaves.
+//! A good install from its dry run to its end: what it installs, what it survives, and what it leaves.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,26 +15,26 @@ use super::fixture::{fixture, routed_machine_with_stick};
 use super::seed::Seeded;
 use super::{handbook, memory};
 
-/// The step at whose beginning a second engineer comes along.
+/// The step at whose beginning a second engineer starts.
 const BUSY_STEP: &str = "wait for the control plane";
 
 /// Bytes of a chunk.
 const CHUNK_BYTES: u64 = 1 << 20;
 
-/// Where every part of the cluster finds its API server.
+/// The file in which every part of the cluster finds its API server.
 const HOSTS: &str = "/etc/hosts";
 const API_NAME: &str = "api.landfall.internal";
 
-/// How long the agent may take to put a name back: it looks every ten seconds.
+/// How long the agent may take to restore a name: it looks every ten seconds.
 const NAME_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long what is written may take to reach the disk by itself: Valkey syncs its log every second.
+/// How long written data may take to reach the disk by itself: Valkey syncs its log every second.
 const SYNCED_AFTER: Duration = Duration::from_secs(3);
 
 /// How long a service may take to answer after its pods are ready.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long something wrong may take to show in the status.
+/// How long a problem may take to show in the status.
 const WRONG_LIMIT: Duration = Duration::from_mins(2);
 
 #[test]
@@ -62,7 +62,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     wait_for_the_api_name(&machine, &hosts)?;
     machine.crash()?;
     come_back(engineer, "a crash", &remembered)?;
-    // Without an agent that would put it back before the power goes.
+    // Without an agent that would restore it before the power is cut.
     machine.run("systemctl stop landfall-agent")?;
     lose_the_api_name(&machine)?;
     machine.power_cut()?;
@@ -74,7 +74,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     engineer.expect_quiet("in the life of the site")?;
     a_packet_of_a_pod_is_recorded(&machine)?;
     planted_differences_are_found(engineer)?;
-    status_tells_what_is_wrong(engineer)?;
+    status_reports_problems(engineer)?;
     uninstall_in_two_goes(engineer)
 }
 
@@ -100,7 +100,7 @@ fn install_while_another_tries(engineer: Engineer<'_>) -> Result<Value> {
             tried.push(("status".to_owned(), engineer.landfall(&["status"])));
         }
     })?;
-    ensure!(tried.len() == 4, "nobody tried a second operation:\n{}", said.lines.join("\n"));
+    ensure!(tried.len() == 4, "no second operation was tried:\n{}", said.lines.join("\n"));
     for (verb, outcome) in tried {
         let outcome = outcome?;
         if verb == "status" {
@@ -117,9 +117,9 @@ fn expect_all_ready(status: &Value) -> Result<()> {
     proofs::expect_ready(status, &fixture()?.expected)
 }
 
-/// Fails unless an install that nobody disturbed read every byte of the bundle once and wrote every byte of its blobs
-/// once, in little memory. Beside the one pass, finding the parts reads a chunk of each: once before anything is written,
-/// so that a missing one is told then, and once more before staging.
+/// Fails unless an undisturbed install read every byte of the bundle once and wrote every byte of its blobs once, in
+/// little memory. Besides the one pass, finding the parts reads a chunk of each: once before anything is written, so
+/// that a missing one is reported then, and once more before staging.
 pub(crate) fn expect_each_byte_once(report: &Value, peak_memory_bytes: u64) -> Result<()> {
     let bundle = fixture()?;
     let search = 2 * bundle.parts()?.len() as u64 * CHUNK_BYTES;
@@ -134,7 +134,7 @@ pub(crate) fn expect_each_byte_once(report: &Value, peak_memory_bytes: u64) -> R
     memory::expect_little("install", peak_memory_bytes)
 }
 
-/// What the summary names is there: services answer, the kubeconfig works, secrets are root's alone.
+/// What the summary names exists: services answer, the kubeconfig works, only root can read secrets.
 fn expect_summary(machine: &Machine, report: &Value) -> Result<()> {
     ensure!(report["node"] == "node-1" && report["address"] == machine.address().to_string(), "{report:#}");
     let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("{value} in {report:#}"));
@@ -154,7 +154,7 @@ fn expect_summary(machine: &Machine, report: &Value) -> Result<()> {
         ensure!(is_right, "wrong in the summary: {service}");
         if has_address {
             let address = text(&service["address"])?;
-            // The node's own rules for a service come a moment after its pods are ready.
+            // The node's own rules for a service appear a moment after its pods are ready.
             wait_until(&format!("an answer of {name}"), ANSWER_LIMIT, || {
                 let asked = machine.try_run(&format!("timeout 5 bash -c 'echo > /dev/tcp/{address}/{port}'"))?;
                 Ok(asked.status.success().then_some(()))
@@ -178,7 +178,7 @@ fn expect_summary(machine: &Machine, report: &Value) -> Result<()> {
     Ok(())
 }
 
-/// The recording sees what a pod sends: before, its silence meant something.
+/// The recording sees a pod's packets, so its earlier silence was meaningful.
 fn a_packet_of_a_pod_is_recorded(machine: &Machine) -> Result<()> {
     let script = format!(
         "python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b\"x\", (\"{PLANTED}\", 9))'"
@@ -191,7 +191,7 @@ fn a_packet_of_a_pod_is_recorded(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Data that a person wrote, to be found again.
+/// Data that a person wrote and must find again.
 struct Remembered {
     word: String,
 }
@@ -231,15 +231,15 @@ fn expect_remembered(machine: &Machine, remembered: &Remembered) -> Result<()> {
     Ok(())
 }
 
-/// Boots after the power went; the site is ready by itself in time, and remembers.
+/// Boots after the power cut; the site is ready by itself in time, with its data.
 fn come_back(engineer: Engineer<'_>, after: &str, remembered: &Remembered) -> Result<()> {
     let machine = engineer.machine();
     let begun = Instant::now();
     boot(machine)?;
-    // Until the kubelet has looked, the API server tells what was true before: only use shows that pods run again.
-    let found = wait_until("the data of before", READY_LIMIT, || Ok(expect_remembered(machine, remembered).ok()));
+    // Until the kubelet has looked, the API server reports the earlier state: only use shows that pods run again.
+    let found = wait_until("the earlier data", READY_LIMIT, || Ok(expect_remembered(machine, remembered).ok()));
     found.with_context(|| format!("after {after}: {:?}", expect_remembered(machine, remembered)))?;
-    let status = engineer.wait_ready(&format!("the data of before {after} was found"))?;
+    let status = engineer.wait_ready(&format!("the data from before {after} was found"))?;
     printer::note(format!("used again {:.0} s after {after} and a boot", begun.elapsed().as_secs_f64()));
     expect_all_ready(&status)
 }
@@ -256,13 +256,13 @@ pub(crate) fn containers(machine: &Machine) -> Result<BTreeMap<String, String>> 
     Ok(listed.stdout.lines().skip(1).filter_map(columns).collect())
 }
 
-/// How long a program may take to be there again after its end: systemd pauses five seconds, the kernel needs less.
+/// How long a program may take to run again after its end: systemd waits five seconds, the kernel needs less.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long it takes until somebody who means to restart containers has done so.
+/// How long a program that restarts containers may take to do so.
 const RESTARTED_AFTER: Duration = Duration::from_secs(15);
 
-/// The end of the agent ends no pod; nor does that of the kubelet or containerd, which systemd starts again.
+/// The end of the agent ends no pod. Neither does that of the kubelet or containerd, which systemd restarts.
 fn restart_the_agent(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = containers(machine)?;
@@ -304,7 +304,7 @@ pub(crate) fn expect_to_run_on(engineer: Engineer<'_>, before: &BTreeMap<String,
     Ok(())
 }
 
-/// Takes the API server's name out of `/etc/hosts`, as programs do that manage the file. Returns the file of before.
+/// Removes the API server's name from `/etc/hosts`, as programs that manage the file do. Returns the earlier file.
 fn lose_the_api_name(machine: &Machine) -> Result<Vec<u8>> {
     let before = machine.read_file(HOSTS)?;
     machine.run(&format!("sed --in-place '/{API_NAME}/d' {HOSTS} && sync"))?;
@@ -313,7 +313,7 @@ fn lose_the_api_name(machine: &Machine) -> Result<Vec<u8>> {
     Ok(before)
 }
 
-/// The agent puts it back.
+/// The agent restores it.
 fn wait_for_the_api_name(machine: &Machine, hosts: &[u8]) -> Result<()> {
     let begun = Instant::now();
     wait_until("the API server's name", NAME_LIMIT, || Ok((machine.read_file(HOSTS)? == hosts).then_some(())))?;
@@ -328,7 +328,7 @@ fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
     let wrong = "docker.io/library/python@sha256:0000000000000000000000000000000000000000000000000000000000000000";
     let images = "ctr --address /run/landfall/containerd/containerd.sock --namespace k8s.io images";
     let (pause, other) = (image_of(&good, "registry.k8s.io/pause:")?, image_of(&good, "registry.k8s.io/etcd:")?);
-    // The same image under the name by which it can be put back.
+    // The same image under a name by which it can be restored.
     let (kept, _) = image_with(&good, "sha256:", |digest| digest == other.1)?;
     let left = "/var/lib/landfall/containerd/io.containerd.content.v1.content/ingest/planted";
     let plants = [
@@ -350,7 +350,7 @@ fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
             &format!("{} {} is on one node only", other.0, pause.1),
         ),
         (
-            // As long as what it replaces: a comparison of lengths would not see it.
+            // As long as the value it replaces: a comparison of lengths would not detect it.
             "kubectl --namespace postgres patch secret postgres-credentials --type merge --patch \
              \"{\\\"stringData\\\": {\\\"password\\\": \\\"$(printf 'x%.0s' $(seq 32))\\\"}}\"",
             "Secret postgres/postgres-credentials: password",
@@ -366,19 +366,20 @@ fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
         ensure!(is_found, "`{plant}` was not found, only:\n{}", differences.join("\n"));
     }
     let cleaned = proofs::administer(machine, &put_back)?;
-    ensure!(cleaned.status.success(), "cannot put an image back: {}", cleaned.stderr);
+    ensure!(cleaned.status.success(), "cannot restore an image: {}", cleaned.stderr);
     let now = Landed::at(engineer)?;
     ensure!(now.images.is_superset(&good.images) && !now.files.contains(left), "what was planted is still there");
     Ok(())
 }
 
-/// Status says what is not ready and why, also of what is gone. The image that was planted before cannot be had.
-fn status_tells_what_is_wrong(engineer: Engineer<'_>) -> Result<()> {
+/// Status reports what is not ready and why, deleted objects included. The image that was planted before cannot be
+/// pulled.
+fn status_reports_problems(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
-    let told = |what: &'static str, is_told: &dyn Fn(&Value) -> bool| {
-        wait_until(&format!("a status that tells {what}"), WRONG_LIMIT, || {
+    let expect = |what: &'static str, is_reported: &dyn Fn(&Value) -> bool| {
+        wait_until(&format!("a status that reports {what}"), WRONG_LIMIT, || {
             let status = engineer.status()?;
-            Ok((status["ready"] == false && is_told(&status)).then_some(()))
+            Ok((status["ready"] == false && is_reported(&status)).then_some(()))
         })
         .with_context(|| format!("{:#}", engineer.status().unwrap_or_default()))
     };
@@ -387,32 +388,32 @@ fn status_tells_what_is_wrong(engineer: Engineer<'_>) -> Result<()> {
         let assistant = components.into_iter().find(|component| component["component"] == "assistant");
         assistant.map_or_else(String::new, |assistant| assistant["reasons"].to_string())
     };
-    told("of an image that cannot be had", &|status| reasons(status).contains("@sha256:00000000"))?;
+    expect("an image that cannot be pulled", &|status| reasons(status).contains("@sha256:00000000"))?;
     let deleted =
         proofs::administer(machine, "kubectl --namespace assistant delete configmap landfall-inventory-assistant")?;
     ensure!(deleted.status.success(), "cannot delete an inventory: {}", deleted.stderr);
-    told("of a component that is gone", &|status| reasons(status).contains("were deleted from assistant"))?;
+    expect("a component that is gone", &|status| reasons(status).contains("were deleted from assistant"))?;
     machine.run("systemctl stop landfall-agent")?;
-    told("of an agent that does not run", &|status| {
+    expect("an agent that does not run", &|status| {
         status["agent"]["ready"] == false && status["agent"]["reason"].to_string().contains("inactive")
     })?;
     machine.run("systemctl start landfall-agent")?;
-    told("of an agent that runs again", &|status| status["agent"]["ready"] == true)
+    expect("an agent that runs again", &|status| status["agent"]["ready"] == true)
 }
 
-/// Name and digest of the image whose name begins so.
+/// Name and digest of the image whose name has this prefix.
 fn image_of<'a>(landed: &'a Landed, prefix: &str) -> Result<(&'a str, &'a str)> {
     image_with(landed, prefix, |_| true)
 }
 
-/// Name and digest of the image whose name begins so and whose digest fulfills a condition.
+/// Name and digest of the image whose name has this prefix and whose digest fulfills a condition.
 fn image_with<'a>(landed: &'a Landed, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<(&'a str, &'a str)> {
     let mut images = landed.images.iter().filter_map(|image| image.split_once(' '));
     let found = images.find(|(name, digest)| name.starts_with(prefix) && wanted(digest));
     found.with_context(|| format!("the node has no image {prefix}"))
 }
 
-/// Uninstalls, loses power in the middle, and goes on: the machine is as it was born.
+/// Uninstalls, loses power in the middle, and continues: the machine is as it was born.
 fn uninstall_in_two_goes(engineer: Engineer<'_>) -> Result<()> {
     let at = At {
         step: "agent".to_owned(),

@@ -1,4 +1,5 @@
-//! A machine's journal, read from the host: what a step did is judged by the disk, and not by what `landfall` says.
+//! A machine's journal, read from the host: the effects of a step are judged by the disk, and not by the output of
+//! `landfall`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,14 +9,14 @@ use anyhow::{Context, Result, ensure};
 use landfall_engine::journal::{Entry, Event, JournalFolder, Replay, record};
 use landfall_tests::site::Machine;
 
-/// Where journals lie on a machine.
+/// Where journals are stored on a machine.
 const FOLDER: &str = "var/lib/landfall/journal";
 
 fn folder(machine: &Machine) -> Result<JournalFolder> {
     Ok(JournalFolder::at(machine.first()?.proc("root").join(FOLDER)))
 }
 
-/// What the journal of the latest operation says.
+/// The contents of the latest operation's journal.
 pub(crate) fn read(machine: &Machine) -> Result<Replay> {
     let folder = folder(machine)?;
     let file = folder.latest()?.with_context(|| format!("{} has no journal", machine.name()))?;
@@ -50,7 +51,7 @@ impl Follow {
     /// From now on. The journal need not exist yet.
     pub(crate) fn of(machine: &Machine) -> Result<Self> {
         let mut follow = Self { folder: folder(machine)?, path: None, bytes: 0, records: 0 };
-        // An uninstall goes on in the journal of the install.
+        // An uninstall continues in the journal of the install.
         follow.news()?;
         Ok(follow)
     }
@@ -67,7 +68,7 @@ impl Follow {
         }
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let decoded = record::decode(&bytes)?;
-        // A record on its way is looked at again.
+        // An unfinished record is read again at the next look.
         self.bytes = bytes.len() as u64 - decoded.torn_bytes;
         let fresh = decoded.payloads.get(self.records..).context("the journal became shorter")?;
         self.records = decoded.payloads.len();
@@ -84,7 +85,7 @@ pub(crate) struct End {
     pub(crate) index: usize,
     /// The step's id.
     pub(crate) step: String,
-    /// What a person reads of where it stands.
+    /// The step's status, for people.
     pub(crate) status: &'static str,
 }
 

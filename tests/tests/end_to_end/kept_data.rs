@@ -1,4 +1,5 @@
-//! Data that an uninstall keeps: a database's rows come back with `--adopt-data`, and nothing else brings or deletes them.
+//! Data that an uninstall keeps: a database's rows are restored with `--adopt-data`, and nothing else restores or
+//! deletes them.
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
@@ -11,7 +12,7 @@ use super::fixture::{fixture, machine_with_stick};
 
 /// Rows that are written, in one transaction.
 const ROWS: u32 = 1000;
-/// Where data is kept.
+/// The folder of kept data.
 const STORAGE: &str = "/var/lib/landfall/storage";
 const SECRETS: &str = "/var/lib/landfall/secrets";
 
@@ -42,11 +43,11 @@ fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
     engineer.landfall(&install)?.report("install --adopt-data")?;
     wait_ready(&machine, &fixture.expected)?;
     let counted = sql(&machine, "SELECT count(*), sum(number) FROM kept")?;
-    ensure!(counted == format!("{ROWS}|{}", ROWS * (ROWS + 1) / 2), "the rows are not there: {counted}");
-    ensure!(machine.read_file(&secret_of_postgres(&machine)?)? == secret, "the secret was made anew");
+    ensure!(counted == format!("{ROWS}|{}", ROWS * (ROWS + 1) / 2), "the rows are missing: {counted}");
+    ensure!(machine.read_file(&secret_of_postgres(&machine)?)? == secret, "the secret was made again");
     let folders = machine.run(&format!("ls {STORAGE} | grep -c postgres"))?.stdout;
     ensure!(folders.trim() == "1", "the database has {folders} folders");
-    printer::note(format!("proved: {ROWS} rows are there after an uninstall and an install"));
+    printer::note(format!("proved: {ROWS} rows exist after an uninstall and an install"));
 
     for wrong in [&["--delete-data"][..], &["--delete-data", "--confirm", "another-site"]] {
         engineer.landfall(&[&["uninstall"], wrong].concat())?.refused("uninstall", "LF4025", 2)?;
@@ -80,7 +81,7 @@ fn volume_of_postgres(report: &Value) -> Result<String> {
     Ok(volume["folder"].as_str().context("a volume has no folder")?.to_owned())
 }
 
-/// Nobody but root gets at the volumes by their path.
+/// Only root can reach the volumes by their path.
 fn expect_closed(machine: &Machine) -> Result<()> {
     let mode = machine.run(&format!("stat --format %a {STORAGE}"))?.stdout;
     ensure!(mode.trim() == "700", "{STORAGE} has the mode {mode}");

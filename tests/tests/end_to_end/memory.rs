@@ -8,17 +8,17 @@ use landfall_tests::site::Machine;
 
 use super::process::Process;
 
-/// What every command keeps to.
+/// The limit of every command.
 const LIMIT_BYTES: u64 = 256 << 20;
 
-/// Fails if a verb took more memory than any may.
+/// Fails if a verb used more memory than allowed.
 pub(crate) fn expect_little(verb: &str, peak_bytes: u64) -> Result<()> {
     ensure!(peak_bytes <= LIMIT_BYTES, "{verb} took {peak_bytes} bytes of memory");
     Ok(())
 }
 
-/// Runs something that runs `landfall VERB` on a machine. Returns what it returned, and the largest resident memory of
-/// the first such process, in bytes.
+/// Runs a closure that runs `landfall VERB` on a machine. Returns its result, and the largest resident memory of the
+/// first such process, in bytes.
 pub(crate) fn peak_of<T>(machine: &Machine, verb: &str, run: impl FnOnce() -> Result<T>) -> Result<(T, u64)> {
     let ended = AtomicBool::new(false);
     let (outcome, peak) = std::thread::scope(|scope| {

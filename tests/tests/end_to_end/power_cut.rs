@@ -1,8 +1,8 @@
-//! The power is cut at six seeded instants of an install, each time of a new one: two while the media are read, two in the
-//! control plane, two while components are applied. All six lie between a Started and its Done, four of them in steps
-//! that change things: both of staging, one of kubeadm's phases, one that applies objects; the others while the control
-//! plane and a component come up for the first time. `landfall resume` must end with the same site as an install that
-//! nobody disturbed; an uninstall after it must leave the machine as it was born.
+//! The power is cut at six seeded instants, each in a new install: two while the media are read, two in the control
+//! plane, two while components are applied. All six are between a Started and its Done. Four are in steps that change
+//! things: both of staging, one of kubeadm's phases, one that applies objects. The other two are while the control
+//! plane and a component start for the first time. `landfall resume` must end with the same site as an undisturbed
+//! install; an uninstall after it must leave the machine as it was born.
 
 use std::time::Instant;
 
@@ -19,13 +19,13 @@ use super::memory;
 use super::secrets::Drawn;
 use super::seed::Seeded;
 
-/// What a resume may read a second time of what was staged: from the media and from the site's disk together.
+/// How many staged bytes a resume may read again: from the media and from the site's disk together.
 const REREAD_LIMIT_BYTES: u64 = 64 << 20;
 
 /// The host may keep this after an uninstall.
 const LOGS: &str = "/var/log/landfall";
 
-/// What every cut after staging must find drawn already.
+/// A file that every cut after staging must find already generated.
 const ENCRYPTION_KEY: &str = "/var/lib/landfall/secrets/encryption.yaml";
 
 #[test]
@@ -42,7 +42,7 @@ fn while_the_media_are_read() -> Result<()> {
             .expect_unchanged("after a cut while staging", &["/usr/local/bin/landfall", "/var/lib/landfall", LOGS])?;
         let report = resume(engineer, &cut)?;
         expect_few_read_twice(cut.read_bytes, &report, uninterrupted)?;
-        take_back(engineer)?;
+        uninstall_all(engineer)?;
     }
     Ok(())
 }
@@ -59,7 +59,7 @@ fn while_the_control_plane_comes_up() -> Result<()> {
     for step in ["control-plane-ready", &phase] {
         let cut = install_and_cut(engineer, &uninterrupted.moment(step, seeded.within(30, 70))?)?;
         resume_without_media(engineer, &cut)?;
-        take_back(engineer)?;
+        uninstall_all(engineer)?;
     }
     Ok(())
 }
@@ -76,11 +76,11 @@ fn while_components_are_applied() -> Result<()> {
     let waiting = seeded.one_of(&["ready/postgres", "ready/valkey", "ready/dns"]);
     let cut = install_and_cut(engineer, &uninterrupted.moment(waiting, seeded.within(5, 70))?)?;
     resume_without_media(engineer, &cut)?;
-    take_back(engineer)?;
+    uninstall_all(engineer)?;
 
     let applying = seeded.one_of(&applies(&steps)?).clone();
     let cut = install_and_cut(engineer, &uninterrupted.moment(&applying, seeded.within(30, 70))?)?;
-    // The stick is gone for good: everything that is left comes from the data folder.
+    // The stick is gone for good: the rest comes from the data folder.
     machine.power_cut()?;
     machine.set_stick(None)?;
     machine.boot()?;
@@ -90,9 +90,9 @@ fn while_components_are_applied() -> Result<()> {
     keep_data(engineer)
 }
 
-/// Fails if more was read than an uninterrupted install reads and the limit: from the media what was staged, from the store
-/// what was placed. Less means that something was not counted. `before` is what the kernel counted of the process that was
-/// cut, in the step alone; the resume counts itself from its start, the bundle's head included.
+/// Fails if more was read than an uninterrupted install reads plus the limit: the staged bytes from the media, the
+/// placed bytes from the store. Less means that something was not counted. `before` is the kernel's count for the
+/// interrupted process, in the step alone; the resume counts itself from its start, the bundle's head included.
 fn expect_few_read_twice(before: u64, report: &Value, uninterrupted: &Uninterrupted) -> Result<()> {
     let (staged, placed) = (uninterrupted.staged_bytes, uninterrupted.placed_bytes);
     let after = media_read_bytes(report)?;
@@ -135,7 +135,7 @@ fn media_read_bytes(report: &Value) -> Result<u64> {
     report["mediaReadBytes"].as_u64().context("resume does not say what it read")
 }
 
-/// Resumes after a cut behind staging: nothing is read from the media, and what was drawn before is there.
+/// Resumes after a cut after staging: nothing is read from the media, and the files generated before exist.
 fn resume_without_media(engineer: Engineer<'_>, cut: &Cut) -> Result<()> {
     Drawn::at(engineer.machine())?.expect(ENCRYPTION_KEY)?;
     let report = resume(engineer, cut)?;
@@ -150,7 +150,7 @@ fn resume(engineer: Engineer<'_>, cut: &Cut) -> Result<Value> {
     let (said, peak_memory_bytes) = memory::peak_of(engineer.machine(), "resume", || engineer.landfall(&["resume"]))?;
     memory::expect_little("resume", peak_memory_bytes)?;
     let report = said.report("resume")?;
-    expect_told(&said, cut)?;
+    expect_report(&said, cut)?;
     printer::note(format!("resumed from record {} in {:.0} s", cut.end.record, begun.elapsed().as_secs_f64()));
     engineer.wait_ready("the resume")?;
     expect_equal(engineer)?;
@@ -158,7 +158,7 @@ fn resume(engineer: Engineer<'_>, cut: &Cut) -> Result<Value> {
     after.expect_since(&before)?;
     after.expect(ENCRYPTION_KEY)?;
     printer::note(format!(
-        "{} drawn files of before the cut are unchanged, of {} now; {} are what the journal recorded",
+        "{} generated files from before the cut are unchanged, of {} now; {} match the journal",
         before.len(),
         after.len(),
         after.recorded()
@@ -166,18 +166,18 @@ fn resume(engineer: Engineer<'_>, cut: &Cut) -> Result<Value> {
     Ok(report)
 }
 
-/// Fails unless a resume said at which step and record it found the journal, as the journal on the disk had it.
-fn expect_told(said: &Said, cut: &Cut) -> Result<()> {
+/// Fails unless a resume reported the step and record at which the journal on the disk ended.
+fn expect_report(said: &Said, cut: &Cut) -> Result<()> {
     let end = &cut.end;
     let (begin, rest) = (format!(" at step {} of ", end.index + 1), format!(", {} (", end.step));
     let finish = format!("), which is {}; journal record {}", end.status, end.record);
-    let is_told = |line: &String| line.contains(&begin) && line.contains(&rest) && line.ends_with(&finish);
-    ensure!(said.lines.iter().any(is_told), "resume did not tell of {end:?}:\n{}", said.lines.join("\n"));
+    let is_report = |line: &String| line.contains(&begin) && line.contains(&rest) && line.ends_with(&finish);
+    ensure!(said.lines.iter().any(is_report), "resume did not report {end:?}:\n{}", said.lines.join("\n"));
     Ok(())
 }
 
 /// Uninstalls; the machine is as it was born.
-fn take_back(engineer: Engineer<'_>) -> Result<()> {
+fn uninstall_all(engineer: Engineer<'_>) -> Result<()> {
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after an uninstall", &[LOGS])
 }
@@ -196,7 +196,7 @@ fn keep_data(engineer: Engineer<'_>) -> Result<()> {
     ensure!(report["kept"] == serde_json::json!(kept), "{report}");
     let state = engineer.machine().run(&format!("find {} -name pg_control -exec {READ_STATE} {{}} +", kept[0]))?.stdout;
     ensure!(state.trim() == ENDED, "PostgreSQL was killed: its data is in state {state}");
-    // The stick that was taken out is a difference, too.
+    // The unplugged stick is a difference, too.
     let difference =
         engineer.machine().difference_since_birth()?.outside(&[LOGS, "/media/stick", kept[0], kept[1], record]);
     let others: Vec<_> = difference.changes.iter().filter(|change| change.item != "/var/lib/landfall").collect();

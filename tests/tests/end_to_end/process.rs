@@ -60,7 +60,7 @@ impl Process {
         line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
     }
 
-    /// Stops it; when this returns, no thread of it reads any more.
+    /// Stops it; when this returns, none of its threads reads any longer.
     pub(crate) fn stop(self) -> Result<()> {
         let number = Pid::from_raw(self.0).context("0 is no process")?;
         kill_process(number, Signal::STOP).context("cannot stop a process")?;

@@ -64,7 +64,7 @@ impl Sticks {
         write(&self.case(name)?.join("sample-1.0.0-000000000000.landfall"), bytes)
     }
 
-    /// Removes the folder of a case, whose copies need room.
+    /// Removes the folder of a case, whose copies need space.
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
         std::fs::remove_dir_all(self.folder.join(name)).with_context(|| format!("cannot remove the case {name}"))
     }
@@ -80,7 +80,7 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to).with_context(|| format!("cannot rename {}", from.display()))
 }
 
-/// Changes a file of a case. While it is still a link of the good one, a copy takes its place first.
+/// Changes a file of a case. If it is still a link to the good one, a copy replaces it first.
 pub(crate) fn change(path: &Path, edit: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     if std::fs::metadata(path).with_context(|| format!("there is no {}", path.display()))?.nlink() > 1 {
@@ -142,7 +142,7 @@ fn wrong_trust(sticks: &Sticks) -> Result<Vec<Case>> {
     cases.into_iter().map(place).collect()
 }
 
-/// Bundles whose heads somebody else made.
+/// Bundles with heads made by an attacker.
 fn wrong_heads(sticks: &Sticks) -> Result<Vec<Case>> {
     let (vendor, stranger) = (Vendor::new(KeyKind::EcdsaP256)?, Vendor::new(KeyKind::EcdsaP256)?);
     let sample = Sample::tiny(&vendor)?;
@@ -178,7 +178,7 @@ fn fingerprint(vendor: &Vendor) -> String {
     format!("sha256:{}", hex::encode(digest))
 }
 
-/// The real bundle with parts that are missing, mixed up, cut or grown.
+/// The real bundle with parts that are missing, mixed up, truncated or extended.
 fn wrong_parts(sticks: &Sticks) -> Result<Vec<Case>> {
     let last = fixture()?.parts()?.len() - 1;
     ensure!(last >= 2, "the bundle has too few parts for these tests");
@@ -220,7 +220,7 @@ fn wrong_parts(sticks: &Sticks) -> Result<Vec<Case>> {
     Ok(cases.into_iter().map(|(folder, code)| Case { folder, trust: trust.clone(), code }).collect())
 }
 
-/// How many truncations may pass before the machine is looked at.
+/// How many truncations may pass before the machine is checked.
 const TRUNCATIONS_PER_LOOK: usize = 5;
 
 /// The real bundle, shorter and shorter, wherever it ends.
@@ -242,7 +242,7 @@ fn truncations_change_nothing(engineer: Engineer<'_>, sticks: &Sticks) -> Result
     sticks.remove("truncated")
 }
 
-/// Cuts the stream that the parts are to this length, which is shorter than they are now.
+/// Truncates the stream in the parts to this length, which is shorter than now.
 fn truncate(parts: &[PathBuf], length: u64) -> Result<()> {
     let mut begin = 0;
     for part in parts {
@@ -258,8 +258,8 @@ fn truncate(parts: &[PathBuf], length: u64) -> Result<()> {
     Ok(())
 }
 
-/// A damaged chunk in the middle shows while staging: the data folder has begun, and nothing else. What was good stays
-/// for a stick that is whole.
+/// A damaged chunk in the middle is found while staging: only the data folder exists by then. Good data stays for an
+/// undamaged stick.
 fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     use std::os::unix::fs::FileExt;
     let parts = sticks.real("damaged")?;
@@ -270,8 +270,11 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     let bundle = format!("{STICK}/damaged");
     let said = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
     let failure = said.refused("install of damaged", "LF1208", REFUSED)?;
-    let next = failure["next"].as_str().context("nothing is said of what to do next")?;
-    ensure!(next.contains("landfall resume") && next.contains("--bundle PATH"), "the way on is not told: {next}");
+    let next = failure["next"].as_str().context("the error has no next step")?;
+    ensure!(
+        next.contains("landfall resume") && next.contains("--bundle PATH"),
+        "the next step does not name the way to continue: {next}"
+    );
     engineer
         .expect_unchanged("after damage", &["/usr/local/bin/landfall", "/var/lib/landfall", "/var/log/landfall"])?;
     let staged = engineer.status()?["registry"]["stagedBlobs"].as_u64().context("status counts no blobs")?;
@@ -283,29 +286,33 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     engineer.expect_unchanged("after damage and an uninstall", &["/var/log/landfall"])
 }
 
-/// An operation belongs to the program that began it, which the site keeps: another build becomes that one, and what it
-/// comes to is what that one comes to.
+/// An operation belongs to the program that began it, which the site keeps: another build is replaced by that one, and
+/// reports its result.
 fn the_engine_that_began_goes_on(engineer: Engineer<'_>, bundle: &str) -> Result<()> {
-    let kept = "going on with /var/lib/landfall/engine/";
+    let kept = "continuing with /var/lib/landfall/engine/";
     let is_handed_over = |said: &super::engineer::Said| said.lines.iter().any(|line| line.contains(kept));
     let said = engineer.another_landfall(&["resume", "--bundle", bundle])?;
     ensure!(is_handed_over(&said), "nothing was handed over:\n{}", said.lines.join("\n"));
     said.refused("resume by another landfall", "LF1208", REFUSED)?;
     let said = engineer.landfall(&["resume", "--bundle", bundle])?;
-    ensure!(!is_handed_over(&said), "the engine that began handed over to itself");
+    ensure!(!is_handed_over(&said), "the program that began handed over to itself");
     said.refused("resume by the same landfall", "LF1208", REFUSED)?;
 
-    // Without the kept one no other takes its place.
+    // Without the kept one, no other replaces it.
     let machine = engineer.machine();
     machine.run("mv /var/lib/landfall/engine /var/lib/landfall/engine-aside")?;
-    engineer.another_landfall(&["resume", "--bundle", bundle])?.refused("resume without the engine", "LF4010", 2)?;
+    engineer.another_landfall(&["resume", "--bundle", bundle])?.refused(
+        "resume without the pinned program",
+        "LF4010",
+        2,
+    )?;
     machine.run("mv /var/lib/landfall/engine-aside /var/lib/landfall/engine").map(drop)
 }
 
-/// Everything that is in the way is told at once, and nothing is changed.
+/// All blockers are reported at once, and nothing is changed.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn all_blockers_are_told_at_once() -> Result<()> {
+fn all_blockers_are_reported_at_once() -> Result<()> {
     let (_site, machine) = super::fixture::machine_with_stick("e2e-blockers")?;
     let engineer = Engineer::at(&machine);
     let plants = [
@@ -326,8 +333,11 @@ fn all_blockers_are_told_at_once() -> Result<()> {
         for (code, found) in [("LF3011", "6443"), ("LF3012", "/etc/kubernetes")] {
             let blockers = failure["blockers"].as_array().context("the blockers are no list")?;
             let blocker = blockers.iter().find(|blocker| blocker["code"] == code);
-            let blocker = blocker.with_context(|| format!("{code} is not told: {failure}"))?;
-            ensure!(blocker["why"].as_str().is_some_and(|why| why.contains(found)), "{found} is not told: {blocker}");
+            let blocker = blocker.with_context(|| format!("{code} is not reported: {failure}"))?;
+            ensure!(
+                blocker["why"].as_str().is_some_and(|why| why.contains(found)),
+                "{found} is not reported: {blocker}"
+            );
             ensure!(blocker["what"].is_string() && blocker["next"].is_string(), "{blocker}");
         }
         let difference = landfall_tests::site::Difference::between(&before, &machine.snapshot()?);

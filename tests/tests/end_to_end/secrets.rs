@@ -1,5 +1,4 @@
-//! What was drawn on a site: its files are never drawn again, they are what the journal recorded of them, and the cluster
-//! holds the same.
+//! Files generated on a site: they are never generated again, they match the journal, and the cluster holds the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,25 +12,25 @@ use sha2::{Digest, Sha256};
 
 use super::journal;
 
-/// Where Landfall keeps what it draws.
+/// Where Landfall stores the secrets that it generates.
 const SECRETS: &str = "/var/lib/landfall/secrets";
 
 /// Where kubeadm puts keys, and kubeconfigs that hold keys.
 const KUBERNETES: &str = "/etc/kubernetes";
 
-/// What the step that makes certificates must leave at the least.
+/// The least that the step for certificates must leave.
 const KEYS: [&str; 4] = ["pki/ca.key", "pki/etcd/ca.key", "pki/front-proxy-ca.key", "pki/sa.key"];
 
-/// What the step that makes kubeconfigs must leave. The kubelet's is rewritten by a later step, and renews itself.
+/// The files that the step for kubeconfigs must leave. The kubelet's is rewritten by a later step, and renews itself.
 const KUBECONFIGS: [&str; 4] = ["admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf"];
 
 /// SHA-256 of files, by path.
 type Files = BTreeMap<String, String>;
 
-/// What the journal says of a file that was drawn: its digest, if the step that wrote it recorded one.
+/// The journal's entry for a generated file: its digest, if the step that wrote it recorded one.
 type Recorded = BTreeMap<String, Option<String>>;
 
-/// The files of a site that were drawn, and what its journal says of them.
+/// The generated files of a site, and its journal's entries for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Drawn {
     files: Files,
@@ -39,7 +38,7 @@ pub(crate) struct Drawn {
 }
 
 impl Drawn {
-    /// Reads them from the host. Fails unless everything is there that the journal has as done, as it recorded it.
+    /// Reads them from the host. Fails unless every file that the journal records as done exists and matches.
     pub(crate) fn at(machine: &Machine) -> Result<Self> {
         let root = machine.first()?.proc("root");
         let mut files = Files::new();
@@ -47,31 +46,31 @@ impl Drawn {
         read_folder(&root, KUBERNETES, &is_key, &mut files)?;
         let found = Self { files, recorded: recorded(&journal::read(machine)?)? };
         let problems = found.problems();
-        ensure!(problems.is_empty(), "what was drawn is not what the journal says:\n{}", problems.join("\n"));
+        ensure!(problems.is_empty(), "generated files differ from the journal:\n{}", problems.join("\n"));
         Ok(found)
     }
 
-    /// How many files there are.
+    /// The number of files.
     pub(crate) fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// How many of them the journal knows by digest.
+    /// The number of files with a digest in the journal.
     pub(crate) fn recorded(&self) -> usize {
         self.recorded.values().flatten().count()
     }
 
-    /// Fails unless everything that was there earlier is there, unchanged.
+    /// Fails unless every earlier file exists unchanged.
     pub(crate) fn expect_since(&self, earlier: &Self) -> Result<()> {
         let changed = earlier.files.iter().filter(|(path, digest)| self.files.get(*path) != Some(digest));
         let changed: Vec<_> = changed.map(|(path, _)| path.as_str()).collect();
-        ensure!(changed.is_empty(), "not what was written before the cut: {}", changed.join(", "));
+        ensure!(changed.is_empty(), "changed since the cut: {}", changed.join(", "));
         Ok(())
     }
 
     /// Fails unless the file is among them.
     pub(crate) fn expect(&self, path: &str) -> Result<()> {
-        ensure!(self.files.contains_key(path), "{path} is not among what was drawn: {:?}", self.files.keys());
+        ensure!(self.files.contains_key(path), "{path} is not among the generated files: {:?}", self.files.keys());
         Ok(())
     }
 
@@ -79,7 +78,7 @@ impl Drawn {
         let problem = |(path, digest): (&String, &Option<String>)| match (self.files.get(path), digest) {
             (None, _) => Some(format!("{path} is missing")),
             (Some(found), Some(recorded)) if found != recorded => {
-                Some(format!("{path} has the digest {found}, and {recorded} was recorded"))
+                Some(format!("{path} has the digest {found}, but {recorded} was recorded"))
             }
             _ => None,
         };
@@ -92,7 +91,7 @@ fn is_key(path: &str) -> bool {
         || KUBECONFIGS.iter().any(|name| path == format!("{KUBERNETES}/{name}"))
 }
 
-/// Adds the wanted files below a folder of the machine; a folder that is not there has none.
+/// Adds the wanted files below a folder of the machine; a missing folder has none.
 fn read_folder(root: &Path, folder: &str, wanted: &dyn Fn(&str) -> bool, files: &mut Files) -> Result<()> {
     let entries = match root.join(folder.trim_start_matches('/')).read_dir() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -105,7 +104,8 @@ fn read_folder(root: &Path, folder: &str, wanted: &dyn Fn(&str) -> bool, files: 
             read_folder(root, &path, wanted, files)?;
         } else if wanted(&path) && !path.ends_with(".landfall-temporary") {
             let content = std::fs::read(entry.path()).with_context(|| format!("cannot read {path}"))?;
-            // kubeadm syncs nothing: of what it had just written a power cut may leave an empty file, which holds no key.
+            // kubeadm syncs nothing: of a file that it has just written, a power cut may leave an empty one, which
+            // holds no key.
             if content.is_empty() && path.starts_with(KUBERNETES) {
                 continue;
             }
@@ -115,7 +115,7 @@ fn read_folder(root: &Path, folder: &str, wanted: &dyn Fn(&str) -> bool, files: 
     Ok(())
 }
 
-/// What the journal says of files that were drawn, of all steps that are done.
+/// The journal's entries for generated files, of all steps that are done.
 fn recorded(replay: &Replay) -> Result<Recorded> {
     let pins = replay.state.pins.as_ref().context("the journal pins nothing")?;
     let mut recorded = Recorded::new();
@@ -126,7 +126,7 @@ fn recorded(replay: &Replay) -> Result<Recorded> {
     Ok(recorded)
 }
 
-/// Files that a done step has drawn. A step whose Done was written by a resume recorded no digests.
+/// Files that a done step has generated. A step whose Done was written by a resume recorded no digests.
 fn recorded_of(step: &str, output: &Value) -> Result<Recorded> {
     let digest = |value: &Value| value.as_str().map(|text| text.trim_start_matches("sha256:").to_owned());
     let unknown = |paths: Vec<String>| paths.into_iter().map(|path| (path, None)).collect();
@@ -155,7 +155,8 @@ fn secret_of(step: &str) -> Option<(&str, &str)> {
     step.strip_prefix("secret/")?.split_once('/')
 }
 
-/// In what the cluster's Secrets differ from the files that they were made of, a line each. Fails if there are none.
+/// The differences between the cluster's Secrets and the files that they were made from, one per line. Fails if there
+/// are no Secrets.
 pub(crate) fn unlike_files(machine: &Machine) -> Result<BTreeSet<String>> {
     let replay = journal::read(machine)?;
     let pins = replay.state.pins.as_ref().context("the journal pins nothing")?;
@@ -189,11 +190,11 @@ fn in_cluster(machine: &Machine, namespace: &str, name: &str) -> Result<BTreeMap
     output.stdout.lines().map(|line| pair(line).context("a Secret has a value of several lines")).collect()
 }
 
-/// What differs, by keys; values are never told.
+/// The differences, by key; values are never printed.
 fn difference(secret: &str, file: &BTreeMap<String, String>, cluster: &BTreeMap<String, String>) -> Vec<String> {
     let keys: BTreeSet<_> = file.keys().chain(cluster.keys()).collect();
     let unlike = keys.into_iter().filter(|key| file.get(*key) != cluster.get(*key));
-    unlike.map(|key| format!("Secret {secret}: {key} is not what the site's file says")).collect()
+    unlike.map(|key| format!("Secret {secret}: {key} differs from the site's file")).collect()
 }
 
 #[cfg(test)]
@@ -240,7 +241,7 @@ mod tests {
         assert_eq!(difference("a/b", &values("one"), &values("one")), Vec::<String>::new());
         assert_eq!(
             difference("a/b", &values("one"), &values("two")),
-            ["Secret a/b: password is not what the site's file says"]
+            ["Secret a/b: password differs from the site's file"]
         );
         assert_eq!(difference("a/b", &values("one"), &BTreeMap::new()).len(), 1);
     }

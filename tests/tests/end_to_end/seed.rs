@@ -1,9 +1,9 @@
-//! Chance that can be repeated.
+//! Repeatable randomness.
 
 use anyhow::{Context, Result};
 use landfall_tests::printer;
 
-/// The usual seed.
+/// The default seed.
 const USUAL: u64 = 20_261_120;
 
 /// The variable that names another seed.
@@ -13,7 +13,7 @@ const VARIABLE: &str = "LANDFALL_SEED";
 pub(crate) struct Seeded(u64);
 
 impl Seeded {
-    /// The sequence of that name, from `LANDFALL_SEED` or the usual seed; which one is said.
+    /// The sequence of that name, from `LANDFALL_SEED` or the default seed; it prints which one.
     pub(crate) fn named(name: &str) -> Result<Self> {
         let seed = seed_of(std::env::var_os(VARIABLE).map(|text| text.to_string_lossy().into_owned()).as_deref())?;
         printer::note(format!("{name}: {VARIABLE}={seed}"));
@@ -37,7 +37,7 @@ impl Seeded {
     }
 }
 
-/// The seed that the variable names; one that is no number is a mistake, and not the usual one.
+/// The seed that the variable names; text that is not a number is an error, and does not mean the default seed.
 fn seed_of(text: Option<&str>) -> Result<u64> {
     text.map_or(Ok(USUAL), |text| text.trim().parse().with_context(|| format!("{VARIABLE}={text} is no number")))
 }

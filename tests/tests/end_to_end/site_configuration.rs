@@ -1,5 +1,5 @@
-//! A site that is not the usual one: its `site.yaml` reaches everything it is about; a wrong one changes nothing. And a
-//! good install is taken back in one go, on a machine that was never off.
+//! A site without defaults: its `site.yaml` takes effect everywhere; a wrong one changes nothing. And a good install is
+//! uninstalled without interruption, on a machine that was never off.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use super::fixture::{connected_machine_with_stick, fixture};
 use super::install::expect_each_byte_once;
 use super::memory;
 
-/// Where the engineer keeps it on the machine.
+/// Its path on the machine.
 const FILE: &str = "/root/site.yaml";
 
 /// How long a pod may be without an address after the site is ready.
 const ADDRESS_LIMIT: Duration = Duration::from_mins(2);
 
-/// Everything that a site may set, nothing as usual.
+/// Everything that a site may set, nothing at its default.
 const SITE: &str = "\
 node: {name: edge-7, address: 10.99.0.11}
 network: {podRanges: [10.32.0.0/16], serviceRanges: [172.20.0.0/16]}
@@ -57,7 +57,7 @@ fn a_site_configuration_reaches_what_it_is_about() -> Result<()> {
     Ok(())
 }
 
-/// A configuration with one fault: what is wrong, its code, and what the message names.
+/// A configuration with one fault: the text, its code, and what the message must name.
 fn wrong_configurations_change_nothing(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let wrong = [
@@ -70,7 +70,7 @@ fn wrong_configurations_change_nothing(engineer: Engineer<'_>) -> Result<()> {
         machine.write_file(FILE, &text, 0o644)?;
         let said = engineer.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint, "--site", FILE])?;
         let failure = said.refused("install --site", code, 2)?.to_string();
-        ensure!(failure.contains(names), "{names} is not told: {failure}");
+        ensure!(failure.contains(names), "{names} is not named: {failure}");
     }
     machine.run(&format!("rm {FILE}"))?;
     engineer.expect_unchanged("after wrong site configurations", &[])
@@ -83,7 +83,7 @@ fn get(machine: &Machine, what: &str) -> Result<Value> {
     serde_json::from_str(&output.stdout).with_context(|| format!("kubectl printed no JSON of {what}"))
 }
 
-/// Fails unless an object says so at this place.
+/// Fails unless an object has this value at this place.
 fn expect(machine: &Machine, what: &str, pointer: &str, wanted: &Value) -> Result<()> {
     let object = get(machine, what)?;
     ensure!(
@@ -100,7 +100,7 @@ fn expect_node_and_ranges(machine: &Machine, report: &Value) -> Result<()> {
     expect(machine, "service kubernetes", "/spec/clusterIP", &"172.20.0.1".into())?;
     expect(machine, "service --namespace kube-system kube-dns", "/spec/clusterIP", &"172.20.0.10".into())?;
 
-    // A pod has none for a moment after the cluster first tells of it, which may be late for one that runs from a file.
+    // A pod has none for a moment after the cluster first lists it, which may be late for one that runs from a file.
     let pods = wait_until("an address of each pod", ADDRESS_LIMIT, || {
         let pods = get(machine, "pods --all-namespaces")?["items"].as_array().cloned().context("no list of pods")?;
         Ok(pods.iter().all(|pod| pod["status"]["podIP"].is_string()).then_some(pods))
@@ -113,7 +113,7 @@ fn expect_node_and_ranges(machine: &Machine, report: &Value) -> Result<()> {
             ensure!(address.starts_with(beginning), "{name} is at {address}, not in {beginning}");
         }
     }
-    // A name is found by way of the nameserver's address among the site's services.
+    // A name is found through the nameserver's address in the site's range of services.
     let script = "grep '^nameserver 172.20.0.10$' /etc/resolv.conf > /dev/null
 python3 -c 'import socket; print(socket.gethostbyname(\"assistant.assistant.svc.cluster.local\"))'";
     let found = proofs::in_pod(machine, "assistant", "deployment/assistant", script)?;
@@ -121,14 +121,14 @@ python3 -c 'import socket; print(socket.gethostbyname(\"assistant.assistant.svc.
     Ok(())
 }
 
-/// Nobody asked for a name of the outer world, which is what phoning home begins with; when a pod does, it shows.
+/// No software asked for a foreign name, which is how phoning home begins; when a pod does, the recording shows it.
 fn expect_no_foreign_name(machine: &Machine) -> Result<()> {
     let asked = machine.switch().asked_names()?;
-    ensure!(asked.is_empty(), "somebody asked for foreign names: {asked:?}");
+    ensure!(asked.is_empty(), "software asked for foreign names: {asked:?}");
     let ask = "timeout 5 python3 -c 'import socket; socket.gethostbyname(\"planted.example.\")'";
     proofs::in_pod(machine, "assistant", "deployment/assistant", ask)?;
     let asked = machine.switch().asked_names()?;
-    ensure!(asked.contains(&"planted.example.".to_owned()), "a pod's question was not recorded, only {asked:?}");
+    ensure!(asked.contains(&"planted.example.".to_owned()), "a pod's query was not recorded, only {asked:?}");
     Ok(())
 }
 
@@ -150,6 +150,6 @@ fn expect_values(machine: &Machine) -> Result<()> {
     let script = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password)
 valkey-cli -h 127.0.0.1 config get maxmemory | tail -n 1";
     let said = proofs::in_pod(machine, "valkey", "valkey-0", script)?;
-    ensure!(said.stdout.trim() == (64 << 20).to_string(), "Valkey keeps to {}{}", said.stdout, said.stderr);
+    ensure!(said.stdout.trim() == (64 << 20).to_string(), "Valkey's limit is {}{}", said.stdout, said.stderr);
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Landfall's units of systemd on a living site: what ends, is renamed or is damaged comes back by itself.
+//! Landfall's systemd units on a living site: it recovers by itself from ended programs, a renamed host and damaged
+//! certificates.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::install::{containers, expect_to_run_on};
 
 const SERVICES: [&str; 3] = ["landfall-containerd", "landfall-kubelet", "landfall-agent"];
 
-/// How long a unit may take to say what is wrong, and the agent to see it.
+/// How long a unit may take to report a problem, and the agent to see it.
 const SAID_LIMIT: Duration = Duration::from_mins(1);
 
 #[test]
@@ -65,7 +66,7 @@ fn the_agent_is_replaced(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A kubelet that ends again and again: its last error is in the agent's status and in Landfall's.
+/// A kubelet that ends repeatedly: its last error is in the agent's status and in Landfall's.
 fn the_kubelets_error_is_quoted(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let configuration = "/var/lib/kubelet/config.yaml";
@@ -78,8 +79,8 @@ fn the_kubelets_error_is_quoted(engineer: Engineer<'_>) -> Result<()> {
     let said = said.with_context(|| property(machine, "landfall-agent", "StatusText").unwrap_or_default())?;
     printer::note(format!("the agent says: {said}"));
     let status = engineer.status()?;
-    let is_told = status["agent"]["ready"] == false && status["agent"]["reason"].to_string().contains("maxPods");
-    ensure!(is_told, "the status does not quote the kubelet: {status:#}");
+    let is_quoted = status["agent"]["ready"] == false && status["agent"]["reason"].to_string().contains("maxPods");
+    ensure!(is_quoted, "the status does not quote the kubelet: {status:#}");
     machine.run(&format!("mv /root/kept {configuration}"))?;
     engineer.wait_ready("the kubelet's configuration was right again").map(drop)
 }
@@ -96,7 +97,7 @@ fn damaged_certificates(engineer: Engineer<'_>) -> Result<()> {
     expect_units(machine)
 }
 
-/// The cluster knows the host by the name that it had.
+/// The cluster knows the host by its old name.
 fn a_renamed_host(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run("echo another-name > /etc/hostname && sync")?;
@@ -108,5 +109,5 @@ fn a_renamed_host(engineer: Engineer<'_>) -> Result<()> {
     ensure!(status["nodes"][0]["name"] == "node-1", "another node: {status:#}");
     machine.run("echo node-1 > /etc/hostname && hostname node-1 && sync")?;
     machine.run("systemctl restart landfall-kubelet")?;
-    engineer.wait_ready("the old name was given back").map(drop)
+    engineer.wait_ready("the old name was restored").map(drop)
 }

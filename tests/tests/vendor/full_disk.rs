@@ -58,7 +58,7 @@ fn a_stick_that_is_too_small_is_refused_before_anything_is_written() -> Result<(
     let folder = starter()?.scratch()?;
     let (outcome, left) = build_onto(starter()?.total_bytes()? / 2, "keep", folder.path(), &[])?;
     assert_eq!((outcome.code, outcome.error()), (5, Some("LF1202")), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("bytes free; the bundle takes"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("bytes free; the bundle needs"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("writing the bundle"), "{}", outcome.stderr);
     assert_eq!(left, Vec::<String>::new());
     Ok(())

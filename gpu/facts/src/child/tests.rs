@@ -11,7 +11,7 @@ fn shell(script: &str, milliseconds: u64, output_bytes: usize) -> Ended {
 }
 
 #[test]
-fn what_a_program_says_is_heard() {
+fn the_output_of_a_program_is_read() {
     let Ended::ByItself { status, output, errors } = shell("echo out; echo err >&2; exit 3", 20_000, 100) else {
         panic!("it ends by itself")
     };
@@ -19,7 +19,7 @@ fn what_a_program_says_is_heard() {
 }
 
 #[test]
-fn output_as_long_as_the_limit_is_heard_and_one_byte_more_is_not() {
+fn output_up_to_the_limit_is_read_and_one_byte_more_is_not() {
     let exact = shell("head -c 200000 /dev/zero", 20_000, 200_000);
     assert!(matches!(exact, Ended::ByItself { output, .. } if output.len() == 200_000));
     assert!(matches!(shell("head -c 200001 /dev/zero", 20_000, 200_000), Ended::TooMuchOutput));
@@ -37,7 +37,7 @@ fn a_program_that_hangs_is_killed_with_all_that_it_started() {
     assert!(is_gone(&pid), "the program's own child {pid} is killed too");
 }
 
-/// Whether a process is gone, or dead and only not yet collected by whoever inherited it.
+/// Whether a process is gone, or dead but not yet collected by the process that inherited it.
 fn is_gone(pid: &str) -> bool {
     let deadline = Instant::now() + Duration::from_secs(5);
     while Instant::now() < deadline {
@@ -77,7 +77,7 @@ fn a_program_that_closes_its_output_is_still_limited() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_an_error() {
+fn a_missing_program_is_an_error() {
     let limits = Limits { time: Duration::from_secs(1), output_bytes: 1 };
     assert!(run(&mut Command::new("/no/such/program"), limits).is_err());
 }

@@ -80,14 +80,15 @@ fn each_obstacle_has_a_code_and_no_gpu_is_none() {
 }
 
 #[test]
-fn a_driver_is_too_old_only_for_what_needs_a_newer_one() {
+fn a_driver_is_too_old_only_for_software_that_needs_a_newer_one() {
     let old = machine("old-driver");
     let HostState::DriverTooOld { driver, oldest } = host_state(&old, &needs_cuda(12, 9)) else { panic!("too old") };
     assert_eq!((driver.to_string().as_str(), oldest), ("470.256.02", [525, 60, 13]));
     assert_eq!(host_state(&old, &needs_cuda(11, 8)), HostState::Ready, "by minor version compatibility");
     assert_eq!(host_state(&machine("a100-mig"), &needs_cuda(13, 0)).code(), Some(codes::GPU_DRIVER_TOO_OLD));
     assert_eq!(host_state(&machine("newer"), &needs_cuda(14, 2)), HostState::Ready, "the driver says so itself");
-    // The kernel shows the version also where the library fails: what to install is known before anything else is mended.
+    // The kernel shows the version even if the library fails: the driver to install is known before anything else is
+    // fixed.
     assert_eq!(host_state(&machine("denied"), &needs_cuda(13, 0)), HostState::NotPermitted);
 }
 
@@ -100,14 +101,10 @@ fn a_gpu_that_the_driver_holds_and_the_library_does_not_list_is_lost() {
     assert_eq!(host_state(&report, &Needs::default()), lost);
     let mut excluded = report.clone();
     excluded.driver.gpus[1].is_excluded = true;
-    assert_eq!(host_state(&excluded, &Needs::default()), HostState::Ready, "the driver was told to leave it alone");
+    assert_eq!(host_state(&excluded, &Needs::default()), HostState::Ready, "the driver is configured to ignore it");
     let mut container = report;
     container.driver.device_files.retain(|file| file.name != "nvidia1");
-    assert_eq!(
-        host_state(&container, &Needs::default()),
-        HostState::Ready,
-        "the container was given the other GPU alone"
-    );
+    assert_eq!(host_state(&container, &Needs::default()), HostState::Ready, "the container has only the other GPU");
 }
 
 #[test]
@@ -116,7 +113,7 @@ fn gpus_that_are_kept_from_this_process_are_not_lost() {
     report.driver.device_files.retain(|file| file.name == "nvidiactl");
     let NvmlState::Read(facts) = &mut report.nvml else { panic!("facts") };
     facts.gpus.clear();
-    assert_eq!(host_state(&report, &Needs::default()), HostState::NotPermitted, "the container was given none");
+    assert_eq!(host_state(&report, &Needs::default()), HostState::NotPermitted, "the container has none");
     let mut report = machine("two-l4");
     let NvmlState::Read(facts) = &mut report.nvml else { panic!("facts") };
     let failure = Absence::new(AbsenceReason::NotPermitted);
@@ -172,7 +169,7 @@ fn fabric_manager_that_cannot_be_seen_is_judged_by_the_links() {
 }
 
 #[test]
-fn warnings_name_what_works_and_is_not_well() {
+fn warnings_name_problems_of_working_gpus() {
     let errors = [(0, Warning::UncorrectedErrors), (0, Warning::MemoryRepairPending)];
     assert_eq!(warnings(&machine("ecc-errors")), errors);
     assert_eq!(warnings(&machine("two-l4")), [(0, Warning::MemoryHeld)]);
@@ -214,7 +211,7 @@ fn an_image_is_held_against_each_gpu() {
     assert_eq!(unfit_gpus(&machine("ecc-errors"), &compiled), []);
 }
 
-/// One thing of each machine that only that machine has, so that documents which are written anew are looked at.
+/// One property of each machine that only that machine has, so that rewritten documents are checked.
 #[test]
 fn facts_of_the_kept_machines() {
     let gpu = |name: &str| gpus(&machine(name)).next().expect("a GPU").clone();

@@ -7,17 +7,17 @@ use crate::driver::{DeviceFile, DriverGpu, DriverState, FabricManager, Flavor};
 use crate::hardware::PciAddress;
 use crate::version::DriverVersion;
 
-/// What the loaded driver says of itself.
+/// What the loaded driver says about itself.
 const VERSION: &str = "proc/driver/nvidia/version";
 /// A folder for each GPU that the driver holds.
 const GPUS: &str = "proc/driver/nvidia/gpus";
 /// The words in [`VERSION`] before the version that mean the open kernel modules.
 const OPEN: &str = "Open Kernel Module";
-/// Fabric Manager's name among the processes, which the kernel cuts at 15 characters.
+/// Fabric Manager's name among the processes, which the kernel truncates to 15 characters.
 const FABRIC_MANAGER: &str = "nv-fabricmanage";
 /// The first process of a host, or of a container.
 const FIRST_PROCESS: &str = "proc/1/comm";
-/// Names of first processes that mean a whole machine, whose processes are all to be seen.
+/// Names of first processes that mean a whole machine, whose processes are all visible.
 const INITS: &[&str] = &["systemd", "init"];
 
 /// What the kernel shows of the driver.
@@ -71,7 +71,7 @@ fn gpu(root: Root<'_>, name: &str) -> Option<DriverGpu> {
     })
 }
 
-/// Fabric Manager among the processes. In a container it would not be among them, running or not.
+/// Fabric Manager among the processes. In a container it would not be visible, running or not.
 fn fabric_manager(root: Root<'_>) -> FabricManager {
     let processes = names(&root.path("proc"));
     let runs = processes
@@ -86,7 +86,7 @@ fn fabric_manager(root: Root<'_>) -> FabricManager {
     }
 }
 
-/// The name of a process, where it can be seen from here.
+/// The name of a process, if it is visible.
 pub fn process_name(root: Root<'_>, pid: u32) -> Option<String> {
     text(&root.path("proc").join(pid.to_string()).join("comm"))
 }

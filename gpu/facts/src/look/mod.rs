@@ -1,8 +1,8 @@
 //! The facts that need no library: what the kernel shows in `/sys`, `/proc` and `/dev`, below any root.
 //!
-//! Threats: these files are the kernel's, but a root may be any tree, and drivers write what they like. So each file is read
-//! up to a limit, what cannot be understood is left out, and entries are counted up to a limit. Nothing is opened that
-//! would start a device: device files are only asked whether this process may open them.
+//! Threats: these files are the kernel's, but a root may be any tree, and drivers write arbitrary text. So each file is
+//! read up to a limit, unintelligible contents are left out, and entries are counted up to a limit. Nothing is opened
+//! that would start a device: device files are only checked for permission.
 
 mod driver;
 mod pci;
@@ -16,10 +16,10 @@ use crate::hardware::Hardware;
 
 pub use driver::process_name;
 
-/// The longest file that is read here, in bytes; longer ones are cut.
+/// The longest file that is read here, in bytes; longer ones are truncated.
 const FILE_LIMIT: u64 = 16 << 10;
 
-/// Entries of one folder that are looked at.
+/// Maximum number of entries read from one folder.
 const ENTRIES_LIMIT: usize = 1 << 16;
 
 /// A tree with the kernel's files: `/`, or a copy of parts of another machine.
@@ -57,7 +57,7 @@ impl<'a> Root<'a> {
     }
 }
 
-/// The text of a small file without white space around it; `None` where there is none or it is empty.
+/// The text of a small file without white space around it; `None` if it is missing or empty.
 fn text(path: &Path) -> Option<String> {
     let bytes = head(path, FILE_LIMIT)?;
     let text = String::from_utf8_lossy(&bytes);
@@ -65,7 +65,7 @@ fn text(path: &Path) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The first bytes of a regular file, so that no pipe of a strange tree is waited for.
+/// The first bytes of a regular file, so that a pipe in an unknown tree cannot block.
 fn head(path: &Path, limit_bytes: u64) -> Option<Vec<u8>> {
     let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     let mut bytes = Vec::new();
@@ -78,7 +78,7 @@ fn number<T: std::str::FromStr>(path: &Path) -> Option<T> {
     text(path)?.parse().ok()
 }
 
-/// The names in a folder, sorted; empty where there is none.
+/// The names in a folder, sorted; empty if it is missing.
 fn names(path: &Path) -> Vec<String> {
     let Ok(entries) = path.read_dir() else { return Vec::new() };
     let mut names: Vec<String> =

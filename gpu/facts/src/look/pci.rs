@@ -9,14 +9,14 @@ use crate::hardware::{
 
 /// Where the kernel lists functions on the PCI bus.
 const DEVICES: &str = "sys/bus/pci/devices";
-/// Where a device tree says what a system on a chip is.
+/// Where a device tree names a system on a chip.
 const DEVICE_TREE: &str = "proc/device-tree";
-/// How NVIDIA's systems on a chip begin in the list of what a device tree is compatible with.
+/// The prefix of NVIDIA's systems on a chip in a device tree's `compatible` list.
 const TEGRA: &str = "nvidia,tegra";
-/// The bytes of a configuration that hold vendor and device: all ones when nothing answers.
+/// The bytes of a configuration space that hold vendor and device: all ones when nothing answers.
 const IDENTITY_BYTES: u64 = 4;
 
-/// Everything here that computes or draws, and the switches between.
+/// Every device that computes or draws, and the switches between them.
 pub fn hardware(root: Root<'_>) -> Hardware {
     let folder = root.path(DEVICES);
     let mut hardware = Hardware { system_on_chip: system_on_chip(root), ..Hardware::default() };
@@ -34,7 +34,7 @@ pub fn hardware(root: Root<'_>) -> Hardware {
     hardware
 }
 
-/// One function; `None` where the kernel does not even say what it is.
+/// One function; `None` if the kernel does not even report its kind.
 fn device(folder: &Path, address: PciAddress) -> Option<PciDevice> {
     let hexadecimal = |name: &str| text(&folder.join(name))?.parse::<Hexadecimal>().ok();
     Some(PciDevice {
@@ -64,8 +64,8 @@ fn kernel_driver(folder: &Path) -> Option<String> {
     Some(target.file_name()?.to_str()?.to_owned())
 }
 
-/// Whether the device answers. The kernel keeps what `vendor` says from when it first saw the device, so only the
-/// configuration shows that one has since fallen off the bus.
+/// Whether the device answers. The kernel caches `vendor` from its first contact with the device, so only the
+/// configuration space shows that it has since fallen off the bus.
 fn answers(folder: &Path) -> Option<bool> {
     let identity = head(&folder.join("config"), IDENTITY_BYTES).filter(|bytes| bytes.len() == 4)?;
     Some(identity.iter().any(|byte| *byte != u8::MAX))

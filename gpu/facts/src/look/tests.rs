@@ -17,7 +17,7 @@ fn an_empty_tree_shows_nothing() {
 }
 
 #[test]
-fn gpus_accelerators_and_switches_are_told_from_other_functions() {
+fn gpus_accelerators_and_switches_are_distinguished_from_other_functions() {
     let tree = Tree::empty()
         .pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS)
         .pci("0000:02:00.0", NVIDIA, 0x22a3, 0x06_8000)

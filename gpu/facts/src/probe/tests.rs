@@ -49,7 +49,7 @@ fn facts_are_read() {
 }
 
 #[test]
-fn a_hanging_program_leaves_what_the_bus_shows() {
+fn a_hanging_program_leaves_the_facts_of_the_bus() {
     let begun = Instant::now();
     let outcome = run("echo '{'; exec sleep 300", Duration::from_millis(400));
     assert!(matches!(&outcome, Outcome::TimedOut { .. }), "{outcome:?}");
@@ -78,7 +78,7 @@ fn garbage_floods_and_failures_are_malformed_each_with_its_reason() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_said_to_be_not_run() {
+fn a_missing_program_is_reported_as_not_run() {
     let outcome = super::probe(std::path::Path::new("/no/such/landfall-gpu"), LONG);
     assert!(matches!(&outcome, Outcome::NotRun { .. }), "{outcome:?}");
     assert_eq!(outcome.code(), Some(codes::GPU_PROBE_NOT_RUN));

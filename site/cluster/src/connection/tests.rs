@@ -1,4 +1,4 @@
-//! Against a server that answers as an API server does while it starts: no real one can be held in that state.
+//! Against a server that answers as an API server does while it starts: a real one cannot be kept in that state.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use landfall_error_codes::{Coded, codes};
 use super::*;
 use landfall_engine::causes::with_causes;
 
-/// Gives each answer once, in order, to a request for exactly that path; the connection to it.
+/// Gives each answer once, in order, to a request for exactly that path. Returns the connection to it.
 fn server(answers: &[(&'static str, u16)]) -> (tempfile::TempDir, Cluster, std::thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -55,10 +55,10 @@ fn a_refusal_passes_until_the_api_server_is_ready() {
 }
 
 #[test]
-fn a_refusal_by_one_that_is_ready_is_final() {
+fn a_refusal_by_a_ready_api_server_is_final() {
     let (_folder, cluster, serving) = server(&[("/x", 403), ("/readyz", 200), ("/x", 403)]);
     let error = cluster.call(&call()).unwrap_err();
-    assert_eq!((error.code(), error.passes()), (codes::CLUSTER_REFUSED, false), "{error}");
+    assert_eq!((error.code(), error.is_transient()), (codes::CLUSTER_REFUSED, false), "{error}");
     serving.join().unwrap();
 }
 
@@ -66,7 +66,7 @@ fn a_refusal_by_one_that_is_ready_is_final() {
 fn who_asks_once_learns_that_it_is_still_starting() {
     let (_folder, cluster, serving) = server(&[("/x", 403), ("/readyz", 403)]);
     let error = cluster.with_patience(Duration::ZERO).call(&call()).unwrap_err();
-    assert_eq!((error.code(), error.passes()), (codes::CLUSTER_UNREACHABLE, true), "{error}");
+    assert_eq!((error.code(), error.is_transient()), (codes::CLUSTER_UNREACHABLE, true), "{error}");
     assert!(with_causes(&error).contains(": it is still starting: "), "{}", with_causes(&error));
     serving.join().unwrap();
 }

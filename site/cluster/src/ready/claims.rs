@@ -1,4 +1,4 @@
-//! Claims of volumes, which may rightly wait for the first pod that uses them.
+//! Claims of volumes, which may legitimately wait for the first pod that uses them.
 
 use serde_json::Value;
 
@@ -6,8 +6,8 @@ use super::Readiness;
 
 /// Whether a claim is ready, given the object of its storage class where that is known.
 ///
-/// A class that binds with the first consumer leaves the claim Pending until a pod uses it; the claim has done its part
-/// by then, and the pod will tell if its volume fails.
+/// A class that binds with the first consumer leaves the claim Pending until a pod uses it. Such a claim counts as
+/// ready, and the pod reports if its volume fails.
 pub fn evaluate_claim(claim: &Value, storage_class: Option<&Value>) -> Readiness {
     match claim.pointer("/status/phase").and_then(Value::as_str) {
         Some("Bound") => Readiness::Ready,

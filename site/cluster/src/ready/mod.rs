@@ -1,6 +1,6 @@
 //! Whether an object is ready, as pure functions over JSON: the rules of Kubernetes' own kstatus library.
 //!
-//! Where kstatus calls something current that a person would not, the stricter answer is taken: a Job is ready when it
+//! Where kstatus is more lenient than a person would be, the stricter answer is taken: a Job is ready when it
 //! completed, not when it started.
 
 mod claims;
@@ -20,7 +20,7 @@ use conditions::{condition, message};
 pub(crate) use pods::QUOTED_LINES;
 pub use pods::{PodReason, explain_pod, explain_workload};
 
-/// Whether an object is what it is meant to be.
+/// Whether an object is in its desired state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state", content = "reason")]
 pub enum Readiness {
@@ -47,7 +47,7 @@ impl Readiness {
     }
 }
 
-/// Kinds whose readiness means something beyond existence.
+/// Kinds whose readiness means more than existence.
 pub fn has_readiness(object: &ObjectName) -> bool {
     !matches!(
         object.kind.as_str(),
@@ -102,7 +102,7 @@ fn unobserved(object: &Value) -> Option<String> {
     (observed != generation).then(|| "its controller has not seen its latest change yet".to_owned())
 }
 
-/// Any kind that says `Ready` in its conditions, as most custom resources do; one that says nothing is ready.
+/// Any kind with a condition `Ready`, such as most custom resources; one without conditions is ready.
 fn generic(object: &Value) -> Readiness {
     for (condition_type, failed) in [("Stalled", true), ("Reconciling", false)] {
         if let Some(found) = condition(object, condition_type).filter(|found| found["status"] == "True") {

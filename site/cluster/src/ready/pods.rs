@@ -1,4 +1,4 @@
-//! Why pods are not ready, in words of a person who can do something about it.
+//! Why pods are not ready, in words for a person who can fix it.
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ use super::conditions::{condition, message};
 /// Log lines that an explanation quotes.
 pub(crate) const QUOTED_LINES: u32 = 5;
 
-/// What keeps a pod from being ready, as far as the pod itself says.
+/// What keeps a pod from being ready, as far as the pod itself shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodReason {
-    /// No node can take it.
+    /// No node can run it.
     Unschedulable(String),
-    /// An image cannot be had.
+    /// An image cannot be pulled.
     Image {
         /// The container.
         container: String,
         /// The image as the pod names it.
         image: String,
-        /// What the node says.
+        /// The node's message.
         message: String,
     },
     /// A container ends again and again, or has ended.
@@ -29,7 +29,7 @@ pub enum PodReason {
         container: String,
         /// Exit code of the last run.
         exit_code: i64,
-        /// `OOMKilled` and the like, where the node says more than `Error`.
+        /// `OOMKilled` and the like, if the node reports more than `Error`.
         cause: Option<String>,
         /// How often it was started again.
         restarts: i64,
@@ -38,17 +38,17 @@ pub enum PodReason {
     CannotStart {
         /// The container.
         container: String,
-        /// What the node says.
+        /// The node's message.
         message: String,
     },
-    /// Containers wait for what comes first: volumes, network, init containers.
+    /// Containers wait for their prerequisites: volumes, network, init containers.
     Waiting {
         /// The container.
         container: String,
-        /// What the node calls it.
+        /// The node's reason.
         state: String,
     },
-    /// A container runs and is not ready.
+    /// A container runs but is not ready.
     NotReady {
         /// The container.
         container: String,
@@ -56,11 +56,11 @@ pub enum PodReason {
 }
 
 impl PodReason {
-    /// What keeps a pod from being ready; none where nothing does, or nothing is known yet.
+    /// What keeps a pod from being ready; none if nothing does, or nothing is known yet.
     pub fn of(pod: &Value) -> Option<Self> {
         let statuses = ["initContainerStatuses", "containerStatuses"];
         let statuses = statuses.iter().filter_map(|field| pod["status"][*field].as_array()).flatten();
-        // A container that waits for others says less than the one it waits for.
+        // A container that waits explains less than the container it waits for.
         let reasons: Vec<Self> = statuses.filter_map(|status| container_reason(pod, status)).collect();
         let first = |test: fn(&Self) -> bool| reasons.iter().find(|reason| test(reason)).cloned();
         let unschedulable = condition(pod, "PodScheduled")
@@ -72,7 +72,7 @@ impl PodReason {
             .or_else(|| first(|_| true))
     }
 
-    /// The container whose log says more, and whether of its previous run.
+    /// The container whose log explains more, and whether to read its previous run.
     pub fn log_wanted(&self) -> Option<(&str, bool)> {
         match self {
             Self::Ended { container, restarts, .. } => Some((container, *restarts > 0)),
@@ -81,7 +81,7 @@ impl PodReason {
         }
     }
 
-    /// Reasons of events that say more about this than the pod does.
+    /// Reasons of events that explain more than the pod does.
     fn event_reasons(&self) -> &'static [&'static str] {
         match self {
             Self::Waiting { .. } => &["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"],
@@ -148,7 +148,7 @@ fn container_reason(pod: &Value, status: &Value) -> Option<PodReason> {
     if let Some(terminated) = status.pointer("/state/terminated") {
         return (terminated["exitCode"].as_i64() != Some(0)).then(|| ended(terminated, container));
     }
-    // An init container that runs is what the others wait for; a container that runs must say that it is ready.
+    // All containers wait for an init container that runs; a container that runs must report that it is ready.
     let is_main = pod["status"]["containerStatuses"].as_array().is_some_and(|all| all.contains(status));
     (is_main && status["ready"] == false && status.pointer("/state/running").is_some())
         .then_some(PodReason::NotReady { container })
@@ -179,7 +179,7 @@ pub fn explain_pod(pod: &Value, events: &[Value], log: &str) -> Option<String> {
     Some(text)
 }
 
-/// Why a workload has no pods: what its controller was told when it tried to make them (a quota, a Pod Security
+/// Why a workload has no pods: the error that its controller got when it tried to make them (a quota, a Pod Security
 /// Standard, an admission webhook).
 pub fn explain_workload(name: &str, events: &[Value]) -> Option<String> {
     newest(
@@ -190,7 +190,7 @@ pub fn explain_workload(name: &str, events: &[Value]) -> Option<String> {
     .map(str::to_owned)
 }
 
-/// Message of the newest event about an object, or about what it made (whose names begin with its own).
+/// Message of the newest event about an object, or about the objects that it made (whose names begin with its own).
 fn newest<'a>(events: &'a [Value], object: &str, reasons: &[&str]) -> Option<&'a str> {
     let about = |event: &Value| {
         let name = event.pointer("/involvedObject/name").and_then(Value::as_str).unwrap_or_default();

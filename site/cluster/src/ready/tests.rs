@@ -1,4 +1,4 @@
-//! Tables of objects as real clusters answer with them, shortened to what is looked at and what surrounds it.
+//! Tables of objects as real clusters return them, shortened to the fields under test and their context.
 
 use serde_json::{Value, json};
 
@@ -247,7 +247,7 @@ fn claims_services_and_definitions() {
 }
 
 #[test]
-fn other_kinds_go_by_their_conditions() {
+fn other_kinds_are_judged_by_their_conditions() {
     let custom = |conditions: Value| json!({"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "c", "generation": 1}, "status": {"conditions": conditions}});
     assert_verdicts(&[
         (json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}}), "ready", READY),
@@ -358,7 +358,7 @@ fn pods() {
 }
 
 #[test]
-fn the_container_that_others_wait_for_is_named() {
+fn the_container_that_blocks_the_rest_is_named() {
     let pod = pod(&json!({
         "phase": "Pending",
         "initContainerStatuses": [{"name": "prepare", "ready": false, "restartCount": 2,

@@ -1,4 +1,4 @@
-//! Workloads: whether all the pods they want exist, run what was asked for last, and are available.
+//! Workloads: whether all the pods they want exist, run the latest version, and are available.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ fn count(object: &Value, pointer: &str) -> i64 {
     object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
-/// How many pods are wanted; one where nothing is said.
+/// How many pods are wanted; one by default.
 fn wanted(object: &Value) -> i64 {
     object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
 }
@@ -25,8 +25,9 @@ fn never_looked_at(object: &Value) -> Option<Readiness> {
     (!seen).then(|| Readiness::InProgress("its controller has not seen it yet".to_owned()))
 }
 
-/// A deadline that a rollout has exceeded decides nothing here, unlike in kstatus: its controller goes on, and how long it
-/// may take is for the component to say. After a power cut the time in which the machine was off counts, too.
+/// Unlike in kstatus, a deadline that a rollout has exceeded decides nothing here: its controller continues, and the
+/// component decides how long it may take. After a power cut, the time when the machine was off counts toward that
+/// deadline, too.
 pub(super) fn deployment(object: &Value) -> Readiness {
     if let Some(waiting) = never_looked_at(object) {
         return waiting;

@@ -14,7 +14,7 @@ use super::Snapshot;
 pub enum Difference {
     /// There are more objects of a name in one than in the other.
     Count {
-        /// What they are called.
+        /// Their name in the snapshot.
         object: String,
         /// How many the first has.
         first: usize,
@@ -23,13 +23,13 @@ pub enum Difference {
     },
     /// A field differs.
     Field {
-        /// What the object is called.
+        /// The object's name in the snapshot.
         object: String,
         /// JSON Pointer of the field.
         path: String,
-        /// What the first has there; null where it has nothing.
+        /// The first one's value; null if it has none.
         first: Value,
-        /// What the second has there.
+        /// The second one's value.
         second: Value,
     },
     /// An image is on a node in one of them only.

@@ -1,8 +1,8 @@
-//! What a cluster holds, reduced to what two sites of one release must agree on.
+//! The contents of a cluster, reduced to the part on which two sites of one release must agree.
 //!
 //! Two snapshots are equal when the same objects exist by group, kind, namespace and name, with identical content after
-//! the fields of `generated.json` are taken out, each for the reason that stands there; generated names are compared by
-//! owner and count. An interrupted and resumed install must leave the snapshot of an uninterrupted one.
+//! the fields of `generated.json` are removed, each for the reason given there. Generated names are compared by owner
+//! and count. An interrupted and resumed install must leave the snapshot of an uninterrupted one.
 
 mod difference;
 mod rules;
@@ -20,14 +20,15 @@ use super::{Cluster, ClusterError, ObjectName};
 pub use difference::{Difference, difference};
 use rules::Rules;
 
-/// A cluster, reduced to what does not differ by chance. Its JSON form is canonical: equal snapshots have equal bytes.
+/// A cluster, reduced to the part that does not differ by chance. Its JSON form is canonical: equal snapshots have
+/// equal bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Snapshot {
-    /// Objects by what they are called, as `apps/Deployment web/front`. Those with generated names stand together, as
-    /// `Pod web/front-5c9-* of apps/ReplicaSet front-5c9`.
+    /// Objects by name, such as `apps/Deployment web/front`. Those with generated names are grouped, such as `Pod
+    /// web/front-5c9-* of apps/ReplicaSet front-5c9`.
     pub objects: BTreeMap<String, Vec<Value>>,
-    /// Digests of the images on each node, by node, as far as the node tells them.
+    /// Digests of the images on each node, by node, as far as the node reports them.
     pub images: BTreeMap<String, BTreeSet<String>>,
     /// SHA-256 of each Secret's data. It differs between sites and never on one; [`difference`] leaves it out.
     pub secrets: BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! The checked-in list of what is generated, and how objects are reduced by it.
+//! The checked-in list of generated fields, and how objects are reduced by it.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -27,7 +27,7 @@ struct ExcludedKind {
     reason: String,
 }
 
-/// A kind whose objects are named by chance without saying so in their metadata.
+/// A kind whose objects have generated names that their metadata does not show.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GeneratedName {
@@ -35,7 +35,7 @@ struct GeneratedName {
     /// Only names that begin so.
     #[serde(default)]
     prefix: String,
-    /// What tells such objects apart instead: a reference with kind, namespace and name. Nothing does where it is left out.
+    /// What distinguishes such objects instead: a reference with kind, namespace and name. Without it, nothing does.
     by: Option<String>,
     #[cfg_attr(not(test), expect(dead_code, reason = "the reason is for readers, a test demands it"))]
     reason: String,
@@ -59,11 +59,11 @@ pub(super) struct GeneratedField {
     reason: String,
 }
 
-/// What is done with a generated field.
+/// The treatment of a generated field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Treatment {
-    /// It is taken out.
+    /// It is removed.
     Remove,
     /// A text that begins with the prefix keeps only that.
     Prefix,
@@ -83,7 +83,7 @@ impl Rules {
         self.excluded.iter().any(|excluded| is_kind(&excluded.kind, group, kind))
     }
 
-    /// What an object is called in a snapshot, and the object without what is generated.
+    /// An object's name in a snapshot, and the object without generated fields.
     pub(super) fn reduce(&self, name: &ObjectName, mut object: Value) -> (String, Value) {
         let key = self.key(name, &mut object);
         for field in self.fields.iter().filter(|field| field.applies_to(name)) {
@@ -122,7 +122,7 @@ impl Rules {
     }
 }
 
-/// Whose an object with a generated name is.
+/// The owner of an object with a generated name.
 fn owner(object: &Value) -> String {
     let Some(owner) = object.pointer("/metadata/ownerReferences/0") else { return String::new() };
     let text = |field: &str| owner[field].as_str().unwrap_or_default();
@@ -150,7 +150,7 @@ impl GeneratedField {
     }
 }
 
-/// Walks down a path and treats what is at its end; nothing where the path does not exist.
+/// Walks down a path and treats the value at its end; does nothing if the path does not exist.
 fn treat(value: &mut Value, path: &[String], field: &GeneratedField) {
     let Some((key, rest)) = path.split_first() else {
         *value = field.treated(value);

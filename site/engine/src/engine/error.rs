@@ -10,7 +10,7 @@ use crate::step::StepError;
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The journal cannot be used; nothing more was done.
-    #[error("the operation cannot go on without its journal")]
+    #[error("the operation cannot continue without its journal")]
     Journal(#[from] JournalError),
     /// A step failed; resume tries it again.
     #[error("step {step} ({title}) failed; journal record {record}")]
@@ -19,39 +19,39 @@ pub enum EngineError {
         step: StepId,
         /// What it does.
         title: String,
-        /// Sequence of the record that tells it.
+        /// Sequence of the record that reports it.
         record: u64,
         /// Why.
         source: Box<StepError>,
     },
-    /// A step found something that is not ours.
+    /// A step found something that is not Landfall's.
     #[error("step {step} ({title}) found what is not Landfall's: {what}; journal record {record}")]
     Foreign {
         /// The step.
         step: StepId,
         /// What it does.
         title: String,
-        /// Sequence of the record that tells it.
+        /// Sequence of the record that reports it.
         record: u64,
         /// What it found.
         what: String,
     },
     /// A step could not be undone.
-    #[error("step {step} ({title}) could not be taken back; journal record {record}{}", after(.first.as_deref()))]
+    #[error("step {step} ({title}) could not be undone; journal record {record}{}", after(.first.as_deref()))]
     UndoFailed {
         /// The step.
         step: StepId,
         /// What it does.
         title: String,
-        /// Sequence of the record that tells it.
+        /// Sequence of the record that reports it.
         record: u64,
         /// Why.
         source: Box<StepError>,
-        /// The error of the way forward, if there was one.
+        /// The error of the step itself, if there was one.
         first: Option<Box<RecordedError>>,
     },
-    /// A step was done that cannot be undone; nothing was changed.
-    #[error("step {step} ({title}) has been done and cannot be taken back")]
+    /// An irreversible step has run; nothing was changed.
+    #[error("step {step} ({title}) has run and cannot be undone")]
     Irreversible {
         /// The step.
         step: StepId,

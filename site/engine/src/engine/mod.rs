@@ -1,9 +1,9 @@
 //! Executes a plan through its journal, forward or back, and decides nothing.
 //!
 //! Order of a step, each record durable before what follows it: look → `Prepared` (the state before, once) → `Started`
-//! → act → `Done`. After a crash or a failure the engine looks first: what is all there is recorded as done; what is
-//! missing or half there is done again with the recorded state before; what is not ours stops the operation as stuck.
-//! Undo goes through the steps in the reverse order of their `Started`, the unfinished one included.
+//! → act → `Done`. After a crash or a failure the engine looks first. A complete step is recorded as done; a missing or
+//! partial one is done again with the recorded state before; an object that is not Landfall's stops the operation as
+//! stuck. Undo goes through the steps in the reverse order of their `Started`, the unfinished one included.
 
 mod error;
 
@@ -22,7 +22,7 @@ use crate::step::{Observed, Step, StepError};
 /// How an action of a plan becomes a step.
 pub type Resolve<A, C> = fn(&A) -> &dyn Step<C>;
 
-/// One operation in progress. `A` is the plan's action, `C` what steps act on, `S` where the journal lies.
+/// One operation in progress. `A` is the plan's action, `C` what steps act on, `S` where the journal is stored.
 pub struct Engine<'a, A, C, S: Storage> {
     /// The journal, whose record 0 pins `plan`.
     pub journal: &'a mut Journal<S>,
@@ -48,7 +48,7 @@ impl<A, C, S: Storage> Engine<'_, A, C, S> {
         Ok(())
     }
 
-    /// Takes back every step that started, and records the operation as undone.
+    /// Undoes every step that started, and records the operation as undone.
     pub fn undo(&mut self, site: &mut C, keep_data: bool) -> Result<(), EngineError> {
         self.refuse_irreversible()?;
         if self.journal.state().phase != (Phase::Undoing { keep_data }) {
@@ -57,7 +57,7 @@ impl<A, C, S: Storage> Engine<'_, A, C, S> {
         while let Some(index) = self.journal.state().next_undo() {
             let plan = self.plan;
             let planned = &plan.steps[index];
-            self.announce(index, &format!("take back: {}", planned.title), None);
+            self.announce(index, &format!("undo: {}", planned.title), None);
             self.step_back(index, planned, site)?;
         }
         self.journal.append(Event::Undone)?;
@@ -139,7 +139,7 @@ impl<A, C, S: Storage> Engine<'_, A, C, S> {
         Err(EngineError::Foreign { step: planned.id.clone(), title: planned.title.clone(), record, what })
     }
 
-    /// Nothing is taken back if a step that must be taken back cannot be.
+    /// Nothing is undone if a step that must be undone is irreversible.
     fn refuse_irreversible(&self) -> Result<(), EngineError> {
         let steps = self.plan.steps.iter().zip(&self.journal.state().steps);
         let mut done = steps.filter(|(_, state)| state.status.is_there());
@@ -152,7 +152,7 @@ impl<A, C, S: Storage> Engine<'_, A, C, S> {
     }
 }
 
-/// Whether the disk failed to make something durable: then not even that is written, and the process ends.
+/// Whether the disk failed to make something durable: then not even that is recorded, and the process ends.
 fn is_fatal(error: &StepError) -> bool {
     error.code() == codes::SYNC_FAILED
 }

@@ -1,4 +1,4 @@
-//! The engine over a disk that forgets unsynced writes, with steps that write to the same disk.
+//! The engine over a disk that loses unsynced writes, with steps that write to the same disk.
 
 mod cuts;
 mod world;
@@ -21,7 +21,7 @@ fn an_uninterrupted_run_acts_once_per_step() {
 }
 
 #[test]
-fn undo_runs_in_reverse_and_restores_what_was_there() {
+fn undo_runs_in_reverse_and_restores_the_earlier_state() {
     let mut world = World::new(starter(), birth());
     world.install().unwrap();
     world.uninstall(false).unwrap();
@@ -56,24 +56,24 @@ fn a_step_that_cannot_look_is_reported_and_leaves_nothing_to_undo() {
 }
 
 #[test]
-fn what_is_not_ours_stops_the_operation_as_stuck() {
+fn foreign_objects_stop_the_operation_as_stuck() {
     let mut world = World::new(starter(), birth());
-    world.disk.place("two.2", b"foreign: a file of somebody else").unwrap();
+    world.disk.place("two.2", b"foreign: a file of other software").unwrap();
     let found = world.disk.contents();
     let error = world.install().unwrap_err();
     assert_eq!((error.code(), error.code().class), (codes::STEP_FOREIGN, ExitClass::Stuck));
-    insta::assert_snapshot!(error, @"step two (write two) found what is not Landfall's: two.2 holds a file of somebody else; journal record 4");
+    insta::assert_snapshot!(error, @"step two (write two) found what is not Landfall's: two.2 holds a file of other software; journal record 4");
     assert!(!world.acts.contains_key("two"));
-    assert_eq!(world.status_of("two").blocked.as_deref(), Some("two.2 holds a file of somebody else"));
+    assert_eq!(world.status_of("two").blocked.as_deref(), Some("two.2 holds a file of other software"));
     world.install().unwrap_err();
     world.disk.place("two.2", b"").unwrap();
     world.install().unwrap();
     assert_eq!(world.disk.contents(), world.goal());
-    assert_eq!(found["two.2"], b"foreign: a file of somebody else");
+    assert_eq!(found["two.2"], b"foreign: a file of other software");
 }
 
 #[test]
-fn a_step_that_finds_all_there_the_first_time_records_it_and_undo_leaves_it() {
+fn a_step_that_is_complete_from_the_start_is_recorded_and_undo_leaves_it() {
     let before = [("one.1", "one.1 by landfall"), ("one.2", "one.2 by landfall")];
     let before: world::Contents =
         before.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into_iter().collect();
@@ -92,7 +92,7 @@ fn a_failed_undo_is_stuck_beside_the_first_error_and_can_be_tried_again() {
     world.fault = Some(Fault::Undo("two"));
     let error = world.uninstall(false).unwrap_err();
     assert_eq!((error.code(), error.code().class), (codes::UNDO_FAILED, ExitClass::Stuck));
-    insta::assert_snapshot!(error, @"step two (write two) could not be taken back; journal record 14; before that, cannot write three [LF4015]");
+    insta::assert_snapshot!(error, @"step two (write two) could not be undone; journal record 14; before that, cannot write three [LF4015]");
     assert!(world.install().is_err(), "there is no way forward from an undo");
     world.uninstall(false).unwrap();
     assert_eq!(world.disk.contents(), birth());
@@ -133,7 +133,7 @@ fn after_a_failed_sync_of_a_step_nothing_is_written() {
     assert_eq!(world.disk.contents(), world.goal());
 }
 
-/// A disk that fails to sync once and claims success ever after: the journal must not be used again, and no step may
+/// A disk that fails to sync once and claims success from then on: the journal must not be used again, and no step may
 /// act on a record that is not durable.
 #[test]
 fn a_failed_sync_ends_the_operation_at_once() {

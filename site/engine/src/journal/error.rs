@@ -21,7 +21,7 @@ pub enum JournalErrorKind {
     /// The folder or the file cannot be read or written.
     #[error("cannot {act} {}", .path.display())]
     Io {
-        /// What was tried.
+        /// The operation.
         act: &'static str,
         /// On what.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum JournalErrorKind {
         /// Why.
         source: io::Error,
     },
-    /// The journal must not be used any more, since an earlier write to it failed.
+    /// The journal must no longer be used, since an earlier write to it failed.
     #[error("an earlier write to {} failed", .path.display())]
     Poisoned {
         /// The journal.
@@ -59,7 +59,7 @@ pub enum JournalErrorKind {
         /// Where the journal should be.
         folder: PathBuf,
     },
-    /// The journal does not hold what was written.
+    /// The journal's contents are not what was written.
     #[error("{} is damaged", .path.display())]
     Corrupt {
         /// The journal.
@@ -67,7 +67,7 @@ pub enum JournalErrorKind {
         /// How.
         source: DecodeError,
     },
-    /// A valid record holds what this program cannot read.
+    /// A valid record has contents that this program cannot read.
     #[error("{}, record {sequence}, cannot be understood", .path.display())]
     Payload {
         /// The journal.
@@ -77,7 +77,7 @@ pub enum JournalErrorKind {
         /// Why.
         source: serde_json::Error,
     },
-    /// A valid record says what cannot have happened.
+    /// A valid record states something that cannot have happened.
     #[error("{}, record {sequence}, contradicts the records before it", .path.display())]
     Contradiction {
         /// The journal.
@@ -95,7 +95,7 @@ pub enum JournalErrorKind {
         /// Which version.
         source: DecodeError,
     },
-    /// The engine asked for what the state does not allow.
+    /// The engine requested a transition that the state does not allow.
     #[error("an event does not fit the journal {}", .path.display())]
     Illegal {
         /// The journal.

@@ -1,4 +1,4 @@
-//! What a journal says: one event per record.
+//! The contents of a journal: one event per record.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::NodeIdentity;
 use crate::plan::{Operation, StepId};
 
-/// Everything an operation is pinned to: record 0 of its journal. Resume uses it and nothing else.
+/// Everything an operation is pinned to: record 0 of its journal. Resume uses only this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pins {
@@ -33,7 +33,7 @@ pub struct Pins {
     pub trust: PinnedTrust,
     /// Where the bundle was found.
     pub media: PathBuf,
-    /// How the host is known in its cluster.
+    /// The host's name and address in its cluster.
     pub node: NodeIdentity,
     /// Ids of the plan's steps, in order.
     pub steps: Vec<StepId>,
@@ -41,7 +41,7 @@ pub struct Pins {
     pub plan: String,
 }
 
-/// The root of trust of an operation, and how it came.
+/// The root of trust of an operation, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinnedTrust {
@@ -51,13 +51,14 @@ pub struct PinnedTrust {
     pub number: u64,
     /// Whether it is for development only.
     pub development: bool,
-    /// How the trust came that the chain began with: `file PATH` or `fingerprint on the command line`.
-    pub came: String,
+    /// Where the trust that the chain began with came from: `file PATH` or `fingerprint on the command line`.
+    #[serde(rename = "came")]
+    pub source: String,
     /// The document itself, which later operations trust.
     pub root: String,
 }
 
-/// An error as the journal keeps it, and as reports show it later.
+/// An error as the journal stores it, and as reports show it later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedError {
@@ -93,7 +94,7 @@ pub enum Event {
         /// What it is pinned to.
         pins: Box<Pins>,
     },
-    /// What undoing the step will need to know of the state before. Written once, before its first act.
+    /// What undoing the step needs to know about the state before. Written once, before its first act.
     Prepared {
         /// The step.
         step: StepId,
@@ -105,11 +106,11 @@ pub enum Event {
         /// The step.
         step: StepId,
     },
-    /// The step acted, and what it did survives a power cut.
+    /// The step acted, and its effects survive a power cut.
     Done {
         /// The step.
         step: StepId,
-        /// What it tells.
+        /// Its output.
         output: Value,
     },
     /// The step failed; it may be started again.
@@ -119,7 +120,7 @@ pub enum Event {
         /// Why.
         error: RecordedError,
     },
-    /// The step found something that is not ours, and did not act.
+    /// The step found something that is not Landfall's, and did not act.
     Blocked {
         /// The step.
         step: StepId,
@@ -130,7 +131,7 @@ pub enum Event {
     Committed,
     /// From here on the operation goes back.
     UndoRequested {
-        /// Whether volumes and generated secrets stay.
+        /// Whether volumes and generated secrets are kept.
         keep_data: bool,
     },
     /// The step is about to be undone, for the first time or again.
@@ -170,7 +171,7 @@ impl Event {
         }
     }
 
-    /// Its name, as the journal spells it.
+    /// Its name in the journal.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",

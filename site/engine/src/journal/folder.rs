@@ -18,7 +18,7 @@ use crate::plan::Operation;
 /// The file that is under `flock` while an operation runs.
 const LOCK_NAME: &str = "lock";
 
-/// Ends the names of journals.
+/// The suffix of journals' names.
 const JOURNAL_SUFFIX: &str = ".journal";
 
 /// Who runs an operation, for the message to the second one. No decision depends on it.
@@ -41,7 +41,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The right to change the site: held by one process at a time, given up when dropped or when the process dies.
+/// The right to change the site: held by one process at a time, released when dropped or when the process dies.
 #[derive(Debug)]
 pub struct SiteLock {
     file: File,
@@ -77,7 +77,7 @@ impl JournalFolder {
         Self { path: path.into() }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -109,7 +109,7 @@ impl JournalFolder {
         Replay::of(&bytes, &file.path)
     }
 
-    /// Who runs an operation now, if someone does. Changes nothing.
+    /// The process that runs an operation now, if there is one. Changes nothing.
     pub fn holder(&self) -> Option<Holder> {
         let mut file = File::open(self.path.join(LOCK_NAME)).ok()?;
         match file.file().try_lock_shared() {
@@ -118,7 +118,7 @@ impl JournalFolder {
         }
     }
 
-    /// Makes the folder, durably, and takes the right to change the site, or says who has it.
+    /// Makes the folder, durably, and takes the right to change the site, or reports which process has it.
     pub fn lock(&self, operation: &str) -> Result<SiteLock, JournalError> {
         durable::create_folder_with_mode(&self.path, 0o700)
             .map_err(|error| JournalError::durable(&self.path, error))?;
@@ -134,11 +134,11 @@ impl JournalFolder {
                 }
                 Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
             }
-            // An uninstall that ended in between removed the file that we locked: then the lock is another one.
+            // An uninstall that ended in between removed the locked file: then the lock is another one.
             if is_same_file(&file, &path).map_err(failed)? {
                 let holder =
                     Holder { operation: operation.to_owned(), pid: std::process::id(), started: Timestamp::now() };
-                // Only for people: the lock is held also where a full disk has no room for its text.
+                // Only for people: the lock is held even if a full disk has no space for its text.
                 if let Err(error) = write_holder(&mut file, &holder) {
                     tracing::warn!(%error, "the lock does not say who holds it");
                 }
@@ -171,7 +171,7 @@ impl JournalFolder {
         Journal::load(FileStorage::new(file), path)
     }
 
-    /// Removes the folder with all journals, the latest one last, and gives the lock up. For the very end of an
+    /// Removes the folder with all journals, the latest one last, and releases the lock. For the very end of an
     /// uninstall; a rerun after a power cut completes it.
     pub fn remove(&self, lock: SiteLock) -> Result<(), JournalError> {
         let failed = |error| JournalError::durable(&self.path, error);

@@ -1,6 +1,6 @@
 //! The one record of truth of an operation: written, and synced, before anything is done.
 //!
-//! Every other copy of what it says (status, logs) is a projection of it.
+//! Every other copy of its contents (status, logs) is a projection of it.
 
 mod error;
 mod event;
@@ -24,15 +24,15 @@ pub use storage::{FileStorage, Storage};
 
 use record::{DecodeError, Decoded, Tail};
 
-/// Largest payload: far above any plan, far below what a length can say.
+/// Largest payload: far above any plan, far below the largest length.
 const MAX_PAYLOAD_BYTES: usize = 256 << 20;
 
-/// What a journal says, read without holding it: for reports.
+/// The contents of a journal, read without holding it: for reports.
 #[derive(Debug, Clone)]
 pub struct Replay {
     /// Every valid record, in order; the index is the sequence.
     pub entries: Vec<Entry>,
-    /// What they add up to.
+    /// The resulting state.
     pub state: State,
     /// Bytes of a torn record at the end.
     pub torn_bytes: u64,
@@ -85,7 +85,7 @@ pub struct Journal<S = FileStorage> {
 }
 
 impl<S: Storage> Journal<S> {
-    /// Replays a journal whose record 0 is durable. A torn last record is cut off, durably.
+    /// Replays a journal whose record 0 is durable. A torn last record is truncated, durably.
     pub fn load(mut storage: S, path: impl Into<PathBuf>) -> Result<Self, JournalError> {
         let path = path.into();
         let bytes = storage.read_all().map_err(|source| JournalError::io("read", &path, source))?;
@@ -93,15 +93,15 @@ impl<S: Storage> Journal<S> {
         if torn_bytes > 0 {
             storage
                 .truncate(valid_bytes)
-                .map_err(|source| JournalError::io("cut the torn record off", &path, source))?;
+                .map_err(|source| JournalError::io("truncate the torn record of", &path, source))?;
         }
-        // Also without a torn record: an earlier process may have died between its write and its sync, and what is
-        // believed from here on must survive a power cut.
+        // Also without a torn record: an earlier process may have died between its write and its sync, and records
+        // trusted from here on must survive a power cut.
         storage.sync().map_err(|source| JournalErrorKind::Sync { path: path.clone(), source })?;
         Ok(Self { storage, path, state, tail, poisoned: false })
     }
 
-    /// What it says.
+    /// Its state.
     pub fn state(&self) -> &State {
         &self.state
     }
@@ -113,7 +113,7 @@ impl<S: Storage> Journal<S> {
         })
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -149,7 +149,7 @@ impl<S: Storage> Journal<S> {
 fn payload_of(event: Event) -> Result<Vec<u8>, String> {
     let payload = serde_json::to_vec(&Entry { at: Timestamp::now(), event }).map_err(|error| error.to_string())?;
     if payload.len() > MAX_PAYLOAD_BYTES {
-        return Err(format!("it takes {} bytes, and {MAX_PAYLOAD_BYTES} are allowed", payload.len()));
+        return Err(format!("it has {} bytes, but only {MAX_PAYLOAD_BYTES} are allowed", payload.len()));
     }
     Ok(payload)
 }

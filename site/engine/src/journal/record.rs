@@ -1,24 +1,24 @@
-//! The framing of a record, and what the bytes of a journal mean.
+//! The framing of a record, and the meaning of a journal's bytes.
 //!
 //! ```text
 //! magic 4 · version 1 · payload length 4 · sequence 8 · previous hash 32 · CRC32C 4 · payload · CRC32C 4
 //! ```
 //! Numbers are little-endian. The previous hash is the SHA-256 of the whole record before, zeros for record 0. Each CRC
-//! covers all of the record that precedes it; the first one says whether the length can be believed.
-//! This framing is frozen: a later version may change what payloads mean, never how a record is found and checked, so
-//! that a flipped version byte is damage and not a newer journal.
+//! covers all of the record that precedes it; the first one says whether the length can be trusted. This framing is
+//! frozen: a later version may change what payloads mean, never how a record is found and checked, so that a flipped
+//! version byte is damage and not a newer journal.
 //!
-//! Threats, and what meets them:
+//! Threats, and the defense against each:
 //! - a power cut in the middle of an append: the last record is incomplete and nothing follows it: torn, cut off;
 //! - a flipped bit, also in a length: whatever is invalid is torn only if no valid record begins anywhere after it, and
 //!   if an intact header does not say that the record ends before the file does; the magic holds a byte that UTF-8
 //!   never has, so no payload looks like a record;
 //! - a record removed, repeated or moved: sequence and previous hash do not fit: corrupt;
-//! - record 0 is put in place by a rename after its sync, so a torn record 0 cannot be: corrupt.
+//! - record 0 is put in place by a rename after its sync, so it cannot be torn: corrupt.
 
 use sha2::{Digest, Sha256};
 
-/// Begins every record; `0xFF` occurs in no UTF-8 text.
+/// The beginning of every record; `0xFF` occurs in no UTF-8 text.
 const MAGIC: [u8; 4] = [0xFF, b'L', b'F', b'J'];
 
 /// The version that this code writes and understands.
@@ -53,7 +53,7 @@ pub struct Decoded {
     pub tail: Tail,
 }
 
-/// Why the bytes are no journal.
+/// Why the bytes are not a journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Something is invalid, and it is not a torn last record.

@@ -1,7 +1,7 @@
-//! A disk for tests that forgets what was not synced when the power is cut.
+//! A disk for tests that loses unsynced data when the power is cut.
 //!
 //! Every operation counts. Before the operation with the chosen number the power fails: from then on every operation is
-//! an error, until [`Disk::boot`], which decides what became of unsynced data.
+//! an error, until [`Disk::boot`], which decides the fate of unsynced data.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,16 +10,16 @@ use std::rc::Rc;
 
 use super::Storage;
 
-/// What becomes of data that was written but not synced. All three are legal for a real disk.
+/// The fate of data that was written but not synced. All three are legal for a real disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsynced {
     /// It is gone.
     Lost,
     /// It happens to be there.
     Kept,
-    /// Of an append, only so many thousandths of its bytes are there.
+    /// Of an append, only this many thousandths of its bytes are there.
     Torn(usize),
-    /// An append has its length, but from so many thousandths on, zeros instead of its bytes.
+    /// An append has its length, but from this many thousandths on, zeros instead of its bytes.
     Zeroed(usize),
 }
 
@@ -89,7 +89,7 @@ impl Disk {
         (inner.operations, inner.cut_at, inner.is_off) = (0, None, false);
     }
 
-    /// The process is started again without a power cut: what was written is still in the kernel.
+    /// The process is started again without a power cut: written data is still in the kernel.
     pub fn revive(&self) {
         let mut inner = self.0.borrow_mut();
         (inner.cut_at, inner.is_off) = (None, false);
@@ -144,7 +144,7 @@ impl Disk {
         self.0.borrow_mut().failing_sync = Some(operation);
     }
 
-    /// Names and contents of all files but journals.
+    /// Names and contents of all files except journals.
     pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let inner = self.0.borrow();
         let files = inner.files.iter().filter(|(name, file)| !name.ends_with(".journal") && !file.current.is_empty());

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::event::{Event, Pins, RecordedError};
 use crate::plan::StepId;
 
-/// Where an operation stands.
+/// How far an operation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Phase {
     /// Nothing is recorded yet.
@@ -19,23 +19,23 @@ pub enum Phase {
     Committed,
     /// Steps are undone, last first.
     Undoing {
-        /// Whether volumes and generated secrets stay.
+        /// Whether volumes and generated secrets are kept.
         keep_data: bool,
     },
     /// Every step that started is undone.
     Undone {
-        /// Whether volumes and generated secrets stay.
+        /// Whether volumes and generated secrets are kept.
         keep_data: bool,
     },
 }
 
-/// Where a step stands.
+/// How far a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StepStatus {
-    /// Nothing is recorded of it.
+    /// Nothing is recorded about it.
     #[default]
     Pending,
-    /// The state before is recorded; it did not act.
+    /// The state before is recorded; the step has not acted.
     Prepared,
     /// It may have acted, in part or in whole.
     Started,
@@ -52,7 +52,7 @@ pub enum StepStatus {
 }
 
 impl StepStatus {
-    /// Its name, for a person.
+    /// Its name for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -66,33 +66,33 @@ impl StepStatus {
         }
     }
 
-    /// Whether something of it may be there, so that undo must visit it.
+    /// Whether any effect of it may exist, so that undo must visit it.
     pub fn is_there(self) -> bool {
         matches!(self, Self::Started | Self::Failed | Self::Done | Self::UndoStarted | Self::UndoFailed)
     }
 }
 
-/// What is recorded of a step.
+/// What is recorded about a step.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StepState {
-    /// Where it stands.
+    /// How far it is.
     pub status: StepStatus,
     /// The state before it, once it is prepared.
     pub before: Value,
-    /// What it told, once it is done.
+    /// Its output, once it is done.
     pub output: Value,
     /// Why it failed last on the way forward.
     pub failure: Option<RecordedError>,
     /// Why it could not be undone last.
     pub undo_failure: Option<RecordedError>,
-    /// What it found that is not ours.
+    /// What it found that is not Landfall's.
     pub blocked: Option<String>,
 }
 
 /// The state of an operation: what its journal says, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
-    /// Where it stands.
+    /// How far it is.
     pub phase: Phase,
     /// What it is pinned to, once it is opened.
     pub pins: Option<Arc<Pins>>,
@@ -182,14 +182,14 @@ fn forward_transition(step: &StepState, event: &Event) -> Option<StepState> {
         (Prepared | Started | Failed, Event::Started { .. }) => {
             StepState { status: Started, failure: None, blocked: None, ..step }
         }
-        // Failed, then Done: what it had begun came true by itself.
+        // Failed, then Done: the effect that it had begun completed by itself.
         (Started | Failed, Event::Done { output, .. }) => {
             StepState { status: Done, output: output.clone(), failure: None, blocked: None, ..step }
         }
         (Started | Failed, Event::Failed { error, .. }) => {
             StepState { status: Failed, failure: Some(error.clone()), ..step }
         }
-        // It could not even look: nothing of it is there, so there is nothing to undo.
+        // It could not even look: it has no effects, so there is nothing to undo.
         (Pending | Prepared, Event::Failed { error, .. }) => StepState { failure: Some(error.clone()), ..step },
         (Pending | Prepared | Started | Failed, Event::Blocked { what, .. }) => {
             StepState { blocked: Some(what.clone()), ..step }

@@ -1,11 +1,11 @@
-//! Where the bytes of one journal lie.
+//! The storage of one journal's bytes.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::FallocateFlags;
 
-/// What a journal can grow by on a disk that has become full: far above what an uninstall writes.
+/// How much a journal can grow on a disk that has become full: far more than an uninstall writes.
 const ROOM_BYTES: u64 = 1 << 20;
 
 /// One journal's bytes. Nothing is durable before [`Storage::sync`] returned, and then all of it is.
@@ -16,7 +16,7 @@ pub trait Storage {
     /// Adds to the end; not durable.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes everything so far durable. An error is final: the caller must neither try again nor go on.
+    /// Makes everything so far durable. An error is final: the caller must neither retry nor continue.
     fn sync(&mut self) -> io::Result<()>;
 
     /// Keeps only the first `length_bytes`; not durable.
@@ -30,22 +30,22 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    /// Takes a file that is open for reading and writing, and has room set aside for it, so that a site can be taken back
-    /// from a full disk. The room is the file's own: whatever filled the disk cannot take it, too.
+    /// Takes a file that is open for reading and writing, and reserves space for it, so that a site can be uninstalled
+    /// from a full disk. The space belongs to the file: the software that filled the disk cannot take it.
     pub(super) fn new(file: fs_err::File) -> Self {
         let storage = Self { file };
         storage.keep_room();
         storage
     }
 
-    /// Durable with the next sync. File systems that do not know how go without, and so does one that is full already.
+    /// Durable with the next sync. A filesystem that does not support this, or is already full, reserves nothing.
     fn keep_room(&self) {
         if let Err(error) = self.set_room_aside() {
-            tracing::debug!(%error, "no room is set aside for the journal");
+            tracing::debug!(%error, "no space is reserved for the journal");
         }
     }
 
-    /// Blocks beyond the end, which stays where it is; nothing where enough of them are left from an earlier time.
+    /// Blocks beyond the end, which does not move; nothing if enough of them are left from an earlier time.
     fn set_room_aside(&self) -> io::Result<()> {
         const BLOCK_BYTES: u64 = 512;
         let metadata = self.file.metadata()?;

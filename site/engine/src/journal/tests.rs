@@ -50,7 +50,7 @@ fn after_a_failed_sync_the_journal_cannot_be_used() {
 }
 
 #[test]
-fn what_a_load_believes_is_durable() {
+fn a_load_trusts_only_durable_records() {
     let (disk, mut journal) = created();
     disk.cut_before(disk.operations() + 1);
     journal.append(prepared()).unwrap_err();

@@ -1,4 +1,4 @@
-//! Where the data folder is: whether its filesystem can hold containers, and whether it is there again after a boot.
+//! Where the data folder is: whether its filesystem can hold containers, and whether it is mounted again after a boot.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::paths::SitePaths;
 /// Where systemd writes units from fstab and from partitions that it found by itself, at every boot.
 const GENERATED: [&str; 3] = ["/run/systemd/generator", "/run/systemd/generator.late", "/run/systemd/generator.early"];
 
-/// Facts of the data folder, as the kernel and the host's files tell them.
+/// Facts about the data folder, from the kernel and the host's files.
 pub(super) fn collect(paths: &SitePaths) -> DataFolder {
     let existing = nearest(&paths.data());
     let path = fs_err::canonicalize(&existing).unwrap_or(existing);
@@ -18,7 +18,7 @@ pub(super) fn collect(paths: &SitePaths) -> DataFolder {
     let seen = Path::new("/").join(path.strip_prefix(&root).unwrap_or(&path));
     let text = read(&paths.host("/proc/self/mountinfo"));
     let mounts: Vec<Mounted> = text.lines().filter_map(mounted).collect();
-    // What was mounted last hides what was mounted there before, and `max_by_key` takes the last.
+    // The last mount hides earlier ones, and `max_by_key` takes the last.
     let mount = mounts.iter().filter(|mount| seen.starts_with(&mount.point));
     let Some(mount) = mount.max_by_key(|mount| mount.point.as_os_str().len()) else {
         return DataFolder { mount: "/".to_owned(), kind: String::new(), xfs_without_ftype: false, permanent: true };
@@ -48,8 +48,8 @@ fn mounted(line: &str) -> Option<Mounted> {
     })
 }
 
-/// Whether an XFS filesystem does not keep the types of folders' entries, without which overlays cannot be on it. What
-/// cannot be read is not held against it.
+/// Whether an XFS filesystem does not keep the types of folders' entries, without which overlays do not work on it. An
+/// unreadable superblock does not count against it.
 fn lacks_ftype(device: &Path) -> bool {
     const SUPERBLOCK_BYTES: usize = 512;
     let mut block = [0; SUPERBLOCK_BYTES];
@@ -57,7 +57,7 @@ fn lacks_ftype(device: &Path) -> bool {
     is_read.is_ok() && has_ftype(&block) == Some(false)
 }
 
-/// What a superblock of XFS says; none for anything else.
+/// The answer of an XFS superblock; none for anything else.
 fn has_ftype(block: &[u8]) -> Option<bool> {
     let number = |at: usize| Some(u32::from_be_bytes(block.get(at..at + 4)?.try_into().ok()?));
     if block.get(..4)? != b"XFSB" {
@@ -68,7 +68,7 @@ fn has_ftype(block: &[u8]) -> Option<bool> {
     Some(if version >= 5 { number(216)? & 1 != 0 } else { number(200)? & 0x200 != 0 })
 }
 
-/// Whether a boot brings the mount back: by fstab, by an enabled unit, or because systemd finds the partition.
+/// Whether a boot mounts it again: by fstab, by an enabled unit, or because systemd finds the partition.
 fn is_permanent(paths: &SitePaths, point: &Path) -> bool {
     if point == Path::new("/") {
         return true;

@@ -1,5 +1,6 @@
-//! Chains of the host's packet filter that drop what no rule accepts. Pods are cut off by any one of them, whatever the
-//! others accept, which would show only once everything is staged and the cluster's nameserver does not become ready.
+//! Chains of the host's packet filter that drop what no rule accepts. Any one of them cuts off pods, whatever the other
+//! chains accept. Without this check, that would appear only once everything is staged and the cluster's nameserver
+//! does not become ready.
 
 use landfall_error_codes::codes;
 
@@ -15,8 +16,8 @@ const IPTABLES_TABLE: &str = "filter";
 /// `NFPROTO_IPV6`: packets of a protocol that the cluster does not use.
 const FAMILY_6: u8 = 10;
 
-/// Chains on packets for this host or through it that drop what no rule accepts: those of nftables and iptables as they
-/// are now, those of ufw as its files say, which every boot brings back.
+/// Chains for packets to this host or through it that drop what no rule accepts: those of nftables and iptables as they
+/// are now, and those of ufw by its files, which every boot loads.
 pub fn closed_chains(paths: &SitePaths) -> Result<Vec<ClosedChain>, StepError> {
     let ufw = ufw(paths);
     let is_ufw = |chain: &Chain| !ufw.is_empty() && chain.table == IPTABLES_TABLE;
@@ -50,7 +51,7 @@ fn hook(chain: &Chain) -> Option<ClosedHook> {
     }
 }
 
-/// The chains of iptables before it was built on nftables, which only its own program can read.
+/// The chains of legacy iptables, which only its own program can read.
 fn legacy(paths: &SitePaths) -> Vec<ClosedChain> {
     if !read(&paths.host("/proc/net/ip_tables_names")).lines().any(|table| table == IPTABLES_TABLE) {
         return Vec::new();
@@ -62,7 +63,7 @@ fn legacy(paths: &SitePaths) -> Vec<ClosedChain> {
     }
 }
 
-/// Closed chains of what `iptables-save` printed.
+/// Closed chains in the output of `iptables-save`.
 fn saved(text: &str) -> Vec<ClosedChain> {
     let closed = |(name, hook): (&str, ClosedHook)| {
         let is_closed = text.lines().any(|line| line.starts_with(&format!(":{name} DROP")));
@@ -89,7 +90,7 @@ fn accepted(text: &str, chain: &str) -> Vec<String> {
     accepts.collect()
 }
 
-/// ufw's chains, where it is on and drops or rejects what its rules do not name.
+/// ufw's chains, if it is on and drops or rejects what its rules do not name.
 fn ufw(paths: &SitePaths) -> Vec<ClosedChain> {
     let setting = |text: &str, name: &str| {
         let mut lines = text.lines().rev();
@@ -103,11 +104,11 @@ fn ufw(paths: &SitePaths) -> Vec<ClosedChain> {
     let policies = read(&paths.host("/etc/default/ufw"));
     let rules = read(&paths.host("/etc/ufw/user.rules"));
     let closed = |(policy, name, hook): (&str, &str, ClosedHook)| {
-        // As ufw itself takes a missing setting.
+        // ufw's own default for a missing setting.
         let is_closed = setting(&policies, policy).as_deref() != Some("accept");
         let mut accepts = accepted(&rules, name);
         if hook == ClosedHook::Input {
-            // By the rules that it brings.
+            // By the rules that it ships.
             accepts.insert(0, "lo".to_owned());
         }
         is_closed.then(|| ClosedChain { filter: Filter::Ufw, name: name.to_owned(), hook, accepts })
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_iptables_saved_is_read() {
+    fn the_output_of_iptables_save_is_read() {
         let text = "*filter\n:INPUT ACCEPT [5:400]\n:FORWARD DROP [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
                     -A FORWARD -i eth0 -p tcp -j ACCEPT\n-A INPUT -i eth1 -j ACCEPT\n-A FORWARD -i eth2 -j DROP\nCOMMIT\n";
         let expected = ClosedChain {

@@ -1,5 +1,5 @@
-//! What firewalld lets pass. Its usual zone refuses what pods send to one another and to the host, which would show only
-//! once everything is staged and the cluster's nameserver does not become ready.
+//! What firewalld allows. Its default zone rejects traffic between pods and from pods to the host. Without this check,
+//! that would appear only once everything is staged and the cluster's nameserver does not become ready.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,14 +11,14 @@ use crate::paths::SitePaths;
 /// Name of its table in the packet filter, while it runs.
 const TABLE: &str = "firewalld";
 
-/// What starts it at every boot, even where it is stopped now.
+/// The link that starts it at every boot, even if it is stopped now.
 const WANTED_AT_BOOT: &str = "/etc/systemd/system/multi-user.target.wants/firewalld.service";
 
-/// Zones that come with it, and zones as the site has them, which win.
+/// Zones that ship with it, and the site's own zones, which take precedence.
 const ZONE_FOLDERS: [&str; 2] = ["/usr/lib/firewalld/zones", "/etc/firewalld/zones"];
 
-/// What firewalld does by its permanent configuration, which every boot and reload brings back; none where it neither
-/// runs nor will.
+/// What firewalld does by its permanent configuration, which every boot and reload applies; none if it neither runs nor
+/// will run.
 pub(super) fn firewalld(paths: &SitePaths, tables: &[String]) -> Option<Firewalld> {
     let is_wanted = paths.host(WANTED_AT_BOOT).symlink_metadata().is_ok();
     if !is_wanted && !tables.iter().any(|table| table == TABLE) {
@@ -42,7 +42,7 @@ fn zones_in(folder: &Path) -> BTreeMap<String, String> {
     let zones = entries.flatten().filter_map(|entry| {
         let name = entry.file_name().to_string_lossy().strip_suffix(".xml")?.to_owned();
         let text = without(&read(&entry.path()), "<!--", "-->");
-        // Rules have sources of their own, which say nothing of the zone.
+        // Rules have sources of their own, which say nothing about the zone.
         Some((name, without(&text, "<rule", "</rule>")))
     });
     zones.collect()
@@ -69,7 +69,7 @@ fn attribute<'a>(text: &'a str, element: &'a str, attribute: &'a str) -> impl It
 mod tests {
     use super::*;
 
-    /// As firewalld brings it.
+    /// As firewalld ships it.
     const TRUSTED: &str = r#"<?xml version="1.0" encoding="utf-8"?>
 <zone target="ACCEPT">
   <short>Trusted</short>

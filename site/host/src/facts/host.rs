@@ -14,8 +14,8 @@ use landfall_engine::step::StepError;
 /// Paths whose filesystems matter: data, settings and units, the command, logs.
 const PATHS_IN_QUESTION: [&str; 4] = ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"];
 
-/// Modules that Kubernetes, flannel and kube-proxy need, each with something that exists where the kernel has it
-/// loaded or built in.
+/// Modules that Kubernetes, flannel and kube-proxy need, each with a path that exists if the kernel has it loaded or
+/// built in.
 const MODULES: [(&str, &str); 4] = [
     ("overlay", "/proc/filesystems:overlay"),
     ("br_netfilter", "/proc/sys/net/bridge"),
@@ -23,7 +23,7 @@ const MODULES: [(&str, &str); 4] = [
     ("vxlan", "/sys/module/vxlan"),
 ];
 
-/// Kernel settings that must be at least so high; a host that has more keeps it.
+/// Kernel settings with a minimum; a host that has more keeps its value.
 pub const LIMITS: [(&str, u64); 2] =
     [("fs.inotify.max_user_instances", 8192), ("fs.inotify.max_user_watches", 524_288)];
 
@@ -125,7 +125,7 @@ pub(super) fn filesystems(paths: &SitePaths) -> Result<Vec<Filesystem>, StepErro
     Ok(found.into_iter().map(|(_, filesystem)| filesystem).collect())
 }
 
-/// A filesystem of which nothing but its size is known yet.
+/// A filesystem with only its size known so far.
 fn empty_filesystem(measured: &StatVfs) -> Filesystem {
     Filesystem {
         paths: Vec::new(),
@@ -142,9 +142,9 @@ pub(super) fn nearest(path: &Path) -> PathBuf {
     path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/")).to_owned()
 }
 
-/// The modules that are not built in, whether or not somebody has loaded them by now: the next boot forgets that.
+/// The modules that are not built in, whether or not they are loaded now: the next boot unloads them.
 pub(super) fn modules(paths: &SitePaths) -> Vec<String> {
-    // Built-in modules without parameters show nowhere but in the list that comes with the kernel.
+    // Built-in modules without parameters appear only in the list that ships with the kernel.
     MODULES.iter().filter(|(name, _)| !is_built_in(paths, name)).map(|(name, _)| (*name).to_owned()).collect()
 }
 
@@ -161,11 +161,11 @@ pub(super) fn missing_modules(paths: &SitePaths, modules: &[String]) -> Vec<Stri
 fn is_built_in(paths: &SitePaths, name: &str) -> bool {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let listed = paths.host("/lib/modules").join(release);
-    // Without any modules on disk nothing can be loaded: what the kernel can do is what it has.
+    // Without modules on the disk, nothing can be loaded: the kernel can do only what it has.
     !listed.is_dir() || read(&listed.join("modules.builtin")).lines().any(|line| line.ends_with(&format!("/{name}.ko")))
 }
 
-/// Whether all these modules are among those that came with the kernel.
+/// Whether all these modules are among those that ship with the kernel.
 pub(super) fn are_loadable(paths: &SitePaths, modules: &[String]) -> bool {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let listed = read(&paths.host("/lib/modules").join(release).join("modules.dep"));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_cgroup_versions_and_drivers_apart() {
+    fn distinguishes_cgroup_versions_and_drivers() {
         let (_folder, paths) =
             host(&[("/sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n"), ("/run/systemd/system/x", "")]);
         let expected = ["cpu", "memory", "pids"].map(str::to_owned).to_vec();

@@ -1,9 +1,9 @@
-//! Signs of another Kubernetes or container runtime, beside which Landfall's own cannot run.
+//! Signs of another Kubernetes or container runtime; Landfall's own cannot run beside one.
 
 use super::host::read;
 use crate::paths::SitePaths;
 
-/// Files and folders that a Kubernetes leaves; folders count only when something is in them.
+/// Files and folders that a Kubernetes leaves; folders count only if they are not empty.
 const SIGNS: [&str; 8] = [
     "/etc/kubernetes",
     "/var/lib/kubelet",
@@ -15,11 +15,11 @@ const SIGNS: [&str; 8] = [
     "/var/snap/microk8s",
 ];
 
-/// Programs beside which ours cannot run.
+/// Programs beside which Landfall's cannot run.
 const PROGRAMS: [&str; 8] = ["kubelet", "kube-apiserver", "etcd", "k3s", "k0s", "containerd", "dockerd", "crio"];
 
 pub(super) fn leftovers(paths: &SitePaths) -> Vec<String> {
-    // A site of ours has all of them; whether this is one is told by its identity.
+    // A Landfall site has all of them; its identity shows whether this is one.
     if paths.settings_uuid().exists() {
         return Vec::new();
     }

@@ -1,5 +1,6 @@
-//! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided
-//! by these facts, and the plan is a pure function of them; they serialize, so a vendor can plan a customer's site at the desk.
+//! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided by
+//! these facts, and the plan is a pure function of them. They serialize, so a vendor can plan a customer's site
+//! remotely.
 
 mod data_folder;
 mod filter;
@@ -32,11 +33,11 @@ pub struct Facts {
     pub collected_at: String,
     /// Whether the process that collected them was root.
     pub root: bool,
-    /// As in `linux/amd64`.
+    /// Such as `linux/amd64`.
     pub platform: String,
-    /// Release of the kernel, as `6.18.44`.
+    /// Release of the kernel, such as `6.18.44`.
     pub kernel: String,
-    /// `ID`, `VERSION_ID` of `/etc/os-release`, as `debian 12`.
+    /// `ID`, `VERSION_ID` of `/etc/os-release`, such as `debian 12`.
     pub operating_system: String,
     /// Name of the host, in lower case.
     pub hostname: String,
@@ -58,19 +59,19 @@ pub struct Facts {
     pub data_folder: DataFolder,
     /// Network.
     pub network: Network,
-    /// Kernel modules that Kubernetes needs and the kernel has not built in: something must load them at every boot.
+    /// Kernel modules that Kubernetes needs and that are not built into the kernel: they must be loaded at every boot.
     pub modules: Vec<String>,
     /// Those of them that are not loaded now.
     pub missing_modules: Vec<String>,
     /// Whether the kernel's modules are on the disk, all the missing ones among them.
     pub can_load_modules: bool,
-    /// Kernel settings as they are, of those that Kubernetes needs at least so high.
+    /// Current values of the kernel settings for which Kubernetes needs a minimum.
     pub limits: BTreeMap<String, u64>,
-    /// Mode of SELinux, `enforcing` or `permissive`, where the kernel has it.
+    /// Mode of SELinux, `enforcing` or `permissive`, if the kernel has it.
     pub selinux: Option<String>,
     /// Whether AppArmor is on.
     pub apparmor: bool,
-    /// What another Kubernetes or container runtime left: files, processes.
+    /// Traces of another Kubernetes or container runtime: files, processes.
     pub leftovers: Vec<String>,
     /// Whether `/etc/hosts` is there.
     pub hosts_file: bool,
@@ -102,17 +103,17 @@ pub enum CgroupDriver {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filesystem {
-    /// The paths in question that lie on it.
+    /// The paths in question that are on it.
     pub paths: Vec<String>,
-    /// Bytes in all.
+    /// Its size in bytes.
     pub total_bytes: u64,
     /// Bytes that can be written.
     pub free_bytes: u64,
-    /// Inodes that can be made; none where the filesystem makes them as needed.
+    /// Inodes that can be made; none if the filesystem makes them as needed.
     pub free_inodes: Option<u64>,
     /// Whether one of them is mounted read-only.
     pub read_only: bool,
-    /// Those of them below which no program can run (`noexec`).
+    /// Those of them from which no program can run (`noexec`).
     pub no_exec: Vec<String>,
 }
 
@@ -128,13 +129,13 @@ pub struct Network {
     pub nameservers: Vec<String>,
     /// TCP ports that something listens on.
     pub ports_in_use: Vec<u16>,
-    /// Networks that the host routes to, as `10.0.0.0/8`, without the default route.
+    /// Networks that the host routes to, such as `10.0.0.0/8`, without the default route.
     pub networks: Vec<String>,
-    /// Programs of the host that change its packet filter, as `nft`; Landfall needs none of them.
+    /// Programs of the host that change its packet filter, such as `nft`; Landfall needs none of them.
     pub filter_programs: Vec<String>,
-    /// Tables of the packet filter that are there already, as `firewalld`.
+    /// Existing tables of the packet filter, such as `firewalld`.
     pub filter_tables: Vec<String>,
-    /// What firewalld lets pass, where it filters this host's packets now or after the next boot.
+    /// What firewalld allows, if it filters this host's packets now or after the next boot.
     pub firewalld: Option<Firewalld>,
     /// Chains of the packet filter that drop what no rule accepts.
     pub closed_chains: Vec<ClosedChain>,
@@ -150,7 +151,7 @@ pub struct Network {
 pub struct Firewalld {
     /// Whether its default zone accepts everything.
     pub passes_all: bool,
-    /// Sources from which it accepts everything, as `10.244.0.0/16`.
+    /// Sources from which it accepts everything, such as `10.244.0.0/16`.
     pub trusted: Vec<String>,
 }
 
@@ -158,13 +159,13 @@ pub struct Firewalld {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataFolder {
-    /// Where the filesystem is mounted that holds it or will.
+    /// The mount point of the filesystem that holds it or will.
     pub mount: String,
-    /// What the kernel calls that filesystem's kind, as `ext4`.
+    /// The kernel's name for that filesystem's type, such as `ext4`.
     pub kind: String,
-    /// Whether it is XFS made without `ftype=1`, on which no overlay can be.
+    /// Whether it is XFS made without `ftype=1`, on which overlays do not work.
     pub xfs_without_ftype: bool,
-    /// Whether a boot brings the mount back.
+    /// Whether a boot mounts it again.
     pub permanent: bool,
 }
 
@@ -172,9 +173,9 @@ pub struct DataFolder {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClosedChain {
-    /// Whose it is, and so how a rule is added.
+    /// The software that owns it, which decides how a rule is added.
     pub filter: Filter,
-    /// Its name, as `inet filter forward`.
+    /// Its name, such as `inet filter forward`.
     pub name: String,
     /// Which packets it sees.
     pub hook: ClosedHook,
@@ -190,7 +191,7 @@ pub enum Filter {
     Ufw,
     /// nftables, or iptables that is built on it.
     Nftables,
-    /// iptables of its own.
+    /// Legacy iptables.
     Iptables,
 }
 
@@ -217,7 +218,7 @@ pub struct NodeAddress {
 }
 
 impl Facts {
-    /// Reads what `landfall facts` printed on a host; unknown fields are refused, since they may decide something.
+    /// Reads the output of `landfall facts` from a host; unknown fields are refused, since they may matter.
     pub fn read(path: &Path) -> Result<Self, StepError> {
         let failed = |what: &str| StepError::new(codes::FACTS_FILE, format!("{} {what}", path.display()));
         let bytes = fs_err::read(path).map_err(|error| failed("cannot be read").because(error))?;

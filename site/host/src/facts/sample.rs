@@ -1,10 +1,10 @@
-//! Facts of a host that no test has to collect.
+//! Facts about a host that no test has to collect.
 
 use std::collections::BTreeMap;
 
 use super::{CgroupDriver, Cgroups, DataFolder, Facts, Filesystem, Network, NodeAddress};
 
-/// Facts of a small host of today with all that is wanted; tests change what they are about.
+/// Facts about a small, current host that meets all needs; each test changes what it is about.
 pub fn sample() -> Facts {
     Facts {
         collected_at: "2026-01-01T00:00:00Z".to_owned(),
@@ -50,7 +50,7 @@ pub fn sample() -> Facts {
             flushes_ruleset: false,
             bridge_filter: true,
         },
-        // As on Debian: all of them modules, and something has loaded them already.
+        // As on Debian: all of them are modules, and already loaded.
         modules: ["overlay", "br_netfilter", "nf_conntrack", "vxlan"].map(str::to_owned).to_vec(),
         missing_modules: Vec::new(),
         can_load_modules: true,

@@ -1,7 +1,7 @@
-//! Chains and rules of the packet filter: which packets a chain accepts whatever its other rules say.
+//! Chains and rules of the packet filter: which packets a chain accepts, whatever its other rules say.
 //!
-//! Rules are read as far as a simple condition goes: an interface or a range of sources. Any other condition makes a rule
-//! one that does not count.
+//! Only rules with a simple condition count: an interface or a range of sources. Rules with any other condition are
+//! ignored.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -65,7 +65,7 @@ struct Rule {
 enum Condition {
     /// All.
     None,
-    /// Those that came by an interface with this name (`cni*` for a beginning), or from this range (`10.0.0.0/8`).
+    /// Those that arrived on an interface with this name (`cni*` for a prefix), or from this range (`10.0.0.0/8`).
     From(String),
     /// Anything else.
     Other,
@@ -109,8 +109,8 @@ fn hook(value: &[u8]) -> Option<(Hook, i32)> {
     Some((hook, priority))
 }
 
-/// From which interfaces and ranges each of these chains accepts everything; `*` where from everywhere. The chains that
-/// they jump to on every packet count with them.
+/// From which interfaces and ranges each of these chains accepts everything; `*` for everywhere. The chains that they
+/// jump to on every packet count with them.
 pub fn accepted(chains: &[Chain]) -> io::Result<Vec<Vec<String>>> {
     let names = interfaces()?;
     let name = |index: u32| names.iter().find(|interface| interface.index == index).map(|found| found.name.clone());
@@ -157,14 +157,14 @@ fn rule(body: &[u8], name: &dyn Fn(u32) -> Option<String>) -> Option<Rule> {
     Some(found)
 }
 
-/// What was loaded last, to be compared.
+/// The last loaded value, to be compared.
 enum Loaded {
     Nothing,
     InterfaceName,
     InterfaceIndex,
-    /// The protocol, which a comparison of addresses needs beside it.
+    /// The protocol, which a comparison of addresses also needs.
     Protocol,
-    /// The first so many bytes of the source address, with a mask.
+    /// The first bytes of the source address, this many, with a mask.
     Source {
         is_ipv4: bool,
         mask: Option<Vec<u8>>,
@@ -244,7 +244,7 @@ fn compare(loaded: &Loaded, data: &[(u16, &[u8])], name: &dyn Fn(u32) -> Option<
     let from = |found: Option<String>| found.map_or(Condition::Other, Condition::From);
     match loaded {
         Loaded::Protocol => Condition::None,
-        // A whole name ends with a zero byte; without one it is a beginning.
+        // A whole name ends with a zero byte; without one it is a prefix.
         Loaded::InterfaceName if bytes.contains(&0) => Condition::From(text(bytes)),
         Loaded::InterfaceName => Condition::From(format!("{}*", text(bytes))),
         Loaded::InterfaceIndex => from(bytes.try_into().ok().map(u32::from_ne_bytes).and_then(name)),
@@ -255,7 +255,7 @@ fn compare(loaded: &Loaded, data: &[(u16, &[u8])], name: &dyn Fn(u32) -> Option<
 
 fn source(is_ipv4: bool, mask: Option<&[u8]>, bytes: &[u8]) -> Option<String> {
     let bits = match mask {
-        // Ones first, as in a prefix.
+        // One bits first, as in a prefix.
         Some(mask) => {
             let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
             let leading = mask

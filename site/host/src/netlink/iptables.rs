@@ -1,5 +1,5 @@
-//! Chains of the packet filter that a program made by way of iptables, in its tables of nftables: an uninstall removes
-//! those of the kubelet without a program `iptables`, and tables that hold nothing any more.
+//! Chains of the packet filter that a program made through iptables, in its nftables tables. An uninstall removes those
+//! of the kubelet without a program `iptables`, and tables that are then empty.
 
 use std::io;
 
@@ -37,7 +37,7 @@ struct Rule {
     jumps_to: Option<String>,
 }
 
-/// Deletes these chains of a table, with the rules that jump to them. Chains that are not there are no error.
+/// Deletes these chains of a table, with the rules that jump to them. Missing chains are no error.
 pub fn delete_chains(table: &Table, names: &[&str]) -> io::Result<()> {
     let is_named = |name: &str| names.contains(&name);
     let found: Vec<Chain> = chains(table)?.into_iter().filter(|chain| is_named(&chain.name)).collect();
@@ -59,7 +59,7 @@ pub fn delete_chains(table: &Table, names: &[&str]) -> io::Result<()> {
     carry_out(changes.into_iter().map(Message::finish))
 }
 
-/// Deletes a table if it has no rule, and no chain but those through which the kernel sends packets anyway.
+/// Deletes a table if it has no rule, and no chain except base chains.
 pub fn delete_if_idle(table: &Table) -> io::Result<()> {
     let is_idle = |chain: &Chain| chain.policy == Some(ACCEPT);
     if rules(table)?.is_empty() && chains(table)?.iter().all(is_idle) {
@@ -153,9 +153,9 @@ mod tests {
     /// In a network namespace of its own, with the iptables of this machine: what the kubelet makes, and a rule of another
     /// program beside it.
     #[test]
-    fn chains_of_the_kubelet_are_removed_and_rules_of_others_stay() {
+    fn chains_of_the_kubelet_are_removed_and_rules_of_other_software_stay() {
         const INSIDE: &str = "LANDFALL_TEST_NAMESPACE";
-        let test = "netlink::iptables::tests::chains_of_the_kubelet_are_removed_and_rules_of_others_stay";
+        let test = "netlink::iptables::tests::chains_of_the_kubelet_are_removed_and_rules_of_other_software_stay";
         if std::env::var_os(INSIDE).is_none() {
             let output = Command::new("unshare")
                 .args(["--user", "--map-root-user", "--net"])
@@ -197,7 +197,7 @@ mod tests {
             delete_if_idle(&table(name)).unwrap();
         }
         assert_eq!(tables().unwrap(), [table("filter")]);
-        // A policy that drops is another program's wish.
+        // A policy that drops is another program's decision.
         iptables("-t filter -F INPUT");
         iptables("-t filter -P INPUT DROP");
         delete_if_idle(&table("filter")).unwrap();

@@ -1,4 +1,4 @@
-//! The kernel's network configuration, by netlink: what a site needs of it without any program of the host.
+//! The kernel's network configuration, through netlink: what a site needs of it, without any program of the host.
 //!
 //! Messages come from the kernel, so they are trusted; their lengths are checked all the same.
 
@@ -20,10 +20,10 @@ pub use route::{
     Interface, InterfaceAddress, Route, add_route, addresses, delete_interface, delete_route, interfaces, routes,
 };
 
-/// Flags of a request: it is one, and wants an acknowledgement.
+/// Flags of a request that wants an acknowledgement.
 const REQUEST: u16 = 0x1;
 const ACKNOWLEDGE: u16 = 0x4;
-/// All the objects there are.
+/// All existing objects.
 const DUMP: u16 = 0x300;
 const CREATE_ONLY: u16 = 0x600;
 

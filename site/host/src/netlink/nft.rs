@@ -51,7 +51,7 @@ fn table(body: &[u8]) -> Option<Table> {
     Some(Table { family, name: text(name.1) })
 }
 
-/// Deletes a table with all that it holds. One that is not there is no error.
+/// Deletes a table with its contents. A missing one is no error.
 pub fn delete_table(table: &Table) -> io::Result<()> {
     let batch = [0, 0, NFTABLES_SUBSYSTEM[0], NFTABLES_SUBSYSTEM[1]];
     let mut name = table.name.clone().into_bytes();

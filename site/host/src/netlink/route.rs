@@ -128,8 +128,8 @@ fn route(body: &[u8]) -> Option<Route> {
     Some(found)
 }
 
-/// Adds a route over an interface without a next hop, from this address if it is of the same family. One that is there
-/// is no error.
+/// Adds a route over an interface without a next hop, from this address if it has the same family. An existing one is
+/// no error.
 pub fn add_route(destination: IpAddr, prefix: u8, index: u32, source: IpAddr) -> io::Result<()> {
     let source = (source.is_ipv4() == destination.is_ipv4()).then_some(source);
     match change_route(NEW_ROUTE, CREATE_ONLY, destination, prefix, index, source) {
@@ -138,10 +138,10 @@ pub fn add_route(destination: IpAddr, prefix: u8, index: u32, source: IpAddr) ->
     }
 }
 
-/// Deletes such a route. One that is not there is no error.
+/// Deletes such a route. A missing one is no error.
 pub fn delete_route(destination: IpAddr, prefix: u8, index: u32) -> io::Result<()> {
     match change_route(DELETE_ROUTE, 0, destination, prefix, index, None) {
-        // ESRCH: no such route; ENODEV: nor such an interface.
+        // ESRCH: no such route; ENODEV: no such interface.
         Err(error) if matches!(error.raw_os_error(), Some(3 | 19)) => Ok(()),
         changed => changed,
     }
@@ -176,7 +176,7 @@ fn octets(address: IpAddr) -> Vec<u8> {
     }
 }
 
-/// Deletes an interface. One that is not there is no error.
+/// Deletes an interface. A missing one is no error.
 pub fn delete_interface(name: &str) -> io::Result<()> {
     let Some(found) = interfaces()?.into_iter().find(|interface| interface.name == name) else { return Ok(()) };
     let mut fixed = [0; 16];

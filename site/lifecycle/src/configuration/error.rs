@@ -7,7 +7,7 @@ use landfall_error_codes::{Code, Coded};
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Keys down to the place, joined by dots; empty for the whole file.
+    /// The path of keys, joined by dots; empty for the whole file.
     pub path: String,
     /// What is wrong there.
     pub message: String,
@@ -23,7 +23,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a site configuration, or with what the release says of it.
+/// Everything that is wrong with a site configuration, or with the release's part of it.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct ConfigurationError {

@@ -1,7 +1,7 @@
 //! The site configuration: what a person may set about a site, in `site.yaml`.
 //!
-//! A fixed part says how the node is known and which networks its cluster has; `values` sets what the release lets a
-//! site set, by name, each checked against the JSON Schema that travels in the bundle. Every problem is told at once.
+//! A fixed part sets the node's name and address and the cluster's networks. `values` sets the release's site values by
+//! name, each checked against the JSON Schema in the bundle. All problems are reported at once.
 
 mod error;
 mod read;
@@ -26,30 +26,30 @@ pub use values::{Patch, ResolvedValues, patched, resolve_values};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SiteConfiguration {
-    /// How this host is known in its cluster.
+    /// This host's name and address in its cluster.
     #[serde(default)]
     pub node: NodeSettings,
     /// Networks of the cluster.
     #[serde(default)]
     pub network: NetworkSettings,
-    /// Values that the release lets a site set, by name.
+    /// The release's site values, by name.
     #[serde(default)]
     pub values: BTreeMap<String, Value>,
 }
 
-/// How this host is known in its cluster.
+/// This host's name and address in its cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodeSettings {
-    /// Name of the node, a DNS subdomain; the host name where none is set.
+    /// Name of the node, a DNS subdomain; by default the host name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Address of the node; the only one of the host, or the one of its default route, where none is set.
+    /// Address of the node; by default the host's only address, or that of its default route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
 }
 
-/// Networks of the cluster. Lists, so that a second address family can come later; empty means the usual one.
+/// Networks of the cluster. Lists, so that a second address family can be added later; empty means the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NetworkSettings {
@@ -62,7 +62,7 @@ pub struct NetworkSettings {
 }
 
 impl SiteConfiguration {
-    /// The configuration as bytes that depend on its meaning only, not on order or layout of the file.
+    /// The configuration as bytes that depend only on its meaning, not on order or layout of the file.
     pub fn canonical_bytes(&self) -> Vec<u8> {
         // Structures have a fixed order, maps are sorted, and no map here has keys other than text.
         serde_json::to_vec(self).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Reading `site.yaml` strictly: unknown keys are refused naming the nearest known one, and every problem is told.
+//! Reading `site.yaml` strictly: unknown keys are refused naming the nearest known one, and all problems are reported.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::{ConfigurationError, NetworkSettings, NodeSettings, Problem, SiteConf
 const FIXED: &[(&str, &[&str])] =
     &[("node", &["name", "address"]), ("network", &["podRanges", "serviceRanges"]), ("values", &[])];
 
-/// Longest name of a node, as Kubernetes has it.
+/// Kubernetes' limit for the name of a node.
 const LONGEST_NODE_NAME: usize = 253;
 
 impl SiteConfiguration {
@@ -61,7 +61,7 @@ impl SiteConfiguration {
     }
 }
 
-/// Keys that nobody knows, each with the nearest one that somebody does.
+/// Unknown keys, each with the nearest known one.
 fn unknown_keys(document: &Map<String, Value>, schema: &Value) -> Vec<Problem> {
     let fixed: Vec<&str> = FIXED.iter().map(|(key, _)| *key).collect();
     let mut problems = unknown_in(document, "", &fixed);
@@ -101,7 +101,8 @@ fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
         .filter(|known| strsim::damerau_levenshtein(key, known) <= known.len() / 3 + 1)
 }
 
-/// What the bundle's schema says of the values. The fixed part is ours, so that it is the same in every release.
+/// The findings of the bundle's schema about the values. Landfall defines the fixed part, so it is the same in every
+/// release.
 fn violations(document: &Map<String, Value>, schema: &Value, file: &str) -> Result<Vec<Problem>, ConfigurationError> {
     let validator = jsonschema::validator_for(schema).map_err(|error| {
         ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not a JSON Schema")
@@ -120,7 +121,7 @@ fn dotted(pointer: &str) -> String {
     keys.join(".")
 }
 
-/// One section as its type; a section that is missing or empty is the default.
+/// One section as its type; a missing or empty section is the default.
 fn section<T: DeserializeOwned + Default>(document: &Map<String, Value>, key: &str, problems: &mut Vec<Problem>) -> T {
     let Some(value) = document.get(key).filter(|value| !value.is_null()) else { return T::default() };
     serde_json::from_value(value.clone()).unwrap_or_else(|error| {
@@ -129,7 +130,7 @@ fn section<T: DeserializeOwned + Default>(document: &Map<String, Value>, key: &s
     })
 }
 
-/// What no type can say.
+/// Rules that no type can express.
 fn impossible(configuration: &SiteConfiguration) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut problem = |path: &str, message: String| problems.push(Problem { path: path.to_owned(), message });
@@ -160,7 +161,7 @@ fn impossible(configuration: &SiteConfiguration) -> Vec<Problem> {
     problems
 }
 
-/// Whether a name is an RFC 1123 subdomain, as Kubernetes wants it of nodes.
+/// Whether a name is an RFC 1123 subdomain, as Kubernetes requires for nodes.
 fn is_node_name(name: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()

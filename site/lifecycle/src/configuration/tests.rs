@@ -64,7 +64,7 @@ fn unknown_keys_are_refused_with_the_nearest() {
 }
 
 #[test]
-fn all_violations_are_told_at_once() {
+fn all_violations_are_reported_at_once() {
     let (code, message) = refusal("values: {postgres.storage: lots, valkey.replicas: 9}\nnode: {address: nowhere}");
     assert_eq!(code, "LF3104");
     for part in ["values.postgres.storage: ", "values.valkey.replicas: ", "node: invalid IP address"] {
@@ -73,7 +73,7 @@ fn all_violations_are_told_at_once() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn impossible_ranges_are_refused() {
     for (text, part) in [
         ("node: {name: Edge_1}", "node.name: `Edge_1`"),
         ("node: {address: 127.0.0.1}", "node.address: 127.0.0.1"),

@@ -1,4 +1,4 @@
-//! Values of a site, and how they come into rendered objects: at declared fields, never by text.
+//! Values of a site, and how they are put into rendered objects: into declared fields, never by text.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use super::{ConfigurationError, Problem, SiteConfiguration};
 /// Values by name: the release's defaults, the site's own, and what the planner computed.
 pub type ResolvedValues = BTreeMap<String, Value>;
 
-/// Names that begin so are computed by the planner and cannot be set.
+/// Names with this prefix are computed by the planner and cannot be set.
 const COMPUTED_PREFIX: &str = "cluster.";
 
-/// All values of a site: what the planner computed, else what the site sets, else the release's default. A value with
-/// neither keeps what its objects were rendered with. A computed value that the release wants and the planner does not
-/// have is an error, and so is one that the site sets.
+/// All values of a site: computed by the planner, else set by the site, else the release's default. A value with none
+/// of these keeps the rendered content. A computed value that the planner cannot compute is an error, and so is one
+/// that the site sets.
 pub fn resolve_values(
     release: &ReleaseDocument,
     configuration: &SiteConfiguration,
@@ -51,8 +51,8 @@ pub fn resolve_values(
     }
 }
 
-/// One value at its place: what the release declares and what the site sets, put together when the plan was made. The
-/// journal pins it, so that observing, acting and undoing cannot disagree.
+/// One value at its place: the release's declaration and the site's value, combined when the plan is made. The journal
+/// pins it, so that observing, acting and undoing cannot disagree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
@@ -64,7 +64,7 @@ pub struct Patch {
     pub name: String,
     /// JSON Pointer (RFC 6901) to the field.
     pub path: String,
-    /// What the field becomes.
+    /// The field's new value.
     pub content: Value,
 }
 

@@ -18,19 +18,19 @@ use super::marks::Marks;
 use super::trust::Trust;
 use super::{Operations, carried};
 
-/// Finds a bundle, trusts its head and understands its release: the one way from a path to something that may be used.
+/// Finds a bundle, trusts its head and understands its release: the only way from a path to a usable bundle.
 /// Reads no payload, and refuses a bundle that needs a newer Landfall.
 pub fn open_trusted(path: &Path, trust: &Trust, counters: &Counters) -> Result<(Located, TrustedRelease)> {
     SignedHead::open(path, trust, counters)?.understood()
 }
 
-/// A head whose signatures were checked, and where it was found.
+/// A head whose signatures were checked, and its path.
 struct SignedHead {
     located: Found,
     signed: Signed<Box<dyn Read>>,
 }
 
-/// Where a bundle was found, for errors.
+/// A bundle's path, for errors.
 struct Found {
     located: Located,
 }
@@ -68,8 +68,9 @@ pub struct TrustedRelease {
 }
 
 impl TrustedRelease {
-    /// Reads and verifies the head of the bundle at `path`: a bundle, a part, a folder or a head. Reads no payload. Does
-    /// not return if the bundle is trusted, needs a newer Landfall and carries it: the process becomes that one.
+    /// Reads and verifies the head of the bundle at `path`: a bundle, a part, a folder or a head. Reads no payload.
+    /// Does not return if the bundle is trusted, needs a newer Landfall and carries it: the process is replaced by that
+    /// one.
     pub fn find(path: &Path, trust: &Trust, operations: &Operations) -> Result<Self> {
         let head = SignedHead::open(path, trust, &operations.io.media)?;
         if let Some(known) = Marks::read(&operations.paths)?.revocation()? {
@@ -77,7 +78,7 @@ impl TrustedRelease {
         }
         if let Err(newer) = head.signed.check_requirements() {
             let note = |text: String| operations.progress.event(Event::Note(text));
-            note(format!("{newer}: going on with the landfall that the bundle carries"));
+            note(format!("{newer}: continuing with the landfall that the bundle carries"));
             let Err(reason) = carried::run(&head.located.located, &head.signed);
             note(format!("the landfall that the bundle carries cannot take over: {reason}"));
             return Err(head.located.refused(newer));
@@ -85,7 +86,7 @@ impl TrustedRelease {
         Ok(head.understood()?.1)
     }
 
-    /// Reads and verifies a head that the site keeps.
+    /// Reads and verifies a head that the site stores.
     pub fn read(head: &Path, trust: &Trust) -> Result<Self> {
         let bytes = fs_err::read(head).map_err(|error| OperationError::io("read", head, error))?;
         let refused = |source| OperationError::Refused { path: head.to_owned(), source: Box::new(source) };
@@ -107,7 +108,7 @@ impl TrustedRelease {
         Ok(Self { verified: Arc::new(verified), release: Arc::new(release), documents: Arc::new(documents) })
     }
 
-    /// Name and version, as a person reads them.
+    /// Name and version, for people.
     pub fn name(&self) -> String {
         format!("{} {}", self.release.name, self.release.version)
     }

@@ -1,7 +1,7 @@
 //! The `landfall` that a bundle carries, for a bundle that needs a newer one than this.
 //!
-//! The bundle is trusted by then, and the program is checked against its signed digest before it runs. It lies in memory:
-//! a bundle that is refused in the end leaves nothing on the disk.
+//! The bundle is trusted by then, and the program is checked against its signed digest before it runs. It is kept in
+//! memory: a bundle that is refused in the end leaves nothing on the disk.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -19,10 +19,11 @@ use rustix::fs::{MemfdFlags, SealFlags, memfd_create};
 use super::engine_file;
 use super::engine_file::HANDED_VARIABLE;
 
-/// How a program begins that the kernel runs by itself.
+/// The first bytes of a program that the kernel runs by itself.
 const ELF_MAGIC: [u8; 4] = *b"\x7fELF";
 
-/// Becomes the carried program, with the arguments of this one. Returns only why it cannot, for a person to read.
+/// Replaces this process with the carried program, with the same arguments. Returns only the reason for a failure, for
+/// a person.
 pub(super) fn run<R: Read>(located: &Located, head: &Signed<R>) -> Result<Infallible, String> {
     if std::env::var_os(HANDED_VARIABLE).is_some() {
         return Err("this landfall was handed the bundle by another one already".to_owned());
@@ -48,11 +49,11 @@ struct InMemory {
 /// Copies a stream into a file that has no name and ends with the process.
 fn in_memory(stream: &mut dyn Read) -> io::Result<InMemory> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Kernels before 6.3 do not know that a file in memory may be barred from running, nor the flag that says it is not.
+    // Kernels before 6.3 do not know the flag that makes a file in memory executable; there, every such file is.
     let mut file =
         File::from(memfd_create("landfall", flags | MemfdFlags::EXEC).or_else(|_| memfd_create("landfall", flags))?);
     let digest = engine_file::copy_stream(stream, &mut file)?;
-    // What was checked is what runs: nobody writes into it any more.
+    // The checked bytes are the ones that run: the file can no longer be written.
     rustix::fs::fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
     Ok(InMemory { file, digest })
 }

@@ -3,19 +3,19 @@
 use super::status::SiteState;
 use landfall_engine::journal::Phase;
 
-/// What a person asks for.
+/// What a person requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
-    /// A release comes to this host.
+    /// A release is installed on this host.
     Install,
-    /// What was interrupted is finished.
+    /// The interrupted operation is finished.
     Resume,
     /// Everything but data, or everything, is removed.
     Uninstall {
-        /// Whether volumes and generated secrets stay.
+        /// Whether volumes and generated secrets are kept.
         keep_data: bool,
     },
-    /// The site is looked at.
+    /// The state of the site is reported.
     Status {
         /// Whether an operation is in progress.
         running: bool,
@@ -27,16 +27,16 @@ pub(super) enum Verb {
 pub(super) enum Decision {
     /// A new operation begins.
     Begin,
-    /// The steps that are not done are done.
+    /// The remaining steps are done.
     Forward,
-    /// The steps that are done are undone, then everything else is removed.
+    /// The finished steps are undone, then everything else is removed.
     Back {
-        /// Whether volumes and generated secrets stay.
+        /// Whether volumes and generated secrets are kept.
         keep_data: bool,
     },
-    /// All steps are undone, or there never were any: what operations keep beside them is removed.
+    /// All steps are undone, or there never were any: the operations' own files are removed.
     Clear {
-        /// Whether volumes and generated secrets stay.
+        /// Whether volumes and generated secrets are kept.
         keep_data: bool,
     },
     /// Nothing is left to do.
@@ -94,7 +94,7 @@ fn uninstall(keep_data: bool, phase: Option<Phase>) -> Decision {
         None | Some(Phase::Undone { keep_data: true }) => Decision::Clear { keep_data },
         // Data is deleted after the last step only, so until then a person may still decide to keep it.
         Some(Phase::Empty | Phase::Forward | Phase::Committed | Phase::Undoing { .. }) => Decision::Back { keep_data },
-        // A part of the data may be deleted already: what is left of it is no data to keep.
+        // A part of the data may already be deleted: the rest is not worth keeping.
         Some(Phase::Undone { keep_data: false }) => Decision::Clear { keep_data: false },
     }
 }

@@ -1,8 +1,8 @@
-//! The `landfall` that an operation is pinned to: kept in the data folder, so that resume runs the very program that
-//! planned, whatever is on the stick or in the path by then.
+//! The program (`landfall`) that an operation is pinned to. It is kept in the data folder, so that resume runs the very
+//! program that planned, whatever is on the stick or in the path by then.
 //!
 //! It is placed before record 0 is written. A power cut in between leaves a file that no journal names, which the next
-//! install replaces and uninstall removes; the other order could leave a journal whose engine is nowhere.
+//! install replaces and uninstall removes. The other order could leave a journal whose program is missing.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -22,17 +22,17 @@ use landfall_host::paths::SitePaths;
 /// The running program, even if its file was replaced or removed meanwhile.
 const RUNNING: &str = "/proc/self/exe";
 
-/// Tells a program that was handed an operation that it must not hand it on again.
+/// Set for a program that received an operation by handover: it must not hand it over again.
 pub(super) const HANDED_VARIABLE: &str = "LANDFALL_HANDED_OVER";
 
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// Folder of all engines.
+/// Folder of all pinned programs.
 pub(super) fn folder(paths: &SitePaths) -> PathBuf {
     paths.data().join("engine")
 }
 
-/// File of the engine with this digest.
+/// File of the pinned program with this digest.
 pub(super) fn file(paths: &SitePaths, digest: Sha256) -> PathBuf {
     folder(paths).join(digest.to_hex()).join("landfall")
 }
@@ -46,13 +46,13 @@ fn digest_of(path: &Path) -> Result<Sha256> {
     copy(path, &mut std::io::sink())
 }
 
-/// Copies a file and tells its digest.
+/// Copies a file and returns its digest.
 fn copy(from: &Path, to: &mut dyn Write) -> Result<Sha256> {
     let failed = |error| OperationError::io("copy", from, error);
     copy_stream(&mut File::open(from).map_err(failed)?, to).map_err(failed)
 }
 
-/// Copies a stream to its end and tells its digest.
+/// Copies a stream to its end and returns its digest.
 pub(super) fn copy_stream(from: &mut dyn Read, to: &mut dyn Write) -> std::io::Result<Sha256> {
     let (mut hasher, mut buffer) = (sha2::Sha256::new(), vec![0; BUFFER_BYTES]);
     loop {
@@ -66,7 +66,8 @@ pub(super) fn copy_stream(from: &mut dyn Read, to: &mut dyn Write) -> std::io::R
     }
 }
 
-/// Keeps the running program and returns its digest; on the disk when it returns. What earlier attempts left is removed.
+/// Keeps the running program and returns its digest; on the disk when it returns. Leftovers of earlier attempts are
+/// removed.
 pub(super) fn place(paths: &SitePaths) -> Result<Sha256> {
     let digest = running()?;
     let path = file(paths, digest);
@@ -82,8 +83,8 @@ pub(super) fn place(paths: &SitePaths) -> Result<Sha256> {
     Ok(copied)
 }
 
-/// Lets a person find the program with this digest as `landfall`, unless another program has that name; on the disk when
-/// it returns.
+/// Offers the program with this digest as the command `landfall`, unless another program has that name; on the disk
+/// when it returns.
 pub(super) fn offer_command(paths: &SitePaths, digest: Sha256) -> Result<()> {
     let link = paths.command();
     let is_free = match link.symlink_metadata() {
@@ -110,8 +111,8 @@ fn is_own_command(paths: &SitePaths, link: &Path) -> bool {
     fs_err::read_link(link).is_ok_and(|target| target.starts_with(paths.data()))
 }
 
-/// Makes sure that the running program is the one that the operation is pinned to: returns if it is, becomes it if it is
-/// kept, fails otherwise.
+/// Makes sure that the running program is the one that the operation is pinned to. Returns if it is, replaces this
+/// process with the pinned one if that is kept, and fails otherwise.
 pub(super) fn hand_over(paths: &SitePaths, pinned: Sha256, progress: &dyn Progress) -> Result<()> {
     if running()? == pinned {
         return Ok(());
@@ -121,7 +122,7 @@ pub(super) fn hand_over(paths: &SitePaths, pinned: Sha256, progress: &dyn Progre
     if !is_there || std::env::var_os(HANDED_VARIABLE).is_some() {
         return Err(OperationError::EngineMissing { digest: pinned, path });
     }
-    let text = format!("this landfall is not the one that began the operation: going on with {}", path.display());
+    let text = format!("this landfall is not the one that began the operation: continuing with {}", path.display());
     progress.event(Event::Note(text));
     become_engine(&path).map(|never| match never {})
 }

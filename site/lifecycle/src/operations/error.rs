@@ -1,4 +1,4 @@
-//! Why an operation did not begin, or did not come to its end.
+//! Why an operation did not begin, or did not complete.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use landfall_engine::step::StepError;
 /// A result of this module.
 pub type Result<T, E = OperationError> = std::result::Result<T, E>;
 
-/// Why an operation did not begin, or did not come to its end.
+/// Why an operation did not begin, or did not complete.
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError {
     /// No root of trust was given.
@@ -36,7 +36,7 @@ pub enum OperationError {
     /// The head was refused: format or trust.
     #[error("{} is refused", .path.display())]
     Refused {
-        /// Where the head was read from.
+        /// The path of the head.
         path: PathBuf,
         /// Why.
         source: Box<landfall_bundle_spec::Error>,
@@ -44,7 +44,7 @@ pub enum OperationError {
     /// The bundle was not found, or not all of it.
     #[error(transparent)]
     Media(#[from] MediaError),
-    /// The release document of a trusted head is not what its type allows.
+    /// The release document of a trusted head is invalid.
     #[error("the release document of {release} cannot be read")]
     Document {
         /// The release.
@@ -60,7 +60,7 @@ pub enum OperationError {
         /// The release.
         release: String,
     },
-    /// Images were assembled for tests, and the root is a real one.
+    /// Images were assembled for tests, but the root is not for development.
     #[error("release {release} has images assembled for tests, which only a development root may sign")]
     Assembled {
         /// The release.
@@ -95,13 +95,13 @@ pub enum OperationError {
     /// A look at the host failed.
     #[error(transparent)]
     Look(#[from] StepError),
-    /// The site is not ready; every blocker is told.
+    /// The site is not ready; every blocker is reported.
     #[error("this machine is not ready; nothing was changed")]
     NotReady {
-        /// What is in the way, each with its fix.
+        /// The blockers, each with its fix.
         blockers: Vec<Blocker>,
     },
-    /// A release is installed already.
+    /// A release is already installed.
     #[error("release {release} is installed on this machine")]
     AlreadyInstalled {
         /// The release.
@@ -119,10 +119,10 @@ pub enum OperationError {
         /// The release.
         release: String,
     },
-    /// Nothing is staged that could be checked.
+    /// Nothing is staged to check.
     #[error("no release is staged on this machine")]
     NothingStaged,
-    /// Data of an earlier installation was to be used again, and none is there.
+    /// Data of an earlier installation was to be used again, but none exists.
     #[error("no data of an earlier installation is kept in {}", .data.display())]
     NothingKept {
         /// The data folder.
@@ -136,23 +136,23 @@ pub enum OperationError {
         /// Why.
         source: serde_json::Error,
     },
-    /// Data was to be deleted under another name than that of the site.
+    /// Data was to be deleted, but the given name is not the site's.
     #[error("this site is named {site}, not {given}; nothing was deleted")]
     Unconfirmed {
         /// Name of the site.
         site: String,
-        /// What was given.
+        /// The given name.
         given: String,
     },
-    /// Nothing is to be resumed.
+    /// There is nothing to resume.
     #[error("no operation of this machine is unfinished")]
     NothingToResume,
-    /// The operation is pinned to another engine, which is not there or damaged.
-    #[error("the operation is pinned to the landfall with digest {digest}, and {} is not it", .path.display())]
+    /// The operation is pinned to another program, which is missing or damaged.
+    #[error("the operation is pinned to the landfall with digest {digest}, but {} is a different one or missing", .path.display())]
     EngineMissing {
         /// The pinned digest.
         digest: Sha256,
-        /// Where it should be.
+        /// Its expected path.
         path: PathBuf,
     },
     /// A file of the site cannot be read or written.
@@ -174,7 +174,7 @@ pub enum OperationError {
     /// A step failed, forward or back.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The journal's plan cannot be read by the engine that wrote it.
+    /// The journal's plan cannot be read by the program that wrote it.
     #[error("the plan in {} cannot be read", .path.display())]
     Plan {
         /// The journal.
@@ -185,7 +185,7 @@ pub enum OperationError {
 }
 
 impl OperationError {
-    /// What is in the way, where the site is not ready; each has a code, what was found and needed, and a fix.
+    /// The blockers of a site that is not ready; each has a code, what was found and needed, and a fix.
     pub fn blockers(&self) -> &[Blocker] {
         match self {
             Self::NotReady { blockers } => blockers,

@@ -1,4 +1,4 @@
-//! Install: everything that can be known is known, and everything that blocks is told, before the first change.
+//! Install: everything that can be known is collected, and every blocker is reported, before the first change.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ use landfall_engine::journal::{JournalError, JournalErrorKind, Pins};
 use landfall_host::facts;
 use landfall_host::facts::Facts;
 
-/// What a person asked for.
+/// A person's request.
 #[derive(Debug, Clone)]
 pub struct InstallRequest {
     /// A bundle, one of its parts, the folder that holds them, or, for planning only, its head.
@@ -38,14 +38,14 @@ pub struct InstallRequest {
     pub adopt_data: bool,
 }
 
-/// An install that was found possible; nothing is changed yet.
+/// An install that is possible; nothing is changed yet.
 pub struct PreparedInstall<'a> {
     operations: &'a Operations,
     planned: PlannedInstall,
     media: PathBuf,
 }
 
-/// What an install came to.
+/// The result of an install.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Installed {
@@ -61,9 +61,9 @@ pub struct Installed {
     pub address: String,
     /// The administrator's kubeconfig.
     pub kubeconfig: PathBuf,
-    /// Where components are reached within the cluster.
+    /// The addresses of components within the cluster.
     pub services: Vec<ServiceStatus>,
-    /// What could not be found out for this report.
+    /// What could not be determined for this report.
     pub notes: Vec<String>,
     /// Files with the secrets that were generated, readable by root.
     pub secrets: Vec<PathBuf>,
@@ -78,7 +78,7 @@ pub struct Installed {
 impl Installed {
     pub(super) fn of(running: &Running, operations: &Operations) -> Self {
         let site = running.site();
-        // The install is committed by now: an API server that pauses must not make it look failed, nor addresses vanish.
+        // The install is committed by now: a pausing API server must not make it look failed, nor hide addresses.
         let (services, notes) = match operations.services() {
             Ok(services) => (services, Vec::new()),
             Err(error) => {
@@ -103,12 +103,12 @@ impl Installed {
 }
 
 impl Operations {
-    /// Finds out whether and how the release can be installed here. Reads the bundle's head, the host and the journal;
+    /// Determines whether and how the release can be installed here. Reads the bundle's head, the host and the journal;
     /// changes nothing.
     pub fn prepare_install(&self, request: &InstallRequest) -> Result<PreparedInstall<'_>> {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
         let release = TrustedRelease::find(&request.bundle, &trust, self)?;
-        // While another operation runs, its name is the answer, and not what it has left unfinished so far.
+        // While another operation runs, the answer is its name, not the steps that it has not finished so far.
         if let Some(holder) = self.journals().holder() {
             return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
         }
@@ -117,14 +117,14 @@ impl Operations {
         let adoption = Adoption::find(&self.paths, &release, request.adopt_data)?;
         let site = request.site.as_deref();
         let planned = PlannedInstall::new(release, trust, site, adoption, || Ok(facts::collect(&self.paths)?))?;
-        // Relative paths mean something else to the process that resumes.
+        // Relative paths have a different meaning for the process that resumes.
         let media =
             std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;
         Ok(PreparedInstall { operations: self, planned, media })
     }
 
-    /// Plans an install on a host that these facts describe, at the desk: neither this host nor what is installed on it
-    /// counts. Changes nothing.
+    /// Plans an install on a host that these facts describe, remotely: neither this host nor the software on it counts.
+    /// Changes nothing.
     pub fn plan_install_from(&self, request: &InstallRequest, facts: &Path) -> Result<PlannedInstall> {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
         let release = TrustedRelease::find(&request.bundle, &trust, self)?;
@@ -150,15 +150,15 @@ impl Operations {
 }
 
 impl PreparedInstall<'_> {
-    /// What would be done.
+    /// The plan.
     pub fn planned(&self) -> &PlannedInstall {
         &self.planned
     }
 
-    /// Does it. Until the first record is durable, nothing but the data folder is touched.
+    /// Runs it. Until the first record is durable, only the data folder is touched.
     pub fn run(self) -> Result<Installed> {
         let operations = self.operations;
-        // A part that is missing is told before anything is written.
+        // A missing part is reported before anything is written.
         find_media(&self.media, &self.planned.release.payload(), operations.io.media.clone())?;
         let mut running = self.begin()?;
         running.forward()?;
@@ -169,7 +169,7 @@ impl PreparedInstall<'_> {
         let operations = self.operations;
         durable::create_own_folder(&operations.paths.data())?;
         let lock = operations.journals().lock("install")?;
-        // Another install may have come and gone between the first look and the lock.
+        // Another install may have run between the first look and the lock.
         operations.check_no_journal()?;
         let engine = operations.place_own_files(&self.planned.release)?;
         if let Some(revocation) = self.planned.release.verified.revocation() {
@@ -182,7 +182,7 @@ impl PreparedInstall<'_> {
             bundle = short_id(pins.bundle),
             "install begins"
         );
-        // First, so that `landfall resume` is found however early the install is interrupted.
+        // First, so that the shell finds `landfall resume` however early the install is interrupted.
         engine_file::offer_command(&operations.paths, engine)?;
         let journal = operations.journals().create(&lock, pins)?;
         operations.hold(lock, journal, &self.planned.release, None, UndoScope::STEP)

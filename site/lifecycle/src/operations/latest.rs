@@ -1,4 +1,4 @@
-//! The latest operation of a site, as its journal tells it.
+//! The latest operation of a site, from its journal.
 
 use super::Operations;
 use super::decision::Refusal;

@@ -1,5 +1,5 @@
-//! How far each release name has come on this site: the mark that refuses going back. It stands in two places, on the
-//! data disk and on the operating system's, so that neither disk alone can forget it.
+//! The highest counter of each release name on this site: the mark by which older releases are refused. It is stored in
+//! two places, on the data disk and on the operating system's, so that it survives the loss of either disk.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,9 +21,9 @@ const MARKS_NAME: &str = "marks.json";
 pub struct Marks {
     /// Highest counter that was committed, by release name.
     pub counters: BTreeMap<String, u64>,
-    /// Ids of the bundles that were committed, oldest first: the site may go back to these.
+    /// Ids of the bundles that were committed, oldest first: the site may return to these.
     pub history: Vec<Sha256>,
-    /// The newest revocation that the site has seen, as its document: verified when it came.
+    /// The newest revocation that the site has seen, as its document: verified on arrival.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation: Option<String>,
 }
@@ -33,8 +33,8 @@ fn places(paths: &SitePaths) -> [PathBuf; 2] {
 }
 
 impl Marks {
-    /// The marks of both places together. One that is missing or damaged is made good by the other; none at all is a
-    /// site that never committed.
+    /// The marks of both places together. A missing or damaged file is replaced by the other; without both, the site
+    /// never committed.
     pub fn read(paths: &SitePaths) -> Result<Self> {
         let [first, second] = places(paths);
         match (read_one(&first)?, read_one(&second)?) {
@@ -77,8 +77,8 @@ impl Marks {
         self.revocation.as_ref().map(read).transpose().map_err(refused)
     }
 
-    /// Keeps a verified revocation if it is newer than the one that is kept, in both places, durably; returns the one that
-    /// counts then. Refuses two of one number that say different things.
+    /// Keeps a verified revocation if it is newer than the one that is kept, in both places, durably; returns the one
+    /// that counts then. Refuses two with one number and different contents.
     pub fn learn(paths: &SitePaths, revocation: &Revocation) -> Result<Revocation> {
         let mut marks = Self::read(paths)?;
         let newest = match marks.revocation()? {
@@ -102,7 +102,7 @@ impl Marks {
         Ok(())
     }
 
-    /// Forgets all: for the end of an uninstall.
+    /// Removes all marks: for the end of an uninstall.
     pub fn remove(paths: &SitePaths) -> Result<()> {
         places(paths).iter().try_for_each(|place| Ok(durable::remove_file(place)?))
     }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn one_place_makes_the_other_good_and_two_bad_ones_are_an_error() {
+    fn one_copy_repairs_the_other_and_two_bad_ones_are_an_error() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         Marks::advance(&paths, "starter", 7, Sha256([1; 32])).unwrap();

@@ -1,5 +1,5 @@
-//! Install, resume, uninstall and status: what the command line calls. Each says what it would do before it does it, and
-//! everything it does goes through the journal.
+//! Install, resume, uninstall and status: what the command line calls. Each reports what it would do before it does it,
+//! and every change goes through the journal.
 
 mod bundle;
 mod carried;
@@ -48,11 +48,11 @@ use landfall_host::paths::SitePaths;
 /// What every operation works on.
 #[derive(Clone)]
 pub struct Operations {
-    /// Where things lie on the host.
+    /// The paths of the host.
     pub paths: SitePaths,
     /// Where progress goes.
     pub progress: Arc<dyn Progress>,
-    /// Bytes that are moved.
+    /// Counters of moved bytes.
     pub io: IoCounters,
 }
 
@@ -67,7 +67,7 @@ impl Operations {
         JournalFolder::at(self.paths.journal())
     }
 
-    /// The head that a release's operations read, kept before the first record of its journal.
+    /// The head that a release's operations read, stored before the first record of its journal.
     fn head_file(&self, bundle: landfall_bundle_spec::Sha256) -> PathBuf {
         self.paths.release(&landfall_bundle_spec::parts::short_id(bundle)).join("bundle.head")
     }

@@ -1,5 +1,5 @@
-//! What operations themselves keep on a host beside the journal: the engine, the release's head, the marks. Placed before
-//! the first record, removed after the last; no journal names them in between.
+//! The files that operations themselves keep on a host beside the journal: the pinned program, the release's head, the
+//! marks. Placed before the first record, removed after the last; no journal names them in between.
 
 use landfall_media::durable;
 
@@ -22,7 +22,8 @@ impl Operations {
         engine_file::place(&self.paths)
     }
 
-    /// Removes all that no step undid, the journals last; data only if it is not kept. A rerun completes what a power cut left.
+    /// Removes everything that no step undid, the journals last; data only if it is not kept. A rerun completes a
+    /// removal that a power cut interrupted.
     pub(super) fn clear(&self, lock: SiteLock, keep_data: bool) -> Result<()> {
         if keep_data {
             for folder in [self.paths.storage(), self.paths.secrets()] {
@@ -39,12 +40,11 @@ impl Operations {
         durable::remove_own_folder(&self.paths.settings())?;
         self.journals().remove(lock)?;
         durable::remove_leftovers(&self.paths.data())?;
-        // A folder that was here before, above all one that a disk is mounted on, is not ours to remove.
+        // A folder that existed before, above all one that a disk is mounted on, is not Landfall's to remove.
         Ok(durable::remove_own_folder(&self.paths.data())?)
     }
 
-    /// An error if there is a site and nothing that says how it came about; another if that is on a disk that is not
-    /// mounted.
+    /// An error if there is a site without a journal; another if its data disk is not mounted.
     pub(super) fn check_not_missing(&self) -> Result<()> {
         if self.paths.settings_uuid().exists() && !self.paths.data_uuid().exists() {
             node::check_identity(&self.paths)?;

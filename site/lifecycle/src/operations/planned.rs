@@ -26,8 +26,8 @@ pub struct PlannedInstall {
 }
 
 impl PlannedInstall {
-    /// Plans from what is known, once nothing blocks. `facts` is asked for after everything that a person may have
-    /// mistyped was read; `adoption` is what happens to kept data.
+    /// Plans from the known facts, once nothing blocks. `facts` is called after all input that a person may have
+    /// mistyped was read; `adoption` says what happens to kept data.
     pub(super) fn new(
         release: TrustedRelease,
         trust: Trust,
@@ -56,17 +56,17 @@ impl PlannedInstall {
         Ok(Self { release, trust, configuration: configuration.digest(), facts, plan })
     }
 
-    /// What would be done.
+    /// The plan.
     pub fn plan(&self) -> &Plan<Action> {
         &self.plan.plan
     }
 
-    /// The facts that it was planned from.
+    /// The facts on which it is based.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// What a person should know although it does not block.
+    /// Warnings, which do not block.
     pub fn warnings(&self) -> Vec<String> {
         warnings(&self.facts)
     }
@@ -77,7 +77,7 @@ impl PlannedInstall {
     }
 }
 
-/// What the release's layers take once containerd has unpacked them.
+/// The space of the release's layers once containerd has unpacked them.
 fn sizes(release: &TrustedRelease) -> Sizes {
     let layers = release.verified.blobs().entries().iter().filter_map(|entry| entry.layer);
     layers.fold(Sizes::default(), |sizes, layer| Sizes {

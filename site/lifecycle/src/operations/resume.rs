@@ -1,4 +1,4 @@
-//! Resume: what an interrupted operation left is done, in its own direction, without planning anew.
+//! Resume: an interrupted operation continues in its own direction, without planning again.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::latest::Latest;
 use super::uninstall::Uninstalled;
 use crate::site::UndoScope;
 
-/// What a resume came to.
+/// The result of a resume.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "operation", rename_all = "kebab-case")]
 pub enum Resumed {

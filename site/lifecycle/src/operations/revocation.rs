@@ -1,4 +1,4 @@
-//! Revocations that come to a site without a bundle.
+//! Revocations that reach a site without a bundle.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use super::error::{OperationError, Result};
 use super::marks::Marks;
 
 impl Operations {
-    /// Takes in a revocation that the site's pinned root trusts, and returns the one that counts from now on. It is kept
-    /// durably; running software is not touched, and the releases that it names can no longer be installed here.
+    /// Imports a revocation that the site's pinned root trusts, and returns the one that counts from now on. It is
+    /// stored durably. Running software is not touched, but the releases that it names can no longer be installed here.
     pub fn import_revocation(&self, path: &Path) -> Result<Revocation> {
         let pinned = self.pinned_trust()?.ok_or_else(|| OperationError::TrustMissing { bundle: path.to_owned() })?;
         let bytes = fs_err::read(path).map_err(|error| OperationError::io("read", path, error))?;

@@ -32,8 +32,8 @@ pub(super) struct Running {
 }
 
 impl Operations {
-    /// Takes over an operation that has a journal. Does not return if another engine is pinned and kept: the process
-    /// becomes that one. `media` is where the bundle is now, if it moved.
+    /// Takes over an operation that has a journal. Does not return if another program is pinned and kept: the process
+    /// is replaced by that one. `media` is where the bundle is now, if it moved.
     pub(super) fn take_over(
         &self,
         verb: &str,
@@ -52,7 +52,7 @@ impl Operations {
         self.hold(lock, journal, &release, media, undo)
     }
 
-    /// Puts together what running needs.
+    /// Assembles what running needs.
     pub(super) fn hold(
         &self,
         lock: SiteLock,
@@ -82,9 +82,9 @@ impl Operations {
 }
 
 impl Running {
-    /// Does what is left of the plan and commits.
+    /// Does the rest of the plan and commits.
     pub(super) fn forward(&mut self) -> Result<()> {
-        self.tell("continuing the install", State::next_forward);
+        self.report_position("continuing the install", State::next_forward);
         let Self { journal, plan, site, pins, .. } = self;
         let progress = site.progress.clone();
         Engine { journal: &mut *journal, plan, resolve: steps::resolve, progress: &*progress }.forward(site)?;
@@ -94,17 +94,17 @@ impl Running {
         Ok(())
     }
 
-    /// Undoes every step that started, as far as the scope of the operation says.
+    /// Undoes every step that started, within the operation's scope.
     pub(super) fn back(&mut self) -> Result<()> {
         if matches!(self.journal.state().phase, Phase::Undoing { .. }) {
-            self.tell("continuing the uninstall", State::next_undo);
+            self.report_position("continuing the uninstall", State::next_undo);
         }
         let Self { journal, plan, site, pins, release, .. } = self;
-        // Undoing removes the link that the agent's step made; until the end this one finds the command.
+        // Undoing removes the link that the agent's step made; this one keeps the command available until the end.
         engine_file::offer_command(&site.paths, pins.engine)?;
         let keep_data = site.undo.keep_data;
         if keep_data {
-            // Whose the data is must be recorded while it is known.
+            // The data's owner must be recorded while it is known.
             KeptData::record(&site.paths, &Origin { pins, release })?;
         }
         let progress = site.progress.clone();
@@ -112,8 +112,8 @@ impl Running {
         Ok(())
     }
 
-    /// Says at which step and record an operation goes on, if it does not begin.
-    fn tell(&self, what: &str, next: fn(&State) -> Option<usize>) {
+    /// Reports at which step and record an operation continues, if it does not begin.
+    fn report_position(&self, what: &str, next: fn(&State) -> Option<usize>) {
         let record = self.journal.last_sequence();
         if record == 0 {
             return;

@@ -344,7 +344,7 @@ fn release_status(pins: &Pins) -> ReleaseStatus {
         bundle: pins.bundle.to_string(),
         root: pins.trust.fingerprint.to_string(),
         development: pins.trust.development,
-        trust: pins.trust.came.clone(),
+        trust: pins.trust.source.clone(),
     }
 }
 

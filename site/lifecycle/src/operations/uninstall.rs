@@ -1,5 +1,5 @@
-//! Uninstall: the steps of the install are undone in reverse, then what operations keep is removed, the journal last. Data
-//! is kept unless a person names the site to delete it.
+//! Uninstall: the steps of the install are undone in reverse, then the operations' own files are removed, the journal
+//! last. Data is kept unless a person names the site to delete it.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ use super::latest::Latest;
 use crate::site::UndoScope;
 use landfall_media::durable;
 
-/// What a person wants of the volumes and generated secrets of a site.
+/// What a person wants to happen to the volumes and generated secrets of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataWish {
-    /// They stay, and an install can use them again.
+    /// They are kept, and an install can use them again.
     Keep,
     /// They are deleted.
     Delete {
@@ -23,10 +23,10 @@ pub enum DataWish {
     },
 }
 
-/// What an uninstall did.
+/// The result of an uninstall.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Uninstalled {
-    /// The release that was removed, if one was there.
+    /// The removed release, if there was one.
     pub release: Option<String>,
     /// Folders with data that were kept.
     pub kept: Vec<PathBuf>,
@@ -35,8 +35,8 @@ pub struct Uninstalled {
 }
 
 impl Operations {
-    /// Removes everything that Landfall brought, after an install or after a cut in the middle of one; data only where the
-    /// wish names the site. A rerun completes what was cut itself.
+    /// Removes everything that Landfall added, after an install or after a cut in the middle of one; data only if the
+    /// request names the site. A rerun completes an interrupted uninstall.
     pub fn uninstall(&self, data: &DataWish) -> Result<Uninstalled> {
         let keep_data = match data {
             DataWish::Keep => true,
@@ -49,8 +49,8 @@ impl Operations {
         self.remove(decide(Verb::Uninstall { keep_data }, latest.as_ref().map(Latest::phase)), latest.as_ref())
     }
 
-    /// The name of the site, which a person gives to have its data deleted: that of its node, or of the host where nothing
-    /// says how the node was called. Changes nothing.
+    /// The name of the site, which a person gives to have its data deleted: that of its node, or of the host if the
+    /// node's name is not recorded. Changes nothing.
     pub fn site_name(&self) -> Result<String> {
         let pins = self.latest()?.and_then(|latest| latest.replay.state.pins);
         if let Some(pins) = pins {
@@ -68,7 +68,7 @@ impl Operations {
         Err(OperationError::Unconfirmed { site, given: given.to_owned() })
     }
 
-    /// Carries out a decision to go back or to clear.
+    /// Carries out a decision to undo or to clear.
     pub(super) fn remove(&self, decision: Decision, latest: Option<&Latest>) -> Result<Uninstalled> {
         let Some(latest) = latest else {
             self.check_not_missing()?;
@@ -77,7 +77,7 @@ impl Operations {
                 let keep_data = decision != Decision::Clear { keep_data: false };
                 self.clear(self.journals().lock("uninstall")?, keep_data)?;
             }
-            // What a cut left of making the folder.
+            // Leftovers of an interrupted creation of the folder.
             durable::remove_own_folder(&self.paths.data())?;
             return self.uninstalled(None);
         };

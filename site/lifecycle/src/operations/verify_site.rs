@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use super::{OperationError, Operations, Result, Trust, TrustedRelease};
 
-/// What a check of a site found to be sound.
+/// The result of a successful check of a site.
 #[derive(Debug, Clone, Serialize)]
 pub struct SiteVerification {
     /// Name and version of the release.
     pub release: String,
-    /// Its blobs, all of them.
+    /// The number of its blobs.
     pub blobs: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// What was read.
+    /// Counters of the bytes read.
     pub store: Totals,
 }
 

@@ -1,4 +1,4 @@
-//! The steps that bring up components, planned from the release alone: what goes where is known before anything changes.
+//! The steps that bring up components, planned from the release alone: every target is known before anything changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,8 @@ pub fn artifact_folder(artifact: &ArtifactEntry) -> String {
     artifact.manifest.digest.to_hex()
 }
 
-/// The steps of all components, each after all that it needs. A value whose field does not exist is found here.
+/// The steps of all components, each after all components that it needs. A value whose field does not exist is detected
+/// here.
 pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<Action>>, StepError> {
     let mut steps = Vec::new();
     let mut namespaces = BTreeSet::new();
@@ -75,7 +76,8 @@ fn owner(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Owner {
     Owner { release: inputs.release.name.clone(), component: component.name.clone() }
 }
 
-/// The namespace of a component, as the first component in it wants it; the others must want the same.
+/// The namespace of a component, with the rules of the first component in it; all further ones must have the same
+/// rules.
 fn namespace(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<PlannedStep<Action>, StepError> {
     let others = inputs.release.components.iter().filter(|other| other.namespace == component.namespace);
     if let Some(other) = others
@@ -83,7 +85,7 @@ fn namespace(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result
         .find(|other| (other.pod_security, &other.quota) != (component.pod_security, &component.quota))
     {
         let message = format!(
-            "components {} and {} share the namespace {} and want different rules for it",
+            "components {} and {} share the namespace {} but declare different rules for it",
             component.name, other.name, component.namespace
         );
         return Err(StepError::new(codes::CLUSTER_BAD_OBJECT, message));
@@ -99,7 +101,7 @@ fn namespace(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result
     Ok(step_of(format!("namespace/{}", component.namespace), title, 1, Action::Namespace(step)))
 }
 
-/// Kubernetes minor version that the release ends with, as `v1.36`.
+/// Kubernetes minor version that the release ends with, such as `v1.36`.
 fn minor_version(release: &ReleaseDocument) -> Result<String, StepError> {
     let pack = release.node_packs.last();
     let minor = pack.and_then(|pack| Some(pack.kubernetes.rsplit_once('.')?.0.to_owned()));

@@ -9,8 +9,8 @@ use landfall_host::paths::SitePaths;
 
 /// The names of all of them, with a docstring each: a release may declare targets for these.
 ///
-/// - `cluster.dns.corefile`: CoreDNS's configuration; whom it asks for names outside of the cluster it imports from a file
-///   that the agent keeps, since the host's nameservers come and go, and forwarding to nowhere makes CoreDNS crash;
+/// - `cluster.dns.corefile`: CoreDNS's configuration; it imports its upstream nameservers from a file that the agent
+///   maintains, since the host's nameservers may change, and forwarding to none makes CoreDNS crash;
 /// - `cluster.dns.address`, `cluster.dns.addresses`: the nameserver's service address, as a text and as a list;
 /// - `cluster.network.flannel`: flannel's network configuration.
 pub const NAMES: [&str; 4] =

@@ -1,5 +1,5 @@
 //! The plan of an installation: a pure function of the release, the facts of the host and the site's configuration.
-//! Whatever differs from site to site is decided here and stands in the plan; steps decide nothing.
+//! Whatever differs from site to site is decided here and recorded in the plan; steps decide nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ const STAGING_RATE: u64 = 60 << 20;
 const REGISTRY_SECONDS: u64 = 180;
 
 /// Kernel settings that Kubernetes needs, and those that the kubelet would set by itself: set here, they are recorded
-/// and can be taken back.
+/// and can be undone.
 const SETTINGS: [(&str, &str); 6] = [
     ("kernel.panic", "10"),
     ("kernel.panic_on_oops", "1"),
@@ -73,7 +73,7 @@ pub struct InstallInputs<'a> {
 pub struct InstallPlan {
     /// The steps.
     pub plan: Plan<Action>,
-    /// How the host will be known in its cluster.
+    /// The host's future name and address in its cluster.
     pub node: NodeIdentity,
 }
 
@@ -168,7 +168,7 @@ fn placed(artifact: &ArtifactEntry) -> impl Iterator<Item = PlacedFile> + '_ {
 }
 
 impl Planner<'_> {
-    /// Staging, identity, and what the kernel must be told.
+    /// Staging, identity, and the kernel's settings.
     fn host(&self) -> Vec<PlannedStep<Action>> {
         let facts = self.inputs.facts;
         let bytes = staged_bytes(self.inputs.release);
@@ -185,8 +185,8 @@ impl Planner<'_> {
             step("identity", "mark the host and its data folder as this site", 0, Action::Identity(Identity {})),
             step("storage", "make the folder of volumes", 0, Action::Storage(Storage {})),
             step("host-tuning", "set the kernel up for Kubernetes", 1, Action::HostTuning(tuning)),
-            step("hosts-entry", "name the API server", 0, Action::HostsEntry(self.hosts_entry())),
-            step("service-route", "keep packets for services here", 0, Action::ServiceRoute(self.service_route())),
+            step("hosts-entry", "add the API server's name to /etc/hosts", 0, Action::HostsEntry(self.hosts_entry())),
+            step("service-route", "route service traffic locally", 0, Action::ServiceRoute(self.service_route())),
         ]
     }
 
@@ -235,7 +235,7 @@ impl Planner<'_> {
             step("node-files", "place the node's programs", 1, Action::NodeFiles(files)),
             step("runtime-configuration", "configure containerd", 0, Action::RuntimeConfiguration(runtime)),
             step("agent", "start containerd and the agent", 3, Action::Agent(agent)),
-            step("node-images", "give containerd the control plane's images", 8, Action::NodeImages(images)),
+            step("node-images", "import the control plane's images", 8, Action::NodeImages(images)),
         ])
     }
 
@@ -245,7 +245,7 @@ impl Planner<'_> {
         let secrets = Action::ClusterSecrets(ClusterSecrets {});
         let configuration = Action::KubeadmConfiguration(self.kubeadm()?);
         let mut steps = vec![
-            step("cluster-secrets", "draw the cluster's secrets", 0, secrets),
+            step("cluster-secrets", "generate the cluster's secrets", 0, secrets),
             step("kubeadm-configuration", "configure the cluster", 0, configuration),
         ];
         for phase in Phase::ALL {
@@ -268,7 +268,7 @@ impl Planner<'_> {
         let unfit = |what: String| StepError::new(codes::NODE_RELEASE, what);
         let facts = self.inputs.facts;
         let (api_server, etcd) = (self.parts.image(NodeImage::ApiServer), self.parts.image(NodeImage::Etcd));
-        // kubeadm composes these names itself, so they must be what it will ask for.
+        // kubeadm composes these names itself, so they must match its requests.
         let repository = api_server.repository.strip_suffix("/kube-apiserver").ok_or_else(|| {
             unfit(format!("the API server's image {} is not named kube-apiserver", api_server.repository))
         })?;
@@ -336,7 +336,7 @@ impl Planner<'_> {
         let links = RegistryLinks { links: images.chain(artifacts).collect() };
         let mut steps = vec![
             step("registry", "start the registry", 8, Action::Registry(registry)),
-            step("registry-links", "make the images known to the registry", 1, Action::RegistryLinks(links)),
+            step("registry-links", "list the images in the registry", 1, Action::RegistryLinks(links)),
         ];
         for artifact in release.artifacts.iter().filter(|artifact| artifact.kind != ArtifactKind::Node) {
             let files = ArtifactFiles { artifact: artifact_folder(artifact), files: placed(artifact).collect() };

@@ -1,4 +1,4 @@
-//! Addresses of the cluster: the site's own, or the usual ones.
+//! Addresses of the cluster: the site's own, or the defaults.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,11 +10,11 @@ use landfall_engine::step::StepError;
 use landfall_host::facts::Facts;
 use landfall_host::range::IpRange;
 
-/// Usual addresses of pods: 256 nodes of 254 pods each.
+/// Default addresses of pods: 256 nodes of 254 pods each.
 const PODS: &str = "10.244.0.0/16";
-/// Usual addresses of services.
+/// Default addresses of services.
 const SERVICES: &str = "10.96.0.0/16";
-/// Kubernetes' own custom: the tenth address of services is the nameserver's.
+/// Kubernetes' own convention: the tenth address of services is the nameserver's.
 const NAMESERVER_INDEX: u32 = 10;
 
 /// Address ranges of the cluster.
@@ -27,7 +27,7 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// Those of the site's configuration, or the usual ones.
+    /// Those of the site's configuration, or the defaults.
     pub fn of(configuration: &SiteConfiguration) -> Result<Self, StepError> {
         let or_usual = |ranges: &[IpRange], usual: &str| match ranges {
             [] => usual
@@ -59,7 +59,7 @@ impl Networks {
     }
 }
 
-/// How the host will be known: what the configuration says, else its own name and the address of its default route, else
+/// The host's name and address: from the configuration, else its own name and the address of its default route, else
 /// its only address.
 pub fn node_identity(facts: &Facts, configuration: &SiteConfiguration) -> Result<NodeIdentity, StepError> {
     let name = configuration.node.name.clone().unwrap_or_else(|| facts.hostname.clone());
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_is_named_by_what_can_be_a_label() {
+    fn the_name_of_a_node_can_be_a_label() {
         let long = "a".repeat(64);
         let parts = format!("{}.{}", "a".repeat(40), "b".repeat(23));
         for wrong in ["", "localhost", "Node", "-a", "a-", "a..b", "a_b", &long, &parts] {

@@ -1,4 +1,4 @@
-//! References of images, `registry.k8s.io/etcd:3.7.3-0`, taken apart.
+//! References of images, such as `registry.k8s.io/etcd:3.7.3-0`, parsed.
 
 /// A full upstream reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    /// Takes a reference apart; a digest at its end is left out.
+    /// Parses a reference; a digest at its end is ignored.
     pub fn of(reference: &'a str) -> Self {
         let named = reference.split_once('@').map_or(reference, |(named, _)| named);
         // A colon before the last slash belongs to the host's port.

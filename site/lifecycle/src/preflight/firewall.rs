@@ -8,11 +8,11 @@ use landfall_agent::bridge::BRIDGE;
 use landfall_host::facts::{ClosedChain, ClosedHook, Facts, Filter};
 use landfall_host::range::IpRange;
 
-/// The device by which pods of further nodes are reached.
+/// The device that leads to pods on further nodes.
 const OVERLAY: &str = "flannel.1";
 
-/// firewalld refuses what it was told nothing of, and a reject of one program is not taken back by another's accept: pods
-/// reach neither one another nor the API server, for certain, unless it trusts their addresses.
+/// firewalld rejects everything that its rules do not name, and another program's accept does not override a reject. So
+/// pods reach neither one another nor the API server unless firewalld trusts their addresses.
 pub(super) fn firewalld(facts: &Facts, networks: &Networks) -> Option<Blocker> {
     let firewalld = facts.network.firewalld.as_ref().filter(|firewalld| !firewalld.passes_all)?;
     let trusted: Vec<IpRange> = firewalld.trusted.iter().filter_map(|source| source.parse().ok()).collect();
@@ -32,7 +32,8 @@ pub(super) fn firewalld(facts: &Facts, networks: &Networks) -> Option<Blocker> {
     Some(blocker)
 }
 
-/// Chains that drop what no rule accepts must accept what pods send: a drop in one is not taken back by another's accept.
+/// Chains that drop what no rule accepts must accept traffic from pods: another chain's accept does not override a
+/// drop.
 pub(super) fn closed(facts: &Facts, networks: &Networks) -> Option<Blocker> {
     let closed: Vec<&ClosedChain> =
         facts.network.closed_chains.iter().filter(|chain| !passes_pods(chain, &networks.pods)).collect();

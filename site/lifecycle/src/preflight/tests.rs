@@ -16,7 +16,7 @@ fn a_fit_host_has_no_blocker() {
 }
 
 #[test]
-fn all_blockers_are_told_at_once() {
+fn all_blockers_are_reported_at_once() {
     let mut facts = sample();
     facts.root = false;
     facts.platform = "linux/arm64".to_owned();
@@ -114,7 +114,7 @@ fn a_firewall_blocks_until_it_trusts_the_pods() {
     }
     facts.network.firewalld = trusting(&["10.244.0.0/16"]);
     configuration.network.pod_ranges = vec!["10.50.0.0/16".parse().unwrap()];
-    assert!(blocks(&facts, &configuration), "other pods than the usual ones");
+    assert!(blocks(&facts, &configuration), "other pods than the default ones");
     facts.network.firewalld = Some(Firewalld { passes_all: true, trusted: Vec::new() });
     assert!(!blocks(&facts, &configuration));
 }
@@ -128,7 +128,7 @@ fn chain(filter: Filter, name: &str, hook: ClosedHook, accepts: &[&str]) -> Clos
     }
 }
 
-/// Codes of all that blocks on a host.
+/// Codes of all blockers of a host.
 fn codes_of(facts: &Facts, configuration: &SiteConfiguration) -> Vec<&'static str> {
     let found = preflight(facts, &release(), configuration, Sizes::default(), BUILT);
     found.iter().map(|blocker| blocker.code).collect()
@@ -196,7 +196,7 @@ fn selinux_blocks_only_while_it_enforces() {
 }
 
 #[test]
-fn the_data_folder_needs_a_local_filesystem_that_comes_back() {
+fn the_data_folder_needs_a_local_filesystem_that_survives_a_reboot() {
     for (kind, without_ftype, blocked) in [
         ("ext4", false, false),
         ("xfs", false, false),
@@ -220,7 +220,7 @@ fn the_data_folder_needs_a_local_filesystem_that_comes_back() {
 }
 
 #[test]
-fn programs_must_run_where_they_will_lie() {
+fn programs_must_run_where_they_will_be_stored() {
     let mut facts = sample();
     let codes = |facts: &Facts| -> Vec<&str> {
         let found = preflight(facts, &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);

@@ -1,5 +1,5 @@
-//! Everything that a step of a plan may be. Each variant holds all the parameters of its step, which live beside the
-//! step's code in `steps/`, so that a journal's plan can be executed without deciding anything.
+//! Every kind of step in a plan. Each variant holds all the parameters of its step, which are defined beside the step's
+//! code in `steps/`, so that a journal's plan can be executed without deciding anything.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ use landfall_host::service_route::ServiceRoute;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case")]
 pub enum Action {
-    /// Everything of the release comes from the media into the data folder.
+    /// Copies the whole release from the media into the data folder.
     Stage(Stage),
     /// Marks data folder and operating system as one site.
     Identity(Identity),
@@ -47,7 +47,7 @@ pub enum Action {
     RuntimeConfiguration(RuntimeConfiguration),
     /// The agent as a service.
     Agent(Agent),
-    /// Images that must be there before the registry.
+    /// Images that are needed before the registry.
     NodeImages(NodeImages),
     /// Secrets of the cluster itself.
     ClusterSecrets(ClusterSecrets),
@@ -75,6 +75,6 @@ pub enum Action {
     KeptVolumes(KeptVolumes),
     /// The objects of a component.
     Component(Component),
-    /// Everything of a component is ready.
+    /// All objects of a component are ready.
     ComponentReady(ComponentReady),
 }

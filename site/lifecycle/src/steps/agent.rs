@@ -1,5 +1,5 @@
-//! containerd, the kubelet and the agent as services of systemd, which brings the site back at every boot. Undoing them
-//! undoes all that ever ran under them.
+//! containerd, the kubelet and the agent as systemd services, which start the site at every boot. Undoing them undoes
+//! everything that ever ran under them.
 
 pub mod teardown;
 mod traces;
@@ -37,7 +37,7 @@ impl Agent {
         files
     }
 
-    /// What is wrong with a unit; nothing where it starts at boot, and runs if it must.
+    /// What is wrong with a unit; nothing if it starts at boot, and runs if it must.
     fn lack(site: &Site, unit: &str) -> Option<String> {
         // `is-active` and `is-enabled` answer by failing. The kubelet runs only when kubeadm has configured it.
         if unit != KUBELET && site.run(&systemctl(&["is-active", "--quiet", unit])).is_err() {
@@ -110,11 +110,11 @@ impl Step<Site> for Agent {
         for unit in SERVICES.into_iter().filter(|unit| unit_files::path(site, unit).exists()) {
             site.run(&systemctl(&["disable", unit]))?;
         }
-        // Unknown where nothing ran in it.
+        // Unknown if nothing ran in it.
         let _ = site.run(&systemctl(&["stop", SLICE]));
         files::remove(&self.files(site))?;
         site.run(&systemctl(&["daemon-reload"]))?;
-        // Nothing to forget where none has failed.
+        // Nothing to reset if none has failed.
         let _ = site.run(&systemctl(&["reset-failed", CONTAINERD, KUBELET, AGENT]));
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! Secrets that the cluster itself needs, drawn on site, once: a rerun keeps what is there. They never travel, and the
-//! journal knows them by path and digest only.
+//! Secrets that the cluster itself needs, generated on site, once: a rerun keeps existing ones. They never travel, and
+//! the journal holds only their path and digest.
 
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ pub(crate) fn encryption_path(site: &Site) -> PathBuf {
     site.paths.secrets().join("encryption.yaml")
 }
 
-/// Where the token lies by which further nodes join.
+/// The file with the token by which further nodes join.
 pub(crate) fn token_path(site: &Site) -> PathBuf {
     site.paths.secrets().join("bootstrap-token")
 }

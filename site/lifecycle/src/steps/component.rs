@@ -1,5 +1,5 @@
 //! The objects of a component: rendered by the vendor, completed by the site's values, applied in order, and listed in
-//! an inventory that undo and status go by.
+//! an inventory on which undo and status rely.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::site::Site;
 use landfall_cluster::{Cluster, Inventory, ObjectName, Owner, Waiting};
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Longest wait until the API server serves a kind that a component brings.
+/// Timeout until the API server serves a kind that a component defines.
 const ESTABLISHED_LIMIT: Duration = Duration::from_mins(1);
 
 /// Parameters of the step.
@@ -26,7 +26,7 @@ pub struct Component {
     pub namespace: String,
     /// Name of the release's document that holds the rendered objects.
     pub objects: String,
-    /// What the site's values change in the rendered objects.
+    /// The site's changes to the rendered objects.
     pub patches: Vec<Patch>,
     /// Claims whose volumes nothing may write to.
     pub read_only_claims: Vec<String>,
@@ -68,7 +68,7 @@ fn names(objects: &[Value]) -> Result<Vec<ObjectName>, StepError> {
 }
 
 /// Makes every use of these claims in an object's pods read-only: the kubelet then mounts them so, whatever the
-/// container asks for. Files of artifacts share their blocks with the registry.
+/// container requests. Files of artifacts share their blocks with the registry.
 fn mount_read_only(object: &mut Value, claims: &[String]) {
     if let Value::Array(items) = object {
         for item in items {
@@ -113,7 +113,7 @@ impl Step<Site> for Component {
         let objects = self.resolved(site)?;
         let wanted = names(&objects)?;
         let known = self.existing(&cluster)?.unwrap_or_else(|| self.inventory(Vec::new()));
-        // First the inventory, so that no object is ever outside it.
+        // The inventory first, so that it always lists every object.
         let all = Inventory { owner: self.owner.clone(), ..known }.with(&wanted);
         all.write(&cluster)?;
         for (object, name) in objects.iter().zip(&wanted) {

@@ -1,4 +1,4 @@
-//! Waits until everything of a component's inventory is ready.
+//! Waits until all objects of a component's inventory are ready.
 
 use std::time::Duration;
 

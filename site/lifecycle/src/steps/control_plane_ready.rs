@@ -1,4 +1,4 @@
-//! Waits for the control plane: kubeadm's own wait takes no configuration, so it would not find ours.
+//! Waits for the control plane: kubeadm's own wait takes no configuration, so it would not find Landfall's.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::steps::wait::{control_plane_lacks, for_control_plane};
 use landfall_agent::programs::Programs;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Waits until the API server is ready and knows the node; an error says where etcd and the API server tell why they are
-/// not, which is not where Landfall's own logs are. Returns the seconds that it took.
+/// Waits until the API server is ready and knows the node; an error says where the logs of etcd and the API server are,
+/// which are not among Landfall's own. Returns the seconds that it took.
 pub(super) fn wait(site: &Site, programs: &Programs, limit: Duration) -> Result<u64, StepError> {
     for_control_plane(site, programs, limit).map_err(|error| {
         let pods = site.paths.pod_logs_mount();

@@ -17,9 +17,9 @@ use landfall_host::files::OwnFile;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostTuning {
-    /// Modules that must be loaded, now and after every boot; somebody may have loaded them before.
+    /// Modules that must be loaded, now and after every boot; they may already have been loaded.
     pub modules: Vec<String>,
-    /// Kernel settings by name, as `net.ipv4.ip_forward`.
+    /// Kernel settings by name, such as `net.ipv4.ip_forward`.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -27,9 +27,9 @@ pub struct HostTuning {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Before {
-    /// Modules that somebody else had loaded; they stay.
+    /// Modules that were already loaded; they stay.
     loaded: Vec<String>,
-    /// Settings that the kernel had.
+    /// The kernel's earlier settings.
     settings: BTreeMap<String, String>,
 }
 
@@ -115,7 +115,7 @@ impl Step<Site> for HostTuning {
         }
         for module in self.modules.iter().filter(|module| !before.loaded.contains(module)) {
             if is_loaded(site, module) {
-                // In use by something that came after us: leaving it loaded harms nobody.
+                // In use by software that was added later: leaving it loaded does no harm.
                 let _ = site.run(&HostCommand::new("/sbin/modprobe").argument("-r").argument(module));
             }
         }

@@ -23,7 +23,7 @@ impl Step<Site> for HostsEntry {
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
         let text = files::read_text(&Self::path(&site.paths))?;
-        // A last line that did not end gets an end while ours stands after it.
+        // An unterminated last line gets a line end while Landfall's line follows it.
         let ended = text.as_ref().is_none_or(|text| text.is_empty() || text.ends_with('\n'));
         Ok(json!({ "there": text.is_some(), "ended": ended }))
     }
@@ -36,10 +36,10 @@ impl Step<Site> for HostsEntry {
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         let path = Self::path(&site.paths);
-        // The agent writes too, and the power may have gone while it did.
+        // The agent writes, too, and a power cut may have interrupted it.
         path.parent().map_or(Ok(()), |folder| files::remove_leftover(folder, &path))?;
         let Some(text) = files::read_text(&path)? else { return Ok(()) };
-        let mut rest = Self::without_ours(&text);
+        let mut rest = Self::without_landfall_line(&text);
         if rest == text {
             return Ok(());
         }

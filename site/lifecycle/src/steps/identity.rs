@@ -9,7 +9,7 @@ use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
 
-/// Parameters of the step: none, since the UUID is drawn by its `prepare` and thus kept in the journal.
+/// Parameters of the step: none, since its `prepare` generates the UUID, which the journal thus stores.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {}
@@ -23,7 +23,7 @@ impl Step<Site> for Identity {
             (Some(_), Some(_)) => {
                 Observed::Foreign(format!("{} and {} name different sites", settings.display(), data.display()))
             }
-            _ => Observed::Partial("the UUID stands in one of its two places".to_owned()),
+            _ => Observed::Partial("the UUID is in only one of its two places".to_owned()),
         })
     }
 

@@ -13,11 +13,11 @@ use crate::site::Site;
 use landfall_cluster::{ObjectName, Owner};
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// The component that brings the class of such volumes, and the class.
+/// The component that provides the storage class of such volumes, and the class.
 const STORAGE: (&str, &str) = ("storage", "local-path");
 
-/// What every volume offers. A folder has no size of its own; a claim that asked for more than its volume offers would
-/// get a new, empty one.
+/// The capacity of every volume. A folder has no size of its own; a claim that requests more than its volume offers
+/// would get a new, empty one.
 const CAPACITY: &str = "1Pi";
 
 /// Parameters of the step.
@@ -42,14 +42,14 @@ pub struct AdoptedVolume {
     pub claim: String,
     /// Its folder in the folder of volumes: the name of the volume, an underscore and more.
     pub folder: String,
-    /// The component that it belongs to, where it is known.
+    /// The component that it belongs to, if known.
     pub component: Option<String>,
-    /// In which ways the claim may be mounted.
+    /// The access modes of the claim.
     pub access_modes: Vec<String>,
 }
 
 impl AdoptedVolume {
-    /// The volume is called as it was.
+    /// The volume keeps its name.
     fn name(&self) -> ObjectName {
         let name = self.folder.split('_').next().unwrap_or_default();
         ObjectName::new("v1", "PersistentVolume", "", name)
@@ -95,7 +95,7 @@ impl Step<Site> for KeptVolumes {
         for volume in &self.volumes {
             let path = site.paths.storage().join(&volume.folder);
             if !path.is_dir() {
-                let what = format!("{} is not there, with the data of {}", path.display(), volume.claim);
+                let what = format!("{}, with the data of {}, does not exist", path.display(), volume.claim);
                 return Err(StepError::new(codes::KEPT_MISSING, what));
             }
         }

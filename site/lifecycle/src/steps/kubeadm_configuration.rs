@@ -1,4 +1,4 @@
-//! kubeadm's configuration: everything that must be right on day one, because it cannot be changed later without pain.
+//! kubeadm's configuration: everything that must be right on day one, because changing it later is hard.
 
 use std::net::IpAddr;
 
@@ -23,20 +23,21 @@ const CERTIFICATE_VALIDITY: &str = "43800h0m0s";
 /// Twenty years: replacing a certificate authority stops a cluster.
 const AUTHORITY_VALIDITY: &str = "175200h0m0s";
 
-/// Longest wait before a container that ended is started again; Kubernetes' own is five minutes. After a boot everything
-/// comes up at once, and what ends because another part is not there yet must not wait long after that part came.
+/// Maximum delay before a container that ended is restarted; Kubernetes' own is five minutes. After a boot everything
+/// starts at once, and a container that ends because another part is not up yet must not wait long after that part is
+/// up.
 const LONGEST_BACK_OFF: &str = "20s";
 
-/// First minor version of Kubernetes whose kubelet takes it; an older one refuses to start with it.
+/// First minor version of Kubernetes whose kubelet supports it; an older one refuses to start with it.
 const BACK_OFF_SINCE: u32 = 35;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KubeadmConfiguration {
-    /// Version of Kubernetes, as `v1.36.3`.
+    /// Version of Kubernetes, such as `v1.36.3`.
     pub kubernetes: String,
-    /// Repository prefix of the control plane's images, as `registry.k8s.io`.
+    /// Repository prefix of the control plane's images, such as `registry.k8s.io`.
     pub image_repository: String,
     /// Repository prefix of etcd's image.
     pub etcd_repository: String,
@@ -104,7 +105,7 @@ impl KubeadmConfiguration {
                 "ignorePreflightErrors": ignored,
                 "kubeletExtraArgs": [
                     { "name": "node-ip", "value": self.node_address },
-                    // Else the kubelet asks for a node of another name after the host was renamed.
+                    // Otherwise, after the host is renamed, the kubelet would ask for a node with another name.
                     { "name": "hostname-override", "value": self.node_name },
                 ],
             },
@@ -169,7 +170,7 @@ impl KubeadmConfiguration {
             "containerLogMaxSize": "10Mi",
             "containerLogMaxFiles": 5,
             "shutdownGracePeriod": "0s",
-            // Swap that is off today may be on after the next boot; pods do not use it.
+            // Swap that is off now may be on after the next boot; pods do not use it.
             "failSwapOn": false,
             // Absolute: percents of a large disk would evict pods while hundreds of gigabytes are free.
             "evictionHard": {
@@ -179,7 +180,7 @@ impl KubeadmConfiguration {
                 "imagefs.available": "1Gi",
                 "imagefs.inodesFree": "20000",
             },
-            // A percentage too, and so off: below the figures above, unused images are deleted first.
+            // This is a percentage, too, and therefore off: below the figures above, unused images are deleted first.
             "imageGCHighThresholdPercent": 100,
             "evictionMinimumReclaim": { "nodefs.available": "512Mi", "imagefs.available": "512Mi" },
         });

@@ -1,8 +1,8 @@
-//! kubeadm's phases, each a step of its own: a rerun of the whole stumbles over its leftovers, a rerun of one does not.
+//! kubeadm's phases, each a step of its own: a rerun of all of them fails on its own leftovers; a rerun of one does
+//! not.
 //!
-//! Phases that write files are Done when the files are there: kubeadm keeps keys and certificates that are valid. Those
-//! that write objects are Done when the objects are there; taking them back is the business of etcd's phase, whose undo
-//! removes the data in which they live.
+//! Phases that write files are Done when the files exist: kubeadm keeps valid keys and certificates. Those that write
+//! objects are Done when the objects exist; the undo of etcd's phase removes them with etcd's data.
 
 mod phase;
 
@@ -26,7 +26,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;
 
-/// How long a question about objects is asked again.
+/// How long a query about objects is repeated.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 /// Between two tries.
 const ANSWER_POLL: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ impl KubeadmPhase {
             None => Observed::Done,
             Some(_) if missing.len() == wanted.len() => Observed::Absent,
             Some(path) => {
-                Observed::Partial(format!("{} of {} files are missing, as {path}", missing.len(), wanted.len()))
+                Observed::Partial(format!("{} of {} files are missing, such as {path}", missing.len(), wanted.len()))
             }
         }
     }
@@ -60,7 +60,7 @@ impl KubeadmPhase {
             return Ok(Observed::Absent);
         }
         if self.phase == Phase::KubeletFinalize && !is_whole(&kubelet_kubeconfig(site)) {
-            return Ok(Observed::Partial("the kubelet's kubeconfig is lost".to_owned()));
+            return Ok(Observed::Partial("the kubelet's kubeconfig is missing".to_owned()));
         }
         // After a power cut the control plane may still be coming up.
         control_plane_ready::wait(site, &programs, CONTROL_PLANE_LIMIT)?;
@@ -85,17 +85,17 @@ impl KubeadmPhase {
                     (String::from_utf8_lossy(&answer(site, &programs, &get)?).lines().count(), objects.names.len());
                 Ok(match found {
                     0 => Observed::Absent,
-                    found if found < wanted => Observed::Partial(format!("{found} of {wanted} objects are there")),
+                    found if found < wanted => Observed::Partial(format!("{found} of {wanted} objects exist")),
                     _ => Observed::Done,
                 })
             }
         }
     }
 
-    /// Removes what a cut in the middle left and kubeadm would keep: empty files, and halves of pairs. Of a key without its
-    /// certificate kubeadm makes nothing, ever; a certificate without its key is an authority elsewhere to it. With an
-    /// authority goes what it signed, of which kubeadm would say for ever that it is another one's: simply everything,
-    /// since nothing of the phase was used yet.
+    /// Removes what a cut in the middle left and kubeadm would keep: empty files, and halves of pairs. For a key
+    /// without its certificate, kubeadm never makes one; a certificate without its key means an external authority to
+    /// it. With an authority, everything that it signed must go, because kubeadm would reject it as another
+    /// authority's. So simply all files are removed, since none of them was used yet.
     fn remove_halves(&self, site: &Site) -> Result<(), StepError> {
         let files = self.phase.files();
         let lost: Vec<&str> = files.iter().copied().filter(|path| !is_whole(&site.paths.host(path))).collect();
@@ -106,8 +106,8 @@ impl KubeadmPhase {
         Ok(())
     }
 
-    /// kubeadm rewrites this one file in place, so that a cut leaves it empty. Without it there is no kubelet, without the
-    /// kubelet no control plane, and kubeadm itself would go on only with both.
+    /// kubeadm rewrites this one file in place, so a cut leaves it empty. Without it there is no kubelet, without the
+    /// kubelet there is no control plane, and kubeadm itself continues only with both.
     fn restore_kubelet_kubeconfig(&self, site: &Site) -> Result<(), StepError> {
         let path = kubelet_kubeconfig(site);
         if is_whole(&path) {
@@ -119,7 +119,7 @@ impl KubeadmPhase {
         Ok(())
     }
 
-    /// Runs kubeadm's phase of this name; what it did is on the disk afterwards.
+    /// Runs kubeadm's phase of this name; its effects are on the disk afterwards.
     fn run(&self, site: &Site, phase: &[&str]) -> Result<(), StepError> {
         let command = Programs::at(&site.paths, &self.kubernetes)
             .kubeadm(&["init", "phase"])
@@ -139,8 +139,8 @@ impl KubeadmPhase {
     }
 }
 
-/// What kubectl answers to a question about objects. The control plane was ready a moment ago, but an API server of a
-/// first start may end once more; a question that is malformed is the only other reason for no answer.
+/// kubectl's answer to a query about objects. The control plane was ready a moment ago, but a newly started API server
+/// may end once more; a malformed query is the only other reason for no answer.
 fn answer(site: &Site, programs: &Programs, question: &HostCommand) -> Result<Vec<u8>, StepError> {
     let begin = Instant::now();
     loop {
@@ -160,12 +160,12 @@ fn stem(path: &str) -> &str {
     path.rsplit_once('.').map_or(path, |(stem, _)| stem)
 }
 
-/// By which the kubelet reaches the API server.
+/// The kubelet's access to the API server.
 fn kubelet_kubeconfig(site: &Site) -> PathBuf {
     site.paths.kubernetes().join("kubelet.conf")
 }
 
-/// Whether a file is there and not empty: a power cut may leave an empty one.
+/// Whether a file exists and is not empty: a power cut may leave an empty one.
 fn is_whole(path: &PathBuf) -> bool {
     fs_err::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
 }
@@ -182,7 +182,7 @@ impl Step<Site> for KubeadmPhase {
         }
         self.run(site, self.phase.arguments())?;
         if self.phase == Phase::KubeletStart {
-            // It waits for these files already, and looks again at once.
+            // It already waits for these files, and checks again at once.
             site.run(&systemctl(&["restart", "--no-block", KUBELET]))?;
         }
         Ok(Value::Null)

@@ -1,7 +1,7 @@
 //! An artifact's files as a volume that pods of one namespace read through a claim.
 //!
-//! The files are hard links into the content store, so nothing may ever write to them: the volume is offered for reading
-//! by many only, it is bound to one claim, and pods mount that claim read-only (see [`super::component`]).
+//! The files are hard links into the content store, so nothing may ever write to them. The volume is offered only for
+//! reading by many, it is bound to one claim, and pods mount that claim read-only (see [`super::component`]).
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 pub struct Mount {
     /// Namespace of the claim.
     pub namespace: String,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Owner,
     /// Name of the claim.
     pub claim: String,

@@ -16,8 +16,8 @@ use landfall_engine::step::{Observed, Step, StepError};
 /// Namespaces that Kubernetes itself makes; they are never made, changed or deleted by this step.
 const OF_KUBERNETES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/// What a container asks for, or is limited to, where it says nothing and a quota wants it said: the quota's
-/// resource, the `LimitRange`'s field, its resource and amount. Small, so that a pod of helpers fits any quota.
+/// Default requests and limits of a container that declares none although a quota requires them: the quota's resource,
+/// the `LimitRange`'s field, its resource and amount. They are small, so that a pod of helpers fits any quota.
 const SAID_FOR_CONTAINERS: &[(&str, &str, &str, &str)] = &[
     ("requests.cpu", "defaultRequest", "cpu", "50m"),
     ("cpu", "defaultRequest", "cpu", "50m"),
@@ -33,11 +33,11 @@ const SAID_FOR_CONTAINERS: &[(&str, &str, &str, &str)] = &[
 pub struct Namespace {
     /// Name of the namespace.
     pub name: String,
-    /// Whose it is: the first component that lives in it.
+    /// Its owner: the first component in it.
     pub owner: Owner,
     /// Pod Security Standard that is enforced.
     pub pod_security: PodSecurity,
-    /// Kubernetes minor version whose standard it is, as `v1.36`, so that an upgrade does not change what is allowed.
+    /// Kubernetes minor version of that standard, such as `v1.36`, so that an upgrade does not change what is allowed.
     pub pod_security_version: String,
     /// Hard limits of its quota, as Kubernetes quantities; empty means no quota.
     pub quota: BTreeMap<String, String>,
@@ -53,7 +53,7 @@ impl Namespace {
         ObjectName::new("v1", "Namespace", "", &self.name)
     }
 
-    /// All objects of the step, in the order in which they are applied: rules stand before any pod can come.
+    /// All objects of the step, in the order in which they are applied: rules exist before any pod can start.
     fn wanted(&self) -> Vec<Wanted> {
         let mut wanted = vec![Wanted::new(self.namespace()), self.default_account()];
         wanted.extend(self.limits().into_iter().map(Wanted::new));
@@ -74,7 +74,7 @@ impl Namespace {
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name, "labels": labels}})
     }
 
-    /// The account of pods that name none gets no token: who needs the API server says so with an account of its own.
+    /// The default account of pods gets no token: a component that needs the API server declares an account of its own.
     /// Kubernetes makes this account as soon as the namespace exists, so it is adopted.
     fn default_account(&self) -> Wanted {
         let mut account = self.named("v1", "ServiceAccount", "default");
@@ -82,7 +82,7 @@ impl Namespace {
         Wanted { object: account, adopted: true }
     }
 
-    /// The quota, and with it what containers are taken to ask for, since a quota refuses pods that do not say.
+    /// The quota, and with it the default requests of containers, since a quota refuses pods without requests.
     fn limits(&self) -> Vec<Value> {
         if self.quota.is_empty() {
             return Vec::new();
@@ -100,7 +100,7 @@ impl Namespace {
         if item.as_object().is_some_and(|fields| fields.len() > 1) { vec![quota, range] } else { vec![quota] }
     }
 
-    /// Nothing comes in and nothing goes out but questions to the cluster's DNS; components open what they need.
+    /// No traffic in and none out, except queries to the cluster's DNS; components open what they need.
     fn policies(&self) -> Vec<Value> {
         let mut deny = self.named("networking.k8s.io/v1", "NetworkPolicy", "landfall-default-deny");
         deny["spec"] = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_brings_what_it_wants_said() {
+    fn a_quota_comes_with_default_requests() {
         let step = step(&[("requests.cpu", "1"), ("limits.memory", "2Gi"), ("persistentvolumeclaims", "3")]);
         let range = step
             .wanted()

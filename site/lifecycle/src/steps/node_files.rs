@@ -1,5 +1,5 @@
-//! Programs of the node pack: hard links into the content store, so they take no space. Each is hashed when it is placed:
-//! what was verified when it was staged may have decayed since.
+//! Programs of the node pack: hard links into the content store, so they take no space. Each is hashed when it is
+//! placed: bytes that were verified when they were staged may have decayed since.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl PlacedFile {
             })
     }
 
-    /// Links the file and its other names below `folder`, with these permission bits, once its bytes are those of its name.
+    /// Links the file and its other names below `folder`, with these permission bits, once its bytes match its digest.
     pub(crate) fn place(&self, site: &Site, folder: &Path, mode: u32) -> Result<(), StepError> {
         let blob = site.paths.blob(&self.blob);
         let path = folder.join(&self.path);
@@ -79,14 +79,14 @@ impl PlacedFile {
 }
 
 impl PlacedFile {
-    /// Reads the blob from the disk and compares it with its name.
+    /// Reads the blob from the disk and compares it with its digest.
     fn check(&self, site: &Site, blob: &Path) -> Result<(), StepError> {
         let store = ContentStore::counted(site.paths.registry(), site.io.store.clone());
         let (phase, total_bytes) = (format!("checking {}", self.path), Some(self.size));
         site.progress.event(Event::PhaseStarted { phase, total_bytes });
         let checked = store.check_watched(self.blob, &mut |bytes| site.progress.event(Event::Advanced { bytes }));
         checked.map_err(|error| {
-            let what = format!("{} for {} is not what was staged", self.blob, self.path);
+            let what = format!("{} for {} differs from what was staged", self.blob, self.path);
             let hint = format!(
                 "Remove {}, run `landfall stage BUNDLE --trust ROOT --store {}`, then `landfall resume`.",
                 blob.display(),

@@ -1,4 +1,4 @@
-//! Images that must be there before the registry runs: imported into containerd from the store and pinned, so that no
+//! Images that are needed before the registry runs: imported into containerd from the store and pinned, so that no
 //! shortage of space ever removes them.
 //!
 //! They go to containerd as an OCI archive through a pipe: no scratch file is written.
@@ -16,7 +16,7 @@ use crate::steps::wait;
 use landfall_agent::programs::Programs;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Label by which the kubelet leaves an image alone.
+/// Label that keeps the kubelet from deleting an image.
 const PINNED: &str = "io.cri-containerd.pinned=pinned";
 
 /// Parameters of the step.
@@ -130,15 +130,15 @@ impl Step<Site> for NodeImages {
         }
         let present = self.present(site)?;
         if let Some(missing) = self.images.iter().find(|image| !present.contains(&image.reference)) {
-            let what = format!("containerd took {} without an error, yet does not list it", missing.reference);
+            let what = format!("containerd imported {} without an error, but does not list it", missing.reference);
             return Err(StepError::new(codes::NODE_PROGRAM, what));
         }
         site.sync_filesystem(&site.paths.data())?;
         Ok(Value::Null)
     }
 
-    /// Nothing: containerd's whole folder goes with the agent's step, which comes next, and a containerd that hangs must
-    /// not keep a site from being taken back.
+    /// Nothing: containerd's whole folder goes with the agent's step, which comes next, and a containerd that hangs
+    /// must not prevent an uninstall.
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         Ok(())
     }

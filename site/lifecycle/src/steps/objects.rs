@@ -1,4 +1,4 @@
-//! What steps on objects share: how a set of wanted objects compares to what the cluster holds.
+//! What steps on objects share: how a set of wanted objects compares to the cluster's.
 
 use landfall_error_codes::codes;
 use serde_json::Value;
@@ -12,7 +12,7 @@ pub(super) const DELETION_SECONDS: u64 = 180;
 /// An object that a step wants.
 pub(super) struct Wanted {
     pub object: Value,
-    /// Whether Kubernetes makes an object of this name by itself, which then becomes ours.
+    /// Whether Kubernetes makes an object of this name by itself, which then becomes Landfall's.
     pub adopted: bool,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn apply(cluster: &Cluster, wanted: &[Wanted]) -> Result<(), ClusterE
     Ok(())
 }
 
-/// Absent where none of the objects exists, Done where all are as wanted, Foreign where one is somebody else's.
+/// Absent if none of the objects exists, Done if all are as wanted, Foreign if one belongs to another manager.
 pub(super) fn observe(cluster: &Cluster, wanted: &[Wanted]) -> Result<Observed, StepError> {
     let (mut absent, mut different) = (Vec::new(), Vec::new());
     for Wanted { object, adopted } in wanted {
@@ -43,9 +43,9 @@ pub(super) fn observe(cluster: &Cluster, wanted: &[Wanted]) -> Result<Observed, 
             Ok(Applied::Same) => {}
             Ok(Applied::Absent) => absent.push(name),
             Ok(Applied::Different) => different.push(name),
-            Ok(Applied::NotOurs { .. }) if *adopted => different.push(name),
-            Ok(Applied::NotOurs { manager }) => {
-                return Ok(Observed::Foreign(ClusterError::NotOurs { object: name.into(), manager }.to_string()));
+            Ok(Applied::Foreign { .. }) if *adopted => different.push(name),
+            Ok(Applied::Foreign { manager }) => {
+                return Ok(Observed::Foreign(ClusterError::Foreign { object: name.into(), manager }.to_string()));
             }
             Err(conflict @ ClusterError::Conflict { .. }) => return Ok(Observed::Foreign(conflict.to_string())),
             Err(error) => return Err(error.into()),

@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(300);
 pub struct Registry {
     /// Reference of the image, which containerd has.
     pub image: String,
-    /// Seconds until it counts as failed when it does not answer.
+    /// Seconds without an answer after which it counts as failed.
     pub seconds: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Makes images and artifacts known to the registry, under repositories that begin with the upstream's host. Links come
-//! last: what the registry shows is whole.
+//! Lists images and artifacts in the registry, under repositories that begin with the upstream's host. Links come last:
+//! whatever the registry lists is complete.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::Coded;

@@ -1,4 +1,4 @@
-//! containerd's configuration, and the mirrors by which no image is ever looked for outside the site.
+//! containerd's configuration, and the mirrors that keep it from looking for images outside the site.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use landfall_host::facts::CgroupDriver;
 use landfall_host::files;
 use landfall_host::files::OwnFile;
 
-/// Where the site's registry answers.
+/// The address of the site's registry.
 pub const REGISTRY_ADDRESS: &str = "127.0.0.1:5000";
 
 /// Parameters of the step.
@@ -24,7 +24,7 @@ pub struct RuntimeConfiguration {
     pub pause: String,
     /// Who makes control groups for pods.
     pub cgroup_driver: CgroupDriver,
-    /// Whether processes may lower their OOM score; where they may not, containerd must not try.
+    /// Whether processes may lower their OOM score; if not, containerd must not try.
     pub lowers_oom_score: bool,
     /// Upstream hosts of the release's images, each a prefix of repositories in the site's registry.
     pub hosts: Vec<String>,
@@ -91,12 +91,12 @@ SystemdCgroup = {systemd}
     }
 }
 
-/// A TOML literal string; none of our paths and references holds a quote.
+/// A TOML literal string; no path or reference of Landfall contains a quote.
 fn quoted(value: impl AsRef<std::ffi::OsStr>) -> String {
     format!("'{}'", value.as_ref().to_string_lossy())
 }
 
-/// `server` names the mirror too, or containerd would fall back to the upstream host.
+/// `server` names the mirror, too; otherwise containerd would fall back to the upstream host.
 fn mirror(host: &str) -> String {
     let mirror = format!("http://{REGISTRY_ADDRESS}/v2/{host}");
     format!(

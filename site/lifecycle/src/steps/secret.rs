@@ -1,7 +1,7 @@
 //! A Secret whose values are generated on the site, once, and never travel.
 //!
-//! The values stand in a file of the data folder before the cluster knows them, so that a rerun, and data that outlives
-//! its cluster, meet the same ones. They are never logged: the journal holds the file's path and digest.
+//! The values are stored in a file of the data folder before the cluster knows them, so that a rerun, and data that
+//! outlives its cluster, get the same ones. They are never logged: the journal holds the file's path and digest.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,13 +38,13 @@ const FILE_MODE: u32 = 0o600;
 pub struct Secret {
     /// Namespace of the Secret.
     pub namespace: String,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Owner,
     /// Its name and keys.
     pub secret: GeneratedSecret,
 }
 
-/// What the file of a secret holds. No `Debug`: values must not reach a log.
+/// The contents of a secret's file. No `Debug`: values must not reach a log.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SecretFile {
@@ -67,8 +67,8 @@ impl Secret {
         ObjectName::new("v1", "Secret", &self.namespace, &self.secret.name)
     }
 
-    /// Reads the file; none where there is none. A file that is there and cannot be understood is never replaced: its
-    /// values may be the only key to data.
+    /// Reads the file; none if it does not exist. A file that cannot be understood is never replaced: its values may be
+    /// the only key to data.
     fn read(&self, path: &Path) -> Result<Option<SecretFile>, StepError> {
         let wrong = |problem: &str| {
             StepError::new(codes::CLUSTER_SECRET_FILE, format!("the secret's file {} {problem}", path.display()))
@@ -80,12 +80,12 @@ impl Secret {
         // The parser's message could quote a value, so it is left out.
         let values: SecretFile = serde_json::from_slice(&bytes).map_err(|_| wrong("is damaged"))?;
         if (&values.namespace, &values.name) != (&self.namespace, &self.secret.name) {
-            return Err(wrong("is that of another secret"));
+            return Err(wrong("belongs to another secret"));
         }
         Ok(Some(values))
     }
 
-    /// The values as they should be: those there are, and new ones for random keys that have none yet.
+    /// The complete values: the existing ones, and new ones for random keys that have none yet.
     fn completed(&self, known: Option<SecretFile>) -> Result<SecretFile, StepError> {
         let known = known.map(|values| values.values).unwrap_or_default();
         let mut values = self.secret.fixed.clone();
@@ -114,7 +114,7 @@ impl Secret {
 
 /// Letters and digits from the operating system's random source.
 fn random_text(length: u32) -> Result<String, StepError> {
-    // Probed first, because the sampler has no way to tell of a failure.
+    // Probed first, because the sampler cannot report a failure.
     OsRng.try_next_u64().map_err(|error| {
         StepError::new(codes::CLUSTER_SECRET_FILE, "the system has no random numbers").because(error)
     })?;
@@ -170,7 +170,7 @@ impl Step<Site> for Secret {
             return Ok(());
         }
         site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
-        // Data that stays needs the secret that opens it.
+        // Kept data needs the secret that opens it.
         if before["file_existed"] == json!(false) && !site.undo.keep_data {
             let path = self.path(site);
             durable::remove_file(&path)?;
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn generates_once_and_keeps_what_it_has() {
+    fn generates_once_and_keeps_existing_values() {
         let mut step = step();
         let first = step.completed(None).unwrap();
         let password = &first.values["password"];

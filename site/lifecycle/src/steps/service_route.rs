@@ -12,7 +12,7 @@ impl Step<Site> for ServiceRoute {
         Ok(match self.present()?.len() {
             0 => Observed::Absent,
             all if all == self.ranges.len() => Observed::Done,
-            some => Observed::Partial(format!("{some} of {} routes are there", self.ranges.len())),
+            some => Observed::Partial(format!("{some} of {} routes exist", self.ranges.len())),
         })
     }
 

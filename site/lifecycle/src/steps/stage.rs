@@ -1,7 +1,7 @@
 //! The first step that writes: every blob of the bundle goes from the media to its final place in the data folder, in one
 //! pass, each chunk verified before it is written. Nothing else on the host changes before the last chunk passed.
 //!
-//! Damage leaves the good blobs; the same step continues with what is missing. Then the media may go.
+//! Damage leaves the good blobs; the same step continues with the missing ones. Then the media may be disconnected.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 /// Name of the release's own installer in the release's folder.
 pub const INSTALLER_NAME: &str = "landfall";
 
-/// Parameters of the step: none. What is staged is the bundle that the operation is pinned to.
+/// Parameters of the step: none. It stages the bundle that the operation is pinned to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {}
@@ -52,16 +52,16 @@ pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<
 }
 
 fn absent(path: &Path, error: MediaError) -> StepError {
-    let hint = "Connect the stick, or name the place where it is now.";
+    let hint = "Connect the stick, or name its current path.";
     StepError::new(error.code(), format!("the bundle is not at {}", path.display())).because(error).hint(hint)
 }
 
-/// What a person does about media that cannot be used.
+/// A person's next step for media that cannot be used.
 fn way(error: &MediaError, media: &Path) -> String {
     match (error.code().class, error.hint()) {
         (ExitClass::Refused, _) => "Bring a good copy of the bundle.".to_owned(),
         (_, Some(hint)) => hint,
-        // A stick that was connected again is another device to the kernel, and its old mount looks empty.
+        // A reconnected stick is a new device to the kernel, and its old mount looks empty.
         (_, None) if error.code() == codes::MEDIA_IO => format!(
             "Check the media of {0}. If they were disconnected, connect them again, run `umount --lazy` for their old mount, \
              and mount them again.",
@@ -71,11 +71,11 @@ fn way(error: &MediaError, media: &Path) -> String {
     }
 }
 
-/// The same error with how the operation goes on, for it has begun.
+/// The same error with the way to continue the operation, which has begun.
 fn in_staging(error: StepError) -> StepError {
     let hint = Coded::hint(&error).unwrap_or_else(|| error.code().fix.to_owned());
     error.hint(format!(
-        "{hint} What is staged is good and stays: go on with `landfall resume`, with `--bundle PATH` if the bundle is in \
+        "{hint} Staged data is good and stays: continue with `landfall resume`, with `--bundle PATH` if the bundle is in \
          another place now, or undo it with `landfall uninstall`."
     ))
 }
@@ -106,7 +106,7 @@ impl Step<Site> for Stage {
                 Observed::Partial(format!("{there} of {} blobs are staged", blobs.len()))
             }
             0 if !store.root().exists() => Observed::Absent,
-            0 => Observed::Partial("the store was begun".to_owned()),
+            0 => Observed::Partial("staging has begun".to_owned()),
             _ if installer(site)?.is_placed(site, &release_folder(site)) => Observed::Done,
             _ => Observed::Partial("the release's installer is not in place".to_owned()),
         })
@@ -117,7 +117,7 @@ impl Step<Site> for Stage {
         let media_path = site.media.clone();
         let failed = |error: MediaError| {
             let staging =
-                StepError::new(error.code(), "the bundle was not staged to its end").hint(way(&error, &media_path));
+                StepError::new(error.code(), "the bundle was not fully staged").hint(way(&error, &media_path));
             in_staging(staging.because(error))
         };
         let copied = stage(&media, &store(site), &*site.progress).map_err(failed)?;

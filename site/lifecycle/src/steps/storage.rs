@@ -1,5 +1,5 @@
-//! The folder of volumes, which nobody but root may enter. Folders of volumes within it are open to the users of their
-//! pods, who get there through the pods' mounts and not by this path.
+//! The folder of volumes, which only root may enter. Folders of volumes within it are open to the users of their pods,
+//! which reach them through the pods' mounts and not by this path.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -37,7 +37,7 @@ impl Step<Site> for Storage {
         Ok(Value::Null)
     }
 
-    /// Volumes are data: with any in it, the folder stays or is removed as a whole at the end of an uninstall.
+    /// Volumes are data: if there are any, the folder is kept or removed as a whole at the end of an uninstall.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         files::remove_folder_if_empty(&site.paths.storage())
     }

@@ -1,4 +1,4 @@
-//! Node steps over a temporary root: every one can be repeated, completed from the middle, and taken back.
+//! Node steps over a temporary root: every one can be repeated, completed from the middle, and undone.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -41,7 +41,7 @@ use landfall_host::paths::SitePaths;
 
 type Answer = dyn Fn(&HostCommand) -> bool + Send + Sync;
 
-/// Records what would be run instead of running it; the closure says whether it succeeds.
+/// Records commands instead of running them; the closure says whether they succeed.
 struct Recorder {
     ran: Mutex<Vec<String>>,
     answer: Box<Answer>,
@@ -119,7 +119,7 @@ impl Fixture {
         self.recorder.ran.lock().unwrap().drain(..).map(|line| line.replace(&prefix, "")).collect()
     }
 
-    /// Does the step, does it again, takes it back, and takes it back again. `check` sees the site while it is done.
+    /// Does the step, does it again, undoes it, and undoes it again. `check` sees the site while the step is done.
     fn there_and_back(&mut self, step: &dyn Step<Site>, check: impl FnOnce(&Self)) {
         let born = self.tree();
         assert_eq!(step.observe(&mut self.site).unwrap(), Observed::Absent);
@@ -139,7 +139,7 @@ impl Fixture {
         assert_eq!(step.observe(&mut self.site).unwrap(), Observed::Absent);
     }
 
-    /// Takes one new file away at a time, as if the power had gone before it came, and lets the step finish.
+    /// Removes one new file at a time, as if the power had been cut before it was written, and lets the step finish.
     fn complete_from_each_middle(
         &mut self,
         step: &dyn Step<Site>,
@@ -205,7 +205,7 @@ fn identity() {
 }
 
 #[test]
-fn host_tuning_restores_what_was_before() {
+fn host_tuning_restores_the_earlier_state() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/modules-load.d");
     fixture.folder("/etc/sysctl.d");
@@ -230,7 +230,7 @@ fn host_tuning_restores_what_was_before() {
     assert_eq!(fixture.ran(), ["/sbin/modprobe br_netfilter", "/sbin/modprobe -r br_netfilter"]);
 }
 
-/// What an administrator set after the install is not undone; what is still as the install set it is.
+/// Settings that an administrator changed after the install are not undone; unchanged ones are.
 #[test]
 fn undo_restores_only_settings_that_are_still_as_they_were_set() {
     let mut fixture = Fixture::new();
@@ -249,7 +249,7 @@ fn undo_restores_only_settings_that_are_still_as_they_were_set() {
     assert_eq!(now("vm/overcommit_memory"), "1");
 }
 
-/// The folder of volumes is closed to everybody but root, also where it was open before.
+/// Only root may enter the folder of volumes, even if it was open before.
 #[test]
 fn the_folder_of_volumes_is_closed() {
     use std::os::unix::fs::PermissionsExt;
@@ -265,7 +265,7 @@ fn the_folder_of_volumes_is_closed() {
     assert!(storage.join("pvc-1_a_b").exists(), "volumes are data, which no step removes");
 }
 
-/// Somebody has loaded it for now; the next boot would be without it.
+/// It is loaded now, but would not be after the next boot.
 #[test]
 fn a_loaded_module_is_loaded_at_every_boot_and_stays_afterwards() {
     let mut fixture = Fixture::new();
@@ -290,7 +290,7 @@ fn hosts_entry_keeps_every_other_line() {
         step.act(&mut fixture.site, &before).unwrap();
         let lines = format!("{}\n10.99.0.11 api.landfall.internal # landfall\n", text.trim_end());
         assert_eq!(fixture.read("/etc/hosts"), lines);
-        // What a cut left of the agent's writing.
+        // Leftovers of the agent's interrupted write.
         let leftover = format!("/etc/.hosts{}", durable::TEMPORARY_SUFFIX);
         fixture.write(&leftover, "half");
         step.undo(&mut fixture.site, &before).unwrap();
@@ -321,7 +321,7 @@ fn node_files_and_artifact_files() {
     let step = ArtifactFiles { artifact: "model".to_owned(), files: vec![decayed] };
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
     assert_eq!(error.code().id, "LF4105");
-    assert!(error.to_string().contains("for decayed is not what was staged"), "{error}");
+    assert!(error.to_string().contains("for decayed differs from what was staged"), "{error}");
     assert!(Coded::hint(&error).is_some_and(|hint| hint.contains("landfall stage")));
     let mut lost = placed(&fixture, "lost", &[]);
     lost.blob = Sha256([7; 32]);
@@ -392,7 +392,7 @@ fn kubeadm_configuration() {
 }
 
 #[test]
-fn a_phase_runs_again_over_what_a_power_cut_left() {
+fn a_phase_runs_again_over_leftovers_of_a_power_cut() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/kubernetes/manifests");
     let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::ControlPlane };
@@ -411,7 +411,7 @@ fn a_phase_runs_again_over_what_a_power_cut_left() {
     assert!(!fixture.site.paths.host("/etc/kubernetes/manifests/kube-scheduler.yaml").exists());
 }
 
-/// A kubelet that waited for its configuration need not wait for the next look.
+/// A kubelet that waited for its configuration starts at once.
 #[test]
 fn the_kubelet_is_started_once_it_is_configured() {
     let mut fixture = Fixture::new();
@@ -440,7 +440,7 @@ fn half_a_pair_of_key_and_certificate_is_made_again() {
 }
 
 #[test]
-fn the_control_plane_that_does_not_come_says_where_its_own_logs_are() {
+fn a_control_plane_that_does_not_start_names_its_own_logs() {
     let mut fixture = Fixture::answering(|_| false);
     let step = ControlPlaneReady { kubernetes: "v1.36.3".to_owned(), seconds: 0 };
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
@@ -455,7 +455,7 @@ fn the_control_plane_that_does_not_come_says_where_its_own_logs_are() {
     }
 }
 
-/// After a power cut an API server may be ready, end once more and come back.
+/// After a power cut an API server may be ready, end once more and start again.
 #[test]
 fn a_question_that_finds_no_answer_is_asked_again() {
     let asked = std::sync::atomic::AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! Waiting for what the agent runs: after a power cut an operation goes on while the node is still coming up.
+//! Waiting for what the agent runs: after a power cut an operation continues while the node is still starting.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ fn until(what: &str, limit: Duration, mut lacks: impl FnMut() -> Option<StepErro
     let begin = Instant::now();
     while let Some(error) = lacks() {
         if begin.elapsed() > limit {
-            let what = format!("{} s have passed, and still it is not so that {what}", limit.as_secs());
+            let what = format!("after {} s it is still not true that {what}", limit.as_secs());
             return Err(StepError::new(codes::NODE_TIMEOUT, what).because(error));
         }
         std::thread::sleep(POLL);

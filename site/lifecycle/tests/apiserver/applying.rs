@@ -12,13 +12,13 @@ fn owner() -> Owner {
     Owner { release: "sample".to_owned(), component: "web".to_owned() }
 }
 
-fn ours(mut object: Value) -> Value {
+fn labeled(mut object: Value) -> Value {
     owner().mark(&mut object);
     object
 }
 
 fn deployment(replicas: u32) -> Value {
-    ours(json!({
+    labeled(json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "front", "namespace": "default"},
         "spec": {
             "replicas": replicas, "selector": {"matchLabels": {"app": "front"}},
@@ -33,7 +33,7 @@ fn live(cluster: &Cluster, object: &Value) -> Value {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn applies_compares_and_tells_conflicts() {
+fn applies_compares_and_reports_conflicts() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
 
@@ -44,14 +44,14 @@ fn applies_compares_and_tells_conflicts() {
     assert_eq!(cluster.compare(&deployment(3)).unwrap(), Applied::Different);
     assert_eq!(live(&cluster, &deployment(2))["spec"]["replicas"], 2);
 
-    // Somebody scales it: their value is a conflict that names them and the field, and stays.
+    // A person scales it: their value is a conflict that names their tool and the field, and stays.
     plane.kubectl(&["scale", "deployment", "front", "--replicas=5"], None);
     let error = cluster.apply(&deployment(2)).unwrap_err();
     assert_eq!(error.code().id, "LF4204");
     assert_eq!(error.to_string(), "cannot apply apps/Deployment default/front: .spec.replicas is owned by kubectl");
     assert!(matches!(cluster.compare(&deployment(2)), Err(ClusterError::Conflict { .. })));
     assert_eq!(live(&cluster, &deployment(2))["spec"]["replicas"], 5);
-    // Fields that we do not set are theirs to set.
+    // They may set fields that Landfall does not set.
     plane.kubectl(&["annotate", "deployment", "front", "note=theirs"], None);
     cluster.apply(&deployment(5)).unwrap();
     assert_eq!(live(&cluster, &deployment(5))["metadata"]["annotations"]["note"], "theirs");
@@ -64,10 +64,10 @@ fn applies_compares_and_tells_conflicts() {
 
 fn foreign_objects_are_left_alone(plane: &ControlPlane, cluster: &Cluster) {
     plane.kubectl(&["create", "configmap", "theirs", "--from-literal=a=1"], None);
-    let object = ours(
+    let object = labeled(
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": "default"}, "data": {"a": "2"}}),
     );
-    assert_eq!(cluster.compare(&object).unwrap(), Applied::NotOurs { manager: "kubectl-create".to_owned() });
+    assert_eq!(cluster.compare(&object).unwrap(), Applied::Foreign { manager: "kubectl-create".to_owned() });
     let error = cluster.apply(&object).unwrap_err();
     assert_eq!(
         (error.code().id, error.to_string().as_str()),
@@ -78,14 +78,14 @@ fn foreign_objects_are_left_alone(plane: &ControlPlane, cluster: &Cluster) {
 }
 
 fn bad_objects_are_named(cluster: &Cluster) {
-    let misspelled = ours(
+    let misspelled = labeled(
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad", "namespace": "default"}, "dada": {}}),
     );
     let error = cluster.apply(&misspelled).unwrap_err();
     assert_eq!(error.code().id, "LF4203");
     assert!(error.to_string().contains("ConfigMap default/bad") && error.to_string().contains(".dada"), "{error}");
     let impatient = cluster.with_patience(Duration::from_secs(1));
-    let unknown = ours(
+    let unknown = labeled(
         json!({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "a", "namespace": "default"}}),
     );
     let error = impatient.apply(&unknown).unwrap_err();
@@ -94,12 +94,12 @@ fn bad_objects_are_named(cluster: &Cluster) {
         ("LF4205", "the cluster does not know the kind Thing of example.org/v1")
     );
     assert_eq!(cluster.compare(&unknown).unwrap(), Applied::Absent);
-    let astray = ours(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad"}}));
+    let astray = labeled(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad"}}));
     assert_eq!(cluster.apply(&astray).unwrap_err().code().id, "LF4206");
 }
 
 fn deletion_waits_and_spares_foreign(plane: &ControlPlane, cluster: &Cluster) {
-    let held = ours(
+    let held = labeled(
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "namespace": "default", "finalizers": ["example.org/hold"]}}),
     );
     cluster.apply(&held).unwrap();
@@ -133,7 +133,7 @@ fn inventories_are_kept(cluster: &Cluster) {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn an_api_server_that_comes_back_is_waited_for() {
+fn a_restarting_api_server_is_waited_for() {
     let mut plane = ControlPlane::start();
     let cluster = plane.cluster();
     cluster.apply(&deployment(1)).unwrap();
@@ -156,14 +156,14 @@ fn an_api_server_that_comes_back_is_waited_for() {
     assert_eq!(applied["spec"]["replicas"], 2);
 }
 
-/// It serves before it has read anybody's rights, and refuses everybody meanwhile.
+/// It serves before it has loaded RBAC, and refuses every request until then.
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn an_api_server_that_starts_refuses_nobody_for_good() {
+fn an_api_server_that_starts_refuses_only_for_a_while() {
     let mut plane = ControlPlane::start();
     plane.kubectl(&["create", "clusterrolebinding", "some", "--clusterrole=cluster-admin", "--group=some"], None);
     let object = ObjectName::new("v1", "ConfigMap", "kube-system", "extension-apiserver-authentication");
-    // Asked once each, as when readiness is waited for.
+    // Each request is made once, as in a wait for readiness.
     let cluster = plane.cluster_of("some").with_patience(Duration::ZERO);
     while cluster.get(&object).is_err() {
         std::thread::sleep(Duration::from_millis(100));
@@ -173,7 +173,7 @@ fn an_api_server_that_starts_refuses_nobody_for_good() {
     let started = std::time::Instant::now();
     let mut refusals = 0;
     while let Err(error) = cluster.get(&object) {
-        assert!(error.passes(), "{error}");
+        assert!(error.is_transient(), "{error}");
         assert!(started.elapsed() < Duration::from_secs(90), "{error}");
         let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         refusals += usize::from(cause.contains("it is still starting"));
@@ -183,6 +183,6 @@ fn an_api_server_that_starts_refuses_nobody_for_good() {
 
     let begun = std::time::Instant::now();
     let error = plane.cluster_of("others").get(&object).unwrap_err();
-    assert_eq!((error.code().id, error.passes()), ("LF4203", false), "who has no rights is told so");
+    assert_eq!((error.code().id, error.is_transient()), ("LF4203", false), "a user without rights is refused");
     assert!(begun.elapsed() < Duration::from_secs(10), "at once");
 }

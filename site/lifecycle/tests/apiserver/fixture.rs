@@ -28,7 +28,7 @@ pub const BINARIES_VARIABLE: &str = "LANDFALL_TEST_BINARIES";
 /// The version that sites of these tests are planned for.
 pub const KUBERNETES: &str = "v1.36.3";
 
-/// An address nobody has (RFC 5737): the API server must advertise one that is not loopback, and nobody asks for it.
+/// An unused address (RFC 5737): the API server must advertise one that is not loopback, and it is never used.
 const ADVERTISED: &str = "192.0.2.1";
 
 /// Runs a program until the test's end of the pipe closes, which also happens when the test is killed.
@@ -72,7 +72,7 @@ impl ControlPlane {
         plane
     }
 
-    /// A folder and free ports for a control plane, of which nothing runs.
+    /// A folder and free ports for a control plane that does not run yet.
     pub fn without_programs() -> Self {
         let binaries = std::env::var_os(BINARIES_VARIABLE).unwrap_or_else(|| panic!("{BINARIES_VARIABLE} is not set"));
         let binaries = PathBuf::from(binaries);
@@ -84,7 +84,7 @@ impl ControlPlane {
         Self { folder, binaries, ports, etcd: None, api_server: None, controllers: None }
     }
 
-    /// The folder that stands for the host's root.
+    /// The folder that represents the host's root.
     pub fn root(&self) -> &Path {
         self.folder.path()
     }
@@ -99,7 +99,7 @@ impl ControlPlane {
         Cluster::connect(&SitePaths::below(self.root()).admin_kubeconfig()).unwrap()
     }
 
-    /// The cluster, as a user whose groups have the rights that objects give them, and no others.
+    /// The cluster, as a user whose groups have only the rights that objects give them.
     pub fn cluster_of(&self, group: &str) -> Cluster {
         let configuration = self.configuration().display().to_string();
         let organization = format!("--org={group}");
@@ -153,7 +153,7 @@ impl ControlPlane {
         }
     }
 
-    /// Runs kubectl, as somebody else who works on the cluster, and returns what it printed.
+    /// Runs kubectl, as another user of the cluster, and returns its output.
     pub fn kubectl(&self, arguments: &[&str], input: Option<&Value>) -> String {
         let mut child = Command::new(self.binaries.join("kubectl"))
             .arg("--kubeconfig")
@@ -321,7 +321,7 @@ impl ControlPlane {
     }
 }
 
-/// A port nobody listens on. Somebody could take it until it is used; then the program's log says so.
+/// A port without a listener. Another program could take it before it is used; then the program's log says so.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{ControlPlane, release};
 
-/// One component of a model's worth: settings, a service, a Job that nobody runs, an artifact, a secret.
+/// One component with one of each: settings, a service, a Job that never runs, an artifact, a secret.
 pub fn sample_release() -> ReleaseDocument {
     let digest = format!("sha256:{}", "ab".repeat(32));
     let blob = json!({"mediaType": "application/octet-stream", "digest": digest, "size": 1000});
@@ -82,7 +82,7 @@ pub fn install(site: &mut Site) -> Result<Vec<Run>, Box<Failed>> {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_component_comes_up_and_goes() {
+fn a_component_is_installed_and_removed() {
     let plane = ControlPlane::start();
     let site = &mut plane.site(sample_release(), &[("documents/objects/web.json", json!(settings_and_service()))]);
     let names: Vec<String> = plan(site).iter().map(|step| step.id.to_string()).collect();
@@ -108,7 +108,7 @@ fn a_component_comes_up_and_goes() {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_component_that_cannot_come_up_says_why() {
+fn a_component_that_cannot_start_says_why() {
     let plane = ControlPlane::start();
     // The namespace is restricted and the pod is not: the controller cannot make it, and says why in an event.
     let pod = json!({"containers": [{"name": "web", "image": "docker.io/library/web:1", "securityContext": {"privileged": true}}]});

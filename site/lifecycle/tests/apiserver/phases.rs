@@ -13,7 +13,7 @@ fn phase(phase: Phase) -> KubeadmPhase {
     KubeadmPhase { kubernetes: KUBERNETES.to_owned(), phase }
 }
 
-/// A site on which this control plane was just brought up: the node is known, and programs lie where steps look.
+/// A site on which this control plane was just brought up: the node is known, and programs are where steps look.
 fn site(plane: &ControlPlane) -> Site {
     let site = plane.site(release(&json!([]), &json!([]), &json!([])), &[]);
     plane.place_programs(&site.paths);
@@ -50,7 +50,7 @@ const CONFIGURATION: (&str, &[&str]) = (
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_phase_is_done_when_everything_is_there_that_kubeadm_makes() {
+fn a_phase_is_done_when_all_of_its_results_exist() {
     let plane = ControlPlane::start();
     let site = &mut site(&plane);
     let (rights, group) = ("kubeadm:cluster-admins", "--group=kubeadm:cluster-admins");

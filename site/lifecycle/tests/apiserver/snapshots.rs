@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::fixture::ControlPlane;
 use crate::installing::{install, sample_release, settings_and_service};
 
-/// How long controllers may take until they have done on both sites what they do.
+/// How long controllers may take to finish on both sites.
 const LIMIT: Duration = Duration::from_secs(90);
 
 fn installed() -> ControlPlane {
@@ -54,10 +54,10 @@ fn sites_of_one_release_are_equal_and_planted_differences_are_found() {
         "ConfigMap web/settings: /data/mode is \"fast\" in the first, \"slow\" in the second",
         "NetworkPolicy web/landfall-default-deny: 1 in the first, 0 in the second",
     ];
-    let is_told = |shown: &[String], part: &str| shown.iter().any(|line| line.contains(part));
-    let planted = shown(&first, &second, |shown| parts.iter().all(|part| is_told(shown, part)));
+    let is_shown = |shown: &[String], part: &str| shown.iter().any(|line| line.contains(part));
+    let planted = shown(&first, &second, |shown| parts.iter().all(|part| is_shown(shown, part)));
     for part in parts {
-        assert!(is_told(&planted, part), "{part} in {planted:?}");
+        assert!(is_shown(&planted, part), "{part} in {planted:?}");
     }
     assert_eq!(planted.len(), parts.len(), "{planted:?}");
 }

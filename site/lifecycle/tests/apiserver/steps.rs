@@ -1,4 +1,4 @@
-//! Each step of a component: absent, half done, done, foreign, and taken back.
+//! Each step of a component: absent, half done, done, foreign, and undone.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -54,7 +54,7 @@ fn is_partial(observed: &Observed, part: &str) {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn steps_come_about_and_are_taken_back() {
+fn steps_are_done_and_undone() {
     let plane = ControlPlane::start();
     let site = &mut plane.site(release(&json!([]), &json!([]), &json!([])), &[]);
     namespaces(&plane, site);
@@ -232,8 +232,8 @@ fn components(plane: &ControlPlane) {
     assert_eq!(unapplied.observe(site).unwrap(), Observed::Absent);
     assert_eq!(unapplied.act(site, &Value::Null).unwrap_err().code().id, "LF4208");
 
-    // The next release drops one object and brings another: what is ours and harmless is pruned; undo restores neither
-    // what was pruned nor touches what was there before.
+    // The next release drops one object and brings another: Landfall's harmless objects are pruned; undo neither
+    // restores pruned objects nor touches earlier ones.
     let before_two = two.prepare(site).unwrap();
     let output = two.act(site, &before_two).unwrap();
     assert_eq!(output["pruned"].as_array().unwrap().len(), 1);

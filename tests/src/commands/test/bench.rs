@@ -1,5 +1,5 @@
-//! The part "bench": the performance table is complete, and its counters are what the design promises. Ratios of time
-//! are for people: one pair on a busy machine says nothing.
+//! The part "bench": the performance table is complete, and its counters match the design. Ratios of time are for
+//! people: one pair on a busy machine proves nothing.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -10,14 +10,14 @@ use crate::workspace;
 /// The counters of a row, per byte of the bundle (media) or of its blobs (store).
 const COUNTERS: [&str; 5] = ["store_read", "store_written", "media_read", "media_written", "media_read_back"];
 
-/// Verb, rivals, and what the counters must be to two digits.
+/// Verb, rivals, and the required counters, to two digits.
 const ROWS: [(&str, &[&str], [f64; 5]); 3] = [
     ("build", &["cp + syncfs + cold read of the blobs"], [1.0, 0.0, 0.0, 1.0, 1.0]),
     ("verify", &["cat > /dev/null", "b3sum"], [0.0, 0.0, 1.0, 0.0, 0.0]),
     ("stage", &["cp + syncfs of the blobs"], [0.0, 1.0, 1.0, 0.0, 0.0]),
 ];
 
-/// What every command keeps to.
+/// The memory limit of every command.
 const MEMORY_BYTES: u64 = 256 << 20;
 
 /// Runs one pair of each.

@@ -1,4 +1,5 @@
-//! The part "demo": the command that a newcomer runs, run from outside, and everything that it promises to leave.
+//! The part "demo": the command that a newcomer runs, run from outside, and everything that it promises to leave
+//! behind.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,14 +17,14 @@ use crate::proofs::{self, Expected};
 use crate::site::{Machine, PowerState, Site};
 use crate::{printer, workspace};
 
-/// How long it may take when everything that is kept in the cache is there, on two cores.
+/// How long it may take with a full cache, on two cores.
 const WARM_LIMIT: Duration = Duration::from_mins(5);
 
-/// How long it may take when nothing is. Only `--only demo` on a fresh machine is held to it: in a full run the parts
-/// before this one have filled the cache.
+/// How long it may take with an empty cache. This applies only to `--only demo` on a fresh machine: in a full run,
+/// earlier parts have filled the cache.
 const COLD_LIMIT: Duration = Duration::from_mins(35);
 
-/// Runs the demo, looks at what it left, ends it, and looks that nothing of it is left.
+/// Runs the demo, checks what it left behind, ends it, and checks that nothing is left.
 pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
     let limit = if Cache::open()?.is_empty()? { COLD_LIMIT } else { WARM_LIMIT };
     let _turn = turn()?;
@@ -33,7 +34,7 @@ pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
         ensure!(took <= limit, "the demo took {} s, and may take {} s", took.as_secs(), limit.as_secs());
         expect_everything_there(&workspace::root().join("target/demo"))
     });
-    // Whatever came of it, no machine is left behind.
+    // Whatever the result, no machine is left behind.
     let machine =
         Site::open(SITE).and_then(|site| site.find(MACHINE)).and_then(|machine| Ok((machine.first()?, machine)));
     let down = xtask(&["demo", "--down"]);
@@ -44,12 +45,12 @@ pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
     expect_nothing_left(&machine)
 }
 
-/// The bundle, the key and the root are there and belong together, and the machine runs, ready and quiet.
+/// The bundle, the key and the root exist and belong together, and the machine runs, ready and quiet.
 fn expect_everything_there(folder: &Path) -> Result<()> {
     let (stick, root) = (folder.join("stick"), folder.join("1.root.json"));
     let verified = report(&stick.join("landfall"), &["verify", &text(&stick), "--trust", &text(&root)])?;
     ensure!(verified["verified"] == true && verified["development"] == true, "the demo's bundle: {verified}");
-    // The one signature is by a key of that root, as was just verified; and cosign says whether it is this key.
+    // The one signature is by a key of that root, as was just verified; and cosign checks whether it is this key.
     let judged = Judged::head(&head_on(&stick)?)?;
     let is_of_the_key = judged.accepts(&folder.join("cosign.pub"), &judged.document())?;
     ensure!(is_of_the_key, "the demo's cosign.pub is not the key that signed its bundle");
@@ -58,7 +59,7 @@ fn expect_everything_there(folder: &Path) -> Result<()> {
     let site = Site::open(SITE)?;
     ensure!(site.is_kept(), "the demo's site ends with its maker");
     let machine = site.find(MACHINE)?;
-    ensure!(machine.power() == PowerState::On, "the demo's machine does not run any more");
+    ensure!(machine.power() == PowerState::On, "the demo's machine no longer runs");
     proofs::wait_ready(&machine, &expected)?;
     let foreign = site.foreign_packets()?;
     ensure!(foreign.is_empty(), "packets left for foreign addresses: {foreign:?}");

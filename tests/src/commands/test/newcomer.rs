@@ -1,7 +1,7 @@
-//! The part "newcomer": a fresh clone on a machine that lacks things. Whatever is taken away, the launcher must name it
-//! before anything of the project is compiled; and what it may bring by itself, it must bring, and go on.
+//! The part "newcomer": a fresh clone on a machine that lacks things. The launcher must name whatever is missing before
+//! anything of the project is compiled. What it may install by itself, it must install, and then continue.
 //!
-//! This machine's own tools are the material: a folder of links stands for `PATH`, hard links for the toolchain, and
+//! The tests use this machine's own tools: a folder of links replaces `PATH`, hard links replace the toolchain, and
 //! files of the system are covered in a mount namespace. Nothing of the machine is changed.
 
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(super) fn run() -> Result<()> {
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
 }
 
-/// What the launcher said; it must have refused, in words and not with a trace.
+/// The launcher's output; it must have refused, in words and not with a trace.
 fn refusal(output: &Output, of: &str) -> Result<String> {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(!output.status.success(), "{of}: the launcher let it through:\n{text}");
@@ -44,22 +44,26 @@ fn expect_words(text: &str, words: &str, of: &str) -> Result<()> {
     Ok(())
 }
 
-/// Before the launcher itself can be linked, its linker is what speaks. This comes first, while nothing is built.
+/// Before the launcher itself can be linked, its linker reports. This comes first, while nothing is built.
 fn without_a_compiler(bare: &Bare) -> Result<()> {
     let output = bare.xtask(&["preflight", "test"], |machine| machine.hide(&["cc", "gcc", "apt-get"]))?;
     expect_words(&refusal(&output, "cc")?, "this machine has no C compiler", "cc")
 }
 
-/// Each thing taken away alone is named, and is not named while it is there.
+/// Each thing is named when it alone is missing, and is not named while it exists.
 fn everything_that_is_missing_is_named(bare: &Bare) -> Result<()> {
     let whole = bare.xtask(&["preflight", "test"], |_| ())?;
     let whole = String::from_utf8_lossy(&whole.stderr).into_owned();
-    // The one thing that this machine always lacks shows that it was looked at.
+    // The one thing that this machine always lacks shows that it was checked.
     expect_words(&whole, TARGET, "a machine without the target alone")?;
     for lack in LACKS {
         let text = refusal(&bare.xtask(&["preflight", "test"], lack.take)?, lack.name)?;
         for words in lack.words {
-            ensure!(!whole.contains(words), "{}: {words:?} is said of the whole machine, too:\n{whole}", lack.name);
+            ensure!(
+                !whole.contains(words),
+                "{}: {words:?} is reported for the whole machine, too:\n{whole}",
+                lack.name
+            );
             expect_words(&text, words, lack.name)?;
         }
     }
@@ -72,7 +76,7 @@ fn a_distributions_rust(bare: &Bare) -> Result<()> {
     let without = bare.xtask(&["preflight", "test"], |machine| machine.plain(Toolchain::WithoutTarget))?;
     let text = refusal(&without, "a distribution's Rust without the target")?;
     expect_words(&text, &format!("Rust's standard library for {TARGET}"), "a distribution's Rust without the target")?;
-    ensure!(!text.contains("rustup target add"), "rustup is not there, and its command is given:\n{text}");
+    ensure!(!text.contains("rustup target add"), "rustup is missing, but its command is given:\n{text}");
     let with = bare.xtask(&["--help"], |machine| {
         machine.plain(Toolchain::Whole);
         machine.stop_after_first_crate();
@@ -80,7 +84,7 @@ fn a_distributions_rust(bare: &Bare) -> Result<()> {
     bare.expect_first_crate(&with, "a distribution's Rust with the target")
 }
 
-/// All of it taken away: one report has all of it, and nothing was compiled.
+/// Everything missing: one report has all of it, and nothing was compiled.
 fn everything_at_once(bare: &Bare) -> Result<()> {
     let take = |machine: &mut bare::Machine| {
         LACKS.iter().filter(|lack| lack.stays_alone.is_none()).for_each(|lack| (lack.take)(machine));
@@ -95,10 +99,10 @@ fn everything_at_once(bare: &Bare) -> Result<()> {
     Ok(())
 }
 
-/// The one thing that finding it missing is enough for: rustup brings the target, and the first crate is compiled.
+/// The one thing that is installed as soon as it is missing: rustup adds the target, and the first crate is compiled.
 fn the_target_is_brought(bare: &Bare) -> Result<()> {
     if !bare.has_rustup() {
-        printer::note("this machine's Rust came without rustup: nobody can bring a target here");
+        printer::note("this machine's Rust came without rustup: no target can be added here");
         return Ok(());
     }
     let output = bare.xtask(&["--help"], bare::Machine::stop_after_first_crate)?;

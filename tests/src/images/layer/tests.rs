@@ -9,7 +9,7 @@ fn names(tree: &FileTree) -> Vec<&str> {
 }
 
 #[test]
-fn equal_trees_give_equal_bytes_whatever_the_order_of_adding() {
+fn equal_trees_have_equal_bytes_whatever_the_order_of_adding() {
     let folder = tempfile::tempdir().unwrap();
     let (mut one, mut two) = (FileTree::default(), FileTree::default());
     one.add("usr/bin/b", 0o755, text("b"));
@@ -39,7 +39,7 @@ fn a_changed_byte_mode_or_owner_changes_the_digest() {
 }
 
 #[test]
-fn what_a_layer_holds_is_read_back_with_its_hard_links() {
+fn a_layer_reads_back_with_its_hard_links() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("source");
     put(&source, b"shared").unwrap();

@@ -1,4 +1,4 @@
-//! What a Debian changes by itself, by running and booting; everything else counts as a difference.
+//! What a Debian changes by itself while running and booting; everything else counts as a difference.
 
 use super::Category;
 
@@ -9,22 +9,17 @@ pub enum Reach {
     Item,
     /// The path and everything below it.
     Below,
-    /// Every name that begins so.
+    /// Every name with this prefix.
     Beginning,
 }
 
 use Reach::{Beginning, Below, Item};
 
-/// Files, settings and groups that change without anybody's doing, each with its reason.
+/// Files, settings and groups that change by themselves, each with its reason.
 pub const EXPECTED_CHANGES: &[(Category, Reach, &str, &str)] = &[
     (Category::File, Below, "/var/log/journal", "the journal's own growth"),
     (Category::File, Below, "/var/log/wtmp", "record of boots"),
-    (
-        Category::File,
-        Beginning,
-        "/tmp/systemd-private-",
-        "systemd's own folders for services, named anew at every boot",
-    ),
+    (Category::File, Beginning, "/tmp/systemd-private-", "systemd's own folders for services, renamed at every boot"),
     (Category::File, Beginning, "/var/tmp/systemd-private-", "the same"),
     (Category::File, Below, "/var/lib/systemd/random-seed", "renewed by every boot"),
     (Category::File, Below, "/var/lib/systemd/timers", "when timers last ran"),
@@ -49,9 +44,9 @@ pub const EXPECTED_CHANGES: &[(Category, Reach, &str, &str)] = &[
     (Category::Cgroup, Below, "session", "where this tool runs its own programs"),
 ];
 
-/// True for what is on the list.
+/// True for items on the list.
 pub fn is_expected(category: Category, item: &str) -> bool {
-    // Groups have their hierarchy in front.
+    // The names of groups begin with their hierarchy.
     let item = if category == Category::Cgroup { item.split_once(' ').map_or(item, |(_, path)| path) } else { item };
     let listed = EXPECTED_CHANGES.iter().filter(|(listed, ..)| *listed == category);
     listed.map(|(_, reach, name, _)| (reach, *name)).any(|(reach, name)| match reach {

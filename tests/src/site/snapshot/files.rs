@@ -1,4 +1,4 @@
-//! Files of a machine, looked at from the host through `/proc/PID/root`; links are never followed.
+//! Files of a machine, read from the host through `/proc/PID/root`; links are never followed.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -31,7 +31,7 @@ pub fn disk(first: &ProcessId, known: Option<&Hashes>) -> Result<(Items, Hashes)
     Ok((walk.items, walk.hashes))
 }
 
-/// Every file that lies in memory: `/run`, `/dev/shm`, and whatever is mounted below them from memory.
+/// Every file that is in memory: `/run`, `/dev/shm`, and whatever is mounted below them from memory.
 pub fn memory(first: &ProcessId) -> Result<Items> {
     let mut walk = Walk { items: Items::new(), known: None, hashes: Hashes::default() };
     for mount in system::memory_mounts(first)? {

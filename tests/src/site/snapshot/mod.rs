@@ -1,4 +1,4 @@
-//! What a machine is made of at one moment, and what differs between two moments.
+//! The state of a machine at one moment, and the differences between two moments.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(crate) use network::tables;
 pub enum Category {
     /// Files, folders, links of the disk: kind, mode, owner, size, content.
     File,
-    /// The same for what lies in memory below `/run` and `/dev/shm`.
+    /// The same for files in memory below `/run` and `/dev/shm`.
     Runtime,
     /// Mounts: type, source, options, propagation.
     Mount,
@@ -62,22 +62,22 @@ impl std::fmt::Display for Category {
     }
 }
 
-/// What has a name in the file system.
+/// Categories with a name in the filesystem.
 const FILES: [Category; 3] = [Category::File, Category::Runtime, Category::Mount];
 
-/// Everything of one category: what it says, by what it is about.
+/// Everything of one category: values by item.
 pub(crate) type Items = BTreeMap<String, String>;
 
 /// A machine at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
     items: BTreeMap<Category, Items>,
-    /// Digests by inode and change time, so that a later snapshot reads only what was touched since.
+    /// Digests by inode and change time, so that a later snapshot reads only files changed since.
     hashes: Hashes,
 }
 
 impl Snapshot {
-    /// Looks at a running machine; `known` is an earlier snapshot of the same disk.
+    /// Takes a snapshot of a running machine; `known` is an earlier one of the same disk.
     pub(super) fn take(machine: &Machine, known: Option<&Snapshot>) -> Result<Self> {
         let first = machine.first()?;
         let mut items = BTreeMap::new();
@@ -94,7 +94,7 @@ impl Snapshot {
         Ok(Self { items, hashes: files.hashes }.without_expected())
     }
 
-    /// Looks at what has a name in the file system of a running machine, and at nothing else.
+    /// Takes a snapshot of only the named items in a running machine's filesystem.
     pub(super) fn take_files(machine: &Machine, known: Option<&Snapshot>) -> Result<Self> {
         let first = machine.first()?;
         let (files, hashes) = files::disk(&first, known.map(|known| &known.hashes))?;
@@ -106,13 +106,13 @@ impl Snapshot {
         Ok(Self { items, hashes }.without_expected())
     }
 
-    /// What of it has a name in the file system.
+    /// Only its named items in the filesystem.
     pub(super) fn files_alone(mut self) -> Self {
         self.items.retain(|category, _| FILES.contains(category));
         self
     }
 
-    /// What another way of looking at a machine found, which need not be one of a site.
+    /// A snapshot from data that was collected in another way, for any machine.
     pub(crate) fn of(items: BTreeMap<Category, Items>) -> Self {
         Self { items, hashes: Hashes::default() }.without_expected()
     }
@@ -124,23 +124,23 @@ impl Snapshot {
         self
     }
 
-    /// What one category says, by what it is about.
+    /// The values of one category, by item.
     pub fn items(&self, category: Category) -> impl Iterator<Item = (&str, &str)> {
         let items = self.items.get(&category).into_iter().flatten();
         items.map(|(item, value)| (item.as_str(), value.as_str()))
     }
 }
 
-/// One thing that is not what it was.
+/// One item that changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// Where.
+    /// Its category.
     pub category: Category,
-    /// What: a path, an interface, the name of a setting…
+    /// The item: a path, an interface, the name of a setting…
     pub item: String,
-    /// What it said before; none when it was not there.
+    /// Its earlier value; none if it did not exist.
     pub before: Option<String>,
-    /// What it says now; none when it is gone.
+    /// Its value now; none if it is gone.
     pub after: Option<String>,
 }
 
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn additions_removals_and_changes_are_told_apart() {
+    fn additions_removals_and_changes_are_distinguished() {
         let before = snapshot(&[("/a", "1"), ("/b", "1"), ("/c", "1")]);
         let after = snapshot(&[("/a", "1"), ("/b", "2"), ("/d", "1")]);
         let difference = Difference::between(&before, &after);

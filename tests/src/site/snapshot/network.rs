@@ -1,4 +1,5 @@
-//! The network of a machine, asked with the host's tools in the machine's network namespace: the machine has no `nft`.
+//! The network of a machine, queried with the host's tools in the machine's network namespace: the machine has no
+//! `nft`.
 
 use std::process::Command;
 

@@ -66,11 +66,11 @@ pub fn settings(machine: &Machine) -> Result<Items> {
             content.push_str(value);
         }
     }
-    anyhow::ensure!(items.len() > 100, "sysctl tells too little on {}: {}", machine.name(), output.stderr);
+    anyhow::ensure!(items.len() > 100, "sysctl prints too few settings on {}: {}", machine.name(), output.stderr);
     Ok(items)
 }
 
-/// Groups below the machine's own, with the hierarchy in front.
+/// Groups below the machine's own; names begin with the hierarchy.
 pub fn cgroups(machine: &Machine) -> Result<Items> {
     let mut items = Items::new();
     for group in machine.groups()? {
@@ -93,7 +93,7 @@ pub fn processes(first: &ProcessId) -> Result<Items> {
         {
             continue;
         }
-        // A process that ends meanwhile has no command line any more.
+        // A process that ends meanwhile no longer has a command line.
         let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ").trim().to_owned();
         if !line.is_empty() {

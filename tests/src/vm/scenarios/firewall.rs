@@ -1,5 +1,5 @@
-//! Ordinary firewall administration on a living node. Debian's `/etc/nftables.conf` begins with `flush ruleset`, and so
-//! every restart of the service removes the tables of kube-proxy and of the pods' network too.
+//! Ordinary firewall administration on a living node. Debian's `/etc/nftables.conf` begins with `flush ruleset`, so
+//! every restart of the service also removes the tables of kube-proxy and of the pods' network.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use super::super::lane::Lane;
 use super::super::machine::Machine;
 use super::living;
 
-/// How soon services answer again on a machine of its own.
+/// How soon services answer again on a dedicated machine.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long is waited at most, to see whether they ever do.
+/// The maximum wait, to see whether they ever do.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Debian's own configuration, which accepts everything.
@@ -31,12 +31,12 @@ pub(super) fn restarted_and_flushed(lane: &Lane, findings: &mut Findings) -> Res
             break;
         }
         let proved = engineer::prove(&mut machine);
-        findings.expect(proved.is_ok(), || format!("{what}: services answer, and the proof fails: {proved:?}"));
+        findings.expect(proved.is_ok(), || format!("{what}: services answer, but the proof fails: {proved:?}"));
     }
     machine.power_off()
 }
 
-/// Waits until all services answer. A status that says ready between two looks that both found a service silent is
+/// Waits until all services answer. A status that says ready between two checks that both found a service silent is
 /// untrue.
 fn answer_again(machine: &mut Machine, services: &[Service], what: &str, findings: &mut Findings) -> Result<bool> {
     let begun = Instant::now();

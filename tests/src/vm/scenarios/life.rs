@@ -1,4 +1,4 @@
-//! The life of a site on a machine of its own: it lands, boots, is renamed, gets swap.
+//! The life of a site on a virtual machine: it is installed, boots, is renamed, gets swap.
 
 use anyhow::Result;
 
@@ -9,7 +9,7 @@ use super::super::lane::Lane;
 use super::super::machine::Machine;
 use super::living;
 
-/// The release lands; its record says how long that took.
+/// The release is installed; its record says how long that took.
 pub(super) fn install(lane: &Lane, findings: &mut Findings) -> Result<()> {
     findings.saw(lane.install_record()?);
     Ok(())
@@ -23,7 +23,7 @@ pub(super) fn reboot(lane: &Lane, findings: &mut Findings) -> Result<()> {
     machine.power_off()
 }
 
-/// Reboots, waits until the status says ready, and shows that it is true.
+/// Reboots, waits until the status says ready, and proves that it is true.
 fn ready_after_reboot(machine: &mut Machine, findings: &mut Findings) -> Result<()> {
     let boot = machine.reboot()?;
     let ready = engineer::wait_ready(machine)?;
@@ -31,7 +31,7 @@ fn ready_after_reboot(machine: &mut Machine, findings: &mut Findings) -> Result<
     engineer::prove(machine)
 }
 
-/// A name that is given to the machine later.
+/// The machine's later name.
 const RENAMED: &str = "renamed";
 
 /// A renamed host is ready, truly, or its status names the reason; named back, it is ready.
@@ -56,13 +56,13 @@ pub(super) fn rename(lane: &Lane, findings: &mut Findings) -> Result<()> {
     machine.power_off()
 }
 
-/// Swap that `/etc/fstab` brings back: Ubuntu's does so after every `swapoff`.
+/// Swap that `/etc/fstab` turns on again: on Ubuntu, every boot undoes a `swapoff`.
 pub(super) fn swap(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = living(lane, "swap", findings)?;
     machine.run("sed --in-place 's/sw,noauto/sw/' /etc/fstab")?;
     let boot = machine.reboot()?;
     let used = machine.run("swapon --noheadings")?;
-    findings.expect(!used.trim().is_empty(), || "the boot did not bring swap".to_owned());
+    findings.expect(!used.trim().is_empty(), || "the boot did not turn on swap".to_owned());
     findings.saw(format!("rebooted in {:.0} s with swap: {}", boot.as_secs_f64(), used.trim()));
     if let Err(error) = engineer::wait_ready(&mut machine) {
         let text = machine.try_run("landfall status")?.text();

@@ -1,4 +1,4 @@
-//! A stick that goes in the middle.
+//! A stick that is pulled in the middle of staging.
 
 use std::time::{Duration, Instant};
 
@@ -14,17 +14,17 @@ use super::super::machine::Machine;
 /// How much is staged before the stick is pulled.
 const STAGED_KIB: u64 = 100 << 10;
 
-/// How long staging may take to get there, and to its end, on a machine of its own.
+/// How long staging may take to that point, and to its end, on a dedicated machine.
 const STAGING_LIMIT: Duration = Duration::from_mins(3);
 
-/// How long it may take until the loss is reported, on a machine of its own.
+/// How long it may take until the loss is reported, on a dedicated machine.
 const REPORT_LIMIT: Duration = Duration::from_secs(10);
 
-/// What staging writes into.
+/// The folder that staging writes to.
 const STORE: &str = "/var/lib/landfall/registry";
 
-/// The stick is pulled while it is read. The report comes at once and can be followed: the stick is connected again and
-/// mounted as before, and the command that the report names goes on from what was staged.
+/// The stick is pulled while it is read. The report comes at once and its advice works: the stick is connected again
+/// and mounted as before, and the command that the report names continues from the staged data.
 pub(super) fn stick_pulled(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = lane.born("stick-pulled")?;
     machine.boot()?;
@@ -48,12 +48,12 @@ pub(super) fn stick_pulled(lane: &Lane, findings: &mut Findings) -> Result<()> {
     ));
     findings.expect(output.code == Some(5), || format!("the install ended with {:?}: {failure}", output.code));
     let advice = failure["next"].as_str().unwrap_or_default();
-    findings.expect(advice.contains("resume"), || format!("the advice does not lead on: {advice}"));
+    findings.expect(advice.contains("resume"), || format!("the advice does not help: {advice}"));
 
     machine.run(&format!("umount --lazy {STICK}"))?;
     machine.mount_stick()?;
     let known = machine.try_run("command -v landfall")?.is_success();
-    findings.expect(known, || "`landfall resume` is not found: there is no link to the command yet".to_owned());
+    findings.expect(known, || "`landfall resume` is not found: there is no link to the command".to_owned());
     let program = if known { "landfall".to_owned() } else { format!("{STICK}/landfall") };
     let begun = Instant::now();
     let running = machine.start_line(&format!("{program} --json resume"))?;

@@ -1,4 +1,4 @@
-//! What is tried on virtual machines. Each scenario branches from a disk of the lane and runs alone.
+//! The scenarios for virtual machines. Each branches from a disk of the lane and runs alone.
 
 use std::time::Duration;
 
@@ -18,15 +18,15 @@ mod uninstall;
 
 /// One scenario.
 pub struct Scenario {
-    /// Its name, with which it is run alone.
+    /// Its name, which also selects it alone.
     pub name: &'static str,
     /// What it shows.
     pub what: &'static str,
-    /// Whether it runs whatever time is left.
+    /// Whether it runs regardless of the remaining time.
     pub always: bool,
-    /// How long it usually takes on a machine of its own.
+    /// How long it usually takes on a dedicated machine.
     pub usual: Duration,
-    /// What it does. An error ends it; expectations that were not met are in the findings.
+    /// Its code. An error ends it; expectations that were not met are in the findings.
     pub(super) act: fn(&Lane, &mut Findings) -> Result<()>,
 }
 
@@ -45,28 +45,28 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "preflight-ufw",
-        what: "ufw as Debian enables it blocks an install, and the commands that the blocker names help",
+        what: "ufw as Debian enables it blocks an install, and the blocker's commands help",
         always: true,
         usual: seconds(30),
         act: preflight::ufw,
     },
     Scenario {
         name: "preflight-nftables",
-        what: "nftables with drop policies blocks an install, and the commands that the blocker names help",
+        what: "nftables with drop policies blocks an install, and the blocker's commands help",
         always: true,
         usual: seconds(30),
         act: preflight::nftables,
     },
     Scenario {
         name: "stick-pulled",
-        what: "a stick pulled while staging is reported at once; connected again, the advice given leads on",
+        what: "a stick pulled while staging is reported at once; connected again, the advice helps",
         always: false,
         usual: seconds(90),
         act: media::stick_pulled,
     },
     Scenario {
         name: "install",
-        what: "the release lands from the stick and can be used",
+        what: "the release is installed from the stick and can be used",
         always: false,
         usual: seconds(150),
         act: life::install,
@@ -80,7 +80,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "hard-reset",
-        what: "the power goes while rows are written; every acknowledged row is there after a boot",
+        what: "the power is cut while rows are written; every acknowledged row exists after a boot",
         always: false,
         usual: seconds(120),
         act: rows::hard_reset,
@@ -94,28 +94,28 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "rename",
-        what: "the host is renamed and boots, then is named back and boots: ready, or the status names the reason",
+        what: "the host is renamed and boots, then gets its old name and boots: ready, or the status names the reason",
         always: false,
         usual: seconds(180),
         act: life::rename,
     },
     Scenario {
         name: "swap",
-        what: "swap that was off at the install comes with a later boot",
+        what: "swap that was off at the install is on after a later boot",
         always: false,
         usual: seconds(120),
         act: life::swap,
     },
     Scenario {
         name: "uninstall",
-        what: "the machine is what it was at its birth, packet filter included",
+        what: "the machine is as it was at its birth, packet filter included",
         always: false,
         usual: seconds(120),
         act: uninstall::leaves_nothing,
     },
 ];
 
-/// Boots a machine on which the release has landed, and waits until it is ready.
+/// Boots a machine with the release installed, and waits until it is ready.
 fn living(lane: &Lane, name: &str, findings: &mut Findings) -> Result<Machine> {
     let mut machine = lane.installed(name)?;
     let boot = machine.boot()?;

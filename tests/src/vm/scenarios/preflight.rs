@@ -1,4 +1,4 @@
-//! Before an install: what a stock Debian is, and what its firewalls do to one.
+//! Before an install: the properties of a stock Debian, and the effect of its firewalls.
 
 use anyhow::{Context, Result, ensure};
 
@@ -8,7 +8,7 @@ use super::super::image::{ADDRESS, INTERFACE};
 use super::super::lane::Lane;
 use super::super::machine::Machine;
 
-/// Facts of a stock Debian, and how it is asked for.
+/// Facts of a stock Debian, and the command that checks each.
 const STOCK: [(&str, &str); 6] = [
     ("control groups version 2", "[ $(stat --file-system --format %T /sys/fs/cgroup) = cgroup2fs ]"),
     ("AppArmor", "aa-enabled --quiet"),
@@ -18,7 +18,7 @@ const STOCK: [(&str, &str); 6] = [
     ("ufw, nftables and iptables", "command -v ufw nft iptables"),
 ];
 
-/// The machine is what the lane says it is, and a dry run finds nothing in the way.
+/// The machine matches the lane's description, and a dry run finds no blocker.
 pub(super) fn stock(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = lane.born("boot")?;
     let took = machine.boot()?;
@@ -43,7 +43,7 @@ pub(super) fn ufw(lane: &Lane, findings: &mut Findings) -> Result<()> {
     blocked_by(lane, findings, "ufw", "ufw --force enable && ufw status verbose")
 }
 
-/// An administrator's own rules: what is not allowed is dropped, and nothing is forwarded.
+/// An administrator's own rules: everything that is not allowed is dropped, and nothing is forwarded.
 pub(super) fn nftables(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let rules = "flush ruleset
 table inet filter {
@@ -63,14 +63,14 @@ table inet filter {
     blocked_by(lane, findings, "nft", &enable)
 }
 
-/// Turns a firewall on: a dry run must be blocked, name the firewall's own commands, and be free once they were run.
+/// Turns a firewall on: a dry run must be blocked, name the firewall's own commands, and succeed once they were run.
 fn blocked_by(lane: &Lane, findings: &mut Findings, tool: &str, enable: &str) -> Result<()> {
     let mut machine = lane.born(&format!("preflight-{tool}"))?;
     machine.boot()?;
     machine.mount_stick()?;
     machine.run(enable)?;
     let Some(blockers) = blockers(&mut machine, lane)? else {
-        findings.expect(false, || format!("nothing blocks an install while {tool} drops what pods send"));
+        findings.expect(false, || format!("nothing blocks an install while {tool} drops packets from pods"));
         return machine.power_off();
     };
     let commands: Vec<String> = blockers.iter().flat_map(|blocker| commands(blocker, tool)).collect();
@@ -85,7 +85,7 @@ fn blocked_by(lane: &Lane, findings: &mut Findings, tool: &str, enable: &str) ->
     machine.power_off()
 }
 
-/// What blocks an install, as advice; none when nothing does.
+/// The advice of an install's blocker; none if nothing blocks.
 fn blockers(machine: &mut Machine, lane: &Lane) -> Result<Option<Vec<String>>> {
     let output = engineer::dry_run(machine, lane.fingerprint())?;
     if output.is_success() {
@@ -97,7 +97,7 @@ fn blockers(machine: &mut Machine, lane: &Lane) -> Result<Option<Vec<String>>> {
     Ok(Some(blockers.iter().filter_map(|blocker| blocker["next"].as_str()).map(str::to_owned).collect()))
 }
 
-/// The commands of a tool in a piece of advice, which stand in backquotes; without those that turn the tool off.
+/// The commands of a tool in a piece of advice, which are in backquotes; without those that turn the tool off.
 fn commands(advice: &str, tool: &str) -> Vec<String> {
     let quoted = advice.split('`').skip(1).step_by(2);
     let is_of_tool = |command: &&str| {

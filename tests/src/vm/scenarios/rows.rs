@@ -1,4 +1,4 @@
-//! The power goes while rows are written.
+//! The power is cut while rows are written.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use super::super::lane::Lane;
 use super::super::machine::LINES;
 use super::living;
 
-/// How many rows are acknowledged before the power goes.
+/// How many rows are acknowledged before the power is cut.
 const ROWS: u64 = 300;
 
-/// How long they may take on a machine of its own.
+/// How long they may take on a dedicated machine.
 const ROWS_LIMIT: Duration = Duration::from_mins(2);
 
-/// Each row is its own transaction, and its number leaves the machine once the database has acknowledged it. All numbers
-/// that left are there after a boot.
+/// Each row is its own transaction, and its number leaves the machine once the database has acknowledged it. All
+/// numbers that left exist after a boot.
 pub(super) fn hard_reset(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = living(lane, "hard-reset", findings)?;
     engineer::in_database(&mut machine, "CREATE TABLE acknowledged (id bigint PRIMARY KEY)")?;
@@ -40,7 +40,7 @@ pub(super) fn hard_reset(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let count = engineer::in_database(&mut machine, &format!("SELECT count(*) FROM acknowledged WHERE id <= {last}"))?;
     let count: u64 = count.trim().parse().with_context(|| format!("no number of rows: {count}"))?;
     findings.saw(format!(
-        "{last} rows acknowledged, {count} of them there; booted in {:.0} s, ready {:.0} s later",
+        "{last} rows acknowledged, {count} of them found; booted in {:.0} s, ready {:.0} s later",
         boot.as_secs_f64(),
         ready.as_secs_f64()
     ));

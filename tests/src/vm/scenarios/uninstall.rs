@@ -9,7 +9,7 @@ use super::super::lane::Lane;
 use super::super::snapshot::Moment;
 use super::living;
 
-/// How long it may take on a machine of its own.
+/// How long it may take on a dedicated machine.
 const UNINSTALL_LIMIT: Duration = Duration::from_mins(5);
 
 /// Removes the site with its data.
@@ -18,7 +18,7 @@ const UNINSTALL: &str = "landfall --json uninstall";
 /// What stays: the logs of Landfall's operations.
 const KEPT: &str = "/var/log/landfall";
 
-/// The machine is what it was at its birth: files, units, interfaces, mounts, routes, packet filter, settings.
+/// The machine is as it was at its birth: files, units, interfaces, mounts, routes, packet filter, settings.
 pub(super) fn leaves_nothing(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let birth = lane.birth()?;
     let mut machine = living(lane, "uninstall", findings)?;
@@ -29,6 +29,6 @@ pub(super) fn leaves_nothing(lane: &Lane, findings: &mut Findings) -> Result<()>
     findings.saw(format!("uninstalled in {:.0} s", begun.elapsed().as_secs_f64()));
     let now = Moment::of(&mut machine, Some(&birth))?;
     let difference = birth.difference(&now).outside(&[KEPT]);
-    findings.expect(difference.is_empty(), || format!("the machine is not what it was:\n{difference}"));
+    findings.expect(difference.is_empty(), || format!("the machine differs from its birth:\n{difference}"));
     machine.power_off()
 }

@@ -1,5 +1,5 @@
 //! The power is cut at every edge: before and after every append and every sync, in the journal and inside steps, with
-//! every legal fate of what was not synced.
+//! every legal outcome for unsynced data.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ fn assert_installed(world: &World, cuts: usize) {
     assert_eq!(world.disk.contents(), world.goal());
     assert_eq!(world.phase(), Phase::Committed);
     let total: usize = world.acts.values().sum();
-    assert!(total <= world.plan.steps.len() + cuts, "each cut costs at most one act more: {:?}", world.acts);
+    assert!(total <= world.plan.steps.len() + cuts, "each cut costs at most one more act: {:?}", world.acts);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn resume_after_a_cut_at_every_edge_equals_an_uninterrupted_run() {
 
 /// A cut between the end of an act and its Done: the step is found done, not started again.
 #[test]
-fn what_is_found_done_after_a_cut_is_not_done_again() {
+fn finished_steps_are_not_repeated_after_a_cut() {
     let mut found = 0;
     for cut in 0.. {
         let mut world = World::new(starter(), birth());
@@ -131,7 +131,7 @@ fn undo_after_a_cut_at_every_edge_returns_to_birth() {
 }
 
 #[test]
-fn undo_cut_at_every_edge_goes_on_to_birth() {
+fn undo_cut_at_every_edge_continues_to_birth() {
     for fate in FATES {
         for cut in 0.. {
             let mut world = World::new(starter(), birth());
@@ -177,7 +177,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_plan_with_any_cuts_ends_as_if_there_had_been_none(
+    fn any_plan_ends_the_same_with_and_without_cuts(
         plan in plans(),
         birth in births(),
         cuts in vec((0..60_usize, fates()), 0..6),

@@ -1,4 +1,4 @@
-//! A site on a simulated disk: steps that write two files each, and everything that a test wants to know afterwards.
+//! A site on a simulated disk: steps that write two files each, and the facts that tests check afterwards.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -79,7 +79,7 @@ pub(super) fn starter() -> Plan<WriteFiles> {
     plan(&["one", "two", "three"])
 }
 
-/// What was there before: one file that a step will replace, one that nobody touches.
+/// What was there before: one file that a step will replace, one that no step touches.
 pub(super) fn birth() -> Contents {
     let files = [("two.1", "two.1 of the customer"), ("other", "something else")];
     files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into_iter().collect()
@@ -115,7 +115,7 @@ impl World {
         })
     }
 
-    /// Takes everything back, as `uninstall` does.
+    /// Undoes everything, as `uninstall` does.
     pub(super) fn uninstall(&mut self, keep_data: bool) -> Result<(), EngineError> {
         self.run(|engine, world| match engine.journal.state().phase {
             Phase::Undone { .. } => Ok(()),

@@ -119,8 +119,8 @@ fn a_second_operation_names_the_first() {
     folder.lock("uninstall").unwrap();
 }
 
-/// The lock's text finds no room; the records have their own, which nobody else can take. As many as two hundred steps
-/// write are added.
+/// The lock's text finds no space; the records have reserved space, which no other file can take. The test adds as many
+/// records as two hundred steps write.
 #[test]
 fn an_uninstall_can_be_recorded_on_a_full_disk() {
     let name = "journal::folder::tests::an_uninstall_can_be_recorded_on_a_full_disk";

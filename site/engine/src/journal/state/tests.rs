@@ -18,7 +18,7 @@ pub(crate) fn pins(steps: usize) -> Box<Pins> {
         fingerprint: Sha256([1; 32]),
         number: 1,
         development: false,
-        came: "file 1.root.json".to_owned(),
+        source: "file 1.root.json".to_owned(),
         root: "{}".to_owned(),
     };
     Box::new(Pins {
@@ -43,7 +43,7 @@ fn every_event() -> Vec<Event> {
         code: "LF9001".to_owned(),
         what: "it broke".to_owned(),
         causes: Vec::new(),
-        hint: "Mend it.".to_owned(),
+        hint: "Repair it.".to_owned(),
     };
     let mut events = vec![
         Event::Opened { pins: pins(2) },
@@ -58,7 +58,7 @@ fn every_event() -> Vec<Event> {
             Event::Started { step: step(number) },
             Event::Done { step: step(number), output: json!(number) },
             Event::Failed { step: step(number), error: error() },
-            Event::Blocked { step: step(number), what: "a file of somebody else".to_owned() },
+            Event::Blocked { step: step(number), what: "a file of other software".to_owned() },
             Event::UndoStarted { step: step(number) },
             Event::UndoDone { step: step(number) },
             Event::UndoFailed { step: step(number), error: error() },
@@ -116,7 +116,7 @@ fn every_state_by_every_event() {
     insta::assert_snapshot!(table);
 }
 
-/// What must hold whatever the table says, checked by other means than the table.
+/// Invariants, checked by other means than the table.
 #[test]
 fn rules_that_no_transition_breaks() {
     for state in every_state().values() {

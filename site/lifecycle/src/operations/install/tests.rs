@@ -32,7 +32,7 @@ use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId, Undo};
 use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::paths::SitePaths;
 
-/// Ends the process, as far as the operation is concerned, when an event is told.
+/// Ends the process, as far as the operation is concerned, when an event is reported.
 struct Crash<F>(F);
 
 impl<F: Fn(&Event) -> bool + Send + Sync> Progress for Crash<F> {
@@ -164,7 +164,7 @@ impl Fixture {
         durable::write_file(&self.journal(), &kept, 0o600).unwrap();
     }
 
-    /// Installs until `event` is told, and crashes there.
+    /// Installs until `event` is reported, and crashes there.
     fn crash_at(&mut self, event: impl Fn(&Event) -> bool + Send + Sync + 'static) {
         let silent = std::mem::replace(&mut self.operations.progress, Arc::new(Crash(event)));
         let crashed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.prepared().run()));
@@ -202,7 +202,7 @@ fn install_status_and_uninstall() {
     let installed = fixture.prepared().run().unwrap();
     assert_eq!((installed.release.as_str(), installed.address.as_str()), ("tiny", "192.0.2.1"));
     assert!(installed.media_read_bytes > 3 << 20 && installed.store_written_bytes > 3 << 20);
-    // Nothing of Kubernetes is in this plan: that nobody answers is said, and not shown as a site without services.
+    // This plan contains no Kubernetes: the missing answer is reported, and not shown as a site without services.
     assert!(
         installed.services.is_empty() && installed.notes[0].starts_with("where components are reached is not known")
     );
@@ -225,7 +225,7 @@ fn install_status_and_uninstall() {
     assert_eq!(fixture.contents(), birth);
 }
 
-/// Whether to crash when this is told.
+/// Whether to crash when this is reported.
 type CrashAt = fn(&Event) -> bool;
 
 /// A crash before each step, in the middle of staging and at its end.
@@ -253,7 +253,7 @@ fn resume_and_uninstall_after_every_crash() {
             let birth = fixture.contents();
             fixture.crash_at(event);
             if is_last_lost {
-                // Only what says that something was done may be lost: what announces it is durable before.
+                // Only records of completion may be lost: records that announce an act are durable before it.
                 match last_event(&fixture) {
                     Recorded::Done { .. } => fixture.drop_last_record(),
                     _ => continue,
@@ -285,7 +285,7 @@ fn every_look_at_the_media_and_at_the_store_is_counted() {
     assert!(to_trust >= head, "{to_trust}");
     fixture.crash_at(|event| matches!(event, Event::PhaseStarted { .. }));
     let counted = fixture.operations.io.media.totals().read_bytes;
-    // To trust it again, to see that all of it is there before the first change, and again before staging.
+    // To trust it again, to check that it is complete before the first change, and again before staging.
     assert!(counted >= to_trust * 2 + head * 2, "{counted}, of {to_trust} to trust");
 
     let store = ContentStore::at(fixture.operations.paths.registry());
@@ -305,7 +305,7 @@ fn every_look_at_the_media_and_at_the_store_is_counted() {
 }
 
 #[test]
-fn damage_keeps_what_is_good_and_says_how_to_go_on() {
+fn damage_keeps_good_blobs_and_names_the_way_to_continue() {
     let fixture = Fixture::new();
     let bundle = fixture.path("stick/tiny.landfall");
     let good = fs_err::read(&bundle).unwrap();
@@ -321,7 +321,7 @@ fn damage_keeps_what_is_good_and_says_how_to_go_on() {
     }
     let staged = fixture.operations.status().unwrap().registry.unwrap();
     assert!(staged.staged_bytes >= 3 << 20, "{staged:?}");
-    // The same command again is not the way, and says so.
+    // The same command again does not help, and says so.
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::OPERATION_OPEN);
 
     durable::create_folder(&fixture.path("other")).unwrap();
@@ -334,7 +334,7 @@ fn damage_keeps_what_is_good_and_says_how_to_go_on() {
 }
 
 #[test]
-fn a_bundle_that_is_not_whole_is_refused_before_anything_is_there_to_resume() {
+fn an_incomplete_bundle_is_refused_before_anything_could_be_resumed() {
     let fixture = Fixture::new();
     let birth = fixture.contents();
     let prepared = fixture.prepared();
@@ -395,7 +395,7 @@ fn refusals_change_nothing() {
 }
 
 #[test]
-fn a_second_operation_is_told_of_the_first() {
+fn a_second_operation_is_refused_and_names_the_first() {
     let fixture = Fixture::new();
     let lock = fixture.operations.journals().lock("install").unwrap();
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::SITE_BUSY);
@@ -411,7 +411,7 @@ fn a_second_operation_is_told_of_the_first() {
 }
 
 #[test]
-fn a_cut_before_the_first_record_leaves_nothing_that_uninstall_does_not_remove() {
+fn uninstall_removes_everything_after_a_cut_before_the_first_record() {
     let fixture = Fixture::new();
     let birth = fixture.contents();
     let prepared = fixture.prepared();
@@ -442,7 +442,7 @@ fn an_operation_of_another_engine_is_not_touched() {
 }
 
 #[test]
-fn kept_data_stays_also_when_the_end_of_the_uninstall_is_cut() {
+fn kept_data_stays_even_when_the_end_of_the_uninstall_is_cut() {
     let fixture = Fixture::new();
     let operations = &fixture.operations;
     fixture.prepared().run().unwrap();

@@ -1,4 +1,4 @@
-//! Whether an install may use data that an earlier one left, and what of it.
+//! Whether an install may use data that an earlier one left, and which data.
 
 use landfall_error_codes::codes;
 
@@ -9,20 +9,20 @@ use crate::preflight::Blocker;
 use crate::steps::kept_volumes::AdoptedVolume;
 use landfall_host::paths::SitePaths;
 
-/// How the claims are mounted whose wishes are not known.
+/// The access modes of claims whose own modes are unknown.
 const USUAL_MODES: [&str; 3] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"];
 
 /// What an install does with kept data.
 #[derive(Debug, Default)]
 pub(in crate::operations) struct Adoption {
-    /// What is in the way.
+    /// The blockers.
     pub(in crate::operations) blockers: Vec<Blocker>,
     /// The volumes that it uses again.
     pub(in crate::operations) volumes: Vec<AdoptedVolume>,
 }
 
 impl Adoption {
-    /// Looks at what is kept on this host. Without `adopt`, kept data blocks; with it, there must be some.
+    /// Finds the kept data of this host. Without `adopt`, kept data blocks; with it, there must be some.
     pub(in crate::operations) fn find(paths: &SitePaths, release: &TrustedRelease, adopt: bool) -> Result<Self> {
         match (KeptData::find(paths)?, adopt) {
             (None, false) => Ok(Self::default()),
@@ -40,7 +40,7 @@ impl Adoption {
         }
         let is_missing = |folder: &str| !paths.storage().join(folder).is_dir();
         for volume in kept.volumes.iter().filter(|volume| is_missing(&volume.folder)) {
-            let found = format!("{} is not there", paths.storage().join(&volume.folder).display());
+            let found = format!("{} does not exist", paths.storage().join(&volume.folder).display());
             blockers.push(Blocker::new(codes::KEPT_MISSING, found, "the folder"));
         }
         let declared = claims::declared(release);

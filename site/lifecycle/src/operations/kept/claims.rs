@@ -1,5 +1,5 @@
-//! The claims that a release declares, found in its rendered objects: which component a kept volume belongs to, and in
-//! which ways its claim wants to be mounted.
+//! The claims that a release declares, found in its rendered objects: which component a kept volume belongs to, and the
+//! access modes of its claim.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::steps::objects::read_document;
 pub(super) struct DeclaredClaim {
     pub(super) component: String,
     namespace: String,
-    /// The claim, or how the names of a `StatefulSet`'s claims begin; a replica's number follows.
+    /// The claim, or the prefix of a `StatefulSet`'s claims; a replica's number follows.
     name: String,
     of_replicas: bool,
     pub(super) access_modes: Vec<String>,

@@ -1,5 +1,5 @@
-//! Data that an uninstall keeps: volumes and generated secrets, and a record of whose they are. The folders are what
-//! counts; the record adds what their names do not say, and is stored beside them, for it must survive the journal.
+//! Data that an uninstall keeps: volumes and generated secrets, and a record of their owners. The folders count; the
+//! record adds what their names do not show, and is stored beside them, because it must survive the journal.
 
 mod adoption;
 mod claims;
@@ -19,24 +19,24 @@ use landfall_host::paths::SitePaths;
 /// Name of the record in the data folder.
 const RECORD_NAME: &str = "kept.json";
 
-/// Form of the record.
+/// Schema of the record.
 const SCHEMA: u32 = 1;
 
-/// How the names of secrets' files end.
+/// The suffix of secrets' files.
 const SECRET_SUFFIX: &str = ".json";
 
-/// Data of a site that is kept.
+/// Kept data of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeptData {
     schema: u32,
-    /// Name of the site, where it is known.
+    /// Name of the site, if known.
     pub site: Option<String>,
-    /// Name and version of the release whose data it is, where it is known.
+    /// Name and version of the release that owns the data, if known.
     pub release: Option<String>,
     /// Volumes.
     pub volumes: Vec<KeptVolume>,
-    /// Names of the folders and files beside the volumes that belong to no claim by their names.
+    /// Names of the folders and files beside the volumes that, by their names, belong to no claim.
     pub others: Vec<String>,
     /// Files of generated secrets, from the folder of secrets.
     pub secrets: Vec<PathBuf>,
@@ -52,7 +52,7 @@ pub struct KeptVolume {
     pub claim: String,
     /// Its folder in the folder of volumes.
     pub folder: String,
-    /// The component that it belongs to, where it is known.
+    /// The component that it belongs to, if known.
     pub component: Option<String>,
 }
 
@@ -74,15 +74,15 @@ impl KeptVolume {
     }
 }
 
-/// Whose data it is.
+/// The owner of the data.
 pub(super) struct Origin<'a> {
     pub(super) pins: &'a Pins,
     pub(super) release: &'a TrustedRelease,
 }
 
 impl KeptData {
-    /// What is kept on this host; none where nothing is. A volume that the record names and that is missing on the disk is
-    /// among them. Changes nothing.
+    /// The kept data of this host, if there is any. It includes volumes that the record names but the disk lacks.
+    /// Changes nothing.
     pub(super) fn find(paths: &SitePaths) -> Result<Option<Self>> {
         let record = Self::read_record(paths)?;
         let mut found = Self::on_disk(paths)?;
@@ -101,7 +101,7 @@ impl KeptData {
         Ok(Some(found).filter(|found| !found.is_empty()))
     }
 
-    /// Records what is on the disk as the data of `origin`, durably; removes the record where nothing is.
+    /// Records the data on the disk as that of `origin`, durably; removes the record if there is none.
     pub(super) fn record(paths: &SitePaths, origin: &Origin<'_>) -> Result<()> {
         let mut found = Self::on_disk(paths)?;
         found.site = Some(origin.pins.node.name.clone());
@@ -115,8 +115,8 @@ impl KeptData {
         found.write(paths)
     }
 
-    /// Deletes all data, the record last, so that a rerun completes what was cut. Nothing is deleted if something else is
-    /// mounted below.
+    /// Deletes all data, the record last, so that a rerun completes an interrupted deletion. Nothing is deleted if
+    /// something else is mounted below.
     pub(super) fn delete(paths: &SitePaths) -> Result<()> {
         let folders = [paths.storage(), paths.secrets()];
         for folder in &folders {
@@ -128,7 +128,7 @@ impl KeptData {
         Ok(durable::remove_file(&record_path(paths))?)
     }
 
-    /// What is kept, in a line.
+    /// The kept data, in one line.
     pub(super) fn note(&self, paths: &SitePaths) -> String {
         let whose = self.release.as_deref().unwrap_or("an earlier installation");
         let (volumes, secrets) = (self.volumes.len() + self.others.len(), self.secrets.len());
@@ -171,7 +171,7 @@ impl KeptData {
 
     fn on_disk(paths: &SitePaths) -> Result<Self> {
         let (mut volumes, mut others) = (Vec::new(), Vec::new());
-        // A filesystem that is mounted there brings a folder of its own.
+        // A filesystem that is mounted there has a folder of its own.
         for name in names(&paths.storage())?.into_iter().filter(|name| name != "lost+found") {
             match KeptVolume::of_folder(&name) {
                 Some(volume) => volumes.push(volume),
@@ -192,7 +192,7 @@ impl KeptData {
         Ok(Self { schema: SCHEMA, site: None, release: None, volumes, others, secrets })
     }
 
-    /// Claims that have more than one kept volume, with the folders of these.
+    /// Claims that have more than one kept volume, with the volumes' folders.
     fn ambiguous(&self) -> Vec<(String, Vec<&str>)> {
         let mut folders: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for volume in &self.volumes {
@@ -206,14 +206,14 @@ fn record_path(paths: &SitePaths) -> PathBuf {
     paths.data().join(RECORD_NAME)
 }
 
-/// The component of a namespace that has one only.
+/// The component of a namespace that has only one.
 fn only_component(origin: &Origin<'_>, namespace: &str) -> Option<String> {
     let mut components = origin.release.release.components.iter().filter(|component| component.namespace == namespace);
     let first = components.next()?;
     components.next().is_none().then(|| first.name.clone())
 }
 
-/// Names in a folder, sorted; a folder that is not there has none.
+/// Names in a folder, sorted; a missing folder has none.
 fn names(folder: &Path) -> Result<Vec<String>> {
     let entries = match fs_err::read_dir(folder) {
         Ok(entries) => entries,

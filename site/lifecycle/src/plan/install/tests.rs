@@ -37,7 +37,7 @@ fn artifact(name: &str, kind: ArtifactKind, byte: u8, files: &[(&str, &[&str])])
     }
 }
 
-/// A small release with one component, whose `ConfigMap` takes what the planner computes.
+/// A small release with one component, whose `ConfigMap` takes computed values.
 pub(crate) fn release() -> ReleaseDocument {
     let references = [
         (NodeImage::ApiServer, "registry.k8s.io/kube-apiserver:v1.36.3"),

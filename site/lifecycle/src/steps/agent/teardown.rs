@@ -1,5 +1,5 @@
-//! Undoes what ran: pods, runtime, mounts, network, control groups and the traces that foreign programs leave in
-//! places of their own. Everything may run again, and copes with all, half or nothing being there.
+//! Undoes everything that ran: pods, runtime, mounts, network, control groups and the traces that foreign programs
+//! leave in their own places. Everything may run again, whether all, a part or nothing of it is still there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,20 +24,20 @@ use landfall_host::{files, mounts, netlink, process};
 const DEVICES: [&str; 2] = [BRIDGE, "flannel.1"];
 /// Tables of kube-proxy, flannel and the kubelet.
 const TABLES: [&str; 4] = ["kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"];
-/// Tables that the kubelet uses where the host has iptables, for both families of addresses, and its chains in them.
+/// Tables that the kubelet uses if the host has iptables, for both families of addresses, and its chains in them.
 const IPTABLES: [&str; 3] = ["filter", "mangle", "nat"];
 const IPTABLES_FAMILIES: [u8; 2] = [2, 10];
 const IPTABLES_CHAINS: [&str; 3] = ["KUBE-FIREWALL", "KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
 /// How long programs get to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The same for pods with volumes that are kept: a database that ends by itself needs no recovery later.
+/// The same for pods with kept volumes: a database that ends by itself needs no recovery later.
 const PATIENCE_WITH_DATA: Duration = Duration::from_mins(2);
-/// Where containerd keeps what it knows of running containers, one folder each, in its folder of the run.
+/// Where containerd stores its state of running containers, one folder each, in its runtime folder.
 const TASKS: &str = "containerd/io.containerd.runtime.v2.task/k8s.io";
 /// How many processes an error names.
 const NAMED: usize = 10;
 
-/// What was there before anything ran, and stays.
+/// What existed before anything ran, and stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Before {
@@ -49,7 +49,7 @@ pub struct Before {
     tables: Vec<(u8, String)>,
 }
 
-/// Looks at what is there before anything runs.
+/// Records what exists before anything runs.
 pub fn before(paths: &SitePaths) -> Result<Before, StepError> {
     let mut network: Vec<String> =
         netlink::interfaces().map_err(|error| network_failed("read", error))?.into_iter().map(|one| one.name).collect();
@@ -63,7 +63,7 @@ pub fn before(paths: &SitePaths) -> Result<Before, StepError> {
 pub fn stop_pods(site: &Site) -> Result<(), StepError> {
     stop_service(site, KUBELET)?;
     if site.undo.keep_data {
-        // What is left of them is found again below.
+        // The rest of them is found again below.
         let _ = process::end(&process::find(has_volume(&site.paths)?), PATIENCE_WITH_DATA);
     }
     let pods = SitePods::of(&site.paths)?;
@@ -89,7 +89,7 @@ pub fn stop_service(site: &Site, unit: &str) -> Result<(), StepError> {
 }
 
 fn expect_none(whose: &str, left: &[ProcessId]) -> Result<(), StepError> {
-    // One that has ended meanwhile is not described.
+    // A process that has ended meanwhile is not described.
     let described = process::describe(left);
     if described.is_empty() {
         return Ok(());
@@ -100,7 +100,7 @@ fn expect_none(whose: &str, left: &[ProcessId]) -> Result<(), StepError> {
 }
 
 /// The pods and containers of this site, by the names that its kubelet and its containerd gave them: the host may run
-/// pods of another Kubernetes, in containers for example.
+/// pods of another Kubernetes, for example in containers.
 struct SitePods {
     /// Pods' UIDs and containers' ids.
     names: BTreeSet<String>,
@@ -136,7 +136,7 @@ impl SitePods {
 /// without systemd: `podUID`, `kubepods-burstable-podUID.slice`, `ID` and `cri-containerd-ID.scope`.
 fn name_of_group(group: &str) -> String {
     if let Some(slice) = group.strip_suffix(".slice") {
-        // systemd reads a dash as a step down, so the kubelet writes underscores.
+        // systemd treats a dash as a level of the hierarchy, so the kubelet writes underscores.
         return slice.rsplit_once("-pod").map_or(slice, |(_, uid)| uid).replace('_', "-");
     }
     let group = group.strip_suffix(".scope").unwrap_or(group);
@@ -144,7 +144,7 @@ fn name_of_group(group: &str) -> String {
     group.strip_prefix("pod").unwrap_or(group).to_owned()
 }
 
-/// Tells processes of pods that see a volume of the site.
+/// Recognizes processes of pods that see a volume of the site.
 fn has_volume(paths: &SitePaths) -> Result<impl Fn(i32) -> bool + use<>, StepError> {
     let pods = SitePods::of(paths)?;
     let storage = fs_err::canonicalize(paths.storage()).ok();
@@ -159,25 +159,26 @@ fn has_volume(paths: &SitePaths) -> Result<impl Fn(i32) -> bool + use<>, StepErr
     })
 }
 
-/// Unmounts everything below our folders and those of pods' network namespaces.
+/// Unmounts everything below Landfall's folders and those of pods' network namespaces.
 pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
-    let ours: Vec<PathBuf> =
+    let own_folders: Vec<PathBuf> =
         [paths.run(), paths.containerd(), paths.kubelet_mount(), paths.pod_logs_mount(), paths.kubelet()]
             .into_iter()
-            // Not /run/containerd: nothing of ours is mounted there, but the roots of another runtime's containers are.
+            // Not /run/containerd: Landfall mounts nothing there, but the roots of another runtime's containers are
+            // mounted there.
             .chain([paths.host("/run/netns"), paths.host("/var/run/netns")])
             .collect();
-    // What was mounted last must go first.
+    // The last mount must be removed first.
     for mount in mounts::own()?.iter().rev() {
         let point = mount.point.as_path();
         let is_foreign_namespace = point.starts_with(paths.host("/run/netns")) && !is_pod_namespace(point);
-        if !ours.iter().any(|folder| point.starts_with(folder)) || is_foreign_namespace {
+        if !own_folders.iter().any(|folder| point.starts_with(folder)) || is_foreign_namespace {
             continue;
         }
         if unmount(point, UnmountFlags::NOFOLLOW).is_err() {
-            // Something still has it open: detached, it goes with the last of them.
+            // A process still has it open: detached, it disappears with the last of them.
             let detached = unmount(point, UnmountFlags::DETACH);
-            // What is shared goes with its peer, and is gone when its own turn comes.
+            // A shared mount goes with its peer, and is already gone at its own turn.
             if let Err(errno) = detached
                 && mounts::is_mounted(point)?
             {
@@ -200,7 +201,7 @@ fn remove_pod_namespaces(paths: &SitePaths) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes devices and packet-filter tables that were not there before.
+/// Removes devices and packet-filter tables that did not exist before.
 pub fn remove_network(before: &Before) -> Result<(), StepError> {
     let is_new = |name: &str| !before.network.iter().any(|known| known == name);
     for device in DEVICES.into_iter().filter(|device| is_new(device)) {
@@ -216,7 +217,7 @@ pub fn remove_network(before: &Before) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes the kubelet's chains from a table of iptables, and the table if it came with them and holds nothing else.
+/// Removes the kubelet's chains from an iptables table, and the table if it was made with them and is otherwise empty.
 fn remove_chains(table: &netlink::Table, before: &Before) -> std::io::Result<()> {
     netlink::delete_chains(table, &IPTABLES_CHAINS)?;
     let is_new = !before.tables.iter().any(|(family, name)| (*family, name) == (table.family, &table.name));
@@ -230,7 +231,7 @@ fn network_failed(operation: &str, error: std::io::Error) -> StepError {
 /// Removes control groups of pods; all of their processes must have ended.
 pub fn remove_groups(site: &Site) -> Result<(), StepError> {
     if site.paths.host("/run/systemd/system").is_dir() {
-        // Unknown to systemd where the kubelet makes groups itself.
+        // Unknown to systemd if the kubelet makes groups itself.
         let _ = site.run(&systemctl(&["stop", "kubepods.slice"]));
     }
     let root = site.paths.host("/sys/fs/cgroup");
@@ -243,7 +244,7 @@ pub fn remove_groups(site: &Site) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes a group with all below it. Its files are the kernel's: only folders can and must be removed.
+/// Removes a group with all groups below it. Its files are the kernel's: only folders can and must be removed.
 fn remove_group(group: &Path) -> Result<(), StepError> {
     let Ok(entries) = fs_err::read_dir(group) else { return Ok(()) };
     for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
@@ -258,7 +259,7 @@ fn remove_group(group: &Path) -> Result<(), StepError> {
     }
 }
 
-/// Removes what foreign programs left in places of their own, where nothing was before.
+/// Removes what foreign programs left in their own places, if nothing was there before.
 pub fn remove_traces(paths: &SitePaths, before: &Before) -> Result<(), StepError> {
     traces::remove(paths, &before.traces)
 }

@@ -1,5 +1,5 @@
-//! Traces that foreign programs leave in places of their own. Only the ones of this node go: by the time of an uninstall
-//! somebody may have installed another runtime beside it, a kernel, or a kubeconfig.
+//! Traces that foreign programs leave in their own places. Only those of this node are removed: by the time of an
+//! uninstall, another runtime, a kernel or a kubeconfig may have been added.
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -10,7 +10,7 @@ use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 use landfall_host::{files, mounts};
 
-/// Places where Kubernetes and flannel leave something, whatever their configuration says, and nobody else does.
+/// Places where only Kubernetes and flannel leave files, whatever their configuration says.
 const OWN_PLACES: [&str; 6] = [
     "/run/flannel",
     "/run/xtables.lock",
@@ -19,8 +19,8 @@ const OWN_PLACES: [&str; 6] = [
     "/var/log/containers",
     "/etc/kubernetes",
 ];
-/// Places where something may be left as well, and others may have put something since, above all another runtime. All
-/// that is ours there is [`PARTS`], sockets of shims and empty folders.
+/// Places where they may also leave files, and other software may have added some since, above all another runtime.
+/// Only [`PARTS`], sockets of shims and empty folders are Landfall's there.
 const SHARED_PLACES: [&str; 13] = [
     "/run/containerd",
     "/run/runc",
@@ -30,33 +30,33 @@ const SHARED_PLACES: [&str; 13] = [
     "/var/lib/containerd",
     "/var/lib/etcd",
     "/etc/cni",
-    // kube-proxy mounts it, and containerd makes what it mounts. A kernel that is installed later fills it.
+    // kube-proxy mounts it, and containerd creates it for the mount. A kernel that is installed later fills it.
     "/lib/modules",
     "/opt/cni",
     "/opt/containerd",
     "/usr/libexec/kubernetes",
     "/root/.kube",
 ];
-/// What is ours in a shared place: a folder, and how names in it begin.
+/// What is Landfall's in a shared place: a folder, and the prefix of names in it.
 const PARTS: [(&str, &str); 4] = [
-    // What runc knows of containers, by containerd's namespace.
+    // runc's state of containers, by containerd's namespace.
     ("/run/containerd/runc", "k8s.io"),
-    // What CNI remembers of pods, by network.
+    // CNI's state of pods, by network.
     ("/var/lib/cni/results", "landfall-"),
     ("/var/lib/cni/results", "cni-loopback-"),
-    // kubectl makes it anew; the configuration beside it may be that of another cluster.
+    // kubectl makes it again; the configuration beside it may be that of another cluster.
     ("/root/.kube", "cache"),
 ];
 /// Sockets of every containerd's shims.
 const SHIM_SOCKETS: &str = "/run/containerd/s";
 
-/// The places that are there.
+/// The existing places.
 pub(crate) fn present(paths: &SitePaths) -> Vec<String> {
     let all = OWN_PLACES.iter().chain(&SHARED_PLACES).map(|place| (*place).to_owned());
     all.filter(|place| paths.host(place).symlink_metadata().is_ok()).collect()
 }
 
-/// Removes what was left in every place that was not there before.
+/// Removes what was left in every place that did not exist before.
 pub(crate) fn remove(paths: &SitePaths, before: &[String]) -> Result<(), StepError> {
     let is_new = |place: &&&str| !before.iter().any(|known| known == **place);
     for place in OWN_PLACES.iter().filter(is_new) {
@@ -90,7 +90,7 @@ fn remove_part(folder: &Path, beginning: &str) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes sockets at which nobody listens any more: shims that were killed left them.
+/// Removes sockets without a listener, which killed shims left.
 fn remove_dead_sockets(folder: &Path) -> Result<(), StepError> {
     let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
     for socket in entries.flatten().map(|entry| entry.path()) {
@@ -102,7 +102,7 @@ fn remove_dead_sockets(folder: &Path) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes a folder and those below it as far as there is nothing else in them.
+/// Removes a folder and those below it if nothing else is in them.
 fn remove_empty(folder: &Path) -> Result<(), StepError> {
     if !folder.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Ok(());
@@ -145,7 +145,7 @@ mod tests {
         }
     }
 
-    /// What ran here leaves.
+    /// The traces of what ran here.
     fn fill(host: &Host) -> Vec<&'static str> {
         let folders = ["/etc/cni/net.d", "/opt/cni/bin", "/lib/modules", "/run/netns", SHIM_SOCKETS];
         for folder in folders {
@@ -163,14 +163,14 @@ mod tests {
         for file in files {
             host.write(file);
         }
-        // Closed at once: nobody listens.
+        // Closed at once: it has no listener.
         let dead = host.paths.host(SHIM_SOCKETS).join("dead");
         drop(UnixListener::bind(dead).unwrap());
         files.into_iter().chain(["/run/containerd/s/dead"]).collect()
     }
 
     #[test]
-    fn traces_go_and_what_others_put_there_since_stays() {
+    fn traces_are_removed_and_files_of_other_software_stay() {
         let host = Host::new();
         fill(&host);
         remove(&host.paths, &[]).unwrap();
@@ -178,7 +178,7 @@ mod tests {
             assert!(!host.has(place), "{place}");
         }
 
-        let ours = fill(&host);
+        let own = fill(&host);
         let theirs = [
             "/etc/cni/net.d/10-other.conflist",
             "/lib/modules/6.12.0/modules.dep",
@@ -201,14 +201,14 @@ mod tests {
         for file in theirs.iter().chain(&["/run/containerd/s/alive"]) {
             assert!(host.has(file), "{file}");
         }
-        for file in ours.iter().chain(&["/root/.kube/cache", "/lib/modules/6.18.0"]) {
+        for file in own.iter().chain(&["/root/.kube/cache", "/lib/modules/6.18.0"]) {
             assert!(!host.has(file), "{file}");
         }
         drop(alive);
     }
 
     #[test]
-    fn what_was_there_before_stays_as_it_is() {
+    fn existing_traces_stay_unchanged() {
         let host = Host::new();
         host.folder("/lib/modules");
         host.write("/root/.kube/cache/x");

@@ -9,8 +9,8 @@ use landfall_host::files::OwnFile;
 /// Where units of the host's administrator are.
 const FOLDER: &str = "/etc/systemd/system";
 
-/// `KillMode=process`: stopping or restarting a service ends no pod. There is no limit of starts: a site has nobody who
-/// would lift it. `NotifyAccess=exec` lets preparations say what they wait for.
+/// `KillMode=process`: stopping or restarting a service ends no pod. There is no start limit: no administrator at a
+/// site would lift it. `NotifyAccess=exec` lets preparations report what they wait for.
 const SERVICE: &str = "\
 Slice=landfall.slice
 Type=notify
@@ -24,7 +24,7 @@ RestartSec=5
 TimeoutStartSec=300
 ";
 
-/// For the two that make processes of pods, or look after control groups.
+/// For the two that start pods' processes or manage control groups.
 const RUNTIME: &str = "\
 Delegate=yes
 CPUAccounting=yes

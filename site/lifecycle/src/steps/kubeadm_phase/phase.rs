@@ -1,4 +1,4 @@
-//! kubeadm's phases: what each is called, and what it leaves.
+//! kubeadm's phases: the name of each, and what it leaves.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub enum Phase {
     UploadConfiguration,
     /// Labels of the node.
     MarkControlPlane,
-    /// The token by which nodes join, and what it may do.
+    /// The token by which nodes join, and its rights.
     BootstrapToken,
     /// The kubelet's own rotating certificate.
     KubeletFinalize,
@@ -64,7 +64,7 @@ impl Phase {
         format!("kubeadm/{}", self.arguments().join("-").trim_end_matches("-all"))
     }
 
-    /// What a person reads.
+    /// The title, for people.
     pub fn title(self) -> &'static str {
         match self {
             Self::Certificates => "make the cluster's certificates",
@@ -72,15 +72,15 @@ impl Phase {
             Self::Etcd => "define etcd",
             Self::ControlPlane => "define API server, controller manager and scheduler",
             Self::KubeletStart => "start the kubelet",
-            Self::UploadConfiguration => "keep the configuration in the cluster",
-            Self::MarkControlPlane => "mark the node",
-            Self::BootstrapToken => "let further nodes join",
+            Self::UploadConfiguration => "store the configuration in the cluster",
+            Self::MarkControlPlane => "label the node",
+            Self::BootstrapToken => "allow further nodes to join",
             Self::KubeletFinalize => "give the kubelet a certificate that renews itself",
             Self::Proxy => "start kube-proxy",
         }
     }
 
-    /// Files that it leaves, which tell whether it is done.
+    /// Files that it leaves, which show whether it is done.
     pub(super) fn files(self) -> &'static [&'static str] {
         match self {
             Self::Certificates => &[
@@ -140,7 +140,7 @@ impl Phase {
                     "rolebinding/kubeadm:kubelet-config",
                 ],
             ),
-            // The token itself, which comes first, bears a name of its own in another namespace.
+            // The token itself, which comes first, has a name of its own in another namespace.
             Self::BootstrapToken => (
                 "kube-public",
                 &[
@@ -179,6 +179,6 @@ pub(super) struct Objects {
     pub(super) names: &'static [&'static str],
 }
 
-/// The authorities among the certificates' phase's files, which sign the others.
+/// The authorities among the files of the certificates' phase, which sign the remaining ones.
 pub(super) const AUTHORITIES: [&str; 3] =
     ["/etc/kubernetes/pki/ca", "/etc/kubernetes/pki/front-proxy-ca", "/etc/kubernetes/pki/etcd/ca"];

@@ -1,5 +1,5 @@
-//! A machine with less than this one has, made of links to what this one has.
-#![expect(clippy::disallowed_methods, reason = "files of a test, which are made anew when they are lost")]
+//! A machine with less than this one has, made of links to this one's files.
+#![expect(clippy::disallowed_methods, reason = "files of a test, which are recreated when they are lost")]
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -17,10 +17,10 @@ use crate::workspace::{self, TARGET};
 /// Seconds that one run may take.
 const PATIENCE: &str = "240";
 
-/// What `timeout` ends with when it had to end a program.
+/// The exit code of `timeout` when it had to end a program.
 const TIMED_OUT: i32 = 124;
 
-/// A proxy that nobody serves.
+/// The address of a proxy that does not exist.
 const DEAD_PROXY: &str = "http://127.0.0.1:9";
 
 /// Folders of a toolchain that compilers need; documentation is not among them.
@@ -38,7 +38,7 @@ pub struct Bare {
     cases: AtomicU32,
 }
 
-/// Where everything of it is.
+/// Its paths.
 #[derive(Clone)]
 struct Places {
     folder: PathBuf,
@@ -68,7 +68,7 @@ impl Places {
     }
 }
 
-/// Which programs of a toolchain are in `PATH` by themselves.
+/// Which toolchain's programs are in `PATH`.
 #[derive(Clone, Copy)]
 pub enum Toolchain {
     /// This machine's own.
@@ -85,9 +85,9 @@ impl Bare {
         }
         std::fs::create_dir_all(folder.join("cache/registry"))?;
         let sysroot = tool(Command::new("rustc").args(["--print", "sysroot"]).current_dir("/"))?;
-        let sysroot = Path::new(&sysroot).canonicalize().context("rustc's sysroot is not there")?;
+        let sysroot = Path::new(&sysroot).canonicalize().context("rustc's sysroot is missing")?;
         let rustup = folders_of_path().into_iter().map(|folder| folder.join("rustup")).find(|program| program.exists());
-        // Rust from a distribution may come beside a rustup that has nothing to do with it.
+        // Rust from a distribution may exist beside an unrelated rustup.
         let rustup = rustup.filter(|_| sysroot.parent().is_some_and(|parent| parent.ends_with("toolchains")));
         let components = std::fs::read_to_string(sysroot.join("lib/rustlib/components")).ok();
         let places = Places { folder: folder.to_owned(), sysroot };
@@ -133,7 +133,7 @@ impl Bare {
             .context("cannot write rustup's settings")
     }
 
-    /// Runs `cargo xtask` in the clone, on a machine from which something was taken.
+    /// Runs `cargo xtask` in the clone, on a machine that lacks something.
     pub fn xtask(&self, arguments: &[&str], take: impl FnOnce(&mut Machine)) -> Result<Output> {
         let case = self.places.folder.join(format!("case-{}", self.cases.fetch_add(1, Ordering::Relaxed)));
         std::fs::create_dir_all(&case)?;
@@ -156,14 +156,14 @@ impl Bare {
         machine.run(arguments)
     }
 
-    /// Fails unless the run came as far as a compiled crate of the project's dependencies.
+    /// Fails unless the run reached a compiled crate of the project's dependencies.
     pub fn expect_first_crate(&self, output: &Output, of: &str) -> Result<()> {
         let text = String::from_utf8_lossy(&output.stderr);
         ensure!(self.places.first_crate().exists(), "{of}: no crate was compiled for {TARGET}:\n{text}");
         std::fs::remove_file(self.places.first_crate()).context("cannot forget the first crate")
     }
 
-    /// This machine's toolchain is what it was.
+    /// This machine's toolchain is unchanged.
     pub fn expect_machine_unharmed(&self) -> Result<()> {
         let components = std::fs::read_to_string(self.places.sysroot.join("lib/rustlib/components")).ok();
         ensure!(components == self.components, "the toolchain of this machine was changed: {components:?}");
@@ -171,7 +171,7 @@ impl Bare {
     }
 }
 
-/// Clones this project as it is, with changes that are not committed yet; new files belong to it once git knows them.
+/// Clones this project as it is, with uncommitted changes; new files belong to it once git knows them.
 fn clone(folder: &Path) -> Result<()> {
     let root = workspace::root();
     let git = || {
@@ -189,7 +189,7 @@ fn clone(folder: &Path) -> Result<()> {
     tool(Command::new("git").arg("-C").arg(folder).args(["checkout", "--quiet", &changed])).map(drop)
 }
 
-/// What rustup remembers of a toolchain, without the target.
+/// rustup's record of a toolchain, without the target.
 fn without_target(path: &Path, content: Vec<u8>) -> Vec<u8> {
     let Ok(text) = String::from_utf8(content.clone()) else { return content };
     let kept = |separator: &str| {
@@ -208,24 +208,24 @@ fn folders_of_path() -> Vec<PathBuf> {
     std::env::split_paths(&path).filter(|folder| folder.is_dir()).collect()
 }
 
-/// One machine from which things are taken.
+/// One machine that lacks things.
 pub struct Machine {
     places: Places,
     case: PathBuf,
     hidden: BTreeSet<String>,
     fakes: Vec<(String, String)>,
     files: Vec<(PathBuf, String)>,
-    /// What a shell does first, in a mount namespace of its own.
+    /// The first commands of its shell, in a mount namespace of its own.
     script: String,
 }
 
 impl Machine {
-    /// Takes programs out of `PATH`.
+    /// Removes programs from `PATH`.
     pub fn hide(&mut self, programs: &[&str]) {
         self.hidden.extend(programs.iter().map(|program| (*program).to_owned()));
     }
 
-    /// Puts a shell script in the place of a program.
+    /// Replaces a program by a shell script.
     pub fn fake(&mut self, program: &str, script: &str) {
         self.fakes.push((program.to_owned(), format!("#!/bin/sh\n{script}\n")));
     }
@@ -242,19 +242,19 @@ impl Machine {
         }
     }
 
-    /// Lets another text take the place of a file of the system.
+    /// Covers a file of the system with another text.
     pub fn cover(&mut self, file: &str, text: &str) {
         let cover = self.case.join(file.replace('/', "_"));
         self.files.push((cover.clone(), text.to_owned()));
         self.first(&format!("mount --bind {} {file}", cover.display()));
     }
 
-    /// A cache with 64 MiB, wherever it is by now.
+    /// A cache with 64 MiB, at its current path.
     pub fn small_cache(&mut self) {
         self.first("mkdir -p \"$LANDFALL_CACHE\" && mount -t tmpfs -o size=64m tmpfs \"$LANDFALL_CACHE\"");
     }
 
-    /// Devices without a loop device among them.
+    /// Devices, but no loop device.
     pub fn without_devices(&mut self) {
         self.first("mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9");
     }
@@ -264,12 +264,12 @@ impl Machine {
         self.first("mount -t tmpfs tmpfs /sys/fs/cgroup");
     }
 
-    /// A user without any rights, to whom the same files belong.
-    pub fn as_nobody(&mut self) {
+    /// An unprivileged user who owns the same files.
+    pub fn without_root(&mut self) {
         self.script += "set -- unshare --user -- \"$@\"\n";
     }
 
-    /// Nothing is here already, and every way out leads to a proxy that nobody serves.
+    /// Nothing is cached, and every connection goes through a proxy that does not exist.
     pub fn cut_off(&mut self) {
         for name in ["http_proxy", "https_proxy"] {
             self.setting(name, DEAD_PROXY);
@@ -282,7 +282,7 @@ impl Machine {
         }
     }
 
-    /// Ends the build once one crate was compiled for the target, and says so in a file.
+    /// Ends the build once one crate was compiled for the target, and records that in a file.
     pub fn stop_after_first_crate(&mut self) {
         let script = format!(
             "case \" $* \" in\n*\" --crate-name ___ \"*) exec \"$@\" ;;\n\
@@ -330,13 +330,13 @@ impl Machine {
         Ok(output)
     }
 
-    /// A folder with the fakes, then every folder of `PATH`; links take the place of one that holds something hidden.
+    /// A folder with the fakes, then every folder of `PATH`; links replace a folder that contains a hidden program.
     fn make_path(&self) -> Result<OsString> {
         let fakes = self.case.join("bin");
         std::fs::create_dir_all(&fakes)?;
         for (name, script) in &self.fakes {
             let path = fakes.join(name);
-            // Of two fakes of one program the later counts.
+            // Of two fakes of one program, the later counts.
             std::fs::write(&path, script)?;
             std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755))?;
         }
@@ -361,7 +361,7 @@ impl Machine {
     }
 }
 
-/// Variables that cargo and rustup set for this program, or a person for this build alone.
+/// Variables that cargo and rustup set for this program, or that a person set for this build only.
 fn is_of_this_build(name: &OsString) -> bool {
     const BEGINNINGS: [&str; 6] =
         ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_", "CARGO_BUILD_", "RUSTC", "LANDFALL_"];

@@ -1,4 +1,4 @@
-//! What a machine may lack: how it is taken away, and the words that name it.
+//! What a machine may lack: how it is removed, and the words that name it.
 
 use super::bare::Machine;
 
@@ -6,11 +6,11 @@ use super::bare::Machine;
 pub struct Lack {
     /// Its name in this test's own words.
     pub name: &'static str,
-    /// Takes it away.
+    /// Removes it.
     pub take: fn(&mut Machine),
-    /// What the launcher must say then.
+    /// What the launcher must then report.
     pub words: &'static [&'static str],
-    /// Why it is not named where everything is missing.
+    /// Why it is not named when everything is missing.
     pub stays_alone: Option<&'static str>,
 }
 
@@ -24,7 +24,7 @@ const PYTHON: &str = "exit 1";
 /// A fake dpkg-query that knows no package.
 const DPKG: &str = "exit 1";
 
-/// Everything that can be taken away without changing the machine.
+/// Everything that can be removed without changing the machine.
 pub const LACKS: &[Lack] = &[
     lack("C compiler for the target", |machine| machine.hide(&["musl-gcc"]), &["musl-gcc in PATH"]),
     lack("C compiler's own name", |machine| machine.hide(&["gcc"]), &["gcc in PATH: the package gcc"]),
@@ -46,7 +46,7 @@ pub const LACKS: &[Lack] = &[
         name: "Debian packages",
         take: |machine| machine.fake("dpkg-query", DPKG),
         words: &["Debian packages: b3sum", "mmdebstrap", "tcpdump"],
-        stays_alone: Some("missing programs are of installed packages"),
+        stays_alone: Some("missing programs belong to installed packages"),
     },
     lack(
         "known system",
@@ -56,22 +56,22 @@ pub const LACKS: &[Lack] = &[
     lack("memory", |machine| machine.cover("/proc/meminfo", "MemTotal:  4000000 kB\n"), &["8 GiB of memory"]),
     lack("loop devices", Machine::without_devices, &["loop devices:"]),
     lack("cgroups", Machine::without_cgroups, &["a cgroup version 2 hierarchy"]),
-    lack("root", Machine::as_nobody, &["root: images and test machines"]),
+    lack("root", Machine::without_root, &["root: images and test machines"]),
     lack(
-        "way out",
+        "network",
         Machine::cut_off,
         &[
-            "no reach of crates",
-            "no reach of Debian packages",
-            "requests for 127.0.0.1 would go to the proxy http://127.0.0.1:9",
+            "access to crates",
+            "access to Debian packages",
+            "requests to 127.0.0.1 would go to the proxy http://127.0.0.1:9",
         ],
     ),
-    // After what changes where the cache is.
+    // After the entries that move the cache.
     lack("disk", Machine::small_cache, &["of free disk at"]),
     Lack {
-        name: "way out for Go and Python",
+        name: "network for Go and Python",
         take: Machine::cut_off,
-        words: &["no reach of Go modules", "no reach of Python packages"],
+        words: &["access to Go modules", "access to Python packages"],
         stays_alone: Some("their clients are missing, too"),
     },
 ];

@@ -1,11 +1,11 @@
-//! Data folders that are not simply there or not there: made before, disks of their own, not mounted, without a journal.
+//! Special data folders: made before, disks of their own, not mounted, without a journal.
 
 use std::process::Command;
 
 use super::*;
 
 #[test]
-fn a_data_folder_that_was_there_stays() {
+fn an_existing_data_folder_stays() {
     let fixture = Fixture::new();
     durable::create_folder(&fixture.operations.paths.data()).unwrap();
     durable::create_folder(&fixture.operations.paths.settings()).unwrap();
@@ -40,7 +40,7 @@ fn a_disk_of_its_own_is_emptied_and_stays_mounted() {
 }
 
 #[test]
-fn a_site_without_its_journal_is_told_from_an_empty_host() {
+fn a_site_without_its_journal_is_distinguished_from_an_empty_host() {
     let fixture = Fixture::new();
     fixture.prepared().run().unwrap();
     durable::remove_tree(&fixture.operations.paths.journal()).unwrap();

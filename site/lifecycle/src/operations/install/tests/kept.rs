@@ -88,11 +88,11 @@ fn a_missing_or_doubled_volume_is_never_replaced_by_an_empty_one() {
 }
 
 #[test]
-fn data_that_is_not_there_cannot_be_used() {
+fn missing_data_cannot_be_used() {
     let fixture = Fixture::new();
     assert_eq!(adoption(&fixture, true).unwrap_err().code(), codes::NOTHING_KEPT);
     assert!(adoption(&fixture, false).unwrap().blockers.is_empty());
-    // Without a record the names of folders are enough; one that cannot be read is no reason to forget the data.
+    // Without a record, the names of folders suffice; an unreadable record is no reason to ignore the data.
     let fixture = with_kept_data();
     let record = fixture.operations.paths.data().join("kept.json");
     for damaged in ["{", r#"{"schema":2,"site":null,"release":null,"volumes":[],"others":[],"secrets":[]}"#] {
@@ -119,7 +119,7 @@ fn data_is_deleted_by_the_name_of_the_site_only() {
     assert_eq!((uninstalled.release, uninstalled.kept.len()), (None, 0));
     assert_eq!(fixture.contents(), birth);
 
-    // An installed site, with the data of before.
+    // An installed site, with the earlier data.
     keep_data(&fixture);
     fixture.prepared().run().unwrap();
     assert_eq!(fixture.operations.uninstall(&delete("other")).unwrap_err().code(), codes::DELETION_UNCONFIRMED);
@@ -142,7 +142,7 @@ fn a_deletion_that_was_cut_can_be_given_up_before_the_first_volume_only() {
     undo(false).journal.append(Recorded::UndoRequested { keep_data: false }).unwrap();
     operations.uninstall(&DataWish::Keep).unwrap();
     assert!(rows.exists());
-    // Cut after the last step: a part may be deleted already.
+    // Cut after the last step: a part may already be deleted.
     fixture.prepared().run().unwrap();
     undo(false).back().unwrap();
     assert!(rows.exists());
