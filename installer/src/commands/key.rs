@@ -91,7 +91,8 @@ fn root_document(key: &SigningKey, development: bool) -> Result<Root, Failure> {
 pub(super) fn refuse_to_overwrite(path: &Path) -> Result<(), Failure> {
     if path.exists() {
         let what = format!("{} is there already, and what trust rests on is never overwritten", path.display());
-        return Err(Failure::new(codes::OUTPUT_EXISTS, what));
+        // A key that is gone is gone for all sites that trust it: nothing here says "remove".
+        return Err(Failure::new(codes::OUTPUT_EXISTS, what).next("Name another folder with --output."));
     }
     Ok(())
 }

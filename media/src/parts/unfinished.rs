@@ -28,6 +28,17 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Removes a bundle that another one takes the place of. Its head loses its name first, so that a cut in here leaves what
+/// the next build removes.
+pub fn supersede(folder: &Path, bundle: &BundleName) -> Result<()> {
+    let head = bundle.file(FileKind::Head);
+    let partial = super::partial_name(&head);
+    durable::rename(&folder.join(&head), &folder.join(&partial))?;
+    remove_named(folder, bundle)?;
+    durable::remove_file(&folder.join(partial))?;
+    Ok(())
+}
+
 /// Removes what got its name before the build was cut off. The partial head goes after it, so that a cut in here is
 /// recognized as well.
 fn remove_named(folder: &Path, bundle: &BundleName) -> Result<()> {

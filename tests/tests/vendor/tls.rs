@@ -1,4 +1,5 @@
-//! A registry with TLS that leads to a place without: nothing is asked for there, neither a manifest nor a token.
+//! A registry with TLS that leads to a place without: what comes from there is no more than its digest says, and no
+//! credentials go there.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -15,7 +16,7 @@ import http.server, ssl, sys, threading
 
 class Plain(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        print("plain", self.path, flush=True)
+        print("plain", self.path, self.headers.get("Authorization"), flush=True)
         self.send_error(404)
     def log_message(self, *arguments):
         pass
@@ -24,7 +25,9 @@ class Tls(Plain):
     def do_GET(self):
         print("tls", self.path, flush=True)
         elsewhere = "http://localhost:%d" % plain.server_port
-        if "led-away" in self.path:
+        if self.path == "/v2/" and sys.argv[3] == "led-away":
+            self.send_response(200)
+        elif "led-away" in self.path:
             self.send_response(302)
             self.send_header("Location", elsewhere + self.path)
         else:
@@ -80,39 +83,42 @@ fn lock(starter: &Starter, repository: &str) -> Result<(Outcome, String)> {
     Outcome::success(request.arg("-keyout").arg(&key).arg("-out").arg(&certificate))?;
     let mut python = Command::new("setpriv");
     python.args(["--pdeathsig", "KILL", "python3", "-c", SERVERS]).arg(&certificate).arg(&key);
+    python.arg(repository.split('/').next().unwrap_or_default());
     let mut servers = Servers(python.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?);
     let mut said = BufReader::new(servers.0.stdout.take().context("no pipe")?);
     let mut ports = String::new();
     said.read_line(&mut ports)?;
     let tls = ports.split_whitespace().next().context("no port")?;
 
-    let mirrors = format!("mirrors:\n  - host: registry.example\n    endpoint: https://localhost:{tls}\n");
+    let mirrors = format!(
+        "mirrors:\n  - host: registry.example\n    endpoint: https://localhost:{tls}\nauthorities: [certificate.pem]\n"
+    );
     write(&path("registries.yaml"), &mirrors)?;
     let entry = format!(
         "  - {{reference: 'registry.example/{repository}:1', digest: unresolved, mediaType: unresolved, size: unresolved}}\n"
     );
     write(&path("images.lock"), &format!("assembled: true\nplatform: linux/amd64\nimages:\n{entry}artifacts: []\n"))?;
-    let mut landfall = starter.landfall(&["lock"]);
+    let mut landfall = starter.landfall_lock();
     landfall.arg(release()).arg("--lock").arg(path("images.lock")).arg("--registries").arg(path("registries.yaml"));
-    // Where the program looks for those whom this machine trusts.
-    landfall.arg("--output").arg(path("new.lock")).env("SSL_CERT_FILE", &certificate);
+    let auth = format!(r#"{{"auths": {{"localhost:{tls}": {{"username": "user", "password": "word"}}}}}}"#);
+    write(&path("config.json"), &auth)?;
+    landfall.arg("--output").arg(path("new.lock")).env("DOCKER_CONFIG", folder.path());
     let outcome = Outcome::of(&mut landfall)?;
     Ok((outcome, servers.asked(said)?))
 }
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_registry_with_tls_leads_nowhere_without() -> Result<()> {
+fn a_registry_with_tls_takes_no_credentials_to_a_place_without() -> Result<()> {
     let starter = starter()?;
-    for (repository, led_to) in [("led-away/image", "/v2/led-away/image/manifests/1"), ("closed/image", "/token")] {
-        let (refused, asked) = lock(starter, repository)?;
-        assert_eq!((refused.code, refused.error()), (2, Some("LF2106")), "{}", refused.stderr);
-        assert!(
-            refused.stderr.contains("it leads to http://localhost:") && refused.stderr.contains(led_to),
-            "{}",
-            refused.stderr
-        );
-        assert_eq!(asked, format!("tls /v2/{repository}/manifests/1\n"), "{}", refused.stderr);
-    }
+    // What it leads to is asked, without credentials, and does not have the manifest.
+    let (refused, asked) = lock(starter, "led-away/image")?;
+    assert_eq!((refused.code, refused.error()), (2, Some("LF2103")), "{}", refused.stderr);
+    assert!(asked.ends_with("plain /v2/led-away/image/manifests/1 None\n"), "{asked}");
+    // Where it sends for a token is not asked at all, since the password would go there.
+    let (refused, asked) = lock(starter, "closed/image")?;
+    assert_eq!((refused.code, refused.error()), (2, Some("LF2106")), "{}", refused.stderr);
+    assert!(refused.stderr.contains("it leads to http://localhost:"), "{}", refused.stderr);
+    assert!(!asked.contains("plain"), "{asked}");
     Ok(())
 }
