@@ -7,6 +7,7 @@
 
 mod compression;
 pub mod definition;
+mod digests;
 pub mod error;
 pub mod fetch;
 pub mod file_url;

@@ -29,6 +29,17 @@ struct Realm {
     service: Option<String>,
 }
 
+/// What a registry says when it is asked what opens it.
+#[derive(Debug)]
+enum Opened {
+    /// A token, which is had here for this service.
+    ByToken(Url, Option<String>),
+    /// No token.
+    Itself,
+    /// It leads to another place, which gets no credentials of this registry.
+    Elsewhere,
+}
+
 #[derive(Deserialize)]
 struct TokenAnswer {
     token: Option<String>,
@@ -43,19 +54,20 @@ impl Client {
         Ok(match self.docker.credentials(&repository.endpoint.registry).await? {
             Credentials::Anonymous => Ok(RegistryAuth::Anonymous),
             Credentials::Bearer(token) => Ok(RegistryAuth::Bearer(token)),
-            Credentials::Basic { user, password } => {
-                self.realm(repository).await?.map(|_| RegistryAuth::Basic(user, password))
-            }
-            Credentials::Identity(token) => match self.realm(repository).await? {
-                Ok(Some((address, service))) => self.exchange(repository, &token, address, service).await?,
-                Ok(None) => Ok(RegistryAuth::Anonymous),
+            Credentials::Basic { user, password } => self.ask(repository).await?.map(|opened| match opened {
+                Opened::ByToken(..) | Opened::Itself => RegistryAuth::Basic(user, password),
+                Opened::Elsewhere => RegistryAuth::Anonymous,
+            }),
+            Credentials::Identity(token) => match self.ask(repository).await? {
+                Ok(Opened::ByToken(address, service)) => self.exchange(repository, &token, address, service).await?,
+                Ok(Opened::Itself | Opened::Elsewhere) => Ok(RegistryAuth::Anonymous),
                 Err(failure) => Err(failure),
             },
         })
     }
 
-    /// Where a registry sends for a token, if credentials may be sent there; nothing where it wants none.
-    async fn realm(&self, repository: &Repository) -> Asked<Option<(Url, Option<String>)>> {
+    /// What opens a registry; a place to which credentials must not be sent is a failure.
+    async fn ask(&self, repository: &Repository) -> Asked<Opened> {
         let endpoint = &repository.endpoint;
         let scheme = if endpoint.plain_http { "http" } else { "https" };
         let host = if endpoint.registry == "docker.io" { DOCKER_HUB } else { &endpoint.registry };
@@ -67,9 +79,11 @@ impl Client {
             Ok(response) => response,
             Err(failure) => return Ok(Err(failure)),
         };
-        let asked_by_registry = response.url().origin() == registry.origin();
-        let Some(realm) = realm(response.headers()).filter(|_| asked_by_registry) else { return Ok(Ok(None)) };
-        Ok(address(&registry, &realm.address).map(|address| Some((address, realm.service))))
+        if response.url().origin() != registry.origin() {
+            return Ok(Ok(Opened::Elsewhere));
+        }
+        let Some(realm) = realm(response.headers()) else { return Ok(Ok(Opened::Itself)) };
+        Ok(address(&registry, &realm.address).map(|address| Opened::ByToken(address, realm.service)))
     }
 
     /// Exchanges an identity token for one that may pull from a repository.

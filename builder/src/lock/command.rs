@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::resolve::{Moved, Resolution, resolve};
 use super::{Content, Lock};
 use crate::definition;
+use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::Client;
 use crate::options::LockOptions;
@@ -36,14 +37,16 @@ pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<Lo
     let definition = definition::read(&options.source.release)?;
     let path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&path)?;
-    let renderer = render::find_kubectl(&options.kubectl)?.identity()?;
-    let client = Client::configured(options.source.registries.as_deref())?;
     let store = ContentStore::at(&options.store);
+    let digests = Digests::of(&store);
+    let renderer = render::find_kubectl(&options.kubectl, &lock)?.identity(&digests)?;
+    let client = Client::configured(options.source.registries.as_deref())?;
     let resolution = resolve(&lock, &renderer, &client, &store, progress).await;
     let output = options.output.clone().unwrap_or_else(|| path.clone());
     // What is written must be readable: a lock is never left worse than it was.
     Lock::parse(&output, resolution.text.clone())?;
     durable::write_file(&output, resolution.text.as_bytes(), 0o644)?;
+    digests.keep()?;
     let inputs = |content: &Content| match content {
         Content::Manifest(_) => 1,
         Content::Files(files) => files.len(),

@@ -59,6 +59,13 @@ pub struct RendererFields {
     pub digest: Spanned<Field<Sha256>>,
 }
 
+impl RendererFields {
+    /// Version and digest, where both are resolved.
+    pub fn known(&self) -> Option<(&str, Sha256)> {
+        Some((self.version.value.known()?.as_str(), *self.digest.value.known()?))
+    }
+}
+
 /// One upstream input.
 #[derive(Debug, Clone)]
 pub struct LockEntry {
@@ -377,9 +384,7 @@ impl Lock {
     }
 
     fn check_renderer(&self) -> Result<()> {
-        let fields = self.document.renderer.as_ref();
-        if fields.is_some_and(|fields| fields.version.value.known().is_some() && fields.digest.value.known().is_some())
-        {
+        if self.document.renderer.as_ref().and_then(RendererFields::known).is_some() {
             return Ok(());
         }
         let what = "`renderer` does not say which kubectl renders: the same bytes are promised of one program only";

@@ -19,14 +19,15 @@ use serde::Serialize;
 use super::contents::{Contents, contents, open_installer, placed};
 use super::existing::existing;
 use super::inputs::{Inputs, inputs};
-use super::order::order;
+use super::order::{Order, order};
 use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
 use super::{programs, room};
 use crate::definition::{self, Definition};
+use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::{self, Client, Fetched, Manifests};
+use crate::fetch::{self, Client, Manifests};
 use crate::layers;
 use crate::lock::Lock;
 use crate::options::{BuildOptions, BuildOutput};
@@ -79,8 +80,11 @@ pub struct BuildReport {
     pub ingested_bytes: Totals,
     /// SHA-256 of the installer that travels inside: a loose copy of it must have the same.
     pub installer_sha256: landfall_bundle_spec::Sha256,
-    /// Bytes of the installer, which is read to know its digest, and once more where the store lacked it.
+    /// Bytes of the installer.
     pub installer_bytes: u64,
+    /// Bytes of the installer and of kubectl that were read for their digests: none where neither has changed since
+    /// they were read last.
+    pub hashed_bytes: u64,
     /// What packing read from the content store.
     pub store_bytes: Totals,
     /// What packing wrote to the media, and read back.
@@ -96,6 +100,12 @@ struct Prepared {
     trust: Trust,
 }
 
+/// What was moved before packing.
+struct PreparedBytes {
+    ingested: Totals,
+    hashed: u64,
+}
+
 /// Builds a bundle, signed by each of the keys. Nothing is written to the output before everything is checked, fetched and
 /// signed.
 pub async fn build(
@@ -106,8 +116,9 @@ pub async fn build(
 ) -> Result<BuildReport> {
     let client = Client::configured(options.source.registries.as_deref())?;
     let installer = open_installer(&options.installer)?;
-    let prepared = prepare(options, keys, progress)?;
     let store = ContentStore::at(&options.store);
+    let digests = Digests::of(&store);
+    let prepared = prepare(options, keys, &digests, progress)?;
     store.sweep(false)?;
     let Inputs { images, artifacts, .. } = &prepared.inputs;
     let platform = &prepared.definition.release.platform.value;
@@ -120,12 +131,21 @@ pub async fn build(
     programs::check(&made.release, artifacts, &store)?;
     layers::count_all(&store, &fetched.images, progress)?;
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
-    let payload = sign(options, &prepared, &store, &fetched, &made, keys)?;
+    let placed = placed(&store, &made.release, &options.installer, &digests)?;
+    let order = order(&store, &placed, &made.release, &fetched.images)?;
+    let payload = sign(options, &prepared, &order, &made, keys)?;
+    digests.keep()?;
     progress.event(Event::PhaseDone);
-    write(options, output, &prepared, &payload, &made.release, store.counters().totals(), progress)
+    let prepared_bytes = PreparedBytes { ingested: store.counters().totals(), hashed: digests.read_bytes() };
+    write(options, output, &prepared, &payload, &made.release, prepared_bytes, progress)
 }
 
-fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress) -> Result<Prepared> {
+fn prepare(
+    options: &BuildOptions,
+    keys: &[SigningKey],
+    digests: &Digests,
+    progress: &dyn Progress,
+) -> Result<Prepared> {
     let definition = definition::read(&options.source.release)?;
     let lock_path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&lock_path)?;
@@ -134,8 +154,8 @@ fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress)
     if lock.document.assembled.value {
         refuse_assembled(&trust, &lock, "its images were assembled for tests")?;
     }
-    let kubectl = render::find_kubectl(&options.kubectl)?;
-    kubectl.check(&lock)?;
+    let kubectl = render::find_kubectl(&options.kubectl, &lock)?;
+    kubectl.check(&lock, digests)?;
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
     let mut components = render::render(&definition, &kubectl)?;
     render::check_values(&definition, &components)?;
@@ -175,13 +195,10 @@ fn assembled(prepared: &Prepared, manifests: &Manifests<'_>) -> Result<bool> {
 fn sign(
     options: &BuildOptions,
     prepared: &Prepared,
-    store: &ContentStore,
-    fetched: &Fetched,
+    order: &Order,
     made: &Contents,
     keys: &[SigningKey],
 ) -> Result<Payload> {
-    let placed = placed(store, &made.release, &options.installer)?;
-    let order = order(store, &placed, &made.release, &fetched.images)?;
     let chunks: Vec<_> = order.chunks.iter().map(Vec::as_slice).collect();
     let identity = identity(options, &made.release);
     let mut head = UnsignedHead::new(&identity, made.documents.clone(), &order.blobs, &chunks)?;
@@ -211,7 +228,7 @@ fn write(
     prepared: &Prepared,
     payload: &Payload,
     release: &ReleaseDocument,
-    ingested_bytes: Totals,
+    prepared_bytes: PreparedBytes,
     progress: &dyn Progress,
 ) -> Result<BuildReport> {
     let store = ContentStore::counted(&options.store, Counters::new());
@@ -268,9 +285,10 @@ fn write(
         fingerprint,
         first_root,
         development: trusted.development(),
-        ingested_bytes,
+        ingested_bytes: prepared_bytes.ingested,
         installer_sha256: payload.blob(0).sha256,
         installer_bytes: payload.blob(0).size,
+        hashed_bytes: prepared_bytes.hashed,
         store_bytes: store.counters().totals(),
         media_bytes: media.totals(),
     })

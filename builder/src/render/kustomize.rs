@@ -8,12 +8,12 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use serde::Serialize;
 use serde_json::Value;
-use sha2::Digest as _;
 
 use super::{bases, title};
 use crate::definition::Definition;
+use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
-use crate::lock::Lock;
+use crate::lock::{Lock, RendererFields};
 
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
@@ -32,14 +32,22 @@ pub struct Kubectl {
     path: PathBuf,
 }
 
-/// Finds kubectl: a path is taken as it is, a bare name is looked up in the folders of PATH.
-pub fn find(kubectl: &Path) -> Result<Kubectl> {
-    let missing = |what| BuildError::at(codes::TOOL_MISSING, Place::file(kubectl), what);
+/// Finds kubectl: a path is taken as it is, a bare name is looked up in the folders of PATH. Where there is none, the
+/// error says which one the lock records.
+pub fn find(kubectl: &Path, lock: &Lock) -> Result<Kubectl> {
+    let missing = |what| {
+        let wanted = match lock.document.renderer.as_ref().and_then(RendererFields::known) {
+            Some((version, digest)) => format!("Install kubectl {version}, {digest}, which the lock records"),
+            None => "Install the kubectl that renders this release from now on: `landfall lock` records it".to_owned(),
+        };
+        let hint = format!("{wanted}, or name its path with --kubectl.");
+        BuildError::at(codes::TOOL_MISSING, Place::file(kubectl), what).hint(hint)
+    };
     if kubectl.components().count() > 1 {
         return if kubectl.is_file() {
             Ok(Kubectl { path: kubectl.to_owned() })
         } else {
-            Err(missing("there is no kubectl"))
+            Err(missing("there is no such file; kubectl renders the manifests"))
         };
     }
     let folders = std::env::var_os("PATH").unwrap_or_default();
@@ -47,13 +55,13 @@ pub fn find(kubectl: &Path) -> Result<Kubectl> {
         .map(|folder| folder.join(kubectl))
         .find(|path| path.is_file())
         .map(|path| Kubectl { path })
-        .ok_or_else(|| missing("is in no folder of PATH; it renders the manifests"))
+        .ok_or_else(|| missing("no folder of PATH has it; kubectl renders the manifests"))
 }
 
 impl Kubectl {
     /// What it is.
-    pub fn identity(&self) -> Result<Renderer> {
-        let digest = self.digest()?;
+    pub fn identity(&self, digests: &Digests) -> Result<Renderer> {
+        let digest = self.digest(digests)?;
         let arguments = ["version", "--client", "--output", "json"];
         let output = Command::new(&self.path).args(arguments).output().map_err(|error| self.unusable(error))?;
         let said: Option<Value> = serde_json::from_slice(&output.stdout).ok();
@@ -68,13 +76,11 @@ impl Kubectl {
     }
 
     /// Refuses another program than the lock records. That it records one is checked with all else that is unresolved.
-    pub fn check(&self, lock: &Lock) -> Result<()> {
+    pub fn check(&self, lock: &Lock, digests: &Digests) -> Result<()> {
         let Some(fields) = &lock.document.renderer else { return Ok(()) };
-        let (Some(digest), Some(version)) = (fields.digest.value.known(), fields.version.value.known()) else {
-            return Ok(());
-        };
-        let found = self.digest()?;
-        if found == *digest {
+        let Some((version, digest)) = fields.known() else { return Ok(()) };
+        let found = self.digest(digests)?;
+        if found == digest {
             return Ok(());
         }
         let place = Place::field(&lock.path, fields.digest.referenced.line(), "renderer.digest");
@@ -82,11 +88,8 @@ impl Kubectl {
         Err(BuildError::at(codes::RENDERER_UNPINNED, place, what))
     }
 
-    fn digest(&self) -> Result<Sha256> {
-        let mut hasher = sha2::Sha256::new();
-        let read = fs_err::File::open(&self.path).and_then(|mut file| std::io::copy(&mut file, &mut hasher));
-        read.map_err(|error| self.unusable(error))?;
-        Ok(Sha256(hasher.finalize().into()))
+    fn digest(&self, digests: &Digests) -> Result<Sha256> {
+        digests.program(&self.path).map(|program| program.digest).map_err(|error| self.unusable(error))
     }
 
     fn unusable(&self, error: std::io::Error) -> BuildError {

@@ -296,13 +296,32 @@ fn a_folder_that_kubectl_refuses_is_named_with_what_it_said() {
     );
     assert_eq!(fs_err::metadata(&script).expect("script").permissions().mode() & 0o777, 0o755);
     let definition = crate::definition::read(folder.path()).expect("definition");
-    let kubectl = find_kubectl(&script).expect("found");
+    let kubectl = find_kubectl(&script, &lock()).expect("found");
     let refusal = |error: crate::BuildError| {
         format!("{} {error}", error.code().id).replace(&format!("{}/", folder.path().display()), "")
     };
     let refused = refusal(render(&definition, &kubectl).expect_err("refused"));
-    let nothing = refusal(find_kubectl(&folder.path().join("none/kubectl")).expect_err("missing"));
+    let nothing = refusal(find_kubectl(&folder.path().join("none/kubectl"), &lock()).expect_err("missing"));
     landfall_media::durable::remove_file(&folder.path().join("manifests/network/kustomization.yaml")).expect("removed");
     let without = refusal(render(&definition, &kubectl).expect_err("no kustomization"));
     insta::assert_snapshot!([refused, nothing, without].join("\n"));
+}
+
+#[test]
+fn without_a_kubectl_it_is_said_which_one_the_lock_records() {
+    let hint = |lock: &Lock| {
+        let missing = find_kubectl(Path::new("kubectl-that-nobody-has"), lock).expect_err("missing");
+        assert_eq!(missing.code().id, "LF2015");
+        Coded::hint(&missing).expect("hint")
+    };
+    assert!(
+        hint(&lock()).starts_with("Install the kubectl that renders this release from now on"),
+        "{}",
+        hint(&lock())
+    );
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let pinned = format!("renderer: {{version: v1.36.3, digest: '{digest}'}}\n{LOCK}");
+    let pinned = Lock::parse(Path::new("images.lock"), pinned).expect("lock");
+    let wanted = format!("Install kubectl v1.36.3, {digest}, which the lock records, or name its path with --kubectl.");
+    assert_eq!(hint(&pinned), wanted);
 }

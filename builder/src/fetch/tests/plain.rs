@@ -64,6 +64,24 @@ async fn where_a_registry_leads_gets_no_credentials_and_is_believed_by_digest_on
     }
 }
 
+/// Whoever is led to may name a place for tokens, too: it gets the credentials of nobody but its own users.
+#[tokio::test]
+async fn a_place_that_a_registry_leads_to_is_asked_for_tokens_without_credentials() {
+    for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {
+        let target = Registry::start(|faults| faults.ask_for_token("http://SELF/token")).await;
+        let asked = Asked::new(docker, |faults| {
+            faults.ask_for_token("http://SELF/token");
+            faults.lead_to(&target);
+        })
+        .await;
+        asked.manifest.expect("with an anonymous token");
+        let requests = target.token_requests();
+        assert!(!requests.is_empty() && requests.iter().all(|(_, credentials)| credentials.is_none()), "{requests:?}");
+        assert!(requests.iter().all(|(path, _)| !path.contains("form")), "{requests:?}");
+        assert_eq!(asked.registry.token_requests(), []);
+    }
+}
+
 #[tokio::test]
 async fn an_identity_token_is_exchanged_for_one_that_pulls() {
     let docker = r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#;

@@ -46,6 +46,7 @@ pub struct Faults {
     ignore_ranges: bool,
     no_versions: bool,
     realm: Option<String>,
+    led_to: Option<String>,
     together: Vec<Awaited>,
 }
 
@@ -64,6 +65,11 @@ impl Faults {
     /// Nothing is given without the token that is had there; `SELF` stands for this server.
     pub fn ask_for_token(&mut self, realm: &str) {
         self.realm = Some(realm.to_owned());
+    }
+
+    /// Whoever asks for the registry itself is led to this one.
+    pub fn lead_to(&mut self, other: &Registry) {
+        self.led_to = Some(format!("http://{}/v2/", other.address));
     }
 
     /// The first requests for blobs fail so.
@@ -264,6 +270,9 @@ fn response(path: &str, range: Option<&str>, authorization: Option<String>, stat
     if path.starts_with("/token") {
         state.token_requests.push((path.to_owned(), authorization));
         return body(format!("{{\"token\": \"{TOKEN}\"}}").as_bytes(), None, "", None);
+    }
+    if let Some(address) = state.faults.led_to.as_ref().filter(|_| path == "/v2/") {
+        return body(&[], None, "", Some(&Fault::Redirect(address.clone())));
     }
     if let Some(realm) = state.faults.realm.as_ref().filter(|_| authorization != Some(format!("Bearer {TOKEN}"))) {
         let head = format!(
