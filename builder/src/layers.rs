@@ -67,7 +67,7 @@ pub fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn P
     }
     // The largest come first, so that the last one to end is a small one.
     uncounted.sort_by_key(|(layer, _)| std::cmp::Reverse(layer.size));
-    let total_bytes = Some(uncounted.iter().map(|(layer, _)| layer.size).sum());
+    let total_bytes = Some(uncounted.iter().map(|(layer, _)| layer.size).fold(0, u64::saturating_add));
     progress.event(Event::PhaseStarted { phase: "counting layers".into(), total_bytes });
     let next = AtomicUsize::new(0);
     let count_some = || {
@@ -165,11 +165,15 @@ impl Read for Hashing<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::io::Write as _;
 
+    use landfall_error_codes::Coded as _;
     use landfall_media::progress::Silent;
 
     use super::*;
+    use crate::fetch::ManifestDocument;
+    use crate::lock::Pin;
 
     const GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
     const ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
@@ -217,6 +221,74 @@ mod tests {
         assert_eq!(found, LayerContents { diff_id, unpacked_bytes: 10, inodes: 2 });
         let cut = store.ingest_bytes(&layer[..layer.len() - 1]).expect("ingested").sha256;
         assert!(facts(&store, cut, ZSTD, diff_id, &Silent).is_err());
+    }
+
+    /// Keeps the events.
+    #[derive(Default)]
+    struct Events(std::sync::Mutex<Vec<Event>>);
+
+    impl Progress for Events {
+        fn event(&self, event: Event) {
+            self.0.lock().expect("events").push(event);
+        }
+    }
+
+    /// An image of plain layers, each with what its configuration says that it unpacks to.
+    fn image(layers: &[(&[u8], Sha256)]) -> FetchedImage {
+        let described = |bytes: &[u8]| Described {
+            media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(),
+            digest: Sha256(sha2::Sha256::digest(bytes).into()),
+            size: bytes.len() as u64,
+            annotations: BTreeMap::new(),
+            platform: None,
+        };
+        let manifest = ManifestDocument {
+            media_type: None,
+            config: described(b"{}"),
+            layers: layers.iter().map(|(bytes, _)| described(bytes)).collect(),
+            annotations: BTreeMap::new(),
+        };
+        let configuration = serde_json::json!({
+            "architecture": "amd64", "os": "linux",
+            "rootfs": { "diff_ids": layers.iter().map(|(_, diff_id)| diff_id).collect::<Vec<_>>() },
+        });
+        let pin = Pin {
+            reference: "ghcr.io/a/b:1".parse().expect("reference"),
+            digest: Sha256([0; 32]),
+            media_type: String::new(),
+            size: 0,
+            license: None,
+            place: crate::Place::default(),
+        };
+        FetchedImage { pin, manifest, configuration: serde_json::from_value(configuration).expect("configuration") }
+    }
+
+    #[test]
+    fn layers_are_counted_in_a_phase_of_their_own_each_once_and_with_every_byte_shown() {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = ContentStore::at(folder.path());
+        let layers: Vec<_> = (0..9_usize).map(|number| [archive(), vec![0; 512 * number]].concat()).collect();
+        let named: Vec<_> =
+            layers.iter().map(|bytes| (bytes.as_slice(), Sha256(sha2::Sha256::digest(bytes).into()))).collect();
+        layers.iter().for_each(|bytes| drop(store.ingest_bytes(bytes).expect("ingested")));
+        // The second image shares all layers but one.
+        let images = [image(&named[..8]), image(&named[1..])];
+        let events = Events::default();
+        count_all(&store, &images, &events).expect("counted");
+        let events = events.0.into_inner().expect("events");
+        let total: u64 = layers.iter().map(|bytes| bytes.len() as u64).sum();
+        let begun = Event::PhaseStarted { phase: "counting layers".into(), total_bytes: Some(total) };
+        assert_eq!((events.first(), events.last()), (Some(&begun), Some(&Event::PhaseDone)));
+        let advanced = events.iter().map(|event| if let Event::Advanced { bytes } = event { *bytes } else { 0 });
+        assert_eq!(advanced.sum::<u64>(), total);
+
+        let silent = Events::default();
+        count_all(&store, &images, &silent).expect("counted before");
+        assert_eq!(silent.0.into_inner().expect("events"), []);
+        let other = [archive(), vec![0; 8192]].concat();
+        store.ingest_bytes(&other).expect("ingested");
+        let lying = image(&[(&other, Sha256([9; 32]))]);
+        assert_eq!(count_all(&store, &[lying], &Silent).expect_err("refused").code(), codes::ARTIFACT_INVALID);
     }
 
     #[test]

@@ -193,7 +193,8 @@ async fn fetch_missing(
     if missing.is_empty() {
         return Ok(());
     }
-    let total_bytes = Some(missing.iter().map(|needed| needed.blob.size).sum());
+    // As a registry names them: they need not fit into anything.
+    let total_bytes = Some(missing.iter().map(|needed| needed.blob.size).fold(0, u64::saturating_add));
     progress.event(Event::PhaseStarted { phase: "fetching".into(), total_bytes });
     stream::iter(&missing)
         .map(|needed| async move {

@@ -181,7 +181,7 @@ impl Client {
                     return Failure::Final(codes::FETCH_FAILED, "it refuses without a reason".into());
                 };
                 // It comes from outside: nothing of it reaches a terminal as it is.
-                let reason = format!("it answers {:?} {}", first.code, first.message.escape_default());
+                let reason = format!("it answers {} {}", wire_name(&first.code), first.message.escape_default());
                 registry_code(&first.code).map_or_else(
                     || Failure::Transient { code: codes::RATE_LIMITED, cause: reason.clone().into(), wait: None },
                     |code| Failure::Final(code, reason.clone().into()),
@@ -201,6 +201,12 @@ impl Client {
             error => Failure::Final(codes::FETCH_FAILED, error.into()),
         }
     }
+}
+
+/// A registry's own word for a refusal, as it is on the wire and in other tools' messages: `MANIFEST_UNKNOWN`.
+fn wire_name(code: &OciErrorCode) -> String {
+    let name = serde_json::to_value(code).ok();
+    name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("an error").to_owned()
 }
 
 /// What a registry's own word for a refusal means; nothing where it passes.

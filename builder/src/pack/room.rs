@@ -54,22 +54,31 @@ pub fn check(
     installer: u64,
     output: &BuildOutput<'_>,
 ) -> Result<()> {
-    let missing = manifests.blobs().filter(|blob| !store.contains(blob.digest)).map(|blob| blob.size).sum();
+    let missing = total(manifests.blobs().filter(|blob| !store.contains(blob.digest)).map(|blob| blob.size));
     let mut wanted = vec![Wanted { folder: store.root(), bytes: missing }];
     if let BuildOutput::Folder { path, .. } = output
         && !has_bundle(path, release)
     {
-        let on_media = |size: u64| size.next_multiple_of(BLOCK_BYTES) + BLOCK_BYTES;
-        let bytes = manifests.travelling().map(|blob| on_media(blob.size)).sum::<u64>() + on_media(installer);
+        let bytes = total(manifests.travelling().map(|blob| blob.size).chain([installer]).map(on_media));
         wanted.push(Wanted { folder: path, bytes });
     }
     let device = |folder: &Path| existing_parent(folder).metadata().ok().map(|found| found.dev());
     for (index, one) in wanted.iter().enumerate() {
         let same = wanted.iter().filter(|other| device(other.folder) == device(one.folder));
-        let needed = if index == 0 { one.bytes } else { same.map(|other| other.bytes).sum() };
+        let needed = if index == 0 { one.bytes } else { total(same.map(|other| other.bytes)) };
         check_folder(one.folder, needed)?;
     }
     Ok(())
+}
+
+/// A sum of sizes that a registry names: more than there can be stays more than there is room for.
+fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
+}
+
+/// What a blob takes of a bundle: its header, and itself in whole blocks.
+fn on_media(size: u64) -> u64 {
+    size.checked_next_multiple_of(BLOCK_BYTES).unwrap_or(u64::MAX).saturating_add(BLOCK_BYTES)
 }
 
 fn check_folder(folder: &Path, needed: u64) -> Result<()> {

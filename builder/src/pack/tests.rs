@@ -156,8 +156,12 @@ impl Bench {
     }
 
     async fn refusal(&self) -> String {
+        self.refusal_of_class(2).await
+    }
+
+    async fn refusal_of_class(&self, exit_code: u8) -> String {
         let error = self.build().await.expect_err("refused");
-        assert_eq!(error.code().class.exit_code(), 2, "{error}");
+        assert_eq!(error.code().class.exit_code(), exit_code, "{error}");
         assert!(!self.path("out").exists(), "nothing is written before everything is checked");
         let text = format!("{} {error}", error.code().id);
         let text = text.replace(&format!("{}/", self.folder.path().display()), "");
@@ -484,6 +488,27 @@ async fn another_kubectl_than_the_locks_does_not_render() {
     assert_eq!(refused.code(), codes::RENDERER_UNPINNED, "{refused}");
     bench.lock().await.expect("locked");
     bench.build().await.expect("built with the new one");
+}
+
+#[tokio::test]
+async fn too_little_room_is_reported_before_anything_large_is_fetched() {
+    let bench = Bench::new(false, false).await;
+    let huge = |number: u8, size: u64| {
+        json!({
+            "mediaType": "application/x", "digest": digest(&[number]), "size": size,
+            "annotations": { "org.opencontainers.image.title": number.to_string() },
+        })
+    };
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/x",
+        "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2 },
+        "layers": [huge(1, u64::MAX), huge(2, u64::MAX - 1)],
+    });
+    bench.push(ARTIFACTS[1].0, &manifest);
+    bench.lock().await.expect("locked");
+    let refused = bench.refusal_of_class(codes::NO_SPACE.class.exit_code()).await;
+    assert!(refused.starts_with(codes::NO_SPACE.id) && refused.contains("store"), "{refused}");
+    assert!(bench.registry.ranges().is_empty(), "no blob was asked for");
 }
 
 #[tokio::test]

@@ -24,6 +24,16 @@ const TAKEN: [&str; 9] = [
     "patchesStrategicMerge",
 ];
 
+/// Fields whose entries name a file under one of these keys.
+const WITH_FILES: [(&str, &[&str]); 6] = [
+    ("patches", &["path"]),
+    ("patchesJson6902", &["path"]),
+    ("replacements", &["path"]),
+    ("openapi", &["path"]),
+    ("configMapGenerator", &["files", "envs", "env"]),
+    ("secretGenerator", &["files", "envs", "env"]),
+];
+
 /// Fields that have kubectl fetch something.
 const FETCHING: [&str; 2] = ["helmCharts", "helmChartInflationGenerator"];
 
@@ -45,6 +55,11 @@ fn visit(folder: &Path, seen: &mut HashSet<PathBuf>) -> Result<()> {
     if let Some(field) = FETCHING.iter().find(|field| document.get(**field).is_some()) {
         return remote((*field).to_owned(), "charts are fetched while rendering".to_owned());
     }
+    for (field, file_name) in with_files(&document) {
+        if file_name.contains("://") {
+            return remote(field, format!("`{file_name}` is no file here"));
+        }
+    }
     for (field, index, entry) in taken(&document) {
         let path = folder.join(entry);
         if path.is_dir() {
@@ -65,6 +80,29 @@ fn taken(document: &Value) -> impl Iterator<Item = (&'static str, usize, &str)> 
             entries.filter_map(move |(index, entry)| Some((field, index, entry.as_str()?)))
         })
         .filter(|(_, _, entry)| !entry.contains('\n'))
+}
+
+/// The files that entries name, each with its place. A generator may give a file another name: `name=file`.
+fn with_files(document: &Value) -> Vec<(String, &str)> {
+    let mut found = Vec::new();
+    for (field, keys) in WITH_FILES {
+        let entries = match document.get(field) {
+            Some(Value::Array(entries)) => entries.iter().collect(),
+            Some(entry) => vec![entry],
+            None => Vec::new(),
+        };
+        for (index, entry) in entries.into_iter().enumerate() {
+            for key in keys {
+                let names = match entry.get(key) {
+                    Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+                    Some(Value::String(name)) => vec![name.as_str()],
+                    _ => Vec::new(),
+                };
+                found.extend(names.into_iter().map(|name| (format!("{field}[{index}].{key}"), name)));
+            }
+        }
+    }
+    found
 }
 
 /// What kubectl would fetch rather than miss: an address, or a repository by its host.
@@ -108,8 +146,18 @@ mod tests {
             assert!(checked(&by_way).expect_err(entry).to_string().contains("b/kustomization.yaml: resources[0]"));
         }
         assert!(checked(&[("a/kustomization.yaml", "helmCharts: [{name: x}]\n")]).is_err());
+        for text in [
+            "patches: [{path: 'https://a.example/p.yaml', target: {kind: Pod}}]\n",
+            "configMapGenerator: [{name: a, files: ['b=https://a.example/b']}]\n",
+            "secretGenerator: [{name: a, envs: ['http://a.example/b']}]\n",
+            "openapi: {path: 'https://a.example/schema.json'}\n",
+            "replacements: [{path: 'https://a.example/r.yaml'}]\n",
+        ] {
+            let refused = checked(&[("a/kustomization.yaml", text)]).expect_err(text);
+            assert_eq!(refused.code(), codes::REMOTE_BASE, "{refused}");
+        }
         let local = [
-            ("a/kustomization.yaml", "resources: [../b, x.yaml]\ntransformers: [\"kind: X\\na: https://x\\n\"]\n"),
+            ("a/kustomization.yaml", "resources: [../b, x.yaml]\ntransformers: [\"kind: X\\na: https://x\\n\"]\nconfigMapGenerator: [{name: a, files: [x.yaml, y=x.yaml], literals: ['u=https://x']}]\n"),
             ("a/x.yaml", ""),
             ("b/kustomization.yaml", "resources: [../a]\n"),
         ];

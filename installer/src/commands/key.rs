@@ -121,3 +121,19 @@ fn text(made: &NewKey) -> String {
     );
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_advised_to_remove_a_key_that_is_there() {
+        let folder = tempfile::tempdir().expect("folder");
+        let key = folder.path().join("cosign.key");
+        refuse_to_overwrite(&key).expect("there is none yet");
+        durable::write_file(&key, b"a key", 0o600).expect("key");
+        let refused = refuse_to_overwrite(&key).expect_err("refused");
+        assert_eq!(refused.code(), codes::OUTPUT_EXISTS);
+        assert_eq!(refused.next_step(), "Name another folder with --output.");
+    }
+}

@@ -88,7 +88,7 @@ fn a_build_reads_the_store_once_writes_once_and_reads_back_once() -> Result<()> 
     // Built again with nothing changed, nothing large is read: neither the store nor the media nor the programs.
     let report = without_scratch(&mut starter.rebuild(&output.display().to_string(), &parts)?)?;
     for field in
-        ["/hashed_bytes", "/store_bytes/read_bytes", "/media_bytes/read_back_bytes", "/ingested_bytes/read_bytes"]
+        ["/hashed_bytes", "/store_bytes/read_bytes", "/media_bytes/written_bytes", "/media_bytes/read_back_bytes"]
     {
         assert_eq!(number(&report, field)?, 0, "{field}");
     }

@@ -228,7 +228,7 @@ fn a_registry_that_stays_away_is_reported_with_what_to_do() -> Result<()> {
     vendor.registry().kill()?;
     let arguments = vendor.build_arguments(&release(), &folder.path().join("stick"), &[]);
     let outcome = Outcome::of(&mut starter.command(&vendor, &arguments))?;
-    assert_eq!((outcome.code, outcome.error()), (5, Some("LF2102")), "{}", outcome.stderr);
+    assert_eq!((outcome.code, outcome.error()), (5, Some("LF2131")), "{}", outcome.stderr);
     let address = vendor.registry().address().to_string();
     assert!(outcome.stderr.contains(&address), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("Connection refused"), "{}", outcome.stderr);
