@@ -73,9 +73,7 @@ impl Client {
 
     /// Who is asked for a file, for messages.
     pub(super) fn server(&self, url: &FileUrl) -> Result<String> {
-        let address = self.registries.file(url)?;
-        let name = address.host_str().unwrap_or_default();
-        Ok(address.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}")))
+        Ok(web::authority(&self.registries.file(url)?))
     }
 
     async fn file(

@@ -102,7 +102,7 @@ pub(super) fn unanswered(error: &reqwest::Error, proxies: &Proxies) -> Failure {
     }
     let cause = root_cause(error);
     let proxy = error.url().and_then(|url| proxies.of(url));
-    let host = error.url().and_then(Url::host_str).unwrap_or("the server").to_owned();
+    let host = error.url().map_or_else(|| "the server".to_owned(), authority);
     let by_way = |cause: &str| match &proxy {
         Some(proxy) => format!("by way of the proxy {proxy}: {cause}"),
         None => cause.to_owned(),
@@ -118,6 +118,12 @@ pub(super) fn unanswered(error: &reqwest::Error, proxies: &Proxies) -> Failure {
         return Failure::Unreachable { who, cause: by_way(&cause).into() };
     }
     Failure::transient(by_way(&cause))
+}
+
+/// Who is asked, with a port that is not the usual one.
+pub(super) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("the server");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// Whether a name is not known, or nobody listens: another try a minute later seldom differs.

@@ -157,7 +157,10 @@ mod tests {
             assert_eq!(refused.code(), codes::REMOTE_BASE, "{refused}");
         }
         let local = [
-            ("a/kustomization.yaml", "resources: [../b, x.yaml]\ntransformers: [\"kind: X\\na: https://x\\n\"]\nconfigMapGenerator: [{name: a, files: [x.yaml, y=x.yaml], literals: ['u=https://x']}]\n"),
+            (
+                "a/kustomization.yaml",
+                "resources: [../b, x.yaml]\ntransformers: [\"kind: X\\na: https://x\\n\"]\nconfigMapGenerator: [{name: a, files: [x.yaml, y=x.yaml], literals: ['u=https://x']}]\n",
+            ),
             ("a/x.yaml", ""),
             ("b/kustomization.yaml", "resources: [../a]\n"),
         ];
