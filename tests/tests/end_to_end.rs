@@ -4,10 +4,12 @@
 //! other instants and other damaged bytes than the usual ones.
 
 mod end_to_end {
+    mod certificates;
     mod comparison;
     mod cut;
     mod damage;
     mod engineer;
+    mod firewall;
     mod fixture;
     mod flips;
     mod handbook;
