@@ -41,12 +41,17 @@ pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<Lo
     let digests = Digests::of(&store);
     let renderer = render::find_kubectl(&options.kubectl, &lock)?.identity(&digests)?;
     let client = Client::configured(options.source.registries.as_deref())?;
-    let resolution = resolve(&lock, &renderer, &client, &store, progress).await;
+    let mut resolution = resolve(&lock, &renderer, &client, &store, progress).await;
     let output = options.output.clone().unwrap_or_else(|| path.clone());
     // What is written must be readable: a lock is never left worse than it was.
-    Lock::parse(&output, resolution.text.clone())?;
+    let written = Lock::parse(&output, resolution.text.clone())?;
     durable::write_file(&output, resolution.text.as_bytes(), 0o644)?;
     digests.keep()?;
+    if output == path {
+        // Resolving adds lines: an error names the one that a person finds now.
+        let failures = std::mem::take(&mut resolution.failures).into_iter();
+        resolution.failures = failures.map(|error| error.in_rewritten(&path, |field| written.line_of(field))).collect();
+    }
     let inputs = |content: &Content| match content {
         Content::Manifest(_) => 1,
         Content::Files(files) => files.len(),

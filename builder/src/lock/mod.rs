@@ -309,6 +309,20 @@ impl Lock {
         }))
     }
 
+    /// Line of an entry, or of a file of one, by its field: `images[2]`, `artifacts[0].files[1]`.
+    fn line_of(&self, field: &str) -> Option<u64> {
+        let index = |text: &str| text.strip_suffix(']')?.parse::<usize>().ok();
+        let (entry, file) = field.split_once(".files[").map_or((field, None), |(entry, file)| (entry, Some(file)));
+        let (list, number) = entry.split_once('[')?;
+        let list = [List::Images, List::Artifacts].into_iter().find(|known| known.field() == list)?;
+        let entry = self.list(list).get(index(number)?)?;
+        match (file, &entry.content) {
+            (None, _) => Some(entry.reference.referenced.line()),
+            (Some(file), Content::Files(files)) => Some(files.get(index(file)?)?.line()),
+            (Some(_), Content::Manifest(_)) => None,
+        }
+    }
+
     fn place(&self, list: List, entry: &LockEntry) -> Option<Place> {
         let index = self.list(list).iter().position(|other| other.reference.value == entry.reference.value)?;
         Some(Place::field(&self.path, entry.reference.referenced.line(), format!("{}[{index}]", list.field())))

@@ -491,6 +491,17 @@ async fn another_kubectl_than_the_locks_does_not_render() {
 }
 
 #[tokio::test]
+async fn an_entry_that_is_not_resolved_is_named_by_its_line_after_the_others_were() {
+    let bench = Bench::new(false, false).await;
+    bench.edit("release/images.lock", "small/database:1", "small/database:2");
+    let refused = bench.lock().await.expect_err("no such tag").to_string();
+    let text = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
+    let line = 1 + text.lines().position(|line| line.contains("small/database:2")).expect("line");
+    assert!(line > 1 + lock_text(false).lines().position(|line| line.contains("small/database:1")).expect("line"));
+    assert!(refused.contains(&format!("images.lock:{line}: images[7]: ")), "{refused}");
+}
+
+#[tokio::test]
 async fn too_little_room_is_reported_before_anything_large_is_fetched() {
     let bench = Bench::new(false, false).await;
     let huge = |number: u8, size: u64| {

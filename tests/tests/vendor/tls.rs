@@ -117,9 +117,8 @@ fn lock(starter: &Starter, repository: &str, authorities: &str) -> Result<(Outco
     said.read_line(&mut ports)?;
     let tls = ports.split_whitespace().next().context("no port")?;
 
-    let mirrors = format!(
-        "mirrors:\n  - host: registry.example\n    endpoint: https://localhost:{tls}\n{authorities}\n"
-    );
+    let mirrors =
+        format!("mirrors:\n  - host: registry.example\n    endpoint: https://localhost:{tls}\n{authorities}\n");
     write(&path("registries.yaml"), &mirrors)?;
     let entry = format!(
         "  - {{reference: 'registry.example/{repository}:1', digest: unresolved, mediaType: unresolved, size: unresolved}}\n"
