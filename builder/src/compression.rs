@@ -43,7 +43,7 @@ impl Compression {
     }
 
     /// The bytes without compression.
-    pub fn reader(self, source: impl Read + 'static) -> Box<dyn Read> {
+    pub fn reader<'a>(self, source: impl Read + 'a) -> Box<dyn Read + 'a> {
         let source = BufReader::with_capacity(BUFFER_BYTES, source);
         match self {
             Self::None => Box::new(source),

@@ -103,6 +103,18 @@ impl BuildError {
         self
     }
 
+    /// The same where a file was rewritten since its place was noted: `line` says where a field of it is now.
+    #[must_use]
+    pub fn in_rewritten(mut self, file: &Path, line: impl Fn(&str) -> Option<u64>) -> Self {
+        if let Self::Failed(failure) = &mut self
+            && failure.place.file.as_deref() == Some(file)
+            && let Some(found) = failure.place.field.as_deref().and_then(line)
+        {
+            failure.place.line = Some(found);
+        }
+        self
+    }
+
     /// The same with what to do next, where that is better known than in the registry of codes.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

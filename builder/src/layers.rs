@@ -1,18 +1,23 @@
 //! What a layer unpacks to, counted once and kept beside the blobs, so that a site knows the room it needs.
 
+use std::collections::HashSet;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::LayerContents;
 use landfall_error_codes::codes;
 use landfall_media::durable;
-use landfall_media::store::ContentStore;
+use landfall_media::progress::{Event, Progress};
+use landfall_media::store::{BlobFile, ContentStore};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
+use crate::fetch::{Described, FetchedImage};
 
 const RECORD_TYPE: &str = "landfall.dev/layer/1";
 
@@ -29,12 +34,18 @@ struct Record {
 /// What a layer unpacks to: from its record, or by decompressing it now and writing the record, synced.
 ///
 /// `diff_id` is what the image's configuration says; other bytes are refused.
-pub fn facts(store: &ContentStore, layer: Sha256, media_type: &str, diff_id: Sha256) -> Result<LayerContents> {
+pub fn facts(
+    store: &ContentStore,
+    layer: Sha256,
+    media_type: &str,
+    diff_id: Sha256,
+    progress: &dyn Progress,
+) -> Result<LayerContents> {
     let path = record_path(store, layer);
     let facts = if let Some(facts) = read_record(&path) {
         facts
     } else {
-        let facts = count(store, layer, media_type)?;
+        let facts = count(store, layer, media_type, progress)?;
         write_record(&path, &facts)?;
         facts
     };
@@ -43,6 +54,38 @@ pub fn facts(store: &ContentStore, layer: Sha256, media_type: &str, diff_id: Sha
     }
     let what = format!("layer {layer} unpacks to {}, its image's configuration says {diff_id}", facts.diff_id);
     Err(BuildError::new(codes::ARTIFACT_INVALID, what))
+}
+
+/// Counts the layers that were not counted yet, several at a time, as a phase of its own: each is decompressed.
+pub fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progress) -> Result<()> {
+    let mut seen = HashSet::new();
+    let layers = images.iter().flat_map(|image| image.manifest.layers.iter().zip(&image.configuration.rootfs.diff_ids));
+    let open = |layer: &Described| read_record(&record_path(store, layer.digest)).is_none();
+    let mut uncounted: Vec<_> = layers.filter(|(layer, _)| seen.insert(layer.digest) && open(layer)).collect();
+    if uncounted.is_empty() {
+        return Ok(());
+    }
+    // The largest come first, so that the last one to end is a small one.
+    uncounted.sort_by_key(|(layer, _)| std::cmp::Reverse(layer.size));
+    let total_bytes = Some(uncounted.iter().map(|(layer, _)| layer.size).fold(0, u64::saturating_add));
+    progress.event(Event::PhaseStarted { phase: "counting layers".into(), total_bytes });
+    let next = AtomicUsize::new(0);
+    let count_some = || {
+        while let Some((layer, diff_id)) = uncounted.get(next.fetch_add(1, Ordering::Relaxed)) {
+            // Whoever fails ends the others, too.
+            facts(store, layer.digest, &layer.media_type, **diff_id, progress)
+                .inspect_err(|_| next.store(uncounted.len(), Ordering::Relaxed))?;
+        }
+        Ok(())
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(uncounted.len());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(count_some)).collect();
+        let died = |_| Err(BuildError::new(codes::BUG, "a thread that counts a layer died"));
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(died))
+    })?;
+    progress.event(Event::PhaseDone);
+    Ok(())
 }
 
 fn write_record(path: &Path, facts: &LayerContents) -> Result<()> {
@@ -73,7 +116,7 @@ fn read_record(path: &Path) -> Option<LayerContents> {
     (document_type == RECORD_TYPE).then_some(LayerContents { diff_id, unpacked_bytes, inodes })
 }
 
-fn count(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<LayerContents> {
+fn count(store: &ContentStore, layer: Sha256, media_type: &str, progress: &dyn Progress) -> Result<LayerContents> {
     let unreadable = |error: io::Error| {
         BuildError::new(codes::ARTIFACT_INVALID, format!("layer {layer} cannot be unpacked")).because(error)
     };
@@ -81,7 +124,7 @@ fn count(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<LayerC
         let what = format!("layer {layer} is of the type {media_type}; Landfall unpacks tar, plain, gzip and zstd");
         BuildError::new(codes::ARTIFACT_INVALID, what)
     })?;
-    let reader = compression.reader(store.open(layer)?);
+    let reader = compression.reader(Shown { blob: store.open(layer)?, progress });
     let mut hashing = Hashing { reader, hasher: sha2::Sha256::new() };
     let (mut unpacked_bytes, mut inodes) = (0, 0);
     for entry in tar::Archive::new(&mut hashing).entries().map_err(unreadable)? {
@@ -93,12 +136,26 @@ fn count(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<LayerC
     Ok(LayerContents { diff_id: Sha256(hashing.hasher.finalize().into()), unpacked_bytes, inodes })
 }
 
-struct Hashing {
-    reader: Box<dyn Read>,
+/// A layer that shows how much of it was read.
+struct Shown<'a> {
+    blob: BlobFile,
+    progress: &'a dyn Progress,
+}
+
+impl Read for Shown<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.blob.read(buffer)?;
+        self.progress.event(Event::Advanced { bytes: count as u64 });
+        Ok(count)
+    }
+}
+
+struct Hashing<'a> {
+    reader: Box<dyn Read + 'a>,
     hasher: sha2::Sha256,
 }
 
-impl Read for Hashing {
+impl Read for Hashing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.hasher.update(&buffer[..count]);
@@ -108,9 +165,15 @@ impl Read for Hashing {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::io::Write as _;
 
+    use landfall_error_codes::Coded as _;
+    use landfall_media::progress::Silent;
+
     use super::*;
+    use crate::fetch::ManifestDocument;
+    use crate::lock::Pin;
 
     const GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
     const ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
@@ -137,11 +200,11 @@ mod tests {
         let store = ContentStore::at(folder.path());
         let layer = store.ingest_bytes(&encoder.finish().expect("compressed")).expect("ingested").sha256;
 
-        let found = facts(&store, layer, GZIP, diff_id).expect("facts");
+        let found = facts(&store, layer, GZIP, diff_id, &Silent).expect("facts");
         assert_eq!(found, LayerContents { diff_id, unpacked_bytes: 10, inodes: 2 });
         fs_err::remove_file(store.path(layer)).expect("removed");
-        assert_eq!(facts(&store, layer, GZIP, diff_id).expect("from the record"), found);
-        assert!(facts(&store, layer, GZIP, Sha256([0; 32])).is_err());
+        assert_eq!(facts(&store, layer, GZIP, diff_id, &Silent).expect("from the record"), found);
+        assert!(facts(&store, layer, GZIP, Sha256([0; 32]), &Silent).is_err());
     }
 
     #[test]
@@ -154,10 +217,78 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path());
         let name = store.ingest_bytes(&layer).expect("ingested").sha256;
-        let found = facts(&store, name, ZSTD, diff_id).expect("facts");
+        let found = facts(&store, name, ZSTD, diff_id, &Silent).expect("facts");
         assert_eq!(found, LayerContents { diff_id, unpacked_bytes: 10, inodes: 2 });
         let cut = store.ingest_bytes(&layer[..layer.len() - 1]).expect("ingested").sha256;
-        assert!(facts(&store, cut, ZSTD, diff_id).is_err());
+        assert!(facts(&store, cut, ZSTD, diff_id, &Silent).is_err());
+    }
+
+    /// Keeps the events.
+    #[derive(Default)]
+    struct Events(std::sync::Mutex<Vec<Event>>);
+
+    impl Progress for Events {
+        fn event(&self, event: Event) {
+            self.0.lock().expect("events").push(event);
+        }
+    }
+
+    /// An image of plain layers, each with what its configuration says that it unpacks to.
+    fn image(layers: &[(&[u8], Sha256)]) -> FetchedImage {
+        let described = |bytes: &[u8]| Described {
+            media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(),
+            digest: Sha256(sha2::Sha256::digest(bytes).into()),
+            size: bytes.len() as u64,
+            annotations: BTreeMap::new(),
+            platform: None,
+        };
+        let manifest = ManifestDocument {
+            media_type: None,
+            config: described(b"{}"),
+            layers: layers.iter().map(|(bytes, _)| described(bytes)).collect(),
+            annotations: BTreeMap::new(),
+        };
+        let configuration = serde_json::json!({
+            "architecture": "amd64", "os": "linux",
+            "rootfs": { "diff_ids": layers.iter().map(|(_, diff_id)| diff_id).collect::<Vec<_>>() },
+        });
+        let pin = Pin {
+            reference: "ghcr.io/a/b:1".parse().expect("reference"),
+            digest: Sha256([0; 32]),
+            media_type: String::new(),
+            size: 0,
+            license: None,
+            place: crate::Place::default(),
+        };
+        FetchedImage { pin, manifest, configuration: serde_json::from_value(configuration).expect("configuration") }
+    }
+
+    #[test]
+    fn layers_are_counted_in_a_phase_of_their_own_each_once_and_with_every_byte_shown() {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = ContentStore::at(folder.path());
+        let layers: Vec<_> = (0..9_usize).map(|number| [archive(), vec![0; 512 * number]].concat()).collect();
+        let named: Vec<_> =
+            layers.iter().map(|bytes| (bytes.as_slice(), Sha256(sha2::Sha256::digest(bytes).into()))).collect();
+        layers.iter().for_each(|bytes| drop(store.ingest_bytes(bytes).expect("ingested")));
+        // The second image shares all layers but one.
+        let images = [image(&named[..8]), image(&named[1..])];
+        let events = Events::default();
+        count_all(&store, &images, &events).expect("counted");
+        let events = events.0.into_inner().expect("events");
+        let total: u64 = layers.iter().map(|bytes| bytes.len() as u64).sum();
+        let begun = Event::PhaseStarted { phase: "counting layers".into(), total_bytes: Some(total) };
+        assert_eq!((events.first(), events.last()), (Some(&begun), Some(&Event::PhaseDone)));
+        let advanced = events.iter().map(|event| if let Event::Advanced { bytes } = event { *bytes } else { 0 });
+        assert_eq!(advanced.sum::<u64>(), total);
+
+        let silent = Events::default();
+        count_all(&store, &images, &silent).expect("counted before");
+        assert_eq!(silent.0.into_inner().expect("events"), []);
+        let other = [archive(), vec![0; 8192]].concat();
+        store.ingest_bytes(&other).expect("ingested");
+        let lying = image(&[(&other, Sha256([9; 32]))]);
+        assert_eq!(count_all(&store, &[lying], &Silent).expect_err("refused").code(), codes::ARTIFACT_INVALID);
     }
 
     #[test]
@@ -165,7 +296,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path());
         let layer = store.ingest_bytes(b"x").expect("ingested").sha256;
-        let error = facts(&store, layer, "application/x", layer).expect_err("refused");
+        let error = facts(&store, layer, "application/x", layer, &Silent).expect_err("refused");
         assert!(error.to_string().contains("application/x"), "{error}");
     }
 }

@@ -7,12 +7,14 @@
 
 mod compression;
 pub mod definition;
+mod digests;
 pub mod error;
 pub mod fetch;
 pub mod file_url;
 mod files;
 mod layers;
 pub mod lock;
+mod nearest;
 pub mod options;
 pub mod pack;
 pub mod reference;
@@ -22,7 +24,7 @@ pub mod signing;
 pub use error::{BuildError, Place};
 pub use lock::LockReport;
 pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
-pub use pack::BuildReport;
+pub use pack::{BuildReport, SiteRoom};
 
 use landfall_bundle_spec::trust::SigningKey;
 use landfall_error_codes::codes;

@@ -19,6 +19,10 @@ pub struct SourceOptions {
 pub struct LockOptions {
     /// Definition, lock and registries.
     pub source: SourceOptions,
+    /// The vendor's content store, which keeps the files that are fetched for their digests.
+    pub store: PathBuf,
+    /// The kubectl that renders: a path, or a name that is looked up in PATH.
+    pub kubectl: PathBuf,
     /// File that receives the lock, instead of the one it was read from.
     pub output: Option<PathBuf>,
 }

@@ -170,6 +170,15 @@ codes! {
     TOOL_MISSING = "LF2015", Usage, "A program that building needs is missing", "Install the named program or give its path.";
     BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed because of a problem on this machine", "Fix the named cause, then run the same command again.";
     NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Put a static build of the named file into the lock: the libraries of a host are unknown.";
+    // LF2030: what is checked before anything is fetched.
+    LOCK_STALE = "LF2030", Usage, "A digest of the lock belongs to another name", "Run `landfall lock`: it asks what the name means now.";
+    INSTALLER_UNFIT = "LF2031", Usage, "The `landfall` that travels cannot run at the site", "Name a static `landfall` for the release's platform with --installer.";
+    RENDERER_UNPINNED = "LF2032", Usage, "The kubectl that renders is not the one in the lock", "Use the kubectl that the lock names, or run `landfall lock` with the one that shall render from now on.";
+    REMOTE_BASE = "LF2033", Usage, "A kustomization takes something from elsewhere", "Copy it into the folder of the component, so that the same bytes are rendered each time.";
+    OBJECT_UNFIT = "LF2034", Usage, "An object does not fit the schema of its kind", "Correct the named field: the API server would refuse it at the site.";
+    NEED_MISSING = "LF2035", Usage, "A component does not need the one whose kinds it uses", "Add the named component to `needs`.";
+    POD_REFUSED = "LF2036", Usage, "Pods break the Pod Security level of their namespace", "Correct the named fields, or set another `podSecurity` for the component.";
+    DANGLING_REFERENCE = "LF2037", Usage, "A pod names something that is not in the release", "Correct the name, or list it under `madeOnSite` if running software makes it.";
     // LF21: fetching.
     REGISTRIES_INVALID = "LF2101", Usage, "The registries file is not valid", "Correct the named line of the registries file.";
     FETCH_FAILED = "LF2102", Resumable, "A registry or server did not deliver the content", "Run the same command again; it continues where it stopped.";
@@ -179,6 +188,10 @@ codes! {
     PLAIN_HTTP_REFUSED = "LF2106", Usage, "Plain HTTP is used only for loopback or where configured", "Use HTTPS, or set `plainHttp` in the registries file.";
     FILE_MISSING = "LF2107", Usage, "A file is not where the lock says", "Correct the address in the lock, or name a mirror that has the file.";
     ARCHIVE_INVALID = "LF2108", Usage, "An archive does not contain what the lock names", "Correct the members of the archive in the lock.";
+    // LF2130: reaching registries and servers.
+    RATE_LIMITED = "LF2130", Resumable, "A registry limits how often it may be asked", "Log in to the registry (`docker login`), wait, or name a mirror; then run the same command again.";
+    HOST_UNREACHABLE = "LF2131", Resumable, "A server or proxy cannot be reached", "Check the name, the network and the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY, or `proxies` of the registries file), then run the same command again.";
+    CERTIFICATE_UNKNOWN = "LF2132", Usage, "A server's certificate is not trusted", "Name the certificate of its authority under `authorities` of the registries file.";
     // LF30: site preflight.
     NOT_ROOT = "LF3001", NotReady, "Landfall must run as root", "Run the same command as root.";
     WRONG_PLATFORM = "LF3002", NotReady, "The bundle is for another processor architecture", "Ask the vendor for a bundle for this architecture, or use another machine.";

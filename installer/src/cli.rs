@@ -102,7 +102,7 @@ pub(crate) struct SourceArguments {
     /// The lock, instead of the one that the release names.
     #[arg(long)]
     pub(crate) lock: Option<PathBuf>,
-    /// Mirrors and their credentials, instead of upstream's registries.
+    /// Mirrors, proxies and private authorities, instead of upstream's registries and the environment.
     #[arg(long)]
     pub(crate) registries: Option<PathBuf>,
 }
@@ -116,6 +116,12 @@ pub(crate) struct LockArguments {
     /// File that receives the lock, instead of the one it was read from.
     #[arg(long)]
     pub(crate) output: Option<PathBuf>,
+    /// The vendor's content store, which keeps the files that are fetched for their digests.
+    #[arg(long, env = "LANDFALL_STORE")]
+    pub(crate) store: Option<PathBuf>,
+    /// The kubectl that renders: the lock records its version and digest.
+    #[arg(long, default_value = "kubectl")]
+    pub(crate) kubectl: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -149,7 +155,7 @@ pub(crate) struct BuildArguments {
     /// The static `landfall` that travels in the bundle, instead of this one.
     #[arg(long)]
     pub(crate) installer: Option<PathBuf>,
-    /// The kubectl that renders.
+    /// The kubectl that renders, which must be the one that the lock records.
     #[arg(long, default_value = "kubectl")]
     pub(crate) kubectl: PathBuf,
 }

@@ -39,6 +39,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("bench", &[Work::Program, Work::Parts, Work::Tests]),
     ("demo", &[Work::Program, Work::Parts, Work::Machines]),
     ("site", &[Work::Program, Work::Parts, Work::Machines]),
+    ("fuzz", &[Work::Program]),
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];
 
@@ -47,6 +48,7 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     let mut works: BTreeSet<Work> = match arguments.iter().map(String::as_str).find(|word| !word.starts_with('-')) {
         None | Some("help") => BTreeSet::new(),
         _ if arguments.iter().any(|word| word == "--help" || word == "-h") => BTreeSet::new(),
+        Some("fuzz") => BTreeSet::from([Work::Program]),
         Some("site") => BTreeSet::from([Work::Machines]),
         Some("images") => BTreeSet::from([Work::Parts]),
         Some("bench") => BTreeSet::from([Work::Program, Work::Parts, Work::Tests]),
@@ -66,7 +68,7 @@ fn work_of_test(arguments: &[String]) -> BTreeSet<Work> {
     let is_full = arguments.iter().any(|word| word == "--full");
     let runs = |name: &str| match only {
         Some(only) => name.contains(only),
-        None => is_full || name != "vm",
+        None => is_full || !["fuzz", "vm"].contains(&name),
     };
     let works: BTreeSet<Work> =
         TEST_PARTS.iter().filter(|(name, _)| runs(name)).flat_map(|(_, works)| works.iter().copied()).collect();

@@ -118,9 +118,18 @@ impl Vendor {
     /// Resolves the checked-in lock of assembled images against the registry.
     pub fn lock(&self, release: &Path) -> Result<()> {
         let checked_in = workspace::root().join("tests/images/assembled.lock");
-        let [release, checked_in, registries, output] =
-            [release, &checked_in, &self.registries_file(), &self.lock_file()].map(text);
-        self.run(&["lock", &release, "--lock", &checked_in, "--registries", &registries, "--output", &output])
+        let [release, checked_in, registries, output, store, kubectl] = [
+            release,
+            &checked_in,
+            &self.registries_file(),
+            &self.lock_file(),
+            &self.store,
+            &self.binaries.join("kubectl"),
+        ]
+        .map(text);
+        let mut arguments = vec!["lock", &release, "--lock", &checked_in, "--registries", &registries];
+        arguments.extend(["--output", &output, "--store", &store, "--kubectl", &kubectl]);
+        self.run(&arguments)
     }
 
     /// The arguments of `landfall build` for a release, with additional ones.

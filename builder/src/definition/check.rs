@@ -9,6 +9,7 @@ use serde_saphyr::Spanned;
 
 use super::{ComponentDefinition, Release};
 use crate::error::{BuildError, Place, Result};
+use crate::nearest::nearest;
 use crate::reference::Reference;
 
 /// A definition under check, with the file that messages name.
@@ -145,7 +146,7 @@ impl Checked<'_> {
                 return Err(BuildError::at(
                     codes::RELEASE_UNKNOWN_COMPONENT,
                     Place::field(self.path, need.referenced.line(), format!("{field}.needs[{number}]")),
-                    format!("`{}` is no component of this release", need.value),
+                    self.no_component(&need.value),
                 ));
             }
         }
@@ -178,7 +179,21 @@ impl Checked<'_> {
             self.reference(&reference.reference, &format!("{field}.reference"))?;
             self.pointer(&reference.path, &format!("{field}.path"))?;
         }
+        for (number, made) in component.made_on_site.iter().enumerate() {
+            let is_title = made.value.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty());
+            if !is_title {
+                let what = format!("`{}` is not a kind and a name, such as Secret/webhook-tls", made.value);
+                return Err(self.invalid(made, format!("{field}.madeOnSite[{number}]"), what));
+            }
+        }
         Ok(())
+    }
+
+    /// Says that no component is called so, and which one may be meant.
+    fn no_component(&self, name: &str) -> String {
+        let names = self.release.components.iter().map(|component| component.name.value.as_str());
+        let near = nearest(name, names).map(|near| format!("; is `{near}` meant?")).unwrap_or_default();
+        format!("`{name}` is no component of this release{near}")
     }
 
     fn pointer(&self, pointer: &Spanned<String>, field: &str) -> Result<()> {
@@ -215,7 +230,7 @@ impl Checked<'_> {
                     return Err(BuildError::at(
                         codes::RELEASE_UNKNOWN_COMPONENT,
                         Place::field(self.path, target.component.referenced.line(), format!("{field}.component")),
-                        format!("`{}` is no component of this release", target.component.value),
+                        self.no_component(&target.component.value),
                     ));
                 }
             }

@@ -100,7 +100,8 @@ pub struct Requirements {
     pub cores: u32,
     /// Memory.
     pub memory: Quantity,
-    /// Room for what running software writes, beyond what the bundle itself takes.
+    /// Room for what running software writes: volumes, logs, the cluster's own data. What the bundle brings, packed and
+    /// unpacked, is counted beside it and does not belong in here.
     pub data: Quantity,
 }
 
@@ -156,12 +157,15 @@ pub struct ComponentDefinition {
     /// Seconds until it counts as failed when it is not ready.
     #[serde(default = "five_minutes")]
     pub ready_seconds: u64,
-    /// Image references outside `image:` fields.
+    /// Image references outside the fields that are known to name images.
     #[serde(default)]
     pub references: Vec<ReferenceDefinition>,
-    /// Words of arguments, environment and `ConfigMap`s that look like images and are none.
+    /// Words of arguments, environment, `ConfigMap`s and custom resources that look like images and are none.
     #[serde(default)]
     pub not_images: Vec<Spanned<String>>,
+    /// Objects of its namespace that running software makes itself, such as `Secret/webhook-tls`, which pods may name.
+    #[serde(default)]
+    pub made_on_site: Vec<Spanned<String>>,
 }
 
 const fn restricted() -> PodSecurity {

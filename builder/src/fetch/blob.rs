@@ -17,7 +17,7 @@ use crate::file_url::FileUrl;
 use crate::reference::Reference;
 
 /// Pieces that wait for the disk before the connection is slowed down.
-const PIECES_IN_FLIGHT: usize = 32;
+pub(super) const PIECES_IN_FLIGHT: usize = 32;
 
 /// Where a blob comes from.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,7 @@ pub(super) async fn fetch_blob(
         return Ok(());
     };
     progress.event(Event::Present { bytes: partial.length() });
-    let mut failures = 0;
+    let mut tries = client.tries();
     while partial.length() < blob.size {
         let offset = partial.length();
         if offset > 0 {
@@ -52,21 +52,20 @@ pub(super) async fn fetch_blob(
             Ok(bytes) => {
                 let (returned, failure) = receive(partial, bytes, progress).await?;
                 partial = returned;
-                failure.map(|error| Failure::Transient(error.into()))
+                failure.map(Failure::transient)
             }
             Err(failure) => Some(failure),
         };
         if partial.length() > offset {
-            failures = 0;
+            tries = client.tries();
         }
         let failure = match failure {
             Some(failure) => failure,
             None if partial.length() == blob.size => break,
-            None => Failure::Transient(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            None => Failure::transient(io::Error::from(io::ErrorKind::UnexpectedEof)),
         };
-        failures += 1;
         let (host, what) = named(client, origin, blob)?;
-        client.pause_or_give_up(&host, &what, failure, failures, progress).await?;
+        client.pause_or_give_up(&host, &what, failure, &mut tries, progress).await?;
     }
     blocking(move || partial.finish()).await??;
     Ok(())

@@ -1,20 +1,25 @@
 //! The way to all registries and servers: what is common to their requests, and failures told apart by what can be done.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, codes};
 use landfall_media::progress::{Event, Progress};
+use oci_client::secrets::RegistryAuth;
 use sha2::Digest as _;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::credentials::DockerConfiguration;
 use super::manifest::ACCEPTED;
+use super::proxies::Proxies;
 use super::registries::Registries;
-use super::retry::Retry;
-use super::token::{Authorization, Repository};
+use super::registry::Repository;
+use super::retry::{Retry, Tries};
+
 use super::web;
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
@@ -35,8 +40,14 @@ pub struct Client {
     pub(super) registries: Registries,
     pub(super) docker: DockerConfiguration,
     retry: Retry,
+    /// Servers and proxies that were given up since nobody answers there: what else is asked of them fails at once.
+    given_up: std::sync::Mutex<HashSet<String>>,
+    /// Notes that were made already: what fails in all transfers is said once.
+    noted: std::sync::Mutex<HashSet<String>>,
+    /// What speaks to registries with TLS, and without; made when the first is asked.
+    pub(super) oci: [OnceLock<oci_client::Client>; 2],
     /// What opened each repository so far.
-    pub(super) authorizations: Mutex<HashMap<Repository, Authorization>>,
+    pub(super) opened: Mutex<HashMap<Repository, RegistryAuth>>,
     /// Made when the first request is.
     web: OnceCell<reqwest::Client>,
 }
@@ -44,10 +55,19 @@ pub struct Client {
 /// A failed request, by what can be done about it.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It may pass: try again.
-    Transient(Cause),
+    /// It may pass: try again, after the time that the server asks for. The code is for when it does not pass.
+    Transient { code: Code, cause: Cause, wait: Option<Duration> },
+    /// Nobody answers there, as far as can be told; `who` is the server or the proxy.
+    Unreachable { who: String, cause: Cause },
     /// It will not pass.
     Final(Code, Cause),
+}
+
+impl Failure {
+    /// A failure that says no more than that it happened.
+    pub(super) fn transient(cause: impl Into<Cause>) -> Self {
+        Self::Transient { code: codes::FETCH_FAILED, cause: cause.into(), wait: None }
+    }
 }
 
 /// Why a request failed, as whoever made it says.
@@ -65,32 +85,47 @@ impl Client {
     /// A client with the registries file, where one is given, and the Docker configuration of this user.
     pub fn configured(registries: Option<&Path>) -> Result<Self> {
         let registries = registries.map_or_else(|| Ok(Registries::default()), Registries::read)?;
+        let registries = registries.or_proxies(Proxies::of_environment());
         Ok(Self::new(registries, DockerConfiguration::load()?, Retry::default()))
     }
 
     /// A client that reaches registries so.
     pub fn new(registries: Registries, docker: DockerConfiguration, retry: Retry) -> Self {
-        Self { registries, docker, retry, authorizations: Mutex::new(HashMap::new()), web: OnceCell::new() }
+        let (given_up, noted) = Default::default();
+        Self {
+            registries,
+            docker,
+            retry,
+            given_up,
+            noted,
+            oci: Default::default(),
+            opened: Mutex::default(),
+            web: OnceCell::new(),
+        }
     }
 
-    /// What speaks HTTP.
+    /// What speaks HTTP to all but registries.
     pub(super) async fn web(&self) -> Result<&reqwest::Client> {
-        self.web.get_or_try_init(|| async { web::client() }).await
+        self.web.get_or_try_init(|| async { web::client(&self.registries) }).await
     }
 
     /// Fetches a manifest by its digest where the reference has one, else by its tag, and checks what comes.
     pub async fn manifest(&self, reference: &Reference, progress: &dyn Progress) -> Result<RawManifest> {
-        let mut failures = 0;
+        let mut tries = self.tries();
         loop {
             let failure = match self.manifest_bytes(reference).await? {
                 Ok(bytes) => return raw_manifest(reference, bytes),
                 Err(failure) => failure,
             };
-            failures += 1;
             let registry = self.registries.endpoint(&reference.host).registry;
             let what = format!("the manifest of {reference}");
-            self.pause_or_give_up(&registry, &what, failure, failures, progress).await?;
+            self.pause_or_give_up(&registry, &what, failure, &mut tries, progress).await?;
         }
+    }
+
+    /// The waits of one transfer.
+    pub(super) fn tries(&self) -> Tries {
+        self.retry.start()
     }
 
     /// Waits before the next try, or turns the failure into the error that a person sees.
@@ -99,29 +134,51 @@ impl Client {
         host: &str,
         what: &str,
         failure: Failure,
-        failures: u32,
+        tries: &mut Tries,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let (code, cause) = match failure {
-            Failure::Final(code, cause) => (code, cause),
-            Failure::Transient(cause) => match self.retry.wait(failures) {
-                Some(wait) => {
-                    let root = root_cause(&*cause);
-                    progress.event(Event::Note(format!("{host}: {what} failed ({root}); trying again")));
-                    tokio::time::sleep(wait).await;
-                    return Ok(());
+        let (code, cause, wait, note) = match failure {
+            Failure::Final(code, cause) => (code, cause, None, String::new()),
+            Failure::Transient { code, cause, wait } => {
+                let note = format!("{host}: {what} failed ({}); trying again", root_cause(&*cause));
+                (code, cause, tries.next(wait), note)
+            }
+            Failure::Unreachable { who, cause } => {
+                let wait = if contains(&self.given_up, &who) { None } else { tries.next_unreachable() };
+                if wait.is_none() {
+                    insert(&self.given_up, who.clone());
                 }
-                None => (codes::FETCH_FAILED, cause),
-            },
+                let note = format!("{who} does not answer ({}); trying again", root_cause(&*cause));
+                (codes::HOST_UNREACHABLE, cause, wait, note)
+            }
         };
-        Err(BuildError::new(code, sentence(code, host, what)).because(cause))
+        match wait {
+            Some(wait) => {
+                if insert(&self.noted, note.clone()) {
+                    progress.event(Event::Note(note));
+                }
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            None => Err(BuildError::new(code, sentence(code, host, what)).because(cause)),
+        }
     }
+}
+
+fn contains(set: &std::sync::Mutex<HashSet<String>>, text: &str) -> bool {
+    set.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(text)
+}
+
+/// Whether it was not there before.
+fn insert(set: &std::sync::Mutex<HashSet<String>>, text: String) -> bool {
+    set.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(text)
 }
 
 fn sentence(code: Code, host: &str, what: &str) -> String {
     match code {
         code if code == codes::IMAGE_MISSING || code == codes::FILE_MISSING => format!("{host} does not have {what}"),
         code if code == codes::CREDENTIALS_REFUSED => format!("{host} refuses {what}"),
+        code if code == codes::RATE_LIMITED => format!("{host} has had enough requests, and does not deliver {what}"),
         _ => format!("{host} does not deliver {what}"),
     }
 }

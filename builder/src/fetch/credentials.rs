@@ -78,6 +78,8 @@ pub(super) enum Credentials {
     Basic { user: String, password: String },
     /// A token of the registry.
     Bearer(String),
+    /// A token that is exchanged for one of the registry.
+    Identity(String),
 }
 
 impl std::fmt::Debug for Credentials {
@@ -132,8 +134,8 @@ impl DockerConfiguration {
         if let Some(token) = entry.registrytoken.as_ref().filter(|token| !token.is_empty()) {
             return Ok(Some(Credentials::Bearer(token.clone())));
         }
-        if entry.identitytoken.as_ref().is_some_and(|token| !token.is_empty()) {
-            return Err(self.identity_token(registry));
+        if let Some(token) = entry.identitytoken.as_ref().filter(|token| !token.is_empty()) {
+            return Ok(Some(Credentials::Identity(token.clone())));
         }
         if let (Some(username), Some(password)) = (&entry.username, &entry.password) {
             return Ok(Some(Credentials::Basic { user: username.clone(), password: password.clone() }));
@@ -143,11 +145,6 @@ impl DockerConfiguration {
         let text = STANDARD.decode(auth).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(malformed)?;
         let (username, password) = text.trim_end_matches('\0').split_once(':').ok_or_else(malformed)?;
         Ok(Some(Credentials::Basic { user: username.to_owned(), password: password.to_owned() }))
-    }
-
-    fn identity_token(&self, registry: &str) -> BuildError {
-        self.refuse(format!("the credentials of {registry} are an identity token, which Landfall cannot exchange"))
-            .hint("Log in with a user name and a password or access token.")
     }
 
     /// Asks `docker-credential-NAME` for the first of the keys that it knows.
@@ -163,7 +160,7 @@ impl DockerConfiguration {
                     self.refuse(format!("the credential helper {name} gave no credentials")).because(error)
                 })?;
                 if answer.username == TOKEN_USER {
-                    return Err(self.identity_token(key));
+                    return Ok(Some(Credentials::Identity(answer.secret)));
                 }
                 return Ok(Some(Credentials::Basic { user: answer.username, password: answer.secret }));
             }
@@ -233,11 +230,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_file_is_anonymous_and_an_identity_token_is_refused() {
+    async fn a_missing_file_is_anonymous_and_an_identity_token_is_known_as_one() {
         let none = DockerConfiguration::read(Path::new("/nonexistent/config.json")).expect("none");
         assert_eq!(none.credentials("docker.io").await.expect("none"), Credentials::Anonymous);
         let token = configuration(r#"{"auths": {"x.example": {"identitytoken": "t"}}}"#);
-        assert!(token.credentials("x.example").await.expect_err("refused").to_string().contains("identity token"));
+        assert_eq!(token.credentials("x.example").await.expect("token"), Credentials::Identity("t".to_owned()));
     }
 
     #[tokio::test]
@@ -255,11 +252,9 @@ mod tests {
         found.helpers = Some(folder.path().to_owned());
         assert_eq!(found.credentials("ghcr.io").await.expect("helper"), basic("u", "s"));
         assert_eq!(found.credentials("quay.io").await.expect("unknown"), Credentials::Anonymous);
-        for (registry, said) in [
-            ("locked.example", "the keyring is locked"),
-            ("gone.example", "does not run"),
-            ("token.example", "identity token"),
-        ] {
+        let token = found.credentials("token.example").await.expect("token");
+        assert_eq!(token, Credentials::Identity("s".to_owned()));
+        for (registry, said) in [("locked.example", "the keyring is locked"), ("gone.example", "does not run")] {
             let refused = found.credentials(registry).await.expect_err(registry).to_string();
             assert!(refused.contains(said), "{refused}");
         }

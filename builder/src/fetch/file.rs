@@ -4,16 +4,23 @@
 //! many. Digest and size decide in the end; where they are not known yet, only bytes of one version are joined, and the
 //! lock shows what came.
 
+use std::io;
+
+use bytes::{Buf as _, Bytes};
 use futures_util::TryStreamExt as _;
 use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::chunks::BlobSums;
 use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
+use landfall_media::store::ContentStore;
 use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
-use sha2::Digest as _;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
+use super::blob::PIECES_IN_FLIGHT;
 use super::client::{BlobBytes, Client, Failure};
 use super::web::{self, OpenFile};
-use crate::error::Result;
+use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
 
 /// What a file is.
@@ -26,30 +33,31 @@ pub struct Measured {
 }
 
 impl Client {
-    /// Reads a file once for its digest and size; nothing of it is kept.
-    pub async fn measure(&self, url: &FileUrl, progress: &dyn Progress) -> Result<Measured> {
+    /// Reads a file once for its digest and size. On return it is in the store and on the disk.
+    pub async fn measure(&self, url: &FileUrl, store: &ContentStore, progress: &dyn Progress) -> Result<Measured> {
         let host = self.server(url)?;
-        let mut seen = Seen::default();
-        let mut failures = 0;
+        let mut seen = Seen::new(store);
+        let mut tries = self.tries();
         loop {
             // Bytes are only joined where the server promises that they belong together.
-            if seen.version.is_none() {
-                seen = Seen::default();
+            if seen.length > 0 && seen.version.is_none() {
+                seen = Seen::new(store);
             }
             let offset = seen.length;
             if offset > 0 {
                 progress.event(Event::Note(format!("resuming {url} at byte {offset} by Range")));
             }
             let failure = match self.file(url, offset, seen.version.as_deref()).await? {
-                Ok(open) => match seen.take(open, progress).await {
-                    Ok(()) => return Ok(seen.measured()),
-                    Err(error) => Failure::Transient(error.into()),
+                Ok(open) => match seen.take(open, store, progress).await {
+                    Ok(()) => return seen.measured().await,
+                    Err(error) => Failure::transient(error),
                 },
                 Err(failure) => failure,
             };
-            let advanced = seen.version.is_some() && seen.length > offset;
-            failures = if advanced { 1 } else { failures + 1 };
-            self.pause_or_give_up(&host, &format!("the file {url}"), failure, failures, progress).await?;
+            if seen.version.is_some() && seen.length > offset {
+                tries = self.tries();
+            }
+            self.pause_or_give_up(&host, &format!("the file {url}"), failure, &mut tries, progress).await?;
         }
     }
 
@@ -65,9 +73,7 @@ impl Client {
 
     /// Who is asked for a file, for messages.
     pub(super) fn server(&self, url: &FileUrl) -> Result<String> {
-        let address = self.registries.file(url)?;
-        let name = address.host_str().unwrap_or_default();
-        Ok(address.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}")))
+        Ok(web::authority(&self.registries.file(url)?))
     }
 
     async fn file(
@@ -84,44 +90,84 @@ impl Client {
                 request = request.header(IF_RANGE, version);
             }
         }
-        Ok(match web::send(request).await {
+        Ok(match web::send(request, self.registries.proxies()).await {
             Ok(response) => web::opened(response, offset, codes::FILE_MISSING).await,
             Err(failure) => Err(failure),
         })
     }
 }
 
-/// What was read of a file.
-#[derive(Default)]
+/// What was read of a file, on its way into the store.
 struct Seen {
-    hasher: sha2::Sha256,
+    pieces: mpsc::Sender<Bytes>,
+    writer: JoinHandle<landfall_media::Result<BlobSums>>,
     length: u64,
     version: Option<String>,
 }
 
 impl Seen {
+    fn new(store: &ContentStore) -> Self {
+        let (pieces, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
+        let store = store.clone();
+        let mut reader = Pieces { receiver, current: Bytes::new(), is_ended: false };
+        let writer = tokio::task::spawn_blocking(move || store.ingest(&mut reader, None));
+        Self { pieces, writer, length: 0, version: None }
+    }
+
     /// Reads on until the end, or until the connection breaks.
-    async fn take(&mut self, open: OpenFile, progress: &dyn Progress) -> std::io::Result<()> {
+    async fn take(&mut self, open: OpenFile, store: &ContentStore, progress: &dyn Progress) -> io::Result<()> {
         let OpenFile { bytes: BlobBytes { resumed, mut stream }, total, version } = open;
-        if !resumed {
-            *self = Self::default();
+        if !resumed && self.length > 0 {
+            *self = Self::new(store);
         } else if self.length > 0 && self.version != version {
             self.version = None;
-            return Err(std::io::Error::other("the file changed in between"));
+            return Err(io::Error::other("the file changed in between"));
         }
         self.version = version;
         while let Some(piece) = stream.try_next().await? {
-            self.hasher.update(&piece);
-            self.length += piece.len() as u64;
-            progress.event(Event::Advanced { bytes: piece.len() as u64 });
+            let length = piece.len() as u64;
+            if !piece.is_empty() && self.pieces.send(piece).await.is_err() {
+                // The writer failed: its error follows when it is asked for what it has.
+                return Ok(());
+            }
+            self.length += length;
+            progress.event(Event::Advanced { bytes: length });
         }
         match total {
-            Some(total) if total != self.length => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Some(total) if total != self.length => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }
     }
 
-    fn measured(self) -> Measured {
-        Measured { digest: Sha256(self.hasher.finalize().into()), size: self.length }
+    async fn measured(self) -> Result<Measured> {
+        // Only a whole file ends so; whatever is dropped before is not kept.
+        let _ = self.pieces.send(Bytes::new()).await;
+        let sums = self
+            .writer
+            .await
+            .map_err(|error| BuildError::new(codes::BUG, "a thread that writes a file died").because(error))??;
+        Ok(Measured { digest: sums.sha256, size: sums.size })
+    }
+}
+
+/// The pieces of a file as a reader; an empty one ends it.
+struct Pieces {
+    receiver: mpsc::Receiver<Bytes>,
+    current: Bytes,
+    is_ended: bool,
+}
+
+impl io::Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() && !self.is_ended {
+            match self.receiver.blocking_recv() {
+                Some(piece) => self.current = piece,
+                None => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+            self.is_ended = self.current.is_empty();
+        }
+        let count = buffer.len().min(self.current.len());
+        self.current.split_to(count).copy_to_slice(&mut buffer[..count]);
+        Ok(count)
     }
 }

@@ -13,7 +13,7 @@ use super::client::Client;
 use super::manifest::{Described, ImageConfiguration, ManifestDocument};
 use crate::error::{BuildError, Place, Result};
 use crate::files;
-use crate::lock::{ArtifactPin, Pin};
+use crate::lock::{ArtifactPin, Pin, Take};
 use crate::reference::Reference;
 
 /// Manifests, and blobs, that are fetched at the same time.
@@ -54,17 +54,6 @@ pub struct Fetched {
     pub artifacts: Vec<FetchedArtifact>,
 }
 
-impl Fetched {
-    /// The references of everything that says it was assembled for tests.
-    pub fn assembled(&self) -> Vec<&Reference> {
-        let says_so =
-            |manifest: &ManifestDocument| manifest.annotations.get(ASSEMBLED).is_some_and(|value| value == "true");
-        let images = self.images.iter().filter(|image| says_so(&image.manifest)).map(|image| &image.pin.reference);
-        let artifacts = self.artifacts.iter().filter(|item| says_so(&item.manifest)).map(|item| &item.pin.reference);
-        images.chain(artifacts).collect()
-    }
-}
-
 /// A blob that a release needs.
 struct Needed<'a> {
     origin: Origin<'a>,
@@ -72,29 +61,90 @@ struct Needed<'a> {
     place: &'a Place,
 }
 
-/// Fetches what is not in the store yet, and composes artifacts of files. On return all of it is there and on the disk.
-pub async fn fetch(
+/// The manifests of all that a release needs: what the rest consists of, and how much it is.
+#[derive(Debug)]
+pub struct Manifests<'a> {
+    images: &'a [Pin],
+    artifacts: &'a [ArtifactPin],
+    /// Of the images, then of those artifacts that a registry has.
+    documents: Vec<ManifestDocument>,
+}
+
+/// Fetches all manifests into the store; nothing else is fetched yet.
+pub async fn fetch_manifests<'a>(
     client: &Client,
     store: &ContentStore,
-    platform: &str,
-    images: &[Pin],
-    artifacts: &[ArtifactPin],
+    images: &'a [Pin],
+    artifacts: &'a [ArtifactPin],
     progress: &dyn Progress,
-) -> Result<Fetched> {
-    let published = artifacts.iter().filter_map(|artifact| match artifact {
-        ArtifactPin::Manifest(pin) => Some(pin),
-        ArtifactPin::Files(_) => None,
-    });
-    let pins: Vec<&Pin> = images.iter().chain(published).collect();
-    let manifests: Vec<ManifestDocument> = stream::iter(pins.iter().copied())
+) -> Result<Manifests<'a>> {
+    let documents = stream::iter(pins(images, artifacts))
         .map(|pin| async move {
             fetch_manifest(client, store, pin, progress).await.map_err(|error| error.within(pin.place.clone()))
         })
         .buffered(PARALLEL)
         .try_collect()
         .await?;
-    fetch_missing(client, store, needed(&pins, &manifests, artifacts), progress).await?;
-    let (of_images, of_artifacts) = manifests.split_at(images.len());
+    Ok(Manifests { images, artifacts, documents })
+}
+
+/// What has a manifest in a registry.
+fn pins<'a>(images: &'a [Pin], artifacts: &'a [ArtifactPin]) -> Vec<&'a Pin> {
+    let published = artifacts.iter().filter_map(|artifact| match artifact {
+        ArtifactPin::Manifest(pin) => Some(pin),
+        ArtifactPin::Files(_) => None,
+    });
+    images.iter().chain(published).collect()
+}
+
+impl Manifests<'_> {
+    fn pins(&self) -> Vec<&Pin> {
+        pins(self.images, self.artifacts)
+    }
+
+    /// The references of everything that says it was assembled for tests.
+    pub fn assembled(&self) -> Vec<Reference> {
+        let says_so =
+            |manifest: &ManifestDocument| manifest.annotations.get(ASSEMBLED).is_some_and(|value| value == "true");
+        let pins = self.pins().into_iter().zip(&self.documents);
+        pins.filter(|(_, manifest)| says_so(manifest)).map(|(pin, _)| pin.reference.clone()).collect()
+    }
+
+    /// Every blob and file that must be in the store, each once.
+    pub fn blobs(&self) -> impl Iterator<Item = Expected> {
+        needed(&self.pins(), &self.documents, self.artifacts)
+            .into_iter()
+            .map(|needed| needed.blob)
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// Every blob whose size is known and that is going to be in the bundle, each once; members of archives are not
+    /// known yet.
+    pub fn travelling(&self) -> impl Iterator<Item = Expected> {
+        let is_archive = |digest| {
+            let files = self.artifacts.iter().filter_map(|artifact| match artifact {
+                ArtifactPin::Manifest(_) => None,
+                ArtifactPin::Files(pin) => Some(&pin.files),
+            });
+            files.flatten().any(|file| file.digest == digest && matches!(file.take, Take::Members(..)))
+        };
+        self.blobs().filter(move |blob| !is_archive(blob.digest))
+    }
+}
+
+/// Fetches what is not in the store yet, and composes artifacts of files. On return all of it is there and on the disk.
+pub async fn fetch(
+    client: &Client,
+    store: &ContentStore,
+    platform: &str,
+    manifests: &Manifests<'_>,
+    progress: &dyn Progress,
+) -> Result<Fetched> {
+    let Manifests { images, artifacts, documents } = manifests;
+    let pins = manifests.pins();
+    fetch_missing(client, store, needed(&pins, documents, artifacts), progress).await?;
+    let (of_images, of_artifacts) = documents.split_at(images.len());
     let images = images
         .iter()
         .zip(of_images)
@@ -143,7 +193,8 @@ async fn fetch_missing(
     if missing.is_empty() {
         return Ok(());
     }
-    let total_bytes = Some(missing.iter().map(|needed| needed.blob.size).sum());
+    // As a registry names them: they need not fit into anything.
+    let total_bytes = Some(missing.iter().map(|needed| needed.blob.size).fold(0, u64::saturating_add));
     progress.event(Event::PhaseStarted { phase: "fetching".into(), total_bytes });
     stream::iter(&missing)
         .map(|needed| async move {

@@ -1,12 +1,14 @@
 //! Where each upstream host is reached, for images as for files: the host itself, or a mirror that a vendor names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use landfall_error_codes::codes;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use url::Url;
 
+use super::proxies::Proxies;
 use crate::definition::yaml;
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::FileUrl;
@@ -18,12 +20,44 @@ const ANY_HOST: &str = "*";
 #[derive(Debug, Clone, Default)]
 pub struct Registries {
     mirrors: Vec<Mirror>,
+    proxies: Option<Proxies>,
+    authorities: Vec<Authority>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RegistriesDocument {
+    #[serde(default)]
     mirrors: Vec<MirrorEntry>,
+    /// Instead of the environment's.
+    #[serde(default)]
+    proxies: Option<Proxies>,
+    /// Files of certificates in PEM, relative to this one, that are trusted beside those of the machine.
+    #[serde(default)]
+    authorities: Vec<Spanned<PathBuf>>,
+}
+
+/// A certificate that signs those of registries and servers.
+#[derive(Debug, Clone)]
+pub(super) struct Authority {
+    path: PathBuf,
+    /// One certificate.
+    pem: Vec<u8>,
+}
+
+impl Authority {
+    /// As the HTTP client takes it.
+    pub(super) fn certificate(&self) -> Result<reqwest::Certificate> {
+        reqwest::Certificate::from_pem(&self.pem).map_err(|error| {
+            BuildError::at(codes::REGISTRIES_INVALID, Place::file(&self.path), "is no certificate in PEM")
+                .because(error)
+        })
+    }
+
+    /// One certificate in PEM.
+    pub(super) fn pem(&self) -> &[u8] {
+        &self.pem
+    }
 }
 
 /// One entry as it is written.
@@ -58,7 +92,27 @@ impl Registries {
     pub fn read(path: &Path) -> Result<Self> {
         let document: RegistriesDocument = yaml(path, codes::REGISTRIES_INVALID)?;
         let mirrors = document.mirrors.iter().enumerate().map(|(index, entry)| mirror(path, index, entry));
-        Ok(Self { mirrors: mirrors.collect::<Result<_>>()? })
+        let mirrors = mirrors.collect::<Result<_>>()?;
+        let authorities = document.authorities.iter().enumerate().map(|(index, file)| authorities(path, index, file));
+        let authorities = authorities.collect::<Result<Vec<_>>>()?.concat();
+        Ok(Self { mirrors, proxies: document.proxies, authorities })
+    }
+
+    /// The same with these proxies, unless the file names some.
+    pub(super) fn or_proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies.get_or_insert(proxies);
+        self
+    }
+
+    /// By way of what servers are asked.
+    pub(super) fn proxies(&self) -> &Proxies {
+        static NONE: LazyLock<Proxies> = LazyLock::new(Proxies::default);
+        self.proxies.as_ref().unwrap_or(&NONE)
+    }
+
+    /// Whom servers may be certified by, beside those that this machine trusts.
+    pub(super) fn authorities(&self) -> &[Authority] {
+        &self.authorities
     }
 
     /// Where repositories of an upstream host are.
@@ -96,6 +150,25 @@ impl Registries {
         let prefix = format!("{}{host}/", any.endpoint.prefix);
         Some(Endpoint { prefix, ..any.endpoint.clone() })
     }
+}
+
+/// The certificates of one file.
+fn authorities(path: &Path, index: usize, file: &Spanned<PathBuf>) -> Result<Vec<Authority>> {
+    let field = format!("authorities[{index}]");
+    let invalid = |what: String| {
+        BuildError::at(codes::REGISTRIES_INVALID, Place::field(path, file.referenced.line(), &*field), what)
+    };
+    let from = path.parent().unwrap_or(Path::new("")).join(&file.value);
+    let text = fs_err::read_to_string(&from)
+        .map_err(|error| invalid("the certificates cannot be read".to_owned()).because(error))?;
+    let end = "-----END CERTIFICATE-----";
+    let blocks = text.split_inclusive(end).filter(|block| block.contains(end));
+    let found: Vec<_> = blocks.map(|block| Authority { path: from.clone(), pem: block.as_bytes().to_vec() }).collect();
+    if found.is_empty() {
+        return Err(invalid(format!("{} has no certificate in PEM", from.display())));
+    }
+    found.iter().try_for_each(|authority| authority.certificate().map(drop))?;
+    Ok(found)
 }
 
 fn mirror(path: &Path, index: usize, entry: &MirrorEntry) -> Result<Mirror> {

@@ -1,39 +1,65 @@
-//! What is asked of a registry: manifests and blobs, over HTTPS, or without TLS where that is loopback or configured.
+//! What is asked of a registry, by way of `oci-client`: manifests, blobs from a byte on, and the tokens that open them.
 //!
-//! The requests are our own, since each must be free of plain HTTP on its whole way: the registry, where it leads, and where
-//! it sends for a token.
+//! Threats: a registry may lead to a place without TLS. What comes from there is as good as its digest, which is compared
+//! with what was asked for, and no credentials go to another host; see ADR 14 for what that leaves.
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::codes;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, RANGE};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use landfall_error_codes::{Code, codes};
+use oci_client::client::{BlobResponse, Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
+use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Reference as OciReference, RegistryOperation};
 
 use super::client::{BlobBytes, Client, Failure};
 use super::manifest::ACCEPTED;
-use super::token::Repository;
-use super::web;
-use crate::error::Result;
+use super::registries::Endpoint;
+use super::web::{self, CONNECT_TIMEOUT, READ_TIMEOUT, USER_AGENT};
+use crate::error::{BuildError, Result};
 use crate::reference::Reference;
 
-/// The largest manifest that is accepted, as registries limit it themselves.
-const MANIFEST_LIMIT_BYTES: usize = 4 << 20;
+/// Nobody listens there, and nothing is sent there: it keeps `oci-client` from the proxies of the environment.
+const NO_PROXY: (&str, &str) = ("http://127.0.0.1:9", "*,0.0.0.0/0,::/0");
+
+/// One repository of one registry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Repository {
+    /// The registry.
+    pub endpoint: Endpoint,
+    /// Its name there.
+    pub name: String,
+}
+
+impl Repository {
+    fn tagged(&self, tag: &str) -> OciReference {
+        OciReference::with_tag(self.endpoint.registry.clone(), self.name.clone(), tag.to_owned())
+    }
+
+    fn digested(&self, digest: Sha256) -> OciReference {
+        OciReference::with_digest(self.endpoint.registry.clone(), self.name.clone(), digest.to_string())
+    }
+}
 
 impl Client {
     /// The bytes of a manifest, by its digest where the reference has one, else by its tag.
     pub(super) async fn manifest_bytes(&self, reference: &Reference) -> Result<std::result::Result<Vec<u8>, Failure>> {
         let repository = self.repository(reference);
-        let name = match (&reference.digest, &reference.tag) {
-            (Some(digest), _) => digest.to_string(),
-            (None, Some(tag)) => tag.clone(),
-            (None, None) => "latest".to_owned(),
+        let image = match (reference.digest, &reference.tag) {
+            (Some(digest), _) => repository.digested(digest),
+            (None, tag) => repository.tagged(tag.as_deref().unwrap_or("latest")),
         };
-        let address = repository.address(&format!("manifests/{name}"))?;
-        let web = self.web().await?;
-        let answer = self.ask(&repository, || web.get(address.clone()).header(ACCEPT, ACCEPTED.join(", "))).await?;
-        Ok(match answer {
-            Ok(response) => web::read(response, MANIFEST_LIMIT_BYTES, codes::IMAGE_MISSING).await,
-            Err(failure) => Err(failure),
-        })
+        let oci = self.oci(&repository.endpoint)?;
+        for is_last in [false, true] {
+            let auth = match self.open(&repository, &image).await? {
+                Ok(auth) => auth,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            let answer = oci.pull_manifest_raw(&image, &auth, &ACCEPTED).await;
+            match answer {
+                Err(OciDistributionError::UnauthorizedError { .. }) if !is_last => self.close(&repository).await,
+                answer => return Ok(answer.map(|(bytes, _)| bytes.to_vec()).map_err(|error| self.failure(error))),
+            }
+        }
+        Ok(Err(self.failure(OciDistributionError::UnauthorizedError { url: String::new() })))
     }
 
     /// Opens a blob at a byte; the registry may ignore where.
@@ -45,48 +71,154 @@ impl Client {
         offset: u64,
     ) -> Result<std::result::Result<BlobBytes, Failure>> {
         let repository = self.repository(reference);
-        let address = repository.address(&format!("blobs/{digest}"))?;
-        let web = self.web().await?;
-        let answer = self.ask(&repository, || {
-            let request = web.get(address.clone()).header(ACCEPT_ENCODING, "identity");
-            if offset > 0 { request.header(RANGE, format!("bytes={offset}-")) } else { request }
-        });
-        Ok(match answer.await? {
-            Ok(response) => {
-                web::opened(response, offset, codes::IMAGE_MISSING).await.and_then(|open| open.of_size(size))
-            }
-            Err(failure) => Err(failure),
-        })
-    }
-
-    /// Asks with what opened the repository before; where the registry wants more, gets it and asks once more.
-    async fn ask(
-        &self,
-        repository: &Repository,
-        request: impl Fn() -> RequestBuilder,
-    ) -> Result<std::result::Result<Response, Failure>> {
-        let known = self.authorizations.lock().await.get(repository).cloned();
-        let asked = match &known {
-            Some(authorization) => authorization.give(request()),
-            None => request(),
-        };
-        let response = match web::send(asked).await {
-            Ok(response) if response.status() == StatusCode::UNAUTHORIZED => response,
-            answer => return Ok(answer),
-        };
-        let authorization = match self.authorize(repository, &response).await? {
-            Ok(Some(authorization)) => authorization,
-            Ok(None) => return Ok(Ok(response)),
+        let (resumed, answer) = match self.blob_from(&repository, digest, offset).await? {
+            Ok(BlobResponse::Full(stream)) => (offset == 0, stream),
+            Ok(BlobResponse::Partial(stream)) => (true, stream),
             Err(failure) => return Ok(Err(failure)),
         };
-        let response = web::send(authorization.give(request())).await;
-        self.authorizations.lock().await.insert(repository.clone(), authorization);
-        Ok(response)
+        let expected = if resumed { size.saturating_sub(offset) } else { size };
+        match answer.content_length.filter(|length| *length != expected) {
+            Some(length) => {
+                let what = format!("{length} bytes where {expected} are left of the {size} that the lock says");
+                Ok(Err(Failure::Final(codes::FETCH_MISMATCH, what.into())))
+            }
+            None => Ok(Ok(BlobBytes { resumed, stream: answer.stream })),
+        }
+    }
+
+    /// Asked for by range from the first byte on, too: what comes as a part is not hashed a second time on its way.
+    async fn blob_from(
+        &self,
+        repository: &Repository,
+        digest: Sha256,
+        offset: u64,
+    ) -> Result<std::result::Result<BlobResponse, Failure>> {
+        let (image, name) = (repository.digested(digest), digest.to_string());
+        let oci = self.oci(&repository.endpoint)?;
+        for is_last in [false, true] {
+            if let Err(failure) = self.open(repository, &image).await? {
+                return Ok(Err(failure));
+            }
+            match oci.pull_blob_stream_partial(&image, name.as_str(), offset, None).await {
+                Err(OciDistributionError::UnauthorizedError { .. }) if !is_last => self.close(repository).await,
+                answer => return Ok(answer.map_err(|error| self.failure(error))),
+            }
+        }
+        Ok(Err(self.failure(OciDistributionError::UnauthorizedError { url: String::new() })))
+    }
+
+    /// Forgets what opened a repository: a token that an identity token was exchanged for ends after minutes.
+    async fn close(&self, repository: &Repository) {
+        self.opened.lock().await.remove(repository);
     }
 
     fn repository(&self, reference: &Reference) -> Repository {
         let endpoint = self.registries.endpoint(&reference.host);
         let name = format!("{}{}", endpoint.prefix, reference.repository);
         Repository { endpoint, name }
+    }
+
+    /// What opens a repository, which `oci-client` knows from then on.
+    async fn open(
+        &self,
+        repository: &Repository,
+        image: &OciReference,
+    ) -> Result<std::result::Result<RegistryAuth, Failure>> {
+        // One at a time: several would all ask for the token of one repository.
+        let mut opened = self.opened.lock().await;
+        if let Some(auth) = opened.get(repository) {
+            return Ok(Ok(auth.clone()));
+        }
+        let auth = match self.authorization(repository).await? {
+            Ok(auth) => auth,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let oci = self.oci(&repository.endpoint)?;
+        if let Err(error) = oci.auth(image, &auth, RegistryOperation::Pull).await {
+            return Ok(Err(self.failure(error)));
+        }
+        opened.insert(repository.clone(), auth.clone());
+        Ok(Ok(auth))
+    }
+
+    /// What speaks to registries with TLS, or without.
+    fn oci(&self, endpoint: &Endpoint) -> Result<&oci_client::Client> {
+        let cell = &self.oci[usize::from(endpoint.plain_http)];
+        if let Some(client) = cell.get() {
+            return Ok(client);
+        }
+        let client = oci_client::Client::try_from(self.configuration(endpoint.plain_http))
+            .map_err(|error| BuildError::new(codes::FETCH_FAILED, "cannot speak to registries").because(error))?;
+        Ok(cell.get_or_init(|| client))
+    }
+
+    fn configuration(&self, plain_http: bool) -> ClientConfig {
+        let proxies = self.registries.proxies();
+        let has_none = proxies.http().is_none() && proxies.https().is_none();
+        let plain = if has_none { Some(NO_PROXY.0) } else { proxies.http() };
+        let authorities = self.registries.authorities().iter();
+        ClientConfig {
+            protocol: if plain_http { ClientProtocol::Http } else { ClientProtocol::Https },
+            extra_root_certificates: authorities
+                .map(|authority| Certificate { encoding: CertificateEncoding::Pem, data: authority.pem().to_vec() })
+                .collect(),
+            http_proxy: plain.map(str::to_owned),
+            https_proxy: proxies.https().map(str::to_owned),
+            no_proxy: Some(if has_none { NO_PROXY.1.to_owned() } else { proxies.none() }),
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            read_timeout: Some(READ_TIMEOUT),
+            user_agent: USER_AGENT,
+            ..ClientConfig::default()
+        }
+    }
+
+    /// What an error of a registry means.
+    pub(super) fn failure(&self, error: OciDistributionError) -> Failure {
+        match error {
+            OciDistributionError::RequestError(error) => web::unanswered(&error, self.registries.proxies()),
+            OciDistributionError::RegistryError { envelope, .. } => {
+                let Some(first) = envelope.errors.first() else {
+                    return Failure::Final(codes::FETCH_FAILED, "it refuses without a reason".into());
+                };
+                // It comes from outside: nothing of it reaches a terminal as it is.
+                let reason = format!("it answers {} {}", wire_name(&first.code), first.message.escape_default());
+                registry_code(&first.code).map_or_else(
+                    || Failure::Transient { code: codes::RATE_LIMITED, cause: reason.clone().into(), wait: None },
+                    |code| Failure::Final(code, reason.clone().into()),
+                )
+            }
+            OciDistributionError::ServerError { code, .. } => {
+                web::status_failure(code, None, None, codes::IMAGE_MISSING)
+            }
+            OciDistributionError::UnauthorizedError { .. } => {
+                Failure::Final(codes::CREDENTIALS_REFUSED, "it answers 401 Unauthorized".into())
+            }
+            OciDistributionError::AuthenticationFailure(reason) => {
+                let reason: String = reason.chars().take(300).flat_map(char::escape_default).collect();
+                Failure::Final(codes::CREDENTIALS_REFUSED, format!("it gives no token: {reason}").into())
+            }
+            error @ OciDistributionError::DigestError(_) => Failure::Final(codes::FETCH_MISMATCH, error.into()),
+            error => Failure::Final(codes::FETCH_FAILED, error.into()),
+        }
+    }
+}
+
+/// A registry's own word for a refusal, as it is on the wire and in other tools' messages: `MANIFEST_UNKNOWN`.
+fn wire_name(code: &OciErrorCode) -> String {
+    let name = serde_json::to_value(code).ok();
+    name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("an error").to_owned()
+}
+
+/// What a registry's own word for a refusal means; nothing where it passes.
+fn registry_code(code: &OciErrorCode) -> Option<Code> {
+    match code {
+        OciErrorCode::Toomanyrequests => None,
+        OciErrorCode::BlobUnknown
+        | OciErrorCode::ManifestUnknown
+        | OciErrorCode::ManifestBlobUnknown
+        | OciErrorCode::NameUnknown
+        | OciErrorCode::NotFound => Some(codes::IMAGE_MISSING),
+        OciErrorCode::Unauthorized | OciErrorCode::Denied => Some(codes::CREDENTIALS_REFUSED),
+        _ => Some(codes::FETCH_FAILED),
     }
 }

@@ -2,31 +2,71 @@
 
 use std::time::Duration;
 
-/// How often and after what waits a transfer is tried again. Progress resets it.
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+
+/// Tries of somebody who cannot be reached at all: a name that is not known, a port on which nobody listens. Waiting
+/// rarely helps there, and the reason should show while whoever began is still looking.
+const UNREACHABLE_TRIES: u32 = 3;
+
+/// The longest wait that a server may ask for. Whoever asks for more is given up, with what would help.
+pub(super) const LONGEST_ASKED: Duration = Duration::from_mins(2);
+
+/// How often and after what waits a transfer is tried again. Progress begins anew.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
     /// Tries without progress before it is given up.
     pub attempts: u32,
-    /// Wait after the first failure; doubled after each further one.
+    /// Wait after the first failure; doubled after each further one, and up to doubled again by chance, so that many
+    /// who failed together do not come back together.
     pub first_wait: Duration,
-    /// The longest wait.
+    /// The longest wait, apart from chance.
     pub longest_wait: Duration,
 }
 
 impl Default for Retry {
+    /// One and a half to three minutes in all.
     fn default() -> Self {
-        Self { attempts: 6, first_wait: Duration::from_millis(500), longest_wait: Duration::from_secs(15) }
+        Self { attempts: 9, first_wait: Duration::from_millis(500), longest_wait: Duration::from_secs(30) }
     }
 }
 
 impl Retry {
-    /// How long to wait after the `failures`th failure in a row; none when it is enough.
-    pub fn wait(&self, failures: u32) -> Option<Duration> {
-        if failures >= self.attempts {
+    /// The waits of one transfer.
+    pub fn start(&self) -> Tries {
+        let waits = ExponentialBuilder::new()
+            .with_factor(2.0)
+            .with_min_delay(self.first_wait)
+            .with_max_delay(self.longest_wait)
+            .with_max_times(usize::try_from(self.attempts.saturating_sub(1)).unwrap_or(usize::MAX))
+            .with_jitter();
+        Tries { waits: waits.build(), failures: 0 }
+    }
+}
+
+/// The waits that are left to one transfer.
+#[derive(Debug)]
+pub struct Tries {
+    waits: ExponentialBackoff,
+    failures: u32,
+}
+
+impl Tries {
+    /// How long to wait after one more failure; none when it is enough. A server may ask for a longer wait.
+    pub fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
+        self.failures += 1;
+        if asked.is_some_and(|asked| asked > LONGEST_ASKED) {
             return None;
         }
-        let factor = 2u32.saturating_pow(failures.saturating_sub(1));
-        Some(self.first_wait.saturating_mul(factor).min(self.longest_wait))
+        let wait = self.waits.next()?;
+        Some(asked.map_or(wait, |asked| wait.max(asked)))
+    }
+
+    /// The same where nobody answered at all.
+    pub fn next_unreachable(&mut self) -> Option<Duration> {
+        if self.failures + 1 >= UNREACHABLE_TRIES {
+            return None;
+        }
+        self.next(None)
     }
 }
 
@@ -34,10 +74,30 @@ impl Retry {
 mod tests {
     use super::*;
 
+    fn waits(mut next: impl FnMut(&mut Tries) -> Option<Duration>) -> Vec<Duration> {
+        let mut tries = Retry::default().start();
+        std::iter::from_fn(|| next(&mut tries)).collect()
+    }
+
     #[test]
-    fn waits_double_up_to_the_longest_and_end() {
-        let waits: Vec<_> =
-            (1..=6).map(|failures| Retry::default().wait(failures).map(|wait| wait.as_millis())).collect();
-        assert_eq!(waits, [Some(500), Some(1000), Some(2000), Some(4000), Some(8000), None]);
+    fn waits_double_up_to_the_longest_differ_by_chance_and_outlast_a_restart() {
+        let found = waits(|tries| tries.next(None));
+        assert_eq!(found.len(), 8);
+        for (wait, least) in found.iter().zip([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]) {
+            let least = Duration::from_millis(least);
+            assert!(*wait >= least && *wait <= 2 * least, "{wait:?} of {least:?}");
+        }
+        let total: Duration = found.iter().sum();
+        assert!(total > Duration::from_secs(90), "{total:?}");
+        assert_ne!(found, waits(|tries| tries.next(None)), "chance");
+    }
+
+    #[test]
+    fn what_a_server_asks_for_is_kept_and_who_cannot_be_reached_is_given_up_soon() {
+        assert!(waits(|tries| tries.next(Some(Duration::from_secs(7))))[0] >= Duration::from_secs(7));
+        assert!(waits(|tries| tries.next(Some(Duration::from_hours(6)))).is_empty());
+        let unreachable = waits(Tries::next_unreachable);
+        assert_eq!(unreachable.len(), 2);
+        assert!(unreachable.iter().sum::<Duration>() < Duration::from_secs(4));
     }
 }

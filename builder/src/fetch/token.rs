@@ -1,165 +1,144 @@
-//! What opens a repository: the credentials themselves, or the token that they are exchanged for, as the registry asks.
+//! What opens a repository, before `oci-client` asks for a token with it: credentials of the Docker configuration, and the
+//! exchange of an identity token, which `oci-client` does not know.
 //!
-//! Threats: whoever answers names where the credentials are sent. Only the registry itself is believed in that, not a place
-//! that it led to; the token must be fetched with TLS unless the registry is spoken to without; and it may only pull.
+//! Threats: whoever answers names where credentials are sent. `oci-client` sends them wherever a registry says; so the
+//! registry is asked first, and a place without TLS is refused.
 
 use http_auth::ChallengeRef;
 use landfall_error_codes::codes;
+use oci_client::secrets::RegistryAuth;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
-use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
 use url::Url;
 
 use super::client::{Client, Failure};
 use super::credentials::Credentials;
-use super::registries::Endpoint;
+use super::registry::Repository;
 use super::web::{self, NotHttps};
 use crate::error::{BuildError, Result};
 
-/// Where docker.io answers.
-const DOCKER_HUB: &str = "registry-1.docker.io";
+/// Where docker.io answers, by the name that `oci-client` has for it.
+const DOCKER_HUB: &str = "index.docker.io";
 
 const TOKEN_LIMIT_BYTES: usize = 1 << 20;
 
-/// One repository of one registry.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Repository {
-    /// The registry.
-    pub endpoint: Endpoint,
-    /// Its name there.
-    pub name: String,
-}
-
-impl Repository {
-    /// Where something of it is.
-    pub(super) fn address(&self, what: &str) -> Result<Url> {
-        let Endpoint { registry, plain_http, .. } = &self.endpoint;
-        let scheme = if *plain_http { "http" } else { "https" };
-        let host = if registry == "docker.io" { DOCKER_HUB } else { registry };
-        let text = format!("{scheme}://{host}/v2/{}/{what}", self.name);
-        let malformed = || BuildError::new(codes::FETCH_FAILED, format!("{text} is not an address"));
-        Url::parse(&text).map_err(|error| malformed().because(error))
-    }
-}
-
-/// What is sent along with a request.
-#[derive(Clone)]
-pub(super) enum Authorization {
-    Basic { user: String, password: String },
-    Bearer(String),
-}
-
-impl Authorization {
-    /// The request with it. It goes no further than the host: redirections elsewhere lose it.
-    pub(super) fn give(&self, request: RequestBuilder) -> RequestBuilder {
-        match self {
-            Self::Basic { user, password } => request.basic_auth(user, Some(password)),
-            Self::Bearer(token) => request.bearer_auth(token),
-        }
-    }
-
-    fn of(credentials: Credentials) -> Option<Self> {
-        match credentials {
-            Credentials::Anonymous => None,
-            Credentials::Basic { user, password } => Some(Self::Basic { user, password }),
-            Credentials::Bearer(token) => Some(Self::Bearer(token)),
-        }
-    }
-}
-
-/// What a registry asks for.
+/// Where a token is had.
 #[derive(Debug, PartialEq, Eq)]
-enum Challenge {
-    /// The credentials themselves.
-    Basic,
-    /// A token from this address.
-    Bearer { realm: String, service: Option<String> },
+struct Realm {
+    address: String,
+    service: Option<String>,
 }
 
-/// Registries name it in one of two ways, or in both.
+/// What a registry says when it is asked what opens it.
+#[derive(Debug)]
+enum Opened {
+    /// A token, which is had here for this service.
+    ByToken(Url, Option<String>),
+    /// No token.
+    Itself,
+    /// It leads to another place, which gets no credentials of this registry.
+    Elsewhere,
+}
+
 #[derive(Deserialize)]
 struct TokenAnswer {
     token: Option<String>,
     access_token: Option<String>,
 }
 
+type Asked<T> = Result<std::result::Result<T, Failure>>;
+
 impl Client {
-    /// Meets the challenge of a refusal; none where there is nothing to meet it with.
-    pub(super) async fn authorize(
-        &self,
-        repository: &Repository,
-        refusal: &Response,
-    ) -> Result<std::result::Result<Option<Authorization>, Failure>> {
-        let asked_by_registry = refusal.url().origin() == repository.address("")?.origin();
-        let Some(challenge) = challenge(refusal.headers()).filter(|_| asked_by_registry) else { return Ok(Ok(None)) };
-        let credentials = self.docker.credentials(&repository.endpoint.registry).await?;
-        let known = Authorization::of(credentials);
-        let (Challenge::Bearer { realm, service }, None | Some(Authorization::Basic { .. })) = (challenge, &known)
-        else {
-            // The credentials themselves; they may be a token already.
-            return Ok(Ok(known));
-        };
-        let address = match token_address(refusal.url(), &realm, service.as_deref(), &repository.name) {
-            Ok(address) => address,
+    /// What `oci-client` opens a repository with.
+    pub(super) async fn authorization(&self, repository: &Repository) -> Asked<RegistryAuth> {
+        Ok(match self.docker.credentials(&repository.endpoint.registry).await? {
+            Credentials::Anonymous => Ok(RegistryAuth::Anonymous),
+            Credentials::Bearer(token) => Ok(RegistryAuth::Bearer(token)),
+            Credentials::Basic { user, password } => self.ask(repository).await?.map(|opened| match opened {
+                Opened::ByToken(..) | Opened::Itself => RegistryAuth::Basic(user, password),
+                Opened::Elsewhere => RegistryAuth::Anonymous,
+            }),
+            Credentials::Identity(token) => match self.ask(repository).await? {
+                Ok(Opened::ByToken(address, service)) => self.exchange(repository, &token, address, service).await?,
+                Ok(Opened::Itself | Opened::Elsewhere) => Ok(RegistryAuth::Anonymous),
+                Err(failure) => Err(failure),
+            },
+        })
+    }
+
+    /// What opens a registry; a place to which credentials must not be sent is a failure.
+    async fn ask(&self, repository: &Repository) -> Asked<Opened> {
+        let endpoint = &repository.endpoint;
+        let scheme = if endpoint.plain_http { "http" } else { "https" };
+        let host = if endpoint.registry == "docker.io" { DOCKER_HUB } else { &endpoint.registry };
+        let text = format!("{scheme}://{host}/v2/");
+        let registry = Url::parse(&text).map_err(|error| {
+            BuildError::new(codes::FETCH_FAILED, format!("{text} is not an address")).because(error)
+        })?;
+        let response = match web::send(self.web().await?.get(registry.clone()), self.registries.proxies()).await {
+            Ok(response) => response,
             Err(failure) => return Ok(Err(failure)),
         };
-        let request = self.web().await?.get(address);
-        let request = match known {
-            Some(credentials) => credentials.give(request),
-            None => request,
+        if response.url().origin() != registry.origin() {
+            return Ok(Ok(Opened::Elsewhere));
+        }
+        let Some(realm) = realm(response.headers()) else { return Ok(Ok(Opened::Itself)) };
+        Ok(address(&registry, &realm.address).map(|address| Opened::ByToken(address, realm.service)))
+    }
+
+    /// Exchanges an identity token for one that may pull from a repository.
+    async fn exchange(
+        &self,
+        repository: &Repository,
+        identity: &str,
+        address: Url,
+        service: Option<String>,
+    ) -> Asked<RegistryAuth> {
+        let scope = format!("repository:{}:pull", repository.name);
+        let service = service.unwrap_or_default();
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        for (key, value) in [
+            ("grant_type", "refresh_token"),
+            ("client_id", "landfall"),
+            ("service", &service),
+            ("scope", &scope),
+            ("refresh_token", identity),
+        ] {
+            form.append_pair(key, value);
+        }
+        let kind = (reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = self.web().await?.post(address).header(kind.0, kind.1).body(form.finish());
+        let answer = match web::send(request, self.registries.proxies()).await {
+            Ok(response) => web::read(response, TOKEN_LIMIT_BYTES, codes::CREDENTIALS_REFUSED).await,
+            Err(failure) => Err(failure),
         };
-        Ok(token(request).await.map(Some))
+        let token = answer.map(|bytes| {
+            let answer: Option<TokenAnswer> = serde_json::from_slice(&bytes).ok();
+            answer.and_then(|answer| answer.access_token.or(answer.token)).filter(|token| !token.is_empty())
+        });
+        let none = || Failure::Final(codes::CREDENTIALS_REFUSED, "its identity token is exchanged for nothing".into());
+        Ok(token.and_then(|token| token.map(RegistryAuth::Bearer).ok_or_else(none)))
     }
 }
 
-/// Where a token to pull is had, if it may be asked for there.
-fn token_address(
-    registry: &Url,
-    realm: &str,
-    service: Option<&str>,
-    repository: &str,
-) -> std::result::Result<Url, Failure> {
-    let malformed = |error| {
-        Failure::Final(
-            codes::FETCH_FAILED,
-            format!("its realm `{}` is no address: {error}", realm.escape_default()).into(),
-        )
-    };
-    let mut address = Url::parse(realm).map_err(malformed)?;
-    if !web::may_lead(registry, &address) {
-        return Err(Failure::Final(codes::PLAIN_HTTP_REFUSED, NotHttps(address).into()));
+/// An address to which credentials may be sent.
+fn address(registry: &Url, realm: &str) -> std::result::Result<Url, Failure> {
+    let address = Url::parse(realm).map_err(|error| {
+        let what = format!("its realm `{}` is no address: {error}", realm.escape_default());
+        Failure::Final(codes::FETCH_FAILED, what.into())
+    })?;
+    if web::may_lead(registry, &address) {
+        return Ok(address);
     }
-    address.query_pairs_mut().append_pair("scope", &format!("repository:{repository}:pull"));
-    if let Some(service) = service {
-        address.query_pairs_mut().append_pair("service", service);
-    }
-    Ok(address)
+    Err(Failure::Final(codes::PLAIN_HTTP_REFUSED, NotHttps(address).into()))
 }
 
-async fn token(request: RequestBuilder) -> std::result::Result<Authorization, Failure> {
-    let response = web::send(request).await?;
-    let bytes = web::read(response, TOKEN_LIMIT_BYTES, codes::CREDENTIALS_REFUSED).await?;
-    let answer: Option<TokenAnswer> = serde_json::from_slice(&bytes).ok();
-    let token = answer.and_then(|answer| answer.token.or(answer.access_token)).filter(|token| !token.is_empty());
-    let none = || Failure::Final(codes::CREDENTIALS_REFUSED, "where it sends for a token, none is given".into());
-    token.map(Authorization::Bearer).ok_or_else(none)
-}
-
-/// The challenge of a refusal that can be met; a token is preferred, since it does less than the credentials.
-fn challenge(headers: &HeaderMap) -> Option<Challenge> {
+/// Where a refusal sends for a token.
+fn realm(headers: &HeaderMap) -> Option<Realm> {
     let texts = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-    let mut basic = None;
-    for found in texts.filter_map(|text| http_auth::parse_challenges(text).ok()).flatten() {
-        if found.scheme.eq_ignore_ascii_case("bearer")
-            && let Some(realm) = parameter(&found, "realm")
-        {
-            return Some(Challenge::Bearer { realm, service: parameter(&found, "service") });
-        }
-        if found.scheme.eq_ignore_ascii_case("basic") {
-            basic = Some(Challenge::Basic);
-        }
-    }
-    basic
+    let mut found = texts.filter_map(|text| http_auth::parse_challenges(text).ok()).flatten();
+    let bearer = found.find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))?;
+    Some(Realm { address: parameter(&bearer, "realm")?, service: parameter(&bearer, "service") })
 }
 
 fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
@@ -171,32 +150,28 @@ fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn challenged(texts: &[&str]) -> Option<Challenge> {
+    fn asked(texts: &[&str]) -> Option<Realm> {
         let mut headers = HeaderMap::new();
         for text in texts {
             headers.append(WWW_AUTHENTICATE, text.parse().expect("header"));
         }
-        challenge(&headers)
+        realm(&headers)
     }
 
     #[test]
-    fn challenges_are_read_and_a_token_is_preferred() {
-        let bearer = Challenge::Bearer { realm: "https://auth.example/token".into(), service: Some("a b".into()) };
+    fn the_place_of_tokens_is_read() {
+        let realm = Realm { address: "https://auth.example/token".into(), service: Some("a b".into()) };
         let text = r#"bearer realm="https://auth.example/token",service="a b",scope="repository:x:pull,push""#;
-        assert_eq!(challenged(&[text]).as_ref(), Some(&bearer));
-        assert_eq!(challenged(&[r#"Basic realm="r""#, text]), Some(bearer));
-        assert_eq!(challenged(&[r#"Basic realm="r""#]), Some(Challenge::Basic));
-        assert_eq!(challenged(&["Negotiate", "Bearer service=x"]), None);
-        assert_eq!(challenged(&[]), None);
+        assert_eq!(asked(&[text]).as_ref(), Some(&realm));
+        assert_eq!(asked(&[r#"Basic realm="r""#, text]), Some(realm));
+        assert_eq!(asked(&[r#"Basic realm="r""#]), None);
+        assert_eq!(asked(&["Negotiate", "Bearer service=x"]), None);
     }
 
     #[test]
-    fn a_token_is_asked_for_to_pull_and_never_without_tls_from_a_place_with_it() {
-        let ask = |registry: &str, realm: &str| {
-            token_address(&registry.parse().expect("address"), realm, Some("s"), "library/a")
-        };
-        let asked = ask("https://registry.example/v2/", "https://auth.example/token?x=1").expect("allowed");
-        assert_eq!(asked.as_str(), "https://auth.example/token?x=1&scope=repository%3Alibrary%2Fa%3Apull&service=s");
+    fn credentials_are_never_sent_without_tls_from_a_place_with_it() {
+        let ask = |registry: &str, realm: &str| address(&registry.parse().expect("address"), realm);
+        assert!(ask("https://registry.example/v2/", "https://auth.example/token?x=1").is_ok());
         for realm in ["http://registry.example/token", "http://127.0.0.1/token", "file:///etc/passwd"] {
             let refused = ask("https://registry.example/v2/", realm).expect_err(realm);
             assert!(matches!(refused, Failure::Final(codes::PLAIN_HTTP_REFUSED, _)), "{refused:?}");

@@ -1,4 +1,4 @@
-//! HTTP as registries and servers of files share it: what is followed, how an answer is read, and what a bad one means.
+//! HTTP as it is spoken to servers of files and of tokens: what is followed, how an answer is read, and what a bad one means.
 //!
 //! Threats: a server, or whoever sits before it, may lead to a place without TLS, where anyone may read and change what is
 //! sent, credentials included; send another range than was asked for; or answer with more than fits into memory.
@@ -7,19 +7,20 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use landfall_error_codes::{Code, codes};
-use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, LAST_MODIFIED};
+use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, LAST_MODIFIED, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect};
 use serde::Deserialize;
 use url::Url;
 
 use super::client::{BlobBytes, Failure, root_cause};
-use super::registries::is_loopback;
+use super::proxies::Proxies;
+use super::registries::{Registries, is_loopback};
 use crate::error::{BuildError, Result};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Whoever says nothing for so long has dropped the connection.
-const READ_TIMEOUT: Duration = Duration::from_mins(1);
-const USER_AGENT: &str = concat!("landfall/", env!("CARGO_PKG_VERSION"));
+pub(super) const READ_TIMEOUT: Duration = Duration::from_mins(1);
+pub(super) const USER_AGENT: &str = concat!("landfall/", env!("CARGO_PKG_VERSION"));
 const REDIRECTS: usize = 10;
 /// Of the answer to a failed request, what is read for the reason.
 const REASON_LIMIT_BYTES: usize = 64 << 10;
@@ -52,8 +53,12 @@ impl OpenFile {
 }
 
 /// What speaks HTTP, and follows only where it may.
-pub(super) fn client() -> Result<reqwest::Client> {
-    reqwest::Client::builder()
+pub(super) fn client(registries: &Registries) -> Result<reqwest::Client> {
+    let mut builder = registries.proxies().apply(reqwest::Client::builder())?;
+    for authority in registries.authorities() {
+        builder = builder.add_root_certificate(authority.certificate()?);
+    }
+    builder
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .user_agent(USER_AGENT)
@@ -84,14 +89,51 @@ pub(super) fn may_lead(from: &Url, to: &Url) -> bool {
 }
 
 /// Sends a request; an answer of any status is an answer.
-pub(super) async fn send(request: RequestBuilder) -> std::result::Result<Response, Failure> {
-    request.send().await.map_err(|error| {
-        // A way that may not be gone will not become one that may.
-        if !error.is_redirect() {
-            return Failure::Transient(error.into());
-        }
-        let code = if refused_for_tls(&error) { codes::PLAIN_HTTP_REFUSED } else { codes::FETCH_FAILED };
-        Failure::Final(code, root_cause(&error).into())
+pub(super) async fn send(request: RequestBuilder, proxies: &Proxies) -> std::result::Result<Response, Failure> {
+    request.send().await.map_err(|error| unanswered(&error, proxies))
+}
+
+/// What it means that no answer came, by way of which proxy.
+pub(super) fn unanswered(error: &reqwest::Error, proxies: &Proxies) -> Failure {
+    // A way that may not be gone will not become one that may.
+    if error.is_redirect() {
+        let code = if refused_for_tls(error) { codes::PLAIN_HTTP_REFUSED } else { codes::FETCH_FAILED };
+        return Failure::Final(code, root_cause(error).into());
+    }
+    let cause = root_cause(error);
+    let proxy = error.url().and_then(|url| proxies.of(url));
+    let host = error.url().map_or_else(|| "the server".to_owned(), authority);
+    let by_way = |cause: &str| match &proxy {
+        Some(proxy) => format!("by way of the proxy {proxy}: {cause}"),
+        None => cause.to_owned(),
+    };
+    if cause.contains("invalid peer certificate") {
+        return Failure::Final(codes::CERTIFICATE_UNKNOWN, by_way(&cause).into());
+    }
+    if cause.contains("received corrupt message") {
+        return Failure::Final(codes::FETCH_FAILED, by_way(&format!("it does not speak TLS ({cause})")).into());
+    }
+    if error.is_connect() && (error.is_timeout() || is_unreachable(error)) {
+        let who = proxy.as_ref().map_or(host, |proxy| format!("the proxy {proxy}"));
+        return Failure::Unreachable { who, cause: by_way(&cause).into() };
+    }
+    Failure::transient(by_way(&cause))
+}
+
+/// Who is asked, with a port that is not the usual one.
+pub(super) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("the server");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Whether a name is not known, or nobody listens: another try a minute later seldom differs.
+fn is_unreachable(error: &reqwest::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.any(|cause| {
+        let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        matches!(kind, Some(ConnectionRefused | HostUnreachable | NetworkUnreachable))
+            || cause.to_string().starts_with("dns error")
     })
 }
 
@@ -128,7 +170,7 @@ pub(super) async fn read(
 /// The bytes of an answer, or nothing when there are more than so many.
 async fn beginning(mut response: Response, limit_bytes: usize) -> std::result::Result<Option<Vec<u8>>, Failure> {
     let mut bytes = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(|error| Failure::Transient(error.into()))? {
+    while let Some(piece) = response.chunk().await.map_err(Failure::transient)? {
         if bytes.len() + piece.len() > limit_bytes {
             return Ok(None);
         }
@@ -157,26 +199,34 @@ fn range_total(headers: &HeaderMap, offset: u64) -> std::result::Result<u64, Fai
     })
 }
 
-/// What a bad answer means, with the reason that a registry gives.
+/// What a bad answer of a server means, with its reason.
 async fn failure(response: Response, missing: Code) -> Failure {
-    let status = response.status();
-    let code = match status.as_u16() {
-        404 | 410 => Some(missing),
-        401 | 403 => Some(codes::CREDENTIALS_REFUSED),
-        416 => Some(codes::FETCH_MISMATCH),
-        408 | 429 | 500.. => None,
-        _ => Some(codes::FETCH_FAILED),
-    };
+    let (status, wait) = (response.status(), retry_after(response.headers()));
     // Without the reason, the status still says it.
     let body = beginning(response, REASON_LIMIT_BYTES).await.ok().flatten().unwrap_or_default();
-    let cause = match reason(&body) {
-        Some(reason) => format!("it answers {status}: {reason}"),
-        None => format!("it answers {status}"),
+    status_failure(status.as_u16(), reason(&body), wait, missing)
+}
+
+/// What a bad status means.
+pub(super) fn status_failure(status: u16, reason: Option<String>, wait: Option<Duration>, missing: Code) -> Failure {
+    let shown = StatusCode::from_u16(status).map_or_else(|_| status.to_string(), |status| status.to_string());
+    let cause = match reason {
+        Some(reason) => format!("it answers {shown}: {reason}"),
+        None => format!("it answers {shown}"),
     };
-    match code {
-        Some(code) => Failure::Final(code, cause.into()),
-        None => Failure::Transient(cause.into()),
+    match status {
+        404 | 410 => Failure::Final(missing, cause.into()),
+        401 | 403 => Failure::Final(codes::CREDENTIALS_REFUSED, cause.into()),
+        416 => Failure::Final(codes::FETCH_MISMATCH, cause.into()),
+        429 => Failure::Transient { code: codes::RATE_LIMITED, cause: cause.into(), wait },
+        408 | 500.. => Failure::Transient { code: codes::FETCH_FAILED, cause: cause.into(), wait },
+        _ => Failure::Final(codes::FETCH_FAILED, cause.into()),
     }
+}
+
+/// `Retry-After` in seconds; its other form, a time of day, is no better than a wait of our own.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 #[derive(Deserialize)]

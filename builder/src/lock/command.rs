@@ -5,22 +5,29 @@ use std::path::PathBuf;
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::Progress;
+use landfall_media::store::ContentStore;
 use serde::Serialize;
 
-use super::resolve::{Resolution, resolve};
+use super::resolve::{Moved, Resolution, resolve};
 use super::{Content, Lock};
 use crate::definition;
+use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::Client;
 use crate::options::LockOptions;
+use crate::render::{self, Renderer};
 
 /// What `landfall lock` did.
 #[derive(Debug, Clone, Serialize)]
 pub struct LockReport {
     /// The file that was written, synced.
     pub lock: PathBuf,
-    /// Manifests and files that were unresolved and are resolved now.
+    /// Manifests and files that were unresolved or stale and are resolved now.
     pub resolved: usize,
+    /// Entries whose tags name something else than when they were resolved; the lock keeps what it pins.
+    pub moved: Vec<Moved>,
+    /// The kubectl that renders, as the lock records it now.
+    pub renderer: Renderer,
     /// All manifests and files.
     pub entries: usize,
 }
@@ -30,21 +37,31 @@ pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<Lo
     let definition = definition::read(&options.source.release)?;
     let path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&path)?;
+    let store = ContentStore::at(&options.store);
+    let digests = Digests::of(&store);
+    let renderer = render::find_kubectl(&options.kubectl, &lock)?.identity(&digests)?;
     let client = Client::configured(options.source.registries.as_deref())?;
-    let resolution = resolve(&lock, &client, progress).await;
+    let mut resolution = resolve(&lock, &renderer, &client, &store, progress).await;
     let output = options.output.clone().unwrap_or_else(|| path.clone());
     // What is written must be readable: a lock is never left worse than it was.
-    Lock::parse(&output, resolution.text.clone())?;
+    let written = Lock::parse(&output, resolution.text.clone())?;
     durable::write_file(&output, resolution.text.as_bytes(), 0o644)?;
+    digests.keep()?;
+    if output == path {
+        // Resolving adds lines: an error names the one that a person finds now.
+        let failures = std::mem::take(&mut resolution.failures).into_iter();
+        resolution.failures = failures.map(|error| error.in_rewritten(&path, |field| written.line_of(field))).collect();
+    }
     let inputs = |content: &Content| match content {
         Content::Manifest(_) => 1,
         Content::Files(files) => files.len(),
     };
     let entries = lock.document.images.iter().chain(&lock.document.artifacts).map(|entry| inputs(&entry.content)).sum();
-    match failure(&lock, &resolution) {
-        Some(error) => Err(error),
-        None => Ok(LockReport { lock: output, resolved: resolution.resolved, entries }),
+    if let Some(error) = failure(&lock, &resolution) {
+        return Err(error);
     }
+    let Resolution { resolved, moved, .. } = resolution;
+    Ok(LockReport { lock: output, resolved, moved, renderer, entries })
 }
 
 /// One error that names every entry that is still open.

@@ -8,7 +8,9 @@ use landfall_error_codes::codes;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields, Take};
+use super::{
+    Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields, RendererFields, Take,
+};
 use crate::compression::Compression;
 use crate::definition::yaml_text;
 use crate::error::{BuildError, Place, Result};
@@ -20,16 +22,27 @@ use crate::reference::Reference;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct WrittenLock {
     assembled: Spanned<bool>,
-    platform: String,
+    platform: Spanned<String>,
+    #[serde(default)]
+    renderer: Option<WrittenRenderer>,
     images: Vec<WrittenEntry>,
     #[serde(default)]
     artifacts: Vec<WrittenEntry>,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRenderer {
+    version: Spanned<Field<String>>,
+    digest: Spanned<Field<Sha256>>,
+}
+
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct WrittenEntry {
     reference: Spanned<String>,
+    #[serde(default)]
+    resolved: Option<Spanned<Field<String>>>,
     #[serde(default)]
     index: Option<Spanned<IndexField>>,
     #[serde(default)]
@@ -50,6 +63,8 @@ struct WrittenEntry {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct WrittenFile {
     url: Spanned<String>,
+    #[serde(default)]
+    resolved: Option<Spanned<Field<String>>>,
     digest: Spanned<Field<Sha256>>,
     size: Spanned<Field<u64>>,
     #[serde(default)]
@@ -65,6 +80,7 @@ pub fn read(path: &Path, text: &str) -> Result<LockDocument> {
     Ok(LockDocument {
         assembled: written.assembled,
         platform: written.platform,
+        renderer: written.renderer.map(|WrittenRenderer { version, digest }| RendererFields { version, digest }),
         images: checked.list(List::Images, written.images)?,
         artifacts: checked.list(List::Artifacts, written.artifacts)?,
     })
@@ -106,9 +122,9 @@ impl Checked<'_> {
             BuildError::at(codes::LOCK_UNREADABLE, place, what)
         };
         reference(&written.reference.value, &refuse)?;
-        let WrittenEntry { reference, index, digest, media_type, size, files, license, recipe } = written;
+        let WrittenEntry { reference, resolved, index, digest, media_type, size, files, license, recipe } = written;
         let content = if let Some(files) = files {
-            let pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some()];
+            let pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some(), resolved.is_some()];
             if pinned.contains(&true) {
                 let what = "an entry names either files, or the digest, mediaType and size of a manifest";
                 return Err(refuse("files", what.to_owned()));
@@ -121,6 +137,7 @@ impl Checked<'_> {
             let missing =
                 |field: &str| refuse(field, "is missing; write `unresolved` where it is not known".to_owned());
             Content::Manifest(Box::new(ManifestFields {
+                resolved,
                 index,
                 digest: digest.ok_or_else(|| missing("digest"))?,
                 media_type: media_type.ok_or_else(|| missing("mediaType"))?,
@@ -151,8 +168,9 @@ impl Checked<'_> {
                 }
             }
             files.push(LockedFile {
-                line: file.url.referenced.line(),
+                written: file.url,
                 url,
+                resolved: file.resolved,
                 digest: file.digest,
                 size: file.size,
                 take,

@@ -23,6 +23,30 @@ impl Replacement {
     }
 }
 
+/// New fields behind one that is there, in the style in which that one is written; none where its place is not known.
+pub fn beside(lock: &Lock, field: &Spanned<String>, new: &[(&str, String)]) -> Option<Replacement> {
+    let text = lock.text.as_str();
+    let known = Replacement::new(field, "")?;
+    let quoted = text[known.to..].starts_with(['\'', '"']) && text[..known.from].ends_with(['\'', '"']);
+    let end = known.to + usize::from(quoted);
+    if text[end..].trim_start().starts_with([',', '}']) {
+        let fields: Vec<_> = new.iter().map(|(key, value)| format!("{key}: '{value}'")).collect();
+        return Some(Replacement { from: end, to: end, value: format!(", {}", fields.join(", ")) });
+    }
+    let line = text[..known.from].rfind('\n').map_or(0, |newline| newline + 1);
+    let before = &text[line..known.from];
+    if !before.contains(':') {
+        return None;
+    }
+    let indentation = before.len() - before.trim_start_matches([' ', '-']).len();
+    let (at, newline) = match text[end..].find('\n') {
+        Some(newline) => (end + newline + 1, ""),
+        None => (text.len(), "\n"),
+    };
+    let lines: Vec<_> = new.iter().map(|(key, value)| format!("{:indentation$}{key}: {value}\n", "")).collect();
+    Some(Replacement { from: at, to: at, value: newline.to_owned() + &lines.concat() })
+}
+
 /// The text of a lock with the replacements applied.
 pub fn apply(lock: &Lock, mut replacements: Vec<Replacement>) -> String {
     replacements.sort_by_key(|replacement| replacement.from);

@@ -18,6 +18,7 @@ use serde_saphyr::Spanned;
 pub use command::{LockReport, update};
 pub use field::{Field, IndexField};
 pub use pin::{ArtifactPin, FilePin, FilesPin, Pin, Take};
+pub use resolve::Moved;
 
 use crate::definition;
 use crate::error::{BuildError, Place, Result};
@@ -40,11 +41,29 @@ pub struct LockDocument {
     /// Whether the images were assembled for tests rather than made by upstream.
     pub assembled: Spanned<bool>,
     /// Platform whose manifests are pinned.
-    pub platform: String,
+    pub platform: Spanned<String>,
+    /// The kubectl that renders, where the lock records one.
+    pub renderer: Option<RendererFields>,
     /// Container images.
     pub images: Vec<LockEntry>,
     /// Everything else.
     pub artifacts: Vec<LockEntry>,
+}
+
+/// The kubectl that renders.
+#[derive(Debug, Clone)]
+pub struct RendererFields {
+    /// What it says its version is, for people.
+    pub version: Spanned<Field<String>>,
+    /// SHA-256 of the program.
+    pub digest: Spanned<Field<Sha256>>,
+}
+
+impl RendererFields {
+    /// Version and digest, where both are resolved.
+    pub fn known(&self) -> Option<(&str, Sha256)> {
+        Some((self.version.value.known()?.as_str(), *self.digest.value.known()?))
+    }
 }
 
 /// One upstream input.
@@ -69,9 +88,14 @@ pub enum Content {
     Files(Vec<LockedFile>),
 }
 
+/// What the digest beside it was resolved from; another name since then makes that digest stale.
+pub type Resolved = Option<Spanned<Field<String>>>;
+
 /// The pin of a manifest.
 #[derive(Debug, Clone)]
 pub struct ManifestFields {
+    /// The reference that the digest was resolved from.
+    pub resolved: Resolved,
     /// Digest of upstream's index: where the platform manifest was found, nothing more.
     pub index: Option<Spanned<IndexField>>,
     /// Digest of the platform manifest.
@@ -85,10 +109,12 @@ pub struct ManifestFields {
 /// A file as upstream publishes it.
 #[derive(Debug, Clone)]
 pub struct LockedFile {
-    /// Line of the lock, counted from 1.
-    pub line: u64,
+    /// Its address as the lock has it.
+    pub written: Spanned<String>,
     /// Where upstream publishes it.
     pub url: FileUrl,
+    /// The address that the digest was resolved from.
+    pub resolved: Resolved,
     /// Its SHA-256.
     pub digest: Spanned<Field<Sha256>>,
     /// Its bytes.
@@ -136,6 +162,33 @@ impl LockEntry {
         }
     }
 
+    /// The digest of upstream's index, where the lock knows it.
+    pub fn index(&self) -> Option<Sha256> {
+        let Content::Manifest(fields) = &self.content else { return None };
+        fields.index()
+    }
+
+    /// One text for the entry, or for each of its files, whose digest was not resolved from what it names now.
+    fn stale(&self) -> Vec<String> {
+        let text = |line: u64, name: &str, resolved: Option<&str>| {
+            let from = resolved.map_or_else(|| "not resolved yet".to_owned(), |from| format!("resolved from {from}"));
+            format!("\n  line {line}: {name} ({from})")
+        };
+        match &self.content {
+            Content::Manifest(fields) => {
+                let name = &self.reference.value;
+                let from = resolved_from(&fields.resolved);
+                let stale = (from != Some(name)).then(|| text(self.reference.referenced.line(), name, from));
+                stale.into_iter().collect()
+            }
+            Content::Files(files) => files
+                .iter()
+                .filter(|file| !file.is_confirmed())
+                .map(|file| text(file.line(), &file.written.value, resolved_from(&file.resolved)))
+                .collect(),
+        }
+    }
+
     /// One text for the entry, or for each of its files, of which a field is unresolved.
     fn unresolved(&self) -> Vec<String> {
         match &self.content {
@@ -145,10 +198,15 @@ impl LockEntry {
             }
             Content::Files(files) => files
                 .iter()
-                .filter_map(|file| open_fields(file.line, &file.url.to_string(), &file.unresolved()))
+                .filter_map(|file| open_fields(file.line(), &file.url.to_string(), &file.unresolved()))
                 .collect(),
         }
     }
+}
+
+/// The name that a digest was resolved from, where the lock records one.
+pub(crate) fn resolved_from(resolved: &Resolved) -> Option<&str> {
+    resolved.as_ref()?.value.known().map(String::as_str)
 }
 
 fn open_fields(line: u64, what: &str, fields: &[&str]) -> Option<String> {
@@ -156,6 +214,14 @@ fn open_fields(line: u64, what: &str, fields: &[&str]) -> Option<String> {
 }
 
 impl ManifestFields {
+    /// The digest of upstream's index, where the lock knows it.
+    fn index(&self) -> Option<Sha256> {
+        match self.index.as_ref()?.value {
+            IndexField::Known(digest) => Some(digest),
+            IndexField::None | IndexField::Unresolved => None,
+        }
+    }
+
     /// Names of the fields that are unresolved.
     fn unresolved(&self) -> Vec<&'static str> {
         names([
@@ -167,6 +233,16 @@ impl ManifestFields {
 }
 
 impl LockedFile {
+    /// Line of the lock, counted from 1.
+    pub fn line(&self) -> u64 {
+        self.written.referenced.line()
+    }
+
+    /// Whether its digest was resolved from the address that it has now.
+    pub fn is_confirmed(&self) -> bool {
+        resolved_from(&self.resolved) == Some(&self.written.value)
+    }
+
     /// Names of the fields that are unresolved.
     fn unresolved(&self) -> Vec<&'static str> {
         names([("digest", self.digest.value.known().is_none()), ("size", self.size.value.known().is_none())])
@@ -222,7 +298,7 @@ impl Lock {
                 digest: *file.digest.value.known()?,
                 size: *file.size.value.known()?,
                 take: file.take.clone(),
-                place: Place::field(&self.path, file.line, field),
+                place: Place::field(&self.path, file.line(), field),
             })
         });
         Some(ArtifactPin::Files(FilesPin {
@@ -233,12 +309,27 @@ impl Lock {
         }))
     }
 
+    /// Line of an entry, or of a file of one, by its field: `images[2]`, `artifacts[0].files[1]`.
+    fn line_of(&self, field: &str) -> Option<u64> {
+        let index = |text: &str| text.strip_suffix(']')?.parse::<usize>().ok();
+        let (entry, file) = field.split_once(".files[").map_or((field, None), |(entry, file)| (entry, Some(file)));
+        let (list, number) = entry.split_once('[')?;
+        let list = [List::Images, List::Artifacts].into_iter().find(|known| known.field() == list)?;
+        let entry = self.list(list).get(index(number)?)?;
+        match (file, &entry.content) {
+            (None, _) => Some(entry.reference.referenced.line()),
+            (Some(file), Content::Files(files)) => Some(files.get(index(file)?)?.line()),
+            (Some(_), Content::Manifest(_)) => None,
+        }
+    }
+
     fn place(&self, list: List, entry: &LockEntry) -> Option<Place> {
         let index = self.list(list).iter().position(|other| other.reference.value == entry.reference.value)?;
         Some(Place::field(&self.path, entry.reference.referenced.line(), format!("{}[{index}]", list.field())))
     }
 
-    /// The entry that a reference means: a repository alone must match exactly one entry, a tag its own.
+    /// The entry that a reference means: a repository alone must match exactly one entry, a tag its own, and a digest is
+    /// that of the platform manifest or of the index that it was found in.
     ///
     /// The error says why there is none; `place` says who asks.
     pub fn find(&self, list: List, wanted: &Reference, place: Place) -> Result<&LockEntry> {
@@ -251,12 +342,18 @@ impl Lock {
             .iter()
             .copied()
             .filter(|entry| entry.parsed().is_some_and(|reference| wanted.tag.is_none() || wanted.tag == reference.tag))
-            .filter(|entry| wanted.digest.is_none() || entry.digest() == wanted.digest)
+            .filter(|entry| {
+                wanted.digest.is_none() || entry.digest() == wanted.digest || entry.index() == wanted.digest
+            })
             .collect();
         let lock = self.path.display();
         let not_locked = |what: String| BuildError::at(codes::IMAGE_NOT_LOCKED, place, what);
         match matching[..] {
             [entry] => Ok(entry),
+            // Several tags of one manifest: whichever is taken, the bytes are the same.
+            [first, ..] if wanted.digest.is_some() && matching.iter().all(|entry| entry.digest() == first.digest()) => {
+                Ok(first)
+            }
             [] if of_repository.is_empty() => {
                 Err(not_locked(format!("the {} `{wanted}` is not in the lock {lock}", list.noun())))
             }
@@ -278,14 +375,33 @@ impl Lock {
         }
     }
 
-    /// Refuses entries of which anything is unresolved, with one error that names all of it.
+    /// Refuses entries of which anything is unresolved, or whose digest belongs to another name than theirs, with one
+    /// error that names all of it.
     pub fn check_resolved(&self, entries: &[&LockEntry]) -> Result<()> {
         let unresolved: Vec<_> = entries.iter().flat_map(|entry| entry.unresolved()).collect();
         if unresolved.is_empty() {
-            return Ok(());
+            return self.check_fresh(entries);
         }
         let noun = if unresolved.len() == 1 { "entry is" } else { "entries are" };
         let what = format!("{} {noun} unresolved:{}", unresolved.len(), unresolved.concat());
         Err(BuildError::at(codes::LOCK_UNRESOLVED, Place::file(&self.path), what))
+    }
+
+    fn check_fresh(&self, entries: &[&LockEntry]) -> Result<()> {
+        let stale: Vec<_> = entries.iter().flat_map(|entry| entry.stale()).collect();
+        if stale.is_empty() {
+            return self.check_renderer();
+        }
+        let noun = if stale.len() == 1 { "entry has a digest that was" } else { "entries have digests that were" };
+        let what = format!("{} {noun} never resolved from the name beside it:{}", stale.len(), stale.concat());
+        Err(BuildError::at(codes::LOCK_STALE, Place::file(&self.path), what))
+    }
+
+    fn check_renderer(&self) -> Result<()> {
+        if self.document.renderer.as_ref().and_then(RendererFields::known).is_some() {
+            return Ok(());
+        }
+        let what = "`renderer` does not say which kubectl renders: the same bytes are promised of one program only";
+        Err(BuildError::at(codes::RENDERER_UNPINNED, Place::file(&self.path), what))
     }
 }

@@ -1,15 +1,21 @@
-//! `landfall lock`: asks registries and servers what the lock does not know yet.
+//! `landfall lock`: asks registries and servers what the lock does not know yet, and whether what it knows still holds.
+//!
+//! An entry records the name that its digest was resolved from. A digest beside another name is never kept: where the
+//! record says that a person changed the name, the new one is resolved; where there is no record, the two must match.
 
 use futures_util::{StreamExt as _, stream};
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
+use landfall_media::store::ContentStore;
+use serde::Serialize;
 
 use super::edit::{self, Replacement};
-use super::{Content, IndexField, List, Lock, LockEntry, LockedFile, ManifestFields};
+use super::{Content, IndexField, List, Lock, LockEntry, LockedFile, ManifestFields, resolved_from};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, IndexDocument, RawManifest, is_index};
 use crate::reference::Reference;
+use crate::render::Renderer;
 
 /// Entries and files that are resolved at the same time.
 const PARALLEL: usize = 8;
@@ -23,34 +29,71 @@ struct Found {
     size: usize,
 }
 
+/// A tag that names something else than when it was resolved. What the lock pins is still what is packed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// The reference.
+    pub reference: String,
+    /// The manifest that the lock pins.
+    pub pinned: Sha256,
+    /// The manifest or index that the tag names now.
+    pub now: Sha256,
+}
+
 /// What resolving a lock came to.
 #[derive(Debug)]
 pub struct Resolution {
     /// The text of the lock with everything that was found.
     pub text: String,
-    /// Entries that were unresolved and are resolved now.
+    /// Entries that were unresolved or stale and are resolved now.
     pub resolved: usize,
-    /// Why others are not, one error per entry.
+    /// Entries whose tags have moved since they were resolved.
+    pub moved: Vec<Moved>,
+    /// Why others are not resolved, one error per entry.
     pub failures: Vec<BuildError>,
 }
 
-/// One thing that is not resolved.
+/// What one entry came to.
+enum Outcome {
+    /// All of it holds.
+    Holds,
+    Moved(Moved),
+    Resolved(Vec<Replacement>),
+}
+
+/// One thing that is asked for.
 #[derive(Clone, Copy)]
-enum Open<'a> {
+enum Asked<'a> {
     Manifest(&'a LockEntry, &'a ManifestFields),
     File(&'a LockedFile),
 }
 
-/// Resolves all unresolved entries of a lock. What is pinned already is not changed: a pinned index is fetched by its
-/// digest, a pinned manifest by its own, and a file must have the digest and size that are pinned.
-pub async fn resolve(lock: &Lock, client: &Client, progress: &dyn Progress) -> Resolution {
+/// Who is asked, and where what comes is kept.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    lock: &'a Lock,
+    client: &'a Client,
+    store: &'a ContentStore,
+    progress: &'a dyn Progress,
+}
+
+/// Resolves what is unresolved or stale, and compares every tag with the digest beside it. Files stay in the store, so
+/// that a build need not fetch them again.
+pub async fn resolve(
+    lock: &Lock,
+    renderer: &Renderer,
+    client: &Client,
+    store: &ContentStore,
+    progress: &dyn Progress,
+) -> Resolution {
     let total_bytes = None;
     progress.event(Event::PhaseStarted { phase: "resolving the lock".into(), total_bytes });
-    let results: Vec<_> = stream::iter(open(lock))
-        .map(|(place, open)| async move {
-            let found = match open {
-                Open::Manifest(entry, fields) => manifest(lock, entry, fields, client, progress).await,
-                Open::File(file) => measure(lock, file, client, progress).await,
+    let asking = Asking { lock, client, store, progress };
+    let results: Vec<_> = stream::iter(asked(lock))
+        .map(|(place, asked)| async move {
+            let found = match asked {
+                Asked::Manifest(entry, fields) => asking.manifest(entry, fields).await,
+                Asked::File(file) => asking.measure(file).await,
             };
             // Says which entry an error is about; the cause stays.
             found.map_err(|error| error.within(place))
@@ -59,11 +102,13 @@ pub async fn resolve(lock: &Lock, client: &Client, progress: &dyn Progress) -> R
         .collect()
         .await;
     progress.event(Event::PhaseDone);
-    let mut replacements = Vec::new();
-    let mut resolution = Resolution { text: String::new(), resolved: 0, failures: Vec::new() };
+    let mut replacements = renderer_fields(lock, renderer);
+    let mut resolution = Resolution { text: String::new(), resolved: 0, moved: Vec::new(), failures: Vec::new() };
     for found in results {
         match found {
-            Ok(list) => {
+            Ok(Outcome::Holds) => {}
+            Ok(Outcome::Moved(moved)) => resolution.moved.push(moved),
+            Ok(Outcome::Resolved(list)) => {
                 replacements.extend(list);
                 resolution.resolved += 1;
             }
@@ -74,121 +119,178 @@ pub async fn resolve(lock: &Lock, client: &Client, progress: &dyn Progress) -> R
     resolution
 }
 
-/// Everything that is unresolved, with its place.
-fn open(lock: &Lock) -> Vec<(Place, Open<'_>)> {
-    let mut open = Vec::new();
+/// The lock records the kubectl that is at hand, whatever it recorded before.
+fn renderer_fields(lock: &Lock, renderer: &Renderer) -> Vec<Replacement> {
+    let Renderer { version, digest } = renderer;
+    let fields = if let Some(fields) = &lock.document.renderer {
+        vec![Replacement::new(&fields.version, version.clone()), Replacement::new(&fields.digest, digest.to_string())]
+    } else {
+        let value = format!("{{version: {version}, digest: {digest}}}");
+        vec![edit::beside(lock, &lock.document.platform, &[("renderer", value)])]
+    };
+    fields.into_iter().flatten().collect()
+}
+
+/// Every manifest, and every file that is not known to be what its address names, with its place.
+fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
+    let mut asked = Vec::new();
     for list in [List::Images, List::Artifacts] {
         for (number, entry) in lock.list(list).iter().enumerate() {
             let field = format!("{}[{number}]", list.field());
             match &entry.content {
-                Content::Manifest(fields) if fields.unresolved().is_empty() => {}
                 Content::Manifest(fields) => {
                     let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
-                    open.push((place, Open::Manifest(entry, fields)));
+                    asked.push((place, Asked::Manifest(entry, fields)));
                 }
                 Content::Files(files) => {
-                    for (number, file) in files.iter().enumerate().filter(|(_, file)| !file.unresolved().is_empty()) {
-                        let place = Place::field(&lock.path, file.line, format!("{field}.files[{number}]"));
-                        open.push((place, Open::File(file)));
+                    let open = |file: &LockedFile| !file.unresolved().is_empty() || !file.is_confirmed();
+                    for (number, file) in files.iter().enumerate().filter(|(_, file)| open(file)) {
+                        let place = Place::field(&lock.path, file.line(), format!("{field}.files[{number}]"));
+                        asked.push((place, Asked::File(file)));
                     }
                 }
             }
         }
     }
-    open
+    asked
 }
 
-/// Fetches a file for its digest and its size.
-async fn measure(lock: &Lock, file: &LockedFile, client: &Client, progress: &dyn Progress) -> Result<Vec<Replacement>> {
-    let found = client.measure(&file.url, progress).await?;
-    let mismatch = |found: String, pinned: String| {
-        let what = format!("{} {found} where the lock says {pinned}", file.url);
-        Err(BuildError::new(codes::FETCH_MISMATCH, what))
-    };
-    match (file.digest.value.known(), file.size.value.known()) {
-        (Some(pinned), _) if *pinned != found.digest => mismatch(format!("is {}", found.digest), pinned.to_string()),
-        (_, Some(pinned)) if *pinned != found.size => {
-            mismatch(format!("has {} bytes", found.size), format!("{pinned}"))
+impl Asking<'_> {
+    /// Fetches a file for its digest and its size.
+    async fn measure(self, file: &LockedFile) -> Result<Outcome> {
+        let found = self.client.measure(&file.url, self.store, self.progress).await?;
+        let mismatch = |found: String, pinned: String| {
+            let what = format!("{} {found} where the lock says {pinned}", file.url);
+            Err(BuildError::new(codes::FETCH_MISMATCH, what))
+        };
+        // What was resolved from another address says nothing of this one.
+        let binding = resolved_from(&file.resolved).is_none() || file.is_confirmed();
+        match (file.digest.value.known(), file.size.value.known()) {
+            (Some(pinned), _) if binding && *pinned != found.digest => {
+                mismatch(format!("is {}", found.digest), pinned.to_string())
+            }
+            (_, Some(pinned)) if binding && *pinned != found.size => {
+                mismatch(format!("has {} bytes", found.size), format!("{pinned}"))
+            }
+            _ => {
+                let record = match &file.resolved {
+                    Some(resolved) => Replacement::new(resolved, file.written.value.clone()),
+                    None => edit::beside(self.lock, &file.written, &[("resolved", file.written.value.clone())]),
+                };
+                let fields = [
+                    record,
+                    Replacement::new(&file.digest, found.digest.to_string()),
+                    Replacement::new(&file.size, found.size.to_string()),
+                ];
+                self.replaced(fields, &file.written.value)
+            }
         }
-        _ => {
-            let fields = [
-                Replacement::new(&file.digest, found.digest.to_string()),
-                Replacement::new(&file.size, found.size.to_string()),
-            ];
-            fields.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| place_unknown(lock, &file.url.to_string()))
+    }
+
+    async fn manifest(self, entry: &LockEntry, fields: &ManifestFields) -> Result<Outcome> {
+        let reference: Reference = entry
+            .reference
+            .value
+            .parse()
+            .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
+        let from = resolved_from(&fields.resolved);
+        let confirmed = from == Some(&entry.reference.value);
+        let tagged = self.client.manifest(&reference, self.progress).await?;
+        let named = self.named(&reference, &tagged)?;
+        let pinned = fields.digest.value.known().copied();
+        if let Some(pinned) = pinned.filter(|pinned| confirmed && *pinned != named) {
+            return Ok(Outcome::Moved(Moved { reference: reference.to_string(), pinned, now: tagged.digest }));
         }
+        if confirmed && fields.unresolved().is_empty() && fields.index.is_some() {
+            return Ok(Outcome::Holds);
+        }
+        if from.is_none() || confirmed {
+            must_match(&reference, &tagged, pinned.map(|pinned| (pinned, named)), fields.index())?;
+        }
+        let found = self.found(&reference, tagged, named).await?;
+        self.replaced(self.fields(entry, fields, &found), &entry.reference.value)
+    }
+
+    /// The platform manifest that a tag names, by way of its index where it has one.
+    fn named(self, reference: &Reference, tagged: &RawManifest) -> Result<Sha256> {
+        if !is_index(&tagged.media_type) {
+            return Ok(tagged.digest);
+        }
+        let index: IndexDocument = serde_json::from_slice(&tagged.bytes).map_err(|error| {
+            BuildError::new(codes::FETCH_MISMATCH, format!("the index of {reference} is malformed")).because(error)
+        })?;
+        let platform = &self.lock.document.platform.value;
+        let chosen = index.for_platform(platform).ok_or_else(|| {
+            BuildError::new(codes::IMAGE_MISSING, format!("the index of {reference} has no manifest for {platform}"))
+        })?;
+        Ok(chosen.digest)
+    }
+
+    async fn found(self, reference: &Reference, tagged: RawManifest, named: Sha256) -> Result<Found> {
+        let (index, manifest) = if is_index(&tagged.media_type) {
+            let manifest = self.client.manifest(&reference.with_digest(named), self.progress).await?;
+            (IndexField::Known(tagged.digest), manifest)
+        } else {
+            (IndexField::None, tagged)
+        };
+        if is_index(&manifest.media_type) {
+            let what = format!("{reference} names an index where a platform manifest is needed");
+            return Err(BuildError::new(codes::FETCH_MISMATCH, what));
+        }
+        Ok(Found { index, digest: manifest.digest, media_type: manifest.media_type, size: manifest.bytes.len() })
+    }
+
+    fn fields(self, entry: &LockEntry, fields: &ManifestFields, found: &Found) -> Vec<Option<Replacement>> {
+        let index_text = match found.index {
+            IndexField::Known(digest) => digest.to_string(),
+            IndexField::None | IndexField::Unresolved => "none".to_owned(),
+        };
+        let name = entry.reference.value.clone();
+        let mut lacking = Vec::new();
+        let mut replacements = vec![
+            Replacement::new(&fields.digest, found.digest.to_string()),
+            Replacement::new(&fields.media_type, found.media_type.clone()),
+            Replacement::new(&fields.size, found.size.to_string()),
+        ];
+        match &fields.resolved {
+            Some(resolved) => replacements.push(Replacement::new(resolved, name)),
+            None => lacking.push(("resolved", name)),
+        }
+        match &fields.index {
+            Some(index) => replacements.push(Replacement::new(index, index_text)),
+            None => lacking.push(("index", index_text)),
+        }
+        if !lacking.is_empty() {
+            replacements.push(edit::beside(self.lock, &entry.reference, &lacking));
+        }
+        replacements
+    }
+
+    fn replaced(self, fields: impl IntoIterator<Item = Option<Replacement>>, what: &str) -> Result<Outcome> {
+        let unknown = || {
+            let what = format!("the place of {what} is not known");
+            BuildError::at(codes::BUG, Place::file(&self.lock.path), what)
+        };
+        fields.into_iter().collect::<Option<_>>().map(Outcome::Resolved).ok_or_else(unknown)
     }
 }
 
-async fn manifest(
-    lock: &Lock,
-    entry: &LockEntry,
-    fields: &ManifestFields,
-    client: &Client,
-    progress: &dyn Progress,
-) -> Result<Vec<Replacement>> {
-    let found = find(lock, entry, fields, client, progress).await?;
-    replace(fields, &found).ok_or_else(|| place_unknown(lock, &entry.reference.value))
-}
-
-fn place_unknown(lock: &Lock, what: &str) -> BuildError {
-    BuildError::at(codes::BUG, Place::file(&lock.path), format!("the place of {what} is not known"))
-}
-
-async fn find(
-    lock: &Lock,
-    entry: &LockEntry,
-    fields: &ManifestFields,
-    client: &Client,
-    progress: &dyn Progress,
-) -> Result<Found> {
-    let reference: Reference =
-        entry.reference.value.parse().map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
-    let pinned_index = fields.index.as_ref().and_then(|index| match index.value {
-        IndexField::Known(digest) => Some(digest),
-        IndexField::None | IndexField::Unresolved => None,
-    });
-    if let Some(digest) = fields.digest.value.known() {
-        let manifest = client.manifest(&reference.with_digest(*digest), progress).await?;
-        return found(&reference, pinned_index.map_or(IndexField::None, IndexField::Known), &manifest);
-    }
-    let first = match pinned_index {
-        Some(digest) => client.manifest(&reference.with_digest(digest), progress).await?,
-        None => client.manifest(&reference, progress).await?,
+/// Refuses a digest that somebody wrote beside a tag that does not name it.
+fn must_match(
+    reference: &Reference,
+    tagged: &RawManifest,
+    manifest: Option<(Sha256, Sha256)>,
+    index: Option<Sha256>,
+) -> Result<()> {
+    let differs = |noun: &str, now: Sha256, pinned: Sha256| {
+        let what = format!("{reference} names the {noun} {now} where the lock says {pinned}");
+        let hint = "Correct the tag, or write `unresolved` for `index`, `digest`, `mediaType` and `size` to take what the tag names now.";
+        Err(BuildError::new(codes::FETCH_MISMATCH, what).hint(hint))
     };
-    if !is_index(&first.media_type) {
-        // What was published as an index may be the platform's manifest itself; its digest is then the pin.
-        return found(&reference, IndexField::None, &first);
+    match (manifest, index) {
+        (Some((pinned, now)), _) if pinned != now => differs("manifest", now, pinned),
+        // The index of a pinned manifest may have been made anew for another platform.
+        (None, Some(pinned)) if pinned != tagged.digest => differs("index", tagged.digest, pinned),
+        _ => Ok(()),
     }
-    let index: IndexDocument = serde_json::from_slice(&first.bytes).map_err(|error| {
-        BuildError::new(codes::FETCH_MISMATCH, format!("the index of {reference} is malformed")).because(error)
-    })?;
-    let platform = &lock.document.platform;
-    let chosen = index.for_platform(platform).ok_or_else(|| {
-        BuildError::new(codes::IMAGE_MISSING, format!("the index of {reference} has no manifest for {platform}"))
-    })?;
-    let manifest = client.manifest(&reference.with_digest(chosen.digest), progress).await?;
-    found(&reference, IndexField::Known(first.digest), &manifest)
-}
-
-fn found(reference: &Reference, index: IndexField, manifest: &RawManifest) -> Result<Found> {
-    if is_index(&manifest.media_type) {
-        let what = format!("{reference} names an index where a platform manifest is needed");
-        return Err(BuildError::new(codes::FETCH_MISMATCH, what));
-    }
-    Ok(Found { index, digest: manifest.digest, media_type: manifest.media_type.clone(), size: manifest.bytes.len() })
-}
-
-fn replace(fields: &ManifestFields, found: &Found) -> Option<Vec<Replacement>> {
-    let index_text = match found.index {
-        IndexField::Known(digest) => digest.to_string(),
-        IndexField::None | IndexField::Unresolved => "none".to_owned(),
-    };
-    let replacements = [
-        fields.index.as_ref().map(|index| Replacement::new(index, index_text)),
-        Some(Replacement::new(&fields.digest, found.digest.to_string())),
-        Some(Replacement::new(&fields.media_type, found.media_type.clone())),
-        Some(Replacement::new(&fields.size, found.size.to_string())),
-    ];
-    replacements.into_iter().flatten().collect()
 }

@@ -2,15 +2,34 @@ use std::path::Path;
 
 use landfall_error_codes::Coded as _;
 use landfall_media::progress::Silent;
+use landfall_media::store::ContentStore;
 
 use super::*;
 use crate::fetch::tests::registry::{Registry, digest};
 use crate::fetch::{Client, DockerConfiguration, Registries, Retry};
+use crate::render::Renderer;
 
 const TEXT: &str = "# kept\nassembled: false\nplatform: linux/amd64\nimages:\n  # why\n  - reference: ghcr.io/a/one:1  # tag\n    index: unresolved\n    digest: unresolved\n    mediaType: unresolved\n    size: unresolved\n  - {reference: 'ghcr.io/a/two:1', digest: unresolved, mediaType: unresolved, size: unresolved}\n  - {reference: 'ghcr.io/a/two:2', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}\nartifacts: []\n";
 
 fn lock(text: &str) -> Result<Lock> {
     Lock::parse(Path::new("images.lock"), text.to_owned())
+}
+
+fn renderer() -> Renderer {
+    Renderer { version: "v1.36.3".to_owned(), digest: digest(b"kubectl") }
+}
+
+/// Resolves a lock with a store of its own.
+async fn resolved(lock: &Lock, client: &Client) -> resolve::Resolution {
+    let folder = tempfile::tempdir().expect("folder");
+    resolve::resolve(lock, &renderer(), client, &ContentStore::at(folder.path()), &Silent).await
+}
+
+/// What a resolved lock says besides what was found.
+fn with_renderer(text: &str) -> String {
+    let Renderer { version, digest } = renderer();
+    let line = format!("platform: linux/amd64\nrenderer: {{version: {version}, digest: {digest}}}\n");
+    text.replacen("platform: linux/amd64\n", &line, 1)
 }
 
 fn find(lock: &Lock, reference: &str) -> Result<String> {
@@ -82,10 +101,11 @@ async fn resolving_keeps_everything_else_as_it_was() {
     landfall_media::durable::write_file(&file, text.as_bytes(), 0o644).expect("file");
     let client = Client::new(Registries::read(&file).expect("read"), DockerConfiguration::default(), Retry::default());
     let lock = lock(TEXT).expect("good");
-    let resolution = resolve::resolve(&lock, &client, &Silent).await;
+    let resolution = resolved(&lock, &client).await;
     assert_eq!((resolution.resolved, resolution.failures.len()), (2, 1));
     assert_eq!(resolution.failures[0].code(), codes::IMAGE_MISSING);
-    let expected = TEXT
+    let expected = with_renderer(TEXT)
+        .replacen("one:1  # tag\n", "one:1  # tag\n    resolved: ghcr.io/a/one:1\n", 1)
         .replacen("index: unresolved", &format!("index: {}", digest(&index)), 1)
         .replacen("    digest: unresolved", &format!("    digest: {}", digest(&amd64)), 1)
         .replacen("    mediaType: unresolved", "    mediaType: application/vnd.oci.image.manifest.v1+json", 1)
@@ -93,7 +113,7 @@ async fn resolving_keeps_everything_else_as_it_was() {
         .replacen(
             "'ghcr.io/a/two:1', digest: unresolved, mediaType: unresolved, size: unresolved",
             &format!(
-                "'ghcr.io/a/two:1', digest: {}, mediaType: application/vnd.oci.image.manifest.v1+json, size: {}",
+                "'ghcr.io/a/two:1', resolved: 'ghcr.io/a/two:1', index: 'none', digest: {}, mediaType: application/vnd.oci.image.manifest.v1+json, size: {}",
                 digest(&two),
                 two.len()
             ),
@@ -101,13 +121,100 @@ async fn resolving_keeps_everything_else_as_it_was() {
         );
     assert_eq!(resolution.text, expected);
 
-    // What is pinned is fetched by its digest: another index under the tag changes nothing.
+    // An index that the tag does not name is not believed.
     let pinned = Lock::parse(
         Path::new("images.lock"),
         TEXT.replacen("index: unresolved", &format!("index: {}", digest(&arm64)), 1),
     );
-    let resolution = resolve::resolve(&pinned.expect("good"), &client, &Silent).await;
-    assert_eq!(resolution.failures.len(), 2, "the pinned index is not there");
+    let resolution = resolved(&pinned.expect("good"), &client).await;
+    assert_eq!(resolution.failures[0].code(), codes::FETCH_MISMATCH);
+
+    // All that is resolved is asked for again, and nothing changes.
+    let again = Lock::parse(Path::new("images.lock"), expected.clone()).expect("good");
+    let resolution = resolved(&again, &client).await;
+    assert_eq!((resolution.resolved, resolution.moved.len(), resolution.text), (0, 0, expected));
+}
+
+/// A registry with two manifests of one repository, and a client that has no other.
+async fn two_tags() -> (Registry, Client, [Sha256; 2]) {
+    let registry = Registry::start(|_| ()).await;
+    let manifest = |name: &str| format!("{{\"mediaType\":\"{MANIFEST}\",\"name\":\"{name}\"}}").into_bytes();
+    let digests = ["1", "2"].map(|tag| {
+        registry.add_manifest("a", tag, MANIFEST, &manifest(tag));
+        digest(&manifest(tag))
+    });
+    (registry, Client::new(Registries::default(), DockerConfiguration::default(), Retry::default()), digests)
+}
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+fn locked(registry: &Registry, tag: &str, resolved: Option<&str>, digest: Sha256) -> Lock {
+    let host = registry.address();
+    let resolved = resolved.map(|tag| format!("    resolved: {host}/a:{tag}\n")).unwrap_or_default();
+    let size = 75;
+    lock(&format!(
+        "assembled: false\nplatform: linux/amd64\nrenderer: {{version: v1.36.3, digest: '{digest}'}}\nimages:\n  - reference: {host}/a:{tag}\n{resolved}    index: none\n    digest: {digest}\n    mediaType: {MANIFEST}\n    size: {size}\n"
+    ))
+    .expect("good")
+}
+
+fn refused_for_build(lock: &Lock) -> Option<&'static str> {
+    let entries: Vec<_> = lock.document.images.iter().collect();
+    lock.check_resolved(&entries).err().map(|error| error.code().id)
+}
+
+#[tokio::test]
+async fn a_changed_tag_makes_its_digest_stale_for_build_and_is_resolved_anew_by_lock() {
+    let (registry, client, [first, second]) = two_tags().await;
+    let good = locked(&registry, "1", Some("1"), first);
+    assert_eq!(refused_for_build(&good), None);
+    let changed = locked(&registry, "2", Some("1"), first);
+    assert_eq!(refused_for_build(&changed), Some("LF2030"));
+    let resolution = resolved(&changed, &client).await;
+    assert_eq!((resolution.resolved, resolution.failures.len()), (1, 0), "{:?}", resolution.failures);
+    let new = lock(&resolution.text).expect("good");
+    assert_eq!(new.document.images[0].digest(), Some(second));
+    assert_eq!(refused_for_build(&new), None);
+    // A tag that does not exist is an error, not a digest that was left.
+    let gone = resolved(&locked(&registry, "3", Some("1"), first), &client).await;
+    assert_eq!((gone.resolved, gone.failures[0].code()), (0, codes::IMAGE_MISSING));
+}
+
+#[tokio::test]
+async fn a_digest_that_somebody_wrote_must_be_what_its_tag_names() {
+    let (registry, client, [first, second]) = two_tags().await;
+    let unconfirmed = locked(&registry, "1", None, first);
+    assert_eq!(refused_for_build(&unconfirmed), Some("LF2030"));
+    let resolution = resolved(&unconfirmed, &client).await;
+    assert_eq!(refused_for_build(&lock(&resolution.text).expect("good")), None);
+    let wrong = resolved(&locked(&registry, "1", None, second), &client).await;
+    assert_eq!((wrong.resolved, wrong.failures[0].code()), (0, codes::FETCH_MISMATCH));
+    let said = wrong.failures[0].to_string();
+    assert!(said.contains(&first.to_string()) && said.contains(&second.to_string()), "{said}");
+}
+
+#[tokio::test]
+async fn a_tag_that_moved_is_said_and_the_pin_stays() {
+    let (registry, client, [first, second]) = two_tags().await;
+    let moved = locked(&registry, "2", Some("2"), first);
+    let resolution = resolved(&moved, &client).await;
+    assert_eq!(resolution.moved.len(), 1);
+    assert_eq!((resolution.moved[0].pinned, resolution.moved[0].now), (first, second));
+    assert_eq!(lock(&resolution.text).expect("good").document.images[0].digest(), Some(first));
+}
+
+#[test]
+fn an_image_is_found_by_the_digest_of_its_index() {
+    let (index, manifest) = (Sha256([1; 32]), Sha256([2; 32]));
+    let lock = lock(&format!(
+        "assembled: false\nplatform: linux/amd64\nimages:\n  - {{reference: 'ghcr.io/a/one:1', index: '{index}', digest: '{manifest}', mediaType: m, size: 1}}\n  - {{reference: 'ghcr.io/a/one:latest', index: '{index}', digest: '{manifest}', mediaType: m, size: 1}}\n"
+    ))
+    .expect("good");
+    assert_eq!(find(&lock, &format!("ghcr.io/a/one:latest@{index}")).expect("tag and index"), "ghcr.io/a/one:latest");
+    for bound in [format!("ghcr.io/a/one@{index}"), format!("ghcr.io/a/one@{manifest}")] {
+        assert_eq!(find(&lock, &bound).expect("digest"), "ghcr.io/a/one:1", "{bound}");
+    }
+    assert!(find(&lock, &format!("ghcr.io/a/one:1@{}", Sha256([3; 32]))).is_err());
 }
 
 const FILES: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/node:v1\n    license: Apache-2.0\n    files:\n      - url: URL/kubelet  # one program\n        digest: unresolved\n        size: unresolved\n        path: kubelet\n      - url: URL/tools.tar.gz\n        digest: unresolved\n        size: unresolved\n        members: {bin/ctr: ctr, ./bin/x: x}\n";
@@ -161,9 +268,15 @@ async fn files_are_measured_and_what_is_pinned_must_match() {
     // One digest is public: it is not replaced, and it must match.
     let text = files_lock(&server);
     let pinned = text.replacen("digest: unresolved", &format!("digest: {}", digest(&kubelet)), 1);
-    let resolution = resolve::resolve(&lock(&pinned).expect("good"), &client, &Silent).await;
+    let resolution = resolved(&lock(&pinned).expect("good"), &client).await;
     assert_eq!((resolution.resolved, resolution.failures.len()), (2, 0));
-    let expected = pinned
+    let expected = with_renderer(&pinned)
+        .replacen(
+            "kubelet  # one program\n",
+            &format!("kubelet  # one program\n        resolved: {server}/kubelet\n"),
+            1,
+        )
+        .replacen("tools.tar.gz\n", &format!("tools.tar.gz\n        resolved: {server}/tools.tar.gz\n"), 1)
         .replacen("digest: unresolved", &format!("digest: {}", digest(&tools)), 1)
         .replacen("size: unresolved", "size: 700", 1)
         .replacen("size: unresolved", "size: 350", 1);
@@ -175,12 +288,12 @@ async fn files_are_measured_and_what_is_pinned_must_match() {
 
     let wrong = text.replacen("digest: unresolved", &format!("digest: {}", digest(&tools)), 1);
     let wrong = wrong.replacen("/tools.tar.gz", "/toolz.tar.gz", 1);
-    let resolution = resolve::resolve(&lock(&wrong).expect("good"), &client, &Silent).await;
+    let resolution = resolved(&lock(&wrong).expect("good"), &client).await;
     let failures: Vec<_> = resolution
         .failures
         .iter()
         .map(|error| format!("{} {error}", error.code().id).replace(&registry.address().to_string(), "SERVER"))
         .collect();
-    assert_eq!(resolution.text, wrong, "nothing is written of what does not match");
+    assert_eq!(resolution.text, with_renderer(&wrong), "nothing is written of what does not match");
     insta::assert_snapshot!(failures.join("\n"));
 }

@@ -1,28 +1,34 @@
 //! `landfall build`: reads, renders, fetches, signs, and only then writes.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use landfall_bundle_spec::head::{Identity, LANDFALL_DOCUMENT_NAME, UnsignedHead};
 use landfall_bundle_spec::trust::{Role, Root, SigningKey};
+use landfall_bundle_spec::{Sha256, Verified};
 use landfall_error_codes::codes;
 use landfall_media::Payload;
 use landfall_media::counters::{Counters, Totals};
 use landfall_media::pack::{Output, pack, pack_to_stream};
-use landfall_media::parts::WrittenFile;
+use landfall_media::parts::{WrittenFile, supersede};
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::ContentStore;
 use landfall_release_document::ReleaseDocument;
 use serde::Serialize;
 
 use super::contents::{Contents, contents, open_installer, placed};
+use super::existing::existing;
 use super::inputs::{Inputs, inputs};
-use super::order::order;
-use super::programs;
+use super::order::{Order, order};
+use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
+use super::{programs, room};
 use crate::definition::{self, Definition};
+use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::{self, Client, Fetched};
+use crate::fetch::{self, Client, Manifests};
+use crate::layers;
 use crate::lock::Lock;
 use crate::options::{BuildOptions, BuildOutput};
 use crate::reference::Reference;
@@ -51,8 +57,14 @@ pub struct BuildReport {
     pub id: landfall_bundle_spec::Sha256,
     /// The files, synced and read back; none where the bundle went to standard output.
     pub files: Vec<BuiltFile>,
+    /// When the bundle was built, where one that lies there already holds the same: it was kept, and nothing was written.
+    pub kept: Option<String>,
+    /// Bundles of the same release that held something else, and were removed for the new one.
+    pub superseded: Vec<String>,
     /// Bytes of the bundle as one stream.
     pub total_bytes: u64,
+    /// What the release takes of a site's data folder.
+    pub site_room: SiteRoom,
     /// Container images inside.
     pub images: usize,
     /// Artifacts inside.
@@ -68,8 +80,11 @@ pub struct BuildReport {
     pub ingested_bytes: Totals,
     /// SHA-256 of the installer that travels inside: a loose copy of it must have the same.
     pub installer_sha256: landfall_bundle_spec::Sha256,
-    /// Bytes of the installer, which is read to know its digest, and once more where the store lacked it.
+    /// Bytes of the installer.
     pub installer_bytes: u64,
+    /// Bytes of the installer and of kubectl that were read for their digests: none where neither has changed since
+    /// they were read last.
+    pub hashed_bytes: u64,
     /// What packing read from the content store.
     pub store_bytes: Totals,
     /// What packing wrote to the media, and read back.
@@ -85,6 +100,12 @@ struct Prepared {
     trust: Trust,
 }
 
+/// What was moved before packing.
+struct PreparedBytes {
+    ingested: Totals,
+    hashed: u64,
+}
+
 /// Builds a bundle, signed by each of the keys. Nothing is written to the output before everything is checked, fetched and
 /// signed.
 pub async fn build(
@@ -94,23 +115,37 @@ pub async fn build(
     progress: &dyn Progress,
 ) -> Result<BuildReport> {
     let client = Client::configured(options.source.registries.as_deref())?;
-    open_installer(&options.installer)?;
-    let prepared = prepare(options, keys, progress)?;
+    let installer = open_installer(&options.installer)?;
     let store = ContentStore::at(&options.store);
+    let digests = Digests::of(&store);
+    let prepared = prepare(options, keys, &digests, progress)?;
     store.sweep(false)?;
     let Inputs { images, artifacts, .. } = &prepared.inputs;
     let platform = &prepared.definition.release.platform.value;
-    let fetched = fetch::fetch(&client, &store, platform, images, artifacts, progress).await?;
-    let assembled = assembled(&prepared, &fetched)?;
+    let manifests = fetch::fetch_manifests(&client, &store, images, artifacts, progress).await?;
+    let assembled = assembled(&prepared, &manifests)?;
+    let installer_bytes = installer.metadata().map_or(0, |metadata| metadata.len());
+    room::check(&prepared.definition.release, &manifests, &store, installer_bytes, &output)?;
+    let fetched = fetch::fetch(&client, &store, platform, &manifests, progress).await?;
     let made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled)?;
     programs::check(&made.release, artifacts, &store)?;
+    layers::count_all(&store, &fetched.images, progress)?;
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
-    let payload = sign(options, &prepared, &store, &fetched, &made, keys)?;
+    let placed = placed(&store, &made.release, &options.installer, &digests)?;
+    let order = order(&store, &placed, &made.release, &fetched.images)?;
+    let payload = sign(options, &prepared, &order, &made, keys)?;
+    digests.keep()?;
     progress.event(Event::PhaseDone);
-    write(options, output, &prepared, &payload, &made.release, store.counters().totals(), progress)
+    let prepared_bytes = PreparedBytes { ingested: store.counters().totals(), hashed: digests.read_bytes() };
+    write(options, output, &prepared, &payload, &made.release, prepared_bytes, progress)
 }
 
-fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress) -> Result<Prepared> {
+fn prepare(
+    options: &BuildOptions,
+    keys: &[SigningKey],
+    digests: &Digests,
+    progress: &dyn Progress,
+) -> Result<Prepared> {
     let definition = definition::read(&options.source.release)?;
     let lock_path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&lock_path)?;
@@ -119,7 +154,8 @@ fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress)
     if lock.document.assembled.value {
         refuse_assembled(&trust, &lock, "its images were assembled for tests")?;
     }
-    let kubectl = render::find_kubectl(&options.kubectl)?;
+    let kubectl = render::find_kubectl(&options.kubectl, &lock)?;
+    kubectl.check(&lock, digests)?;
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
     let mut components = render::render(&definition, &kubectl)?;
     render::check_values(&definition, &components)?;
@@ -128,6 +164,7 @@ fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress)
         render::bind(&definition, component, &inputs.written)?;
         render::scan(&definition, component, &lock)?;
     }
+    programs::check_installer(&options.installer, &definition.release.platform.value)?;
     progress.event(Event::PhaseDone);
     Ok(Prepared { definition, lock, inputs, components, trust })
 }
@@ -145,8 +182,8 @@ fn refuse_assembled(trust: &Trust, lock: &Lock, what: &str) -> Result<()> {
 }
 
 /// Whether anything was assembled for tests: what the lock says, or what a manifest says of itself.
-fn assembled(prepared: &Prepared, fetched: &Fetched) -> Result<bool> {
-    let found = fetched.assembled();
+fn assembled(prepared: &Prepared, manifests: &Manifests<'_>) -> Result<bool> {
+    let found = manifests.assembled();
     if !found.is_empty() {
         let first = found.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let more = if found.len() > 3 { format!(" and {} more", found.len() - 3) } else { String::new() };
@@ -158,13 +195,10 @@ fn assembled(prepared: &Prepared, fetched: &Fetched) -> Result<bool> {
 fn sign(
     options: &BuildOptions,
     prepared: &Prepared,
-    store: &ContentStore,
-    fetched: &Fetched,
+    order: &Order,
     made: &Contents,
     keys: &[SigningKey],
 ) -> Result<Payload> {
-    let placed = placed(store, &made.release, &options.installer)?;
-    let order = order(store, &placed, &made.release, &fetched.images)?;
     let chunks: Vec<_> = order.chunks.iter().map(Vec::as_slice).collect();
     let identity = identity(options, &made.release);
     let mut head = UnsignedHead::new(&identity, made.documents.clone(), &order.blobs, &chunks)?;
@@ -194,7 +228,7 @@ fn write(
     prepared: &Prepared,
     payload: &Payload,
     release: &ReleaseDocument,
-    ingested_bytes: Totals,
+    prepared_bytes: PreparedBytes,
     progress: &dyn Progress,
 ) -> Result<BuildReport> {
     let store = ContentStore::counted(&options.store, Counters::new());
@@ -226,36 +260,97 @@ fn write(
         };
         vec![(format!("{}.html", name.stem()), sheet.html().into_bytes())]
     };
-    let files = match output {
-        BuildOutput::Folder { path, part_bytes } => {
+    let written = match output {
+        BuildOutput::Folder { path, part_bytes } => in_folder(&path, verified, part_bytes, || {
             let output = Output { folder: &path, part_bytes, others: &sheet };
-            pack(payload, &store, output, &media, progress)?
-        }
+            pack(payload, &store, output, &media, &Unmounted(progress))
+        })?,
         BuildOutput::Stream(stream) => {
             pack_to_stream(payload, &store, stream, &media, progress)?;
-            Vec::new()
+            let (files, superseded) = (Vec::new(), Vec::new());
+            Written { id: verified.id(), total_bytes: payload.layout().total_bytes(), kept: None, superseded, files }
         }
     };
     Ok(BuildReport {
         name: release.name.clone(),
         version: release.version.clone(),
-        id: verified.id(),
-        files: files
-            .into_iter()
-            .map(|file| BuiltFile { name: file.name, size: file.size, sha256: file.sha256 })
-            .collect(),
-        total_bytes: payload.layout().total_bytes(),
+        id: written.id,
+        files: written.files,
+        kept: written.kept,
+        superseded: written.superseded,
+        total_bytes: written.total_bytes,
+        site_room: SiteRoom::of(release, verified.blobs().entries()),
         images: release.images.len(),
         artifacts: release.artifacts.len(),
         fingerprint,
         first_root,
         development: trusted.development(),
-        ingested_bytes,
+        ingested_bytes: prepared_bytes.ingested,
         installer_sha256: payload.blob(0).sha256,
         installer_bytes: payload.blob(0).size,
+        hashed_bytes: prepared_bytes.hashed,
         store_bytes: store.counters().totals(),
         media_bytes: media.totals(),
     })
+}
+
+/// What is in the output.
+struct Written {
+    id: Sha256,
+    files: Vec<BuiltFile>,
+    kept: Option<String>,
+    superseded: Vec<String>,
+    total_bytes: u64,
+}
+
+/// Keeps a bundle that holds the same, or writes the new one and removes those of the release that held something else.
+fn in_folder(
+    folder: &Path,
+    new: &Verified,
+    part_bytes: Option<u64>,
+    write: impl FnOnce() -> landfall_media::Result<Vec<WrittenFile>>,
+) -> Result<Written> {
+    let (mut others, mut kept) = (Vec::new(), None);
+    for existing in existing(folder, new) {
+        match existing.same(folder, new, part_bytes).filter(|_| kept.is_none()) {
+            Some(files) => kept = Some((existing, files)),
+            None => others.push(existing),
+        }
+    }
+    // Names that the new files are going to have must be free.
+    let (in_the_way, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|other| kept.is_none() && other.name == new.bundle_name());
+    in_the_way.iter().try_for_each(|other| supersede(folder, &other.name))?;
+    let superseded = Vec::new();
+    let mut written = if let Some((existing, files)) = kept {
+        let total_bytes = existing.verified().layout().total_bytes();
+        Written { id: existing.verified().id(), total_bytes, kept: Some(existing.built_at()), superseded, files }
+    } else {
+        let named = |file: WrittenFile| BuiltFile { name: file.name, size: file.size, sha256: file.sha256 };
+        let files = write()?.into_iter().map(named).collect();
+        Written { id: new.id(), total_bytes: new.layout().total_bytes(), kept: None, superseded, files }
+    };
+    for other in others.iter().chain(&in_the_way) {
+        if other.name != new.bundle_name() {
+            supersede(folder, &other.name)?;
+        }
+        written.superseded.push(other.name.stem().to_owned());
+    }
+    Ok(written)
+}
+
+/// What is written for others is not taken from anywhere: the words for the end are others than at a site.
+struct Unmounted<'a>(&'a dyn Progress);
+
+impl Progress for Unmounted<'_> {
+    fn event(&self, event: Event) {
+        self.0.event(match event {
+            Event::SafeToRemove => {
+                Event::Note("the bundle is written, synced and read back: its medium may be unmounted".to_owned())
+            }
+            event => event,
+        });
+    }
 }
 
 fn licenses(prepared: &Prepared) -> BTreeMap<String, String> {

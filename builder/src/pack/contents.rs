@@ -1,11 +1,10 @@
 //! The documents of the head, and the three files with places of their own.
 
-use std::io::Seek as _;
 use std::path::Path;
 
 use landfall_bundle_spec::blobs::Place as BlobPlace;
 use landfall_bundle_spec::head::NewDocument;
-use landfall_bundle_spec::{Sha256, to_canonical};
+use landfall_bundle_spec::to_canonical;
 use landfall_error_codes::codes;
 use landfall_media::store::{ContentStore, Expected};
 use landfall_release_document::{
@@ -13,12 +12,12 @@ use landfall_release_document::{
     RELEASE_DOCUMENT_TYPE, ReleaseDocument, Requirements, SITE_SCHEMA_NAME, SiteValue, ValueTarget,
 };
 use serde_json::json;
-use sha2::Digest as _;
 
 use super::artifact;
 use super::inputs::Inputs;
 use super::order::Placed;
 use crate::definition::{ComponentDefinition, Definition};
+use crate::digests::{Digests, Program};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Fetched, FetchedImage};
 use crate::render::{self, Rendered};
@@ -168,14 +167,15 @@ fn unusable_installer(path: &Path, error: std::io::Error) -> BuildError {
 
 /// Takes the installer, `oci-layout` and `index.json` into the store, in the order of the archive. The installer is
 /// copied only where the store lacks it.
-pub fn placed(store: &ContentStore, release: &ReleaseDocument, installer: &Path) -> Result<Vec<Placed>> {
-    let unusable = |error| unusable_installer(installer, error);
-    let mut file = open_installer(installer)?;
-    let mut hasher = sha2::Sha256::new();
-    let size = std::io::copy(&mut file, &mut hasher).map_err(unusable)?;
-    let expected = Expected { digest: Sha256(hasher.finalize().into()), size };
-    file.rewind().map_err(unusable)?;
-    store.ingest(&mut file, Some(expected))?;
+pub fn placed(
+    store: &ContentStore,
+    release: &ReleaseDocument,
+    installer: &Path,
+    digests: &Digests,
+) -> Result<Vec<Placed>> {
+    let Program { digest, size } = digests.program(installer).map_err(|error| unusable_installer(installer, error))?;
+    let expected = Expected { digest, size };
+    store.ingest(&mut open_installer(installer)?, Some(expected))?;
     let layout = to_canonical(BlobPlace::OciLayout.name(), &json!({ "imageLayoutVersion": "1.0.0" }))?;
     let index = to_canonical(BlobPlace::Index.name(), &index(release))?;
     Ok(vec![

@@ -36,8 +36,8 @@ pub struct NodePackInputs {
 /// Looks everything up in the lock. Entries that are missing are refused one by one, unresolved ones all together.
 pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered]) -> Result<Inputs> {
     let platform = &definition.release.platform;
-    if lock.document.platform != platform.value {
-        let what = format!("the lock is for {}, the release for {}", lock.document.platform, platform.value);
+    if lock.document.platform.value != platform.value {
+        let what = format!("the lock is for {}, the release for {}", lock.document.platform.value, platform.value);
         return Err(BuildError::at(codes::LOCK_UNREADABLE, Place::file(&lock.path), what));
     }
     let roles = roles(definition, lock)?;

@@ -3,12 +3,15 @@
 mod artifact;
 mod build;
 mod contents;
+mod existing;
 mod inputs;
 mod order;
 mod programs;
+mod room;
 mod roots;
 mod sheet;
 #[cfg(test)]
 mod tests;
 
 pub use build::{BuildReport, BuiltFile, build};
+pub use room::SiteRoom;

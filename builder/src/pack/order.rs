@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument, LayerContents, Place};
 use landfall_bundle_spec::chunks::ChunkValue;
+use landfall_media::progress::Silent;
 use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactKind, Descriptor, ReleaseDocument};
 
@@ -32,7 +33,7 @@ pub struct Placed {
     pub media_type: &'static str,
 }
 
-/// Collects the blobs; what a layer unpacks to is counted here where no record of it exists yet.
+/// Collects the blobs; what layers unpack to was counted before.
 pub fn order(
     store: &ContentStore,
     placed: &[Placed],
@@ -83,7 +84,7 @@ impl Collected<'_> {
         self.blob(image.pin.digest, &image.pin.media_type, None)?;
         self.descriptor(&image.manifest.config.descriptor())?;
         for (layer, diff_id) in image.manifest.layers.iter().zip(&image.configuration.rootfs.diff_ids) {
-            let contents = layers::facts(self.store, layer.digest, &layer.media_type, *diff_id)?;
+            let contents = layers::facts(self.store, layer.digest, &layer.media_type, *diff_id, &Silent)?;
             self.blob(layer.digest, &layer.media_type, Some(contents))?;
         }
         Ok(())

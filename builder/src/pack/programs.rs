@@ -5,7 +5,7 @@ use std::path::Path;
 use landfall_error_codes::codes;
 use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactKind, ReleaseDocument};
-use object::elf::{DT_NEEDED, FileHeader32, FileHeader64};
+use object::elf::{DT_NEEDED, EM_AARCH64, EM_X86_64, FileHeader32, FileHeader64};
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
 use object::{Endianness, FileKind, ReadCache};
 
@@ -30,6 +30,42 @@ pub fn check(release: &ReleaseDocument, pins: &[ArtifactPin], store: &ContentSto
         }
     }
     Ok(())
+}
+
+/// Refuses an installer that cannot run at a site: no program, for another processor, or with needs of its host.
+pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
+    let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
+    let machine = machine(path).map_err(|error| refused("cannot be read as a program".to_owned()).because(error))?;
+    let wanted = if platform == "linux/arm64" { EM_AARCH64 } else { EM_X86_64 };
+    match machine {
+        Some(found) if found == wanted => {}
+        Some(found) => {
+            let name = match found {
+                EM_X86_64 => "linux/amd64".to_owned(),
+                EM_AARCH64 => "linux/arm64".to_owned(),
+                other => format!("a processor of the number {other}"),
+            };
+            return Err(refused(format!("is a program for {name}, the release is for {platform}")));
+        }
+        None => return Err(refused("is no program for Linux".to_owned())),
+    }
+    match needs(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(needs)) => Err(refused(format!("needs {needs} of the host"))),
+        Err(error) => Err(refused("cannot be read as a program".to_owned()).because(error)),
+    }
+}
+
+/// The processor of a program; nothing where a file is none.
+fn machine(path: &Path) -> Result<Option<u16>, Failed> {
+    let data = ReadCache::new(fs_err::File::open(path)?.into_file());
+    Ok(match FileKind::parse(&data) {
+        Ok(FileKind::Elf64) => {
+            let header = FileHeader64::<Endianness>::parse(&data)?;
+            Some(header.e_machine(header.endian()?))
+        }
+        _ => None,
+    })
 }
 
 /// Where the lock says what the artifact's file is.
@@ -139,6 +175,31 @@ mod tests {
         for bytes in [&program(&[(PT_LOAD, b"code"), (PT_DYNAMIC, &entries)]), &b"#!/bin/sh\n".to_vec(), &vec![], &this]
         {
             assert_eq!(of(bytes).expect("read"), None);
+        }
+    }
+
+    #[test]
+    fn a_traveling_landfall_must_run_at_the_site() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("landfall");
+        let good = program(&[(PT_LOAD, b"code")]);
+        let mut for_arm = good.clone();
+        for_arm[18..20].copy_from_slice(&EM_AARCH64.to_le_bytes());
+        let dynamic = program(&[(PT_INTERP, b"/lib64/ld-linux-x86-64.so.2\0")]);
+        let check = |bytes: &[u8], platform: &str| {
+            durable::write_file(&path, bytes, 0o755).expect("file");
+            check_installer(&path, platform).map_err(|error| error.to_string())
+        };
+        check(&good, "linux/amd64").expect("fits");
+        check(&for_arm, "linux/arm64").expect("fits");
+        for (bytes, platform, said) in [
+            (&for_arm, "linux/amd64", "for linux/arm64, the release is for linux/amd64"),
+            (&good, "linux/arm64", "for linux/amd64, the release is for linux/arm64"),
+            (&dynamic, "linux/amd64", "needs the dynamic linker"),
+            (&b"#!/bin/sh\n".to_vec(), "linux/amd64", "is no program for Linux"),
+        ] {
+            let refused = check(bytes, platform).expect_err(said);
+            assert!(refused.contains(said), "{refused}");
         }
     }
 

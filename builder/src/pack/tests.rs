@@ -29,7 +29,9 @@ const IMAGES: [&str; 8] = [
 ];
 const ARTIFACTS: [(&str, &str); 2] =
     [("registry.example/node/kubernetes:1", "kubernetes"), ("registry.example/models/small:1", "model.bin")];
-const OBJECTS: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\nspec:\n  replicas: 1\n  template:\n    spec:\n      containers: [{name: a, image: ghcr.io/small/database}]\n";
+const OBJECTS: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\nspec:\n  replicas: 1\n  serviceName: database\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          image: ghcr.io/small/database\n          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n";
+
+const KUBECTL: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then\n  echo '{\"clientVersion\": {\"gitVersion\": \"v1.36.3\"}}'\nelse\n  cat \"$2/objects.yaml\"\nfi\n";
 
 /// A vendor's folder with a release, a key and its root, and the registry that has the images.
 struct Bench {
@@ -60,8 +62,8 @@ impl Bench {
             let objects = if component == "database" { OBJECTS } else { "" };
             bench.write(&format!("release/manifests/{component}/objects.yaml"), objects.as_bytes(), 0o644);
         }
-        bench.write("kubectl", b"#!/bin/sh\ncat \"$2/objects.yaml\"\n", 0o755);
-        bench.write("landfall", b"stands for the program", 0o755);
+        bench.write("kubectl", KUBECTL.as_bytes(), 0o755);
+        bench.write("landfall", &super::programs::program(&[(object::elf::PT_LOAD, b"stands for the program")]), 0o755);
         let mirrors = format!("mirrors: [{{host: '*', endpoint: 'http://{}'}}]\n", bench.registry.address());
         bench.write("registries.yaml", mirrors.as_bytes(), 0o644);
         bench.write("release/images.lock", lock_text(false).as_bytes(), 0o644);
@@ -131,10 +133,15 @@ impl Bench {
     }
 
     async fn lock(&self) -> Result<lock::LockReport> {
-        lock::update(&LockOptions { source: self.source(), output: None }, &Silent).await
+        let (store, kubectl) = (self.path("store"), self.path("kubectl"));
+        lock::update(&LockOptions { source: self.source(), store, kubectl, output: None }, &Silent).await
     }
 
     async fn build(&self) -> Result<BuildReport> {
+        self.build_at("2026-11-20T08:16:00Z").await
+    }
+
+    async fn build_at(&self, built_at: &str) -> Result<BuildReport> {
         let options = BuildOptions {
             source: self.source(),
             sign_commands: Vec::new(),
@@ -142,15 +149,19 @@ impl Bench {
             store: self.path("store"),
             installer: self.path("landfall"),
             kubectl: self.path("kubectl"),
-            built_at: "2026-11-20T08:16:00Z".to_owned(),
+            built_at: built_at.to_owned(),
         };
         let output = BuildOutput::Folder { path: self.path("out"), part_bytes: None };
         build(&options, std::slice::from_ref(&self.key), output, &Silent).await
     }
 
     async fn refusal(&self) -> String {
+        self.refusal_of_class(2).await
+    }
+
+    async fn refusal_of_class(&self, exit_code: u8) -> String {
         let error = self.build().await.expect_err("refused");
-        assert_eq!(error.code().class.exit_code(), 2, "{error}");
+        assert_eq!(error.code().class.exit_code(), exit_code, "{error}");
         assert!(!self.path("out").exists(), "nothing is written before everything is checked");
         let text = format!("{} {error}", error.code().id);
         let text = text.replace(&format!("{}/", self.folder.path().display()), "");
@@ -242,7 +253,7 @@ async fn bad_releases_are_refused_before_anything_is_written() {
         ("release/images.lock", "'ghcr.io/small/database:1'", "'ghcr.io/small/other:1'"),
         ("release/images.lock", "'registry.k8s.io/pause:3.10.2'", "'registry.k8s.io/pauze:3.10.2'"),
         ("release/manifests/database/objects.yaml", "image: ghcr.io/small/database", "image: ghcr.io/small/unknown"),
-        ("release/manifests/database/objects.yaml", "kind: StatefulSet", "kind: Deployment"),
+        ("release/manifests/database/objects.yaml", "metadata: {name: database}", "metadata: {name: other}"),
     ] {
         bench.edit(file, from, to);
         refusals.push(bench.refusal().await);
@@ -253,7 +264,8 @@ async fn bad_releases_are_refused_before_anything_is_written() {
     // The lock names a manifest that the registry does not have.
     let pinned = digest(b"never pushed").to_string();
     let text = String::from_utf8(lock).expect("text");
-    let at = text.find("digest: sha256:").expect("digest") + "digest: ".len();
+    let images = text.find("\nimages:").expect("images");
+    let at = images + text[images..].find("digest: sha256:").expect("digest") + "digest: ".len();
     bench.write(
         "release/images.lock",
         format!("{}{pinned}{}", &text[..at], &text[at + pinned.len()..]).as_bytes(),
@@ -406,4 +418,114 @@ async fn a_lock_of_files_that_do_not_fit_is_refused_before_anything_is_written()
     fs_err::remove_dir_all(bench.path("store")).expect("forgotten");
     refusals.push(bench.refusal().await);
     insta::assert_snapshot!(refusals.join("\n"));
+}
+
+/// Names of files in the output, in order.
+fn output(bench: &Bench) -> Vec<String> {
+    let entries = fs_err::read_dir(bench.path("out")).expect("output").map(|entry| entry.expect("entry"));
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_rebuild_with_nothing_changed_keeps_the_bundle_and_reads_nothing_of_it() {
+    let bench = Bench::new(true, false).await;
+    bench.lock().await.expect("locked");
+    let first = bench.build().await.expect("built");
+    let (before, sums) = (output(&bench), fs_err::read(bench.path("out/SHA256SUMS")).expect("sums"));
+    let second = bench.build_at("2026-11-21T09:00:00Z").await.expect("built again");
+    assert_eq!(second.kept.as_deref(), Some("2026-11-20T08:16:00Z"));
+    assert_eq!((second.id, second.total_bytes), (first.id, first.total_bytes));
+    assert_eq!((second.store_bytes.read_bytes, second.media_bytes.written_bytes), (0, 0), "nothing is read or written");
+    assert_eq!(output(&bench), before);
+    assert_eq!(fs_err::read(bench.path("out/SHA256SUMS")).expect("sums"), sums);
+    let named = |report: &BuildReport| {
+        report.files.iter().map(|file| (file.name.clone(), file.size, file.sha256)).collect::<Vec<_>>()
+    };
+    assert_eq!(named(&second).len(), 3);
+    assert!(named(&second).iter().all(|file| named(&first).contains(file)), "{:?}", named(&second));
+    landfall_media::bundle::locate(&bench.path("out")).expect("one bundle");
+}
+
+#[tokio::test]
+async fn a_changed_release_of_the_same_version_takes_the_place_of_its_bundle() {
+    let bench = Bench::new(true, false).await;
+    bench.lock().await.expect("locked");
+    let first = bench.build().await.expect("built");
+    bench.write("out/letter.txt", b"of a customer", 0o644);
+    bench.edit("release/manifests/database/objects.yaml", "replicas: 1", "replicas: 2");
+    let second = bench.build_at("2026-11-21T09:00:00Z").await.expect("built again");
+    assert_ne!(second.id, first.id);
+    assert_eq!((second.kept, second.superseded.len()), (None, 1));
+    let mut expected: Vec<_> = second.files.iter().map(|file| file.name.clone()).collect();
+    expected.extend(["SHA256SUMS".to_owned(), "letter.txt".to_owned()]);
+    expected.sort();
+    assert_eq!(output(&bench), expected);
+    let sums = fs_err::read_to_string(bench.path("out/SHA256SUMS")).expect("sums");
+    assert!(!sums.contains(&first.files[0].name), "{sums}");
+    landfall_media::bundle::locate(&bench.path("out")).expect("one bundle");
+
+    // A bundle that lost a byte is not kept, and one of another version is no business of this one.
+    let whole = bench.path("out").join(&second.files[0].name);
+    let bytes = fs_err::read(&whole).expect("bundle");
+    durable::write_file(&whole, &bytes[1..], 0o644).expect("cut");
+    let third = bench.build_at("2026-11-22T09:00:00Z").await.expect("built anew");
+    assert_eq!((third.kept, third.superseded.len()), (None, 1));
+    bench.edit("release/release.yaml", "version: 1.2.3", "version: 1.2.4");
+    let fourth = bench.build_at("2026-11-23T09:00:00Z").await.expect("another version");
+    assert!(fourth.superseded.is_empty());
+    assert!(output(&bench).contains(&third.files[0].name));
+}
+
+#[tokio::test]
+async fn another_kubectl_than_the_locks_does_not_render() {
+    let bench = Bench::new(true, false).await;
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
+    bench.write("kubectl", format!("{KUBECTL}# another\n").as_bytes(), 0o755);
+    let refused = bench.build().await.expect_err("another program");
+    assert_eq!(refused.code(), codes::RENDERER_UNPINNED, "{refused}");
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built with the new one");
+}
+
+#[tokio::test]
+async fn an_entry_that_is_not_resolved_is_named_by_its_line_after_the_others_were() {
+    let bench = Bench::new(false, false).await;
+    bench.edit("release/images.lock", "small/database:1", "small/database:2");
+    let refused = bench.lock().await.expect_err("no such tag").to_string();
+    let text = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
+    let line = 1 + text.lines().position(|line| line.contains("small/database:2")).expect("line");
+    assert!(line > 1 + lock_text(false).lines().position(|line| line.contains("small/database:1")).expect("line"));
+    assert!(refused.contains(&format!("images.lock:{line}: images[7]: ")), "{refused}");
+}
+
+#[tokio::test]
+async fn too_little_room_is_reported_before_anything_large_is_fetched() {
+    let bench = Bench::new(false, false).await;
+    let huge = |number: u8, size: u64| {
+        json!({
+            "mediaType": "application/x", "digest": digest(&[number]), "size": size,
+            "annotations": { "org.opencontainers.image.title": number.to_string() },
+        })
+    };
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/x",
+        "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2 },
+        "layers": [huge(1, u64::MAX), huge(2, u64::MAX - 1)],
+    });
+    bench.push(ARTIFACTS[1].0, &manifest);
+    bench.lock().await.expect("locked");
+    let refused = bench.refusal_of_class(codes::NO_SPACE.class.exit_code()).await;
+    assert!(refused.starts_with(codes::NO_SPACE.id) && refused.contains("store"), "{refused}");
+    assert!(bench.registry.ranges().is_empty(), "no blob was asked for");
+}
+
+#[tokio::test]
+async fn what_was_assembled_for_tests_is_refused_before_its_blobs_are_fetched() {
+    let bench = Bench::new(false, true).await;
+    bench.lock().await.expect("locked");
+    assert!(bench.refusal().await.starts_with(codes::ASSEMBLED_UNDER_RELEASE_KEY.id));
+    assert!(bench.registry.ranges().is_empty(), "no blob was asked for");
 }

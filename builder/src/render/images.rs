@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use landfall_error_codes::codes;
 use serde_json::Value;
 
-use super::{Rendered, escape, title};
-use crate::definition::{Definition, ReferenceDefinition};
+use super::spots::{Spot, is_custom, spots};
+use super::{Rendered, title};
+use crate::definition::{ComponentDefinition, Definition, ReferenceDefinition};
 use crate::error::{BuildError, Place, Result};
 use crate::lock::Pin;
 use crate::reference::Reference;
@@ -20,22 +21,20 @@ pub struct Usage {
     pub reference: Reference,
 }
 
-/// Every image that the objects of a component name, in `image` fields and declared references.
+/// Every image that the objects of a component name, in fields that are known to and in declared references.
 pub fn usages(definition: &Definition, component: &Rendered) -> Result<Vec<Usage>> {
     let mut found = Vec::new();
+    let written = &definition.release.components[component.index];
     for object in &component.objects {
-        visit(object, "", &mut |pointer, text| {
-            let place = component.place(object, &format!(": {pointer}"));
-            match text.parse() {
-                Ok(reference) => found.push(Ok(Usage { place, reference })),
-                Err(error) => {
-                    let error: crate::reference::InvalidReference = error;
-                    found.push(Err(BuildError::at(codes::MANIFEST_INVALID, place, error.to_string())));
-                }
-            }
-        });
+        for spot in spots(object).into_iter().filter(|spot| !is_exempt(written, object, spot)) {
+            let place = component.place(object, &format!(": {}", spot.pointer));
+            found.push(match spot.written.parse::<Reference>() {
+                Ok(reference) => Ok(Usage { place, reference }),
+                Err(error) => Err(BuildError::at(codes::MANIFEST_INVALID, place, error.to_string())),
+            });
+        }
     }
-    for (number, declared) in definition.release.components[component.index].references.iter().enumerate() {
+    for (number, declared) in written.references.iter().enumerate() {
         let place = declared_place(definition, component.index, number, declared);
         let reference = declared.reference.value.parse::<Reference>();
         found.push(match reference {
@@ -52,15 +51,20 @@ fn declared_place(definition: &Definition, index: usize, number: usize, declared
 
 /// Binds every image that the objects name to what is pinned; `pins` is keyed by the reference as it is written.
 pub fn bind(definition: &Definition, component: &mut Rendered, pins: &BTreeMap<Reference, Pin>) -> Result<()> {
-    let pinned =
-        |reference: &Reference| pins.get(reference).map(|pin| pin.reference.with_digest(pin.digest).to_string());
+    let pin_of = |text: &str| pins.get(&text.parse::<Reference>().ok()?);
+    let written = &definition.release.components[component.index];
     for object in &mut component.objects {
-        replace(object, "", &mut |text| text.parse().ok().as_ref().and_then(pinned));
+        let mut bound = spots(object);
+        bound.retain(|spot| !is_exempt(written, object, spot));
+        for spot in bound {
+            if let (Some(pin), Some(field)) = (pin_of(&spot.written), object.pointer_mut(&spot.pointer)) {
+                *field = Value::String(spot.bound(&pin.reference, pin.digest));
+            }
+        }
     }
-    let declared = &definition.release.components[component.index].references;
-    for (number, declaration) in declared.iter().enumerate() {
+    for (number, declaration) in written.references.iter().enumerate() {
         let place = declared_place(definition, component.index, number, declaration);
-        let bound = declaration.reference.value.parse().ok().as_ref().and_then(pinned);
+        let bound = pin_of(&declaration.reference.value).map(|pin| pin.reference.with_digest(pin.digest).to_string());
         let Some(bound) = bound else {
             return Err(BuildError::at(codes::IMAGE_NOT_LOCKED, place, "the image is not pinned"));
         };
@@ -90,53 +94,11 @@ fn bind_declared(
     Ok(())
 }
 
-/// Whether a string at this place names an image: the key is `image`, or `reference` of an image volume, anywhere
-/// but in the free text of a `ConfigMap`.
-fn names_image(pointer: &str, key: &str) -> bool {
-    let free_text = pointer.starts_with("/data/") || pointer.starts_with("/metadata/");
-    !free_text && (key == "image" || (key == "reference" && pointer.ends_with("/image/reference")))
-}
-
-fn visit(value: &Value, pointer: &str, found: &mut dyn FnMut(&str, &str)) {
-    match value {
-        Value::Object(fields) => {
-            for (key, field) in fields {
-                let pointer = format!("{pointer}/{}", escape(key));
-                match field {
-                    Value::String(text) if names_image(&pointer, key) => found(&pointer, text),
-                    field => visit(field, &pointer, found),
-                }
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                visit(item, &format!("{pointer}/{index}"), found);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn replace(value: &mut Value, pointer: &str, bound: &mut dyn FnMut(&str) -> Option<String>) {
-    match value {
-        Value::Object(fields) => {
-            for (key, field) in fields {
-                let pointer = format!("{pointer}/{}", escape(key));
-                match field {
-                    Value::String(text) if names_image(&pointer, key) => {
-                        if let Some(new) = bound(text) {
-                            *text = new;
-                        }
-                    }
-                    field => replace(field, &pointer, bound),
-                }
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter_mut().enumerate() {
-                replace(item, &format!("{pointer}/{index}"), bound);
-            }
-        }
-        _ => {}
-    }
+/// Whether the component says of a custom resource's field that it is no image, or binds it itself.
+fn is_exempt(component: &ComponentDefinition, object: &Value, spot: &Spot) -> bool {
+    let is_declared = |declared: &ReferenceDefinition| {
+        declared.path.value == spot.pointer && format!("{}/{}", declared.kind, declared.name) == title(object)
+    };
+    let is_no_image = is_custom(object) && component.not_images.iter().any(|word| word.value == spot.written);
+    is_no_image || component.references.iter().any(is_declared)
 }

@@ -1,9 +1,12 @@
 //! Rendering: manifests become JSON objects with images bound to platform digests, at build time and never on site.
 
+mod bases;
+mod checks;
 mod images;
 mod kustomize;
 mod objects;
 mod scan;
+mod spots;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -13,7 +16,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 pub use images::{Usage, bind, usages};
-pub use kustomize::{Kubectl, find as find_kubectl};
+pub use kustomize::{Kubectl, Renderer, find as find_kubectl};
 pub use scan::scan;
 pub use values::{check as check_values, site_schema};
 
@@ -48,6 +51,7 @@ pub fn render(definition: &Definition, kubectl: &Kubectl) -> Result<Vec<Rendered
         components.push(Rendered { index, folder, objects });
     }
     objects::check(definition, &mut components)?;
+    checks::check(definition, &components)?;
     Ok(components)
 }
 

@@ -1,10 +1,11 @@
-//! Looks for images that are named where no `image` field is: in arguments, environment and `ConfigMap`s. They would be
-//! missing at the site, so an undeclared one fails the build.
+//! Looks for images that are named where no known field is: in arguments, environment and `ConfigMap`s, and in fields of
+//! custom resources that sound like images. They would be missing at the site, so an undeclared one fails the build.
 
 use landfall_error_codes::codes;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use super::spots::{doubtful, spots};
 use super::{Rendered, escape, title};
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
@@ -57,6 +58,16 @@ pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Resul
                 return Err(refusal(component, object, &pointer, found));
             }
         }
+        for spot in spots(object) {
+            // What was left as it is for this word.
+            exempt.covers(&spot.written);
+        }
+        for (pointer, text) in doubtful(object) {
+            let reference = text.parse::<Reference>();
+            if reference.is_ok_and(|reference| !is_bound(&reference, lock)) && !exempt.covers(text) {
+                return Err(refusal(component, object, &pointer, text));
+            }
+        }
     }
     exempt.check(definition, index)
 }
@@ -64,7 +75,7 @@ pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Resul
 fn refusal(component: &Rendered, object: &Value, pointer: &str, found: &str) -> BuildError {
     let field = format!("components[{}]", component.index);
     let what = format!(
-        "`{found}` names an image outside an `image` field; declare it under {field}.references, or under {field}.notImages if it is none"
+        "`{found}` names an image outside a known image field; declare it under {field}.references, or under {field}.notImages if it is none"
     );
     BuildError::at(codes::REFERENCE_UNDECLARED, component.place(object, &format!(": {pointer}")), what).hint(format!(
         "references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{found}\"}}], or notImages: [\"{found}\"] if it is no image",

@@ -23,7 +23,7 @@ fn lock() -> Lock {
 }
 
 /// The definition with one text replaced, read from a folder of its own.
-fn definition(from: &str, to: &str) -> Definition {
+pub(super) fn definition(from: &str, to: &str) -> Definition {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("release.yaml");
     assert!(DEFINITION.contains(from), "{from}");
@@ -31,7 +31,7 @@ fn definition(from: &str, to: &str) -> Definition {
     crate::definition::read(&path).expect("good definition")
 }
 
-fn component(definition: &Definition, name: &str, text: &str) -> Rendered {
+pub(super) fn component(definition: &Definition, name: &str, text: &str) -> Rendered {
     let index =
         definition.release.components.iter().position(|component| component.name.value == name).expect("component");
     Rendered { index, folder: format!("manifests/{name}").into(), objects: kustomize::parse(text).expect("yaml") }
@@ -130,6 +130,28 @@ fn a_declared_reference_in_a_text_is_bound_and_an_undeclared_one_is_refused() {
     ] {
         assert!(run(&plain, &config_map(harmless)).is_ok(), "{harmless}");
     }
+}
+
+#[test]
+fn a_custom_resource_may_name_an_image_where_only_a_vendor_knows() {
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.example.com}\nspec: {group: example.com, names: {kind: Thing}, scope: Namespaced}\n---\n";
+    let thing = format!(
+        "{crd}apiVersion: example.com/v1\nkind: Thing\nmetadata: {{name: a}}\nspec: {{image: 'logo.png', other: 1}}\n"
+    );
+    let plain = definition("name: small", "name: small");
+    assert!(refusal(&plain, &thing).contains("LF2008"), "{}", refusal(&plain, &thing));
+    run(&definition("    secrets:", "    notImages: [logo.png]\n    secrets:"), &thing).expect("no image");
+    run(&plain, &thing.replace("logo.png", "a picture of it")).expect("no image at all");
+    let declared =
+        "    references:\n      - {kind: Thing, name: a, path: /spec/image, reference: busybox}\n    secrets:";
+    let found = run(&definition("    secrets:", declared), &thing).expect("declared");
+    assert!(found.objects[1]["spec"]["image"].as_str().is_some_and(|text| text.contains("@sha256:0707")));
+    let triple =
+        thing.replace("image: 'logo.png'", "image: {registry: docker.io, repository: valkey/valkey, tag: '9'}");
+    let found = run(&plain, &triple).expect("bound");
+    assert_eq!(found.objects[1]["spec"]["image"]["tag"], format!("9@{}", Sha256([9; 32])));
+    let container = thing.replace("image: 'logo.png'", "containers: [{name: a, image: ghcr.io/nobody/knows}]");
+    assert!(refusal(&plain, &container).contains("LF2007"));
 }
 
 #[test]
@@ -274,13 +296,32 @@ fn a_folder_that_kubectl_refuses_is_named_with_what_it_said() {
     );
     assert_eq!(fs_err::metadata(&script).expect("script").permissions().mode() & 0o777, 0o755);
     let definition = crate::definition::read(folder.path()).expect("definition");
-    let kubectl = find_kubectl(&script).expect("found");
+    let kubectl = find_kubectl(&script, &lock()).expect("found");
     let refusal = |error: crate::BuildError| {
         format!("{} {error}", error.code().id).replace(&format!("{}/", folder.path().display()), "")
     };
     let refused = refusal(render(&definition, &kubectl).expect_err("refused"));
-    let nothing = refusal(find_kubectl(&folder.path().join("none/kubectl")).expect_err("missing"));
+    let nothing = refusal(find_kubectl(&folder.path().join("none/kubectl"), &lock()).expect_err("missing"));
     landfall_media::durable::remove_file(&folder.path().join("manifests/network/kustomization.yaml")).expect("removed");
     let without = refusal(render(&definition, &kubectl).expect_err("no kustomization"));
     insta::assert_snapshot!([refused, nothing, without].join("\n"));
+}
+
+#[test]
+fn without_a_kubectl_it_is_said_which_one_the_lock_records() {
+    let hint = |lock: &Lock| {
+        let missing = find_kubectl(Path::new("kubectl-that-nobody-has"), lock).expect_err("missing");
+        assert_eq!(missing.code().id, "LF2015");
+        Coded::hint(&missing).expect("hint")
+    };
+    assert!(
+        hint(&lock()).starts_with("Install the kubectl that renders this release from now on"),
+        "{}",
+        hint(&lock())
+    );
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let pinned = format!("renderer: {{version: v1.36.3, digest: '{digest}'}}\n{LOCK}");
+    let pinned = Lock::parse(Path::new("images.lock"), pinned).expect("lock");
+    let wanted = format!("Install kubectl v1.36.3, {digest}, which the lock records, or name its path with --kubectl.");
+    assert_eq!(hint(&pinned), wanted);
 }

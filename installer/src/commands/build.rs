@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
 use jiff::Timestamp;
-use landfall_builder::{BuildOptions, BuildOutput, BuildReport};
+use landfall_builder::{BuildOptions, BuildOutput, BuildReport, SiteRoom};
 use landfall_bundle_spec::limits::FAT32_PART_BYTES;
 use landfall_bundle_spec::parts::BundleName;
 use landfall_error_codes::codes;
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
     let mut stream = printer.stream();
     let output = output(&arguments, &mut stream)?;
     let options = BuildOptions {
-        store: arguments.store.map_or_else(default_store, Ok)?,
+        store: arguments.store.map_or_else(lock::default_store, Ok)?,
         installer: arguments.installer.map_or_else(this_program, Ok)?,
         source: lock::source(arguments.release, arguments.source),
         roots: arguments.roots,
@@ -111,14 +111,6 @@ fn built_at() -> Result<String, Failure> {
     Ok(seconds.ok_or_else(bad)?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-fn default_store() -> Result<PathBuf, Failure> {
-    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let data = data.or_else(|| std::env::home_dir().map(|home| home.join(".local/share")));
-    let missing =
-        || Failure::new(codes::BAD_ARGUMENT, "no home folder is known, so --store must name the content store");
-    Ok(data.ok_or_else(missing)?.join("landfall/store"))
-}
-
 fn this_program() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|error| {
         Failure::new(codes::BAD_ARGUMENT, "this program cannot find itself; name it with --installer").because(&error)
@@ -136,10 +128,22 @@ fn text(built: &Built) -> String {
         report.artifacts,
         report.id
     )];
+    if let Some(built_at) = &report.kept {
+        lines.push(format!("nothing has changed: the bundle of {built_at} is kept, and nothing was written"));
+    }
+    lines.extend(report.superseded.iter().map(|stem| format!("removed for it: {stem}, of the same version")));
     lines.extend(report.files.iter().map(|file| format!("  {}  {}", HumanBytes(file.size), file.name)));
     let mark = if report.development { " (DEVELOPMENT root)" } else { "" };
     lines.push(format!("fingerprint of root {}{mark}: {}", report.first_root, report.fingerprint));
     let bundle = BundleName::new(&report.name, &report.version, report.id);
+    let SiteRoom { bundle_bytes, unpacked_bytes, data_bytes } = report.site_room;
+    lines.push(format!(
+        "a site needs {} in its data folder, beside what Kubernetes keeps free: {} from the bundle, {} of unpacked layers, {} of requirements.data",
+        HumanBytes(bundle_bytes + unpacked_bytes + data_bytes),
+        HumanBytes(bundle_bytes),
+        HumanBytes(unpacked_bytes),
+        HumanBytes(data_bytes),
+    ));
     lines.push(format!("landfall inside: {}", report.installer_sha256));
     lines.push(format!("  to take it out: {}", bundle.take_out_command()));
     lines.join("\n")

@@ -91,7 +91,8 @@ fn root_document(key: &SigningKey, development: bool) -> Result<Root, Failure> {
 pub(super) fn refuse_to_overwrite(path: &Path) -> Result<(), Failure> {
     if path.exists() {
         let what = format!("{} is there already, and what trust rests on is never overwritten", path.display());
-        return Err(Failure::new(codes::OUTPUT_EXISTS, what));
+        // A key that is gone is gone for all sites that trust it: nothing here says "remove".
+        return Err(Failure::new(codes::OUTPUT_EXISTS, what).next("Name another folder with --output."));
     }
     Ok(())
 }
@@ -119,4 +120,20 @@ fn text(made: &NewKey) -> String {
             .to_owned(),
     );
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_advised_to_remove_a_key_that_is_there() {
+        let folder = tempfile::tempdir().expect("folder");
+        let key = folder.path().join("cosign.key");
+        refuse_to_overwrite(&key).expect("there is none yet");
+        durable::write_file(&key, b"a key", 0o600).expect("key");
+        let refused = refuse_to_overwrite(&key).expect_err("refused");
+        assert_eq!(refused.code(), codes::OUTPUT_EXISTS);
+        assert_eq!(refused.next_step(), "Name another folder with --output.");
+    }
 }

@@ -1,6 +1,9 @@
 //! `landfall lock`: resolve what a release names against its registries, and pin it.
 
-use landfall_builder::{LockOptions, SourceOptions};
+use std::path::PathBuf;
+
+use landfall_builder::{LockOptions, LockReport, SourceOptions};
+use landfall_error_codes::codes;
 
 use crate::cli::{LockArguments, SourceArguments};
 use crate::failure::Failure;
@@ -9,15 +12,41 @@ use crate::progress::Drawn;
 
 /// Resolves a lock.
 pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Failure> {
-    let options = LockOptions { source: source(arguments.release, arguments.source), output: arguments.output };
+    let options = LockOptions {
+        source: source(arguments.release, arguments.source),
+        store: arguments.store.map_or_else(default_store, Ok)?,
+        kubectl: arguments.kubectl,
+        output: arguments.output,
+    };
     let report = landfall_builder::lock(&options, &Drawn::new(printer))?;
-    printer.report(&report, |report| {
-        format!("{}: {} of {} entries newly resolved", report.lock.display(), report.resolved, report.entries)
-    });
+    printer.report(&report, text);
     Ok(())
 }
 
+fn text(report: &LockReport) -> String {
+    let LockReport { lock, resolved, entries, renderer, .. } = report;
+    let mut lines = vec![format!("{}: {resolved} of {entries} entries newly resolved", lock.display())];
+    lines.push(format!("renders with kubectl {}, {}", renderer.version, renderer.digest));
+    let moved = report.moved.iter().map(|moved| {
+        format!(
+            "moved since it was resolved: {} names {} now; the lock keeps {}",
+            moved.reference, moved.now, moved.pinned
+        )
+    });
+    lines.extend(moved);
+    lines.join("\n")
+}
+
+/// Where the vendor's content store is unless an option names another folder.
+pub(super) fn default_store() -> Result<PathBuf, Failure> {
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = data.or_else(|| std::env::home_dir().map(|home| home.join(".local/share")));
+    let missing =
+        || Failure::new(codes::BAD_ARGUMENT, "no home folder is known, so --store must name the content store");
+    Ok(data.ok_or_else(missing)?.join("landfall/store"))
+}
+
 /// Where a release's inputs come from, as the builder takes it.
-pub(super) fn source(release: std::path::PathBuf, arguments: SourceArguments) -> SourceOptions {
+pub(super) fn source(release: PathBuf, arguments: SourceArguments) -> SourceOptions {
     SourceOptions { release, lock: arguments.lock, registries: arguments.registries }
 }

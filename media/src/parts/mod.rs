@@ -28,6 +28,7 @@ use crate::payload::Payload;
 
 pub use publish::Parts;
 pub use sums::SUMS_NAME;
+pub use unfinished::supersede;
 
 /// The suffix of parts that are not whole or not read back yet.
 pub const PARTIAL_SUFFIX: &str = ".partial";

@@ -29,6 +29,17 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Removes a bundle that another one takes the place of. Its head loses its name first, so that a cut in here leaves what
+/// the next build removes.
+pub fn supersede(folder: &Path, bundle: &BundleName) -> Result<()> {
+    let head = bundle.file(FileKind::Head);
+    let partial = super::partial_name(&head);
+    durable::rename(&folder.join(&head), &folder.join(&partial))?;
+    remove_named(folder, bundle)?;
+    durable::remove_file(&folder.join(partial))?;
+    Ok(())
+}
+
 /// Removes files that got their names before the build was interrupted. The partial head is removed after them, so that
 /// an interruption here is recognized as well.
 fn remove_named(folder: &Path, bundle: &BundleName) -> Result<()> {

@@ -139,9 +139,9 @@ fn row(verb: &'static str, report: &Value, sizes: Sizes, ratios: Vec<Ratio>) -> 
     let read_back = count(media, "read_back_bytes")?;
     let process = &report["process"];
     let kernel = number(&process["read_bytes"])? + number(&process["written_bytes"])?;
-    // Bytes that enter the store before packing, above all the installer, are counted apart from packing.
+    // What goes into the store before packing, and programs that are read for their digests, are counted apart.
     let ingested = Some(&report["ingested_bytes"]).filter(|totals| totals.is_object());
-    let prepared = report["installer_bytes"].as_u64().unwrap_or(0)
+    let prepared = report["hashed_bytes"].as_u64().unwrap_or(0)
         + count(ingested, "read_bytes")?
         + count(ingested, "written_bytes")?;
     let counted = store_read + store_written + media_read + media_written + read_back + prepared;

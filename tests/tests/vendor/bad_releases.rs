@@ -174,7 +174,8 @@ fn an_image_is_missing_from_the_registry() -> Result<()> {
     let release = BadRelease::new()?.with_registry()?;
     std::fs::copy(workspace::root().join("tests/images/assembled.lock"), release.path("images.lock"))?;
     let release = release.replace("images.lock", "registry.k8s.io/pause:", "registry.k8s.io/pause:0.0.0-")?;
-    let outcome = Outcome::of(&mut release.landfall(&["lock"]))?;
+    let outcome =
+        Outcome::of(release.landfall(&["lock"]).arg("--kubectl").arg(release.starter.binaries().join("kubectl")))?;
     assert_eq!((outcome.code, outcome.error()), (2, Some("LF2103")), "{}", outcome.stderr);
     insta::assert_snapshot!("missing_tag", release.said(&outcome)?);
     Ok(())

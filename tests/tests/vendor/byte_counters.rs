@@ -77,14 +77,25 @@ fn a_build_reads_the_store_once_writes_once_and_reads_back_once() -> Result<()> 
     assert_eq!(number(&report, "/store_bytes/written_bytes")?, 0);
     assert_eq!(number(&report, "/ingested_bytes/written_bytes")?, 0, "the store was warm");
 
-    // Beside packing, a build reads the installer to know its digest.
-    let reads =
-        store + read_back + number(&report, "/installer_bytes")? + number(&report, "/ingested_bytes/read_bytes")?;
+    // Beside packing, a build reads programs whose digests it does not know yet.
+    let reads = store + read_back + number(&report, "/hashed_bytes")? + number(&report, "/ingested_bytes/read_bytes")?;
     agree("build reads", reads, number(&report, "/process/read_bytes")?, total)?;
     agree("build writes", written, number(&report, "/process/written_bytes")?, total)?;
     let mut expected: Vec<_> = starter.file_names().into_iter().chain(["SHA256SUMS"]).map(str::to_owned).collect();
     expected.sort();
     assert_eq!(files(&output)?, expected, "nothing else was written");
+
+    // Built again with nothing changed, nothing large is read: neither the store nor the media nor the programs.
+    let report = without_scratch(&mut starter.rebuild(&output.display().to_string(), &parts)?)?;
+    for field in
+        ["/hashed_bytes", "/store_bytes/read_bytes", "/media_bytes/written_bytes", "/media_bytes/read_back_bytes"]
+    {
+        assert_eq!(number(&report, field)?, 0, "{field}");
+    }
+    ensure!(report["kept"].is_string(), "the bundle was made anew");
+    let read = number(&report, "/process/read_bytes")?;
+    printer::note(format!("a build with nothing changed reads {read} bytes"));
+    ensure!(read < total / 50, "{read} bytes were read for nothing");
     Ok(())
 }
 

@@ -38,7 +38,7 @@ fn lock(starter: &Starter, vendor: &Vendor, folder: &Path, auth: Option<&str>) -
     let address = address.lines().next().unwrap_or_default();
     let auths = auth.map_or_else(|| serde_json::json!({}), |auth| serde_json::json!({ address: { "auth": auth } }));
     write(&docker.join("config.json"), &serde_json::json!({ "auths": auths }).to_string())?;
-    let mut command = starter.landfall(&["lock"]);
+    let mut command = starter.landfall_lock();
     command.arg(release()).arg("--lock").arg(workspace::root().join("tests/images/assembled.lock"));
     command.arg("--registries").arg(vendor.registries_file()).arg("--output").arg(folder.join("new.lock"));
     Outcome::of(command.env("DOCKER_CONFIG", docker))
@@ -83,7 +83,7 @@ fn plain_http_that_is_not_loopback_needs_a_word() -> Result<()> {
     let folder = starter.scratch()?;
     let registries = folder.path().join("registries.yaml");
     let lock = || {
-        let mut command = starter.landfall(&["lock"]);
+        let mut command = starter.landfall_lock();
         command.arg(release()).arg("--lock").arg(workspace::root().join("tests/images/assembled.lock"));
         command.arg("--registries").arg(&registries).arg("--output").arg(folder.path().join("new.lock"));
         Outcome::of(&mut command)
@@ -126,7 +126,7 @@ fn a_registry_elsewhere_is_spoken_to_with_tls_only() -> Result<()> {
     write(&lock, &format!("assembled: true\nplatform: linux/amd64\nimages:\n{entry}artifacts: []\n"))?;
     let run = |registries: Option<&Path>| -> Result<(Outcome, String)> {
         let log = folder.path().join("log");
-        let mut landfall = starter.landfall(&["lock"]);
+        let mut landfall = starter.landfall_lock();
         landfall.arg(release()).arg("--lock").arg(&lock).arg("--output").arg(folder.path().join("new.lock"));
         if let Some(registries) = registries {
             landfall.arg("--registries").arg(registries);

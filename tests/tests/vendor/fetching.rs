@@ -184,11 +184,11 @@ fn a_build_killed_in_mid_blob_goes_on_there_in_the_next_process() -> Result<()> 
     let log = std::fs::read_to_string(folder.path().join("log"))?;
     ensure!(status.success(), "the build ended with {status}:\n{log}");
     let resumed = resumed(&log);
-    // Of each blob, at most the bytes that may not have been on the disk yet are fetched again (ADR 11).
-    let expected: BTreeMap<_, _> =
-        there.into_iter().filter(|(digest, length)| *length > 0 && *length < sizes[digest]).collect();
+    // Of each blob, at most the bytes that may not have been on the disk yet are fetched again (ADR 11), also where all of
+    // them had come and the kill was before they had their name.
+    let expected: BTreeMap<_, _> = there.into_iter().filter(|(_, length)| *length > 0).collect();
     for (digest, length) in &expected {
-        let from = resumed.get(digest).copied().unwrap_or(0);
+        let from = resumed.get(digest).copied().unwrap_or(if *length < sizes[digest] { 0 } else { *length });
         assert!((length.saturating_sub(REPEATED_BYTES)..=*length).contains(&from), "{digest}: {from} of {length}");
     }
     assert!(resumed.keys().all(|digest| expected.contains_key(digest)), "{resumed:?} of {expected:?}");
@@ -228,7 +228,7 @@ fn a_registry_that_stays_away_is_reported_with_what_to_do() -> Result<()> {
     vendor.registry().kill()?;
     let arguments = vendor.build_arguments(&release(), &folder.path().join("stick"), &[]);
     let outcome = Outcome::of(&mut starter.command(&vendor, &arguments))?;
-    assert_eq!((outcome.code, outcome.error()), (5, Some("LF2102")), "{}", outcome.stderr);
+    assert_eq!((outcome.code, outcome.error()), (5, Some("LF2131")), "{}", outcome.stderr);
     let address = vendor.registry().address().to_string();
     assert!(outcome.stderr.contains(&address), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("Connection refused"), "{}", outcome.stderr);

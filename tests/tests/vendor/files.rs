@@ -85,7 +85,7 @@ fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
     )?;
     write(&path("images.lock"), &lock_with_files()?)?;
 
-    let mut lock = starter.landfall(&["lock"]);
+    let mut lock = starter.landfall_lock();
     lock.arg(release()).arg("--lock").arg(path("images.lock")).arg("--registries").arg(vendor.registries_file());
     Outcome::success(lock.arg("--output").arg(vendor.lock_file()))?;
     let locked = std::fs::read_to_string(vendor.lock_file())?;

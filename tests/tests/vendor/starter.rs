@@ -95,6 +95,13 @@ impl Starter {
         command
     }
 
+    /// A `landfall lock` with the kubectl of the node pack.
+    pub fn landfall_lock(&self) -> Command {
+        let mut command = self.landfall(&["lock"]);
+        command.arg("--kubectl").arg(self.parts.binaries.join("kubectl"));
+        command
+    }
+
     fn isolate(&self, command: &mut Command) {
         command
             .env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH.to_string())

@@ -20,8 +20,17 @@ fn pin(url: FileUrl, digest: Sha256, size: u64) -> ArtifactPin {
     ArtifactPin::Files(FilesPin { reference, files: vec![file], license: None, place })
 }
 
+/// Measures into a store of its own.
+async fn measure(url: &FileUrl, notes: &Notes) -> crate::error::Result<Measured> {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = ContentStore::at(folder.path());
+    let measured = client().measure(url, &store, notes).await?;
+    assert!(store.contains(measured.digest), "what was fetched is kept");
+    Ok(measured)
+}
+
 async fn fetch_one(store: &ContentStore, pin: ArtifactPin, notes: &Notes) -> crate::error::Result<Fetched> {
-    fetch(&client(), store, "linux/amd64", &[], &[pin], notes).await
+    fetch_all(&client(), store, "linux/amd64", &[], &[pin], notes).await
 }
 
 #[tokio::test]
@@ -31,7 +40,7 @@ async fn measuring_goes_on_by_range_and_joins_what_belongs_together() {
         Registry::start(|faults| faults.on_files([Fault::DropAfter(1_500_000), Fault::DropAfter(700_000)])).await;
     let url = url(&server.add_file("kubelet", &bytes));
     let notes = Notes::default();
-    assert_eq!(client().measure(&url, &notes).await.expect("measured"), measured(&bytes));
+    assert_eq!(measure(&url, &notes).await.expect("measured"), measured(&bytes));
     let ranges = server.file_ranges();
     assert_eq!((ranges.len(), &ranges[0]), (3, &None), "{ranges:?}");
     assert!(ranges[1..].iter().all(|range| range.as_deref().is_some_and(|range| range != "bytes=0-")), "{ranges:?}");
@@ -43,7 +52,7 @@ async fn bytes_of_two_versions_are_never_joined() {
     let (old, new) = (bytes(500_000), vec![9; 3_000_000]);
     let server = Registry::start(|faults| faults.on_files([Fault::ChangeAfter(1_000_000, vec![9; 3_000_000])])).await;
     let changed = url(&server.add_file("kubelet", &old));
-    assert_eq!(client().measure(&changed, &Notes::default()).await.expect("measured"), measured(&new));
+    assert_eq!(measure(&changed, &Notes::default()).await.expect("measured"), measured(&new));
     assert!(server.file_ranges()[1].is_some(), "it asked for the rest, on condition");
 
     let server = Registry::start(|faults| {
@@ -52,7 +61,7 @@ async fn bytes_of_two_versions_are_never_joined() {
     })
     .await;
     let changed = url(&server.add_file("kubelet", &old));
-    assert_eq!(client().measure(&changed, &Notes::default()).await.expect("measured"), measured(&new));
+    assert_eq!(measure(&changed, &Notes::default()).await.expect("measured"), measured(&new));
     assert_eq!(server.file_ranges(), [None, None], "without a version there is nothing to go on with");
 }
 
@@ -64,7 +73,7 @@ async fn a_server_that_always_breaks_off_is_given_up() {
     })
     .await;
     let url = url(&server.add_file("kubelet", &bytes(1000)));
-    let refused = client().measure(&url, &Notes::default()).await.expect_err("given up");
+    let refused = measure(&url, &Notes::default()).await.expect_err("given up");
     assert_eq!(refused.code(), codes::FETCH_FAILED);
     assert_eq!(server.file_ranges().len(), QUICK.attempts as usize);
 }
@@ -140,5 +149,5 @@ async fn a_redirection_on_this_machine_is_followed() {
     let address = target.add_file("elsewhere", &bytes);
     let server = Registry::start(|faults| faults.on_files([Fault::Redirect(address)])).await;
     let url = url(&server.add_file("kubelet", b"not this"));
-    assert_eq!(client().measure(&url, &Notes::default()).await.expect("measured"), measured(&bytes));
+    assert_eq!(measure(&url, &Notes::default()).await.expect("measured"), measured(&bytes));
 }

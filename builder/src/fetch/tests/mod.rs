@@ -4,6 +4,7 @@
 mod files;
 mod parallel;
 mod plain;
+mod reaching;
 pub(crate) mod registry;
 
 use std::time::Duration;
@@ -15,7 +16,7 @@ use landfall_media::store::{ContentStore, Expected};
 use self::registry::{Fault, Registry, digest};
 use super::blob::{Origin, fetch_blob};
 use super::*;
-use crate::lock::Pin;
+use crate::lock::{ArtifactPin, Pin};
 use crate::reference::Reference;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -43,6 +44,19 @@ impl Notes {
 
 fn client() -> Client {
     Client::new(Registries::default(), DockerConfiguration::default(), QUICK)
+}
+
+/// Manifests, then all that they name.
+async fn fetch_all(
+    client: &Client,
+    store: &ContentStore,
+    platform: &str,
+    images: &[Pin],
+    artifacts: &[ArtifactPin],
+    notes: &Notes,
+) -> crate::error::Result<Fetched> {
+    let manifests = fetch_manifests(client, store, images, artifacts, notes).await?;
+    fetch(client, store, platform, &manifests, notes).await
 }
 
 /// Bytes that differ everywhere, so that a piece at the wrong place shows.
@@ -106,7 +120,7 @@ async fn a_dropped_connection_is_resumed_by_range() {
     assert_eq!(store.read(digest(&blob), u64::MAX).expect("stored"), blob);
     let ranges = registry.ranges();
     assert_eq!(ranges.len(), 3, "{ranges:?}");
-    assert_eq!(ranges[0], None);
+    assert_eq!(ranges[0].as_deref(), Some("bytes=0-"));
     let second: u64 = ranges[1]
         .as_deref()
         .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
@@ -165,8 +179,9 @@ async fn passing_errors_are_tried_again_and_lasting_ones_are_told() {
 
     for (faults, code) in [
         (vec![Fault::Status(503); 3], codes::FETCH_FAILED),
+        (vec![Fault::Status(429); 3], codes::RATE_LIMITED),
         (vec![Fault::Status(404)], codes::IMAGE_MISSING),
-        (vec![Fault::Status(401)], codes::CREDENTIALS_REFUSED),
+        (vec![Fault::Status(401); 2], codes::CREDENTIALS_REFUSED),
     ] {
         let registry = Registry::start(|plan| plan.on_blobs(faults)).await;
         let other = bytes(11);
@@ -201,18 +216,25 @@ async fn images_come_with_all_their_blobs_each_once() {
     let pins = [("a", bytes(10)), ("b", bytes(20))].map(|(name, own)| image(&registry, name, &[&shared, &own]));
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
-    let fetched = fetch(&client(), &store, "linux/amd64", &pins, &[], &Notes::default()).await.expect("fetched");
+    let fetched = fetch_all(&client(), &store, "linux/amd64", &pins, &[], &Notes::default()).await.expect("fetched");
     assert_eq!(fetched.images.len(), 2);
     assert_eq!(registry.ranges().len(), 5, "two configurations, two layers of their own, one shared");
-    fetch(&client(), &store, "linux/amd64", &pins, &[], &Notes::default()).await.expect("nothing to fetch");
+    fetch_all(&client(), &store, "linux/amd64", &pins, &[], &Notes::default()).await.expect("nothing to fetch");
     assert_eq!(registry.ranges().len(), 5);
-    let other = fetch(&client(), &store, "linux/arm64", &pins, &[], &Notes::default()).await;
+    let other = fetch_all(&client(), &store, "linux/arm64", &pins, &[], &Notes::default()).await;
     assert_eq!(other.expect_err("of another platform").code(), codes::ARTIFACT_INVALID);
     let moved = Pin { size: 1, ..pins[0].clone() };
     assert!(
-        fetch(&client(), &ContentStore::at(folder.path().join("new")), "linux/amd64", &[moved], &[], &Notes::default())
-            .await
-            .is_err()
+        fetch_all(
+            &client(),
+            &ContentStore::at(folder.path().join("new")),
+            "linux/amd64",
+            &[moved],
+            &[],
+            &Notes::default()
+        )
+        .await
+        .is_err()
     );
 }
 

@@ -16,7 +16,7 @@ async fn fetch_two(together: &[&str]) -> crate::error::Result<Fetched> {
     let pins = [image(&registry, "a", &[a1, a2]), image(&registry, "b", &[b1, b2])];
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
-    fetch(&client(), &store, "linux/amd64", &pins, &[], &Notes::default()).await
+    fetch_all(&client(), &store, "linux/amd64", &pins, &[], &Notes::default()).await
 }
 
 #[tokio::test]

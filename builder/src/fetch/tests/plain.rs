@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// An address of another machine, which nothing answers: a request would show as another error than the refusal.
+/// An address of another machine, which does not answer: a request would show as another error than the refusal.
 const ELSEWHERE: &str = "192.0.2.1";
 
 /// A registry with one manifest and one blob, that is asked for both.
@@ -37,49 +37,64 @@ impl Asked {
     }
 }
 
-fn redirect(faults: &mut registry::Faults, to: &str) {
-    faults.on_manifests([Fault::Redirect(to.to_owned())]);
-    faults.on_blobs([Fault::Redirect(to.to_owned())]);
-}
-
 /// All that an error says, to its bottom.
 fn said(error: &crate::BuildError) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
+const WITH_PASSWORD: &str = r#"{"auths": {"REGISTRY": {"username": "user", "password": "word"}}}"#;
+
 #[tokio::test]
-async fn a_registry_that_leads_to_plain_http_elsewhere_is_not_followed() {
-    let asked = Asked::new("{}", |faults| redirect(faults, &format!("http://{ELSEWHERE}/thing"))).await;
-    for refused in asked.refusals() {
-        assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED, "{}", said(&refused));
-        assert!(
-            said(&refused).contains("it leads to http://192.0.2.1/thing, which is not HTTPS"),
-            "{}",
-            said(&refused)
-        );
+async fn where_a_registry_leads_gets_no_credentials_and_is_believed_by_digest_only() {
+    for (bytes, is_right) in [(bytes(1000), true), (vec![7; 4000], false)] {
+        let target = Registry::start(|_| ()).await;
+        let blob = target.add_file("blob", &bytes);
+        let manifest = target.add_file("manifest", br#"{"schemaVersion": 2, "layers": []}"#);
+        let asked = Asked::new(WITH_PASSWORD, |faults| {
+            faults.ask_for_token("http://SELF/token");
+            faults.on_manifests([Fault::Redirect(manifest)]);
+            faults.on_blobs([Fault::Redirect(blob)]);
+        })
+        .await;
+        asked.manifest.expect("followed");
+        assert_eq!(asked.blob.is_ok(), is_right, "other bytes never enter the store");
+        assert_eq!(target.file_authorizations(), [None, None], "credentials and tokens stay with the registry");
+        assert_eq!(asked.registry.token_requests().len(), 1);
+    }
+}
+
+/// Whoever is led to may name a place for tokens, too: it gets the credentials of nobody but its own users.
+#[tokio::test]
+async fn a_place_that_a_registry_leads_to_is_asked_for_tokens_without_credentials() {
+    for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {
+        let target = Registry::start(|faults| faults.ask_for_token("http://SELF/token")).await;
+        let asked = Asked::new(docker, |faults| {
+            faults.ask_for_token("http://SELF/token");
+            faults.lead_to(&target);
+        })
+        .await;
+        asked.manifest.expect("with an anonymous token");
+        let requests = target.token_requests();
+        assert!(!requests.is_empty() && requests.iter().all(|(_, credentials)| credentials.is_none()), "{requests:?}");
+        assert!(requests.iter().all(|(path, _)| !path.contains("form")), "{requests:?}");
+        assert_eq!(asked.registry.token_requests(), []);
     }
 }
 
 #[tokio::test]
-async fn a_registry_may_lead_to_another_place_of_this_machine() {
-    let target = Registry::start(|_| ()).await;
-    let blob = target.add_file("blob", &bytes(1000));
-    let manifest = target.add_file("manifest", br#"{"schemaVersion": 2, "layers": []}"#);
-    let asked = Asked::new("{}", |faults| {
-        faults.on_manifests([Fault::Redirect(manifest)]);
-        faults.on_blobs([Fault::Redirect(blob)]);
-    })
-    .await;
-    asked.manifest.expect("followed");
-    asked.blob.expect("followed");
-    assert_eq!(target.file_ranges().len(), 2);
+async fn an_identity_token_is_exchanged_for_one_that_pulls() {
+    let docker = r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#;
+    let asked = Asked::new(docker, |faults| faults.ask_for_token("http://SELF/token")).await;
+    asked.manifest.expect("opened");
+    asked.blob.expect("opened");
+    let form = "/token form grant_type=refresh_token&client_id=landfall&service=it&scope=repository%3Alibrary%2Fthing%3Apull&refresh_token=who+I+am";
+    assert_eq!(asked.registry.token_requests(), [(form.to_owned(), None)]);
 }
 
 #[tokio::test]
 async fn a_token_is_had_once_for_a_repository_with_the_credentials_of_the_registry() {
-    let docker = r#"{"auths": {"REGISTRY": {"username": "user", "password": "word"}}}"#;
-    let asked = Asked::new(docker, |faults| faults.ask_for_token("http://SELF/token")).await;
+    let asked = Asked::new(WITH_PASSWORD, |faults| faults.ask_for_token("http://SELF/token")).await;
     asked.manifest.expect("opened");
     asked.blob.expect("opened");
     let path = "/token?scope=repository%3Alibrary%2Fthing%3Apull&service=it".to_owned();
@@ -87,21 +102,9 @@ async fn a_token_is_had_once_for_a_repository_with_the_credentials_of_the_regist
 }
 
 #[tokio::test]
-async fn a_token_is_not_asked_for_in_plain_http_elsewhere() {
-    let asked = Asked::new("{}", |faults| faults.ask_for_token(&format!("http://{ELSEWHERE}/token"))).await;
+async fn credentials_are_not_sent_in_plain_http_elsewhere() {
+    let asked = Asked::new(WITH_PASSWORD, |faults| faults.ask_for_token(&format!("http://{ELSEWHERE}/token"))).await;
     for refused in asked.refusals() {
         assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED, "{}", said(&refused));
     }
-}
-
-#[tokio::test]
-async fn a_challenge_of_a_place_that_the_registry_led_to_is_not_met() {
-    let other = Registry::start(|faults| faults.ask_for_token("http://SELF/token")).await;
-    let docker = r#"{"auths": {"REGISTRY": {"username": "user", "password": "word"}}}"#;
-    let elsewhere = format!("http://{}/v2/thing", other.address());
-    let asked = Asked::new(docker, |faults| redirect(faults, &elsewhere)).await;
-    for refused in asked.refusals() {
-        assert_eq!(refused.code(), codes::CREDENTIALS_REFUSED, "{}", said(&refused));
-    }
-    assert!(other.token_requests().is_empty());
 }

@@ -17,6 +17,8 @@ pub enum Fault {
     DropAfter(usize),
     /// The registry answers with this status.
     Status(u16),
+    /// It was asked too often, and wants to be left alone for so many seconds.
+    Limited(u32),
     /// It lies elsewhere.
     Redirect(String),
     /// Other bytes lie there from now on, and the connection drops after so many of the old.
@@ -44,6 +46,7 @@ pub struct Faults {
     ignore_ranges: bool,
     no_versions: bool,
     realm: Option<String>,
+    led_to: Option<String>,
     together: Vec<Awaited>,
 }
 
@@ -62,6 +65,11 @@ impl Faults {
     /// Nothing is given without the token that is had there; `SELF` stands for this server.
     pub fn ask_for_token(&mut self, realm: &str) {
         self.realm = Some(realm.to_owned());
+    }
+
+    /// Whoever asks for the registry itself is led to this one.
+    pub fn lead_to(&mut self, other: &Registry) {
+        self.led_to = Some(format!("http://{}/v2/", other.address));
     }
 
     /// The first requests for blobs fail so.
@@ -95,6 +103,8 @@ struct State {
     file_ranges: Vec<Option<String>>,
     /// Requests for tokens, with what came along.
     token_requests: Vec<(String, Option<String>)>,
+    /// The authorization of every request for a file.
+    file_authorizations: Vec<Option<String>>,
 }
 
 /// The registry, for as long as the test runs.
@@ -166,7 +176,12 @@ impl Registry {
         lock(&self.state).file_ranges.clone()
     }
 
-    /// Every request for a token so far: its path, and its authorization.
+    /// The authorization of every request for a file so far.
+    pub fn file_authorizations(&self) -> Vec<Option<String>> {
+        lock(&self.state).file_authorizations.clone()
+    }
+
+    /// Every request for a token so far: its path or its form, and its authorization.
     pub fn token_requests(&self) -> Vec<(String, Option<String>)> {
         lock(&self.state).token_requests.clone()
     }
@@ -193,7 +208,7 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
         }
     }
     let request = String::from_utf8_lossy(&request).into_owned();
-    let path = request.split(' ').nth(1).unwrap_or("").to_owned();
+    let mut path = request.split(' ').nth(1).unwrap_or("").to_owned();
     let header = |name: &str| {
         let named = |line: &str| {
             let (key, value) = line.split_at_checked(name.len())?;
@@ -201,10 +216,19 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
         };
         request.lines().find_map(named)
     };
+    if let Some(length) = header("content-length: ").and_then(|length| length.parse().ok()).filter(|_| path == "/token")
+    {
+        let mut form = vec![0; length];
+        if stream.read_exact(&mut form).await.is_err() {
+            return;
+        }
+        path = format!("/token form {}", String::from_utf8_lossy(&form));
+    }
     let range = header("range: ");
     let (head, body) = if !others_are_open(&path, state).await {
         plain(404)
     } else if path.starts_with("/files/") {
+        lock(state).file_authorizations.push(header("authorization: "));
         file(&path, range.as_deref(), header("if-range: ").as_deref(), state)
     } else {
         response(&path, range.as_deref(), header("authorization: "), state)
@@ -247,6 +271,9 @@ fn response(path: &str, range: Option<&str>, authorization: Option<String>, stat
         state.token_requests.push((path.to_owned(), authorization));
         return body(format!("{{\"token\": \"{TOKEN}\"}}").as_bytes(), None, "", None);
     }
+    if let Some(address) = state.faults.led_to.as_ref().filter(|_| path == "/v2/") {
+        return body(&[], None, "", Some(&Fault::Redirect(address.clone())));
+    }
     if let Some(realm) = state.faults.realm.as_ref().filter(|_| authorization != Some(format!("Bearer {TOKEN}"))) {
         let head = format!(
             "HTTP/1.1 401 X\r\nWWW-Authenticate: Bearer realm=\"{realm}\",service=\"it\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -284,6 +311,11 @@ fn file(path: &str, range: Option<&str>, version: Option<&str>, state: &Mutex<St
 fn body(bytes: &[u8], range: Option<&str>, header: &str, fault: Option<&Fault>) -> (String, Vec<u8>) {
     match fault {
         Some(Fault::Status(status)) => return plain(*status),
+        Some(Fault::Limited(seconds)) => {
+            let head =
+                format!("HTTP/1.1 429 X\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            return (head, Vec::new());
+        }
         Some(Fault::Redirect(to)) => {
             let head = format!("HTTP/1.1 302 X\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             return (head, Vec::new());

@@ -12,9 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use landfall_error_codes::codes;
 use landfall_media::durable;
 use landfall_release_document::GeneratedSecret;
-use rand::TryRngCore;
+use rand::TryRng as _;
 use rand::distr::{Alphanumeric, SampleString};
-use rand::rngs::OsRng;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -115,10 +116,10 @@ impl Secret {
 /// Letters and digits from the operating system's random source.
 fn random_text(length: u32) -> Result<String, StepError> {
     // Probed first, because the sampler cannot report a failure.
-    OsRng.try_next_u64().map_err(|error| {
+    SysRng.try_next_u64().map_err(|error| {
         StepError::new(codes::CLUSTER_SECRET_FILE, "the system has no random numbers").because(error)
     })?;
-    Ok(Alphanumeric.sample_string(&mut OsRng.unwrap_err(), length as usize))
+    Ok(Alphanumeric.sample_string(&mut UnwrapErr(SysRng), length as usize))
 }
 
 impl Step<Site> for Secret {

@@ -1,0 +1,154 @@
+//! Proxies: what the registries file names, else what the environment names; never for this machine.
+
+use std::fmt;
+
+use hyper_util::client::proxy::matcher::Matcher;
+use landfall_error_codes::codes;
+use reqwest::NoProxy;
+use serde::Deserialize;
+use url::Url;
+
+use crate::error::{BuildError, Result};
+
+/// What is reached without a proxy whatever anybody says: loopback is this machine, and a proxy has another.
+const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+
+/// `proxies` of a registries file.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Proxies {
+    /// For `http://`.
+    #[serde(default)]
+    http: Option<String>,
+    /// For `https://`.
+    #[serde(default)]
+    https: Option<String>,
+    /// Hosts, domains and networks that are reached without.
+    #[serde(default)]
+    none: Vec<String>,
+}
+
+// A proxy's address may hold its password.
+impl fmt::Debug for Proxies {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Proxies(hidden)")
+    }
+}
+
+impl Proxies {
+    /// What `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say, in large or small letters.
+    pub(super) fn of_environment() -> Self {
+        Self::of_variables(|name| std::env::var(name).ok())
+    }
+
+    fn of_variables(value: impl Fn(&str) -> Option<String>) -> Self {
+        let variable = |name: &str| {
+            let found = value(&name.to_lowercase()).or_else(|| value(name));
+            found.filter(|text| !text.trim().is_empty())
+        };
+        let all = variable("ALL_PROXY");
+        Self {
+            http: variable("HTTP_PROXY").or_else(|| all.clone()),
+            https: variable("HTTPS_PROXY").or(all),
+            none: variable("NO_PROXY").into_iter().collect(),
+        }
+    }
+
+    /// For `http://`.
+    pub(super) fn http(&self) -> Option<&str> {
+        self.http.as_deref()
+    }
+
+    /// For `https://`.
+    pub(super) fn https(&self) -> Option<&str> {
+        self.https.as_deref()
+    }
+
+    /// What is reached without, divided by commas; loopback always.
+    pub(super) fn none(&self) -> String {
+        std::iter::once(LOOPBACK).chain(self.none.iter().map(String::as_str)).collect::<Vec<_>>().join(",")
+    }
+
+    /// The builder of a client that uses them, and no others.
+    pub(super) fn apply(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
+        let without = NoProxy::from_string(&self.none());
+        let mut builder = builder.no_proxy();
+        if let Some(text) = self.http() {
+            builder = builder.proxy(usable(text, reqwest::Proxy::http(text))?.no_proxy(without.clone()));
+        }
+        if let Some(text) = self.https() {
+            builder = builder.proxy(usable(text, reqwest::Proxy::https(text))?.no_proxy(without));
+        }
+        Ok(builder)
+    }
+
+    /// The proxy that an address is asked by way of, without its password.
+    pub(super) fn of(&self, address: &Url) -> Option<String> {
+        let builder = Matcher::builder().no(self.none());
+        let builder = builder.http(self.http.clone().unwrap_or_default()).https(self.https.clone().unwrap_or_default());
+        let proxy = builder.build().intercept(&address.as_str().parse().ok()?)?;
+        proxy.uri().authority().map(|authority| {
+            let text = authority.as_str();
+            text.rsplit_once('@').map_or(text, |(_, host)| host).to_owned()
+        })
+    }
+}
+
+fn usable(text: &str, proxy: reqwest::Result<reqwest::Proxy>) -> Result<reqwest::Proxy> {
+    proxy.map_err(|error| {
+        let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
+        let what =
+            format!("the proxy `{}` is not an address such as http://proxy.example:3128", shown.escape_default());
+        BuildError::new(codes::REGISTRIES_INVALID, what)
+            .because(error)
+            .hint("Correct HTTP_PROXY and HTTPS_PROXY, or `proxies` of the registries file.")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(variables: &[(&str, &str)]) -> Proxies {
+        Proxies::of_variables(|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn way(proxies: &Proxies, address: &str) -> Option<String> {
+        proxies.of(&address.parse().expect("address"))
+    }
+
+    #[test]
+    fn loopback_and_what_is_named_is_reached_without() {
+        let proxies = of(&[
+            ("HTTP_PROXY", "http://user:word@proxy.example:3128"),
+            ("https_proxy", "http://tls.example:8080"),
+            ("NO_PROXY", "corp.example, 10.0.0.0/8"),
+        ]);
+        assert_eq!(way(&proxies, "http://registry.example/v2/").as_deref(), Some("proxy.example:3128"));
+        assert_eq!(way(&proxies, "https://ghcr.io/v2/").as_deref(), Some("tls.example:8080"));
+        for near in [
+            "http://127.0.0.1:5000/v2/",
+            "http://localhost:5000/v2/",
+            "https://127.8.9.1/",
+            "http://[::1]:5000/v2/",
+            "https://registry.corp.example/v2/",
+            "http://10.1.2.3/v2/",
+        ] {
+            assert_eq!(way(&proxies, near), None, "{near}");
+        }
+        assert_eq!(way(&of(&[]), "https://ghcr.io/"), None);
+        assert_eq!(
+            way(&of(&[("ALL_PROXY", "http://a.example:1")]), "https://ghcr.io/").as_deref(),
+            Some("a.example:1")
+        );
+    }
+
+    #[test]
+    fn a_proxy_that_is_no_address_is_named_without_its_password() {
+        let refused = of(&[("HTTP_PROXY", "ht tp://user:word@proxy example")]).apply(reqwest::Client::builder());
+        let refused = refused.expect_err("refused").to_string();
+        assert!(refused.contains("proxy example") && !refused.contains("word"), "{refused}");
+    }
+}

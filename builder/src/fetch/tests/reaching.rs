@@ -1,0 +1,110 @@
+//! By way of what registries are reached: proxies, names that are not known, limits.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::*;
+
+/// A client with this registries file.
+fn client_with(text: &str) -> Client {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("registries.yaml");
+    landfall_media::durable::write_file(&file, text.as_bytes(), 0o644).expect("file");
+    Client::new(Registries::read(&file).expect("read"), DockerConfiguration::default(), Retry::default())
+}
+
+fn said(error: &crate::BuildError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[tokio::test]
+async fn loopback_is_never_asked_by_way_of_a_proxy() {
+    let registry = Registry::start(|_| ()).await;
+    registry.add_manifest("library/thing", "1", MANIFEST, br#"{"schemaVersion": 2, "layers": []}"#);
+    // Nobody listens there: whatever went by way of it would fail.
+    let client = client_with("proxies: {http: 'http://127.0.0.1:9', https: 'http://127.0.0.1:9'}\n");
+    client.manifest(&reference(&registry), &Notes::default()).await.expect("directly");
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_for_other_machines() {
+    let proxy = TcpListener::bind("127.0.0.1:0").await.expect("port");
+    let address = proxy.local_addr().expect("address");
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = proxy.accept().await {
+            let mut bytes = vec![0; 1024];
+            let count = stream.read(&mut bytes).await.expect("request");
+            stream
+                .write_all(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .await
+                .expect("answer");
+            let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+            seen.lock().expect("seen").push(text.lines().next().unwrap_or_default().to_owned());
+        }
+    });
+    let text = format!(
+        "mirrors: [{{host: '*', endpoint: 'http://192.0.2.1', plainHttp: true}}]\nproxies: {{http: 'http://{address}'}}\n"
+    );
+    let refused = client_with(&text).manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &Notes::default()).await;
+    assert_eq!(refused.expect_err("404").code(), codes::IMAGE_MISSING);
+    let asked = asked.lock().expect("asked").clone();
+    assert!(asked.iter().all(|line| line.starts_with("GET http://192.0.2.1/v2/")), "{asked:?}");
+    assert!(asked.iter().any(|line| line.contains("/v2/ghcr.io/a/b/manifests/1 ")), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_answer_is_named_soon_and_once() {
+    let client = client_with(
+        "mirrors: [{host: '*', endpoint: 'https://192.0.2.1'}]\nproxies: {https: 'http://user:word@127.0.0.1:9'}\n",
+    );
+    let (notes, begun) = (Notes::default(), Instant::now());
+    let references: Vec<_> =
+        (0..20).map(|number| format!("ghcr.io/a/b:{number}").parse().expect("reference")).collect();
+    let all = references.iter().map(|reference| client.manifest(reference, &notes));
+    for refused in futures_util::future::join_all(all).await {
+        let refused = refused.expect_err("nobody listens");
+        assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", said(&refused));
+        assert!(said(&refused).contains("by way of the proxy 127.0.0.1:9"), "{}", said(&refused));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    let notes = notes.all();
+    assert_eq!(notes.len(), 1, "one line for all that fails alike: {notes:?}");
+    assert!(notes[0].starts_with("the proxy 127.0.0.1:9 does not answer") && !notes[0].contains("word"), "{notes:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_known_is_given_up_soon() {
+    let client = client_with("mirrors: [{host: '*', endpoint: 'https://registry.invalid'}]\n");
+    let (notes, begun) = (Notes::default(), Instant::now());
+    let refused =
+        client.manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &notes).await.expect_err("no such name");
+    assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", said(&refused));
+    // A resolver that cannot be reached itself takes its time; waits between tries are seconds.
+    assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
+    assert!(notes.all().len() <= 2, "{:?}", notes.all());
+}
+
+#[tokio::test]
+async fn a_server_says_how_long_to_wait_and_whoever_asks_for_too_long_is_given_up() {
+    let bytes = bytes(1000);
+    for (seconds, waits) in [(1, true), (21_600, false)] {
+        let server = Registry::start(|faults| faults.on_files([Fault::Limited(seconds)])).await;
+        let url = server.add_file("kubelet", &bytes).parse().expect("address");
+        let folder = tempfile::tempdir().expect("folder");
+        let begun = Instant::now();
+        let measured = client().measure(&url, &ContentStore::at(folder.path()), &Notes::default()).await;
+        if waits {
+            measured.expect("after a second");
+            assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+        } else {
+            assert_eq!(measured.expect_err("six hours").code(), codes::RATE_LIMITED);
+        }
+    }
+    assert!(codes::RATE_LIMITED.fix.contains("Log in"));
+}

@@ -1,0 +1,108 @@
+//! Bundles of the same release that lie in the output folder already. One that holds the same is kept, and nothing of it
+//! is read again but its head; others give way to the new one, since a folder with two bundles of one release is of use
+//! to nobody.
+
+use std::path::Path;
+
+use landfall_bundle_spec::head::Identity;
+use landfall_bundle_spec::parts::{BundleName, FileKind};
+use landfall_bundle_spec::trust::{Revocation, TrustAnchor};
+use landfall_bundle_spec::{Sha256, Verified};
+use landfall_media::parts::SUMS_NAME;
+
+use super::build::BuiltFile;
+
+/// The largest head that is read; what is larger is no head.
+const HEAD_LIMIT_BYTES: u64 = 1 << 30;
+
+/// A bundle of the same name and version.
+pub struct Existing {
+    /// What its files are called.
+    pub name: BundleName,
+    verified: Verified,
+}
+
+/// The bundles of a release in a folder whose heads the same roots vouch for. What cannot be read is no such bundle: it
+/// stays, and nothing is said of it.
+pub fn existing(folder: &Path, new: &Verified) -> Vec<Existing> {
+    let identity = new.identity();
+    let names = file_names(folder);
+    let heads = names.iter().filter_map(|name| match BundleName::parse(name)? {
+        (bundle, FileKind::Head) => Some((bundle, folder.join(name))),
+        _ => None,
+    });
+    heads
+        .filter_map(|(name, path)| {
+            let verified = read_head(&path, new)?;
+            let is_same_release =
+                |other: &Identity| (&other.name, &other.version) == (&identity.name, &identity.version);
+            (is_same_release(&verified.identity()) && verified.bundle_name() == name)
+                .then_some(Existing { name, verified })
+        })
+        .collect()
+}
+
+fn read_head(path: &Path, new: &Verified) -> Option<Verified> {
+    if path.metadata().ok()?.len() > HEAD_LIMIT_BYTES {
+        return None;
+    }
+    let anchor = TrustAnchor::Fingerprint(new.trusted().pinned_fingerprint());
+    Verified::read_file(&fs_err::read(path).ok()?, &anchor).ok()
+}
+
+fn file_names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+impl Existing {
+    /// Its files, where it holds the same as a new bundle, signed by the same keys under the same root, in the same
+    /// parts, and all of them lie there with their sizes. When it was built makes no difference.
+    pub fn same(&self, folder: &Path, new: &Verified, part_bytes: Option<u64>) -> Option<Vec<BuiltFile>> {
+        let (old, identity) = (&self.verified, new.identity());
+        let same = Identity { built_at: identity.built_at.clone(), ..old.identity() } == identity
+            && old.blobs().entries() == new.blobs().entries()
+            && old.small_documents().eq(new.small_documents())
+            && old.signers() == new.signers()
+            && old.trusted().root().bytes() == new.trusted().root().bytes()
+            && old.revocation().map(Revocation::bytes) == new.revocation().map(Revocation::bytes)
+            && old.document().requires == new.document().requires;
+        if !same {
+            return None;
+        }
+        let ranges = old.layout().parts(part_bytes.unwrap_or(u64::MAX)).ok()?;
+        let parts = self.name.parts(ranges.len());
+        let sizes = ranges.iter().map(|range| range.end - range.start);
+        let whole = parts.iter().zip(sizes).all(|(name, size)| size_of(folder, name) == Some(size));
+        if !whole {
+            return None;
+        }
+        let others = [self.name.file(FileKind::Head), format!("{}.html", self.name.stem())];
+        let sums = fs_err::read_to_string(folder.join(SUMS_NAME)).ok()?;
+        parts.into_iter().chain(others).map(|name| listed(folder, &sums, name)).collect()
+    }
+
+    /// When it was built.
+    pub fn built_at(&self) -> String {
+        self.verified.identity().built_at
+    }
+
+    /// The verified head.
+    pub fn verified(&self) -> &Verified {
+        &self.verified
+    }
+}
+
+fn size_of(folder: &Path, name: &str) -> Option<u64> {
+    folder.join(name).symlink_metadata().ok().filter(std::fs::Metadata::is_file).map(|found| found.len())
+}
+
+/// A file as `SHA256SUMS` has it.
+fn listed(folder: &Path, sums: &str, name: String) -> Option<BuiltFile> {
+    let digest = sums.lines().find_map(|line| {
+        let (digest, rest) = line.split_once(' ')?;
+        (rest.trim_start_matches([' ', '*']) == name).then_some(digest)
+    })?;
+    let sha256: Sha256 = format!("sha256:{digest}").parse().ok()?;
+    Some(BuiltFile { size: size_of(folder, &name)?, name, sha256 })
+}

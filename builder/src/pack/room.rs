@@ -1,0 +1,103 @@
+//! Whether there is room for what would be fetched and written: asked once sizes are known and before hours of both.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use landfall_bundle_spec::blobs::BlobEntry;
+use landfall_media::MediaError;
+use landfall_media::store::ContentStore;
+use landfall_release_document::ReleaseDocument;
+use serde::Serialize;
+
+use crate::definition::Release;
+use crate::error::Result;
+use crate::fetch::Manifests;
+use crate::options::BuildOutput;
+
+/// Bytes of a tar's header, and what sizes are rounded up to.
+const BLOCK_BYTES: u64 = 512;
+
+/// What a release takes of a site's data folder. Landfall counts the first two by itself; the third is what
+/// `requirements.data` of the release says, and comes on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SiteRoom {
+    /// Bytes of everything that is staged.
+    pub bundle_bytes: u64,
+    /// Bytes of image layers once unpacked.
+    pub unpacked_bytes: u64,
+    /// Bytes for what running software writes.
+    pub data_bytes: u64,
+}
+
+impl SiteRoom {
+    /// The same sum as a site's preflight makes.
+    pub fn of(release: &ReleaseDocument, blobs: &[BlobEntry]) -> Self {
+        let staged = blobs.iter().filter(|entry| entry.place.is_none()).map(|entry| entry.size);
+        let layers = blobs.iter().filter_map(|entry| entry.layer).map(|layer| layer.unpacked_bytes);
+        let data_bytes = release.requirements.data_bytes;
+        Self { bundle_bytes: staged.sum(), unpacked_bytes: layers.sum(), data_bytes }
+    }
+}
+
+/// What is wanted of one folder.
+struct Wanted<'a> {
+    folder: &'a Path,
+    bytes: u64,
+}
+
+/// Refuses to begin where the store cannot take what is missing, or the output what is going to be written. A bundle of
+/// this release that lies there already may be kept: the room is then looked at when that is known.
+pub fn check(
+    release: &Release,
+    manifests: &Manifests,
+    store: &ContentStore,
+    installer: u64,
+    output: &BuildOutput<'_>,
+) -> Result<()> {
+    let missing = total(manifests.blobs().filter(|blob| !store.contains(blob.digest)).map(|blob| blob.size));
+    let mut wanted = vec![Wanted { folder: store.root(), bytes: missing }];
+    if let BuildOutput::Folder { path, .. } = output
+        && !has_bundle(path, release)
+    {
+        let bytes = total(manifests.travelling().map(|blob| blob.size).chain([installer]).map(on_media));
+        wanted.push(Wanted { folder: path, bytes });
+    }
+    let device = |folder: &Path| existing_parent(folder).metadata().ok().map(|found| found.dev());
+    for (index, one) in wanted.iter().enumerate() {
+        let same = wanted.iter().filter(|other| device(other.folder) == device(one.folder));
+        let needed = if index == 0 { one.bytes } else { total(same.map(|other| other.bytes)) };
+        check_folder(one.folder, needed)?;
+    }
+    Ok(())
+}
+
+/// A sum of sizes that a registry names: more than there can be stays more than there is room for.
+fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
+}
+
+/// What a blob takes of a bundle: its header, and itself in whole blocks.
+fn on_media(size: u64) -> u64 {
+    size.checked_next_multiple_of(BLOCK_BYTES).unwrap_or(u64::MAX).saturating_add(BLOCK_BYTES)
+}
+
+fn check_folder(folder: &Path, needed: u64) -> Result<()> {
+    let Ok(status) = rustix::fs::statvfs(existing_parent(folder)) else { return Ok(()) };
+    let available = status.f_bavail.saturating_mul(status.f_frsize);
+    if available < needed {
+        return Err(MediaError::NoSpace { folder: folder.to_owned(), needed, available }.into());
+    }
+    Ok(())
+}
+
+/// The folder, or where it is going to be made.
+fn existing_parent(folder: &Path) -> &Path {
+    let mut ancestors = folder.ancestors();
+    ancestors.find(|path| !path.as_os_str().is_empty() && path.exists()).unwrap_or(Path::new("."))
+}
+
+fn has_bundle(folder: &Path, release: &Release) -> bool {
+    let begin = format!("{}-{}-", release.name.value, release.version.value);
+    let mut entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
+    entries.any(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&begin)))
+}

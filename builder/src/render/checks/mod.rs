@@ -1,0 +1,46 @@
+//! Checks of rendered objects that a site would otherwise make, after hours of staging: the fields of their kinds, the
+//! kinds that other components must bring first, Pod Security, and that what pods name is there.
+
+mod crds;
+mod kinds;
+mod needs;
+mod pod_references;
+mod pod_security;
+mod pods;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::Rendered;
+use crate::definition::Definition;
+use crate::error::Result;
+
+/// Refuses objects that the API server, or the site's policies, would refuse. Namespaces are set.
+pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
+    let crds = crds::Crds::of(components)?;
+    for component in components {
+        for object in &component.objects {
+            match crds.of_object(object) {
+                Some(crd) => {
+                    needs::check(definition, component, object, crd.component)?;
+                    crd.check(component, object)?;
+                }
+                None => kinds::check(component, object)?,
+            }
+            if let Some(pod) = pods::of(object) {
+                pod_security::check(definition, component, object, &pod)?;
+                pod_references::check(definition, components, component, object, &pod)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value[key].as_array().into_iter().flatten()
+}

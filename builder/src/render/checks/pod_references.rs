@@ -1,0 +1,162 @@
+//! What pods name must be there: Secrets with their keys, `ConfigMap`s with theirs, claims and service accounts, brought
+//! by the release, or made by Landfall or by running software.
+
+use landfall_error_codes::codes;
+use serde_json::Value;
+
+use super::pods::{Pod, containers};
+use super::{items, text};
+use crate::definition::{ComponentDefinition, Definition};
+use crate::error::{BuildError, Result};
+use crate::render::Rendered;
+
+/// Objects that every namespace has.
+const EVERYWHERE: [(&str, &str); 2] = [("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")];
+
+/// One thing that a pod names.
+struct Named<'a> {
+    kind: &'static str,
+    name: &'a str,
+    /// The key of it that is used.
+    key: Option<&'a str>,
+    /// Where.
+    pointer: String,
+}
+
+/// What is in a namespace.
+struct Namespace<'a> {
+    definitions: Vec<&'a ComponentDefinition>,
+    objects: Vec<&'a Value>,
+}
+
+/// Refuses a pod that names what is not in its namespace.
+pub fn check(
+    definition: &Definition,
+    components: &[Rendered],
+    component: &Rendered,
+    object: &Value,
+    pod: &Pod<'_>,
+) -> Result<()> {
+    let of = |index: usize| &definition.release.components[index];
+    let name = &of(component.index).namespace.value;
+    let sharing = || components.iter().filter(|other| of(other.index).namespace.value == *name);
+    let namespace = Namespace {
+        definitions: sharing().map(|other| of(other.index)).collect(),
+        objects: sharing().flat_map(|other| &other.objects).collect(),
+    };
+    for named in named(pod) {
+        if named.kind == "PersistentVolumeClaim" && pod.claims.contains(&named.name) {
+            continue;
+        }
+        if let Some(what) = namespace.lacks(&named) {
+            let place = component.place(object, &format!(": {}", named.pointer));
+            return Err(BuildError::at(codes::DANGLING_REFERENCE, place, what));
+        }
+    }
+    Ok(())
+}
+
+impl Namespace<'_> {
+    /// What is wrong with a name, if it is not that of something here.
+    fn lacks(&self, named: &Named<'_>) -> Option<String> {
+        let Named { kind, name, key, .. } = named;
+        let title = format!("{kind}/{name}");
+        let is_made = |it: &&ComponentDefinition| it.made_on_site.iter().any(|made| made.value == title);
+        if EVERYWHERE.contains(&(*kind, *name)) || self.definitions.iter().any(is_made) {
+            return None;
+        }
+        let Some(keys) = self.keys(kind, name) else {
+            let near = crate::nearest::nearest(name, self.names(kind));
+            let near = near.map(|near| format!("; is `{near}` meant?")).unwrap_or_default();
+            return Some(format!("no component of this namespace brings the {kind} `{name}`{near}"));
+        };
+        let (key, keys) = ((*key)?, keys?);
+        if keys.contains(&key) {
+            return None;
+        }
+        let near = crate::nearest::nearest(key, keys.iter().copied());
+        let near = near.map_or_else(|| format!(", only {}", keys.join(", ")), |near| format!("; is `{near}` meant?"));
+        Some(format!("the {kind} `{name}` has no key `{key}`{near}"))
+    }
+
+    /// The keys of an object of this name, if there is one; unknown where software fills it.
+    #[expect(clippy::option_option, reason = "an object that is not there is another thing than one of unknown keys")]
+    fn keys(&self, kind: &str, name: &str) -> Option<Option<Vec<&str>>> {
+        if let Some(secret) = self.secrets().find(|secret| kind == "Secret" && secret.name.value == name) {
+            return Some(Some(secret.random.keys().chain(secret.fixed.keys()).map(String::as_str).collect()));
+        }
+        if kind == "PersistentVolumeClaim" && self.claims().any(|claim| claim == name) {
+            return Some(None);
+        }
+        let object =
+            self.objects.iter().find(|object| object["kind"] == kind && text(object, "/metadata/name") == name)?;
+        let fields = ["data", "binaryData"].into_iter().filter_map(|field| object[field].as_object());
+        let keys: Vec<_> = fields.flat_map(|map| map.keys().map(String::as_str)).collect();
+        // A Secret of the release has no values: a controller fills it.
+        Some((kind == "ConfigMap").then_some(keys))
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &crate::definition::SecretDefinition> {
+        self.definitions.iter().flat_map(|definition| &definition.secrets)
+    }
+
+    fn claims(&self) -> impl Iterator<Item = &str> {
+        self.definitions.iter().flat_map(|definition| &definition.mounts).map(|mount| mount.claim.value.as_str())
+    }
+
+    fn names<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
+        let objects = self.objects.iter().filter(move |object| object["kind"] == kind);
+        let secrets = self.secrets().filter(move |_| kind == "Secret").map(|secret| secret.name.value.as_str());
+        let claims = self.claims().filter(move |_| kind == "PersistentVolumeClaim");
+        objects.map(|object| text(object, "/metadata/name")).chain(secrets).chain(claims)
+    }
+}
+
+/// Everything that a pod names and that must be there.
+fn named<'a>(pod: &'a Pod<'_>) -> Vec<Named<'a>> {
+    let mut found = Vec::new();
+    let mut add = |kind, name: &'a Value, key: Option<&'a str>, pointer: String| {
+        if let Some(name) = name.as_str() {
+            found.push(Named { kind, name, key, pointer });
+        }
+    };
+    let spec = pod.spec;
+    add("ServiceAccount", &spec["serviceAccountName"], None, format!("{}/serviceAccountName", pod.pointer));
+    for (index, secret) in items(spec, "imagePullSecrets").enumerate() {
+        add("Secret", &secret["name"], None, format!("{}/imagePullSecrets/{index}", pod.pointer));
+    }
+    for (index, volume) in items(spec, "volumes").enumerate() {
+        let at = format!("{}/volumes/{index}", pod.pointer);
+        add("PersistentVolumeClaim", &volume["persistentVolumeClaim"]["claimName"], None, at.clone());
+        for source in std::iter::once(volume).chain(items(&volume["projected"], "sources")) {
+            for (kind, source) in [("Secret", &source["secret"]), ("ConfigMap", &source["configMap"])] {
+                if source["optional"] == true {
+                    continue;
+                }
+                let name = if source["secretName"].is_string() { &source["secretName"] } else { &source["name"] };
+                add(kind, name, None, at.clone());
+                for item in items(source, "items") {
+                    add(kind, name, item["key"].as_str(), at.clone());
+                }
+            }
+        }
+    }
+    for (at, container) in containers(pod) {
+        for (index, variable) in items(container, "env").enumerate() {
+            let from = &variable["valueFrom"];
+            for (kind, source) in [("Secret", &from["secretKeyRef"]), ("ConfigMap", &from["configMapKeyRef"])] {
+                if source["optional"] != true {
+                    add(kind, &source["name"], source["key"].as_str(), format!("{at}/env/{index}"));
+                }
+            }
+        }
+        for (index, source) in items(container, "envFrom").enumerate() {
+            for (kind, source) in [("Secret", &source["secretRef"]), ("ConfigMap", &source["configMapRef"])] {
+                if source["optional"] != true {
+                    add(kind, &source["name"], None, format!("{at}/envFrom/{index}"));
+                }
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,49 @@
+//! The pods that an object has, in Kubernetes' own kinds.
+
+use serde_json::Value;
+
+/// A pod, or the template of some.
+pub struct Pod<'a> {
+    /// Where its `spec` is in the object.
+    pub pointer: String,
+    /// Its annotations and its spec.
+    pub annotations: &'a Value,
+    /// Its spec.
+    pub spec: &'a Value,
+    /// Names of claims that are made for it.
+    pub claims: Vec<&'a str>,
+}
+
+/// The containers of a pod, each with its field.
+pub fn containers<'a>(pod: &'a Pod<'_>) -> impl Iterator<Item = (String, &'a Value)> {
+    ["initContainers", "containers", "ephemeralContainers"].into_iter().flat_map(move |list| {
+        let items = pod.spec[list].as_array().into_iter().flatten().enumerate();
+        items.map(move |(index, container)| (format!("{}/{list}/{index}", pod.pointer), container))
+    })
+}
+
+/// The pods of an object: one or none.
+pub fn of(object: &Value) -> Option<Pod<'_>> {
+    let pointer = match object["kind"].as_str()? {
+        "Pod" => "",
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "ReplicationController" => "/spec/template",
+        "PodTemplate" => "/template",
+        "CronJob" => "/spec/jobTemplate/spec/template",
+        _ => return None,
+    };
+    if object["apiVersion"]
+        .as_str()
+        .is_none_or(|version| version.split('/').next().is_some_and(|group| group.contains('.')))
+    {
+        return None;
+    }
+    let template = object.pointer(pointer)?;
+    let templates = object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+    let claims = templates.into_iter().flatten().filter_map(|claim| claim.pointer("/metadata/name")?.as_str());
+    Some(Pod {
+        pointer: format!("{pointer}/spec"),
+        annotations: &template["metadata"]["annotations"],
+        spec: &template["spec"],
+        claims: claims.collect(),
+    })
+}

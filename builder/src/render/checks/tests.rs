@@ -1,0 +1,231 @@
+use landfall_error_codes::Coded as _;
+use serde_json::json;
+
+use super::*;
+use crate::render::tests::{component, definition};
+
+const POD: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: database}\nspec:\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          image: busybox\n          resources: {limits: {cpu: 1, memory: 64Mi}}\n          env:\n            - {name: PASSWORD, valueFrom: {secretKeyRef: {name: database-password, key: password}}}\n          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n      volumes:\n        - {name: scratch, emptyDir: {sizeLimit: 64Mi}}\n";
+
+const CRD: &str = r"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.com}
+spec:
+  group: example.com
+  names: {kind: Thing, plural: things}
+  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          required: [spec]
+          properties:
+            spec:
+              type: object
+              required: [size, mode]
+              properties:
+                size: {type: integer, minimum: 0, exclusiveMinimum: true}
+                mode: {type: string, default: fast, enum: [fast, safe]}
+                port: {x-kubernetes-int-or-string: true, anyOf: [{type: integer}, {type: string}]}
+                note: {type: string, nullable: true}
+                free: {type: object, x-kubernetes-preserve-unknown-fields: true, properties: {a: {type: string}}}
+                labels: {type: object, additionalProperties: {type: string}}
+";
+
+const THING: &str = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {size: 1, port: http, note: null, free: {b: 2}, labels: {x: z}}\n";
+
+fn checked(definition: &Definition, texts: &[(&str, &str)]) -> Result<()> {
+    let components: Vec<_> = texts.iter().map(|(name, text)| component(definition, name, text)).collect();
+    check(definition, &components)
+}
+
+fn plain() -> Definition {
+    definition("name: small", "name: small")
+}
+
+/// What is said of the component `database` with this text.
+fn refusal(definition: &Definition, text: &str) -> String {
+    let error = checked(definition, &[("database", text)]).expect_err(text);
+    format!("{} {error}", error.code().id)
+}
+
+fn replaced(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from}");
+    text.replacen(from, to, 1)
+}
+
+#[test]
+fn fields_of_kubernetes_own_kinds_are_checked_strictly() {
+    checked(&plain(), &[("database", POD)]).expect("good");
+    let claims = "  serviceName: a\n  volumeClaimTemplates:\n    - metadata: {name: a}\n      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n  selector:";
+    let with_claims = replaced(&replaced(POD, "kind: Deployment", "kind: StatefulSet"), "  selector:", claims);
+    checked(&plain(), &[("database", &with_claims)]).expect("a claim inside need not say its kind");
+    let refusals: Vec<_> = [
+        ("resources:", "resourses:"),
+        ("emptyDir:", "empty_dir:"),
+        ("seccompProfile: {type", "seccompProfile: {kind"),
+        ("name: scratch", "name: 7"),
+        ("  selector: {matchLabels: {app: a}}\n", ""),
+        ("kind: Deployment", "kind: Deploymnet"),
+        ("spec:\n  selector", "spec:\n  replicas: one\n  selector"),
+    ]
+    .into_iter()
+    .map(|(from, to)| refusal(&plain(), &replaced(POD, from, to)))
+    .collect();
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn custom_resources_fit_the_schemas_that_the_release_brings() {
+    let with_crd = |thing: &str| format!("{CRD}---\n{thing}");
+    checked(&plain(), &[("database", &with_crd(THING))]).expect("good");
+    let refusals: Vec<_> = [
+        ("size: 1", "size: 0"),
+        ("size: 1, ", ""),
+        ("size: 1", "size: many"),
+        ("port: http", "prot: http"),
+        ("x: z", "x: 1"),
+        ("example.com/v1", "example.com/v2"),
+    ]
+    .into_iter()
+    .map(|(from, to)| refusal(&plain(), &with_crd(&replaced(THING, from, to))))
+    .collect();
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn a_custom_resource_needs_the_component_that_brings_its_kind() {
+    let network = [("network", CRD)];
+    let things = |name: &'static str| [network[0], (name, THING)];
+    checked(&plain(), &things("database")).expect("needed");
+    checked(&plain(), &things("assistant")).expect("needed by way of the database");
+    let without = definition("    needs: [network]\n", "");
+    for name in ["database", "assistant"] {
+        let refused = checked(&without, &things(name)).expect_err(name);
+        assert_eq!(refused.code().id, "LF2035");
+        assert!(refused.to_string().contains("comes with the component `network`"), "{refused}");
+    }
+    checked(&without, &[("database", CRD), ("assistant", THING)]).expect("another brings it");
+}
+
+#[test]
+fn pods_keep_the_level_of_their_namespace() {
+    let levels = |from: &str, to: &str| {
+        let text = replaced(POD, from, to);
+        ["restricted", "baseline", "privileged"].map(|level| {
+            let of_level = definition("    secrets:", &format!("    podSecurity: {level}\n    secrets:"));
+            checked(&of_level, &[("database", &text)]).is_ok()
+        })
+    };
+    let only_privileged = [false, false, true];
+    let all_but_restricted = [false, true, true];
+    assert_eq!(levels("kind: Deployment", "kind: Deployment"), [true; 3]);
+    for (from, to) in [
+        ("runAsNonRoot: true, ", ""),
+        ("runAsNonRoot: true", "runAsNonRoot: true, runAsUser: 0"),
+        (", seccompProfile: {type: RuntimeDefault}", ""),
+        ("allowPrivilegeEscalation: false, ", ""),
+        ("{drop: [ALL]}", "{drop: [ALL], add: [CHOWN]}"),
+        ("{drop: [ALL]}", "{drop: [NET_RAW]}"),
+        ("emptyDir: {sizeLimit: 64Mi}", "nfs: {server: a, path: /}"),
+    ] {
+        assert_eq!(levels(from, to), all_but_restricted, "{to}");
+    }
+    for (from, to) in [
+        ("      volumes:", "      hostNetwork: true\n      volumes:"),
+        ("emptyDir: {sizeLimit: 64Mi}", "hostPath: {path: /}"),
+        ("allowPrivilegeEscalation: false", "privileged: true"),
+        ("{drop: [ALL]}", "{drop: [ALL], add: [SYS_ADMIN]}"),
+        ("{type: RuntimeDefault}", "{type: Unconfined}"),
+        ("          env:", "          ports: [{containerPort: 80, hostPort: 80}]\n          env:"),
+        ("runAsNonRoot: true", "runAsNonRoot: true, sysctls: [{name: kernel.msgmax, value: '1'}]"),
+    ] {
+        assert_eq!(levels(from, to), only_privileged, "{to}");
+    }
+    assert_eq!(levels("{drop: [ALL]}", "{drop: [ALL], add: [NET_BIND_SERVICE]}"), [true; 3]);
+    let wrong = replaced(&replaced(POD, "runAsNonRoot: true, ", ""), "{drop: [ALL]}", "{}");
+    insta::assert_snapshot!(refusal(&plain(), &wrong));
+}
+
+#[test]
+fn what_pods_name_is_in_the_release_or_declared() {
+    let settings = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: b}\n";
+    let from_settings = |key: &str| {
+        let variable =
+            format!("            - {{name: A, valueFrom: {{configMapKeyRef: {{name: settings, key: {key}}}}}}}\n");
+        replaced(POD, "          env:\n", &format!("          env:\n{variable}")) + settings
+    };
+    checked(&plain(), &[("database", &from_settings("a"))]).expect("good");
+    let refusals: Vec<_> = [
+        replaced(POD, "key: password", "key: pasword"),
+        replaced(POD, "database-password", "database-passwort"),
+        from_settings("b"),
+        replaced(POD, "emptyDir: {sizeLimit: 64Mi}", "persistentVolumeClaim: {claimName: model}"),
+        replaced(POD, "emptyDir: {sizeLimit: 64Mi}", "configMap: {name: nowhere}"),
+        replaced(POD, "      volumes:", "      serviceAccountName: nobody\n      volumes:"),
+    ]
+    .iter()
+    .map(|text| refusal(&plain(), text))
+    .collect();
+    insta::assert_snapshot!(refusals.join("\n"));
+
+    let tls = replaced(POD, "emptyDir: {sizeLimit: 64Mi}", "secret: {secretName: webhook-tls}");
+    assert!(refusal(&plain(), &tls).starts_with("LF2037"));
+    checked(&plain(), &[("database", &tls.replace("webhook-tls", "webhook-tls, optional: true"))]).expect("optional");
+    let declared = definition("    secrets:", "    madeOnSite: [Secret/webhook-tls]\n    secrets:");
+    checked(&declared, &[("database", &tls)]).expect("made on site");
+    // The claim of another component's namespace is not there.
+    let mount = replaced(POD, "emptyDir: {sizeLimit: 64Mi}", "persistentVolumeClaim: {claimName: model}");
+    let mount = mount
+        .replace("{name: PASSWORD, valueFrom: {secretKeyRef: {name: database-password, key: password}}}", "{name: A}");
+    checked(&plain(), &[("assistant", &mount)]).expect("mounted");
+}
+
+#[test]
+fn pods_are_found_in_every_kind_that_has_them() {
+    let template = json!({ "metadata": {}, "spec": { "containers": [] } });
+    for (version, kind, spec) in [
+        ("apps/v1", "DaemonSet", json!({ "template": template })),
+        ("batch/v1", "CronJob", json!({ "jobTemplate": { "spec": { "template": template } } })),
+        ("v1", "Pod", template["spec"].clone()),
+    ] {
+        assert!(pods::of(&json!({ "apiVersion": version, "kind": kind, "spec": spec })).is_some(), "{kind}");
+    }
+    assert!(
+        pods::of(&json!({ "apiVersion": "example.com/v1", "kind": "Job", "spec": { "template": template } })).is_none()
+    );
+}
+
+/// As its files are, with the selectors and the settings that kustomize adds.
+#[test]
+fn the_starter_release_fits() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../releases/starter");
+    let definition = crate::definition::read(&folder).expect("definition");
+    let mut components = Vec::new();
+    for &index in &definition.order {
+        let folder = definition.resolve(&definition.release.components[index].manifests.value);
+        let mut objects = Vec::new();
+        for entry in fs_err::read_dir(&folder).expect("folder") {
+            let path = entry.expect("entry").path();
+            // kustomize writes octal numbers as decimal ones.
+            let text = fs_err::read_to_string(&path).expect("text").replace(": 0440", ": 288");
+            if path.extension().is_some_and(|extension| extension == "yaml") && !path.ends_with("kustomization.yaml") {
+                objects.extend(crate::render::kustomize::parse(&text).expect("YAML"));
+                for object in objects.iter_mut().filter(|object| object.pointer("/spec/template").is_some()) {
+                    object["spec"]["selector"] = json!({ "matchLabels": { "app": "a" } });
+                }
+            }
+        }
+        crate::render::bases::check(&folder).expect("no base from elsewhere");
+        let metadata = json!({ "name": "assistant-program" });
+        objects.push(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {} }));
+        objects.truncate(objects.len() - usize::from(!folder.ends_with("assistant")));
+        components.push(Rendered { index, folder, objects });
+    }
+    assert!(components.iter().all(|component| !component.objects.is_empty()));
+    crate::render::objects::check(&definition, &mut components).expect("applicable");
+    check(&definition, &components).expect("fits");
+}
