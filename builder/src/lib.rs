@@ -15,8 +15,9 @@ mod layers;
 pub mod lock;
 pub mod options;
 pub mod pack;
+pub mod proofs;
 pub mod reference;
-pub mod render;
+mod render;
 pub mod signing;
 
 pub use error::{BuildError, Place};

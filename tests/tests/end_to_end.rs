@@ -8,6 +8,7 @@ mod end_to_end {
     mod cut;
     mod damage;
     mod engineer;
+    mod failing_proofs;
     mod fixture;
     mod flips;
     mod handbook;

@@ -25,6 +25,7 @@ use crate::error::{BuildError, Place, Result};
 use crate::fetch::{self, Client, Fetched};
 use crate::lock::Lock;
 use crate::options::{BuildOptions, BuildOutput};
+use crate::proofs;
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
 use crate::signing;
@@ -123,6 +124,7 @@ fn prepare(options: &BuildOptions, keys: &[SigningKey], progress: &dyn Progress)
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
     let mut components = render::render(&definition, &kubectl)?;
     render::check_values(&definition, &components)?;
+    proofs::check_rendered(&definition, &components)?;
     let inputs = inputs(&definition, &lock, &components)?;
     for component in &mut components {
         render::bind(&definition, component, &inputs.written)?;

@@ -329,7 +329,7 @@ impl Operations {
 }
 
 /// The state of a site in this phase.
-fn site_state(phase: Option<Phase>, running: bool) -> SiteState {
+pub(super) fn site_state(phase: Option<Phase>, running: bool) -> SiteState {
     match decide(Verb::Status { running }, phase) {
         Decision::Report(state) => state,
         _ => SiteState::Absent,
