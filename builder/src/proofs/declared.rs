@@ -19,7 +19,8 @@ impl Declared<'_> {
             (Some(command), None) => ProofTrial::Command(self.command(command)?),
             (None, Some(request)) => ProofTrial::Request(self.request(request)?),
             _ => {
-                let what = format!("the proof `{}` is not one of command and request", definition.name.value);
+                let what =
+                    format!("the proof `{}` has not exactly one of `command` and `request`", definition.name.value);
                 return Err(self.invalid(&definition.name, "command", what));
             }
         };
@@ -84,7 +85,7 @@ impl Declared<'_> {
 
     fn text<T>(&self, at: &Spanned<T>, text: Option<&TextDefinition>, field: &str) -> Result<Option<TextExpectation>> {
         let Some(text) = text else { return Ok(None) };
-        let what = "an expected text is one of equals, contains and json";
+        let what = "an expected text has not exactly one of `equals`, `contains` and `json`";
         text.expectation().map(Some).ok_or_else(|| self.invalid(at, field, what))
     }
 

@@ -38,9 +38,11 @@ impl Proof {
     /// Says what is wrong with the first field that is not what it claims to be. Whether the component is there, and has
     /// the workload or Service, is not known here.
     pub fn check(&self) -> Checked {
-        require(is_dns_label(&self.name), ProofField::Name, || format!("the name `{}`", shown(&self.name)))?;
+        require(is_dns_label(&self.name), ProofField::Name, || {
+            format!("the name `{}`, which is no DNS label", shown(&self.name))
+        })?;
         require(is_dns_label(&self.component), ProofField::Component, || {
-            format!("the component `{}`", shown(&self.component))
+            format!("the component `{}`, which is no DNS label", shown(&self.component))
         })?;
         let plain = !self.shows.trim().is_empty() && !self.shows.chars().any(char::is_control);
         require(plain && self.shows.len() <= SHOWS_BYTES, ProofField::Shows, || {
@@ -58,11 +60,11 @@ impl Proof {
 
 fn check_command(command: &CommandProof) -> Checked {
     require(is_subdomain(&command.workload.name), ProofField::Workload, || {
-        format!("the workload `{}`", shown(&command.workload.name))
+        format!("the workload `{}`, which is no name of an object", shown(&command.workload.name))
     })?;
     let container = command.container.as_deref();
     require(container.is_none_or(is_dns_label), ProofField::Container, || {
-        format!("the container `{}`", shown(container.unwrap_or_default()))
+        format!("the container `{}`, which is no DNS label", shown(container.unwrap_or_default()))
     })?;
     let arguments = &command.arguments;
     require(arguments.first().is_some_and(|program| !program.is_empty()), ProofField::Arguments, || {
@@ -82,16 +84,20 @@ fn check_command(command: &CommandProof) -> Checked {
 
 fn check_request(request: &RequestProof) -> Checked {
     require(is_dns_label(&request.service), ProofField::Service, || {
-        format!("the Service `{}`", shown(&request.service))
+        format!("the Service `{}`, which is no DNS label", shown(&request.service))
     })?;
     let path = &request.path;
     let right = path.starts_with('/') && path.len() <= PATH_BYTES && path.bytes().all(|byte| byte.is_ascii_graphic());
-    require(right && !path.contains('#'), ProofField::Path, || format!("the path `{}`", shown(path)))?;
+    require(right && !path.contains('#'), ProofField::Path, || {
+        format!("the path `{}`, which is not `/` and visible ASCII", shown(path))
+    })?;
     require(request.headers.len() <= HEADERS, ProofField::Headers, || {
         format!("{} headers, where up to {HEADERS} belong", request.headers.len())
     })?;
     for (name, value) in &request.headers {
-        require(is_header_name(name), ProofField::Headers, || format!("the header `{}`", shown(name)))?;
+        require(is_header_name(name), ProofField::Headers, || {
+            format!("the header `{}`, which is no header that can be set", shown(name))
+        })?;
         let is_visible = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
         let right = value.len() <= HEADER_BYTES && value.bytes().all(is_visible) && value.trim() == value;
         require(right, ProofField::Headers, || format!("a value of the header `{}` that HTTP forbids", shown(name)))?;
@@ -100,7 +106,9 @@ fn check_request(request: &RequestProof) -> Checked {
         format!("a body of {} bytes, where up to {BODY_BYTES} belong", request.body.len())
     })?;
     let expect = &request.expect;
-    require((200..=599).contains(&expect.status), ProofField::Expect, || format!("the status {}", expect.status))?;
+    require((200..=599).contains(&expect.status), ProofField::Expect, || {
+        format!("the status {}, where 200 to 599 belong", expect.status)
+    })?;
     expect.body.as_ref().map_or(Ok(()), check_text)
 }
 

@@ -105,7 +105,8 @@ proptest! {
         if read(&document).unwrap().check().is_ok() {
             let line = format!("GET {path} HTTP/1.1");
             prop_assert_eq!(line.split(' ').count(), 3, "{}", line);
-            prop_assert!(!format!("{name}: {value}").contains(['\r', '\n']) && !name.contains([':', ' ']));
+            let header = format!("{name}: {value}");
+            prop_assert!(!header.contains(['\r', '\n']) && !name.contains([':', ' ']), "{}", header);
         }
     }
 }
