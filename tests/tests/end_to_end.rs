@@ -4,11 +4,13 @@
 //! other instants and other damaged bytes than the usual ones.
 
 mod end_to_end {
+    mod certificates;
     mod comparison;
     mod cut;
     mod damage;
     mod engineer;
     mod failing_proofs;
+    mod firewall;
     mod fixture;
     mod flips;
     mod handbook;

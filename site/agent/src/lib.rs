@@ -12,6 +12,7 @@ pub mod kubelet_files;
 pub mod nameservers;
 pub mod notify;
 pub mod packet_filter;
+pub mod pods;
 pub mod prepare;
 pub mod programs;
 pub mod renewal;

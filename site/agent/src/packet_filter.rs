@@ -1,16 +1,22 @@
 //! kube-proxy's and flannel's tables of the packet filter. `flush ruleset`, which a restart of the host's own firewall
-//! runs, deletes them with all others. Neither program looks: kube-proxy writes when services change, flannel once. A
-//! program that begins anew writes its table anew, and the kubelet starts one that ended.
+//! runs, deletes them with all others. Neither program looks: kube-proxy writes when services change, flannel once. A new
+//! pod of the program writes its table anew.
+//!
+//! The pod is deleted rather than its process ended: its controller makes another at once, while the kubelet waits ever
+//! longer before it starts a container of the same pod again. flannel asks the API server at a service address and ends
+//! without an answer, so its turn comes once kube-proxy's table is there.
 
 use std::time::Duration;
 
 use landfall_error_codes::codes;
 
+use super::pods::Pods;
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::netlink::{self, Chain};
 use landfall_host::process::{self, ProcessId};
 
-/// Tables, each with the program of a pod that writes it.
+/// Tables, each with the program of a pod that writes it, in the order in which they must be there.
 const TABLES: [(&str, &str); 2] = [("kube-proxy", "kube-proxy"), ("flannel-ipv4", "flanneld")];
 
 /// How long a program that was never seen with its table has to write it: it waits for the API server first.
@@ -48,33 +54,24 @@ impl Default for PacketFilter {
 }
 
 impl PacketFilter {
-    /// Looks at the tables, and ends the programs whose tables are missing: the kubelet starts them again. Returns whether
-    /// it ended any.
-    pub fn tend(&mut self) -> Result<bool, StepError> {
+    /// Looks at the tables, and replaces the pod of the first that is missing; those behind it wait for it. Returns whether
+    /// it replaced one.
+    pub fn tend(&mut self, pods: &Pods<'_>) -> Result<bool, StepError> {
         let failed = |error: std::io::Error| {
             StepError::new(codes::FILTER_UNREADABLE, "cannot read the packet filter's tables").because(error)
         };
         let chains = netlink::chains().map_err(failed)?;
-        let mut ended = false;
         for watched in &mut self.0 {
             let is_there = holds_rules(&chains, watched.table);
-            let Some(program) = watched.running_program() else { continue };
-            if watched.judge(is_there, program, program.age().unwrap_or_default()) == Verdict::Fine {
-                continue;
+            let Some(program) = watched.running_program() else { return Ok(false) };
+            if watched.judge(is_there, program, program.age().unwrap_or_default()) == Verdict::Restart {
+                return watched.replace(program, pods).map(|()| true);
             }
-            let (table, program_name) = (watched.table, watched.program);
-            tracing::warn!(table, program = program_name, "the packet filter lost a table; its program begins anew");
-            let left = process::end(&[program], PATIENCE);
-            if !left.is_empty() {
-                let what = format!(
-                    "{} does not end, which must write the table {table} anew",
-                    process::describe(&left).join(", ")
-                );
-                return Err(StepError::new(codes::FILTER_NOT_RESTORED, what));
+            if !is_there {
+                return Ok(false);
             }
-            ended = true;
         }
-        Ok(ended)
+        Ok(false)
     }
 }
 
@@ -84,6 +81,21 @@ impl Watched {
         self.writer
             .filter(|writer| writer.is_alive())
             .or_else(|| process::find(|pid| is_program_of_pod(pid, self.program)).first().copied())
+    }
+
+    /// Replaces the pod of a program. Where the API server does not answer, the kubelet starts the program again, later.
+    fn replace(&self, program: ProcessId, pods: &Pods<'_>) -> Result<(), StepError> {
+        let (table, name) = (self.table, self.program);
+        tracing::warn!(table, program = name, "the packet filter lost a table; the pod that writes it is replaced");
+        let Err(error) = pods.replace(program) else { return Ok(()) };
+        tracing::warn!(error = with_causes(&error), program = name, "the pod cannot be deleted; its program is ended");
+        let left = process::end(&[program], PATIENCE);
+        if left.is_empty() {
+            return Ok(());
+        }
+        let what =
+            format!("{} does not end, which must write the table {table} anew", process::describe(&left).join(", "));
+        Err(StepError::new(codes::FILTER_NOT_RESTORED, what))
     }
 
     fn judge(&mut self, is_there: bool, program: ProcessId, age: Duration) -> Verdict {

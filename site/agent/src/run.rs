@@ -7,6 +7,8 @@ use super::concerns::Concerns;
 use super::kubelet;
 use super::notify::Systemd;
 use super::packet_filter::PacketFilter;
+use super::pods::Pods;
+use super::programs::Programs;
 use super::settings::AgentSettings;
 use super::units;
 use super::units::UnitState;
@@ -19,8 +21,8 @@ use landfall_host::paths::SitePaths;
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two looks at routes, names and units: ten seconds.
 const SLOW_TICKS: u64 = 10;
-/// Ticks between two looks at the packet filter: five seconds.
-const FILTER_TICKS: u64 = 5;
+/// Ticks between two looks at the packet filter: two seconds.
+const FILTER_TICKS: u64 = 2;
 /// Ticks between two looks at certificates: an hour.
 const HOURLY_TICKS: u64 = 3600;
 /// Between two looks at a data folder that is not this site's.
@@ -41,6 +43,7 @@ pub fn run(paths: &SitePaths) -> Result<(), StepError> {
 struct Agent<'a> {
     paths: &'a SitePaths,
     settings: AgentSettings,
+    programs: Programs,
     packet_filter: PacketFilter,
     concerns: Concerns,
     systemd: Systemd,
@@ -55,9 +58,11 @@ impl<'a> Agent<'a> {
             systemd.status(error.to_string());
             std::thread::sleep(IDENTITY_POLL);
         }
+        let settings = AgentSettings::read(paths)?;
         Ok(Self {
             paths,
-            settings: AgentSettings::read(paths)?,
+            programs: Programs::at(paths, &settings.kubernetes),
+            settings,
             packet_filter: PacketFilter::default(),
             concerns: Concerns::default(),
             systemd,
@@ -72,7 +77,8 @@ impl<'a> Agent<'a> {
             self.systemd.status(standing);
         }
         if tick.is_multiple_of(FILTER_TICKS) {
-            self.concerns.unless_fatal(self.packet_filter.tend(), "the packet filter cannot be looked after")?;
+            let pods = Pods::of(&self.settings.node.name, &self.programs, &Subprocesses);
+            self.concerns.unless_fatal(self.packet_filter.tend(&pods), "the packet filter cannot be looked after")?;
         }
         if tick.is_multiple_of(HOURLY_TICKS) {
             let renewed = certificates::renew(self.paths, &self.settings.kubernetes, jiff::Timestamp::now());

@@ -42,6 +42,12 @@ impl ProcessId {
         Some(Duration::from_secs(uptime.saturating_sub(started)))
     }
 
+    /// The lines of its control groups, as the kernel shows them; none once it has ended.
+    pub fn control_groups(self) -> Option<String> {
+        let groups = fs_err::read_to_string(format!("/proc/{}/cgroup", self.pid)).ok()?;
+        self.is_alive().then_some(groups)
+    }
+
     /// Sends a signal if it still runs.
     fn signal(self, signal: Signal) {
         if self.is_alive()

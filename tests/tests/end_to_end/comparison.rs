@@ -85,6 +85,8 @@ pub(crate) struct Uninterrupted {
     pub(crate) landed: Landed,
     /// Bytes that it wrote into the store: each must come from the media once.
     pub(crate) staged_bytes: u64,
+    /// Bytes that it read from the store: what was placed was checked first, once.
+    pub(crate) placed_bytes: u64,
     /// How long each of its steps acted.
     durations: BTreeMap<String, Duration>,
 }
@@ -105,10 +107,11 @@ pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &Value) -> Resu
     let bytes = |name: &str| report[name].as_u64().with_context(|| format!("install does not tell {name}"));
     let staged_bytes = bytes("storeWrittenBytes")?;
     ensure!(bytes("mediaReadBytes")? >= staged_bytes && staged_bytes > 0, "more was staged than read: {report}");
+    let placed_bytes = bytes("storeReadBytes")?;
     let durations = journal::durations(&journal::read(engineer.machine())?);
     let landed = settled(engineer)?;
     ensure!(landed.unlike_secrets.is_empty(), "{:?}", landed.unlike_secrets);
-    Ok(UNINTERRUPTED.get_or_init(|| Uninterrupted { landed, staged_bytes, durations }))
+    Ok(UNINTERRUPTED.get_or_init(|| Uninterrupted { landed, staged_bytes, placed_bytes, durations }))
 }
 
 /// The uninterrupted install of this run; made now if no test made one.

@@ -49,7 +49,8 @@ fn a_site_configuration_reaches_what_it_is_about() -> Result<()> {
     expect_values(&machine)?;
     expect_no_foreign_name(&machine)?;
 
-    engineer.uninstall_all()?;
+    // The site is named after its node, not after the host.
+    engineer.uninstall(&["--delete-data", "--confirm", "edge-7"])?;
     machine.run(&format!("rm {FILE}"))?;
     engineer.expect_unchanged("after an install and an uninstall", &["/var/log/landfall"])?;
     ensure!(engineer.status()?["state"] == "absent", "status still sees something");

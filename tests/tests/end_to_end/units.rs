@@ -6,16 +6,13 @@ use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
 use landfall_tests::site::{Machine, wait_until};
 
+use super::certificates::{CLIENT, SERVING, unusable_certificates};
 use super::cut::boot;
 use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
 use super::install::{containers, expect_to_run_on};
 
 const SERVICES: [&str; 3] = ["landfall-containerd", "landfall-kubelet", "landfall-agent"];
-
-/// The kubelet's client certificate, and the API server's certificate.
-const CLIENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
-const SERVING: &str = "/etc/kubernetes/pki/apiserver.crt";
 
 /// How long a unit may take to say what is wrong, and the agent to see it.
 const SAID_LIMIT: Duration = Duration::from_mins(1);
@@ -31,8 +28,9 @@ fn a_site_comes_back_whatever_happened_to_its_units() -> Result<()> {
     the_agent_is_replaced(engineer)?;
     the_kubelets_error_is_quoted(engineer)?;
     damaged_certificates(engineer)?;
+    unusable_certificates(engineer)?;
     a_renamed_host(engineer)?;
-    engineer.uninstall(&[])?;
+    engineer.uninstall_all()?;
     let units = machine.run("ls /etc/systemd/system; systemctl list-units --all --plain 'landfall*'")?.stdout;
     ensure!(!units.contains("landfall-") && !units.contains("landfall.slice"), "units are left:\n{units}");
     engineer.expect_unchanged("after an uninstall", &["/var/log/landfall"])

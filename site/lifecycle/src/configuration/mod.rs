@@ -20,7 +20,7 @@ use serde_json::Value;
 use sha2::Digest;
 
 pub use error::{ConfigurationError, Problem};
-pub use values::{Settings, apply_values, settings};
+pub use values::{Patch, ResolvedValues, patched, resolve_values};
 
 /// `site.yaml`, read and found valid.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

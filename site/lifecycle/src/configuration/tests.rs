@@ -126,21 +126,21 @@ fn site_overrides_default_and_computed_cannot_be_set() {
         value("postgres.optional", None, "/spec/c"),
         value("cluster.podRange", None, "/spec/d"),
     ]);
-    let computed = Settings::from([
+    let computed = ResolvedValues::from([
         ("cluster.podRange".to_owned(), json!("10.244.0.0/16")),
         ("cluster.unused".to_owned(), json!(1)),
     ]);
     let site =
         SiteConfiguration { values: [("postgres.storage".to_owned(), json!("5Gi"))].into(), ..Default::default() };
-    let settings = settings(&release, &site, &computed).unwrap();
+    let resolved = resolve_values(&release, &site, &computed).unwrap();
     let expected = json!({"postgres.storage": "5Gi", "postgres.memory": "1Gi", "cluster.podRange": "10.244.0.0/16"});
-    assert_eq!(json!(settings), expected);
+    assert_eq!(json!(resolved), expected);
 
     let site = SiteConfiguration {
         values: [("cluster.podRange".to_owned(), json!("x")), ("nobody".to_owned(), json!("x"))].into(),
         ..Default::default()
     };
-    let error = super::settings(&release, &site, &Settings::new()).unwrap_err();
+    let error = resolve_values(&release, &site, &ResolvedValues::new()).unwrap_err();
     let paths: Vec<&str> = error.problems().iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(paths, ["values.cluster.podRange", "values.nobody"]);
 }
@@ -153,21 +153,24 @@ fn values_go_to_declared_fields_only() {
             json!({"kind": "StatefulSet", "metadata": {"name": "postgres"}, "spec": {"replicas": 1, "claims": [{"size": "1Gi"}]}}),
         ]
     };
-    let settings = Settings::from([("size".to_owned(), json!("9Gi")), ("replicas".to_owned(), json!(3))]);
+    let resolved = ResolvedValues::from([("size".to_owned(), json!("9Gi")), ("replicas".to_owned(), json!(3))]);
     let values = [
         value("size", None, "/spec/claims/0/size"),
         value("replicas", None, "/spec/replicas"),
         value("unset", None, "/nowhere"),
     ];
-    let applied = apply_values("postgres", objects(), &values, &settings).unwrap();
+    let apply = |component: &str, objects: Vec<Value>, values: &[SiteValue]| {
+        patched(component, objects, &Patch::of_component(component, values, &resolved))
+    };
+    let applied = apply("postgres", objects(), &values).unwrap();
     assert_eq!(applied[0], objects()[0]);
     assert_eq!(applied[1]["spec"], json!({"replicas": 3, "claims": [{"size": "9Gi"}]}));
-    assert_eq!(apply_values("other", objects(), &values, &settings).unwrap(), objects());
+    assert_eq!(apply("other", objects(), &values).unwrap(), objects());
 
     let wrong = [value("size", None, "/spec/claims/1/size")];
-    let error = apply_values("postgres", objects(), &wrong, &settings).unwrap_err();
+    let error = apply("postgres", objects(), &wrong).unwrap_err();
     assert_eq!(error.to_string(), "component postgres: size: StatefulSet postgres has no field /spec/claims/1/size");
     assert_eq!(error.code().id, "LF3105");
-    let error = apply_values("postgres", vec![], &values, &settings).unwrap_err();
+    let error = apply("postgres", vec![], &values).unwrap_err();
     assert_eq!(error.problems().len(), 2);
 }

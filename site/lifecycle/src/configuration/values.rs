@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use landfall_error_codes::codes;
-use landfall_release_document::{ReleaseDocument, SiteValue, ValueTarget};
+use landfall_release_document::{ReleaseDocument, SiteValue};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ConfigurationError, Problem, SiteConfiguration};
 
 /// Values by name: the release's defaults, the site's own, and what the planner computed.
-pub type Settings = BTreeMap<String, Value>;
+pub type ResolvedValues = BTreeMap<String, Value>;
 
 /// Names that begin so are computed by the planner and cannot be set.
 const COMPUTED_PREFIX: &str = "cluster.";
@@ -17,12 +18,12 @@ const COMPUTED_PREFIX: &str = "cluster.";
 /// All values of a site: what the planner computed, else what the site sets, else the release's default. A value with
 /// neither keeps what its objects were rendered with. A computed value that the release wants and the planner does not
 /// have is an error, and so is one that the site sets.
-pub fn settings(
+pub fn resolve_values(
     release: &ReleaseDocument,
     configuration: &SiteConfiguration,
-    computed: &Settings,
-) -> Result<Settings, ConfigurationError> {
-    let mut settings = Settings::new();
+    computed: &ResolvedValues,
+) -> Result<ResolvedValues, ConfigurationError> {
+    let mut resolved = ResolvedValues::new();
     let mut problems = Vec::new();
     let mut problem = |name: &str, message: &str| {
         problems.push(Problem { path: format!("values.{name}"), message: message.to_owned() });
@@ -34,53 +35,82 @@ pub fn settings(
             match (set, computed.get(name)) {
                 (Some(_), _) => problem(name, "it is computed and cannot be set"),
                 (None, None) => problem(name, "this installer cannot compute it"),
-                (None, Some(value)) => drop(settings.insert(name.to_owned(), value.clone())),
+                (None, Some(value)) => drop(resolved.insert(name.to_owned(), value.clone())),
             }
         } else if let Some(value) = set.or(value.default.as_ref()) {
-            settings.insert(name.to_owned(), value.clone());
+            resolved.insert(name.to_owned(), value.clone());
         }
     }
     for name in configuration.values.keys().filter(|name| release.values.iter().all(|value| value.name != **name)) {
         problem(name, "the release knows no such value");
     }
     if problems.is_empty() {
-        Ok(settings)
+        Ok(resolved)
     } else {
         Err(ConfigurationError::new(codes::SITE_VALUE, "the site configuration", problems))
     }
 }
 
-/// The objects of a component with all values that go there. Pure; an object or field that a value names must exist.
-pub fn apply_values(
-    component: &str,
-    mut objects: Vec<Value>,
-    values: &[SiteValue],
-    settings: &Settings,
-) -> Result<Vec<Value>, ConfigurationError> {
-    let mut problems = Vec::new();
-    for value in values {
-        let Some(setting) = settings.get(&value.name) else { continue };
-        for target in value.targets.iter().filter(|target| target.component == component) {
-            match field(&mut objects, target) {
-                Ok(field) => *field = setting.clone(),
-                Err(message) => problems.push(Problem { path: value.name.clone(), message }),
+/// One value at its place: what the release declares and what the site sets, put together when the plan was made. The
+/// journal pins it, so that observing, acting and undoing cannot disagree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patch {
+    /// Name of the value, for messages.
+    pub value: String,
+    /// Kind of the object.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// JSON Pointer (RFC 6901) to the field.
+    pub path: String,
+    /// What the field becomes.
+    pub content: Value,
+}
+
+impl Patch {
+    /// The patches of a component, in the order in which the release declares its values.
+    pub fn of_component(component: &str, declared: &[SiteValue], resolved: &ResolvedValues) -> Vec<Self> {
+        let mut patches = Vec::new();
+        for value in declared {
+            let Some(content) = resolved.get(&value.name) else { continue };
+            for target in value.targets.iter().filter(|target| target.component == component) {
+                patches.push(Self {
+                    value: value.name.clone(),
+                    kind: target.kind.clone(),
+                    name: target.name.clone(),
+                    path: target.path.clone(),
+                    content: content.clone(),
+                });
             }
+        }
+        patches
+    }
+
+    fn field<'a>(&self, objects: &'a mut [Value]) -> Result<&'a mut Value, String> {
+        let Self { kind, name, path, .. } = self;
+        let is_target = |object: &Value| object["kind"] == **kind && object["metadata"]["name"] == **name;
+        let mut found: Vec<&mut Value> = objects.iter_mut().filter(|object| is_target(object)).collect();
+        match found.len() {
+            0 => Err(format!("there is no {kind} {name}")),
+            1 => found.remove(0).pointer_mut(path).ok_or_else(|| format!("{kind} {name} has no field {path}")),
+            many => Err(format!("there are {many} objects {kind} {name}")),
+        }
+    }
+}
+
+/// The objects of a component with all patches. Pure; an object or field that a patch names must exist.
+pub fn patched(component: &str, mut objects: Vec<Value>, patches: &[Patch]) -> Result<Vec<Value>, ConfigurationError> {
+    let mut problems = Vec::new();
+    for patch in patches {
+        match patch.field(&mut objects) {
+            Ok(field) => *field = patch.content.clone(),
+            Err(message) => problems.push(Problem { path: patch.value.clone(), message }),
         }
     }
     if problems.is_empty() {
         Ok(objects)
     } else {
         Err(ConfigurationError::new(codes::SITE_TARGET, &format!("component {component}"), problems))
-    }
-}
-
-fn field<'a>(objects: &'a mut [Value], target: &ValueTarget) -> Result<&'a mut Value, String> {
-    let ValueTarget { kind, name, path, .. } = target;
-    let is_target = |object: &Value| object["kind"] == **kind && object["metadata"]["name"] == **name;
-    let mut found: Vec<&mut Value> = objects.iter_mut().filter(|object| is_target(object)).collect();
-    match found.len() {
-        0 => Err(format!("there is no {kind} {name}")),
-        1 => found.remove(0).pointer_mut(path).ok_or_else(|| format!("{kind} {name} has no field {path}")),
-        many => Err(format!("there are {many} objects {kind} {name}")),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfall_error_codes::codes;
 use landfall_release_document::{ArtifactEntry, ComponentEntry, ReleaseDocument};
 
-use crate::configuration::{Settings, apply_values};
+use crate::configuration::{Patch, ResolvedValues, patched};
 use crate::steps::action::Action;
 use crate::steps::component::Component;
 use crate::steps::component_ready::ComponentReady;
@@ -25,7 +25,7 @@ pub struct ComponentInputs<'a> {
     /// The small documents of its head, by name.
     pub documents: &'a BTreeMap<String, Vec<u8>>,
     /// All values of the site.
-    pub settings: &'a Settings,
+    pub values: &'a ResolvedValues,
     /// Name of the node that holds the artifacts' files.
     pub node: &'a str,
 }
@@ -129,19 +129,13 @@ fn mounts(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<Ve
 
 fn objects(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<PlannedStep<Action>, StepError> {
     let rendered = read_document(inputs.documents, &component.objects)?;
-    let count = apply_values(&component.name, rendered, &inputs.release.values, inputs.settings)?.len();
-    let own = inputs
-        .release
-        .values
-        .iter()
-        .filter(|value| value.targets.iter().any(|target| target.component == component.name));
-    let settings =
-        own.filter_map(|value| Some((value.name.clone(), inputs.settings.get(&value.name)?.clone()))).collect();
+    let patches = Patch::of_component(&component.name, &inputs.release.values, inputs.values);
+    let count = patched(&component.name, rendered, &patches)?.len();
     let step = Component {
         owner: owner(inputs, component),
         namespace: component.namespace.clone(),
         objects: component.objects.clone(),
-        settings,
+        patches,
         read_only_claims: component.mounts.iter().map(|mount| mount.claim.clone()).collect(),
     };
     let title = format!("apply the {count} objects of {}", component.name);

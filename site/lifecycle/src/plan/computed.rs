@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::network::Networks;
-use crate::configuration::Settings;
+use crate::configuration::ResolvedValues;
 use landfall_agent::nameservers;
 use landfall_host::paths::SitePaths;
 
@@ -17,7 +17,7 @@ pub const NAMES: [&str; 4] =
     ["cluster.dns.corefile", "cluster.dns.address", "cluster.dns.addresses", "cluster.network.flannel"];
 
 /// Computes them.
-pub fn computed_values(networks: &Networks) -> Settings {
+pub fn computed_values(networks: &Networks) -> ResolvedValues {
     let address = networks.dns_address().map(|address| address.to_string()).unwrap_or_default();
     let values: [Value; 4] = [corefile().into(), address.clone().into(), json!([address]), flannel(networks).into()];
     NAMES.map(str::to_owned).into_iter().zip(values).collect()

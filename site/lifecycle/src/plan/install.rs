@@ -10,7 +10,7 @@ use super::components::{ComponentInputs, artifact_folder, component_steps};
 use super::computed::computed_values;
 use super::network::{Networks, node_identity};
 use super::reference::Reference;
-use crate::configuration::{SiteConfiguration, settings};
+use crate::configuration::{SiteConfiguration, resolve_values};
 use crate::steps::action::Action;
 use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
@@ -89,13 +89,13 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
     steps.extend(planner.content());
     steps.extend(planner.kept_volumes());
     let values =
-        settings(inputs.release, inputs.configuration, &computed_values(&planner.networks)).map_err(|error| {
+        resolve_values(inputs.release, inputs.configuration, &computed_values(&planner.networks)).map_err(|error| {
             StepError::new(codes::SITE_VALUE, "the site's values do not fit the release").because(error)
         })?;
     steps.extend(component_steps(&ComponentInputs {
         release: inputs.release,
         documents: inputs.documents,
-        settings: &values,
+        values: &values,
         node: &planner.node.name,
     })?);
     let plan = Plan {

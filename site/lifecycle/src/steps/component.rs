@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, Wanted, read_document};
-use crate::configuration::{Settings, apply_values};
+use crate::configuration::{Patch, patched};
 use crate::site::Site;
 use landfall_cluster::{Cluster, Inventory, ObjectName, Owner, Waiting};
 use landfall_engine::step::{Observed, Step, StepError};
@@ -26,8 +26,8 @@ pub struct Component {
     pub namespace: String,
     /// Name of the release's document that holds the rendered objects.
     pub objects: String,
-    /// Values for this component, by name; they go where the release says.
-    pub settings: Settings,
+    /// What the site's values change in the rendered objects.
+    pub patches: Vec<Patch>,
     /// Claims whose volumes nothing may write to.
     pub read_only_claims: Vec<String>,
 }
@@ -36,7 +36,7 @@ impl Component {
     /// The objects as they are applied: a function of the release and the step's parameters.
     pub fn resolved(&self, site: &Site) -> Result<Vec<Value>, StepError> {
         let rendered = read_document(&site.documents, &self.objects)?;
-        let mut objects = apply_values(&self.owner.component, rendered, &site.release.values, &self.settings)?;
+        let mut objects = patched(&self.owner.component, rendered, &self.patches)?;
         for object in &mut objects {
             mount_read_only(object, &self.read_only_claims);
             self.owner.mark(object);

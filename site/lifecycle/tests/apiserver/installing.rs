@@ -4,7 +4,7 @@
 use landfall_engine::plan::PlannedStep;
 use landfall_engine::step::{Observed, StepError};
 use landfall_error_codes::Coded;
-use landfall_lifecycle::configuration::Settings;
+use landfall_lifecycle::configuration::ResolvedValues;
 use landfall_lifecycle::plan::components::{ComponentInputs, component_steps};
 use landfall_lifecycle::site::Site;
 use landfall_lifecycle::steps::action::Action;
@@ -47,9 +47,8 @@ fn stateful_set(pod: &Value) -> Value {
 }
 
 pub fn plan(site: &Site) -> Vec<PlannedStep<Action>> {
-    let settings = Settings::from([("web.mode".to_owned(), json!("fast"))]);
-    let inputs =
-        ComponentInputs { release: &site.release, documents: &site.documents, settings: &settings, node: "node" };
+    let values = ResolvedValues::from([("web.mode".to_owned(), json!("fast"))]);
+    let inputs = ComponentInputs { release: &site.release, documents: &site.documents, values: &values, node: "node" };
     component_steps(&inputs).unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use landfall_cluster::{Inventory, ObjectName, Owner};
 use landfall_engine::step::{Observed, Step};
 use landfall_error_codes::Coded;
-use landfall_lifecycle::configuration::Settings;
+use landfall_lifecycle::configuration::Patch;
 use landfall_lifecycle::site::Site;
 use landfall_lifecycle::steps::component::Component;
 use landfall_lifecycle::steps::component_ready::ComponentReady;
@@ -175,7 +175,13 @@ fn component(objects: &str) -> Component {
         owner: owner(),
         namespace: "default".to_owned(),
         objects: objects.to_owned(),
-        settings: Settings::from([("web.size".to_owned(), json!(3))]),
+        patches: vec![Patch {
+            value: "web.size".to_owned(),
+            kind: "Thing".to_owned(),
+            name: "first".to_owned(),
+            path: "/spec/size".to_owned(),
+            content: json!(3),
+        }],
         read_only_claims: Vec::new(),
     }
 }
@@ -198,12 +204,11 @@ fn settings(name: &str) -> Value {
 }
 
 fn components(plane: &ControlPlane) {
-    let values = json!([{"name": "web.size", "schema": {}, "targets": [{"component": "web", "kind": "Thing", "name": "first", "path": "/spec/size"}]}]);
     let documents = [
         ("one", json!([definition(), thing("first"), settings("old"), settings("kept")])),
         ("two", json!([definition(), thing("first"), settings("kept"), settings("new")])),
     ];
-    let site = &mut plane.site(release(&json!([]), &values, &json!([])), &documents);
+    let site = &mut plane.site(release(&json!([]), &json!([]), &json!([])), &documents);
     let (one, two) = (component("one"), component("two"));
     assert_eq!(one.observe(site).unwrap(), Observed::Absent);
 

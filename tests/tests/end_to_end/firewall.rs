@@ -1,0 +1,124 @@
+//! What ordinary administration of the host does to the network of a finished site: its firewall is flushed, its kubelet
+//! hangs, its nameservers come and go.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::site::{Machine, wait_until};
+use landfall_tests::{printer, proofs};
+use serde_json::Value;
+
+use super::engineer::Engineer;
+use super::fixture::machine_with_stick;
+
+/// How long services may be unreachable after the packet filter was flushed.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long status may believe a kubelet that hangs.
+const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long CoreDNS may take to ask another nameserver: the agent looks every 10 s, CoreDNS within 45 s.
+const RELOAD_LIMIT: Duration = Duration::from_secs(90);
+
+/// Tables without which no packet reaches a service or leaves a pod.
+const TABLES: [&str; 2] = ["kube-proxy", "flannel-ipv4"];
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_site_survives_the_administration_of_its_host() -> Result<()> {
+    let (_site, machine) = machine_with_stick("e2e-firewall")?;
+    let engineer = Engineer::at(&machine);
+    engineer.install()?;
+    engineer.wait_ready("the install")?;
+    flush_without_the_agent(engineer)?;
+    flush_with_the_agent(engineer)?;
+    nameservers_come_and_go(&machine)?;
+    a_kubelet_hangs(engineer)?;
+    engineer.uninstall_all()?;
+    engineer.expect_unchanged("after an uninstall", &["/var/log/landfall"])
+}
+
+/// Whether the packet filter has both tables, as Landfall itself sees them.
+fn has_tables(engineer: Engineer<'_>) -> Result<bool> {
+    let facts = engineer.landfall(&["facts"])?.report("facts")?;
+    let found = facts["network"]["filter_tables"].as_array().cloned().unwrap_or_default();
+    Ok(TABLES.iter().all(|table| found.iter().any(|one| one == table)))
+}
+
+/// Flushes the ruleset with the host's `nft` in the machine's network: the machine has none.
+fn flush(engineer: Engineer<'_>) -> Result<()> {
+    ensure!(has_tables(engineer)?, "tables were missing before the flush");
+    let network = format!("--net=/proc/{}/ns/net", engineer.machine().first()?.number);
+    let output =
+        Command::new("nsenter").args([&network, "nft", "flush", "ruleset"]).output().context("cannot run nft")?;
+    ensure!(output.status.success(), "nft cannot flush: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Waits until both tables are there and the API server and the nameserver answer at their service addresses.
+fn wait_for_services(engineer: Engineer<'_>, since: Instant) -> Result<()> {
+    wait_until("services that answer", ANSWER_LIMIT.saturating_sub(since.elapsed()), || {
+        let answers = engineer.status()?["serviceAddresses"]["ready"] == true;
+        Ok((answers && has_tables(engineer)?).then_some(()))
+    })?;
+    printer::note(format!("services answer {:.0} s after a flush", since.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// Status says the truth as long as nothing mends it; an agent that begins then mends it.
+fn flush_without_the_agent(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    machine.run("systemctl stop landfall-agent")?;
+    flush(engineer)?;
+    let status = engineer.status()?;
+    let reason = status["serviceAddresses"]["reason"].to_string();
+    ensure!(status["ready"] == false && reason.contains("does not answer at its service address"), "{status:#}");
+    machine.run("systemctl start landfall-agent")?;
+    wait_for_services(engineer, Instant::now())?;
+    engineer.wait_ready("a flush without an agent").map(drop)
+}
+
+fn flush_with_the_agent(engineer: Engineer<'_>) -> Result<()> {
+    flush(engineer)?;
+    wait_for_services(engineer, Instant::now())?;
+    engineer.wait_ready("a flush").map(drop)
+}
+
+/// CoreDNS asks the host's nameservers of now, and lives on without any.
+fn nameservers_come_and_go(machine: &Machine) -> Result<()> {
+    let reloads = || -> Result<usize> {
+        let logs = proofs::administer(machine, "kubectl --namespace kube-system logs deployment/coredns")?;
+        ensure!(logs.status.success(), "CoreDNS has no log: {}", logs.stderr);
+        Ok(logs.stdout.matches("Reloading complete").count())
+    };
+    let before = reloads()?;
+    let resolver = machine.read_file("/etc/resolv.conf")?;
+    for (count, content) in [(1, b"nameserver 192.0.2.53\n".to_vec()), (2, resolver)] {
+        machine.write_file("/etc/resolv.conf", &content, 0o644)?;
+        wait_until("CoreDNS to reload", RELOAD_LIMIT, || Ok((reloads()? >= before + count).then_some(())))?;
+    }
+    let line = "kubectl --namespace kube-system get pods --selector k8s-app=kube-dns \
+                --output jsonpath='{.items[*].status.containerStatuses[*].restartCount}'";
+    let restarts = proofs::administer(machine, line)?;
+    ensure!(restarts.stdout.trim() == "0", "CoreDNS was restarted: {} {}", restarts.stdout, restarts.stderr);
+    Ok(())
+}
+
+/// What a kubelet said that hangs now is not believed.
+fn a_kubelet_hangs(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    machine.run("systemctl kill --signal STOP landfall-kubelet")?;
+    let begun = Instant::now();
+    let is_told = |status: &Value| {
+        let components = status["components"].as_array().cloned().unwrap_or_default();
+        let told = |one: &Value| one["reasons"].to_string().contains("has not reported for") && one["ready"] == 0;
+        status["ready"] == false && !components.is_empty() && components.iter().all(told)
+    };
+    wait_until("a status that does not believe the kubelet", SILENCE_LIMIT, || {
+        Ok(is_told(&engineer.status()?).then_some(()))
+    })?;
+    printer::note(format!("a kubelet's silence shows after {:.0} s", begun.elapsed().as_secs_f64()));
+    machine.run("systemctl kill --signal CONT landfall-kubelet")?;
+    engineer.wait_ready("the kubelet went on").map(drop)
+}
