@@ -130,9 +130,9 @@ impl fmt::Display for Workload {
 pub enum WorkloadKind {
     /// `apps/v1` Deployment.
     Deployment,
-    /// `apps/v1` StatefulSet.
+    /// `apps/v1` `StatefulSet`.
     StatefulSet,
-    /// `apps/v1` DaemonSet.
+    /// `apps/v1` `DaemonSet`.
     DaemonSet,
 }
 

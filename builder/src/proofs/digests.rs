@@ -73,13 +73,11 @@ pub(super) fn fill(declared: &Declared<'_>, mut proof: Proof, artifacts: &[Artif
         *text = replace(text, |file| {
             let (name, path) = file.split_once('/').unwrap_or((file, ""));
             let files = artifacts.iter().filter(|artifact| artifact.name == name).flat_map(|artifact| &artifact.files);
-            match files.clone().find(|file| file.path == path) {
-                Some(file) => Ok(file.blob.digest.to_hex()),
-                None => {
-                    let what = format!("the artifact `{name}` has no file `{path}`");
-                    Err(unknown(declared, path, &what, files.map(|file| file.path.as_str())))
-                }
+            if let Some(file) = files.clone().find(|file| file.path == path) {
+                return Ok(file.blob.digest.to_hex());
             }
+            let what = format!("the artifact `{name}` has no file `{path}`");
+            Err(unknown(declared, path, &what, files.map(|file| file.path.as_str())))
         })?;
     }
     Ok(proof)

@@ -15,6 +15,10 @@ use super::execute::{NoAnswer, Output};
 /// Most bytes of a body that are kept; the rest is left unread.
 const KEPT_BYTES: usize = 256 << 10;
 
+/// Longest wait for a connection. A Service without ready pods may swallow what asks for one, and whoever waits on would
+/// ask again only after many seconds.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
 /// A request, and how the one who is asked is called.
 #[derive(Debug, Clone)]
 pub struct Question {
@@ -52,7 +56,7 @@ pub fn ask(question: &Question, limit: Duration) -> Result<Answer, NoAnswer> {
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 async fn exchange(question: &Question) -> Result<Answer, Failed> {
-    let stream = TcpStream::connect(question.address).await?;
+    let stream = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(question.address)).await??;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let mut request = Request::builder()
         .method(question.method)

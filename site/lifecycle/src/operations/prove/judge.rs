@@ -58,8 +58,8 @@ pub(super) fn command(expect: &CommandExpectation, executed: &Executed) -> Resul
     };
     let mut found = vec![format!("exit code {exit_code}")];
     found.extend(wrong);
-    found.push(quoted("standard output", beginning(&stdout.text), stdout));
-    found.extend((!stderr.text.is_empty()).then(|| quoted("standard error", end(&stderr.text), stderr)));
+    found.push(quoted("standard output", &beginning(&stdout.text), stdout));
+    found.extend((!stderr.text.is_empty()).then(|| quoted("standard error", &end(&stderr.text), stderr)));
     Err(found.join("; "))
 }
 
@@ -75,11 +75,11 @@ pub(super) fn response(expect: &ResponseExpectation, answer: &Answer) -> Result<
     };
     let mut found = vec![format!("status {}", answer.status)];
     found.extend(wrong);
-    found.push(quoted("body", beginning(&answer.body.text), &answer.body));
+    found.push(quoted("body", &beginning(&answer.body.text), &answer.body));
     Err(found.join("; "))
 }
 
-fn quoted(what: &str, text: String, output: &Output) -> String {
+fn quoted(what: &str, text: &str, output: &Output) -> String {
     match (output.text.trim_end().is_empty(), output.dropped_bytes) {
         (true, _) => format!("no {what}"),
         (false, 0) => format!("{what} `{text}`"),
