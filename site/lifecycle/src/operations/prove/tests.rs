@@ -10,12 +10,12 @@ fn trial(trial: Value) -> ProofTrial {
     serde_json::from_value(trial).unwrap()
 }
 
-fn command(expect: Value) -> ProofTrial {
+fn command(expect: &Value) -> ProofTrial {
     trial(json!({ "command": {
         "workload": { "kind": "Deployment", "name": "web" }, "arguments": ["true"], "expect": expect } }))
 }
 
-fn request(expect: Value) -> ProofTrial {
+fn request(expect: &Value) -> ProofTrial {
     trial(json!({ "request": { "service": "web", "port": 80, "method": "GET", "path": "/", "expect": expect } }))
 }
 
@@ -25,7 +25,7 @@ fn output(text: &str) -> Output {
 
 /// What was expected and what came, or nothing where a proof passed.
 fn executed(expect: Value, exit_code: i32, stdout: Output, stderr: &str) -> Option<String> {
-    let trial = command(expect);
+    let trial = command(&expect);
     let ProofTrial::Command(command) = &trial else { unreachable!() };
     let executed = Executed { exit_code, stdout, stderr: output(stderr) };
     let found = judge::command(&command.expect, &executed).err()?;
@@ -33,7 +33,7 @@ fn executed(expect: Value, exit_code: i32, stdout: Output, stderr: &str) -> Opti
 }
 
 fn answered(expect: Value, status: u16, body: &str) -> Option<String> {
-    let trial = request(expect);
+    let trial = request(&expect);
     let ProofTrial::Request(request) = &trial else { unreachable!() };
     let found = judge::response(&request.expect, &Answer { status, body: output(body) }).err()?;
     Some(format!("{} | {found}", judge::expectation(&trial)))
@@ -94,7 +94,7 @@ fn release() -> ReleaseDocument {
         component: "web".to_owned(),
         shows: "It works".to_owned(),
         limit_seconds: 30,
-        trial: request(json!({ "status": 200 })),
+        trial: request(&json!({ "status": 200 })),
     };
     let document = json!({
         "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
