@@ -17,8 +17,9 @@ pub mod lock;
 mod nearest;
 pub mod options;
 pub mod pack;
+pub mod proofs;
 pub mod reference;
-pub mod render;
+mod render;
 pub mod signing;
 
 pub use error::{BuildError, Place};

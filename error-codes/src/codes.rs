@@ -2,7 +2,7 @@
 //!
 //! A code is stable: it is never reused and never changes its meaning. Ranges: LF10 format, LF11 trust, LF12 media
 //! and parts, LF20 release definition and lock, LF21 fetching, LF30 site preflight, LF31 site configuration, LF40
-//! journal and engine, LF41 node steps, LF42 cluster and apply, LF90 bugs.
+//! journal and engine, LF41 node steps, LF42 cluster and apply, LF45 proofs, LF90 bugs.
 
 use std::fmt;
 
@@ -170,7 +170,9 @@ codes! {
     TOOL_MISSING = "LF2015", Usage, "A program that building needs is missing", "Install the named program or give its path.";
     BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed because of a problem on this machine", "Fix the named cause, then run the same command again.";
     NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Put a static build of the named file into the lock: the libraries of a host are unknown.";
-    // LF2030: what is checked before anything is fetched.
+    // LF204x: proofs that a release declares.
+    PROOF_INVALID = "LF2040", Usage, "A proof is declared wrongly", "Correct the named field of the proof.";
+    PROOF_TARGET = "LF2041", Usage, "A proof names something that its component does not have", "Name a workload, container, Service and port of the component's manifests, or a file of an artifact.";
     LOCK_STALE = "LF2030", Usage, "A digest of the lock belongs to another name", "Run `landfall lock`: it asks what the name means now.";
     INSTALLER_UNFIT = "LF2031", Usage, "The `landfall` that travels cannot run at the site", "Name a static `landfall` for the release's platform with --installer.";
     RENDERER_UNPINNED = "LF2032", Usage, "The kubectl that renders is not the one in the lock", "Use the kubectl that the lock names, or run `landfall lock` with the one that shall render from now on.";
@@ -294,6 +296,11 @@ codes! {
     CLUSTER_NOT_DELETED = "LF4210", Stuck, "An object could not be deleted", "Check its finalizers and events with kubectl, then run `landfall resume`.";
     CLUSTER_SECRET_FILE = "LF4211", Stuck, "The file of a generated secret cannot be used", "Restore the file; deleting it would give running software a secret that does not match its data.";
     CLUSTER_ANSWER = "LF4212", Bug, "The API server's answer is not understood", "Please report this with the message and the log.";
+    // LF45: proofs.
+    PROOF_FAILED = "LF4501", NotReady, "A proof of the release failed", "Run `landfall status`, remove the cause that the failed proof names, then run `landfall prove` again.";
+    PROOF_UNKNOWN = "LF4502", Usage, "The release declares no proof of that name", "Run `landfall prove` without a name, which runs and lists all proofs of the release.";
+    PROOF_NO_SITE = "LF4503", NotReady, "No release is installed that could be proved", "Install a release with `landfall install`, then run the same command again.";
+    PROOF_NO_CLUSTER = "LF4504", NotReady, "The cluster does not answer, so nothing can be proved", "Run `landfall status`, which reports what is not ready, and run the same command again when the site is ready.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

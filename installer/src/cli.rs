@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Resume(ResumeArguments),
     /// Say what runs here, and why not where it does not.
     Status(StatusArguments),
+    /// Run what the release declares to show that it is of use here, and report what came of it.
+    Prove(ProveArguments),
     /// Remove everything that Landfall brought to this machine; data is kept unless asked otherwise.
     Uninstall(UninstallArguments),
     /// The host agent.
@@ -229,6 +231,13 @@ pub(crate) struct StatusArguments {
     /// Print everything the cluster holds instead, without what differs by chance: equal for two installs of one release.
     #[arg(long, hide = true)]
     pub(crate) snapshot: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProveArguments {
+    /// Names of proofs; without one, all proofs of the release.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -7,8 +7,8 @@ use landfall_bundle_spec::limits;
 use landfall_bundle_spec::names::{is_dns_label, is_document_name, is_file_name, is_relative_path, is_version};
 
 use crate::{
-    ArtifactEntry, ArtifactKind, ComponentEntry, Descriptor, GeneratedSecret, ImageEntry, NodePack, ReleaseDocument,
-    SiteValue,
+    ArtifactEntry, ArtifactKind, ComponentEntry, Descriptor, GeneratedSecret, ImageEntry, NodePack, Proof,
+    ReleaseDocument, SiteValue,
 };
 
 /// Longest random value of a secret, in characters.
@@ -16,6 +16,9 @@ const SECRET_CHARACTERS: u32 = 4096;
 
 /// Longest time that a component may take to become ready, in seconds: a week.
 const READY_SECONDS: u64 = 7 * 24 * 3600;
+
+/// Most proofs of a release.
+const PROOFS: usize = 100;
 
 /// Most that a node may be asked to have, in bytes: a pebibyte.
 const REQUIRED_BYTES: u64 = 1 << 50;
@@ -40,7 +43,10 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
         check_component(release, &release.components[..index], component)?;
     }
     unique("value", release.values.iter().map(|value| &value.name))?;
-    release.values.iter().try_for_each(|value| check_value(release, value))
+    release.values.iter().try_for_each(|value| check_value(release, value))?;
+    require(release.proofs.len() <= PROOFS, || format!("{} proofs", release.proofs.len()))?;
+    unique("proof", release.proofs.iter().map(|proof| &proof.name))?;
+    release.proofs.iter().try_for_each(|proof| check_proof(release, proof))
 }
 
 fn check_descriptor(of: &str, blob: &Descriptor) -> Checked {
@@ -156,6 +162,13 @@ fn check_value(release: &ReleaseDocument, value: &SiteValue) -> Checked {
         require(right, || format!("the path `{}` of value {name}", shown(path)))?;
     }
     Ok(())
+}
+
+fn check_proof(release: &ReleaseDocument, proof: &Proof) -> Checked {
+    let name = shown(&proof.name);
+    proof.check().map_err(|fault| format!("it has {} in proof {name}", fault.what))?;
+    let right = release.components.iter().any(|component| component.name == proof.component);
+    require(right, || format!("the component `{}` of proof {name}", shown(&proof.component)))
 }
 
 /// `os/architecture`, with a variant where there is one.

@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 use landfall_bundle_spec::{Error, Result, Sha256, read_typed};
 
 mod check;
+mod proof;
+
+pub use proof::{
+    CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestMethod, RequestProof,
+    ResponseExpectation, TextExpectation, Workload, WorkloadKind,
+};
 
 /// The `type` of the document.
 pub const RELEASE_DOCUMENT_TYPE: &str = "landfall.dev/release/1";
@@ -52,6 +58,9 @@ pub struct ReleaseDocument {
     pub values: Vec<SiteValue>,
     /// What a node must have.
     pub requirements: Requirements,
+    /// What shows that the release is of use where it landed, in the order in which it is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<Proof>,
 }
 
 impl ReleaseDocument {

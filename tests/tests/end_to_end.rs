@@ -9,6 +9,7 @@ mod end_to_end {
     mod cut;
     mod damage;
     mod engineer;
+    mod failing_proofs;
     mod firewall;
     mod fixture;
     mod flips;

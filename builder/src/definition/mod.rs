@@ -20,6 +20,7 @@ pub use read::read;
 pub(crate) use read::{text, yaml, yaml_text};
 
 use crate::error::Place;
+use crate::proofs::ProofDefinition;
 
 /// A release definition that passed every check that needs neither lock, registry nor rendering.
 #[derive(Debug, Clone)]
@@ -90,6 +91,9 @@ pub struct Release {
     /// Values that a site may set.
     #[serde(default)]
     pub values: Vec<ValueDefinition>,
+    /// What shows at a site that the release is of use, in the order in which it is shown.
+    #[serde(default)]
+    pub proofs: Vec<ProofDefinition>,
 }
 
 /// What a node must have.

@@ -31,6 +31,7 @@ use crate::fetch::{self, Client, Manifests};
 use crate::layers;
 use crate::lock::Lock;
 use crate::options::{BuildOptions, BuildOutput};
+use crate::proofs;
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
 use crate::signing;
@@ -159,6 +160,7 @@ fn prepare(
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
     let mut components = render::render(&definition, &kubectl)?;
     render::check_values(&definition, &components)?;
+    proofs::check_rendered(&definition, &components)?;
     let inputs = inputs(&definition, &lock, &components)?;
     for component in &mut components {
         render::bind(&definition, component, &inputs.written)?;

@@ -20,6 +20,7 @@ use crate::definition::{ComponentDefinition, Definition};
 use crate::digests::{Digests, Program};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Fetched, FetchedImage};
+use crate::proofs;
 use crate::render::{self, Rendered};
 
 const BINARY: &str = "application/octet-stream";
@@ -46,6 +47,9 @@ pub fn contents(
 ) -> Result<Contents> {
     let release = &definition.release;
     let entries = components.iter().map(|rendered| component(&release.components[rendered.index])).collect();
+    let named = release.artifacts.iter().zip(&fetched.artifacts);
+    let artifacts = named.map(|(named, found)| artifact::entry(named, found)).collect::<Result<Vec<_>>>()?;
+    let proofs = proofs::proofs(definition, &artifacts)?;
     let document = ReleaseDocument {
         document_type: RELEASE_DOCUMENT_TYPE.to_owned(),
         name: release.name.value.clone(),
@@ -55,12 +59,7 @@ pub fn contents(
         platform: release.platform.value.clone(),
         node_packs: node_packs(definition, inputs),
         images: fetched.images.iter().map(image).collect(),
-        artifacts: release
-            .artifacts
-            .iter()
-            .zip(&fetched.artifacts)
-            .map(|(named, found)| artifact::entry(named, found))
-            .collect::<Result<_>>()?,
+        artifacts,
         components: entries,
         values: values(definition),
         requirements: Requirements {
@@ -68,6 +67,7 @@ pub fn contents(
             memory_bytes: release.requirements.memory.0,
             data_bytes: release.requirements.data.0,
         },
+        proofs,
     };
     let mut documents = vec![
         canonical(RELEASE_DOCUMENT_NAME, &document)?,

@@ -9,6 +9,7 @@ mod install;
 mod key;
 mod lock;
 mod node;
+mod prove;
 mod resume;
 mod site;
 mod stage;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<(), Failure> {
         Command::Facts => facts::run(),
         Command::Resume(arguments) => resume::run(arguments, printer),
         Command::Status(arguments) => status::run(&arguments, printer),
+        Command::Prove(arguments) => prove::run(&arguments, printer),
         Command::Uninstall(arguments) => uninstall::run(arguments, printer),
         Command::Node(command) => node::run(&command),
     }

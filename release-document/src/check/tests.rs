@@ -29,6 +29,11 @@ fn good() -> Value {
         "values": [{ "name": "db.storage", "schema": {}, "targets": [
             { "component": "db", "kind": "StatefulSet", "name": "system:db", "path": "/spec/size" }] }],
         "requirements": { "cores": 2, "memory_bytes": 1_u64 << 33, "data_bytes": 0 },
+        "proofs": [{ "name": "rows", "component": "db", "shows": "Rows are read", "limit_seconds": 30, "trial": { "command": {
+            "workload": { "kind": "StatefulSet", "name": "db" }, "container": "db", "arguments": ["true"],
+            "expect": { "exit_code": 0 } } } }, {
+            "name": "answers", "component": "db", "shows": "It answers", "limit_seconds": 30, "trial": { "request": {
+            "service": "db", "port": 80, "method": "GET", "path": "/", "expect": { "status": 200 } } } }],
     })
 }
 
@@ -64,6 +69,12 @@ const PLACES: &[&str] = &[
     "/values/0/targets/0/kind",
     "/values/0/targets/0/name",
     "/values/0/targets/0/path",
+    "/proofs/0/name",
+    "/proofs/0/component",
+    "/proofs/0/trial/command/workload/name",
+    "/proofs/0/trial/command/container",
+    "/proofs/1/trial/request/service",
+    "/proofs/1/trial/request/path",
 ];
 
 #[test]
@@ -96,6 +107,9 @@ fn what_contradicts_itself_is_refused() {
         ("/components/1/secrets/0/fixed", json!({ "../x": "" }), "the key `../x`"),
         ("/requirements/memory_bytes", json!(u64::MAX), "a requirement of"),
         ("/images/0/config/size", json!(1_u64 << 50), "a blob of"),
+        ("/proofs/1/name", json!("rows"), "the proof `rows` twice"),
+        ("/proofs/0/component", json!("web"), "the component `web` of proof rows"),
+        ("/proofs/0/limit_seconds", json!(0), "a limit of 0 seconds"),
         ("/node_packs/0/images/pause", json!("k8s.io/none:1"), "which the release does not have"),
     ] {
         let mut document = good();

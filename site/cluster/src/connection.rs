@@ -36,6 +36,8 @@ pub struct Cluster {
 struct Shared {
     runtime: Runtime,
     client: Client,
+    /// What the client was made from, with no limit on how long a connection may be silent.
+    patient: Config,
     server: String,
     kinds: Mutex<Kinds>,
 }
@@ -92,19 +94,21 @@ impl Cluster {
             .map_err(|error| failed(kubeconfig)(error.into()))?;
         let file = Kubeconfig::read_from(kubeconfig).map_err(|error| failed(kubeconfig)(error.into()))?;
         let options = KubeConfigOptions::default();
-        let (client, server) = runtime
+        let (client, patient, server) = runtime
             .block_on(async {
                 let mut config = Config::from_custom_kubeconfig(file, &options).await?;
                 config.connect_timeout = Some(CONNECT_TIMEOUT);
-                config.read_timeout = Some(ANSWER_TIMEOUT);
-                config.write_timeout = Some(ANSWER_TIMEOUT);
+                (config.read_timeout, config.write_timeout) = (None, None);
                 config.proxy_url = None;
                 config.default_retry = false;
+                let patient = config.clone();
+                config.read_timeout = Some(ANSWER_TIMEOUT);
+                config.write_timeout = Some(ANSWER_TIMEOUT);
                 let server = config.cluster_url.to_string();
-                Ok::<_, Box<dyn std::error::Error + Send + Sync>>((Client::try_from(config)?, server))
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>((Client::try_from(config)?, patient, server))
             })
             .map_err(failed(kubeconfig))?;
-        let shared = Arc::new(Shared { runtime, client, server, kinds: Mutex::default() });
+        let shared = Arc::new(Shared { runtime, client, patient, server, kinds: Mutex::default() });
         Ok(Self { shared, patience: PATIENCE })
     }
 
@@ -117,6 +121,16 @@ impl Cluster {
     /// How long a request is repeated.
     pub fn patience(&self) -> Duration {
         self.patience
+    }
+
+    /// A client of its own for one conversation with a program, which may be silent for as long as it likes.
+    pub(super) fn talking(&self) -> kube::Result<Client> {
+        self.wait_for(async { Client::try_from(self.shared.patient.clone()) })
+    }
+
+    /// Waits for what the connections do.
+    pub(super) fn wait_for<T>(&self, what: impl Future<Output = T>) -> T {
+        self.shared.runtime.block_on(what)
     }
 
     /// The API server's URL.

@@ -2,8 +2,10 @@
 //! runs; hosts and clusters have crates of their own.
 
 pub mod configuration;
+mod node_name;
 pub mod operations;
 pub mod plan;
 pub mod preflight;
+mod registry;
 pub mod site;
 pub mod steps;

@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     machine.boot()?;
     machine.wait_settled(std::time::Duration::from_mins(1))?;
     land(&machine, &vendor)?;
-    proofs::prove(&machine, &expected)?;
+    prove(&machine)?;
     let (foreign, names) = (site.foreign_packets()?, site.switch().asked_names()?);
     ensure!(foreign.is_empty(), "packets left for foreign addresses: {foreign:?}");
     ensure!(names.is_empty(), "software asked for foreign names: {names:?}");
@@ -86,12 +86,25 @@ pub fn land(machine: &Machine, vendor: &Vendor) -> Result<()> {
     let fingerprint = vendor.fingerprint()?;
     printer::note(format!("site# landfall install /media/stick --trust {fingerprint}"));
     let arguments = ["install", "/media/stick", "--trust", &fingerprint];
-    let status = machine.run_streaming("/media/stick/landfall", &arguments, |stream, line| match stream {
-        Stream::Stdout => printer::data(line),
-        Stream::Stderr => printer::note(line),
-    })?;
+    let status = machine.run_streaming("/media/stick/landfall", &arguments, show)?;
     ensure!(status.success(), "landfall install ended with {status}");
     Ok(())
+}
+
+/// Runs the proofs that the release declares, as a field engineer would, showing what is said.
+fn prove(machine: &Machine) -> Result<()> {
+    printer::note("site# landfall prove");
+    let status = machine.run_streaming("/media/stick/landfall", &["prove"], show)?;
+    ensure!(status.success(), "landfall prove ended with {status}");
+    Ok(())
+}
+
+/// Passes on what a program inside says.
+fn show(stream: Stream, line: &str) {
+    match stream {
+        Stream::Stdout => printer::data(line),
+        Stream::Stderr => printer::note(line),
+    }
 }
 
 /// Shows the status once it says that everything is ready.

@@ -13,7 +13,7 @@ use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
 use super::seed::Seeded;
-use super::{handbook, memory};
+use super::{failing_proofs, handbook, memory};
 
 /// The step at whose beginning a second engineer starts.
 const BUSY_STEP: &str = "wait for the control plane";
@@ -55,6 +55,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     keep_uninterrupted(engineer, &report)?;
     engineer.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.refused("install", "LF4012", 2)?;
     proofs::prove(&machine, &fixture()?.expected)?;
+    failing_proofs::are_reported(engineer)?;
     let remembered = remember(&machine)?;
 
     restart_the_agent(engineer)?;

@@ -274,3 +274,19 @@ fn entries_of_the_lock_are_unresolved() -> Result<()> {
     assert_eq!(named, entries);
     Ok(())
 }
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_proof_is_declared_wrongly() -> Result<()> {
+    let release = BadRelease::new()?.replace(RELEASE, "path: /health", "path: health")?;
+    insta::assert_snapshot!(release.refused("LF2040")?);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_proof_uses_what_its_component_does_not_have() -> Result<()> {
+    let release = BadRelease::new()?.replace(RELEASE, "workload: StatefulSet/valkey", "workload: StatefulSet/valky")?;
+    insta::assert_snapshot!(release.refused("LF2041")?);
+    Ok(())
+}

@@ -48,6 +48,7 @@ fn every_command_explains_itself() -> Result<()> {
         "facts",
         "resume",
         "status",
+        "prove",
         "uninstall",
         "node run",
         "completions",

@@ -7,13 +7,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::{ConfigurationError, NetworkSettings, NodeSettings, Problem, SiteConfiguration};
+use crate::node_name::{LONGEST_NODE_NAME, is_node_name};
 
 /// Keys of the fixed part, and what they hold: none for anything that is not a mapping.
 const FIXED: &[(&str, &[&str])] =
     &[("node", &["name", "address"]), ("network", &["podRanges", "serviceRanges"]), ("values", &[])];
-
-/// Kubernetes' limit for the name of a node.
-const LONGEST_NODE_NAME: usize = 253;
 
 impl SiteConfiguration {
     /// Reads the file at `path` and checks it against the JSON Schema that the bundle carries.
@@ -136,7 +134,12 @@ fn impossible(configuration: &SiteConfiguration) -> Vec<Problem> {
     let mut problem = |path: &str, message: String| problems.push(Problem { path: path.to_owned(), message });
     let SiteConfiguration { node: NodeSettings { name, address }, network, .. } = configuration;
     if let Some(name) = name.as_ref().filter(|name| !is_node_name(name)) {
-        problem("node.name", format!("`{name}` is not a name of lower-case letters, digits, dots and hyphens"));
+        problem(
+            "node.name",
+            format!(
+                "`{name}` is not a DNS name of at most {LONGEST_NODE_NAME} lower-case letters, digits, dots and hyphens"
+            ),
+        );
     }
     if let Some(address) =
         address.filter(|address| address.is_unspecified() || address.is_loopback() || address.is_multicast())
@@ -159,15 +162,4 @@ fn impossible(configuration: &SiteConfiguration) -> Vec<Problem> {
         }
     }
     problems
-}
-
-/// Whether a name is an RFC 1123 subdomain, as Kubernetes requires for nodes.
-fn is_node_name(name: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    name.len() <= LONGEST_NODE_NAME && name.split('.').all(label)
 }

@@ -174,6 +174,9 @@ pub enum OperationError {
     /// A step failed, forward or back.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Nothing could be proved.
+    #[error(transparent)]
+    Prove(#[from] super::prove::ProveError),
     /// The journal's plan cannot be read by the program that wrote it.
     #[error("the plan in {} cannot be read", .path.display())]
     Plan {
@@ -225,6 +228,7 @@ impl Coded for OperationError {
             Self::Durable(error) => error.code(),
             Self::Journal(error) => error.code(),
             Self::Engine(error) => error.code(),
+            Self::Prove(error) => error.code(),
             Self::Plan { .. } => codes::BUG,
         }
     }
@@ -237,6 +241,7 @@ impl Coded for OperationError {
             Self::Look(error) => Coded::hint(error),
             Self::Journal(error) => error.hint(),
             Self::Engine(error) => error.hint(),
+            Self::Prove(error) => Coded::hint(error),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ mod latest;
 mod marks;
 mod own_files;
 mod planned;
+mod prove;
 mod resume;
 mod revocation;
 mod running;
@@ -33,6 +34,7 @@ pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
 pub use marks::Marks;
 pub use planned::PlannedInstall;
+pub use prove::{Mismatch, ProofReport, ProofResult, ProveError};
 pub use resume::Resumed;
 pub use status::{
     AgentStatus, DiskStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses,

@@ -7,8 +7,6 @@ mod nodes;
 mod services;
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +20,7 @@ use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
 use super::trust::Trust;
+use crate::registry::REGISTRY;
 pub use agent::AgentStatus;
 use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
 use landfall_engine::causes::with_causes;
@@ -32,12 +31,6 @@ pub use services::ServiceAddresses;
 
 /// How long status waits for the API server.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long status waits for the registry.
-const REGISTRY_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Where the registry listens.
-const REGISTRY_PORT: u16 = 5000;
 
 /// What no one should believe otherwise.
 const POLICIES_NOTE: &str = "network policies are stored but not enforced: flannel does not implement them";
@@ -287,10 +280,9 @@ impl Operations {
         let payload = head.payload();
         let staged = payload.blobs().iter().filter(|blob| store.contains(blob.sha256));
         let (staged_blobs, staged_bytes) = staged.fold((0, 0), |(count, bytes), blob| (count + 1, bytes + blob.size));
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, REGISTRY_PORT));
-        let reason = registry_answers(address).err();
+        let reason = crate::registry::answers().err();
         RegistryStatus {
-            address: address.to_string(),
+            address: REGISTRY.to_string(),
             ready: reason.is_none(),
             reason,
             staged_blobs,
@@ -329,7 +321,7 @@ impl Operations {
 }
 
 /// The state of a site in this phase.
-fn site_state(phase: Option<Phase>, running: bool) -> SiteState {
+pub(super) fn site_state(phase: Option<Phase>, running: bool) -> SiteState {
     match decide(Verb::Status { running }, phase) {
         Decision::Report(state) => state,
         _ => SiteState::Absent,
@@ -383,23 +375,6 @@ fn service_status(service: &Value) -> Option<ServiceStatus> {
         address: address.map(ToOwned::to_owned),
         ports: ports.into_iter().collect(),
     })
-}
-
-/// Asks the registry whether it serves: the base of the distribution API answers 200.
-fn registry_answers(address: SocketAddr) -> Result<(), String> {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, REGISTRY_PATIENCE)?;
-        stream.set_read_timeout(Some(REGISTRY_PATIENCE))?;
-        stream.write_all(format!("GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
-        let mut start = [0; 12];
-        stream.read_exact(&mut start)?;
-        Ok(String::from_utf8_lossy(&start).into_owned())
-    };
-    match ask() {
-        Ok(answer) if answer == "HTTP/1.1 200" => Ok(()),
-        Ok(answer) => Err(format!("it answers `{answer}`")),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 #[cfg(test)]

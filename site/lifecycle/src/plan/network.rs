@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use landfall_error_codes::codes;
 
 use crate::configuration::SiteConfiguration;
+use crate::node_name::{LONGEST_NODE_NAME, is_node_name};
 use landfall_engine::NodeIdentity;
 use landfall_engine::step::StepError;
 use landfall_host::facts::Facts;
@@ -67,7 +68,7 @@ pub fn node_identity(facts: &Facts, configuration: &SiteConfiguration) -> Result
         return Err(StepError::new(
             codes::BAD_HOSTNAME,
             format!(
-                "`{name}` cannot be the name of a node: it must be a DNS name of at most {LONGEST_NAME} characters"
+                "`{name}` cannot be the name of a node: it must be a DNS name of at most {LONGEST_NODE_NAME} characters"
             ),
         ));
     }
@@ -99,37 +100,6 @@ fn node_address(facts: &Facts, configuration: &SiteConfiguration) -> Result<IpAd
                 codes::ADDRESS_AMBIGUOUS,
                 format!("the host has {} and no default route", list.join(", ")),
             ))
-        }
-    }
-}
-
-/// The longest value of a label. Kubernetes labels each node with its name, although a node's name may be longer.
-const LONGEST_NAME: usize = 63;
-
-/// Whether a name is a DNS subdomain that is also the value of a label.
-fn is_node_name(name: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    name.len() <= LONGEST_NAME && name != "localhost" && name.split('.').all(is_label)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_node_can_be_a_label() {
-        let long = "a".repeat(64);
-        let parts = format!("{}.{}", "a".repeat(40), "b".repeat(23));
-        for wrong in ["", "localhost", "Node", "-a", "a-", "a..b", "a_b", &long, &parts] {
-            assert!(!is_node_name(wrong), "{wrong}");
-        }
-        for right in ["node-1", "node-1.example.org", &long[1..], &parts[1..]] {
-            assert!(is_node_name(right), "{right}");
         }
     }
 }

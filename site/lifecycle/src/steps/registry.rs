@@ -1,14 +1,12 @@
 //! The site's registry as a static pod on loopback: it serves before API server and network exist, and never writes.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::runtime_configuration::REGISTRY_ADDRESS;
+use crate::registry::{REGISTRY, answers};
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
@@ -62,7 +60,7 @@ impl Registry {
                         "capabilities": { "drop": ["ALL"] },
                     },
                     "readinessProbe": {
-                        "httpGet": { "host": "127.0.0.1", "port": 5000, "path": "/v2/" },
+                        "httpGet": { "host": REGISTRY.ip(), "port": REGISTRY.port(), "path": "/v2/" },
                         "periodSeconds": 10,
                     },
                     "volumeMounts": [mount("storage", "/registry"), mount("configuration", "/etc/registry.yaml")],
@@ -92,24 +90,10 @@ http:
   addr: 127.0.0.1:5000
 ";
 
-/// Whether the registry answers its version check.
-fn answers() -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let address: SocketAddr = REGISTRY_ADDRESS.parse().map_err(std::io::Error::other)?;
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        stream.write_all(b"GET /v2/ HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-        let mut status = [0; 12];
-        stream.read_exact(&mut status)?;
-        Ok(status.ends_with(b" 200"))
-    };
-    ask().unwrap_or(false)
-}
-
 impl Step<Site> for Registry {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         Ok(match files::observe(&self.files(site))? {
-            Observed::Done if !answers() => Observed::Partial("the registry does not answer".to_owned()),
+            Observed::Done if answers().is_err() => Observed::Partial("the registry does not answer".to_owned()),
             other => other,
         })
     }
@@ -117,9 +101,9 @@ impl Step<Site> for Registry {
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         files::write(&self.files(site))?;
         let begin = Instant::now();
-        while !answers() {
+        while let Err(reason) = answers() {
             if begin.elapsed() > Duration::from_secs(self.seconds) {
-                let what = format!("the registry does not answer at {REGISTRY_ADDRESS} after {} s", self.seconds);
+                let what = format!("the registry at {REGISTRY} does not serve after {} s: {reason}", self.seconds);
                 return Err(StepError::new(codes::NODE_TIMEOUT, what));
             }
             std::thread::sleep(POLL);

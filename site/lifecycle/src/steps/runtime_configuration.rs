@@ -5,14 +5,12 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::registry::REGISTRY;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::facts::CgroupDriver;
 use landfall_host::files;
 use landfall_host::files::OwnFile;
-
-/// The address of the site's registry.
-pub const REGISTRY_ADDRESS: &str = "127.0.0.1:5000";
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +96,7 @@ fn quoted(value: impl AsRef<std::ffi::OsStr>) -> String {
 
 /// `server` names the mirror, too; otherwise containerd would fall back to the upstream host.
 fn mirror(host: &str) -> String {
-    let mirror = format!("http://{REGISTRY_ADDRESS}/v2/{host}");
+    let mirror = format!("http://{REGISTRY}/v2/{host}");
     format!(
         "# Written by Landfall: images come from the site's registry only.
 server = '{mirror}'

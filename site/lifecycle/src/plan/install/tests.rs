@@ -79,6 +79,7 @@ pub(crate) fn release() -> ReleaseDocument {
         }],
         values: ["corefile", "flannel"].map(computed_value).to_vec(),
         requirements: Requirements { cores: 2, memory_bytes: 4 << 30, data_bytes: 10 << 30 },
+        proofs: Vec::new(),
     }
 }
 

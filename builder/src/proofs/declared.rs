@@ -1,0 +1,128 @@
+//! From what a vendor wrote to a proof of the release document.
+
+use std::num::NonZeroU16;
+
+use landfall_release_document::{
+    CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestProof, ResponseExpectation,
+    TextExpectation, Workload, WorkloadKind,
+};
+use serde_saphyr::Spanned;
+
+use super::{CommandDefinition, Declared, LIMIT_SECONDS, RequestDefinition, TextDefinition, near};
+use crate::error::{BuildError, Result};
+
+impl Declared<'_> {
+    /// The proof, checked by the rules that a site checks it by.
+    pub(super) fn proof(&self) -> Result<Proof> {
+        let definition = self.definition;
+        let trial = match (&definition.command, &definition.request) {
+            (Some(command), None) => ProofTrial::Command(self.command(command)?),
+            (None, Some(request)) => ProofTrial::Request(self.request(request)?),
+            _ => {
+                let what =
+                    format!("the proof `{}` has not exactly one of `command` and `request`", definition.name.value);
+                return Err(self.invalid(&definition.name, "command", what));
+            }
+        };
+        let proof = Proof {
+            name: definition.name.value.clone(),
+            component: definition.component.value.clone(),
+            shows: definition.shows.value.clone(),
+            limit_seconds: definition.limit_seconds.as_ref().map_or(LIMIT_SECONDS, |limit| limit.value),
+            trial,
+        };
+        proof.check().map_err(|fault| self.fault(&fault))?;
+        Ok(proof)
+    }
+
+    fn command(&self, command: &CommandDefinition) -> Result<CommandProof> {
+        let expect = match &command.expect {
+            None => CommandExpectation { exit_code: 0, stdout: None },
+            Some(expect) => CommandExpectation {
+                exit_code: expect.value.exit_code,
+                stdout: self.text(expect, expect.value.stdout.as_ref(), "command.expect.stdout")?,
+            },
+        };
+        Ok(CommandProof {
+            workload: self.workload(&command.workload)?,
+            container: command.container.as_ref().map(|name| name.value.clone()),
+            arguments: command.arguments.value.clone(),
+            expect,
+        })
+    }
+
+    /// Reads `KIND/NAME`.
+    fn workload(&self, written: &Spanned<String>) -> Result<Workload> {
+        let (kind, name) = written.value.split_once('/').unwrap_or((&written.value, ""));
+        if let Some(kind) = WorkloadKind::ALL.into_iter().find(|known| known.name() == kind) {
+            return Ok(Workload { kind, name: name.to_owned() });
+        }
+        let what = format!("`{}` is no workload such as StatefulSet/postgres", written.value);
+        let error = self.invalid(written, "command.workload", what);
+        Err(near::hinted(error, kind, WorkloadKind::ALL.iter().map(|kind| kind.name())))
+    }
+
+    fn request(&self, request: &RequestDefinition) -> Result<RequestProof> {
+        let port = NonZeroU16::new(request.port.value)
+            .ok_or_else(|| self.invalid(&request.port, "request.port", "0 is no port"))?;
+        let expect = match &request.expect {
+            None => ResponseExpectation { status: super::ok(), body: None },
+            Some(expect) => ResponseExpectation {
+                status: expect.value.status,
+                body: self.text(expect, expect.value.body.as_ref(), "request.expect.body")?,
+            },
+        };
+        Ok(RequestProof {
+            service: request.service.value.clone(),
+            port,
+            method: request.method,
+            path: request.path.value.clone(),
+            headers: request.headers.as_ref().map(|headers| headers.value.clone()).unwrap_or_default(),
+            body: request.body.as_ref().map(|body| body.value.clone()).unwrap_or_default(),
+            expect,
+        })
+    }
+
+    fn text<T>(&self, at: &Spanned<T>, text: Option<&TextDefinition>, field: &str) -> Result<Option<TextExpectation>> {
+        let Some(text) = text else { return Ok(None) };
+        let what = "an expected text has not exactly one of `equals`, `contains` and `json`";
+        text.expectation().map(Some).ok_or_else(|| self.invalid(at, field, what))
+    }
+
+    /// The error of a proof that the format refuses, at the line of its field.
+    fn fault(&self, fault: &ProofFault) -> BuildError {
+        let definition = self.definition;
+        let command = definition.command.as_ref();
+        let request = definition.request.as_ref();
+        let line = |line: Option<u64>| line.unwrap_or_else(|| definition.name.referenced.line());
+        let of = |at: Option<&Spanned<String>>| line(at.map(|at| at.referenced.line()));
+        let (field, line) = match fault.field {
+            ProofField::Name => ("name", definition.name.referenced.line()),
+            ProofField::Component => ("component", definition.component.referenced.line()),
+            ProofField::Shows => ("shows", definition.shows.referenced.line()),
+            ProofField::Limit => {
+                ("limitSeconds", line(definition.limit_seconds.as_ref().map(|limit| limit.referenced.line())))
+            }
+            ProofField::Workload => ("command.workload", of(command.map(|command| &command.workload))),
+            ProofField::Container => ("command.container", of(command.and_then(|command| command.container.as_ref()))),
+            ProofField::Arguments => {
+                ("command.arguments", line(command.map(|command| command.arguments.referenced.line())))
+            }
+            ProofField::Service => ("request.service", of(request.map(|request| &request.service))),
+            ProofField::Path => ("request.path", of(request.map(|request| &request.path))),
+            ProofField::Headers => {
+                let headers = request.and_then(|request| request.headers.as_ref());
+                ("request.headers", line(headers.map(|headers| headers.referenced.line())))
+            }
+            ProofField::Body => ("request.body", of(request.and_then(|request| request.body.as_ref()))),
+            ProofField::Expect => {
+                let of_command = command.and_then(|command| command.expect.as_ref()).map(|at| at.referenced.line());
+                let of_request = request.and_then(|request| request.expect.as_ref()).map(|at| at.referenced.line());
+                let field = if command.is_some() { "command.expect" } else { "request.expect" };
+                (field, line(of_command.or(of_request)))
+            }
+        };
+        let what = format!("the proof `{}` has {}", definition.name.value, fault.what);
+        BuildError::at(landfall_error_codes::codes::PROOF_INVALID, self.place(line, field), what)
+    }
+}

@@ -1,0 +1,84 @@
+//! Digests of files in proofs: `%{sha256:ARTIFACT/PATH}` in an argument or an expected text becomes the 64 hexadecimal
+//! digits that the bundle has for the file, so that no person copies them.
+
+use landfall_release_document::{ArtifactEntry, Proof, ProofTrial, TextExpectation};
+
+use super::{Declared, near};
+use crate::definition::Release;
+use crate::error::{BuildError, Result};
+
+const OPENING: &str = "%{sha256:";
+const CLOSING: char = '}';
+
+/// Every text of a proof in which a digest may be named.
+fn texts(proof: &mut Proof) -> Vec<&mut String> {
+    let (mut texts, expected): (Vec<_>, _) = match &mut proof.trial {
+        ProofTrial::Command(command) => (command.arguments.iter_mut().collect(), command.expect.stdout.as_mut()),
+        ProofTrial::Request(request) => (Vec::new(), request.expect.body.as_mut()),
+    };
+    if let Some(TextExpectation::Equals(text) | TextExpectation::Contains(text)) = expected {
+        texts.push(text);
+    }
+    texts
+}
+
+/// Replaces each `%{sha256:…}` of a text by what `digest` says of the file.
+fn replace(text: &str, mut digest: impl FnMut(&str) -> Result<String>) -> Result<String> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(OPENING) {
+        let (file, after) = after.split_once(CLOSING).unwrap_or((after, ""));
+        filled.push_str(before);
+        filled.push_str(&digest(file)?);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn unknown<'a>(
+    declared: &Declared<'_>,
+    file: &str,
+    what: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> BuildError {
+    let definition = declared.definition;
+    let (field, line) = match &definition.command {
+        Some(command) => ("command.arguments", command.arguments.referenced.line()),
+        None => ("request.expect", definition.name.referenced.line()),
+    };
+    let error = BuildError::at(landfall_error_codes::codes::PROOF_TARGET, declared.place(line, field), what);
+    near::hinted(error, file, known)
+}
+
+/// Refuses a digest of an artifact that the release does not have.
+pub(super) fn check(declared: &Declared<'_>, proof: &Proof, release: &Release) -> Result<()> {
+    let known = release.artifacts.iter().map(|artifact| artifact.name.value.as_str());
+    for text in texts(&mut proof.clone()) {
+        replace(text, |file| {
+            let artifact = file.split_once('/').map_or(file, |(artifact, _)| artifact);
+            if known.clone().any(|known| known == artifact) {
+                return Ok(String::new());
+            }
+            let what = format!("`{file}` names no artifact of this release");
+            Err(unknown(declared, artifact, &what, known.clone()))
+        })?;
+    }
+    Ok(())
+}
+
+/// The proof with the digests of what was fetched.
+pub(super) fn fill(declared: &Declared<'_>, mut proof: Proof, artifacts: &[ArtifactEntry]) -> Result<Proof> {
+    for text in texts(&mut proof) {
+        *text = replace(text, |file| {
+            let (name, path) = file.split_once('/').unwrap_or((file, ""));
+            let files = artifacts.iter().filter(|artifact| artifact.name == name).flat_map(|artifact| &artifact.files);
+            if let Some(file) = files.clone().find(|file| file.path == path) {
+                return Ok(file.blob.digest.to_hex());
+            }
+            let what = format!("the artifact `{name}` has no file `{path}`");
+            Err(unknown(declared, path, &what, files.map(|file| file.path.as_str())))
+        })?;
+    }
+    Ok(proof)
+}

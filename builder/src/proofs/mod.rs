@@ -1,0 +1,197 @@
+//! Proofs that a release declares: read from `release.yaml`, checked against what the components render, and written into
+//! the release document.
+
+mod declared;
+mod digests;
+mod near;
+mod targets;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use landfall_error_codes::codes;
+use landfall_release_document::{ArtifactEntry, Proof, RequestMethod, TextExpectation};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+pub use targets::check as check_rendered;
+
+use crate::definition::{Definition, Release};
+use crate::error::{BuildError, Place, Result};
+
+/// Seconds that a proof may take where it names no limit.
+const LIMIT_SECONDS: u64 = 30;
+
+/// A proof as a vendor writes it: a command or a request, never both.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProofDefinition {
+    /// Name, a DNS label.
+    pub name: Spanned<String>,
+    /// Name of the component that is put to use.
+    pub component: Spanned<String>,
+    /// What a pass shows, in one sentence.
+    pub shows: Spanned<String>,
+    /// Seconds until it counts as failed.
+    #[serde(default)]
+    pub limit_seconds: Option<Spanned<u64>>,
+    /// A program in a container of the component.
+    #[serde(default)]
+    pub command: Option<CommandDefinition>,
+    /// An HTTP request to a Service of the component.
+    #[serde(default)]
+    pub request: Option<RequestDefinition>,
+}
+
+/// A program that runs in a pod.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandDefinition {
+    /// Whose pod, as `StatefulSet/postgres`.
+    pub workload: Spanned<String>,
+    /// Which container; the pod's first where none is named.
+    #[serde(default)]
+    pub container: Option<Spanned<String>>,
+    /// The program and its arguments.
+    pub arguments: Spanned<Vec<String>>,
+    /// What must come of it.
+    #[serde(default)]
+    pub expect: Option<Spanned<CommandExpectationDefinition>>,
+}
+
+/// What a command must do.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandExpectationDefinition {
+    /// Its exit code.
+    #[serde(default)]
+    pub exit_code: u8,
+    /// Its standard output, where it matters.
+    #[serde(default)]
+    pub stdout: Option<TextDefinition>,
+}
+
+/// An HTTP request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RequestDefinition {
+    /// Name of the Service.
+    pub service: Spanned<String>,
+    /// Port of the Service.
+    pub port: Spanned<u16>,
+    /// Method.
+    #[serde(default = "get")]
+    pub method: RequestMethod,
+    /// Path and query.
+    pub path: Spanned<String>,
+    /// Headers beside those that every request has.
+    #[serde(default)]
+    pub headers: Option<Spanned<BTreeMap<String, String>>>,
+    /// Body.
+    #[serde(default)]
+    pub body: Option<Spanned<String>>,
+    /// What must come of it.
+    #[serde(default)]
+    pub expect: Option<Spanned<ResponseExpectationDefinition>>,
+}
+
+const fn get() -> RequestMethod {
+    RequestMethod::Get
+}
+
+/// What a response must be.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResponseExpectationDefinition {
+    /// Its status code.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// Its body, where it matters.
+    #[serde(default)]
+    pub body: Option<TextDefinition>,
+}
+
+const fn ok() -> u16 {
+    200
+}
+
+/// What a text must be: one of the three.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TextDefinition {
+    /// The same as this one.
+    #[serde(default)]
+    pub equals: Option<String>,
+    /// One that holds this one.
+    #[serde(default)]
+    pub contains: Option<String>,
+    /// A JSON document with these values, by JSON Pointer.
+    #[serde(default)]
+    pub json: Option<BTreeMap<String, Value>>,
+}
+
+impl TextDefinition {
+    fn expectation(&self) -> Option<TextExpectation> {
+        match (self.equals.clone(), self.contains.clone(), self.json.clone()) {
+            (Some(text), None, None) => Some(TextExpectation::Equals(text)),
+            (None, Some(text), None) => Some(TextExpectation::Contains(text)),
+            (None, None, Some(places)) => Some(TextExpectation::Json(places)),
+            _ => None,
+        }
+    }
+}
+
+/// Where a proof is declared, for errors.
+struct Declared<'a> {
+    path: &'a std::path::Path,
+    index: usize,
+    definition: &'a ProofDefinition,
+}
+
+impl<'a> Declared<'a> {
+    fn all(path: &'a std::path::Path, release: &'a Release) -> impl Iterator<Item = Self> {
+        release.proofs.iter().enumerate().map(move |(index, definition)| Self { path, index, definition })
+    }
+
+    fn place(&self, line: u64, field: &str) -> Place {
+        Place::field(self.path, line, format!("proofs[{}].{field}", self.index))
+    }
+
+    fn invalid<T>(&self, at: &Spanned<T>, field: &str, what: impl Into<String>) -> BuildError {
+        BuildError::at(codes::PROOF_INVALID, self.place(at.referenced.line(), field), what)
+    }
+
+    fn missing<T>(&self, at: &Spanned<T>, field: &str, what: impl Into<String>) -> BuildError {
+        BuildError::at(codes::PROOF_TARGET, self.place(at.referenced.line(), field), what)
+    }
+}
+
+/// Refuses proofs that are wrong by themselves: names, limits, a component or an artifact that the release does not have.
+pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
+    let mut seen = std::collections::HashSet::new();
+    for declared in Declared::all(path, release) {
+        let name = &declared.definition.name;
+        if !seen.insert(name.value.as_str()) {
+            return Err(declared.invalid(name, "name", format!("the name `{}` stands twice", name.value)));
+        }
+        let component = &declared.definition.component;
+        let known = release.components.iter().map(|component| component.name.value.as_str());
+        if !known.clone().any(|known| known == component.value) {
+            let what = format!("`{}` is no component of this release", component.value);
+            let place = declared.place(component.referenced.line(), "component");
+            let error = BuildError::at(codes::RELEASE_UNKNOWN_COMPONENT, place, what);
+            return Err(near::hinted(error, &component.value, known));
+        }
+        let proof = declared.proof()?;
+        digests::check(&declared, &proof, release)?;
+    }
+    Ok(())
+}
+
+/// The proofs of the release document, with the digests of files that they name.
+pub fn proofs(definition: &Definition, artifacts: &[ArtifactEntry]) -> Result<Vec<Proof>> {
+    let declared = Declared::all(&definition.path, &definition.release);
+    declared.map(|declared| digests::fill(&declared, declared.proof()?, artifacts)).collect()
+}

@@ -1,0 +1,22 @@
+//! What a person may have meant by a name that is not known.
+
+use crate::error::BuildError;
+
+/// The known name that is nearest, where one is near.
+fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .filter(|(distance, known)| *distance <= known.len() / 3 + 1)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// An error about an unknown name, with the name that was meant, or with all names there are.
+pub(super) fn hinted<'a>(error: BuildError, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> BuildError {
+    if let Some(near) = near(name, known.clone()) {
+        return error.hint(format!("Did you mean `{near}`?"));
+    }
+    let names: Vec<_> = known.map(|name| format!("`{name}`")).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    error.hint(format!("Name one that is there: {names}."))
+}

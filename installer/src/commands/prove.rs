@@ -1,0 +1,97 @@
+//! `landfall prove`: what shows that the release is of use here.
+
+use std::fmt::Write;
+
+use landfall_error_codes::codes;
+use landfall_lifecycle::operations::ProofReport;
+
+use super::site::operations_of_root;
+use crate::cli::ProveArguments;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::shown;
+
+/// Runs proofs and reports each; fails where one of them does.
+pub(crate) fn run(arguments: &ProveArguments, printer: Printer) -> Result<(), Failure> {
+    let report = operations_of_root(printer)?.prove(&arguments.names)?;
+    printer.report(&report, text);
+    let failed: Vec<_> = report.failed().collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let count = report.proofs.len();
+    let what = format!(
+        "{} of {count} proofs of release {} {} failed: {}",
+        failed.len(),
+        report.release,
+        report.version,
+        failed.join(", ")
+    );
+    Err(Failure::new(codes::PROOF_FAILED, what))
+}
+
+fn text(report: &ProofReport) -> String {
+    let ProofReport { release, version, proofs, .. } = report;
+    if proofs.is_empty() {
+        return format!("release {release} {version} declares no proofs");
+    }
+    let passed = proofs.iter().filter(|proof| proof.passed).count();
+    let mut text = format!("{passed} of {} proofs of release {release} {version} passed\n", proofs.len());
+    for proof in proofs {
+        let state = if proof.passed { "passed" } else { "FAILED" };
+        let _infallible = writeln!(text, "\n{state}  {} ({:.1} s): {}", proof.name, proof.seconds, proof.shows);
+        let Some(failure) = &proof.failure else { continue };
+        for (label, what) in
+            [("asked", proof.asked.as_deref()), ("expected", Some(&failure.expected)), ("found", Some(&failure.found))]
+        {
+            let _infallible = what.map(|what| writeln!(text, "    {label}: {}", shown::paragraph(what)));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_lifecycle::operations::{Mismatch, ProofResult};
+
+    use super::*;
+
+    fn result(name: &str, failure: Option<Mismatch>) -> ProofResult {
+        ProofResult {
+            name: name.to_owned(),
+            component: "db".to_owned(),
+            shows: "A row is read again".to_owned(),
+            passed: failure.is_none(),
+            seconds: 0.25,
+            asked: Some("container db of pod db/db-0".to_owned()),
+            failure,
+        }
+    }
+
+    fn report(proofs: Vec<ProofResult>) -> ProofReport {
+        let passed = proofs.iter().all(|proof| proof.passed);
+        ProofReport { schema: 1, release: "shop".to_owned(), version: "1.0.0".to_owned(), passed, proofs }
+    }
+
+    #[test]
+    fn a_failed_proof_names_what_was_expected_and_what_came() {
+        let failure =
+            Mismatch { expected: "exit code 0".to_owned(), found: "exit code 1; standard error `no\nrole`".to_owned() };
+        let report = report(vec![result("rows", None), result("keys", Some(failure))]);
+        assert_eq!(report.failed().collect::<Vec<_>>(), ["keys"]);
+        insta::assert_snapshot!(text(&report));
+    }
+
+    #[test]
+    fn what_a_program_said_forges_no_line() {
+        let hostile = "\u{1b}[32m`\npassed  keys (0.0 s): all is well\n";
+        let failure = Mismatch { expected: "exit code 0".to_owned(), found: hostile.to_owned() };
+        let text = text(&report(vec![result("keys", Some(failure))]));
+        assert!(!text.contains('\u{1b}') && !text.lines().any(|line| line.starts_with("passed")), "{text}");
+    }
+
+    #[test]
+    fn a_release_without_proofs_says_so() {
+        assert_eq!(text(&report(Vec::new())), "release shop 1.0.0 declares no proofs");
+    }
+}

@@ -1,0 +1,186 @@
+//! HTTP requests to a Service's address, as a program on the node makes them: through the cluster's own service addresses,
+//! without proxies, redirections or TLS.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::execute::{NoAnswer, Output};
+
+/// Most bytes of a body that are kept; the rest is left unread.
+const KEPT_BYTES: usize = 256 << 10;
+
+/// Longest wait for a connection. A Service without ready pods may swallow what asks for one, and whoever waits on would
+/// ask again only after many seconds.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// A request, and how the one who is asked is called.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Where the request goes.
+    pub address: SocketAddr,
+    /// Value of `Host`.
+    pub host: String,
+    /// Method.
+    pub method: &'static str,
+    /// Path and query.
+    pub path: String,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Body, as far as it is kept.
+    pub body: Output,
+}
+
+/// Makes a request and reads the answer. Blocks; not to be called from asynchronous code.
+pub fn ask(question: &Question, limit: Duration) -> Result<Answer, NoAnswer> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| NoAnswer::Connection(error.into()))?;
+    let answer = runtime.block_on(async { tokio::time::timeout(limit, exchange(question)).await });
+    answer.map_or(Err(NoAnswer::TimedOut(limit)), |answer| answer.map_err(NoAnswer::Connection))
+}
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+async fn exchange(question: &Question) -> Result<Answer, Failed> {
+    let stream = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(question.address)).await??;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let mut request = Request::builder()
+        .method(question.method)
+        .uri(&question.path)
+        .header(http::header::HOST, &question.host)
+        .header(http::header::USER_AGENT, concat!("landfall/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in &question.headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(Bytes::from(question.body.clone())))?;
+    let answer = async { read(sender.send_request(request).await?).await };
+    // The connection moves the bytes: it must be driven while the answer is waited for.
+    tokio::select! {
+        answer = answer => answer,
+        ended = drive(connection) => Err(ended),
+    }
+}
+
+/// Drives a connection for as long as somebody waits for its answer.
+async fn drive(connection: impl Future<Output = hyper::Result<()>>) -> Failed {
+    match connection.await {
+        // What was read is still on its way to whoever waits for it.
+        Ok(()) => std::future::pending().await,
+        Err(error) => error.into(),
+    }
+}
+
+async fn read(response: Response<Incoming>) -> Result<Answer, Failed> {
+    let status = response.status().as_u16();
+    let mut body = response.into_body();
+    let (mut kept, mut dropped_bytes) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        let room = KEPT_BYTES.saturating_sub(kept.len()).min(data.len());
+        kept.extend_from_slice(&data[..room]);
+        dropped_bytes += (data.len() - room) as u64;
+        if dropped_bytes > 0 {
+            break;
+        }
+    }
+    Ok(Answer { status, body: Output { text: String::from_utf8_lossy(&kept).into_owned(), dropped_bytes } })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers one request with these bytes; returns the request.
+    fn answered(bytes: &[u8], limit: Duration) -> (Result<Answer, NoAnswer>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let bytes = bytes.to_vec();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = vec![0; 4096];
+            let read = stream.read(&mut request).unwrap();
+            stream.write_all(&bytes).unwrap();
+            if bytes.is_empty() {
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            String::from_utf8_lossy(&request[..read]).into_owned()
+        });
+        let question = Question {
+            address,
+            host: "web.shop.svc".to_owned(),
+            method: "POST",
+            path: "/ask?deep=1".to_owned(),
+            headers: vec![("x-question".to_owned(), "why not".to_owned())],
+            body: b"{}".to_vec(),
+        };
+        (ask(&question, limit), server.join().unwrap())
+    }
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_request_is_sent_as_it_is_and_the_answer_is_read() {
+        let (answer, request) = answered(b"HTTP/1.1 503 Later\r\ncontent-length: 7\r\n\r\nnot yet", LIMIT);
+        let body = Output { text: "not yet".to_owned(), dropped_bytes: 0 };
+        assert_eq!(answer.unwrap(), Answer { status: 503, body });
+        for part in ["POST /ask?deep=1 HTTP/1.1\r\n", "host: web.shop.svc\r\n", "x-question: why not\r\n", "\r\n\r\n{}"]
+        {
+            assert!(request.contains(part), "{request}");
+        }
+        let (closed, _) = answered(b"HTTP/1.1 200 OK\r\n\r\nuntil the end", LIMIT);
+        assert_eq!(closed.unwrap().body.text, "until the end");
+    }
+
+    #[test]
+    fn what_is_no_answer_says_whether_it_may_pass() {
+        let (noise, _) = answered(b"SSH-2.0-OpenSSH\r\n", LIMIT);
+        assert!(noise.unwrap_err().passes());
+        let (cut, _) = answered(b"HTTP/1.1 200 OK\r\ncontent-length: 70\r\n\r\nhalf", LIMIT);
+        assert!(matches!(cut.unwrap_err(), NoAnswer::Connection(_)));
+        let (silent, _) = answered(b"", Duration::from_millis(200));
+        let silent = silent.unwrap_err();
+        assert!(matches!(silent, NoAnswer::TimedOut(_)) && !silent.passes());
+    }
+
+    #[test]
+    fn a_long_answer_is_cut_off() {
+        let mut bytes = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        bytes.resize(KEPT_BYTES + 300_000, b'a');
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _read = stream.read(&mut [0; 4096]).unwrap();
+            // Whoever has read enough closes the connection.
+            let _closed = stream.write_all(&bytes);
+        });
+        let question = Question {
+            address,
+            host: "web".to_owned(),
+            method: "GET",
+            path: "/".to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
+        let answer = ask(&question, LIMIT).unwrap();
+        assert!(answer.body.text.len() == KEPT_BYTES && answer.body.dropped_bytes > 0);
+        server.join().unwrap();
+    }
+}

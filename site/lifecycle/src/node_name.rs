@@ -1,0 +1,32 @@
+//! What a node may be called: the one rule for a host's own name and for a name in the site configuration.
+
+/// The longest value of a label. Kubernetes labels each node with its name, although a node's name may be longer.
+pub(crate) const LONGEST_NODE_NAME: usize = 63;
+
+/// Whether a name is a DNS subdomain that is also the value of a label.
+pub(crate) fn is_node_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= LONGEST_NODE_NAME && name != "localhost" && name.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_named_by_what_can_be_a_label() {
+        let long = "a".repeat(64);
+        let parts = format!("{}.{}", "a".repeat(40), "b".repeat(23));
+        for wrong in ["", "localhost", "Node", "-a", "a-", "a..b", "a_b", &long, &parts] {
+            assert!(!is_node_name(wrong), "{wrong}");
+        }
+        for right in ["node-1", "node-1.example.org", &long[1..], &parts[1..]] {
+            assert!(is_node_name(right), "{right}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Why nothing was proved.
+
+use landfall_cluster::ClusterError;
+use landfall_error_codes::{Code, Coded, codes};
+
+/// Why no proof was run.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// Nothing is installed.
+    #[error("no release is installed on this machine")]
+    NoSite,
+    /// A proof was named that the release does not declare.
+    #[error("release {release} declares no proof `{name}`")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The release.
+        release: String,
+        /// Names of the proofs that it declares.
+        known: Vec<String>,
+    },
+    /// The API server does not answer.
+    #[error("the cluster does not answer; no proof was run")]
+    NoCluster(#[source] ClusterError),
+}
+
+impl Coded for ProveError {
+    fn code(&self) -> Code {
+        match self {
+            Self::NoSite => codes::PROOF_NO_SITE,
+            Self::Unknown { .. } => codes::PROOF_UNKNOWN,
+            Self::NoCluster(_) => codes::PROOF_NO_CLUSTER,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let Self::Unknown { name, known, .. } = self else { return None };
+        let near = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
+        match near.filter(|(distance, known)| *distance <= known.len() / 3 + 1) {
+            Some((_, known)) => Some(format!("Did you mean `{known}`?")),
+            None if known.is_empty() => Some("The release declares no proofs at all.".to_owned()),
+            None => Some(format!("The release declares: {}.", known.join(", "))),
+        }
+    }
+}

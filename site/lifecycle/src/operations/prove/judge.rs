@@ -1,0 +1,133 @@
+//! Whether an answer is what a proof expects: pure, and in words for a person where it is not.
+
+use landfall_cluster::{Answer, Executed, Output};
+use landfall_release_document::{CommandExpectation, ProofTrial, ResponseExpectation, TextExpectation};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Most characters of an output that a report quotes.
+const QUOTED_CHARACTERS: usize = 500;
+
+/// What was expected, and what came instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mismatch {
+    /// What was expected.
+    pub expected: String,
+    /// What came.
+    pub found: String,
+}
+
+/// What a proof expects, in words.
+pub(super) fn expectation(trial: &ProofTrial) -> String {
+    let (must, of, text) = match trial {
+        ProofTrial::Command(command) => {
+            (format!("exit code {}", command.expect.exit_code), "standard output", &command.expect.stdout)
+        }
+        ProofTrial::Request(request) => (format!("status {}", request.expect.status), "a body", &request.expect.body),
+    };
+    match text {
+        None => must,
+        Some(text) => format!("{must}, and {of} {}", text_in_words(text)),
+    }
+}
+
+fn text_in_words(text: &TextExpectation) -> String {
+    match text {
+        TextExpectation::Equals(text) if text.is_empty() => "that is empty".to_owned(),
+        TextExpectation::Equals(text) => format!("that is `{}`", beginning(text)),
+        TextExpectation::Contains(text) => format!("that contains `{}`", beginning(text)),
+        TextExpectation::Json(places) => {
+            let places: Vec<_> =
+                places.iter().map(|(pointer, value)| format!("{} is {value}", place(pointer))).collect();
+            format!("of JSON in which {}", places.join(" and "))
+        }
+    }
+}
+
+/// What came instead of what a command must do, if something did.
+pub(super) fn command(expect: &CommandExpectation, executed: &Executed) -> Result<(), String> {
+    let Executed { exit_code, stdout, stderr } = executed;
+    let wrong = match &expect.stdout {
+        _ if *exit_code != i32::from(expect.exit_code) => None,
+        None => return Ok(()),
+        Some(text) => match holds(text, stdout) {
+            Ok(()) => return Ok(()),
+            Err(wrong) => wrong,
+        },
+    };
+    let mut found = vec![format!("exit code {exit_code}")];
+    found.extend(wrong);
+    found.push(quoted("standard output", &beginning(&stdout.text), stdout));
+    found.extend((!stderr.text.is_empty()).then(|| quoted("standard error", &end(&stderr.text), stderr)));
+    Err(found.join("; "))
+}
+
+/// What came instead of what a response must be, if something did.
+pub(super) fn response(expect: &ResponseExpectation, answer: &Answer) -> Result<(), String> {
+    let wrong = match &expect.body {
+        _ if answer.status != expect.status => None,
+        None => return Ok(()),
+        Some(text) => match holds(text, &answer.body) {
+            Ok(()) => return Ok(()),
+            Err(wrong) => wrong,
+        },
+    };
+    let mut found = vec![format!("status {}", answer.status)];
+    found.extend(wrong);
+    found.push(quoted("body", &beginning(&answer.body.text), &answer.body));
+    Err(found.join("; "))
+}
+
+fn quoted(what: &str, text: &str, output: &Output) -> String {
+    match (output.text.trim_end().is_empty(), output.dropped_bytes) {
+        (true, _) => format!("no {what}"),
+        (false, 0) => format!("{what} `{text}`"),
+        (false, dropped) => format!("{what} `{text}` and at least {dropped} bytes more"),
+    }
+}
+
+/// Whether an output is as expected; where it is not, what is wrong with it beyond what can be seen.
+fn holds(expect: &TextExpectation, output: &Output) -> Result<(), Option<String>> {
+    let right = match expect {
+        TextExpectation::Equals(text) => output.dropped_bytes == 0 && output.text.trim_end() == text.trim_end(),
+        TextExpectation::Contains(text) => output.text.contains(text.as_str()),
+        TextExpectation::Json(places) => {
+            let document: Value =
+                serde_json::from_str(&output.text).map_err(|error| Some(format!("it is no JSON ({error})")))?;
+            for (pointer, expected) in places {
+                match document.pointer(pointer) {
+                    Some(found) if found == expected => {}
+                    Some(found) => {
+                        return Err(Some(format!("{} is {}", place(pointer), beginning(&found.to_string()))));
+                    }
+                    None => return Err(Some(format!("{} is not there", place(pointer)))),
+                }
+            }
+            true
+        }
+    };
+    if right { Ok(()) } else { Err(None) }
+}
+
+fn place(pointer: &str) -> &str {
+    if pointer.is_empty() { "the whole" } else { pointer }
+}
+
+/// The beginning of a text, without white space at its end.
+fn beginning(text: &str) -> String {
+    let text = text.trim_end();
+    match text.char_indices().nth(QUOTED_CHARACTERS) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text.to_owned(),
+    }
+}
+
+/// The end of a text, which is where programs say why they failed.
+fn end(text: &str) -> String {
+    let text = text.trim_end();
+    match text.char_indices().rev().nth(QUOTED_CHARACTERS) {
+        Some((cut, letter)) => format!("…{}", &text[cut + letter.len_utf8()..]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,147 @@
+use landfall_cluster::{Answer, Executed, Output};
+use landfall_error_codes::Coded as _;
+use landfall_release_document::{Proof, ProofTrial, ReleaseDocument};
+use serde_json::{Value, json};
+
+use super::trial::{is_ready, selector};
+use super::{chosen, judge};
+
+fn trial(trial: Value) -> ProofTrial {
+    serde_json::from_value(trial).unwrap()
+}
+
+fn command(expect: &Value) -> ProofTrial {
+    trial(json!({ "command": {
+        "workload": { "kind": "Deployment", "name": "web" }, "arguments": ["true"], "expect": expect } }))
+}
+
+fn request(expect: &Value) -> ProofTrial {
+    trial(json!({ "request": { "service": "web", "port": 80, "method": "GET", "path": "/", "expect": expect } }))
+}
+
+fn output(text: &str) -> Output {
+    Output { text: text.to_owned(), dropped_bytes: 0 }
+}
+
+/// What was expected and what came, or nothing where a proof passed.
+fn executed(expect: Value, exit_code: i32, stdout: Output, stderr: &str) -> Option<String> {
+    let trial = command(&expect);
+    let ProofTrial::Command(command) = &trial else { unreachable!() };
+    let executed = Executed { exit_code, stdout, stderr: output(stderr) };
+    let found = judge::command(&command.expect, &executed).err()?;
+    Some(format!("{} | {found}", judge::expectation(&trial)))
+}
+
+fn answered(expect: Value, status: u16, body: &str) -> Option<String> {
+    let trial = request(&expect);
+    let ProofTrial::Request(request) = &trial else { unreachable!() };
+    let found = judge::response(&request.expect, &Answer { status, body: output(body) }).err()?;
+    Some(format!("{} | {found}", judge::expectation(&trial)))
+}
+
+#[test]
+fn a_command_is_judged_by_exit_code_and_output() {
+    let cases = [
+        executed(json!({ "exit_code": 0 }), 0, output("whatever"), "warning"),
+        executed(json!({ "exit_code": 3 }), 3, output(""), ""),
+        executed(json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, output("1\n"), ""),
+        executed(json!({ "exit_code": 0, "stdout": { "contains": "land" } }), 0, output("it landed\n"), ""),
+        executed(json!({ "exit_code": 0, "stdout": { "json": { "/a/0": 1 } } }), 0, output("{\"a\": [1]}"), ""),
+    ];
+    assert_eq!(cases, [const { None }; 5], "these pass");
+    let long = Output { text: "1".to_owned(), dropped_bytes: 7 };
+    let cases = [
+        executed(json!({ "exit_code": 0 }), 1, output(""), "psql: no\nsuch role\n"),
+        executed(json!({ "exit_code": 3 }), 0, output("all is well"), ""),
+        executed(json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, output("11\n"), ""),
+        executed(json!({ "exit_code": 0, "stdout": { "equals": "" } }), 0, output("leak"), ""),
+        executed(json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, long, ""),
+        executed(json!({ "exit_code": 0, "stdout": { "contains": "land" } }), 0, output("sea"), "x"),
+        executed(json!({ "exit_code": 0, "stdout": { "json": { "/a": 1 } } }), 0, output("{"), ""),
+    ];
+    insta::assert_snapshot!(cases.map(|case| case.expect("it fails")).join("\n"));
+}
+
+#[test]
+fn a_response_is_judged_by_status_and_body() {
+    let ready = json!({ "status": 200, "body": { "json": { "/ready": true, "/count": 2 } } });
+    let cases = [
+        answered(json!({ "status": 200 }), 200, "anything"),
+        answered(json!({ "status": 404, "body": { "contains": "none" } }), 404, "there is none"),
+        answered(ready.clone(), 200, "{\"ready\": true, \"count\": 2, \"more\": null}"),
+    ];
+    assert_eq!(cases, [const { None }; 3], "these pass");
+    let cases = [
+        answered(json!({ "status": 200 }), 503, "{\"ready\": false}"),
+        answered(ready.clone(), 200, "{\"ready\": false, \"count\": 2}"),
+        answered(ready.clone(), 200, "{\"count\": 2}"),
+        answered(ready, 200, "<html>"),
+        answered(json!({ "status": 200, "body": { "json": { "": [] } } }), 200, "{}"),
+    ];
+    insta::assert_snapshot!(cases.map(|case| case.expect("it fails")).join("\n"));
+}
+
+#[test]
+fn what_is_quoted_is_short() {
+    let long = "é".repeat(100_000);
+    let said = executed(json!({ "exit_code": 0 }), 1, output(&long), &format!("{long}the reason")).unwrap();
+    assert!(said.chars().count() < 1200 && said.ends_with("the reason`"), "{}", said.chars().count());
+}
+
+fn release() -> ReleaseDocument {
+    let proof = |name: &str| Proof {
+        name: name.to_owned(),
+        component: "web".to_owned(),
+        shows: "It works".to_owned(),
+        limit_seconds: 30,
+        trial: request(&json!({ "status": 200 })),
+    };
+    let document = json!({
+        "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
+        "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
+        "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 1 },
+        "proofs": [proof("rows"), proof("keys")],
+    });
+    serde_json::from_value(document).unwrap()
+}
+
+#[test]
+fn proofs_are_chosen_by_name_and_done_in_the_order_of_the_release() {
+    let release = release();
+    let names = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let chosen = chosen(&release, &names)
+            .map_err(|error| format!("{} {error}; {}", error.code().id, error.hint().unwrap_or_default()))?;
+        Ok::<_, String>(chosen.iter().map(|proof| proof.name.clone()).collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(names(&[]), Ok("rows keys".to_owned()));
+    assert_eq!(names(&["keys", "rows"]), Ok("rows keys".to_owned()));
+    assert_eq!(names(&["keys"]), Ok("keys".to_owned()));
+    let refused = |given| names(&[given]).unwrap_err();
+    assert_eq!(refused("row"), "LF4502 release shop 1.0.0 declares no proof `row`; Did you mean `rows`?");
+    assert_eq!(
+        refused("weights"),
+        "LF4502 release shop 1.0.0 declares no proof `weights`; The release declares: rows, keys."
+    );
+}
+
+#[test]
+fn pods_are_found_by_the_whole_selector_and_must_be_ready() {
+    let whole = json!({
+        "matchLabels": { "app": "web", "tier": "front" },
+        "matchExpressions": [
+            { "key": "zone", "operator": "In", "values": ["a", "b"] },
+            { "key": "old", "operator": "DoesNotExist" },
+            { "key": "new", "operator": "Exists" },
+            { "key": "color", "operator": "NotIn", "values": ["red"] },
+        ],
+    });
+    assert_eq!(selector(&whole), "app=web,tier=front,zone in (a,b),!old,new,color notin (red)");
+    let pod = |ready: &str, deleted: Value| {
+        json!({ "metadata": { "deletionTimestamp": deleted },
+            "status": { "conditions": [{ "type": "Ready", "status": ready }] } })
+    };
+    assert!(is_ready(&pod("True", Value::Null)));
+    assert!(!is_ready(&pod("False", Value::Null)) && !is_ready(&json!({})));
+    assert!(!is_ready(&pod("True", json!("2026-01-01T00:00:00Z"))));
+}

@@ -1,0 +1,172 @@
+//! A proof is done: who is asked is found in the cluster, asked until there is an answer, and the first answer is judged.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use landfall_cluster::{Cluster, ClusterError, NoAnswer, ObjectName, Question, ask};
+use landfall_engine::causes::with_causes;
+use landfall_release_document::{CommandProof, Proof, ProofTrial, ReleaseDocument, RequestProof};
+use serde_json::Value;
+
+use super::judge::{self, Mismatch};
+
+/// Time between two tries.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Who does proofs of a release.
+pub(super) struct Prover {
+    cluster: Cluster,
+    release: Arc<ReleaseDocument>,
+}
+
+/// What came of a proof.
+pub(super) struct Done {
+    /// Who was asked last.
+    pub(super) asked: Option<String>,
+    /// What was expected and what came, where they differ.
+    pub(super) verdict: Result<(), Mismatch>,
+}
+
+/// Why a try gave nothing to judge.
+struct Unanswered {
+    reason: String,
+    /// Whether there may be an answer a little later.
+    passes: bool,
+}
+
+impl Unanswered {
+    fn yet(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), passes: true }
+    }
+
+    fn ever(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), passes: false }
+    }
+}
+
+impl From<NoAnswer> for Unanswered {
+    fn from(error: NoAnswer) -> Self {
+        Self { passes: error.passes(), reason: with_causes(&error) }
+    }
+}
+
+impl From<ClusterError> for Unanswered {
+    fn from(error: ClusterError) -> Self {
+        Self { passes: error.passes(), reason: with_causes(&error) }
+    }
+}
+
+/// What a try found: nothing wrong, or what came instead.
+type Tried = Result<Result<(), String>, Unanswered>;
+
+impl Prover {
+    pub(super) fn new(cluster: Cluster, release: &Arc<ReleaseDocument>) -> Self {
+        Self { cluster, release: Arc::clone(release) }
+    }
+
+    /// Does a proof. Who does not answer yet is asked again until the limit; an answer is judged at once.
+    pub(super) fn prove(&self, proof: &Proof) -> Done {
+        let limit = Duration::from_secs(proof.limit_seconds);
+        let begun = Instant::now();
+        let mut asked = None;
+        let found = loop {
+            let left = limit.saturating_sub(begun.elapsed());
+            match self.try_once(proof, left, &mut asked) {
+                Ok(Ok(())) => return Done { asked, verdict: Ok(()) },
+                Ok(Err(found)) => break found,
+                Err(Unanswered { reason, passes: false }) => break reason,
+                Err(Unanswered { reason, .. }) if begun.elapsed() + INTERVAL >= limit => {
+                    break format!("{reason}, for {} s", limit.as_secs());
+                }
+                Err(Unanswered { .. }) => std::thread::sleep(INTERVAL),
+            }
+        };
+        Done { asked, verdict: Err(Mismatch { expected: judge::expectation(&proof.trial), found }) }
+    }
+
+    fn try_once(&self, proof: &Proof, left: Duration, asked: &mut Option<String>) -> Tried {
+        let component = self.release.components.iter().find(|component| component.name == proof.component);
+        // The document was checked: its proofs are of its components.
+        let namespace = component.map(|component| component.namespace.as_str()).unwrap_or_default();
+        match &proof.trial {
+            ProofTrial::Command(command) => self.command(namespace, command, left, asked),
+            ProofTrial::Request(request) => self.request(namespace, request, left, asked),
+        }
+    }
+
+    fn command(&self, namespace: &str, command: &CommandProof, left: Duration, asked: &mut Option<String>) -> Tried {
+        let (pod, container) = self.container(namespace, command)?;
+        *asked = Some(format!("container {container} of pod {namespace}/{pod}"));
+        let executed = self.cluster.execute(namespace, &pod, &container, &command.arguments, left)?;
+        Ok(judge::command(&command.expect, &executed))
+    }
+
+    /// A ready pod of the workload, and the container in it.
+    fn container(&self, namespace: &str, command: &CommandProof) -> Result<(String, String), Unanswered> {
+        let workload = &command.workload;
+        let name = ObjectName::new("apps/v1", workload.kind.name(), namespace, &workload.name);
+        let found = self.cluster.get(&name)?.ok_or_else(|| Unanswered::ever(format!("{name} does not exist")))?;
+        let selector = selector(&found["spec"]["selector"]);
+        let pods = self.cluster.list(&self.cluster.resource("v1", "Pod")?, Some(namespace), &selector)?;
+        let pod = pods.iter().find(|pod| is_ready(pod));
+        let pod = pod.ok_or_else(|| Unanswered::yet(format!("{workload} has no ready pod")))?;
+        let names: Vec<&str> = pod["spec"]["containers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|container| container["name"].as_str())
+            .collect();
+        let container = match &command.container {
+            Some(wanted) => names.iter().find(|name| **name == wanted.as_str()),
+            None => names.first(),
+        };
+        let container = container.ok_or_else(|| Unanswered::ever("the pod has no such container"))?;
+        Ok((pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(), (*container).to_owned()))
+    }
+
+    fn request(&self, namespace: &str, request: &RequestProof, left: Duration, asked: &mut Option<String>) -> Tried {
+        let name = ObjectName::new("v1", "Service", namespace, &request.service);
+        let service = self.cluster.get(&name)?.ok_or_else(|| Unanswered::ever(format!("{name} does not exist")))?;
+        let address: Option<IpAddr> = service["spec"]["clusterIP"].as_str().and_then(|address| address.parse().ok());
+        let address = address.ok_or_else(|| Unanswered::ever(format!("{name} has no address of its own")))?;
+        let address = SocketAddr::from((address, request.port.get()));
+        *asked = Some(format!("http://{address}{} of Service {namespace}/{}", request.path, request.service));
+        let host = format!("{}.{namespace}.svc", request.service);
+        let question = Question {
+            address,
+            host: if request.port.get() == 80 { host } else { format!("{host}:{}", request.port) },
+            method: request.method.name(),
+            path: request.path.clone(),
+            headers: request.headers.clone().into_iter().collect(),
+            body: request.body.clone().into_bytes(),
+        };
+        Ok(judge::response(&request.expect, &ask(&question, left)?))
+    }
+}
+
+/// Whether a pod serves, and will go on to.
+pub(super) fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let is_ready = conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
+    is_ready && pod["metadata"]["deletionTimestamp"].is_null()
+}
+
+/// A workload's selector, as a list of objects is asked for by it.
+pub(super) fn selector(selector: &Value) -> String {
+    let labels = selector["matchLabels"].as_object().into_iter().flatten();
+    let labels = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+    let expressions = selector["matchExpressions"].as_array().into_iter().flatten().filter_map(|expression| {
+        let key = expression["key"].as_str()?;
+        let values: Vec<&str> =
+            expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        Some(match expression["operator"].as_str()? {
+            "In" => format!("{key} in ({})", values.join(",")),
+            "NotIn" => format!("{key} notin ({})", values.join(",")),
+            "Exists" => key.to_owned(),
+            "DoesNotExist" => format!("!{key}"),
+            _ => return None,
+        })
+    });
+    labels.chain(expressions).collect::<Vec<_>>().join(",")
+}

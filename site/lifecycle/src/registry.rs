@@ -1,0 +1,60 @@
+//! The site's registry, seen from this host: where it listens, and whether it serves.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::time::Duration;
+
+/// Where the registry listens.
+pub(crate) const REGISTRY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5000));
+
+/// How long it may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Asks the registry whether it serves: the base of the distribution API answers 200. The error says what it does instead.
+pub(crate) fn answers() -> Result<(), String> {
+    answers_at(REGISTRY)
+}
+
+fn answers_at(address: SocketAddr) -> Result<(), String> {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(format!("GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+        let mut start = [0; 12];
+        stream.read_exact(&mut start)?;
+        Ok(String::from_utf8_lossy(&start).into_owned())
+    };
+    match ask() {
+        Ok(answer) if answer == "HTTP/1.1 200" => Ok(()),
+        Ok(answer) => Err(format!("it answers `{answer}`")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn answered(bytes: &'static [u8]) -> Result<(), String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _request = stream.read(&mut [0; 1024]).unwrap();
+            stream.write_all(bytes).unwrap();
+        });
+        let answer = answers_at(address);
+        server.join().unwrap();
+        answer
+    }
+
+    #[test]
+    fn only_a_registry_that_serves_answers() {
+        assert_eq!(answered(b"HTTP/1.1 200 OK\r\n\r\n{}"), Ok(()));
+        let unready = answered(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
+        assert_eq!(unready, Err("it answers `HTTP/1.1 503`".to_owned()));
+        assert!(answered(b"").is_err());
+    }
+}
