@@ -2,7 +2,7 @@
 //!
 //! A code is stable: it is never reused and never changes its meaning. Ranges: LF10 format, LF11 trust, LF12 media
 //! and parts, LF20 release definition and lock, LF21 fetching, LF30 site preflight, LF31 site configuration, LF40
-//! journal and engine, LF41 node steps, LF42 cluster and apply, LF90 bugs.
+//! journal and engine, LF41 node steps, LF42 cluster and apply, LF43 looking at a site, LF90 bugs.
 
 use std::fmt;
 
@@ -281,6 +281,10 @@ codes! {
     CLUSTER_NOT_DELETED = "LF4210", Stuck, "An object does not go away", "See its finalizers and events with kubectl, then run `landfall resume`.";
     CLUSTER_SECRET_FILE = "LF4211", Stuck, "The file of a generated secret cannot be used", "Restore the file; deleting it gives running software a secret that its data does not know.";
     CLUSTER_ANSWER = "LF4212", Bug, "The API server's answer is not understood", "Please report this with the message and the log.";
+    // LF43: looking at a site.
+    NO_CLUSTER = "LF4301", NotReady, "There is no cluster on this machine", "See with `landfall status` how far the machine is; `landfall install` and `landfall resume` bring the cluster up.";
+    UNKNOWN_COMPONENT = "LF4302", Usage, "The release has no such component", "Run `landfall status`, which lists the components.";
+    ADMINISTRATION = "LF4303", Resumable, "A program of the cluster cannot be started", "Check that the data folder is mounted and not read-only; `landfall verify --site` checks what is staged.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

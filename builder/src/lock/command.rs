@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::Progress;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resolve::{Resolution, resolve};
@@ -15,7 +16,8 @@ use crate::fetch::Client;
 use crate::options::LockOptions;
 
 /// What `landfall lock` did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct LockReport {
     /// The file that was written, synced.
     pub lock: PathBuf,

@@ -12,6 +12,7 @@ use landfall_media::parts::WrittenFile;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::ContentStore;
 use landfall_release_document::ReleaseDocument;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::contents::{Contents, contents, open_installer, placed};
@@ -30,24 +31,27 @@ use crate::render::{self, Rendered};
 use crate::signing;
 
 /// A file of the bundle.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BuiltFile {
     /// Its name in the output folder.
     pub name: String,
     /// Bytes.
     pub size: u64,
     /// SHA-256 of its bytes.
+    #[schemars(with = "String")]
     pub sha256: landfall_bundle_spec::Sha256,
 }
 
 /// What `landfall build` did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct BuildReport {
     /// Name of the release.
     pub name: String,
     /// Its version.
     pub version: String,
     /// Id of the bundle.
+    #[schemars(with = "String")]
     pub id: landfall_bundle_spec::Sha256,
     /// The files, synced and read back; none where the bundle went to standard output.
     pub files: Vec<BuiltFile>,
@@ -58,6 +62,7 @@ pub struct BuildReport {
     /// Artifacts inside.
     pub artifacts: usize,
     /// Fingerprint of the first root document that travels.
+    #[schemars(with = "String")]
     pub fingerprint: landfall_bundle_spec::Sha256,
     /// Its number: sites that trust this one or a later one accept the bundle.
     pub first_root: u64,
@@ -67,6 +72,7 @@ pub struct BuildReport {
     /// written, layers that were not counted yet and archives that were not unpacked yet are read.
     pub ingested_bytes: Totals,
     /// SHA-256 of the installer that travels inside: a loose copy of it must have the same.
+    #[schemars(with = "String")]
     pub installer_sha256: landfall_bundle_spec::Sha256,
     /// Bytes of the installer, which is read to know its digest, and once more where the store lacked it.
     pub installer_bytes: u64,

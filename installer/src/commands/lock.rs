@@ -1,11 +1,16 @@
 //! `landfall lock`: resolve what a release names against its registries, and pin it.
 
-use landfall_builder::{LockOptions, SourceOptions};
+use landfall_builder::{LockOptions, LockReport, SourceOptions};
 
 use crate::cli::{LockArguments, SourceArguments};
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
+
+impl Document for LockReport {
+    const KIND: &'static str = "lock";
+}
 
 /// Resolves a lock.
 pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Failure> {

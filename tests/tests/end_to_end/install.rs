@@ -104,7 +104,7 @@ fn install_while_another_tries(engineer: Engineer<'_>) -> Result<Value> {
     for (verb, outcome) in tried {
         let outcome = outcome?;
         if verb == "status" {
-            ensure!(outcome.report("status")?["state"] == "installing", "status does not see the install");
+            ensure!(outcome.checked_status()?["state"] == "installing", "status does not see the install");
             continue;
         }
         let failure = outcome.refused(&verb, "LF4006", 4)?;

@@ -12,6 +12,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -21,7 +22,7 @@ pub use difference::{Difference, difference};
 use rules::Rules;
 
 /// A cluster, reduced to what does not differ by chance. Its JSON form is canonical: equal snapshots have equal bytes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Snapshot {
     /// Objects by what they are called, as `apps/Deployment web/front`. Those with generated names stand together, as

@@ -24,7 +24,8 @@ pub enum DataWish {
 }
 
 /// What an uninstall did.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Uninstalled {
     /// The release that was removed, if one was there.
     pub release: Option<String>,

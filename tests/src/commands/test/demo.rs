@@ -14,7 +14,7 @@ use crate::commands::demo::{MACHINE, SITE};
 use crate::cosign::Judged;
 use crate::proofs::{self, Expected};
 use crate::site::{Machine, PowerState, Site};
-use crate::{printer, workspace};
+use crate::{documents, printer, workspace};
 
 /// How long it may take when everything that is kept in the cache is there, on two cores.
 const WARM_LIMIT: Duration = Duration::from_mins(5);
@@ -98,7 +98,7 @@ fn report(landfall: &PathBuf, arguments: &[&str]) -> Result<Value> {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    serde_json::from_slice(&output.stdout).context("landfall printed no JSON")
+    documents::read(&String::from_utf8_lossy(&output.stdout))
 }
 
 fn text(path: &Path) -> String {
