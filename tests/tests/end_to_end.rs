@@ -4,6 +4,7 @@
 //! other instants and other damaged bytes than the usual ones.
 
 mod end_to_end {
+    mod administration;
     mod comparison;
     mod cut;
     mod damage;

@@ -60,7 +60,7 @@ impl Said {
         ensure!(!self.status.success(), "landfall {verb} succeeded: {}", self.data);
         let named = || format!("landfall {verb} named no code ({}):\n{}", self.status, self.lines.join("\n"));
         let last = documents::lines(&self.lines.join("\n")).with_context(named)?.pop().with_context(named)?;
-        ensure!(last["kind"] == "error" && last["exitCode"] == self.status.code(), "{}", named());
+        ensure!(last["kind"] == "error" && last["exitCode"] == Value::from(self.status.code()), "{}", named());
         Ok(last)
     }
 

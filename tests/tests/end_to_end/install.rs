@@ -13,7 +13,7 @@ use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
 use super::seed::Seeded;
-use super::{handbook, memory};
+use super::{administration, handbook, memory};
 
 /// The step at whose beginning a second engineer comes along.
 const BUSY_STEP: &str = "wait for the control plane";
@@ -56,6 +56,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     engineer.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.refused("install", "LF4012", 2)?;
     proofs::prove(&machine, &fixture()?.expected)?;
     let remembered = remember(&machine)?;
+    administration::expect_answers(engineer)?;
 
     restart_the_agent(engineer)?;
     let hosts = lose_the_api_name(&machine)?;
@@ -433,6 +434,6 @@ fn uninstall_in_two_goes(engineer: Engineer<'_>) -> Result<()> {
     printer::note(format!("uninstall: at most {} MiB of memory", peak_memory_bytes >> 20));
     memory::expect_little("uninstall", peak_memory_bytes)?;
     engineer.expect_unchanged("after an uninstall in two goes", &["/var/log/landfall"])?;
-    ensure!(engineer.status()?["state"] == "absent", "status still sees something");
+    ensure!(engineer.status()?["verdict"] == "absent", "status still sees something");
     Ok(())
 }
