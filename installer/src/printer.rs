@@ -26,7 +26,7 @@ pub(crate) struct Printer {
 /// An event of progress, a note for the person among them, as a line of standard error.
 #[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
-pub(crate) struct ProgressLine<'a>(&'a Event);
+pub(crate) struct ProgressLine<'a>(pub(crate) &'a Event);
 
 impl Document for ProgressLine<'_> {
     const KIND: &'static str = "progress";

@@ -153,7 +153,7 @@ pub(crate) fn summary(installed: &Installed) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use landfall_lifecycle::operations::ServiceStatus;
     use serde_json::{Value, json};
 
@@ -176,7 +176,7 @@ mod tests {
         .unwrap()
     }
 
-    pub(crate) fn installed() -> Installed {
+    pub(in crate::commands) fn installed() -> Installed {
         Installed {
             release: "starter".to_owned(),
             version: "1.0.0".to_owned(),

@@ -78,8 +78,14 @@ pub(crate) fn run(arguments: &SchemasArguments, printer: Printer) -> Result<(), 
 mod tests {
     use std::collections::BTreeSet;
     use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use landfall_error_codes::codes;
+    use landfall_media::progress::Event;
 
     use super::*;
+    use crate::document;
+    use crate::failure::Blocking;
 
     fn repository() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -119,6 +125,50 @@ mod tests {
         named.retain(|kind| kind.chars().all(char::is_alphanumeric));
         let listed: BTreeSet<_> = all().into_iter().map(|(kind, _)| kind.to_owned()).collect();
         assert_eq!(named, listed);
+    }
+
+    /// Fails unless a document is what its schema says, in one line and in several.
+    fn check<D: Document>(document: &D) {
+        let (kind, schema) = schema_of::<D>();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let (line, pretty) = (document::line(document), document::pretty(document));
+        assert_eq!(line.lines().count(), 1, "{line}");
+        for text in [line, pretty] {
+            let value: Value = serde_json::from_str(&text).unwrap();
+            let problems: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert!(problems.is_empty(), "{kind}: {problems:?}\n{text}");
+            assert_eq!((&value["kind"], &value["schema"]), (&kind.into(), &D::SCHEMA.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn results_errors_and_progress_are_what_their_schemas_say() {
+        let uninstalled = || Uninstalled { release: None, kept: vec!["/var/lib".into()], volumes: Vec::new() };
+        check(&uninstalled());
+        check(&Resumed::Install(Box::new(install::tests::installed())));
+        check(&Resumed::Uninstall(uninstalled()));
+        check(&Resumed::Nothing { release: "starter 1.0.0".to_owned() });
+        let blocking = Blocking { code: "LF3006", what: "few", why: "1; needed: 2".to_owned(), next: "add".to_owned() };
+        let failure = Failure::new(codes::NOT_READY, "two\nlines").blocked_by(vec![blocking]);
+        check(&ErrorDocument::of(&failure.because(&std::io::Error::other("a\u{1b}cause"))));
+        for event in [
+            Event::PhaseStarted { phase: "staging".to_owned(), total_bytes: Some(7) },
+            Event::PhaseStarted { phase: "signing".to_owned(), total_bytes: None },
+            Event::Present { bytes: 5 },
+            Event::Advanced { bytes: 5 },
+            Event::PhaseDone,
+            Event::StepStarted {
+                index: 1,
+                count: 9,
+                title: "stage".to_owned(),
+                remaining: Some(Duration::from_secs(61)),
+            },
+            Event::Note("read\nthis".to_owned()),
+            Event::SafeToRemove,
+            Event::Unknown,
+        ] {
+            check(&ProgressLine(&event));
+        }
     }
 
     /// Names of fields below a schema, without those of documents that are quoted as they are.
