@@ -2,6 +2,7 @@
 
 mod trust;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -15,9 +16,12 @@ pub(crate) use trust::{
 #[derive(Debug, Parser)]
 #[command(name = "landfall", version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Report as JSON on standard output.
+    /// Report as JSON on standard output; progress and errors are lines of JSON on standard error.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Print no progress and no notes: only the result, and errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
     /// Say more on standard error; twice for everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -49,10 +53,15 @@ pub(crate) enum Command {
     Facts,
     /// Continue the operation that was interrupted.
     Resume(ResumeArguments),
-    /// Say what runs here, and why not where it does not.
+    /// Report what runs here, and why not where it does not; exits with 0 only where everything is ready.
     Status(StatusArguments),
     /// Run what the release declares to show that it is of use here, and report what came of it.
     Prove(ProveArguments),
+    /// Run the site's own kubectl as the cluster's administrator; all arguments are kubectl's.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Kubectl(KubectlArguments),
+    /// Print the logs of a component's pods.
+    Logs(LogsArguments),
     /// Remove everything that Landfall brought to this machine; data is kept unless asked otherwise.
     Uninstall(UninstallArguments),
     /// The host agent.
@@ -63,6 +72,8 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Write the JSON Schemas of everything that commands print with `--json`.
+    Schemas(SchemasArguments),
     /// Print docs/ERRORS.md from the registry of codes.
     #[command(hide = true)]
     Errors,
@@ -241,6 +252,31 @@ pub(crate) struct ProveArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct KubectlArguments {
+    /// Arguments of kubectl, as in `get pods --all-namespaces`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// Name of the component, as `landfall status` lists it.
+    pub(crate) component: String,
+    /// Go on printing what is logged from now on.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only what was logged in this time before now, as `15m`, `2h` or `90s`.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemasArguments {
+    /// Folder that receives `KIND.json` for each kind of document.
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct UninstallArguments {
     /// Delete volumes and generated secrets, too; asks for the name of the site.
     #[arg(long)]
@@ -268,12 +304,64 @@ pub(crate) enum PreparedProgram {
     Kubelet,
 }
 
+/// The arguments of this process, with those that follow `kubectl` set apart by `--`: all of them are kubectl's, whatever
+/// they are called.
+pub(crate) fn with_kubectl_apart(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<_> = arguments.collect();
+    let is_option = |argument: &OsString| argument.as_encoded_bytes().starts_with(b"-");
+    let command = arguments.iter().skip(1).position(|argument| !is_option(argument)).map(|index| index + 1);
+    if let Some(index) = command.filter(|index| arguments[*index] == "kubectl") {
+        arguments.insert(index + 1, "--".into());
+    }
+    arguments
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     #[test]
     fn arguments_are_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    /// Collects the help of a command and of those below it, hidden ones too, by their words.
+    fn helps(command: &clap::Command, words: &str, found: &mut Vec<(String, String)>) {
+        let help = command.clone().term_width(100).render_long_help().to_string();
+        found.push((words.to_owned(), help));
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            helps(below, &format!("{words} {}", below.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn every_help() {
+        let mut command = super::Cli::command();
+        command.build();
+        let mut found = Vec::new();
+        helps(&command, "landfall", &mut found);
+        for (words, help) in found {
+            insta::assert_snapshot!(format!("help of {words}").replace(' ', "_"), help);
+        }
+    }
+
+    #[test]
+    fn whatever_follows_kubectl_is_kubectls() {
+        let passed = |words: &[&str]| {
+            let arguments = super::with_kubectl_apart(words.iter().map(Into::into));
+            let cli = super::Cli::try_parse_from(arguments).unwrap();
+            let super::Command::Kubectl(kubectl) = cli.command else { panic!("{words:?}") };
+            let passed: Vec<_> = kubectl.arguments.iter().map(|one| one.to_str().unwrap().to_owned()).collect();
+            (cli.json, cli.verbose, passed.join(" "))
+        };
+        for rest in
+            ["", "--help", "--version", "-h", "get pods -v 6 --json", "exec db-0 -- psql -c x -- y", "-- get", "-q"]
+        {
+            let words: Vec<_> = ["landfall", "kubectl"].into_iter().chain(rest.split_whitespace()).collect();
+            assert_eq!(passed(&words), (false, 0, rest.to_owned()), "{rest}");
+        }
+        assert_eq!(passed(&["landfall", "-v", "--json", "kubectl", "top", "-v"]), (true, 1, "top -v".to_owned()));
+        let untouched = super::with_kubectl_apart(["landfall", "logs", "kubectl"].iter().map(Into::into));
+        assert_eq!(untouched, ["landfall", "logs", "kubectl"]);
     }
 }

@@ -2,15 +2,18 @@
 
 use std::error::Error;
 
-use landfall_error_codes::{Code, Coded};
+use landfall_error_codes::{Code, Coded, ExitClass};
+use schemars::JsonSchema;
 use serde::Serialize;
+
+use crate::document::Document;
 
 /// An error on its way to the person at the keyboard.
 #[derive(Debug)]
 pub(crate) struct Failure(Box<Parts>);
 
 /// One of several things that stand in the way at once.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Blocking {
     /// Entry of the registry of codes.
     pub(crate) code: &'static str,
@@ -20,6 +23,47 @@ pub(crate) struct Blocking {
     pub(crate) why: String,
     /// What to do about it.
     pub(crate) next: String,
+}
+
+/// A failure as it is printed with `--json`: the last line of standard error.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ErrorDocument<'a> {
+    /// Entry of the registry of codes, as `LF1001`; docs/ERRORS.md lists them.
+    code: &'static str,
+    /// What it means for the process.
+    #[schemars(with = "String")]
+    class: ExitClass,
+    /// Exit code of the process.
+    exit_code: u8,
+    /// What failed, and on what.
+    what: &'a str,
+    /// Why, outermost cause first.
+    causes: &'a [String],
+    /// Everything that stands in the way, where several things do.
+    blockers: &'a [Blocking],
+    /// What to do next.
+    next: &'a str,
+}
+
+impl<'a> ErrorDocument<'a> {
+    /// The document of a failure.
+    pub(crate) fn of(failure: &'a Failure) -> Self {
+        let code = failure.code();
+        Self {
+            code: code.id,
+            class: code.class,
+            exit_code: code.class.exit_code(),
+            what: failure.what(),
+            causes: failure.causes(),
+            blockers: failure.blockers(),
+            next: failure.next_step(),
+        }
+    }
+}
+
+impl Document for ErrorDocument<'_> {
+    const KIND: &'static str = "error";
 }
 
 /// Boxed, so that a result which carries a failure stays small.

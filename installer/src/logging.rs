@@ -1,15 +1,23 @@
 //! Logs: for a developer on standard error, off unless asked for; and of each operation, as lines of JSON in a file that
 //! outlives the site.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use landfall_media::durable;
-use tracing_subscriber::layer::SubscriberExt;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::document::Document;
+use crate::printer::Printer;
 
 /// Environment variable that holds a `tracing` filter, as `landfall_builder=debug`.
 const FILTER_VARIABLE: &str = "LANDFALL_LOG";
@@ -29,21 +37,65 @@ enum Kept {
 
 static KEPT: Mutex<Kept> = Mutex::new(Kept::Nowhere);
 
-/// Starts logging to standard error: `-v` shows what the builder and the engine do, `-vv` everything of ours.
-pub(crate) fn start(verbosity: u8) {
+/// A line of the log, as a line of JSON on standard error.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogLine {
+    /// `error`, `warn`, `info` or `debug`.
+    level: String,
+    /// What is said.
+    text: String,
+    /// What it is said of.
+    fields: BTreeMap<String, String>,
+}
+
+impl Document for LogLine {
+    const KIND: &'static str = "log";
+}
+
+#[derive(Default)]
+struct Fields(BTreeMap<String, String>);
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}"));
+    }
+}
+
+/// Prints the log as lines of JSON.
+struct JsonLines(Printer);
+
+impl<S: Subscriber> Layer<S> for JsonLines {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let text = fields.0.remove("message").unwrap_or_default();
+        let level = event.metadata().level().as_str().to_lowercase();
+        self.0.line(&LogLine { level, text, fields: fields.0 });
+    }
+}
+
+/// Starts logging to standard error: `-v` shows what the builder and the engine do, `-vv` everything that Landfall's parts
+/// do, `--quiet` errors alone.
+pub(crate) fn start(verbosity: u8, printer: Printer) {
     let default = match verbosity {
+        _ if printer.is_quiet() => "error,landfall_engine::engine=off,kube_client=off",
         // A failed step is reported once, by the command; requests that are repeated are not news.
         0 => "warn,landfall_engine::engine=off,kube_client=off",
         1 => "info,kube_client=off",
         _ => "info,landfall=debug,landfall_builder=debug,landfall_lifecycle=debug,landfall_media=debug",
     };
     let filter = EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
-    let shown = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .compact()
-        .with_filter(filter);
+    let shown = if printer.is_json() {
+        JsonLines(printer).with_filter(filter).boxed()
+    } else {
+        let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+        lines.with_target(false).compact().with_filter(filter).boxed()
+    };
     let kept = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| KeptLog);
     tracing_subscriber::registry().with(shown).with(kept.with_filter(EnvFilter::new(KEPT_LEVELS))).init();
 }

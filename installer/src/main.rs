@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod document;
 mod failure;
 mod logging;
 mod password;
@@ -10,6 +11,7 @@ mod progress;
 mod shown;
 mod usage;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -20,16 +22,17 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments = cli::with_kubectl_apart(std::env::args_os());
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return not_understood(&error),
+        Err(error) => return not_understood(&error, &arguments),
     };
-    let printer = Printer::new(cli.json);
+    let printer = Printer::new(cli.json).quiet(cli.quiet);
     // What systemd runs logs to systemd's journal.
     let is_service = matches!(cli.command, cli::Command::Node(_));
-    logging::start(cli.verbose.max(is_service.into()));
+    logging::start(cli.verbose.max(is_service.into()), printer);
     match commands::run(cli, printer) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             printer.failure(&failure);
             ExitCode::from(failure.code().class.exit_code())
@@ -38,8 +41,10 @@ fn main() -> ExitCode {
 }
 
 /// Ends with what clap says; as JSON where an error was to be JSON. Help and version are no errors.
-fn not_understood(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() || !std::env::args_os().any(|argument| argument == "--json") {
+fn not_understood(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    // What follows `--` is not for this program.
+    let mut own = arguments.iter().take_while(|argument| *argument != "--");
+    if !error.use_stderr() || !own.any(|argument| argument == "--json") {
         // Nowhere is left to report that nothing can be reported.
         let _closed = error.print();
         return ExitCode::from(if error.use_stderr() { codes::BAD_ARGUMENT.class.exit_code() } else { 0 });

@@ -1,41 +1,72 @@
 //! The only place that prints: data to standard output, everything else to standard error. Whatever is printed may hold
 //! names that a stick made up, so all of it becomes plain text here ([`crate::shown`]).
+//!
+//! With `--json`, standard output carries one document, and standard error one document in each line, of the kinds
+//! `progress`, `log` and `error`; an error is the last line. With `--quiet`, standard error carries errors alone.
 #![expect(clippy::print_stderr, reason = "this module is the printer")]
 #![expect(clippy::unused_self, reason = "who holds a printer may print, and nobody else")]
 
 use std::io::{IsTerminal, Write};
 
+use landfall_media::progress::Event;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::document::{self, Document};
+use crate::failure::{ErrorDocument, Failure};
 use crate::shown;
 
 /// Prints what commands report.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Printer {
     json: bool,
+    quiet: bool,
+}
+
+/// An event of progress, a note for the person among them, as a line of standard error.
+#[derive(Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct ProgressLine<'a>(pub(crate) &'a Event);
+
+impl Document for ProgressLine<'_> {
+    const KIND: &'static str = "progress";
 }
 
 impl Printer {
     /// A printer that writes reports as JSON, or as text.
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, quiet: false }
+    }
+
+    /// The same; a quiet one prints neither progress nor notes.
+    pub(crate) fn quiet(self, quiet: bool) -> Self {
+        Self { quiet, ..self }
+    }
+
+    /// Whether everything that is printed is JSON.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Whether progress and notes are left out.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.quiet
     }
 
     /// Whether a person watches standard error.
     pub(crate) fn watched(self) -> bool {
-        !self.json && std::io::stderr().is_terminal()
+        !self.json && !self.quiet && std::io::stderr().is_terminal()
     }
 
     /// A report on standard output: `data` as one JSON document, or its `text`.
-    pub(crate) fn report<D: Serialize>(self, data: &D, text: impl FnOnce(&D) -> String) {
-        let rendered = if self.json {
-            let text = serde_json::to_string_pretty(data);
-            shown::json(&text.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}")))
-        } else {
-            shown::block(&text(data))
-        };
+    pub(crate) fn report<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) {
+        let rendered = if self.json { document::pretty(data) } else { shown::block(&text(data)) };
         self.data(rendered.trim_end());
+    }
+
+    /// A report on standard error, where standard output is the data itself.
+    pub(crate) fn report_beside<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) {
+        eprintln!("{}", if self.json { document::line(data) } else { shown::block(&text(data)) });
     }
 
     /// Text on standard output as it is, such as shell completions.
@@ -52,7 +83,29 @@ impl Printer {
 
     /// A text for the person on standard error.
     pub(crate) fn note(self, text: &str) {
-        eprintln!("{}", shown::block(text));
+        if self.quiet {
+            return;
+        }
+        if self.json {
+            self.event(&Event::Note(text.to_owned()));
+        } else {
+            eprintln!("{}", shown::block(text));
+        }
+    }
+
+    /// A question to the person at the terminal, which even a quiet command must ask.
+    pub(crate) fn question(self, text: &str) {
+        self.quiet(false).note(text);
+    }
+
+    /// An event of progress as a line of JSON on standard error.
+    pub(crate) fn event(self, event: &Event) {
+        self.line(&ProgressLine(event));
+    }
+
+    /// A document in one line on standard error.
+    pub(crate) fn line<D: Document>(self, document: &D) {
+        eprintln!("{}", document::line(document));
     }
 
     /// An error on standard error: what, why, what next, and its code.
@@ -62,15 +115,7 @@ impl Printer {
 }
 
 pub(crate) fn failure_json(failure: &Failure) -> String {
-    let document = serde_json::json!({
-        "code": failure.code().id,
-        "class": failure.code().class,
-        "what": failure.what(),
-        "causes": failure.causes(),
-        "blockers": failure.blockers(),
-        "next": failure.next_step(),
-    });
-    shown::json(&document.to_string())
+    document::line(&ErrorDocument::of(failure))
 }
 
 pub(crate) fn failure_text(failure: &Failure) -> String {

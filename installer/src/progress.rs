@@ -1,4 +1,5 @@
-//! Progress for a person: a bar with bytes, rate and remaining time on a terminal, plain lines in a pipe.
+//! Progress: for a person a bar with bytes, rate and remaining time on a terminal and plain lines in a pipe, for a program
+//! lines of JSON. A quiet command has none.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -12,13 +13,55 @@ use crate::shown;
 /// How often a pipe gets a line within a phase: often enough to see life, rare enough to read afterwards.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often a program gets a line within a phase.
+const JSON_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Said once everything is on the disk.
+const SAFE_TO_REMOVE: &str = "You may remove the stick: it is not needed any more.";
+
 /// How often a bar is drawn.
 const TICK: Duration = Duration::from_millis(200);
+
+/// A phase of which nobody knows how many bytes it has, before and after the first of them.
+const WITHOUT_BYTES: &str = "{prefix} {spinner} {elapsed}";
+const WITH_BYTES: &str = "{prefix} {spinner} {bytes} {bytes_per_sec}";
 
 /// Draws events on standard error.
 pub(crate) struct Drawn {
     printer: Printer,
+    /// Takes what is not drawn as a bar: the printer's notes, or in tests a list.
+    note: Box<dyn Fn(&str) + Send + Sync>,
+    /// Whether bars are drawn.
+    bars: bool,
     phase: Mutex<Option<Phase>>,
+    gathered: Mutex<Gathered>,
+}
+
+/// Bytes for a program that are not printed yet: mechanisms report every chunk.
+#[derive(Default)]
+struct Gathered {
+    bytes: u64,
+    printed: Option<Instant>,
+}
+
+impl Gathered {
+    /// The events to print now, in order, once this one came.
+    fn take(&mut self, event: Event, now: Instant) -> Vec<Event> {
+        if let Event::Advanced { bytes } = event {
+            self.bytes += bytes;
+            let is_due = self.printed.is_none_or(|printed| now.duration_since(printed) >= JSON_INTERVAL);
+            return if is_due { self.rest(now).into_iter().collect() } else { Vec::new() };
+        }
+        self.rest(now).into_iter().chain([event]).collect()
+    }
+
+    fn rest(&mut self, now: Instant) -> Option<Event> {
+        let bytes = std::mem::take(&mut self.bytes);
+        (bytes > 0).then(|| {
+            self.printed = Some(now);
+            Event::Advanced { bytes }
+        })
+    }
 }
 
 struct Phase {
@@ -36,20 +79,29 @@ struct Phase {
 impl Drawn {
     /// Draws bars where a person watches, lines elsewhere.
     pub(crate) fn new(printer: Printer) -> Self {
-        Self { printer, phase: Mutex::new(None) }
+        let note = Box::new(move |text: &str| printer.note(text));
+        Self { printer, note, bars: printer.watched(), phase: Mutex::new(None), gathered: Mutex::default() }
+    }
+
+    /// Prints an event, or what is due of several, for a program.
+    fn print(&self, event: Event) {
+        let mut gathered = self.gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for event in gathered.take(event, Instant::now()) {
+            self.printer.event(&event);
+        }
     }
 
     fn say(&self, phase: Option<&Phase>, text: &str) {
         match phase.and_then(|phase| phase.bar.as_ref()) {
             Some(bar) => bar.println(shown::block(text)),
-            None => self.printer.note(text),
+            None => (self.note)(text),
         }
     }
 
     fn start(&self, name: String, total_bytes: Option<u64>) -> Phase {
-        let bar = self.printer.watched().then(|| draw_bar(&name, total_bytes));
+        let bar = self.bars.then(|| draw_bar(&name, total_bytes));
         if bar.is_none() {
-            self.printer.note(&match total_bytes {
+            (self.note)(&match total_bytes {
                 Some(total) => format!("{name}: {}", HumanBytes(total)),
                 None => format!("{name} …"),
             });
@@ -64,14 +116,19 @@ fn draw_bar(name: &str, total_bytes: Option<u64>) -> ProgressBar {
         Some(total) => {
             (ProgressBar::new(total), "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")
         }
-        None => (ProgressBar::new_spinner(), "{prefix} {spinner} {bytes} {bytes_per_sec}"),
+        // Until there are bytes there is nothing to count but time.
+        None => (ProgressBar::new_spinner(), WITHOUT_BYTES),
     };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
+    set_template(&bar, template);
     bar.set_prefix(shown::line(name));
     bar.enable_steady_tick(TICK);
     bar
+}
+
+fn set_template(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
 }
 
 /// Moves a bar without taking that for speed: it must look at the position once before its estimate is reset, which a
@@ -121,6 +178,9 @@ impl Phase {
     fn advance(&mut self, bytes: u64) -> Option<String> {
         self.moved_bytes += bytes;
         if let Some(bar) = &self.bar {
+            if self.total_bytes.is_none() && self.done_bytes() == bytes {
+                set_template(bar, WITH_BYTES);
+            }
             bar.set_position(self.done_bytes());
             return None;
         }
@@ -149,12 +209,18 @@ impl Phase {
 
 impl Progress for Drawn {
     fn event(&self, event: Event) {
+        if self.printer.is_quiet() {
+            return;
+        }
+        if self.printer.is_json() {
+            return self.print(event);
+        }
         // A panic while drawing must not take the operation along: draw on with what is there.
         let mut phase = self.phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match event {
             Event::PhaseStarted { phase: name, total_bytes } => {
                 if let Some(line) = phase.take().and_then(Phase::end) {
-                    self.printer.note(&line);
+                    (self.note)(&line);
                 }
                 *phase = Some(self.start(name, total_bytes));
             }
@@ -165,12 +231,12 @@ impl Progress for Drawn {
             }
             Event::Advanced { bytes } => {
                 if let Some(line) = phase.as_mut().and_then(|phase| phase.advance(bytes)) {
-                    self.printer.note(&line);
+                    (self.note)(&line);
                 }
             }
             Event::PhaseDone => {
                 if let Some(line) = phase.take().and_then(Phase::end) {
-                    self.printer.note(&line);
+                    (self.note)(&line);
                 }
             }
             Event::StepStarted { index, count, title, remaining } => {
@@ -180,7 +246,7 @@ impl Progress for Drawn {
             }
             Event::Note(text) => self.say(phase.as_ref(), &text),
             Event::Unknown => {}
-            Event::SafeToRemove => self.say(phase.as_ref(), "You may remove the stick: it is not needed any more."),
+            Event::SafeToRemove => self.say(phase.as_ref(), SAFE_TO_REMOVE),
         }
     }
 }
@@ -195,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_was_there_before_is_no_speed() {
-        let drawn = Drawn::new(Printer::new(true));
+        let drawn = Drawn::new(Printer::new(true).quiet(true));
         let mut phase = drawn.start("staging".to_owned(), Some(1000 * MIB));
         phase.skip(940 * MIB);
         phase.advance(10 * MIB);
@@ -203,6 +269,88 @@ mod tests {
         assert_eq!(phase.line(elapsed), "staging: 950.00 MiB of 1000.00 MiB, 1.00 MiB/s, 50 seconds left");
         assert_eq!(phase.last_line(elapsed), "staging: 10.00 MiB in 10 seconds, 1.00 MiB/s, 940.00 MiB were there");
         assert_eq!(phase.done_bytes(), 950 * MIB);
+    }
+
+    #[test]
+    fn a_program_gets_every_byte_in_few_lines_and_every_other_event() {
+        let begun = Instant::now();
+        let mut gathered = Gathered::default();
+        let mut lines = Vec::new();
+        let mut take = |event: Event, milliseconds: u64| {
+            lines.extend(gathered.take(event, begun + Duration::from_millis(milliseconds)));
+        };
+        take(Event::PhaseStarted { phase: "staging".to_owned(), total_bytes: None }, 0);
+        (0..2500).for_each(|millisecond| take(Event::Advanced { bytes: 1 }, millisecond));
+        take(Event::PhaseDone, 2500);
+        take(Event::SafeToRemove, 2500);
+        let bytes: u64 = lines.iter().map(|event| if let Event::Advanced { bytes } = event { *bytes } else { 0 }).sum();
+        assert_eq!((bytes, lines.len()), (2500, 7), "{lines:?}");
+        assert_eq!(lines[4..], [Event::Advanced { bytes: 499 }, Event::PhaseDone, Event::SafeToRemove]);
+    }
+
+    /// What an engineer at a pipe reads of an install, from the first line to the last.
+    #[test]
+    fn an_install_in_a_pipe() {
+        let said = std::sync::Arc::new(Mutex::new(String::new()));
+        let lines = said.clone();
+        let note = move |text: &str| {
+            let mut lines = lines.lock().unwrap();
+            lines.push_str(text);
+            lines.push('\n');
+        };
+        let drawn = Drawn { note: Box::new(note), bars: false, ..Drawn::new(Printer::new(false)) };
+        let step = |index, title: &str, seconds| Event::StepStarted {
+            index,
+            count: 3,
+            title: title.to_owned(),
+            remaining: Some(Duration::from_secs(seconds)),
+        };
+        let phase = |phase: &str, total_bytes| Event::PhaseStarted { phase: phase.to_owned(), total_bytes };
+        for event in [
+            step(1, "stage the release", 400),
+            phase("staging", Some(3 << 30)),
+            Event::Present { bytes: 1 << 30 },
+            Event::Advanced { bytes: 2 << 30 },
+            Event::PhaseDone,
+            Event::SafeToRemove,
+            step(2, "wait for the control plane", 200),
+            phase("control plane", None),
+            Event::Note("the API server answers".to_owned()),
+            Event::PhaseDone,
+            step(3, "make the folder of volumes", 0),
+        ] {
+            drawn.event(event);
+        }
+        let said = said.lock().unwrap().clone();
+        insta::with_settings!({ filters => vec![(r"[0-9.]+ [KMGT]?i?B/s", "[rate]")] }, {
+            insta::assert_snapshot!(said);
+        });
+    }
+
+    #[test]
+    fn a_phase_without_bytes_shows_none() {
+        let shown = |bytes: u64| {
+            let bar = draw_bar("signing", None);
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+            let now = Instant::now();
+            let name = "signing".to_owned();
+            let mut phase = Phase {
+                name,
+                total_bytes: None,
+                present_bytes: 0,
+                moved_bytes: 0,
+                started: now,
+                last_line: now,
+                bar: Some(bar),
+            };
+            if bytes > 0 {
+                phase.advance(bytes);
+            }
+            phase.end()
+        };
+        assert_eq!(shown(0), None);
+        assert!(shown(MIB).unwrap().starts_with("signing: 1.00 MiB in"));
+        assert!(!WITHOUT_BYTES.contains("bytes") && WITH_BYTES.contains("bytes"));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What the kernel counted for this process, reported beside our own counters so that they can be held against it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Figures of `/proc/self/io` and `/proc/self/status`, all in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "a unit belongs in each name")]
 pub(crate) struct ProcessUsage {
     /// Bytes asked for by read calls (`rchar`).

@@ -17,7 +17,8 @@ struct Cells {
 }
 
 /// The values of [`Counters`] at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// Read, without reading back.
     pub read_bytes: u64,

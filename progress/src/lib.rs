@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One thing a person may want to see. Bytes are bytes that reached the disk, not bytes handed to the kernel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Wire", into = "Wire")]
 pub enum Event {
     /// A phase begins; `total_bytes` is known where there is a denominator.
@@ -50,7 +51,7 @@ pub enum Event {
 }
 
 /// The JSON form of an event.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Wire {
     PhaseStarted {

@@ -7,6 +7,7 @@ pub mod cache;
 pub mod commands;
 pub mod cosign;
 pub mod dependencies;
+pub mod documents;
 pub mod images;
 pub mod printer;
 pub mod proofs;

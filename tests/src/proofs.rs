@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::printer;
 use crate::site::{Machine, Output, wait_until};
+use crate::{documents, printer};
 
 /// Where `landfall` and `kubectl` find the cluster, inside a machine.
 const ENVIRONMENT: &str =
@@ -79,8 +79,8 @@ pub fn expect_ready(status: &Value, expected: &Expected) -> Result<()> {
 pub fn wait_ready(machine: &Machine, expected: &Expected) -> Result<()> {
     let mut last = Value::Null;
     let ready = wait_until("a status that says ready", READY_LIMIT, || {
-        let status = machine.run("/media/stick/landfall status --json")?.stdout;
-        last = serde_json::from_str(&status).context("landfall status printed no JSON")?;
+        let output = machine.try_run("/media/stick/landfall status --json")?;
+        last = documents::status(output.status.code().map(i64::from), &output.stdout).context(output.stderr)?;
         Ok((last["ready"] == true).then_some(()))
     });
     ready.with_context(|| format!("{last:#}"))?;

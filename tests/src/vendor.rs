@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cache::cache_root;
 use crate::registry::Registry;
-use crate::{images, workspace};
+use crate::{documents, images, workspace};
 
 /// The password of the development keys of tests and demo; it is public, as they are.
 pub const KEY_PASSWORD: &str = "development";
@@ -112,7 +112,7 @@ impl Vendor {
     pub fn report(&self, arguments: &[&str]) -> Result<Value> {
         let output = self.command(arguments).arg("--json").stderr(std::process::Stdio::inherit()).output()?;
         ensure!(output.status.success(), "landfall {} ended with {}", arguments.join(" "), output.status);
-        serde_json::from_slice(&output.stdout).context("landfall printed no JSON")
+        documents::read(&String::from_utf8_lossy(&output.stdout))
     }
 
     /// Resolves the checked-in lock of assembled images against the registry.

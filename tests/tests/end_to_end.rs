@@ -4,6 +4,7 @@
 //! chooses other instants and other damaged bytes than the default ones.
 
 mod end_to_end {
+    mod administration;
     mod certificates;
     mod comparison;
     mod cut;

@@ -6,6 +6,7 @@ use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::Progress;
 use landfall_media::store::ContentStore;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resolve::{Moved, Resolution, resolve};
@@ -18,7 +19,8 @@ use crate::options::LockOptions;
 use crate::render::{self, Renderer};
 
 /// What `landfall lock` did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct LockReport {
     /// The file that was written, synced.
     pub lock: PathBuf,

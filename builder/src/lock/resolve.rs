@@ -8,6 +8,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::ContentStore;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::edit::{self, Replacement};
@@ -30,13 +31,16 @@ struct Found {
 }
 
 /// A tag that names something else than when it was resolved. What the lock pins is still what is packed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Moved {
     /// The reference.
     pub reference: String,
     /// The manifest that the lock pins.
+    #[schemars(with = "String")]
     pub pinned: Sha256,
     /// The manifest or index that the tag names now.
+    #[schemars(with = "String")]
     pub now: Sha256,
 }
 

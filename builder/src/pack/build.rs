@@ -14,6 +14,7 @@ use landfall_media::parts::{WrittenFile, supersede};
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::ContentStore;
 use landfall_release_document::ReleaseDocument;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::contents::{Contents, contents, open_installer, placed};
@@ -37,24 +38,27 @@ use crate::render::{self, Rendered};
 use crate::signing;
 
 /// A file of the bundle.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BuiltFile {
     /// Its name in the output folder.
     pub name: String,
     /// Bytes.
     pub size: u64,
     /// SHA-256 of its bytes.
+    #[schemars(with = "String")]
     pub sha256: landfall_bundle_spec::Sha256,
 }
 
 /// What `landfall build` did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct BuildReport {
     /// Name of the release.
     pub name: String,
     /// Its version.
     pub version: String,
     /// Id of the bundle.
+    #[schemars(with = "String")]
     pub id: landfall_bundle_spec::Sha256,
     /// The files, synced and read back; none where the bundle went to standard output.
     pub files: Vec<BuiltFile>,
@@ -71,6 +75,7 @@ pub struct BuildReport {
     /// Artifacts inside.
     pub artifacts: usize,
     /// Fingerprint of the first root document that travels.
+    #[schemars(with = "String")]
     pub fingerprint: landfall_bundle_spec::Sha256,
     /// Its number: sites that trust this one or a later one accept the bundle.
     pub first_root: u64,
@@ -80,6 +85,7 @@ pub struct BuildReport {
     /// written, layers that were not counted yet and archives that were not unpacked yet are read.
     pub ingested_bytes: Totals,
     /// SHA-256 of the installer that travels inside: a loose copy of it must have the same.
+    #[schemars(with = "String")]
     pub installer_sha256: landfall_bundle_spec::Sha256,
     /// Bytes of the installer.
     pub installer_bytes: u64,

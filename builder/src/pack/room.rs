@@ -7,6 +7,7 @@ use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_media::MediaError;
 use landfall_media::store::ContentStore;
 use landfall_release_document::ReleaseDocument;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::definition::Release;
@@ -19,7 +20,8 @@ const BLOCK_BYTES: u64 = 512;
 
 /// What a release takes of a site's data folder. Landfall counts the first two by itself; the third is what
 /// `requirements.data` of the release says, and comes on top.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SiteRoom {
     /// Bytes of everything that is staged.
     pub bundle_bytes: u64,

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,11 +19,13 @@ use crate::lock::{Lock, RendererFields};
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// What a kubectl is: the same program renders the same bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Renderer {
     /// What it says its version is, such as `v1.36.3`, for people.
     pub version: String,
     /// SHA-256 of the program.
+    #[schemars(with = "String")]
     pub digest: Sha256,
 }
 

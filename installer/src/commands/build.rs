@@ -9,10 +9,12 @@ use landfall_builder::{BuildOptions, BuildOutput, BuildReport, SiteRoom};
 use landfall_bundle_spec::limits::FAT32_PART_BYTES;
 use landfall_bundle_spec::parts::BundleName;
 use landfall_error_codes::codes;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{key, lock};
 use crate::cli::BuildArguments;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
@@ -25,11 +27,17 @@ const EPOCH_VARIABLE: &str = "SOURCE_DATE_EPOCH";
 const FOUR_GIB: u64 = 4 << 30;
 
 /// What was built, and what it took.
-#[derive(Serialize)]
-struct Built {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Built {
     #[serde(flatten)]
     report: BuildReport,
+    /// What the kernel counted.
     process: ProcessUsage,
+}
+
+impl Document for Built {
+    const KIND: &'static str = "build";
 }
 
 /// Builds a bundle.
@@ -51,7 +59,7 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
     drop(stream);
     let built = Built { report, process: usage::of_this_process() };
     if to_stdout {
-        printer.note(&text(&built));
+        printer.report_beside(&built, text);
     } else {
         printer.report(&built, text);
     }

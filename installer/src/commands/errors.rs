@@ -19,6 +19,7 @@ const AREAS: &[(&str, &str)] = &[
     ("LF40", "Journal and engine"),
     ("LF41", "Node steps"),
     ("LF42", "Cluster and apply"),
+    ("LF43", "Looking at a site"),
     ("LF45", "Proofs"),
     ("LF90", "Usage and bugs"),
 ];

@@ -13,10 +13,12 @@ use landfall_release_document::{
     ArtifactEntry, COMPUTED_PREFIX, ComponentEntry, ImageEntry, RELEASE_DOCUMENT_NAME, ReleaseDocument,
     SITE_SCHEMA_NAME,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::InspectArguments;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
@@ -25,41 +27,73 @@ use crate::shown;
 const DOCUMENTS: usize = 4;
 
 /// What a head says, unverified.
-#[derive(Serialize)]
-struct Inspection {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Inspection {
     /// Always false: `landfall verify` is another command.
     verified: bool,
+    /// Id of the bundle.
+    #[schemars(with = "String")]
     id: Sha256,
+    /// Name of the release.
     name: String,
+    /// Its version.
     version: String,
+    /// Its counter.
     counter: u64,
+    /// When it was built, RFC 3339.
     built_at: String,
+    /// Bytes of the bundle as one stream.
     total_bytes: u64,
+    /// Bytes of its head.
     head_bytes: usize,
+    /// The root documents that travel.
     roots: Vec<RootLine>,
+    /// Ids of the keys that claim to have signed.
     signed_by: Vec<String>,
     /// SHA-256 of the `landfall` inside.
+    #[schemars(with = "String")]
     installer: Sha256,
+    /// The release document, as the bundle has it.
+    #[schemars(with = "Value")]
     release: ReleaseDocument,
-    /// JSON Schema of `site.yaml`.
+    /// JSON Schema of `site.yaml`, as the bundle has it.
     site_schema: Value,
-    /// Rendered objects of each component, in the order in which they are applied.
+    /// Rendered objects of each component, as the bundle has them, in the order in which they are applied.
     objects: BTreeMap<String, Value>,
+    /// Every blob.
     blobs: Vec<BlobLine>,
 }
 
-#[derive(Serialize)]
+impl Document for Inspection {
+    const KIND: &'static str = "inspect";
+}
+
+/// A root document.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct RootLine {
+    /// Its number.
     number: u64,
+    /// What a person compares.
+    #[schemars(with = "String")]
     fingerprint: Sha256,
+    /// Whether it is for development only.
     development: bool,
 }
 
-#[derive(Serialize)]
+/// A blob.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct BlobLine {
+    /// Its SHA-256.
+    #[schemars(with = "String")]
     digest: Sha256,
+    /// Its BLAKE3.
     blake3: String,
+    /// Its bytes.
     size: u64,
+    /// What it is.
     media_type: String,
 }
 
@@ -200,6 +234,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::document;
     use crate::printer::{failure_json, failure_text};
 
     /// What a stick might write where a name belongs: codes for the terminal, a line that looks like one of ours, text that
@@ -253,9 +288,7 @@ mod tests {
     /// Everything that `inspect` would print of a head, on either stream and in either form.
     fn printed(head: &[u8]) -> [String; 2] {
         match Opened::read_file(head).map_err(Failure::from).and_then(|opened| inspect(&opened)) {
-            Ok(inspection) => {
-                [shown::block(&text(&inspection)), shown::json(&serde_json::to_string_pretty(&inspection).unwrap())]
-            }
+            Ok(inspection) => [shown::block(&text(&inspection)), document::pretty(&inspection)],
             Err(failure) => [failure_text(&failure), failure_json(&failure)],
         }
     }

@@ -7,23 +7,38 @@ use landfall_engine::plan::{Plan, Undo};
 use landfall_lifecycle::operations::{InstallRequest, Installed, OperationError, PlannedInstall};
 use landfall_lifecycle::preflight::Blocker;
 use landfall_lifecycle::steps::action::Action;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
 use super::site::{DEVELOPMENT_NOTE, operations};
 use crate::cli::InstallArguments;
+use crate::document::Document;
 use crate::failure::{Blocking, Failure};
 use crate::logging;
 use crate::printer::Printer;
 
 /// What `--dry-run` prints.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct DryRun<'a> {
+pub(super) struct DryRun<'a> {
+    /// Id of the bundle.
     bundle: String,
+    /// Whether its root is for development only.
     development: bool,
+    /// The facts that it was planned from.
     facts: &'a landfall_host::facts::Facts,
+    /// What would be done; each action as the journal would keep it.
+    #[schemars(with = "Plan<serde_json::Value>")]
     plan: &'a Plan<Action>,
+}
+
+impl Document for DryRun<'_> {
+    const KIND: &'static str = "dryRun";
+}
+
+impl Document for Installed {
+    const KIND: &'static str = "install";
 }
 
 /// Installs, or prints the plan.
@@ -122,7 +137,7 @@ pub(crate) fn summary(installed: &Installed) -> String {
         let _infallible = writeln!(text, "{component:<14} {name}{address}, port {ports}");
     }
     for note in &installed.notes {
-        let _infallible = writeln!(text, "note: {note}; `landfall status` tells why");
+        let _infallible = writeln!(text, "note: {note}; `landfall status` reports why");
     }
     if !installed.secrets.is_empty() {
         let _infallible = writeln!(text, "\ngenerated secrets, readable by root:");
@@ -135,4 +150,79 @@ pub(crate) fn summary(installed: &Installed) -> String {
         let _infallible = writeln!(text, "{DEVELOPMENT_NOTE}");
     }
     text
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use landfall_lifecycle::operations::ServiceStatus;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::document;
+
+    fn plan() -> Plan<Action> {
+        let step = |id: &str, title: &str, action: Value, bytes: u64, seconds: u64, undo: &str| json!({ "id": id, "title": title, "action": action, "bytes": bytes, "seconds": seconds, "undo": undo });
+        let ready = json!({ "action": "control-plane-ready", "kubernetes": "v1.36.3", "seconds": 300 });
+        serde_json::from_value(json!({
+            "operation": "install",
+            "release": "starter",
+            "version": "1.0.0",
+            "steps": [
+                step("stage", "stage the release", json!({ "action": "stage" }), 3_u64 << 30, 95, "reversible"),
+                step("control-plane", "wait for the control plane", ready, 0, 40, "reversible"),
+                step("storage", "make the folder of volumes", json!({ "action": "storage" }), 4096, 0, "irreversible"),
+            ],
+        }))
+        .unwrap()
+    }
+
+    pub(in crate::commands) fn installed() -> Installed {
+        Installed {
+            release: "starter".to_owned(),
+            version: "1.0.0".to_owned(),
+            development: true,
+            node: "node-1".to_owned(),
+            address: "192.0.2.17".to_owned(),
+            kubeconfig: "/etc/kubernetes/admin.conf".into(),
+            services: vec![ServiceStatus {
+                component: "postgres".to_owned(),
+                name: "postgres.postgres.svc".to_owned(),
+                address: Some("10.96.7.7".to_owned()),
+                ports: vec![5432],
+            }],
+            notes: Vec::new(),
+            secrets: vec!["/var/lib/landfall/secrets/postgres/postgres.json".into()],
+            media_read_bytes: 1,
+            store_read_bytes: 0,
+            store_written_bytes: 1,
+        }
+    }
+
+    #[test]
+    fn the_plan_as_a_person_reads_it() {
+        insta::assert_snapshot!(plan_text(&plan()));
+    }
+
+    #[test]
+    fn the_summary_as_a_person_reads_it() {
+        insta::assert_snapshot!(summary(&installed()));
+    }
+
+    #[test]
+    fn plan_and_summary_are_what_their_schemas_say() {
+        let facts = landfall_host::facts::sample::sample();
+        let plan = plan();
+        let dry_run = DryRun { bundle: "sha256:ab".to_owned(), development: false, facts: &facts, plan: &plan };
+        let documents = [
+            (document::schema_of::<DryRun<'_>>(), document::pretty(&dry_run)),
+            (document::schema_of::<Installed>(), document::pretty(&installed())),
+            (document::schema_of::<landfall_host::facts::Facts>(), document::pretty(&facts)),
+        ];
+        for ((kind, schema), text) in documents {
+            let document: Value = serde_json::from_str(&text).unwrap();
+            let validator = jsonschema::validator_for(&schema).unwrap();
+            let problems: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+            assert!(problems.is_empty() && document["kind"] == kind, "{kind}: {problems:?}");
+        }
+    }
 }

@@ -7,27 +7,42 @@ use landfall_bundle_spec::Error as FormatError;
 use landfall_bundle_spec::trust::{KeyKind, Root, RootContents, SigningKey, UnsignedRoot};
 use landfall_error_codes::codes;
 use landfall_media::durable;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::{self, KeyCommand, KeyNewArguments};
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::password;
 use crate::printer::Printer;
 
 /// What was made.
-#[derive(Serialize)]
-struct NewKey {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewKey {
+    /// The file of the private key.
     private_key: PathBuf,
+    /// The file of the public key.
     public_key: PathBuf,
+    /// Id of the key.
     key_id: String,
     #[serde(flatten)]
     root: Option<NewRoot>,
 }
 
-#[derive(Serialize)]
+impl Document for NewKey {
+    const KIND: &'static str = "key";
+}
+
+/// The root document that trusts it.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct NewRoot {
+    /// The file of root document 1.
     root: PathBuf,
+    /// What a person compares.
     fingerprint: String,
+    /// Whether it is for development only.
     development: bool,
 }
 

@@ -6,9 +6,14 @@ use landfall_builder::{LockOptions, LockReport, SourceOptions};
 use landfall_error_codes::codes;
 
 use crate::cli::{LockArguments, SourceArguments};
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
+
+impl Document for LockReport {
+    const KIND: &'static str = "lock";
+}
 
 /// Resolves a lock.
 pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Failure> {

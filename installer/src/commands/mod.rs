@@ -7,10 +7,13 @@ mod facts;
 mod inspect;
 mod install;
 mod key;
+mod kubectl;
 mod lock;
+mod logs;
 mod node;
 mod prove;
 mod resume;
+mod schemas;
 mod site;
 mod stage;
 mod status;
@@ -19,13 +22,18 @@ mod uninstall;
 mod verify;
 mod verify_site;
 
+use std::process::ExitCode;
+
 use crate::cli::{Cli, Command, VerifyArguments};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Runs the command that was asked for.
-pub(crate) fn run(cli: Cli, printer: Printer) -> Result<(), Failure> {
-    match cli.command {
+/// Runs the command that was asked for. One that ends without an error ends with the exit code that it returns.
+pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
+    let done = match cli.command {
+        Command::Status(arguments) => return status::run(&arguments, printer),
+        Command::Kubectl(arguments) => return kubectl::run(arguments),
+        Command::Logs(arguments) => return logs::run(&arguments, printer),
         Command::Key(command) => key::run(command, printer),
         Command::Trust(command) => trust::run(command, printer),
         Command::Lock(arguments) => lock::run(arguments, printer),
@@ -35,13 +43,14 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<(), Failure> {
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Stage(arguments) => stage::run(&arguments, printer),
         Command::Completions { shell } => completions::run(shell, printer),
+        Command::Schemas(arguments) => schemas::run(&arguments, printer),
         Command::Errors => errors::run(printer),
         Command::Install(arguments) => install::run(arguments, printer),
         Command::Facts => facts::run(),
         Command::Resume(arguments) => resume::run(arguments, printer),
-        Command::Status(arguments) => status::run(&arguments, printer),
         Command::Prove(arguments) => prove::run(&arguments, printer),
         Command::Uninstall(arguments) => uninstall::run(arguments, printer),
         Command::Node(command) => node::run(&command),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

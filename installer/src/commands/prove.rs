@@ -7,9 +7,14 @@ use landfall_lifecycle::operations::ProofReport;
 
 use super::site::operations_of_root;
 use crate::cli::ProveArguments;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
+
+impl Document for ProofReport {
+    const KIND: &'static str = "proofs";
+}
 
 /// Runs proofs and reports each; fails where one of them does.
 pub(crate) fn run(arguments: &ProveArguments, printer: Printer) -> Result<(), Failure> {
@@ -70,7 +75,7 @@ mod tests {
 
     fn report(proofs: Vec<ProofResult>) -> ProofReport {
         let passed = proofs.iter().all(|proof| proof.passed);
-        ProofReport { schema: 1, release: "shop".to_owned(), version: "1.0.0".to_owned(), passed, proofs }
+        ProofReport { release: "shop".to_owned(), version: "1.0.0".to_owned(), passed, proofs }
     }
 
     #[test]

@@ -5,9 +5,14 @@ use landfall_lifecycle::operations::Resumed;
 use super::site::operations_of_root;
 use super::{install, uninstall};
 use crate::cli::ResumeArguments;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
+
+impl Document for Resumed {
+    const KIND: &'static str = "resume";
+}
 
 /// Finishes the unfinished operation.
 pub(crate) fn run(arguments: ResumeArguments, printer: Printer) -> Result<(), Failure> {

@@ -8,27 +8,37 @@ use landfall_lifecycle::operations::{Trust, open_trusted};
 use landfall_media::counters::{IoCounters, Totals};
 use landfall_media::store::ContentStore;
 use landfall_media::{durable, stage};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::verify::Trusted;
 use crate::cli::StageArguments;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
 use crate::usage::{self, ProcessUsage};
 
 /// What was staged, and what it took.
-#[derive(Serialize)]
-struct Staged {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Staged {
     #[serde(flatten)]
     trusted: Trusted,
     /// All the blobs of the bundle.
     bundle_blob_bytes: u64,
     /// Those that the store lacked.
     lacking_bytes: u64,
+    /// What was read from the media.
     media: Totals,
+    /// What was written to the store.
     store: Totals,
+    /// What the kernel counted.
     process: ProcessUsage,
+}
+
+impl Document for Staged {
+    const KIND: &'static str = "stage";
 }
 
 /// Stages a bundle.

@@ -1,26 +1,51 @@
 //! `landfall status`: what runs here, and why not where it does not.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::process::ExitCode;
 
 use indicatif::HumanBytes;
-use landfall_lifecycle::operations::{OperationStatus, RegistryStatus, SiteState, StatusReport};
+use landfall_cluster::snapshot::Snapshot;
+use landfall_lifecycle::operations::{
+    CertificatesStatus, OperationStatus, RegistryStatus, SiteState, StatusReport, Verdict,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::site::{DEVELOPMENT_NOTE, operations_of_root};
 use crate::cli::StatusArguments;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Prints the status.
-pub(crate) fn run(arguments: &StatusArguments, printer: Printer) -> Result<(), Failure> {
+impl Document for StatusReport {
+    const KIND: &'static str = "status";
+}
+
+/// Everything that the cluster holds, for a comparison.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SnapshotDocument {
+    /// Objects, images and digests of secrets.
+    snapshot: Snapshot,
+}
+
+impl Document for SnapshotDocument {
+    const KIND: &'static str = "snapshot";
+}
+
+/// Prints the status; the exit code is that of its verdict.
+pub(crate) fn run(arguments: &StatusArguments, printer: Printer) -> Result<ExitCode, Failure> {
     let operations = operations_of_root(printer)?;
     if arguments.snapshot {
-        let snapshot = operations.snapshot()?;
+        let snapshot = SnapshotDocument { snapshot: operations.snapshot()? };
         // There is one form of it, which programs compare.
         Printer::new(true).report(&snapshot, |_| String::new());
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
-    printer.report(&operations.status()?, text);
-    Ok(())
+    let report = operations.status()?;
+    printer.report(&report, text);
+    Ok(ExitCode::from(report.verdict.exit_code()))
 }
 
 fn text(report: &StatusReport) -> String {
@@ -52,14 +77,60 @@ fn text(report: &StatusReport) -> String {
     if let Some(registry) = &report.registry {
         registry_text(&mut text, registry);
     }
-    if let Some(disk) = &report.disk {
-        let (free, total) = (HumanBytes(disk.free_bytes), HumanBytes(disk.total_bytes));
-        let _infallible = writeln!(text, "disk      {free} of {total} free at {}", disk.folder.display());
-    }
+    host_text(&mut text, report);
     for note in &report.notes {
         let _infallible = writeln!(text, "note: {note}");
     }
     text
+}
+
+/// What of the host itself may keep the site from being ready.
+fn host_text(text: &mut String, report: &StatusReport) {
+    if let Some(certificates) = &report.certificates {
+        certificates_text(text, certificates);
+    }
+    if let Some(clock) = &report.clock {
+        let state = state_text(clock.reason.as_deref());
+        let _infallible = writeln!(text, "clock     {state}; {}", clock.now);
+    }
+    if let Some(disk) = &report.disk {
+        let (free, total) = (HumanBytes(disk.free_bytes), HumanBytes(disk.total_bytes));
+        let state = state_text(disk.reason.as_deref());
+        let _infallible = writeln!(text, "disk      {state}; {free} of {total} free at {}", disk.folder.display());
+    }
+    if let Some(etcd) = &report.etcd {
+        let (size, quota) = (HumanBytes(etcd.size_bytes), HumanBytes(etcd.quota_bytes));
+        let _infallible = writeln!(text, "etcd      {}; {size} of {quota}", state_text(etcd.reason.as_deref()));
+    }
+    // A kubelet logs errors whenever something is not there yet; they are of interest where something is wrong.
+    let error = report.agent.as_ref().and_then(|agent| agent.last_kubelet_error.as_deref());
+    if let Some(error) = error.filter(|_| report.verdict != Verdict::Ready) {
+        let _infallible = writeln!(text, "kubelet   its last error: {error}");
+    }
+}
+
+/// Where most certificates are; it goes without saying.
+const KUBERNETES: &str = "/etc/kubernetes";
+
+fn certificates_text(text: &mut String, certificates: &CertificatesStatus) {
+    let state = state_text(certificates.reason.as_deref());
+    let ends = match (&certificates.soonest_end, certificates.days_left) {
+        (Some(end), Some(1)) => format!("; the first ends on {end}, in 1 day"),
+        (Some(end), Some(days)) if days >= 0 => format!("; the first ends on {end}, in {days} days"),
+        (Some(end), _) => format!("; the first ended on {end}"),
+        (None, _) => String::new(),
+    };
+    let _infallible = writeln!(text, "certs     {state}{ends}");
+    // Most are issued together, and so end on one day.
+    let mut days: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for certificate in &certificates.certificates {
+        let Some((day, _)) = certificate.ends.as_deref().and_then(|end| end.split_once('T')) else { continue };
+        let name = certificate.file.strip_prefix(KUBERNETES).unwrap_or(&certificate.file);
+        days.entry(day).or_default().push(name.display().to_string());
+    }
+    for (day, names) in days {
+        let _infallible = writeln!(text, "            {day}  {}", names.join(", "));
+    }
 }
 
 fn state_text(reason: Option<&str>) -> String {
@@ -70,14 +141,17 @@ fn headline(report: &StatusReport) -> String {
     let release =
         report.release.as_ref().map(|release| format!("{} {}", release.name, release.version)).unwrap_or_default();
     match report.state {
-        SiteState::Absent => "nothing is installed on this machine".to_owned(),
+        SiteState::Absent => "absent: nothing is installed on this machine".to_owned(),
         SiteState::Installing => format!("{release} is being installed"),
+        SiteState::InstallInterrupted | SiteState::UninstallInterrupted if report.verdict == Verdict::Stuck => {
+            format!("{release} is stuck: a person must remove what stopped it")
+        }
         SiteState::InstallInterrupted => {
             format!("the install of {release} was interrupted; `landfall resume` continues")
         }
         SiteState::Installed if report.ready => format!("{release} is installed, and everything is ready"),
         SiteState::Installed => format!("{release} is installed, and not everything is ready"),
-        SiteState::Uninstalling => format!("{release} is being taken back"),
+        SiteState::Uninstalling => format!("{release} is being uninstalled"),
         SiteState::UninstallInterrupted => {
             format!("the uninstall of {release} was interrupted; `landfall uninstall` continues")
         }
@@ -126,4 +200,77 @@ fn registry_text(text: &mut String, registry: &RegistryStatus) {
     let size = HumanBytes(registry.staged_bytes);
     let (staged, all) = (registry.staged_blobs, registry.blobs);
     let _infallible = writeln!(text, "registry  {state} at {}; {staged} of {all} blobs, {size}", registry.address);
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_engine::journal::RecordedError;
+    use landfall_lifecycle::operations::status::sample::{absent, installed, interrupted};
+
+    use super::*;
+
+    #[test]
+    fn ready() {
+        insta::assert_snapshot!(text(&installed()));
+    }
+
+    #[test]
+    fn not_ready() {
+        let mut report = installed();
+        (report.ready, report.verdict) = (false, Verdict::NotReady);
+        report.components[1].ready = 3;
+        report.components[1].reasons.push("StatefulSet postgres/postgres: 0 of 1 pods are ready".to_owned());
+        report.nodes[0].ready = false;
+        report.nodes[0].reason = Some("the kubelet reports DiskPressure".to_owned());
+        if let Some(certificates) = &mut report.certificates {
+            certificates.ready = false;
+            certificates.reason = Some("/etc/kubernetes/admin.conf has ended".to_owned());
+            certificates.days_left = Some(-3);
+        }
+        if let Some(disk) = &mut report.disk {
+            disk.ready = false;
+            disk.reason = Some("512 MiB are free; below 1.0 GiB the kubelet removes pods".to_owned());
+        }
+        insta::assert_snapshot!(text(&report));
+    }
+
+    #[test]
+    fn unfinished() {
+        insta::assert_snapshot!(text(&interrupted()));
+    }
+
+    #[test]
+    fn stuck() {
+        let mut report = interrupted();
+        report.verdict = Verdict::Stuck;
+        if let Some(step) = report.operation.as_mut().and_then(|operation| operation.step.as_mut()) {
+            step.stuck = true;
+            step.status = "failed";
+            step.failure = Some(RecordedError {
+                code: "LF4207".to_owned(),
+                what: "ConfigMap kube-system/settings exists and belongs to helm".to_owned(),
+                causes: vec!["the API server refused the object".to_owned()],
+                hint: "Remove or rename the object if it is not needed, then run `landfall resume`.".to_owned(),
+            });
+        }
+        insta::assert_snapshot!(text(&report));
+    }
+
+    #[test]
+    fn nothing_installed() {
+        let mut report = absent();
+        report.notes.push("data of starter 1.0.0 is kept in /var/lib/landfall".to_owned());
+        insta::assert_snapshot!(text(&report));
+    }
+
+    #[test]
+    fn every_status_is_what_its_schema_says() {
+        let (kind, schema) = crate::document::schema_of::<StatusReport>();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        for report in [absent(), installed(), interrupted()] {
+            let document: serde_json::Value = serde_json::from_str(&crate::document::pretty(&report)).unwrap();
+            let problems: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+            assert!(problems.is_empty() && document["kind"] == kind, "{problems:?}");
+        }
+    }
 }

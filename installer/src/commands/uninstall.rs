@@ -8,9 +8,14 @@ use landfall_lifecycle::operations::{DataWish, Operations, Uninstalled};
 
 use super::site::operations_of_root;
 use crate::cli::UninstallArguments;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
+
+impl Document for Uninstalled {
+    const KIND: &'static str = "uninstall";
+}
 
 /// Removes everything, or everything but data.
 pub(crate) fn run(arguments: UninstallArguments, printer: Printer) -> Result<(), Failure> {
@@ -39,7 +44,8 @@ fn typed_name(site: &str, printer: Printer) -> Result<String, Failure> {
         let what = "the data is not deleted: `--confirm NAME` is missing, and the command does not run at a terminal";
         return Err(Failure::new(codes::DELETION_UNCONFIRMED, what));
     }
-    printer.note(&format!("all volumes and generated secrets of this site will be deleted; type its name ({site}):"));
+    printer
+        .question(&format!("all volumes and generated secrets of this site will be deleted; type its name ({site}):"));
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(|error| {
         Failure::new(codes::DELETION_UNCONFIRMED, "the name cannot be read from the terminal").because(&error)

@@ -7,36 +7,59 @@ use landfall_bundle_spec::{Sha256, Verified};
 use landfall_lifecycle::operations::{Trust, open_trusted};
 use landfall_media::counters::{IoCounters, Totals};
 use landfall_media::verify;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::VerifyArguments;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
 use crate::usage::{self, ProcessUsage};
 
 /// What was verified, and what it took.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Verification {
+    /// Always true: a bundle that is not verified is an error.
     verified: bool,
     #[serde(flatten)]
     trusted: Trusted,
+    /// Files of the bundle.
     parts: usize,
+    /// Bytes of the bundle.
     bytes: u64,
+    /// What was read from the media.
     media: Totals,
+    /// What the kernel counted.
     process: ProcessUsage,
 }
 
+impl Document for Verification {
+    const KIND: &'static str = "verify";
+}
+
 /// Who a bundle is from, once its head was verified.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Trusted {
+    /// Id of the bundle.
+    #[schemars(with = "String")]
     id: Sha256,
+    /// Name of the release.
     name: String,
+    /// Its version.
     version: String,
+    /// Its counter.
     counter: u64,
+    /// Number of the root document that is trusted.
     root: u64,
+    /// Fingerprint of the root document from which trust began.
+    #[schemars(with = "String")]
     root_fingerprint: Sha256,
+    /// Whether the root is for development only.
     development: bool,
+    /// Ids of the keys that signed.
     signed_by: Vec<String>,
 }
 

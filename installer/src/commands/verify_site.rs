@@ -1,10 +1,16 @@
 //! `landfall verify --site`: every byte that is staged on this machine, against the release's signature.
 
 use indicatif::HumanBytes;
+use landfall_lifecycle::operations::SiteVerification;
 
 use super::site::operations_of_root;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+
+impl Document for SiteVerification {
+    const KIND: &'static str = "verifySite";
+}
 
 /// Verifies what is staged.
 pub(crate) fn run(printer: Printer) -> Result<(), Failure> {

@@ -62,7 +62,7 @@ pub fn renew(paths: &SitePaths, kubernetes: &str, now: Timestamp) -> Result<(), 
 }
 
 /// The manifests come after all certificates.
-fn is_installed(paths: &SitePaths) -> bool {
+pub(crate) fn is_installed(paths: &SitePaths) -> bool {
     paths.static_pods().join("kube-apiserver.yaml").exists()
 }
 
@@ -151,7 +151,7 @@ fn work(paths: &SitePaths, now: Timestamp) -> Result<Work, StepError> {
 }
 
 /// Pairs that kubeadm renews, by path below `/etc/kubernetes` without extension.
-fn pairs(paths: &SitePaths) -> Result<BTreeSet<String>, StepError> {
+pub(crate) fn pairs(paths: &SitePaths) -> Result<BTreeSet<String>, StepError> {
     let pair = |file: PathBuf| {
         let extension = file.extension()?.to_str()?;
         let name = file.strip_prefix(paths.kubernetes()).ok()?.with_extension("").to_str()?.to_owned();

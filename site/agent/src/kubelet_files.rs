@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use landfall_media::durable;
 
 use super::certificates;
+use super::held::Held;
 use super::programs::Programs;
 use super::validity::{Found, Need};
 use landfall_engine::step::StepError;
@@ -63,7 +64,23 @@ fn client(paths: &SitePaths, now: Timestamp) -> Result<Repair, StepError> {
     Ok(repair(kubeconfig, Found::in_pem(current.as_deref()), now))
 }
 
-/// Whether the kubelet's serving pair must be removed; one that never existed need not.
+/// The kubelet's certificates: the one by which it speaks to the API server, and the one by which it serves if it has made
+/// one already.
+pub(crate) fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
+    let (kubeconfig, current) = (paths.kubernetes().join("kubelet.conf"), folder(paths).join(CLIENT));
+    let text = files::read(&kubeconfig)?;
+    let names = text.as_ref().is_some_and(|text| String::from_utf8_lossy(text).contains(CLIENT));
+    let client = if names {
+        Held { found: Found::in_pem(files::read(&current)?.as_deref()), file: current }
+    } else {
+        Held { found: Found::in_kubeconfig(text.as_deref()), file: kubeconfig }
+    };
+    let file = folder(paths).join(PAIR[0]);
+    let serving = files::read(&file)?.map(|pem| Held { found: Found::in_pem(Some(&pem)), file });
+    Ok([client].into_iter().chain(serving).collect())
+}
+
+/// Whether the pair by which the kubelet serves must go; one that was never there need not.
 fn serving(paths: &SitePaths, now: Timestamp) -> Result<Option<Need>, StepError> {
     let [certificate, key] = PAIR.map(|name| files::read(&folder(paths).join(name)));
     let (certificate, key) = (certificate?, key?);

@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod certificates;
 pub mod clock;
 pub mod concerns;
+pub mod held;
 pub mod kubelet;
 pub mod kubelet_files;
 pub mod nameservers;
@@ -23,4 +24,5 @@ pub mod validity;
 
 pub use boot::check_identity;
 pub use clock::clock_plausibility;
+pub use held::{Held, held};
 pub use run::run;

@@ -151,12 +151,12 @@ mod tests {
     #[test]
     fn what_is_no_answer_says_whether_it_may_pass() {
         let (noise, _) = answered(b"SSH-2.0-OpenSSH\r\n", LIMIT);
-        assert!(noise.unwrap_err().passes());
+        assert!(noise.unwrap_err().is_transient());
         let (cut, _) = answered(b"HTTP/1.1 200 OK\r\ncontent-length: 70\r\n\r\nhalf", LIMIT);
         assert!(matches!(cut.unwrap_err(), NoAnswer::Connection(_)));
         let (silent, _) = answered(b"", Duration::from_millis(200));
         let silent = silent.unwrap_err();
-        assert!(matches!(silent, NoAnswer::TimedOut(_)) && !silent.passes());
+        assert!(matches!(silent, NoAnswer::TimedOut(_)) && !silent.is_transient());
     }
 
     #[test]

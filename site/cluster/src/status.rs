@@ -1,5 +1,8 @@
 //! What `landfall status` says about components: how many of their objects are ready, and why the rest are not.
 
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,7 +23,7 @@ pub struct ObjectStatus {
 }
 
 /// The state of a component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
     /// Name of the component.
@@ -84,8 +87,19 @@ impl Cluster {
         })
     }
 
-    /// Why an object's pods are not ready, or do not exist. Explanations are optional: those that cannot be read are
-    /// left out.
+    /// The pods of a component: those that its objects are or select, by name.
+    pub fn pods_of_component(&self, inventory: &Inventory) -> Result<Vec<ObjectName>, ClusterError> {
+        let mut names = BTreeSet::new();
+        for object in &inventory.objects {
+            let (Some(namespace), Some(live)) = (&object.namespace, self.get(object)?) else { continue };
+            for pod in self.pods_of(&live, namespace) {
+                names.insert((namespace.clone(), pod["metadata"]["name"].as_str().unwrap_or_default().to_owned()));
+            }
+        }
+        Ok(names.iter().map(|(namespace, name)| ObjectName::new("v1", "Pod", namespace, name)).collect())
+    }
+
+    /// Why an object's pods are not ready, or are not there. Explanations are extra: what cannot be read is left out.
     pub(super) fn explain(&self, status: &ObjectStatus) -> Vec<String> {
         let Some(live) = &status.live else { return Vec::new() };
         let Some(namespace) = &status.object.namespace else { return Vec::new() };

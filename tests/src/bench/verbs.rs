@@ -47,7 +47,7 @@ impl Sizes {
     /// Reads them from the report of `landfall inspect --json`.
     fn of(inspection: &Value) -> Result<Self> {
         let blobs = inspection["blobs"].as_array().context("the bundle lists no blobs")?;
-        let bundle = inspection["total_bytes"].as_u64().context("the bundle does not say how long it is")?;
+        let bundle = inspection["totalBytes"].as_u64().context("the bundle does not say how long it is")?;
         Ok(Self { bundle, blobs: blobs.iter().filter_map(|blob| blob["size"].as_u64()).sum() })
     }
 }
@@ -133,17 +133,16 @@ fn row(verb: &'static str, report: &Value, sizes: Sizes, ratios: Vec<Ratio>) -> 
         |value: &Value| value.as_u64().with_context(|| format!("the report of {verb} lacks a counter: {report}"));
     let totals = |names: [&str; 2]| names.into_iter().map(|name| &report[name]).find(|totals| totals.is_object());
     let count = |totals: Option<&Value>, field: &str| totals.map_or(Ok(0), |totals| number(&totals[field]));
-    let (store, media) = (totals(["store", "store_bytes"]), totals(["media", "media_bytes"]));
-    let [store_read, media_read] = [count(store, "read_bytes")?, count(media, "read_bytes")?];
-    let [store_written, media_written] = [count(store, "written_bytes")?, count(media, "written_bytes")?];
-    let read_back = count(media, "read_back_bytes")?;
+    let (store, media) = (totals(["store", "storeBytes"]), totals(["media", "mediaBytes"]));
+    let [store_read, media_read] = [count(store, "readBytes")?, count(media, "readBytes")?];
+    let [store_written, media_written] = [count(store, "writtenBytes")?, count(media, "writtenBytes")?];
+    let read_back = count(media, "readBackBytes")?;
     let process = &report["process"];
-    let kernel = number(&process["read_bytes"])? + number(&process["written_bytes"])?;
-    // What goes into the store before packing, and programs that are read for their digests, are counted apart.
-    let ingested = Some(&report["ingested_bytes"]).filter(|totals| totals.is_object());
-    let prepared = report["hashed_bytes"].as_u64().unwrap_or(0)
-        + count(ingested, "read_bytes")?
-        + count(ingested, "written_bytes")?;
+    let kernel = number(&process["readBytes"])? + number(&process["writtenBytes"])?;
+    // What goes into the store before packing, and programs that are read for their digests, are counted apart from packing.
+    let ingested = Some(&report["ingestedBytes"]).filter(|totals| totals.is_object());
+    let prepared =
+        report["hashedBytes"].as_u64().unwrap_or(0) + count(ingested, "readBytes")? + count(ingested, "writtenBytes")?;
     let counted = store_read + store_written + media_read + media_written + read_back + prepared;
     Ok(Row {
         verb,
@@ -155,7 +154,7 @@ fn row(verb: &'static str, report: &Value, sizes: Sizes, ratios: Vec<Ratio>) -> 
         media_written: over(media_written, sizes.bundle),
         media_read_back: over(read_back, sizes.bundle),
         kernel_agreement: over(kernel, counted),
-        peak_memory_bytes: number(&process["peak_memory_bytes"])?,
+        peak_memory_bytes: number(&process["peakMemoryBytes"])?,
         ratios,
     })
 }
@@ -205,11 +204,11 @@ mod tests {
 
     #[test]
     fn media_are_counted_per_byte_of_the_bundle_and_the_store_per_byte_of_its_blobs() {
-        let inspection = json!({ "total_bytes": 1000, "blobs": [{ "size": 300 }, { "size": 500 }] });
-        let totals = |read, written| json!({ "read_bytes": read, "written_bytes": written, "read_back_bytes": 0 });
+        let inspection = json!({ "totalBytes": 1000, "blobs": [{ "size": 300 }, { "size": 500 }] });
+        let totals = |read, written| json!({ "readBytes": read, "writtenBytes": written, "readBackBytes": 0 });
         let report = json!({
             "media": totals(1000, 0), "store": totals(0, 800),
-            "process": { "read_bytes": 1000, "written_bytes": 800, "peak_memory_bytes": 1 },
+            "process": { "readBytes": 1000, "writtenBytes": 800, "peakMemoryBytes": 1 },
         });
         let row = row("stage", &report, Sizes::of(&inspection).unwrap(), Vec::new()).unwrap();
         let said = [row.media_read, row.store_written, row.kernel_agreement].map(|ratio| format!("{ratio:.3}"));

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::agent::Output;
 use super::image::STICK;
 use super::machine::Machine;
+use crate::documents;
 
 /// How long an install may take on a dedicated machine.
 const INSTALL_LIMIT: Duration = Duration::from_mins(30);
@@ -58,10 +59,10 @@ pub fn failure(output: &Output) -> Result<Value> {
     found.with_context(|| format!("no error was reported ({:?}): {}", output.code, output.text()))
 }
 
-/// The status, whatever its exit code.
+/// The status, whose exit code must be that of what it says.
 pub fn status(machine: &mut Machine) -> Result<Value> {
     let output = machine.try_run("landfall --json status")?;
-    serde_json::from_str(&output.stdout).with_context(|| format!("landfall status printed no JSON: {}", output.text()))
+    documents::status(output.code, &output.stdout).with_context(|| output.text())
 }
 
 /// Waits until the status says ready. Returns how long that took.

@@ -12,8 +12,7 @@ use landfall_bundle_spec::head::Verified;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
 use landfall_error_codes::{Coded, codes};
-use landfall_tests::{printer, workspace};
-use serde_json::Value;
+use landfall_tests::{documents, printer, workspace};
 use sha2::{Digest, Sha256};
 
 use super::refusals::REFUSED;
@@ -65,9 +64,8 @@ impl Bench {
         command.arg("--json").arg(verb).arg(bundle).arg("--trust").arg(&self.trust).args(more);
         let output = command.output().context("cannot start landfall")?;
         let text = String::from_utf8_lossy(&output.stderr);
-        let documents = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let code = documents.into_iter().find_map(|document| document["code"].as_str().map(str::to_owned));
-        Ok((output.status.code(), code.unwrap_or_default()))
+        let last = documents::lines(&text)?.pop().unwrap_or_default();
+        Ok((output.status.code(), last["code"].as_str().unwrap_or_default().to_owned()))
     }
 
     /// Every blob in the store is one of the bundle's and has its digest.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use landfall_cluster::snapshot::Snapshot;
-use landfall_tests::printer;
 use landfall_tests::site::{Machine, Stream};
+use landfall_tests::{documents, printer};
 use serde_json::Value;
 
 use super::fixture::fixture;
@@ -40,15 +40,28 @@ impl Said {
     pub(crate) fn report(&self, verb: &str) -> Result<Value> {
         let lines = self.lines.join("\n");
         ensure!(self.status.success(), "landfall {verb} ended with {}:\n{lines}", self.status);
-        serde_json::from_str(&self.data).with_context(|| format!("landfall {verb} printed no JSON: {}", self.data))
+        documents::read(&self.data).with_context(|| format!("landfall {verb}:\n{lines}"))
+    }
+
+    /// The report of a status, whose exit code must be that of what it says.
+    pub(crate) fn checked_status(&self) -> Result<Value> {
+        documents::status(self.status.code().map(i64::from), &self.data).with_context(|| self.lines.join("\n"))
+    }
+
+    /// What was said to a person: notes, and titles of steps.
+    pub(crate) fn notes(&self) -> Result<Vec<String>> {
+        let documents = documents::lines(&self.lines.join("\n"))?;
+        let said = documents.iter().filter_map(|line| line["text"].as_str().or(line["title"].as_str()));
+        Ok(said.map(str::to_owned).collect())
     }
 
     /// The error, which must exist.
     pub(crate) fn failure(&self, verb: &str) -> Result<Value> {
         ensure!(!self.status.success(), "landfall {verb} succeeded: {}", self.data);
-        let documents = self.lines.iter().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let found = documents.into_iter().find(|document| document["code"].is_string());
-        found.with_context(|| format!("landfall {verb} named no code ({}):\n{}", self.status, self.lines.join("\n")))
+        let named = || format!("landfall {verb} named no code ({}):\n{}", self.status, self.lines.join("\n"));
+        let last = documents::lines(&self.lines.join("\n")).with_context(named)?.pop().with_context(named)?;
+        ensure!(last["kind"] == "error" && last["exitCode"] == Value::from(self.status.code()), "{}", named());
+        Ok(last)
     }
 
     /// Fails unless it ended with this code and this exit code; returns the error.
@@ -154,12 +167,13 @@ impl<'a> Engineer<'a> {
 
     /// The status.
     pub(crate) fn status(self) -> Result<Value> {
-        self.landfall(&["status"])?.report("status")
+        self.landfall(&["status"])?.checked_status()
     }
 
     /// The contents of the cluster.
     pub(crate) fn snapshot(self) -> Result<Snapshot> {
-        Ok(serde_json::from_value(self.landfall(&["status", "--snapshot"])?.report("status --snapshot")?)?)
+        let report = self.landfall(&["status", "--snapshot"])?.report("status --snapshot")?;
+        Ok(serde_json::from_value(report["snapshot"].clone())?)
     }
 
     /// Waits until the site is ready, and prints how long that took. Returns that status.

@@ -50,7 +50,7 @@ fn a_site_survives_the_administration_of_its_host() -> Result<()> {
 /// Whether the packet filter has both tables, as Landfall itself sees them.
 fn has_tables(engineer: Engineer<'_>) -> Result<bool> {
     let facts = engineer.landfall(&["facts"])?.report("facts")?;
-    let found = facts["network"]["filter_tables"].as_array().cloned().unwrap_or_default();
+    let found = facts["network"]["filterTables"].as_array().cloned().unwrap_or_default();
     Ok(TABLES.iter().all(|table| found.iter().any(|one| one == table)))
 }
 

@@ -80,8 +80,8 @@ fn build() -> Result<Fixture> {
         stick,
         fingerprint: vendor.fingerprint()?,
         expected: Expected::from_inspection(&inspection)?,
-        total_bytes: number("total_bytes")?,
-        head_bytes: number("head_bytes")?,
+        total_bytes: number("totalBytes")?,
+        head_bytes: number("headBytes")?,
         blob_bytes: blobs.iter().filter_map(|blob| blob["size"].as_u64()).sum(),
     })
 }

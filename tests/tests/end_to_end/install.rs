@@ -13,7 +13,7 @@ use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
 use super::seed::Seeded;
-use super::{failing_proofs, handbook, memory};
+use super::{administration, failing_proofs, handbook, memory};
 
 /// The step at whose beginning a second engineer starts.
 const BUSY_STEP: &str = "wait for the control plane";
@@ -57,6 +57,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     proofs::prove(&machine, &fixture()?.expected)?;
     failing_proofs::are_reported(engineer)?;
     let remembered = remember(&machine)?;
+    administration::expect_answers(engineer)?;
 
     restart_the_agent(engineer)?;
     let hosts = lose_the_api_name(&machine)?;
@@ -105,7 +106,7 @@ fn install_while_another_tries(engineer: Engineer<'_>) -> Result<Value> {
     for (verb, outcome) in tried {
         let outcome = outcome?;
         if verb == "status" {
-            ensure!(outcome.report("status")?["state"] == "installing", "status does not see the install");
+            ensure!(outcome.checked_status()?["state"] == "installing", "status does not see the install");
             continue;
         }
         let failure = outcome.refused(&verb, "LF4006", 4)?;
@@ -435,6 +436,6 @@ fn uninstall_in_two_goes(engineer: Engineer<'_>) -> Result<()> {
     printer::note(format!("uninstall: at most {} MiB of memory", peak_memory_bytes >> 20));
     memory::expect_little("uninstall", peak_memory_bytes)?;
     engineer.expect_unchanged("after an uninstall in two goes", &["/var/log/landfall"])?;
-    ensure!(engineer.status()?["state"] == "absent", "status still sees something");
+    ensure!(engineer.status()?["verdict"] == "absent", "status still sees something");
     Ok(())
 }

@@ -172,7 +172,7 @@ fn expect_report(said: &Said, cut: &Cut) -> Result<()> {
     let (begin, rest) = (format!(" at step {} of ", end.index + 1), format!(", {} (", end.step));
     let finish = format!("), which is {}; journal record {}", end.status, end.record);
     let is_report = |line: &String| line.contains(&begin) && line.contains(&rest) && line.ends_with(&finish);
-    ensure!(said.lines.iter().any(is_report), "resume did not report {end:?}:\n{}", said.lines.join("\n"));
+    ensure!(said.notes()?.iter().any(is_report), "resume did not report {end:?}:\n{}", said.lines.join("\n"));
     Ok(())
 }
 

@@ -67,33 +67,31 @@ fn a_build_reads_the_store_once_writes_once_and_reads_back_once() -> Result<()> 
     let parts = ["--part-size", super::starter::PART_SIZE, "--json"];
     let report = without_scratch(&mut starter.rebuild(&output.display().to_string(), &parts)?)?;
     let total = starter.total_bytes()?;
-    let store = number(&report, "/store_bytes/read_bytes")?;
-    let written = number(&report, "/media_bytes/written_bytes")?;
-    let read_back = number(&report, "/media_bytes/read_back_bytes")?;
+    let store = number(&report, "/storeBytes/readBytes")?;
+    let written = number(&report, "/mediaBytes/writtenBytes")?;
+    let read_back = number(&report, "/mediaBytes/readBackBytes")?;
     ratio("build reads the store", store, blob_bytes()?, 1.0)?;
     ratio("build writes the media", written, total, 1.0)?;
     ratio("build reads back", read_back, total, 1.0)?;
     assert_eq!((store, read_back), (blob_bytes()?, total));
-    assert_eq!(number(&report, "/store_bytes/written_bytes")?, 0);
-    assert_eq!(number(&report, "/ingested_bytes/written_bytes")?, 0, "the store was warm");
+    assert_eq!(number(&report, "/storeBytes/writtenBytes")?, 0);
+    assert_eq!(number(&report, "/ingestedBytes/writtenBytes")?, 0, "the store was warm");
 
     // Beside packing, a build reads programs whose digests it does not know yet.
-    let reads = store + read_back + number(&report, "/hashed_bytes")? + number(&report, "/ingested_bytes/read_bytes")?;
-    agree("build reads", reads, number(&report, "/process/read_bytes")?, total)?;
-    agree("build writes", written, number(&report, "/process/written_bytes")?, total)?;
+    let reads = store + read_back + number(&report, "/hashedBytes")? + number(&report, "/ingestedBytes/readBytes")?;
+    agree("build reads", reads, number(&report, "/process/readBytes")?, total)?;
+    agree("build writes", written, number(&report, "/process/writtenBytes")?, total)?;
     let mut expected: Vec<_> = starter.file_names().into_iter().chain(["SHA256SUMS"]).map(str::to_owned).collect();
     expected.sort();
     assert_eq!(files(&output)?, expected, "nothing else was written");
 
     // Built again with nothing changed, nothing large is read: neither the store nor the media nor the programs.
     let report = without_scratch(&mut starter.rebuild(&output.display().to_string(), &parts)?)?;
-    for field in
-        ["/hashed_bytes", "/store_bytes/read_bytes", "/media_bytes/written_bytes", "/media_bytes/read_back_bytes"]
-    {
+    for field in ["/hashedBytes", "/storeBytes/readBytes", "/mediaBytes/writtenBytes", "/mediaBytes/readBackBytes"] {
         assert_eq!(number(&report, field)?, 0, "{field}");
     }
     ensure!(report["kept"].is_string(), "the bundle was made anew");
-    let read = number(&report, "/process/read_bytes")?;
+    let read = number(&report, "/process/readBytes")?;
     printer::note(format!("a build with nothing changed reads {read} bytes"));
     ensure!(read < total / 50, "{read} bytes were read for nothing");
     Ok(())
@@ -109,10 +107,10 @@ fn verification_reads_once_and_writes_nothing() -> Result<()> {
     let total = starter.total_bytes()?;
     assert_eq!((number(&report, "/bytes")?, &report["verified"]), (total, &Value::Bool(true)));
     assert_eq!(number(&report, "/parts")?, starter.part_paths().len() as u64);
-    ratio("verify reads the media", number(&report, "/media/read_bytes")?, total, 1.0)?;
-    assert_eq!(number(&report, "/media/written_bytes")?, 0);
-    agree("verify reads", number(&report, "/media/read_bytes")?, number(&report, "/process/read_bytes")?, total)?;
-    let written = number(&report, "/process/written_bytes")?;
+    ratio("verify reads the media", number(&report, "/media/readBytes")?, total, 1.0)?;
+    assert_eq!(number(&report, "/media/writtenBytes")?, 0);
+    agree("verify reads", number(&report, "/media/readBytes")?, number(&report, "/process/readBytes")?, total)?;
+    let written = number(&report, "/process/writtenBytes")?;
     ensure!(written < 64 << 10, "verification wrote {written} bytes");
     Ok(())
 }
@@ -130,13 +128,13 @@ fn staging_reads_once_and_writes_once() -> Result<()> {
     };
     let report = stage()?;
     let (total, blobs) = (starter.total_bytes()?, blob_bytes()?);
-    let (read, written) = (number(&report, "/media/read_bytes")?, number(&report, "/store/written_bytes")?);
+    let (read, written) = (number(&report, "/media/readBytes")?, number(&report, "/store/writtenBytes")?);
     ratio("stage reads the media", read, total, 1.0)?;
     ratio("stage writes the store", written, blobs, 1.0)?;
-    assert_eq!((number(&report, "/lacking_bytes")?, number(&report, "/store/read_bytes")?), (blobs, 0));
-    assert_eq!((number(&report, "/media/written_bytes")?, number(&report, "/media/read_back_bytes")?), (0, 0));
-    agree("stage reads", read, number(&report, "/process/read_bytes")?, total)?;
-    agree("stage writes", written, number(&report, "/process/written_bytes")?, total)?;
+    assert_eq!((number(&report, "/lackingBytes")?, number(&report, "/store/readBytes")?), (blobs, 0));
+    assert_eq!((number(&report, "/media/writtenBytes")?, number(&report, "/media/readBackBytes")?), (0, 0));
+    agree("stage reads", read, number(&report, "/process/readBytes")?, total)?;
+    agree("stage writes", written, number(&report, "/process/writtenBytes")?, total)?;
     let left: Vec<_> = files(&store)?;
     let (data, others): (Vec<_>, Vec<_>) =
         left.into_iter().partition(|name| name.starts_with("docker/registry/v2/blobs/sha256/"));
@@ -146,8 +144,8 @@ fn staging_reads_once_and_writes_once() -> Result<()> {
 
     // Staged again, nothing is moved.
     let again = stage()?;
-    assert_eq!((number(&again, "/lacking_bytes")?, number(&again, "/store/written_bytes")?), (0, 0));
-    let read = number(&again, "/media/read_bytes")?;
+    assert_eq!((number(&again, "/lackingBytes")?, number(&again, "/store/writtenBytes")?), (0, 0));
+    let read = number(&again, "/media/readBytes")?;
     ensure!(read < total / 50, "{read} bytes were read for nothing");
     Ok(())
 }

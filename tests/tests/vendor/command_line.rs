@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use landfall_tests::documents;
 use serde_json::{Value, json};
 
 use super::outcome::Outcome;
-use super::starter::{Starter, release, starter};
+use super::starter::{PART_SIZE, Starter, release, starter};
 
 /// Names of the commands that a help text lists.
 fn commands(help: &str) -> Vec<String> {
@@ -18,12 +19,20 @@ fn commands(help: &str) -> Vec<String> {
     lines.filter(|line| !line.starts_with("   ")).filter_map(name).filter(|name| name != "help").collect()
 }
 
+/// What a command says of itself. kubectl answers `--help` itself, where there is one.
+fn help(starter: &Starter, words: &[String], flag: &str) -> Result<Outcome> {
+    if words == ["kubectl"] {
+        return Outcome::success(&mut starter.landfall(&["help", "kubectl"]));
+    }
+    Outcome::success(starter.landfall(&[]).args(words).arg(flag))
+}
+
 /// Every command, as the words that call it.
 fn all_commands(starter: &Starter) -> Result<Vec<Vec<String>>> {
     let mut found = Vec::new();
     let mut open = vec![Vec::new()];
     while let Some(words) = open.pop() {
-        let help = Outcome::success(starter.landfall(&[]).args(&words).arg("--help"))?;
+        let help = help(starter, &words, "--help")?;
         for name in commands(help.text()?) {
             open.push(words.iter().cloned().chain([name]).collect());
         }
@@ -49,6 +58,9 @@ fn every_command_explains_itself() -> Result<()> {
         "resume",
         "status",
         "prove",
+        "kubectl",
+        "logs",
+        "schemas",
         "uninstall",
         "node run",
         "completions",
@@ -57,7 +69,7 @@ fn every_command_explains_itself() -> Result<()> {
     }
     for words in &all {
         for flag in ["--help", "-h"] {
-            let help = Outcome::success(starter.landfall(&[]).args(words).arg(flag))?;
+            let help = help(starter, words, flag)?;
             let text = help.text()?;
             assert!(help.stderr.is_empty(), "{words:?} {flag}: {}", help.stderr);
             let usage = format!("Usage: {}", [&["landfall".to_owned()], &words[..]].concat().join(" "));
@@ -66,7 +78,7 @@ fn every_command_explains_itself() -> Result<()> {
             assert!(text.lines().all(|line| line.chars().count() <= 100), "{words:?} {flag} is too wide:\n{text}");
         }
         // Every option has its explanation on its line or below.
-        let long = Outcome::success(starter.landfall(&[]).args(words).arg("--help"))?;
+        let long = help(starter, words, "--help")?;
         let lines: Vec<_> = long.text()?.lines().collect();
         for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.trim_start().starts_with('-')) {
             let explained = line.trim_start().contains("  ")
@@ -104,8 +116,7 @@ fn completions_are_scripts_of_their_shells() -> Result<()> {
 
 /// The error that a command with `--json` wrote: the last line of standard error.
 fn json_error(outcome: &Outcome) -> Result<Value> {
-    let line = outcome.stderr.lines().last().context("nothing was said")?;
-    serde_json::from_str(line).with_context(|| format!("not JSON: {}", outcome.stderr))
+    documents::lines(&outcome.stderr)?.pop().context("nothing was said")
 }
 
 #[test]
@@ -196,11 +207,58 @@ fn what_a_person_names_wrongly_is_usage_and_named_back() -> Result<()> {
     Ok(())
 }
 
+/// With `--json` each line of standard error says what it is, and the error is the last; with `--quiet` it is the only one.
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn programs_can_tell_progress_from_errors_and_quiet_commands_have_no_progress() -> Result<()> {
+    let starter = starter()?;
+    let fingerprint = starter.fingerprint()?;
+    let run = |more: &[&str], bundle: &Path| {
+        Outcome::of(starter.landfall(&["verify", "--trust", &fingerprint]).args(more).arg(bundle))
+    };
+    let told = run(&["--json"], &starter.stick())?;
+    let report = told.json()?;
+    assert_eq!((told.code, report["kind"].as_str()), (0, Some("verify")), "{}", told.stderr);
+    let events = documents::lines(&told.stderr)?;
+    assert!(events.iter().all(|line| line["kind"] == "progress"), "{}", told.stderr);
+    assert_eq!(events[0]["totalBytes"], report["bytes"], "{}", told.stderr);
+    let moved: u64 = events.iter().filter_map(|event| event["bytes"].as_u64()).sum();
+    assert_eq!(Some(moved), report["bytes"].as_u64(), "a program can add up what was read");
+    for more in [&["--json", "--quiet"][..], &["--quiet"]] {
+        let quiet = run(more, &starter.stick())?;
+        assert_eq!((quiet.code, quiet.stderr.as_str()), (0, ""), "{more:?}");
+        assert!(!quiet.stdout.is_empty(), "{more:?}: the result is missing");
+    }
+
+    // A bundle that breaks at its end: progress first, then the error.
+    let folder = starter.scratch()?;
+    for name in starter.file_names() {
+        std::fs::copy(starter.stick().join(name), folder.path().join(name))?;
+    }
+    let parts = starter.part_paths();
+    let last = folder.path().join(parts.last().and_then(|part| part.file_name()).context("no parts")?);
+    let file = std::fs::File::options().write(true).open(&last)?;
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0xa5; 4096], file.metadata()?.len() / 2)?;
+    let refused = run(&["--json"], folder.path())?;
+    assert_eq!((refused.code, refused.stdout.len()), (3, 0), "{}", refused.stderr);
+    let mut lines = documents::lines(&refused.stderr)?;
+    assert!(lines.pop().is_some_and(|line| line["kind"] == "error" && line["exitCode"] == 3), "{}", refused.stderr);
+    assert!(!lines.is_empty() && lines.iter().all(|line| line["kind"] == "progress"), "{}", refused.stderr);
+    let quiet = documents::lines(&run(&["--json", "--quiet"], folder.path())?.stderr)?;
+    assert!(quiet.len() == 1 && quiet[0]["kind"] == "error", "{quiet:?}");
+    let quiet = run(&["--quiet"], folder.path())?.stderr;
+    assert!(quiet.starts_with("error[") && quiet.matches("\nerror[").count() == 0, "{quiet}");
+    assert_eq!(run(&["--quiet", "--verbose"], folder.path())?.code, 2, "they contradict each other");
+    Ok(())
+}
+
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn progress_in_a_pipe_is_plain_lines() -> Result<()> {
     let starter = starter()?;
-    let said = &starter.messages;
+    let folder = starter.scratch()?;
+    let mut build = starter.rebuild(&folder.path().join("stick").display().to_string(), &["--part-size", PART_SIZE])?;
+    let said = Outcome::success(&mut build)?.stderr;
     assert!(!said.contains(['\r', '\u{1b}']), "{said:?}");
     assert!(said.ends_with('\n') && said.lines().all(|line| !line.trim().is_empty()), "{said:?}");
     for expected in ["rendering", "writing the bundle: ", "reading back: ", "its medium may be unmounted"] {
@@ -311,9 +369,9 @@ fn verdict(outcome: &Outcome) -> Result<Vec<Value>> {
 fn ready_machine(starter: &Starter) -> Result<Value> {
     let mut facts = Outcome::success(&mut starter.landfall(&["facts"]))?.json()?;
     let ready = json!({
-        "collected_at": "2030-01-01T00:00:00Z", "root": true, "platform": "linux/amd64", "kernel": "6.1.0",
-        "hostname": "customer-7", "systemd": true, "cores": 16, "memory_bytes": 64_u64 << 30, "leftovers": [],
-        "missing_modules": [],
+        "collectedAt": "2030-01-01T00:00:00Z", "root": true, "platform": "linux/amd64", "kernel": "6.1.0",
+        "hostname": "customer-7", "systemd": true, "cores": 16, "memoryBytes": 64_u64 << 30, "leftovers": [],
+        "missingModules": [],
     });
     for (name, value) in ready.as_object().into_iter().flatten() {
         assert!(!facts[name].is_null(), "there is no fact {name}: {facts:#}");
@@ -321,11 +379,11 @@ fn ready_machine(starter: &Starter) -> Result<Value> {
     }
     facts["cgroups"]["controllers"] = json!(["cpu", "cpuset", "memory", "pids"]);
     facts["filesystems"] = json!([{
-        "paths": ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"], "total_bytes": 1_u64 << 40,
-        "free_bytes": 1_u64 << 40, "free_inodes": null, "read_only": false,
-        "no_exec": [],
+        "paths": ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"], "totalBytes": 1_u64 << 40,
+        "freeBytes": 1_u64 << 40, "freeInodes": null, "readOnly": false,
+        "noExec": [],
     }]);
-    facts["network"]["ports_in_use"] = json!([22]);
+    facts["network"]["portsInUse"] = json!([22]);
     facts["network"]["firewalld"] = Value::Null;
     facts["network"]["networks"] = json!(["192.0.2.0/24"]);
     facts["network"]["addresses"] = json!([{ "interface": "eth0", "address": "192.0.2.17", "prefix": 24 }]);
@@ -349,12 +407,15 @@ fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<(
     let planned = plan(&facts)?;
     assert_eq!(planned.code, 0, "{}", planned.stderr);
     let report = planned.json()?;
-    assert_eq!(report["facts"], facts);
+    // Within another document it does not say again what it is.
+    let mut within = facts.clone();
+    within.as_object_mut().context("facts are an object")?.retain(|name, _| name != "kind" && name != "schema");
+    assert_eq!(report["facts"], within);
     let text = report["plan"].to_string();
     assert!(text.contains("customer-7") && text.contains("192.0.2.17"), "the plan is of another machine: {text}");
 
     facts["cores"] = json!(1);
-    facts["network"]["ports_in_use"] = json!([22, 6443]);
+    facts["network"]["portsInUse"] = json!([22, 6443]);
     let blocked = plan(&facts)?;
     let error = json_error(&blocked)?;
     let codes: Vec<_> =

@@ -84,10 +84,12 @@ fn wait_for_mid_blob(child: &mut Child, store: &Path, sizes: &BTreeMap<String, u
     bail!("no large blob was in the middle within two minutes")
 }
 
-/// Where blobs were resumed, as the messages say: digest and byte, of the first time.
+/// Where blobs were resumed, as the lines of the log say: digest and byte, of the first time.
 fn resumed(log: &str) -> BTreeMap<String, u64> {
     let line = |line: &str| {
-        let (_, rest) = line.split_once("resuming sha256:")?;
+        // The last line of a build that was killed may be torn.
+        let document: Value = serde_json::from_str(line).ok()?;
+        let (_, rest) = document["text"].as_str()?.split_once("resuming sha256:")?;
         let (digest, rest) = rest.split_once(" at byte ")?;
         Some((digest.to_owned(), rest.strip_suffix(" by Range")?.parse().ok()?))
     };
@@ -127,11 +129,11 @@ fn a_registry_killed_in_mid_blob_is_asked_for_the_rest() -> Result<()> {
     // Served again was next to nothing: each byte entered the store once.
     let all: u64 = sizes.values().sum();
     let served = vendor.registry().bytes_written()?;
-    let rest = all - report["installer_bytes"].as_u64().context("no installer")? - there.values().sum::<u64>();
+    let rest = all - report["installerBytes"].as_u64().context("no installer")? - there.values().sum::<u64>();
     ensure!(served < rest + all / 50, "{served} bytes were served after the restart, at most {rest} were missing");
-    let written = report["ingested_bytes"]["written_bytes"].as_u64().context("no count")?;
+    let written = report["ingestedBytes"]["writtenBytes"].as_u64().context("no count")?;
     ensure!(written.abs_diff(all) < all / 50, "{written} bytes went into the store, there are {all}");
-    let memory = report["process"]["peak_memory_bytes"].as_u64().context("no memory")?;
+    let memory = report["process"]["peakMemoryBytes"].as_u64().context("no memory")?;
     ensure!(memory > 0 && memory <= MEMORY_BYTES, "{memory} bytes of memory");
     printer::note(format!("{} MiB of memory at most", memory >> 20));
     Ok(())

@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use landfall_tests::workspace;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::outcome::Outcome;
@@ -113,7 +112,7 @@ fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
     let whole = report["files"][0]["name"].as_str().context("no file")?;
     let bytes =
         Outcome::success(Command::new("tar").arg("-xOf").arg(path("stick").join(whole)).arg(format!("blobs/{name}")))?;
-    let manifest: Value = bytes.json()?;
+    let manifest = bytes.value()?;
     let annotations = &manifest["layers"][0]["annotations"];
     assert_eq!(annotations["dev.landfall.source"], "https://files.example/runc.tar.gz");
     assert_eq!(annotations["dev.landfall.source.member"], "bin/runc");

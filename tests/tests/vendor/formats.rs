@@ -63,7 +63,7 @@ fn the_parts_in_a_row_are_one_archive_to_every_lister() -> Result<()> {
 #[ignore = "needs cargo xtask test"]
 fn the_program_inside_is_named_by_its_digest_and_taken_out_by_tar_alone() -> Result<()> {
     let starter = starter()?;
-    let inside = starter.report["installer_sha256"].as_str().context("no digest of the installer")?;
+    let inside = starter.report["installerSha256"].as_str().context("no digest of the installer")?;
     assert_eq!(starter.inspection()?["installer"], inside);
     // As the transfer sheet tells the officer, word by word.
     let sheet = std::fs::read_to_string(starter.file(".html")?)?;
@@ -92,7 +92,7 @@ fn the_documents_of_the_head_are_what_inspect_shows() -> Result<()> {
         serde_json::from_slice(&output.stdout).with_context(|| format!("{name} is no JSON"))
     };
     assert_eq!(shown["release"], document("documents/release.json")?);
-    assert_eq!(shown["site_schema"], document("documents/site.schema.json")?);
+    assert_eq!(shown["siteSchema"], document("documents/site.schema.json")?);
     let objects = shown["objects"].as_object().context("no objects")?;
     let components = shown["release"]["components"].as_array().context("no components")?;
     assert_eq!((objects.len(), components.len()), (6, 6));

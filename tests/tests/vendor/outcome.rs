@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use landfall_tests::documents;
 use serde_json::Value;
 
 /// Exit code and everything that was said.
@@ -38,9 +39,14 @@ impl Outcome {
         std::str::from_utf8(&self.stdout).context("standard output is not UTF-8")
     }
 
-    /// Standard output as one JSON document.
+    /// Standard output as one document of `landfall --json`, in the form that its schema says.
     pub fn json(&self) -> Result<Value> {
-        serde_json::from_slice(&self.stdout).context("standard output is not one JSON document")
+        documents::read(self.text()?)
+    }
+
+    /// Standard output as any JSON.
+    pub fn value(&self) -> Result<Value> {
+        serde_json::from_slice(&self.stdout).context("standard output is not JSON")
     }
 
     /// The code of the one error in text form, as `LF2003`.

@@ -68,6 +68,6 @@ fn a_release_that_two_keys_must_sign_is_signed_by_two() -> Result<()> {
     let mut verify = starter.landfall(&["verify", "--json", "--trust"]);
     let verified = Outcome::success(verify.arg(&root).arg(folder.path().join("stick")))?.json()?;
     assert_eq!((&verified["verified"], &verified["id"]), (&true.into(), &report["id"]));
-    assert_eq!(verified["signed_by"].as_array().map(Vec::len), Some(2), "{verified}");
+    assert_eq!(verified["signedBy"].as_array().map(Vec::len), Some(2), "{verified}");
     Ok(())
 }

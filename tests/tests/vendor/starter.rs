@@ -25,8 +25,6 @@ pub struct Starter {
     parts: Parts,
     /// What `landfall build --json` reported.
     pub report: Value,
-    /// What it said on standard error, which was a pipe.
-    pub messages: String,
 }
 
 /// The starter bundle. Where it cannot be built, every test that needs it fails with the reason.
@@ -47,14 +45,13 @@ impl Starter {
         let landfall = folder.join("landfall");
         std::fs::copy(workspace::landfall()?, &landfall).context("cannot copy landfall")?;
         let parts = images::ensure_all()?;
-        let mut starter = Self { folder, landfall, parts, report: Value::Null, messages: String::new() };
+        let mut starter = Self { folder, landfall, parts, report: Value::Null };
         let registry = Registry::start(&starter.parts.tree.root)?;
         let vendor = starter.vendor_at(&starter.folder, &cache::cache_root()?.join("vendor-store"), registry)?;
         vendor.lock(&release())?;
         let arguments = vendor.build_arguments(&release(), &starter.stick(), &["--part-size", PART_SIZE, "--json"]);
         let outcome = Outcome::success(&mut starter.command(&vendor, &arguments))?;
         starter.report = outcome.json()?;
-        starter.messages = outcome.stderr;
         Ok(starter)
     }
 
@@ -179,7 +176,7 @@ impl Starter {
     /// Fails unless a report and its stick are the starter bundle again in every byte but those that an ECDSA signature
     /// changes: the signature itself, and the digests of the files that hold it. A nonce makes each signature another.
     pub fn same_but_for_the_signature(&self, stick: &Path, report: &Value) -> Result<()> {
-        for field in ["id", "total_bytes", "fingerprint"] {
+        for field in ["id", "totalBytes", "fingerprint"] {
             assert_eq!(report[field], self.report[field], "{field}");
         }
         let shape = |report: &Value| -> Vec<_> {
@@ -221,7 +218,7 @@ impl Starter {
 
     /// Bytes of the whole stream.
     pub fn total_bytes(&self) -> Result<u64> {
-        self.report["total_bytes"].as_u64().context("the report has no total")
+        self.report["totalBytes"].as_u64().context("the report has no total")
     }
 
     /// The fingerprint of root document 1, computed from the file.

@@ -5,20 +5,30 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::trust::{KeyId, PublicKey, Role, Root, RootChange, UnsignedRoot, root_file_name};
 use landfall_error_codes::codes;
 use landfall_media::durable;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::document::newest;
 use crate::cli::{ForRole, RoleName, TrustInitArguments, TrustRotateArguments};
 use crate::commands::key::refuse_to_overwrite;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// A document that is to be signed.
-#[derive(Serialize)]
-struct Made {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Made {
+    /// Its file.
     document: PathBuf,
+    /// Its number.
     number: u64,
+    /// Whether it is for development only.
     development: bool,
+}
+
+impl Document for Made {
+    const KIND: &'static str = "rootDraft";
 }
 
 /// Makes root document 1.

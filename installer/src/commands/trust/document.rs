@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::trust::{KeyId, PublicKey, REVOCATION_FILE_NAME, Revocation, Role, Root, root_file_name};
 use landfall_error_codes::codes;
 use landfall_media::durable;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -27,12 +28,18 @@ pub(super) struct Document {
 }
 
 /// How many keys of a root document have signed, and how many must.
-#[derive(Serialize)]
-pub(super) struct Progress {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Progress {
+    /// Number of the root document.
     root: u64,
+    /// The role whose keys sign.
     role: &'static str,
+    /// How many must.
     threshold: u64,
+    /// Ids of the keys that have.
     signed_by: Vec<String>,
+    /// Ids of the keys that have not.
     not_yet: Vec<String>,
 }
 

@@ -1,18 +1,20 @@
 //! `landfall trust`: who may sign what. Documents are made unsigned, signed by one person after the other, wherever their
 //! keys are, and count once enough have signed.
 
-mod change;
+pub(crate) mod change;
 mod document;
-mod revoke;
-mod show;
-mod sign;
+pub(crate) mod revoke;
+pub(crate) mod show;
+pub(crate) mod sign;
 
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::Operations;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::site::operations_of_root;
 use crate::cli::{TrustCommand, TrustImportArguments};
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -29,10 +31,17 @@ pub(crate) fn run(command: TrustCommand, printer: Printer) -> Result<(), Failure
 }
 
 /// What a site knows after an import.
-#[derive(Serialize)]
-struct Imported {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Imported {
+    /// Number of the revocation.
     number: u64,
+    /// How many releases it names.
     releases: usize,
+}
+
+impl Document for Imported {
+    const KIND: &'static str = "trustImport";
 }
 
 fn import(arguments: &TrustImportArguments, printer: Printer) -> Result<(), Failure> {

@@ -7,19 +7,29 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedRelease};
 use landfall_error_codes::codes;
 use landfall_media::durable;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::document::read_revocation;
 use crate::cli::TrustRevokeArguments;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// A revocation that is to be signed.
-#[derive(Serialize)]
-struct Made {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Made {
+    /// Its file.
     document: PathBuf,
+    /// Its number.
     number: u64,
+    /// How many releases it names.
     releases: usize,
+}
+
+impl Document for Made {
+    const KIND: &'static str = "revocationDraft";
 }
 
 /// Makes the revocation after the one in the folder: everything that it names, and one release more.

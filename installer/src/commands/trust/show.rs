@@ -2,26 +2,36 @@
 
 use landfall_bundle_spec::trust::Role;
 use landfall_media::durable;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::document::{Content, Document, Progress};
 use crate::cli::TrustShowArguments;
+use crate::document::Document as Printed;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// What a document says.
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shown {
+    /// What it is called.
     document: String,
+    /// Whether enough keys have signed.
     complete: bool,
     /// Of a root document: what a person compares.
     fingerprint: Option<String>,
     /// What is signed, as it is.
     signed: Value,
+    /// Who has signed and who must, for each root document that asks for it.
     progress: Vec<Progress>,
     #[serde(skip)]
     text: String,
+}
+
+impl Printed for Shown {
+    const KIND: &'static str = "trustDocument";
 }
 
 /// Shows a document, and writes what is to be signed.

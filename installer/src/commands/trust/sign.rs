@@ -7,21 +7,32 @@ use landfall_bundle_spec::Error as FormatError;
 use landfall_bundle_spec::trust::{KeyId, SignatureFile, detached};
 use landfall_error_codes::codes;
 use landfall_media::durable;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::document::{Document, Progress};
 use crate::cli::TrustSignArguments;
 use crate::commands::key;
+use crate::document::Document as Printed;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// What was signed, and who must sign still.
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    /// The file that holds the signatures.
     document: PathBuf,
+    /// Ids of the keys that signed now.
     signed_by: Vec<String>,
+    /// Whether enough keys have signed.
     complete: bool,
+    /// Who has signed and who must, for each root document that asks for it.
     progress: Vec<Progress>,
+}
+
+impl Printed for Report {
+    const KIND: &'static str = "signing";
 }
 
 /// Signs a document, or takes signatures in.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::Coded;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -59,7 +60,7 @@ pub struct PinnedTrust {
 }
 
 /// An error as the journal stores it, and as reports show it later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedError {
     /// `LF` and four digits.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use fs_err::{File, OpenOptions};
 use jiff::Timestamp;
 use landfall_media::durable;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{JournalError, JournalErrorKind};
@@ -22,13 +23,14 @@ const LOCK_NAME: &str = "lock";
 const JOURNAL_SUFFIX: &str = ".journal";
 
 /// Who runs an operation, for the message to the second one. No decision depends on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Holder {
     /// What it does: `install`, `resume`, `uninstall`.
     pub operation: String,
     /// Its process.
     pub pid: u32,
     /// When it began.
+    #[schemars(with = "String")]
     pub started: Timestamp,
 }
 

@@ -27,6 +27,12 @@ const MODULES: [(&str, &str); 4] = [
 pub const LIMITS: [(&str, u64); 2] =
     [("fs.inotify.max_user_instances", 8192), ("fs.inotify.max_user_watches", 524_288)];
 
+/// When the file was written in which a site keeps the newest time that it has seen.
+pub(super) fn clock_seen(paths: &SitePaths) -> Option<String> {
+    let written = fs_err::metadata(paths.clock()).ok()?.modified().ok()?;
+    Some(jiff::Timestamp::try_from(written).ok()?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
 pub(super) fn limits(paths: &SitePaths) -> BTreeMap<String, u64> {
     let current = |name: &str| read(&paths.host("/proc/sys").join(name.replace('.', "/"))).trim().parse().ok();
     LIMITS.iter().filter_map(|(name, _)| Some(((*name).to_owned(), current(name)?))).collect()

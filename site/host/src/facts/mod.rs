@@ -19,18 +19,28 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use landfall_error_codes::codes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
 
+/// What `landfall facts` prints, as the field `kind` of the document says.
+pub const KIND: &str = "facts";
+
+/// Form of the document.
+pub const SCHEMA: u32 = 1;
+
 /// Facts of one host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a part of a state")]
 pub struct Facts {
     /// When they were collected, RFC 3339.
     pub collected_at: String,
+    /// The newest time that a site on this host has seen, or that a person has confirmed, RFC 3339.
+    pub clock_seen: Option<String>,
     /// Whether the process that collected them was root.
     pub root: bool,
     /// Such as `linux/amd64`.
@@ -78,8 +88,8 @@ pub struct Facts {
 }
 
 /// Control groups of a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cgroups {
     /// 1 or 2; the hybrid layout counts as 1.
     pub version: u8,
@@ -90,7 +100,7 @@ pub struct Cgroups {
 }
 
 /// Who makes control groups for pods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CgroupDriver {
     /// systemd, as slices and scopes.
@@ -100,8 +110,8 @@ pub enum CgroupDriver {
 }
 
 /// One mounted filesystem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Filesystem {
     /// The paths in question that are on it.
     pub paths: Vec<String>,
@@ -118,8 +128,8 @@ pub struct Filesystem {
 }
 
 /// Network of a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Network {
     /// Addresses other than loopback and link-local ones, in the kernel's order.
     pub addresses: Vec<NodeAddress>,
@@ -146,8 +156,8 @@ pub struct Network {
 }
 
 /// firewalld's permanent configuration, as far as it decides about packets of pods.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Firewalld {
     /// Whether its default zone accepts everything.
     pub passes_all: bool,
@@ -156,8 +166,8 @@ pub struct Firewalld {
 }
 
 /// The data folder's place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DataFolder {
     /// The mount point of the filesystem that holds it or will.
     pub mount: String,
@@ -170,8 +180,8 @@ pub struct DataFolder {
 }
 
 /// A chain of the packet filter that drops what no rule accepts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClosedChain {
     /// The software that owns it, which decides how a rule is added.
     pub filter: Filter,
@@ -184,7 +194,7 @@ pub struct ClosedChain {
 }
 
 /// What filters packets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Filter {
     /// ufw.
@@ -196,7 +206,7 @@ pub enum Filter {
 }
 
 /// Which packets a chain sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClosedHook {
     /// Packets for this host.
@@ -206,8 +216,8 @@ pub enum ClosedHook {
 }
 
 /// An address of a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodeAddress {
     /// Its interface.
     pub interface: String,
@@ -222,7 +232,13 @@ impl Facts {
     pub fn read(path: &Path) -> Result<Self, StepError> {
         let failed = |what: &str| StepError::new(codes::FACTS_FILE, format!("{} {what}", path.display()));
         let bytes = fs_err::read(path).map_err(|error| failed("cannot be read").because(error))?;
-        serde_json::from_slice(&bytes).map_err(|error| failed("does not hold the facts of a host").because(error))
+        let wrong = |error| failed("does not hold the facts of a host").because(error);
+        let mut fields: Map<String, Value> = serde_json::from_slice(&bytes).map_err(wrong)?;
+        let (kind, schema) = (fields.remove("kind"), fields.remove("schema"));
+        if kind != Some(KIND.into()) || schema != Some(SCHEMA.into()) {
+            return Err(failed(&format!("is no document of the kind {KIND} in schema {SCHEMA}")));
+        }
+        serde_json::from_value(Value::Object(fields)).map_err(wrong)
     }
 }
 
@@ -232,6 +248,7 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
     let missing_modules = host::missing_modules(paths, &modules);
     Ok(Facts {
         collected_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        clock_seen: host::clock_seen(paths),
         root: rustix::process::geteuid().is_root(),
         platform: host::platform(),
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
@@ -267,7 +284,24 @@ mod tests {
         assert!(facts.cores > 0 && facts.memory_bytes > 0 && !facts.filesystems.is_empty());
         assert!(facts.filesystems.iter().all(|filesystem| filesystem.total_bytes >= filesystem.free_bytes));
         assert!([1, 2].contains(&facts.cgroups.version));
-        let text = serde_json::to_string(&facts).unwrap();
-        assert_eq!(serde_json::from_str::<Facts>(&text).unwrap(), facts);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |change: fn(&mut Value)| {
+            let mut document = serde_json::to_value(&facts).unwrap();
+            (document["kind"], document["schema"]) = (KIND.into(), SCHEMA.into());
+            change(&mut document);
+            serde_json::to_writer(
+                fs_err::OpenOptions::new().write(true).truncate(true).open(file.path()).unwrap(),
+                &document,
+            )
+            .unwrap();
+            Facts::read(file.path()).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(|_| {}).unwrap(), facts);
+        let others: [fn(&mut Value); 2] = [|one| one["schema"] = 2.into(), |one| one["kind"] = "status".into()];
+        for other in others {
+            let refused = read(other).unwrap_err();
+            assert!(refused.ends_with("is no document of the kind facts in schema 1"), "{refused}");
+        }
+        assert!(read(|document| document["surprise"] = true.into()).is_err());
     }
 }

@@ -8,6 +8,7 @@ use super::{CgroupDriver, Cgroups, DataFolder, Facts, Filesystem, Network, NodeA
 pub fn sample() -> Facts {
     Facts {
         collected_at: "2026-01-01T00:00:00Z".to_owned(),
+        clock_seen: None,
         root: true,
         platform: "linux/amd64".to_owned(),
         kernel: "6.1.0-18-amd64".to_owned(),

@@ -20,6 +20,7 @@ use serde_json::Value;
 use sha2::Digest;
 
 pub use error::{ConfigurationError, Problem};
+pub(crate) use read::nearest;
 pub use values::{Patch, ResolvedValues, patched, resolve_values};
 
 /// `site.yaml`, read and found valid.

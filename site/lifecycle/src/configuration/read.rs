@@ -89,8 +89,8 @@ fn unknown_in(section: &Map<String, Value>, path: &str, known: &[&str]) -> Vec<P
         .collect()
 }
 
-/// The known key that a person most likely meant.
-fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+/// The known name that a person most likely meant.
+pub(crate) fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance = |known: &&&str| strsim::damerau_levenshtein(key, known);
     known
         .iter()

@@ -144,6 +144,22 @@ pub enum OperationError {
         /// The given name.
         given: String,
     },
+    /// There is no cluster to look at.
+    #[error("there is no cluster on this machine: {} is missing", .missing.display())]
+    NoCluster {
+        /// A file that every cluster of Landfall has.
+        missing: PathBuf,
+    },
+    /// A component was named that the release does not have.
+    #[error("the release has no component {component}: {}", instead(.nearest.as_deref(), .known))]
+    UnknownComponent {
+        /// What was asked for.
+        component: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// There is nothing to resume.
     #[error("no operation of this machine is unfinished")]
     NothingToResume,
@@ -187,6 +203,14 @@ pub enum OperationError {
     },
 }
 
+fn instead(nearest: Option<&str>, known: &[String]) -> String {
+    match nearest {
+        Some(nearest) => format!("did you mean {nearest}?"),
+        None if known.is_empty() => "it has none yet".to_owned(),
+        None => format!("it has {}", known.join(", ")),
+    }
+}
+
 impl OperationError {
     /// The blockers of a site that is not ready; each has a code, what was found and needed, and a fix.
     pub fn blockers(&self) -> &[Blocker] {
@@ -222,6 +246,8 @@ impl Coded for OperationError {
             Self::NothingKept { .. } => codes::NOTHING_KEPT,
             Self::KeptRecord { .. } => codes::KEPT_RECORD,
             Self::Unconfirmed { .. } => codes::DELETION_UNCONFIRMED,
+            Self::NoCluster { .. } => codes::NO_CLUSTER,
+            Self::UnknownComponent { .. } => codes::UNKNOWN_COMPONENT,
             Self::NothingToResume => codes::NOTHING_TO_RESUME,
             Self::EngineMissing { .. } => codes::ENGINE_MISSING,
             Self::Io { .. } => codes::SITE_IO,

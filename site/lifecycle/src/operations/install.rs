@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::short_id;
 use landfall_media::durable;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bundle::TrustedRelease;
@@ -46,7 +47,7 @@ pub struct PreparedInstall<'a> {
 }
 
 /// The result of an install.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Installed {
     /// Name of the release.

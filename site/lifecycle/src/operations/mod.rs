@@ -1,6 +1,7 @@
 //! Install, resume, uninstall and status: what the command line calls. Each reports what it would do before it does it,
 //! and every change goes through the journal.
 
+mod administration;
 mod bundle;
 mod carried;
 mod decision;
@@ -17,7 +18,7 @@ mod resume;
 mod revocation;
 mod running;
 mod snapshot;
-mod status;
+pub mod status;
 mod trust;
 mod uninstall;
 mod verify_site;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use landfall_media::counters::IoCounters;
 use landfall_media::progress::Progress;
 
+pub use administration::Pod;
 pub use bundle::{TrustedRelease, open_trusted};
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
@@ -37,8 +39,9 @@ pub use planned::PlannedInstall;
 pub use prove::{Mismatch, ProofReport, ProofResult, ProveError};
 pub use resume::Resumed;
 pub use status::{
-    AgentStatus, DiskStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses,
-    ServiceStatus, SiteState, StatusReport, StepReport,
+    AgentStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
+    OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, ServiceStatus, SiteState, StatusReport,
+    StepReport, Verdict,
 };
 pub use trust::Trust;
 pub use uninstall::{DataWish, Uninstalled};

@@ -11,7 +11,7 @@ use super::uninstall::Uninstalled;
 use crate::site::UndoScope;
 
 /// The result of a resume.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(tag = "operation", rename_all = "kebab-case")]
 pub enum Resumed {
     /// The install is committed.

@@ -2,15 +2,22 @@
 //! after a cut, without API server. Changes nothing and takes no lock.
 
 mod agent;
+mod certificates;
 mod components;
+mod host;
 mod nodes;
+#[cfg(any(test, feature = "testing"))]
+pub mod sample;
 mod services;
+mod verdict;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use landfall_media::store::ContentStore;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -22,12 +29,15 @@ use super::kept::KeptData;
 use super::trust::Trust;
 use crate::registry::REGISTRY;
 pub use agent::AgentStatus;
+pub use certificates::{CertificateStatus, CertificatesStatus};
+pub use host::{ClockStatus, DiskStatus, EtcdStatus};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::{Holder, Phase, Pins, RecordedError, Replay};
 use landfall_engine::plan::{Operation, Plan};
 pub use nodes::NodeStatus;
 pub use services::ServiceAddresses;
+pub use verdict::Verdict;
 
 /// How long status waits for the API server.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -36,7 +46,7 @@ const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 const POLICIES_NOTE: &str = "network policies are stored but not enforced: flannel does not implement them";
 
 /// Where a site stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SiteState {
     /// Nothing is installed.
@@ -53,13 +63,16 @@ pub enum SiteState {
     UninstallInterrupted,
 }
 
-/// Everything that status tells.
-#[derive(Debug, Clone, Serialize)]
+/// Everything that status reports.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReport {
+    /// What all of it comes to.
+    pub verdict: Verdict,
     /// Where the site stands.
     pub state: SiteState,
-    /// Whether all that should run is ready: release installed, agent, nodes, every component of the release, registry.
+    /// Whether all that should run is ready: release installed, agent, nodes, every component of the release, registry,
+    /// certificates, clock, disk, etcd.
     pub ready: bool,
     /// The release, installed or on its way.
     pub release: Option<ReleaseStatus>,
@@ -75,14 +88,20 @@ pub struct StatusReport {
     pub components: Vec<ComponentStatus>,
     /// The site's registry.
     pub registry: Option<RegistryStatus>,
+    /// The site's certificates; none where there is no control plane.
+    pub certificates: Option<CertificatesStatus>,
+    /// The machine's clock; none where nothing is installed.
+    pub clock: Option<ClockStatus>,
     /// Space of the data folder.
     pub disk: Option<DiskStatus>,
+    /// The cluster's own database; none where there is none.
+    pub etcd: Option<EtcdStatus>,
     /// What a person should know besides.
     pub notes: Vec<String>,
 }
 
 /// A release on a site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseStatus {
     /// Name.
@@ -102,7 +121,7 @@ pub struct ReleaseStatus {
 }
 
 /// An operation as its journal tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationStatus {
     /// What it does.
@@ -120,7 +139,7 @@ pub struct OperationStatus {
 }
 
 /// A step as the journal tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepReport {
     /// 1 for the first.
@@ -135,12 +154,14 @@ pub struct StepReport {
     pub status: &'static str,
     /// Why it failed last.
     pub failure: Option<RecordedError>,
-    /// What it found that is not ours.
+    /// What it found that is not Landfall's.
     pub blocked: Option<String>,
+    /// Whether a person must remove what stopped it, before it can go on.
+    pub stuck: bool,
 }
 
 /// Where a component is reached within the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceStatus {
     /// Its component.
@@ -154,7 +175,7 @@ pub struct ServiceStatus {
 }
 
 /// The registry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistryStatus {
     /// Where it listens.
@@ -171,18 +192,6 @@ pub struct RegistryStatus {
     pub staged_bytes: u64,
 }
 
-/// Space of a filesystem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DiskStatus {
-    /// A folder on it.
-    pub folder: PathBuf,
-    /// Bytes in all.
-    pub total_bytes: u64,
-    /// Bytes that can be written.
-    pub free_bytes: u64,
-}
-
 impl StatusReport {
     fn is_ready(&self) -> bool {
         let is_ready = |component: &ComponentStatus| component.reasons.is_empty() && component.ready == component.total;
@@ -193,6 +202,10 @@ impl StatusReport {
             && !self.nodes.is_empty()
             && self.nodes.iter().all(|node| node.ready)
             && self.components.iter().all(is_ready)
+            && self.certificates.as_ref().is_some_and(|certificates| certificates.ready)
+            && self.clock.as_ref().is_some_and(|clock| clock.ready)
+            && self.disk.as_ref().is_some_and(|disk| disk.ready)
+            && self.etcd.as_ref().is_some_and(|etcd| etcd.ready)
     }
 }
 
@@ -200,6 +213,7 @@ impl Operations {
     /// What is true of this host now.
     pub fn status(&self) -> Result<StatusReport> {
         let mut report = StatusReport {
+            verdict: Verdict::Absent,
             state: SiteState::Absent,
             ready: false,
             release: None,
@@ -209,7 +223,10 @@ impl Operations {
             service_addresses: None,
             components: Vec::new(),
             registry: None,
-            disk: self.disk(),
+            certificates: None,
+            clock: None,
+            disk: DiskStatus::of(self.paths.data()),
+            etcd: None,
             notes: Vec::new(),
         };
         let Some(file) = self.journals().latest()? else {
@@ -232,6 +249,7 @@ impl Operations {
             step: step_report(&replay),
         });
         report.agent = AgentStatus::of(&self.paths);
+        self.look_at_host(&mut report, Timestamp::now());
         let head = replay.state.pins.as_ref().and_then(|pins| {
             report.release = Some(release_status(pins));
             self.head(pins, &mut report.notes)
@@ -242,7 +260,16 @@ impl Operations {
             components::add_missing(&mut report, &head.release);
         }
         report.ready = report.is_ready();
+        report.verdict = report.judge();
         Ok(report)
+    }
+
+    fn look_at_host(&self, report: &mut StatusReport, now: Timestamp) {
+        report.certificates = CertificatesStatus::of(landfall_agent::held(&self.paths), now);
+        let plausibility = landfall_agent::clock_plausibility(&self.paths, now);
+        report.clock = Some(ClockStatus::of(plausibility, &self.paths, now));
+        report.etcd = EtcdStatus::of(&self.paths);
+        report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
     }
 
     /// Services of components.
@@ -251,16 +278,6 @@ impl Operations {
         let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
         let services = cluster.list(&cluster.resource("v1", "Service")?, None, &ours)?;
         Ok(services.iter().filter_map(service_status).collect())
-    }
-
-    fn disk(&self) -> Option<DiskStatus> {
-        let folder = self.paths.data();
-        let space = rustix::fs::statvfs(&folder).ok()?;
-        Some(DiskStatus {
-            folder,
-            total_bytes: space.f_blocks * space.f_frsize,
-            free_bytes: space.f_bavail * space.f_frsize,
-        })
     }
 
     /// The head of the release, as the site keeps it.
@@ -303,7 +320,7 @@ impl Operations {
                 let observed = nodes::Observed {
                     pods: list("v1", "Pod")?,
                     leases: list("coordination.k8s.io/v1", "Lease")?,
-                    now: jiff::Timestamp::now(),
+                    now: Timestamp::now(),
                 };
                 Ok((list("v1", "Node")?, list("v1", "Service")?, observed, cluster.components()?))
             });
@@ -359,6 +376,7 @@ fn step_report(replay: &Replay) -> Option<StepReport> {
         status: step.status.name(),
         failure: step.undo_failure.clone().or_else(|| step.failure.clone()),
         blocked: step.blocked.clone(),
+        stuck: verdict::is_stuck(state.phase, step),
     })
 }
 

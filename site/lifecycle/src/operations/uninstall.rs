@@ -24,7 +24,8 @@ pub enum DataWish {
 }
 
 /// The result of an uninstall.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Uninstalled {
     /// The removed release, if there was one.
     pub release: Option<String>,

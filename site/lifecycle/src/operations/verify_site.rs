@@ -3,12 +3,14 @@
 use landfall_media::counters::Totals;
 use landfall_media::store::ContentStore;
 use landfall_media::verify::verify_store;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{OperationError, Operations, Result, Trust, TrustedRelease};
 
 /// The result of a successful check of a site.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SiteVerification {
     /// Name and version of the release.
     pub release: String,

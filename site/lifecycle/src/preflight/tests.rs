@@ -52,6 +52,29 @@ fn all_blockers_are_reported_at_once() {
     insta::assert_snapshot!(text(&preflight(&facts, &release(), &SiteConfiguration::default(), sizes, BUILT)));
 }
 
+/// Under a clock that is years ahead the site's authorities would not be valid once it is right, and they are made once.
+#[test]
+fn a_clock_that_is_far_ahead_blocks_until_it_is_set_or_confirmed() {
+    let found = |collected: &str, seen: Option<&str>| {
+        let mut facts = sample();
+        facts.collected_at = collected.to_owned();
+        facts.clock_seen = seen.map(str::to_owned);
+        preflight(&facts, &release(), &SiteConfiguration::default(), Sizes::default(), BUILT)
+    };
+    assert_eq!(text(&found("2030-11-29T00:00:00Z", None)), "", "five years in a warehouse");
+    let ahead = found("2036-01-01T00:00:00Z", None);
+    assert_eq!(
+        text(&ahead),
+        "[LF4120] The machine's clock cannot be right: 2036-01-01T00:00:00Z; needed: not later than \
+         2030-11-30T00:00:00Z, five years after the newest time that is known\n    Set the clock (`timedatectl set-time`); \
+         if it is right, run `install -D /dev/null /var/lib/landfall/node/clock` and try again.\n"
+    );
+    assert_eq!(text(&found("2036-01-01T00:00:00Z", Some("2036-01-01T00:00:00Z"))), "", "a person has confirmed it");
+    assert_eq!(found("2036-01-01T00:00:00Z", Some("2026-01-01T00:00:00Z")).len(), 1);
+    let garbled = found("yesterday", None);
+    assert_eq!(garbled.iter().map(|blocker| blocker.code).collect::<Vec<_>>(), [codes::CLOCK_WRONG.id]);
+}
+
 #[test]
 fn which_address_is_meant_must_be_clear() {
     let mut facts = sample();

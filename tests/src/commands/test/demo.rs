@@ -15,7 +15,7 @@ use crate::commands::demo::{MACHINE, SITE};
 use crate::cosign::Judged;
 use crate::proofs::{self, Expected};
 use crate::site::{Machine, PowerState, Site};
-use crate::{printer, workspace};
+use crate::{documents, printer, workspace};
 
 /// How long it may take with a full cache, on two cores.
 const WARM_LIMIT: Duration = Duration::from_mins(5);
@@ -99,7 +99,7 @@ fn report(landfall: &PathBuf, arguments: &[&str]) -> Result<Value> {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    serde_json::from_slice(&output.stdout).context("landfall printed no JSON")
+    documents::read(&String::from_utf8_lossy(&output.stdout))
 }
 
 fn text(path: &Path) -> String {

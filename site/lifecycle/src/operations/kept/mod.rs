@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfall_media::durable;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bundle::TrustedRelease;
@@ -43,7 +44,7 @@ pub struct KeptData {
 }
 
 /// A volume that is kept.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeptVolume {
     /// Namespace of its claim.

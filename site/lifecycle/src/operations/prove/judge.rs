@@ -2,6 +2,7 @@
 
 use landfall_cluster::{Answer, Executed, Output};
 use landfall_release_document::{CommandExpectation, ProofTrial, ResponseExpectation, TextExpectation};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 const QUOTED_CHARACTERS: usize = 500;
 
 /// What was expected, and what came instead.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Mismatch {
     /// What was expected.

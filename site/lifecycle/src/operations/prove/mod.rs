@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use landfall_cluster::Cluster;
 use landfall_media::progress::Event;
 use landfall_release_document::{Proof, ReleaseDocument};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use error::ProveError;
@@ -24,18 +25,13 @@ use super::status::{SiteState, site_state};
 use super::trust::Trust;
 use trial::Prover;
 
-/// Number of the report's form.
-const SCHEMA: u32 = 1;
-
 /// How long the API server is waited for before the first proof, and asked for each object afterwards.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What came of the proofs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProofReport {
-    /// Number of this form.
-    pub schema: u32,
     /// Name of the release.
     pub release: String,
     /// Its version.
@@ -54,7 +50,7 @@ impl ProofReport {
 }
 
 /// What came of one proof.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProofResult {
     /// Name of the proof.
@@ -89,7 +85,6 @@ impl Operations {
             }
         }
         Ok(ProofReport {
-            schema: SCHEMA,
             release: release.name.clone(),
             version: release.version.clone(),
             passed: results.iter().all(|result| result.passed),

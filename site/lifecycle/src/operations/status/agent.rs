@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use landfall_agent::kubelet;
@@ -14,13 +15,15 @@ use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_host::paths::SitePaths;
 
 /// The agent of a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentStatus {
     /// Whether Landfall's units run, and nothing keeps the kubelet from running.
     pub ready: bool,
     /// Why not.
     pub reason: Option<String>,
+    /// The last error that the kubelet logged since the machine started, which may be over.
+    pub last_kubelet_error: Option<String>,
 }
 
 impl AgentStatus {
@@ -34,7 +37,8 @@ impl AgentStatus {
             Ok(settings) => lacking(settings.node.address)
                 .or_else(|| units::SERVICES.iter().find_map(|unit| not_active(unit, &Subprocesses))),
         };
-        Some(Self { ready: reason.is_none(), reason })
+        let last_kubelet_error = units::last_kubelet_error(&Subprocesses);
+        Some(Self { ready: reason.is_none(), reason, last_kubelet_error })
     }
 }
 

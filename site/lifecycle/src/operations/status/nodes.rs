@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use landfall_cluster::{ComponentStatus, ready};
 const SYSTEM_NAMESPACE: &str = "kube-system";
 
 /// A node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeStatus {
     /// Its name.
@@ -28,13 +29,21 @@ pub struct NodeStatus {
     pub ready: bool,
     /// Why it is not.
     pub reason: Option<String>,
+    /// What the kubelet lacks, as in `DiskPressure`; it removes pods then, and takes no new ones.
+    pub pressures: Vec<String>,
 }
 
 impl NodeStatus {
     pub(super) fn of(node: &Value) -> Self {
         let text = |pointer: &str| node.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let list = |pointer: &str| node.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
-        let ready = list("/status/conditions").into_iter().find(|condition| condition["type"] == "Ready");
+        let conditions = list("/status/conditions");
+        let is_pressure = |condition: &&Value| {
+            condition["status"] == "True" && condition["type"].as_str().is_some_and(|kind| kind.ends_with("Pressure"))
+        };
+        let pressures = conditions.iter().filter(is_pressure).filter_map(|condition| condition["type"].as_str());
+        let pressures: Vec<_> = pressures.map(str::to_owned).collect();
+        let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready");
         let is_ready = ready.as_ref().is_some_and(|condition| condition["status"] == "True");
         let message = ready.map_or("the kubelet has not reported yet".to_owned(), |condition| {
             condition["message"].as_str().unwrap_or_default().to_owned()
@@ -45,8 +54,13 @@ impl NodeStatus {
             name: text("/metadata/name"),
             address: internal.and_then(|address| address["address"].as_str()).unwrap_or_default().to_owned(),
             kubernetes: text("/status/nodeInfo/kubeletVersion"),
-            ready: is_ready,
-            reason: (!is_ready).then_some(message),
+            ready: is_ready && pressures.is_empty(),
+            reason: match (is_ready, pressures.is_empty()) {
+                (false, _) => Some(message),
+                (true, false) => Some(format!("the kubelet reports {}", pressures.join(", "))),
+                (true, true) => None,
+            },
+            pressures,
         }
     }
 
@@ -173,6 +187,27 @@ mod tests {
             "metadata": {"name": "node-1"},
             "status": {"conditions": [{"type": "Ready", "status": "True"}]},
         }))
+    }
+
+    #[test]
+    fn a_node_under_pressure_is_not_ready_and_says_which() {
+        let node = |conditions: &[(&str, &str)]| {
+            let conditions: Vec<_> = conditions
+                .iter()
+                .map(|(kind, status)| json!({"type": kind, "status": status, "message": "m"}))
+                .collect();
+            NodeStatus::of(&json!({"metadata": {"name": "node-1"}, "status": {"conditions": conditions}}))
+        };
+        let fine = node(&[("Ready", "True"), ("DiskPressure", "False"), ("MemoryPressure", "Unknown")]);
+        assert!(fine.ready && fine.pressures.is_empty() && fine.reason.is_none());
+        let full = node(&[("Ready", "True"), ("DiskPressure", "True"), ("PIDPressure", "True")]);
+        assert_eq!(
+            (full.ready, full.reason.as_deref()),
+            (false, Some("the kubelet reports DiskPressure, PIDPressure"))
+        );
+        let both = node(&[("Ready", "False"), ("DiskPressure", "True")]);
+        assert_eq!((both.ready, both.reason.as_deref()), (false, Some("m")));
+        assert_eq!(both.pressures, ["DiskPressure"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const NAME: [&str; 5] = ["kubernetes", "default", "svc", "cluster", "local"];
 
 /// Whether service addresses answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAddresses {
     /// Whether those of the API server and of the cluster's nameserver answer.

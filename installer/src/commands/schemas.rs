@@ -1,0 +1,205 @@
+//! `landfall schemas`: docs/schemas, the JSON Schemas of everything that commands print with `--json`.
+
+use landfall_builder::LockReport;
+use landfall_host::facts::Facts;
+use landfall_lifecycle::operations::{Installed, ProofReport, Resumed, SiteVerification, StatusReport, Uninstalled};
+use landfall_media::durable;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::trust::{Imported, change, revoke, show, sign};
+use super::{build, inspect, install, key, stage, status, verify};
+use crate::cli::SchemasArguments;
+use crate::document::{Document, schema_of};
+use crate::failure::{ErrorDocument, Failure};
+use crate::logging::LogLine;
+use crate::printer::{Printer, ProgressLine};
+
+/// What was written.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Written {
+    /// The kinds, each with a schema `KIND.json`.
+    kinds: Vec<&'static str>,
+}
+
+impl Document for Written {
+    const KIND: &'static str = "schemas";
+}
+
+/// Every kind of document, and its schema.
+fn all() -> Vec<(&'static str, Value)> {
+    vec![
+        schema_of::<build::Built>(),
+        schema_of::<install::DryRun<'_>>(),
+        schema_of::<ErrorDocument<'_>>(),
+        schema_of::<Facts>(),
+        schema_of::<inspect::Inspection>(),
+        schema_of::<Installed>(),
+        schema_of::<key::NewKey>(),
+        schema_of::<LockReport>(),
+        schema_of::<LogLine>(),
+        schema_of::<ProgressLine<'_>>(),
+        schema_of::<ProofReport>(),
+        schema_of::<Resumed>(),
+        schema_of::<revoke::Made>(),
+        schema_of::<change::Made>(),
+        schema_of::<Written>(),
+        schema_of::<sign::Report>(),
+        schema_of::<status::SnapshotDocument>(),
+        schema_of::<stage::Staged>(),
+        schema_of::<StatusReport>(),
+        schema_of::<show::Shown>(),
+        schema_of::<Imported>(),
+        schema_of::<Uninstalled>(),
+        schema_of::<verify::Verification>(),
+        schema_of::<SiteVerification>(),
+    ]
+}
+
+fn text(schema: &Value) -> String {
+    // Of a tree of values without numbers that are none, so this cannot fail.
+    serde_json::to_string_pretty(schema).unwrap_or_default() + "\n"
+}
+
+/// Writes the schemas.
+pub(crate) fn run(arguments: &SchemasArguments, printer: Printer) -> Result<(), Failure> {
+    durable::create_folder(&arguments.output)?;
+    let schemas = all();
+    for (kind, schema) in &schemas {
+        durable::write_file(&arguments.output.join(format!("{kind}.json")), text(schema).as_bytes(), 0o644)?;
+    }
+    let written = Written { kinds: schemas.into_iter().map(|(kind, _)| kind).collect() };
+    printer
+        .report(&written, |written| format!("{} schemas are in {}", written.kinds.len(), arguments.output.display()));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use landfall_error_codes::codes;
+    use landfall_media::progress::Event;
+
+    use super::*;
+    use crate::document;
+    use crate::failure::Blocking;
+
+    fn repository() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    }
+
+    #[test]
+    fn the_schemas_in_docs_are_those_of_the_code() {
+        let folder = repository().join("docs/schemas");
+        let mut expected = BTreeSet::new();
+        for (kind, schema) in all() {
+            let found = fs_err::read_to_string(folder.join(format!("{kind}.json"))).unwrap_or_default();
+            assert!(found == text(&schema), "{kind}.json differs: run `landfall schemas docs/schemas`");
+            assert!(expected.insert(format!("{kind}.json")), "{kind} is there twice");
+        }
+        let found = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(found.collect::<BTreeSet<_>>(), expected);
+    }
+
+    /// Every kind that the sources of this crate name has a schema.
+    #[test]
+    fn every_document_has_a_schema() {
+        fn kinds(folder: &Path, found: &mut BTreeSet<String>) {
+            for entry in fs_err::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    kinds(&path, found);
+                } else {
+                    let source = fs_err::read_to_string(&path).unwrap();
+                    let named = source.split("const KIND: &'static str = \"").skip(1);
+                    found.extend(named.filter_map(|rest| Some(rest.split_once("\";")?.0.to_owned())));
+                }
+            }
+        }
+        let mut named = BTreeSet::from([landfall_host::facts::KIND.to_owned()]);
+        kinds(&repository().join("installer/src"), &mut named);
+        // This test names what it looks for.
+        named.retain(|kind| kind.chars().all(char::is_alphanumeric));
+        let listed: BTreeSet<_> = all().into_iter().map(|(kind, _)| kind.to_owned()).collect();
+        assert_eq!(named, listed);
+    }
+
+    /// Fails unless a document is what its schema says, in one line and in several.
+    fn check<D: Document>(document: &D) {
+        let (kind, schema) = schema_of::<D>();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let (line, pretty) = (document::line(document), document::pretty(document));
+        assert_eq!(line.lines().count(), 1, "{line}");
+        for text in [line, pretty] {
+            let value: Value = serde_json::from_str(&text).unwrap();
+            let problems: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert!(problems.is_empty(), "{kind}: {problems:?}\n{text}");
+            assert_eq!((&value["kind"], &value["schema"]), (&kind.into(), &D::SCHEMA.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn results_errors_and_progress_are_what_their_schemas_say() {
+        let uninstalled = || Uninstalled { release: None, kept: vec!["/var/lib".into()], volumes: Vec::new() };
+        check(&uninstalled());
+        check(&Resumed::Install(Box::new(install::tests::installed())));
+        check(&Resumed::Uninstall(uninstalled()));
+        check(&Resumed::Nothing { release: "starter 1.0.0".to_owned() });
+        let blocking = Blocking { code: "LF3006", what: "few", why: "1; needed: 2".to_owned(), next: "add".to_owned() };
+        let failure = Failure::new(codes::NOT_READY, "two\nlines").blocked_by(vec![blocking]);
+        check(&ErrorDocument::of(&failure.because(&std::io::Error::other("a\u{1b}cause"))));
+        for event in [
+            Event::PhaseStarted { phase: "staging".to_owned(), total_bytes: Some(7) },
+            Event::PhaseStarted { phase: "signing".to_owned(), total_bytes: None },
+            Event::Present { bytes: 5 },
+            Event::Advanced { bytes: 5 },
+            Event::PhaseDone,
+            Event::StepStarted {
+                index: 1,
+                count: 9,
+                title: "stage".to_owned(),
+                remaining: Some(Duration::from_secs(61)),
+            },
+            Event::Note("read\nthis".to_owned()),
+            Event::SafeToRemove,
+            Event::Unknown,
+        ] {
+            check(&ProgressLine(&event));
+        }
+    }
+
+    /// Names of fields below a schema, without those of documents that are quoted as they are.
+    fn fields(schema: &Value, found: &mut BTreeSet<String>) {
+        match schema {
+            Value::Object(object) => {
+                if let Some(Value::Object(properties)) = object.get("properties") {
+                    found.extend(properties.keys().cloned());
+                }
+                object.values().for_each(|inner| fields(inner, found));
+            }
+            Value::Array(items) => items.iter().for_each(|inner| fields(inner, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn names_of_fields_are_camel_case_and_every_document_names_itself() {
+        for (kind, schema) in all() {
+            let mut found = BTreeSet::new();
+            fields(&schema, &mut found);
+            let is_camel = |name: &String| {
+                name.starts_with(|letter: char| letter.is_ascii_lowercase())
+                    && name.chars().all(|c| c.is_ascii_alphanumeric())
+            };
+            let wrong: Vec<_> = found.iter().filter(|name| !is_camel(name)).collect();
+            assert!(wrong.is_empty(), "{kind}: {wrong:?}");
+            assert_eq!(schema["properties"]["kind"]["const"], kind);
+            assert!(schema["properties"]["schema"]["const"].is_number(), "{kind}");
+            jsonschema::meta::validate(&schema).unwrap();
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Documents: what commands print with `--json`, one convention for all of them (docs/JSON.md). Each names what it is in
+//! `kind`, and its form in `schema`; names of fields are camelCase; a JSON Schema of each is in docs/schemas.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::shown;
+
+/// What a command prints as JSON.
+pub(crate) trait Document: Serialize + JsonSchema {
+    /// What it is, as the field `kind` and the name of its schema have it.
+    const KIND: &'static str;
+    /// Its form. Fields may be added to a form; whatever would mislead a reader of it makes a new one.
+    const SCHEMA: u32 = 1;
+}
+
+/// A document as it is printed.
+#[derive(Serialize)]
+struct Printed<'a, D> {
+    kind: &'static str,
+    schema: u32,
+    #[serde(flatten)]
+    document: &'a D,
+}
+
+impl<'a, D: Document> Printed<'a, D> {
+    fn new(document: &'a D) -> Self {
+        Self { kind: D::KIND, schema: D::SCHEMA, document }
+    }
+}
+
+/// A document in several lines, for standard output.
+pub(crate) fn pretty<D: Document>(document: &D) -> String {
+    plain(serde_json::to_string_pretty(&Printed::new(document)))
+}
+
+/// A document in one line, for standard error.
+pub(crate) fn line<D: Document>(document: &D) -> String {
+    plain(serde_json::to_string(&Printed::new(document)))
+}
+
+fn plain(text: serde_json::Result<String>) -> String {
+    shown::json(&text.unwrap_or_else(|error| json!({ "error": error.to_string() }).to_string()))
+}
+
+/// The kind of a document and its JSON Schema.
+pub(crate) fn schema_of<D: Document>() -> (&'static str, Value) {
+    let mut schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<D>();
+    let object = schema.ensure_object();
+    object.insert("title".to_owned(), json!(D::KIND));
+    let fields = object.entry("properties").or_insert_with(|| json!({}));
+    fields["kind"] = json!({ "const": D::KIND, "description": "What this document is." });
+    fields["schema"] = json!({ "const": D::SCHEMA, "description": "Form of this document." });
+    let required = object.entry("required").or_insert_with(|| json!([]));
+    if let Some(required) = required.as_array_mut() {
+        required.splice(0..0, ["kind", "schema"].map(Value::from));
+    }
+    (D::KIND, schema.to_value())
+}

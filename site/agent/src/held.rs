@@ -1,0 +1,95 @@
+//! Every certificate that a node holds, for whoever reports when they end.
+
+use std::path::PathBuf;
+
+use super::certificates;
+use super::kubelet_files;
+use super::renewal::KUBECONFIGS;
+use super::validity::Found;
+use landfall_engine::step::StepError;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+
+/// Authorities, by path below `/etc/kubernetes`.
+const AUTHORITIES: [&str; 3] = ["pki/ca", "pki/front-proxy-ca", "pki/etcd/ca"];
+
+/// A certificate, or what is where it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The file that holds it, or a kubeconfig.
+    pub file: PathBuf,
+    /// What is there.
+    pub found: Found,
+}
+
+/// The certificates of the control plane and the kubelet; none where there is no control plane. Changes nothing.
+pub fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
+    if !certificates::is_installed(paths) {
+        return Ok(Vec::new());
+    }
+    let mut held = Vec::new();
+    let pairs = certificates::pairs(paths)?;
+    for name in AUTHORITIES.into_iter().chain(pairs.iter().map(String::as_str)) {
+        let file = paths.kubernetes().join(format!("{name}.crt"));
+        let found = Found::in_pem(files::read(&file)?.as_deref());
+        held.push(Held { file, found });
+    }
+    for name in KUBECONFIGS {
+        let file = paths.kubernetes().join(format!("{name}.conf"));
+        let found = Found::in_kubeconfig(files::read(&file)?.as_deref());
+        held.push(Held { file, found });
+    }
+    held.extend(kubelet_files::held(paths)?);
+    Ok(held)
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+
+    use super::*;
+    use crate::validity::tests::{PEM, kubeconfig};
+
+    #[test]
+    fn every_certificate_of_a_node_is_found_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let write = |file: PathBuf, text: &str| {
+            durable::create_folder(file.parent().unwrap()).unwrap();
+            durable::write_file(&file, text.as_bytes(), 0o600).unwrap();
+        };
+        assert_eq!(held(&paths).unwrap(), []);
+        let kubernetes = paths.kubernetes();
+        write(kubernetes.join("manifests/kube-apiserver.yaml"), "whole");
+        for name in
+            ["ca.crt", "front-proxy-ca.crt", "etcd/ca.crt", "apiserver.crt", "apiserver.key", "sa.pub", "sa.key"]
+        {
+            write(kubernetes.join("pki").join(name), PEM);
+        }
+        for name in ["admin", "super-admin", "controller-manager", "kubelet"] {
+            write(kubernetes.join(format!("{name}.conf")), &kubeconfig());
+        }
+        write(kubernetes.join("pki/etcd/ca.crt"), "");
+        write(paths.kubelet_mount().join("pki/kubelet.crt"), PEM);
+        let found = held(&paths).unwrap();
+        let names = |wanted: fn(Found) -> bool| {
+            let wanted = found.iter().filter(|one| wanted(one.found));
+            wanted.map(|one| one.file.strip_prefix(folder.path()).unwrap().display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(|found| found == Found::Missing), ["etc/kubernetes/scheduler.conf"]);
+        assert_eq!(names(|found| found == Found::Unreadable), ["etc/kubernetes/pki/etcd/ca.crt"]);
+        assert_eq!(
+            names(|found| matches!(found, Found::Whole(_))),
+            [
+                "etc/kubernetes/pki/ca.crt",
+                "etc/kubernetes/pki/front-proxy-ca.crt",
+                "etc/kubernetes/pki/apiserver.crt",
+                "etc/kubernetes/admin.conf",
+                "etc/kubernetes/super-admin.conf",
+                "etc/kubernetes/controller-manager.conf",
+                "etc/kubernetes/kubelet.conf",
+                "var/lib/kubelet/pki/kubelet.crt",
+            ]
+        );
+    }
+}

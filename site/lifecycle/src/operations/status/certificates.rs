@@ -1,0 +1,154 @@
+//! When the site's certificates end, and whether each can be used now.
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use landfall_agent::Held;
+use landfall_agent::validity::Found;
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The certificates of a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificatesStatus {
+    /// Whether each of them can be used now.
+    pub ready: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// When the first of them ends, RFC 3339. The agent renews all but the authorities long before.
+    pub soonest_end: Option<String>,
+    /// Whole days until then, rounded down; negative once it has ended.
+    pub days_left: Option<i64>,
+    /// Each of them, the one that ends first at the beginning; those without an end come before.
+    pub certificates: Vec<CertificateStatus>,
+}
+
+/// One certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateStatus {
+    /// The file that holds it, or a kubeconfig.
+    pub file: PathBuf,
+    /// When it begins, RFC 3339; none where it cannot be read.
+    pub begins: Option<String>,
+    /// When it ends, RFC 3339; none where it cannot be read.
+    pub ends: Option<String>,
+    /// Why it cannot be used now, as in `has ended`.
+    pub problem: Option<String>,
+}
+
+impl CertificatesStatus {
+    /// Judges what a node holds; none where it holds nothing.
+    pub(super) fn of(held: Result<Vec<Held>, StepError>, now: Timestamp) -> Option<Self> {
+        let mut held = match held {
+            Ok(held) if held.is_empty() => return None,
+            Ok(held) => held,
+            Err(error) => return Some(Self::unknown(with_causes(&error))),
+        };
+        let ends = |one: &Held| match one.found {
+            Found::Whole(validity) => Some(validity.ends),
+            Found::Missing | Found::Unreadable => None,
+        };
+        held.sort_by_key(|one| (ends(one), one.file.clone()));
+        let soonest = held.iter().find_map(ends);
+        let certificates: Vec<_> = held.iter().map(|one| CertificateStatus::of(one, now)).collect();
+        let problems =
+            certificates.iter().filter_map(|one| Some(format!("{} {}", one.file.display(), one.problem.as_ref()?)));
+        let problems: Vec<_> = problems.collect();
+        Some(Self {
+            ready: problems.is_empty(),
+            reason: (!problems.is_empty()).then(|| problems.join("; ")),
+            soonest_end: soonest.map(text),
+            days_left: soonest.map(|end| end.duration_since(now).as_secs().div_euclid(DAY.as_secs())),
+            certificates,
+        })
+    }
+
+    fn unknown(reason: String) -> Self {
+        Self { ready: false, reason: Some(reason), soonest_end: None, days_left: None, certificates: Vec::new() }
+    }
+}
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+impl CertificateStatus {
+    fn of(held: &Held, now: Timestamp) -> Self {
+        let (begins, ends) = match held.found {
+            Found::Whole(validity) => (Some(text(validity.begins)), Some(text(validity.ends))),
+            Found::Missing | Found::Unreadable => (None, None),
+        };
+        let problem = held.found.unusable(now).map(|need| need.to_string());
+        Self { file: held.file.clone(), begins, ends, problem }
+    }
+}
+
+fn text(time: Timestamp) -> String {
+    format!("{time:.0}")
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_agent::validity::Validity;
+    use landfall_error_codes::codes;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn held(file: &str, ends: &str) -> Held {
+        let found = match ends {
+            "missing" => Found::Missing,
+            "torn" => Found::Unreadable,
+            ends => Found::Whole(Validity { begins: at("2026-01-01T00:00:00Z"), ends: at(ends) }),
+        };
+        Held { file: file.into(), found }
+    }
+
+    fn judged(certificates: &[(&str, &str)], now: &str) -> CertificatesStatus {
+        let certificates = certificates.iter().map(|(file, ends)| held(file, ends)).collect();
+        CertificatesStatus::of(Ok(certificates), at(now)).unwrap()
+    }
+
+    #[test]
+    fn the_first_end_is_named_and_the_order_is_that_of_ends() {
+        let found = judged(
+            &[("ca", "2036-01-01T00:00:00Z"), ("admin", "2026-03-01T12:00:00Z"), ("api", "2026-03-01T12:00:00Z")],
+            "2026-02-01T00:00:00Z",
+        );
+        assert!(found.ready && found.reason.is_none());
+        assert_eq!(found.soonest_end.as_deref(), Some("2026-03-01T12:00:00Z"));
+        assert_eq!(found.days_left, Some(28), "28 and a half");
+        let order: Vec<_> = found.certificates.iter().map(|one| one.file.display().to_string()).collect();
+        assert_eq!(order, ["admin", "api", "ca"]);
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_used_is_never_ready() {
+        let whole = ("ca", "2036-01-01T00:00:00Z");
+        for (bad, now, reason, days) in [
+            (("api", "missing"), "2026-02-01T00:00:00Z", "api is missing", 3621),
+            (("api", "torn"), "2026-02-01T00:00:00Z", "api is damaged", 3621),
+            (("api", "2026-02-01T00:00:00Z"), "2026-02-01T00:00:00Z", "api has ended", 0),
+            (("api", "2026-02-01T00:00:00Z"), "2026-02-01T00:00:01Z", "api has ended", -1),
+            (("api", "2027-01-01T00:00:00Z"), "2025-01-01T00:00:00Z", "api is not valid yet; ca is not valid yet", 730),
+        ] {
+            let found = judged(&[whole, bad], now);
+            let told = (found.ready, found.reason.as_deref(), found.days_left);
+            assert_eq!(told, (false, Some(reason), Some(days)), "{bad:?} {now}");
+        }
+    }
+
+    #[test]
+    fn a_host_without_certificates_has_no_such_status_and_one_that_cannot_be_read_is_not_ready() {
+        let now = at("2026-02-01T00:00:00Z");
+        assert_eq!(CertificatesStatus::of(Ok(Vec::new()), now), None);
+        let failed = StepError::new(codes::NODE_CERTIFICATE, "cannot read /etc/kubernetes/pki");
+        let found = CertificatesStatus::of(Err(failed), now).unwrap();
+        assert_eq!((found.ready, found.reason.as_deref()), (false, Some("cannot read /etc/kubernetes/pki")));
+    }
+}

@@ -1,0 +1,158 @@
+//! What of the host itself keeps a site from being ready: its clock, the space of its data folder, etcd's size.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use landfall_agent::clock::Plausibility;
+use landfall_error_codes::Coded;
+use landfall_host::paths::SitePaths;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::preflight::{EVICTION_BYTES, size};
+
+/// How large etcd's file may become: its own default, which nothing here changes. From there on it refuses to write.
+const ETCD_QUOTA_BYTES: u64 = 2 << 30;
+
+/// The machine's clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockStatus {
+    /// Whether it can be right, as far as the site knows.
+    pub ready: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// What it says, RFC 3339.
+    pub now: String,
+}
+
+impl ClockStatus {
+    /// Judges the clock of a host with a site.
+    pub(super) fn of(plausibility: Plausibility, paths: &SitePaths, now: Timestamp) -> Self {
+        let reason = plausibility.error(now, paths).map(|error| format!("[{}] {error}", error.code().id));
+        Self { ready: reason.is_none(), reason, now: format!("{now:.0}") }
+    }
+}
+
+/// Space of a filesystem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DiskStatus {
+    /// Whether there is more free than what the kubelet keeps free by removing pods.
+    pub ready: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// A folder on it.
+    pub folder: PathBuf,
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// Bytes that can be written.
+    pub free_bytes: u64,
+}
+
+impl DiskStatus {
+    /// Asks the kernel; none where there is no such folder.
+    pub(super) fn of(folder: PathBuf) -> Option<Self> {
+        let space = rustix::fs::statvfs(&folder).ok()?;
+        Some(Self::judge(folder, space.f_blocks * space.f_frsize, space.f_bavail * space.f_frsize))
+    }
+
+    fn judge(folder: PathBuf, total_bytes: u64, free_bytes: u64) -> Self {
+        let is_full = free_bytes < EVICTION_BYTES;
+        let reason = is_full.then(|| {
+            let (free, limit) = (size(free_bytes), size(EVICTION_BYTES));
+            format!("{free} are free; below {limit} the kubelet removes pods")
+        });
+        Self { ready: !is_full, reason, folder, total_bytes, free_bytes }
+    }
+}
+
+/// etcd, the cluster's own database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EtcdStatus {
+    /// Whether there is room in it.
+    pub ready: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// Bytes of its file.
+    pub size_bytes: u64,
+    /// Bytes from which on it refuses to write.
+    pub quota_bytes: u64,
+}
+
+impl EtcdStatus {
+    /// Looks at its file; none where there is no etcd yet.
+    pub(super) fn of(paths: &SitePaths) -> Option<Self> {
+        let metadata = fs_err::metadata(paths.etcd().join("member/snap/db")).ok()?;
+        Some(Self::judge(metadata.len()))
+    }
+
+    fn judge(size_bytes: u64) -> Self {
+        let is_full = size_bytes >= ETCD_QUOTA_BYTES;
+        let reason =
+            is_full.then(|| format!("its file has reached {}, and it refuses to write", size(ETCD_QUOTA_BYTES)));
+        Self { ready: !is_full, reason, size_bytes, quota_bytes: ETCD_QUOTA_BYTES }
+    }
+
+    /// What a person should know before it is full.
+    pub(super) fn note(&self) -> Option<String> {
+        let is_near = self.ready && self.size_bytes >= self.quota_bytes / 5 * 4;
+        is_near.then(|| {
+            format!(
+                "etcd's file has {} of {}, from where on it refuses to write",
+                size(self.size_bytes),
+                size(self.quota_bytes)
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_cannot_be_right_is_not_ready() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (now, limit) = (at("2026-11-20T08:00:00Z"), at("2026-12-01T00:00:00Z"));
+        let paths = SitePaths::default();
+        let found = ClockStatus::of(Plausibility::Plausible, &paths, now);
+        assert_eq!((found.ready, found.now.as_str()), (true, "2026-11-20T08:00:00Z"));
+        let found = ClockStatus::of(Plausibility::Behind(limit), &paths, now);
+        let told =
+            "[LF4120] the clock says 2026-11-20T08:00:00Z, and this site was installed after 2026-12-01T00:00:00Z";
+        assert_eq!((found.ready, found.reason.as_deref()), (false, Some(told)));
+        assert!(!ClockStatus::of(Plausibility::Ahead(at("2020-01-01T00:00:00Z")), &paths, now).ready);
+    }
+
+    #[test]
+    fn a_disk_below_what_the_kubelet_keeps_free_is_not_ready() {
+        let disk = |free| DiskStatus::judge("/var/lib/landfall".into(), 100 << 30, free);
+        assert!(disk(1 << 30).ready && disk(50 << 30).reason.is_none());
+        let full = disk((1 << 30) - 1);
+        let told = "1023 MiB are free; below 1.0 GiB the kubelet removes pods";
+        assert_eq!((full.ready, full.reason.as_deref()), (false, Some(told)));
+        assert!(DiskStatus::of("/".into()).unwrap().total_bytes > 0);
+        assert_eq!(DiskStatus::of("/no/such/folder".into()), None);
+    }
+
+    #[test]
+    fn etcd_is_told_of_before_it_is_full_and_not_ready_then() {
+        const MIB: u64 = 1 << 20;
+        let etcd = |mebibytes| EtcdStatus::judge(mebibytes * MIB);
+        assert!(etcd(100).ready && etcd(100).note().is_none() && etcd(1600).note().is_none());
+        let near = etcd(1700);
+        assert!(near.ready && near.note().unwrap().starts_with("etcd's file has 1.6 GiB of 2.0 GiB"), "{near:?}");
+        let full = etcd(2048);
+        let told = "its file has reached 2.0 GiB, and it refuses to write";
+        assert_eq!((full.ready, full.reason.as_deref(), full.note()), (false, Some(told), None));
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        assert_eq!(EtcdStatus::of(&paths), None);
+        let file = paths.etcd().join("member/snap/db");
+        landfall_media::durable::create_folder(file.parent().unwrap()).unwrap();
+        landfall_media::durable::write_file(&file, &[0; 4096], 0o600).unwrap();
+        assert_eq!(EtcdStatus::of(&paths).unwrap().size_bytes, 4096);
+    }
+}

@@ -1,0 +1,154 @@
+//! Statuses that no test has to bring about.
+
+use std::path::PathBuf;
+
+use landfall_cluster::ComponentStatus;
+use landfall_engine::plan::Operation;
+
+use super::{
+    AgentStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
+    OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, SiteState, StatusReport, StepReport, Verdict,
+};
+
+/// The status of a host without a site.
+pub fn absent() -> StatusReport {
+    StatusReport {
+        verdict: Verdict::Absent,
+        state: SiteState::Absent,
+        ready: false,
+        release: None,
+        operation: None,
+        agent: None,
+        nodes: Vec::new(),
+        service_addresses: None,
+        components: Vec::new(),
+        registry: None,
+        certificates: None,
+        clock: None,
+        disk: Some(disk()),
+        etcd: None,
+        notes: Vec::new(),
+    }
+}
+
+/// The status of a small site where everything is ready.
+pub fn installed() -> StatusReport {
+    let component = |name: &str, total: usize| ComponentStatus {
+        component: name.to_owned(),
+        namespace: name.to_owned(),
+        release: "starter".to_owned(),
+        ready: total,
+        total,
+        reasons: Vec::new(),
+    };
+    StatusReport {
+        verdict: Verdict::Ready,
+        state: SiteState::Installed,
+        ready: true,
+        release: Some(release()),
+        operation: Some(operation(None)),
+        agent: Some(AgentStatus {
+            ready: true,
+            reason: None,
+            last_kubelet_error: Some("\"Failed to contact API server\" err=\"connection refused\"".to_owned()),
+        }),
+        nodes: vec![NodeStatus {
+            name: "node-1".to_owned(),
+            address: "192.0.2.17".to_owned(),
+            kubernetes: "v1.36.3".to_owned(),
+            ready: true,
+            reason: None,
+            pressures: Vec::new(),
+        }],
+        service_addresses: Some(ServiceAddresses { ready: true, reason: None }),
+        components: vec![component("assistant", 3), component("postgres", 4)],
+        registry: Some(RegistryStatus {
+            address: "127.0.0.1:5000".to_owned(),
+            ready: true,
+            reason: None,
+            staged_blobs: 80,
+            blobs: 80,
+            staged_bytes: 3 << 30,
+        }),
+        certificates: Some(certificates()),
+        clock: Some(ClockStatus { ready: true, reason: None, now: "2026-11-20T08:00:00Z".to_owned() }),
+        disk: Some(disk()),
+        etcd: Some(EtcdStatus { ready: true, reason: None, size_bytes: 20 << 20, quota_bytes: 2 << 30 }),
+        notes: vec!["network policies are stored but not enforced: flannel does not implement them".to_owned()],
+    }
+}
+
+/// The status of a site whose install was interrupted.
+pub fn interrupted() -> StatusReport {
+    let step = StepReport {
+        index: 12,
+        count: 40,
+        id: "kubeadm/certs".to_owned(),
+        title: "make the certificates".to_owned(),
+        status: "started",
+        failure: None,
+        blocked: None,
+        stuck: false,
+    };
+    StatusReport {
+        verdict: Verdict::Unfinished,
+        state: SiteState::InstallInterrupted,
+        release: Some(release()),
+        operation: Some(operation(Some(step))),
+        clock: installed().clock,
+        notes: vec!["there is no cluster yet".to_owned()],
+        ..absent()
+    }
+}
+
+fn release() -> ReleaseStatus {
+    ReleaseStatus {
+        name: "starter".to_owned(),
+        version: "1.0.0".to_owned(),
+        counter: 7,
+        bundle: format!("sha256:{}", "ab".repeat(32)),
+        root: format!("sha256:{}", "cd".repeat(32)),
+        development: false,
+        trust: "typed fingerprint".to_owned(),
+    }
+}
+
+fn operation(step: Option<StepReport>) -> OperationStatus {
+    OperationStatus {
+        operation: Operation::Install,
+        running: None,
+        record: 121,
+        at: Some("2026-11-20T07:42:00Z".to_owned()),
+        journal: PathBuf::from("/var/lib/landfall/journal/1-install.journal"),
+        step,
+    }
+}
+
+fn disk() -> DiskStatus {
+    DiskStatus {
+        ready: true,
+        reason: None,
+        folder: PathBuf::from("/var/lib/landfall"),
+        total_bytes: 100 << 30,
+        free_bytes: 60 << 30,
+    }
+}
+
+fn certificates() -> CertificatesStatus {
+    let certificate = |file: &str, ends: &str| CertificateStatus {
+        file: PathBuf::from(file),
+        begins: Some("2026-11-20T07:40:00Z".to_owned()),
+        ends: Some(ends.to_owned()),
+        problem: None,
+    };
+    CertificatesStatus {
+        ready: true,
+        reason: None,
+        soonest_end: Some("2027-11-20T07:40:00Z".to_owned()),
+        days_left: Some(364),
+        certificates: vec![
+            certificate("/etc/kubernetes/admin.conf", "2027-11-20T07:40:00Z"),
+            certificate("/etc/kubernetes/pki/ca.crt", "2036-11-17T07:40:00Z"),
+        ],
+    }
+}

@@ -1,0 +1,147 @@
+//! What a status comes to: one word, by which the command's exit code is chosen.
+
+use landfall_engine::journal::{Phase, RecordedError, StepState, StepStatus};
+use landfall_error_codes::{ExitClass, codes};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{SiteState, StatusReport};
+
+/// What a status comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// A release is installed, and all that should run is ready.
+    Ready,
+    /// A release is installed, and not all that should run is ready.
+    NotReady,
+    /// Nothing is installed.
+    Absent,
+    /// An operation runs or was interrupted.
+    Unfinished,
+    /// An operation was interrupted by what a person must remove.
+    Stuck,
+}
+
+impl Verdict {
+    /// What a program ends with that reports it: 0 for a site that is ready, and for every other the class of error that it
+    /// would be.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Ready => 0,
+            Self::NotReady | Self::Absent => ExitClass::NotReady.exit_code(),
+            Self::Unfinished => ExitClass::Resumable.exit_code(),
+            Self::Stuck => ExitClass::Stuck.exit_code(),
+        }
+    }
+}
+
+impl StatusReport {
+    /// What it comes to.
+    pub(super) fn judge(&self) -> Verdict {
+        let is_stuck = || self.operation.as_ref().and_then(|one| one.step.as_ref()).is_some_and(|step| step.stuck);
+        match self.state {
+            SiteState::Absent => Verdict::Absent,
+            SiteState::Installed if self.is_ready() => Verdict::Ready,
+            SiteState::Installed => Verdict::NotReady,
+            SiteState::InstallInterrupted | SiteState::UninstallInterrupted if is_stuck() => Verdict::Stuck,
+            _ => Verdict::Unfinished,
+        }
+    }
+}
+
+/// Whether a person must remove what stopped a step, before it can go on.
+pub(super) fn is_stuck(phase: Phase, step: &StepState) -> bool {
+    match phase {
+        Phase::Forward => step.blocked.is_some() || step.failure.as_ref().is_some_and(needs_person),
+        Phase::Undoing { .. } => step.status == StepStatus::UndoFailed,
+        Phase::Empty | Phase::Committed | Phase::Undone { .. } => false,
+    }
+}
+
+fn needs_person(failure: &RecordedError) -> bool {
+    codes::ALL.iter().any(|code| code.id == failure.code && code.class == ExitClass::Stuck)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{installed, interrupted};
+    use super::*;
+
+    #[test]
+    fn each_state_has_its_verdict_and_exit_code() {
+        let judged = |change: fn(&mut StatusReport)| {
+            let mut report = installed();
+            change(&mut report);
+            let verdict = report.judge();
+            (verdict, verdict.exit_code())
+        };
+        assert_eq!(judged(|_| {}), (Verdict::Ready, 0));
+        assert_eq!(judged(|report| report.nodes.clear()), (Verdict::NotReady, 4));
+        assert_eq!(judged(|report| report.state = SiteState::Absent), (Verdict::Absent, 4));
+        for state in [
+            SiteState::Installing,
+            SiteState::InstallInterrupted,
+            SiteState::Uninstalling,
+            SiteState::UninstallInterrupted,
+        ] {
+            let mut report = interrupted();
+            report.state = state;
+            assert_eq!((report.judge(), report.judge().exit_code()), (Verdict::Unfinished, 5), "{state:?}");
+            report.operation.as_mut().unwrap().step.as_mut().unwrap().stuck = true;
+            let is_running = matches!(state, SiteState::Installing | SiteState::Uninstalling);
+            let expected = if is_running { (Verdict::Unfinished, 5) } else { (Verdict::Stuck, 6) };
+            assert_eq!((report.judge(), report.judge().exit_code()), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_not_ready_or_not_known_passes_for_ready() {
+        let spoilers: [fn(&mut StatusReport); 16] = [
+            |report| report.agent = None,
+            |report| report.agent.as_mut().unwrap().ready = false,
+            |report| report.nodes[0].ready = false,
+            |report| report.service_addresses = None,
+            |report| report.service_addresses.as_mut().unwrap().ready = false,
+            |report| report.components[0].ready = 0,
+            |report| report.components[0].reasons.push("it crashes".to_owned()),
+            |report| report.registry = None,
+            |report| report.registry.as_mut().unwrap().ready = false,
+            |report| report.certificates = None,
+            |report| report.certificates.as_mut().unwrap().ready = false,
+            |report| report.clock.as_mut().unwrap().ready = false,
+            |report| report.disk = None,
+            |report| report.disk.as_mut().unwrap().ready = false,
+            |report| report.etcd = None,
+            |report| report.etcd.as_mut().unwrap().ready = false,
+        ];
+        for (index, spoil) in spoilers.into_iter().enumerate() {
+            let mut report = installed();
+            spoil(&mut report);
+            assert_eq!(report.judge(), Verdict::NotReady, "spoiler {index}");
+        }
+    }
+
+    #[test]
+    fn what_a_person_must_remove_is_stuck_and_what_resume_tries_again_is_not() {
+        let failed = |code: &str| StepState {
+            status: StepStatus::Failed,
+            failure: Some(RecordedError {
+                code: code.to_owned(),
+                what: String::new(),
+                causes: Vec::new(),
+                hint: String::new(),
+            }),
+            ..StepState::default()
+        };
+        let undoing = Phase::Undoing { keep_data: true };
+        assert!(is_stuck(Phase::Forward, &failed("LF4207")));
+        assert!(!is_stuck(Phase::Forward, &failed("LF4103")), "resumable");
+        assert!(!is_stuck(undoing, &failed("LF4207")), "it goes back, where that does not matter");
+        let blocked = StepState { blocked: Some("a file".to_owned()), ..StepState::default() };
+        assert!(is_stuck(Phase::Forward, &blocked));
+        let not_undone = StepState { status: StepStatus::UndoFailed, ..failed("LF4103") };
+        assert!(is_stuck(undoing, &not_undone));
+        assert!(!is_stuck(undoing, &StepState { status: StepStatus::UndoStarted, ..StepState::default() }));
+    }
+}

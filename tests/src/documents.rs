@@ -1,0 +1,67 @@
+//! What `landfall --json` prints, held against the schemas in docs/schemas.
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::workspace;
+
+/// Reads a document that a command printed; it must be of a kind that has a schema, and in the form of the schema.
+pub fn read(text: &str) -> Result<Value> {
+    let document: Value = serde_json::from_str(text).with_context(|| format!("landfall printed no JSON: {text}"))?;
+    check(&document)?;
+    Ok(document)
+}
+
+/// Fails unless a document has the form that the schema of its kind says.
+pub fn check(document: &Value) -> Result<()> {
+    let kind = document["kind"].as_str().with_context(|| format!("a document does not say what it is: {document}"))?;
+    ensure!(kind.chars().all(char::is_alphanumeric), "{kind} is no kind of document");
+    let file = workspace::root().join("docs/schemas").join(format!("{kind}.json"));
+    let text = std::fs::read_to_string(&file).with_context(|| format!("{kind} has no schema"))?;
+    let schema = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
+    let validator = jsonschema::validator_for(&schema).with_context(|| format!("{} is no schema", file.display()))?;
+    let problems: Vec<_> = validator.iter_errors(document).map(|error| error.to_string()).collect();
+    if !problems.is_empty() {
+        bail!("a document of the kind {kind} is not what its schema says: {}\n{document:#}", problems.join("; "));
+    }
+    Ok(())
+}
+
+/// The documents in the lines of a command's standard error, each of which must be one.
+pub fn lines(text: &str) -> Result<Vec<Value>> {
+    text.lines().map(read).collect()
+}
+
+/// Fails unless `landfall status` ended with the code that its report asks for; returns the report.
+pub fn status(code: Option<i64>, text: &str) -> Result<Value> {
+    let status = read(text)?;
+    let expected = match status["verdict"].as_str() {
+        Some("ready") => 0,
+        Some("not-ready" | "absent") => 4,
+        Some("unfinished") => 5,
+        Some("stuck") => 6,
+        other => bail!("status comes to {other:?}: {status:#}"),
+    };
+    ensure!(code == Some(expected), "status ended with {code:?} and not with {expected}: {status:#}");
+    ensure!((status["ready"] == true) == (expected == 0), "the code says otherwise than the report: {status:#}");
+    Ok(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_document_that_is_not_of_its_kind_is_found() {
+        let progress = json!({ "kind": "progress", "schema": 1, "event": "phaseDone" });
+        check(&progress).unwrap();
+        assert!(check(&json!({ "kind": "progress", "schema": 2, "event": "phaseDone" })).is_err());
+        assert!(check(&json!({ "kind": "status", "schema": 1 })).is_err(), "it lacks everything");
+        assert!(check(&json!({ "kind": "../schemas/status", "schema": 1 })).is_err());
+        assert!(check(&json!({ "schema": 1 })).is_err());
+        assert_eq!(lines(&format!("{progress}\n{progress}\n")).unwrap().len(), 2);
+        assert!(lines(&format!("{progress}\nworking …\n")).is_err());
+    }
+}
