@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use landfall_tests::workspace;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::outcome::Outcome;
