@@ -19,10 +19,10 @@ pub(crate) fn run(arguments: KubectlArguments) -> Result<ExitCode, Failure> {
 
 /// Becomes another program; returns only where that cannot be.
 pub(super) fn become_program(command: &mut Command) -> Result<Infallible, Failure> {
-    Err(not_started(command.exec()))
+    Err(not_started(&command.exec()))
 }
 
 /// kubectl cannot be started.
-pub(super) fn not_started(error: std::io::Error) -> Failure {
-    Failure::new(codes::ADMINISTRATION, "the site's kubectl cannot be started").because(&error)
+pub(super) fn not_started(error: &std::io::Error) -> Failure {
+    Failure::new(codes::ADMINISTRATION, "the site's kubectl cannot be started").because(error)
 }

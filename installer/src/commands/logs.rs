@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &LogsArguments, printer: Printer) -> Result<ExitCod
     let mut code = ExitCode::SUCCESS;
     let mut followed: Vec<Child> = Vec::new();
     for pod in &pods {
-        let mut child = command(pod)?.spawn().map_err(not_started)?;
+        let mut child = command(pod)?.spawn().map_err(|error| not_started(&error))?;
         if arguments.follow {
             followed.push(child);
         } else {
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &LogsArguments, printer: Printer) -> Result<ExitCod
 
 /// The exit code so far, or that of a program which failed.
 fn worse(code: ExitCode, child: &mut Child) -> Result<ExitCode, Failure> {
-    let status = child.wait().map_err(not_started)?;
+    let status = child.wait().map_err(|error| not_started(&error))?;
     Ok(if status.success() {
         code
     } else {

@@ -37,7 +37,7 @@ fn agree(what: &str, counted: u64, kernel: u64, there_is: u64) -> Result<()> {
 /// files, from root either.
 fn without_scratch(command: &mut Command) -> Result<Value> {
     let report = Outcome::success(command.env("TMPDIR", "/proc").env("HOME", "/proc").current_dir("/proc"))?.json()?;
-    let memory = number(&report, "/process/peak_memory_bytes")?;
+    let memory = number(&report, "/process/peakMemoryBytes")?;
     printer::note(format!("peak memory: {} MiB", memory >> 20));
     ensure!(memory > 1 << 20 && memory <= MEMORY_BYTES, "{memory} bytes of memory");
     Ok(report)
