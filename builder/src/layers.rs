@@ -270,7 +270,9 @@ mod tests {
         let layers: Vec<_> = (0..9_usize).map(|number| [archive(), vec![0; 512 * number]].concat()).collect();
         let named: Vec<_> =
             layers.iter().map(|bytes| (bytes.as_slice(), Sha256(sha2::Sha256::digest(bytes).into()))).collect();
-        layers.iter().for_each(|bytes| drop(store.ingest_bytes(bytes).expect("ingested")));
+        for bytes in &layers {
+            store.ingest_bytes(bytes).expect("ingested");
+        }
         // The second image shares all layers but one.
         let images = [image(&named[..8]), image(&named[1..])];
         let events = Events::default();

@@ -108,6 +108,7 @@ struct Prepared {
 }
 
 /// What was moved before packing.
+#[derive(Clone, Copy)]
 struct PreparedBytes {
     ingested: Totals,
     hashed: u64,
