@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-pub use images::{Usage, bind, usages};
+pub use images::{bind, usages};
 pub use kustomize::{Kubectl, Renderer, find as find_kubectl};
 pub use scan::scan;
 pub use values::{check as check_values, site_schema};

@@ -10,7 +10,7 @@ use kube::api::AttachParams;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::Cluster;
-use super::retry::passes;
+use super::retry::is_transient;
 
 /// Most bytes of an output that are kept; the rest is read and counted.
 const KEPT_BYTES: usize = 256 << 10;
@@ -52,17 +52,17 @@ pub enum NoAnswer {
         /// Why.
         message: String,
         /// Whether the same may succeed later.
-        passes: bool,
+        transient: bool,
     },
 }
 
 impl NoAnswer {
     /// Whether the same may succeed a little later.
-    pub fn passes(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::TimedOut(_) => false,
             Self::Connection(_) => true,
-            Self::Refused { passes, .. } => *passes,
+            Self::Refused { transient, .. } => *transient,
         }
     }
 }
@@ -71,7 +71,7 @@ impl From<kube::Error> for NoAnswer {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => {
-                Self::Refused { code: status.code, passes: passes(&status), message: status.message }
+                Self::Refused { code: status.code, transient: is_transient(&status), message: status.message }
             }
             other => Self::Connection(other.into()),
         }
@@ -138,7 +138,7 @@ fn exit_code(status: Status) -> Result<i32, NoAnswer> {
         _ => Err(NoAnswer::Refused {
             code: status.code.and_then(|code| u16::try_from(code).ok()).unwrap_or(500),
             message: status.message.unwrap_or_default(),
-            passes: false,
+            transient: false,
         }),
     }
 }
