@@ -52,7 +52,7 @@ pub enum NoAnswer {
         /// Why.
         message: String,
         /// Whether the same may succeed later.
-        is_transient: bool,
+        transient: bool,
     },
 }
 
@@ -62,7 +62,7 @@ impl NoAnswer {
         match self {
             Self::TimedOut(_) => false,
             Self::Connection(_) => true,
-            Self::Refused { is_transient, .. } => *is_transient,
+            Self::Refused { transient, .. } => *transient,
         }
     }
 }
@@ -71,7 +71,7 @@ impl From<kube::Error> for NoAnswer {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => {
-                Self::Refused { code: status.code, is_transient: is_transient(&status), message: status.message }
+                Self::Refused { code: status.code, transient: is_transient(&status), message: status.message }
             }
             other => Self::Connection(other.into()),
         }
@@ -138,7 +138,7 @@ fn exit_code(status: Status) -> Result<i32, NoAnswer> {
         _ => Err(NoAnswer::Refused {
             code: status.code.and_then(|code| u16::try_from(code).ok()).unwrap_or(500),
             message: status.message.unwrap_or_default(),
-            is_transient: false,
+            transient: false,
         }),
     }
 }

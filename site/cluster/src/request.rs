@@ -49,14 +49,21 @@ pub struct Answer {
 pub fn ask(question: &Question, limit: Duration) -> Result<Answer, NoAnswer> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| NoAnswer::Connection(error.into()))?;
-    let answer = runtime.block_on(async { tokio::time::timeout(limit, exchange(question)).await });
+    let stream = runtime.block_on(connect(question.address, limit.min(CONNECT_LIMIT))).map_err(NoAnswer::Connection)?;
+    let answer = runtime.block_on(async { tokio::time::timeout(limit, exchange(stream, question)).await });
     answer.map_or(Err(NoAnswer::TimedOut(limit)), |answer| answer.map_err(NoAnswer::Connection))
 }
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-async fn exchange(question: &Question) -> Result<Answer, Failed> {
-    let stream = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(question.address)).await??;
+async fn connect(address: SocketAddr, limit: Duration) -> Result<TcpStream, Failed> {
+    match tokio::time::timeout(limit, TcpStream::connect(address)).await {
+        Ok(stream) => Ok(stream?),
+        Err(_) => Err(format!("{address} accepts no connection").into()),
+    }
+}
+
+async fn exchange(stream: TcpStream, question: &Question) -> Result<Answer, Failed> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let mut request = Request::builder()
         .method(question.method)
@@ -157,6 +164,20 @@ mod tests {
         let (silent, _) = answered(b"", Duration::from_millis(200));
         let silent = silent.unwrap_err();
         assert!(matches!(silent, NoAnswer::TimedOut(_)) && !silent.is_transient());
+    }
+
+    #[test]
+    fn a_connection_that_nobody_accepts_is_given_up_early() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // Where nobody takes connections in and no more may wait, the kernel answers nothing.
+        rustix::net::listen(&listener, 1).unwrap();
+        let next = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300));
+        let held: Vec<_> = std::iter::from_fn(|| next().ok()).take(100).collect();
+        assert!(held.len() < 100, "the queue has no end");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let refused = runtime.block_on(connect(address, Duration::from_millis(300))).unwrap_err();
+        assert_eq!(refused.to_string(), format!("{address} accepts no connection"));
     }
 
     #[test]

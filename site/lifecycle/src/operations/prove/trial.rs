@@ -32,28 +32,28 @@ pub(super) struct Done {
 struct Unanswered {
     reason: String,
     /// Whether there may be an answer a little later.
-    is_transient: bool,
+    transient: bool,
 }
 
 impl Unanswered {
     fn yet(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), is_transient: true }
+        Self { reason: reason.into(), transient: true }
     }
 
     fn ever(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), is_transient: false }
+        Self { reason: reason.into(), transient: false }
     }
 }
 
 impl From<NoAnswer> for Unanswered {
     fn from(error: NoAnswer) -> Self {
-        Self { is_transient: error.is_transient(), reason: with_causes(&error) }
+        Self { transient: error.is_transient(), reason: with_causes(&error) }
     }
 }
 
 impl From<ClusterError> for Unanswered {
     fn from(error: ClusterError) -> Self {
-        Self { is_transient: error.is_transient(), reason: with_causes(&error) }
+        Self { transient: error.is_transient(), reason: with_causes(&error) }
     }
 }
 
@@ -75,7 +75,7 @@ impl Prover {
             match self.try_once(proof, left, &mut asked) {
                 Ok(Ok(())) => return Done { asked, verdict: Ok(()) },
                 Ok(Err(found)) => break found,
-                Err(Unanswered { reason, is_transient: false }) => break reason,
+                Err(Unanswered { reason, transient: false }) => break reason,
                 Err(Unanswered { reason, .. }) if begun.elapsed() + INTERVAL >= limit => {
                     break format!("{reason}, for {} s", limit.as_secs());
                 }
