@@ -1,6 +1,7 @@
 //! `cargo xtask fuzz`: every reader of bytes that a stranger may have written, under libFuzzer.
 //!
 //! The compiler of the project does: the passes that libFuzzer needs are its own, only sanitizers would need another one.
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,6 @@
 //! Certificates that must not stop a site: issued again by the site's own authority with another validity, or removed,
 //! while the machine is off from the site's point of view.
+#![expect(clippy::disallowed_methods, reason = "files of the test, which end with it")]
 
 use std::path::Path;
 use std::process::Command;

@@ -19,10 +19,10 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 const FLUSHES: usize = 3;
 
 /// How long a program that an agent has never seen with its table has to write it.
-const FIRST_WRITE: Duration = Duration::from_secs(60);
+const FIRST_WRITE: Duration = Duration::from_mins(1);
 
 /// How long status may trust a kubelet that hangs.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long CoreDNS may take to query another nameserver: the agent looks every 10 s, CoreDNS within 45 s.
 const RELOAD_LIMIT: Duration = Duration::from_secs(90);
