@@ -24,16 +24,16 @@ fn output(text: &str) -> Output {
 }
 
 /// What was expected and what came, or nothing where a proof passed.
-fn executed(expect: Value, exit_code: i32, stdout: Output, stderr: &str) -> Option<String> {
-    let trial = command(&expect);
+fn executed(expect: &Value, exit_code: i32, stdout: Output, stderr: &str) -> Option<String> {
+    let trial = command(expect);
     let ProofTrial::Command(command) = &trial else { unreachable!() };
     let executed = Executed { exit_code, stdout, stderr: output(stderr) };
     let found = judge::command(&command.expect, &executed).err()?;
     Some(format!("{} | {found}", judge::expectation(&trial)))
 }
 
-fn answered(expect: Value, status: u16, body: &str) -> Option<String> {
-    let trial = request(&expect);
+fn answered(expect: &Value, status: u16, body: &str) -> Option<String> {
+    let trial = request(expect);
     let ProofTrial::Request(request) = &trial else { unreachable!() };
     let found = judge::response(&request.expect, &Answer { status, body: output(body) }).err()?;
     Some(format!("{} | {found}", judge::expectation(&trial)))
@@ -42,22 +42,22 @@ fn answered(expect: Value, status: u16, body: &str) -> Option<String> {
 #[test]
 fn a_command_is_judged_by_exit_code_and_output() {
     let cases = [
-        executed(json!({ "exit_code": 0 }), 0, output("whatever"), "warning"),
-        executed(json!({ "exit_code": 3 }), 3, output(""), ""),
-        executed(json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, output("1\n"), ""),
-        executed(json!({ "exit_code": 0, "stdout": { "contains": "land" } }), 0, output("it landed\n"), ""),
-        executed(json!({ "exit_code": 0, "stdout": { "json": { "/a/0": 1 } } }), 0, output("{\"a\": [1]}"), ""),
+        executed(&json!({ "exit_code": 0 }), 0, output("whatever"), "warning"),
+        executed(&json!({ "exit_code": 3 }), 3, output(""), ""),
+        executed(&json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, output("1\n"), ""),
+        executed(&json!({ "exit_code": 0, "stdout": { "contains": "land" } }), 0, output("it landed\n"), ""),
+        executed(&json!({ "exit_code": 0, "stdout": { "json": { "/a/0": 1 } } }), 0, output("{\"a\": [1]}"), ""),
     ];
     assert_eq!(cases, [const { None }; 5], "these pass");
     let long = Output { text: "1".to_owned(), dropped_bytes: 7 };
     let cases = [
-        executed(json!({ "exit_code": 0 }), 1, output(""), "psql: no\nsuch role\n"),
-        executed(json!({ "exit_code": 3 }), 0, output("all is well"), ""),
-        executed(json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, output("11\n"), ""),
-        executed(json!({ "exit_code": 0, "stdout": { "equals": "" } }), 0, output("leak"), ""),
-        executed(json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, long, ""),
-        executed(json!({ "exit_code": 0, "stdout": { "contains": "land" } }), 0, output("sea"), "x"),
-        executed(json!({ "exit_code": 0, "stdout": { "json": { "/a": 1 } } }), 0, output("{"), ""),
+        executed(&json!({ "exit_code": 0 }), 1, output(""), "psql: no\nsuch role\n"),
+        executed(&json!({ "exit_code": 3 }), 0, output("all is well"), ""),
+        executed(&json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, output("11\n"), ""),
+        executed(&json!({ "exit_code": 0, "stdout": { "equals": "" } }), 0, output("leak"), ""),
+        executed(&json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, long, ""),
+        executed(&json!({ "exit_code": 0, "stdout": { "contains": "land" } }), 0, output("sea"), "x"),
+        executed(&json!({ "exit_code": 0, "stdout": { "json": { "/a": 1 } } }), 0, output("{"), ""),
     ];
     insta::assert_snapshot!(cases.map(|case| case.expect("it fails")).join("\n"));
 }
@@ -66,17 +66,17 @@ fn a_command_is_judged_by_exit_code_and_output() {
 fn a_response_is_judged_by_status_and_body() {
     let ready = json!({ "status": 200, "body": { "json": { "/ready": true, "/count": 2 } } });
     let cases = [
-        answered(json!({ "status": 200 }), 200, "anything"),
-        answered(json!({ "status": 404, "body": { "contains": "none" } }), 404, "there is none"),
-        answered(ready.clone(), 200, "{\"ready\": true, \"count\": 2, \"more\": null}"),
+        answered(&json!({ "status": 200 }), 200, "anything"),
+        answered(&json!({ "status": 404, "body": { "contains": "none" } }), 404, "there is none"),
+        answered(&ready, 200, "{\"ready\": true, \"count\": 2, \"more\": null}"),
     ];
     assert_eq!(cases, [const { None }; 3], "these pass");
     let cases = [
-        answered(json!({ "status": 200 }), 503, "{\"ready\": false}"),
-        answered(ready.clone(), 200, "{\"ready\": false, \"count\": 2}"),
-        answered(ready.clone(), 200, "{\"count\": 2}"),
-        answered(ready, 200, "<html>"),
-        answered(json!({ "status": 200, "body": { "json": { "": [] } } }), 200, "{}"),
+        answered(&json!({ "status": 200 }), 503, "{\"ready\": false}"),
+        answered(&ready, 200, "{\"ready\": false, \"count\": 2}"),
+        answered(&ready, 200, "{\"count\": 2}"),
+        answered(&ready, 200, "<html>"),
+        answered(&json!({ "status": 200, "body": { "json": { "": [] } } }), 200, "{}"),
     ];
     insta::assert_snapshot!(cases.map(|case| case.expect("it fails")).join("\n"));
 }
@@ -84,7 +84,7 @@ fn a_response_is_judged_by_status_and_body() {
 #[test]
 fn what_is_quoted_is_short() {
     let long = "é".repeat(100_000);
-    let said = executed(json!({ "exit_code": 0 }), 1, output(&long), &format!("{long}the reason")).unwrap();
+    let said = executed(&json!({ "exit_code": 0 }), 1, output(&long), &format!("{long}the reason")).unwrap();
     assert!(said.chars().count() < 1200 && said.ends_with("the reason`"), "{}", said.chars().count());
 }
 
