@@ -5,7 +5,7 @@ use landfall_tests::site::Machine;
 use landfall_tests::workspace;
 
 /// The section with the tables of paths.
-const SECTION: &str = "## Where things lie";
+const SECTION: &str = "## Where files are stored";
 
 /// Fails if an installed machine has files or mounts that the handbook does not name.
 pub(crate) fn expect_to_name_everything(machine: &Machine) -> Result<()> {
