@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::accelerator::Accelerator;
@@ -52,6 +53,7 @@ pub struct Machine {
     hardware: Hardware,
     folder: PathBuf,
     sockets: tempfile::TempDir,
+    clock: Option<Timestamp>,
     power: Option<Power>,
 }
 
@@ -73,7 +75,7 @@ impl Machine {
         let format = if from.extension().is_some_and(|name| name == "qcow2") { "qcow2" } else { "raw" };
         image::branch(from, format, &folder.join("disk.qcow2"))?;
         let sockets = tempfile::tempdir().context("cannot make a folder for sockets")?;
-        Ok(Self { hardware: hardware.clone(), folder: folder.to_owned(), sockets, power: None })
+        Ok(Self { hardware: hardware.clone(), folder: folder.to_owned(), sockets, clock: None, power: None })
     }
 
     /// Its disk: the differences from the original.
@@ -84,6 +86,11 @@ impl Machine {
     /// How much longer computation inside may take than on a dedicated machine.
     pub fn patience(&self, on_its_own: Duration) -> Duration {
         on_its_own * self.hardware.accelerator.slowness()
+    }
+
+    /// Sets what its clock says at the next boot; none is the right time.
+    pub fn set_clock(&mut self, time: Option<Timestamp>) {
+        self.clock = time;
     }
 
     /// Switches it on and waits until everything that starts at boot has started. Returns how long that took.
@@ -293,7 +300,13 @@ impl Machine {
             ("-machine", "q35".into()),
             ("-smp", "2".into()),
             ("-m", "6144".into()),
-            ("-rtc", "base=utc,driftfix=slew".into()),
+            (
+                "-rtc",
+                format!(
+                    "base={},driftfix=slew",
+                    self.clock.map_or_else(|| "utc".into(), |time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+                ),
+            ),
             ("-kernel", image.kernel().display().to_string()),
             ("-initrd", image.initramfs().display().to_string()),
             ("-append", kernel),

@@ -9,6 +9,7 @@ use super::findings::Findings;
 use super::lane::Lane;
 use super::machine::Machine;
 
+mod clock;
 mod firewall;
 mod life;
 mod media;
@@ -105,6 +106,13 @@ pub const SCENARIOS: &[Scenario] = &[
         always: false,
         usual: seconds(120),
         act: life::swap,
+    },
+    Scenario {
+        name: "clock",
+        what: "the clock is ten years ahead for one boot, then in 2015 for one boot: named, never ready, then ready by itself",
+        always: false,
+        usual: seconds(300),
+        act: clock::wrong_for_one_boot,
     },
     Scenario {
         name: "uninstall",

@@ -5,15 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::super::findings::Findings;
+use super::super::image::HOSTNAME;
 use super::super::lane::Lane;
 use super::super::snapshot::Moment;
 use super::living;
 
 /// How long it may take on a dedicated machine.
 const UNINSTALL_LIMIT: Duration = Duration::from_mins(5);
-
-/// Removes the site with its data.
-const UNINSTALL: &str = "landfall --json uninstall";
 
 /// What stays: the logs of Landfall's operations.
 const KEPT: &str = "/var/log/landfall";
@@ -24,7 +22,9 @@ pub(super) fn leaves_nothing(lane: &Lane, findings: &mut Findings) -> Result<()>
     let mut machine = living(lane, "uninstall", findings)?;
     let begun = Instant::now();
     let limit = machine.patience(UNINSTALL_LIMIT);
-    let output = machine.within(UNINSTALL, limit)?;
+    // The site has its node's name, which is the host's.
+    let line = format!("landfall --json uninstall --delete-data --confirm {HOSTNAME}");
+    let output = machine.within(&line, limit)?;
     ensure!(output.is_success(), "landfall uninstall ended with {:?}: {}", output.code, output.text());
     findings.saw(format!("uninstalled in {:.0} s", begun.elapsed().as_secs_f64()));
     let now = Moment::of(&mut machine, Some(&birth))?;
