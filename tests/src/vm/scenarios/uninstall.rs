@@ -23,8 +23,8 @@ pub(super) fn leaves_nothing(lane: &Lane, findings: &mut Findings) -> Result<()>
     let begun = Instant::now();
     let limit = machine.patience(UNINSTALL_LIMIT);
     // The site has its node's name, which is the host's.
-    let line = format!("landfall --json uninstall --delete-data --confirm {HOSTNAME}");
-    let output = machine.within(&line, limit)?;
+    let command = format!("landfall --json uninstall --delete-data --confirm {HOSTNAME}");
+    let output = machine.within(&command, limit)?;
     ensure!(output.is_success(), "landfall uninstall ended with {:?}: {}", output.code, output.text());
     findings.saw(format!("uninstalled in {:.0} s", begun.elapsed().as_secs_f64()));
     let now = Moment::of(&mut machine, Some(&birth))?;
