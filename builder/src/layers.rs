@@ -72,7 +72,7 @@ pub fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn P
     let next = AtomicUsize::new(0);
     let count_some = || {
         while let Some((layer, diff_id)) = uncounted.get(next.fetch_add(1, Ordering::Relaxed)) {
-            // Whoever fails ends the others, too.
+            // A worker that fails ends the other workers, too.
             facts(store, layer.digest, &layer.media_type, **diff_id, progress)
                 .inspect_err(|_| next.store(uncounted.len(), Ordering::Relaxed))?;
         }

@@ -1,4 +1,4 @@
-//! What somebody may have meant.
+//! The name that a misspelled one probably means.
 
 /// The name that is nearest to a wrong one, where one is near enough.
 pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -22,7 +22,7 @@ const SAFE_TO_REMOVE: &str = "You may remove the stick: it is not needed any mor
 /// How often a bar is drawn.
 const TICK: Duration = Duration::from_millis(200);
 
-/// A phase of which nobody knows how many bytes it has, before and after the first of them.
+/// A phase whose number of bytes is not known, before and after the first of them.
 const WITHOUT_BYTES: &str = "{prefix} {spinner} {elapsed}";
 const WITH_BYTES: &str = "{prefix} {spinner} {bytes} {bytes_per_sec}";
 

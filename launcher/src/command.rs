@@ -13,6 +13,8 @@ pub enum Work {
     Lint,
     /// Running tests, against other software that reads the same formats.
     Tests,
+    /// Running fuzz targets.
+    Fuzz,
     /// Assembling the real parts: the node pack from Go modules, images from Debian packages, a model and wheels.
     Parts,
     /// Booting test machines.
@@ -22,8 +24,16 @@ pub enum Work {
 }
 
 /// All of the work.
-const ALL: &[Work] =
-    &[Work::Compile, Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines, Work::VirtualMachines];
+const ALL: &[Work] = &[
+    Work::Compile,
+    Work::Program,
+    Work::Lint,
+    Work::Tests,
+    Work::Fuzz,
+    Work::Parts,
+    Work::Machines,
+    Work::VirtualMachines,
+];
 
 /// The parts of `cargo xtask test`, each with its work beyond compiling the commands.
 pub const TEST_PARTS: &[(&str, &[Work])] = &[
@@ -38,8 +48,8 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("vendor", &[Work::Program, Work::Parts, Work::Tests]),
     ("bench", &[Work::Program, Work::Parts, Work::Tests]),
     ("demo", &[Work::Program, Work::Parts, Work::Machines]),
-    ("site", &[Work::Program, Work::Parts, Work::Machines]),
-    ("fuzz", &[Work::Program]),
+    ("site", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
+    ("fuzz", &[Work::Program, Work::Fuzz]),
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];
 
@@ -48,7 +58,7 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     let mut works: BTreeSet<Work> = match arguments.iter().map(String::as_str).find(|word| !word.starts_with('-')) {
         None | Some("help") => BTreeSet::new(),
         _ if arguments.iter().any(|word| word == "--help" || word == "-h") => BTreeSet::new(),
-        Some("fuzz") => BTreeSet::from([Work::Program]),
+        Some("fuzz") => BTreeSet::from([Work::Program, Work::Fuzz]),
         Some("site") => BTreeSet::from([Work::Machines]),
         Some("images") => BTreeSet::from([Work::Parts]),
         Some("bench") => BTreeSet::from([Work::Program, Work::Parts, Work::Tests]),

@@ -26,6 +26,9 @@ pub const TESTS: &[&str] = &[
 /// Compiling the node pack's programs, some of which contain C code.
 pub const NODE_PACK: &[&str] = &["gcc", "libc6-dev", "libseccomp-dev", "pkgconf"];
 
+/// Compiling libFuzzer.
+pub const FUZZ: &[&str] = &["g++"];
+
 /// Looking into programs.
 pub const INSPECTION: &[&str] = &["binutils"];
 
@@ -54,6 +57,7 @@ fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
         Work::Compile | Work::Lint => &[],
         Work::Program => &[PROGRAM],
         Work::Tests => &[TESTS],
+        Work::Fuzz => &[FUZZ],
         Work::Parts => &[NODE_PACK, INSPECTION, ROOTS],
         Work::Machines => &[ROOTS, SWITCH, MACHINE],
         Work::VirtualMachines => &[ROOTS, VIRTUAL_MACHINE],

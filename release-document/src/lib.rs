@@ -26,7 +26,7 @@ pub const RELEASE_DOCUMENT_NAME: &str = "documents/release.json";
 /// Name of the JSON Schema of the site configuration in the bundle's head.
 pub const SITE_SCHEMA_NAME: &str = "documents/site.schema.json";
 
-/// What the names of values begin with that the planner computes on site: nobody sets them.
+/// What the names of values begin with that the planner computes on site: they cannot be set.
 pub const COMPUTED_PREFIX: &str = "cluster.";
 
 /// The release as the planner reads it.

@@ -40,7 +40,7 @@ pub struct Client {
     pub(super) registries: Registries,
     pub(super) docker: DockerConfiguration,
     retry: Retry,
-    /// Servers and proxies that were given up since nobody answers there: what else is asked of them fails at once.
+    /// Servers and proxies that were given up because they do not answer: further requests to them fail at once.
     given_up: std::sync::Mutex<HashSet<String>>,
     /// Notes that were made already: what fails in all transfers is said once.
     noted: std::sync::Mutex<HashSet<String>>,
@@ -57,7 +57,7 @@ pub struct Client {
 pub(super) enum Failure {
     /// It may pass: try again, after the time that the server asks for. The code is for when it does not pass.
     Transient { code: Code, cause: Cause, wait: Option<Duration> },
-    /// Nobody answers there, as far as can be told; `who` is the server or the proxy.
+    /// The server cannot be reached, as far as the error shows; `who` is the server or the proxy.
     Unreachable { who: String, cause: Cause },
     /// It will not pass.
     Final(Code, Cause),

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::error::{BuildError, Result};
 
-/// What is reached without a proxy whatever anybody says: loopback is this machine, and a proxy has another.
+/// What is always reached without a proxy: loopback is this machine, and a proxy has another.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 /// `proxies` of a registries file.
@@ -69,7 +69,7 @@ impl Proxies {
         std::iter::once(LOOPBACK).chain(self.none.iter().map(String::as_str)).collect::<Vec<_>>().join(",")
     }
 
-    /// The builder of a client that uses them, and no others.
+    /// The builder of a client that uses these proxies only.
     pub(super) fn apply(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
         let without = NoProxy::from_string(&self.none());
         let mut builder = builder.no_proxy();

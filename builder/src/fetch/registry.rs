@@ -17,7 +17,7 @@ use super::web::{self, CONNECT_TIMEOUT, READ_TIMEOUT, USER_AGENT};
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
 
-/// Nobody listens there, and nothing is sent there: it keeps `oci-client` from the proxies of the environment.
+/// A port without a listener, to which nothing is sent: it keeps `oci-client` from the proxies of the environment.
 const NO_PROXY: (&str, &str) = ("http://127.0.0.1:9", "*,0.0.0.0/0,::/0");
 
 /// One repository of one registry.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
-/// Tries of somebody who cannot be reached at all: a name that is not known, a port on which nobody listens. Waiting
-/// rarely helps there, and the reason should show while whoever began is still looking.
+/// Tries of a host that cannot be reached at all: an unknown name, a port without a listener. Waiting rarely helps
+/// there, and the reason should show while the person who began is still watching.
 const UNREACHABLE_TRIES: u32 = 3;
 
 /// The longest wait that a server may ask for. Whoever asks for more is given up, with what would help.
@@ -61,7 +61,7 @@ impl Tries {
         Some(asked.map_or(wait, |asked| wait.max(asked)))
     }
 
-    /// The same where nobody answered at all.
+    /// The same where the host did not answer at all.
     pub fn next_unreachable(&mut self) -> Option<Duration> {
         if self.failures + 1 >= UNREACHABLE_TRIES {
             return None;

@@ -1,7 +1,7 @@
 //! What opens a repository, before `oci-client` asks for a token with it: credentials of the Docker configuration, and the
 //! exchange of an identity token, which `oci-client` does not know.
 //!
-//! Threats: whoever answers names where credentials are sent. `oci-client` sends them wherever a registry says; so the
+//! Threats: the server that answers names where credentials are sent. `oci-client` sends them wherever a registry says; so the
 //! registry is asked first, and a place without TLS is refused.
 
 use http_auth::ChallengeRef;

@@ -126,7 +126,7 @@ pub(super) fn authority(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Whether a name is not known, or nobody listens: another try a minute later seldom differs.
+/// Whether a name is not known, or a port has no listener: another try a minute later seldom differs.
 fn is_unreachable(error: &reqwest::Error) -> bool {
     use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());

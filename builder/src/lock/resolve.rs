@@ -53,7 +53,7 @@ pub struct Resolution {
     pub resolved: usize,
     /// Entries whose tags have moved since they were resolved.
     pub moved: Vec<Moved>,
-    /// Why others are not resolved, one error per entry.
+    /// Why the other entries are not resolved, one error each.
     pub failures: Vec<BuildError>,
 }
 
@@ -279,7 +279,7 @@ impl Asking<'_> {
     }
 }
 
-/// Refuses a digest that somebody wrote beside a tag that does not name it.
+/// Refuses a digest beside a tag that does not name it.
 fn must_match(
     reference: &Reference,
     tagged: &RawManifest,

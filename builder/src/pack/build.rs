@@ -348,7 +348,7 @@ fn in_folder(
     Ok(written)
 }
 
-/// What is written for others is not taken from anywhere: the words for the end are others than at a site.
+/// Progress of a build. Its media may be unmounted at the end, while a site's stick may be removed: another wording.
 struct Unmounted<'a>(&'a dyn Progress);
 
 impl Progress for Unmounted<'_> {

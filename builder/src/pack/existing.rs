@@ -1,6 +1,5 @@
-//! Bundles of the same release that lie in the output folder already. One that holds the same is kept, and nothing of it
-//! is read again but its head; others give way to the new one, since a folder with two bundles of one release is of use
-//! to nobody.
+//! Bundles of the same release that are in the output folder already. One with the same content is kept, and only its head
+//! is read again. Any other is replaced by the new one, since a folder with two bundles of one release is refused.
 
 use std::path::Path;
 

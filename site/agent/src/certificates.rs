@@ -26,7 +26,9 @@ use landfall_host::{files, process};
 /// Programs that must be restarted to read a renewed certificate.
 const CONTROL_PLANE: [&str; 4] = ["kube-apiserver", "kube-controller", "kube-scheduler", "etcd"];
 /// Files that cannot be made again.
-const AUTHORITIES: [&str; 4] = ["pki/ca", "pki/front-proxy-ca", "pki/etcd/ca", "pki/sa"];
+const LASTING: [&str; 4] = [AUTHORITIES[0], AUTHORITIES[1], AUTHORITIES[2], "pki/sa"];
+/// Authorities, by path below `/etc/kubernetes` without extension.
+pub(crate) const AUTHORITIES: [&str; 3] = ["pki/ca", "pki/front-proxy-ca", "pki/etcd/ca"];
 
 /// What must be done about the control plane's certificates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -155,7 +157,7 @@ pub(crate) fn pairs(paths: &SitePaths) -> Result<BTreeSet<String>, StepError> {
     let pair = |file: PathBuf| {
         let extension = file.extension()?.to_str()?;
         let name = file.strip_prefix(paths.kubernetes()).ok()?.with_extension("").to_str()?.to_owned();
-        (["crt", "key"].contains(&extension) && !AUTHORITIES.contains(&name.as_str())).then_some(name)
+        (["crt", "key"].contains(&extension) && !LASTING.contains(&name.as_str())).then_some(name)
     };
     Ok(renewal::files_below(&paths.kubernetes().join("pki"))?.into_iter().filter_map(pair).collect())
 }
@@ -163,7 +165,7 @@ pub(crate) fn pairs(paths: &SitePaths) -> Result<BTreeSet<String>, StepError> {
 /// Fails if a file is lost that only a backup can restore. kubeadm would make a new one that matches nothing.
 fn check_authorities(paths: &SitePaths) -> Result<(), StepError> {
     let is_whole = |path: &Path| fs_err::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
-    for authority in AUTHORITIES {
+    for authority in LASTING {
         let public = if authority == "pki/sa" { "pub" } else { "crt" };
         for extension in [public, "key"] {
             let path = paths.kubernetes().join(format!("{authority}.{extension}"));

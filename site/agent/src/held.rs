@@ -1,4 +1,4 @@
-//! Every certificate that a node holds, for whoever reports when they end.
+//! Every certificate that a node holds, for reports of when they end.
 
 use std::path::PathBuf;
 
@@ -9,9 +9,6 @@ use super::validity::Found;
 use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
-
-/// Authorities, by path below `/etc/kubernetes`.
-const AUTHORITIES: [&str; 3] = ["pki/ca", "pki/front-proxy-ca", "pki/etcd/ca"];
 
 /// A certificate, or what is where it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +26,7 @@ pub fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
     }
     let mut held = Vec::new();
     let pairs = certificates::pairs(paths)?;
-    for name in AUTHORITIES.into_iter().chain(pairs.iter().map(String::as_str)) {
+    for name in certificates::AUTHORITIES.into_iter().chain(pairs.iter().map(String::as_str)) {
         let file = paths.kubernetes().join(format!("{name}.crt"));
         let found = Found::in_pem(files::read(&file)?.as_deref());
         held.push(Held { file, found });

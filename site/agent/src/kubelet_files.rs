@@ -1,7 +1,7 @@
 //! The kubelet's own certificates. The kubelet writes them without a sync. It exits if one is empty, if half a pair is
 //! missing, or if its client certificate has expired. It never renews its serving certificate, which it signs itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use landfall_media::durable;
@@ -26,6 +26,14 @@ enum Kubeconfig {
     Names,
     /// A certificate, or its absence.
     Holds(Found),
+}
+
+impl Kubeconfig {
+    fn read(file: &Path) -> Result<Self, StepError> {
+        let text = files::read(file)?;
+        let names = text.as_ref().is_some_and(|text| String::from_utf8_lossy(text).contains(CLIENT));
+        Ok(if names { Self::Names } else { Self::Holds(Found::in_kubeconfig(text.as_deref())) })
+    }
 }
 
 /// What must happen to the client certificate before the kubelet starts.
@@ -56,24 +64,22 @@ fn folder(paths: &SitePaths) -> PathBuf {
     paths.kubelet_mount().join("pki")
 }
 
+fn kubeconfig(paths: &SitePaths) -> PathBuf {
+    paths.kubernetes().join("kubelet.conf")
+}
+
 fn client(paths: &SitePaths, now: Timestamp) -> Result<Repair, StepError> {
-    let text = files::read(&paths.kubernetes().join("kubelet.conf"))?;
-    let names = text.as_ref().is_some_and(|text| String::from_utf8_lossy(text).contains(CLIENT));
-    let kubeconfig = if names { Kubeconfig::Names } else { Kubeconfig::Holds(Found::in_kubeconfig(text.as_deref())) };
     let current = files::read(&folder(paths).join(CLIENT))?;
-    Ok(repair(kubeconfig, Found::in_pem(current.as_deref()), now))
+    Ok(repair(Kubeconfig::read(&kubeconfig(paths))?, Found::in_pem(current.as_deref()), now))
 }
 
 /// The kubelet's certificates: the one by which it speaks to the API server, and the one by which it serves if it has made
 /// one already.
 pub(crate) fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
-    let (kubeconfig, current) = (paths.kubernetes().join("kubelet.conf"), folder(paths).join(CLIENT));
-    let text = files::read(&kubeconfig)?;
-    let names = text.as_ref().is_some_and(|text| String::from_utf8_lossy(text).contains(CLIENT));
-    let client = if names {
-        Held { found: Found::in_pem(files::read(&current)?.as_deref()), file: current }
-    } else {
-        Held { found: Found::in_kubeconfig(text.as_deref()), file: kubeconfig }
+    let (kubeconfig, current) = (kubeconfig(paths), folder(paths).join(CLIENT));
+    let client = match Kubeconfig::read(&kubeconfig)? {
+        Kubeconfig::Names => Held { found: Found::in_pem(files::read(&current)?.as_deref()), file: current },
+        Kubeconfig::Holds(found) => Held { found, file: kubeconfig },
     };
     let file = folder(paths).join(PAIR[0]);
     let serving = files::read(&file)?.map(|pem| Held { found: Found::in_pem(Some(&pem)), file });

@@ -54,24 +54,23 @@ impl Default for PacketFilter {
 }
 
 impl PacketFilter {
-    /// Checks the tables, and replaces the pod of the first missing one; the tables after it wait for it. Returns
-    /// whether it replaced one.
-    pub fn tend(&mut self, pods: &Pods<'_>) -> Result<bool, StepError> {
+    /// Checks the tables, and replaces the pod of the first missing one; the tables after it wait for it.
+    pub fn tend(&mut self, pods: &Pods<'_>) -> Result<(), StepError> {
         let failed = |error: std::io::Error| {
             StepError::new(codes::FILTER_UNREADABLE, "cannot read the packet filter's tables").because(error)
         };
         let chains = netlink::chains().map_err(failed)?;
         for watched in &mut self.0 {
             let is_there = holds_rules(&chains, watched.table);
-            let Some(program) = watched.running_program() else { return Ok(false) };
+            let Some(program) = watched.running_program() else { break };
             if watched.judge(is_there, program, program.age().unwrap_or_default()) == Verdict::Restart {
-                return watched.replace(program, pods).map(|()| true);
+                return watched.replace(program, pods);
             }
             if !is_there {
-                return Ok(false);
+                break;
             }
         }
-        Ok(false)
+        Ok(())
     }
 }
 

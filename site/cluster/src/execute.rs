@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::Cluster;
 use super::retry::is_transient;
 
-/// Most bytes of an output that are kept; the rest is read and counted.
-const KEPT_BYTES: usize = 256 << 10;
+/// Most bytes of an output that are kept.
+pub(super) const KEPT_BYTES: usize = 256 << 10;
 
 /// What a program did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,27 @@ pub struct Output {
     pub text: String,
     /// Bytes after it that were dropped.
     pub dropped_bytes: u64,
+}
+
+/// The beginning of an output that comes in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Beginning {
+    kept: Vec<u8>,
+    dropped_bytes: u64,
+}
+
+impl Beginning {
+    /// Keeps as much of a piece as there is room for, and counts the rest. Returns whether there was a rest.
+    pub(super) fn add(&mut self, piece: &[u8]) -> bool {
+        let room = KEPT_BYTES.saturating_sub(self.kept.len()).min(piece.len());
+        self.kept.extend_from_slice(&piece[..room]);
+        self.dropped_bytes += (piece.len() - room) as u64;
+        room < piece.len()
+    }
+
+    pub(super) fn output(self) -> Output {
+        Output { text: String::from_utf8_lossy(&self.kept).into_owned(), dropped_bytes: self.dropped_bytes }
+    }
 }
 
 /// Why nothing in the cluster answered.
@@ -112,16 +133,14 @@ fn broken_off() -> NoAnswer {
 /// Reads to the end and keeps the beginning.
 async fn keep(reader: Option<impl AsyncRead + Unpin>) -> Result<Output, NoAnswer> {
     let Some(mut reader) = reader else { return Ok(Output::default()) };
-    let (mut kept, mut dropped_bytes) = (Vec::new(), 0);
+    let mut beginning = Beginning::default();
     let mut piece = [0; 8192];
     loop {
         let read = reader.read(&mut piece).await.map_err(|error| NoAnswer::Connection(error.into()))?;
         if read == 0 {
-            return Ok(Output { text: String::from_utf8_lossy(&kept).into_owned(), dropped_bytes });
+            return Ok(beginning.output());
         }
-        let room = KEPT_BYTES.saturating_sub(kept.len()).min(read);
-        kept.extend_from_slice(&piece[..room]);
-        dropped_bytes += (read - room) as u64;
+        beginning.add(&piece[..read]);
     }
 }
 

@@ -10,13 +10,10 @@ use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::execute::{NoAnswer, Output};
+use super::execute::{Beginning, NoAnswer, Output};
 
-/// Most bytes of a body that are kept; the rest is left unread.
-const KEPT_BYTES: usize = 256 << 10;
-
-/// Longest wait for a connection. A Service without ready pods may swallow what asks for one, and whoever waits on would
-/// ask again only after many seconds.
+/// Longest wait for a connection. A Service without ready pods may drop the request for one, and the kernel would
+/// repeat it only after many seconds.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// A request, and how the one who is asked is called.
@@ -82,10 +79,10 @@ async fn exchange(stream: TcpStream, question: &Question) -> Result<Answer, Fail
     }
 }
 
-/// Drives a connection for as long as somebody waits for its answer.
+/// Drives a connection for as long as its answer is awaited.
 async fn drive(connection: impl Future<Output = hyper::Result<()>>) -> Failed {
     match connection.await {
-        // What was read is still on its way to whoever waits for it.
+        // What was read is still on its way to the reader.
         Ok(()) => std::future::pending().await,
         Err(error) => error.into(),
     }
@@ -94,17 +91,15 @@ async fn drive(connection: impl Future<Output = hyper::Result<()>>) -> Failed {
 async fn read(response: Response<Incoming>) -> Result<Answer, Failed> {
     let status = response.status().as_u16();
     let mut body = response.into_body();
-    let (mut kept, mut dropped_bytes) = (Vec::new(), 0);
+    let mut beginning = Beginning::default();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
-        let room = KEPT_BYTES.saturating_sub(kept.len()).min(data.len());
-        kept.extend_from_slice(&data[..room]);
-        dropped_bytes += (data.len() - room) as u64;
-        if dropped_bytes > 0 {
+        if beginning.add(&data) {
+            // The rest is left unread.
             break;
         }
     }
-    Ok(Answer { status, body: Output { text: String::from_utf8_lossy(&kept).into_owned(), dropped_bytes } })
+    Ok(Answer { status, body: beginning.output() })
 }
 
 #[cfg(test)]
@@ -113,6 +108,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::execute::KEPT_BYTES;
 
     /// A server that answers one request with these bytes; returns the request.
     fn answered(bytes: &[u8], limit: Duration) -> (Result<Answer, NoAnswer>, String) {
@@ -167,10 +163,10 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_nobody_accepts_is_given_up_early() {
+    fn a_connection_that_is_not_accepted_is_given_up_early() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // Where nobody takes connections in and no more may wait, the kernel answers nothing.
+        // Once the queue of a listener that accepts nothing is full, the kernel answers nothing.
         rustix::net::listen(&listener, 1).unwrap();
         let next = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300));
         let held: Vec<_> = std::iter::from_fn(|| next().ok()).take(100).collect();
@@ -189,7 +185,7 @@ mod tests {
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let _read = stream.read(&mut [0; 4096]).unwrap();
-            // Whoever has read enough closes the connection.
+            // A client that has read enough closes the connection.
             let _closed = stream.write_all(&bytes);
         });
         let question = Question {

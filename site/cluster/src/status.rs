@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::ready::{Readiness, explain_pod, explain_workload, has_readiness};
-use super::{Cluster, ClusterError, Inventory, ObjectName, ready};
+use super::{Cluster, ClusterError, Inventory, ObjectName, ready, selector};
 
 /// The state of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -129,13 +129,12 @@ impl Cluster {
         if live["kind"] == "Pod" {
             return vec![live.clone()];
         }
-        let Some(labels) = live.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else {
+        let selector = selector(&live["spec"]["selector"]);
+        if selector.is_empty() {
             return Vec::new();
-        };
-        let labels: Vec<String> =
-            labels.iter().map(|(label, value)| format!("{label}={}", value.as_str().unwrap_or_default())).collect();
+        }
         let kind = self.resource("v1", "Pod");
-        kind.and_then(|kind| self.list(&kind, Some(namespace), &labels.join(","))).unwrap_or_default()
+        kind.and_then(|kind| self.list(&kind, Some(namespace), &selector)).unwrap_or_default()
     }
 
     fn class_of(&self, claim: &Value) -> Result<Option<Value>, ClusterError> {

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use landfall_launcher::packages;
 
-use crate::printer;
 use crate::workspace::{self, GLIBC_TARGET, cargo};
+use crate::{printer, setup};
 
 /// The targets, as `fuzz/Cargo.toml` has them.
 const TARGETS: [&str; 5] = ["head", "trust", "documents", "journal", "gpu"];
@@ -57,6 +58,8 @@ fn folder() -> PathBuf {
 
 /// Builds the targets and returns the folder of their programs.
 fn build() -> Result<PathBuf> {
+    setup::ensure_packages(packages::PROGRAM)?;
+    setup::ensure_packages(packages::FUZZ)?;
     let mut build = cargo();
     build.args(["build", "--quiet", "--release", "--bins", "--manifest-path", "fuzz/Cargo.toml"]);
     build.args(["--target", GLIBC_TARGET, "--target-dir"]).arg(folder()).env("RUSTFLAGS", FLAGS);

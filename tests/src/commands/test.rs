@@ -269,6 +269,7 @@ fn demo() -> Result<()> {
 }
 
 fn site() -> Result<()> {
+    setup::ensure_packages(packages::TESTS)?;
     let _turn = turn_on_this_host()?;
     end_to_end("end_to_end")
 }

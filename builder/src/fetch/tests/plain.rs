@@ -64,7 +64,7 @@ async fn where_a_registry_leads_gets_no_credentials_and_is_believed_by_digest_on
     }
 }
 
-/// Whoever is led to may name a place for tokens, too: it gets the credentials of nobody but its own users.
+/// The target of a redirect may name a token server, too: it gets its own users' credentials only.
 #[tokio::test]
 async fn a_place_that_a_registry_leads_to_is_asked_for_tokens_without_credentials() {
     for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {

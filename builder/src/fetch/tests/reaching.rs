@@ -25,7 +25,7 @@ fn said(error: &crate::BuildError) -> String {
 async fn loopback_is_never_asked_by_way_of_a_proxy() {
     let registry = Registry::start(|_| ()).await;
     registry.add_manifest("library/thing", "1", MANIFEST, br#"{"schemaVersion": 2, "layers": []}"#);
-    // Nobody listens there: whatever went by way of it would fail.
+    // A port without a listener: every request by way of it would fail.
     let client = client_with("proxies: {http: 'http://127.0.0.1:9', https: 'http://127.0.0.1:9'}\n");
     client.manifest(&reference(&registry), &Notes::default()).await.expect("directly");
 }
@@ -68,7 +68,7 @@ async fn a_proxy_that_does_not_answer_is_named_soon_and_once() {
         (0..20).map(|number| format!("ghcr.io/a/b:{number}").parse().expect("reference")).collect();
     let all = references.iter().map(|reference| client.manifest(reference, &notes));
     for refused in futures_util::future::join_all(all).await {
-        let refused = refused.expect_err("nobody listens");
+        let refused = refused.expect_err("no listener");
         assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", said(&refused));
         assert!(said(&refused).contains("by way of the proxy 127.0.0.1:9"), "{}", said(&refused));
     }

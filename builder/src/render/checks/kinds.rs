@@ -128,7 +128,7 @@ pub fn check(component: &Rendered, object: &Value) -> Result<()> {
         let near = near_field(&written, &path);
         return Err(refused(&format!(": {path}"), format!("a {kind} has no such field{near}")));
     }
-    // Objects inside others, such as claims of a StatefulSet, need not say again what they are.
+    // Objects inside other objects, such as claims of a StatefulSet, need not say again what they are.
     match lacking(&again, &written, &["apiVersion", "kind"]) {
         Some(path) => Err(refused(&format!(": {path}"), format!("a {kind} must have this field"))),
         None => Ok(()),

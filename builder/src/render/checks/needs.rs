@@ -7,7 +7,7 @@ use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 use crate::render::Rendered;
 
-/// Refuses an object whose kind another component brings that its own does not need, by way of others or itself.
+/// Refuses an object whose kind another component brings that its own does not need, directly or indirectly.
 pub fn check(definition: &Definition, component: &Rendered, object: &Value, brought_by: usize) -> Result<()> {
     if brought_by == component.index || reaches(definition, component.index, brought_by) {
         return Ok(());
@@ -19,7 +19,7 @@ pub fn check(definition: &Definition, component: &Rendered, object: &Value, brou
     Err(BuildError::at(codes::NEED_MISSING, component.place(object, ""), what).hint(hint))
 }
 
-/// Whether one component needs another, by way of others or itself. The needs of a release have no cycles.
+/// Whether one component needs another, directly or indirectly. The needs of a release have no cycles.
 fn reaches(definition: &Definition, from: usize, to: usize) -> bool {
     let components = &definition.release.components;
     components[from].needs.iter().any(|need| {

@@ -207,12 +207,10 @@ impl StatusReport {
             && self.disk.as_ref().is_some_and(|disk| disk.ready)
             && self.etcd.as_ref().is_some_and(|etcd| etcd.ready)
     }
-}
 
-impl Operations {
-    /// What is true of this host now.
-    pub fn status(&self) -> Result<StatusReport> {
-        let mut report = StatusReport {
+    /// The report on a host without a site, to which everything that is found is added.
+    fn absent(disk: Option<DiskStatus>) -> Self {
+        Self {
             verdict: Verdict::Absent,
             state: SiteState::Absent,
             ready: false,
@@ -225,10 +223,17 @@ impl Operations {
             registry: None,
             certificates: None,
             clock: None,
-            disk: DiskStatus::of(self.paths.data()),
+            disk,
             etcd: None,
             notes: Vec::new(),
-        };
+        }
+    }
+}
+
+impl Operations {
+    /// What is true of this host now.
+    pub fn status(&self) -> Result<StatusReport> {
+        let mut report = StatusReport::absent(DiskStatus::of(self.paths.data()));
         let Some(file) = self.journals().latest()? else {
             self.check_not_missing()?;
             report.notes.extend(KeptData::find(&self.paths)?.map(|kept| kept.note(&self.paths)));

@@ -1,9 +1,9 @@
-use landfall_cluster::{Answer, Executed, Output};
+use landfall_cluster::{Answer, Executed, Output, selector};
 use landfall_error_codes::Coded as _;
 use landfall_release_document::{Proof, ProofTrial, ReleaseDocument};
 use serde_json::{Value, json};
 
-use super::trial::{is_ready, selector};
+use super::trial::is_ready;
 use super::{chosen, judge};
 
 fn trial(trial: Value) -> ProofTrial {

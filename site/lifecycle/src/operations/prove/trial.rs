@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use landfall_cluster::{Cluster, ClusterError, NoAnswer, ObjectName, Question, ask};
+use landfall_cluster::{Cluster, ClusterError, NoAnswer, ObjectName, Question, ask, selector};
 use landfall_engine::causes::with_causes;
 use landfall_release_document::{CommandProof, Proof, ProofTrial, ReleaseDocument, RequestProof};
 use serde_json::Value;
@@ -150,23 +150,4 @@ pub(super) fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     let is_ready = conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
     is_ready && pod["metadata"]["deletionTimestamp"].is_null()
-}
-
-/// A workload's selector, as a list of objects is asked for by it.
-pub(super) fn selector(selector: &Value) -> String {
-    let labels = selector["matchLabels"].as_object().into_iter().flatten();
-    let labels = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
-    let expressions = selector["matchExpressions"].as_array().into_iter().flatten().filter_map(|expression| {
-        let key = expression["key"].as_str()?;
-        let values: Vec<&str> =
-            expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        Some(match expression["operator"].as_str()? {
-            "In" => format!("{key} in ({})", values.join(",")),
-            "NotIn" => format!("{key} notin ({})", values.join(",")),
-            "Exists" => key.to_owned(),
-            "DoesNotExist" => format!("!{key}"),
-            _ => return None,
-        })
-    });
-    labels.chain(expressions).collect::<Vec<_>>().join(",")
 }

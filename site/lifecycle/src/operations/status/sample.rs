@@ -12,23 +12,7 @@ use super::{
 
 /// The status of a host without a site.
 pub fn absent() -> StatusReport {
-    StatusReport {
-        verdict: Verdict::Absent,
-        state: SiteState::Absent,
-        ready: false,
-        release: None,
-        operation: None,
-        agent: None,
-        nodes: Vec::new(),
-        service_addresses: None,
-        components: Vec::new(),
-        registry: None,
-        certificates: None,
-        clock: None,
-        disk: Some(disk()),
-        etcd: None,
-        notes: Vec::new(),
-    }
+    StatusReport::absent(Some(disk()))
 }
 
 /// The status of a small site where everything is ready.
