@@ -1,20 +1,5 @@
-use std::process::Command;
-
+use super::super::in_namespace::{INSIDE, in_namespace_with};
 use super::*;
-
-/// Set in the process that runs in a network namespace of its own.
-const INSIDE: &str = "LANDFALL_TEST_RULES";
-
-/// Runs this test again in a network namespace with these commands' rules, and returns what it saw there.
-fn in_namespace_with(test: &str, commands: &str) {
-    let this = std::env::current_exe().unwrap();
-    let line = format!("ip link set lo up; {commands}; exec \"$0\" --exact {test} --nocapture");
-    let output =
-        Command::new("unshare").args(["--net", "sh", "-euc", &line]).arg(this).env(INSIDE, "yes").output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("1 passed"), "{said}");
-}
 
 /// Chains that drop, with what they accept.
 fn closed() -> Vec<(String, Hook, Vec<String>)> {

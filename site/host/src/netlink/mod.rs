@@ -3,6 +3,8 @@
 //! Messages come from the kernel, so they are trusted; their lengths are checked all the same.
 
 mod chain;
+#[cfg(test)]
+mod in_namespace;
 mod iptables;
 mod nft;
 mod route;
@@ -17,7 +19,8 @@ pub use chain::{Chain, Hook, accepted, chains};
 pub use iptables::{delete_chains, delete_if_idle};
 pub use nft::{Table, delete_table, tables};
 pub use route::{
-    Interface, InterfaceAddress, Route, add_route, addresses, delete_interface, delete_route, interfaces, routes,
+    Interface, InterfaceAddress, Route, add_route, addresses, delete_bridge, delete_interface, delete_route,
+    interfaces, routes,
 };
 
 /// Flags of a request that wants an acknowledgement.

@@ -32,6 +32,8 @@ pub struct Interface {
     pub mtu: u32,
     /// Number of the bridge or bond that it belongs to.
     pub master: Option<u32>,
+    /// Kind of a virtual interface, such as `bridge` or `veth`.
+    pub kind: Option<String>,
 }
 
 /// An address of an interface.
@@ -70,12 +72,13 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
 
 fn interface(body: &[u8]) -> Option<Interface> {
     let index = u32::from_ne_bytes(body.get(4..8)?.try_into().ok()?);
-    let mut found = Interface { index, name: String::new(), mtu: 0, master: None };
+    let mut found = Interface { index, name: String::new(), mtu: 0, master: None, kind: None };
     for (kind, value) in attributes(body.get(16..)?) {
         match kind {
             3 => found.name = text(value),
             4 => found.mtu = number(value)?,
             10 => found.master = number(value),
+            18 => found.kind = attributes(value).iter().find(|(kind, _)| *kind == 1).map(|(_, kind)| text(kind)),
             _ => {}
         }
     }
@@ -178,12 +181,33 @@ fn octets(address: IpAddr) -> Vec<u8> {
 
 /// Deletes an interface. A missing one is no error.
 pub fn delete_interface(name: &str) -> io::Result<()> {
-    let Some(found) = interfaces()?.into_iter().find(|interface| interface.name == name) else { return Ok(()) };
+    match interfaces()?.into_iter().find(|interface| interface.name == name) {
+        Some(found) => delete_link(found.index),
+        None => Ok(()),
+    }
+}
+
+/// Deletes a bridge with the host's ends of its pairs (`veth`). A missing one is no error.
+///
+/// The kernel deletes a pair when the other end's network namespace is gone, and a connection that waits for its peer
+/// keeps a namespace for minutes after its last process.
+pub fn delete_bridge(name: &str) -> io::Result<()> {
+    let found = interfaces()?;
+    let Some(bridge) = found.iter().find(|interface| interface.name == name) else { return Ok(()) };
+    let is_port = |one: &&Interface| one.master == Some(bridge.index) && one.kind.as_deref() == Some("veth");
+    for port in found.iter().filter(is_port) {
+        delete_link(port.index)?;
+    }
+    delete_link(bridge.index)
+}
+
+fn delete_link(index: u32) -> io::Result<()> {
     let mut fixed = [0; 16];
-    fixed[4..8].copy_from_slice(&found.index.to_ne_bytes());
+    fixed[4..8].copy_from_slice(&index.to_ne_bytes());
     let conversation = Conversation::open(None)?;
     conversation.send(&Message::new(DELETE_LINK, REQUEST | ACKNOWLEDGE, &fixed).finish())?;
     match conversation.answers() {
+        // ENODEV: deleted meanwhile.
         Err(error) if error.raw_os_error() == Some(19) => Ok(()),
         deleted => deleted.map(|_| ()),
     }
@@ -203,6 +227,7 @@ fn ip(value: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::in_namespace::{INSIDE, in_namespace_with};
     use super::*;
 
     #[test]
@@ -212,6 +237,26 @@ mod tests {
         assert_eq!(loopback.index, interface.index);
         assert!(interface.mtu > 0);
         routes().unwrap();
+    }
+
+    #[test]
+    fn a_bridge_is_deleted_with_pairs_whose_namespace_lives_on() {
+        let test = "netlink::route::tests::a_bridge_is_deleted_with_pairs_whose_namespace_lives_on";
+        if std::env::var_os(INSIDE).is_none() {
+            return in_namespace_with(
+                test,
+                "ip link add bridge0 type bridge; ip link add other0 type veth peer name other1
+                 unshare --net sleep 60 > /dev/null 2>&1 & pod=$!; trap \"kill $pod\" EXIT
+                 until [ \"$(readlink /proc/$pod/ns/net)\" != \"$(readlink /proc/$$/ns/net)\" ]; do sleep 0.1; done
+                 ip link add pod0 type veth peer name eth0 netns $pod; ip link set pod0 master bridge0 up",
+            );
+        }
+        let names = || interfaces().unwrap().into_iter().map(|one| one.name).collect::<std::collections::BTreeSet<_>>();
+        assert!(names().contains("pod0") && names().contains("bridge0"), "{:?}", names());
+        delete_bridge("bridge0").unwrap();
+        assert!(!names().contains("pod0") && !names().contains("bridge0"), "{:?}", names());
+        assert!(names().contains("other0"), "another pair was deleted");
+        delete_bridge("bridge0").unwrap();
     }
 
     #[test]

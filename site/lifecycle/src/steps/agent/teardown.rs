@@ -20,8 +20,9 @@ use landfall_host::paths::SitePaths;
 use landfall_host::process::ProcessId;
 use landfall_host::{files, mounts, netlink, process};
 
-/// Devices of flannel and the bridge.
-const DEVICES: [&str; 2] = [BRIDGE, "flannel.1"];
+/// The bridge and flannel's device, and how each is deleted.
+const DEVICES: [(&str, fn(&str) -> std::io::Result<()>); 2] =
+    [(BRIDGE, netlink::delete_bridge), ("flannel.1", netlink::delete_interface)];
 /// Tables of kube-proxy, flannel and the kubelet.
 const TABLES: [&str; 4] = ["kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"];
 /// Tables that the kubelet uses if the host has iptables, for both families of addresses, and its chains in them.
@@ -204,8 +205,8 @@ fn remove_pod_namespaces(paths: &SitePaths) -> Result<(), StepError> {
 /// Removes devices and packet-filter tables that did not exist before.
 pub fn remove_network(before: &Before) -> Result<(), StepError> {
     let is_new = |name: &str| !before.network.iter().any(|known| known == name);
-    for device in DEVICES.into_iter().filter(|device| is_new(device)) {
-        netlink::delete_interface(device).map_err(|error| network_failed("delete a device of", error))?;
+    for (device, delete) in DEVICES.into_iter().filter(|(device, _)| is_new(device)) {
+        delete(device).map_err(|error| network_failed("delete a device of", error))?;
     }
     for table in netlink::tables().map_err(|error| network_failed("read", error))? {
         if TABLES.contains(&table.name.as_str()) && is_new(&table.name) {
