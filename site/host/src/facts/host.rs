@@ -191,10 +191,6 @@ pub(super) fn selinux(paths: &SitePaths) -> Option<String> {
     }
 }
 
-pub(super) fn apparmor(paths: &SitePaths) -> bool {
-    read(&paths.host("/sys/module/apparmor/parameters/enabled")).trim() == "Y"
-}
-
 /// A file's text; empty where it cannot be read, since kernels differ in what they show.
 pub(super) fn read(path: &Path) -> String {
     fs_err::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided by
 //! these facts, and the plan is a pure function of them. They serialize, so a vendor can plan a customer's site
-//! remotely.
+//! remotely. Operating system, swap and packet-filter tables decide nothing: they are for the person who reads them.
 
 mod data_folder;
 mod filter;
@@ -79,12 +79,8 @@ pub struct Facts {
     pub limits: BTreeMap<String, u64>,
     /// Mode of SELinux, `enforcing` or `permissive`, if the kernel has it.
     pub selinux: Option<String>,
-    /// Whether AppArmor is on.
-    pub apparmor: bool,
     /// Traces of another Kubernetes or container runtime: files, processes.
     pub leftovers: Vec<String>,
-    /// Whether `/etc/hosts` is there.
-    pub hosts_file: bool,
 }
 
 /// Control groups of a host.
@@ -141,8 +137,6 @@ pub struct Network {
     pub ports_in_use: Vec<u16>,
     /// Networks that the host routes to, such as `10.0.0.0/8`, without the default route.
     pub networks: Vec<String>,
-    /// Programs of the host that change its packet filter, such as `nft`; Landfall needs none of them.
-    pub filter_programs: Vec<String>,
     /// Existing tables of the packet filter, such as `firewalld`.
     pub filter_tables: Vec<String>,
     /// What firewalld allows, if it filters this host's packets now or after the next boot.
@@ -151,8 +145,6 @@ pub struct Network {
     pub closed_chains: Vec<ClosedChain>,
     /// Whether the host's firewall deletes all tables of the packet filter whenever it starts.
     pub flushes_ruleset: bool,
-    /// Whether bridged packets can pass the packet filter now.
-    pub bridge_filter: bool,
 }
 
 /// firewalld's permanent configuration, as far as it decides about packets of pods.
@@ -268,9 +260,7 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
         missing_modules,
         limits: host::limits(paths),
         selinux: host::selinux(paths),
-        apparmor: host::apparmor(paths),
         leftovers: kubernetes::leftovers(paths),
-        hosts_file: paths.host("/etc/hosts").is_file(),
     })
 }
 

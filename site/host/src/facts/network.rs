@@ -45,12 +45,10 @@ pub(super) fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         nameservers: nameservers(paths),
         ports_in_use: ports_in_use(paths),
         networks: networks.into_iter().collect(),
-        filter_programs: filter_programs(paths),
         firewalld: firewall::firewalld(paths, &filter_tables),
         filter_tables,
         closed_chains: filter::closed_chains(paths)?,
         flushes_ruleset: filter::flushes_ruleset(paths),
-        bridge_filter: paths.host("/proc/sys/net/bridge/bridge-nf-call-iptables").exists(),
     })
 }
 
@@ -59,12 +57,6 @@ fn is_usable(address: IpAddr) -> bool {
         IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local() && !address.is_unspecified(),
         IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local(),
     }
-}
-
-fn filter_programs(paths: &SitePaths) -> Vec<String> {
-    let is_there =
-        |name: &str| ["/usr/sbin", "/usr/bin", "/sbin"].iter().any(|folder| paths.host(folder).join(name).exists());
-    ["nft", "iptables", "firewall-cmd", "ufw"].into_iter().filter(|name| is_there(name)).map(str::to_owned).collect()
 }
 
 /// Nameservers that pods can reach: those of `/etc/resolv.conf`, or behind systemd's stub, without loopback.

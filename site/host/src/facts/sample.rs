@@ -44,12 +44,10 @@ pub fn sample() -> Facts {
             nameservers: vec!["10.99.0.1".to_owned()],
             ports_in_use: vec![22],
             networks: vec!["10.99.0.0/24".to_owned()],
-            filter_programs: Vec::new(),
             filter_tables: Vec::new(),
             firewalld: None,
             closed_chains: Vec::new(),
             flushes_ruleset: false,
-            bridge_filter: true,
         },
         // As on Debian: all of them are modules, and already loaded.
         modules: ["overlay", "br_netfilter", "nf_conntrack", "vxlan"].map(str::to_owned).to_vec(),
@@ -57,9 +55,7 @@ pub fn sample() -> Facts {
         can_load_modules: true,
         limits: BTreeMap::from([("fs.inotify.max_user_instances".to_owned(), 128)]),
         selinux: None,
-        apparmor: true,
         leftovers: Vec::new(),
-        hosts_file: true,
     }
 }
 
