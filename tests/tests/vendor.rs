@@ -11,6 +11,7 @@ mod vendor {
     mod files;
     mod formats;
     mod full_disk;
+    mod hostile_stick;
     mod newer_bundle;
     mod outcome;
     mod reproducible;
