@@ -43,7 +43,7 @@ fn the_parts_in_a_row_are_one_archive_to_every_lister() -> Result<()> {
     assert!(shared.is_empty(), "the listing lacks {shared:?}");
     // Every blob of the signed list is there once, with its size, under its digest or its own name.
     let listed: BTreeMap<_, _> = expected.iter().map(|file| (file.name.as_str(), file.size)).collect();
-    assert_eq!(listed.len(), expected.len(), "a name stands twice");
+    assert_eq!(listed.len(), expected.len(), "a name occurs twice");
     let inspection = starter.inspection()?;
     let blobs = inspection["blobs"].as_array().context("no blobs")?;
     assert!(blobs.len() > 50, "{} blobs", blobs.len());
