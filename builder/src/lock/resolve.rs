@@ -215,7 +215,7 @@ impl Asking<'_> {
         self.replaced(self.fields(entry, fields, &found), &entry.reference.value)
     }
 
-    /// The platform manifest that a tag names, by way of its index where it has one.
+    /// The platform manifest that a tag names, through its index where it has one.
     fn named(self, reference: &Reference, tagged: &RawManifest) -> Result<Sha256> {
         if !is_index(&tagged.media_type) {
             return Ok(tagged.digest);

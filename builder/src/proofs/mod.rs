@@ -56,7 +56,7 @@ pub struct CommandDefinition {
     pub container: Option<Spanned<String>>,
     /// The program and its arguments.
     pub arguments: Spanned<Vec<String>>,
-    /// What must come of it.
+    /// The required result.
     #[serde(default)]
     pub expect: Option<Spanned<CommandExpectationDefinition>>,
 }
@@ -92,7 +92,7 @@ pub struct RequestDefinition {
     /// Body.
     #[serde(default)]
     pub body: Option<Spanned<String>>,
-    /// What must come of it.
+    /// The required result.
     #[serde(default)]
     pub expect: Option<Spanned<ResponseExpectationDefinition>>,
 }

@@ -37,7 +37,7 @@ pub(super) fn component(definition: &Definition, name: &str, text: &str) -> Rend
     Rendered { index, folder: format!("manifests/{name}").into(), objects: kustomize::parse(text).expect("yaml") }
 }
 
-/// What checking, looking up, binding and scanning one component comes to.
+/// The result of checking, looking up, binding and scanning one component.
 fn run(definition: &Definition, text: &str) -> Result<Rendered> {
     let lock = lock();
     let mut components = vec![component(definition, "database", text)];

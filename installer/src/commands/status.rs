@@ -102,14 +102,14 @@ fn host_text(text: &mut String, report: &StatusReport) {
         let (size, quota) = (HumanBytes(etcd.size_bytes), HumanBytes(etcd.quota_bytes));
         let _infallible = writeln!(text, "etcd      {}; {size} of {quota}", state_text(etcd.reason.as_deref()));
     }
-    // A kubelet logs errors whenever something is not there yet; they are of interest where something is wrong.
+    // A kubelet logs errors whenever something does not exist yet; they matter where something is wrong.
     let error = report.agent.as_ref().and_then(|agent| agent.last_kubelet_error.as_deref());
     if let Some(error) = error.filter(|_| report.verdict != Verdict::Ready) {
         let _infallible = writeln!(text, "kubelet   its last error: {error}");
     }
 }
 
-/// Where most certificates are; it goes without saying.
+/// Where most certificates are: names are printed relative to it.
 const KUBERNETES: &str = "/etc/kubernetes";
 
 fn certificates_text(text: &mut String, certificates: &CertificatesStatus) {
