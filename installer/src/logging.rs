@@ -100,7 +100,7 @@ pub(crate) fn start(verbosity: u8, printer: Printer) {
     tracing_subscriber::registry().with(shown).with(kept.with_filter(EnvFilter::new(KEPT_LEVELS))).init();
 }
 
-/// From here on, keeps the log of this operation as `NAME.log` in `folder`, after what is there. Lines reach the kernel
+/// From here on, keeps the log of this operation as `NAME.log` in `folder`, after its present content. Lines reach the kernel
 /// at once, and the disk later: what must last is in the journal.
 pub(crate) fn keep(folder: &Path, name: &str) {
     *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Kept::Wanted(folder.join(format!("{name}.log")));
