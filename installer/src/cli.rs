@@ -54,7 +54,7 @@ pub(crate) enum Command {
     /// Continue the operation that was interrupted.
     Resume(ResumeArguments),
     /// Report what runs here, and why not where it does not; exits with 0 only where everything is ready.
-    Status(StatusArguments),
+    Status,
     /// Run the proofs that the release declares, and report what each of them showed.
     Prove(ProveArguments),
     /// Run the site's own kubectl as the cluster's administrator; all arguments are kubectl's.
@@ -235,13 +235,6 @@ pub(crate) struct ResumeArguments {
     /// Where the bundle is now, when staging is unfinished and the stick moved.
     #[arg(long)]
     pub(crate) bundle: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct StatusArguments {
-    /// Print everything the cluster holds instead, without what differs by chance: equal for two installs of one release.
-    #[arg(long, hide = true)]
-    pub(crate) snapshot: bool,
 }
 
 #[derive(Debug, Args)]

@@ -31,7 +31,7 @@ use crate::printer::Printer;
 /// Runs the command that was asked for. One that ends without an error ends with the exit code that it returns.
 pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
     let done = match cli.command {
-        Command::Status(arguments) => return status::run(&arguments, printer),
+        Command::Status => return status::run(printer),
         Command::Kubectl(arguments) => return kubectl::run(arguments),
         Command::Logs(arguments) => return logs::run(&arguments, printer),
         Command::Key(command) => key::run(command, printer),

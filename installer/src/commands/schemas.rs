@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
-use super::{build, inspect, install, key, stage, status, verify};
+use super::{build, inspect, install, key, stage, verify};
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
 use crate::failure::{ErrorDocument, Failure};
@@ -46,7 +46,6 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<change::Made>(),
         schema_of::<Written>(),
         schema_of::<sign::Report>(),
-        schema_of::<status::SnapshotDocument>(),
         schema_of::<stage::Staged>(),
         schema_of::<StatusReport>(),
         schema_of::<show::Shown>(),

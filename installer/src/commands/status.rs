@@ -5,15 +5,11 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use indicatif::HumanBytes;
-use landfall_cluster::snapshot::Snapshot;
 use landfall_lifecycle::operations::{
     CertificatesStatus, OperationStatus, RegistryStatus, SiteState, StatusReport, Verdict,
 };
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::site::{DEVELOPMENT_NOTE, operations_of_root};
-use crate::cli::StatusArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -22,27 +18,9 @@ impl Document for StatusReport {
     const KIND: &'static str = "status";
 }
 
-/// Everything that the cluster holds, for a comparison.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct SnapshotDocument {
-    /// Objects, images and digests of secrets.
-    snapshot: Snapshot,
-}
-
-impl Document for SnapshotDocument {
-    const KIND: &'static str = "snapshot";
-}
-
 /// Prints the status; the exit code is that of its verdict.
-pub(crate) fn run(arguments: &StatusArguments, printer: Printer) -> Result<ExitCode, Failure> {
+pub(crate) fn run(printer: Printer) -> Result<ExitCode, Failure> {
     let operations = operations_of_root(printer)?;
-    if arguments.snapshot {
-        let snapshot = SnapshotDocument { snapshot: operations.snapshot()? };
-        // There is one form of it, which programs compare.
-        Printer::new(true).report(&snapshot, |_| String::new());
-        return Ok(ExitCode::SUCCESS);
-    }
     let report = operations.status()?;
     printer.report(&report, text);
     Ok(ExitCode::from(report.verdict.exit_code()))

@@ -20,8 +20,6 @@ pub struct Resource {
     pub plural: String,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
-    /// Whether its objects can be listed.
-    pub listable: bool,
 }
 
 impl Resource {
@@ -108,6 +106,5 @@ fn resource(api_version: &str, entry: &Value) -> Option<Resource> {
         kind: entry["kind"].as_str()?.to_owned(),
         plural: plural.to_owned(),
         namespaced: entry["namespaced"].as_bool()?,
-        listable: entry["verbs"].as_array()?.iter().any(|verb| verb == "list"),
     })
 }

@@ -1,5 +1,5 @@
-//! The cluster as steps use it: objects applied server-side, readiness read from objects, an inventory of Landfall's
-//! objects, and snapshots for comparing two sites.
+//! The cluster as steps use it: objects applied server-side, readiness read from objects, and an inventory of
+//! Landfall's objects.
 //!
 //! The engine is synchronous, so is [`Cluster`]; it owns the runtime that its connections need. Objects are JSON values
 //! throughout: a release may bring any kinds, and only the API server knows their schemas.
@@ -18,7 +18,6 @@ pub mod ready;
 mod request;
 mod retry;
 mod selector;
-pub mod snapshot;
 mod stale;
 mod status;
 mod wait;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use landfall_cluster::snapshot::{Snapshot, difference};
+use landfall_cluster_snapshot::{Snapshot, difference};
 use landfall_tests::printer;
 use landfall_tests::proofs::administer;
 use landfall_tests::site::{Machine, names};

@@ -5,7 +5,8 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_cluster::snapshot::Snapshot;
+use landfall_cluster_snapshot::Snapshot;
+use landfall_tests::proofs::administer;
 use landfall_tests::site::{Machine, Stream};
 use landfall_tests::{documents, printer};
 use serde_json::Value;
@@ -172,8 +173,11 @@ impl<'a> Engineer<'a> {
 
     /// The contents of the cluster.
     pub(crate) fn snapshot(self) -> Result<Snapshot> {
-        let report = self.landfall(&["status", "--snapshot"])?.report("status --snapshot")?;
-        Ok(serde_json::from_value(report["snapshot"].clone())?)
+        Snapshot::take(|arguments| {
+            let said = administer(self.machine, &format!("kubectl {}", arguments.join(" ")))?;
+            ensure!(said.status.success(), "kubectl {arguments:?}: {}", said.stderr);
+            Ok(said.stdout)
+        })
     }
 
     /// Waits until the site is ready, and prints how long that took. Returns that status.

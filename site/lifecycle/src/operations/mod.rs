@@ -17,7 +17,6 @@ mod prove;
 mod resume;
 mod revocation;
 mod running;
-mod snapshot;
 pub mod status;
 mod trust;
 mod uninstall;

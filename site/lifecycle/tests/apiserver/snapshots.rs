@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use landfall_cluster::snapshot;
-use landfall_cluster::snapshot::{Snapshot, difference};
+use landfall_cluster_snapshot::{Snapshot, difference};
 use serde_json::json;
 
 use crate::fixture::ControlPlane;
@@ -21,7 +20,8 @@ fn installed() -> ControlPlane {
 
 /// Two control planes share this machine, so that each has a root and a port of its own.
 fn as_on_any_machine(plane: &ControlPlane) -> Snapshot {
-    let text = serde_json::to_string(&snapshot::take(&plane.cluster()).unwrap()).unwrap();
+    let taken = Snapshot::take(|arguments| Ok(plane.kubectl(arguments, None))).unwrap();
+    let text = serde_json::to_string(&taken).unwrap();
     let text = text.replace(&plane.root().display().to_string(), "/root");
     serde_json::from_str(&text.replace(&format!(":{}", plane.api_server_port()), ":6443")).unwrap()
 }

@@ -12,18 +12,19 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemars::JsonSchema;
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Cluster, ClusterError, ObjectName};
-pub use difference::{Difference, difference};
+use landfall_cluster::ObjectName;
 use rules::Rules;
+
+pub use difference::{Difference, difference};
 
 /// A cluster, reduced to the part that does not differ by chance. Its JSON form is canonical: equal snapshots have
 /// equal bytes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Snapshot {
     /// Objects by name, such as `apps/Deployment web/front`. Those with generated names are grouped, such as `Pod
@@ -35,39 +36,46 @@ pub struct Snapshot {
     pub secrets: BTreeMap<String, String>,
 }
 
-/// Takes a snapshot of everything a cluster holds.
-pub fn take(cluster: &Cluster) -> Result<Snapshot, ClusterError> {
-    let rules = Rules::checked_in();
-    let mut objects = Vec::new();
-    for kind in cluster.resources()?.iter().filter(|kind| kind.listable) {
-        let group = kind.api_version.split_once('/').map_or("", |(group, _)| group);
-        if !rules.excludes(group, &kind.kind) {
-            objects.extend(cluster.list(kind, None, "")?);
-        }
+impl Snapshot {
+    /// Takes a snapshot of everything that a cluster holds. `kubectl` runs kubectl with these arguments and returns its
+    /// standard output.
+    pub fn take(kubectl: impl Fn(&[&str]) -> Result<String>) -> Result<Self> {
+        let kinds = kubectl(&["api-resources", "--verbs=list", "--output=name"])?;
+        let kinds = kinds.split_whitespace().collect::<Vec<_>>().join(",");
+        let listed = kubectl(&["get", &kinds, "--all-namespaces", "--output=json"])?;
+        let mut listed: Value = serde_json::from_str(&listed).context("kubectl printed no JSON")?;
+        let Value::Array(objects) = listed["items"].take() else { bail!("kubectl printed no list") };
+        Self::of(objects)
     }
-    of_objects(objects, &rules)
-}
 
-fn of_objects(objects: Vec<Value>, rules: &Rules) -> Result<Snapshot, ClusterError> {
-    let mut snapshot = Snapshot::default();
-    for object in objects {
-        let name = ObjectName::of(&object)?;
+    fn of(objects: Vec<Value>) -> Result<Self> {
+        let rules = Rules::checked_in();
+        let mut snapshot = Self::default();
+        for object in objects {
+            let name = ObjectName::of(&object)?;
+            if !rules.excludes(name.group(), &name.kind) {
+                snapshot.add(&rules, &name, object);
+            }
+        }
+        // Objects under one generated name have no order of their own.
+        for objects in snapshot.objects.values_mut() {
+            objects.sort_by_cached_key(Value::to_string);
+        }
+        Ok(snapshot)
+    }
+
+    fn add(&mut self, rules: &Rules, name: &ObjectName, object: Value) {
         match (name.group(), name.kind.as_str()) {
-            ("", "Node") => drop(snapshot.images.insert(name.name.clone(), images(&object))),
+            ("", "Node") => drop(self.images.insert(name.name.clone(), images(&object))),
             ("", "Secret") => {
                 let digest = hex::encode(Sha256::digest(object["data"].to_string()));
-                snapshot.secrets.insert(name.to_string(), digest);
+                self.secrets.insert(name.to_string(), digest);
             }
             _ => {}
         }
-        let (key, reduced) = rules.reduce(&name, object);
-        snapshot.objects.entry(key).or_default().push(reduced);
+        let (key, reduced) = rules.reduce(name, object);
+        self.objects.entry(key).or_default().push(reduced);
     }
-    // Objects under one generated name have no order of their own.
-    for objects in snapshot.objects.values_mut() {
-        objects.sort_by_cached_key(Value::to_string);
-    }
-    Ok(snapshot)
 }
 
 /// Names with digests of the images that a node has.

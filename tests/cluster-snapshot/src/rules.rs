@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::ObjectName;
+use landfall_cluster::ObjectName;
 
 /// Length of a UUID's text.
 const UUID_LENGTH: usize = 36;
