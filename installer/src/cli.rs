@@ -53,7 +53,7 @@ pub(crate) enum Command {
     Facts,
     /// Continue the operation that was interrupted.
     Resume(ResumeArguments),
-    /// Report what runs here, and why not where it does not; exits with 0 only where everything is ready.
+    /// Report what runs here, and why anything does not; exits with 0 only if everything is ready.
     Status,
     /// Run the proofs that the release declares, and report what each of them showed.
     Prove(ProveArguments),
@@ -62,7 +62,7 @@ pub(crate) enum Command {
     Kubectl(KubectlArguments),
     /// Print the logs of a component's pods.
     Logs(LogsArguments),
-    /// Remove everything that Landfall brought to this machine; data is kept unless asked otherwise.
+    /// Remove everything that Landfall brought to this machine; keeps data unless asked otherwise.
     Uninstall(UninstallArguments),
     /// The host agent.
     #[command(subcommand)]

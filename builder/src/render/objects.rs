@@ -138,7 +138,7 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
     if let Some(hook) = annotations.and_then(|found| HOOKS.iter().find(|hook| found.contains_key(**hook))) {
         return refuse(
             ": metadata.annotations",
-            &format!("hooks ({hook}) are not run: make it an object that may stay"),
+            &format!("Landfall runs no hooks ({hook}): make it an object without hooks"),
         );
     }
     Ok(())

@@ -88,7 +88,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
         let password = password::existing(path)?;
         SigningKey::from_encrypted_pem(&pem, password.as_bytes()).map_err(|error| match error {
             FormatError::WrongPassword => {
-                let what = format!("the password is not that of the private key {}", path.display());
+                let what = format!("the password does not match the private key {}", path.display());
                 Failure::new(codes::PASSWORD, what)
             }
             error => error.into(),

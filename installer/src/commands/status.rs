@@ -1,4 +1,4 @@
-//! `landfall status`: what runs here, and why not where it does not.
+//! `landfall status`: what runs here, and why anything does not.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -140,7 +140,7 @@ fn operation_text(text: &mut String, operation: &OperationStatus) {
     let at = operation.at.as_deref().unwrap_or("an unknown time");
     let _infallible = writeln!(text, "  journal {}, record {} of {at}", operation.journal.display(), operation.record);
     if let Some(holder) = &operation.running {
-        let _infallible = writeln!(text, "  {holder} is at work");
+        let _infallible = writeln!(text, "  {holder} is running");
     }
     let Some(step) = &operation.step else { return };
     let _infallible =
