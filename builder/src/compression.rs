@@ -1,5 +1,5 @@
-//! How layers and archives are compressed, and their bytes without that. The bytes come from others: what a decoder may
-//! allocate is bounded by the decoder itself, how much comes out by whoever reads.
+//! How layers and archives are compressed, and their bytes without that. The bytes come from upstream: the decoder
+//! bounds what it allocates, and the reader bounds how much comes out.
 
 use std::io::{self, BufRead as _, BufReader, Read};
 
@@ -20,7 +20,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// That of a layer, by its media type; none where it is not known.
+    /// The compression of a layer, by its media type; none for an unknown type.
     pub fn of_layer(media_type: &str) -> Option<Self> {
         match media_type {
             "application/vnd.oci.image.layer.v1.tar" | "application/vnd.docker.image.rootfs.diff.tar" => {
@@ -36,7 +36,7 @@ impl Compression {
         }
     }
 
-    /// That of an archive, by its name; none where it is no archive that is known.
+    /// The compression of an archive, by its name; none for an unknown ending.
     pub fn of_archive(name: &str) -> Option<Self> {
         let suffixes = [(".tar", Self::None), (".tar.gz", Self::Gzip), (".tgz", Self::Gzip), (".tar.zst", Self::Zstd)];
         suffixes.into_iter().find_map(|(suffix, compression)| name.ends_with(suffix).then_some(compression))
@@ -53,7 +53,7 @@ impl Compression {
     }
 }
 
-/// All frames of a Zstandard stream one after another: the decoder knows one. Frames that hold no data, as writers put
+/// All frames of a Zstandard stream one after another: the decoder reads one. Frames that hold no data, as writers put
 /// indexes into them, are skipped.
 struct Frames<R: Read> {
     source: BufReader<R>,
@@ -66,7 +66,7 @@ impl<R: Read> Frames<R> {
         Self { source, decoder: FrameDecoder::new(), inside: false }
     }
 
-    /// Enters the next frame with data; whether there is one.
+    /// Enters the next frame with data; returns whether there is one.
     fn enter(&mut self) -> io::Result<bool> {
         while !self.source.fill_buf()?.is_empty() {
             match self.decoder.init(&mut self.source) {

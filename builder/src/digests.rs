@@ -1,5 +1,5 @@
 //! Digests of programs on the vendor's machine, remembered beside the blobs: a build reads kubectl and the installer again
-//! only where the file system says that they may have changed.
+//! only where the filesystem reports that they may have changed.
 //!
 //! The change time cannot be set by a program, so a file that was replaced or written to is seen even where its length and
 //! its modification time were kept. One that changed within the last ticks before it was read is not remembered: it may
@@ -22,10 +22,10 @@ use crate::error::{BuildError, Result};
 
 const RECORD_TYPE: &str = "landfall.dev/program/1";
 
-/// Longer than a tick of any file system's clock; FAT32 has the longest.
+/// Longer than a tick of any filesystem's clock; FAT32 has the longest.
 const TICK: Duration = Duration::from_secs(2);
 
-/// What the file system says of a file. While it stays the same, the bytes do.
+/// What the filesystem reports about a file. While that stays the same, so do the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stamp {
@@ -33,7 +33,7 @@ struct Stamp {
     size: u64,
     /// Seconds and nanoseconds since 1970.
     modified: (i64, i64),
-    /// The same of the last change of bytes or attributes.
+    /// The same for the last change of bytes or attributes.
     changed: (i64, i64),
 }
 
@@ -72,7 +72,7 @@ struct Fresh {
 }
 
 impl Digests {
-    /// Those of a store. Nothing is written before [`Digests::keep`].
+    /// The digests of a store. Nothing is written before [`Digests::keep`].
     pub fn of(store: &ContentStore) -> Self {
         Self { folder: store.root().join("landfall/programs"), fresh: Mutex::default() }
     }
@@ -113,7 +113,7 @@ impl Digests {
         Ok(())
     }
 
-    /// A record that cannot be read is made anew.
+    /// A record that cannot be read is replaced.
     fn remembered(&self, path: &Path) -> Option<Record> {
         let fresh = self.fresh().records.iter().find(|record| record.path == path).cloned();
         fresh.or_else(|| {
@@ -167,7 +167,7 @@ mod tests {
         (folder, store, program)
     }
 
-    /// Records the program as if it had been there for long.
+    /// Records the program as if it had existed for long.
     fn remember(store: &ContentStore, program: &Path) {
         let digests = Digests::of(store);
         let digest = digests.program(program).expect("read").digest;
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_record_is_made_anew() {
+    fn a_torn_record_is_replaced() {
         let (_folder, store, program) = store_and_program(b"one");
         remember(&store, &program);
         let digests = Digests::of(&store);

@@ -40,7 +40,7 @@ pub struct Place {
     pub file: Option<PathBuf>,
     /// Line in the file, counted from 1.
     pub line: Option<u64>,
-    /// The field, as `components[2].needs[0]`.
+    /// The field, such as `components[2].needs[0]`.
     pub field: Option<String>,
 }
 

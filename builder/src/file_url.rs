@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use url::Url;
 
-/// An address of a file that anybody may fetch: HTTP or HTTPS, no credentials, no query.
+/// The address of a public file: HTTP or HTTPS, no credentials, no query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileUrl(Url);
 

@@ -52,7 +52,7 @@ pub fn facts(
     if facts.diff_id == diff_id {
         return Ok(facts);
     }
-    let what = format!("layer {layer} unpacks to {}, its image's configuration says {diff_id}", facts.diff_id);
+    let what = format!("layer {layer} unpacks to {}, but its image's configuration says {diff_id}", facts.diff_id);
     Err(BuildError::new(codes::ARTIFACT_INVALID, what))
 }
 
@@ -109,7 +109,7 @@ fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
     store.root().join("landfall/layers").join(&hex[..2]).join(hex)
 }
 
-/// A record that cannot be read is made anew.
+/// A record that cannot be read is replaced.
 fn read_record(path: &Path) -> Option<LayerContents> {
     let record: Record = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
     let Record { document_type, diff_id, unpacked_bytes, inodes } = record;

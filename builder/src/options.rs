@@ -1,4 +1,4 @@
-//! What commands of the vendor's side are told, as resolved values.
+//! The options of the vendor's commands, as resolved values.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub struct SourceOptions {
     pub registries: Option<PathBuf>,
 }
 
-/// What `landfall lock` is told.
+/// The options of `landfall lock`.
 #[derive(Debug, Clone)]
 pub struct LockOptions {
     /// Definition, lock and registries.
@@ -33,14 +33,14 @@ pub enum BuildOutput<'a> {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// Most bytes of a part; one file without.
+        /// Maximum size of a part, in bytes; without it, one file.
         part_bytes: Option<u64>,
     },
     /// A stream, which receives the bundle alone.
     Stream(&'a mut dyn Write),
 }
 
-/// What `landfall build` is told, apart from the keys and where the bundle goes.
+/// The options of `landfall build`, apart from the keys and where the bundle goes.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// Definition, lock and registries.

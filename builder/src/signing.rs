@@ -1,4 +1,4 @@
-//! Signing with whatever holds a key: a program of the person's choice is given a file and writes a signature.
+//! Signing with a key elsewhere: a program of the person's choice reads a file and writes a signature.
 //!
 //! The program may be cosign (keys in a file, a KMS, a hardware token), openssl with a PKCS#11 provider, or a script that
 //! waits for a colleague. Nothing it says is believed: the signature must verify with one of the keys that may sign.

@@ -144,7 +144,7 @@ codes! {
     PART_FOREIGN = "LF1207", Refused, "A part does not fit its place in the bundle", "Copy the named part and the one before it again; parts of other bundles and changed parts are never used.";
     PAYLOAD_DAMAGED = "LF1208", Refused, "The bundle is damaged", "Copy the named part again from a good copy. Then run the same command again; after `landfall install`, run `landfall resume`. Verified data is kept.";
     SURPLUS_DATA = "LF1209", Refused, "A file continues after the end of the bundle", "Copy the named file again from a good copy.";
-    BLOB_MISMATCH = "LF1210", Usage, "A blob does not match its digest", "Ask whoever provides the blob: it differs from the one that the lock names.";
+    BLOB_MISMATCH = "LF1210", Usage, "A blob does not match its digest", "Ask the provider of the blob: it differs from the one that the lock names.";
     BLOB_MISSING = "LF1211", Usage, "A blob is missing", "Fetch it again: run the command that fills the store.";
     STORE_DAMAGED = "LF1212", Resumable, "The content store is damaged", "Remove the named file and run the command that fills the store again.";
     READ_BACK_FAILED = "LF1213", Resumable, "The stick does not return what was written to it", "Do not use this stick: it is worn or smaller than it claims. Build to another one.";

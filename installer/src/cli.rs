@@ -41,9 +41,9 @@ pub(crate) enum Command {
     Lock(LockArguments),
     /// Fetch, render and pack a release into one signed bundle.
     Build(BuildArguments),
-    /// Show what a bundle or its head says of itself; believes nothing and needs no trust.
+    /// Show what a bundle or its head says about itself; verifies nothing and needs no trust.
     Inspect(InspectArguments),
-    /// Check every byte of a bundle against a root that came another way.
+    /// Check every byte of a bundle against a root from a source other than the stick.
     Verify(VerifyArguments),
     /// Copy the blobs of a bundle into a content store, verified, in one pass; installs nothing.
     Stage(StageArguments),
@@ -53,16 +53,16 @@ pub(crate) enum Command {
     Facts,
     /// Continue the operation that was interrupted.
     Resume(ResumeArguments),
-    /// Report what runs here, and why not where it does not; exits with 0 only where everything is ready.
+    /// Report what runs here, and why anything does not; exits with 0 only if everything is ready.
     Status,
-    /// Run what the release declares to show that it is of use here, and report what came of it.
+    /// Run the proofs that the release declares, and report what each of them showed.
     Prove(ProveArguments),
     /// Run the site's own kubectl as the cluster's administrator; all arguments are kubectl's.
     #[command(disable_help_flag = true, disable_version_flag = true)]
     Kubectl(KubectlArguments),
     /// Print the logs of a component's pods.
     Logs(LogsArguments),
-    /// Remove everything that Landfall brought to this machine; data is kept unless asked otherwise.
+    /// Remove everything that Landfall brought to this machine; keeps data unless asked otherwise.
     Uninstall(UninstallArguments),
     /// The host agent.
     #[command(subcommand)]
@@ -158,8 +158,8 @@ pub(crate) struct BuildArguments {
     /// standard output.
     #[arg(long)]
     pub(crate) output: PathBuf,
-    /// Most bytes of a file: `fat32` (without this option, too: 4,294,901,760), `none`, or a number with an optional KiB,
-    /// MiB or GiB. A bundle that fits is one file.
+    /// Maximum file size: `fat32` (the default: 4,294,901,760 bytes), `none`, or a number with an optional KiB, MiB or
+    /// GiB. A bundle that fits is one file.
     #[arg(long, value_name = "SIZE")]
     pub(crate) part_size: Option<String>,
     /// The vendor's content store; a rebuild fetches only what is new.
@@ -219,7 +219,7 @@ pub(crate) struct InstallArguments {
     /// The site's configuration.
     #[arg(long)]
     pub(crate) site: Option<PathBuf>,
-    /// Use the data again that an earlier installation left on this machine.
+    /// Use the data that an earlier installation left on this machine.
     #[arg(long, conflicts_with = "facts")]
     pub(crate) adopt_data: bool,
     /// Print the plan and change nothing.
@@ -246,7 +246,7 @@ pub(crate) struct ProveArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct KubectlArguments {
-    /// Arguments of kubectl, as in `get pods --all-namespaces`.
+    /// Arguments of kubectl, such as `get pods --all-namespaces`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<OsString>,
 }
@@ -255,10 +255,10 @@ pub(crate) struct KubectlArguments {
 pub(crate) struct LogsArguments {
     /// Name of the component, as `landfall status` lists it.
     pub(crate) component: String,
-    /// Go on printing what is logged from now on.
+    /// Continue to print new lines as they are logged.
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// Only what was logged in this time before now, as `15m`, `2h` or `90s`.
+    /// Only what was logged within this time before now, such as `15m`, `2h` or `90s`.
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
 }
@@ -281,9 +281,9 @@ pub(crate) struct UninstallArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeCommand {
-    /// Look after certificates, names and the network's configuration; run by systemd.
+    /// Renew certificates, and maintain names, routes and network configuration; run by systemd.
     Run,
-    /// Make the host fit for a unit; run by systemd before the unit's program.
+    /// Prepare the host for a unit; run by systemd before the unit's program.
     #[command(hide = true)]
     Prepare {
         /// The unit's program.

@@ -12,7 +12,7 @@ use crate::shown;
 pub(crate) trait Document: Serialize + JsonSchema {
     /// What it is, as the field `kind` and the name of its schema have it.
     const KIND: &'static str;
-    /// Its form. Fields may be added to a form; whatever would mislead a reader of it makes a new one.
+    /// Its form. Fields may be added to a form; a change that would mislead a reader makes a new one.
     const SCHEMA: u32 = 1;
 }
 

@@ -12,7 +12,7 @@ use crate::document::Document;
 #[derive(Debug)]
 pub(crate) struct Failure(Box<Parts>);
 
-/// One of several things that stand in the way at once.
+/// One of several blockers that were found at once.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Blocking {
     /// Entry of the registry of codes.
@@ -29,7 +29,7 @@ pub(crate) struct Blocking {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ErrorDocument<'a> {
-    /// Entry of the registry of codes, as `LF1001`; docs/ERRORS.md lists them.
+    /// Entry of the registry of codes, such as `LF1001`; docs/ERRORS.md lists them.
     code: &'static str,
     /// What it means for the process.
     #[schemars(with = "String")]
@@ -40,7 +40,7 @@ pub(crate) struct ErrorDocument<'a> {
     what: &'a str,
     /// Why, outermost cause first.
     causes: &'a [String],
-    /// Everything that stands in the way, where several things do.
+    /// Every blocker, where there are several.
     blockers: &'a [Blocking],
     /// What to do next.
     next: &'a str,
@@ -104,7 +104,7 @@ impl Failure {
         self
     }
 
-    /// The same with everything that stands in the way.
+    /// The same with its blockers.
     pub(crate) fn blocked_by(mut self, blockers: Vec<Blocking>) -> Self {
         self.0.blockers = blockers;
         self
@@ -125,7 +125,7 @@ impl Failure {
         &self.0.causes
     }
 
-    /// Everything that stands in the way, where several things do.
+    /// Every blocker, where there are several.
     pub(crate) fn blockers(&self) -> &[Blocking] {
         &self.0.blockers
     }

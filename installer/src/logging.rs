@@ -19,7 +19,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 use crate::document::Document;
 use crate::printer::Printer;
 
-/// Environment variable that holds a `tracing` filter, as `landfall_builder=debug`.
+/// Environment variable that holds a `tracing` filter, such as `landfall_builder=debug`.
 const FILTER_VARIABLE: &str = "LANDFALL_LOG";
 
 /// What the file of an operation holds.
@@ -43,9 +43,9 @@ static KEPT: Mutex<Kept> = Mutex::new(Kept::Nowhere);
 pub(crate) struct LogLine {
     /// `error`, `warn`, `info` or `debug`.
     level: String,
-    /// What is said.
+    /// The message.
     text: String,
-    /// What it is said of.
+    /// What the message is about.
     fields: BTreeMap<String, String>,
 }
 
@@ -84,7 +84,7 @@ impl<S: Subscriber> Layer<S> for JsonLines {
 pub(crate) fn start(verbosity: u8, printer: Printer) {
     let default = match verbosity {
         _ if printer.is_quiet() => "error,landfall_engine::engine=off,kube_client=off",
-        // A failed step is reported once, by the command; requests that are repeated are not news.
+        // A failed step is reported once, by the command; retried requests are not news.
         0 => "warn,landfall_engine::engine=off,kube_client=off",
         1 => "info,kube_client=off",
         _ => "info,landfall=debug,landfall_builder=debug,landfall_lifecycle=debug,landfall_media=debug",
@@ -100,8 +100,8 @@ pub(crate) fn start(verbosity: u8, printer: Printer) {
     tracing_subscriber::registry().with(shown).with(kept.with_filter(EnvFilter::new(KEPT_LEVELS))).init();
 }
 
-/// From here on, keeps the log of this operation as `NAME.log` in `folder`, after what is there. Lines reach the kernel
-/// at once and the disk when it likes: what must last is in the journal.
+/// From here on, keeps the log of this operation as `NAME.log` in `folder`, after its present content. Lines reach the kernel
+/// at once, and the disk later: what must last is in the journal.
 pub(crate) fn keep(folder: &Path, name: &str) {
     *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Kept::Wanted(folder.join(format!("{name}.log")));
 }
@@ -118,7 +118,7 @@ impl Write for KeptLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         if let Kept::Wanted(path) = &*kept {
-            // Without a place for its log an operation goes on: its journal tells what happened.
+            // Without a place for its log an operation continues: its journal records what happened.
             *kept = open(path).map_or(Kept::Nowhere, Kept::Open);
         }
         match &mut *kept {

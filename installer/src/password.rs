@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 
 use crate::failure::Failure;
 
-/// Environment variables that hold it, first wins: ours, then cosign's.
+/// Environment variables that hold it, first wins: Landfall's, then cosign's.
 const VARIABLES: &[&str] = &["LANDFALL_KEY_PASSWORD", "COSIGN_PASSWORD"];
 
 /// The password of an existing key.
@@ -34,7 +34,7 @@ fn from_environment() -> Option<String> {
 fn typed(prompt: &str) -> Result<String, Failure> {
     if !std::io::stdin().is_terminal() {
         let what =
-            format!("no password: neither {} is set, and nobody is at a terminal to type it", VARIABLES.join(" nor "));
+            format!("no password: neither {} is set, and standard input is not a terminal", VARIABLES.join(" nor "));
         return Err(Failure::new(codes::PASSWORD, what));
     }
     rpassword::prompt_password(prompt)

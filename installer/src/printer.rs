@@ -4,7 +4,7 @@
 //! With `--json`, standard output carries one document, and standard error one document in each line, of the kinds
 //! `progress`, `log` and `error`; an error is the last line. With `--quiet`, standard error carries errors alone.
 #![expect(clippy::print_stderr, reason = "this module is the printer")]
-#![expect(clippy::unused_self, reason = "who holds a printer may print, and nobody else")]
+#![expect(clippy::unused_self, reason = "only the holder of a printer may print")]
 
 use std::io::{IsTerminal, Write};
 
@@ -76,7 +76,7 @@ impl Printer {
         let _closed = writeln!(output, "{text}").and_then(|()| output.flush());
     }
 
-    /// Standard output for bytes that are the data themselves, such as a bundle; nobody else prints there meanwhile.
+    /// Standard output for bytes that are the data themselves, such as a bundle; nothing else prints there meanwhile.
     pub(crate) fn stream(self) -> std::io::StdoutLock<'static> {
         std::io::stdout().lock()
     }

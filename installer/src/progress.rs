@@ -16,8 +16,8 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often a program gets a line within a phase.
 const JSON_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Said once everything is on the disk.
-const SAFE_TO_REMOVE: &str = "You may remove the stick: it is not needed any more.";
+/// Printed once everything is on the disk.
+const SAFE_TO_REMOVE: &str = "You may remove the stick: it is no longer needed.";
 
 /// How often a bar is drawn.
 const TICK: Duration = Duration::from_millis(200);
@@ -45,7 +45,7 @@ struct Gathered {
 }
 
 impl Gathered {
-    /// The events to print now, in order, once this one came.
+    /// The events to print now, in order, once this one has arrived.
     fn take(&mut self, event: Event, now: Instant) -> Vec<Event> {
         if let Event::Advanced { bytes } = event {
             self.bytes += bytes;
@@ -67,7 +67,7 @@ impl Gathered {
 struct Phase {
     name: String,
     total_bytes: Option<u64>,
-    /// There from an earlier run.
+    /// Present from an earlier run.
     present_bytes: u64,
     /// Done by this run.
     moved_bytes: u64,
@@ -132,7 +132,7 @@ fn set_template(bar: &ProgressBar, template: &str) {
 }
 
 /// Moves a bar without taking that for speed: it must look at the position once before its estimate is reset, which a
-/// bar that ticks by itself does not do when told to.
+/// bar that ticks by itself does not do on request.
 fn skip_to(bar: &ProgressBar, position: u64) {
     bar.disable_steady_tick();
     bar.update(|state| state.set_pos(position));
@@ -201,7 +201,7 @@ impl Phase {
         let (moved, rate) = (HumanBytes(self.moved_bytes), HumanBytes(self.rate(elapsed)));
         let present = match self.present_bytes {
             0 => String::new(),
-            bytes => format!(", {} were there", HumanBytes(bytes)),
+            bytes => format!(", {} were present", HumanBytes(bytes)),
         };
         format!("{}: {moved} in {}, {rate}/s{present}", self.name, HumanDuration(elapsed))
     }
@@ -215,7 +215,7 @@ impl Progress for Drawn {
         if self.printer.is_json() {
             return self.print(event);
         }
-        // A panic while drawing must not take the operation along: draw on with what is there.
+        // A panic while drawing must not end the operation: continue to draw with what is known.
         let mut phase = self.phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match event {
             Event::PhaseStarted { phase: name, total_bytes } => {
@@ -260,14 +260,14 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[test]
-    fn what_was_there_before_is_no_speed() {
+    fn what_was_present_before_is_no_speed() {
         let drawn = Drawn::new(Printer::new(true).quiet(true));
         let mut phase = drawn.start("staging".to_owned(), Some(1000 * MIB));
         phase.skip(940 * MIB);
         phase.advance(10 * MIB);
         let elapsed = Duration::from_secs(10);
         assert_eq!(phase.line(elapsed), "staging: 950.00 MiB of 1000.00 MiB, 1.00 MiB/s, 50 seconds left");
-        assert_eq!(phase.last_line(elapsed), "staging: 10.00 MiB in 10 seconds, 1.00 MiB/s, 940.00 MiB were there");
+        assert_eq!(phase.last_line(elapsed), "staging: 10.00 MiB in 10 seconds, 1.00 MiB/s, 940.00 MiB were present");
         assert_eq!(phase.done_bytes(), 950 * MIB);
     }
 

@@ -3,13 +3,13 @@
 
 use std::fmt::Write;
 
-/// Most characters of a line.
+/// Maximum length of a line, in characters.
 const LINE_CHARACTERS: usize = 1000;
 
-/// Most characters of a paragraph: of what failed, of a cause, of what to do next.
+/// Maximum length of a paragraph, in characters: of what failed, of a cause, of what to do next.
 const PARAGRAPH_CHARACTERS: usize = 4000;
 
-/// Whether a character does something to a terminal or to how others are read, rather than being seen: control characters,
+/// Whether a character does something to a terminal or to how other characters are read, rather than being seen: control characters,
 /// changes of direction, what has no width, separators of lines, tags.
 fn is_invisible(letter: char) -> bool {
     letter.is_control()

@@ -19,7 +19,7 @@ pub enum Event {
         /// All the bytes of the phase.
         total_bytes: Option<u64>,
     },
-    /// So many bytes of the current phase are there from an earlier run: done, and no measure of how fast this one is.
+    /// So many bytes of the current phase are present from an earlier run: done, but no measure of this run's speed.
     Present {
         /// Bytes beside those of other such events.
         bytes: u64,
@@ -44,7 +44,7 @@ pub enum Event {
     },
     /// Something a person should read; not an error.
     Note(String),
-    /// The stick is not needed any more.
+    /// The stick is no longer needed.
     SafeToRemove,
     /// An event of a newer version.
     Unknown,

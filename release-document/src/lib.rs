@@ -40,7 +40,7 @@ pub struct ReleaseDocument {
     pub name: String,
     /// Version as the vendor writes it.
     pub version: String,
-    /// Counter that refuses going back.
+    /// Monotonic number: sites refuse a lower one.
     pub counter: u64,
     /// Whether any image was assembled for tests, so that only a development key may have signed.
     pub assembled: bool,

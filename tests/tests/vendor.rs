@@ -1,5 +1,5 @@
 //! The vendor's side, through the program, with the real starter release: what the bundle is to other people's tools,
-//! how pulls go on, what is refused, and what every command costs.
+//! how pulls continue, what is refused, and what every command costs.
 
 mod vendor {
     mod bad_releases;

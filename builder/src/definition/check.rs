@@ -44,13 +44,13 @@ impl Checked<'_> {
         Err(self.invalid(name, field, what))
     }
 
-    /// A label that stands once in its list.
+    /// Checks that a label occurs once in its list.
     fn once<'n>(&self, seen: &mut HashSet<&'n str>, name: &'n Spanned<String>, field: &str) -> Result<()> {
         self.label(name, field)?;
         if seen.insert(&name.value) {
             return Ok(());
         }
-        Err(self.invalid(name, field, format!("the name `{}` stands twice", name.value)))
+        Err(self.invalid(name, field, format!("the name `{}` occurs twice", name.value)))
     }
 
     fn reference(&self, reference: &Spanned<String>, field: &str) -> Result<()> {
@@ -170,7 +170,7 @@ impl Checked<'_> {
             let field = format!("{field}.mounts[{number}]");
             self.once(&mut claims, &mount.claim, &format!("{field}.claim"))?;
             if self.artifact_kind(&mount.artifact, &format!("{field}.artifact"))? == ArtifactKind::Node {
-                let what = format!("artifact `{}` is for the node, pods cannot mount it", mount.artifact.value);
+                let what = format!("artifact `{}` is for the node; pods cannot mount it", mount.artifact.value);
                 return Err(self.invalid(&mount.artifact, format!("{field}.artifact"), what));
             }
         }
@@ -189,10 +189,10 @@ impl Checked<'_> {
         Ok(())
     }
 
-    /// Says that no component is called so, and which one may be meant.
+    /// The message that no component has this name, with the nearest name.
     fn no_component(&self, name: &str) -> String {
         let names = self.release.components.iter().map(|component| component.name.value.as_str());
-        let near = nearest(name, names).map(|near| format!("; is `{near}` meant?")).unwrap_or_default();
+        let near = nearest(name, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         format!("`{name}` is no component of this release{near}")
     }
 
@@ -213,7 +213,7 @@ impl Checked<'_> {
                 return Err(self.invalid(name, format!("{field}.name"), what));
             }
             if !seen.insert(name.value.as_str()) {
-                let what = format!("the name `{}` stands twice", name.value);
+                let what = format!("the name `{}` occurs twice", name.value);
                 return Err(self.invalid(name, format!("{field}.name"), what));
             }
             if name.value.starts_with(COMPUTED_PREFIX) && value.default.is_some() {

@@ -38,7 +38,7 @@ impl Definition {
     pub fn resolve(&self, relative: &Path) -> PathBuf {
         let joined = self.path.parent().unwrap_or(Path::new("")).join(relative);
         let shorter = without_detours(&joined);
-        // A link on the way may make the two different places.
+        // Across a symbolic link, the two may be different places.
         match (joined.canonicalize(), shorter.canonicalize()) {
             (Ok(one), Ok(other)) if one == other => shorter,
             _ => joined,
@@ -73,9 +73,9 @@ pub struct Release {
     pub name: Spanned<String>,
     /// Version as the vendor writes it: letters, digits, `.`, `+` and `-`.
     pub version: Spanned<String>,
-    /// Counter that refuses going back; greater for every release that customers get.
+    /// Monotonic number: sites refuse a lower one. Every release that customers get has a greater one.
     pub counter: Spanned<u64>,
-    /// Platform of every image, as `linux/amd64`.
+    /// Platform of every image, such as `linux/amd64`.
     pub platform: Spanned<String>,
     /// The lock, relative to this file.
     pub lock: PathBuf,
@@ -91,7 +91,7 @@ pub struct Release {
     /// Values that a site may set.
     #[serde(default)]
     pub values: Vec<ValueDefinition>,
-    /// What shows at a site that the release is of use, in the order in which it is shown.
+    /// Proofs, which show at a site that the release is of use, in the order in which they run.
     #[serde(default)]
     pub proofs: Vec<ProofDefinition>,
 }
@@ -104,8 +104,8 @@ pub struct Requirements {
     pub cores: u32,
     /// Memory.
     pub memory: Quantity,
-    /// Room for what running software writes: volumes, logs, the cluster's own data. What the bundle brings, packed and
-    /// unpacked, is counted beside it and does not belong in here.
+    /// Room for what running software writes: volumes, logs, the cluster's own data. Landfall itself counts
+    /// what the bundle brings, packed and unpacked: do not include it.
     pub data: Quantity,
 }
 
@@ -113,7 +113,7 @@ pub struct Requirements {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodePackDefinition {
-    /// Kubernetes minor version, as `v1.36`; the lock pins the patch version.
+    /// Kubernetes minor version, such as `v1.36`; the lock pins the patch version.
     pub kubernetes: Spanned<String>,
     /// Names of artifacts of kind `node`.
     pub artifacts: Vec<Spanned<String>>,
@@ -216,7 +216,7 @@ pub struct ReferenceDefinition {
     pub path: Spanned<String>,
     /// The image, as it is named in the lock.
     pub reference: Spanned<String>,
-    /// The part of the text that is replaced, everywhere in it; left out, the whole text.
+    /// The part of the text to replace, wherever it occurs; without it, the whole text.
     #[serde(default)]
     pub text: Option<String>,
 }

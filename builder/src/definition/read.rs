@@ -49,7 +49,7 @@ pub(crate) fn text(path: &Path, code: landfall_error_codes::Code) -> Result<Stri
     fs_err::read_to_string(path).map_err(|error| {
         BuildError::at(code, Place::file(path), "cannot be read")
             .because(error)
-            .hint("Name a file that is there and that you may read.")
+            .hint("Name a file that exists and that you may read.")
     })
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn yaml_text<T: DeserializeOwned>(path: &Path, text: &str, code: land
         let line = plain.location().map(|location| location.line());
         let field = line.and_then(|line| key_on(text, line));
         let said = plain.to_string();
-        // The place says the line; how the parser may be configured is no business of whoever wrote the file.
+        // The place names the line. How to configure the parser does not concern the author of the file.
         let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
         let said = said.split_once(", set DuplicateKeyPolicy").map_or(said, |(what, _)| what);
         BuildError::at(code, Place { file: Some(path.to_owned()), line, field }, said)

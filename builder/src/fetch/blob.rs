@@ -83,7 +83,7 @@ async fn open(
     }
 }
 
-/// Who is asked for a blob, and what it is called when the answer is bad.
+/// The server that is asked for a blob, and what messages call the blob.
 fn named(client: &Client, origin: Origin<'_>, blob: Expected) -> Result<(String, String)> {
     Ok(match origin {
         Origin::Registry(reference) => {
@@ -94,7 +94,7 @@ fn named(client: &Client, origin: Origin<'_>, blob: Expected) -> Result<(String,
     })
 }
 
-/// Writes what comes until the stream ends or breaks; the partial blob comes back with all that arrived.
+/// Writes the stream until it ends or breaks; returns the partial blob with all that arrived.
 async fn receive(
     partial: Partial,
     mut bytes: BlobBytes,

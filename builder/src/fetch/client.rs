@@ -1,4 +1,4 @@
-//! The way to all registries and servers: what is common to their requests, and failures told apart by what can be done.
+//! The way to all registries and servers: what is common to their requests, and failures by what can be done.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -40,40 +40,40 @@ pub struct Client {
     pub(super) registries: Registries,
     pub(super) docker: DockerConfiguration,
     retry: Retry,
-    /// Servers and proxies that were given up because they do not answer: further requests to them fail at once.
+    /// Servers and proxies that do not answer and were given up: further requests to them fail at once.
     given_up: std::sync::Mutex<HashSet<String>>,
-    /// Notes that were made already: what fails in all transfers is said once.
+    /// Notes that were made already: what fails in all transfers is reported once.
     noted: std::sync::Mutex<HashSet<String>>,
-    /// What speaks to registries with TLS, and without; made when the first is asked.
+    /// The clients for registries with TLS, and without; made at the first request.
     pub(super) oci: [OnceLock<oci_client::Client>; 2],
-    /// What opened each repository so far.
+    /// The authorization that opened each repository so far.
     pub(super) opened: Mutex<HashMap<Repository, RegistryAuth>>,
-    /// Made when the first request is.
+    /// Made at the first request.
     web: OnceCell<reqwest::Client>,
 }
 
 /// A failed request, by what can be done about it.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It may pass: try again, after the time that the server asks for. The code is for when it does not pass.
+    /// Transient: try again, after the time that the server asks for. The code is for when no try succeeds.
     Transient { code: Code, cause: Cause, wait: Option<Duration> },
     /// The server cannot be reached, as far as the error shows; `who` is the server or the proxy.
     Unreachable { who: String, cause: Cause },
-    /// It will not pass.
+    /// Permanent: another try would fail, too.
     Final(Code, Cause),
 }
 
 impl Failure {
-    /// A failure that says no more than that it happened.
+    /// A transient failure with the general code and no wait.
     pub(super) fn transient(cause: impl Into<Cause>) -> Self {
         Self::Transient { code: codes::FETCH_FAILED, cause: cause.into(), wait: None }
     }
 }
 
-/// Why a request failed, as whoever made it says.
+/// Why a request failed, in the words of the library that made it.
 pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Bytes of a blob as they come.
+/// Bytes of a blob as they arrive.
 pub(super) struct BlobBytes {
     /// Whether they begin where they were asked to, rather than at the first byte.
     pub resumed: bool,
@@ -89,7 +89,7 @@ impl Client {
         Ok(Self::new(registries, DockerConfiguration::load()?, Retry::default()))
     }
 
-    /// A client that reaches registries so.
+    /// A client with these registries, credentials and tries.
     pub fn new(registries: Registries, docker: DockerConfiguration, retry: Retry) -> Self {
         let (given_up, noted) = Default::default();
         Self {
@@ -104,12 +104,12 @@ impl Client {
         }
     }
 
-    /// What speaks HTTP to all but registries.
+    /// The HTTP client for everything but registries.
     pub(super) async fn web(&self) -> Result<&reqwest::Client> {
         self.web.get_or_try_init(|| async { web::client(&self.registries) }).await
     }
 
-    /// Fetches a manifest by its digest where the reference has one, else by its tag, and checks what comes.
+    /// Fetches a manifest by its digest where the reference has one, else by its tag, and checks the answer.
     pub async fn manifest(&self, reference: &Reference, progress: &dyn Progress) -> Result<RawManifest> {
         let mut tries = self.tries();
         loop {
@@ -169,7 +169,7 @@ fn contains(set: &std::sync::Mutex<HashSet<String>>, text: &str) -> bool {
     set.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(text)
 }
 
-/// Whether it was not there before.
+/// Adds a text; returns whether it is new.
 fn insert(set: &std::sync::Mutex<HashSet<String>>, text: String) -> bool {
     set.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(text)
 }
@@ -178,12 +178,12 @@ fn sentence(code: Code, host: &str, what: &str) -> String {
     match code {
         code if code == codes::IMAGE_MISSING || code == codes::FILE_MISSING => format!("{host} does not have {what}"),
         code if code == codes::CREDENTIALS_REFUSED => format!("{host} refuses {what}"),
-        code if code == codes::RATE_LIMITED => format!("{host} has had enough requests, and does not deliver {what}"),
+        code if code == codes::RATE_LIMITED => format!("{host} got too many requests, and does not deliver {what}"),
         _ => format!("{host} does not deliver {what}"),
     }
 }
 
-/// What lies at the bottom of an error: the layers above it repeat the address.
+/// The innermost cause of an error: the layers above it repeat the address.
 pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
@@ -200,7 +200,7 @@ fn raw_manifest(reference: &Reference, bytes: Vec<u8>) -> Result<RawManifest> {
     }
     let document: serde_json::Value =
         serde_json::from_slice(&bytes).map_err(|error| mismatch("is not JSON".into()).because(error))?;
-    // An OCI document may leave its media type out; what it holds then says what it is.
+    // An OCI document may omit its media type; its fields then show what it is.
     let implied = if document.get("manifests").is_some() { ACCEPTED[2] } else { ACCEPTED[0] };
     let media_type = document.get("mediaType").and_then(serde_json::Value::as_str).unwrap_or(implied).to_owned();
     if !ACCEPTED.contains(&media_type.as_str()) {

@@ -13,20 +13,20 @@ use tokio::process::Command;
 
 use crate::error::{BuildError, Place, Result};
 
-/// Under which Docker keeps the credentials of docker.io.
+/// The key under which Docker keeps the credentials of docker.io.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
 /// User name that a helper gives together with an identity token.
 const TOKEN_USER: &str = "<token>";
 
-/// What a helper says of a registry that it does not know.
+/// What a helper prints for a registry that it does not know.
 const HELPER_KNOWS_NONE: &str = "credentials not found";
 
 /// The Docker configuration, as far as it is about registries.
 #[derive(Debug, Clone, Default)]
 pub struct DockerConfiguration {
     path: PathBuf,
-    /// Folder of the helper programs; those of PATH where it is not given.
+    /// Folder of the helper programs; without it, those of PATH.
     helpers: Option<PathBuf>,
     document: DockerDocument,
 }
@@ -69,7 +69,7 @@ struct HelperAnswer {
     secret: String,
 }
 
-/// What a registry is shown.
+/// What Landfall shows a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Credentials {
     /// Nothing.
@@ -96,7 +96,7 @@ impl DockerConfiguration {
         folder.map_or_else(|| Ok(Self::default()), |folder| Self::read(&folder.join("config.json")))
     }
 
-    /// Reads a configuration; a file that is not there has no credentials.
+    /// Reads a configuration; a missing file has no credentials.
     pub fn read(path: &Path) -> Result<Self> {
         let unusable = |what| BuildError::at(codes::CREDENTIALS_REFUSED, Place::file(path), what);
         let bytes = match fs_err::read(path) {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helper_is_run_and_its_refusals_are_told_apart() {
+    async fn a_helper_is_run_and_its_refusals_are_distinguished() {
         let folder = tempfile::tempdir().expect("folder");
         let helper = folder.path().join("docker-credential-test");
         let script = "#!/bin/sh\nread -r key || true\ncase \"$key\" in\n\

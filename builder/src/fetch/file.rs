@@ -1,8 +1,8 @@
 //! Files as upstream publishes them: over HTTPS, without credentials, continued by Range where the connection broke.
 //!
-//! Threats: a server, or whoever sits before it, may send other bytes, change them between two requests, or send too
-//! many. Digest and size decide in the end; where they are not known yet, only bytes of one version are joined, and the
-//! lock shows what came.
+//! Threats: a server, or an attacker in front of it, may send other bytes, change them between two requests, or send
+//! too many. Digest and size decide in the end; where they are not known yet, only bytes of one version are joined, and
+//! the lock shows what was received.
 
 use std::io;
 
@@ -61,7 +61,7 @@ impl Client {
         }
     }
 
-    /// Opens a file of pinned size at a byte; the server may ignore where.
+    /// Opens a file of pinned size at a byte; the server may ignore the offset.
     pub(super) async fn pinned_file(
         &self,
         url: &FileUrl,
@@ -71,7 +71,7 @@ impl Client {
         Ok(self.file(url, offset, None).await?.and_then(|open| open.of_size(size)))
     }
 
-    /// Who is asked for a file, for messages.
+    /// The server that is asked for a file, for messages.
     pub(super) fn server(&self, url: &FileUrl) -> Result<String> {
         Ok(web::authority(&self.registries.file(url)?))
     }
@@ -114,14 +114,14 @@ impl Seen {
         Self { pieces, writer, length: 0, version: None }
     }
 
-    /// Reads on until the end, or until the connection breaks.
+    /// Continues to read until the end, or until the connection breaks.
     async fn take(&mut self, open: OpenFile, store: &ContentStore, progress: &dyn Progress) -> io::Result<()> {
         let OpenFile { bytes: BlobBytes { resumed, mut stream }, total, version } = open;
         if !resumed && self.length > 0 {
             *self = Self::new(store);
         } else if self.length > 0 && self.version != version {
             self.version = None;
-            return Err(io::Error::other("the file changed in between"));
+            return Err(io::Error::other("the file changed between two requests"));
         }
         self.version = version;
         while let Some(piece) = stream.try_next().await? {
@@ -140,7 +140,7 @@ impl Seen {
     }
 
     async fn measured(self) -> Result<Measured> {
-        // Only a whole file ends so; whatever is dropped before is not kept.
+        // Only a whole file ends this way; a file that is dropped before is not kept.
         let _ = self.pieces.send(Bytes::new()).await;
         let sums = self
             .writer

@@ -1,4 +1,4 @@
-//! Manifests, indexes and configurations as registries give them; lenient, since others write them.
+//! Manifests, indexes and configurations as registries give them; lenient, since other software writes them.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub struct Described {
     pub digest: Sha256,
     /// Bytes.
     pub size: u64,
-    /// What its writer says of it.
+    /// What its writer says about it.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
     /// For which platform it is, in an index.
@@ -50,9 +50,9 @@ impl Described {
 /// A platform of an index.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Platform {
-    /// As `amd64`.
+    /// Such as `amd64`.
     pub architecture: String,
-    /// As `linux`.
+    /// Such as `linux`.
     pub os: String,
 }
 
@@ -67,7 +67,7 @@ pub struct ManifestDocument {
     pub config: Described,
     /// Layers, base first; files of an artifact.
     pub layers: Vec<Described>,
-    /// What its writer says of it.
+    /// What its writer says about it.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
 }
@@ -80,7 +80,7 @@ pub struct IndexDocument {
 }
 
 impl IndexDocument {
-    /// The manifest of a platform written as `linux/amd64`.
+    /// The manifest of a platform such as `linux/amd64`.
     pub fn for_platform(&self, wanted: &str) -> Option<&Described> {
         self.manifests.iter().find(|entry| {
             entry
@@ -94,9 +94,9 @@ impl IndexDocument {
 /// The configuration of an image, as far as Landfall reads it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ImageConfiguration {
-    /// As `amd64`.
+    /// Such as `amd64`.
     pub architecture: String,
-    /// As `linux`.
+    /// Such as `linux`.
     pub os: String,
     /// What the layers unpack to.
     pub rootfs: RootFs,
@@ -116,7 +116,7 @@ pub struct RootFs {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct RunConfiguration {
-    /// What its maker says of it.
+    /// What its maker says about it.
     #[serde(default)]
     pub labels: Option<BTreeMap<String, String>>,
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::error::{BuildError, Result};
 
-/// What is always reached without a proxy: loopback is this machine, and a proxy has another.
+/// What is always reached without a proxy: loopback is this machine, and a proxy has its own.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 /// `proxies` of a registries file.
@@ -23,7 +23,7 @@ pub(super) struct Proxies {
     /// For `https://`.
     #[serde(default)]
     https: Option<String>,
-    /// Hosts, domains and networks that are reached without.
+    /// Hosts, domains and networks that are reached without a proxy.
     #[serde(default)]
     none: Vec<String>,
 }
@@ -36,7 +36,7 @@ impl fmt::Debug for Proxies {
 }
 
 impl Proxies {
-    /// What `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say, in large or small letters.
+    /// What `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say, in upper or lower case.
     pub(super) fn of_environment() -> Self {
         Self::of_variables(|name| std::env::var(name).ok())
     }
@@ -64,7 +64,7 @@ impl Proxies {
         self.https.as_deref()
     }
 
-    /// What is reached without, divided by commas; loopback always.
+    /// What is reached without a proxy, separated by commas; loopback always is.
     pub(super) fn none(&self) -> String {
         std::iter::once(LOOPBACK).chain(self.none.iter().map(String::as_str)).collect::<Vec<_>>().join(",")
     }
@@ -82,7 +82,7 @@ impl Proxies {
         Ok(builder)
     }
 
-    /// The proxy that an address is asked by way of, without its password.
+    /// The proxy through which an address is asked, without its password.
     pub(super) fn of(&self, address: &Url) -> Option<String> {
         let builder = Matcher::builder().no(self.none());
         let builder = builder.http(self.http.clone().unwrap_or_default()).https(self.https.clone().unwrap_or_default());

@@ -22,13 +22,13 @@ const PARALLEL: usize = 6;
 /// The largest configuration of an image that is read.
 const CONFIGURATION_LIMIT_BYTES: u64 = 8 << 20;
 
-/// An annotation that says that a manifest was assembled for tests, wherever it lies.
+/// An annotation that says that a manifest was assembled for tests, wherever it is stored.
 const ASSEMBLED: &str = "dev.landfall.assembled";
 
 /// An image whose manifest, configuration and layers are in the store.
 #[derive(Debug, Clone)]
 pub struct FetchedImage {
-    /// What the lock says of it.
+    /// What the lock says about it.
     pub pin: Pin,
     /// Its manifest.
     pub manifest: ManifestDocument,
@@ -39,7 +39,7 @@ pub struct FetchedImage {
 /// An artifact whose manifest, configuration and files are in the store.
 #[derive(Debug, Clone)]
 pub struct FetchedArtifact {
-    /// What the lock says of it.
+    /// What the lock says about it.
     pub pin: Pin,
     /// Its manifest.
     pub manifest: ManifestDocument,
@@ -133,7 +133,8 @@ impl Manifests<'_> {
     }
 }
 
-/// Fetches what is not in the store yet, and composes artifacts of files. On return all of it is there and on the disk.
+/// Fetches what is not in the store yet, and composes artifacts of files. On return all of it is in the store and
+/// on the disk.
 pub async fn fetch(
     client: &Client,
     store: &ContentStore,
@@ -193,7 +194,7 @@ async fn fetch_missing(
     if missing.is_empty() {
         return Ok(());
     }
-    // As a registry names them: they need not fit into anything.
+    // The registry names the sizes: their sum may exceed any number.
     let total_bytes = Some(missing.iter().map(|needed| needed.blob.size).fold(0, u64::saturating_add));
     progress.event(Event::PhaseStarted { phase: "fetching".into(), total_bytes });
     stream::iter(&missing)
@@ -208,7 +209,7 @@ async fn fetch_missing(
     Ok(())
 }
 
-/// The digest of a file means little to whoever reads the message: its address is said as well.
+/// The digest of a file means little to a person, so the message names its address as well.
 fn about(error: BuildError, origin: Origin<'_>) -> BuildError {
     match (error, origin) {
         (BuildError::Media(error @ MediaError::BlobMismatch { .. }), Origin::File(url)) => {

@@ -13,7 +13,7 @@ use crate::definition::yaml;
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::FileUrl;
 
-/// The entry that stands for every host without one of its own.
+/// The entry for every host without one of its own.
 const ANY_HOST: &str = "*";
 
 /// The registries file.
@@ -76,14 +76,14 @@ struct Mirror {
     endpoint: Endpoint,
 }
 
-/// A registry, and what stands before the names of its repositories.
+/// A registry, and the prefix of its repositories' names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// Host, with the port where one is written.
     pub registry: String,
     /// Empty, or segments that end with `/`.
     pub prefix: String,
-    /// Whether it is spoken to without TLS.
+    /// Whether it is asked without TLS.
     pub plain_http: bool,
 }
 
@@ -104,13 +104,13 @@ impl Registries {
         self
     }
 
-    /// By way of what servers are asked.
+    /// The proxies through which servers are asked.
     pub(super) fn proxies(&self) -> &Proxies {
         static NONE: LazyLock<Proxies> = LazyLock::new(Proxies::default);
         self.proxies.as_ref().unwrap_or(&NONE)
     }
 
-    /// Whom servers may be certified by, beside those that this machine trusts.
+    /// The authorities that may certify servers, beside those that this machine trusts.
     pub(super) fn authorities(&self) -> &[Authority] {
         &self.authorities
     }
@@ -124,7 +124,7 @@ impl Registries {
         })
     }
 
-    /// Where a file is fetched. Refuses plain HTTP to another machine, unless it is that of a mirror that says so.
+    /// Where a file is fetched. Refuses plain HTTP to another machine, unless a mirror's entry allows it.
     pub fn file(&self, url: &FileUrl) -> Result<Url> {
         let host = url.host();
         let Some(mirror) = self.mirror(&host) else {
@@ -190,7 +190,7 @@ fn mirror(path: &Path, index: usize, entry: &MirrorEntry) -> Result<Mirror> {
     let registry = url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
     let plain_http = url.scheme() == "http";
     if plain_http && !entry.plain_http && !is_loopback(&registry) {
-        return fail(codes::PLAIN_HTTP_REFUSED, format!("`{text}` would be spoken to without TLS"));
+        return fail(codes::PLAIN_HTTP_REFUSED, format!("`{text}` would be asked without TLS"));
     }
     let prefix = url.path().trim_matches('/');
     let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };

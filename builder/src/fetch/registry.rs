@@ -1,7 +1,7 @@
-//! What is asked of a registry, by way of `oci-client`: manifests, blobs from a byte on, and the tokens that open them.
+//! What is asked of a registry, through `oci-client`: manifests, blobs from a byte on, and the tokens that open them.
 //!
-//! Threats: a registry may lead to a place without TLS. What comes from there is as good as its digest, which is compared
-//! with what was asked for, and no credentials go to another host; see ADR 14 for what that leaves.
+//! Threats: a registry may redirect to a server without TLS. Bytes from there count only if they have the requested
+//! digest, and no credentials go to another host; ADR 14 names the risk that is left.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, codes};
@@ -62,7 +62,7 @@ impl Client {
         Ok(Err(self.failure(OciDistributionError::UnauthorizedError { url: String::new() })))
     }
 
-    /// Opens a blob at a byte; the registry may ignore where.
+    /// Opens a blob at a byte; the registry may ignore the offset.
     pub(super) async fn blob(
         &self,
         reference: &Reference,
@@ -86,7 +86,7 @@ impl Client {
         }
     }
 
-    /// Asked for by range from the first byte on, too: what comes as a part is not hashed a second time on its way.
+    /// Asks for a range even from the first byte: `oci-client` does not hash a partial answer a second time.
     async fn blob_from(
         &self,
         repository: &Repository,
@@ -107,7 +107,7 @@ impl Client {
         Ok(Err(self.failure(OciDistributionError::UnauthorizedError { url: String::new() })))
     }
 
-    /// Forgets what opened a repository: a token that an identity token was exchanged for ends after minutes.
+    /// Forgets the authorization of a repository: a token that replaced an identity token expires after minutes.
     async fn close(&self, repository: &Repository) {
         self.opened.lock().await.remove(repository);
     }
@@ -118,7 +118,7 @@ impl Client {
         Repository { endpoint, name }
     }
 
-    /// What opens a repository, which `oci-client` knows from then on.
+    /// Gets the authorization that opens a repository, which `oci-client` then keeps.
     async fn open(
         &self,
         repository: &Repository,
@@ -141,14 +141,15 @@ impl Client {
         Ok(Ok(auth))
     }
 
-    /// What speaks to registries with TLS, or without.
+    /// The client for registries with TLS, or without.
     fn oci(&self, endpoint: &Endpoint) -> Result<&oci_client::Client> {
         let cell = &self.oci[usize::from(endpoint.plain_http)];
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        let client = oci_client::Client::try_from(self.configuration(endpoint.plain_http))
-            .map_err(|error| BuildError::new(codes::FETCH_FAILED, "cannot speak to registries").because(error))?;
+        let client = oci_client::Client::try_from(self.configuration(endpoint.plain_http)).map_err(|error| {
+            BuildError::new(codes::FETCH_FAILED, "the client for registries cannot be made").because(error)
+        })?;
         Ok(cell.get_or_init(|| client))
     }
 
@@ -180,7 +181,7 @@ impl Client {
                 let Some(first) = envelope.errors.first() else {
                     return Failure::Final(codes::FETCH_FAILED, "it refuses without a reason".into());
                 };
-                // It comes from outside: nothing of it reaches a terminal as it is.
+                // The message comes from outside: a terminal gets it escaped.
                 let reason = format!("it answers {} {}", wire_name(&first.code), first.message.escape_default());
                 registry_code(&first.code).map_or_else(
                     || Failure::Transient { code: codes::RATE_LIMITED, cause: reason.clone().into(), wait: None },
@@ -209,7 +210,7 @@ fn wire_name(code: &OciErrorCode) -> String {
     name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("an error").to_owned()
 }
 
-/// What a registry's own word for a refusal means; nothing where it passes.
+/// What a registry's own word for a refusal means; nothing for a transient one.
 fn registry_code(code: &OciErrorCode) -> Option<Code> {
     match code {
         OciErrorCode::Toomanyrequests => None,

@@ -1,23 +1,23 @@
-//! Trying again after failures that may pass, each time after a longer wait.
+//! Retries after transient failures, each after a longer wait.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 /// Tries of a host that cannot be reached at all: an unknown name, a port without a listener. Waiting rarely helps
-/// there, and the reason should show while the person who began is still watching.
+/// there, and the person at the terminal should see the reason soon.
 const UNREACHABLE_TRIES: u32 = 3;
 
-/// The longest wait that a server may ask for. Whoever asks for more is given up, with what would help.
+/// The longest wait that a server may ask for. A server that asks for more is given up, with what would help.
 pub(super) const LONGEST_ASKED: Duration = Duration::from_mins(2);
 
-/// How often and after what waits a transfer is tried again. Progress begins anew.
+/// How often and after what waits a transfer is retried. Progress restarts the count.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
     /// Tries without progress before it is given up.
     pub attempts: u32,
-    /// Wait after the first failure; doubled after each further one, and up to doubled again by chance, so that many
-    /// who failed together do not come back together.
+    /// Wait after the first failure; doubled after each further one, and up to doubled again by chance, so that
+    /// transfers that failed together do not retry together.
     pub first_wait: Duration,
     /// The longest wait, apart from chance.
     pub longest_wait: Duration,
@@ -51,7 +51,7 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// How long to wait after one more failure; none when it is enough. A server may ask for a longer wait.
+    /// How long to wait after one more failure; none when the tries are used up. A server may ask for a longer wait.
     pub fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
         self.failures += 1;
         if asked.is_some_and(|asked| asked > LONGEST_ASKED) {

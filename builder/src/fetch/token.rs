@@ -1,8 +1,8 @@
-//! What opens a repository, before `oci-client` asks for a token with it: credentials of the Docker configuration, and the
-//! exchange of an identity token, which `oci-client` does not know.
+//! The authorization for a repository, before `oci-client` asks for a token with it: credentials of the Docker
+//! configuration, and the exchange of an identity token, which `oci-client` does not know.
 //!
-//! Threats: the server that answers names where credentials are sent. `oci-client` sends them wherever a registry says; so the
-//! registry is asked first, and a place without TLS is refused.
+//! Threats: the server that answers names where credentials are sent. `oci-client` sends them wherever a registry says.
+//! So Landfall asks the registry first, and refuses a server without TLS.
 
 use http_auth::ChallengeRef;
 use landfall_error_codes::codes;
@@ -22,21 +22,21 @@ const DOCKER_HUB: &str = "index.docker.io";
 
 const TOKEN_LIMIT_BYTES: usize = 1 << 20;
 
-/// Where a token is had.
+/// Where a token is issued.
 #[derive(Debug, PartialEq, Eq)]
 struct Realm {
     address: String,
     service: Option<String>,
 }
 
-/// What a registry says when it is asked what opens it.
+/// How a registry is opened, by its own answer.
 #[derive(Debug)]
 enum Opened {
-    /// A token, which is had here for this service.
+    /// A token, which this address issues for this service.
     ByToken(Url, Option<String>),
     /// No token.
     Itself,
-    /// It leads to another place, which gets no credentials of this registry.
+    /// It redirects to another server, which gets no credentials of this registry.
     Elsewhere,
 }
 
@@ -66,7 +66,7 @@ impl Client {
         })
     }
 
-    /// What opens a registry; a place to which credentials must not be sent is a failure.
+    /// Asks how a registry is opened; an address to which credentials must not be sent is a failure.
     async fn ask(&self, repository: &Repository) -> Asked<Opened> {
         let endpoint = &repository.endpoint;
         let scheme = if endpoint.plain_http { "http" } else { "https" };
@@ -116,7 +116,7 @@ impl Client {
             let answer: Option<TokenAnswer> = serde_json::from_slice(&bytes).ok();
             answer.and_then(|answer| answer.access_token.or(answer.token)).filter(|token| !token.is_empty())
         });
-        let none = || Failure::Final(codes::CREDENTIALS_REFUSED, "its identity token is exchanged for nothing".into());
+        let none = || Failure::Final(codes::CREDENTIALS_REFUSED, "it gives no token for the identity token".into());
         Ok(token.and_then(|token| token.map(RegistryAuth::Bearer).ok_or_else(none)))
     }
 }
@@ -133,7 +133,7 @@ fn address(registry: &Url, realm: &str) -> std::result::Result<Url, Failure> {
     Err(Failure::Final(codes::PLAIN_HTTP_REFUSED, NotHttps(address).into()))
 }
 
-/// Where a refusal sends for a token.
+/// The place of tokens that a refusal names.
 fn realm(headers: &HeaderMap) -> Option<Realm> {
     let texts = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     let mut found = texts.filter_map(|text| http_auth::parse_challenges(text).ok()).flatten();

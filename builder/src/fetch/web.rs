@@ -1,7 +1,8 @@
-//! HTTP as it is spoken to servers of files and of tokens: what is followed, how an answer is read, and what a bad one means.
+//! HTTP for servers of files and of tokens: which redirects are followed, how an answer is read, what a bad one means.
 //!
-//! Threats: a server, or whoever sits before it, may lead to a place without TLS, where anyone may read and change what is
-//! sent, credentials included; send another range than was asked for; or answer with more than fits into memory.
+//! Threats: a server, or an attacker in front of it, may redirect to a server without TLS, where anyone may read and
+//! change what is sent, credentials included; send another range than was asked for; or answer with more than fits into
+//! memory.
 
 use std::time::Duration;
 
@@ -18,29 +19,29 @@ use super::registries::{Registries, is_loopback};
 use crate::error::{BuildError, Result};
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Whoever says nothing for so long has dropped the connection.
+/// A server that is silent for this long has dropped the connection.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) const USER_AGENT: &str = concat!("landfall/", env!("CARGO_PKG_VERSION"));
 const REDIRECTS: usize = 10;
-/// Of the answer to a failed request, what is read for the reason.
+/// How much of the answer to a failed request is read for the reason.
 const REASON_LIMIT_BYTES: usize = 64 << 10;
 
-/// An address that is not spoken to, since it is without TLS.
+/// An address that is refused, since it has no TLS.
 #[derive(Debug, thiserror::Error)]
 #[error("it leads to {0}, which is not HTTPS")]
 pub(super) struct NotHttps(pub Url);
 
-/// Something whose bytes come.
+/// An answer whose bytes arrive.
 pub(super) struct OpenFile {
     pub bytes: BlobBytes,
     /// Bytes of the whole, where the server says.
     pub total: Option<u64>,
-    /// What tells this version from others, where the server says.
+    /// What identifies this version, where the server says.
     pub version: Option<String>,
 }
 
 impl OpenFile {
-    /// Its bytes, unless the server says that there are other many than the lock says.
+    /// Its bytes, unless the server names another size than the lock.
     pub(super) fn of_size(self, size: u64) -> std::result::Result<BlobBytes, Failure> {
         match self.total {
             Some(total) if total != size => {
@@ -52,7 +53,7 @@ impl OpenFile {
     }
 }
 
-/// What speaks HTTP, and follows only where it may.
+/// The HTTP client, which follows only permitted redirects.
 pub(super) fn client(registries: &Registries) -> Result<reqwest::Client> {
     let mut builder = registries.proxies().apply(reqwest::Client::builder())?;
     for authority in registries.authorities() {
@@ -93,9 +94,9 @@ pub(super) async fn send(request: RequestBuilder, proxies: &Proxies) -> std::res
     request.send().await.map_err(|error| unanswered(&error, proxies))
 }
 
-/// What it means that no answer came, by way of which proxy.
+/// What a missing answer means, with the proxy through which the server was asked.
 pub(super) fn unanswered(error: &reqwest::Error, proxies: &Proxies) -> Failure {
-    // A way that may not be gone will not become one that may.
+    // A forbidden redirect stays forbidden.
     if error.is_redirect() {
         let code = if refused_for_tls(error) { codes::PLAIN_HTTP_REFUSED } else { codes::FETCH_FAILED };
         return Failure::Final(code, root_cause(error).into());
@@ -103,24 +104,24 @@ pub(super) fn unanswered(error: &reqwest::Error, proxies: &Proxies) -> Failure {
     let cause = root_cause(error);
     let proxy = error.url().and_then(|url| proxies.of(url));
     let host = error.url().map_or_else(|| "the server".to_owned(), authority);
-    let by_way = |cause: &str| match &proxy {
-        Some(proxy) => format!("by way of the proxy {proxy}: {cause}"),
+    let through = |cause: &str| match &proxy {
+        Some(proxy) => format!("through the proxy {proxy}: {cause}"),
         None => cause.to_owned(),
     };
     if cause.contains("invalid peer certificate") {
-        return Failure::Final(codes::CERTIFICATE_UNKNOWN, by_way(&cause).into());
+        return Failure::Final(codes::CERTIFICATE_UNKNOWN, through(&cause).into());
     }
     if cause.contains("received corrupt message") {
-        return Failure::Final(codes::FETCH_FAILED, by_way(&format!("it does not speak TLS ({cause})")).into());
+        return Failure::Final(codes::FETCH_FAILED, through(&format!("it does not speak TLS ({cause})")).into());
     }
     if error.is_connect() && (error.is_timeout() || is_unreachable(error)) {
         let who = proxy.as_ref().map_or(host, |proxy| format!("the proxy {proxy}"));
-        return Failure::Unreachable { who, cause: by_way(&cause).into() };
+        return Failure::Unreachable { who, cause: through(&cause).into() };
     }
-    Failure::transient(by_way(&cause))
+    Failure::transient(through(&cause))
 }
 
-/// Who is asked, with a port that is not the usual one.
+/// The host that is asked, with a port that is not the default.
 pub(super) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or("the server");
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -224,7 +225,7 @@ pub(super) fn status_failure(status: u16, reason: Option<String>, wait: Option<D
     }
 }
 
-/// `Retry-After` in seconds; its other form, a time of day, is no better than a wait of our own.
+/// `Retry-After` in seconds; its other form, a time of day, is no better than Landfall's own wait.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
@@ -241,7 +242,7 @@ struct Reason {
     message: String,
 }
 
-/// The first reason in the form that registries share. It comes from outside: nothing of it reaches a terminal as it is.
+/// The first reason in the form that registries share. It comes from outside: a terminal gets it escaped.
 fn reason(body: &[u8]) -> Option<String> {
     let reasons: Reasons = serde_json::from_slice(body).ok()?;
     let first = reasons.errors.first()?;
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_of_a_registry_is_told_in_plain_letters() {
+    fn the_reason_of_a_registry_is_reported_in_plain_letters() {
         let body = br#"{"errors": [{"code": "DENIED", "message": "no\u001b[31m"}, {"code": "OTHER"}]}"#;
         assert_eq!(reason(body).as_deref(), Some("DENIED no\\u{1b}[31m"));
         assert_eq!(reason(b"<html>"), None);

@@ -1,6 +1,6 @@
 //! Members of an archive, taken into the content store.
 //!
-//! Threats: an archive may hold links, names that lead elsewhere, a member twice, more bytes than any disk has, or be cut.
+//! Threats: an archive may hold links, names that lead elsewhere, a member twice, more bytes than any disk has, or be truncated.
 //! Nothing of it ever becomes a path: members are found by their exact names, only regular files are taken, bytes and
 //! members are counted, and an archive with a name that leads out of it is not read on.
 
@@ -19,8 +19,8 @@ use crate::error::{BuildError, Result};
 
 const RECORD_TYPE: &str = "landfall.dev/archive/1";
 
-/// Names that a message lists of what an archive has.
-const NAMES_TOLD: usize = 12;
+/// How many names of an archive's files a message lists.
+const NAMES_LISTED: usize = 12;
 
 /// What an archive may unpack to.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +108,7 @@ impl Unpacking<'_> {
             }
             self.entry(entry.map_err(|error| self.broken(error))?)?;
         }
-        // The end of the archive is not the end of the file: what is cut or damaged shows there.
+        // The end of the archive is not the end of the file: truncation and damage show there.
         io::copy(&mut limited, &mut io::sink()).map_err(|error| self.broken(error))?;
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Unpacking<'_> {
         let member = written.trim_start_matches("./").to_owned();
         let kind = entry.header().entry_type();
         if !self.wanted.contains(&member.as_str()) {
-            if kind == tar::EntryType::Regular && self.names.len() <= NAMES_TOLD {
+            if kind == tar::EntryType::Regular && self.names.len() <= NAMES_LISTED {
                 self.names.push(member);
             }
             return Ok(());
@@ -170,8 +170,8 @@ impl Unpacking<'_> {
         let quoted = |names: &mut dyn Iterator<Item = &str>| {
             names.map(|name| format!("`{}`", name.escape_default())).collect::<Vec<_>>().join(", ")
         };
-        let more = if self.names.len() > NAMES_TOLD { ", …" } else { "" };
-        let has = quoted(&mut self.names.iter().take(NAMES_TOLD).map(String::as_str));
+        let more = if self.names.len() > NAMES_LISTED { ", …" } else { "" };
+        let has = quoted(&mut self.names.iter().take(NAMES_LISTED).map(String::as_str));
         let has = if has.is_empty() { "no other files".to_owned() } else { format!("{has}{more}") };
         let missing = quoted(&mut missing.into_iter().copied());
         Err(self.refuse(format_args!("has no {missing}; it has {has}")))
@@ -210,7 +210,7 @@ fn record_path(store: &ContentStore, archive: Sha256) -> PathBuf {
     store.root().join("landfall/archives").join(&hex[..2]).join(hex)
 }
 
-/// A record that cannot be read is made anew.
+/// A record that cannot be read is replaced.
 fn read_record(path: &Path) -> Members {
     let record = fs_err::read(path).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
     let members = record.filter(|record| record.document_type == RECORD_TYPE).map(|record| record.members);

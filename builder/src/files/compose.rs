@@ -26,7 +26,7 @@ const SOURCE_DIGEST: &str = "dev.landfall.source.digest";
 const SOURCE_MEMBER: &str = "dev.landfall.source.member";
 
 /// Composes an artifact whose files are in the store. On return its manifest, its configuration, which is empty, and the
-/// members of its archives are there, too, and on the disk.
+/// members of its archives are in the store as well, and on the disk.
 pub fn compose(store: &ContentStore, pin: &FilesPin, progress: &dyn Progress) -> Result<FetchedArtifact> {
     let phase = format!("composing {}", pin.reference);
     progress.event(Event::PhaseStarted { phase, total_bytes: None });

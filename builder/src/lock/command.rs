@@ -26,7 +26,7 @@ pub struct LockReport {
     pub lock: PathBuf,
     /// Manifests and files that were unresolved or stale and are resolved now.
     pub resolved: usize,
-    /// Entries whose tags name something else than when they were resolved; the lock keeps what it pins.
+    /// Entries whose tags have moved since they were resolved; the lock keeps what it pins.
     pub moved: Vec<Moved>,
     /// The kubectl that renders, as the lock records it now.
     pub renderer: Renderer,
@@ -80,7 +80,7 @@ fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError> {
     Some(BuildError::at(most_serious(resolution).unwrap_or_else(|| first.code()), Place::file(&lock.path), what))
 }
 
-/// A failure that a person must act on hides one that may pass.
+/// A failure that a person must act on hides a transient one.
 fn most_serious(resolution: &Resolution) -> Option<landfall_error_codes::Code> {
     resolution.failures.iter().map(landfall_error_codes::Coded::code).find(|code| *code != codes::FETCH_FAILED)
 }

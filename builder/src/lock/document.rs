@@ -102,7 +102,7 @@ impl Checked<'_> {
             let entry = self.entry(list, index, entry)?;
             if entries.iter().any(|other| other.reference.value == entry.reference.value) {
                 let place = self.place(&entry.reference, format!("{}[{index}].reference", list.field()));
-                let what = format!("`{}` stands twice", entry.reference.value);
+                let what = format!("`{}` occurs twice", entry.reference.value);
                 return Err(BuildError::at(codes::LOCK_UNREADABLE, place, what));
             }
             entries.push(entry);
@@ -130,7 +130,7 @@ impl Checked<'_> {
                 return Err(refuse("files", what.to_owned()));
             }
             if list == List::Images {
-                return Err(refuse("files", "an image is a manifest, only artifacts are composed of files".to_owned()));
+                return Err(refuse("files", "an image is a manifest; only artifacts are composed of files".to_owned()));
             }
             Content::Files(self.files(&name, files, &refuse)?)
         } else {
@@ -159,7 +159,7 @@ impl Checked<'_> {
             };
             let url: FileUrl = file.url.value.parse().map_err(|error| refuse("url", format!("{error}")))?;
             if !self.urls.insert(file.url.value.clone()) {
-                return Err(refuse("url", format!("`{url}` stands twice")));
+                return Err(refuse("url", format!("`{url}` occurs twice")));
             }
             let take = take(&url, file.path, file.members, &refuse)?;
             for path in take.paths() {

@@ -14,7 +14,7 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Puts `value` where the field stands; none where the reader does not know its bytes.
+    /// Puts `value` in place of the field's; none where the parser does not know the field's bytes.
     pub fn new<T>(field: &Spanned<T>, value: impl Into<String>) -> Option<Self> {
         let span = field.referenced.span();
         let from = usize::try_from(span.byte_offset()?).ok()?;
@@ -23,7 +23,7 @@ impl Replacement {
     }
 }
 
-/// New fields behind one that is there, in the style in which that one is written; none where its place is not known.
+/// New fields after an existing one, in the style in which that one is written; none where its place is not known.
 pub fn beside(lock: &Lock, field: &Spanned<String>, new: &[(&str, String)]) -> Option<Replacement> {
     let text = lock.text.as_str();
     let known = Replacement::new(field, "")?;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use landfall_bundle_spec::Sha256;
 use serde::{Deserialize, Deserializer, de};
 
-/// What a field says until `landfall lock` ran.
+/// What a field says until `landfall lock` has run.
 const UNRESOLVED: &str = "unresolved";
 
 /// What the index field says of a manifest that upstream keeps without an index.

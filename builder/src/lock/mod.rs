@@ -35,7 +35,7 @@ pub struct Lock {
     text: String,
 }
 
-/// What a lock says, checked as far as it can be without asking anybody.
+/// What a lock says, checked as far as it can be without the network.
 #[derive(Debug, Clone)]
 pub struct LockDocument {
     /// Whether the images were assembled for tests rather than made by upstream.
@@ -123,7 +123,7 @@ pub struct LockedFile {
     pub take: Take,
 }
 
-/// Which of the two lists an entry stands in.
+/// Which of the two lists an entry is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List {
     /// Container images.
@@ -331,7 +331,7 @@ impl Lock {
     /// The entry that a reference means: a repository alone must match exactly one entry, a tag its own, and a digest is
     /// that of the platform manifest or of the index that it was found in.
     ///
-    /// The error says why there is none; `place` says who asks.
+    /// The error says why there is none; `place` is that of the reference.
     pub fn find(&self, list: List, wanted: &Reference, place: Place) -> Result<&LockEntry> {
         let of_repository: Vec<_> = self
             .list(list)
@@ -358,18 +358,18 @@ impl Lock {
                 Err(not_locked(format!("the {} `{wanted}` is not in the lock {lock}", list.noun())))
             }
             [] => {
-                let others: Vec<_> = of_repository.iter().map(|entry| format!("`{}`", entry.reference.value)).collect();
+                let locked: Vec<_> = of_repository.iter().map(|entry| format!("`{}`", entry.reference.value)).collect();
                 Err(not_locked(format!(
                     "the {} `{wanted}` is not in the lock {lock}, which has {}",
                     list.noun(),
-                    others.join(", ")
+                    locked.join(", ")
                 )))
             }
             _ => {
-                let others: Vec<_> = matching.iter().map(|entry| format!("`{}`", entry.reference.value)).collect();
+                let locked: Vec<_> = matching.iter().map(|entry| format!("`{}`", entry.reference.value)).collect();
                 Err(not_locked(format!(
                     "`{wanted}` may mean any of {} in the lock {lock}: name a tag",
-                    others.join(", ")
+                    locked.join(", ")
                 )))
             }
         }
@@ -401,7 +401,7 @@ impl Lock {
         if self.document.renderer.as_ref().and_then(RendererFields::known).is_some() {
             return Ok(());
         }
-        let what = "`renderer` does not say which kubectl renders: the same bytes are promised of one program only";
+        let what = "`renderer` does not name the kubectl that renders: only one program promises the same bytes";
         Err(BuildError::at(codes::RENDERER_UNPINNED, Place::file(&self.path), what))
     }
 }

@@ -86,7 +86,7 @@ pub struct FilePin {
 pub enum Take {
     /// All of it, under this path.
     Whole(String),
-    /// Of an archive so compressed, these members, each under its path.
+    /// These members of an archive with this compression, each under its path.
     Members(Compression, BTreeMap<String, String>),
 }
 

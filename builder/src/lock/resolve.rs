@@ -30,7 +30,7 @@ struct Found {
     size: usize,
 }
 
-/// A tag that names something else than when it was resolved. What the lock pins is still what is packed.
+/// A tag that has moved since it was resolved. `landfall build` still packs what the lock pins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Moved {
@@ -44,7 +44,7 @@ pub struct Moved {
     pub now: Sha256,
 }
 
-/// What resolving a lock came to.
+/// The result of resolving a lock.
 #[derive(Debug)]
 pub struct Resolution {
     /// The text of the lock with everything that was found.
@@ -57,7 +57,7 @@ pub struct Resolution {
     pub failures: Vec<BuildError>,
 }
 
-/// What one entry came to.
+/// The result for one entry.
 enum Outcome {
     /// All of it holds.
     Holds,
@@ -72,7 +72,7 @@ enum Asked<'a> {
     File(&'a LockedFile),
 }
 
-/// Who is asked, and where what comes is kept.
+/// Who is asked, and where the answers are kept.
 #[derive(Clone, Copy)]
 struct Asking<'a> {
     lock: &'a Lock,
@@ -99,7 +99,7 @@ pub async fn resolve(
                 Asked::Manifest(entry, fields) => asking.manifest(entry, fields).await,
                 Asked::File(file) => asking.measure(file).await,
             };
-            // Says which entry an error is about; the cause stays.
+            // Names the entry that an error is about; the cause stays.
             found.map_err(|error| error.within(place))
         })
         .buffered(PARALLEL)
@@ -167,7 +167,7 @@ impl Asking<'_> {
             let what = format!("{} {found} where the lock says {pinned}", file.url);
             Err(BuildError::new(codes::FETCH_MISMATCH, what))
         };
-        // What was resolved from another address says nothing of this one.
+        // What was resolved from another address says nothing about this one.
         let binding = resolved_from(&file.resolved).is_none() || file.is_confirmed();
         match (file.digest.value.known(), file.size.value.known()) {
             (Some(pinned), _) if binding && *pinned != found.digest => {
@@ -215,7 +215,7 @@ impl Asking<'_> {
         self.replaced(self.fields(entry, fields, &found), &entry.reference.value)
     }
 
-    /// The platform manifest that a tag names, by way of its index where it has one.
+    /// The platform manifest that a tag names, through its index where it has one.
     fn named(self, reference: &Reference, tagged: &RawManifest) -> Result<Sha256> {
         if !is_index(&tagged.media_type) {
             return Ok(tagged.digest);
@@ -293,7 +293,7 @@ fn must_match(
     };
     match (manifest, index) {
         (Some((pinned, now)), _) if pinned != now => differs("manifest", now, pinned),
-        // The index of a pinned manifest may have been made anew for another platform.
+        // The index of a pinned manifest may have been replaced for another platform.
         (None, Some(pinned)) if pinned != tagged.digest => differs("index", tagged.digest, pinned),
         _ => Ok(()),
     }

@@ -164,7 +164,7 @@ fn refused_for_build(lock: &Lock) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn a_changed_tag_makes_its_digest_stale_for_build_and_is_resolved_anew_by_lock() {
+async fn a_changed_tag_makes_its_digest_stale_for_build_and_is_resolved_again_by_lock() {
     let (registry, client, [first, second]) = two_tags().await;
     let good = locked(&registry, "1", Some("1"), first);
     assert_eq!(refused_for_build(&good), None);
@@ -181,7 +181,7 @@ async fn a_changed_tag_makes_its_digest_stale_for_build_and_is_resolved_anew_by_
 }
 
 #[tokio::test]
-async fn a_digest_that_somebody_wrote_must_be_what_its_tag_names() {
+async fn a_digest_written_by_hand_must_be_what_its_tag_names() {
     let (registry, client, [first, second]) = two_tags().await;
     let unconfirmed = locked(&registry, "1", None, first);
     assert_eq!(refused_for_build(&unconfirmed), Some("LF2030"));
@@ -194,7 +194,7 @@ async fn a_digest_that_somebody_wrote_must_be_what_its_tag_names() {
 }
 
 #[tokio::test]
-async fn a_tag_that_moved_is_said_and_the_pin_stays() {
+async fn a_tag_that_moved_is_reported_and_the_pin_stays() {
     let (registry, client, [first, second]) = two_tags().await;
     let moved = locked(&registry, "2", Some("2"), first);
     let resolution = resolved(&moved, &client).await;

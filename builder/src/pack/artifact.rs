@@ -13,7 +13,7 @@ use crate::files::{TITLE, is_relative};
 /// Name of a file: of CNCF `ModelPack`, and of OCI artifacts in general.
 const PATHS: [&str; 2] = ["org.cncf.model.filepath", TITLE];
 
-/// Names beside a file that are links to it, divided by commas.
+/// Names beside a file that are links to it, separated by commas.
 const LINKS: &str = "dev.landfall.links";
 
 /// The artifact as the site reads it; its layers must be plain files with safe, distinct paths.

@@ -62,7 +62,8 @@ pub struct BuildReport {
     pub id: landfall_bundle_spec::Sha256,
     /// The files, synced and read back; none where the bundle went to standard output.
     pub files: Vec<BuiltFile>,
-    /// When the bundle was built, where one that lies there already holds the same: it was kept, and nothing was written.
+    /// When the bundle was built, where the output already had one that holds the same: it was kept, and nothing was
+    /// written.
     pub kept: Option<String>,
     /// Bundles of the same release that held something else, and were removed for the new one.
     pub superseded: Vec<String>,
@@ -190,13 +191,14 @@ fn refuse_assembled(trust: &Trust, lock: &Lock, what: &str) -> Result<()> {
     ))
 }
 
-/// Whether anything was assembled for tests: what the lock says, or what a manifest says of itself.
+/// Whether anything was assembled for tests: what the lock says, or what a manifest says about itself.
 fn assembled(prepared: &Prepared, manifests: &Manifests<'_>) -> Result<bool> {
     let found = manifests.assembled();
     if !found.is_empty() {
         let first = found.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let more = if found.len() > 3 { format!(" and {} more", found.len() - 3) } else { String::new() };
-        refuse_assembled(&prepared.trust, &prepared.lock, &format!("assembled for tests were {first}{more}"))?;
+        let what = format!("the release uses {first}{more}, assembled for tests");
+        refuse_assembled(&prepared.trust, &prepared.lock, &what)?;
     }
     Ok(prepared.lock.document.assembled.value || !found.is_empty())
 }
@@ -312,7 +314,7 @@ struct Written {
     total_bytes: u64,
 }
 
-/// Keeps a bundle that holds the same, or writes the new one and removes those of the release that held something else.
+/// Keeps a bundle that holds the same, or writes the new one and removes those of the release that hold something else.
 fn in_folder(
     folder: &Path,
     new: &Verified,
@@ -326,7 +328,7 @@ fn in_folder(
             None => others.push(existing),
         }
     }
-    // Names that the new files are going to have must be free.
+    // The names of the new files must be free.
     let (in_the_way, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|other| kept.is_none() && other.name == new.bundle_name());
     in_the_way.iter().try_for_each(|other| supersede(folder, &other.name))?;
@@ -355,7 +357,7 @@ impl Progress for Unmounted<'_> {
     fn event(&self, event: Event) {
         self.0.event(match event {
             Event::SafeToRemove => {
-                Event::Note("the bundle is written, synced and read back: its medium may be unmounted".to_owned())
+                Event::Note("the bundle is written, synced and read back: its media may be unmounted".to_owned())
             }
             event => event,
         });

@@ -156,7 +156,7 @@ fn values(definition: &Definition) -> Vec<SiteValue> {
         .collect()
 }
 
-/// Opens the installer: a build that would miss it in the end does not begin.
+/// Opens the installer: a build that would miss it at the end does not begin.
 pub fn open_installer(path: &Path) -> Result<fs_err::File> {
     fs_err::File::open(path).map_err(|error| unusable_installer(path, error))
 }

@@ -21,8 +21,8 @@ pub struct Existing {
     verified: Verified,
 }
 
-/// The bundles of a release in a folder whose heads the same roots vouch for. What cannot be read is no such bundle: it
-/// stays, and nothing is said of it.
+/// The bundles of a release in a folder whose heads the same roots vouch for. An unreadable file is no such bundle: it
+/// stays, and no message names it.
 pub fn existing(folder: &Path, new: &Verified) -> Vec<Existing> {
     let identity = new.identity();
     let names = file_names(folder);
@@ -56,7 +56,7 @@ fn file_names(folder: &Path) -> Vec<String> {
 
 impl Existing {
     /// Its files, where it holds the same as a new bundle, signed by the same keys under the same root, in the same
-    /// parts, and all of them lie there with their sizes. When it was built makes no difference.
+    /// parts, and all of them exist with their sizes. When it was built makes no difference.
     pub fn same(&self, folder: &Path, new: &Verified, part_bytes: Option<u64>) -> Option<Vec<BuiltFile>> {
         let (old, identity) = (&self.verified, new.identity());
         let same = Identity { built_at: identity.built_at.clone(), ..old.identity() } == identity
@@ -76,9 +76,9 @@ impl Existing {
         if !whole {
             return None;
         }
-        let others = [self.name.file(FileKind::Head), format!("{}.html", self.name.stem())];
+        let beside = [self.name.file(FileKind::Head), format!("{}.html", self.name.stem())];
         let sums = fs_err::read_to_string(folder.join(SUMS_NAME)).ok()?;
-        parts.into_iter().chain(others).map(|name| listed(folder, &sums, name)).collect()
+        parts.into_iter().chain(beside).map(|name| listed(folder, &sums, name)).collect()
     }
 
     /// When it was built.

@@ -27,7 +27,7 @@ pub struct Inputs {
 /// What a node pack uses of the lock.
 #[derive(Debug, Clone)]
 pub struct NodePackInputs {
-    /// Kubernetes version, as `v1.36.3`: the tag of the pinned API server.
+    /// Kubernetes version, such as `v1.36.3`: the tag of the pinned API server.
     pub kubernetes: String,
     /// The pinned reference of each role.
     pub images: BTreeMap<NodeImage, String>,

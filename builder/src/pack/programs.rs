@@ -43,9 +43,9 @@ pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
             let name = match found {
                 EM_X86_64 => "linux/amd64".to_owned(),
                 EM_AARCH64 => "linux/arm64".to_owned(),
-                other => format!("a processor of the number {other}"),
+                other => format!("processor number {other}"),
             };
-            return Err(refused(format!("is a program for {name}, the release is for {platform}")));
+            return Err(refused(format!("is a program for {name}, but the release is for {platform}")));
         }
         None => return Err(refused("is no program for Linux".to_owned())),
     }
@@ -193,8 +193,8 @@ mod tests {
         check(&good, "linux/amd64").expect("fits");
         check(&for_arm, "linux/arm64").expect("fits");
         for (bytes, platform, said) in [
-            (&for_arm, "linux/amd64", "for linux/arm64, the release is for linux/amd64"),
-            (&good, "linux/arm64", "for linux/amd64, the release is for linux/arm64"),
+            (&for_arm, "linux/amd64", "for linux/arm64, but the release is for linux/amd64"),
+            (&good, "linux/arm64", "for linux/amd64, but the release is for linux/arm64"),
             (&dynamic, "linux/amd64", "needs the dynamic linker"),
             (&b"#!/bin/sh\n".to_vec(), "linux/amd64", "is no program for Linux"),
         ] {

@@ -1,4 +1,4 @@
-//! Whether there is room for what would be fetched and written: asked once sizes are known and before hours of both.
+//! Whether there is room for what would be fetched and written: checked once sizes are known, and before hours of both.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -47,8 +47,8 @@ struct Wanted<'a> {
     bytes: u64,
 }
 
-/// Refuses to begin where the store cannot take what is missing, or the output what is going to be written. A bundle of
-/// this release that lies there already may be kept: the room is then looked at when that is known.
+/// Refuses to begin where the store cannot take what is missing, or the output what is going to be written. Where
+/// the output has a bundle of this release, it may be kept: its room is then checked once that is known.
 pub fn check(
     release: &Release,
     manifests: &Manifests,
@@ -73,7 +73,7 @@ pub fn check(
     Ok(())
 }
 
-/// A sum of sizes that a registry names: more than there can be stays more than there is room for.
+/// A sum of sizes that a registry names. An impossible sum is still more than there is room for.
 fn total(sizes: impl Iterator<Item = u64>) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }

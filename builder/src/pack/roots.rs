@@ -45,7 +45,7 @@ pub fn read_trust(folder: &Path) -> Result<Trust> {
 fn read_roots(folder: &Path) -> Result<Vec<Root>> {
     let numbers = numbers(folder)?;
     let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
-        let what = format!("there is no {} nor any later root document", root_file_name(1));
+        let what = format!("there is neither {} nor a later root document", root_file_name(1));
         return Err(BuildError::at(codes::SIGNING_REFUSED, Place::file(folder), what));
     };
     let mut roots: Vec<Root> = Vec::new();

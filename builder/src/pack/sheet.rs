@@ -75,15 +75,14 @@ impl Sheet<'_> {
     fn checks(&self, page: &mut String) {
         page.push_str(
             "<h2>How to check it</h2>\n<p>Compare the files with <code>sha256sum --check SHA256SUMS</code>. That shows damage, not origin: \
-             origin is shown by <code>landfall verify BUNDLE --trust FINGERPRINT</code> with a fingerprint that came \
-             another way than this sheet and its stick.</p>\n",
+             <code>landfall verify BUNDLE --trust FINGERPRINT</code> shows origin, with a fingerprint that you obtained \
+             over a channel other than this sheet and its stick.</p>\n",
         );
         let _ = writeln!(
             page,
             "<p>The program <code>landfall</code> that checks must be genuine itself. Its SHA-256 is <code>{}</code>; compare it \
-             with one that came the same other way as the fingerprint. Any tar takes it out of the bundle:</p>\n<pre>{}\n\
-             sha256sum landfall</pre>\n<p>A program that lies loose on the stick is covered by no signature: it must have the same \
-             SHA-256 before it is run.</p>",
+             with one that you obtained over the same channel as the fingerprint. Any tar extracts it from the bundle:</p>\n<pre>{}\n\
+             sha256sum landfall</pre>\n<p>No signature covers a loose program on the stick: run it only if it has the same SHA-256.</p>",
             self.installer.to_hex(),
             escape(&self.bundle.take_out_command())
         );
@@ -134,7 +133,7 @@ impl Sheet<'_> {
             (artifact.reference.as_str(), &artifact.manifest, bytes)
         });
         self.contents_table(page, "Programs for the node, models and files", artifacts);
-        page.push_str("<p>Sizes count what several entries share in each of them.</p>\n");
+        page.push_str("<p>What several entries share counts in the size of each.</p>\n");
     }
 
     fn contents_table<'a>(

@@ -1,4 +1,4 @@
-//! Whole builds of a small release. Registry and kubectl are small programs here, because what is asked is what the
+//! Whole builds of a small release. Registry and kubectl are small programs here, because these tests are about what the
 //! builder makes of their answers; the real ones are used in the tests crate.
 
 use std::path::{Path, PathBuf};
@@ -466,11 +466,11 @@ async fn a_changed_release_of_the_same_version_takes_the_place_of_its_bundle() {
     assert!(!sums.contains(&first.files[0].name), "{sums}");
     landfall_media::bundle::locate(&bench.path("out")).expect("one bundle");
 
-    // A bundle that lost a byte is not kept, and one of another version is no business of this one.
+    // A bundle that lost a byte is not kept, and one of another version is left alone.
     let whole = bench.path("out").join(&second.files[0].name);
     let bytes = fs_err::read(&whole).expect("bundle");
     durable::write_file(&whole, &bytes[1..], 0o644).expect("cut");
-    let third = bench.build_at("2026-11-22T09:00:00Z").await.expect("built anew");
+    let third = bench.build_at("2026-11-22T09:00:00Z").await.expect("built again");
     assert_eq!((third.kept, third.superseded.len()), (None, 1));
     bench.edit("release/release.yaml", "version: 1.2.3", "version: 1.2.4");
     let fourth = bench.build_at("2026-11-23T09:00:00Z").await.expect("another version");

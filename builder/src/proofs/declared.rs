@@ -20,7 +20,7 @@ impl Declared<'_> {
             (None, Some(request)) => ProofTrial::Request(self.request(request)?),
             _ => {
                 let what =
-                    format!("the proof `{}` has not exactly one of `command` and `request`", definition.name.value);
+                    format!("the proof `{}` must have exactly one of `command` and `request`", definition.name.value);
                 return Err(self.invalid(&definition.name, "command", what));
             }
         };
@@ -85,7 +85,7 @@ impl Declared<'_> {
 
     fn text<T>(&self, at: &Spanned<T>, text: Option<&TextDefinition>, field: &str) -> Result<Option<TextExpectation>> {
         let Some(text) = text else { return Ok(None) };
-        let what = "an expected text has not exactly one of `equals`, `contains` and `json`";
+        let what = "an expected text must have exactly one of `equals`, `contains` and `json`";
         text.expectation().map(Some).ok_or_else(|| self.invalid(at, field, what))
     }
 

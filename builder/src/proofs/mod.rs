@@ -49,14 +49,14 @@ pub struct ProofDefinition {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CommandDefinition {
-    /// Whose pod, as `StatefulSet/postgres`.
+    /// Whose pod, such as `StatefulSet/postgres`.
     pub workload: Spanned<String>,
     /// Which container; the pod's first where none is named.
     #[serde(default)]
     pub container: Option<Spanned<String>>,
     /// The program and its arguments.
     pub arguments: Spanned<Vec<String>>,
-    /// What must come of it.
+    /// The required result.
     #[serde(default)]
     pub expect: Option<Spanned<CommandExpectationDefinition>>,
 }
@@ -92,7 +92,7 @@ pub struct RequestDefinition {
     /// Body.
     #[serde(default)]
     pub body: Option<Spanned<String>>,
-    /// What must come of it.
+    /// The required result.
     #[serde(default)]
     pub expect: Option<Spanned<ResponseExpectationDefinition>>,
 }
@@ -174,7 +174,7 @@ pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
     for declared in Declared::all(path, release) {
         let name = &declared.definition.name;
         if !seen.insert(name.value.as_str()) {
-            return Err(declared.invalid(name, "name", format!("the name `{}` stands twice", name.value)));
+            return Err(declared.invalid(name, "name", format!("the name `{}` occurs twice", name.value)));
         }
         let component = &declared.definition.component;
         let known = release.components.iter().map(|component| component.name.value.as_str());

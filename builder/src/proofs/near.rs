@@ -11,12 +11,12 @@ fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str>
         .map(|(_, known)| known)
 }
 
-/// An error about an unknown name, with the name that was meant, or with all names there are.
+/// An error about an unknown name, with the name that was meant, or with all known names.
 pub(super) fn hinted<'a>(error: BuildError, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> BuildError {
     if let Some(near) = near(name, known.clone()) {
         return error.hint(format!("Did you mean `{near}`?"));
     }
     let names: Vec<_> = known.map(|name| format!("`{name}`")).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    error.hint(format!("Name one that is there: {names}."))
+    error.hint(format!("Name one that exists: {names}."))
 }

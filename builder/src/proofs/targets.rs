@@ -1,4 +1,4 @@
-//! Whether what a proof uses is there once a component is rendered: its workload and container, its Service and port.
+//! Whether a component renders what a proof uses: its workload and container, its Service and port.
 
 use landfall_release_document::WorkloadKind;
 use serde_json::Value;
@@ -93,6 +93,6 @@ impl Declared<'_> {
         }
         let what = format!("Service/{} has no TCP port {}", wanted.value, request.port.value);
         let error = self.missing(&request.port, "request.port", what);
-        Err(error.hint(format!("Name one that is there: {}.", ports.join(", "))))
+        Err(error.hint(format!("Name one that exists: {}.", ports.join(", "))))
     }
 }

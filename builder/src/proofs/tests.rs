@@ -112,7 +112,7 @@ fn rendered(definition: &Definition) -> Vec<Rendered> {
 #[test]
 fn what_a_component_does_not_render_cannot_be_proved() {
     let definition = read("counter: 7", "counter: 7").expect("good");
-    check_rendered(&definition, &rendered(&definition)).expect("everything is there");
+    check_rendered(&definition, &rendered(&definition)).expect("everything exists");
     let refusal = |from: &str, to: &str| {
         let definition = read(from, to).expect("good by itself");
         let error = check_rendered(&definition, &rendered(&definition)).expect_err("refused");

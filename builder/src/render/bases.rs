@@ -1,5 +1,5 @@
-//! What a kustomization takes in must lie beside it: a base from elsewhere is fetched by kubectl as it is today, and the
-//! same release would render to other bytes tomorrow.
+//! Every input of a kustomization must be a local file: kubectl would fetch a remote base as it is today, and the same
+//! release could render to other bytes tomorrow.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_elsewhere_is_refused_also_by_way_of_a_base() {
+    fn what_is_stored_elsewhere_is_refused_even_through_a_base() {
         for entry in [
             "https://github.com/a/b//config?ref=v1",
             "https://raw.example/crds.yaml",
@@ -142,8 +142,8 @@ mod tests {
             let base = format!("resources: ['{entry}']\n");
             let refused = checked(&[("a/kustomization.yaml", &base)]).expect_err(entry);
             assert_eq!(refused.code(), codes::REMOTE_BASE, "{refused}");
-            let by_way = [("a/kustomization.yaml", "resources: [../b]\n"), ("b/kustomization.yaml", base.as_str())];
-            assert!(checked(&by_way).expect_err(entry).to_string().contains("b/kustomization.yaml: resources[0]"));
+            let through = [("a/kustomization.yaml", "resources: [../b]\n"), ("b/kustomization.yaml", base.as_str())];
+            assert!(checked(&through).expect_err(entry).to_string().contains("b/kustomization.yaml: resources[0]"));
         }
         assert!(checked(&[("a/kustomization.yaml", "helmCharts: [{name: x}]\n")]).is_err());
         for text in [

@@ -21,7 +21,7 @@ pub struct Usage {
     pub reference: Reference,
 }
 
-/// Every image that the objects of a component name, in fields that are known to and in declared references.
+/// Every image that the objects of a component name, in known fields and in declared references.
 pub fn usages(definition: &Definition, component: &Rendered) -> Result<Vec<Usage>> {
     let mut found = Vec::new();
     let written = &definition.release.components[component.index];
@@ -94,7 +94,7 @@ fn bind_declared(
     Ok(())
 }
 
-/// Whether the component says of a custom resource's field that it is no image, or binds it itself.
+/// Whether the component declares that a custom resource's field is no image, or binds it itself.
 fn is_exempt(component: &ComponentDefinition, object: &Value, spot: &Spot) -> bool {
     let is_declared = |declared: &ReferenceDefinition| {
         declared.path.value == spot.pointer && format!("{}/{}", declared.kind, declared.name) == title(object)

@@ -62,7 +62,7 @@ pub fn find(kubectl: &Path, lock: &Lock) -> Result<Kubectl> {
 }
 
 impl Kubectl {
-    /// What it is.
+    /// Its version and digest.
     pub fn identity(&self, digests: &Digests) -> Result<Renderer> {
         let digest = self.digest(digests)?;
         let arguments = ["version", "--client", "--output", "json"];
@@ -72,13 +72,15 @@ impl Kubectl {
         let usable = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
         match version.filter(|version| !version.is_empty() && version.bytes().all(usable)) {
             Some(version) => Ok(Renderer { version: version.to_owned(), digest }),
-            None => {
-                Err(BuildError::at(codes::TOOL_MISSING, Place::file(&self.path), "says no version: is it a kubectl?"))
-            }
+            None => Err(BuildError::at(
+                codes::TOOL_MISSING,
+                Place::file(&self.path),
+                "reports no version: is it a kubectl?",
+            )),
         }
     }
 
-    /// Refuses another program than the lock records. That it records one is checked with all else that is unresolved.
+    /// Refuses another program than the lock records. [`Lock::check_resolved`] refuses a lock that records none.
     pub fn check(&self, lock: &Lock, digests: &Digests) -> Result<()> {
         let Some(fields) = &lock.document.renderer else { return Ok(()) };
         let Some((version, digest)) = fields.known() else { return Ok(()) };
@@ -126,7 +128,7 @@ pub(super) fn kustomization(folder: &Path) -> Option<PathBuf> {
     NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
-/// The file of a component's folder in which a rendered object stands; the kustomization where it generates the object,
+/// The file of a component's folder that holds a rendered object; the kustomization where it generates the object,
 /// renames it, or takes it from elsewhere.
 pub(super) fn source(folder: &Path, object: &Value) -> PathBuf {
     let entries = folder.read_dir().into_iter().flatten().filter_map(Result::ok);

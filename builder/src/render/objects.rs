@@ -37,7 +37,7 @@ const CLUSTER_KINDS: [&str; 24] = [
     "ValidatingWebhookConfiguration",
 ];
 
-/// What must be there before what follows can work; a kind that is not named comes after the first half.
+/// What must exist before what follows can work; a kind that is not named comes after these.
 const FIRST_KINDS: [&str; 16] = [
     "CustomResourceDefinition",
     "PriorityClass",
@@ -57,7 +57,7 @@ const FIRST_KINDS: [&str; 16] = [
     "Service",
 ];
 
-/// What must come last: it stands between the API server and everybody else.
+/// What must come last, because it affects what the API server does with everything else.
 const LAST_KINDS: [&str; 4] =
     ["PodDisruptionBudget", "APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
@@ -119,10 +119,7 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
         return refuse("", "an object needs apiVersion and kind");
     }
     if object.pointer("/metadata/generateName").is_some() {
-        return refuse(
-            ": metadata.generateName",
-            "a generated name is another one each time it is applied: give a name",
-        );
+        return refuse(": metadata.generateName", "a generated name differs each time it is applied: give a name");
     }
     if text(object, "/metadata/name").is_empty() {
         return refuse("", "an object needs a name");
@@ -141,7 +138,7 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
     if let Some(hook) = annotations.and_then(|found| HOOKS.iter().find(|hook| found.contains_key(**hook))) {
         return refuse(
             ": metadata.annotations",
-            &format!("hooks ({hook}) are not run: make it an object that may stay"),
+            &format!("Landfall runs no hooks ({hook}): make it an object without hooks"),
         );
     }
     Ok(())

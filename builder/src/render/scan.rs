@@ -41,7 +41,7 @@ const REGISTRY_ENDS: [&str; 6] = [".gcr.io", ".pkg.dev", ".azurecr.io", ".icr.io
 /// What some programs write before an image.
 const IMAGE_SCHEMES: [&str; 2] = ["docker://", "oci://"];
 
-/// Tags without a digit that are common enough to tell an image from a text with a colon.
+/// Tags without a digit that are common enough to distinguish an image from a text with a colon.
 const PLAIN_TAGS: [&str; 10] =
     ["alpine", "dev", "edge", "latest", "main", "master", "nightly", "release", "slim", "stable"];
 
@@ -59,7 +59,7 @@ pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Resul
             }
         }
         for spot in spots(object) {
-            // What was left as it is for this word.
+            // An image that this word leaves as it is.
             exempt.covers(&spot.written);
         }
         for (pointer, text) in doubtful(object) {
@@ -101,12 +101,12 @@ impl<'a> Exempt<'a> {
         true
     }
 
-    /// Refuses a word that stands nowhere: whatever it was for is gone, and it must not hide what comes.
+    /// Refuses a word that occurs nowhere: its image is gone, and it must not hide a later one.
     fn check(&self, definition: &Definition, index: usize) -> Result<()> {
         let Some(number) = self.met.iter().position(|met| !met) else { return Ok(()) };
         let word = &self.words[number];
         let place = definition.place(word, format!("components[{index}].notImages[{number}]"));
-        let what = format!("nothing that looks like the image `{}` stands in the component", word.value);
+        let what = format!("the component has nothing that looks like the image `{}`", word.value);
         Err(BuildError::at(codes::RELEASE_INVALID, place, what))
     }
 }
@@ -196,7 +196,7 @@ fn suspicious(word: &str, reference: &Reference, lock: &Lock) -> bool {
         return true;
     }
     if !first.contains(['.', ':']) {
-        // As `grafana/grafana:11.1`, but neither a path with a line number nor a slice of an array.
+        // Such as `grafana/grafana:11.1`, but neither a path with a line number nor a slice of an array.
         return tagged.is_some_and(names_version) && named_segments(&format!("{first}/{path}"));
     }
     // A host and a tag make an image of anything; without a tag, the host must be one of a registry: label keys, groups

@@ -37,7 +37,7 @@ pub(super) fn component(definition: &Definition, name: &str, text: &str) -> Rend
     Rendered { index, folder: format!("manifests/{name}").into(), objects: kustomize::parse(text).expect("yaml") }
 }
 
-/// What checking, looking up, binding and scanning one component comes to.
+/// The result of checking, looking up, binding and scanning one component.
 fn run(definition: &Definition, text: &str) -> Result<Rendered> {
     let lock = lock();
     let mut components = vec![component(definition, "database", text)];
@@ -166,7 +166,7 @@ fn what_only_looks_like_an_image_can_be_declared_to_be_none() {
     // Another word is still one, and a declaration that is for nothing does not stay.
     assert!(refusal(&declared, &text.replace("metrics", "other")).contains("`default/other:9090` names an image"));
     let stale = refusal(&declared, &text.replace("default/metrics:9090", "none"));
-    assert!(stale.contains("components[1].notImages[0]: nothing that looks like the image"), "{stale}");
+    assert!(stale.contains("notImages[0]: the component has nothing that looks like the image"), "{stale}");
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn a_folder_that_kubectl_refuses_is_named_with_what_it_said() {
 }
 
 #[test]
-fn without_a_kubectl_it_is_said_which_one_the_lock_records() {
+fn without_a_kubectl_the_error_names_the_one_that_the_lock_records() {
     let hint = |lock: &Lock| {
         let missing = find_kubectl(Path::new("kubectl-that-nobody-has"), lock).expect_err("missing");
         assert_eq!(missing.code().id, "LF2015");

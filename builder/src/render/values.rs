@@ -8,7 +8,7 @@ use super::{Rendered, title};
 use crate::definition::{Definition, ValueDefinition};
 use crate::error::{BuildError, Result};
 
-/// Refuses a value whose schema is no schema, whose default does not fit it, or whose targets are not there.
+/// Refuses a value whose schema is no schema, whose default does not fit it, or whose targets do not exist.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     for (index, value) in definition.release.values.iter().enumerate() {
         let field = format!("values[{index}]");

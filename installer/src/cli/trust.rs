@@ -12,11 +12,11 @@ pub(crate) enum TrustCommand {
     Rotate(TrustRotateArguments),
     /// Revoke a release in the next revocation; it is then signed with `trust sign`.
     Revoke(TrustRevokeArguments),
-    /// Sign a root document or revocation, or take in a signature that was made elsewhere.
+    /// Sign a root document or revocation, or add a signature that was made elsewhere.
     Sign(TrustSignArguments),
     /// Show what a root document or revocation says, who has signed it, and who must.
     Show(TrustShowArguments),
-    /// Take a revocation in at an installed site; running software is not touched.
+    /// Import a revocation at an installed site; running software is not touched.
     Import(TrustImportArguments),
 }
 
@@ -53,7 +53,7 @@ impl std::str::FromStr for ForRole {
 
 #[derive(Debug, Args)]
 pub(crate) struct TrustInitArguments {
-    /// A public key and its role: root, release, license, revocation, or all; as often as there are keys.
+    /// A public key and its role: root, release, license, revocation, or all; repeat it for each key.
     #[arg(long = "key", value_name = "ROLE=FILE", required = true)]
     pub(crate) keys: Vec<ForRole>,
     /// How many keys of a role must sign; 1 unless said otherwise.
@@ -115,7 +115,7 @@ pub(crate) struct TrustSignArguments {
     /// A signature that was made elsewhere: a Sigstore bundle, or a signature as bytes or base64.
     #[arg(long, value_name = "FILE")]
     pub(crate) signature: Vec<PathBuf>,
-    /// Write the signature to this file instead, for whoever collects them; the document stays as it is.
+    /// Write the signature to this file instead, for the person who collects them; the document stays as it is.
     #[arg(long, value_name = "FILE", conflicts_with = "signature")]
     pub(crate) detached: Option<PathBuf>,
 }

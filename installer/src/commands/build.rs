@@ -99,7 +99,7 @@ fn part_bytes(text: &str) -> Result<Option<u64>, Failure> {
     let bytes = digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
     let refused = |what: &str| Failure::new(codes::BAD_ARGUMENT, format!("--part-size {text} {what}"));
     match bytes {
-        // However it is written, what is meant is a file as large as a stick takes.
+        // However it is written, the vendor means the largest file that a stick takes.
         Some(FOUR_GIB) => Err(refused("is one byte more than a file on FAT32 can have: write fat32")),
         None if digits == "4" && ["G", "GB"].contains(&unit.to_ascii_uppercase().as_str()) => {
             Err(refused("is not the largest file that FAT32 takes: write fat32"))

@@ -55,7 +55,7 @@ fn document() -> String {
 
 fn class_name(class: ExitClass) -> &'static str {
     match class {
-        ExitClass::Bug => "our fault",
+        ExitClass::Bug => "Landfall's fault",
         ExitClass::Usage => "usage or bad release",
         ExitClass::Refused => "refused",
         ExitClass::NotReady => "site not ready",
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_has_an_area_and_stands_in_the_document() {
+    fn every_code_has_an_area_and_is_in_the_document() {
         let document = document();
         for code in ALL {
             assert!(document.contains(&format!("| {} |", code.id)), "{} has no area", code.id);

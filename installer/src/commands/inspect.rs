@@ -1,4 +1,4 @@
-//! `landfall inspect`: what a bundle or its head says of itself. It believes nothing, and says so.
+//! `landfall inspect`: what a bundle or its head says about itself. It verifies nothing, and says so.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -23,7 +23,8 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
 
-/// As many values as this many of the largest documents are shown together: Kubernetes' own definitions are many small ones.
+/// All shown documents together may hold as many values as this many of the largest ones: Kubernetes' own definitions are
+/// many small values.
 const DOCUMENTS: usize = 4;
 
 /// What a head says, unverified.
@@ -111,7 +112,7 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
     let identity = contents.identity();
     let document = contents.small_document(RELEASE_DOCUMENT_NAME).unwrap_or_default();
     let release = ReleaseDocument::read(document)?;
-    // Nobody has vouched for these documents, and their trees could take a hundred times their bytes.
+    // These documents are not verified, and their trees could take a hundred times their bytes.
     let budget = Budget::new(DOCUMENTS);
     let objects = release
         .components
@@ -164,7 +165,7 @@ fn text(inspection: &Inspection) -> String {
     let size = HumanBytes(inspection.total_bytes);
     let release = &inspection.release;
     let _infallible =
-        writeln!(text, "NOT VERIFIED: this is what the bundle says of itself; `landfall verify` checks it.\n");
+        writeln!(text, "NOT VERIFIED: this is what the bundle says about itself; `landfall verify` checks it.\n");
     let _infallible = writeln!(
         text,
         "{} {}, counter {}, built {}",
@@ -237,7 +238,7 @@ mod tests {
     use crate::document;
     use crate::printer::{failure_json, failure_text};
 
-    /// What a stick might write where a name belongs: codes for the terminal, a line that looks like one of ours, text that
+    /// What a stick might write where a name belongs: codes for the terminal, a line that looks like one of Landfall's, text that
     /// is read backwards.
     const FAKE: &str = "x\u{1b}[2J\u{1b}[32m\u{9b}1m\nverified: shop 1.0\r\u{202e}\u{7}";
 

@@ -100,7 +100,7 @@ fn print_plan(planned: &PlannedInstall, printer: Printer) {
 
 fn plan_text(plan: &Plan<Action>) -> String {
     let mut text = format!(
-        "plan: install {} {}, {} steps; nothing is changed by printing it\n\n",
+        "plan: install {} {}, {} steps; printing it changes nothing\n\n",
         plan.release,
         plan.version,
         plan.steps.len()
@@ -145,7 +145,7 @@ pub(crate) fn summary(installed: &Installed) -> String {
             let _infallible = writeln!(text, "  {}", secret.display());
         }
     }
-    let _infallible = writeln!(text, "\n`landfall status` shows how everything is.");
+    let _infallible = writeln!(text, "\n`landfall status` reports whether everything is ready.");
     if installed.development {
         let _infallible = writeln!(text, "{DEVELOPMENT_NOTE}");
     }

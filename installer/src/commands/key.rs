@@ -88,7 +88,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
         let password = password::existing(path)?;
         SigningKey::from_encrypted_pem(&pem, password.as_bytes()).map_err(|error| match error {
             FormatError::WrongPassword => {
-                let what = format!("the password is not that of the private key {}", path.display());
+                let what = format!("the password does not match the private key {}", path.display());
                 Failure::new(codes::PASSWORD, what)
             }
             error => error.into(),
@@ -105,7 +105,7 @@ fn root_document(key: &SigningKey, development: bool) -> Result<Root, Failure> {
 
 pub(super) fn refuse_to_overwrite(path: &Path) -> Result<(), Failure> {
     if path.exists() {
-        let what = format!("{} is there already, and what trust rests on is never overwritten", path.display());
+        let what = format!("{} exists already, and Landfall never overwrites what trust rests on", path.display());
         // A key that is gone is gone for all sites that trust it: nothing here says "remove".
         return Err(Failure::new(codes::OUTPUT_EXISTS, what).next("Name another folder with --output."));
     }
@@ -119,7 +119,7 @@ fn text(made: &NewKey) -> String {
         format!("key id       {}", made.key_id),
     ];
     let Some(root) = &made.root else {
-        lines.push("Give the public key to whoever makes the root document with `landfall trust init`.".to_owned());
+        lines.push("Give the public key to the person who runs `landfall trust init`.".to_owned());
         return lines.join("\n");
     };
     lines.push(format!("root         {}", root.root.display()));
@@ -142,10 +142,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_advised_to_remove_a_key_that_is_there() {
+    fn no_advice_says_to_remove_an_existing_key() {
         let folder = tempfile::tempdir().expect("folder");
         let key = folder.path().join("cosign.key");
-        refuse_to_overwrite(&key).expect("there is none yet");
+        refuse_to_overwrite(&key).expect("none exists yet");
         durable::write_file(&key, b"a key", 0o600).expect("key");
         let refused = refuse_to_overwrite(&key).expect_err("refused");
         assert_eq!(refused.code(), codes::OUTPUT_EXISTS);

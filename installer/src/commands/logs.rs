@@ -9,8 +9,8 @@ use crate::cli::LogsArguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Prints the logs of a component's pods, each line with the pod and the container that it is of. Logs that are followed
-/// come as they are written, those of all pods together.
+/// Prints the logs of a component's pods, each line with its pod and its container. Logs that are followed appear as they
+/// are written, those of all pods together.
 pub(crate) fn run(arguments: &LogsArguments, printer: Printer) -> Result<ExitCode, Failure> {
     let operations = operations_of_root(printer)?;
     let pods = operations.component_pods(&arguments.component)?;

@@ -6,7 +6,7 @@ use landfall_host::paths::SitePaths;
 use crate::cli::{NodeCommand, PreparedProgram};
 use crate::failure::Failure;
 
-/// Runs the agent until it is told to stop, or a preparation to its end.
+/// Runs the agent until it is stopped, or a preparation to its end.
 pub(crate) fn run(command: &NodeCommand) -> Result<(), Failure> {
     let paths = SitePaths::default();
     match command {

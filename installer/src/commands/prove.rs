@@ -1,4 +1,4 @@
-//! `landfall prove`: what shows that the release is of use here.
+//! `landfall prove`: the proofs that the release is of use here.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! `landfall resume`: what was interrupted is finished.
+//! `landfall resume`: finishes what was interrupted.
 
 use landfall_lifecycle::operations::Resumed;
 

@@ -57,7 +57,7 @@ fn all() -> Vec<(&'static str, Value)> {
 }
 
 fn text(schema: &Value) -> String {
-    // Of a tree of values without numbers that are none, so this cannot fail.
+    // A tree of values without NaN has a JSON form, so this cannot fail.
     serde_json::to_string_pretty(schema).unwrap_or_default() + "\n"
 }
 
@@ -98,7 +98,7 @@ mod tests {
         for (kind, schema) in all() {
             let found = fs_err::read_to_string(folder.join(format!("{kind}.json"))).unwrap_or_default();
             assert!(found == text(&schema), "{kind}.json differs: run `landfall schemas docs/schemas`");
-            assert!(expected.insert(format!("{kind}.json")), "{kind} is there twice");
+            assert!(expected.insert(format!("{kind}.json")), "{kind} exists twice");
         }
         let found = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         assert_eq!(found.collect::<BTreeSet<_>>(), expected);

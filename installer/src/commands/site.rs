@@ -9,11 +9,11 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
 
-/// Said wherever a development root is trusted.
+/// Printed wherever a development root is trusted.
 pub(crate) const DEVELOPMENT_NOTE: &str =
     "DEVELOPMENT ROOT: this release is signed for development only, not for production";
 
-/// Operations for root alone: journal and secrets are closed to everybody else.
+/// Operations for root alone: only root may read journal and secrets.
 pub(crate) fn operations_of_root(printer: Printer) -> Result<Operations, Failure> {
     if rustix::process::geteuid().is_root() {
         return Ok(operations(printer));

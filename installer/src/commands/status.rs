@@ -1,4 +1,4 @@
-//! `landfall status`: what runs here, and why not where it does not.
+//! `landfall status`: what runs here, and why anything does not.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -80,14 +80,14 @@ fn host_text(text: &mut String, report: &StatusReport) {
         let (size, quota) = (HumanBytes(etcd.size_bytes), HumanBytes(etcd.quota_bytes));
         let _infallible = writeln!(text, "etcd      {}; {size} of {quota}", state_text(etcd.reason.as_deref()));
     }
-    // A kubelet logs errors whenever something is not there yet; they are of interest where something is wrong.
+    // A kubelet logs errors whenever something does not exist yet; they matter where something is wrong.
     let error = report.agent.as_ref().and_then(|agent| agent.last_kubelet_error.as_deref());
     if let Some(error) = error.filter(|_| report.verdict != Verdict::Ready) {
         let _infallible = writeln!(text, "kubelet   its last error: {error}");
     }
 }
 
-/// Where most certificates are; it goes without saying.
+/// Where most certificates are: names are printed relative to it.
 const KUBERNETES: &str = "/etc/kubernetes";
 
 fn certificates_text(text: &mut String, certificates: &CertificatesStatus) {
@@ -140,7 +140,7 @@ fn operation_text(text: &mut String, operation: &OperationStatus) {
     let at = operation.at.as_deref().unwrap_or("an unknown time");
     let _infallible = writeln!(text, "  journal {}, record {} of {at}", operation.journal.display(), operation.record);
     if let Some(holder) = &operation.running {
-        let _infallible = writeln!(text, "  {holder} is at work");
+        let _infallible = writeln!(text, "  {holder} is running");
     }
     let Some(step) = &operation.step else { return };
     let _infallible =

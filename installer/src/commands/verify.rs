@@ -1,4 +1,4 @@
-//! `landfall verify`: every byte of a bundle against a root that came another way.
+//! `landfall verify`: every byte of a bundle against a root from a source other than the stick.
 
 use std::path::Path;
 

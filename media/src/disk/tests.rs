@@ -34,7 +34,7 @@ struct Disk {
 }
 
 impl Disk {
-    fn is_lucky(&mut self) -> bool {
+    fn toss(&mut self) -> bool {
         self.luck = self.luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.luck >> 63 == 1
     }
@@ -50,7 +50,7 @@ impl Disk {
     /// The kernel hands its pages to the disk; where that fails, some are lost, and none is still dirty.
     fn write_back(&mut self, fails: bool) {
         for page in std::mem::take(&mut self.dirty) {
-            if !fails || self.is_lucky() {
+            if !fails || self.toss() {
                 Self::copy(page, &self.shown, &mut self.returned);
                 self.volatile.push(page);
             }
@@ -76,11 +76,11 @@ impl Disk {
     fn reboot(&mut self) {
         self.write_back(true);
         for page in std::mem::take(&mut self.volatile) {
-            if self.is_lucky() {
+            if self.toss() {
                 Self::copy(page, &self.returned, &mut self.left);
             }
         }
-        if self.is_lucky() {
+        if self.toss() {
             self.left.resize(self.returned.len(), 0);
         }
         (self.shown, self.returned) = (self.left.clone(), self.left.clone());

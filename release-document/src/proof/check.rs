@@ -11,24 +11,24 @@ const SHOWS_BYTES: usize = 200;
 /// Longest time that a proof may take, in seconds.
 const LIMIT_SECONDS: u64 = 600;
 
-/// Most arguments of a command, and most bytes of all of them: they travel in the address of a request.
+/// Maximum number of a command's arguments, and of the bytes of all of them: they travel in the address of a request.
 const ARGUMENTS: usize = 64;
 const ARGUMENT_BYTES: usize = 16 << 10;
 
-/// Most bytes of a path with its query.
+/// Maximum bytes of a path with its query.
 const PATH_BYTES: usize = 2048;
 
-/// Most headers, and most bytes of a header's value.
+/// Maximum number of headers, and of the bytes of a header's value.
 const HEADERS: usize = 16;
 const HEADER_BYTES: usize = 1024;
 
 /// Headers that follow from the request itself.
 const OWN_HEADERS: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
 
-/// Most bytes of a body.
+/// Maximum bytes of a body.
 const BODY_BYTES: usize = 64 << 10;
 
-/// Most bytes of a text that is expected, and most places of a JSON document.
+/// Maximum bytes of a text that is expected, and maximum places of a JSON document.
 const TEXT_BYTES: usize = 4096;
 const PLACES: usize = 32;
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::Cluster;
 use super::retry::is_transient;
 
-/// Most bytes of an output that are kept.
+/// Maximum bytes of an output that are kept.
 pub(super) const KEPT_BYTES: usize = 256 << 10;
 
 /// What a program did.
@@ -116,7 +116,7 @@ impl Cluster {
             let pods: Api<Pod> = Api::namespaced(client, namespace);
             let mut process = pods.exec(pod, arguments.iter().map(String::as_str), &parameters).await?;
             let (status, stdout, stderr) = (process.take_status(), process.stdout(), process.stderr());
-            // A connection that breaks off closes neither output; that no status comes any more is all that is seen of it.
+            // A connection that breaks off closes neither output: the missing status is its only sign.
             let ended = async { status.ok_or_else(broken_off)?.await.ok_or_else(broken_off) };
             let (status, stdout, stderr) = tokio::try_join!(ended, keep(stdout), keep(stderr))?;
             Ok(Executed { exit_code: exit_code(status)?, stdout, stderr })

@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: every reader of bytes that a stranger may have written, under libFuzzer.
 //!
 //! The compiler of the project does: the passes that libFuzzer needs are its own, only sanitizers would need another one.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made anew when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made again when they are lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::{printer, setup};
 /// The targets, as `fuzz/Cargo.toml` has them.
 const TARGETS: [&str; 5] = ["head", "trust", "documents", "journal", "gpu"];
 
-/// What tells libFuzzer which code an input reached.
+/// What shows libFuzzer which code an input reached.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";

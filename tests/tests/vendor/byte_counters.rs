@@ -33,7 +33,7 @@ fn agree(what: &str, counted: u64, kernel: u64, there_is: u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command that can make no scratch file: neither its temporary folder nor its home nor where it stands takes
+/// Runs a command that can make no scratch file: neither its temporary folder nor its home nor its working folder takes
 /// files, from root either.
 fn without_scratch(command: &mut Command) -> Result<Value> {
     let report = Outcome::success(command.env("TMPDIR", "/proc").env("HOME", "/proc").current_dir("/proc"))?.json()?;
@@ -90,7 +90,7 @@ fn a_build_reads_the_store_once_writes_once_and_reads_back_once() -> Result<()> 
     for field in ["/hashedBytes", "/storeBytes/readBytes", "/mediaBytes/writtenBytes", "/mediaBytes/readBackBytes"] {
         assert_eq!(number(&report, field)?, 0, "{field}");
     }
-    ensure!(report["kept"].is_string(), "the bundle was made anew");
+    ensure!(report["kept"].is_string(), "the bundle was built again");
     let read = number(&report, "/process/readBytes")?;
     printer::note(format!("a build with nothing changed reads {read} bytes"));
     ensure!(read < total / 50, "{read} bytes were read for nothing");

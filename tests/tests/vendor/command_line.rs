@@ -261,11 +261,11 @@ fn progress_in_a_pipe_is_plain_lines() -> Result<()> {
     let said = Outcome::success(&mut build)?.stderr;
     assert!(!said.contains(['\r', '\u{1b}']), "{said:?}");
     assert!(said.ends_with('\n') && said.lines().all(|line| !line.trim().is_empty()), "{said:?}");
-    for expected in ["rendering", "writing the bundle: ", "reading back: ", "its medium may be unmounted"] {
+    for expected in ["rendering", "writing the bundle: ", "reading back: ", "its media may be unmounted"] {
         assert!(said.contains(expected), "{expected:?} was not said:\n{said}");
     }
     let position = |text: &str| said.find(text).context("not said");
-    assert!(position("reading back: ")? < position("its medium may be unmounted")?);
+    assert!(position("reading back: ")? < position("its media may be unmounted")?);
     // What a script reads is on the other stream, and is data only.
     assert!(starter.report.is_object());
     Ok(())

@@ -1,4 +1,4 @@
-//! Registries that ask who one is, and connections that anybody could listen to.
+//! Registries that ask who one is, and connections that anyone could listen to.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

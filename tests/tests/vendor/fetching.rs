@@ -1,4 +1,4 @@
-//! Pulls that are interrupted, by the death of the registry or of the program, go on inside the blob.
+//! Pulls that are interrupted, by the death of the registry or of the program, continue inside the blob.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeMap;

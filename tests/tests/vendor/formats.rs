@@ -43,7 +43,7 @@ fn the_parts_in_a_row_are_one_archive_to_every_lister() -> Result<()> {
     assert!(shared.is_empty(), "the listing lacks {shared:?}");
     // Every blob of the signed list is there once, with its size, under its digest or its own name.
     let listed: BTreeMap<_, _> = expected.iter().map(|file| (file.name.as_str(), file.size)).collect();
-    assert_eq!(listed.len(), expected.len(), "a name stands twice");
+    assert_eq!(listed.len(), expected.len(), "a name occurs twice");
     let inspection = starter.inspection()?;
     let blobs = inspection["blobs"].as_array().context("no blobs")?;
     assert!(blobs.len() > 50, "{} blobs", blobs.len());
@@ -65,7 +65,7 @@ fn the_program_inside_is_named_by_its_digest_and_taken_out_by_tar_alone() -> Res
     let starter = starter()?;
     let inside = starter.report["installerSha256"].as_str().context("no digest of the installer")?;
     assert_eq!(starter.inspection()?["installer"], inside);
-    // As the transfer sheet tells the officer, word by word.
+    // As the transfer sheet instructs the officer, word by word.
     let sheet = std::fs::read_to_string(starter.file(".html")?)?;
     let (_, command) = sheet.split_once("<pre>").context("no command")?;
     let (command, _) = command.split_once("</pre>").context("no end of the command")?;
@@ -167,7 +167,7 @@ fn cosign_accepts_the_signature_of_the_bundle_and_no_other() -> Result<()> {
     Ok(())
 }
 
-/// What VENDOR tells a customer's security officer to do, word by word.
+/// What VENDOR instructs a customer's security officer to do, word by word.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> {
@@ -271,7 +271,7 @@ fn sha256sum_and_the_transfer_sheet_name_every_file() -> Result<()> {
     on_stick.sort();
     let mut expected: Vec<_> = names.iter().map(ToString::to_string).chain(["SHA256SUMS".to_owned()]).collect();
     expected.sort();
-    assert_eq!(on_stick, expected, "nothing else lies on the stick");
+    assert_eq!(on_stick, expected, "nothing else is on the stick");
 
     let mut page = Command::new("python3");
     page.arg(workspace::root().join("tests/data/check_page.py")).arg(starter.file(".html")?);

@@ -9,7 +9,7 @@ use super::outcome::Outcome;
 use super::starter::starter;
 use super::tools::sums;
 
-/// Runs a command with a small file system of its own at `$1`, of `$2` bytes, which `$3` helps to fill; lists what is
+/// Runs a command with a small filesystem of its own at `$1`, of `$2` bytes, which `$3` helps to fill; lists what is
 /// left there in `$4`. The mount ends with the process.
 const WITH_SMALL_STICK: &str = r#"
 stick=$1 bytes=$2 fill=$3 listing=$4; shift 4

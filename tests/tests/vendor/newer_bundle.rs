@@ -20,7 +20,7 @@ use super::outcome::Outcome;
 /// The program that such a bundle carries here: it prints its arguments, which no `landfall` does.
 const PROGRAM: &str = "/bin/echo";
 
-/// Tells a program that another one handed over already.
+/// Shows a program that another one handed over already.
 const HANDED: &str = "LANDFALL_HANDED_OVER";
 
 /// A bundle that requires what no Landfall knows.
@@ -106,7 +106,7 @@ fn nothing_else_runs_what_a_bundle_carries() -> Result<()> {
     let stranger = format!("sha256:{}", "0".repeat(64));
     let distrusted = Outcome::of(&mut dry_run(&newer.bundle(), &stranger)?)?;
     assert_eq!((distrusted.code, distrusted.error()), (3, Some("LF1103")), "{}", distrusted.stderr);
-    assert!(distrusted.stdout.is_empty(), "the program of a bundle that nobody trusts ran");
+    assert!(distrusted.stdout.is_empty(), "the program of an untrusted bundle ran");
 
     let file = File::options().read(true).write(true).open(newer.bundle()).context("cannot open the bundle")?;
     let mut byte = [0];

@@ -110,7 +110,7 @@ fn the_private_key_and_its_password_are_nowhere_in_what_is_written_or_said() -> 
             assert!(!text.contains(piece), "a piece of the private key was written");
         }
     }
-    // The word is also one of our own, for a root; as a password it would stand for itself.
+    // The word is also one of Landfall's, for a root; as a password it would be a word of its own.
     let spoken = String::from_utf8_lossy(&small[1]);
     assert!(
         !spoken.contains(&format!("\"{KEY_PASSWORD}\"")) && !spoken.to_lowercase().contains("password"),

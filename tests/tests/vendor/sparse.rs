@@ -18,7 +18,7 @@ use super::tools::Lister;
 /// More than the 8 GiB that a header's octal digits can say.
 const BLOB_BYTES: u64 = (9 << 30) + 12_345;
 
-/// Where the stream lies, and the head that it begins with.
+/// Where the stream is stored, and the head that it begins with.
 pub struct SparseBundle {
     /// The one file.
     pub path: PathBuf,
@@ -26,8 +26,8 @@ pub struct SparseBundle {
     pub head: SignedHead,
 }
 
-/// Writes the stream as the layout has it, leaving out what is zero. The digests of the large blob are invented: nobody
-/// here reads it.
+/// Writes the stream as the layout has it, leaving out what is zero. The digests of the large blob are invented: no test
+/// reads it.
 pub fn sparse_bundle(folder: &Path) -> Result<SparseBundle> {
     let chunks = vec![[9; 32]; usize::try_from(chunk_count(BLOB_BYTES))?];
     let blake3: Blake3 = root_of_chunks(BLOB_BYTES, &chunks).context("no root")?;

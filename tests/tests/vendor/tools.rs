@@ -22,7 +22,7 @@ pub struct Listed {
     pub name: String,
 }
 
-/// Programs that list archives, each by somebody else.
+/// Programs that list archives, each by a different author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lister {
     /// GNU tar.

@@ -34,7 +34,7 @@ async fn fetch_one(store: &ContentStore, pin: ArtifactPin, notes: &Notes) -> cra
 }
 
 #[tokio::test]
-async fn measuring_goes_on_by_range_and_joins_what_belongs_together() {
+async fn measuring_resumes_by_range_and_joins_what_belongs_together() {
     let bytes = bytes(1_000_000);
     let server =
         Registry::start(|faults| faults.on_files([Fault::DropAfter(1_500_000), Fault::DropAfter(700_000)])).await;
@@ -62,7 +62,7 @@ async fn bytes_of_two_versions_are_never_joined() {
     .await;
     let changed = url(&server.add_file("kubelet", &old));
     assert_eq!(measure(&changed, &Notes::default()).await.expect("measured"), measured(&new));
-    assert_eq!(server.file_ranges(), [None, None], "without a version there is nothing to go on with");
+    assert_eq!(server.file_ranges(), [None, None], "without a version there is nothing to resume");
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn a_pinned_file_is_resumed_into_the_store_and_composed() {
     assert_eq!(annotations["dev.landfall.source"], url.to_string());
     assert_eq!(annotations["dev.landfall.source.digest"], digest(&bytes).to_string());
 
-    // Nothing is fetched again, and the same manifest comes of it.
+    // Nothing is fetched again, and the result is the same manifest.
     let again = fetch_one(&store, pin, &notes).await.expect("at hand");
     assert_eq!(again.artifacts[0].pin, fetched.artifacts[0].pin);
     assert_eq!(server.file_ranges().len(), 2);

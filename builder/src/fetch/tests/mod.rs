@@ -167,7 +167,7 @@ async fn a_registry_that_ignores_ranges_is_read_from_the_start() {
 }
 
 #[tokio::test]
-async fn passing_errors_are_tried_again_and_lasting_ones_are_told() {
+async fn transient_errors_are_retried_and_permanent_ones_are_reported() {
     let blob = bytes(10);
     let registry = Registry::start(|faults| faults.on_blobs([Fault::Status(503), Fault::Status(429)])).await;
     registry.add_blob(&blob);

@@ -1,4 +1,4 @@
-//! The whole way of a pull: where a registry leads, and where it sends for a token.
+//! The whole way of a pull: where a registry redirects, and where it sends its clients for a token.
 
 use super::*;
 
@@ -13,7 +13,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// All requests for what the registry has fail so.
+    /// Asks a registry with these faults for both.
     async fn new(docker: &str, plan: impl FnOnce(&mut registry::Faults)) -> Self {
         let registry = Registry::start(plan).await;
         let folder = tempfile::tempdir().expect("folder");
@@ -37,7 +37,7 @@ impl Asked {
     }
 }
 
-/// All that an error says, to its bottom.
+/// An error with all its causes.
 fn said(error: &crate::BuildError) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

@@ -1,4 +1,4 @@
-//! By way of what registries are reached: proxies, names that are not known, limits.
+//! How registries are reached: proxies, unknown names, limits.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -22,10 +22,10 @@ fn said(error: &crate::BuildError) -> String {
 }
 
 #[tokio::test]
-async fn loopback_is_never_asked_by_way_of_a_proxy() {
+async fn loopback_is_never_asked_through_a_proxy() {
     let registry = Registry::start(|_| ()).await;
     registry.add_manifest("library/thing", "1", MANIFEST, br#"{"schemaVersion": 2, "layers": []}"#);
-    // A port without a listener: every request by way of it would fail.
+    // A port without a listener: every request through it would fail.
     let client = client_with("proxies: {http: 'http://127.0.0.1:9', https: 'http://127.0.0.1:9'}\n");
     client.manifest(&reference(&registry), &Notes::default()).await.expect("directly");
 }
@@ -70,7 +70,7 @@ async fn a_proxy_that_does_not_answer_is_named_soon_and_once() {
     for refused in futures_util::future::join_all(all).await {
         let refused = refused.expect_err("no listener");
         assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", said(&refused));
-        assert!(said(&refused).contains("by way of the proxy 127.0.0.1:9"), "{}", said(&refused));
+        assert!(said(&refused).contains("through the proxy 127.0.0.1:9"), "{}", said(&refused));
     }
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     let notes = notes.all();
@@ -91,7 +91,7 @@ async fn a_name_that_is_not_known_is_given_up_soon() {
 }
 
 #[tokio::test]
-async fn a_server_says_how_long_to_wait_and_whoever_asks_for_too_long_is_given_up() {
+async fn a_server_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too_long() {
     let bytes = bytes(1000);
     for (seconds, waits) in [(1, true), (21_600, false)] {
         let server = Registry::start(|faults| faults.on_files([Fault::Limited(seconds)])).await;

@@ -17,19 +17,19 @@ pub enum Fault {
     DropAfter(usize),
     /// The registry answers with this status.
     Status(u16),
-    /// It was asked too often, and wants to be left alone for so many seconds.
+    /// It received too many requests, and asks for a wait of so many seconds.
     Limited(u32),
-    /// It lies elsewhere.
+    /// It is stored elsewhere.
     Redirect(String),
-    /// Other bytes lie there from now on, and the connection drops after so many of the old.
+    /// These bytes replace the old ones, of which the connection drops after so many.
     ChangeAfter(usize, Vec<u8>),
 }
 
-/// How long a withheld answer waits for the request that it is withheld for. Whoever asks for one thing at a time comes
-/// no sooner, so only a failing test waits so long.
+/// How long a withheld answer waits for the request that it is withheld for. A client with one request at a time never
+/// sends that one, so only a failing test waits this long.
 const WITHHELD: Duration = Duration::from_secs(10);
 
-/// A request that is answered when others are open too.
+/// A request that is answered when further ones are open too.
 #[derive(Debug)]
 struct Awaited {
     /// A piece of its path.
@@ -51,33 +51,33 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Requests with one of these in their paths are answered once there was one with each; after a while, as if what
-    /// they ask for were not there.
+    /// Requests with one of these in their paths are answered once there was one with each; after a timeout,
+    /// with 404.
     pub fn only_together(&mut self, paths: &[&str]) {
         self.together = paths.iter().map(|path| Awaited { path: (*path).to_owned(), was_opened: false }).collect();
     }
 
-    /// The first requests for manifests fail so.
+    /// The first requests for manifests have these faults.
     pub fn on_manifests(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.on_manifests.extend(faults);
     }
 
-    /// Nothing is given without the token that is had there; `SELF` stands for this server.
+    /// Every answer needs the token that `realm` issues, in which `SELF` means this server.
     pub fn ask_for_token(&mut self, realm: &str) {
         self.realm = Some(realm.to_owned());
     }
 
-    /// Whoever asks for the registry itself is led to this one.
+    /// A request for the registry itself is redirected to this one.
     pub fn lead_to(&mut self, other: &Registry) {
         self.led_to = Some(format!("http://{}/v2/", other.address));
     }
 
-    /// The first requests for blobs fail so.
+    /// The first requests for blobs have these faults.
     pub fn on_blobs(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.on_blobs.extend(faults);
     }
 
-    /// The first requests for files fail so.
+    /// The first requests for files have these faults.
     pub fn on_files(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.on_files.extend(faults);
     }
@@ -201,7 +201,7 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
-            // The first byte of TLS, which is not spoken here.
+            // The first byte of TLS, which this server does not speak.
             Ok(0x16) if request.is_empty() => return,
             Ok(byte) => request.push(byte),
             Err(_) => return,
@@ -225,7 +225,7 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
         path = format!("/token form {}", String::from_utf8_lossy(&form));
     }
     let range = header("range: ");
-    let (head, body) = if !others_are_open(&path, state).await {
+    let (head, body) = if !wait_for_further_requests(&path, state).await {
         plain(404)
     } else if path.starts_with("/files/") {
         lock(state).file_authorizations.push(header("authorization: "));
@@ -233,14 +233,14 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     } else {
         response(&path, range.as_deref(), header("authorization: "), state)
     };
-    // The other side may be gone: that is its affair.
+    // The client may have closed the connection.
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = stream.write_all(&body).await;
     let _ = stream.shutdown().await;
 }
 
-/// Waits for the requests together with which alone this one is answered; tells whether they came.
-async fn others_are_open(path: &str, state: &Mutex<State>) -> bool {
+/// Waits for the requests that must be open before this one is answered; returns whether they arrived.
+async fn wait_for_further_requests(path: &str, state: &Mutex<State>) -> bool {
     {
         let mut state = lock(state);
         let Some(own) = state.faults.together.iter_mut().find(|awaited| path.contains(&awaited.path)) else {
@@ -262,7 +262,7 @@ fn plain(status: u16) -> (String, Vec<u8>) {
     (format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), Vec::new())
 }
 
-/// The token that this registry gives, and takes.
+/// The token that this registry issues, and accepts.
 const TOKEN: &str = "opened";
 
 fn response(path: &str, range: Option<&str>, authorization: Option<String>, state: &Mutex<State>) -> (String, Vec<u8>) {

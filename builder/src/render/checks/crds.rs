@@ -22,7 +22,7 @@ pub struct Crd {
 }
 
 impl Crds {
-    /// Those that the components bring.
+    /// The definitions that the components bring.
     pub fn of(components: &[Rendered]) -> Result<Self> {
         let mut found = HashMap::new();
         for component in components {
@@ -34,7 +34,7 @@ impl Crds {
         Ok(Self(found))
     }
 
-    /// The one that an object is of.
+    /// The definition of an object's kind.
     pub fn of_object(&self, object: &Value) -> Option<&Crd> {
         let (group, _) = text(object, "/apiVersion").split_once('/')?;
         self.0.get(&(group.to_owned(), text(object, "/kind").to_owned()))
@@ -86,8 +86,8 @@ fn root(schema: &Value) -> Value {
     schema
 }
 
-/// What JSON Schema says otherwise than Kubernetes: unknown fields are refused unless they are kept, what has a default
-/// need not be there, and some values are of either of two types.
+/// What JSON Schema says differently from Kubernetes: unknown fields are refused unless they are kept, a field with a
+/// default may be missing, and some values are of either of two types.
 fn strict(schema: &Value) -> Value {
     let Value::Object(fields) = schema else { return schema.clone() };
     let mut strict = Map::new();

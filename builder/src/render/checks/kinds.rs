@@ -1,5 +1,5 @@
-//! Kubernetes' own kinds, read as the types that its published API has: what does not come back when an object is written
-//! again is a field that its kind does not have, and what comes back besides is a field that it lacks.
+//! Kubernetes' own kinds, read as the types of its published API, and written again. A field that is missing afterwards
+//! is one that the kind does not have. A field that is new afterwards is one that the object lacks.
 
 use std::fmt::Write as _;
 
@@ -120,7 +120,7 @@ pub fn check(component: &Rendered, object: &Value) -> Result<()> {
     let Some(again) = again else {
         let Some((_, kinds)) = VERSIONS.iter().find(|(known, _)| *known == version) else { return Ok(()) };
         let near = crate::nearest::nearest(kind, kinds.iter().copied());
-        let near = near.map(|near| format!("; is {near} meant?")).unwrap_or_default();
+        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         return Err(refused("", format!("{version} has no kind {kind}{near}")));
     };
     let again = again.map_err(|error| refused("", format!("{error}")))?;
@@ -135,8 +135,8 @@ pub fn check(component: &Rendered, object: &Value) -> Result<()> {
     }
 }
 
-/// The first field of one value that another does not have, as a JSON Pointer, apart from those of some names. What is
-/// null is not there.
+/// The first field of one value that another does not have, as a JSON Pointer, apart from those of some names. A null
+/// field counts as missing.
 fn lacking(value: &Value, other: &Value, apart: &[&str]) -> Option<String> {
     match (value, other) {
         (Value::Object(fields), Value::Object(others)) => fields.iter().find_map(|(key, field)| {

@@ -1,5 +1,5 @@
 //! Checks of rendered objects that a site would otherwise make, after hours of staging: the fields of their kinds, the
-//! kinds that other components must bring first, Pod Security, and that what pods name is there.
+//! kinds that other components must bring first, Pod Security, and that what pods name exists.
 
 mod crds;
 mod kinds;

@@ -1,4 +1,4 @@
-//! What pods name must be there: Secrets with their keys, `ConfigMap`s with theirs, claims and service accounts, brought
+//! What pods name must exist: Secrets with their keys, `ConfigMap`s with theirs, claims and service accounts, brought
 //! by the release, or made by Landfall or by running software.
 
 use landfall_error_codes::codes;
@@ -57,7 +57,7 @@ pub fn check(
 }
 
 impl Namespace<'_> {
-    /// What is wrong with a name, if it is not that of something here.
+    /// What is wrong with a name, unless it names something here.
     fn lacks(&self, named: &Named<'_>) -> Option<String> {
         let Named { kind, name, key, .. } = named;
         let title = format!("{kind}/{name}");
@@ -67,7 +67,7 @@ impl Namespace<'_> {
         }
         let Some(keys) = self.keys(kind, name) else {
             let near = crate::nearest::nearest(name, self.names(kind));
-            let near = near.map(|near| format!("; is `{near}` meant?")).unwrap_or_default();
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             return Some(format!("no component of this namespace brings the {kind} `{name}`{near}"));
         };
         let (key, keys) = ((*key)?, keys?);
@@ -75,12 +75,13 @@ impl Namespace<'_> {
             return None;
         }
         let near = crate::nearest::nearest(key, keys.iter().copied());
-        let near = near.map_or_else(|| format!(", only {}", keys.join(", ")), |near| format!("; is `{near}` meant?"));
+        let near =
+            near.map_or_else(|| format!(", only {}", keys.join(", ")), |near| format!("; did you mean `{near}`?"));
         Some(format!("the {kind} `{name}` has no key `{key}`{near}"))
     }
 
     /// The keys of an object of this name, if there is one; unknown where software fills it.
-    #[expect(clippy::option_option, reason = "an object that is not there is another thing than one of unknown keys")]
+    #[expect(clippy::option_option, reason = "a missing object differs from one of unknown keys")]
     fn keys(&self, kind: &str, name: &str) -> Option<Option<Vec<&str>>> {
         if let Some(secret) = self.secrets().find(|secret| kind == "Secret" && secret.name.value == name) {
             return Some(Some(secret.random.keys().chain(secret.fixed.keys()).map(String::as_str).collect()));
@@ -112,7 +113,7 @@ impl Namespace<'_> {
     }
 }
 
-/// Everything that a pod names and that must be there.
+/// Everything that a pod names and that must exist.
 fn named<'a>(pod: &'a Pod<'_>) -> Vec<Named<'a>> {
     let mut found = Vec::new();
     let mut add = |kind, name: &'a Value, key: Option<&'a str>, pointer: String| {

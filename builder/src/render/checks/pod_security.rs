@@ -125,7 +125,7 @@ fn baseline(pod: &Pod<'_>, broken: &mut Vec<String>) {
     }
 }
 
-/// What pods and containers have alike.
+/// What pods and containers have in common.
 fn profiles(security: &Value, at: &str, broken: &mut Vec<String>) {
     for field in ["seccompProfile", "appArmorProfile"] {
         if security[field]["type"] == "Unconfined" {
@@ -178,7 +178,7 @@ fn restricted(pod: &Pod<'_>, broken: &mut Vec<String>) {
             broken.push(format!("{at}/capabilities/drop lacks ALL"));
         }
         for capability in capabilities(security, "add").filter(|name| *name != "NET_BIND_SERVICE") {
-            // What baseline forbids was said above.
+            // What baseline forbids was reported above.
             if BASELINE_CAPABILITIES.contains(&capability) {
                 broken.push(format!("{at}/capabilities/add has {capability}"));
             }
@@ -186,7 +186,7 @@ fn restricted(pod: &Pod<'_>, broken: &mut Vec<String>) {
     }
 }
 
-/// What a container says, else what its pod says.
+/// A field of the container, else of its pod.
 fn inherited<'a>(container: &'a Value, pod: &'a Value, field: &str) -> &'a Value {
     if container[field].is_null() { &pod[field] } else { &container[field] }
 }

@@ -46,7 +46,7 @@ fn plain() -> Definition {
     definition("name: small", "name: small")
 }
 
-/// What is said of the component `database` with this text.
+/// The refusal of the component `database` with this text.
 fn refusal(definition: &Definition, text: &str) -> String {
     let error = checked(definition, &[("database", text)]).expect_err(text);
     format!("{} {error}", error.code().id)
@@ -101,7 +101,7 @@ fn a_custom_resource_needs_the_component_that_brings_its_kind() {
     let network = [("network", CRD)];
     let things = |name: &'static str| [network[0], (name, THING)];
     checked(&plain(), &things("database")).expect("needed");
-    checked(&plain(), &things("assistant")).expect("needed by way of the database");
+    checked(&plain(), &things("assistant")).expect("needed through the database");
     let without = definition("    needs: [network]\n", "");
     for name in ["database", "assistant"] {
         let refused = checked(&without, &things(name)).expect_err(name);
@@ -177,7 +177,7 @@ fn what_pods_name_is_in_the_release_or_declared() {
     checked(&plain(), &[("database", &tls.replace("webhook-tls", "webhook-tls, optional: true"))]).expect("optional");
     let declared = definition("    secrets:", "    madeOnSite: [Secret/webhook-tls]\n    secrets:");
     checked(&declared, &[("database", &tls)]).expect("made on site");
-    // The claim of another component's namespace is not there.
+    // The claim of another component's namespace does not exist there.
     let mount = replaced(POD, "emptyDir: {sizeLimit: 64Mi}", "persistentVolumeClaim: {claimName: model}");
     let mount = mount
         .replace("{name: PASSWORD, valueFrom: {secretKeyRef: {name: database-password, key: password}}}", "{name: A}");

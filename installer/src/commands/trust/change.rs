@@ -1,4 +1,4 @@
-//! `landfall trust init` and `rotate`: the next root document, not signed by anybody yet.
+//! `landfall trust init` and `rotate`: the next root document, still unsigned.
 
 use std::path::{Path, PathBuf};
 

@@ -18,7 +18,7 @@ pub(super) enum Content {
     Revocation(Revocation),
 }
 
-/// It, the file that holds it, and the documents whose keys sign it.
+/// The document, the file that holds it, and the root documents whose keys sign it.
 pub(super) struct Document {
     pub(super) path: PathBuf,
     pub(super) content: Content,
@@ -154,7 +154,7 @@ impl Document {
         self.signers.iter().map(of).collect()
     }
 
-    /// Whether enough keys have signed for everybody to accept it.
+    /// Whether enough keys have signed for every site to accept it.
     pub(super) fn is_complete(progress: &[Progress]) -> bool {
         progress.iter().all(Progress::is_enough)
     }

@@ -55,7 +55,7 @@ fn import(arguments: &TrustImportArguments, printer: Printer) -> Result<(), Fail
     let imported = Imported { number: known.number(), releases: known.releases().len() };
     printer.report(&imported, |imported| {
         let Imported { number, releases } = imported;
-        format!("revocation {number} counts here: {releases} release(s) cannot be installed any more")
+        format!("revocation {number} counts here: {releases} release(s) can no longer be installed")
     });
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `landfall trust revoke`: the next revocation, not signed by anybody yet.
+//! `landfall trust revoke`: the next revocation, still unsigned.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;

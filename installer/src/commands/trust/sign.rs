@@ -17,7 +17,7 @@ use crate::document::Document as Printed;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// What was signed, and who must sign still.
+/// What was signed, and who must still sign.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
@@ -35,12 +35,12 @@ impl Printed for Report {
     const KIND: &'static str = "signing";
 }
 
-/// Signs a document, or takes signatures in.
+/// Signs a document, or adds signatures that were made elsewhere.
 pub(super) fn run(arguments: &TrustSignArguments, printer: Printer) -> Result<(), Failure> {
     let mut document = Document::read(&arguments.document)?;
     let made = signatures(arguments, &document)?;
     if made.is_empty() {
-        let what = "nobody signs: give --key, --sign-command or --signature";
+        let what = "no signer is named: give --key, --sign-command or --signature";
         return Err(Failure::new(codes::BAD_ARGUMENT, what));
     }
     for (key, signature) in &made {

@@ -45,7 +45,7 @@ const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 /// What no one should believe otherwise.
 const POLICIES_NOTE: &str = "network policies are stored but not enforced: flannel does not implement them";
 
-/// Where a site stands.
+/// The state of a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SiteState {
@@ -69,7 +69,7 @@ pub enum SiteState {
 pub struct StatusReport {
     /// What all of it comes to.
     pub verdict: Verdict,
-    /// Where the site stands.
+    /// The state of the site.
     pub state: SiteState,
     /// Whether all that should run is ready: release installed, agent, nodes, every component of the release, registry,
     /// certificates, clock, disk, etcd.
@@ -116,11 +116,11 @@ pub struct ReleaseStatus {
     pub root: String,
     /// Whether that root is for development only.
     pub development: bool,
-    /// How its trust came.
+    /// Where its trust came from.
     pub trust: String,
 }
 
-/// An operation as its journal tells it.
+/// An operation, by its journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationStatus {
@@ -138,7 +138,7 @@ pub struct OperationStatus {
     pub step: Option<StepReport>,
 }
 
-/// A step as the journal tells it.
+/// A step, by the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepReport {
@@ -150,13 +150,13 @@ pub struct StepReport {
     pub id: String,
     /// What it does.
     pub title: String,
-    /// Where it stands.
+    /// Its state.
     pub status: &'static str,
     /// Why it failed last.
     pub failure: Option<RecordedError>,
     /// What it found that is not Landfall's.
     pub blocked: Option<String>,
-    /// Whether a person must remove what stopped it, before it can go on.
+    /// Whether a person must remove what stopped it, before it can continue.
     pub stuck: bool,
 }
 
@@ -362,7 +362,7 @@ fn release_status(pins: &Pins) -> ReleaseStatus {
     }
 }
 
-/// The step where the operation stands. The plan is read without its actions, which a later version may know better.
+/// The step that is next, or in progress. The plan is read without its actions, which a later version may know better.
 fn step_report(replay: &Replay) -> Option<StepReport> {
     let state = &replay.state;
     let index = match state.phase {

@@ -145,7 +145,7 @@ impl Prover {
     }
 }
 
-/// Whether a pod serves, and will go on to.
+/// Whether a pod serves, and will continue to.
 pub(super) fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     let is_ready = conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True");

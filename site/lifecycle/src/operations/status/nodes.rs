@@ -64,14 +64,14 @@ impl NodeStatus {
         }
     }
 
-    fn is_not_ready(&mut self, reason: String) {
+    fn mark_not_ready(&mut self, reason: String) {
         self.ready = false;
         self.reason = Some(reason);
     }
 }
 
 /// How old a kubelet's lease may be. It renews the lease every 10 s; Kubernetes itself waits 40 s, and then some, until it
-/// takes back that pods are ready.
+/// no longer calls pods ready.
 const LEASE_LIMIT: SignedDuration = SignedDuration::from_secs(25);
 
 /// Where kubelets keep their leases.
@@ -89,8 +89,8 @@ pub(super) struct Observed {
 
 /// Pods make a node not ready, whatever it says itself: those that the kubelet has not looked at since the machine
 /// started, and those of Kubernetes or of a component that are not ready while nothing else says so. After a boot
-/// workloads count as available until their controllers look again. What a kubelet said that has ended is not true any
-/// more, neither of its node nor of the components.
+/// workloads count as available until their controllers look again. What a kubelet said that has ended is no longer
+/// true, neither of its node nor of the components.
 pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus], observed: &Observed) {
     let pods = &observed.pods;
     let stale = cluster::machine_started(Path::new("/proc")).map_or_else(Vec::new, |at| cluster::stale_pods(pods, at));
@@ -106,15 +106,15 @@ pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus]
     // There is one node, and this is it.
     for node in nodes.iter_mut() {
         if let Some(silence) = silence(&node.name, observed) {
-            node.is_not_ready(format!("its kubelet has not reported for {} s", silence.as_secs()));
+            node.mark_not_ready(format!("its kubelet has not reported for {} s", silence.as_secs()));
             for component in components.iter_mut() {
                 let seconds = silence.as_secs();
                 distrust(component, format!("the kubelet that runs its pods has not reported for {seconds} s"));
             }
         } else if node.ready && !stale.is_empty() {
-            node.is_not_ready(format!("the machine has started, and not yet these pods: {}", stale.join(", ")));
+            node.mark_not_ready(format!("the machine has started, and not yet these pods: {}", stale.join(", ")));
         } else if node.ready && !unready.is_empty() {
-            node.is_not_ready(format!("these pods are not ready: {}", unready.join("; ")));
+            node.mark_not_ready(format!("these pods are not ready: {}", unready.join("; ")));
         }
     }
 }
@@ -134,13 +134,13 @@ fn silence(node: &str, observed: &Observed) -> Option<SignedDuration> {
     Some(observed.now.duration_since(renewed)).filter(|silence| *silence > LEASE_LIMIT)
 }
 
-/// Pods that should run and are not ready, each with its reason. Those in the namespace of a component that tells its own
-/// reasons are told there.
+/// Pods that should run and are not ready, each with its reason. Those in the namespace of a component that reports its
+/// own reasons are reported there.
 fn unready(components: &[ComponentStatus], pods: &[Value]) -> Vec<String> {
     let explained: BTreeSet<_> =
         components.iter().filter(|one| !one.reasons.is_empty()).map(|one| one.namespace.as_str()).collect();
-    let ours = components.iter().map(|component| component.namespace.as_str()).chain([SYSTEM_NAMESPACE]);
-    let wanted: BTreeSet<_> = ours.filter(|namespace| !explained.contains(namespace)).collect();
+    let own = components.iter().map(|component| component.namespace.as_str()).chain([SYSTEM_NAMESPACE]);
+    let wanted: BTreeSet<_> = own.filter(|namespace| !explained.contains(namespace)).collect();
     let reason = |pod: &Value| {
         let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let is_over = pod.pointer("/metadata/deletionTimestamp").is_some() || text("/status/phase") == "Failed";

@@ -50,7 +50,7 @@ impl StatusReport {
     }
 }
 
-/// Whether a person must remove what stopped a step, before it can go on.
+/// Whether a person must remove what stopped a step, before it can continue.
 pub(super) fn is_stuck(phase: Phase, step: &StepState) -> bool {
     match phase {
         Phase::Forward => step.blocked.is_some() || step.failure.as_ref().is_some_and(needs_person),
