@@ -1,11 +1,13 @@
-//! Reading, checking and using at the same time: one thread reads in large steps, several check, and the caller's
-//! thread gets the pieces that passed, in order.
+//! Reading, checking and using at the same time: several threads read in large steps and check what they read, and the
+//! caller's thread gets the pieces that passed, in order. A disk is faster with several requests at once; those are
+//! adjacent, so a stick still reads from the beginning to the end.
 //!
-//! Memory is bounded: there are [`BLOCKS`] buffers, and each goes back to the reader after use.
+//! Memory is bounded: there are [`BLOCKS`] buffers, and each goes back to the readers after use.
 
 use std::collections::BTreeMap;
+use std::iter::Peekable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
 use crate::disk::AlignedBuffer;
@@ -69,56 +71,79 @@ pub(crate) fn run(
     pieces: impl Iterator<Item = Piece> + Send,
     taker: &mut dyn PieceTaker,
 ) -> Result<()> {
-    let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 4);
-    let (to_check, unchecked) = sync_channel::<Block>(BLOCKS);
+    // Some wait for the disk while the others check. With more of them than buffers, they would wait for each other.
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, BLOCKS - 4) + 2;
     let (to_use, checked) = channel::<Block>();
     let (recycle, free) = channel::<AlignedBuffer>();
     for _ in 0..BLOCKS {
         // Cannot fail: the receiver is in this function.
         let _ = recycle.send(AlignedBuffer::default());
     }
-    let unchecked = Mutex::new(unchecked);
+    let supply = Mutex::new(Supply { pieces: pieces.peekable(), index: 0, free });
     std::thread::scope(|scope| {
-        let reading = scope.spawn(move || read_all(reader, pieces, &free, &to_check));
         for _ in 0..workers {
-            let (unchecked, to_use) = (&unchecked, to_use.clone());
-            scope.spawn(move || check_all(payload, unchecked, &to_use));
+            let (supply, to_use) = (&supply, to_use.clone());
+            scope.spawn(move || read_all(payload, reader, supply, &to_use));
         }
         drop(to_use);
         let outcome = use_all(payload, reader, &checked, &recycle, taker);
-        // The reader ends when its channels are closed.
+        // The workers end when their channels are closed.
         drop((checked, recycle));
-        let read = reading.join().map_err(|_| MediaError::Bug("the thread that reads panicked".to_owned()));
-        outcome.and(read)
+        outcome
     })
 }
 
-fn read_all(
-    reader: &dyn PieceReader,
-    pieces: impl Iterator<Item = Piece>,
-    free: &Receiver<AlignedBuffer>,
-    to_check: &SyncSender<Block>,
-) {
-    let mut pieces = pieces.peekable();
-    for index in 0.. {
-        let mut now = Vec::new();
+/// What is still to be read, in order.
+struct Supply<I: Iterator<Item = Piece>> {
+    pieces: Peekable<I>,
+    index: usize,
+    free: Receiver<AlignedBuffer>,
+}
+
+impl<I: Iterator<Item = Piece>> Supply<I> {
+    /// The next block, whose bytes are not read yet. Waits for a buffer first: whoever has the earliest block must not
+    /// wait for those that have later ones.
+    fn next(&mut self) -> Option<Block> {
+        let mut buffer = self.free.recv().ok()?;
+        let mut pieces = Vec::new();
         let mut bytes = 0;
-        while let Some(piece) = pieces.next_if(|piece| bytes == 0 || bytes + piece.length <= BLOCK_BYTES) {
+        while let Some(piece) = self.pieces.next_if(|piece| bytes == 0 || bytes + piece.length <= BLOCK_BYTES) {
             bytes += piece.length;
-            now.push(piece);
+            pieces.push(piece);
         }
-        if now.is_empty() {
-            return;
+        if pieces.is_empty() {
+            return None;
         }
-        let Ok(mut buffer) = free.recv() else { return };
         buffer.resize(bytes);
-        let mut block = Block { index, pieces: now, buffer, bad: BTreeMap::new(), end: Ok(()) };
-        block.end = read_block(reader, &mut block);
-        let failed = block.end.is_err();
+        let index = self.index;
+        self.index += 1;
+        Some(Block { index, pieces, buffer, bad: BTreeMap::new(), end: Ok(()) })
+    }
+}
+
+fn read_all<I: Iterator<Item = Piece>>(
+    payload: &Payload,
+    reader: &dyn PieceReader,
+    supply: &Mutex<Supply<I>>,
+    to_use: &Sender<Block>,
+) {
+    loop {
+        let next = supply.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let Some(mut block) = next else { return };
+        // If a block were never passed on, all threads would wait for it.
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            read_block(reader, &mut block)?;
+            check(payload, &mut block);
+            Ok(())
+        }));
+        let read =
+            read.unwrap_or_else(|_| Err(MediaError::Bug(format!("reading or checking block {} panicked", block.index))));
+        let failed = read.is_err();
         if failed {
             block.pieces.clear();
         }
-        if to_check.send(block).is_err() || failed {
+        block.end = read;
+        if to_use.send(block).is_err() || failed {
             return;
         }
     }
@@ -140,21 +165,6 @@ fn read_block(reader: &dyn PieceReader, block: &mut Block) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn check_all(payload: &Payload, unchecked: &Mutex<Receiver<Block>>, to_use: &Sender<Block>) {
-    loop {
-        let next = unchecked.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(mut block) = next else { return };
-        // If a block were never passed on, all threads would wait for it.
-        if catch_unwind(AssertUnwindSafe(|| check(payload, &mut block))).is_err() {
-            block.pieces.clear();
-            block.end = Err(MediaError::Bug(format!("checking block {} panicked", block.index)));
-        }
-        if to_use.send(block).is_err() {
-            return;
-        }
-    }
 }
 
 fn check(payload: &Payload, block: &mut Block) {

@@ -1,6 +1,6 @@
 //! Where blobs come from: a bundle, or a content store.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use landfall_bundle_spec::chunks::CHUNK_BYTES;
 
@@ -94,7 +94,7 @@ fn only_chunks<'a>(take: &'a mut TakeChunk<'_>) -> impl FnMut(&Piece, &[u8]) -> 
 pub(crate) struct StoreReader<'a> {
     store: &'a ContentStore,
     payload: &'a Payload,
-    current: Mutex<Option<(usize, BlobFile)>>,
+    current: Mutex<Option<(usize, Arc<BlobFile>)>>,
 }
 
 impl<'a> StoreReader<'a> {
@@ -104,18 +104,27 @@ impl<'a> StoreReader<'a> {
     }
 }
 
+impl StoreReader<'_> {
+    /// The open file of a blob.
+    fn file(&self, blob: usize) -> Result<Arc<BlobFile>> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((open, file)) = current.as_ref()
+            && *open == blob
+        {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(self.store.open(self.payload.blob(blob).sha256)?);
+        *current = Some((blob, Arc::clone(&file)));
+        Ok(file)
+    }
+}
+
 impl PieceReader for StoreReader<'_> {
     fn read(&self, pieces: &[Piece], mut buffer: &mut [u8]) -> Result<()> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         for piece in pieces {
             let PieceKind::Chunk(blob, chunk) = piece.kind else { continue };
-            if current.as_ref().is_none_or(|(open, _)| *open != blob) {
-                *current = Some((blob, self.store.open(self.payload.blob(blob).sha256)?));
-            }
             let (now, later) = std::mem::take(&mut buffer).split_at_mut(piece.length);
-            if let Some((_, file)) = current.as_ref()
-                && file.read_at(now, chunk * CHUNK_BYTES)? != piece.length
-            {
+            if self.file(blob)?.read_at(now, chunk * CHUNK_BYTES)? != piece.length {
                 return Err(self.damaged(self.payload, piece));
             }
             buffer = later;

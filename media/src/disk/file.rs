@@ -53,8 +53,8 @@ pub(crate) struct DiskFile {
 struct Direct {
     file: File,
     alignment: usize,
-    /// For unaligned bytes.
-    scratch: Mutex<AlignedBuffer>,
+    /// For unaligned bytes: one per request at a time.
+    scratch: Mutex<Vec<AlignedBuffer>>,
     /// The filesystem accepted the flag but refused the first request.
     refused: AtomicBool,
 }
@@ -180,10 +180,12 @@ impl Direct {
         let start = offset / step * step;
         let end = (offset + buffer.len() as u64).next_multiple_of(step);
         let skipped = usize::try_from(offset - start).unwrap_or(0);
-        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let buffers = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = buffers().pop().unwrap_or_default();
         scratch.resize(usize::try_from(end - start).unwrap_or(usize::MAX));
         let there = fill(&self.file, start, &mut scratch, self.alignment)?.saturating_sub(skipped).min(buffer.len());
         buffer[..there].copy_from_slice(&scratch[skipped..skipped + there]);
+        buffers().push(scratch);
         Ok(there)
     }
 }

@@ -41,25 +41,50 @@ fn padding(count: usize) -> Vec<Piece> {
 
 #[test]
 fn a_check_that_panics_ends_it_with_an_error() {
-    let fixture = Fixture::small();
-    // A block that has fewer bytes than its pieces: checking it panics.
-    let torn =
-        Block { index: 0, pieces: padding(1), buffer: AlignedBuffer::default(), bad: BTreeMap::new(), end: Ok(()) };
-    let (to_check, unchecked) = channel();
-    let (to_use, checked) = channel();
-    to_check.send(torn).unwrap();
-    drop(to_check);
-    check_all(&fixture.payload, &Mutex::new(unchecked), &to_use);
-    drop(to_use);
-    let (recycle, _free) = channel();
+    // A chunk of a blob that the payload does not have: checking it panics.
+    let mut pieces = padding(3);
+    pieces[2].kind = PieceKind::Chunk(usize::MAX, 0);
     let reader = Zeros { panics_at: usize::MAX, reads: AtomicUsize::new(0) };
-    let mut take = |_: &Piece, _: &[u8]| Ok(());
-    let said = use_all(&fixture.payload, &reader, &checked, &recycle, &mut take).unwrap_err().to_string();
-    assert_eq!(said, "media: checking block 0 panicked");
+    assert_eq!(outcome(reader, pieces), "media: reading or checking block 1 panicked");
 }
 
 #[test]
 fn a_reader_that_panics_ends_it_with_an_error() {
     let said = outcome(Zeros { panics_at: 2, reads: AtomicUsize::new(0) }, padding(200));
-    assert_eq!(said, "media: the thread that reads panicked");
+    assert!(said.starts_with("media: reading or checking block ") && said.ends_with(" panicked"), "{said}");
+}
+
+/// Each thread waits in its first read until another thread reads, too.
+struct Together(std::sync::Barrier, AtomicUsize);
+
+impl PieceReader for Together {
+    fn read(&self, _pieces: &[Piece], buffer: &mut [u8]) -> Result<()> {
+        if self.1.fetch_add(1, Ordering::Relaxed) < 2 {
+            self.0.wait();
+        }
+        buffer.fill(0);
+        Ok(())
+    }
+
+    fn damaged(&self, payload: &Payload, piece: &Piece) -> MediaError {
+        MediaError::Bug(payload.describe(piece))
+    }
+}
+
+#[test]
+fn the_disk_gets_several_requests_at_once_and_the_taker_every_piece_in_order() {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let fixture = Fixture::small();
+        let reader = Together(std::sync::Barrier::new(2), AtomicUsize::new(0));
+        let mut taken = Vec::new();
+        let mut take = |piece: &Piece, _: &[u8]| {
+            taken.push(piece.offset);
+            Ok(())
+        };
+        run(&fixture.payload, &reader, padding(200).into_iter(), &mut take).unwrap();
+        let _ = sender.send(taken);
+    });
+    let taken = receiver.recv_timeout(std::time::Duration::from_mins(1)).expect("one read waits for another forever");
+    assert_eq!(taken, (0..200).collect::<Vec<u64>>());
 }

@@ -19,8 +19,10 @@ use landfall_host::process::{self, ProcessId};
 /// Tables, each with the program of a pod that writes it, in the order in which they are needed.
 const TABLES: [(&str, &str); 2] = [("kube-proxy", "kube-proxy"), ("flannel-ipv4", "flanneld")];
 
-/// How long a program may take to write its table for the first time: it waits for the API server first.
+/// How long a program may take to write its table for the first time: it waits for the API server first. On a machine
+/// that is slower still, each program that was restarted for nothing gives the next one twice as long.
 const FIRST_WRITE: Duration = Duration::from_mins(1);
+const LONGEST_FIRST_WRITE: Duration = Duration::from_mins(16);
 
 /// How long a program may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -32,6 +34,8 @@ struct Watched {
     program: &'static str,
     /// The process that ran while the table existed: it assumes that the table still exists.
     writer: Option<ProcessId>,
+    /// How long the next process may take to write the table.
+    first_write: Duration,
 }
 
 /// What is known about the tables.
@@ -49,7 +53,7 @@ enum Verdict {
 
 impl Default for PacketFilter {
     fn default() -> Self {
-        Self(TABLES.map(|(table, program)| Watched { table, program, writer: None }).into())
+        Self(TABLES.map(|(table, program)| Watched::new(table, program)).into())
     }
 }
 
@@ -75,6 +79,10 @@ impl PacketFilter {
 }
 
 impl Watched {
+    fn new(table: &'static str, program: &'static str) -> Self {
+        Self { table, program, writer: None, first_write: FIRST_WRITE }
+    }
+
     /// The program of a pod on this host's network.
     fn running_program(&self) -> Option<ProcessId> {
         self.writer
@@ -98,11 +106,17 @@ impl Watched {
     }
 
     fn judge(&mut self, is_there: bool, program: ProcessId, age: Duration) -> Verdict {
-        let has_written = self.writer == Some(program);
         if is_there {
             self.writer = Some(program);
-        } else if has_written || age > FIRST_WRITE {
+            self.first_write = FIRST_WRITE;
+            return Verdict::Fine;
+        }
+        if self.writer == Some(program) {
             self.writer = None;
+            return Verdict::Restart;
+        }
+        if age > self.first_write {
+            self.first_write = (self.first_write * 2).min(LONGEST_FIRST_WRITE);
             return Verdict::Restart;
         }
         Verdict::Fine
@@ -135,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_program_is_restarted_when_its_written_table_is_lost() {
-        let mut watched = Watched { table: "kube-proxy", program: "kube-proxy", writer: None };
+        let mut watched = Watched::new("kube-proxy", "kube-proxy");
         let young = Duration::from_secs(3);
         assert_eq!(watched.judge(false, this(), young), Verdict::Fine, "it has just begun");
         assert_eq!(watched.judge(true, this(), young), Verdict::Fine);
@@ -145,9 +159,22 @@ mod tests {
 
     #[test]
     fn a_program_that_never_wrote_its_table_has_a_minute() {
-        let mut watched = Watched { table: "kube-proxy", program: "kube-proxy", writer: None };
+        let mut watched = Watched::new("kube-proxy", "kube-proxy");
         assert_eq!(watched.judge(false, this(), FIRST_WRITE), Verdict::Fine);
         assert_eq!(watched.judge(false, this(), FIRST_WRITE + Duration::from_secs(1)), Verdict::Restart);
+    }
+
+    #[test]
+    fn a_slow_machine_is_given_longer_each_time() {
+        let mut watched = Watched::new("kube-proxy", "kube-proxy");
+        let second = Duration::from_secs(1);
+        for minutes in [1, 2, 4, 8, 16, 16] {
+            let limit = Duration::from_mins(minutes);
+            assert_eq!(watched.judge(false, this(), limit), Verdict::Fine, "{minutes} minutes are not over");
+            assert_eq!(watched.judge(false, this(), limit + second), Verdict::Restart, "after {minutes} minutes");
+        }
+        assert_eq!(watched.judge(true, this(), second), Verdict::Fine);
+        assert_eq!(watched.first_write, FIRST_WRITE, "a written table ends it");
     }
 
     #[test]

@@ -20,9 +20,10 @@ use landfall_host::paths::SitePaths;
 use landfall_host::process::ProcessId;
 use landfall_host::{files, mounts, netlink, process};
 
+/// How a network device is deleted, by its name.
+type Delete = fn(&str) -> std::io::Result<()>;
 /// The bridge and flannel's device, and how each is deleted.
-const DEVICES: [(&str, fn(&str) -> std::io::Result<()>); 2] =
-    [(BRIDGE, netlink::delete_bridge), ("flannel.1", netlink::delete_interface)];
+const DEVICES: [(&str, Delete); 2] = [(BRIDGE, netlink::delete_bridge), ("flannel.1", netlink::delete_interface)];
 /// Tables of kube-proxy, flannel and the kubelet.
 const TABLES: [&str; 4] = ["kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"];
 /// Tables that the kubelet uses if the host has iptables, for both families of addresses, and its chains in them.
