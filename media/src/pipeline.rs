@@ -130,22 +130,26 @@ fn read_all<I: Iterator<Item = Piece>>(
     loop {
         let next = supply.lock().unwrap_or_else(PoisonError::into_inner).next();
         let Some(mut block) = next else { return };
-        // If a block were never passed on, all threads would wait for it.
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            read_block(reader, &mut block)?;
-            check(payload, &mut block);
-            Ok(())
-        }));
-        let read =
-            read.unwrap_or_else(|_| Err(MediaError::Bug(format!("reading or checking block {} panicked", block.index))));
-        let failed = read.is_err();
-        if failed {
-            block.pieces.clear();
-        }
-        block.end = read;
+        read_and_check(payload, reader, &mut block);
+        let failed = block.end.is_err();
         if to_use.send(block).is_err() || failed {
             return;
         }
+    }
+}
+
+/// Fills a block and notes what is wrong with it. A panic becomes an error: if a block were never passed on, all threads
+/// would wait for it.
+fn read_and_check(payload: &Payload, reader: &dyn PieceReader, block: &mut Block) {
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        read_block(reader, block)?;
+        check(payload, block);
+        Ok(())
+    }));
+    let panicked = |_| Err(MediaError::Bug(format!("reading or checking block {} panicked", block.index)));
+    block.end = read.unwrap_or_else(panicked);
+    if block.end.is_err() {
+        block.pieces.clear();
     }
 }
 

@@ -41,11 +41,14 @@ fn padding(count: usize) -> Vec<Piece> {
 
 #[test]
 fn a_check_that_panics_ends_it_with_an_error() {
-    // A chunk of a blob that the payload does not have: checking it panics.
-    let mut pieces = padding(3);
-    pieces[2].kind = PieceKind::Chunk(usize::MAX, 0);
+    let fixture = Fixture::small();
     let reader = Zeros { panics_at: usize::MAX, reads: AtomicUsize::new(0) };
-    assert_eq!(outcome(reader, pieces), "media: reading or checking block 1 panicked");
+    // A block that has fewer bytes than its pieces: checking it panics.
+    let mut torn =
+        Block { index: 7, pieces: padding(1), buffer: AlignedBuffer::default(), bad: BTreeMap::new(), end: Ok(()) };
+    read_and_check(&fixture.payload, &reader, &mut torn);
+    assert_eq!(torn.end.unwrap_err().to_string(), "media: reading or checking block 7 panicked");
+    assert!(torn.pieces.is_empty(), "nothing of it is used");
 }
 
 #[test]
