@@ -56,6 +56,17 @@ pub struct Code {
     pub fix: &'static str,
 }
 
+/// How the fix of an error ends that leaves nothing to continue: the command simply runs once more.
+const AGAIN: &str = ", then run the same command again.";
+
+impl Code {
+    /// The fix without its last part, where that is to run the same command again. Within an operation that has begun,
+    /// another command continues.
+    pub fn remedy(self) -> Option<String> {
+        self.fix.strip_suffix(AGAIN).map(|remedy| format!("{remedy}."))
+    }
+}
+
 impl fmt::Debug for Code {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.id)

@@ -40,7 +40,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("setup", &[Work::Lint, Work::Tests]),
     ("newcomer", &[Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines]),
     ("lint", &[Work::Program, Work::Lint, Work::Tests]),
-    ("unit", &[Work::Program]),
+    ("unit", &[Work::Program, Work::Tests]),
     ("gpu", &[Work::Program]),
     ("machines", &[Work::Program, Work::Machines]),
     ("images", &[Work::Program, Work::Parts, Work::Tests]),
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn unit_tests_need_no_machines_and_no_parts() {
         for line in ["test --only unit", "test --only=unit", "test --keep-going --only unit"] {
-            assert_eq!(work(line), BTreeSet::from([Work::Compile, Work::Program]), "{line}");
+            assert_eq!(work(line), BTreeSet::from([Work::Compile, Work::Program, Work::Tests]), "{line}");
         }
     }
 

@@ -7,21 +7,30 @@ use crate::command::Work;
 /// Building `landfall`: a C compiler for the target that ships, for cryptography and hashing.
 pub const PROGRAM: &[&str] = &["gcc", "musl-tools"];
 
-/// What the tests themselves need: readers of open formats, shells that completions are for, an interpreter.
+/// What the tests themselves need: readers of open formats, shells that completions are for, an interpreter, and the
+/// foreign programs beside which Landfall must do no harm.
 pub const TESTS: &[&str] = &[
     "b3sum",
+    "e2fsprogs",
     "fish",
     "gcc",
     "git",
     "iproute2",
+    "iptables",
     "libarchive-tools",
     "mtools",
     "musl-tools",
+    "nftables",
     "openssl",
     "python3",
     "skopeo",
+    "util-linux",
+    "vmtouch",
     "zsh",
 ];
+
+/// A token for keys, and OpenSSL's way to it.
+pub const TOKEN: &[&str] = &["libengine-pkcs11-openssl", "opensc", "openssl", "softhsm2"];
 
 /// Compiling the node pack's programs, some of which contain C code.
 pub const NODE_PACK: &[&str] = &["gcc", "libc6-dev", "libseccomp-dev", "pkgconf"];
@@ -56,7 +65,7 @@ fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
     match work {
         Work::Compile | Work::Lint => &[],
         Work::Program => &[PROGRAM],
-        Work::Tests => &[TESTS],
+        Work::Tests => &[TESTS, TOKEN],
         Work::Fuzz => &[FUZZ],
         Work::Parts => &[NODE_PACK, INSPECTION, ROOTS],
         Work::Machines => &[ROOTS, SWITCH, MACHINE],
@@ -68,6 +77,7 @@ fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
 pub const PROGRAMS: &[(&str, &str)] = &[
     ("gcc", "gcc"),
     ("git", "git"),
+    ("iptables", "iptables-nft"),
     ("musl-tools", "musl-gcc"),
     ("binutils", "readelf"),
     ("mmdebstrap", "mmdebstrap"),
@@ -75,4 +85,5 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("pkgconf", "pkg-config"),
     ("skopeo", "skopeo"),
     ("util-linux", "unshare"),
+    ("vmtouch", "vmtouch"),
 ];

@@ -22,6 +22,7 @@ mod end_to_end {
     mod power_cut;
     mod process;
     mod refusals;
+    mod roots;
     mod secrets;
     mod seed;
     mod site_configuration;

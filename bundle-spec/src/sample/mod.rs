@@ -20,15 +20,25 @@ const RELEASE: &str = r#"{"artifacts":[],"assembled":false,"components":[],"coun
 pub struct Vendor {
     /// The key of all roles.
     pub key: SigningKey,
-    /// Root document 1, a development root.
+    /// Root document 1.
     pub root: Root,
 }
 
 impl Vendor {
-    /// Makes a key of this kind and a root for it.
+    /// Makes a key of this kind and a development root for it.
     pub fn new(kind: KeyKind) -> Result<Self> {
         let key = SigningKey::generate(kind)?;
-        let mut root = UnsignedRoot::new(&RootContents::single(key.public(), true))?;
+        Self::with(RootContents::single(key.public(), true), key)
+    }
+
+    /// The same with a root for production.
+    pub fn production(kind: KeyKind) -> Result<Self> {
+        let key = SigningKey::generate(kind)?;
+        Self::with(RootContents::single(key.public(), false), key)
+    }
+
+    fn with(contents: RootContents, key: SigningKey) -> Result<Self> {
+        let mut root = UnsignedRoot::new(&contents)?;
         root.sign(&key)?;
         Ok(Self { root: root.finish(None)?, key })
     }

@@ -3,9 +3,9 @@
 use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 
-use landfall_engine::NodeIdentity;
 use landfall_engine::step::StepError;
 use landfall_host::hosts_entry::HostsEntry;
+use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
 use landfall_host::service_route::ServiceRoute;
 

@@ -8,5 +8,3 @@ pub mod journal;
 pub mod mounted;
 pub mod plan;
 pub mod step;
-
-pub use plan::NodeIdentity;

@@ -1,7 +1,5 @@
 //! Plans: data, made by a pure function, pinned in the journal, executed without decisions.
 
-use std::net::IpAddr;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -64,14 +62,4 @@ pub struct Plan<A> {
     pub version: String,
     /// The steps, in order.
     pub steps: Vec<PlannedStep<A>>,
-}
-
-/// A host's name and address in its cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NodeIdentity {
-    /// Name of the Node object.
-    pub name: String,
-    /// Address of the node, which API server, kubelet and etcd advertise.
-    pub address: IpAddr,
 }

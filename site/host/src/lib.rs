@@ -6,6 +6,7 @@ pub mod files;
 pub mod hosts_entry;
 pub mod mounts;
 pub mod netlink;
+pub mod node;
 pub mod paths;
 pub mod process;
 pub mod range;

@@ -4,6 +4,7 @@
 pub mod configuration;
 mod node_name;
 pub mod operations;
+pub mod pins;
 pub mod plan;
 pub mod preflight;
 mod registry;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landfall_engine::NodeIdentity;
 use landfall_engine::step::StepError;
 use landfall_host::command::{CommandRunner, HostCommand};
+use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
 use landfall_media::Payload;
 use landfall_media::counters::IoCounters;

@@ -115,6 +115,7 @@ fn minutes(elapsed: Duration) -> String {
 
 fn set_up() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
+    setup::ensure_packages(packages::TOKEN)?;
     tools::ensure()?;
     dependencies::bring()
 }
@@ -200,6 +201,7 @@ const UNIT_TESTS: [&str; 8] =
     ["--test", "counters", "--test", "failing_disk", "--test", "vectors", "--test", "rotations"];
 
 fn unit() -> Result<()> {
+    setup::ensure_packages(packages::TESTS)?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins"]).args(UNIT_TESTS))?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
     workspace::run(&mut built_launcher("test"))?;

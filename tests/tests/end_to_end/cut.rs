@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use landfall_engine::journal::Event;
+use landfall_lifecycle::pins::Event;
 use landfall_tests::printer;
 use landfall_tests::site::{Machine, wait_until};
 

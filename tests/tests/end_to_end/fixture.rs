@@ -2,16 +2,22 @@
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow};
 use landfall_tests::proofs::Expected;
 use landfall_tests::site::{Machine, MachineSpec, Site};
-use landfall_tests::vendor::Vendor;
+use landfall_tests::vendor::{KEY_PASSWORD, Vendor};
 use landfall_tests::{printer, workspace};
+
+use super::roots;
 
 /// Size of a part of the bundle: several parts, each of many chunks.
 const PART_SIZE: &str = "256MiB";
+
+/// Name and version of the release in the bundle.
+const RELEASE: (&str, &str) = ("starter", "1.0.0");
 
 /// A vendor's delivery, and the fingerprint that the site received over another channel.
 pub(crate) struct Fixture {
@@ -19,8 +25,10 @@ pub(crate) struct Fixture {
     pub(crate) landfall: PathBuf,
     /// The stick's folder on the host.
     pub(crate) stick: PathBuf,
-    /// Fingerprint of root document 1, as if from a letter.
+    /// Fingerprint of root document 1, as if from a letter. The bundle carries the documents of a hundred rotations.
     pub(crate) fingerprint: String,
+    /// Fingerprint of the newest of them.
+    pub(crate) newest_root: String,
     /// The expectations of the proofs.
     pub(crate) expected: Expected,
     /// Bytes of the bundle as one stream.
@@ -32,6 +40,27 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
+    /// Writes a revocation of the release, `revocation.json`, into a folder.
+    pub(crate) fn revoke(&self, folder: &Path) -> Result<PathBuf> {
+        let keys = self::folder().join("vendor/keys");
+        for document in files_with(&keys, |name| name.ends_with(".root.json"))? {
+            let name = document.file_name().context("a root document has a name")?;
+            std::fs::copy(&document, folder.join(name)).context("cannot copy a root document")?;
+        }
+        let run = |arguments: &[&str]| {
+            let mut command = Command::new(&self.landfall);
+            command.args(arguments).env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).stdout(Stdio::null());
+            workspace::run(&mut command)
+        };
+        let text = |path: &Path| path.display().to_string();
+        let revocation = folder.join("revocation.json");
+        let (name, version) = RELEASE;
+        run(&["trust", "revoke", name, version, "--roots", &text(folder), "--reason", "it loses data"])?;
+        let [own, second] = ["cosign.key", "second.key"].map(|key| text(&keys.join(key)));
+        run(&["trust", "sign", &text(&revocation), "--key", &own, "--key", &second])?;
+        Ok(revocation)
+    }
+
     /// The parts of the bundle on the host, in order.
     pub(crate) fn parts(&self) -> Result<Vec<PathBuf>> {
         let mut parts = files_with(&self.stick, |name| name.contains(".landfall."))?;
@@ -67,8 +96,9 @@ fn build() -> Result<Fixture> {
     }
     let vendor = Vendor::open(&folder.join("vendor"))?;
     let release = workspace::root().join("releases/starter");
+    let second = roots::rotate(&vendor)?.display().to_string();
     vendor.lock(&release)?;
-    vendor.build(&release, &stick, &["--part-size", PART_SIZE])?;
+    vendor.build(&release, &stick, &["--part-size", PART_SIZE, "--key", &second])?;
     let landfall = stick.join("landfall");
     std::fs::copy(vendor.landfall(), &landfall).context("cannot copy landfall to the stick")?;
     let inspection = vendor.report(&["inspect", &stick.display().to_string()])?;
@@ -79,6 +109,7 @@ fn build() -> Result<Fixture> {
         landfall,
         stick,
         fingerprint: vendor.fingerprint()?,
+        newest_root: roots::newest(&vendor)?,
         expected: Expected::from_inspection(&inspection)?,
         total_bytes: number("totalBytes")?,
         head_bytes: number("headBytes")?,

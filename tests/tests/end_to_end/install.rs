@@ -48,7 +48,10 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     engineer.expect_unchanged("after a dry run", &[])?;
 
     let (report, peak_memory_bytes) = memory::peak_of(&machine, "install", || install_while_another_tries(engineer))?;
-    expect_all_ready(&engineer.wait_ready("the install")?)?;
+    let status = engineer.wait_ready("the install")?;
+    expect_all_ready(&status)?;
+    let root = &status["release"]["root"];
+    ensure!(*root == fixture()?.newest_root, "trusted is {root}, not the newest of all root documents");
     expect_each_byte_once(&report, peak_memory_bytes)?;
     expect_summary(&machine, &report)?;
     handbook::expect_to_name_everything(&machine)?;

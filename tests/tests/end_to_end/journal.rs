@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_engine::journal::{Entry, Event, JournalFolder, Replay, record};
+use landfall_engine::journal::record;
+use landfall_lifecycle::pins::{Entry, Event, JournalFolder, Replay};
 use landfall_tests::site::Machine;
 
 /// Where journals are stored on a machine.

@@ -282,8 +282,26 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     let again = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
     again.refused("install once more", "LF4011", 5)?;
     the_engine_that_began_goes_on(engineer, &bundle)?;
+    a_revoked_release_goes_no_further(engineer, sticks)?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after damage and an uninstall", &["/var/log/landfall"])
+}
+
+/// A revocation reaches the site in a file: nothing more of the unfinished install is done, even from a good stick.
+fn a_revoked_release_goes_no_further(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
+    let folder = sticks.case("revoked")?;
+    sticks.real("good")?;
+    fixture()?.revoke(&folder)?;
+    let revocation = format!("{STICK}/revoked/revocation.json");
+    let imported = engineer.landfall(&["trust", "import", &revocation])?.report("trust import")?;
+    ensure!(imported["number"] == 1 && imported["releases"] == 1, "{imported}");
+    let before = engineer.status()?["registry"]["stagedBlobs"].clone();
+    let said = engineer.landfall(&["resume", "--bundle", &format!("{STICK}/good")])?;
+    let failure = said.refused("resume of a revoked release", "LF1131", REFUSED)?;
+    ensure!(failure.to_string().contains("it loses data"), "the reason is not named: {failure}");
+    let after = engineer.status()?["registry"]["stagedBlobs"].clone();
+    ensure!(before == after, "blobs of a revoked release were staged: {before}, then {after}");
+    Ok(())
 }
 
 /// An operation belongs to the program that began it, which the site keeps: another build is replaced by that one, and

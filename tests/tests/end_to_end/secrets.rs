@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use landfall_engine::journal::{Replay, StepStatus};
+use landfall_engine::journal::StepStatus;
+use landfall_lifecycle::pins::Replay;
 use landfall_tests::proofs::administer;
 use landfall_tests::site::Machine;
 use serde_json::Value;

@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use landfall_launcher::packages;
 use landfall_tests::vendor::KEY_PASSWORD;
 use landfall_tests::{images, setup, workspace};
 use serde_json::Value;
 
 use super::outcome::Outcome;
-
-/// A token in software, what speaks to it, and openssl's way to it.
-const TOKEN_PACKAGES: &[&str] = &["libengine-pkcs11-openssl", "opensc", "openssl", "softhsm2"];
 
 /// Where Debian puts the token's library.
 const TOKEN_LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
@@ -25,7 +23,7 @@ struct Ceremony {
 
 impl Ceremony {
     fn begin() -> Result<Self> {
-        setup::ensure_packages(TOKEN_PACKAGES)?;
+        setup::ensure_packages(packages::TOKEN)?;
         let ceremony =
             Self { folder: tempfile::tempdir().context("cannot make a folder")?, cosign: images::ensure_cosign()? };
         ceremony.landfall(&["key", "new", "--no-root", "--output", "alice"])?;

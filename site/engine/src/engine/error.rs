@@ -64,6 +64,11 @@ fn after(first: Option<&RecordedError>) -> String {
     first.map(|first| format!("; before that, {} [{}]", first.what, first.code)).unwrap_or_default()
 }
 
+/// The fix of a code, and how an operation continues: the command that began it would be refused.
+fn resuming(code: Code) -> Option<String> {
+    code.remedy().map(|remedy| format!("{remedy} Then run `landfall resume`."))
+}
+
 impl Coded for EngineError {
     fn code(&self) -> Code {
         match self {
@@ -77,12 +82,34 @@ impl Coded for EngineError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Journal(error) => error.hint(),
-            Self::StepFailed { source, .. } => Coded::hint(&**source),
+            Self::Journal(error) => error.hint().or_else(|| resuming(error.code())),
+            Self::StepFailed { source, .. } => Coded::hint(&**source).or_else(|| resuming(source.code())),
             Self::UndoFailed { source, .. } => {
                 Coded::hint(&**source).map(|hint| format!("{hint} Then run `landfall uninstall` again."))
             }
             Self::Foreign { .. } | Self::Irreversible { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(source: StepError) -> EngineError {
+        let (step, title) = (StepId("node".to_owned()), "start the node".to_owned());
+        EngineError::StepFailed { step, title, record: 3, source: Box::new(source) }
+    }
+
+    #[test]
+    fn a_failed_step_names_the_command_that_continues() {
+        for code in [codes::SITE_IO, codes::NO_SPACE, codes::MEDIA_IO, codes::SYNC_FAILED] {
+            let hint = failed(StepError::new(code, "it failed")).hint().unwrap();
+            assert!(hint.ends_with(". Then run `landfall resume`."), "{hint}");
+            assert!(!hint.contains("same command"), "{hint}");
+        }
+        assert_eq!(failed(StepError::new(codes::BUG, "it failed")).hint(), None, "the registry knows best");
+        let known = StepError::new(codes::SITE_IO, "it failed").hint("Ask the pilot.");
+        assert_eq!(failed(known).hint().unwrap(), "Ask the pilot.");
     }
 }

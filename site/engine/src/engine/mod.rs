@@ -6,26 +6,29 @@
 //! stuck. Undo goes through the steps in the reverse order of their `Started`, the unfinished one included.
 
 mod error;
+mod pace;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_error_codes::{Coded, codes};
 use landfall_media::progress::{Event as ProgressEvent, Progress};
 use serde_json::Value;
 
 pub use error::EngineError;
+use pace::Pace;
 
-use crate::journal::{Event, Journal, Phase, RecordedError, StepStatus, Storage};
+use crate::journal::{Event, Journal, Phase, Pinned, RecordedError, StepStatus, Storage};
 use crate::plan::{Plan, PlannedStep, Undo};
 use crate::step::{Observed, Step, StepError};
 
 /// How an action of a plan becomes a step.
 pub type Resolve<A, C> = fn(&A) -> &dyn Step<C>;
 
-/// One operation in progress. `A` is the plan's action, `C` what steps act on, `S` where the journal is stored.
-pub struct Engine<'a, A, C, S: Storage> {
+/// One operation in progress. `A` is the plan's action, `C` what steps act on, `P` what the journal pins, `S` where the
+/// journal is stored.
+pub struct Engine<'a, A, C, P, S: Storage> {
     /// The journal, whose record 0 pins `plan`.
-    pub journal: &'a mut Journal<S>,
+    pub journal: &'a mut Journal<P, S>,
     /// The plan that the journal pins.
     pub plan: &'a Plan<A>,
     /// How an action becomes a step.
@@ -34,16 +37,18 @@ pub struct Engine<'a, A, C, S: Storage> {
     pub progress: &'a dyn Progress,
 }
 
-impl<A, C, S: Storage> Engine<'_, A, C, S> {
+impl<A, C, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
     /// Does every step that is not done yet. When this returns, all of them are recorded as done; the operation is not
     /// committed yet.
     pub fn forward(&mut self, site: &mut C) -> Result<(), EngineError> {
+        let mut pace = Pace::begin(Instant::now());
         while let Some(index) = self.journal.state().next_forward() {
             let plan = self.plan;
             let planned = &plan.steps[index];
-            let remaining = plan.steps[index..].iter().map(|step| step.seconds).sum();
-            self.announce(index, &planned.title, Some(Duration::from_secs(remaining)));
+            let predicted = Duration::from_secs(plan.steps[index..].iter().map(|step| step.seconds).sum());
+            self.announce(index, &planned.title, Some(pace.rest(Instant::now(), predicted)));
             self.step_forward(index, planned, site)?;
+            pace.done(Duration::from_secs(planned.seconds));
         }
         Ok(())
     }

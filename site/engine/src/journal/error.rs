@@ -67,7 +67,7 @@ pub enum JournalErrorKind {
         /// How.
         source: DecodeError,
     },
-    /// A valid record has contents that this program cannot read.
+    /// A valid record holds what no version writes.
     #[error("{}, record {sequence}, cannot be understood", .path.display())]
     Payload {
         /// The journal.
@@ -92,8 +92,8 @@ pub enum JournalErrorKind {
     Newer {
         /// The journal.
         path: PathBuf,
-        /// Which version.
-        source: DecodeError,
+        /// What shows that.
+        source: Newness,
     },
     /// The engine requested a transition that the state does not allow.
     #[error("an event does not fit the journal {}", .path.display())]
@@ -116,6 +116,25 @@ pub enum JournalErrorKind {
     Busy {
         /// The first one.
         holder: Holder,
+    },
+}
+
+/// What shows that a journal was written by a later version. Its name, checksums and chain are right.
+#[derive(Debug, thiserror::Error)]
+pub enum Newness {
+    /// This version does not know the operation in its name.
+    #[error("its operation is unknown to this version")]
+    Operation,
+    /// A record has a later format.
+    #[error(transparent)]
+    Record(#[from] DecodeError),
+    /// A record is JSON whose meaning is unknown here.
+    #[error("record {sequence} is unknown to this version")]
+    Contents {
+        /// Sequence of the record.
+        sequence: u64,
+        /// What is unknown.
+        source: serde_json::Error,
     },
 }
 

@@ -1,62 +1,21 @@
 //! The contents of a journal: one event per record.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
-use landfall_bundle_spec::Sha256;
 use landfall_error_codes::Coded;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::NodeIdentity;
 use crate::plan::{Operation, StepId};
 
-/// Everything an operation is pinned to: record 0 of its journal. Resume uses only this.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pins {
+/// Everything an operation is pinned to: record 0 of its journal. Resume uses only this. The engine needs little of it.
+pub trait Pinned: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned {
     /// What the operation does.
-    pub operation: Operation,
-    /// Id of the bundle.
-    pub bundle: Sha256,
-    /// Name of the release.
-    pub release: String,
-    /// Version of the release.
-    pub version: String,
-    /// Counter of the release.
-    pub counter: u64,
-    /// SHA-256 of the site configuration's canonical bytes.
-    pub configuration: Sha256,
-    /// SHA-256 of the `landfall` that planned; only that one may resume.
-    pub engine: Sha256,
-    /// Where first trust came from.
-    pub trust: PinnedTrust,
-    /// Where the bundle was found.
-    pub media: PathBuf,
-    /// The host's name and address in its cluster.
-    pub node: NodeIdentity,
-    /// Ids of the plan's steps, in order.
-    pub steps: Vec<StepId>,
-    /// The plan, as the very JSON text that was planned.
-    pub plan: String,
-}
+    fn operation(&self) -> Operation;
 
-/// The root of trust of an operation, and where it came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PinnedTrust {
-    /// Fingerprint of the root document that the chain ended at.
-    pub fingerprint: Sha256,
-    /// Its number.
-    pub number: u64,
-    /// Whether it is for development only.
-    pub development: bool,
-    /// Where the trust that the chain began with came from: `file PATH` or `fingerprint on the command line`.
-    #[serde(rename = "came")]
-    pub source: String,
-    /// The document itself, which later operations trust.
-    pub root: String,
+    /// Ids of the plan's steps, in order.
+    fn steps(&self) -> &[StepId];
 }
 
 /// An error as the journal stores it, and as reports show it later.
@@ -88,12 +47,12 @@ impl RecordedError {
 
 /// One thing that happened, or is about to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Event {
+#[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields, bound = "P: Pinned")]
+pub enum Event<P> {
     /// Record 0: the operation begins.
     Opened {
         /// What it is pinned to.
-        pins: Box<Pins>,
+        pins: Box<P>,
     },
     /// What undoing the step needs to know about the state before. Written once, before its first act.
     Prepared {
@@ -156,7 +115,7 @@ pub enum Event {
     Undone,
 }
 
-impl Event {
+impl<P> Event<P> {
     /// The step it is about, if it is about one.
     pub fn step(&self) -> Option<&StepId> {
         match self {
@@ -193,10 +152,11 @@ impl Event {
 
 /// The payload of a record: an event, and when it was written by the host's clock. No decision depends on the time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+#[serde(bound = "P: Pinned")]
+pub struct Entry<P> {
     /// When.
     pub at: Timestamp,
     /// What.
     #[serde(flatten)]
-    pub event: Event,
+    pub event: Event<P>,
 }

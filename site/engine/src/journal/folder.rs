@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::marker::PhantomData;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +12,9 @@ use landfall_media::durable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::{JournalError, JournalErrorKind};
+use super::error::{JournalError, JournalErrorKind, Newness};
 use super::storage::FileStorage;
-use super::{Journal, Pins, Replay, first_record};
+use super::{Journal, Pinned, Replay, first_record};
 use crate::plan::Operation;
 
 /// The file that is under `flock` while an operation runs.
@@ -61,22 +62,32 @@ impl Drop for SiteLock {
 pub struct JournalFile {
     /// 1 for the first operation of the site.
     pub number: u64,
-    /// What the operation does.
-    pub operation: Operation,
+    /// What the operation does; none if that is unknown to this version.
+    pub operation: Option<Operation>,
     /// The file.
     pub path: PathBuf,
 }
 
-/// All journals of a site.
-#[derive(Debug, Clone)]
-pub struct JournalFolder {
-    path: PathBuf,
+impl JournalFile {
+    fn expect_known(&self) -> Result<(), JournalError> {
+        match self.operation {
+            Some(_) => Ok(()),
+            None => Err(JournalErrorKind::Newer { path: self.path.clone(), source: Newness::Operation }.into()),
+        }
+    }
 }
 
-impl JournalFolder {
+/// All journals of a site.
+#[derive(Debug, Clone)]
+pub struct JournalFolder<P> {
+    path: PathBuf,
+    pinned: PhantomData<fn() -> P>,
+}
+
+impl<P: Pinned> JournalFolder<P> {
     /// The folder at `path`, which need not exist.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), pinned: PhantomData }
     }
 
     /// Its path.
@@ -106,7 +117,8 @@ impl JournalFolder {
     }
 
     /// What a journal says. Changes nothing, and needs no lock: an append in progress reads as a torn record.
-    pub fn read(&self, file: &JournalFile) -> Result<Replay, JournalError> {
+    pub fn read(&self, file: &JournalFile) -> Result<Replay<P>, JournalError> {
+        file.expect_known()?;
         let bytes = fs_err::read(&file.path).map_err(|error| JournalError::io("read", &file.path, error))?;
         Replay::of(&bytes, &file.path)
     }
@@ -151,20 +163,21 @@ impl JournalFolder {
 
     /// Begins the journal of a new operation: when this returns, the file with record 0 is durable under its name. A
     /// power cut before leaves no journal.
-    pub fn create(&self, _lock: &SiteLock, pins: Pins) -> Result<Journal, JournalError> {
+    pub fn create(&self, _lock: &SiteLock, pins: P) -> Result<Journal<P>, JournalError> {
         let number = self.latest()?.map_or(1, |file| file.number + 1);
-        let path = self.path.join(format!("{number:06}-{}{JOURNAL_SUFFIX}", operation_name(pins.operation)));
+        let path = self.path.join(format!("{number:06}-{}{JOURNAL_SUFFIX}", operation_name(pins.operation())));
         let bytes = first_record(pins, &path)?;
         durable::write_file(&path, &bytes, 0o600).map_err(|error| JournalError::durable(&path, error))?;
         Self::open_path(&path)
     }
 
     /// Continues a journal.
-    pub fn open(&self, _lock: &SiteLock, file: &JournalFile) -> Result<Journal, JournalError> {
+    pub fn open(&self, _lock: &SiteLock, file: &JournalFile) -> Result<Journal<P>, JournalError> {
+        file.expect_known()?;
         Self::open_path(&file.path)
     }
 
-    fn open_path(path: &Path) -> Result<Journal, JournalError> {
+    fn open_path(path: &Path) -> Result<Journal<P>, JournalError> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -174,11 +187,13 @@ impl JournalFolder {
     }
 
     /// Removes the folder with all journals, the latest one last, and releases the lock. For the very end of an
-    /// uninstall; a rerun after a power cut completes it.
+    /// uninstall; a rerun after a power cut completes it. A journal of a later version is never removed.
     pub fn remove(&self, lock: SiteLock) -> Result<(), JournalError> {
         let failed = |error| JournalError::durable(&self.path, error);
+        let files = self.list()?;
+        files.iter().try_for_each(JournalFile::expect_known)?;
         durable::remove_leftovers(&self.path).map_err(failed)?;
-        for file in self.list()? {
+        for file in files {
             durable::remove_file(&file.path).map_err(failed)?;
         }
         durable::remove_file(&self.path.join(LOCK_NAME)).map_err(failed)?;
@@ -196,10 +211,11 @@ fn operation_name(operation: Operation) -> &'static str {
     }
 }
 
+/// A journal whatever its operation is: one that a later version began must not be overlooked.
 fn parse_name(name: &str, path: PathBuf) -> Option<JournalFile> {
     let (number, operation) = name.strip_suffix(JOURNAL_SUFFIX)?.split_once('-')?;
-    let (operation, _) = OPERATIONS.into_iter().find(|(_, name)| *name == operation)?;
-    Some(JournalFile { number: number.parse().ok()?, operation, path })
+    let known = OPERATIONS.into_iter().find(|(_, name)| *name == operation);
+    Some(JournalFile { number: number.parse().ok()?, operation: known.map(|(operation, _)| operation), path })
 }
 
 fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use error::{JournalError, JournalErrorKind};
-pub use event::{Entry, Event, PinnedTrust, Pins, RecordedError};
+pub use error::{JournalError, JournalErrorKind, Newness};
+pub use event::{Entry, Event, Pinned, RecordedError};
 pub use folder::{Holder, JournalFile, JournalFolder, SiteLock};
 pub use state::{Illegal, Phase, State, StepState, StepStatus, transition};
 pub use storage::{FileStorage, Storage};
@@ -29,35 +29,32 @@ const MAX_PAYLOAD_BYTES: usize = 256 << 20;
 
 /// The contents of a journal, read without holding it: for reports.
 #[derive(Debug, Clone)]
-pub struct Replay {
+pub struct Replay<P> {
     /// Every valid record, in order; the index is the sequence.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Entry<P>>,
     /// The resulting state.
-    pub state: State,
+    pub state: State<P>,
     /// Bytes of a torn record at the end.
     pub torn_bytes: u64,
     valid_bytes: u64,
     tail: Tail,
 }
 
-impl Replay {
+impl<P: Pinned> Replay<P> {
     /// Reads the bytes of the journal at `path`.
     pub fn of(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
         let Decoded { payloads, valid_bytes, torn_bytes, tail } = record::decode(bytes).map_err(|source| {
             let path = path.to_owned();
             match source {
                 DecodeError::Corrupt { .. } => JournalErrorKind::Corrupt { path, source },
-                DecodeError::Newer { .. } => JournalErrorKind::Newer { path, source },
+                DecodeError::Newer { .. } => JournalErrorKind::Newer { path, source: source.into() },
             }
         })?;
         let mut state = State::default();
         let mut entries = Vec::with_capacity(payloads.len());
         for (sequence, payload) in (0..).zip(payloads) {
-            let entry: Entry = serde_json::from_slice(&payload).map_err(|source| JournalErrorKind::Payload {
-                path: path.to_owned(),
-                sequence,
-                source,
-            })?;
+            let entry: Entry<P> =
+                serde_json::from_slice(&payload).map_err(|source| unreadable(path.to_owned(), sequence, source))?;
             state = transition(&state, &entry.event).map_err(|source| JournalErrorKind::Contradiction {
                 path: path.to_owned(),
                 sequence,
@@ -76,15 +73,15 @@ impl Replay {
 
 /// The journal of one operation, held for writing.
 #[derive(Debug)]
-pub struct Journal<S = FileStorage> {
+pub struct Journal<P, S = FileStorage> {
     storage: S,
     path: PathBuf,
-    state: State,
+    state: State<P>,
     tail: Tail,
     poisoned: bool,
 }
 
-impl<S: Storage> Journal<S> {
+impl<P: Pinned, S: Storage> Journal<P, S> {
     /// Replays a journal whose record 0 is durable. A torn last record is truncated, durably.
     pub fn load(mut storage: S, path: impl Into<PathBuf>) -> Result<Self, JournalError> {
         let path = path.into();
@@ -102,12 +99,12 @@ impl<S: Storage> Journal<S> {
     }
 
     /// Its state.
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &State<P> {
         &self.state
     }
 
     /// What the operation is pinned to.
-    pub fn pins(&self) -> Result<Arc<Pins>, JournalError> {
+    pub fn pins(&self) -> Result<Arc<P>, JournalError> {
         self.state.pins.clone().ok_or_else(|| {
             JournalErrorKind::Unwritable { path: self.path.clone(), reason: "it has no record 0".to_owned() }.into()
         })
@@ -125,7 +122,7 @@ impl<S: Storage> Journal<S> {
 
     /// Adds an event; when this returns its sequence, it is durable. After an error nothing more can be added: what
     /// reached the disk is unknown until the journal is loaded again.
-    pub fn append(&mut self, event: Event) -> Result<u64, JournalError> {
+    pub fn append(&mut self, event: Event<P>) -> Result<u64, JournalError> {
         if self.poisoned {
             return Err(JournalErrorKind::Poisoned { path: self.path.clone() }.into());
         }
@@ -145,8 +142,17 @@ impl<S: Storage> Journal<S> {
     }
 }
 
+/// Why the payload of a valid record cannot be read: a later version writes other events and fields, none writes other
+/// than JSON.
+fn unreadable(path: PathBuf, sequence: u64, source: serde_json::Error) -> JournalErrorKind {
+    if source.is_data() {
+        return JournalErrorKind::Newer { path, source: Newness::Contents { sequence, source } };
+    }
+    JournalErrorKind::Payload { path, sequence, source }
+}
+
 /// The payload of a new record.
-fn payload_of(event: Event) -> Result<Vec<u8>, String> {
+fn payload_of<P: Pinned>(event: Event<P>) -> Result<Vec<u8>, String> {
     let payload = serde_json::to_vec(&Entry { at: Timestamp::now(), event }).map_err(|error| error.to_string())?;
     if payload.len() > MAX_PAYLOAD_BYTES {
         return Err(format!("it has {} bytes, but only {MAX_PAYLOAD_BYTES} are allowed", payload.len()));
@@ -155,7 +161,7 @@ fn payload_of(event: Event) -> Result<Vec<u8>, String> {
 }
 
 /// The bytes of a journal that holds record 0 alone.
-pub fn first_record(pins: Pins, path: &Path) -> Result<Vec<u8>, JournalError> {
+pub fn first_record<P: Pinned>(pins: P, path: &Path) -> Result<Vec<u8>, JournalError> {
     let payload = payload_of(Event::Opened { pins: Box::new(pins) })
         .map_err(|reason| JournalErrorKind::Unwritable { path: path.to_owned(), reason })?;
     Ok(record::encode(&payload, Tail::default()).0)

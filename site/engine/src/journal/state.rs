@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::event::{Event, Pins, RecordedError};
+use super::event::{Event, Pinned, RecordedError};
 use crate::plan::StepId;
 
 /// How far an operation is.
@@ -90,17 +90,23 @@ pub struct StepState {
 }
 
 /// The state of an operation: what its journal says, and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct State {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State<P> {
     /// How far it is.
     pub phase: Phase,
     /// What it is pinned to, once it is opened.
-    pub pins: Option<Arc<Pins>>,
+    pub pins: Option<Arc<P>>,
     /// Its steps, in the order of the plan.
     pub steps: Vec<StepState>,
 }
 
-impl State {
+impl<P> Default for State<P> {
+    fn default() -> Self {
+        Self { phase: Phase::Empty, pins: None, steps: Vec::new() }
+    }
+}
+
+impl<P> State<P> {
     /// The step that goes forward next; `None` once all are done.
     pub fn next_forward(&self) -> Option<usize> {
         self.steps.iter().position(|step| step.status != StepStatus::Done)
@@ -115,9 +121,11 @@ impl State {
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Committed | Phase::Undone { .. })
     }
+}
 
+impl<P: Pinned> State<P> {
     fn index_of(&self, step: &StepId) -> Option<usize> {
-        self.pins.as_ref()?.steps.iter().position(|id| id == step)
+        self.pins.as_ref()?.steps().iter().position(|id| id == step)
     }
 }
 
@@ -131,9 +139,9 @@ pub struct Illegal {
 }
 
 /// The state after `event`, or why it cannot happen now. The only such table: appending and replaying go through it.
-pub fn transition(state: &State, event: &Event) -> Result<State, Illegal> {
+pub fn transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<State<P>, Illegal> {
     let illegal = |reason: String| Illegal { event: event.name(), step: event.step().cloned(), reason };
-    let refused = |state: &State| illegal(format!("the operation is {:?}", state.phase));
+    let refused = |state: &State<P>| illegal(format!("the operation is {:?}", state.phase));
     let Some(step) = event.step() else {
         return operation_transition(state, event).ok_or_else(|| refused(state));
     };
@@ -155,10 +163,10 @@ pub fn transition(state: &State, event: &Event) -> Result<State, Illegal> {
     Ok(next)
 }
 
-fn operation_transition(state: &State, event: &Event) -> Option<State> {
+fn operation_transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Option<State<P>> {
     let phase = match (state.phase, event) {
         (Phase::Empty, Event::Opened { pins }) => {
-            let steps = vec![StepState::default(); pins.steps.len()];
+            let steps = vec![StepState::default(); pins.steps().len()];
             return Some(State { phase: Phase::Forward, pins: Some(Arc::new((**pins).clone())), steps });
         }
         (Phase::Forward, Event::Committed) if state.next_forward().is_none() => Phase::Committed,
@@ -171,7 +179,7 @@ fn operation_transition(state: &State, event: &Event) -> Option<State> {
     Some(State { phase, ..state.clone() })
 }
 
-fn forward_transition(step: &StepState, event: &Event) -> Option<StepState> {
+fn forward_transition<P>(step: &StepState, event: &Event<P>) -> Option<StepState> {
     use StepStatus::{Done, Failed, Pending, Prepared, Started};
     let step = step.clone();
     Some(match (step.status, event) {
@@ -198,7 +206,7 @@ fn forward_transition(step: &StepState, event: &Event) -> Option<StepState> {
     })
 }
 
-fn undo_transition(step: &StepState, event: &Event) -> Option<StepState> {
+fn undo_transition<P>(step: &StepState, event: &Event<P>) -> Option<StepState> {
     use StepStatus::{Done, Failed, Started, UndoFailed, UndoStarted, Undone};
     let step = step.clone();
     Some(match (step.status, event) {

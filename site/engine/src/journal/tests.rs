@@ -2,20 +2,24 @@ use landfall_error_codes::{Coded, codes};
 use serde_json::Value;
 
 use super::simulated::{Disk, Unsynced};
-use super::state::tests::pins;
+use super::state::tests::{Pins, pins};
 use super::*;
 use crate::plan::StepId;
 
 const NAME: &str = "000001-install.journal";
 
-fn created() -> (Disk, Journal<simulated::SimulatedStorage>) {
+fn created() -> (Disk, Journal<Pins, simulated::SimulatedStorage>) {
     let disk = Disk::default();
-    disk.place(NAME, &first_record(*pins(1), Path::new(NAME)).unwrap()).unwrap();
-    let journal = Journal::load(disk.storage(NAME), NAME).unwrap();
+    disk.place(NAME, &first_record(pins(1), Path::new(NAME)).unwrap()).unwrap();
+    let journal = load(&disk);
     (disk, journal)
 }
 
-fn prepared() -> Event {
+fn load(disk: &Disk) -> Journal<Pins, simulated::SimulatedStorage> {
+    Journal::load(disk.storage(NAME), NAME).unwrap()
+}
+
+fn prepared() -> Event<Pins> {
     Event::Prepared { step: StepId("1".to_owned()), before: Value::Null }
 }
 
@@ -24,7 +28,7 @@ fn an_append_is_durable_when_it_returns() {
     let (disk, mut journal) = created();
     assert_eq!(journal.append(prepared()).unwrap(), 1);
     disk.boot(Unsynced::Lost);
-    let journal = Journal::load(disk.storage(NAME), NAME).unwrap();
+    let journal = load(&disk);
     assert_eq!((journal.last_sequence(), journal.state().steps[0].status), (1, StepStatus::Prepared));
 }
 
@@ -56,8 +60,8 @@ fn a_load_trusts_only_durable_records() {
     journal.append(prepared()).unwrap_err();
     // A crash of the process, not of the machine: the unsynced append is still in the kernel.
     disk.revive();
-    let journal = Journal::load(disk.storage(NAME), NAME).unwrap();
+    let journal = load(&disk);
     assert_eq!(journal.last_sequence(), 1);
     disk.boot(Unsynced::Lost);
-    assert_eq!(Journal::load(disk.storage(NAME), NAME).unwrap().last_sequence(), 1);
+    assert_eq!(load(&disk).last_sequence(), 1);
 }

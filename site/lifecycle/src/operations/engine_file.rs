@@ -111,6 +111,11 @@ fn is_own_command(paths: &SitePaths, link: &Path) -> bool {
     fs_err::read_link(link).is_ok_and(|target| target.starts_with(paths.data()))
 }
 
+/// Whether the program with this digest is kept.
+pub(super) fn is_kept(paths: &SitePaths, digest: Sha256) -> bool {
+    file(paths, digest).is_file()
+}
+
 /// Makes sure that the running program is the one that the operation is pinned to. Returns if it is, replaces this
 /// process with the pinned one if that is kept, and fails otherwise.
 pub(super) fn hand_over(paths: &SitePaths, pinned: Sha256, progress: &dyn Progress) -> Result<()> {

@@ -19,10 +19,11 @@ use super::running::Running;
 use super::status::ServiceStatus;
 use super::trust::Trust;
 use super::{Operations, engine_file};
+use crate::pins::Pins;
 use crate::site::UndoScope;
 use crate::steps::stage::find_media;
 use landfall_engine::causes::with_causes;
-use landfall_engine::journal::{JournalError, JournalErrorKind, Pins};
+use landfall_engine::journal::{JournalError, JournalErrorKind};
 use landfall_host::facts;
 use landfall_host::facts::Facts;
 

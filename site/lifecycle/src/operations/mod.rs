@@ -46,7 +46,7 @@ pub use trust::Trust;
 pub use uninstall::{DataWish, Uninstalled};
 pub use verify_site::SiteVerification;
 
-use landfall_engine::journal::JournalFolder;
+use crate::pins::JournalFolder;
 use landfall_host::paths::SitePaths;
 
 /// What every operation works on.

@@ -29,7 +29,7 @@ impl Operations {
     /// Finishes the operation that was interrupted. `media` is where the bundle is now, if staging is unfinished and the
     /// stick is in another place.
     pub fn resume(&self, media: Option<PathBuf>) -> Result<Resumed> {
-        let latest = self.latest()?;
+        let latest = self.latest_or_hand_over()?;
         if latest.is_none() {
             self.check_not_missing()?;
         }
@@ -37,6 +37,7 @@ impl Operations {
         match (decision, latest) {
             (Decision::Forward, Some(latest)) => {
                 let mut running = self.take_over("resume", &latest.file, media, UndoScope::STEP)?;
+                self.expect_not_revoked(&running.pins)?;
                 running.forward()?;
                 Ok(Resumed::Install(Box::new(Installed::of(&running, self))))
             }

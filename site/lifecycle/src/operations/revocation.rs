@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::pins::{PinnedTrust, Pins};
 use landfall_bundle_spec::trust::{Revocation, Root};
-use landfall_engine::journal::PinnedTrust;
 
 use super::Operations;
 use super::error::{OperationError, Result};
@@ -20,6 +20,14 @@ impl Operations {
         let revocation = Revocation::read(&path.display().to_string(), &bytes).map_err(refused)?;
         revocation.verify(&root).map_err(refused)?;
         Marks::learn(&self.paths, &revocation)
+    }
+
+    /// Refuses to go on with a release that was revoked since its operation began. It can still be undone.
+    pub(super) fn expect_not_revoked(&self, pins: &Pins) -> Result<()> {
+        let Some(known) = Marks::read(&self.paths)?.revocation()? else { return Ok(()) };
+        known
+            .check(&pins.release, &pins.version, pins.bundle)
+            .map_err(|source| OperationError::Refused { path: self.head_file(pins.bundle), source: Box::new(source) })
     }
 
     fn pinned_trust(&self) -> Result<Option<PinnedTrust>> {

@@ -12,12 +12,13 @@ use super::kept::{KeptData, Origin};
 use super::marks::Marks;
 use super::trust::Trust;
 use super::{Operations, engine_file};
+use crate::pins::{Event, Journal, Pins, State};
 use crate::site::{Site, UndoScope};
 use crate::steps;
 use crate::steps::action::Action;
 use crate::steps::secret::Secret;
 use landfall_engine::engine::Engine;
-use landfall_engine::journal::{Event, Journal, JournalFile, Phase, Pins, SiteLock, State};
+use landfall_engine::journal::{JournalFile, Phase, SiteLock};
 use landfall_engine::plan::Plan;
 use landfall_host::command::Subprocesses;
 

@@ -27,13 +27,14 @@ use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
 use super::trust::Trust;
+use crate::pins::{Pins, Replay};
 use crate::registry::REGISTRY;
 pub use agent::AgentStatus;
 pub use certificates::{CertificateStatus, CertificatesStatus};
 pub use host::{ClockStatus, DiskStatus, EtcdStatus};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
 use landfall_engine::causes::with_causes;
-use landfall_engine::journal::{Holder, Phase, Pins, RecordedError, Replay};
+use landfall_engine::journal::{Holder, Phase, RecordedError};
 use landfall_engine::plan::{Operation, Plan};
 pub use nodes::NodeStatus;
 pub use services::ServiceAddresses;
@@ -245,8 +246,8 @@ impl Operations {
         if replay.torn_bytes > 0 && running.is_none() {
             report.notes.push(format!("the last record was cut off ({} bytes); resume drops it", replay.torn_bytes));
         }
-        report.operation = Some(OperationStatus {
-            operation: file.operation,
+        report.operation = replay.state.pins.as_ref().map(|pins| OperationStatus {
+            operation: pins.operation,
             running,
             record: replay.last_sequence(),
             at: replay.entries.last().map(|entry| format!("{:.0}", entry.at)),

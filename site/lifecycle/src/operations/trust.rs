@@ -6,7 +6,7 @@ use landfall_bundle_spec::Verified;
 use landfall_bundle_spec::trust::{Root, TrustAnchor};
 
 use super::error::{OperationError, Result};
-use landfall_engine::journal::PinnedTrust;
+use crate::pins::PinnedTrust;
 
 /// Where trust begins, and its source.
 #[derive(Debug, Clone)]

@@ -46,14 +46,14 @@ impl Operations {
                 false
             }
         };
-        let latest = self.latest()?;
+        let latest = self.latest_or_hand_over()?;
         self.remove(decide(Verb::Uninstall { keep_data }, latest.as_ref().map(Latest::phase)), latest.as_ref())
     }
 
     /// The name of the site, which a person gives to have its data deleted: that of its node, or of the host if the
     /// node's name is not recorded. Changes nothing.
     pub fn site_name(&self) -> Result<String> {
-        let pins = self.latest()?.and_then(|latest| latest.replay.state.pins);
+        let pins = self.latest_or_hand_over()?.and_then(|latest| latest.replay.state.pins);
         if let Some(pins) = pins {
             return Ok(pins.node.name.clone());
         }

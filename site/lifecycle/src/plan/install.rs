@@ -30,12 +30,12 @@ use crate::steps::stage::Stage;
 use crate::steps::storage::Storage;
 use crate::steps::wait::CONTROL_PLANE_LIMIT;
 use landfall_agent::settings::AgentSettings;
-use landfall_engine::NodeIdentity;
 use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId, Undo};
 use landfall_engine::step::StepError;
 use landfall_host::facts::Facts;
 use landfall_host::facts::host::LIMITS;
 use landfall_host::hosts_entry::HostsEntry;
+use landfall_host::node::NodeIdentity;
 use landfall_host::service_route::ServiceRoute;
 
 /// Bytes per second that staging reaches on the reference machine, for predictions.

@@ -6,9 +6,9 @@ use landfall_error_codes::codes;
 
 use crate::configuration::SiteConfiguration;
 use crate::node_name::{LONGEST_NODE_NAME, is_node_name};
-use landfall_engine::NodeIdentity;
 use landfall_engine::step::StepError;
 use landfall_host::facts::Facts;
+use landfall_host::node::NodeIdentity;
 use landfall_host::range::IpRange;
 
 /// Default addresses of pods: 256 nodes of 254 pods each.

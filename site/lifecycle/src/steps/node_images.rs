@@ -4,9 +4,10 @@
 //! They go to containerd as an OCI archive through a pipe: no scratch file is written.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use landfall_error_codes::codes;
+use landfall_media::progress::{Event, Progress};
 use landfall_release_document::{Descriptor, ImageEntry};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -81,13 +82,30 @@ fn write_archive(site: &Site, image: &ImageEntry, pipe: &mut dyn Write) -> io::R
         }],
     });
     append(&mut archive, "index.json", &serde_json::to_vec(&index)?)?;
-    let mut written = BTreeSet::new();
-    for blob in [&image.manifest, &image.config].into_iter().chain(&image.layers) {
-        if written.insert(blob.digest) {
-            append_blob(&mut archive, site, blob)?;
-        }
+    for blob in blobs(image) {
+        append_blob(&mut archive, site, blob)?;
     }
     archive.into_inner()?.flush()
+}
+
+/// The blobs of an image, each once.
+fn blobs(image: &ImageEntry) -> impl Iterator<Item = &Descriptor> {
+    let mut seen = BTreeSet::new();
+    [&image.manifest, &image.config].into_iter().chain(&image.layers).filter(move |blob| seen.insert(blob.digest))
+}
+
+/// Reports what is read.
+struct Reported<'a, R> {
+    reader: R,
+    progress: &'a dyn Progress,
+}
+
+impl<R: Read> Read for Reported<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.progress.event(Event::Advanced { bytes: count as u64 });
+        Ok(count)
+    }
 }
 
 fn append(archive: &mut tar::Builder<&mut dyn Write>, path: &str, bytes: &[u8]) -> io::Result<()> {
@@ -106,6 +124,7 @@ fn append_blob(archive: &mut tar::Builder<&mut dyn Write>, site: &Site, blob: &D
     let mut header = tar::Header::new_ustar();
     header.set_size(blob.size);
     header.set_mode(0o644);
+    let file = Reported { reader: file, progress: &*site.progress };
     archive.append_data(&mut header, format!("blobs/sha256/{}", blob.digest.to_hex()), file)
 }
 
@@ -125,9 +144,14 @@ impl Step<Site> for NodeImages {
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         wait::for_runtime(site, &Programs::at(&site.paths, &self.kubernetes))?;
         let present = self.present(site)?;
-        for image in self.images.iter().filter(|image| !present.contains(&image.reference)) {
+        let missing: Vec<&ImageEntry> =
+            self.images.iter().filter(|image| !present.contains(&image.reference)).collect();
+        let total_bytes = Some(missing.iter().flat_map(|image| blobs(image)).map(|blob| blob.size).sum());
+        site.progress.event(Event::PhaseStarted { phase: "importing images".to_owned(), total_bytes });
+        for image in missing {
             self.import(site, image)?;
         }
+        site.progress.event(Event::PhaseDone);
         let present = self.present(site)?;
         if let Some(missing) = self.images.iter().find(|image| !present.contains(&image.reference)) {
             let what = format!("containerd imported {} without an error, but does not list it", missing.reference);

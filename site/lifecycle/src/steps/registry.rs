@@ -1,6 +1,6 @@
 //! The site's registry as a static pod on loopback: it serves before API server and network exist, and never writes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 
 use crate::registry::{REGISTRY, answers};
 use crate::site::Site;
+use crate::steps::wait;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
 use landfall_host::files::OwnFile;
-
-const POLL: Duration = Duration::from_millis(300);
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,15 +99,10 @@ impl Step<Site> for Registry {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         files::write(&self.files(site))?;
-        let begin = Instant::now();
-        while let Err(reason) = answers() {
-            if begin.elapsed() > Duration::from_secs(self.seconds) {
-                let what = format!("the registry at {REGISTRY} does not serve after {} s: {reason}", self.seconds);
-                return Err(StepError::new(codes::NODE_TIMEOUT, what));
-            }
-            std::thread::sleep(POLL);
-        }
-        Ok(json!({ "seconds": begin.elapsed().as_secs() }))
+        let what = format!("the registry serves at {REGISTRY}");
+        let lacks = || answers().err().map(|reason| StepError::new(codes::NODE_TIMEOUT, reason));
+        let seconds = wait::until(site, &what, Duration::from_secs(self.seconds), lacks)?;
+        Ok(json!({ "seconds": seconds }))
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {

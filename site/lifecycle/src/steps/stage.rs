@@ -52,7 +52,8 @@ pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<
 }
 
 fn absent(path: &Path, error: MediaError) -> StepError {
-    let hint = "Connect the stick, or name its current path.";
+    let hint = "Connect the stick, or name its current path. If it was connected again, run `umount --lazy` for its old \
+                mount, and mount it again.";
     StepError::new(error.code(), format!("the bundle is not at {}", path.display())).because(error).hint(hint)
 }
 
@@ -67,7 +68,8 @@ fn way(error: &MediaError, media: &Path) -> String {
              and mount them again.",
             media.display()
         ),
-        (_, None) => error.code().fix.to_owned(),
+        // The command that began would be refused.
+        (_, None) => error.code().remedy().unwrap_or_else(|| error.code().fix.to_owned()),
     }
 }
 
@@ -136,5 +138,41 @@ impl Step<Site> for Stage {
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         durable::remove_file(&release_folder(site).join(INSTALLER_NAME))?;
         landfall_host::mounts::remove_tree(&site.paths.registry())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn failed(operation: &'static str, path: &Path, source: io::Error) -> MediaError {
+        MediaError::Io { operation, path: path.to_owned(), source }
+    }
+
+    #[test]
+    fn there_is_one_way_to_continue() {
+        let media = Path::new("/media/stick");
+        let full = || failed("write", Path::new("/var/lib/landfall"), io::Error::from_raw_os_error(28));
+        let broken = || failed("read", media, io::Error::other("it broke"));
+        for error in [full(), broken()] {
+            let way = way(&error, media);
+            let error = in_staging(StepError::new(error.code(), "the bundle was not fully staged").hint(way));
+            let hint = Coded::hint(&error).unwrap();
+            assert!(hint.contains("continue with `landfall resume`"), "{hint}");
+            assert!(!hint.contains("same command"), "{hint}");
+        }
+        assert_eq!(full().code(), codes::NO_SPACE);
+    }
+
+    #[test]
+    fn a_stick_that_was_connected_again_must_be_mounted_again() {
+        for hint in [
+            Coded::hint(&absent(Path::new("/media/stick"), MediaError::Bug("nothing there".to_owned()))).unwrap(),
+            way(&failed("read", Path::new("/media/stick/1"), io::Error::other("it broke")), Path::new("/media/stick")),
+        ] {
+            assert!(hint.contains("`umount --lazy`"), "{hint}");
+        }
     }
 }

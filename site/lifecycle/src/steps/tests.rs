@@ -1,5 +1,7 @@
 //! Node steps over a temporary root: every one can be repeated, completed from the middle, and undone.
 
+mod silence;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
@@ -12,7 +14,7 @@ use landfall_bundle_spec::trust::KeyKind;
 use landfall_error_codes::{Coded, codes};
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
-use landfall_media::progress::Silent;
+use landfall_media::progress::{Event, Progress, Silent};
 use landfall_media::store::ContentStore;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -32,14 +34,24 @@ use super::runtime_configuration::RuntimeConfiguration;
 use super::storage::Storage;
 use crate::site::{Site, UndoScope};
 use landfall_agent::settings;
-use landfall_engine::NodeIdentity;
 use landfall_engine::step::{Observed, Step};
 use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
 use landfall_host::facts::CgroupDriver;
 use landfall_host::hosts_entry::HostsEntry;
+use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
 
 type Answer = dyn Fn(&HostCommand) -> bool + Send + Sync;
+
+/// Keeps what is reported.
+#[derive(Default)]
+struct Collected(Mutex<Vec<Event>>);
+
+impl Progress for Collected {
+    fn event(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
 
 /// Records commands instead of running them; the closure says whether they succeed.
 struct Recorder {
@@ -48,8 +60,11 @@ struct Recorder {
 }
 
 impl CommandRunner for Recorder {
-    fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
+    fn run(&self, command: &HostCommand, input: Option<Input<'_>>) -> io::Result<CommandOutput> {
         self.ran.lock().unwrap().push(command.to_string());
+        if let Some(input) = input {
+            input(&mut io::sink())?;
+        }
         Ok(CommandOutput { success: (self.answer)(command), ..CommandOutput::default() })
     }
 }

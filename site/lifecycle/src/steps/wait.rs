@@ -4,25 +4,30 @@ use std::time::{Duration, Instant};
 
 use landfall_error_codes::codes;
 
+use landfall_media::progress::Event;
+
 use crate::site::Site;
 use landfall_agent::programs::Programs;
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 
 /// Until a control plane that is coming up counts as failed: slow disks take minutes.
 pub(crate) const CONTROL_PLANE_LIMIT: Duration = Duration::from_mins(7);
 const POLL: Duration = Duration::from_millis(500);
+/// Time between notes about what is still being waited for.
+const NOTE_INTERVAL: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(15) };
 /// Until containerd counts as failed.
 const RUNTIME_LIMIT: Duration = Duration::from_mins(2);
 
 /// Waits until containerd answers.
 pub(crate) fn for_runtime(site: &Site, programs: &Programs) -> Result<(), StepError> {
     let ask = programs.runtime_version();
-    until("containerd answers", RUNTIME_LIMIT, || site.run(&ask).err()).map(|_| ())
+    until(site, "containerd answers", RUNTIME_LIMIT, || site.run(&ask).err()).map(|_| ())
 }
 
 /// Waits until the API server is ready and knows the node. Returns the seconds that it took.
 pub(crate) fn for_control_plane(site: &Site, programs: &Programs, limit: Duration) -> Result<u64, StepError> {
-    until("the control plane is ready", limit, || control_plane_lacks(site, programs))
+    until(site, "the control plane is ready", limit, || control_plane_lacks(site, programs))
 }
 
 /// Why the control plane is not ready; none when the API server is ready and knows the node.
@@ -32,12 +37,23 @@ pub(crate) fn control_plane_lacks(site: &Site, programs: &Programs) -> Option<St
         .find_map(|question| site.run(&programs.kubectl(question)).err())
 }
 
-fn until(what: &str, limit: Duration, mut lacks: impl FnMut() -> Option<StepError>) -> Result<u64, StepError> {
+/// Waits until nothing is lacking, and notes now and then what is. Returns the seconds that it took.
+pub(crate) fn until(
+    site: &Site,
+    what: &str,
+    limit: Duration,
+    mut lacks: impl FnMut() -> Option<StepError>,
+) -> Result<u64, StepError> {
     let begin = Instant::now();
+    let mut last_note = begin;
     while let Some(error) = lacks() {
         if begin.elapsed() > limit {
             let what = format!("after {} s it is still not true that {what}", limit.as_secs());
             return Err(StepError::new(codes::NODE_TIMEOUT, what).because(error));
+        }
+        if last_note.elapsed() > NOTE_INTERVAL {
+            last_note = Instant::now();
+            site.progress.event(Event::Note(format!("waiting until {what}: {}", with_causes(&error))));
         }
         std::thread::sleep(POLL);
     }

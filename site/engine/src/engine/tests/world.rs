@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use crate::engine::{Engine, EngineError};
 use crate::journal::simulated::{Disk, SimulatedStorage, Unsynced};
+use crate::journal::state::tests::Pins;
 use crate::journal::{
-    Event, Journal, JournalError, JournalErrorKind, Phase, Pins, Replay, StepState, StepStatus, first_record,
+    Event, Journal, JournalError, JournalErrorKind, Phase, Replay, StepState, StepStatus, first_record,
 };
 use crate::plan::{Operation, Plan, PlannedStep, StepId, Undo};
 use crate::step::{Observed, Step, StepError};
@@ -125,7 +126,7 @@ impl World {
 
     fn run(
         &mut self,
-        act: impl FnOnce(&mut Engine<'_, WriteFiles, World, SimulatedStorage>, &mut World) -> Result<(), EngineError>,
+        act: impl FnOnce(&mut Engine<'_, WriteFiles, World, Pins, SimulatedStorage>, &mut World) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let plan = self.plan.clone();
         let result = self.open().map_err(EngineError::from).and_then(|mut journal| {
@@ -136,7 +137,7 @@ impl World {
         result
     }
 
-    fn open(&self) -> Result<Journal<SimulatedStorage>, JournalError> {
+    fn open(&self) -> Result<Journal<Pins, SimulatedStorage>, JournalError> {
         if self.disk.read(JOURNAL).is_empty() {
             let bytes = first_record(self.pins(), Path::new(JOURNAL))?;
             self.disk.place(JOURNAL, &bytes).map_err(|source| JournalErrorKind::Io {
@@ -149,12 +150,11 @@ impl World {
     }
 
     fn pins(&self) -> Pins {
-        let mut pins = *crate::journal::state::tests::pins(0);
-        pins.steps = self.plan.steps.iter().map(|step| step.id.clone()).collect();
-        pins
+        let steps = self.plan.steps.iter().map(|step| step.id.clone()).collect();
+        Pins { operation: Operation::Install, steps }
     }
 
-    pub(super) fn records(&self) -> Vec<Event> {
+    pub(super) fn records(&self) -> Vec<Event<Pins>> {
         replay(&self.disk.read(JOURNAL)).entries.into_iter().map(|entry| entry.event).collect()
     }
 
@@ -181,7 +181,7 @@ impl World {
     }
 }
 
-fn replay(bytes: &[u8]) -> Replay {
+fn replay(bytes: &[u8]) -> Replay<Pins> {
     Replay::of(bytes, Path::new(JOURNAL)).unwrap()
 }
 

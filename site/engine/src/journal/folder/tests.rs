@@ -5,18 +5,17 @@ use serde_json::Value;
 
 use super::*;
 use crate::journal::Event;
+use crate::journal::state::tests::Pins;
 use crate::plan::StepId;
 
 fn pins() -> Pins {
-    let mut pins = *crate::journal::state::tests::pins(1);
-    pins.steps = vec![StepId("stage".to_owned())];
-    pins
+    Pins { operation: Operation::Install, steps: vec![StepId("stage".to_owned())] }
 }
 
 #[test]
 fn journals_are_numbered_kept_and_continued() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = JournalFolder::at(temporary.path().join("data/journal"));
+    let folder = JournalFolder::<Pins>::at(temporary.path().join("data/journal"));
     assert_eq!(folder.list().unwrap(), []);
     assert!(folder.holder().is_none());
     assert!(!folder.path().exists(), "looking changes nothing");
@@ -46,7 +45,7 @@ fn journals_are_numbered_kept_and_continued() {
 #[test]
 fn a_torn_record_is_cut_off_on_disk() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = JournalFolder::at(temporary.path());
+    let folder = JournalFolder::<Pins>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
     let path = folder.create(&lock, pins()).unwrap().path().to_owned();
     let whole = fs_err::read(&path).unwrap();
@@ -64,7 +63,7 @@ fn a_torn_record_is_cut_off_on_disk() {
 #[test]
 fn corrupt_and_newer_are_different_errors() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = JournalFolder::at(temporary.path());
+    let folder = JournalFolder::<Pins>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
     let path = folder.create(&lock, pins()).unwrap().path().to_owned();
     let file = folder.latest().unwrap().unwrap();
@@ -90,9 +89,9 @@ fn a_valid_record_that_cannot_have_happened_is_corrupt() {
     let path = temporary.path().join("000001-install.journal");
     let mut bytes = first_record(pins(), &path).unwrap();
     let tail = crate::journal::record::decode(&bytes).unwrap().tail;
-    let payload = crate::journal::payload_of(Event::Committed).unwrap();
+    let payload = crate::journal::payload_of(Event::<Pins>::Committed).unwrap();
     bytes.extend(crate::journal::record::encode(&payload, tail).0);
-    let error = Replay::of(&bytes, &path).unwrap_err();
+    let error = Replay::<Pins>::of(&bytes, &path).unwrap_err();
     assert_eq!(error.code(), codes::JOURNAL_CORRUPT);
     assert!(matches!(error.kind(), JournalErrorKind::Contradiction { sequence: 1, .. }), "{error:?}");
 }
@@ -101,7 +100,7 @@ fn a_valid_record_that_cannot_have_happened_is_corrupt() {
 #[test]
 fn a_second_operation_names_the_first() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = JournalFolder::at(temporary.path());
+    let folder = JournalFolder::<Pins>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
     let busy = folder.lock("uninstall").unwrap_err();
     assert_eq!(busy.code(), codes::SITE_BUSY);
@@ -125,7 +124,7 @@ fn a_second_operation_names_the_first() {
 fn an_uninstall_can_be_recorded_on_a_full_disk() {
     let name = "journal::folder::tests::an_uninstall_can_be_recorded_on_a_full_disk";
     let Some(root) = crate::mounted::on_tmpfs(name, "size=4m") else { return };
-    let folder = JournalFolder::at(root.join("journal"));
+    let folder = JournalFolder::<Pins>::at(root.join("journal"));
     let lock = folder.lock("install").unwrap();
     let mut pins = pins();
     let steps: Vec<StepId> = (0..200).map(|number| StepId(format!("step-{number}"))).collect();
@@ -156,10 +155,49 @@ fn an_uninstall_can_be_recorded_on_a_full_disk() {
 #[test]
 fn a_lock_of_a_removed_folder_is_no_lock() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = JournalFolder::at(temporary.path().join("journal"));
+    let folder = JournalFolder::<Pins>::at(temporary.path().join("journal"));
     let first = folder.lock("uninstall").unwrap();
     folder.remove(first).unwrap();
     let second = folder.lock("install").unwrap();
     assert_eq!(folder.lock("install").unwrap_err().code(), codes::SITE_BUSY);
     drop(second);
+}
+
+/// The next version may have begun an operation that this one does not know.
+#[test]
+fn a_newer_operation_is_seen_and_left_alone() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = JournalFolder::<Pins>::at(temporary.path());
+    let lock = folder.lock("install").unwrap();
+    let old = folder.create(&lock, pins()).unwrap().path().to_owned();
+    let newer = temporary.path().join("000002-upgrade.journal");
+    fs_err::copy(&old, &newer).unwrap();
+
+    let latest = folder.latest().unwrap().unwrap();
+    assert_eq!((latest.number, latest.operation, &latest.path), (2, None, &newer));
+    for error in [folder.read(&latest).unwrap_err(), folder.open(&lock, &latest).unwrap_err()] {
+        assert_eq!(error.code(), codes::JOURNAL_NEWER);
+        assert!(error.to_string().contains("000002-upgrade.journal"), "{error}");
+    }
+    let third = folder.create(&lock, pins()).unwrap();
+    assert!(third.path().ends_with("000003-install.journal"), "{}", third.path().display());
+    assert_eq!(folder.remove(lock).unwrap_err().code(), codes::JOURNAL_NEWER);
+    assert_eq!(folder.list().unwrap().len(), 3, "nothing was removed");
+    assert_eq!(fs_err::read(&newer).unwrap(), fs_err::read(&old).unwrap());
+}
+
+#[test]
+fn an_unknown_event_or_field_is_newer_and_other_nonsense_is_damage() {
+    let path = Path::new("000001-install.journal");
+    let first = first_record(pins(), path).unwrap();
+    let code_of = |payload: &[u8]| {
+        let tail = crate::journal::record::decode(&first).unwrap().tail;
+        let bytes = [&first[..], &crate::journal::record::encode(payload, tail).0].concat();
+        Replay::<Pins>::of(&bytes, path).unwrap_err().code()
+    };
+    let at = "\"at\":\"2026-11-21T08:00:00Z\"";
+    assert_eq!(code_of(format!("{{{at},\"event\":\"paused\"}}").as_bytes()), codes::JOURNAL_NEWER);
+    let field = format!("{{{at},\"event\":\"undo-requested\",\"keep_data\":true,\"keep_logs\":true}}");
+    assert_eq!(code_of(field.as_bytes()), codes::JOURNAL_NEWER);
+    assert_eq!(code_of(b"no JSON"), codes::JOURNAL_CORRUPT);
 }

@@ -1,44 +1,40 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
-use landfall_bundle_spec::Sha256;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::*;
-use crate::NodeIdentity;
-use crate::journal::event::PinnedTrust;
 use crate::plan::Operation;
 
 fn step(number: usize) -> StepId {
     StepId(number.to_string())
 }
 
-pub(crate) fn pins(steps: usize) -> Box<Pins> {
-    let trust = PinnedTrust {
-        fingerprint: Sha256([1; 32]),
-        number: 1,
-        development: false,
-        source: "file 1.root.json".to_owned(),
-        root: "{}".to_owned(),
-    };
-    Box::new(Pins {
-        operation: Operation::Install,
-        bundle: Sha256([2; 32]),
-        release: "starter".to_owned(),
-        version: "1.0.0".to_owned(),
-        counter: 1,
-        configuration: Sha256([3; 32]),
-        engine: Sha256([4; 32]),
-        trust,
-        media: "/media/stick".into(),
-        node: NodeIdentity { name: "node".to_owned(), address: [192, 0, 2, 1].into() },
-        steps: (1..=steps).map(step).collect(),
-        plan: "{}".to_owned(),
-    })
+/// The least that a journal can pin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pins {
+    pub(crate) operation: Operation,
+    pub(crate) steps: Vec<StepId>,
+}
+
+impl Pinned for Pins {
+    fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    fn steps(&self) -> &[StepId] {
+        &self.steps
+    }
+}
+
+pub(crate) fn pins(steps: usize) -> Pins {
+    Pins { operation: Operation::Install, steps: (1..=steps).map(step).collect() }
 }
 
 /// Every event there is, for steps 1 and 2 of the plan and for one that the plan lacks.
-fn every_event() -> Vec<Event> {
+fn every_event() -> Vec<Event<Pins>> {
     let error = || RecordedError {
         code: "LF9001".to_owned(),
         what: "it broke".to_owned(),
@@ -46,7 +42,7 @@ fn every_event() -> Vec<Event> {
         hint: "Repair it.".to_owned(),
     };
     let mut events = vec![
-        Event::Opened { pins: pins(2) },
+        Event::Opened { pins: pins(2).into() },
         Event::Committed,
         Event::UndoRequested { keep_data: false },
         Event::UndoRequested { keep_data: true },
@@ -68,7 +64,7 @@ fn every_event() -> Vec<Event> {
 }
 
 /// What matters for legality: the phase and the status of each step.
-fn shape(state: &State) -> String {
+fn shape(state: &State<Pins>) -> String {
     let steps: Vec<String> = state.steps.iter().map(|step| format!("{:?}", step.status)).collect();
     let phase = match state.phase {
         Phase::Undoing { keep_data: true } => "Undoing and keeping".to_owned(),
@@ -80,7 +76,7 @@ fn shape(state: &State) -> String {
     format!("{phase} [{}]", steps.join(" "))
 }
 
-fn label(event: &Event) -> String {
+fn label(event: &Event<Pins>) -> String {
     match event {
         Event::UndoRequested { keep_data: true } => "undo-requested, keeping".to_owned(),
         _ => event.step().map_or_else(|| event.name().to_owned(), |step| format!("{} {step}", event.name())),
@@ -88,7 +84,7 @@ fn label(event: &Event) -> String {
 }
 
 /// Every reachable shape with a state that has it.
-fn every_state() -> BTreeMap<String, State> {
+fn every_state() -> BTreeMap<String, State<Pins>> {
     let mut found = BTreeMap::from([(shape(&State::default()), State::default())]);
     let mut queue = VecDeque::from([State::default()]);
     while let Some(state) = queue.pop_front() {
@@ -147,8 +143,8 @@ fn rules_that_no_transition_breaks() {
 
 #[test]
 fn a_refusal_names_event_step_and_reason() {
-    let open = transition(&State::default(), &Event::Opened { pins: pins(2) }).unwrap();
-    let refused = |event: &Event| transition(&open, event).unwrap_err().to_string();
+    let open = transition(&State::default(), &Event::Opened { pins: pins(2).into() }).unwrap();
+    let refused = |event: &Event<Pins>| transition(&open, event).unwrap_err().to_string();
     insta::assert_snapshot!(refused(&Event::Started { step: step(1) }), @"`started` of step 1 is not allowed: the step is Pending");
     insta::assert_snapshot!(refused(&Event::Started { step: step(2) }), @"`started` of step 2 is not allowed: it is another step's turn");
     insta::assert_snapshot!(refused(&Event::Started { step: step(9) }), @"`started` of step 9 is not allowed: the plan has no such step");

@@ -2,6 +2,8 @@
 
 mod disks;
 mod kept;
+mod newer;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,14 +24,15 @@ use tempfile::TempDir;
 use super::*;
 use crate::configuration::SiteConfiguration;
 use crate::operations::{DataWish, Resumed, SiteState};
+use crate::pins::Event as Recorded;
 use crate::plan::install::InstallPlan;
 use crate::steps::action::Action;
 use crate::steps::identity::Identity;
 use crate::steps::stage::Stage;
-use landfall_engine::NodeIdentity;
-use landfall_engine::journal::{Event as Recorded, record};
+use landfall_engine::journal::record;
 use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId, Undo};
 use landfall_host::hosts_entry::HostsEntry;
+use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
 
 /// Ends the process, as far as the operation is concerned, when an event is reported.
@@ -52,7 +55,16 @@ fn sums(bytes: &[u8]) -> BlobSums {
     hasher.finish()
 }
 
-fn bundle(vendor: &Vendor, counter: u64) -> Vec<u8> {
+/// A release document with the fields that these tests need.
+fn release(counter: u64) -> serde_json::Value {
+    json!({
+        "type": "landfall.dev/release/1", "name": "tiny", "version": "1.0.0", "counter": counter, "assembled": false,
+        "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
+        "requirements": {"cores": 1, "memory_bytes": 1, "data_bytes": 1},
+    })
+}
+
+fn bundle(vendor: &Vendor, release: &serde_json::Value) -> Vec<u8> {
     let mut contents = vec![b"#!/bin/sh\n".to_vec(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), b"{}".to_vec()];
     contents.extend([vec![1; 3 << 20], vec![2; 700]]);
     let sums: Vec<BlobSums> = contents.iter().map(|bytes| sums(bytes)).collect();
@@ -60,18 +72,13 @@ fn bundle(vendor: &Vendor, counter: u64) -> Vec<u8> {
         Some(place) => BlobEntry::placed(sums, "application/octet-stream", *place),
         None => BlobEntry::blob(sums, "application/octet-stream"),
     });
-    let release = json!({
-        "type": "landfall.dev/release/1", "name": "tiny", "version": "1.0.0", "counter": counter, "assembled": false,
-        "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
-        "requirements": {"cores": 1, "memory_bytes": 1, "data_bytes": 1},
-    });
     let document = |name: &str, bytes: Vec<u8>| NewDocument { name: format!("documents/{name}"), bytes };
     let documents =
         vec![document("release.json", release.to_string().into_bytes()), document("site.schema.json", b"{}".to_vec())];
     let identity = ReleaseIdentity {
         name: "tiny".to_owned(),
         version: "1.0.0".to_owned(),
-        counter,
+        counter: release["counter"].as_u64().unwrap(),
         built_at: "2026-11-20T08:16:00Z".to_owned(),
     };
     let values: Vec<&[_]> = sums.iter().map(|sums| sums.chunks.as_slice()).collect();
@@ -84,14 +91,18 @@ fn bundle(vendor: &Vendor, counter: u64) -> Vec<u8> {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3))
+    }
+
+    /// A machine, and a stick of this vendor with this release.
+    fn with(vendor: &Vendor, release: &serde_json::Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let file = |name: &str, bytes: &[u8]| {
             let path = folder.path().join(name);
             durable::create_folder(path.parent().unwrap()).unwrap();
             durable::write_file(&path, bytes, 0o644).unwrap();
         };
-        file("stick/tiny.landfall", &bundle(&vendor, 3));
+        file("stick/tiny.landfall", &bundle(vendor, release));
         file("1.root.json", vendor.root.bytes());
         file("host/etc/hosts", b"127.0.0.1 localhost\n");
         let operations = Operations {
@@ -369,7 +380,7 @@ fn staging_finds_the_bundle_where_it_is_now_and_nothing_else() {
     let error = fixture.operations.resume(None).unwrap_err();
     assert!(error.hint().unwrap().contains("--bundle"), "{error:?}");
     durable::create_folder(&fixture.path("other")).unwrap();
-    durable::write_file(&fixture.path("other/tiny.landfall"), &bundle(&vendor, 4), 0o644).unwrap();
+    durable::write_file(&fixture.path("other/tiny.landfall"), &bundle(&vendor, &release(4)), 0o644).unwrap();
     let error = fixture.operations.resume(Some(fixture.path("other"))).unwrap_err();
     assert_eq!(error.code(), codes::OTHER_BUNDLE);
     assert!(matches!(fixture.operations.resume(Some(moved)).unwrap(), Resumed::Install(_)));

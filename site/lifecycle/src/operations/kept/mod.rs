@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
+use crate::pins::Pins;
 pub(super) use adoption::Adoption;
-use landfall_engine::journal::Pins;
 use landfall_host::paths::SitePaths;
 
 /// Name of the record in the data folder.

@@ -29,6 +29,7 @@ pub const LACKS: &[Lack] = &[
     lack("C compiler for the target", |machine| machine.hide(&["musl-gcc"]), &["musl-gcc in PATH"]),
     lack("C compiler's own name", |machine| machine.hide(&["gcc"]), &["gcc in PATH: the package gcc"]),
     lack("mmdebstrap", |machine| machine.hide(&["mmdebstrap"]), &["mmdebstrap in PATH"]),
+    lack("iptables", |machine| machine.hide(&["iptables-nft"]), &["iptables-nft in PATH: the package iptables"]),
     lack("readelf", |machine| machine.hide(&["readelf"]), &["readelf in PATH"]),
     Lack {
         name: "Go",

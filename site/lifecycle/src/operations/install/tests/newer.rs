@@ -1,0 +1,38 @@
+//! A site on which a later version of Landfall has begun something.
+
+use super::*;
+
+#[test]
+fn no_verb_mistakes_a_newer_operation_for_an_older_one() {
+    let fixture = Fixture::new();
+    fixture.prepared().run().unwrap();
+    let newer = fixture.operations.paths.journal().join("000002-upgrade.journal");
+    fs_err::copy(fixture.journal(), &newer).unwrap();
+    // Without the program that began it, nothing can go on.
+    landfall_host::mounts::remove_tree(&fixture.operations.paths.data().join("engine")).unwrap();
+    let before = fixture.contents();
+    let operations = &fixture.operations;
+    for (verb, code) in [
+        ("status", operations.status().unwrap_err().code()),
+        ("resume", operations.resume(None).unwrap_err().code()),
+        ("uninstall", operations.uninstall(&DataWish::Keep).unwrap_err().code()),
+        ("name", operations.site_name().unwrap_err().code()),
+        ("install", fixture.code_of_prepare(|_| ())),
+    ] {
+        assert_eq!(code, codes::JOURNAL_NEWER, "{verb}");
+    }
+    assert_eq!(fixture.contents(), before);
+}
+
+#[test]
+fn an_install_with_a_field_of_a_later_version_is_newer() {
+    let fixture = Fixture::new();
+    fixture.prepared().run().unwrap();
+    let path = fixture.journal();
+    let decoded = record::decode(&fs_err::read(&path).unwrap()).unwrap();
+    let mut first: serde_json::Value = serde_json::from_slice(&decoded.payloads[0]).unwrap();
+    first["pins"]["tenant"] = "north".into();
+    let (bytes, _) = record::encode(first.to_string().as_bytes(), record::Tail::default());
+    durable::write_file(&path, &bytes, 0o600).unwrap();
+    assert_eq!(fixture.operations.status().unwrap_err().code(), codes::JOURNAL_NEWER);
+}

@@ -1,0 +1,79 @@
+//! What a site's journals pin, and the journal's types with it.
+
+use std::path::PathBuf;
+
+use landfall_bundle_spec::Sha256;
+use landfall_engine::journal::{self, Pinned};
+use landfall_engine::plan::{Operation, StepId};
+use landfall_host::node::NodeIdentity;
+use serde::{Deserialize, Serialize};
+
+/// The journals of a site.
+pub type JournalFolder = journal::JournalFolder<Pins>;
+/// One of them, held for writing.
+pub type Journal = journal::Journal<Pins>;
+/// One of them, read.
+pub type Replay = journal::Replay<Pins>;
+/// One of its records.
+pub type Entry = journal::Entry<Pins>;
+/// What a record holds.
+pub type Event = journal::Event<Pins>;
+/// The state that its records result in.
+pub type State = journal::State<Pins>;
+
+/// Everything an operation is pinned to: record 0 of its journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pins {
+    /// What the operation does.
+    pub operation: Operation,
+    /// Id of the bundle.
+    pub bundle: Sha256,
+    /// Name of the release.
+    pub release: String,
+    /// Version of the release.
+    pub version: String,
+    /// Counter of the release.
+    pub counter: u64,
+    /// SHA-256 of the site configuration's canonical bytes.
+    pub configuration: Sha256,
+    /// SHA-256 of the `landfall` that planned; only that one may resume.
+    pub engine: Sha256,
+    /// Where first trust came from.
+    pub trust: PinnedTrust,
+    /// Where the bundle was found.
+    pub media: PathBuf,
+    /// The host's name and address in its cluster.
+    pub node: NodeIdentity,
+    /// Ids of the plan's steps, in order.
+    pub steps: Vec<StepId>,
+    /// The plan, as the very JSON text that was planned.
+    pub plan: String,
+}
+
+impl Pinned for Pins {
+    fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    fn steps(&self) -> &[StepId] {
+        &self.steps
+    }
+}
+
+/// The root of trust of an operation, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedTrust {
+    /// Fingerprint of the root document that the chain ended at.
+    pub fingerprint: Sha256,
+    /// Its number.
+    pub number: u64,
+    /// Whether it is for development only.
+    pub development: bool,
+    /// Where the trust that the chain began with came from: `file PATH` or `fingerprint on the command line`.
+    #[serde(rename = "came")]
+    pub source: String,
+    /// The document itself, which later operations trust.
+    pub root: String,
+}

@@ -1,0 +1,51 @@
+//! No step is silent for long: bytes are counted, and waits say what they wait for.
+
+use std::time::Duration;
+
+use landfall_engine::step::StepError;
+use landfall_release_document::{Descriptor, ImageEntry};
+
+use super::*;
+use crate::steps::node_images::NodeImages;
+use crate::steps::wait;
+
+fn collected(fixture: &mut Fixture) -> Arc<Collected> {
+    let collected = Arc::new(Collected::default());
+    fixture.site.progress = Arc::clone(&collected) as Arc<dyn Progress>;
+    collected
+}
+
+#[test]
+fn imported_images_are_counted() {
+    let mut fixture = Fixture::new();
+    let blob = |bytes: &[u8]| Descriptor {
+        digest: fixture.ingest(bytes),
+        size: bytes.len() as u64,
+        media_type: "application/octet-stream".to_owned(),
+    };
+    let (manifest, config, layer) = (blob(b"manifest"), blob(b"config"), blob(&[7; 5000]));
+    // The same layer twice travels once.
+    let layers = vec![layer.clone(), layer];
+    let image = ImageEntry { reference: "registry.example/image:1".to_owned(), manifest, config, layers };
+    let collected = collected(&mut fixture);
+    let step = NodeImages { kubernetes: "v1.36.3".to_owned(), images: vec![image] };
+    // This containerd lists nothing.
+    assert_eq!(step.act(&mut fixture.site, &Value::Null).unwrap_err().code(), codes::NODE_PROGRAM);
+    let events = collected.0.lock().unwrap();
+    let total = 8 + 6 + 5000;
+    let begins = matches!(&events[0], Event::PhaseStarted { total_bytes: Some(bytes), .. } if *bytes == total);
+    assert!(begins, "{events:?}");
+    let counted: u64 = events.iter().map(|event| if let Event::Advanced { bytes } = event { *bytes } else { 0 }).sum();
+    assert_eq!(counted, total);
+    assert_eq!(events.last(), Some(&Event::PhaseDone));
+}
+
+#[test]
+fn a_wait_says_what_it_waits_for() {
+    let mut fixture = Fixture::new();
+    let collected = collected(&mut fixture);
+    let mut lacks = vec![StepError::new(codes::NODE_TIMEOUT, "it is dark").because("the sun is down")];
+    wait::until(&fixture.site, "it is light", Duration::from_mins(1), || lacks.pop()).unwrap();
+    let events = collected.0.lock().unwrap();
+    assert_eq!(*events, [Event::Note("waiting until it is light: it is dark: the sun is down".to_owned())]);
+}
