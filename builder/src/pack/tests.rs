@@ -275,6 +275,43 @@ async fn bad_releases_are_refused_before_anything_is_written() {
     insta::assert_snapshot!(refusals.join("\n"));
 }
 
+/// Every check of what is rendered, and of the installer, is part of a build, and comes before anything large is fetched.
+#[tokio::test]
+async fn what_cannot_run_at_a_site_is_refused_before_anything_is_fetched() {
+    let bench = Bench::new(true, false).await;
+    bench.lock().await.expect("locked");
+    let fetched = bench.registry.ranges().len();
+    let definition = "\n---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+                      metadata: {name: wheels.small.example}\nspec:\n  group: small.example\n  scope: Namespaced\n  \
+                      names: {kind: Wheel, plural: wheels, singular: wheel}\n  versions:\n    - name: v1\n      \
+                      served: true\n      storage: true\n      schema: {openAPIV3Schema: {type: object}}\n";
+    let custom = format!("{OBJECTS}---\napiVersion: small.example/v1\nkind: Wheel\nmetadata: {{name: wheel}}\n");
+    let changed = |from: &str, to: &str| {
+        assert!(OBJECTS.contains(from), "{from}");
+        OBJECTS.replacen(from, to, 1)
+    };
+    let objects = "release/manifests/database/objects.yaml";
+    let kustomization = "release/manifests/database/kustomization.yaml";
+    let named =
+        "image: ghcr.io/small/database\n          env: [{name: A, valueFrom: {configMapKeyRef: {name: b, key: c}}}]";
+    for (code, file, contents) in [
+        (codes::INSTALLER_UNFIT, "landfall", "#!/bin/sh\n".to_owned()),
+        (codes::REMOTE_BASE, kustomization, "resources: ['https://example.com/base']\n".to_owned()),
+        (codes::OBJECT_UNFIT, objects, changed("replicas: 1", "replcas: 1")),
+        (codes::NEED_MISSING, objects, custom),
+        (codes::POD_REFUSED, objects, changed("runAsNonRoot: true, ", "")),
+        (codes::DANGLING_REFERENCE, objects, changed("image: ghcr.io/small/database", named)),
+    ] {
+        let good = fs_err::read(bench.path(file)).expect("file");
+        bench.write("release/manifests/assistant/objects.yaml", definition.as_bytes(), 0o644);
+        bench.write(file, contents.as_bytes(), 0o755);
+        let refused = bench.refusal().await;
+        assert!(refused.starts_with(code.id), "expected {}: {refused}", code.id);
+        assert_eq!(bench.registry.ranges().len(), fetched, "{} came after a blob", code.id);
+        bench.write(file, &good, 0o755);
+    }
+}
+
 #[tokio::test]
 async fn what_was_assembled_for_tests_needs_a_development_key() {
     let by_lock = Bench::new(false, false).await;

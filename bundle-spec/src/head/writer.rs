@@ -164,7 +164,8 @@ impl SignedHead {
 fn push_file(bytes: &mut Vec<u8>, name: &str, contents: &[u8]) {
     bytes.extend_from_slice(&archive::header(name, contents.len() as u64, 0o644));
     bytes.extend_from_slice(contents);
-    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    let padding = usize::try_from(archive::padding_bytes(contents.len() as u64)).unwrap_or_default();
+    bytes.resize(bytes.len() + padding, 0);
 }
 
 fn check_chunk_values(blobs: &BlobsDocument, chunk_values: &[&[ChunkValue]]) -> Result<()> {

@@ -237,6 +237,13 @@ fn bad_documents(makers: &Makers, files: &mut Files) {
     let landfall = |text: String| forgery.clone().with("landfall.json", text.as_bytes());
     signed("duplicate-name", "a name twice", landfall(text.replacen("\"format\":1", "\"format\":1,\"format\":1", 1)));
     signed("not-canonical", "a space in landfall.json", landfall(text.replacen("\"format\":1", "\"format\": 1", 1)));
+    let half = |from: &str, to: &str| landfall(text.replacen(from, to, 1));
+    signed("lone-surrogate", "half a surrogate pair in a value", half("\"name\":\"sample\"", "\"name\":\"\\ud800\""));
+    signed(
+        "lone-surrogate-name",
+        "half a surrogate pair in a name",
+        half("\"format\":1", "\"\\ud800\":1,\"format\":1"),
+    );
     signed("float", "a number that is no integer", landfall(text.replacen("\"counter\":1", "\"counter\":1.0", 1)));
     let mut chunks = forgery.contents("chunks.b3").to_vec();
     chunks[40] ^= 1;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::concerns::Concerns;
+use super::due::{Clocks, Due};
 use super::kubelet;
 use super::notify::Systemd;
 use super::packet_filter::PacketFilter;
@@ -23,8 +24,6 @@ const TICK: Duration = Duration::from_secs(1);
 const SLOW_TICKS: u64 = 10;
 /// Ticks between two looks at the packet filter: two seconds.
 const FILTER_TICKS: u64 = 2;
-/// Ticks between two looks at certificates: an hour.
-const HOURLY_TICKS: u64 = 3600;
 /// Between two looks at a data folder that is not this site's.
 const IDENTITY_POLL: Duration = Duration::from_secs(5);
 
@@ -45,6 +44,8 @@ struct Agent<'a> {
     settings: AgentSettings,
     programs: Programs,
     packet_filter: PacketFilter,
+    /// When certificates are looked at.
+    certificates: Due,
     concerns: Concerns,
     systemd: Systemd,
 }
@@ -64,6 +65,7 @@ impl<'a> Agent<'a> {
             programs: Programs::at(paths, &settings.kubernetes),
             settings,
             packet_filter: PacketFilter::default(),
+            certificates: Due::default(),
             concerns: Concerns::default(),
             systemd,
         })
@@ -80,8 +82,10 @@ impl<'a> Agent<'a> {
             let pods = Pods::of(&self.settings.node.name, &self.programs, &Subprocesses);
             self.concerns.unless_fatal(self.packet_filter.tend(&pods), "the packet filter cannot be maintained")?;
         }
-        if tick.is_multiple_of(HOURLY_TICKS) {
-            let renewed = certificates::renew(self.paths, &self.settings.kubernetes, jiff::Timestamp::now());
+        let clocks = Clocks::read();
+        if self.certificates.is_now(&clocks) {
+            let renewed = certificates::renew(self.paths, &self.settings.kubernetes, clocks.now);
+            self.certificates.looked(clocks, renewed.is_ok());
             self.concerns.unless_fatal(renewed, "certificates cannot be renewed")?;
         }
         Ok(())

@@ -77,7 +77,8 @@ pub fn wait_ready(machine: &mut Machine) -> Result<Duration> {
         if begun.elapsed() > limit {
             bail!("not ready after {} s: {:#}", limit.as_secs(), status?);
         }
-        std::thread::sleep(Duration::from_secs(2));
+        // Each look costs a slow machine as much as what it waits for.
+        std::thread::sleep(machine.patience(Duration::from_secs(2)));
     }
 }
 

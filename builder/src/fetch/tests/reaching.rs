@@ -28,6 +28,10 @@ async fn loopback_is_never_asked_through_a_proxy() {
     // A port without a listener: every request through it would fail.
     let client = client_with("proxies: {http: 'http://127.0.0.1:9', https: 'http://127.0.0.1:9'}\n");
     client.manifest(&reference(&registry), &Notes::default()).await.expect("directly");
+    // Files are asked for by a client of their own.
+    let url = registry.add_file("kubelet", &bytes(1000)).parse().expect("address");
+    let folder = tempfile::tempdir().expect("folder");
+    client.measure(&url, &ContentStore::at(folder.path()), &Notes::default()).await.expect("directly");
 }
 
 #[tokio::test]

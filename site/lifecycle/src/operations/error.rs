@@ -86,6 +86,15 @@ pub enum OperationError {
         /// What is wrong with one of them.
         source: serde_json::Error,
     },
+    /// What is staged on this site is not what was signed.
+    #[error("what is staged in {} is not the whole release", .store.display())]
+    Staged {
+        /// The store.
+        store: PathBuf,
+        /// Every file that is missing or damaged.
+        #[source]
+        source: Box<landfall_media::MediaError>,
+    },
     /// A revocation is refused.
     #[error("the revocation cannot be used")]
     Revocation(#[source] Box<landfall_bundle_spec::Error>),
@@ -232,6 +241,7 @@ impl Coded for OperationError {
             Self::TrustUnreadable { .. } => codes::TRUST_UNREADABLE,
             Self::Refused { source, .. } | Self::Document { source, .. } | Self::Revocation(source) => source.code(),
             Self::Media(error) => error.code(),
+            Self::Staged { source, .. } => source.code(),
             Self::DocumentMissing { .. } => codes::INVALID_DOCUMENT,
             Self::Assembled { .. } => codes::ASSEMBLED_REFUSED,
             Self::Rollback { .. } => codes::ROLLBACK_REFUSED,
@@ -263,6 +273,11 @@ impl Coded for OperationError {
         match self {
             Self::Refused { source, .. } | Self::Document { source, .. } => source.hint(),
             Self::Media(error) => error.hint(),
+            Self::Staged { store, .. } => Some(format!(
+                "Remove the named files, run `landfall stage BUNDLE --trust ROOT --store {}` with the bundle of this \
+                 release, and `landfall verify --site` once more.",
+                store.display()
+            )),
             Self::Configuration(error) => error.hint(),
             Self::Look(error) => Coded::hint(error),
             Self::Journal(error) => error.hint(),

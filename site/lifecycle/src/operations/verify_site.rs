@@ -34,7 +34,8 @@ impl Operations {
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
         let store = ContentStore::counted(self.paths.registry(), self.io.store.clone());
         let payload = release.payload();
-        verify_store(&payload, &store, "checking what is staged", &*self.progress)?;
+        verify_store(&payload, &store, "checking what is staged", &*self.progress)
+            .map_err(|source| OperationError::Staged { store: self.paths.registry(), source: Box::new(source) })?;
         Ok(SiteVerification {
             release: release.name(),
             blobs: payload.blobs().len(),

@@ -3,6 +3,7 @@
 mod disks;
 mod kept;
 mod newer;
+mod staged;
 mod trust;
 
 use std::collections::BTreeMap;

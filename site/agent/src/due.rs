@@ -1,0 +1,87 @@
+//! When certificates are looked at: each hour, each minute after a renewal failed, and at once after the clock was set. A
+//! certificate that a wrong clock calls ended may be valid under the right one, and the other way around.
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+const INTERVAL: Duration = Duration::from_hours(1);
+const INTERVAL_AFTER_FAILURE: Duration = Duration::from_mins(1);
+/// A clock that is corrected bit by bit was not set.
+const SET_BY: SignedDuration = SignedDuration::from_mins(1);
+
+/// One look at both clocks: the one that people set, and the one that only runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Clocks {
+    /// What people see.
+    pub now: Timestamp,
+    /// What nobody sets.
+    pub running: Instant,
+}
+
+impl Clocks {
+    /// Both, now.
+    pub fn read() -> Self {
+        Self { now: Timestamp::now(), running: Instant::now() }
+    }
+
+    /// Whether the clock was set since an earlier look.
+    fn was_set_since(&self, earlier: &Self) -> bool {
+        let ran = SignedDuration::try_from(self.running.duration_since(earlier.running)).unwrap_or(SignedDuration::MAX);
+        let seemed = self.now.duration_since(earlier.now);
+        seemed.saturating_sub(ran).abs() > SET_BY
+    }
+}
+
+/// When the next look is due.
+#[derive(Debug, Default)]
+pub struct Due {
+    last: Option<(Clocks, Duration)>,
+}
+
+impl Due {
+    /// Whether to look now.
+    pub fn is_now(&self, clocks: &Clocks) -> bool {
+        self.last.as_ref().is_none_or(|(last, interval)| {
+            clocks.running.duration_since(last.running) >= *interval || clocks.was_set_since(last)
+        })
+    }
+
+    /// Notes a look, and whether what it found to do succeeded.
+    pub fn looked(&mut self, clocks: Clocks, succeeded: bool) {
+        self.last = Some((clocks, if succeeded { INTERVAL } else { INTERVAL_AFTER_FAILURE }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_looked_at_when_time_or_the_clock_says_so() {
+        let begin = Clocks { now: "2026-11-21T08:00:00Z".parse().unwrap(), running: Instant::now() };
+        // (seconds that passed, seconds by which the clock was set, last look succeeded, whether it is due)
+        let cases = [
+            (1, 0, true, false),
+            (3599, 0, true, false),
+            (3600, 0, true, true),
+            (59, 0, false, false),
+            (60, 0, false, true),
+            (5, 30, true, false),
+            (5, 61, true, true),
+            (5, -61, true, true),
+            (5, 315_000_000, true, true),
+            (5, -315_000_000, true, true),
+        ];
+        for (passed, set, succeeded, expected) in cases {
+            let mut due = Due::default();
+            assert!(due.is_now(&begin), "the first look is due at once");
+            due.looked(begin, succeeded);
+            let later = Clocks {
+                now: begin.now + SignedDuration::from_secs(passed + set),
+                running: begin.running + Duration::from_secs(passed.unsigned_abs()),
+            };
+            assert_eq!(due.is_now(&later), expected, "{passed} s later, set by {set} s, {succeeded}");
+        }
+    }
+}
