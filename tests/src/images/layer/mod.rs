@@ -349,5 +349,4 @@ pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 #[cfg(test)]
-#[path = "layer/tests.rs"]
 mod tests;
