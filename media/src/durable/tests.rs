@@ -111,14 +111,6 @@ fn links_replace_and_are_idempotent() {
 }
 
 #[test]
-fn a_failed_sync_is_fatal() {
-    let error = DurableError::from(SyncFailed { path: "/disk/file".into(), source: io::Error::from_raw_os_error(5) });
-    assert!(error.is_fatal());
-    assert_eq!(error.code(), codes::SYNC_FAILED);
-    assert_eq!(error.to_string(), "cannot make /disk/file durable: the filesystem failed to sync");
-}
-
-#[test]
 fn a_folder_is_removed_by_who_made_it_and_only_when_empty() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

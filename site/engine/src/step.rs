@@ -72,6 +72,13 @@ impl From<landfall_media::durable::DurableError> for StepError {
     }
 }
 
+/// What steps act on.
+pub trait Durable {
+    /// Makes durable what is found there, whoever wrote it: a process that died before its own sync may have left it in
+    /// the kernel's memory alone.
+    fn sync(&mut self) -> Result<(), StepError>;
+}
+
 /// A step over a context `C` (the site). Every method may run again after a crash at any point of an earlier run.
 ///
 /// Contract: before `act` runs, the journal holds `Prepared` with the value of `prepare`, synced, then `Started`,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landfall_engine::step::StepError;
+use landfall_engine::step::{Durable, StepError};
 use landfall_host::command::{CommandRunner, HostCommand};
 use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
@@ -78,5 +78,13 @@ impl Site {
     /// afterwards.
     pub fn sync_filesystem(&self, path: &Path) -> Result<(), StepError> {
         Ok(landfall_media::durable::sync_filesystem(path)?)
+    }
+}
+
+impl Durable for Site {
+    fn sync(&mut self) -> Result<(), StepError> {
+        let data = self.paths.data();
+        let places = [self.paths.host("/"), data.to_owned()];
+        places.iter().filter(|place| place.exists()).try_for_each(|place| self.sync_filesystem(place))
     }
 }

@@ -1,9 +1,9 @@
 //! Executes a plan through its journal, forward or back, and decides nothing.
 //!
 //! Order of a step, each record durable before what follows it: look → `Prepared` (the state before, once) → `Started`
-//! → act → `Done`. After a crash or a failure the engine looks first. A complete step is recorded as done; a missing or
-//! partial one is done again with the recorded state before; an object that is not Landfall's stops the operation as
-//! stuck. Undo goes through the steps in the reverse order of their `Started`, the unfinished one included.
+//! → act → `Done`. After a crash or a failure the engine looks first. A complete step is synced and recorded as done; a
+//! missing or partial one is done again with the recorded state before; an object that is not Landfall's stops the
+//! operation as stuck. Undo goes through the steps in the reverse order of their `Started`, the unfinished one included.
 
 mod error;
 mod pace;
@@ -19,7 +19,7 @@ use pace::Pace;
 
 use crate::journal::{Event, Journal, Phase, Pinned, RecordedError, StepStatus, Storage};
 use crate::plan::{Plan, PlannedStep, Undo};
-use crate::step::{Observed, Step, StepError};
+use crate::step::{Durable, Observed, Step, StepError};
 
 /// How an action of a plan becomes a step.
 pub type Resolve<A, C> = fn(&A) -> &dyn Step<C>;
@@ -37,7 +37,7 @@ pub struct Engine<'a, A, C, P, S: Storage> {
     pub progress: &'a dyn Progress,
 }
 
-impl<A, C, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
+impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
     /// Does every step that is not done yet. When this returns, all of them are recorded as done; the operation is not
     /// committed yet.
     pub fn forward(&mut self, site: &mut C) -> Result<(), EngineError> {
@@ -84,6 +84,9 @@ impl<A, C, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
             Observed::Done => true,
             Observed::Absent | Observed::Partial(_) => false,
         };
+        if is_there {
+            site.sync().or_else(|error| self.failed(planned, error))?;
+        }
         if is_there && matches!(status, StepStatus::Started | StepStatus::Failed) {
             self.journal.append(Event::Done { step: planned.id.clone(), output: Value::Null })?;
             return Ok(());

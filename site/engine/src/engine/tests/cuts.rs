@@ -4,7 +4,7 @@
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use super::world::{Contents, World, WriteFiles, birth, plan_of, planned, starter};
+use super::world::{Contents, Syncs, World, WriteFiles, birth, plan_of, planned, starter, starter_with};
 use crate::journal::simulated::Unsynced;
 use crate::journal::{Event, Phase, StepStatus};
 use crate::plan::Plan;
@@ -148,13 +148,31 @@ fn undo_cut_at_every_edge_continues_to_birth() {
     }
 }
 
+/// A process that dies leaves in the kernel's memory what it did not sync; the next one finds it there.
+#[test]
+fn what_a_dead_process_left_is_durable_before_it_counts_as_done() {
+    for syncs in [Syncs::Each, Syncs::AtTheEnd] {
+        for cut in 0.. {
+            let mut world = World::new(starter_with(syncs), birth());
+            if !run_until_cut(&mut world, cut, Way::Forward) {
+                break;
+            }
+            world.disk.revive();
+            world.install().unwrap();
+            world.disk.boot(Unsynced::Lost);
+            assert_eq!((world.disk.contents(), world.phase()), (world.goal(), Phase::Committed), "{syncs:?}, {cut}");
+        }
+    }
+}
+
 /// Steps of one to three files; two steps may write the same file.
 fn plans() -> impl Strategy<Value = Plan<WriteFiles>> {
     let files = vec(0..6_usize, 1..4);
-    vec(files, 1..5).prop_map(|steps| {
-        let steps = steps.into_iter().enumerate().map(|(number, mut files)| {
+    let syncs = prop_oneof![Just(Syncs::Each), Just(Syncs::AtTheEnd)];
+    vec((files, syncs), 1..5).prop_map(|steps| {
+        let steps = steps.into_iter().enumerate().map(|(number, (mut files, syncs))| {
             files.dedup();
-            planned(&format!("step {number}"), files.iter().map(|file| format!("file {file}")).collect())
+            planned(&format!("step {number}"), files.iter().map(|file| format!("file {file}")).collect(), syncs)
         });
         plan_of(steps.collect())
     })

@@ -14,17 +14,27 @@ use crate::journal::{
     Event, Journal, JournalError, JournalErrorKind, Phase, Replay, StepState, StepStatus, first_record,
 };
 use crate::plan::{Operation, Plan, PlannedStep, StepId, Undo};
-use crate::step::{Observed, Step, StepError};
+use crate::step::{Durable, Observed, Step, StepError};
 
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;
 
 const JOURNAL: &str = "000001-install.journal";
 
-/// A step that writes these files, each made durable before the next one.
+/// A step that writes these files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WriteFiles {
     pub(super) name: String,
     pub(super) files: Vec<String>,
+    pub(super) syncs: Syncs,
+}
+
+/// When a step syncs what it wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Syncs {
+    /// Each file before the next one is written.
+    Each,
+    /// All files once all are written.
+    AtTheEnd,
 }
 
 /// What a step writes into a file.
@@ -55,11 +65,11 @@ pub(super) struct World {
     birth: Contents,
 }
 
-pub(super) fn planned(name: &str, files: Vec<String>) -> PlannedStep<WriteFiles> {
+pub(super) fn planned(name: &str, files: Vec<String>, syncs: Syncs) -> PlannedStep<WriteFiles> {
     PlannedStep {
         id: StepId(name.to_owned()),
         title: format!("write {name}"),
-        action: WriteFiles { name: name.to_owned(), files },
+        action: WriteFiles { name: name.to_owned(), files, syncs },
         bytes: 0,
         seconds: 0,
         undo: Undo::Reversible,
@@ -68,8 +78,12 @@ pub(super) fn planned(name: &str, files: Vec<String>) -> PlannedStep<WriteFiles>
 
 /// A plan of steps with two files each.
 pub(super) fn plan(names: &[&str]) -> Plan<WriteFiles> {
+    plan_with(names, Syncs::Each)
+}
+
+fn plan_with(names: &[&str], syncs: Syncs) -> Plan<WriteFiles> {
     let files = |name: &str| vec![format!("{name}.1"), format!("{name}.2")];
-    plan_of(names.iter().map(|name| planned(name, files(name))).collect())
+    plan_of(names.iter().map(|name| planned(name, files(name), syncs)).collect())
 }
 
 pub(super) fn plan_of(steps: Vec<PlannedStep<WriteFiles>>) -> Plan<WriteFiles> {
@@ -77,7 +91,12 @@ pub(super) fn plan_of(steps: Vec<PlannedStep<WriteFiles>>) -> Plan<WriteFiles> {
 }
 
 pub(super) fn starter() -> Plan<WriteFiles> {
-    plan(&["one", "two", "three"])
+    starter_with(Syncs::Each)
+}
+
+/// The same with steps that sync at these times.
+pub(super) fn starter_with(syncs: Syncs) -> Plan<WriteFiles> {
+    plan_with(&["one", "two", "three"], syncs)
 }
 
 /// What was there before: one file that a step will replace, one that no step touches.
@@ -205,6 +224,13 @@ impl WriteFiles {
     }
 }
 
+impl Durable for World {
+    fn sync(&mut self) -> Result<(), StepError> {
+        let files: Vec<String> = self.plan.steps.iter().flat_map(|step| step.action.files.clone()).collect();
+        files.iter().try_for_each(|file| self.disk.sync(file)).map_err(io_error)
+    }
+}
+
 impl Step<World> for WriteFiles {
     fn observe(&self, world: &mut World) -> Result<Observed, StepError> {
         world.fail(self.fault(Fault::Observe), format!("cannot look at {}", self.name))?;
@@ -236,7 +262,12 @@ impl Step<World> for WriteFiles {
                 world.fail(self.fault(Fault::Sync), format!("cannot sync {}", self.name))?;
             }
             world.disk.write(file, &content(file)).map_err(io_error)?;
-            world.disk.sync(file).map_err(io_error)?;
+            if self.syncs == Syncs::Each {
+                world.disk.sync(file).map_err(io_error)?;
+            }
+        }
+        if self.syncs == Syncs::AtTheEnd {
+            self.files.iter().try_for_each(|file| world.disk.sync(file)).map_err(io_error)?;
         }
         Ok(json!(self.files.len()))
     }
