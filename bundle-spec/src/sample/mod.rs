@@ -28,17 +28,17 @@ impl Vendor {
     /// Makes a key of this kind and a development root for it.
     pub fn new(kind: KeyKind) -> Result<Self> {
         let key = SigningKey::generate(kind)?;
-        Self::with(RootContents::single(key.public(), true), key)
+        Self::with(&RootContents::single(key.public(), true), key)
     }
 
     /// The same with a root for production.
     pub fn production(kind: KeyKind) -> Result<Self> {
         let key = SigningKey::generate(kind)?;
-        Self::with(RootContents::single(key.public(), false), key)
+        Self::with(&RootContents::single(key.public(), false), key)
     }
 
-    fn with(contents: RootContents, key: SigningKey) -> Result<Self> {
-        let mut root = UnsignedRoot::new(&contents)?;
+    fn with(contents: &RootContents, key: SigningKey) -> Result<Self> {
+        let mut root = UnsignedRoot::new(contents)?;
         root.sign(&key)?;
         Ok(Self { root: root.finish(None)?, key })
     }

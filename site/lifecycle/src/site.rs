@@ -84,7 +84,7 @@ impl Site {
 impl Durable for Site {
     fn sync(&mut self) -> Result<(), StepError> {
         let data = self.paths.data();
-        let places = [self.paths.host("/"), data.to_owned()];
+        let places = [self.paths.host("/"), data];
         places.iter().filter(|place| place.exists()).try_for_each(|place| self.sync_filesystem(place))
     }
 }

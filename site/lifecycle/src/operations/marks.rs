@@ -95,7 +95,8 @@ impl Marks {
             let text =
                 serde_json::to_vec_pretty(self).map_err(|error| OperationError::io("write", &place, error.into()))?;
             if let Some(folder) = place.parent() {
-                durable::create_folder(folder)?;
+                // A revocation may be imported before the install makes the folder of settings.
+                durable::create_own_folder(folder)?;
             }
             durable::write_file(&place, &text, 0o644)?;
         }
