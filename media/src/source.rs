@@ -102,9 +102,7 @@ impl<'a> StoreReader<'a> {
     pub(crate) fn new(store: &'a ContentStore, payload: &'a Payload) -> Self {
         Self { store, payload, current: Mutex::new(None) }
     }
-}
 
-impl StoreReader<'_> {
     /// The open file of a blob.
     fn file(&self, blob: usize) -> Result<Arc<BlobFile>> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,12 +10,12 @@ const INTERVAL_AFTER_FAILURE: Duration = Duration::from_mins(1);
 /// A clock that is corrected bit by bit was not set.
 const SET_BY: SignedDuration = SignedDuration::from_mins(1);
 
-/// One look at both clocks: the one that people set, and the one that only runs.
+/// One look at both clocks: the wall clock, which people and time servers set, and the monotonic one.
 #[derive(Debug, Clone, Copy)]
 pub struct Clocks {
-    /// What people see.
+    /// The wall clock's time.
     pub now: Timestamp,
-    /// What nobody sets.
+    /// The monotonic clock's.
     pub running: Instant,
 }
 

@@ -166,16 +166,11 @@ fn wrong_heads(sticks: &Sticks) -> Result<Vec<Case>> {
         ("cut-at-first-header", whole[..512].to_vec(), "LF1001"),
         ("no-bundle", vec![7; 4096], "LF1002"),
     ];
-    let trust = fingerprint(&vendor);
+    let trust = vendor.root.fingerprint().to_string();
     let place = |(folder, bytes, code): (&'static str, Vec<u8>, &'static str)| {
         sticks.bytes(folder, &bytes).map(|()| Case { folder, trust: Some(trust.clone()), code })
     };
     bundles.into_iter().map(place).collect()
-}
-
-fn fingerprint(vendor: &Vendor) -> String {
-    let digest = <sha2::Sha256 as sha2::Digest>::digest(vendor.root.bytes());
-    format!("sha256:{}", hex::encode(digest))
 }
 
 /// The real bundle with parts that are missing, mixed up, truncated or extended.

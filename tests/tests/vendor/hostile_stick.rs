@@ -49,8 +49,7 @@ struct Case {
 impl Stick {
     fn new() -> Result<Self> {
         let vendor = Vendor::new(KeyKind::EcdsaP256)?;
-        let digest = <sha2::Sha256 as sha2::Digest>::digest(vendor.root.bytes());
-        let fingerprint = format!("sha256:{}", hex::encode(digest));
+        let fingerprint = vendor.root.fingerprint().to_string();
         let head = std::fs::File::open(starter()?.file(".head")?).context("cannot open the head")?;
         let mut files = Vec::new();
         for entry in tar::Archive::new(head).entries()? {
@@ -76,7 +75,7 @@ impl Stick {
         self.files.iter().map(|(name, _)| name.as_str()).filter(|name| is_json(name)).collect()
     }
 
-    /// Every kind of string of a document, once: its path, in which elements of a list are not told apart.
+    /// The path of one string of each kind in a document: strings at the same path of a list's elements are of one kind.
     fn places(&self, document: &str) -> Result<Vec<String>> {
         let contents = &self.files.iter().find(|(name, _)| name == document).context("no such file")?.1;
         let mut pointers = Vec::new();

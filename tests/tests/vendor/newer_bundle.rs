@@ -41,8 +41,7 @@ impl Newer {
         write(&folder.path().join("sample.landfall"), &forgery.stream())?;
         std::fs::create_dir(folder.path().join("mail")).context("cannot make a folder")?;
         write(&folder.path().join("mail/sample.head"), &forgery.head())?;
-        let digest = <sha2::Sha256 as sha2::Digest>::digest(vendor.root.bytes());
-        let fingerprint = format!("sha256:{}", hex::encode(digest));
+        let fingerprint = vendor.root.fingerprint().to_string();
         Ok(Self { folder, fingerprint, program_offset: forgery.head().len() as u64 + 512 })
     }
 

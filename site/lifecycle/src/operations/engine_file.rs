@@ -111,7 +111,7 @@ fn is_own_command(paths: &SitePaths, link: &Path) -> bool {
     fs_err::read_link(link).is_ok_and(|target| target.starts_with(paths.data()))
 }
 
-/// Whether the program with this digest is kept.
+/// Whether a file for the program with this digest is kept; reads none of it.
 pub(super) fn is_kept(paths: &SitePaths, digest: Sha256) -> bool {
     file(paths, digest).is_file()
 }
@@ -123,7 +123,7 @@ pub(super) fn hand_over(paths: &SitePaths, pinned: Sha256, progress: &dyn Progre
         return Ok(());
     }
     let path = file(paths, pinned);
-    let is_there = path.is_file() && digest_of(&path)? == pinned;
+    let is_there = is_kept(paths, pinned) && digest_of(&path)? == pinned;
     if !is_there || std::env::var_os(HANDED_VARIABLE).is_some() {
         return Err(OperationError::EngineMissing { digest: pinned, path });
     }
