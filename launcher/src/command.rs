@@ -39,6 +39,7 @@ const ALL: &[Work] = &[
 pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("setup", &[Work::Lint, Work::Tests]),
     ("newcomer", &[Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines]),
+    ("build", &[Work::Program]),
     ("lint", &[Work::Program, Work::Lint, Work::Tests]),
     ("unit", &[Work::Program, Work::Tests]),
     ("gpu", &[Work::Program]),

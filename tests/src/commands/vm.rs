@@ -48,12 +48,16 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         _ => Bundle::starter()?,
     };
     let lane = Lane::open(&bundle)?;
+    let report = |outcomes: &[Outcome]| if arguments.report { report::write(&lane, outcomes) } else { Ok(()) };
     let outcomes = match only {
-        Some(scenario) => vec![scenario.run(&lane)],
-        None => vm::within(&lane, if arguments.full { Duration::MAX } else { BUDGET })?,
+        Some(scenario) => {
+            let outcomes = vec![scenario.run(&lane)];
+            report(&outcomes)?;
+            outcomes
+        }
+        None => vm::within(&lane, if arguments.full { Duration::MAX } else { BUDGET }, report)?,
     };
     if arguments.report {
-        report::write(&lane, &outcomes)?;
         printer::note(format!("the result is in {}", report::path().display()));
     }
     Ok(summary(&outcomes))

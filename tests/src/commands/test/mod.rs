@@ -2,16 +2,19 @@
 
 use std::fs::File;
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use landfall_launcher::packages;
 
+use self::beside::Beside;
 use crate::cache::Cache;
 use crate::workspace::{self, cargo};
 use crate::{dependencies, images, printer, setup, tools};
 
 mod bench;
+mod beside;
 mod demo;
 mod newcomer;
 
@@ -34,7 +37,27 @@ struct Part {
     name: &'static str,
     run: fn() -> Result<()>,
     runs: Runs,
+    place: Place,
 }
+
+/// Where a part runs, if others run, too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In its turn.
+    InTurn,
+    /// Beside the others, after [`BUILD`]: it has machines, which wait most of the time.
+    Beside,
+}
+
+/// The result of a part.
+struct Row {
+    name: &'static str,
+    elapsed: Duration,
+    failed: bool,
+}
+
+/// The part that compiles what the parts with machines need.
+const BUILD: &str = "build";
 
 /// When a part runs that is not requested by name.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +69,15 @@ enum Runs {
 }
 
 const fn part(name: &'static str, run: fn() -> Result<()>) -> Part {
-    Part { name, run, runs: Runs::Always }
+    Part { name, run, runs: Runs::Always, place: Place::InTurn }
+}
+
+const fn beside(name: &'static str, run: fn() -> Result<()>) -> Part {
+    Part { name, run, runs: Runs::Always, place: Place::Beside }
+}
+
+const fn when_full(name: &'static str, run: fn() -> Result<()>) -> Part {
+    Part { name, run, runs: Runs::WhenFull, place: Place::InTurn }
 }
 
 impl Arguments {
@@ -63,18 +94,19 @@ impl Arguments {
 const PARTS: &[Part] = &[
     part("setup", set_up),
     part("newcomer", newcomer::run),
+    part(BUILD, build),
+    beside("machines", machines),
+    beside("demo", demo),
+    beside("site", site),
     part("lint", lint),
     part("unit", unit),
     part("gpu", gpu),
-    part("machines", machines),
     part("images", assemble_images),
     part("cluster", cluster),
     part("vendor", vendor),
     part("bench", bench::run),
-    part("demo", demo),
-    part("site", site),
-    Part { name: "fuzz", run: fuzz, runs: Runs::WhenFull },
-    Part { name: "vm", run: virtual_machines, runs: Runs::WhenFull },
+    when_full("fuzz", fuzz),
+    when_full("vm", virtual_machines),
 ];
 
 /// Runs the command: exit code 0 when every part passed, 1 otherwise.
@@ -82,21 +114,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let temperature = if Cache::open()?.is_empty()? { "cold" } else { "warm" };
     printer::note(format!("the cache is {temperature}"));
     let begun = Instant::now();
-    let mut rows = Vec::new();
-    for part in PARTS.iter().filter(|part| arguments.asks_for(part)) {
-        printer::note(format!("== {} ==", part.name));
-        let started = Instant::now();
-        let outcome = (part.run)();
-        let failed = outcome.is_err();
-        if let Err(error) = outcome {
-            printer::failure(&error);
-        }
-        rows.push((part.name, started.elapsed(), failed));
-        if failed && !arguments.keep_going {
-            break;
-        }
-    }
-    for (name, elapsed, failed) in &rows {
+    let parts: Vec<&Part> = PARTS.iter().filter(|part| arguments.asks_for(part)).collect();
+    let rows = run_parts(&parts, arguments.keep_going);
+    for Row { name, elapsed, failed } in &rows {
         printer::note(format!(
             "{name:<10} {:>6} min  {}",
             minutes(*elapsed),
@@ -104,9 +124,53 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         ));
     }
     printer::note(format!("{:<10} {:>6} min  started {temperature}", "all", minutes(begun.elapsed())));
-    let failed = rows.iter().filter(|row| row.2).count();
+    let failed = rows.iter().filter(|row| row.failed).count();
     printer::data(format!("parts: {} passed, {failed} failed", rows.len() - failed));
     Ok(u8::from(failed > 0))
+}
+
+/// Runs the parts, some of them beside the others if there are others. A failure ends all, unless they keep going.
+fn run_parts(parts: &[&'static Part], keep_going: bool) -> Vec<Row> {
+    let (mut waiting, in_turn): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(|part| part.place == Place::Beside);
+    if in_turn.is_empty() {
+        return waiting.into_iter().map(run_part).collect();
+    }
+    let is_stopped = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let mut rows = Vec::new();
+        let mut running: Option<Beside<'_>> = None;
+        let mut is_built = in_turn.iter().all(|part| part.name != BUILD);
+        for part in in_turn {
+            if is_built && !waiting.is_empty() {
+                let parts = std::mem::take(&mut waiting);
+                running = Some(Beside::start(scope, parts, keep_going, &is_stopped));
+            }
+            let row = run_part(part);
+            let goes_on = !row.failed || keep_going;
+            rows.push(row);
+            if !goes_on {
+                running.iter().for_each(Beside::stop);
+                break;
+            }
+            is_built |= part.name == BUILD;
+        }
+        rows.extend(running.map(Beside::join).unwrap_or_default());
+        // Nothing came after what they wait for.
+        if keep_going || rows.iter().all(|row| !row.failed) {
+            rows.extend(waiting.into_iter().map(run_part));
+        }
+        rows
+    })
+}
+
+fn run_part(part: &Part) -> Row {
+    printer::note(format!("== {} ==", part.name));
+    let started = Instant::now();
+    let outcome = (part.run)();
+    if let Err(error) = &outcome {
+        printer::failure(error);
+    }
+    Row { name: part.name, elapsed: started.elapsed(), failed: outcome.is_err() }
 }
 
 fn minutes(elapsed: Duration) -> String {
@@ -118,6 +182,13 @@ fn set_up() -> Result<()> {
     setup::ensure_packages(packages::TOKEN)?;
     tools::ensure()?;
     dependencies::bring()
+}
+
+/// Everything that the parts beside the others would have to compile while those compile, too.
+fn build() -> Result<()> {
+    workspace::landfall()?;
+    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins", "--tests", "--no-run"]))?;
+    dependencies::keep_for_tests()
 }
 
 fn lint() -> Result<()> {
@@ -308,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_part_for_full_runs_is_left_out_unless_it_is_named() {
-        let part = Part { name: "slow", run: || Ok(()), runs: Runs::WhenFull };
+        let part = when_full("slow", || Ok(()));
         let asks = |only: Option<&str>, full| {
             Arguments { only: only.map(str::to_owned), full, keep_going: false }.asks_for(&part)
         };

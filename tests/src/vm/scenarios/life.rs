@@ -18,7 +18,7 @@ pub(super) fn install(lane: &Lane, findings: &mut Findings) -> Result<()> {
 /// Ready by itself after a shutdown and a boot, and after a reboot.
 pub(super) fn reboot(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = living(lane, "reboot", findings)?;
-    engineer::prove(&mut machine)?;
+    engineer::prove_lightly(&mut machine)?;
     ready_after_reboot(&mut machine, findings)?;
     machine.power_off()
 }
@@ -28,7 +28,7 @@ fn ready_after_reboot(machine: &mut Machine, findings: &mut Findings) -> Result<
     let boot = machine.reboot()?;
     let ready = engineer::wait_ready(machine)?;
     findings.saw(format!("rebooted in {:.0} s, ready {:.0} s later", boot.as_secs_f64(), ready.as_secs_f64()));
-    engineer::prove(machine)
+    engineer::prove_lightly(machine)
 }
 
 /// The machine's later name.
@@ -42,7 +42,7 @@ pub(super) fn rename(lane: &Lane, findings: &mut Findings) -> Result<()> {
     match engineer::wait_ready(&mut machine) {
         Ok(took) => {
             findings.saw(format!("renamed, ready {:.0} s after a boot", took.as_secs_f64()));
-            let proved = engineer::prove(&mut machine);
+            let proved = engineer::prove_lightly(&mut machine);
             findings.expect(proved.is_ok(), || format!("renamed, the status says ready without reason: {proved:?}"));
         }
         Err(error) => {
@@ -70,6 +70,6 @@ pub(super) fn swap(lane: &Lane, findings: &mut Findings) -> Result<()> {
         findings.expect(text.contains("swap"), || format!("the status does not say why:\n{text}"));
         return machine.power_off();
     }
-    engineer::prove(&mut machine)?;
+    engineer::prove_lightly(&mut machine)?;
     machine.power_off()
 }

@@ -1,0 +1,100 @@
+//! Parts with machines run beside the others, one after the other: machines wait most of the time, for pods and boots,
+//! while compilers wait for nothing but the processors.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Part, Row, THIS_PROGRAM};
+use crate::{printer, workspace};
+
+/// How often a running part is looked at.
+const POLL: Duration = Duration::from_millis(300);
+
+/// Parts that run in processes of their own.
+pub(super) struct Beside<'scope> {
+    rows: ScopedJoinHandle<'scope, Vec<Row>>,
+    is_stopped: &'scope AtomicBool,
+}
+
+impl<'scope> Beside<'scope> {
+    /// Starts the first of them.
+    pub(super) fn start<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        parts: Vec<&'static Part>,
+        keep_going: bool,
+        is_stopped: &'scope AtomicBool,
+    ) -> Self {
+        let names = parts.iter().map(|part| part.name).collect::<Vec<_>>().join(", ");
+        printer::note(format!("== {names}: beside what follows =="));
+        let rows = scope.spawn(move || {
+            let mut rows: Vec<Row> = Vec::new();
+            for part in parts {
+                let is_over = is_stopped.load(Ordering::Relaxed) || rows.iter().any(|row| row.failed && !keep_going);
+                if is_over {
+                    break;
+                }
+                rows.push(run(part, is_stopped));
+            }
+            rows
+        });
+        Self { rows, is_stopped }
+    }
+
+    /// Ends the one that runs, and starts no other.
+    pub(super) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for all of them.
+    pub(super) fn join(self) -> Vec<Row> {
+        self.rows.join().unwrap_or_default()
+    }
+}
+
+/// Runs a part as a person would, its output in a file, which is printed if it fails.
+fn run(part: &Part, is_stopped: &AtomicBool) -> Row {
+    let started = Instant::now();
+    let outcome = wait_for(part, is_stopped);
+    let log = log_of(part);
+    match &outcome {
+        Ok(()) => printer::note(format!("== {}: passed, see {} ==", part.name, log.display())),
+        Err(error) => {
+            printer::note(format!("== {} ==", part.name));
+            printer::note(std::fs::read_to_string(&log).unwrap_or_default());
+            printer::failure(error);
+        }
+    }
+    Row { name: part.name, elapsed: started.elapsed(), failed: outcome.is_err() }
+}
+
+fn wait_for(part: &Part, is_stopped: &AtomicBool) -> Result<()> {
+    let path = log_of(part);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    let log = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    let mut command = Command::new(THIS_PROGRAM);
+    command.args(["test", "--only", part.name]).stdout(log.try_clone()?).stderr(log);
+    let mut child = command.spawn().with_context(|| format!("cannot start part {}", part.name))?;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if is_stopped.load(Ordering::Relaxed) {
+            child.kill()?;
+        }
+        std::thread::sleep(POLL);
+    };
+    ensure!(status.success(), "part {} ended with {status}", part.name);
+    Ok(())
+}
+
+fn log_of(part: &Part) -> PathBuf {
+    workspace::target_folder().join("test-parts").join(part.name).with_extension("log")
+}
