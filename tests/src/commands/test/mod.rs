@@ -105,6 +105,7 @@ const PARTS: &[Part] = &[
     part("cluster", cluster),
     part("vendor", vendor),
     part("bench", bench::run),
+    when_full("large", large),
     when_full("fuzz", fuzz),
     when_full("vm", virtual_machines),
 ];
@@ -281,16 +282,16 @@ fn unit() -> Result<()> {
 
 /// An end-to-end test of the `tests` crate; one at a time, since most need both cores.
 fn end_to_end(test: &str) -> Result<()> {
-    end_to_end_in_lanes(test, 1)
+    run_end_to_end(test, &["--test-threads", "1"])
 }
 
-/// The same with this many at a time.
-fn end_to_end_in_lanes(test: &str, lanes: usize) -> Result<()> {
+/// The same with these arguments for the test program.
+fn run_end_to_end(test: &str, arguments: &[&str]) -> Result<()> {
     let landfall = workspace::landfall()?;
     workspace::run(
         cargo()
-            .args(["test", "--quiet", "--workspace", "--test", test, "--", "--include-ignored", "--test-threads"])
-            .arg(lanes.to_string())
+            .args(["test", "--quiet", "--workspace", "--test", test, "--", "--include-ignored"])
+            .args(arguments)
             .env(workspace::PROGRAM_VARIABLE, landfall),
     )
 }
@@ -347,12 +348,21 @@ fn demo() -> Result<()> {
 }
 
 /// How many sites run at a time: one alone leaves two processors idle for two thirds of the time.
-const LANES: usize = 2;
+const LANES: &str = "2";
+
+/// The test of the part `large`, by a part of its name.
+const LARGE: &str = "twenty_gibibytes";
 
 fn site() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     let _turn = turn_on_this_host()?;
-    end_to_end_in_lanes("end_to_end", LANES)
+    run_end_to_end("end_to_end", &["--test-threads", LANES, "--skip", LARGE])
+}
+
+/// Takes 40 GiB of disk, and a quarter of an hour.
+fn large() -> Result<()> {
+    let _turn = turn_on_this_host()?;
+    run_end_to_end("end_to_end", &[LARGE])
 }
 
 fn virtual_machines() -> Result<()> {
