@@ -21,6 +21,8 @@ pub enum Work {
     Machines,
     /// Booting virtual machines with a kernel of their own.
     VirtualMachines,
+    /// Building a release of twenty gibibytes.
+    LargeRelease,
 }
 
 /// All of the work.
@@ -33,6 +35,7 @@ const ALL: &[Work] = &[
     Work::Parts,
     Work::Machines,
     Work::VirtualMachines,
+    Work::LargeRelease,
 ];
 
 /// The parts of `cargo xtask test`, each with its work beyond compiling the commands.
@@ -50,6 +53,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("bench", &[Work::Program, Work::Parts, Work::Tests]),
     ("demo", &[Work::Program, Work::Parts, Work::Machines]),
     ("site", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
+    ("large", &[Work::Program, Work::Parts, Work::Tests, Work::Machines, Work::LargeRelease]),
     ("fuzz", &[Work::Program, Work::Fuzz]),
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];

@@ -56,6 +56,9 @@ pub const MACHINE: &[&str] = &["iproute2", "nftables", "util-linux", "xfsprogs"]
 /// A virtual machine and its stick.
 pub const VIRTUAL_MACHINE: &[&str] = &["e2fsprogs", "mtools", "qemu-system-x86", "qemu-utils"];
 
+/// A filesystem that compresses what a vendor of a large release has.
+pub const COMPRESSING: &[&str] = &["btrfs-progs"];
+
 /// The packages of all this work, without those that other software may replace ([`PYTHON`]).
 pub fn of(works: &BTreeSet<Work>) -> BTreeSet<&'static str> {
     works.iter().flat_map(|work| lists_of(*work)).flat_map(|list| list.iter().copied()).collect()
@@ -70,6 +73,7 @@ fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
         Work::Parts => &[NODE_PACK, INSPECTION, ROOTS],
         Work::Machines => &[ROOTS, SWITCH, MACHINE],
         Work::VirtualMachines => &[ROOTS, VIRTUAL_MACHINE],
+        Work::LargeRelease => &[COMPRESSING],
     }
 }
 

@@ -18,6 +18,8 @@ mod end_to_end {
     mod install;
     mod journal;
     mod kept_data;
+    mod large;
+    mod large_release;
     mod memory;
     mod power_cut;
     mod process;

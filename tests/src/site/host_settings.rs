@@ -1,6 +1,7 @@
 //! Kernel settings that a machine shares with the host: recorded while sites exist, restored afterwards.
 //!
-//! A kubelet sets `vm.overcommit_memory`, `kernel.panic` and more, and the Debian inside applies its sysctl files.
+//! Those that an install or a kubelet sets, [`COPIED`], are files of its own in each machine: machines of different sites
+//! run at the same time, and each checks that an uninstall restores them. The Debian inside applies its sysctl files to the others.
 //! Values that differ from those before the first site are restored when the last site has ended.
 
 use std::collections::BTreeMap;
@@ -37,6 +38,21 @@ const EXCLUDED: [&str; 14] = [
     "vm/stat_refresh",
 ];
 
+/// Settings of which each machine has a copy. Nothing acts on a copy; the host itself gets [`LIMITS`].
+const COPIED: [&str; 8] = [
+    "fs/inotify/max_user_instances",
+    "fs/inotify/max_user_watches",
+    "kernel/keys/root_maxbytes",
+    "kernel/keys/root_maxkeys",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+];
+
+/// Limits that all machines share, high enough for a few clusters.
+const LIMITS: [(&str, u64); 2] = [("fs/inotify/max_user_instances", 8192), ("fs/inotify/max_user_watches", 1 << 20)];
+
 /// Values by path below `/proc/sys`, of one boot of the host.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostSettings {
@@ -56,6 +72,13 @@ impl HostSettings {
             collect(root, Path::new(part), &mut values);
         }
         Self { boot: boot_id().to_owned(), values }
+    }
+
+    /// What a machine's own settings are when it boots.
+    pub fn copied(&self) -> BTreeMap<String, String> {
+        let copied =
+            |(name, value): (&String, &String)| COPIED.contains(&name.as_str()).then(|| (name.clone(), value.clone()));
+        self.values.iter().filter_map(copied).collect()
     }
 
     /// Restores the values that differ, unless the host has booted since; values that cannot be written are reported,
@@ -79,9 +102,20 @@ impl HostSettings {
     }
 }
 
-/// Records the settings at the start of the first site; an existing file is older and right.
-pub fn remember(path: &Path) -> Result<()> {
-    if path.exists() { Ok(()) } else { files::write_json(path, &HostSettings::read()) }
+/// Records the settings at the start of the first site, and then raises the host's limits; an existing file is older and
+/// right. Returns what is recorded.
+pub fn remember(path: &Path) -> Result<HostSettings> {
+    if path.exists() {
+        return files::read_json(path);
+    }
+    let settings = HostSettings::read();
+    files::write_json(path, &settings)?;
+    for (name, least) in LIMITS {
+        if settings.values.get(name).and_then(|value| value.parse().ok()).is_some_and(|value: u64| value < least) {
+            files::set(&Path::new(ROOT).join(name), &least.to_string())?;
+        }
+    }
+    Ok(settings)
 }
 
 /// Restores the settings recorded in the file and removes the file; a missing file is no error.
@@ -129,6 +163,7 @@ mod tests {
             assert!(settings.values.contains_key(name), "{name} is missing");
         }
         assert!(!settings.values.contains_key("vm/drop_caches"));
+        assert_eq!(settings.copied().len(), COPIED.len());
     }
 
     /// A folder represents the kernel's, which only root may write; `tests/site.rs` shows the same of the kernel's own.

@@ -29,6 +29,14 @@ fi
 
 mount -t proc -o nosuid,nodev,noexec proc proc
 if [ -e proc/sysrq-trigger ]; then mount --bind /dev/null proc/sysrq-trigger; fi   # it would reach the host
+# Settings that the kernel has once, for all machines: each has files of its own instead, which begin anew at every boot.
+mount -t tmpfs -o nosuid,nodev,noexec,mode=755 tmpfs mnt
+for setting in $SETTINGS; do
+  name=${setting%%=*}
+  echo "${setting#*=}" > "mnt/${name//\//.}"
+  mount --bind "mnt/${name//\//.}" "proc/sys/$name"
+done
+umount -l mnt
 # Read-only, as systemd's container interface has it: devices are the host's business.
 mount -t sysfs -o nosuid,nodev,noexec,ro sysfs sys
 mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs run

@@ -261,6 +261,7 @@ impl Machine {
 
     fn variables(&self, record: &Record, layout: &Layout, is_first_boot: bool) -> Vec<(&'static str, String)> {
         let groups = record.groups.iter().map(|group| group.display().to_string()).collect::<Vec<_>>().join(" ");
+        let settings: Vec<String> = self.site.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let text = |path: &Path| path.display().to_string();
         vec![
             ("INSIDE", text(&self.folder.join("inside.sh"))),
@@ -277,6 +278,7 @@ impl Machine {
             ("CGROUPS", groups),
             ("CGROUP_VERSION", layout.version().to_owned()),
             ("CONTROLLERS", layout.controllers()),
+            ("SETTINGS", settings.join(" ")),
         ]
     }
 

@@ -22,6 +22,7 @@
 //! Everything dies with the process that made the site, even on SIGKILL; only empty cgroups and files in the cache
 //! stay, which the next site removes. A kept site ([`Site::kept`]) outlives its maker until [`Site::down`].
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -67,6 +68,8 @@ struct Record {
     kept: bool,
     owner: ProcessId,
     switch: ProcessId,
+    /// The kernel's settings of which each machine has a copy, by path below `/proc/sys`.
+    settings: BTreeMap<String, String>,
 }
 
 impl Record {
@@ -113,12 +116,12 @@ impl Site {
         sweep::sweep(&cache)?;
         let folder = folder_of(&cache, name);
         ensure!(!folder.exists(), "a site named {name} exists already: take it down first (site down {name})");
-        host_settings::remember(&sweep::settings_path(&cache))?;
+        let settings = host_settings::remember(&sweep::settings_path(&cache))?.copied();
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let lifetime = if kept { Lifetime::Kept } else { Lifetime::WithCaller };
         let started = Switch::start(&folder, lifetime).and_then(|switch| {
-            let record =
-                Record { name: name.to_owned(), kept, owner: ProcessId::own()?, switch: switch.process().clone() };
+            let (owner, switch) = (ProcessId::own()?, switch.process().clone());
+            let record = Record { name: name.to_owned(), kept, owner, switch, settings };
             files::write_json(&folder.join(RECORD), &record)?;
             Ok(record)
         });

@@ -67,6 +67,16 @@ impl ProcessId {
         self.is_alive().then_some(handle)
     }
 
+    /// The processes that it and its descendants started, parents first.
+    pub fn descendants(&self) -> Vec<Self> {
+        let threads = self.proc("task").read_dir().into_iter().flatten().flatten();
+        let text = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("children"));
+        let lists: Vec<String> = threads.filter_map(|thread| text(thread).ok()).collect();
+        let numbers = lists.iter().flat_map(|list| list.split_whitespace()).filter_map(|number| number.parse().ok());
+        let children = numbers.filter_map(|number| Self::of(number).ok());
+        children.flat_map(|child| [vec![child.clone()], child.descendants()].concat()).collect()
+    }
+
     /// Its children, as the host numbers them.
     pub fn children(&self) -> Vec<i32> {
         let path = self.proc("task").join(self.number.to_string()).join("children");

@@ -34,11 +34,7 @@ pub use scenarios::{SCENARIOS, Scenario};
 /// Runs the scenarios that fit into a budget, in their order: each begins only if its usual time is left. Those that a
 /// change must never break ([`Scenario::always`]) run whatever the budget. `after_each` sees the outcomes so far: a run that
 /// is interrupted after an hour has shown something. Returns the outcome of each.
-pub fn within(
-    lane: &Lane,
-    budget: Duration,
-    after_each: impl Fn(&[Outcome]) -> Result<()>,
-) -> Result<Vec<Outcome>> {
+pub fn within(lane: &Lane, budget: Duration, after_each: impl Fn(&[Outcome]) -> Result<()>) -> Result<Vec<Outcome>> {
     let begun = std::time::Instant::now();
     let mut outcomes = Vec::new();
     for scenario in SCENARIOS {

@@ -1,7 +1,7 @@
 //! The result of an install, as far as two installs of one release must agree on it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -114,8 +114,10 @@ pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &Value) -> Resu
     Ok(UNINTERRUPTED.get_or_init(|| Uninterrupted { landed, staged_bytes, placed_bytes, durations }))
 }
 
-/// The uninterrupted install of this run; made now if no test has made one.
+/// The uninterrupted install of this run; made now if no test has made one, by one of those that need it.
 pub(crate) fn uninterrupted() -> Result<&'static Uninterrupted> {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(kept) = UNINTERRUPTED.get() {
         return Ok(kept);
     }

@@ -51,7 +51,6 @@ fn while_the_media_are_read() -> Result<()> {
 #[ignore = "needs cargo xtask test"]
 fn while_the_control_plane_comes_up() -> Result<()> {
     let mut seeded = Seeded::named("control plane")?;
-    // First, alone: machines share some settings of the kernel.
     let uninterrupted = uninterrupted()?;
     let (_site, machine) = machine_with_stick("e2e-cut-control")?;
     let engineer = Engineer::at(&machine);
@@ -68,7 +67,6 @@ fn while_the_control_plane_comes_up() -> Result<()> {
 #[ignore = "needs cargo xtask test"]
 fn while_components_are_applied() -> Result<()> {
     let mut seeded = Seeded::named("components")?;
-    // First, alone: machines share some settings of the kernel.
     let uninterrupted = uninterrupted()?;
     let (_site, mut machine) = machine_with_stick("e2e-cut-apply")?;
     let engineer = Engineer::at(&machine);

@@ -13,7 +13,6 @@ use super::seed::Seeded;
 #[ignore = "needs cargo xtask test"]
 fn after_a_cut_in_staging_control_plane_and_apply() -> Result<()> {
     let mut seeded = Seeded::named("uninstall")?;
-    // First, alone: machines share some settings of the kernel.
     let uninterrupted = uninterrupted()?;
     let (_site, machine) = machine_with_stick("e2e-uninstall")?;
     let engineer = Engineer::at(&machine);

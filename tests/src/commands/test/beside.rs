@@ -1,20 +1,29 @@
 //! Parts with machines run beside the others, one after the other: machines wait most of the time, for pods and boots,
 //! while compilers wait for nothing but the processors.
+#![expect(clippy::disallowed_methods, reason = "logs of the tests, which are recreated with each run")]
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Pid;
 
 use super::{Part, Row, THIS_PROGRAM};
+use crate::site::ProcessId;
 use crate::{printer, workspace};
 
 /// How often a running part is looked at.
 const POLL: Duration = Duration::from_millis(300);
+
+/// The niceness of parts with machines.
+const NICENESS: i32 = -5;
+
+/// How long a killed process may take to end.
+const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// Parts that run in processes of their own.
 pub(super) struct Beside<'scope> {
@@ -82,16 +91,33 @@ fn wait_for(part: &Part, is_stopped: &AtomicBool) -> Result<()> {
     let mut command = Command::new(THIS_PROGRAM);
     command.args(["test", "--only", part.name]).stdout(log.try_clone()?).stderr(log);
     let mut child = command.spawn().with_context(|| format!("cannot start part {}", part.name))?;
+    prefer(&child);
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
         if is_stopped.load(Ordering::Relaxed) {
-            child.kill()?;
+            end(&child)?;
         }
         std::thread::sleep(POLL);
     };
     ensure!(status.success(), "part {} ended with {status}", part.name);
+    Ok(())
+}
+
+/// Machines have time limits and use little: they get the processors first. A host that does not allow it runs them all the same.
+fn prefer(child: &Child) {
+    if let Err(error) = rustix::process::setpriority_process(Some(Pid::from_child(child)), NICENESS) {
+        printer::note(format!("parts with machines get no priority: {error}"));
+    }
+}
+
+/// Ends the part and every process it started: machines end with the test that made them.
+fn end(child: &Child) -> Result<()> {
+    let part = ProcessId::of(Pid::from_child(child).as_raw_nonzero().get())?;
+    for process in [vec![part.clone()], part.descendants()].concat() {
+        process.kill(END_LIMIT)?;
+    }
     Ok(())
 }
 

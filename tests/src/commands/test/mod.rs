@@ -105,6 +105,7 @@ const PARTS: &[Part] = &[
     part("cluster", cluster),
     part("vendor", vendor),
     part("bench", bench::run),
+    when_full("large", large),
     when_full("fuzz", fuzz),
     when_full("vm", virtual_machines),
 ];
@@ -282,18 +283,23 @@ fn unit() -> Result<()> {
     dependencies::keep_for_tests()
 }
 
-/// An end-to-end test of the `tests` crate; one at a time, since each needs both cores.
+/// An end-to-end test of the `tests` crate; one at a time, since most need both cores.
 fn end_to_end(test: &str) -> Result<()> {
+    run_end_to_end(test, &["--test-threads", "1"])
+}
+
+/// The same with these arguments for the test program.
+fn run_end_to_end(test: &str, arguments: &[&str]) -> Result<()> {
     let landfall = workspace::landfall()?;
     workspace::run(
         cargo()
-            .args(["test", "--quiet", "--workspace", "--test", test, "--", "--include-ignored", "--test-threads", "1"])
+            .args(["test", "--quiet", "--workspace", "--test", test, "--", "--include-ignored"])
+            .args(arguments)
             .env(workspace::PROGRAM_VARIABLE, landfall),
     )
 }
 
-/// Held by a part that has machines: machines of one host share kernel settings, and a power cut at an exact instant
-/// needs an idle processor.
+/// Held by a part that has machines: a power cut at an exact instant needs a processor that is not much used by others.
 fn turn_on_this_host() -> Result<File> {
     printer::note("machines of one run at a time on this host: waiting for the turn");
     Cache::open()?.lock("machines")
@@ -344,10 +350,22 @@ fn demo() -> Result<()> {
     demo::run(turn_on_this_host)
 }
 
+/// How many sites run at a time: one alone leaves two processors idle for two thirds of the time.
+const LANES: &str = "2";
+
+/// The test of the part `large`, by a part of its name.
+const LARGE: &str = "twenty_gibibytes";
+
 fn site() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     let _turn = turn_on_this_host()?;
-    end_to_end("end_to_end")
+    run_end_to_end("end_to_end", &["--test-threads", LANES, "--skip", LARGE])
+}
+
+/// Takes 40 GiB of disk, and a quarter of an hour.
+fn large() -> Result<()> {
+    let _turn = turn_on_this_host()?;
+    run_end_to_end("end_to_end", &[LARGE])
 }
 
 fn virtual_machines() -> Result<()> {

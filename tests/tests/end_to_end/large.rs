@@ -1,0 +1,191 @@
+//! Twenty gibibytes are staged beside a living site: etcd and PostgreSQL keep answering, what they have in memory stays
+//! there, and the staging itself takes no more memory than a small one.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use landfall_tests::proofs::{administer, in_pod};
+use landfall_tests::site::{Machine, MachineSpec, Site, Stream};
+use landfall_tests::{documents, printer};
+use serde_json::Value;
+
+use super::engineer::{Engineer, STICK};
+use super::large_release::{self, LARGE, Volume};
+use super::memory;
+
+/// The machine's disk: the site, and the staged release beside it.
+const DISK_GIB: u32 = 48;
+
+/// Where the release is staged: on the disk of etcd and PostgreSQL.
+const STORE: &str = "/var/lib/landfall-staged";
+
+/// Bytes of small blobs for each sync of the whole filesystem, as the store groups them.
+const GROUP_BYTES: u64 = 64 << 20;
+
+/// How much of what others have in memory must stay there.
+const KEPT_SHARE: f64 = 0.95;
+
+/// A file that other software has read.
+const OTHERS: &str = "/var/lib/other-software";
+const OTHERS_MIB: u64 = 512;
+
+/// How long one commit may take meanwhile: etcd's own limit for a heartbeat is ten times less than that of a request.
+const COMMIT_LIMIT: Duration = Duration::from_secs(5);
+
+#[test]
+#[ignore = "needs cargo xtask test --full"]
+fn twenty_gibibytes_are_staged_beside_a_living_site() -> Result<()> {
+    let volume = Volume::mount()?;
+    let fingerprint = large_release::build(&volume)?;
+    let site = Site::new(&Site::unique_name("e2e-large"))?;
+    let machine = site.machine(MachineSpec::new("node-1").stick(volume.stick()).disk_gib(DISK_GIB))?;
+    machine.boot()?;
+    let engineer = Engineer::at(&machine);
+    engineer.install()?;
+    engineer.wait_ready("the install")?;
+    machine.run(&format!("dd if=/dev/zero of={OTHERS} bs=1M count={OTHERS_MIB} status=none && sync {OTHERS}"))?;
+    for _ in 0..2 {
+        machine.run(&format!("cat {OTHERS} > /dev/null"))?;
+    }
+    commit(&machine, "CREATE TABLE beats (at timestamptz DEFAULT now())")?;
+    let quiet = beats_while(&machine, || {
+        std::thread::sleep(Duration::from_secs(20));
+        Ok(())
+    })?
+    .1;
+    let before = (resident(&machine, OTHERS)?, resident(&machine, &data_of_postgres(&machine)?)?, restarts(&machine)?);
+
+    let ((report, peak_memory_bytes), beats) =
+        beats_while(&machine, || memory::peak_of(&machine, "stage", || stage(&machine, &fingerprint)))?;
+
+    memory::expect_little("stage", peak_memory_bytes)?;
+    printer::note(format!("stage: at most {} MiB of memory", peak_memory_bytes >> 20));
+    expect_few_syncs(&report)?;
+    expect_prompt(&quiet, &beats)?;
+    let after = (resident(&machine, OTHERS)?, resident(&machine, &data_of_postgres(&machine)?)?, restarts(&machine)?);
+    printer::note(format!(
+        "in memory before and after: others' file {} and {} pages, PostgreSQL's data {} and {}",
+        before.0, after.0, before.1, after.1
+    ));
+    for (what, before, after) in [("another file", before.0, after.0), ("PostgreSQL's data", before.1, after.1)] {
+        #[expect(clippy::cast_precision_loss, reason = "pages of a test machine are far below 2^52")]
+        let share = after as f64 / before.max(1) as f64;
+        ensure!(before > 0 && share >= KEPT_SHARE, "of {what}, {before} pages were in memory, and {after} still are");
+    }
+    ensure!(after.2 == before.2, "containers were restarted: {} before, {} after", before.2, after.2);
+    ensure!(engineer.status()?["ready"] == true, "the site is not ready after the staging");
+    Ok(())
+}
+
+/// Stages the large release; returns the report.
+fn stage(machine: &Machine, fingerprint: &str) -> Result<Value> {
+    let begun = Instant::now();
+    let bundle = format!("{STICK}/large");
+    let program = format!("{STICK}/landfall");
+    let all = ["3000", &program, "--json", "stage", &bundle, "--trust", fingerprint, "--store", STORE];
+    let (mut data, mut end) = (String::new(), String::new());
+    let status = machine.run_streaming("/usr/bin/timeout", &all, |stream, line| match stream {
+        Stream::Stdout => data.push_str(line),
+        Stream::Stderr => line.clone_into(&mut end),
+    })?;
+    ensure!(status.success(), "landfall stage ended with {status}: {end}");
+    let report = documents::read(&data)?;
+    let staged = number(&report, "/store/writtenBytes")?;
+    ensure!(staged >= 20 << 30, "only {staged} bytes were staged");
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let rate = staged as f64 / begun.elapsed().as_secs_f64() / f64::from(1 << 20);
+    printer::note(format!("staged {staged} bytes in {:.0} s, {rate:.0} MiB/s", begun.elapsed().as_secs_f64()));
+    Ok(report)
+}
+
+fn number(report: &Value, path: &str) -> Result<u64> {
+    report.pointer(path).and_then(Value::as_u64).with_context(|| format!("the report has no {path}"))
+}
+
+/// At most one sync of the filesystem for each group of small blobs, and the last one.
+fn expect_few_syncs(report: &Value) -> Result<()> {
+    let syncs = number(report, "/store/filesystemSyncs")?;
+    let small = number(report, "/bundleBlobBytes")? - LARGE.0 * LARGE.1;
+    let limit = small / GROUP_BYTES + 1;
+    printer::note(format!("stage: {syncs} syncs of the filesystem"));
+    ensure!(syncs <= limit, "{syncs} syncs of the whole filesystem for {small} bytes of small blobs");
+    Ok(())
+}
+
+/// Runs one SQL statement as the application's user; returns how long it took, as `psql` measured it.
+fn commit(machine: &Machine, statement: &str) -> Result<Duration> {
+    let script = format!(
+        "export PGPASSWORD=$(cat /run/secrets/postgres/password)
+psql -h 127.0.0.1 -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -qtA -c '\\timing on' -c \"{statement}\""
+    );
+    let output = in_pod(machine, "postgres", "postgres-0", &script)?;
+    ensure!(output.status.success(), "{statement} failed: {}{}", output.stdout, output.stderr);
+    let took = output.stdout.lines().filter_map(|line| line.strip_prefix("Time: ")).next_back();
+    let milliseconds = took.and_then(|took| took.split_whitespace().next()).context("psql printed no time")?;
+    Ok(Duration::from_secs_f64(milliseconds.parse::<f64>()? / 1000.0))
+}
+
+/// Commits rows one after the other while something else runs; returns the time that each took.
+fn beats_while<T>(machine: &Machine, act: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Duration>)> {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let beats = scope.spawn(|| {
+            let mut beats = Vec::new();
+            while !is_over.load(Ordering::Acquire) {
+                beats.push(commit(machine, "INSERT INTO beats DEFAULT VALUES")?);
+            }
+            anyhow::Ok(beats)
+        });
+        let acted = act();
+        is_over.store(true, Ordering::Release);
+        let beats = beats.join().map_err(|_| anyhow!("the thread that commits panicked"))?;
+        Ok((acted?, beats?))
+    })
+}
+
+fn expect_prompt(quiet: &[Duration], beats: &[Duration]) -> Result<()> {
+    let summary = |beats: &[Duration]| -> Result<(Duration, Duration)> {
+        let mut sorted = beats.to_vec();
+        sorted.sort();
+        Ok((*sorted.get(sorted.len() / 2).context("nothing was committed")?, *sorted.last().context("nothing")?))
+    };
+    let ((quiet_median, quiet_longest), (median, longest)) = (summary(quiet)?, summary(beats)?);
+    printer::note(format!(
+        "commits: {} of {quiet_median:.1?} (median) and {quiet_longest:.1?} (longest) before, {} of {median:.1?} and \
+         {longest:.1?} while staging",
+        quiet.len(),
+        beats.len()
+    ));
+    ensure!(longest <= COMMIT_LIMIT, "a commit took {longest:?} while the release was staged");
+    Ok(())
+}
+
+/// Pages of a file or a folder inside that are in memory.
+fn resident(machine: &Machine, path: &str) -> Result<u64> {
+    let inside = machine.first()?.proc("root").join(path.trim_start_matches('/'));
+    let output =
+        std::process::Command::new("vmtouch").arg("-f").arg(inside).output().context("cannot start vmtouch")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("Resident Pages: "));
+    let pages = line.and_then(|line| line.split('/').next()).with_context(|| format!("vmtouch printed {text}"))?;
+    Ok(pages.parse()?)
+}
+
+fn data_of_postgres(machine: &Machine) -> Result<String> {
+    let found =
+        machine.run("find /var/lib/landfall/storage -name PG_VERSION -path '*data*' | sort | head -n 1")?.stdout;
+    let folder = found.trim().strip_suffix("/PG_VERSION").context("PostgreSQL has no data")?;
+    Ok(format!("{folder}/base"))
+}
+
+/// How often containers were restarted, all together.
+fn restarts(machine: &Machine) -> Result<u64> {
+    let counts = administer(
+        machine,
+        "kubectl get pods --all-namespaces --output \
+         jsonpath='{.items[*].status.containerStatuses[*].restartCount}'",
+    )?;
+    ensure!(counts.status.success(), "kubectl failed: {}", counts.stderr);
+    Ok(counts.stdout.split_whitespace().filter_map(|count| count.parse::<u64>().ok()).sum())
+}

@@ -1,0 +1,196 @@
+//! A release of twenty gibibytes on a stick, on a filesystem that compresses: its files are mostly zeros, so that the
+//! vendor's three copies of them take little room here.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::vendor::Vendor;
+use landfall_tests::{printer, setup, workspace};
+
+use super::fixture::fixture;
+
+/// Files of a model's weights, and the bytes of each.
+pub(crate) const LARGE: (u64, u64) = (16, 1152 << 20);
+
+/// Files below the size that is synced alone, and the bytes of each.
+const SMALL: (u64, u64) = (1024, 2 << 20);
+
+/// What the compressed files of the vendor take at most, sparse until then.
+const VOLUME_BYTES: u64 = 96 << 30;
+
+/// The longest time in which `landfall build` may say nothing.
+const SILENCE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The artifact, by the name in release and lock.
+const REFERENCE: &str = "landfall.internal/weights/large";
+
+/// A mounted filesystem that compresses; unmounted when dropped.
+pub(crate) struct Volume {
+    folder: PathBuf,
+}
+
+impl Volume {
+    /// Makes it anew, and mounts it.
+    pub(crate) fn mount() -> Result<Self> {
+        setup::ensure_packages(landfall_launcher::packages::COMPRESSING)?;
+        let base = workspace::target_folder().join("large");
+        let volume = Self { folder: base.join("volume") };
+        volume.unmount();
+        std::fs::create_dir_all(&volume.folder).context("cannot create the mount point")?;
+        let image = base.join("volume.img");
+        File::create(&image)?.set_len(VOLUME_BYTES)?;
+        workspace::run(Command::new("mkfs.btrfs").args(["--quiet", "--force"]).arg(&image))?;
+        let options = "loop,compress-force=zstd:1,noatime";
+        workspace::run(Command::new("mount").args(["--options", options]).arg(&image).arg(&volume.folder))?;
+        Ok(volume)
+    }
+
+    /// A path in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The folder that is the stick: the starter release, and the large one in a folder of its own.
+    pub(crate) fn stick(&self) -> PathBuf {
+        self.path("stick")
+    }
+
+    fn unmount(&self) {
+        let mut command = Command::new("umount");
+        // It may not be mounted, after a run that ended well.
+        let _ = command.args(["--lazy", "--quiet"]).arg(&self.folder).stderr(Stdio::null()).status();
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        self.unmount();
+        let _ = std::fs::remove_file(self.folder.with_extension("img"));
+    }
+}
+
+/// A server of files on loopback, for as long as it is kept.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(folder: &Path) -> Result<Self> {
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "python3", "-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot start python3")?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
+        let port = line.split_whitespace().skip_while(|word| *word != "port").nth(1).context("no port")?;
+        Ok(Self { address: format!("http://127.0.0.1:{port}"), child })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Builds the release into the folder `large` of the stick, beside the starter release, and returns the fingerprint of
+/// its root. Fails if the build is silent for too long.
+pub(crate) fn build(volume: &Volume) -> Result<String> {
+    let stick = volume.stick();
+    workspace::run(Command::new("cp").arg("--recursive").arg(&fixture()?.stick).arg(&stick))?;
+    let names = write_weights(&volume.path("weights"))?;
+    let server = Server::start(&volume.path("weights"))?;
+    let release = volume.path("release.yaml");
+    write(&volume.path("images.lock"), &lock_with(&names)?)?;
+    write(&release, &release_text()?)?;
+
+    let vendor = Vendor::with_store(&volume.path("vendor"), &volume.path("store"))?;
+    let mirrors = std::fs::read_to_string(vendor.registries_file())?;
+    let own = format!("{mirrors}  - {{host: weights.example, endpoint: '{}'}}\n", server.address);
+    write(&vendor.registries_file(), &own)?;
+    let text = |path: PathBuf| path.display().to_string();
+    let (lock, store) = (text(volume.path("images.lock")), text(vendor.store().to_owned()));
+    let (registries, kubectl) = (text(vendor.registries_file()), text(vendor.binaries().join("kubectl")));
+    let (release, resolved) = (text(release), text(vendor.lock_file()));
+    let lock = ["lock", &release, "--lock", &lock, "--registries", &registries, "--output", &resolved];
+    speaking(&vendor, &[&lock[..], &["--store", &store, "--kubectl", &kubectl]].concat())?;
+    let arguments = vendor.build_arguments(Path::new(&release), &stick.join("large"), &[]);
+    let silence = speaking(&vendor, &arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
+    ensure!(silence <= SILENCE_LIMIT, "the build said nothing for {:.1} s", silence.as_secs_f64());
+    vendor.fingerprint()
+}
+
+/// Runs `landfall` and returns the longest time in which it said nothing.
+fn speaking(vendor: &Vendor, arguments: &[&str]) -> Result<Duration> {
+    let mut command = vendor.command(arguments);
+    let begun = Instant::now();
+    let mut child = command.arg("--json").stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let (mut last, mut silence, mut end) = (begun, Duration::ZERO, String::new());
+    for line in BufReader::new(child.stderr.take().context("no pipe")?).lines() {
+        end = line?;
+        silence = silence.max(last.elapsed());
+        last = Instant::now();
+    }
+    ensure!(child.wait()?.success(), "landfall {} failed: {end}", arguments[0]);
+    let silence = silence.max(last.elapsed());
+    let took = begun.elapsed().as_secs_f64();
+    printer::note(format!("{} in {took:.0} s, silent for {:.1} s at most", arguments[0], silence.as_secs_f64()));
+    Ok(silence)
+}
+
+/// Files that differ in their first bytes and are zeros otherwise. Returns their names.
+fn write_weights(folder: &Path) -> Result<Vec<String>> {
+    std::fs::create_dir_all(folder)?;
+    let mut names = Vec::new();
+    for (kind, (count, bytes)) in [("large", LARGE), ("small", SMALL)] {
+        for number in 0..count {
+            let name = format!("{kind}-{number:04}.bin");
+            let mut file = File::create(folder.join(&name))?;
+            file.write_all(name.as_bytes())?;
+            file.set_len(bytes)?;
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// The lock of the starter release with the weights, to be resolved.
+fn lock_with(names: &[String]) -> Result<String> {
+    let lock = std::fs::read_to_string(workspace::root().join("tests/images/assembled.lock"))?;
+    let file = |name: &String| {
+        format!(
+            "      - {{url: 'https://weights.example/{name}', digest: unresolved, size: unresolved, path: {name}}}\n"
+        )
+    };
+    let files: String = names.iter().map(file).collect();
+    let lock = lock.trim_end();
+    Ok(format!("{lock}\n  - reference: {REFERENCE}:1\n    license: Apache-2.0\n    files:\n{files}"))
+}
+
+/// The starter release by another name, with the weights.
+fn release_text() -> Result<String> {
+    let root = workspace::root();
+    let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
+    let large =
+        starter.replace("../../", &format!("{}/", root.display())).replace("name: starter\n", "name: large\n").replace(
+            "\nartifacts:\n",
+            &format!("\nartifacts:\n  - {{name: weights, kind: model, reference: {REFERENCE}}}\n"),
+        );
+    ensure!(large.matches("large").count() >= 2, "the starter release is written in another way");
+    Ok(large)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
