@@ -288,9 +288,8 @@ mod tests {
         assert_eq!(lines[4..], [Event::Advanced { bytes: 499 }, Event::PhaseDone, Event::SafeToRemove]);
     }
 
-    /// What an engineer at a pipe reads of an install, from the first line to the last.
-    #[test]
-    fn an_install_in_a_pipe() {
+    /// What is read of these events at a pipe, from the first line to the last.
+    fn in_a_pipe(events: impl IntoIterator<Item = Event>) -> String {
         let said = std::sync::Arc::new(Mutex::new(String::new()));
         let lines = said.clone();
         let note = move |text: &str| {
@@ -299,6 +298,27 @@ mod tests {
             lines.push('\n');
         };
         let drawn = Drawn { note: Box::new(note), bars: false, ..Drawn::new(Printer::new(false)) };
+        events.into_iter().for_each(|event| drawn.event(event));
+        said.lock().unwrap().clone()
+    }
+
+    /// The speed of this machine.
+    fn speeds() -> Vec<(&'static str, &'static str)> {
+        vec![(r"[0-9.]+ [KMGT]?i?B/s", "[rate]"), (r"in \d+ seconds?", "in [time]")]
+    }
+
+    /// The events of a real install, which a test of landfall-lifecycle compares with those of another.
+    #[test]
+    fn an_install_in_a_pipe() {
+        let kept = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../progress/samples/install.jsonl"));
+        let said = in_a_pipe(kept.lines().map(|line| serde_json::from_str(line).unwrap()));
+        insta::with_settings!({ filters => speeds() }, {
+            insta::assert_snapshot!(said);
+        });
+    }
+
+    #[test]
+    fn what_was_present_predictions_and_notes_in_a_pipe() {
         let step = |index, title: &str, seconds| Event::StepStarted {
             index,
             count: 3,
@@ -306,7 +326,7 @@ mod tests {
             remaining: Some(Duration::from_secs(seconds)),
         };
         let phase = |phase: &str, total_bytes| Event::PhaseStarted { phase: phase.to_owned(), total_bytes };
-        for event in [
+        let said = in_a_pipe([
             step(1, "stage the release", 400),
             phase("staging", Some(3 << 30)),
             Event::Present { bytes: 1 << 30 },
@@ -318,11 +338,8 @@ mod tests {
             Event::Note("the API server answers".to_owned()),
             Event::PhaseDone,
             step(3, "make the folder of volumes", 0),
-        ] {
-            drawn.event(event);
-        }
-        let said = said.lock().unwrap().clone();
-        insta::with_settings!({ filters => vec![(r"[0-9.]+ [KMGT]?i?B/s", "[rate]")] }, {
+        ]);
+        insta::with_settings!({ filters => speeds() }, {
             insta::assert_snapshot!(said);
         });
     }

@@ -259,23 +259,16 @@ fn a_folder_without_space_is_refused_before_anything_is_written() {
 
 #[test]
 fn a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written() {
+    let test = "parts::tests::a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written";
     let fixture = Fixture::small();
-    let stick = fixture.stick();
-    fs::create_dir(&stick).unwrap();
     // Space for the stream, but not for head, sheet and list beside it.
     let room = format!("size={}", fixture.stream.len() + 200_000);
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &room, "none"]).arg(&stick).status();
-    if !mount.is_ok_and(|status| status.success()) {
-        // Only root can make a small disk.
-        return;
-    }
+    let Some(stick) = crate::mounted::on_tmpfs(test, &room) else { return };
     let counters = Counters::new();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new() };
     let refused = pack(&fixture.payload, &fixture.vendor_store, output, &counters, &Silent);
-    let left = names(&stick);
-    assert!(Command::new("umount").arg(&stick).status().unwrap().success());
     assert_eq!(refused.unwrap_err().code().id, "LF1202");
-    assert_eq!((left, counters.totals().written_bytes), (Vec::new(), 0));
+    assert_eq!((names(&stick), counters.totals().written_bytes), (Vec::new(), 0));
 }
 
 /// A stick that other software fills between the last part and the files beside it.

@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_mount_that_lets_no_program_run_is_seen() {
         let name = "facts::host::tests::a_mount_that_lets_no_program_run_is_seen";
-        let Some(root) = landfall_engine::mounted::on_tmpfs(name, "noexec") else { return };
+        let Some(root) = landfall_media::mounted::on_tmpfs(name, "noexec") else { return };
         let found = filesystems(&SitePaths::below(root)).unwrap();
         assert_eq!((found.len(), &found[0].no_exec), (1, &found[0].paths));
         let usual = filesystems(&SitePaths::below("/")).unwrap();

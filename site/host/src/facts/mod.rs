@@ -1,6 +1,6 @@
 //! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided by
 //! these facts, and the plan is a pure function of them. They serialize, so a vendor can plan a customer's site
-//! remotely. Operating system, swap and packet-filter tables decide nothing: they are for the person who reads them.
+//! remotely. Operating system, swap and packet-filter tables decide nothing: a plan shows them to the person who reads it.
 
 mod data_folder;
 mod filter;

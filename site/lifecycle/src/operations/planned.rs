@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
+use landfall_release_document::DataRoom;
 
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
@@ -77,11 +78,10 @@ impl PlannedInstall {
     }
 }
 
-/// The space of the release's layers once containerd has unpacked them.
+/// The space that the release takes, its layers once containerd has unpacked them included.
 fn sizes(release: &TrustedRelease) -> Sizes {
-    let layers = release.verified.blobs().entries().iter().filter_map(|entry| entry.layer);
-    layers.fold(Sizes::default(), |sizes, layer| Sizes {
-        unpacked_bytes: sizes.unpacked_bytes + layer.unpacked_bytes,
-        unpacked_inodes: sizes.unpacked_inodes + layer.inodes,
-    })
+    let blobs = release.verified.blobs().entries();
+    let inodes = blobs.iter().filter_map(|entry| entry.layer).map(|layer| layer.inodes);
+    let room = DataRoom::of(blobs, &release.release.requirements);
+    Sizes { room, unpacked_inodes: inodes.fold(0, u64::saturating_add) }
 }

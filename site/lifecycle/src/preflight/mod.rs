@@ -4,11 +4,10 @@
 use jiff::Timestamp;
 use landfall_agent::clock::{Evidence, Plausibility, plausibility};
 use landfall_error_codes::{Code, Coded, codes};
-use landfall_release_document::ReleaseDocument;
+use landfall_release_document::{DataRoom, ReleaseDocument};
 use serde::Serialize;
 
 use crate::configuration::SiteConfiguration;
-use crate::plan::install::staged_bytes;
 use crate::plan::network::{Networks, node_identity};
 use landfall_engine::step::StepError;
 use landfall_host::facts::{Facts, Filesystem};
@@ -22,8 +21,6 @@ mod firewall;
 const KERNEL: (u32, u32) = (5, 14);
 /// Free space that the operating system's own filesystem must keep: logs, settings, certificates.
 const SYSTEM_BYTES: u64 = 256 << 20;
-/// The space that containerd needs besides an image while it unpacks it.
-const UNPACKING_BYTES: u64 = 512 << 20;
 /// The kubelet evicts pods below this much free space; it is added to the need.
 pub(crate) const EVICTION_BYTES: u64 = 1 << 30;
 /// Firmware and kernel reserve a part of the installed memory, so a little less counts as enough.
@@ -36,11 +33,10 @@ const PORTS: [u16; 11] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 102
 const DATA: &str = "/var/lib/landfall";
 
 /// The sizes of the release, from the head.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sizes {
-    /// Bytes of its layers once unpacked.
-    pub unpacked_bytes: u64,
+    /// What it takes of the data folder.
+    pub room: DataRoom,
     /// Files, folders and links of its layers.
     pub unpacked_inodes: u64,
 }
@@ -184,7 +180,7 @@ fn capacity(facts: &Facts, release: &ReleaseDocument, sizes: Sizes) -> Vec<Block
     for filesystem in &facts.filesystems {
         let holds_data = filesystem.paths.iter().any(|path| path == DATA);
         let holds_more = filesystem.paths.iter().any(|path| path != DATA);
-        let mut parts = if holds_data { data_parts(release, sizes) } else { Vec::new() };
+        let mut parts = if holds_data { data_parts(sizes.room) } else { Vec::new() };
         if holds_more {
             parts.push((SYSTEM_BYTES, "for the operating system"));
         }
@@ -199,13 +195,14 @@ fn capacity(facts: &Facts, release: &ReleaseDocument, sizes: Sizes) -> Vec<Block
     blockers
 }
 
-/// The space that the data folder needs, part by part.
-fn data_parts(release: &ReleaseDocument, sizes: Sizes) -> Vec<(u64, &'static str)> {
+/// The space that the data folder needs, part by part: what the vendor's build announced, and the kubelet's reserve.
+fn data_parts(room: DataRoom) -> Vec<(u64, &'static str)> {
+    let DataRoom { staged_bytes, unpacked_bytes, unpacking_bytes, data_bytes } = room;
     vec![
-        (staged_bytes(release), "for the release"),
-        (sizes.unpacked_bytes, "for its images once unpacked"),
-        (UNPACKING_BYTES, "for unpacking"),
-        (release.requirements.data_bytes, "for its data"),
+        (staged_bytes, "for the release"),
+        (unpacked_bytes, "for its images once unpacked"),
+        (unpacking_bytes, "for unpacking"),
+        (data_bytes, "for its data"),
         (EVICTION_BYTES, "that Kubernetes keeps free"),
     ]
 }
@@ -240,7 +237,7 @@ fn space(filesystem: &Filesystem, parts: &[(u64, &str)], inodes: u64) -> Vec<Blo
     if filesystem.read_only {
         blockers.push(Blocker::new(codes::READ_ONLY, of.clone(), "writable"));
     }
-    let bytes = parts.iter().map(|(bytes, _)| bytes).sum();
+    let bytes = parts.iter().map(|(bytes, _)| *bytes).fold(0, u64::saturating_add);
     if filesystem.free_bytes < bytes {
         let found = format!("{} free on {of}", size(filesystem.free_bytes));
         let listed: Vec<String> = parts.iter().map(|(bytes, what)| format!("{} {what}", size(*bytes))).collect();

@@ -9,6 +9,24 @@ fn text(blockers: &[Blocker]) -> String {
     blockers.iter().map(|blocker| format!("{blocker}\n    {}\n", blocker.fix)).collect::<Vec<_>>().concat()
 }
 
+/// What the release takes without a bundle.
+fn room() -> DataRoom {
+    DataRoom::of(&[], &release().requirements)
+}
+
+/// To the byte: a vendor who ordered a disk by what `build` said must not be refused at the site.
+#[test]
+fn preflight_asks_for_what_the_build_announced_and_the_reserves() {
+    let room = DataRoom { staged_bytes: 3 << 30, unpacked_bytes: 5 << 30, ..room() };
+    let mut facts = sample();
+    for (lacking, blockers) in [(0, 0), (1, 1)] {
+        facts.filesystems[0].free_bytes = room.total_bytes() + EVICTION_BYTES + SYSTEM_BYTES - lacking;
+        let sizes = Sizes { room, unpacked_inodes: 0 };
+        let found = preflight(&facts, &release(), &SiteConfiguration::default(), sizes, BUILT);
+        assert_eq!(found.len(), blockers, "{}", text(&found));
+    }
+}
+
 #[test]
 fn a_fit_host_has_no_blocker() {
     let found = preflight(&sample(), &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);
@@ -48,7 +66,8 @@ fn all_blockers_are_reported_at_once() {
     facts.data_folder.permanent = false;
     facts.leftovers = vec!["files in /etc/kubernetes".to_owned(), "the running program k3s".to_owned()];
     facts.collected_at = "2024-01-01T00:00:00Z".to_owned();
-    let sizes = Sizes { unpacked_bytes: 5 << 30, unpacked_inodes: 20_000 };
+    let room = DataRoom { staged_bytes: 74 << 20, unpacked_bytes: 5 << 30, ..room() };
+    let sizes = Sizes { room, unpacked_inodes: 20_000 };
     insta::assert_snapshot!(text(&preflight(&facts, &release(), &SiteConfiguration::default(), sizes, BUILT)));
 }
 
@@ -109,7 +128,8 @@ fn a_data_disk_of_its_own_is_measured_on_its_own() {
     facts.filesystems[0].free_bytes = 300 << 20;
     let data = Filesystem { paths: vec![DATA.to_owned()], free_bytes: 4 << 30, ..facts.filesystems[0].clone() };
     facts.filesystems.push(data);
-    let found = preflight(&facts, &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);
+    let sizes = Sizes { room: room(), ..Sizes::default() };
+    let found = preflight(&facts, &release(), &SiteConfiguration::default(), sizes, BUILT);
     assert_eq!(found.len(), 1, "{}", text(&found));
     assert!(found[0].found.ends_with(DATA) && found[0].code == codes::TOO_LITTLE_SPACE.id);
 }

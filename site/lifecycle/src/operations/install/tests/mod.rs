@@ -3,6 +3,7 @@
 mod disks;
 mod kept;
 mod newer;
+mod reported;
 mod staged;
 mod trust;
 
