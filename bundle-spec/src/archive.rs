@@ -40,8 +40,8 @@ pub const fn file_bytes(size: u64) -> u64 {
     size.saturating_add(BLOCK_BYTES + padding_bytes(size))
 }
 
-/// The one header of a file. The name must have at most [`limits::NAME_BYTES`] bytes; a longer one is cut, and whoever
-/// compares names with headers refuses it.
+/// The one header of a file. The name must have at most [`limits::NAME_BYTES`] bytes; a longer one is cut, and a
+/// reader that compares names with headers refuses it.
 pub fn header(name: &str, size: u64, mode: u32) -> Header {
     let mut header = [0; 512];
     let name = &name.as_bytes()[..name.len().min(limits::NAME_BYTES)];

@@ -279,6 +279,7 @@ codes! {
     NOTHING_KEPT = "LF4024", Usage, "No data is kept on this machine", "If the data is on a disk of its own, mount it at /var/lib/landfall; for an empty site, install without `--adopt-data`.";
     DELETION_UNCONFIRMED = "LF4025", Usage, "Deleting data requires the site's name", "Type the name of the site when asked, or add `--confirm NAME`; without `--delete-data` the data is kept.";
     FOREIGN_MOUNT = "LF4026", Resumable, "A filesystem is mounted in a folder that Landfall removes", "Unmount what the message names, then run the same command again.";
+    KEPT_UNCLAIMED = "LF4027", NotReady, "A component would start empty beside its kept volume", "Rename the volume's folder after the claim that the component has now, as the message says, then run the same command again.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";

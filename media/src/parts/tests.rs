@@ -96,9 +96,9 @@ fn lines_of_other_files_stay_in_the_list() {
     fs::create_dir(&stick).unwrap();
     File::create(stick.join("notes.txt")).unwrap().write_all(b"notes").unwrap();
     let foreign = Command::new("sha256sum").arg("notes.txt").current_dir(&stick).output().unwrap().stdout;
-    let ours = format!("{}  {}.head\n", "0".repeat(64), fixture.payload.verified().bundle_name().stem());
+    let own = format!("{}  {}.head\n", "0".repeat(64), fixture.payload.verified().bundle_name().stem());
     // A line for an earlier file of the same name is removed; the customer's, which even lacks a line end, stays.
-    let list = [ours.as_bytes(), foreign.trim_ascii_end()].concat();
+    let list = [own.as_bytes(), foreign.trim_ascii_end()].concat();
     File::create(stick.join(SUMS_NAME)).unwrap().write_all(&list).unwrap();
     let files = fixture.pack(Some(3 << 20)).unwrap();
     let check = Command::new("sha256sum").args(["--check", "--strict", SUMS_NAME]).current_dir(&stick).output();

@@ -27,10 +27,12 @@ const MODULES: [(&str, &str); 4] = [
 pub const LIMITS: [(&str, u64); 2] =
     [("fs.inotify.max_user_instances", 8192), ("fs.inotify.max_user_watches", 524_288)];
 
-/// When the file was written in which a site keeps the newest time that it has seen.
+/// When the file was written in which a site keeps the newest time that it has seen; without one, when an uninstall
+/// recorded what it kept.
 pub(super) fn clock_seen(paths: &SitePaths) -> Option<String> {
-    let written = fs_err::metadata(paths.clock()).ok()?.modified().ok()?;
-    Some(jiff::Timestamp::try_from(written).ok()?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    let written = |path: PathBuf| jiff::Timestamp::try_from(fs_err::metadata(path).ok()?.modified().ok()?).ok();
+    let seen = written(paths.clock()).or_else(|| written(paths.kept_record()))?;
+    Some(seen.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 pub(super) fn limits(paths: &SitePaths) -> BTreeMap<String, u64> {
@@ -222,6 +224,23 @@ mod tests {
         let (_folder, paths) = host(&[("/proc/self/cgroup", version_1), ("/sys/fs/cgroup/cpu/tasks", "")]);
         let expected = ["cpu", "cpuacct", "memory"].map(str::to_owned).to_vec();
         assert_eq!(cgroups(&paths), Cgroups { version: 1, driver: CgroupDriver::Cgroupfs, controllers: expected });
+    }
+
+    #[test]
+    fn a_host_has_seen_its_last_uninstall() {
+        let (_folder, paths) = host(&[("/var/lib/landfall/kept.json", "")]);
+        let set = |path: PathBuf, time: &str| {
+            let times = std::fs::FileTimes::new().set_modified(time.parse::<jiff::Timestamp>().unwrap().into());
+            std::fs::File::options().write(true).open(path).unwrap().set_times(times).unwrap();
+        };
+        set(paths.kept_record(), "2031-01-01T00:00:00Z");
+        assert_eq!(clock_seen(&paths).as_deref(), Some("2031-01-01T00:00:00Z"));
+        // A person's confirmation counts for more.
+        fs_err::create_dir_all(paths.node()).unwrap();
+        landfall_media::durable::write_file(&paths.clock(), b"", 0o644).unwrap();
+        set(paths.clock(), "2026-11-21T00:00:00Z");
+        assert_eq!(clock_seen(&paths).as_deref(), Some("2026-11-21T00:00:00Z"));
+        assert_eq!(clock_seen(&host(&[]).1), None);
     }
 
     #[test]

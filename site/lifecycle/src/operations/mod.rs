@@ -4,6 +4,7 @@
 mod administration;
 mod bundle;
 mod carried;
+mod clock;
 mod decision;
 mod engine_file;
 mod error;
@@ -33,6 +34,7 @@ pub use bundle::{TrustedRelease, open_trusted};
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
+pub use landfall_cluster::{Listener, LogSource, Logged};
 pub use marks::Marks;
 pub use planned::PlannedInstall;
 pub use prove::{Mismatch, ProofReport, ProofResult, ProveError};

@@ -24,6 +24,8 @@ pub struct PlannedInstall {
     pub(super) configuration: Sha256,
     pub(super) facts: Facts,
     pub(super) plan: InstallPlan,
+    /// What a person should know of kept data.
+    pub(super) notes: Vec<String>,
 }
 
 impl PlannedInstall {
@@ -54,7 +56,7 @@ impl PlannedInstall {
             configuration: &configuration,
             adopted: &adoption.volumes,
         })?;
-        Ok(Self { release, trust, configuration: configuration.digest(), facts, plan })
+        Ok(Self { release, trust, configuration: configuration.digest(), facts, plan, notes: adoption.notes })
     }
 
     /// The plan.
@@ -69,7 +71,7 @@ impl PlannedInstall {
 
     /// Warnings, which do not block.
     pub fn warnings(&self) -> Vec<String> {
-        warnings(&self.facts)
+        warnings(&self.facts).into_iter().chain(self.notes.iter().cloned()).collect()
     }
 
     /// The release.

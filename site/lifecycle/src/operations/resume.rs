@@ -26,9 +26,9 @@ pub enum Resumed {
 }
 
 impl Operations {
-    /// Finishes the operation that was interrupted. `media` is where the bundle is now, if staging is unfinished and the
-    /// stick is in another place.
-    pub fn resume(&self, media: Option<PathBuf>) -> Result<Resumed> {
+    /// Finishes the operation that was interrupted. `media_path` is where the bundle is now, if staging is unfinished and
+    /// the stick is in another place.
+    pub fn resume(&self, media_path: Option<PathBuf>) -> Result<Resumed> {
         let latest = self.latest_or_hand_over()?;
         if latest.is_none() {
             self.check_not_missing()?;
@@ -36,8 +36,9 @@ impl Operations {
         let decision = decide(Verb::Resume, latest.as_ref().map(Latest::phase));
         match (decision, latest) {
             (Decision::Forward, Some(latest)) => {
-                let mut running = self.take_over("resume", &latest.file, media, UndoScope::STEP)?;
+                let mut running = self.take_over("resume", &latest.file, media_path, UndoScope::STEP)?;
                 self.expect_not_revoked(&running.pins)?;
+                running.expect_clock()?;
                 running.forward()?;
                 Ok(Resumed::Install(Box::new(Installed::of(&running, self))))
             }

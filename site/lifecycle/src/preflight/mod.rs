@@ -1,8 +1,6 @@
 //! Everything that would block an installation, found at once and before anything is changed: a field engineer visits
 //! once, and must not discover a second blocker after removing the first.
 
-use jiff::Timestamp;
-use landfall_agent::clock::{Evidence, Plausibility, plausibility};
 use landfall_error_codes::{Code, Coded, codes};
 use landfall_release_document::{DataRoom, ReleaseDocument};
 use serde::Serialize;
@@ -11,10 +9,10 @@ use crate::configuration::SiteConfiguration;
 use crate::plan::network::{Networks, node_identity};
 use landfall_engine::step::StepError;
 use landfall_host::facts::{Facts, Filesystem};
-use landfall_host::paths::SitePaths;
 
 pub(crate) use firewall::passes_pods;
 
+pub(crate) mod clock;
 mod firewall;
 
 /// Oldest kernel whose nftables, overlay and cgroups Kubernetes' parts need.
@@ -91,32 +89,8 @@ pub fn preflight(
     if !facts.leftovers.is_empty() {
         blockers.push(Blocker::new(codes::OTHER_KUBERNETES, facts.leftovers.join(", "), "none"));
     }
-    blockers.extend(clock(facts, built_at));
+    blockers.extend(clock::blocker(facts, built_at));
     blockers
-}
-
-/// A clock that cannot be right: certificates that are made under it would not be valid once it is set right, and the
-/// authorities among them can never be made again.
-fn clock(facts: &Facts, built_at: &str) -> Option<Blocker> {
-    let time = |text: &str| text.parse::<Timestamp>().ok();
-    let (now, built, seen) = (time(&facts.collected_at), time(built_at), facts.clock_seen.as_deref().and_then(time));
-    let wrong = |needed: String| Blocker::new(codes::CLOCK_WRONG, facts.collected_at.clone(), needed);
-    let (Some(now), Some(built)) = (now, built) else { return Some(wrong("a time as in RFC 3339".to_owned())) };
-    // The release is the first that is known to have existed.
-    let evidence = Evidence { authority_begins: Some(built), authority_ends: None, seen };
-    match plausibility(now, &evidence) {
-        Plausibility::Plausible => None,
-        Plausibility::Behind(built) => Some(wrong(format!("later than {built:.0}, when the release was built"))),
-        Plausibility::Ahead(limit) => {
-            let needed = format!("not later than {limit:.0}, five years after the newest time that is known");
-            let mut blocker = Blocker::new(codes::NODE_CLOCK, facts.collected_at.clone(), needed);
-            blocker.fix = format!(
-                "Set the clock (`timedatectl set-time`); if it is right, run `install -D /dev/null {}` and try again.",
-                SitePaths::default().clock().display()
-            );
-            Some(blocker)
-        }
-    }
 }
 
 /// Warnings before an installation, which do not block.
@@ -130,6 +104,7 @@ pub fn warnings(facts: &Facts) -> Vec<String> {
                 .to_owned(),
         );
     }
+    warnings.extend(clock::warning(facts));
     warnings
 }
 

@@ -95,6 +95,45 @@ fn a_clock_that_is_far_ahead_blocks_until_it_is_set_or_confirmed() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_only_warns() {
+    let mut facts = sample();
+    facts.collected_at = "2026-03-01T00:00:00Z".to_owned();
+    let newest = |facts: &mut Facts, seen: &str| facts.clock_seen = Some(seen.to_owned());
+    newest(&mut facts, "2026-03-01T00:04:00Z");
+    assert!(warnings(&facts).is_empty(), "time servers correct a clock by less");
+    newest(&mut facts, "2026-11-01T00:00:00Z");
+    let warned = warnings(&facts);
+    assert!(warned[0].contains("says 2026-03-01T00:00:00Z, and this site has seen 2026-11-01T00:00:00Z"), "{warned:?}");
+    assert!(codes_of(&facts, &SiteConfiguration::default()).is_empty());
+}
+
+/// Until there is an authority, the release's build is the earliest time that is possible; afterwards the authority's.
+#[test]
+fn a_site_that_lost_its_time_waits_until_the_clock_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = landfall_host::paths::SitePaths::below(folder.path());
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    let look = |now: &str| clock::of_site(&paths, BUILT, at(now)).map_err(|blocker| blocker.code);
+    assert_eq!(look("2015-01-01T00:00:00Z"), Err(codes::CLOCK_WRONG.id));
+    assert_eq!(look("2036-01-01T00:00:00Z"), Err(codes::NODE_CLOCK.id));
+    assert_eq!(look("2026-01-01T00:00:00Z"), Ok(None));
+    // What the disk has seen is newer than that.
+    landfall_media::durable::create_folder(&paths.journal()).unwrap();
+    landfall_media::durable::write_file(&paths.journal().join("000001-install.journal"), b"", 0o600).unwrap();
+    let now = jiff::Timestamp::now();
+    let reset = clock::of_site(&paths, BUILT, now - jiff::SignedDuration::from_hours(24)).unwrap();
+    assert!(reset.unwrap().contains("and this site has seen"));
+    assert_eq!(clock::of_site(&paths, BUILT, now), Ok(None));
+    let garbled = preflight_code("yesterday");
+    assert_eq!(garbled, [codes::CLOCK_WRONG.id]);
+}
+
+fn preflight_code(collected_at: &str) -> Vec<&'static str> {
+    let facts = Facts { collected_at: collected_at.to_owned(), ..sample() };
+    codes_of(&facts, &SiteConfiguration::default())
+}
+
+#[test]
 fn which_address_is_meant_must_be_clear() {
     let mut facts = sample();
     let second = landfall_host::facts::NodeAddress {
