@@ -61,7 +61,8 @@ mod tests {
     fn entry(size: usize, unpacked_bytes: Option<u64>) -> BlobEntry {
         let mut hasher = BlobHasher::new();
         hasher.update(&vec![7; size]);
-        let layer = unpacked_bytes.map(|unpacked_bytes| LayerContents { diff_id: Sha256([1; 32]), unpacked_bytes, inodes: 1 });
+        let layer =
+            unpacked_bytes.map(|unpacked_bytes| LayerContents { diff_id: Sha256([1; 32]), unpacked_bytes, inodes: 1 });
         BlobEntry { layer, ..BlobEntry::blob(&hasher.finish(), "application/octet-stream") }
     }
 

@@ -72,8 +72,11 @@ fn of_pod(arguments: &LogsArguments, namespace: &str, pod: &str) -> Vec<OsString
 fn listener(printer: Printer) -> Listener {
     Arc::new(move |logged| match logged {
         Logged::Line { source, text } => {
-            let printed = printer.bytes(&line(&source, &text));
-            if printed.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if printer.bytes(&line(&source, &text)).is_err() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         }
         Logged::Started { namespace, pod } => note(printer, &format!("pod {namespace}/{pod} has started")),
         Logged::Restarted { source: LogSource { namespace, pod, container }, times, ended } => note(

@@ -46,7 +46,11 @@ fn expect_logs(machine: &Machine) -> Result<()> {
     let followed = machine.try_run(replaced)?;
     let new = "pod postgres/postgres-0 has started";
     ensure!(followed.stderr.contains(new) && followed.stdout.lines().any(is_of_the_pod), "{followed:?}");
-    ends_with(machine, "landfall kubectl --namespace postgres wait --for=condition=Ready pod/postgres-0 --timeout=180s", 0)?;
+    ends_with(
+        machine,
+        "landfall kubectl --namespace postgres wait --for=condition=Ready pod/postgres-0 --timeout=180s",
+        0,
+    )?;
     let none = ends_with(machine, "landfall logs postgress", 2)?.stderr;
     ensure!(none.contains("LF4302") && none.contains("did you mean postgres?"), "{none}");
     Ok(())
