@@ -61,13 +61,12 @@ impl Operations {
         }
         let cluster = Cluster::connect(&kubeconfig).map_err(StepError::from)?;
         let mut inventories = Inventory::all(&cluster).map_err(StepError::from)?;
-        match inventories.iter().position(|inventory| inventory.owner.component == component) {
-            Some(found) => Ok((cluster, inventories.swap_remove(found))),
-            None => {
-                let known = inventories.into_iter().map(|inventory| inventory.owner.component).collect();
-                Err(unknown(component, known))
-            }
+        let found = inventories.iter().position(|inventory| inventory.owner.component == component);
+        if let Some(found) = found {
+            return Ok((cluster, inventories.swap_remove(found)));
         }
+        let known = inventories.into_iter().map(|inventory| inventory.owner.component).collect();
+        Err(unknown(component, known))
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::fixture::ControlPlane;
 
 /// How long controllers may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn template(app: &str) -> Value {
     json!({
