@@ -375,7 +375,7 @@ fn virtual_machines() -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_launcher::command::TEST_PARTS;
+    use landfall_launcher::command::{PARTS_WHEN_FULL, TEST_PARTS};
 
     use super::*;
 
@@ -388,6 +388,9 @@ mod tests {
                 part.name
             );
         }
+        let when_full: Vec<&str> =
+            PARTS.iter().filter(|part| part.runs == Runs::WhenFull).map(|part| part.name).collect();
+        assert_eq!(when_full, PARTS_WHEN_FULL);
     }
 
     #[test]
