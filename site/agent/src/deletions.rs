@@ -2,7 +2,7 @@
 //! the time is right however long the agent is at something else.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use landfall_host::netlink::{self, Deleted};
@@ -14,6 +14,8 @@ pub struct Deletions(Arc<Mutex<Last>>);
 
 #[derive(Debug, Default)]
 struct Last {
+    /// From when on nothing is missed; none while nobody listens.
+    since: Option<Duration>,
     by_table: BTreeMap<String, Duration>,
     /// When notices were lost: any table may have been deleted then.
     unknown: Option<Duration>,
@@ -26,6 +28,7 @@ impl Deletions {
         let deletions = Self::default();
         let shared = deletions.clone();
         let listening = netlink::Deletions::subscribe().and_then(|notices| {
+            deletions.last().since = Some(process::time_since_boot());
             let name = "packet-filter".to_owned();
             std::thread::Builder::new().name(name).spawn(move || {
                 let ended = loop {
@@ -34,6 +37,7 @@ impl Deletions {
                         Err(error) => break error,
                     }
                 };
+                shared.last().since = None;
                 warn_of_silence(&ended);
             })
         });
@@ -44,16 +48,25 @@ impl Deletions {
     }
 
     fn note(&self, deleted: Deleted, now: Duration) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last();
         match deleted {
             Deleted::Tables(tables) => last.by_table.extend(tables.into_iter().map(|table| (table, now))),
             Deleted::Unknown => last.unknown = Some(now),
         }
     }
 
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether every deletion after this time is known.
+    pub fn are_known_after(&self, time: Duration) -> bool {
+        self.last().since.is_some_and(|since| since < time)
+    }
+
     /// Whether something of a table was deleted, or may have been, after this time.
     pub fn any_after(&self, table: &str, time: Duration) -> bool {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last();
         last.by_table.get(table).copied().max(last.unknown).is_some_and(|deleted| deleted > time)
     }
 }
@@ -65,6 +78,15 @@ fn warn_of_silence(error: &std::io::Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_follows_the_beginning_is_known() {
+        let [early, then, later] = [1, 2, 3].map(Duration::from_secs);
+        let deletions = Deletions::default();
+        assert!(!deletions.are_known_after(later), "nobody listens");
+        deletions.last().since = Some(then);
+        assert!(!deletions.are_known_after(early) && deletions.are_known_after(later));
+    }
 
     #[test]
     fn a_deletion_counts_for_its_table_and_lost_notices_for_all() {

@@ -19,8 +19,8 @@ use landfall_host::process::{self, ProcessId};
 /// Tables, each with the program of a pod that writes it.
 const TABLES: [(&str, &str); 2] = [("kube-proxy", "kube-proxy"), ("flannel-ipv4", "flanneld")];
 
-/// How long a program may take to write its table for the first time: it waits for the API server first. On a machine
-/// that is slower still, each program that was restarted for nothing gives the next one twice as long.
+/// How long a program that is older than the agent may lack its table: the agent cannot know whether it has written it. On a
+/// slow machine, each program that was restarted for nothing gives the next one twice as long.
 const FIRST_WRITE: Duration = Duration::from_mins(1);
 const LONGEST_FIRST_WRITE: Duration = Duration::from_mins(16);
 
@@ -50,8 +50,10 @@ pub struct PacketFilter {
 enum Look {
     /// It is in use.
     InUse,
-    /// It is missing, or has no rules.
+    /// It is missing, or has no rules; nobody knows whether its program has ever written it.
     Missing,
+    /// It is not in use, and nothing of it was deleted since its program began: that one is still to write it.
+    Unwritten,
     /// Neither is it in use, and something of it was deleted while its program ran: the agent may not have seen it.
     Deleted,
 }
@@ -96,6 +98,8 @@ impl Watched {
             Look::InUse
         } else if deletions.any_after(self.table, program.started()) {
             Look::Deleted
+        } else if deletions.are_known_after(program.started()) {
+            Look::Unwritten
         } else {
             Look::Missing
         };
@@ -136,6 +140,10 @@ impl Watched {
         if look == Look::Deleted || self.writer == Some(program) {
             self.writer = None;
             return Verdict::Restart;
+        }
+        // However long it takes: after a boot, a slow machine needs minutes, and a restart would begin them anew.
+        if look == Look::Unwritten {
+            return Verdict::Fine;
         }
         if age > self.first_write {
             self.first_write = (self.first_write * 2).min(LONGEST_FIRST_WRITE);
@@ -191,6 +199,12 @@ mod tests {
         let mut watched = Watched::new("kube-proxy", "kube-proxy");
         assert_eq!(watched.judge(Look::Missing, this(), FIRST_WRITE), Verdict::Fine);
         assert_eq!(watched.judge(Look::Missing, this(), FIRST_WRITE + Duration::from_secs(1)), Verdict::Restart);
+    }
+
+    #[test]
+    fn a_program_that_is_still_to_write_its_table_has_all_the_time() {
+        let mut watched = Watched::new("kube-proxy", "kube-proxy");
+        assert_eq!(watched.judge(Look::Unwritten, this(), Duration::from_hours(1)), Verdict::Fine);
     }
 
     #[test]
