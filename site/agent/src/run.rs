@@ -62,7 +62,7 @@ impl<'a> Agent<'a> {
         let settings = AgentSettings::read(paths)?;
         Ok(Self {
             paths,
-            programs: Programs::at(paths, &settings.kubernetes),
+            programs: Programs::of(paths, &settings.pack),
             settings,
             packet_filter: PacketFilter::default(),
             certificates: Due::default(),
@@ -84,7 +84,7 @@ impl<'a> Agent<'a> {
         }
         let clocks = Clocks::read();
         if self.certificates.is_now(&clocks) {
-            let renewed = certificates::renew(self.paths, &self.settings.kubernetes, clocks.now);
+            let renewed = certificates::renew(self.paths, &self.settings.pack, clocks.now);
             self.certificates.looked(clocks, renewed.is_ok());
             self.concerns.unless_fatal(renewed, "certificates cannot be renewed")?;
         }

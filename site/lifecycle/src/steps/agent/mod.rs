@@ -33,7 +33,7 @@ impl Agent {
 
     fn files(&self, site: &Site) -> Vec<OwnFile> {
         let mut files = vec![OwnFile::new(site.paths.agent_settings(), self.settings.to_bytes(), 0o644)];
-        files.extend(unit_files::files(site, Self::program(site), &self.settings.kubernetes));
+        files.extend(unit_files::files(site, Self::program(site), &self.settings.pack));
         files
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::site::Site;
 use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, SLICE};
 use landfall_host::files::OwnFile;
+use landfall_host::pack::PackId;
 
 /// Where units of the host's administrator are.
 const FOLDER: &str = "/etc/systemd/system";
@@ -42,8 +43,8 @@ struct Programs {
 }
 
 /// All of the files.
-pub fn files(site: &Site, landfall: PathBuf, kubernetes: &str) -> Vec<OwnFile> {
-    let programs = Programs { landfall, node: site.paths.node_programs(kubernetes) };
+pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
+    let programs = Programs { landfall, node: site.paths.node_programs(pack) };
     let configuration = site.paths.runtime_configuration();
     [
         (SLICE, slice()),
