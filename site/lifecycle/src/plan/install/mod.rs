@@ -99,12 +99,7 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
         values: &values,
         node: &planner.node.name,
     })?);
-    let plan = Plan {
-        operation: Operation::Install,
-        release: inputs.release.name.clone(),
-        version: inputs.release.version.clone(),
-        steps,
-    };
+    let plan = Plan::new(Operation::Install, &inputs.release.name, &inputs.release.version, steps);
     Ok(InstallPlan { plan, node: planner.node })
 }
 

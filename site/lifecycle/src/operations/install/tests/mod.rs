@@ -143,8 +143,7 @@ impl Fixture {
             step("identity", Action::Identity(Identity {})),
             step("hosts-entry", Action::HostsEntry(entry)),
         ];
-        let plan =
-            Plan { operation: Operation::Install, release: "tiny".to_owned(), version: "1.0.0".to_owned(), steps };
+        let plan = Plan::new(Operation::Install, "tiny", "1.0.0", steps);
         let facts = facts::collect(&self.operations.paths).unwrap();
         let configuration = SiteConfiguration::default().digest();
         let planned = PlannedInstall { release, trust, configuration, facts, plan: InstallPlan { plan, node } };
