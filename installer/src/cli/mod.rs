@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Stage(StageArguments),
     /// Install a bundle on this machine.
     Install(InstallArguments),
+    /// Change the settings of the installed release; a change that fails is undone by itself.
+    Configure(ConfigureArguments),
     /// Print what an install depends on here, for planning it elsewhere; changes nothing.
     Facts,
     /// Continue the operation that was interrupted.
@@ -228,6 +230,16 @@ pub(crate) struct InstallArguments {
     /// Plan for the host that this file describes, instead of this one: what `landfall facts` printed there.
     #[arg(long, requires = "dry_run")]
     pub(crate) facts: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigureArguments {
+    /// The whole site configuration as it is to be: values that it leaves out become the release's own.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) site: PathBuf,
+    /// Print what would change, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,18 @@ use serde::{Deserialize, Serialize};
 pub enum Operation {
     /// A release is installed on an empty site. Its uninstall is the same operation in the other direction.
     Install,
+    /// The settings of an installed release change.
+    Configure,
+}
+
+impl Operation {
+    /// Its name: the verb, and part of the names of its journals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Configure => "configure",
+        }
+    }
 }
 
 /// Identifies a step within its plan, such as `stage` or `component/postgres`. Stable across runs of one plan.

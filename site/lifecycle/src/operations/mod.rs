@@ -4,12 +4,13 @@
 mod administration;
 mod bundle;
 mod carried;
+mod configure;
 mod decision;
 mod engine_file;
 mod error;
+mod history;
 mod install;
 mod kept;
-mod latest;
 mod marks;
 mod own_files;
 mod planned;
@@ -30,6 +31,7 @@ use landfall_media::progress::Progress;
 
 pub use administration::Pod;
 pub use bundle::{TrustedRelease, open_trusted};
+pub use configure::{Configured, PreparedConfigure};
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};

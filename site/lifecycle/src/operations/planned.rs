@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use landfall_bundle_spec::Sha256;
-
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::kept::Adoption;
@@ -19,8 +17,7 @@ use landfall_host::facts::Facts;
 pub struct PlannedInstall {
     pub(super) release: TrustedRelease,
     pub(super) trust: Trust,
-    /// Digest of the site's configuration.
-    pub(super) configuration: Sha256,
+    pub(super) settings: SiteConfiguration,
     pub(super) facts: Facts,
     pub(super) plan: InstallPlan,
 }
@@ -53,7 +50,7 @@ impl PlannedInstall {
             configuration: &configuration,
             adopted: &adoption.volumes,
         })?;
-        Ok(Self { release, trust, configuration: configuration.digest(), facts, plan })
+        Ok(Self { release, trust, settings: configuration, facts, plan })
     }
 
     /// The plan.

@@ -145,8 +145,8 @@ impl Fixture {
         ];
         let plan = Plan::new(Operation::Install, "tiny", "1.0.0", steps);
         let facts = facts::collect(&self.operations.paths).unwrap();
-        let configuration = SiteConfiguration::default().digest();
-        let planned = PlannedInstall { release, trust, configuration, facts, plan: InstallPlan { plan, node } };
+        let settings = SiteConfiguration::default();
+        let planned = PlannedInstall { release, trust, settings, facts, plan: InstallPlan { plan, node } };
         PreparedInstall { operations: &self.operations, planned, media: self.path("stick") }
     }
 
