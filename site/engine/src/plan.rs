@@ -75,11 +75,16 @@ pub struct Plan<A> {
     /// The steps, in order. Once all of them are done, the operation is committed.
     pub steps: Vec<PlannedStep<A>>,
     /// What follows the commit, in order: the removal of what only the release before it needed. It is never undone.
-    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default = "none::<A>", skip_serializing_if = "Vec::is_empty")]
     pub closing: Vec<PlannedStep<A>>,
     /// What follows from a failed step.
     #[serde(default, skip_serializing_if = "OnFailure::is_stop")]
     pub on_failure: OnFailure,
+}
+
+/// No steps after the commit.
+fn none<A>() -> Vec<PlannedStep<A>> {
+    Vec::new()
 }
 
 impl<A> Plan<A> {

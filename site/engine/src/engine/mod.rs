@@ -19,7 +19,7 @@ pub use error::EngineError;
 use pace::Pace;
 use policy::Verdict;
 
-use crate::journal::{Event, Journal, Phase, Pinned, RecordedError, State, StepStatus, Storage, UndoCause};
+use crate::journal::{Event, Journal, Phase, Pinned, RecordedError, StepStatus, Storage, UndoCause};
 use crate::plan::{OnFailure, Plan, PlannedStep, StepId, Undo};
 use crate::step::{Durable, Observed, Step, StepError};
 

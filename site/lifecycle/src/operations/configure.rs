@@ -108,7 +108,8 @@ fn refuse_fixed(before: &SiteConfiguration, after: &SiteConfiguration) -> Result
         ("network.serviceRanges", before.network.service_ranges == after.network.service_ranges),
     ]
     .into_iter()
-    .filter_map(|(field, is_equal)| (!is_equal).then(|| field.to_owned()))
+    .filter(|(_, is_equal)| !is_equal)
+    .map(|(field, _)| field.to_owned())
     .collect();
     if fields.is_empty() { Ok(()) } else { Err(OperationError::SettingsFixed { fields }) }
 }

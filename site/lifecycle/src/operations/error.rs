@@ -237,7 +237,7 @@ pub enum OperationError {
 
 /// The recorded error of a step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} [{code}]{}", causes.iter().map(|cause| format!(": {cause}")).collect::<String>())]
+#[error("{what} [{code}]{}{}", if causes.is_empty() { "" } else { ": " }, causes.join(": "))]
 pub struct FailedStep {
     /// Its code.
     pub code: String,

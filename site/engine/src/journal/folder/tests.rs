@@ -4,7 +4,7 @@ use landfall_error_codes::{Coded, codes};
 use serde_json::Value;
 
 use super::*;
-use crate::journal::Event;
+use crate::journal::{Event, UndoCause};
 use crate::journal::state::tests::Pins;
 use crate::plan::StepId;
 

@@ -39,7 +39,7 @@ pub fn installed() -> StatusReport {
         nodes: vec![NodeStatus {
             name: "node-1".to_owned(),
             address: "192.0.2.17".to_owned(),
-            pack: landfall_host::pack::sample(),
+            kubernetes: "v1.36.3".to_owned(),
             ready: true,
             reason: None,
             pressures: Vec::new(),

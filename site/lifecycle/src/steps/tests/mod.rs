@@ -392,7 +392,7 @@ fn kubeadm_configuration() {
     fixture.folder("/var/lib/landfall/node/v1.36.3-0123456789ab");
     fixture.write("/var/lib/landfall/secrets/bootstrap-token", "abcdef.0123456789abcdef\n");
     let step = KubeadmConfiguration {
-        pack: pack::sample(),
+        kubernetes: "v1.36.3".to_owned(),
         image_repository: "registry.k8s.io".to_owned(),
         etcd_repository: "registry.k8s.io".to_owned(),
         etcd_tag: "3.7.3-0".to_owned(),
