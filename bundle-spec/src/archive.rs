@@ -35,13 +35,13 @@ pub const fn padding_bytes(size: u64) -> u64 {
     size.wrapping_neg() % BLOCK_BYTES
 }
 
-/// Header, contents and padding of a file of this size.
+/// Header, contents and padding of a file of this size. An impossible size is still more than there is room for.
 pub const fn file_bytes(size: u64) -> u64 {
-    BLOCK_BYTES + size + padding_bytes(size)
+    size.saturating_add(BLOCK_BYTES + padding_bytes(size))
 }
 
-/// The one header of a file. The name must have at most [`limits::NAME_BYTES`] bytes; a longer one is cut, and whoever
-/// compares names with headers refuses it.
+/// The one header of a file. The name must have at most [`limits::NAME_BYTES`] bytes; a longer one is cut, and a
+/// reader that compares names with headers refuses it.
 pub fn header(name: &str, size: u64, mode: u32) -> Header {
     let mut header = [0; 512];
     let name = &name.as_bytes()[..name.len().min(limits::NAME_BYTES)];
@@ -118,5 +118,6 @@ mod tests {
             assert_eq!(padding_bytes(size), padding, "{size}");
         }
         assert_eq!(file_bytes(513), 512 + 1024);
+        assert_eq!((file_bytes(u64::MAX), file_bytes(u64::MAX - 511)), (u64::MAX, u64::MAX));
     }
 }

@@ -1,10 +1,10 @@
 //! Strict JSON: one encoding, no name twice, no surprises in depth or numbers.
 //!
 //! Threats: two readers that disagree about the same bytes (duplicate names, numbers beyond 2^53, escapes, floats), and
-//! documents that exhaust a reader (depth, and many tiny values: 8 MiB of `{"":0}` would cost it 100 times as much; size
-//! is limited by whoever reads them). Documents that Landfall writes have
-//! one encoding, *canonical JSON*: names sorted by their bytes, no whitespace, integers only, strings escaped only
-//! where JSON requires it. A canonical document is read by encoding it again and comparing.
+//! documents that exhaust a reader (depth, and many tiny values: 8 MiB of `{"":0}` would cost it 100 times as much; their
+//! readers limit the size). Documents that Landfall writes have one encoding, *canonical JSON*: names sorted by their
+//! bytes, no whitespace, integers only, strings escaped only where JSON requires it. A canonical document is read by
+//! encoding it again and comparing.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

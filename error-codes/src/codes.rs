@@ -279,6 +279,7 @@ codes! {
     NOTHING_KEPT = "LF4024", Usage, "No data is kept on this machine", "If the data is on a disk of its own, mount it at /var/lib/landfall; for an empty site, install without `--adopt-data`.";
     DELETION_UNCONFIRMED = "LF4025", Usage, "Deleting data requires the site's name", "Type the name of the site when asked, or add `--confirm NAME`; without `--delete-data` the data is kept.";
     FOREIGN_MOUNT = "LF4026", Resumable, "A filesystem is mounted in a folder that Landfall removes", "Unmount what the message names, then run the same command again.";
+    KEPT_UNCLAIMED = "LF4027", NotReady, "A component would start empty beside its kept volume", "Rename the volume's folder after the claim that the component has now, as the message says, then run the same command again.";
     NOT_INSTALLED = "LF4030", Usage, "No release is installed on this machine", "Install one with `landfall install`.";
     CHANGE_OPEN = "LF4031", Resumable, "A change of the site is unfinished", "Run `landfall resume`: it finishes the change, or undoes it.";
     CHANGE_UNDONE = "LF4032", NotReady, "A change failed and was undone", "The site is as it was before. Correct what the message names, then run the same command again.";

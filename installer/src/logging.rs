@@ -16,6 +16,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::bar::Beside;
 use crate::document::Document;
 use crate::printer::Printer;
 
@@ -93,7 +94,7 @@ pub(crate) fn start(verbosity: u8, printer: Printer) {
     let shown = if printer.is_json() {
         JsonLines(printer).with_filter(filter).boxed()
     } else {
-        let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+        let lines = tracing_subscriber::fmt::layer().with_writer(|| Beside).with_ansi(io::stderr().is_terminal());
         lines.with_target(false).compact().with_filter(filter).boxed()
     };
     let kept = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| KeptLog);

@@ -1,7 +1,9 @@
 //! The `landfall` command: parse, run, and turn the class of an error into the exit code.
 
+mod bar;
 mod cli;
 mod commands;
+mod countdown;
 mod document;
 mod failure;
 mod logging;

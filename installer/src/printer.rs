@@ -12,6 +12,7 @@ use landfall_media::progress::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::bar::around;
 use crate::document::{self, Document};
 use crate::failure::{ErrorDocument, Failure};
 use crate::shown;
@@ -66,14 +67,21 @@ impl Printer {
 
     /// A report on standard error, where standard output is the data itself.
     pub(crate) fn report_beside<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) {
-        eprintln!("{}", if self.json { document::line(data) } else { shown::block(&text(data)) });
+        let rendered = if self.json { document::line(data) } else { shown::block(&text(data)) };
+        around(|| eprintln!("{rendered}"));
     }
 
     /// Text on standard output as it is, such as shell completions.
     pub(crate) fn data(self, text: &str) {
         // A closed pipe (`landfall inspect … | head`) is the reader's choice, not an error.
         let mut output = std::io::stdout().lock();
-        let _closed = writeln!(output, "{text}").and_then(|()| output.flush());
+        let _closed = around(|| writeln!(output, "{text}").and_then(|()| output.flush()));
+    }
+
+    /// Bytes on standard output as they are; an error means that no one reads them any longer.
+    pub(crate) fn bytes(self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut output = std::io::stdout().lock();
+        output.write_all(bytes).and_then(|()| output.flush())
     }
 
     /// Standard output for bytes that are the data themselves, such as a bundle; nothing else prints there meanwhile.
@@ -89,7 +97,7 @@ impl Printer {
         if self.json {
             self.event(&Event::Note(text.to_owned()));
         } else {
-            eprintln!("{}", shown::block(text));
+            around(|| eprintln!("{}", shown::block(text)));
         }
     }
 
@@ -110,7 +118,8 @@ impl Printer {
 
     /// An error on standard error: what, why, what next, and its code.
     pub(crate) fn failure(self, failure: &Failure) {
-        eprintln!("{}", if self.json { failure_json(failure) } else { failure_text(failure) });
+        let rendered = if self.json { failure_json(failure) } else { failure_text(failure) };
+        around(|| eprintln!("{rendered}"));
     }
 }
 

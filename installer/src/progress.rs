@@ -1,14 +1,15 @@
 //! Progress: for a person a bar with bytes, rate and remaining time on a terminal and plain lines in a pipe, for a program
-//! lines of JSON. A quiet command has none.
+//! lines of JSON. A quiet command has none. On a terminal something always moves: between phases, the remaining time.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration};
 use landfall_media::progress::{Event, Progress};
 
+use crate::bar::Bar;
+use crate::countdown::Countdown;
 use crate::printer::Printer;
-use crate::shown;
 
 /// How often a pipe gets a line within a phase: often enough to see life, rare enough to read afterwards.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
@@ -19,13 +20,6 @@ const JSON_INTERVAL: Duration = Duration::from_secs(1);
 /// Printed once everything is on the disk.
 const SAFE_TO_REMOVE: &str = "You may remove the stick: it is no longer needed.";
 
-/// How often a bar is drawn.
-const TICK: Duration = Duration::from_millis(200);
-
-/// A phase whose number of bytes is not known, before and after the first of them.
-const WITHOUT_BYTES: &str = "{prefix} {spinner} {elapsed}";
-const WITH_BYTES: &str = "{prefix} {spinner} {bytes} {bytes_per_sec}";
-
 /// Draws events on standard error.
 pub(crate) struct Drawn {
     printer: Printer,
@@ -33,7 +27,7 @@ pub(crate) struct Drawn {
     note: Box<dyn Fn(&str) + Send + Sync>,
     /// Whether bars are drawn.
     bars: bool,
-    phase: Mutex<Option<Phase>>,
+    now: Mutex<Now>,
     gathered: Mutex<Gathered>,
 }
 
@@ -64,6 +58,40 @@ impl Gathered {
     }
 }
 
+/// What is going on.
+#[derive(Default)]
+struct Now {
+    step: Option<Step>,
+    phase: Option<Phase>,
+}
+
+/// A step that takes its time.
+struct Step {
+    title: String,
+    countdown: Countdown,
+    /// On a terminal, while no phase has one.
+    bar: Option<Bar>,
+}
+
+impl Now {
+    fn bar(&self) -> Option<&Bar> {
+        let of_phase = self.phase.as_ref().and_then(|phase| phase.bar.as_ref());
+        of_phase.or_else(|| self.step.as_ref()?.bar.as_ref())
+    }
+
+    fn countdown(&self) -> Option<Countdown> {
+        self.step.as_ref().map(|step| step.countdown)
+    }
+
+    /// Draws the step's bar where nothing else moves, and removes it where a phase has its own.
+    fn draw_step(&mut self) {
+        let is_free = self.phase.is_none();
+        if let Some(step) = &mut self.step {
+            step.bar = is_free.then(|| Bar::draw(&step.title, None, Some(step.countdown)));
+        }
+    }
+}
+
 struct Phase {
     name: String,
     total_bytes: Option<u64>,
@@ -73,14 +101,14 @@ struct Phase {
     moved_bytes: u64,
     started: Instant,
     last_line: Instant,
-    bar: Option<ProgressBar>,
+    bar: Option<Bar>,
 }
 
 impl Drawn {
     /// Draws bars where a person watches, lines elsewhere.
     pub(crate) fn new(printer: Printer) -> Self {
         let note = Box::new(move |text: &str| printer.note(text));
-        Self { printer, note, bars: printer.watched(), phase: Mutex::new(None), gathered: Mutex::default() }
+        Self { printer, note, bars: printer.watched(), now: Mutex::default(), gathered: Mutex::default() }
     }
 
     /// Prints an event, or what is due of several, for a program.
@@ -91,15 +119,15 @@ impl Drawn {
         }
     }
 
-    fn say(&self, phase: Option<&Phase>, text: &str) {
-        match phase.and_then(|phase| phase.bar.as_ref()) {
-            Some(bar) => bar.println(shown::block(text)),
+    fn say(&self, now: &Now, text: &str) {
+        match now.bar() {
+            Some(bar) => bar.print(text),
             None => (self.note)(text),
         }
     }
 
-    fn start(&self, name: String, total_bytes: Option<u64>) -> Phase {
-        let bar = self.bars.then(|| draw_bar(&name, total_bytes));
+    fn start(&self, name: String, total_bytes: Option<u64>, countdown: Option<Countdown>) -> Phase {
+        let bar = self.bars.then(|| Bar::draw(&name, total_bytes, countdown));
         if bar.is_none() {
             (self.note)(&match total_bytes {
                 Some(total) => format!("{name}: {}", HumanBytes(total)),
@@ -109,35 +137,22 @@ impl Drawn {
         let now = Instant::now();
         Phase { name, total_bytes, present_bytes: 0, moved_bytes: 0, started: now, last_line: now, bar }
     }
-}
 
-fn draw_bar(name: &str, total_bytes: Option<u64>) -> ProgressBar {
-    let (bar, template) = match total_bytes {
-        Some(total) => {
-            (ProgressBar::new(total), "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")
+    fn end_phase(&self, now: &mut Now) {
+        if let Some(line) = now.phase.take().and_then(Phase::end) {
+            (self.note)(&line);
         }
-        // Until there are bytes there is nothing to count but time.
-        None => (ProgressBar::new_spinner(), WITHOUT_BYTES),
-    };
-    set_template(&bar, template);
-    bar.set_prefix(shown::line(name));
-    bar.enable_steady_tick(TICK);
-    bar
-}
-
-fn set_template(bar: &ProgressBar, template: &str) {
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
     }
-}
 
-/// Moves a bar without taking that for speed: it must look at the position once before its estimate is reset, which a
-/// bar that ticks by itself does not do on request.
-fn skip_to(bar: &ProgressBar, position: u64) {
-    bar.disable_steady_tick();
-    bar.update(|state| state.set_pos(position));
-    bar.reset_eta();
-    bar.enable_steady_tick(TICK);
+    fn start_step(&self, now: &mut Now, text: &str, title: String, remaining: Option<Duration>) {
+        let at = Instant::now();
+        let countdown = remaining.and_then(|left| Countdown::new(left, at));
+        let left = countdown.map_or_else(String::new, |left| format!(" ({})", left.text(at)));
+        now.step = None;
+        self.say(now, &format!("{text}{left}"));
+        now.step = countdown.filter(|_| self.bars).map(|countdown| Step { title, countdown, bar: None });
+        now.draw_step();
+    }
 }
 
 impl Phase {
@@ -171,7 +186,7 @@ impl Phase {
     fn skip(&mut self, bytes: u64) {
         self.present_bytes += bytes;
         if let Some(bar) = &self.bar {
-            skip_to(bar, self.done_bytes());
+            bar.skip_to(self.done_bytes());
         }
     }
 
@@ -179,9 +194,9 @@ impl Phase {
         self.moved_bytes += bytes;
         if let Some(bar) = &self.bar {
             if self.total_bytes.is_none() && self.done_bytes() == bytes {
-                set_template(bar, WITH_BYTES);
+                bar.show_bytes();
             }
-            bar.set_position(self.done_bytes());
+            bar.advance_to(self.done_bytes());
             return None;
         }
         (self.last_line.elapsed() >= LINE_INTERVAL).then(|| {
@@ -190,10 +205,8 @@ impl Phase {
         })
     }
 
-    fn end(self) -> Option<String> {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+    fn end(mut self) -> Option<String> {
+        self.bar = None;
         (self.done_bytes() > 0).then(|| self.last_line(self.started.elapsed()))
     }
 
@@ -216,45 +229,40 @@ impl Progress for Drawn {
             return self.print(event);
         }
         // A panic while drawing must not end the operation: continue to draw with what is known.
-        let mut phase = self.phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut now = self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let now = &mut *now;
         match event {
             Event::PhaseStarted { phase: name, total_bytes } => {
-                if let Some(line) = phase.take().and_then(Phase::end) {
-                    (self.note)(&line);
-                }
-                *phase = Some(self.start(name, total_bytes));
+                self.end_phase(now);
+                now.phase = Some(self.start(name, total_bytes, now.countdown()));
+                now.draw_step();
             }
             Event::Present { bytes } => {
-                if let Some(phase) = phase.as_mut() {
+                if let Some(phase) = now.phase.as_mut() {
                     phase.skip(bytes);
                 }
             }
             Event::Advanced { bytes } => {
-                if let Some(line) = phase.as_mut().and_then(|phase| phase.advance(bytes)) {
+                if let Some(line) = now.phase.as_mut().and_then(|phase| phase.advance(bytes)) {
                     (self.note)(&line);
                 }
             }
             Event::PhaseDone => {
-                if let Some(line) = phase.take().and_then(Phase::end) {
-                    (self.note)(&line);
-                }
+                self.end_phase(now);
+                now.draw_step();
             }
             Event::StepStarted { index, count, title, remaining } => {
-                let left = remaining.filter(|left| !left.is_zero());
-                let left = left.map_or_else(String::new, |left| format!(" (about {} left)", HumanDuration(left)));
-                self.say(phase.as_ref(), &format!("[{index}/{count}] {title}{left}"));
+                self.start_step(now, &format!("[{index}/{count}] {title}"), title, remaining);
             }
-            Event::Note(text) => self.say(phase.as_ref(), &text),
+            Event::Note(text) => self.say(now, &text),
             Event::Unknown => {}
-            Event::SafeToRemove => self.say(phase.as_ref(), SAFE_TO_REMOVE),
+            Event::SafeToRemove => self.say(now, SAFE_TO_REMOVE),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use indicatif::ProgressDrawTarget;
-
     use super::*;
 
     const MIB: u64 = 1 << 20;
@@ -262,7 +270,7 @@ mod tests {
     #[test]
     fn what_was_present_before_is_no_speed() {
         let drawn = Drawn::new(Printer::new(true).quiet(true));
-        let mut phase = drawn.start("staging".to_owned(), Some(1000 * MIB));
+        let mut phase = drawn.start("staging".to_owned(), Some(1000 * MIB), None);
         phase.skip(940 * MIB);
         phase.advance(10 * MIB);
         let elapsed = Duration::from_secs(10);
@@ -288,9 +296,8 @@ mod tests {
         assert_eq!(lines[4..], [Event::Advanced { bytes: 499 }, Event::PhaseDone, Event::SafeToRemove]);
     }
 
-    /// What an engineer at a pipe reads of an install, from the first line to the last.
-    #[test]
-    fn an_install_in_a_pipe() {
+    /// What is read of these events at a pipe, from the first line to the last.
+    fn in_a_pipe(events: impl IntoIterator<Item = Event>) -> String {
         let said = std::sync::Arc::new(Mutex::new(String::new()));
         let lines = said.clone();
         let note = move |text: &str| {
@@ -299,6 +306,27 @@ mod tests {
             lines.push('\n');
         };
         let drawn = Drawn { note: Box::new(note), bars: false, ..Drawn::new(Printer::new(false)) };
+        events.into_iter().for_each(|event| drawn.event(event));
+        said.lock().unwrap().clone()
+    }
+
+    /// The speed of this machine.
+    fn speeds() -> Vec<(&'static str, &'static str)> {
+        vec![(r"[0-9.]+ [KMGT]?i?B/s", "[rate]"), (r"in \d+ seconds?", "in [time]")]
+    }
+
+    /// The events of a real install, which a test of landfall-lifecycle compares with those of another.
+    #[test]
+    fn an_install_in_a_pipe() {
+        let kept = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../progress/samples/install.jsonl"));
+        let said = in_a_pipe(kept.lines().map(|line| serde_json::from_str(line).unwrap()));
+        insta::with_settings!({ filters => speeds() }, {
+            insta::assert_snapshot!(said);
+        });
+    }
+
+    #[test]
+    fn what_was_present_predictions_and_notes_in_a_pipe() {
         let step = |index, title: &str, seconds| Event::StepStarted {
             index,
             count: 3,
@@ -306,7 +334,7 @@ mod tests {
             remaining: Some(Duration::from_secs(seconds)),
         };
         let phase = |phase: &str, total_bytes| Event::PhaseStarted { phase: phase.to_owned(), total_bytes };
-        for event in [
+        let said = in_a_pipe([
             step(1, "stage the release", 400),
             phase("staging", Some(3 << 30)),
             Event::Present { bytes: 1 << 30 },
@@ -318,49 +346,53 @@ mod tests {
             Event::Note("the API server answers".to_owned()),
             Event::PhaseDone,
             step(3, "make the folder of volumes", 0),
-        ] {
-            drawn.event(event);
-        }
-        let said = said.lock().unwrap().clone();
-        insta::with_settings!({ filters => vec![(r"[0-9.]+ [KMGT]?i?B/s", "[rate]")] }, {
+        ]);
+        insta::with_settings!({ filters => speeds() }, {
             insta::assert_snapshot!(said);
         });
     }
 
     #[test]
-    fn a_phase_without_bytes_shows_none() {
-        let shown = |bytes: u64| {
-            let bar = draw_bar("signing", None);
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-            let now = Instant::now();
-            let name = "signing".to_owned();
-            let mut phase = Phase {
-                name,
-                total_bytes: None,
-                present_bytes: 0,
-                moved_bytes: 0,
-                started: now,
-                last_line: now,
-                bar: Some(bar),
-            };
+    fn a_phase_without_bytes_says_nothing_of_them() {
+        let drawn = Drawn { bars: true, ..Drawn::new(Printer::new(false)) };
+        let ended = |bytes: u64| {
+            let mut phase = drawn.start("signing".to_owned(), None, None);
             if bytes > 0 {
                 phase.advance(bytes);
             }
             phase.end()
         };
-        assert_eq!(shown(0), None);
-        assert!(shown(MIB).unwrap().starts_with("signing: 1.00 MiB in"));
-        assert!(!WITHOUT_BYTES.contains("bytes") && WITH_BYTES.contains("bytes"));
+        assert_eq!(ended(0), None);
+        assert!(ended(MIB).unwrap().starts_with("signing: 1.00 MiB in"));
     }
 
+    /// On a terminal the remaining time is counted down by the step's own bar, or within the bar of its phase.
     #[test]
-    fn a_bar_does_not_take_a_skip_for_speed() {
-        let bar = ProgressBar::with_draw_target(Some(1000 * MIB), ProgressDrawTarget::hidden());
-        bar.enable_steady_tick(TICK);
-        skip_to(&bar, 900 * MIB);
-        std::thread::sleep(TICK * 2);
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let limit = MIB as f64;
-        assert!(bar.position() == 900 * MIB && bar.per_sec() < limit, "{} bytes/s", bar.per_sec());
+    fn something_moves_in_every_step_that_takes_time() {
+        let drawn = Drawn { note: Box::new(|_: &str| ()), bars: true, ..Drawn::new(Printer::new(false)) };
+        let step = |seconds| Event::StepStarted {
+            index: 1,
+            count: 2,
+            title: "wait for the control plane".to_owned(),
+            remaining: Some(Duration::from_secs(seconds)),
+        };
+        let phase = Event::PhaseStarted { phase: "staging".to_owned(), total_bytes: Some(MIB) };
+        let bars = || {
+            let now = drawn.now.lock().unwrap();
+            let of_step = now.step.as_ref().is_some_and(|step| step.bar.is_some());
+            (of_step, now.phase.as_ref().is_some_and(|phase| phase.bar.is_some()))
+        };
+        for (event, expected) in [
+            (step(300), (true, false)),
+            (Event::Note("the API server answers".to_owned()), (true, false)),
+            (phase, (false, true)),
+            (Event::Advanced { bytes: MIB }, (false, true)),
+            (Event::PhaseDone, (true, false)),
+            (step(200), (true, false)),
+            (step(0), (false, false)),
+        ] {
+            drawn.event(event.clone());
+            assert_eq!(bars(), expected, "{event:?}");
+        }
     }
 }

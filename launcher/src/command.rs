@@ -58,6 +58,9 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];
 
+/// Those that only `--full` runs.
+pub const PARTS_WHEN_FULL: &[&str] = &["large", "fuzz", "vm"];
+
 /// The work of a command line, given without the program's name. An unknown command may do anything.
 pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     let mut works: BTreeSet<Work> = match arguments.iter().map(String::as_str).find(|word| !word.starts_with('-')) {
@@ -83,7 +86,7 @@ fn work_of_test(arguments: &[String]) -> BTreeSet<Work> {
     let is_full = arguments.iter().any(|word| word == "--full");
     let runs = |name: &str| match only {
         Some(only) => name.contains(only),
-        None => is_full || !["fuzz", "vm"].contains(&name),
+        None => is_full || !PARTS_WHEN_FULL.contains(&name),
     };
     let works: BTreeSet<Work> =
         TEST_PARTS.iter().filter(|(name, _)| runs(name)).flat_map(|(_, works)| works.iter().copied()).collect();
@@ -126,8 +129,9 @@ mod tests {
     #[test]
     fn all_tests_need_everything_and_fuzzing_and_virtual_machines_when_full() {
         let ordinary = work("test");
-        assert!([Work::Fuzz, Work::VirtualMachines].iter().all(|work| !ordinary.contains(work)));
-        assert_eq!(ordinary.len(), ALL.len() - 2);
+        let extraordinary = [Work::Fuzz, Work::VirtualMachines, Work::LargeRelease];
+        assert!(extraordinary.iter().all(|work| !ordinary.contains(work)));
+        assert_eq!(ordinary.len(), ALL.len() - extraordinary.len());
         assert_eq!(work("test --full").len(), ALL.len());
     }
 

@@ -6,6 +6,8 @@ pub mod counters;
 mod disk;
 pub mod durable;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod mounted;
 pub mod pack;
 pub mod parts;
 mod payload;

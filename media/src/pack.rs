@@ -4,6 +4,8 @@
 use std::io::Write;
 use std::path::Path;
 
+use landfall_bundle_spec::padding_bytes;
+
 use crate::copy::copy;
 use crate::counters::Counters;
 use crate::error::{MediaError, Result};
@@ -123,8 +125,8 @@ impl<S: BundleStream> BlobSink for BundleSink<S> {
         synced += self.stream.append(chunk)?;
         self.next.1 += chunk.len() as u64;
         if self.next.1 == placed.size {
-            let padding = placed.end().next_multiple_of(512) - placed.end();
-            synced += self.stream.append(&[0; 512][..usize::try_from(padding).unwrap_or(0)])?;
+            let padding = usize::try_from(padding_bytes(placed.size)).unwrap_or(0);
+            synced += self.stream.append(&[0; 512][..padding])?;
             self.next = (blob + 1, 0);
         }
         Ok(synced)

@@ -11,11 +11,13 @@ use landfall_bundle_spec::{Error, Result, Sha256, read_typed};
 
 mod check;
 mod proof;
+mod room;
 
 pub use proof::{
     CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestMethod, RequestProof,
     ResponseExpectation, TextExpectation, Workload, WorkloadKind,
 };
+pub use room::DataRoom;
 
 /// The `type` of the document.
 pub const RELEASE_DOCUMENT_TYPE: &str = "landfall.dev/release/1";

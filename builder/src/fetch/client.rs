@@ -14,7 +14,7 @@ use sha2::Digest as _;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::credentials::DockerConfiguration;
-use super::manifest::ACCEPTED;
+use super::manifest::{ACCEPTED, media_type_of};
 use super::proxies::Proxies;
 use super::registries::Registries;
 use super::registry::Repository;
@@ -198,11 +198,7 @@ fn raw_manifest(reference: &Reference, bytes: Vec<u8>) -> Result<RawManifest> {
     if let Some(wanted) = reference.digest.filter(|wanted| *wanted != digest) {
         return Err(mismatch(format!("is {digest} instead of {wanted}")));
     }
-    let document: serde_json::Value =
-        serde_json::from_slice(&bytes).map_err(|error| mismatch("is not JSON".into()).because(error))?;
-    // An OCI document may omit its media type; its fields then show what it is.
-    let implied = if document.get("manifests").is_some() { ACCEPTED[2] } else { ACCEPTED[0] };
-    let media_type = document.get("mediaType").and_then(serde_json::Value::as_str).unwrap_or(implied).to_owned();
+    let media_type = media_type_of(&bytes).map_err(|error| mismatch("is not JSON".into()).because(error))?;
     if !ACCEPTED.contains(&media_type.as_str()) {
         return Err(mismatch(format!("is of the type {media_type}, which Landfall does not know")));
     }

@@ -14,13 +14,21 @@ pub fn is_index(media_type: &str) -> bool {
     INDEX_TYPES.contains(&media_type)
 }
 
-/// Media types that are asked for.
+/// Media types that are asked for, manifests of one platform before indexes.
 pub(super) const ACCEPTED: [&str; 4] = [
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
     INDEX_TYPES[0],
     INDEX_TYPES[1],
 ];
+
+/// The media type of a manifest or an index, as the document itself says. An OCI document may omit it; its fields then
+/// show what it is.
+pub(super) fn media_type_of(bytes: &[u8]) -> serde_json::Result<String> {
+    let document: serde_json::Value = serde_json::from_slice(bytes)?;
+    let implied = if document.get("manifests").is_some() { INDEX_TYPES[0] } else { ACCEPTED[0] };
+    Ok(document.get("mediaType").and_then(serde_json::Value::as_str).unwrap_or(implied).to_owned())
+}
 
 /// A descriptor with its annotations.
 #[derive(Debug, Clone, Deserialize)]

@@ -13,7 +13,7 @@ use landfall_media::pack::{Output, pack, pack_to_stream};
 use landfall_media::parts::{WrittenFile, supersede};
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::ContentStore;
-use landfall_release_document::ReleaseDocument;
+use landfall_release_document::{DataRoom, ReleaseDocument};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -290,7 +290,7 @@ fn write(
         kept: written.kept,
         superseded: written.superseded,
         total_bytes: written.total_bytes,
-        site_room: SiteRoom::of(release, verified.blobs().entries()),
+        site_room: DataRoom::of(verified.blobs().entries(), &release.requirements).into(),
         images: release.images.len(),
         artifacts: release.artifacts.len(),
         fingerprint,

@@ -3,10 +3,10 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use landfall_bundle_spec::blobs::BlobEntry;
+use landfall_bundle_spec::file_bytes;
 use landfall_media::MediaError;
 use landfall_media::store::ContentStore;
-use landfall_release_document::ReleaseDocument;
+use landfall_release_document::DataRoom;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,11 +15,8 @@ use crate::error::Result;
 use crate::fetch::Manifests;
 use crate::options::BuildOutput;
 
-/// Bytes of a tar's header, and what sizes are rounded up to.
-const BLOCK_BYTES: u64 = 512;
-
-/// What a release takes of a site's data folder. Landfall counts the first two by itself; the third is what
-/// `requirements.data` of the release says, and comes on top.
+/// What a release takes of a site's data folder: the sum that a site's preflight asks for, beside what Kubernetes keeps
+/// free. Landfall counts everything by itself except the last part, which `requirements.data` of the release says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SiteRoom {
@@ -27,17 +24,19 @@ pub struct SiteRoom {
     pub bundle_bytes: u64,
     /// Bytes of image layers once unpacked.
     pub unpacked_bytes: u64,
+    /// Bytes that unpacking needs while it runs.
+    pub unpacking_bytes: u64,
     /// Bytes for what running software writes.
     pub data_bytes: u64,
+    /// Bytes of all of these.
+    pub total_bytes: u64,
 }
 
-impl SiteRoom {
-    /// The same sum as a site's preflight makes.
-    pub fn of(release: &ReleaseDocument, blobs: &[BlobEntry]) -> Self {
-        let staged = blobs.iter().filter(|entry| entry.place.is_none()).map(|entry| entry.size);
-        let layers = blobs.iter().filter_map(|entry| entry.layer).map(|layer| layer.unpacked_bytes);
-        let data_bytes = release.requirements.data_bytes;
-        Self { bundle_bytes: staged.sum(), unpacked_bytes: layers.sum(), data_bytes }
+impl From<DataRoom> for SiteRoom {
+    fn from(room: DataRoom) -> Self {
+        let DataRoom { staged_bytes, unpacked_bytes, unpacking_bytes, data_bytes } = room;
+        let total_bytes = room.total_bytes();
+        Self { bundle_bytes: staged_bytes, unpacked_bytes, unpacking_bytes, data_bytes, total_bytes }
     }
 }
 
@@ -61,7 +60,7 @@ pub fn check(
     if let BuildOutput::Folder { path, .. } = output
         && !has_bundle(path, release)
     {
-        let bytes = total(manifests.travelling().map(|blob| blob.size).chain([installer]).map(on_media));
+        let bytes = total(manifests.travelling().map(|blob| blob.size).chain([installer]).map(file_bytes));
         wanted.push(Wanted { folder: path, bytes });
     }
     let device = |folder: &Path| existing_parent(folder).metadata().ok().map(|found| found.dev());
@@ -76,11 +75,6 @@ pub fn check(
 /// A sum of sizes that a registry names. An impossible sum is still more than there is room for.
 fn total(sizes: impl Iterator<Item = u64>) -> u64 {
     sizes.fold(0, u64::saturating_add)
-}
-
-/// What a blob takes of a bundle: its header, and itself in whole blocks.
-fn on_media(size: u64) -> u64 {
-    size.checked_next_multiple_of(BLOCK_BYTES).unwrap_or(u64::MAX).saturating_add(BLOCK_BYTES)
 }
 
 fn check_folder(folder: &Path, needed: u64) -> Result<()> {

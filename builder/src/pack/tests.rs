@@ -8,6 +8,7 @@ use landfall_bundle_spec::trust::{KeyKind, RootContents, SigningKey, TrustAnchor
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::Silent;
+use landfall_release_document::DataRoom;
 use serde_json::{Value, json};
 
 use crate::error::Result;
@@ -141,7 +142,15 @@ impl Bench {
         self.build_at("2026-11-20T08:16:00Z").await
     }
 
+    async fn build_into(&self, output: &Path) -> Result<BuildReport> {
+        self.build_of("2026-11-20T08:16:00Z", output).await
+    }
+
     async fn build_at(&self, built_at: &str) -> Result<BuildReport> {
+        self.build_of(built_at, &self.path("out")).await
+    }
+
+    async fn build_of(&self, built_at: &str, output: &Path) -> Result<BuildReport> {
         let options = BuildOptions {
             source: self.source(),
             sign_commands: Vec::new(),
@@ -151,7 +160,7 @@ impl Bench {
             kubectl: self.path("kubectl"),
             built_at: built_at.to_owned(),
         };
-        let output = BuildOutput::Folder { path: self.path("out"), part_bytes: None };
+        let output = BuildOutput::Folder { path: output.to_owned(), part_bytes: None };
         build(&options, std::slice::from_ref(&self.key), output, &Silent).await
     }
 
@@ -226,6 +235,11 @@ async fn a_release_becomes_a_bundle_that_a_site_can_read() {
     assert_eq!(entries.last().expect("last").sha256, release.artifacts[1].files[0].blob.digest);
     let layers: Vec<_> = entries.iter().filter_map(|entry| entry.layer).collect();
     assert_eq!((layers.len(), layers[0].inodes, layers[0].unpacked_bytes), (8, 1, IMAGES[0].len() as u64));
+
+    // What the vendor reads is what a site's preflight asks for.
+    assert_eq!(report.site_room, DataRoom::of(entries, &release.requirements).into());
+    let (staged, unpacked) = (entries.iter().map(|entry| entry.size), layers.iter().map(|layer| layer.unpacked_bytes));
+    assert_eq!((report.site_room.bundle_bytes, report.site_room.unpacked_bytes), (staged.sum(), unpacked.sum()));
 
     // Each byte of the store once.
     assert_eq!(report.store_bytes.read_bytes, entries.iter().map(|entry| entry.size).sum::<u64>());
@@ -557,6 +571,22 @@ async fn too_little_room_is_reported_before_anything_large_is_fetched() {
     let refused = bench.refusal_of_class(codes::NO_SPACE.class.exit_code()).await;
     assert!(refused.starts_with(codes::NO_SPACE.id) && refused.contains("store"), "{refused}");
     assert!(bench.registry.ranges().is_empty(), "no blob was asked for");
+}
+
+/// A store with room beside an output without: packing itself would notice only after hours of fetching.
+#[tokio::test]
+async fn too_little_room_for_the_output_is_reported_before_anything_is_fetched() {
+    let test = "pack::tests::too_little_room_for_the_output_is_reported_before_anything_is_fetched";
+    let Some(small) = landfall_media::mounted::on_tmpfs(test, "size=1m") else { return };
+    let bench = Bench::new(false, false).await;
+    bench.lock().await.expect("locked");
+    let refused = bench.build_into(&small.join("out")).await.expect_err("refused");
+    assert_eq!(refused.code(), codes::NO_SPACE);
+    assert!(refused.to_string().contains(&small.display().to_string()), "{refused}");
+    assert!(bench.registry.ranges().is_empty(), "no blob was asked for");
+    assert_eq!(fs_err::read_dir(&small).expect("output").count(), 0);
+    // The other side has room: the same build elsewhere succeeds.
+    bench.build().await.expect("built");
 }
 
 #[tokio::test]

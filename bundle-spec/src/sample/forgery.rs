@@ -143,7 +143,8 @@ impl Forgery {
         for (name, contents) in &self.files {
             bytes.extend_from_slice(&archive::header(name, contents.len() as u64, 0o644));
             bytes.extend_from_slice(contents);
-            bytes.resize(bytes.len().next_multiple_of(512), 0);
+            let padding = usize::try_from(padding_bytes(contents.len() as u64)).unwrap_or_default();
+            bytes.resize(bytes.len() + padding, 0);
         }
         bytes
     }

@@ -61,7 +61,7 @@ impl TrustedRoot {
 /// Every step of the chain is checked, also those before the anchor, so that no byte of it can vary. A chain that ends
 /// before the anchor's number is that of an older bundle: the anchor's own keys count then.
 ///
-/// Documents of one number must have the same contents, but may carry other valid signatures. Whoever holds a stick can
+/// Documents of one number must have the same contents, but may carry other valid signatures. The holder of a stick can
 /// leave out those above the threshold, and compute a second one from every ECDSA signature. A site that pinned such a
 /// document must not refuse the vendor's own afterwards.
 pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {

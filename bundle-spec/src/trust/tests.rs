@@ -162,7 +162,7 @@ fn a_root_that_is_signed_otherwise_is_the_same_root() {
     let mut other = UnsignedRoot::new(&said).unwrap();
     other.add_signature(one.public().id(), &twin(&one.sign(other.message()).unwrap()));
     let twin = other.finish(Some(&first)).unwrap();
-    // Whoever holds the stick can make a site pin any of them; bundles with the vendor's own must still be accepted.
+    // The holder of the stick can make a site pin any of them; bundles with the vendor's own must still be accepted.
     for pinned in [&second, &surplus, &twin] {
         for carried in [&second, &surplus, &twin] {
             let trusted = walk(&pin(pinned), &[first.clone(), carried.clone()]).unwrap();

@@ -4,6 +4,7 @@ mod trust;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -267,12 +268,17 @@ pub(crate) struct KubectlArguments {
 pub(crate) struct LogsArguments {
     /// Name of the component, as `landfall status` lists it.
     pub(crate) component: String,
-    /// Continue to print new lines as they are logged.
+    /// Continue to print new lines as they are logged, those of pods that start meanwhile among them.
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// Only what was logged within this time before now, such as `15m`, `2h` or `90s`.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) since: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<Duration>,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let time = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.ok_or_else(|| "not a time such as `15m`, `2h` or `90s`".to_owned())
 }
 
 #[derive(Debug, Args)]

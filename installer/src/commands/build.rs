@@ -144,12 +144,13 @@ fn text(built: &Built) -> String {
     let mark = if report.development { " (DEVELOPMENT root)" } else { "" };
     lines.push(format!("fingerprint of root {}{mark}: {}", report.first_root, report.fingerprint));
     let bundle = BundleName::new(&report.name, &report.version, report.id);
-    let SiteRoom { bundle_bytes, unpacked_bytes, data_bytes } = report.site_room;
+    let SiteRoom { bundle_bytes, unpacked_bytes, unpacking_bytes, data_bytes, total_bytes } = report.site_room;
     lines.push(format!(
-        "a site needs {} in its data folder, beside what Kubernetes keeps free: {} from the bundle, {} of unpacked layers, {} of requirements.data",
-        HumanBytes(bundle_bytes + unpacked_bytes + data_bytes),
+        "a site needs {} in its data folder, beside what Kubernetes keeps free: {} from the bundle, {} of unpacked layers, {} for unpacking, {} of requirements.data",
+        HumanBytes(total_bytes),
         HumanBytes(bundle_bytes),
         HumanBytes(unpacked_bytes),
+        HumanBytes(unpacking_bytes),
         HumanBytes(data_bytes),
     ));
     lines.push(format!("landfall inside: {}", report.installer_sha256));

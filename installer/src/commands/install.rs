@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use indicatif::{HumanBytes, HumanDuration};
 use landfall_engine::plan::{Plan, Undo};
+use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{InstallRequest, Installed, OperationError, PlannedInstall};
 use landfall_lifecycle::preflight::Blocker;
 use landfall_lifecycle::steps::action::Action;
@@ -27,7 +28,7 @@ pub(super) struct DryRun<'a> {
     /// Whether its root is for development only.
     development: bool,
     /// The facts that it was planned from.
-    facts: &'a landfall_host::facts::Facts,
+    facts: &'a Facts,
     /// What would be done; each action as the journal would keep it.
     #[schemars(with = "Plan<serde_json::Value>")]
     plan: &'a Plan<Action>,
@@ -95,15 +96,16 @@ fn print_plan(planned: &PlannedInstall, printer: Printer) {
         facts: planned.facts(),
         plan: planned.plan(),
     };
-    printer.report(&dry_run, |dry_run| plan_text(dry_run.plan));
+    printer.report(&dry_run, |dry_run| plan_text(dry_run.plan, dry_run.facts));
 }
 
-fn plan_text(plan: &Plan<Action>) -> String {
+fn plan_text(plan: &Plan<Action>, facts: &Facts) -> String {
     let mut text = format!(
-        "plan: install {} {}, {} steps; printing it changes nothing\n\n",
+        "plan: install {} {}, {} steps; printing it changes nothing\n{}\n",
         plan.release,
         plan.version,
-        plan.steps.len()
+        plan.steps.len(),
+        host_text(facts)
     );
     for (index, step) in plan.steps.iter().enumerate() {
         let mut remarks = vec![HumanDuration(Duration::from_secs(step.seconds.max(1))).to_string()];
@@ -121,6 +123,22 @@ fn plan_text(plan: &Plan<Action>) -> String {
     let _infallible =
         writeln!(text, "\n{} to write, about {}", HumanBytes(bytes), HumanDuration(Duration::from_secs(seconds)));
     text
+}
+
+/// For which host the plan is, which matters most where it is planned elsewhere.
+fn host_text(facts: &Facts) -> String {
+    let swap =
+        if facts.swap_bytes > 0 { format!("{} of swap", HumanBytes(facts.swap_bytes)) } else { "no swap".to_owned() };
+    let tables = &facts.network.filter_tables;
+    let tables = if tables.is_empty() { "no tables".to_owned() } else { tables.join(", ") };
+    format!(
+        "host: {}, {}, kernel {}, {} cores, {} of memory, {swap}\npacket filter: {tables}\n",
+        facts.hostname,
+        facts.operating_system,
+        facts.kernel,
+        facts.cores,
+        HumanBytes(facts.memory_bytes)
+    )
 }
 
 /// What a person wants to know after an install.
@@ -154,6 +172,7 @@ pub(crate) fn summary(installed: &Installed) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use landfall_host::facts;
     use landfall_lifecycle::operations::ServiceStatus;
     use serde_json::{Value, json};
 
@@ -200,7 +219,11 @@ pub(super) mod tests {
 
     #[test]
     fn the_plan_as_a_person_reads_it() {
-        insta::assert_snapshot!(plan_text(&plan()));
+        let mut facts = facts::sample::sample();
+        insta::assert_snapshot!(plan_text(&plan(), &facts));
+        facts.swap_bytes = 2 << 30;
+        facts.network.filter_tables = vec!["firewalld".to_owned(), "filter".to_owned()];
+        insta::assert_snapshot!(host_text(&facts));
     }
 
     #[test]
@@ -210,13 +233,13 @@ pub(super) mod tests {
 
     #[test]
     fn plan_and_summary_are_what_their_schemas_say() {
-        let facts = landfall_host::facts::sample::sample();
+        let facts = facts::sample::sample();
         let plan = plan();
         let dry_run = DryRun { bundle: "sha256:ab".to_owned(), development: false, facts: &facts, plan: &plan };
         let documents = [
             (document::schema_of::<DryRun<'_>>(), document::pretty(&dry_run)),
             (document::schema_of::<Installed>(), document::pretty(&installed())),
-            (document::schema_of::<landfall_host::facts::Facts>(), document::pretty(&facts)),
+            (document::schema_of::<Facts>(), document::pretty(&facts)),
         ];
         for ((kind, schema), text) in documents {
             let document: Value = serde_json::from_str(&text).unwrap();

@@ -1,7 +1,11 @@
-//! `landfall logs`: what the pods of a component have logged.
+//! `landfall logs`: what the pods of a component have logged, and log from now on.
 
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 use std::process::{Child, ExitCode};
+use std::sync::Arc;
+
+use landfall_lifecycle::operations::{Listener, LogSource, Logged, Operations, Pod};
 
 use super::kubectl::{become_program, not_started};
 use super::site::operations_of_root;
@@ -10,11 +14,20 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// Prints the logs of a component's pods, each line with its pod and its container. Logs that are followed appear as they
-/// are written, those of all pods together.
+/// are written, those of all pods together, until the command is interrupted.
 pub(crate) fn run(arguments: &LogsArguments, printer: Printer) -> Result<ExitCode, Failure> {
     let operations = operations_of_root(printer)?;
+    if !arguments.follow {
+        return print(arguments, &operations, printer);
+    }
+    operations.follow_logs(&arguments.component, arguments.since, &listener(printer))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what was logged so far, by kubectl.
+fn print(arguments: &LogsArguments, operations: &Operations, printer: Printer) -> Result<ExitCode, Failure> {
     let pods = operations.component_pods(&arguments.component)?;
-    let command = |pod: &landfall_lifecycle::operations::Pod| {
+    let command = |pod: &Pod| {
         let mut kubectl = operations.kubectl()?;
         kubectl.args(of_pod(arguments, &pod.namespace, &pod.name));
         Ok::<_, Failure>(kubectl)
@@ -26,16 +39,11 @@ pub(crate) fn run(arguments: &LogsArguments, printer: Printer) -> Result<ExitCod
         printer.note(&format!("{} has no pods", arguments.component));
     }
     let mut code = ExitCode::SUCCESS;
-    let mut followed: Vec<Child> = Vec::new();
     for pod in &pods {
         let mut child = command(pod)?.spawn().map_err(|error| not_started(&error))?;
-        if arguments.follow {
-            followed.push(child);
-        } else {
-            code = worse(code, &mut child)?;
-        }
+        code = worse(code, &mut child)?;
     }
-    followed.iter_mut().try_fold(code, worse)
+    Ok(code)
 }
 
 /// The exit code so far, or that of a program which failed.
@@ -54,13 +62,46 @@ fn of_pod(arguments: &LogsArguments, namespace: &str, pod: &str) -> Vec<OsString
         ["logs", "--namespace", namespace, pod, "--all-containers", "--prefix", "--ignore-errors"]
             .map(Into::into)
             .into();
-    if arguments.follow {
-        words.push("--follow".into());
-    }
     if let Some(since) = &arguments.since {
-        words.push(format!("--since={since}").into());
+        words.push(format!("--since={}s", since.as_secs()).into());
     }
     words
+}
+
+/// Prints lines as kubectl does, and what happens to pods as notes. It breaks when no one reads the lines any longer.
+fn listener(printer: Printer) -> Listener {
+    Arc::new(move |logged| match logged {
+        Logged::Line { source, text } => {
+            if printer.bytes(&line(&source, &text)).is_err() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        }
+        Logged::Started { namespace, pod } => note(printer, &format!("pod {namespace}/{pod} has started")),
+        Logged::Restarted { source: LogSource { namespace, pod, container }, times, ended } => note(
+            printer,
+            &format!("container {container} of pod {namespace}/{pod} has restarted, {times} times so far: {ended}"),
+        ),
+        Logged::Unanswered(reason) => {
+            note(printer, &format!("the cluster does not answer, and is asked again: {reason}"))
+        }
+    })
+}
+
+fn note(printer: Printer, text: &str) -> ControlFlow<()> {
+    printer.note(text);
+    ControlFlow::Continue(())
+}
+
+/// A line as kubectl prefixes it, ended if its container has not ended it.
+fn line(source: &LogSource, text: &[u8]) -> Vec<u8> {
+    let mut line = format!("[pod/{}/{}] ", source.pod, source.container).into_bytes();
+    line.extend_from_slice(text);
+    if line.last() != Some(&b'\n') {
+        line.push(b'\n');
+    }
+    line
 }
 
 #[cfg(test)]
@@ -70,17 +111,32 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
+    fn arguments(line: &str) -> LogsArguments {
+        let Command::Logs(arguments) = Cli::try_parse_from(line.split(' ')).unwrap().command else { panic!("{line}") };
+        arguments
+    }
+
     #[test]
     fn kubectl_is_asked_for_all_that_was_wanted() {
         let words = |line: &str| {
-            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-            let Command::Logs(arguments) = cli.command else { panic!("{line}") };
-            let words = of_pod(&arguments, "db", "postgres-0");
+            let words = of_pod(&arguments(line), "db", "postgres-0");
             words.into_iter().map(|word| word.into_string().unwrap()).collect::<Vec<_>>().join(" ")
         };
         let all = "logs --namespace db postgres-0 --all-containers --prefix --ignore-errors";
         assert_eq!(words("landfall logs postgres"), all);
-        assert_eq!(words("landfall logs postgres --follow --since 5m"), format!("{all} --follow --since=5m"));
-        assert!(Cli::try_parse_from(["landfall", "logs"]).is_err());
+        assert_eq!(words("landfall logs postgres --since 5m"), format!("{all} --since=300s"));
+        assert_eq!(words("landfall logs postgres --since 1h30m"), format!("{all} --since=5400s"));
+        assert!(arguments("landfall logs postgres --follow").follow);
+        for wrong in ["landfall logs", "landfall logs postgres --since soon", "landfall logs postgres --since -5m"] {
+            assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_followed_line_looks_as_kubectl_prints_it() {
+        let text = |text: &str| text.to_owned();
+        let source = LogSource { namespace: text("db"), pod: text("postgres-0"), container: text("postgres") };
+        assert_eq!(line(&source, b"ready\n"), b"[pod/postgres-0/postgres] ready\n");
+        assert_eq!(line(&source, b"\x1b[1m\xff"), b"[pod/postgres-0/postgres] \x1b[1m\xff\n");
     }
 }

@@ -62,7 +62,8 @@ pub fn findings(facts: &Facts, works: &BTreeSet<Work>) -> Vec<Finding> {
     if works.len() > 1 {
         found.extend(system(&facts.system));
     }
-    if assembles && !facts.is_root {
+    // Some tests mount failing and full disks.
+    if (assembles || does(Work::Tests)) && !facts.is_root {
         found.push(root());
     }
     found.extend(rust(facts.rust.as_ref(), does(Work::Lint)));
@@ -115,7 +116,7 @@ fn system(system: &System) -> Option<Finding> {
 
 fn root() -> Finding {
     Finding::of_a_person(
-        "root: images and test machines are made of mounts, namespaces and loop devices",
+        "root: tests, images and test machines are made of mounts, namespaces and loop devices",
         &["run the same command as root, for example from `sudo --login`"],
     )
 }

@@ -148,20 +148,15 @@ fn a_crash_while_a_folder_is_made_leaves_nothing_for_good() {
 
 #[test]
 fn a_mount_point_stays_even_if_the_folder_is_marked() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("own");
+    let test = "durable::tests::a_mount_point_stays_even_if_the_folder_is_marked";
+    let Some(root) = crate::mounted::on_tmpfs(test, "size=4m") else { return };
+    let path = root.join("own");
     create_own_folder(&path).unwrap();
     // Bound to itself, it shows the mark of the folder below.
-    let bound = std::process::Command::new("mount").arg("--bind").args([&path, &path]).status();
-    if !bound.is_ok_and(|status| status.success()) {
-        // Only root can mount.
-        return;
-    }
-    let removed = remove_own_folder(&path);
-    let is_there = path.is_dir();
-    assert!(std::process::Command::new("umount").arg(&path).status().unwrap().success());
-    removed.unwrap();
-    assert!(is_there);
+    rustix::mount::mount_bind(&path, &path).unwrap();
+    remove_own_folder(&path).unwrap();
+    assert!(path.is_dir());
+    rustix::mount::unmount(&path, rustix::mount::UnmountFlags::empty()).unwrap();
     remove_own_folder(&path).unwrap();
     assert!(!path.exists());
 }

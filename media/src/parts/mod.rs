@@ -6,7 +6,7 @@
 //! first byte: a full stick must be noticed before hours of writing.
 
 mod publish;
-mod sums;
+pub mod sums;
 mod unfinished;
 
 use std::collections::VecDeque;

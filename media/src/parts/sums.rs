@@ -59,11 +59,16 @@ pub(super) fn lines_of_other_files(folder: &Path, names: &[&str]) -> Result<Vec<
     }
     let mut list = Vec::new();
     file.take(LIST_LIMIT_BYTES).read_to_end(&mut list).at("read", &path)?;
+    Ok(without(list, names))
+}
+
+/// A list of digests without the lines of these files, each other line as it was; a last line without an end gets one.
+pub fn without(mut list: Vec<u8>, names: &[&str]) -> Vec<u8> {
     if list.last().is_some_and(|last| *last != b'\n') {
         list.push(b'\n');
     }
     let kept = list.split_inclusive(|byte| *byte == b'\n').filter(|line| !names.iter().any(|name| is_of(line, name)));
-    Ok(kept.collect::<Vec<_>>().concat())
+    kept.collect::<Vec<_>>().concat()
 }
 
 /// Whether a line is that of a file: digest, space, space or `*`, name.

@@ -96,9 +96,9 @@ fn lines_of_other_files_stay_in_the_list() {
     fs::create_dir(&stick).unwrap();
     File::create(stick.join("notes.txt")).unwrap().write_all(b"notes").unwrap();
     let foreign = Command::new("sha256sum").arg("notes.txt").current_dir(&stick).output().unwrap().stdout;
-    let ours = format!("{}  {}.head\n", "0".repeat(64), fixture.payload.verified().bundle_name().stem());
+    let own = format!("{}  {}.head\n", "0".repeat(64), fixture.payload.verified().bundle_name().stem());
     // A line for an earlier file of the same name is removed; the customer's, which even lacks a line end, stays.
-    let list = [ours.as_bytes(), foreign.trim_ascii_end()].concat();
+    let list = [own.as_bytes(), foreign.trim_ascii_end()].concat();
     File::create(stick.join(SUMS_NAME)).unwrap().write_all(&list).unwrap();
     let files = fixture.pack(Some(3 << 20)).unwrap();
     let check = Command::new("sha256sum").args(["--check", "--strict", SUMS_NAME]).current_dir(&stick).output();
@@ -259,23 +259,16 @@ fn a_folder_without_space_is_refused_before_anything_is_written() {
 
 #[test]
 fn a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written() {
+    let test = "parts::tests::a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written";
     let fixture = Fixture::small();
-    let stick = fixture.stick();
-    fs::create_dir(&stick).unwrap();
     // Space for the stream, but not for head, sheet and list beside it.
     let room = format!("size={}", fixture.stream.len() + 200_000);
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &room, "none"]).arg(&stick).status();
-    if !mount.is_ok_and(|status| status.success()) {
-        // Only root can make a small disk.
-        return;
-    }
+    let Some(stick) = crate::mounted::on_tmpfs(test, &room) else { return };
     let counters = Counters::new();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new() };
     let refused = pack(&fixture.payload, &fixture.vendor_store, output, &counters, &Silent);
-    let left = names(&stick);
-    assert!(Command::new("umount").arg(&stick).status().unwrap().success());
     assert_eq!(refused.unwrap_err().code().id, "LF1202");
-    assert_eq!((left, counters.totals().written_bytes), (Vec::new(), 0));
+    assert_eq!((names(&stick), counters.totals().written_bytes), (Vec::new(), 0));
 }
 
 /// A stick that other software fills between the last part and the files beside it.

@@ -101,8 +101,8 @@ struct Supply<I: Iterator<Item = Piece>> {
 }
 
 impl<I: Iterator<Item = Piece>> Supply<I> {
-    /// The next block, whose bytes are not read yet. Waits for a buffer first: whoever has the earliest block must not
-    /// wait for those that have later ones.
+    /// The next block, whose bytes are not read yet. Waits for a buffer first: the thread with the earliest block must
+    /// not wait for those with later ones.
     fn next(&mut self) -> Option<Block> {
         let mut buffer = self.free.recv().ok()?;
         let mut pieces = Vec::new();

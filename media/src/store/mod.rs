@@ -280,7 +280,7 @@ impl ContentStore {
                 return Ok(None);
             }
             let file = self.create_locked(&path)?;
-            // Whoever held the lock before may have finished or removed the file that was opened here.
+            // The process that held the lock before may have finished or removed the file that was opened here.
             let held = file.metadata().at("look at", &path)?;
             let named = std::fs::metadata(&path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
             if named == Some((held.dev(), held.ino())) && !is_here() {

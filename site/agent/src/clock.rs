@@ -17,6 +17,9 @@ use landfall_host::paths::SitePaths;
 /// issued is issued again once the clock is right.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(43_800);
 
+/// By how much a clock may be earlier than a time that the site has seen: time servers correct clocks by less.
+const CORRECTION: SignedDuration = SignedDuration::from_mins(5);
+
 /// What limits the clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evidence {
@@ -33,6 +36,8 @@ pub struct Evidence {
 pub enum Plausibility {
     /// No known time contradicts it.
     Plausible,
+    /// It is earlier than this time, the newest that the site has seen: it was set back, or was ahead at that time.
+    Reset(Timestamp),
     /// It is earlier than a time that has certainly passed.
     Behind(Timestamp),
     /// It is later than this time, the latest plausible one.
@@ -45,8 +50,11 @@ pub fn plausibility(now: Timestamp, evidence: &Evidence) -> Plausibility {
     if let Some(begins) = evidence.authority_begins.filter(|begins| now < *begins) {
         return Plausibility::Behind(begins);
     }
-    let seen = evidence.seen.max(evidence.authority_begins);
-    let silence_ends = seen.and_then(|seen| seen.checked_add(LONGEST_SILENCE).ok());
+    if let Some(seen) = evidence.seen.filter(|seen| seen.duration_since(now) > CORRECTION) {
+        return Plausibility::Reset(seen);
+    }
+    let known = evidence.seen.max(evidence.authority_begins);
+    let silence_ends = known.and_then(|seen| seen.checked_add(LONGEST_SILENCE).ok());
     match [silence_ends, evidence.authority_ends].into_iter().flatten().min() {
         Some(limit) if now > limit => Plausibility::Ahead(limit),
         _ => Plausibility::Plausible,
@@ -57,7 +65,7 @@ impl Plausibility {
     /// The error for an implausible clock.
     pub fn error(self, now: Timestamp, paths: &SitePaths) -> Option<StepError> {
         let what = match self {
-            Self::Plausible => return None,
+            Self::Plausible | Self::Reset(_) => return None,
             Self::Behind(begins) => format!("the clock says {now:.0}, and this site was installed after {begins:.0}"),
             Self::Ahead(limit) => format!("the clock says {now:.0}, and is not believed later than {limit:.0}"),
         };
@@ -67,6 +75,16 @@ impl Plausibility {
         );
         Some(StepError::new(codes::NODE_CLOCK, what).hint(hint))
     }
+
+    /// What a person should know of a clock that holds nothing up.
+    pub fn note(self, now: Timestamp, paths: &SitePaths) -> Option<String> {
+        let Self::Reset(seen) = self else { return None };
+        Some(format!(
+            "the clock says {now:.0}, and this site has seen {seen:.0}: set it (`timedatectl set-time`); if it is right, run \
+             `touch {}`; certificates are renewed all the same",
+            paths.clock().display()
+        ))
+    }
 }
 
 /// Whether this machine's clock can be right, by the times on the site's disk.
@@ -74,15 +92,21 @@ pub fn clock_plausibility(paths: &SitePaths, now: Timestamp) -> Plausibility {
     plausibility(now, &evidence(paths))
 }
 
-fn evidence(paths: &SitePaths) -> Evidence {
+/// What the site's disk says about the time.
+pub fn evidence(paths: &SitePaths) -> Evidence {
     let authority = files::read(&paths.kubernetes().join("pki/ca.crt")).ok().flatten();
     let (authority_begins, authority_ends) = match Found::in_pem(authority.as_deref()) {
         Found::Whole(validity) => (Some(validity.begins), Some(validity.ends)),
         Found::Missing | Found::Unreadable => (None, None),
     };
+    Evidence { authority_begins, authority_ends, seen: seen(paths) }
+}
+
+/// The newest time that the site has seen. Journals count only until there is a file for it: a person who confirms the
+/// clock with `touch` is right even if a journal was written while the clock was ahead.
+fn seen(paths: &SitePaths) -> Option<Timestamp> {
     let journals = fs_err::read_dir(paths.journal()).into_iter().flatten().flatten().map(|entry| entry.path());
-    let seen = journals.chain([paths.clock()]).filter_map(|path| written(&path)).max();
-    Evidence { authority_begins, authority_ends, seen }
+    written(&paths.clock()).or_else(|| journals.filter_map(|path| written(&path)).max())
 }
 
 fn written(path: &Path) -> Option<Timestamp> {
@@ -90,8 +114,12 @@ fn written(path: &Path) -> Option<Timestamp> {
 }
 
 /// Stores a plausible time as seen; it is on the disk when this returns. The file's modification time counts, so that a
-/// person can confirm a clock with `touch`.
+/// person can confirm a clock with `touch`. A newer time that the site has seen stays, until the clock reaches it or a
+/// person confirms the clock.
 pub fn witness(paths: &SitePaths, now: Timestamp) -> Result<(), StepError> {
+    if matches!(clock_plausibility(paths, now), Plausibility::Reset(_)) {
+        return Ok(());
+    }
     let text = format!("{now:.0}\n# Written by Landfall every hour: the newest time that this site has seen.\n");
     durable::create_folder(&paths.node())?;
     Ok(durable::write_file(&paths.clock(), text.as_bytes(), 0o644)?)
@@ -118,7 +146,10 @@ mod tests {
             // The agent or a person has seen it.
             (2037, Evidence { seen: Some(at(2037)), ..installed }, Plausibility::Plausible),
             // The clock was ahead for one boot; the right time must not count as behind.
-            (2027, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Plausible),
+            (2027, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Reset(at(2030))),
+            (2027, Evidence { seen: Some(at(2027) + CORRECTION), ..installed }, Plausibility::Plausible),
+            // Before the authority counts for more.
+            (2015, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Behind(at(2026))),
             (2047, Evidence { seen: Some(at(2047)), ..installed }, Plausibility::Ahead(at(2046))),
             (1970, Evidence::default(), Plausibility::Plausible),
         ] {
@@ -140,5 +171,31 @@ mod tests {
         let error = ahead.error(later, &paths).unwrap();
         assert_eq!(landfall_error_codes::Coded::code(&error), codes::NODE_CLOCK);
         assert!(landfall_error_codes::Coded::hint(&error).unwrap().contains("touch"), "{error}");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_noted_until_a_person_confirms_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let now = Timestamp::now();
+        let earlier = now - SignedDuration::from_hours(20_000);
+        witness(&paths, now).unwrap();
+        // Renewals continue; the newer time stays.
+        witness(&paths, earlier).unwrap();
+        assert!(fs_err::read_to_string(paths.clock()).unwrap().starts_with(&format!("{now:.0}\n")));
+        let reset = clock_plausibility(&paths, earlier);
+        assert!(
+            matches!(reset, Plausibility::Reset(seen) if (seen.as_second() - now.as_second()).abs() < 60),
+            "{reset:?}"
+        );
+        assert!(reset.error(earlier, &paths).is_none());
+        assert!(reset.note(earlier, &paths).unwrap().contains("`touch "), "{reset:?}");
+        // `touch` under the earlier clock. A journal of the time before does not contradict the person.
+        durable::create_folder(&paths.journal()).unwrap();
+        durable::write_file(&paths.journal().join("000001-install.journal"), b"", 0o600).unwrap();
+        let confirmed = std::fs::FileTimes::new().set_modified(earlier.into());
+        std::fs::File::options().write(true).open(paths.clock()).unwrap().set_times(confirmed).unwrap();
+        assert_eq!(clock_plausibility(&paths, earlier), Plausibility::Plausible);
+        assert_eq!(Plausibility::Plausible.note(earlier, &paths), None);
     }
 }

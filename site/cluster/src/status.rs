@@ -87,12 +87,12 @@ impl Cluster {
         })
     }
 
-    /// The pods of a component: those that its objects are or select, by name.
+    /// The pods of a component: those that its objects are, select, or make through jobs, by name.
     pub fn pods_of_component(&self, inventory: &Inventory) -> Result<Vec<ObjectName>, ClusterError> {
         let mut names = BTreeSet::new();
         for object in &inventory.objects {
             let (Some(namespace), Some(live)) = (&object.namespace, self.get(object)?) else { continue };
-            for pod in self.pods_of(&live, namespace) {
+            for pod in self.pods_of(&live, namespace)? {
                 names.insert((namespace.clone(), pod["metadata"]["name"].as_str().unwrap_or_default().to_owned()));
             }
         }
@@ -105,7 +105,7 @@ impl Cluster {
         let Some(namespace) = &status.object.namespace else { return Vec::new() };
         let events =
             self.resource("v1", "Event").and_then(|kind| self.list(&kind, Some(namespace), "")).unwrap_or_default();
-        let pods = self.pods_of(live, namespace);
+        let pods = self.pods_of(live, namespace).unwrap_or_default();
         let mut lines: Vec<String> = pods.iter().filter_map(|pod| self.explain_one(pod, &events)).collect();
         if pods.is_empty() {
             lines.extend(explain_workload(&status.object.name, &events));
@@ -125,16 +125,27 @@ impl Cluster {
     }
 
     /// The pods a workload selects; the object itself where it is a pod.
-    fn pods_of(&self, live: &Value, namespace: &str) -> Vec<Value> {
-        if live["kind"] == "Pod" {
-            return vec![live.clone()];
+    fn pods_of(&self, live: &Value, namespace: &str) -> Result<Vec<Value>, ClusterError> {
+        match live["kind"].as_str() {
+            Some("Pod") => return Ok(vec![live.clone()]),
+            Some("CronJob") => return self.pods_of_jobs(live, namespace),
+            _ => {}
         }
         let selector = selector(&live["spec"]["selector"]);
         if selector.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let kind = self.resource("v1", "Pod");
-        kind.and_then(|kind| self.list(&kind, Some(namespace), &selector)).unwrap_or_default()
+        self.list(&self.resource("v1", "Pod")?, Some(namespace), &selector)
+    }
+
+    /// The pods of all jobs that a `CronJob` has made and still keeps.
+    fn pods_of_jobs(&self, live: &Value, namespace: &str) -> Result<Vec<Value>, ClusterError> {
+        let jobs = self.list(&self.resource("batch/v1", "Job")?, Some(namespace), "")?;
+        let mut pods = Vec::new();
+        for job in jobs.iter().filter(|job| is_owned_by(job, live)) {
+            pods.extend(self.pods_of(job, namespace)?);
+        }
+        Ok(pods)
     }
 
     fn class_of(&self, claim: &Value) -> Result<Option<Value>, ClusterError> {
@@ -143,4 +154,9 @@ impl Cluster {
             None => Ok(None),
         }
     }
+}
+
+fn is_owned_by(object: &Value, owner: &Value) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    owners.into_iter().any(|found| found["uid"].is_string() && found["uid"] == owner["metadata"]["uid"])
 }

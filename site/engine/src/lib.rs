@@ -4,7 +4,5 @@
 pub mod causes;
 pub mod engine;
 pub mod journal;
-#[cfg(any(test, feature = "testing"))]
-pub mod mounted;
 pub mod plan;
 pub mod step;

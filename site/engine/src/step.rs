@@ -74,8 +74,8 @@ impl From<landfall_media::durable::DurableError> for StepError {
 
 /// What steps act on.
 pub trait Durable {
-    /// Makes durable what is found there, whoever wrote it: a process that died before its own sync may have left it in
-    /// the kernel's memory alone.
+    /// Makes durable what is found there, also what another process wrote: one that died before its own sync may have left
+    /// it in the kernel's memory alone.
     fn sync(&mut self) -> Result<(), StepError>;
 }
 

@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn mounts_in_a_folder_are_named_and_left() {
         let test = "mounts::tests::mounts_in_a_folder_are_named_and_left";
-        let Some(root) = landfall_engine::mounted::on_tmpfs(test, "size=4m") else { return };
+        let Some(root) = landfall_media::mounted::on_tmpfs(test, "size=4m") else { return };
         let (storage, link) = (root.join("storage"), root.join("link"));
         let share = storage.join("a/share");
         durable::create_folder(&share).unwrap();

@@ -57,6 +57,8 @@ impl SitePaths {
         etcd = "/var/lib/landfall/etcd";
         /// Volumes of the site.
         storage = "/var/lib/landfall/storage";
+        /// The owners of the data that an uninstall kept.
+        kept_record = "/var/lib/landfall/kept.json";
         /// Logs of pods.
         pod_logs = "/var/lib/landfall/logs/pods";
         /// The path of the command once the stick is gone.

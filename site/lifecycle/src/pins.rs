@@ -44,7 +44,8 @@ pub struct Pins {
     /// Where first trust came from.
     pub trust: PinnedTrust,
     /// Where the bundle was found.
-    pub media: PathBuf,
+    #[serde(rename = "media")]
+    pub media_path: PathBuf,
     /// The host's name and address in its cluster.
     pub node: NodeIdentity,
     /// Ids of the plan's steps, in order.
@@ -78,4 +79,28 @@ pub struct PinnedTrust {
     pub source: String,
     /// The document itself, which later operations trust.
     pub root: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A site may be resumed by the `landfall` that began, and read by a later one: names in its journal never change.
+    #[test]
+    fn the_first_record_of_a_journal_keeps_its_names() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let trust =
+            serde_json::json!({"fingerprint": digest, "number": 1, "development": false, "came": "file", "root": "{}"});
+        let stored = serde_json::json!({
+            "operation": "install", "bundle": digest, "release": "starter", "version": "1.0.0", "counter": 7,
+            "configuration": digest, "engine": digest, "trust": trust, "media": "/media/stick",
+            "node": {"name": "node", "address": "192.0.2.1"}, "steps": ["stage"], "plan": "{}",
+        });
+        let pins: Pins = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(
+            (pins.media_path.as_path(), pins.trust.source.as_str()),
+            (std::path::Path::new("/media/stick"), "file")
+        );
+        assert_eq!(serde_json::to_value(&pins).unwrap(), stored);
+    }
 }

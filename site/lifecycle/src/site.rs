@@ -32,7 +32,7 @@ pub struct Site {
     /// The verified head, which lists what is staged.
     pub payload: Payload,
     /// Where the bundle is stored, for staging.
-    pub media: PathBuf,
+    pub media_path: PathBuf,
     /// Counters of the bytes that staging moved.
     pub io: IoCounters,
     /// How far an undo goes.

@@ -13,7 +13,7 @@ use crate::workspace::{self, GLIBC_TARGET, cargo};
 use crate::{printer, setup};
 
 /// The targets, as `fuzz/Cargo.toml` has them.
-const TARGETS: [&str; 5] = ["head", "trust", "documents", "journal", "gpu"];
+const TARGETS: [&str; 7] = ["head", "trust", "documents", "journal", "gpu", "sums", "manifests"];
 
 /// What shows libFuzzer which code an input reached.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -67,7 +67,7 @@ fn build() -> Result<PathBuf> {
     Ok(folder().join(GLIBC_TARGET).join("release"))
 }
 
-/// A folder with the frozen vectors and the files within them.
+/// A folder with the frozen vectors and the files within them, and with good inputs of the readers that read no bundle.
 fn seeds() -> Result<PathBuf> {
     let seeds = folder().join("seeds");
     if seeds.exists() {
@@ -89,6 +89,7 @@ fn seeds() -> Result<PathBuf> {
         }
     }
     ensure!(count > 20, "there are only {count} vectors in {}", vectors.display());
+    workspace::run(Command::new("cp").arg("--recursive").arg(workspace::root().join("fuzz/seeds")).arg(&seeds))?;
     Ok(seeds)
 }
 

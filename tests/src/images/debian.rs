@@ -236,6 +236,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_point_release_changes_the_key_of_a_root() {
+        let keys = ["first", "second"].map(|digest| {
+            let folder = tempfile::tempdir().unwrap();
+            let cache = crate::setup::index::tests::cache_with(folder.path(), SUITE, digest);
+            BASE.key(&Workshop::over(cache)).unwrap().digest()
+        });
+        assert_ne!(keys[0], keys[1]);
+    }
+
+    #[test]
     fn upstream_versions() {
         let cases = [
             ("1:1.37.0-6+b3", "1.37.0"),

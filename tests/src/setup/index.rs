@@ -82,8 +82,15 @@ fn parse(index: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A cache that knows this digest of a suite since just now.
+    pub(crate) fn cache_with(folder: &Path, suite: &str, digest: &str) -> Cache {
+        std::fs::create_dir(folder.join(FOLDER)).unwrap();
+        std::fs::write(folder.join(FOLDER).join(suite), digest).unwrap();
+        Cache::at(folder).unwrap()
+    }
 
     const DIGEST: &str = "7778d3e3f303b7ddb8ce0fe7c8d57473a076c6bf2e8f241f75421d2396352498";
 
@@ -101,10 +108,8 @@ mod tests {
     #[test]
     fn a_recent_answer_is_not_asked_for_again() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(folder.path()).unwrap();
-        std::fs::create_dir(folder.path().join(FOLDER)).unwrap();
         // No archive has a suite of this name, so only the cache can know it.
-        std::fs::write(folder.path().join(FOLDER).join("no-such-suite"), DIGEST).unwrap();
+        let cache = cache_with(folder.path(), "no-such-suite", DIGEST);
         assert_eq!(digest(&cache, "no-such-suite", A_DAY).unwrap(), DIGEST);
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use landfall_launcher::packages;
 
 use crate::cache::{Cache, Key};
+use crate::setup::index;
 use crate::site::tool;
 use crate::{printer, setup};
 
@@ -74,13 +75,7 @@ pub struct Image {
 impl Image {
     /// Makes the image unless it exists.
     pub fn ensure(cache: &Cache) -> Result<Self> {
-        let key = Key::new()
-            .with("suite", SUITE)
-            .with("packages", PACKAGES.join(" "))
-            .with("initramfs", INITRAMFS)
-            .with("script", SCRIPT)
-            .with("size", SIZE)
-            .with("names", [HOSTNAME, INTERFACE, ADDRESS, SWAP, STICK].join(" "));
+        let key = key(cache)?;
         let folder = cache.entry("vm-image", &key, |folder| {
             printer::note("making the disk of the virtual machines: stock Debian 13 with its kernel");
             let mut command = Command::new("bash");
@@ -115,9 +110,23 @@ impl Image {
 
 /// A tar of the Debian tree, from the archive this machine's own apt uses.
 fn debian(cache: &Cache) -> Result<PathBuf> {
-    let key = Key::new().with("suite", SUITE).with("packages", PACKAGES.join(" ")).with("initramfs", INITRAMFS);
-    let entry = cache.entry("vm-root", &key, |folder| bootstrap(&folder.join(TREE)))?;
+    let entry = cache.entry("vm-root", &key_of_tree(cache)?, |folder| bootstrap(&folder.join(TREE)))?;
     Ok(entry.join(TREE))
+}
+
+/// The key of the image: of the tree in it, and of what is made of that.
+fn key(cache: &Cache) -> Result<Key> {
+    let names = [HOSTNAME, INTERFACE, ADDRESS, SWAP, STICK].join(" ");
+    Ok(key_of_tree(cache)?.with("script", SCRIPT).with("size", SIZE).with("names", names))
+}
+
+/// The key of the Debian tree: a point release of the archive changes it.
+fn key_of_tree(cache: &Cache) -> Result<Key> {
+    Ok(Key::new()
+        .with("suite", SUITE)
+        .with("archive", index::digest(cache, SUITE, index::A_DAY)?)
+        .with("packages", PACKAGES.join(" "))
+        .with("initramfs", INITRAMFS))
 }
 
 fn bootstrap(output: &Path) -> Result<()> {
@@ -139,4 +148,19 @@ pub fn branch(from: &Path, format: &str, to: &Path) -> Result<()> {
     let mut command = Command::new("qemu-img");
     command.args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]).arg(from).arg(to);
     tool::output(&mut command).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_release_changes_the_keys_of_image_and_tree() {
+        let keys = ["first", "second"].map(|digest| {
+            let folder = tempfile::tempdir().unwrap();
+            let cache = index::tests::cache_with(folder.path(), SUITE, digest);
+            [key(&cache), key_of_tree(&cache)].map(|key| key.unwrap().digest())
+        });
+        assert_eq!(std::collections::BTreeSet::from_iter(keys.concat()).len(), 4, "{keys:?}");
+    }
 }

@@ -40,6 +40,17 @@ fn expect_logs(machine: &Machine) -> Result<()> {
     ensure!(!logged.is_empty() && logged.lines().all(is_of_the_pod), "the logs of postgres are {logged}");
     let followed = ends_with(machine, "timeout 10 landfall logs postgres --follow --since 1h", 124)?.stdout;
     ensure!(followed.lines().any(is_of_the_pod), "nothing was followed: {followed}");
+    // A pod that is replaced meanwhile: the new one is reported, and its lines follow.
+    let replaced = "(sleep 5; landfall kubectl --namespace postgres delete pod postgres-0) > /dev/null & \
+                    timeout 90 landfall logs postgres --follow --since 1s; wait";
+    let followed = machine.try_run(replaced)?;
+    let new = "pod postgres/postgres-0 has started";
+    ensure!(followed.stderr.contains(new) && followed.stdout.lines().any(is_of_the_pod), "{followed:?}");
+    ends_with(
+        machine,
+        "landfall kubectl --namespace postgres wait --for=condition=Ready pod/postgres-0 --timeout=180s",
+        0,
+    )?;
     let none = ends_with(machine, "landfall logs postgress", 2)?.stderr;
     ensure!(none.contains("LF4302") && none.contains("did you mean postgres?"), "{none}");
     Ok(())

@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
 
-/// How long services may be unreachable after the packet filter was flushed.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// How long services may be unreachable after the packet filter was flushed: 30 s on a machine of its own, which the lane of
+/// virtual machines holds; here another site and compilers run beside.
+const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 
 /// How often: a program that only its kubelet started again would wait longer each time.
 const FLUSHES: usize = 3;

@@ -390,7 +390,7 @@ fn ready_machine(starter: &Starter) -> Result<Value> {
     Ok(facts)
 }
 
-/// A vendor plans a customer's machine at the desk, as whoever they are and whatever this machine is.
+/// A vendor plans a customer's machine at the desk, as any user and on any machine.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<()> {

@@ -76,7 +76,7 @@ impl Starter {
         Registry::start(self.tree())
     }
 
-    /// A `landfall` of this vendor whose builds can be repeated, far from the credentials of whoever runs the tests.
+    /// A `landfall` of this vendor whose builds can be repeated, far from the credentials of the tests' user.
     pub fn command(&self, vendor: &Vendor, arguments: &[String]) -> Command {
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let mut command = vendor.command(&arguments);

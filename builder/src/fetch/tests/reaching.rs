@@ -10,11 +10,53 @@ use super::*;
 
 /// A client with this registries file.
 fn client_with(text: &str) -> Client {
-    let folder = tempfile::tempdir().expect("folder");
-    let file = folder.path().join("registries.yaml");
-    landfall_media::durable::write_file(&file, text.as_bytes(), 0o644).expect("file");
-    Client::new(Registries::read(&file).expect("read"), DockerConfiguration::default(), Retry::default())
+    client_with_credentials(text, "{}")
 }
+
+/// A client with this registries file and this Docker configuration.
+fn client_with_credentials(text: &str, docker: &str) -> Client {
+    let folder = tempfile::tempdir().expect("folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        landfall_media::durable::write_file(&path, text.as_bytes(), 0o600).expect("file");
+        path
+    };
+    let registries = Registries::read(&write("registries.yaml", text)).expect("read");
+    let docker = DockerConfiguration::read(&write("config.json", docker)).expect("read");
+    Client::new(registries, docker, Retry::default())
+}
+
+/// A proxy that answers everything with this, and the first line of each request that it got.
+async fn proxy(answer: &'static str) -> (std::net::SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
+    let address = listener.local_addr().expect("address");
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut bytes = vec![0; 2048];
+            let count = stream.read(&mut bytes).await.expect("request");
+            let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+            seen.lock().expect("seen").push(text.lines().next().unwrap_or_default().to_owned());
+            stream.write_all(answer.as_bytes()).await.expect("answer");
+            stream.shutdown().await.expect("end");
+            // A socket that is closed with unread bytes takes its answer along.
+            while stream.read(&mut bytes).await.is_ok_and(|count| count > 0) {}
+        }
+    });
+    (address, asked)
+}
+
+/// A port without a listener: every request through it would fail.
+const DEAD: &str = "proxies: {http: 'http://127.0.0.1:9', https: 'http://127.0.0.1:9'}\n";
+
+/// Everything is on another machine, which is asked through this proxy.
+fn elsewhere(proxy: std::net::SocketAddr) -> String {
+    let mirror = "{host: '*', endpoint: 'http://192.0.2.1', plainHttp: true}";
+    format!("mirrors: [{mirror}]\nproxies: {{http: 'http://{proxy}'}}\n")
+}
+
+const NOT_FOUND: &str = "HTTP/1.1 404 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 fn said(error: &crate::BuildError) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
@@ -25,8 +67,7 @@ fn said(error: &crate::BuildError) -> String {
 async fn loopback_is_never_asked_through_a_proxy() {
     let registry = Registry::start(|_| ()).await;
     registry.add_manifest("library/thing", "1", MANIFEST, br#"{"schemaVersion": 2, "layers": []}"#);
-    // A port without a listener: every request through it would fail.
-    let client = client_with("proxies: {http: 'http://127.0.0.1:9', https: 'http://127.0.0.1:9'}\n");
+    let client = client_with(DEAD);
     client.manifest(&reference(&registry), &Notes::default()).await.expect("directly");
     // Files are asked for by a client of their own.
     let url = registry.add_file("kubelet", &bytes(1000)).parse().expect("address");
@@ -34,28 +75,46 @@ async fn loopback_is_never_asked_through_a_proxy() {
     client.measure(&url, &ContentStore::at(folder.path()), &Notes::default()).await.expect("directly");
 }
 
+/// Before `oci-client` opens a registry with credentials, Landfall's own client asks it how, and exchanges identity tokens.
+#[tokio::test]
+async fn loopback_is_asked_for_tokens_without_a_proxy() {
+    for secret in [r#""username": "user", "password": "word""#, r#""identitytoken": "who I am""#] {
+        let registry = Registry::start(|faults| faults.ask_for_token("http://SELF/token")).await;
+        registry.add_manifest("library/thing", "1", MANIFEST, br#"{"schemaVersion": 2, "layers": []}"#);
+        let docker = format!(r#"{{"auths": {{"{}": {{{secret}}}}}}}"#, registry.address());
+        let client = client_with_credentials(DEAD, &docker);
+        client.manifest(&reference(&registry), &Notes::default()).await.expect("directly");
+        assert_eq!(registry.token_requests().len(), 1);
+    }
+}
+
+/// Files, the question how a registry is opened, and the exchange of an identity token: each by Landfall's own client.
+#[tokio::test]
+async fn a_proxy_is_used_for_files_and_tokens_of_other_machines() {
+    let (address, asked) = proxy(NOT_FOUND).await;
+    let folder = tempfile::tempdir().expect("folder");
+    let url = "https://dl.example/kubelet".parse().expect("address");
+    let client = client_with(&elsewhere(address));
+    let refused = client.measure(&url, &ContentStore::at(folder.path()), &Notes::default()).await;
+    assert_eq!(refused.expect_err("404").code(), codes::FILE_MISSING);
+    assert_eq!(*asked.lock().expect("asked"), ["GET http://192.0.2.1/dl.example/kubelet HTTP/1.1"]);
+
+    let realm = "HTTP/1.1 401 X\r\nWWW-Authenticate: Bearer realm=\"http://192.0.2.1/token\",service=\"it\"\r\n\
+                 Content-Length: 0\r\nConnection: close\r\n\r\n";
+    let (address, asked) = proxy(realm).await;
+    let docker = r#"{"auths": {"192.0.2.1": {"identitytoken": "who I am"}}}"#;
+    let client = client_with_credentials(&elsewhere(address), docker);
+    let refused = client.manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &Notes::default()).await;
+    assert_eq!(refused.expect_err("401").code(), codes::CREDENTIALS_REFUSED);
+    let expected = ["GET http://192.0.2.1/v2/ HTTP/1.1", "POST http://192.0.2.1/token HTTP/1.1"];
+    assert_eq!(*asked.lock().expect("asked"), expected);
+}
+
 #[tokio::test]
 async fn a_proxy_is_used_for_other_machines() {
-    let proxy = TcpListener::bind("127.0.0.1:0").await.expect("port");
-    let address = proxy.local_addr().expect("address");
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&asked);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = proxy.accept().await {
-            let mut bytes = vec![0; 1024];
-            let count = stream.read(&mut bytes).await.expect("request");
-            stream
-                .write_all(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                .await
-                .expect("answer");
-            let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-            seen.lock().expect("seen").push(text.lines().next().unwrap_or_default().to_owned());
-        }
-    });
-    let text = format!(
-        "mirrors: [{{host: '*', endpoint: 'http://192.0.2.1', plainHttp: true}}]\nproxies: {{http: 'http://{address}'}}\n"
-    );
-    let refused = client_with(&text).manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &Notes::default()).await;
+    let (address, asked) = proxy(NOT_FOUND).await;
+    let client = client_with(&elsewhere(address));
+    let refused = client.manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &Notes::default()).await;
     assert_eq!(refused.expect_err("404").code(), codes::IMAGE_MISSING);
     let asked = asked.lock().expect("asked").clone();
     assert!(asked.iter().all(|line| line.starts_with("GET http://192.0.2.1/v2/")), "{asked:?}");

@@ -133,6 +133,11 @@ impl Cluster {
         self.shared.runtime.block_on(what)
     }
 
+    /// Lets something run beside.
+    pub(super) fn spawn(&self, what: impl Future<Output = ()> + Send + 'static) {
+        self.shared.runtime.spawn(what);
+    }
+
     /// The API server's URL.
     pub fn server(&self) -> &str {
         &self.shared.server

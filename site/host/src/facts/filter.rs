@@ -13,6 +13,8 @@ use landfall_engine::step::StepError;
 
 /// ufw's own tables go by the names of iptables.
 const IPTABLES_TABLE: &str = "filter";
+/// firewalld decides by zones, which its own facts describe.
+const FIREWALLD_TABLE: &str = "firewalld";
 /// `NFPROTO_IPV6`: packets of a protocol that the cluster does not use.
 const FAMILY_6: u8 = 10;
 
@@ -25,15 +27,17 @@ pub fn closed_chains(paths: &SitePaths) -> Result<Vec<ClosedChain>, StepError> {
         StepError::new(codes::NODE_NETWORK, "cannot read the host's packet filter").because(error)
     };
     let mut chains = netlink::chains().map_err(failed)?;
-    chains.retain(|chain| chain.drops && chain.family != FAMILY_6 && hook(chain).is_some() && !is_ufw(chain));
+    let is_other = |chain: &Chain| chain.family == FAMILY_6 || chain.table == FIREWALLD_TABLE || is_ufw(chain);
+    chains.retain(|chain| hook(chain).is_some() && !is_other(chain));
     let mut closed = Vec::new();
     // Without one there are no rules to read.
     if !chains.is_empty() {
-        let accepted = netlink::accepted(&chains).map_err(failed)?;
-        closed.extend(chains.iter().zip(accepted).filter_map(|(chain, accepts)| {
+        let outcomes = netlink::outcomes(&chains).map_err(failed)?;
+        let dropping = chains.iter().zip(outcomes).filter(|(_, outcome)| outcome.drops_rest);
+        closed.extend(dropping.filter_map(|(chain, outcome)| {
             let family = if chain.family == 2 { "ip" } else { "inet" };
             let name = format!("{family} {} {}", chain.table, chain.name);
-            Some(ClosedChain { filter: Filter::Nftables, name, hook: hook(chain)?, accepts })
+            Some(ClosedChain { filter: Filter::Nftables, name, hook: hook(chain)?, accepts: outcome.accepts })
         }));
     }
     if ufw.is_empty() {
@@ -66,7 +70,8 @@ fn legacy(paths: &SitePaths) -> Vec<ClosedChain> {
 /// Closed chains in the output of `iptables-save`.
 fn saved(text: &str) -> Vec<ClosedChain> {
     let closed = |(name, hook): (&str, ClosedHook)| {
-        let is_closed = text.lines().any(|line| line.starts_with(&format!(":{name} DROP")));
+        let by_policy = text.lines().any(|line| line.starts_with(&format!(":{name} DROP")));
+        let is_closed = by_policy || text.lines().any(|line| drops_rest(line, name));
         is_closed.then(|| ClosedChain {
             filter: Filter::Iptables,
             name: name.to_owned(),
@@ -79,7 +84,7 @@ fn saved(text: &str) -> Vec<ClosedChain> {
 
 /// From which interfaces and ranges the rules of a chain accept everything, in the words of `iptables-save`.
 fn accepted(text: &str, chain: &str) -> Vec<String> {
-    let accepts = text.lines().filter_map(|line| {
+    let accepts = text.lines().take_while(|line| !drops_rest(line, chain)).filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["-A", name, "-j", "ACCEPT"] if *name == chain => Some("*".to_owned()),
@@ -88,6 +93,13 @@ fn accepted(text: &str, chain: &str) -> Vec<String> {
         }
     });
     accepts.collect()
+}
+
+/// Whether a rule in the words of `iptables-save` drops or rejects every packet that reaches it.
+fn drops_rest(line: &str, chain: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let is_here = words.next() == Some("-A") && words.next() == Some(chain) && words.next() == Some("-j");
+    is_here && matches!(words.next(), Some("DROP" | "REJECT"))
 }
 
 /// ufw's chains, if it is on and drops or rejects what its rules do not name.
@@ -176,6 +188,10 @@ mod tests {
             hook: ClosedHook::Forward,
             accepts: vec!["cni*".to_owned()],
         };
+        assert_eq!(saved(text), std::slice::from_ref(&expected));
+        // A last rule closes a chain as a policy does; no packet reaches the rules after it.
+        let text = "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
+                    -A FORWARD -j REJECT --reject-with icmp-host-prohibited\n-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n";
         assert_eq!(saved(text), [expected]);
     }
 

@@ -27,10 +27,12 @@ const MODULES: [(&str, &str); 4] = [
 pub const LIMITS: [(&str, u64); 2] =
     [("fs.inotify.max_user_instances", 8192), ("fs.inotify.max_user_watches", 524_288)];
 
-/// When the file was written in which a site keeps the newest time that it has seen.
+/// When the file was written in which a site keeps the newest time that it has seen; without one, when an uninstall
+/// recorded what it kept.
 pub(super) fn clock_seen(paths: &SitePaths) -> Option<String> {
-    let written = fs_err::metadata(paths.clock()).ok()?.modified().ok()?;
-    Some(jiff::Timestamp::try_from(written).ok()?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    let written = |path: PathBuf| jiff::Timestamp::try_from(fs_err::metadata(path).ok()?.modified().ok()?).ok();
+    let seen = written(paths.clock()).or_else(|| written(paths.kept_record()))?;
+    Some(seen.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 pub(super) fn limits(paths: &SitePaths) -> BTreeMap<String, u64> {
@@ -225,9 +227,26 @@ mod tests {
     }
 
     #[test]
+    fn a_host_has_seen_its_last_uninstall() {
+        let (_folder, paths) = host(&[("/var/lib/landfall/kept.json", "")]);
+        let set = |path: PathBuf, time: &str| {
+            let times = std::fs::FileTimes::new().set_modified(time.parse::<jiff::Timestamp>().unwrap().into());
+            std::fs::File::options().write(true).open(path).unwrap().set_times(times).unwrap();
+        };
+        set(paths.kept_record(), "2031-01-01T00:00:00Z");
+        assert_eq!(clock_seen(&paths).as_deref(), Some("2031-01-01T00:00:00Z"));
+        // A person's confirmation counts for more.
+        fs_err::create_dir_all(paths.node()).unwrap();
+        landfall_media::durable::write_file(&paths.clock(), b"", 0o644).unwrap();
+        set(paths.clock(), "2026-11-21T00:00:00Z");
+        assert_eq!(clock_seen(&paths).as_deref(), Some("2026-11-21T00:00:00Z"));
+        assert_eq!(clock_seen(&host(&[]).1), None);
+    }
+
+    #[test]
     fn a_mount_that_lets_no_program_run_is_seen() {
         let name = "facts::host::tests::a_mount_that_lets_no_program_run_is_seen";
-        let Some(root) = landfall_engine::mounted::on_tmpfs(name, "noexec") else { return };
+        let Some(root) = landfall_media::mounted::on_tmpfs(name, "noexec") else { return };
         let found = filesystems(&SitePaths::below(root)).unwrap();
         assert_eq!((found.len(), &found[0].no_exec), (1, &found[0].paths));
         let usual = filesystems(&SitePaths::below("/")).unwrap();

@@ -1,6 +1,6 @@
 //! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided by
 //! these facts, and the plan is a pure function of them. They serialize, so a vendor can plan a customer's site
-//! remotely. Operating system, swap and packet-filter tables decide nothing: they are for the person who reads them.
+//! remotely. Operating system, swap and packet-filter tables decide nothing: a plan shows them to the person who reads it.
 
 mod data_folder;
 mod filter;
@@ -41,7 +41,7 @@ pub struct Facts {
     pub collected_at: String,
     /// The newest time that a site on this host has seen, or that a person has confirmed, RFC 3339.
     pub clock_seen: Option<String>,
-    /// Whether the process that collected them was root.
+    /// Whether the process that collected them was root, who alone sees the packet filter.
     pub root: bool,
     /// Such as `linux/amd64`.
     pub platform: String,
@@ -267,6 +267,25 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A user namespace without a mapping: who is in it is nobody, with no rights.
+    #[test]
+    fn a_user_learns_everything_but_the_packet_filter() {
+        const INSIDE: &str = "LANDFALL_TEST_USER";
+        let test = "facts::tests::a_user_learns_everything_but_the_packet_filter";
+        if std::env::var_os(INSIDE).is_none() {
+            let mut command = std::process::Command::new("unshare");
+            command.arg("--user").arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
+            let output = command.env(INSIDE, "yes").output().unwrap();
+            let said =
+                format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        let facts = collect(&SitePaths::default()).unwrap();
+        assert!(!facts.root && facts.cores > 0 && !facts.filesystems.is_empty());
+        assert!(facts.network.filter_tables.is_empty() && facts.network.closed_chains.is_empty());
+    }
 
     #[test]
     fn facts_of_this_machine_survive_a_file() {

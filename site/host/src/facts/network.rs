@@ -38,7 +38,13 @@ pub(super) fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         .filter(|route| route.prefix > 0 && route.destination.is_ipv4())
         .map(|route| format!("{}/{}", route.destination, route.prefix))
         .collect::<BTreeSet<_>>();
-    let filter_tables: Vec<String> = netlink::tables().map_err(failed)?.into_iter().map(|table| table.name).collect();
+    // The kernel shows the packet filter to root alone; what a user collects is no base for an install anyway.
+    let (tables, closed_chains) = if rustix::process::geteuid().is_root() {
+        (netlink::tables().map_err(failed)?, filter::closed_chains(paths)?)
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    let filter_tables: Vec<String> = tables.into_iter().map(|table| table.name).collect();
     Ok(Network {
         addresses,
         default_route,
@@ -47,7 +53,7 @@ pub(super) fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         networks: networks.into_iter().collect(),
         firewalld: firewall::firewalld(paths, &filter_tables),
         filter_tables,
-        closed_chains: filter::closed_chains(paths)?,
+        closed_chains,
         flushes_ruleset: filter::flushes_ruleset(paths),
     })
 }

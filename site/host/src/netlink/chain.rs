@@ -18,6 +18,7 @@ const INPUT: u32 = 1;
 const FORWARD: u32 = 2;
 const POLICY_DROP: u32 = 0;
 /// Verdicts of a rule, as the kernel numbers them.
+const DROP: i32 = 0;
 const ACCEPT: i32 = 1;
 const JUMP: i32 = -3;
 const GOTO: i32 = -4;
@@ -48,6 +49,15 @@ pub struct Chain {
     pub drops: bool,
     /// Its rules and the jumps to it, counted together.
     pub uses: u32,
+}
+
+/// What becomes of packets in a chain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// From which interfaces and ranges it accepts everything; `*` for everywhere.
+    pub accepts: Vec<String>,
+    /// Whether it drops or rejects the rest, by its policy or by a rule on every packet.
+    pub drops_rest: bool,
 }
 
 /// What one rule does.
@@ -109,17 +119,16 @@ fn hook(value: &[u8]) -> Option<(Hook, i32)> {
     Some((hook, priority))
 }
 
-/// From which interfaces and ranges each of these chains accepts everything; `*` for everywhere. The chains that they
-/// jump to on every packet count with them.
-pub fn accepted(chains: &[Chain]) -> io::Result<Vec<Vec<String>>> {
+/// What becomes of packets in each of these chains. The chains that they jump to on every packet count with them.
+pub fn outcomes(chains: &[Chain]) -> io::Result<Vec<Outcome>> {
     let names = interfaces()?;
     let name = |index: u32| names.iter().find(|interface| interface.index == index).map(|found| found.name.clone());
     let rules: Vec<Rule> = dump(GET_RULE)?.iter().filter_map(|body| rule(body, &name)).collect();
-    Ok(chains.iter().map(|chain| accepted_by(chain, &rules)).collect())
+    Ok(chains.iter().map(|chain| outcome(chain, &rules)).collect())
 }
 
-fn accepted_by(chain: &Chain, rules: &[Rule]) -> Vec<String> {
-    let mut accepted = BTreeSet::new();
+fn outcome(chain: &Chain, rules: &[Rule]) -> Outcome {
+    let (mut accepted, mut drops_rest) = (BTreeSet::new(), chain.drops);
     let (mut seen, mut next) = (BTreeSet::new(), vec![chain.name.as_str()]);
     while let Some(name) = next.pop().filter(|name| seen.insert(*name)) {
         let here = |rule: &&Rule| rule.family == chain.family && rule.table == chain.table && rule.chain == name;
@@ -131,11 +140,16 @@ fn accepted_by(chain: &Chain, rules: &[Rule]) -> Vec<String> {
                     next.insert(0, target);
                     false
                 }
+                (Condition::None, Some((DROP, _))) => {
+                    drops_rest = true;
+                    // No packet reaches the rules after it.
+                    break;
+                }
                 _ => false,
             };
         }
     }
-    accepted.into_iter().collect()
+    Outcome { accepts: accepted.into_iter().collect(), drops_rest }
 }
 
 fn rule(body: &[u8], name: &dyn Fn(u32) -> Option<String>) -> Option<Rule> {
@@ -192,7 +206,11 @@ fn expressions(list: &[u8], name: &dyn Fn(u32) -> Option<String>) -> (Condition,
                 };
             }
             "immediate" => verdict = verdict_of(&data).or(verdict),
-            "counter" => {}
+            "reject" => verdict = Some((DROP, String::new())),
+            // How iptables over nftables rejects and logs: by its own extensions.
+            "target" if is_target(&data, "REJECT") => verdict = Some((DROP, String::new())),
+            "target" if is_target(&data, "LOG") => {}
+            "counter" | "log" => {}
             _ => condition = Condition::Other,
         }
     }
@@ -274,6 +292,10 @@ fn source(is_ipv4: bool, mask: Option<&[u8]>, bytes: &[u8]) -> Option<String> {
     let mut address = [0; 16];
     address.get_mut(..bytes.len())?.copy_from_slice(bytes);
     Some(format!("{}/{bits}", Ipv6Addr::from(address)))
+}
+
+fn is_target(data: &[(u16, &[u8])], name: &str) -> bool {
+    of(data, 1).is_some_and(|found| text(found) == name)
 }
 
 fn verdict_of(data: &[(u16, &[u8])]) -> Option<(i32, String)> {

@@ -1,15 +1,15 @@
 use super::super::in_namespace::{INSIDE, in_namespace_with};
 use super::*;
 
-/// Chains that drop, with what they accept.
+/// Chains that drop what they do not accept, with what they accept.
 fn closed() -> Vec<(String, Hook, Vec<String>)> {
-    let chains: Vec<Chain> =
-        chains().unwrap().into_iter().filter(|chain| chain.drops && chain.hook.is_some()).collect();
-    let accepted = accepted(&chains).unwrap();
-    let one = |(chain, accepted): (Chain, Vec<String>)| {
-        (format!("{} {} {}", chain.family, chain.table, chain.name), chain.hook.unwrap().0, accepted)
+    let chains: Vec<Chain> = chains().unwrap().into_iter().filter(|chain| chain.hook.is_some()).collect();
+    let outcomes = outcomes(&chains).unwrap();
+    let one = |(chain, outcome): (Chain, Outcome)| {
+        let name = format!("{} {} {}", chain.family, chain.table, chain.name);
+        outcome.drops_rest.then(|| (name, chain.hook.unwrap().0, outcome.accepts))
     };
-    chains.into_iter().zip(accepted).map(one).collect()
+    chains.into_iter().zip(outcomes).filter_map(one).collect()
 }
 
 #[test]
@@ -53,6 +53,40 @@ fn nftables_that_drops_is_seen_with_what_it_accepts() {
     let input = chains().unwrap().into_iter().find(|chain| chain.name == "input").unwrap();
     assert_eq!(input.hook, Some((Hook::Input, 5)));
     assert_eq!(input.uses, 12);
+}
+
+/// Many firewalls keep the policy `accept`, and end their chains with a rule that drops or rejects.
+#[test]
+fn a_last_rule_that_drops_closes_a_chain_that_accepts() {
+    if std::env::var_os(INSIDE).is_none() {
+        return in_namespace_with(
+            "netlink::chain::tests::a_last_rule_that_drops_closes_a_chain_that_accepts",
+            "nft 'table inet guard {
+                chain rest { log prefix \"dropped \" counter drop; }
+                chain input {
+                    type filter hook input priority 0; policy accept;
+                    iifname \"cni0\" accept
+                    reject with icmpx admin-prohibited
+                    iifname \"eth0\" accept
+                }
+                chain forward { type filter hook forward priority 0; policy accept; iifname \"cni*\" accept; jump rest; }
+                chain open { type filter hook forward priority 5; policy accept; tcp dport 22 drop; iifname \"eth1\" reject; }
+            }'
+            iptables-nft -A FORWARD -s 10.244.0.0/16 -j ACCEPT; iptables-nft -A FORWARD -j LOG
+            iptables-nft -A FORWARD -j REJECT --reject-with icmp-host-prohibited; iptables-nft -A INPUT -i eth2 -j DROP",
+        );
+    }
+    let mut found = closed();
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    let closed = |name: &str, hook, accepts: &str| (name.to_owned(), hook, vec![accepts.to_owned()]);
+    assert_eq!(
+        found,
+        [
+            closed("1 guard forward", Hook::Forward, "cni*"),
+            closed("1 guard input", Hook::Input, "cni0"),
+            closed("2 filter FORWARD", Hook::Forward, "10.244.0.0/16"),
+        ]
+    );
 }
 
 #[test]

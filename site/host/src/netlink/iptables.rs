@@ -145,6 +145,7 @@ fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
 mod tests {
     use std::process::Command;
 
+    use super::super::in_namespace::{INSIDE, in_namespace_with};
     use super::super::tables;
     use super::*;
 
@@ -154,19 +155,9 @@ mod tests {
     /// program beside it.
     #[test]
     fn chains_of_the_kubelet_are_removed_and_rules_of_other_software_stay() {
-        const INSIDE: &str = "LANDFALL_TEST_NAMESPACE";
         let test = "netlink::iptables::tests::chains_of_the_kubelet_are_removed_and_rules_of_other_software_stay";
         if std::env::var_os(INSIDE).is_none() {
-            let output = Command::new("unshare")
-                .args(["--user", "--map-root-user", "--net"])
-                .arg(std::env::current_exe().unwrap())
-                .args(["--exact", test, "--nocapture"])
-                .env(INSIDE, "1")
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success() && said.contains("1 passed"), "{said}");
-            return;
+            return in_namespace_with(test, "");
         }
         let iptables = |line: &str| {
             let ran = Command::new("iptables-nft").args(line.split(' ')).output().unwrap();

@@ -1,9 +1,10 @@
 //! What an administrator does with a site beside operations: the cluster's own kubectl, and the pods of a component.
 
 use std::process::Command;
+use std::time::Duration;
 
 use landfall_agent::settings::AgentSettings;
-use landfall_cluster::{Cluster, Inventory, ObjectName};
+use landfall_cluster::{Cluster, Inventory, Listener, ObjectName};
 use landfall_engine::step::StepError;
 
 use super::Operations;
@@ -40,21 +41,30 @@ impl Operations {
 
     /// The pods of a component, by the list of its objects that the cluster keeps.
     pub fn component_pods(&self, component: &str) -> Result<Vec<Pod>> {
+        let (cluster, inventory) = self.component(component)?;
+        let pods = cluster.pods_of_component(&inventory).map_err(StepError::from)?;
+        Ok(pods.into_iter().map(Pod::of).collect())
+    }
+
+    /// Follows the logs of a component's pods, those that start meanwhile among them, until the listener breaks. `since`
+    /// limits what is read of earlier logs.
+    pub fn follow_logs(&self, component: &str, since: Option<Duration>, listener: &Listener) -> Result<()> {
+        let (cluster, inventory) = self.component(component)?;
+        Ok(cluster.follow_logs(&inventory, since, listener).map_err(StepError::from)?)
+    }
+
+    /// The cluster, and the list of a component's objects in it.
+    fn component(&self, component: &str) -> Result<(Cluster, Inventory)> {
         let kubeconfig = self.paths.admin_kubeconfig();
         if !kubeconfig.exists() {
             return Err(OperationError::NoCluster { missing: kubeconfig });
         }
-        let asked = Cluster::connect(&kubeconfig).and_then(|cluster| {
-            let inventories = Inventory::all(&cluster)?;
-            let Some(found) = inventories.iter().find(|inventory| inventory.owner.component == component) else {
-                return Ok(Err(inventories.into_iter().map(|inventory| inventory.owner.component).collect()));
-            };
-            cluster.pods_of_component(found).map(Ok)
-        });
-        match asked.map_err(StepError::from)? {
-            Ok(pods) => Ok(pods.into_iter().map(Pod::of).collect()),
-            Err(known) => Err(unknown(component, known)),
+        let cluster = Cluster::connect(&kubeconfig).map_err(StepError::from)?;
+        let mut inventories = Inventory::all(&cluster).map_err(StepError::from)?;
+        if let Some(found) = inventories.iter().position(|inventory| inventory.owner.component == component) {
+            return Ok((cluster, inventories.swap_remove(found)));
         }
+        Err(unknown(component, inventories.into_iter().map(|inventory| inventory.owner.component).collect()))
     }
 }
 

@@ -20,11 +20,10 @@ use crate::plan::computed::computed_values;
 use crate::plan::configure::{ConfigurePlan, FieldChange, plan_configure};
 use crate::plan::network::Networks;
 use crate::site::UndoScope;
+use crate::steps::action::Action;
 use landfall_engine::engine::End;
 use landfall_engine::journal::{JournalError, JournalErrorKind};
 use landfall_engine::plan::Plan;
-
-use crate::steps::action::Action;
 
 /// A change of settings that is possible; nothing is changed yet.
 pub struct PreparedConfigure<'a> {
@@ -51,6 +50,11 @@ pub struct Configured {
 impl Configured {
     /// Ends a change. One that went back by itself is an error, which says why.
     pub(super) fn by(running: &mut Running) -> Result<Self> {
+        if running.goes_back() {
+            running.note_clock();
+        } else {
+            running.expect_clock()?;
+        }
         let end = running.change()?;
         let (release, version) = (running.pins.release.clone(), running.pins.version.clone());
         match end {

@@ -4,6 +4,7 @@
 mod administration;
 mod bundle;
 mod carried;
+mod clock;
 mod configure;
 mod decision;
 mod engine_file;
@@ -35,6 +36,7 @@ pub use configure::{Configured, PreparedConfigure};
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
+pub use landfall_cluster::{Listener, LogSource, Logged};
 pub use marks::Marks;
 pub use planned::PlannedInstall;
 pub use prove::{Mismatch, ProofReport, ProofResult, ProveError};

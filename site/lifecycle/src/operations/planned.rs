@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use landfall_release_document::DataRoom;
+
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::kept::Adoption;
@@ -20,6 +22,8 @@ pub struct PlannedInstall {
     pub(super) settings: SiteConfiguration,
     pub(super) facts: Facts,
     pub(super) plan: InstallPlan,
+    /// What a person should know of kept data.
+    pub(super) notes: Vec<String>,
 }
 
 impl PlannedInstall {
@@ -50,7 +54,7 @@ impl PlannedInstall {
             configuration: &configuration,
             adopted: &adoption.volumes,
         })?;
-        Ok(Self { release, trust, settings: configuration, facts, plan })
+        Ok(Self { release, trust, settings: configuration, facts, plan, notes: adoption.notes })
     }
 
     /// The plan.
@@ -65,7 +69,7 @@ impl PlannedInstall {
 
     /// Warnings, which do not block.
     pub fn warnings(&self) -> Vec<String> {
-        warnings(&self.facts)
+        warnings(&self.facts).into_iter().chain(self.notes.iter().cloned()).collect()
     }
 
     /// The release.
@@ -74,11 +78,10 @@ impl PlannedInstall {
     }
 }
 
-/// The space of the release's layers once containerd has unpacked them.
+/// The space that the release takes, its layers once containerd has unpacked them included.
 fn sizes(release: &TrustedRelease) -> Sizes {
-    let layers = release.verified.blobs().entries().iter().filter_map(|entry| entry.layer);
-    layers.fold(Sizes::default(), |sizes, layer| Sizes {
-        unpacked_bytes: sizes.unpacked_bytes + layer.unpacked_bytes,
-        unpacked_inodes: sizes.unpacked_inodes + layer.inodes,
-    })
+    let blobs = release.verified.blobs().entries();
+    let inodes = blobs.iter().filter_map(|entry| entry.layer).map(|layer| layer.inodes);
+    let room = DataRoom::of(blobs, &release.release.requirements);
+    Sizes { room, unpacked_inodes: inodes.fold(0, u64::saturating_add) }
 }

@@ -29,19 +29,20 @@ pub enum Resumed {
 }
 
 impl Operations {
-    /// Finishes the operation that was interrupted. `media` is where the bundle is now, if staging is unfinished and the
-    /// stick is in another place.
-    pub fn resume(&self, media: Option<PathBuf>) -> Result<Resumed> {
+    /// Finishes the operation that was interrupted. `media_path` is where the bundle is now, if staging is unfinished and
+    /// the stick is in another place.
+    pub fn resume(&self, media_path: Option<PathBuf>) -> Result<Resumed> {
         let history = self.history_or_hand_over()?;
         let deciding = history.deciding();
         if deciding.is_none() {
             self.check_not_missing()?;
         }
-        let take_over = |past: &Past| self.take_over("resume", &past.file, media, UndoScope::STEP);
+        let take_over = |past: &Past| self.take_over("resume", &past.file, media_path, UndoScope::STEP);
         match (decide(Verb::Resume, deciding.map(Past::position)), deciding) {
             (Decision::Forward, Some(install)) => {
                 let mut running = take_over(install)?;
                 self.expect_not_revoked(&running.pins)?;
+                running.expect_clock()?;
                 running.forward()?;
                 Ok(Resumed::Install(Box::new(Installed::of(&running, self))))
             }

@@ -34,12 +34,12 @@ pub(super) struct Running {
 
 impl Operations {
     /// Takes over an operation that has a journal. Does not return if another program is pinned and kept: the process
-    /// is replaced by that one. `media` is where the bundle is now, if it moved.
+    /// is replaced by that one. `media_path` is where the bundle is now, if it moved.
     pub(super) fn take_over(
         &self,
         verb: &str,
         file: &JournalFile,
-        media: Option<PathBuf>,
+        media_path: Option<PathBuf>,
         undo: UndoScope,
     ) -> Result<Running> {
         let pins = self.journals().read(file)?.state.pins;
@@ -50,7 +50,7 @@ impl Operations {
         let journal = self.journals().open(&lock, file)?;
         let pins = journal.pins()?;
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
-        self.hold(lock, journal, &release, media, undo)
+        self.hold(lock, journal, &release, media_path, undo)
     }
 
     /// Assembles what running needs.
@@ -59,7 +59,7 @@ impl Operations {
         lock: SiteLock,
         journal: Journal,
         release: &TrustedRelease,
-        media: Option<PathBuf>,
+        media_path: Option<PathBuf>,
         undo: UndoScope,
     ) -> Result<Running> {
         let pins = journal.pins()?;
@@ -74,7 +74,7 @@ impl Operations {
             progress: self.progress.clone(),
             commands: Arc::new(Subprocesses),
             payload: release.payload(),
-            media: media.unwrap_or_else(|| pins.media.clone()),
+            media_path: media_path.unwrap_or_else(|| pins.media_path.clone()),
             io: self.io.clone(),
             undo,
         };
@@ -117,6 +117,11 @@ impl Running {
             _ => None,
         });
         replaced.collect()
+    }
+
+    /// Whether it undoes its steps.
+    pub(super) fn goes_back(&self) -> bool {
+        matches!(self.journal.state().phase, Phase::Undoing { .. } | Phase::Undone { .. })
     }
 
     /// The error of the step that made the operation go back.
@@ -173,6 +178,11 @@ impl Running {
             _ => None,
         });
         secrets.collect()
+    }
+
+    /// When its release was built, RFC 3339 in UTC.
+    pub(super) fn built_at(&self) -> String {
+        self.release.verified.identity().built_at
     }
 
     /// What its steps act on.

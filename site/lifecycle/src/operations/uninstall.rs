@@ -88,6 +88,7 @@ impl Operations {
         } else {
             let keep_data = decision == Decision::Back { keep_data: true };
             let mut running = self.take_over("uninstall", &first.file, None, UndoScope::site(keep_data))?;
+            running.note_clock();
             running.back()?;
             (running.lock, keep_data)
         };

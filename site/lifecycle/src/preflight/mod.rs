@@ -1,29 +1,24 @@
 //! Everything that would block an installation, found at once and before anything is changed: a field engineer visits
 //! once, and must not discover a second blocker after removing the first.
 
-use jiff::Timestamp;
-use landfall_agent::clock::{Evidence, Plausibility, plausibility};
 use landfall_error_codes::{Code, Coded, codes};
-use landfall_release_document::ReleaseDocument;
+use landfall_release_document::{DataRoom, ReleaseDocument};
 use serde::Serialize;
 
 use crate::configuration::SiteConfiguration;
-use crate::plan::install::staged_bytes;
 use crate::plan::network::{Networks, node_identity};
 use landfall_engine::step::StepError;
 use landfall_host::facts::{Facts, Filesystem};
-use landfall_host::paths::SitePaths;
 
 pub(crate) use firewall::passes_pods;
 
+pub(crate) mod clock;
 mod firewall;
 
 /// Oldest kernel whose nftables, overlay and cgroups Kubernetes' parts need.
 const KERNEL: (u32, u32) = (5, 14);
 /// Free space that the operating system's own filesystem must keep: logs, settings, certificates.
 const SYSTEM_BYTES: u64 = 256 << 20;
-/// The space that containerd needs besides an image while it unpacks it.
-const UNPACKING_BYTES: u64 = 512 << 20;
 /// The kubelet evicts pods below this much free space; it is added to the need.
 pub(crate) const EVICTION_BYTES: u64 = 1 << 30;
 /// Firmware and kernel reserve a part of the installed memory, so a little less counts as enough.
@@ -36,11 +31,10 @@ const PORTS: [u16; 11] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 102
 const DATA: &str = "/var/lib/landfall";
 
 /// The sizes of the release, from the head.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sizes {
-    /// Bytes of its layers once unpacked.
-    pub unpacked_bytes: u64,
+    /// What it takes of the data folder.
+    pub room: DataRoom,
     /// Files, folders and links of its layers.
     pub unpacked_inodes: u64,
 }
@@ -95,32 +89,8 @@ pub fn preflight(
     if !facts.leftovers.is_empty() {
         blockers.push(Blocker::new(codes::OTHER_KUBERNETES, facts.leftovers.join(", "), "none"));
     }
-    blockers.extend(clock(facts, built_at));
+    blockers.extend(clock::blocker(facts, built_at));
     blockers
-}
-
-/// A clock that cannot be right: certificates that are made under it would not be valid once it is set right, and the
-/// authorities among them can never be made again.
-fn clock(facts: &Facts, built_at: &str) -> Option<Blocker> {
-    let time = |text: &str| text.parse::<Timestamp>().ok();
-    let (now, built, seen) = (time(&facts.collected_at), time(built_at), facts.clock_seen.as_deref().and_then(time));
-    let wrong = |needed: String| Blocker::new(codes::CLOCK_WRONG, facts.collected_at.clone(), needed);
-    let (Some(now), Some(built)) = (now, built) else { return Some(wrong("a time as in RFC 3339".to_owned())) };
-    // The release is the first that is known to have existed.
-    let evidence = Evidence { authority_begins: Some(built), authority_ends: None, seen };
-    match plausibility(now, &evidence) {
-        Plausibility::Plausible => None,
-        Plausibility::Behind(built) => Some(wrong(format!("later than {built:.0}, when the release was built"))),
-        Plausibility::Ahead(limit) => {
-            let needed = format!("not later than {limit:.0}, five years after the newest time that is known");
-            let mut blocker = Blocker::new(codes::NODE_CLOCK, facts.collected_at.clone(), needed);
-            blocker.fix = format!(
-                "Set the clock (`timedatectl set-time`); if it is right, run `install -D /dev/null {}` and try again.",
-                SitePaths::default().clock().display()
-            );
-            Some(blocker)
-        }
-    }
 }
 
 /// Warnings before an installation, which do not block.
@@ -134,6 +104,7 @@ pub fn warnings(facts: &Facts) -> Vec<String> {
                 .to_owned(),
         );
     }
+    warnings.extend(clock::warning(facts));
     warnings
 }
 
@@ -184,7 +155,7 @@ fn capacity(facts: &Facts, release: &ReleaseDocument, sizes: Sizes) -> Vec<Block
     for filesystem in &facts.filesystems {
         let holds_data = filesystem.paths.iter().any(|path| path == DATA);
         let holds_more = filesystem.paths.iter().any(|path| path != DATA);
-        let mut parts = if holds_data { data_parts(release, sizes) } else { Vec::new() };
+        let mut parts = if holds_data { data_parts(sizes.room) } else { Vec::new() };
         if holds_more {
             parts.push((SYSTEM_BYTES, "for the operating system"));
         }
@@ -199,13 +170,14 @@ fn capacity(facts: &Facts, release: &ReleaseDocument, sizes: Sizes) -> Vec<Block
     blockers
 }
 
-/// The space that the data folder needs, part by part.
-fn data_parts(release: &ReleaseDocument, sizes: Sizes) -> Vec<(u64, &'static str)> {
+/// The space that the data folder needs, part by part: what the vendor's build announced, and the kubelet's reserve.
+fn data_parts(room: DataRoom) -> Vec<(u64, &'static str)> {
+    let DataRoom { staged_bytes, unpacked_bytes, unpacking_bytes, data_bytes } = room;
     vec![
-        (staged_bytes(release), "for the release"),
-        (sizes.unpacked_bytes, "for its images once unpacked"),
-        (UNPACKING_BYTES, "for unpacking"),
-        (release.requirements.data_bytes, "for its data"),
+        (staged_bytes, "for the release"),
+        (unpacked_bytes, "for its images once unpacked"),
+        (unpacking_bytes, "for unpacking"),
+        (data_bytes, "for its data"),
         (EVICTION_BYTES, "that Kubernetes keeps free"),
     ]
 }
@@ -240,7 +212,7 @@ fn space(filesystem: &Filesystem, parts: &[(u64, &str)], inodes: u64) -> Vec<Blo
     if filesystem.read_only {
         blockers.push(Blocker::new(codes::READ_ONLY, of.clone(), "writable"));
     }
-    let bytes = parts.iter().map(|(bytes, _)| bytes).sum();
+    let bytes = parts.iter().map(|(bytes, _)| *bytes).fold(0, u64::saturating_add);
     if filesystem.free_bytes < bytes {
         let found = format!("{} free on {of}", size(filesystem.free_bytes));
         let listed: Vec<String> = parts.iter().map(|(bytes, what)| format!("{} {what}", size(*bytes))).collect();

@@ -9,6 +9,24 @@ fn text(blockers: &[Blocker]) -> String {
     blockers.iter().map(|blocker| format!("{blocker}\n    {}\n", blocker.fix)).collect::<Vec<_>>().concat()
 }
 
+/// What the release takes without a bundle.
+fn room() -> DataRoom {
+    DataRoom::of(&[], &release().requirements)
+}
+
+/// To the byte: a vendor who ordered a disk by what `build` said must not be refused at the site.
+#[test]
+fn preflight_asks_for_what_the_build_announced_and_the_reserves() {
+    let room = DataRoom { staged_bytes: 3 << 30, unpacked_bytes: 5 << 30, ..room() };
+    let mut facts = sample();
+    for (lacking, blockers) in [(0, 0), (1, 1)] {
+        facts.filesystems[0].free_bytes = room.total_bytes() + EVICTION_BYTES + SYSTEM_BYTES - lacking;
+        let sizes = Sizes { room, unpacked_inodes: 0 };
+        let found = preflight(&facts, &release(), &SiteConfiguration::default(), sizes, BUILT);
+        assert_eq!(found.len(), blockers, "{}", text(&found));
+    }
+}
+
 #[test]
 fn a_fit_host_has_no_blocker() {
     let found = preflight(&sample(), &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);
@@ -48,7 +66,8 @@ fn all_blockers_are_reported_at_once() {
     facts.data_folder.permanent = false;
     facts.leftovers = vec!["files in /etc/kubernetes".to_owned(), "the running program k3s".to_owned()];
     facts.collected_at = "2024-01-01T00:00:00Z".to_owned();
-    let sizes = Sizes { unpacked_bytes: 5 << 30, unpacked_inodes: 20_000 };
+    let room = DataRoom { staged_bytes: 74 << 20, unpacked_bytes: 5 << 30, ..room() };
+    let sizes = Sizes { room, unpacked_inodes: 20_000 };
     insta::assert_snapshot!(text(&preflight(&facts, &release(), &SiteConfiguration::default(), sizes, BUILT)));
 }
 
@@ -73,6 +92,45 @@ fn a_clock_that_is_far_ahead_blocks_until_it_is_set_or_confirmed() {
     assert_eq!(found("2036-01-01T00:00:00Z", Some("2026-01-01T00:00:00Z")).len(), 1);
     let garbled = found("yesterday", None);
     assert_eq!(garbled.iter().map(|blocker| blocker.code).collect::<Vec<_>>(), [codes::CLOCK_WRONG.id]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_only_warns() {
+    let mut facts = sample();
+    facts.collected_at = "2026-03-01T00:00:00Z".to_owned();
+    let newest = |facts: &mut Facts, seen: &str| facts.clock_seen = Some(seen.to_owned());
+    newest(&mut facts, "2026-03-01T00:04:00Z");
+    assert!(warnings(&facts).is_empty(), "time servers correct a clock by less");
+    newest(&mut facts, "2026-11-01T00:00:00Z");
+    let warned = warnings(&facts);
+    assert!(warned[0].contains("says 2026-03-01T00:00:00Z, and this site has seen 2026-11-01T00:00:00Z"), "{warned:?}");
+    assert!(codes_of(&facts, &SiteConfiguration::default()).is_empty());
+}
+
+/// Until there is an authority, the release's build is the earliest time that is possible; afterwards the authority's.
+#[test]
+fn a_site_that_lost_its_time_waits_until_the_clock_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = landfall_host::paths::SitePaths::below(folder.path());
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    let look = |now: &str| clock::of_site(&paths, BUILT, at(now)).map_err(|blocker| blocker.code);
+    assert_eq!(look("2015-01-01T00:00:00Z"), Err(codes::CLOCK_WRONG.id));
+    assert_eq!(look("2036-01-01T00:00:00Z"), Err(codes::NODE_CLOCK.id));
+    assert_eq!(look("2026-01-01T00:00:00Z"), Ok(None));
+    // What the disk has seen is newer than that.
+    landfall_media::durable::create_folder(&paths.journal()).unwrap();
+    landfall_media::durable::write_file(&paths.journal().join("000001-install.journal"), b"", 0o600).unwrap();
+    let now = jiff::Timestamp::now();
+    let reset = clock::of_site(&paths, BUILT, now - jiff::SignedDuration::from_hours(24)).unwrap();
+    assert!(reset.unwrap().contains("and this site has seen"));
+    assert_eq!(clock::of_site(&paths, BUILT, now), Ok(None));
+    let garbled = preflight_code("yesterday");
+    assert_eq!(garbled, [codes::CLOCK_WRONG.id]);
+}
+
+fn preflight_code(collected_at: &str) -> Vec<&'static str> {
+    let facts = Facts { collected_at: collected_at.to_owned(), ..sample() };
+    codes_of(&facts, &SiteConfiguration::default())
 }
 
 #[test]
@@ -109,7 +167,8 @@ fn a_data_disk_of_its_own_is_measured_on_its_own() {
     facts.filesystems[0].free_bytes = 300 << 20;
     let data = Filesystem { paths: vec![DATA.to_owned()], free_bytes: 4 << 30, ..facts.filesystems[0].clone() };
     facts.filesystems.push(data);
-    let found = preflight(&facts, &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);
+    let sizes = Sizes { room: room(), ..Sizes::default() };
+    let found = preflight(&facts, &release(), &SiteConfiguration::default(), sizes, BUILT);
     assert_eq!(found.len(), 1, "{}", text(&found));
     assert!(found[0].found.ends_with(DATA) && found[0].code == codes::TOO_LITTLE_SPACE.id);
 }

@@ -58,7 +58,7 @@ fn absent(path: &Path, error: MediaError) -> StepError {
 }
 
 /// A person's next step for media that cannot be used.
-fn way(error: &MediaError, media: &Path) -> String {
+fn way(error: &MediaError, media_path: &Path) -> String {
     match (error.code().class, error.hint()) {
         (ExitClass::Refused, _) => "Bring a good copy of the bundle.".to_owned(),
         (_, Some(hint)) => hint,
@@ -66,7 +66,7 @@ fn way(error: &MediaError, media: &Path) -> String {
         (_, None) if error.code() == codes::MEDIA_IO => format!(
             "Check the media of {0}. If they were disconnected, connect them again, run `umount --lazy` for their old mount, \
              and mount them again.",
-            media.display()
+            media_path.display()
         ),
         // The command that began would be refused.
         (_, None) => error.code().remedy().unwrap_or_else(|| error.code().fix.to_owned()),
@@ -115,8 +115,8 @@ impl Step<Site> for Stage {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let media = find_media(&site.media, &site.payload, site.io.media.clone()).map_err(in_staging)?;
-        let media_path = site.media.clone();
+        let media = find_media(&site.media_path, &site.payload, site.io.media.clone()).map_err(in_staging)?;
+        let media_path = site.media_path.clone();
         let failed = |error: MediaError| {
             let staging =
                 StepError::new(error.code(), "the bundle was not fully staged").hint(way(&error, &media_path));
@@ -153,11 +153,11 @@ mod tests {
 
     #[test]
     fn there_is_one_way_to_continue() {
-        let media = Path::new("/media/stick");
+        let media_path = Path::new("/media/stick");
         let full = || failed("write", Path::new("/var/lib/landfall"), io::Error::from_raw_os_error(28));
-        let broken = || failed("read", media, io::Error::other("it broke"));
+        let broken = || failed("read", media_path, io::Error::other("it broke"));
         for error in [full(), broken()] {
-            let way = way(&error, media);
+            let way = way(&error, media_path);
             let error = in_staging(StepError::new(error.code(), "the bundle was not fully staged").hint(way));
             let hint = Coded::hint(&error).unwrap();
             assert!(hint.contains("continue with `landfall resume`"), "{hint}");

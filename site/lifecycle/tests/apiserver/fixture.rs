@@ -147,7 +147,7 @@ impl ControlPlane {
             progress: Arc::new(Silent),
             commands: Arc::new(Subprocesses),
             payload: Sample::tiny(&vendor).unwrap().head.into_verified().into(),
-            media: self.root().join("media"),
+            media_path: self.root().join("media"),
             io: IoCounters::default(),
             undo: UndoScope { keep_data: false, removing_cluster: false },
         }

@@ -7,6 +7,7 @@ mod applying;
 mod certificates;
 mod fixture;
 mod installing;
+mod logs;
 mod phases;
 mod snapshots;
 mod steps;

@@ -3,8 +3,9 @@
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
+use proptest::sample::select;
 
-use super::world::{Contents, Syncs, World, WriteFiles, birth, plan_of, planned, starter, starter_with};
+use super::world::{Contents, Sees, Syncs, World, WriteFiles, birth, plan_of, planned, starter, starter_with};
 use crate::journal::simulated::Unsynced;
 use crate::journal::{Event, Phase, StepStatus};
 use crate::plan::Plan;
@@ -25,6 +26,14 @@ fn run_until_cut(world: &mut World, cut: usize, way: Way) -> bool {
     assert!(world.disk.is_off() || result.is_ok(), "only the cut may stop it: {result:?}");
     result.is_err()
 }
+
+/// Steps of all kinds: when they sync, and what they see once they are complete.
+const KINDS: [(Syncs, Sees); 4] = [
+    (Syncs::Each, Sees::Done),
+    (Syncs::AtTheEnd, Sees::Done),
+    (Syncs::Each, Sees::Partial),
+    (Syncs::AtTheEnd, Sees::Partial),
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -151,28 +160,53 @@ fn undo_cut_at_every_edge_continues_to_birth() {
 /// A process that dies leaves in the kernel's memory what it did not sync; the next one finds it there.
 #[test]
 fn what_a_dead_process_left_is_durable_before_it_counts_as_done() {
-    for syncs in [Syncs::Each, Syncs::AtTheEnd] {
+    for (syncs, sees) in KINDS {
         for cut in 0.. {
-            let mut world = World::new(starter_with(syncs), birth());
+            let mut world = World::new(starter_with(syncs, sees), birth());
             if !run_until_cut(&mut world, cut, Way::Forward) {
                 break;
             }
             world.disk.revive();
             world.install().unwrap();
             world.disk.boot(Unsynced::Lost);
-            assert_eq!((world.disk.contents(), world.phase()), (world.goal(), Phase::Committed), "{syncs:?}, {cut}");
+            let found = (world.disk.contents(), world.phase());
+            assert_eq!(found, (world.goal(), Phase::Committed), "{syncs:?}, {sees:?}, {cut}");
         }
     }
 }
 
-/// Steps of one to three files; two steps may write the same file.
+/// A step that is complete but does not look so is done once more, from the state before that was recorded at first: a
+/// fresh one would hold what the step itself wrote, and undo would leave that.
+#[test]
+fn a_finished_step_that_looks_unfinished_is_done_again_and_undone_to_birth() {
+    let mut repeated = 0;
+    for (syncs, fate) in KINDS.iter().flat_map(|(syncs, _)| FATES.map(|fate| (*syncs, fate))) {
+        for cut in 0.. {
+            let mut world = World::new(starter_with(syncs, Sees::Partial), birth());
+            if !run_until_cut(&mut world, cut, Way::Forward) {
+                break;
+            }
+            world.disk.boot(fate);
+            let acts = world.acts.values().sum::<usize>();
+            let is_complete = world.disk.contents() == world.goal();
+            world.install().unwrap();
+            assert_installed(&world, 1);
+            repeated += usize::from(is_complete && world.acts.values().sum::<usize>() > acts);
+            world.uninstall(false).unwrap();
+            let found = (world.disk.contents(), world.phase());
+            assert_eq!(found, (birth(), Phase::Undone { keep_data: false }), "{syncs:?}, {fate:?}, {cut}");
+        }
+    }
+    assert!(repeated > 0, "no finished step was done again");
+}
+
+/// Steps of all kinds with one to three files; two steps may write the same file.
 fn plans() -> impl Strategy<Value = Plan<WriteFiles>> {
     let files = vec(0..6_usize, 1..4);
-    let syncs = prop_oneof![Just(Syncs::Each), Just(Syncs::AtTheEnd)];
-    vec((files, syncs), 1..5).prop_map(|steps| {
-        let steps = steps.into_iter().enumerate().map(|(number, (mut files, syncs))| {
+    vec((files, select(&KINDS[..])), 1..5).prop_map(|steps| {
+        let steps = steps.into_iter().enumerate().map(|(number, (mut files, (syncs, sees)))| {
             files.dedup();
-            planned(&format!("step {number}"), files.iter().map(|file| format!("file {file}")).collect(), syncs)
+            planned(&format!("step {number}"), files.iter().map(|file| format!("file {file}")).collect(), syncs, sees)
         });
         plan_of(steps.collect())
     })

@@ -26,6 +26,7 @@ pub(super) struct WriteFiles {
     pub(super) name: String,
     pub(super) files: Vec<String>,
     pub(super) syncs: Syncs,
+    pub(super) sees: Sees,
 }
 
 /// When a step syncs what it wrote.
@@ -35,6 +36,15 @@ pub(super) enum Syncs {
     Each,
     /// All files once all are written.
     AtTheEnd,
+}
+
+/// What a step sees once all of its files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sees {
+    /// That it is done.
+    Done,
+    /// A part: as of a service that is not ready again after a boot, although nothing is missing.
+    Partial,
 }
 
 /// What a step writes into a file.
@@ -69,11 +79,11 @@ pub(super) struct World {
     birth: Contents,
 }
 
-pub(super) fn planned(name: &str, files: Vec<String>, syncs: Syncs) -> PlannedStep<WriteFiles> {
+pub(super) fn planned(name: &str, files: Vec<String>, syncs: Syncs, sees: Sees) -> PlannedStep<WriteFiles> {
     PlannedStep {
         id: StepId(name.to_owned()),
         title: format!("write {name}"),
-        action: WriteFiles { name: name.to_owned(), files, syncs },
+        action: WriteFiles { name: name.to_owned(), files, syncs, sees },
         bytes: 0,
         seconds: 0,
         undo: Undo::Reversible,
@@ -82,12 +92,12 @@ pub(super) fn planned(name: &str, files: Vec<String>, syncs: Syncs) -> PlannedSt
 
 /// A plan of steps with two files each.
 pub(super) fn plan(names: &[&str]) -> Plan<WriteFiles> {
-    plan_with(names, Syncs::Each)
+    plan_with(names, Syncs::Each, Sees::Done)
 }
 
-fn plan_with(names: &[&str], syncs: Syncs) -> Plan<WriteFiles> {
+fn plan_with(names: &[&str], syncs: Syncs, sees: Sees) -> Plan<WriteFiles> {
     let files = |name: &str| vec![format!("{name}.1"), format!("{name}.2")];
-    plan_of(names.iter().map(|name| planned(name, files(name), syncs)).collect())
+    plan_of(names.iter().map(|name| planned(name, files(name), syncs, sees)).collect())
 }
 
 pub(super) fn plan_of(steps: Vec<PlannedStep<WriteFiles>>) -> Plan<WriteFiles> {
@@ -95,12 +105,12 @@ pub(super) fn plan_of(steps: Vec<PlannedStep<WriteFiles>>) -> Plan<WriteFiles> {
 }
 
 pub(super) fn starter() -> Plan<WriteFiles> {
-    starter_with(Syncs::Each)
+    starter_with(Syncs::Each, Sees::Done)
 }
 
-/// The same with steps that sync at these times.
-pub(super) fn starter_with(syncs: Syncs) -> Plan<WriteFiles> {
-    plan_with(&["one", "two", "three"], syncs)
+/// The same with steps that sync at these times and see this of what they wrote.
+pub(super) fn starter_with(syncs: Syncs, sees: Sees) -> Plan<WriteFiles> {
+    plan_with(&["one", "two", "three"], syncs, sees)
 }
 
 /// What was there before: one file that a step will replace, one that no step touches.
@@ -258,7 +268,7 @@ impl Step<World> for WriteFiles {
         }
         Ok(match there {
             0 => Observed::Absent,
-            _ if there == self.files.len() => Observed::Done,
+            _ if there == self.files.len() && self.sees == Sees::Done => Observed::Done,
             _ => Observed::Partial(format!("{there} of {} files", self.files.len())),
         })
     }

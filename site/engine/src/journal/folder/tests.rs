@@ -4,8 +4,8 @@ use landfall_error_codes::{Coded, codes};
 use serde_json::Value;
 
 use super::*;
-use crate::journal::{Event, UndoCause};
 use crate::journal::state::tests::Pins;
+use crate::journal::{Event, UndoCause};
 use crate::plan::StepId;
 
 fn pins() -> Pins {
@@ -123,7 +123,7 @@ fn a_second_operation_names_the_first() {
 #[test]
 fn an_uninstall_can_be_recorded_on_a_full_disk() {
     let name = "journal::folder::tests::an_uninstall_can_be_recorded_on_a_full_disk";
-    let Some(root) = crate::mounted::on_tmpfs(name, "size=4m") else { return };
+    let Some(root) = landfall_media::mounted::on_tmpfs(name, "size=4m") else { return };
     let folder = JournalFolder::<Pins>::at(root.join("journal"));
     let lock = folder.lock("install").unwrap();
     let mut pins = pins();

@@ -44,7 +44,7 @@ pub struct InstallRequest {
 pub struct PreparedInstall<'a> {
     operations: &'a Operations,
     planned: PlannedInstall,
-    media: PathBuf,
+    media_path: PathBuf,
 }
 
 /// The result of an install.
@@ -120,9 +120,9 @@ impl Operations {
         let site = request.site.as_deref();
         let planned = PlannedInstall::new(release, trust, site, adoption, || Ok(facts::collect(&self.paths)?))?;
         // Relative paths have a different meaning for the process that resumes.
-        let media =
+        let media_path =
             std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;
-        Ok(PreparedInstall { operations: self, planned, media })
+        Ok(PreparedInstall { operations: self, planned, media_path })
     }
 
     /// Plans an install on a host that these facts describe, remotely: neither this host nor the software on it counts.
@@ -161,7 +161,7 @@ impl PreparedInstall<'_> {
     pub fn run(self) -> Result<Installed> {
         let operations = self.operations;
         // A missing part is reported before anything is written.
-        find_media(&self.media, &self.planned.release.payload(), operations.io.media.clone())?;
+        find_media(&self.media_path, &self.planned.release.payload(), operations.io.media.clone())?;
         let mut running = self.begin()?;
         running.forward()?;
         Ok(Installed::of(&running, operations))
@@ -204,7 +204,7 @@ impl PreparedInstall<'_> {
             settings: planned.settings.clone(),
             engine,
             trust: planned.trust.pin(&planned.release.verified),
-            media: self.media.clone(),
+            media_path: self.media_path.clone(),
             node: planned.plan.node.clone(),
             steps: planned.plan().steps.iter().map(|step| step.id.clone()).collect(),
             plan,

@@ -2,7 +2,8 @@
 
 use landfall_error_codes::codes;
 
-use super::{KeptData, claims};
+use super::claims::DeclaredClaim;
+use super::{KeptData, KeptVolume, claims, only_component};
 use crate::operations::bundle::TrustedRelease;
 use crate::operations::error::{OperationError, Result};
 use crate::preflight::Blocker;
@@ -17,6 +18,8 @@ const USUAL_MODES: [&str; 3] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"
 pub(in crate::operations) struct Adoption {
     /// The blockers.
     pub(in crate::operations) blockers: Vec<Blocker>,
+    /// What a person should know besides.
+    pub(in crate::operations) notes: Vec<String>,
     /// The volumes that it uses again.
     pub(in crate::operations) volumes: Vec<AdoptedVolume>,
 }
@@ -27,35 +30,86 @@ impl Adoption {
         match (KeptData::find(paths)?, adopt) {
             (None, false) => Ok(Self::default()),
             (None, true) => Err(OperationError::NothingKept { data: paths.data() }),
-            (Some(kept), false) => Ok(Self { blockers: vec![refusal(&kept, paths)], volumes: Vec::new() }),
+            (Some(kept), false) => Ok(Self { blockers: vec![refusal(&kept, paths)], ..Self::default() }),
             (Some(kept), true) => Ok(Self::of(&kept, paths, release)),
         }
     }
 
     fn of(kept: &KeptData, paths: &SitePaths, release: &TrustedRelease) -> Self {
-        let mut blockers = Vec::new();
-        for (claim, folders) in kept.ambiguous() {
-            let found = format!("{claim} has {} in {}", folders.join(" and "), paths.storage().display());
-            blockers.push(Blocker::new(codes::KEPT_AMBIGUOUS, found, "one folder for each claim"));
-        }
-        let is_missing = |folder: &str| !paths.storage().join(folder).is_dir();
-        for volume in kept.volumes.iter().filter(|volume| is_missing(&volume.folder)) {
-            let found = format!("{} does not exist", paths.storage().join(&volume.folder).display());
-            blockers.push(Blocker::new(codes::KEPT_MISSING, found, "the folder"));
-        }
         let declared = claims::declared(release);
-        let volumes = kept.volumes.iter().map(|volume| {
-            let claim = declared.iter().find(|claim| claim.is(&volume.namespace, &volume.claim));
-            let modes = claim.map(|claim| claim.access_modes.clone()).filter(|modes| !modes.is_empty());
-            AdoptedVolume {
-                namespace: volume.namespace.clone(),
-                claim: volume.claim.clone(),
-                folder: volume.folder.clone(),
-                component: claim.map(|claim| claim.component.clone()).or_else(|| volume.component.clone()),
-                access_modes: modes.unwrap_or_else(|| USUAL_MODES.map(str::to_owned).to_vec()),
+        let mut adoption = Self { blockers: unusable(kept, paths), ..Self::default() };
+        for volume in &kept.volumes {
+            let claim = declared.iter().find(|claim| claim.owns(volume));
+            if claim.is_none() {
+                match left_behind(volume, kept, &declared, release, paths) {
+                    Some(blocker) => adoption.blockers.push(blocker),
+                    None => adoption.notes.push(format!(
+                        "{} is kept for the claim {}/{}, which no component of this release declares",
+                        paths.storage().join(&volume.folder).display(),
+                        volume.namespace,
+                        volume.claim
+                    )),
+                }
             }
-        });
-        Self { blockers, volumes: volumes.collect() }
+            adoption.volumes.push(adopted(volume, claim));
+        }
+        adoption
+    }
+}
+
+/// Kept data that does not say which volume a claim would get.
+fn unusable(kept: &KeptData, paths: &SitePaths) -> Vec<Blocker> {
+    let mut blockers = Vec::new();
+    for (claim, folders) in kept.ambiguous() {
+        let found = format!("{claim} has {} in {}", folders.join(" and "), paths.storage().display());
+        blockers.push(Blocker::new(codes::KEPT_AMBIGUOUS, found, "one folder for each claim"));
+    }
+    let is_missing = |folder: &str| !paths.storage().join(folder).is_dir();
+    for volume in kept.volumes.iter().filter(|volume| is_missing(&volume.folder)) {
+        let found = format!("{} does not exist", paths.storage().join(&volume.folder).display());
+        blockers.push(Blocker::new(codes::KEPT_MISSING, found, "the folder"));
+    }
+    blockers
+}
+
+/// The blocker for a volume that no claim asks for while its component has a claim without a volume: the component would
+/// start empty. Claims that an operator makes are not declared, so a component that declares none gives no reason.
+fn left_behind(
+    volume: &KeptVolume,
+    kept: &KeptData,
+    declared: &[DeclaredClaim],
+    release: &TrustedRelease,
+    paths: &SitePaths,
+) -> Option<Blocker> {
+    let component = volume.component.as_deref().or_else(|| only_component(release, &volume.namespace))?;
+    let is_empty =
+        |claim: &&DeclaredClaim| claim.component == component && !kept.volumes.iter().any(|volume| claim.owns(volume));
+    let folder = |name: &str| paths.storage().join(name).display().to_string();
+    let ways = declared.iter().filter(is_empty);
+    let ways = ways.map(|claim| format!("`mv {} {}`", folder(&volume.folder), folder(&claim.folder_of(volume))));
+    let ways: Vec<String> = ways.collect();
+    if ways.is_empty() {
+        return None;
+    }
+    let found = format!(
+        "{} belongs to the claim {}/{}, which {component} no longer has",
+        folder(&volume.folder),
+        volume.namespace,
+        volume.claim
+    );
+    let mut blocker = Blocker::new(codes::KEPT_UNCLAIMED, found, format!("a volume for each claim of {component}"));
+    blocker.fix = format!("Give it to the claim that {component} has now: {}. Then try again.", ways.join(" or "));
+    Some(blocker)
+}
+
+fn adopted(volume: &KeptVolume, claim: Option<&DeclaredClaim>) -> AdoptedVolume {
+    let modes = claim.map(|claim| claim.access_modes.clone()).filter(|modes| !modes.is_empty());
+    AdoptedVolume {
+        namespace: volume.namespace.clone(),
+        claim: volume.claim.clone(),
+        folder: volume.folder.clone(),
+        component: claim.map(|claim| claim.component.clone()).or_else(|| volume.component.clone()),
+        access_modes: modes.unwrap_or_else(|| USUAL_MODES.map(str::to_owned).to_vec()),
     }
 }
 

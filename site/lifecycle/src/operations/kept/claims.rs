@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::KeptVolume;
 use crate::operations::bundle::TrustedRelease;
 use crate::steps::objects::read_document;
 
@@ -17,14 +18,30 @@ pub(super) struct DeclaredClaim {
 }
 
 impl DeclaredClaim {
-    pub(super) fn is(&self, namespace: &str, claim: &str) -> bool {
+    /// Whether a volume is the claim's, or that of one of its replicas.
+    pub(super) fn owns(&self, volume: &KeptVolume) -> bool {
+        self.is(&volume.namespace, &volume.claim)
+    }
+
+    fn is(&self, namespace: &str, claim: &str) -> bool {
         let is_named = match claim.strip_prefix(&self.name) {
-            Some(rest) if self.of_replicas => !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()),
+            Some(rest) if self.of_replicas => is_number(rest),
             Some(rest) => rest.is_empty(),
             None => false,
         };
         self.namespace == namespace && is_named
     }
+
+    /// The name that a volume's folder must have to be this claim's; a replica keeps its number.
+    pub(super) fn folder_of(&self, volume: &KeptVolume) -> String {
+        let number = volume.claim.rsplit('-').next().filter(|number| self.of_replicas && is_number(number));
+        let number = number.unwrap_or(if self.of_replicas { "0" } else { "" });
+        format!("{}_{}_{}{number}", volume.volume(), self.namespace, self.name)
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Every claim that the objects of the release's components declare. Claims that an operator makes are not among them.

@@ -17,9 +17,6 @@ use crate::pins::Pins;
 pub(super) use adoption::Adoption;
 use landfall_host::paths::SitePaths;
 
-/// Name of the record in the data folder.
-const RECORD_NAME: &str = "kept.json";
-
 /// Schema of the record.
 const SCHEMA: u32 = 1;
 
@@ -58,6 +55,11 @@ pub struct KeptVolume {
 }
 
 impl KeptVolume {
+    /// The name of its volume, which its folder keeps whatever claim it is renamed after.
+    fn volume(&self) -> &str {
+        self.folder.split('_').next().unwrap_or_default()
+    }
+
     /// Reads the name of a folder, as the provisioner of volumes makes it: `VOLUME_NAMESPACE_CLAIM`. Names of Kubernetes
     /// have no underscore.
     fn of_folder(folder: &str) -> Option<Self> {
@@ -90,10 +92,10 @@ impl KeptData {
         if let Some(record) = record {
             found.site = record.site;
             found.release = record.release;
-            let missing = |volume: &&KeptVolume| !found.volumes.iter().any(|known| known.folder == volume.folder);
+            let missing = |volume: &&KeptVolume| !found.volumes.iter().any(|known| known.volume() == volume.volume());
             let missing: Vec<_> = record.volumes.iter().filter(missing).cloned().collect();
             for volume in &mut found.volumes {
-                let known = record.volumes.iter().find(|known| known.folder == volume.folder);
+                let known = record.volumes.iter().find(|known| known.volume() == volume.volume());
                 volume.component = known.and_then(|known| known.component.clone());
             }
             found.volumes.extend(missing);
@@ -109,9 +111,9 @@ impl KeptData {
         found.release = Some(format!("{} {}", origin.pins.release, origin.pins.version));
         let declared = claims::declared(origin.release);
         for volume in &mut found.volumes {
-            let claim = declared.iter().find(|claim| claim.is(&volume.namespace, &volume.claim));
-            volume.component =
-                claim.map(|claim| claim.component.clone()).or_else(|| only_component(origin, &volume.namespace));
+            let claim = declared.iter().find(|claim| claim.owns(volume));
+            let only = || only_component(origin.release, &volume.namespace).map(str::to_owned);
+            volume.component = claim.map(|claim| claim.component.clone()).or_else(only);
         }
         found.write(paths)
     }
@@ -126,7 +128,7 @@ impl KeptData {
         for folder in &folders {
             landfall_host::mounts::remove_tree(folder)?;
         }
-        Ok(durable::remove_file(&record_path(paths))?)
+        Ok(durable::remove_file(&paths.kept_record())?)
     }
 
     /// The kept data, in one line.
@@ -145,7 +147,7 @@ impl KeptData {
     }
 
     fn write(&self, paths: &SitePaths) -> Result<()> {
-        let path = record_path(paths);
+        let path = paths.kept_record();
         if self.is_empty() {
             return Ok(durable::remove_file(&path)?);
         }
@@ -155,7 +157,7 @@ impl KeptData {
     }
 
     fn read_record(paths: &SitePaths) -> Result<Option<Self>> {
-        let path = record_path(paths);
+        let path = paths.kept_record();
         let bytes = match fs_err::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -203,15 +205,11 @@ impl KeptData {
     }
 }
 
-fn record_path(paths: &SitePaths) -> PathBuf {
-    paths.data().join(RECORD_NAME)
-}
-
 /// The component of a namespace that has only one.
-fn only_component(origin: &Origin<'_>, namespace: &str) -> Option<String> {
-    let mut components = origin.release.release.components.iter().filter(|component| component.namespace == namespace);
+fn only_component<'a>(release: &'a TrustedRelease, namespace: &str) -> Option<&'a str> {
+    let mut components = release.release.components.iter().filter(|component| component.namespace == namespace);
     let first = components.next()?;
-    components.next().is_none().then(|| first.name.clone())
+    components.next().is_none().then_some(first.name.as_str())
 }
 
 /// Names in a folder, sorted; a missing folder has none.

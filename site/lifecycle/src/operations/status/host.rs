@@ -24,13 +24,20 @@ pub struct ClockStatus {
     pub reason: Option<String>,
     /// What it says, RFC 3339.
     pub now: String,
+    /// The newest time that the site has seen, RFC 3339, if the clock says an earlier one. That alone keeps nothing from being
+    /// ready.
+    pub earlier_than: Option<String>,
 }
 
 impl ClockStatus {
     /// Judges the clock of a host with a site.
     pub(super) fn of(plausibility: Plausibility, paths: &SitePaths, now: Timestamp) -> Self {
         let reason = plausibility.error(now, paths).map(|error| format!("[{}] {error}", error.code().id));
-        Self { ready: reason.is_none(), reason, now: format!("{now:.0}") }
+        let earlier_than = match plausibility {
+            Plausibility::Reset(seen) => Some(format!("{seen:.0}")),
+            Plausibility::Plausible | Plausibility::Behind(_) | Plausibility::Ahead(_) => None,
+        };
+        Self { ready: reason.is_none(), reason, now: format!("{now:.0}"), earlier_than }
     }
 }
 
@@ -124,6 +131,8 @@ mod tests {
             "[LF4120] the clock says 2026-11-20T08:00:00Z, and this site was installed after 2026-12-01T00:00:00Z";
         assert_eq!((found.ready, found.reason.as_deref()), (false, Some(told)));
         assert!(!ClockStatus::of(Plausibility::Ahead(at("2020-01-01T00:00:00Z")), &paths, now).ready);
+        let found = ClockStatus::of(Plausibility::Reset(limit), &paths, now);
+        assert_eq!((found.ready, found.earlier_than.as_deref()), (true, Some("2026-12-01T00:00:00Z")));
     }
 
     #[test]

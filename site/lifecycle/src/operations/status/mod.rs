@@ -278,6 +278,7 @@ impl Operations {
         report.certificates = CertificatesStatus::of(landfall_agent::held(&self.paths), now);
         let plausibility = landfall_agent::clock_plausibility(&self.paths, now);
         report.clock = Some(ClockStatus::of(plausibility, &self.paths, now));
+        report.notes.extend(plausibility.note(now, &self.paths));
         report.etcd = EtcdStatus::of(&self.paths);
         report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
     }
@@ -285,8 +286,8 @@ impl Operations {
     /// Services of components.
     pub(super) fn services(&self) -> Result<Vec<ServiceStatus>, ClusterError> {
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?.with_patience(CLUSTER_PATIENCE);
-        let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
-        let services = cluster.list(&cluster.resource("v1", "Service")?, None, &ours)?;
+        let landfalls = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+        let services = cluster.list(&cluster.resource("v1", "Service")?, None, &landfalls)?;
         Ok(services.iter().filter_map(service_status).collect())
     }
 

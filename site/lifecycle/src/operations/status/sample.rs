@@ -55,7 +55,12 @@ pub fn installed() -> StatusReport {
             staged_bytes: 3 << 30,
         }),
         certificates: Some(certificates()),
-        clock: Some(ClockStatus { ready: true, reason: None, now: "2026-11-20T08:00:00Z".to_owned() }),
+        clock: Some(ClockStatus {
+            ready: true,
+            reason: None,
+            now: "2026-11-20T08:00:00Z".to_owned(),
+            earlier_than: None,
+        }),
         disk: Some(disk()),
         etcd: Some(EtcdStatus { ready: true, reason: None, size_bytes: 20 << 20, quota_bytes: 2 << 30 }),
         notes: vec!["network policies are stored but not enforced: flannel does not implement them".to_owned()],

@@ -1,6 +1,7 @@
 //! containerd, the kubelet and the agent as systemd services, which start the site at every boot. Undoing them undoes
 //! everything that ever ran under them.
 
+mod legacy_iptables;
 pub mod teardown;
 mod traces;
 pub(crate) mod unit_files;
@@ -94,6 +95,7 @@ impl Step<Site> for Agent {
         teardown::stop_runtime(site)?;
         teardown::unmount_all(&site.paths)?;
         teardown::remove_network(&host)?;
+        legacy_iptables::remove_chains(site, &teardown::IPTABLES, &teardown::IPTABLES_CHAINS)?;
         teardown::remove_groups(site)?;
         teardown::remove_traces(&site.paths, &host)?;
         for folder in [site.paths.containerd(), site.paths.kubelet(), site.paths.run()] {

@@ -27,9 +27,9 @@ const DEVICES: [(&str, Delete); 2] = [(BRIDGE, netlink::delete_bridge), ("flanne
 /// Tables of kube-proxy, flannel and the kubelet.
 const TABLES: [&str; 4] = ["kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"];
 /// Tables that the kubelet uses if the host has iptables, for both families of addresses, and its chains in them.
-const IPTABLES: [&str; 3] = ["filter", "mangle", "nat"];
+pub(super) const IPTABLES: [&str; 3] = ["filter", "mangle", "nat"];
 const IPTABLES_FAMILIES: [u8; 2] = [2, 10];
-const IPTABLES_CHAINS: [&str; 3] = ["KUBE-FIREWALL", "KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
+pub(super) const IPTABLES_CHAINS: [&str; 3] = ["KUBE-FIREWALL", "KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
 /// How long programs get to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The same for pods with kept volumes: a database that ends by itself needs no recovery later.

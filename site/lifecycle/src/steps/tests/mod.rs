@@ -94,7 +94,7 @@ impl Fixture {
             progress: Arc::new(Silent),
             commands: Arc::clone(&recorder) as Arc<dyn CommandRunner>,
             payload: payload.into(),
-            media: PathBuf::new(),
+            media_path: PathBuf::new(),
             io: IoCounters::default(),
             undo: UndoScope::site(false),
         };

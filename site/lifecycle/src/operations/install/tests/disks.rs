@@ -1,6 +1,6 @@
 //! Special data folders: made before, disks of their own, not mounted, without a journal.
 
-use std::process::Command;
+use landfall_media::mounted::on_tmpfs;
 
 use super::*;
 
@@ -19,24 +19,21 @@ fn an_existing_data_folder_stays() {
 
 #[test]
 fn a_disk_of_its_own_is_emptied_and_stays_mounted() {
+    let test = "operations::install::tests::disks::a_disk_of_its_own_is_emptied_and_stays_mounted";
+    let Some(disk) = on_tmpfs(test, "size=64m") else { return };
     let fixture = Fixture::new();
     let data = fixture.operations.paths.data();
     durable::create_folder(&data).unwrap();
     let birth = fixture.contents();
-    let mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(&data).status();
-    if !mount(&["-t", "tmpfs", "-o", "size=64m", "none"]).is_ok_and(|status| status.success()) {
-        // Only root can mount.
-        return;
+    rustix::mount::mount_bind(&disk, &data).unwrap();
+    fixture.prepared().run().unwrap();
+    for _ in 0..2 {
+        assert_eq!(fixture.operations.uninstall(&DataWish::Keep).unwrap().kept.len(), 0);
     }
-    let installed = fixture.prepared().run().map(drop);
-    let uninstalled = [fixture.operations.uninstall(&DataWish::Keep), fixture.operations.uninstall(&DataWish::Keep)];
-    let contents = fixture.contents();
-    assert!(Command::new("umount").arg(&data).status().unwrap().success());
-    installed.unwrap();
-    for uninstalled in uninstalled {
-        assert_eq!(uninstalled.unwrap().kept.len(), 0);
-    }
-    assert_eq!((&contents, &fixture.contents()), (&birth, &birth));
+    assert_eq!(fixture.contents(), birth);
+    // Only what is mounted can be unmounted.
+    rustix::mount::unmount(&data, rustix::mount::UnmountFlags::empty()).unwrap();
+    assert_eq!(fixture.contents(), birth);
 }
 
 #[test]

@@ -89,6 +89,68 @@ fn a_missing_or_doubled_volume_is_never_replaced_by_an_empty_one() {
     assert_eq!(codes_of(), ["LF4021"]);
 }
 
+/// A stick whose component postgres consists of a `StatefulSet`, or of nothing that has volumes.
+fn stick_with(vendor: &Vendor, namespace: &str, set: Option<&str>) -> Vec<u8> {
+    let mut release = release(3);
+    release["components"] = json!([{
+        "name": "postgres", "namespace": namespace, "needs": [], "objects": "documents/postgres.json",
+        "pod_security": "baseline", "ready_seconds": 60,
+    }]);
+    let set = set.map(|name| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name, "namespace": namespace},
+            "spec": {"volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}]},
+        })
+    });
+    let objects = json!(set.into_iter().collect::<Vec<_>>()).to_string().into_bytes();
+    let document = NewDocument { name: "documents/postgres.json".to_owned(), bytes: objects };
+    bundle_of(vendor, &release, BUILT, vec![document])
+}
+
+#[test]
+fn no_component_starts_empty_beside_its_kept_volume() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let fixture = Fixture::with_bundle(&vendor, &stick_with(&vendor, "postgres", Some("postgres")));
+    keep_data(&fixture);
+    let storage = fixture.operations.paths.storage();
+    let next_release = |namespace: &str, set: Option<&str>| {
+        let stick = stick_with(&vendor, namespace, set);
+        durable::write_file(&fixture.path("stick/tiny.landfall"), &stick, 0o644).unwrap();
+        adoption(&fixture, true).unwrap()
+    };
+    let same = next_release("postgres", Some("postgres"));
+    assert!(same.blockers.is_empty() && same.notes.is_empty(), "{same:?}");
+    // An operator makes claims that no object declares.
+    let operated = next_release("postgres", None);
+    assert!(operated.blockers.is_empty() && operated.volumes.len() == 1, "{operated:?}");
+    assert!(
+        operated.notes[0].contains(FOLDER) && operated.notes[0].contains("postgres/data-postgres-0"),
+        "{operated:?}"
+    );
+
+    let volume = FOLDER.split('_').next().unwrap();
+    for (namespace, set, renamed) in [
+        ("postgres", "db", format!("{volume}_postgres_data-db-0")),
+        ("data", "postgres", format!("{volume}_data_data-postgres-0")),
+    ] {
+        let found = next_release(namespace, Some(set));
+        assert_eq!(found.blockers.iter().map(|blocker| blocker.code).collect::<Vec<_>>(), ["LF4027"], "{found:?}");
+        let [from, to] = [FOLDER, &renamed].map(|name| storage.join(name));
+        let command = format!("`mv {} {}`", from.display(), to.display());
+        assert!(found.blockers[0].fix.contains(&command), "{command}: {}", found.blockers[0].fix);
+        // The command helps.
+        durable::rename(&from, &to).unwrap();
+        let helped = adoption(&fixture, true).unwrap();
+        assert!(helped.blockers.is_empty() && helped.notes.is_empty(), "{helped:?}");
+        let adopted = &helped.volumes[0];
+        assert_eq!((adopted.namespace.as_str(), adopted.component.as_deref()), (namespace, Some("postgres")));
+        durable::rename(&to, &from).unwrap();
+    }
+    // Without a record, the namespace says whose it is.
+    durable::remove_file(&fixture.operations.paths.kept_record()).unwrap();
+    assert_eq!(next_release("postgres", Some("db")).blockers[0].code, "LF4027");
+}
+
 #[test]
 fn missing_data_cannot_be_used() {
     let fixture = Fixture::new();

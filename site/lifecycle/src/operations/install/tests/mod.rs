@@ -1,8 +1,10 @@
 //! Operations over real files below a temporary root, with the steps that need no root: staging, identity, names.
 
+mod clock;
 mod disks;
 mod kept;
 mod newer;
+mod reported;
 mod staged;
 mod trust;
 
@@ -65,7 +67,15 @@ fn release(counter: u64) -> serde_json::Value {
     })
 }
 
+/// When the releases of these tests were built.
+const BUILT: &str = "2025-11-20T08:16:00Z";
+
 fn bundle(vendor: &Vendor, release: &serde_json::Value) -> Vec<u8> {
+    bundle_of(vendor, release, BUILT, Vec::new())
+}
+
+/// A bundle that was built at this time, with more documents.
+fn bundle_of(vendor: &Vendor, release: &serde_json::Value, built_at: &str, more: Vec<NewDocument>) -> Vec<u8> {
     let mut contents = vec![b"#!/bin/sh\n".to_vec(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), b"{}".to_vec()];
     contents.extend([vec![1; 3 << 20], vec![2; 700]]);
     let sums: Vec<BlobSums> = contents.iter().map(|bytes| sums(bytes)).collect();
@@ -74,13 +84,14 @@ fn bundle(vendor: &Vendor, release: &serde_json::Value) -> Vec<u8> {
         None => BlobEntry::blob(sums, "application/octet-stream"),
     });
     let document = |name: &str, bytes: Vec<u8>| NewDocument { name: format!("documents/{name}"), bytes };
-    let documents =
+    let mut documents =
         vec![document("release.json", release.to_string().into_bytes()), document("site.schema.json", b"{}".to_vec())];
+    documents.extend(more);
     let identity = ReleaseIdentity {
         name: "tiny".to_owned(),
         version: "1.0.0".to_owned(),
         counter: release["counter"].as_u64().unwrap(),
-        built_at: "2026-11-20T08:16:00Z".to_owned(),
+        built_at: built_at.to_owned(),
     };
     let values: Vec<&[_]> = sums.iter().map(|sums| sums.chunks.as_slice()).collect();
     let blobs = BlobsDocument::new(entries.collect()).unwrap();
@@ -97,13 +108,18 @@ impl Fixture {
 
     /// A machine, and a stick of this vendor with this release.
     fn with(vendor: &Vendor, release: &serde_json::Value) -> Self {
+        Self::with_bundle(vendor, &bundle(vendor, release))
+    }
+
+    /// A machine, and a stick of this vendor with this bundle.
+    fn with_bundle(vendor: &Vendor, bundle: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, bytes: &[u8]| {
             let path = folder.path().join(name);
             durable::create_folder(path.parent().unwrap()).unwrap();
             durable::write_file(&path, bytes, 0o644).unwrap();
         };
-        file("stick/tiny.landfall", &bundle(vendor, release));
+        file("stick/tiny.landfall", bundle);
         file("1.root.json", vendor.root.bytes());
         file("host/etc/hosts", b"127.0.0.1 localhost\n");
         let operations = Operations {
@@ -146,8 +162,9 @@ impl Fixture {
         let plan = Plan::new(Operation::Install, "tiny", "1.0.0", steps);
         let facts = facts::collect(&self.operations.paths).unwrap();
         let settings = SiteConfiguration::default();
-        let planned = PlannedInstall { release, trust, settings, facts, plan: InstallPlan { plan, node } };
-        PreparedInstall { operations: &self.operations, planned, media: self.path("stick") }
+        let planned =
+            PlannedInstall { release, trust, settings, facts, plan: InstallPlan { plan, node }, notes: Vec::new() };
+        PreparedInstall { operations: &self.operations, planned, media_path: self.path("stick") }
     }
 
     /// Everything below the host's root.

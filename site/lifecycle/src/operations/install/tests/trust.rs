@@ -1,4 +1,4 @@
-//! Releases that must not be installed, whoever signed them.
+//! Releases that must not be installed, whatever their signatures are.
 
 use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedRelease};
 

@@ -19,9 +19,7 @@ pub fn on_tmpfs(test: &str, options: &str) -> Option<PathBuf> {
     }
     let folder = tempfile::tempdir().unwrap();
     let script = r#"mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@""#;
-    let as_root = rustix::process::geteuid().is_root();
-    let second = Command::new("unshare")
-        .args(if as_root { [].as_slice() } else { &["--user", "--map-root-user"] })
+    let second = in_namespaces()
         .args(["--mount", "sh", "-c", script, "sh", options])
         .arg(folder.path())
         .arg(std::env::current_exe().unwrap())
@@ -32,4 +30,14 @@ pub fn on_tmpfs(test: &str, options: &str) -> Option<PathBuf> {
     let (said, failed) = (String::from_utf8_lossy(&second.stdout), String::from_utf8_lossy(&second.stderr));
     assert!(second.status.success() && said.contains("1 passed"), "{said}{failed}");
     None
+}
+
+/// `unshare`, to which namespaces and a program are added. Who is not root becomes root in a user namespace of the
+/// program's own, which the kernel lets every user make unless it was configured otherwise.
+pub fn in_namespaces() -> Command {
+    let mut unshare = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        unshare.args(["--user", "--map-root-user"]);
+    }
+    unshare
 }

@@ -1,0 +1,135 @@
+//! The bar on a terminal, one at a time. Whatever else is printed there meanwhile goes around it.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressState, ProgressStyle, WeakProgressBar};
+
+use crate::countdown::Countdown;
+use crate::shown;
+
+/// How often a bar is drawn.
+const TICK: Duration = Duration::from_millis(200);
+
+/// A phase with a denominator; one whose number of bytes is not known, before and after the first of them; a step between
+/// phases. `all` is what is left of the whole operation.
+const OF_TOTAL: &str = "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left{all}";
+const WITHOUT_BYTES: &str = "{prefix} {spinner} {elapsed}{all}";
+const WITH_BYTES: &str = "{prefix} {spinner} {bytes} {bytes_per_sec}{all}";
+
+/// The latest bar.
+static LATEST: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
+
+/// Runs what prints to the terminal while no bar is in its way.
+pub(crate) fn around<R>(print: impl FnOnce() -> R) -> R {
+    let bar = LATEST.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(WeakProgressBar::upgrade);
+    match bar {
+        Some(bar) => bar.suspend(print),
+        None => print(),
+    }
+}
+
+/// Standard error beside a bar.
+pub(crate) struct Beside;
+
+impl Write for Beside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        around(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// A bar that draws itself until it is dropped.
+pub(crate) struct Bar {
+    drawn: ProgressBar,
+    countdown: Option<Countdown>,
+}
+
+impl Bar {
+    /// Draws the bar of a phase or a step, within an operation of which so much is left.
+    pub(crate) fn draw(name: &str, total_bytes: Option<u64>, countdown: Option<Countdown>) -> Self {
+        let (drawn, template) = match total_bytes {
+            Some(total) => (ProgressBar::new(total), OF_TOTAL),
+            // Until there are bytes there is nothing to count but time.
+            None => (ProgressBar::new_spinner(), WITHOUT_BYTES),
+        };
+        let bar = Self { drawn, countdown };
+        bar.show(template);
+        bar.drawn.set_prefix(shown::line(name));
+        bar.drawn.enable_steady_tick(TICK);
+        *LATEST.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.drawn.downgrade());
+        bar
+    }
+
+    fn show(&self, template: &str) {
+        let countdown = self.countdown;
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            let all = move |_: &ProgressState, text: &mut dyn std::fmt::Write| {
+                let left = countdown.map(|countdown| countdown.text(Instant::now()));
+                let _infallible = left.map_or(Ok(()), |left| write!(text, "; all in all {left}"));
+            };
+            self.drawn.set_style(style.with_key("all", all));
+        }
+    }
+
+    /// From now on shows bytes that have no denominator.
+    pub(crate) fn show_bytes(&self) {
+        self.show(WITH_BYTES);
+    }
+
+    /// Moves the bar.
+    pub(crate) fn advance_to(&self, position: u64) {
+        self.drawn.set_position(position);
+    }
+
+    /// Moves the bar without taking that for speed: it must look at the position once before its estimate is reset, which a
+    /// bar that ticks by itself does not do on request.
+    pub(crate) fn skip_to(&self, position: u64) {
+        self.drawn.disable_steady_tick();
+        self.drawn.update(|state| state.set_pos(position));
+        self.drawn.reset_eta();
+        self.drawn.enable_steady_tick(TICK);
+    }
+
+    /// Prints a text above the bar.
+    pub(crate) fn print(&self, text: &str) {
+        self.drawn.println(shown::block(text));
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.drawn.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::ProgressDrawTarget;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn a_bar_does_not_take_a_skip_for_speed() {
+        let bar = Bar::draw("staging", Some(1000 * MIB), None);
+        bar.drawn.set_draw_target(ProgressDrawTarget::hidden());
+        bar.skip_to(900 * MIB);
+        std::thread::sleep(TICK * 2);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let limit = MIB as f64;
+        let speed = bar.drawn.per_sec();
+        assert!(bar.drawn.position() == 900 * MIB && speed < limit, "{speed} bytes/s");
+    }
+
+    #[test]
+    fn a_phase_without_bytes_shows_none_and_each_shows_what_is_left_of_all() {
+        assert!(!WITHOUT_BYTES.contains("bytes") && WITH_BYTES.contains("bytes"));
+        assert!([OF_TOTAL, WITHOUT_BYTES, WITH_BYTES].iter().all(|template| template.ends_with("{all}")));
+    }
+}

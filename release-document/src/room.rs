@@ -1,0 +1,81 @@
+//! What a release takes of a site's data folder: one sum, which the vendor's build announces and a site's preflight asks
+//! for.
+
+use std::collections::HashSet;
+
+use landfall_bundle_spec::blobs::BlobEntry;
+
+use crate::Requirements;
+
+/// What containerd needs besides an image while it unpacks it, in bytes.
+const UNPACKING_BYTES: u64 = 512 << 20;
+
+/// Bytes of the data folder's filesystem, part by part. What Kubernetes keeps free there comes on top.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DataRoom {
+    /// Everything that is staged.
+    pub staged_bytes: u64,
+    /// Image layers once unpacked.
+    pub unpacked_bytes: u64,
+    /// What unpacking needs while it runs.
+    pub unpacking_bytes: u64,
+    /// What running software writes.
+    pub data_bytes: u64,
+}
+
+impl DataRoom {
+    /// The room for these blobs of a head and for the software that they become. An impossible sum is still more than
+    /// there is room for.
+    pub fn of(blobs: &[BlobEntry], requirements: &Requirements) -> Self {
+        // A blob may occur under a name of its own and among the others, and is staged once.
+        let mut seen = HashSet::new();
+        let staged = blobs.iter().filter(|entry| seen.insert(entry.sha256)).map(|entry| entry.size);
+        let layers = blobs.iter().filter_map(|entry| entry.layer).map(|layer| layer.unpacked_bytes);
+        Self {
+            staged_bytes: total(staged),
+            unpacked_bytes: total(layers),
+            unpacking_bytes: UNPACKING_BYTES,
+            data_bytes: requirements.data_bytes,
+        }
+    }
+
+    /// All of it.
+    pub fn total_bytes(&self) -> u64 {
+        let Self { staged_bytes, unpacked_bytes, unpacking_bytes, data_bytes } = *self;
+        total([staged_bytes, unpacked_bytes, unpacking_bytes, data_bytes].into_iter())
+    }
+}
+
+fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_bundle_spec::Sha256;
+    use landfall_bundle_spec::blobs::{LayerContents, Place};
+    use landfall_bundle_spec::chunks::BlobHasher;
+
+    use super::*;
+
+    fn entry(size: usize, unpacked_bytes: Option<u64>) -> BlobEntry {
+        let mut hasher = BlobHasher::new();
+        hasher.update(&vec![7; size]);
+        let layer =
+            unpacked_bytes.map(|unpacked_bytes| LayerContents { diff_id: Sha256([1; 32]), unpacked_bytes, inodes: 1 });
+        BlobEntry { layer, ..BlobEntry::blob(&hasher.finish(), "application/octet-stream") }
+    }
+
+    #[test]
+    fn every_blob_counts_once_and_layers_once_more_when_unpacked() {
+        let requirements = Requirements { cores: 1, memory_bytes: 1, data_bytes: 1000 };
+        let program = BlobEntry { place: Some(Place::ALL[0]), ..entry(10, None) };
+        let blobs = [program, entry(10, None), entry(20, Some(50)), entry(30, Some(70))];
+        let room = DataRoom::of(&blobs, &requirements);
+        let expected =
+            DataRoom { staged_bytes: 60, unpacked_bytes: 120, unpacking_bytes: UNPACKING_BYTES, data_bytes: 1000 };
+        assert_eq!((room, room.total_bytes()), (expected, UNPACKING_BYTES + 1180));
+        let endless = DataRoom::of(&[entry(1, Some(u64::MAX)), entry(2, Some(1))], &requirements);
+        assert_eq!(endless.total_bytes(), u64::MAX);
+    }
+}

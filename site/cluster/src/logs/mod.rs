@@ -1,0 +1,324 @@
+//! Logs of a component's pods as they are written, those of pods and containers that start meanwhile among them.
+//!
+//! A watch reports the pods; each run of a container has a stream of its own. A stream that breaks off while its container
+//! runs is opened again after the last line that was passed on.
+
+mod runs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream::BoxStream;
+use futures_util::{AsyncBufReadExt, StreamExt};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ListParams, LogParams, WatchEvent, WatchParams};
+use kube::{Api, Client};
+
+use super::{Cluster, ClusterError, Inventory};
+use runs::{Container, Run, Runs};
+
+/// How long changes are waited for before broken streams are looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long the API server may let a watch be silent; it must end watches by itself before a connection counts as dead.
+const WATCH_SECONDS: u32 = 240;
+
+/// A container of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogSource {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+}
+
+/// What is passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Logged {
+    /// A line, with the line feed if it has one.
+    Line {
+        /// Whose it is.
+        source: LogSource,
+        /// Its bytes, as they were logged.
+        text: Vec<u8>,
+    },
+    /// A pod appeared after the following began.
+    Started {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        pod: String,
+    },
+    /// A container was started again.
+    Restarted {
+        /// The container.
+        source: LogSource,
+        /// How many times so far, by Kubernetes' count.
+        times: i32,
+        /// How its previous run ended, such as `OOMKilled, exit code 137`.
+        ended: String,
+    },
+    /// The API server does not answer, and is asked again.
+    Unanswered(String),
+}
+
+/// Takes what is passed on, from several threads; breaking ends the following.
+pub type Listener = Arc<dyn Fn(Logged) -> ControlFlow<()> + Send + Sync>;
+
+impl Cluster {
+    /// Follows the logs of a component's pods until the listener breaks: of those that run, what they logged within `since`
+    /// before now, or everything; of those that start later, everything. Fails only if the first look fails.
+    pub fn follow_logs(
+        &self,
+        inventory: &Inventory,
+        since: Option<Duration>,
+        listener: &Listener,
+    ) -> Result<(), ClusterError> {
+        // Unreachable clusters and missing rights are reported here, with patience.
+        self.pods_of_component(inventory)?;
+        let client = self.talking().map_err(|error| self.cannot("follow the logs", inventory, error))?;
+        let streams = Streams { client: client.clone(), listener: listener.clone(), since, shared: Arc::default() };
+        let mut watch = Watch::new(client, inventory);
+        let (mut members, mut runs) = (Members::default(), Runs::default());
+        let mut is_answered = true;
+        while !streams.is_closed() {
+            let looked = self.wait_for(watch.wait()).map_err(|error| error.to_string());
+            let looked = looked.and_then(|()| members.learn(self, inventory, &watch.pods));
+            if let Err(reason) = &looked {
+                if std::mem::replace(&mut is_answered, false) && listener(Logged::Unanswered(reason.clone())).is_break()
+                {
+                    return Ok(());
+                }
+                std::thread::sleep(TICK);
+                continue;
+            }
+            is_answered = true;
+            let pods = watch.pods.iter().filter(|(uid, _)| members.has(uid)).map(|(_, pod)| pod);
+            let found = runs.look(pods, |container| streams.state(container));
+            if found.news.into_iter().any(|news| listener(news).is_break()) {
+                return Ok(());
+            }
+            for run in found.to_open {
+                self.spawn(streams.clone().follow(run));
+            }
+        }
+        Ok(())
+    }
+
+    fn cannot(&self, act: &str, inventory: &Inventory, error: kube::Error) -> ClusterError {
+        ClusterError::Unreachable {
+            action: format!("{act} of {}", inventory.owner.component),
+            server: self.server().to_owned(),
+            seconds: 0,
+            source: error.into(),
+        }
+    }
+}
+
+/// The pods of a component's namespaces, by UID, as a watch reports them.
+struct Watch {
+    api: Api<Pod>,
+    namespaces: BTreeSet<String>,
+    pods: BTreeMap<String, Pod>,
+    stream: Option<BoxStream<'static, kube::Result<WatchEvent<Pod>>>>,
+}
+
+impl Watch {
+    fn new(client: Client, inventory: &Inventory) -> Self {
+        let namespaces = inventory.objects.iter().filter_map(|object| object.namespace.clone());
+        let namespaces = namespaces.chain([inventory.namespace.clone()]).collect();
+        Self { api: Api::all(client), namespaces, pods: BTreeMap::new(), stream: None }
+    }
+
+    /// Waits for a change, at most for a tick. After an error the next call lists all pods again.
+    async fn wait(&mut self) -> kube::Result<()> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self.list().await?,
+        };
+        match tokio::time::timeout(TICK, stream.next()).await {
+            // It has ended, as watches do.
+            Ok(None) => return Ok(()),
+            Ok(Some(event)) => {
+                if !self.take(event?) {
+                    return Ok(());
+                }
+            }
+            Err(_) => {}
+        }
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    async fn list(&mut self) -> kube::Result<BoxStream<'static, kube::Result<WatchEvent<Pod>>>> {
+        let listed = self.api.list(&ListParams::default()).await?;
+        self.pods.clear();
+        let version = listed.metadata.resource_version.unwrap_or_default();
+        listed.items.into_iter().for_each(|pod| self.add(pod));
+        let stream = self.api.watch(&WatchParams::default().timeout(WATCH_SECONDS), &version).await?;
+        Ok(stream.boxed())
+    }
+
+    fn add(&mut self, pod: Pod) {
+        if pod.metadata.namespace.as_ref().is_some_and(|namespace| self.namespaces.contains(namespace)) {
+            self.pods.insert(pod.metadata.uid.clone().unwrap_or_default(), pod);
+        }
+    }
+
+    /// Takes one change; returns whether the watch can continue.
+    fn take(&mut self, event: WatchEvent<Pod>) -> bool {
+        match event {
+            WatchEvent::Added(pod) | WatchEvent::Modified(pod) => self.add(pod),
+            WatchEvent::Deleted(pod) => {
+                self.pods.remove(pod.metadata.uid.as_deref().unwrap_or_default());
+            }
+            WatchEvent::Bookmark(_) => {}
+            // What the watch began from is too old.
+            WatchEvent::Error(_) => return false,
+        }
+        true
+    }
+}
+
+/// Which pods are the component's, by UID.
+#[derive(Default)]
+struct Members(BTreeMap<String, bool>);
+
+impl Members {
+    /// Asks the cluster about pods that are not known yet.
+    fn learn(&mut self, cluster: &Cluster, inventory: &Inventory, pods: &BTreeMap<String, Pod>) -> Result<(), String> {
+        if pods.keys().all(|uid| self.0.contains_key(uid)) {
+            return Ok(());
+        }
+        let found = cluster.with_patience(Duration::ZERO).pods_of_component(inventory);
+        let found = found.map_err(|error| error.to_string())?;
+        for (uid, pod) in pods {
+            let metadata = &pod.metadata;
+            let is_member = found
+                .iter()
+                .any(|name| name.namespace == metadata.namespace && Some(&name.name) == metadata.name.as_ref());
+            self.0.insert(uid.clone(), is_member);
+        }
+        Ok(())
+    }
+
+    fn has(&self, uid: &str) -> bool {
+        self.0.get(uid) == Some(&true)
+    }
+}
+
+/// How far the log of a container was passed on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Progress {
+    /// Whether a stream of it is open.
+    is_open: bool,
+    /// The run that the latest stream was opened for.
+    run: String,
+    /// Whether that stream came to its end, rather than broke off.
+    is_whole: bool,
+    /// The time of the last line.
+    until: Option<Timestamp>,
+}
+
+/// All streams of a following.
+#[derive(Clone)]
+struct Streams {
+    client: Client,
+    listener: Listener,
+    /// How much of a container's earlier log is wanted, where it ran before the following began.
+    since: Option<Duration>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    is_closed: AtomicBool,
+    progress: Mutex<BTreeMap<Container, Progress>>,
+}
+
+impl Streams {
+    fn is_closed(&self) -> bool {
+        self.shared.is_closed.load(Ordering::Relaxed)
+    }
+
+    fn change<T>(&self, container: &Container, change: impl FnOnce(&mut Progress) -> T) -> T {
+        let mut progress = self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        change(progress.entry(container.clone()).or_default())
+    }
+
+    fn state(&self, container: &Container) -> Progress {
+        self.change(container, |progress| progress.clone())
+    }
+
+    /// Passes on the log of a run to its end.
+    fn follow(self, run: Run) -> impl Future<Output = ()> + Send + 'static {
+        let until = self.change(&run.container, |progress| {
+            (progress.is_open, progress.run) = (true, run.id.clone());
+            progress.until
+        });
+        async move {
+            let mut reached = until;
+            let read = self.read(&run, &mut reached).await;
+            if let Err(error) = &read {
+                tracing::debug!(pod = run.source.pod, container = run.source.container, %error, "a log broke off");
+            }
+            self.change(&run.container, |progress| {
+                (progress.is_open, progress.is_whole, progress.until) = (false, read.is_ok(), reached);
+            });
+        }
+    }
+
+    async fn read(
+        &self,
+        run: &Run,
+        reached: &mut Option<Timestamp>,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let known = *reached;
+        let since = self.since.filter(|_| run.is_early && known.is_none());
+        let parameters = LogParams {
+            container: Some(run.source.container.clone()),
+            follow: true,
+            timestamps: true,
+            // The API server rounds it down to a second.
+            since_time: known,
+            since_seconds: since.map(|since| i64::try_from(since.as_secs().max(1)).unwrap_or(i64::MAX)),
+            ..LogParams::default()
+        };
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &run.source.namespace);
+        let mut reader = pin!(pods.log_stream(&run.source.pod, &parameters).await?);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).await? > 0 {
+            let (time, text) = split(&line);
+            if time.is_none() || time > known {
+                *reached = time.or(*reached);
+                let logged = Logged::Line { source: run.source.clone(), text: text.to_vec() };
+                if (self.listener)(logged).is_break() {
+                    self.shared.is_closed.store(true, Ordering::Relaxed);
+                    return Ok(());
+                }
+            }
+            line.clear();
+        }
+        Ok(())
+    }
+}
+
+/// The time before a line, and the line.
+fn split(line: &[u8]) -> (Option<Timestamp>, &[u8]) {
+    let space = line.iter().position(|byte| *byte == b' ');
+    let time = space.and_then(|space| std::str::from_utf8(&line[..space]).ok()?.parse().ok());
+    match (time, space) {
+        (Some(time), Some(space)) => (Some(time), &line[space + 1..]),
+        _ => (None, line),
+    }
+}
+
+#[cfg(test)]
+mod tests;

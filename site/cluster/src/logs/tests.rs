@@ -1,0 +1,101 @@
+use serde_json::json;
+
+use super::*;
+
+/// A pod whose container has this run, with so many restarts.
+fn pod(uid: &str, id: &str, restarts: i32, state: &str) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {"name": format!("web-{uid}"), "namespace": "web", "uid": uid},
+        "status": {"containerStatuses": [{
+            "name": "web", "image": "", "imageID": "", "ready": true, "restartCount": restarts, "containerID": id,
+            "state": {state: {"exitCode": 1}},
+            "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
+        }]},
+    }))
+    .unwrap()
+}
+
+fn source(uid: &str) -> LogSource {
+    LogSource { namespace: "web".to_owned(), pod: format!("web-{uid}"), container: "web".to_owned() }
+}
+
+/// A following whose streams end as the test says.
+#[derive(Default)]
+struct Followed {
+    runs: Runs,
+    progress: BTreeMap<Container, Progress>,
+}
+
+impl Followed {
+    /// Looks, opens what must be read, and returns the news and the ids of what was opened, with `!` where earlier lines may
+    /// be left out.
+    fn look(&mut self, pods: &[Pod]) -> (Vec<Logged>, Vec<String>) {
+        let found = self.runs.look(pods.iter(), |container| self.progress.get(container).cloned().unwrap_or_default());
+        let mut opened = Vec::new();
+        for run in found.to_open {
+            opened.push(format!("{}{}", run.id, if run.is_early { "!" } else { "" }));
+            let progress = self.progress.entry(run.container).or_default();
+            (progress.is_open, progress.run) = (true, run.id);
+        }
+        (found.news, opened)
+    }
+
+    fn end(&mut self, uid: &str, is_whole: bool) {
+        let progress = self.progress.get_mut(&(uid.to_owned(), "web".to_owned())).unwrap();
+        (progress.is_open, progress.is_whole) = (false, is_whole);
+    }
+}
+
+const NONE: [String; 0] = [];
+
+#[test]
+fn pods_that_start_and_containers_that_start_again_are_read_and_reported() {
+    let mut followed = Followed::default();
+    let first = pod("a", "run-1", 0, "running");
+    assert_eq!(followed.look(std::slice::from_ref(&first)), (Vec::new(), vec!["run-1!".to_owned()]));
+    assert_eq!(followed.look(std::slice::from_ref(&first)).1, NONE, "it is open");
+
+    // A second pod; it has no run while its image is pulled.
+    let waiting = pod("b", "", 0, "waiting");
+    let started = Logged::Started { namespace: "web".to_owned(), pod: "web-b".to_owned() };
+    assert_eq!(followed.look(&[first.clone(), waiting]), (vec![started], Vec::new()));
+    let second = pod("b", "run-2", 0, "running");
+    assert_eq!(followed.look(&[first, second.clone()]), (Vec::new(), vec!["run-2".to_owned()]));
+
+    // The first one's container is killed and starts again, after its stream has ended.
+    followed.end("a", true);
+    let again = pod("a", "run-3", 1, "running");
+    let ended = "OOMKilled, exit code 137".to_owned();
+    let restarted = Logged::Restarted { source: source("a"), times: 1, ended };
+    assert_eq!(followed.look(&[again, second]), (vec![restarted], vec!["run-3".to_owned()]));
+}
+
+#[test]
+fn a_log_that_broke_off_is_read_further_and_a_whole_one_is_not() {
+    let mut followed = Followed::default();
+    followed.look(&[pod("a", "run-1", 0, "running")]);
+    followed.end("a", false);
+    assert_eq!(followed.look(&[pod("a", "run-1", 0, "terminated")]).1, ["run-1!"], "its end is missing");
+    followed.end("a", true);
+    assert_eq!(
+        followed.look(&[pod("a", "run-1", 0, "running")]).1,
+        ["run-1!"],
+        "the node ended the stream, not the container"
+    );
+    followed.end("a", true);
+    assert_eq!(followed.look(&[pod("a", "run-1", 0, "terminated")]).1, NONE);
+    // The pods of a job that has ended before.
+    let mut followed = Followed::default();
+    assert_eq!(followed.look(&[pod("a", "run-1", 0, "terminated")]).1, ["run-1!"]);
+}
+
+#[test]
+fn lines_lose_their_times_and_nothing_else() {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let (time, text) = split(b"2026-11-21T08:00:00.123456789Z two words\n");
+    assert_eq!((time, text), (Some(at("2026-11-21T08:00:00.123456789Z")), &b"two words\n"[..]));
+    assert_eq!(split(b"2026-11-21T08:00:00Z \n"), (Some(at("2026-11-21T08:00:00Z")), &b"\n"[..]));
+    for strange in [&b"unable to retrieve container logs"[..], b"", b"\xff\xfe x\n"] {
+        assert_eq!(split(strange), (None, strange));
+    }
+}

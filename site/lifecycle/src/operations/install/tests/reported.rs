@@ -1,0 +1,33 @@
+//! What a real install reports, kept where the command line draws it.
+
+use std::sync::Mutex;
+
+use super::*;
+
+/// The events of the install below, one in a line: `installer` shows what a person reads of them.
+const KEPT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../progress/samples/install.jsonl"));
+
+/// Keeps events. Bytes in a row are one event: how many at a time reach the disk depends on the disk.
+#[derive(Default)]
+struct Keeper(Mutex<Vec<Event>>);
+
+impl Progress for Keeper {
+    fn event(&self, event: Event) {
+        let mut events = self.0.lock().unwrap();
+        match (events.last_mut(), event) {
+            (Some(Event::Advanced { bytes }), Event::Advanced { bytes: more }) => *bytes += more,
+            (_, event) => events.push(event),
+        }
+    }
+}
+
+#[test]
+fn the_kept_events_are_those_of_an_install() {
+    let mut fixture = Fixture::new();
+    let keeper = Arc::new(Keeper::default());
+    fixture.operations.progress = keeper.clone();
+    fixture.prepared().run().unwrap();
+    let events = keeper.0.lock().unwrap();
+    let lines: String = events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect();
+    assert_eq!(lines, KEPT, "progress/samples/install.jsonl must be:\n{lines}");
+}

@@ -1,0 +1,70 @@
+//! The clock, before certificates are made under it: they would not be valid once it is set right, and the authorities
+//! among them can never be made again.
+
+use jiff::Timestamp;
+use landfall_agent::clock::{Evidence, Plausibility, evidence, plausibility};
+use landfall_error_codes::codes;
+
+use super::Blocker;
+use landfall_host::facts::Facts;
+use landfall_host::paths::SitePaths;
+
+/// A clock that cannot be right, on a host that gets a site.
+pub(super) fn blocker(facts: &Facts, built_at: &str) -> Option<Blocker> {
+    let (now, built) = (time(&facts.collected_at), time(built_at));
+    let (Some(now), Some(built)) = (now, built) else {
+        return Some(wrong(facts.collected_at.clone(), "a time as in RFC 3339".to_owned()));
+    };
+    // The release is the first that is known to have existed.
+    let evidence = Evidence { authority_begins: Some(built), authority_ends: None, seen: seen(facts) };
+    implausible(now, plausibility(now, &evidence))
+}
+
+/// A clock that holds nothing up, but says less than this host has seen.
+pub(super) fn warning(facts: &Facts) -> Option<String> {
+    let now = time(&facts.collected_at)?;
+    plausibility(now, &Evidence { seen: seen(facts), ..Evidence::default() }).note(now, &SitePaths::default())
+}
+
+/// Judges the clock of a site whose install continues: the blocker, or what a person should know.
+pub(crate) fn of_site(paths: &SitePaths, built_at: &str, now: Timestamp) -> Result<Option<String>, Blocker> {
+    let mut evidence = evidence(paths);
+    let has_authority = evidence.authority_begins.is_some();
+    evidence.authority_begins = evidence.authority_begins.or_else(|| time(built_at));
+    let found = plausibility(now, &evidence);
+    let blocker = if has_authority {
+        found.error(now, paths).map(|error| Blocker::of(&error, "the right time"))
+    } else {
+        implausible(now, found)
+    };
+    blocker.map_or_else(|| Ok(found.note(now, paths)), Err)
+}
+
+fn implausible(now: Timestamp, plausibility: Plausibility) -> Option<Blocker> {
+    let now = format!("{now:.0}");
+    match plausibility {
+        Plausibility::Plausible | Plausibility::Reset(_) => None,
+        Plausibility::Behind(built) => Some(wrong(now, format!("later than {built:.0}, when the release was built"))),
+        Plausibility::Ahead(limit) => {
+            let needed = format!("not later than {limit:.0}, five years after the newest time that is known");
+            let mut blocker = Blocker::new(codes::NODE_CLOCK, now, needed);
+            blocker.fix = format!(
+                "Set the clock (`timedatectl set-time`); if it is right, run `install -D /dev/null {}` and try again.",
+                SitePaths::default().clock().display()
+            );
+            Some(blocker)
+        }
+    }
+}
+
+fn wrong(found: String, needed: String) -> Blocker {
+    Blocker::new(codes::CLOCK_WRONG, found, needed)
+}
+
+fn seen(facts: &Facts) -> Option<Timestamp> {
+    facts.clock_seen.as_deref().and_then(time)
+}
+
+fn time(text: &str) -> Option<Timestamp> {
+    text.parse().ok()
+}
