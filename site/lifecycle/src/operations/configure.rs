@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use landfall_cluster::{Applied, Cluster, ClusterError, ObjectName};
+use landfall_engine::step::StepError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -87,7 +89,28 @@ impl Operations {
             node: &pins.node.name,
         };
         let planned = plan_configure(&inputs, &history.made()?)?;
+        self.refuse_unfit(&planned, &release)?;
         Ok(PreparedConfigure { operations: self, pins, release, settings, planned })
+    }
+
+    /// Refuses objects that the API server would not take, and fields that another manager has set. Nothing is stored: the API
+    /// server judges, and forgets.
+    fn refuse_unfit(&self, planned: &ConfigurePlan, release: &TrustedRelease) -> Result<()> {
+        let components = planned.plan.all().filter_map(|step| match &step.action {
+            Action::Replace(replace) => Some(&*replace.after),
+            _ => None,
+        });
+        for action in components {
+            let Action::Component(component) = action else { continue };
+            let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
+            for object in component.resolved(&release.documents)? {
+                if let Applied::Foreign { manager } = cluster.compare(&object).map_err(StepError::from)? {
+                    let object = ObjectName::of(&object).map_err(StepError::from)?.into();
+                    return Err(StepError::from(ClusterError::Foreign { object, manager }).into());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the site's last committed operation was pinned to, if settings may change now.
