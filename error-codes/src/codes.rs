@@ -284,6 +284,7 @@ codes! {
     CHANGE_OPEN = "LF4031", Resumable, "A change of the site is unfinished", "Run `landfall resume`: it finishes the change, or undoes it.";
     CHANGE_UNDONE = "LF4032", NotReady, "A change failed and was undone", "The site is as it was before. Correct what the message names, then run the same command again.";
     SETTINGS_FIXED = "LF4033", Usage, "Settings of the node and its networks are fixed when a site is installed", "Remove the change from the site configuration; for another address or network, uninstall, which keeps the data, and install again.";
+    CHANGE_UNFIT = "LF4034", NotReady, "The cluster would refuse the change", "Correct what the message names, then run the same command again; some fields, such as the size of a volume, never change once a site is installed.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";

@@ -89,24 +89,24 @@ impl Operations {
             node: &pins.node.name,
         };
         let planned = plan_configure(&inputs, &history.made()?)?;
-        self.refuse_unfit(&planned, &release)?;
+        self.refuse_unfit(&planned, &release).map_err(|error| OperationError::ChangeUnfit(Box::new(error)))?;
         Ok(PreparedConfigure { operations: self, pins, release, settings, planned })
     }
 
     /// Refuses objects that the API server would not take, and fields that another manager has set. Nothing is stored: the API
     /// server judges, and forgets.
-    fn refuse_unfit(&self, planned: &ConfigurePlan, release: &TrustedRelease) -> Result<()> {
+    fn refuse_unfit(&self, planned: &ConfigurePlan, release: &TrustedRelease) -> Result<(), StepError> {
         let components = planned.plan.all().filter_map(|step| match &step.action {
             Action::Replace(replace) => Some(&*replace.after),
             _ => None,
         });
         for action in components {
             let Action::Component(component) = action else { continue };
-            let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
+            let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
             for object in component.resolved(&release.documents)? {
-                if let Applied::Foreign { manager } = cluster.compare(&object).map_err(StepError::from)? {
-                    let object = ObjectName::of(&object).map_err(StepError::from)?.into();
-                    return Err(StepError::from(ClusterError::Foreign { object, manager }).into());
+                if let Applied::Foreign { manager } = cluster.compare(&object)? {
+                    let object = ObjectName::of(&object)?.into();
+                    return Err(ClusterError::Foreign { object, manager }.into());
                 }
             }
         }

@@ -139,6 +139,9 @@ pub enum OperationError {
         /// Why.
         source: Option<Box<FailedStep>>,
     },
+    /// The cluster would refuse the objects of a change.
+    #[error("the cluster would refuse this change; nothing was changed")]
+    ChangeUnfit(#[source] Box<StepError>),
     /// Settings were to change that are fixed when a site is installed.
     #[error("{} cannot change once a site is installed", .fields.join(", "))]
     SettingsFixed {
@@ -295,6 +298,7 @@ impl Coded for OperationError {
             Self::NotInstalled => codes::NOT_INSTALLED,
             Self::ChangeOpen { .. } => codes::CHANGE_OPEN,
             Self::ChangeUndone { .. } => codes::CHANGE_UNDONE,
+            Self::ChangeUnfit(_) => codes::CHANGE_UNFIT,
             Self::SettingsFixed { .. } => codes::SETTINGS_FIXED,
             Self::UninstallOpen { .. } => codes::UNINSTALLING,
             Self::NothingStaged => codes::NOTHING_STAGED,
