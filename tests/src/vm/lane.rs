@@ -23,6 +23,9 @@ use crate::{commands, printer, setup, workspace};
 /// The machine in the folder of a cache entry.
 const MACHINE: &str = "machine";
 
+/// The memory of a machine that sleeps, in the folder of a cache entry.
+const MEMORY: &str = "memory";
+
 /// A bundle to install, and its first trust.
 #[derive(Clone, Debug)]
 pub struct Bundle {
@@ -55,6 +58,8 @@ pub struct Lane {
     fingerprint: String,
     /// An install takes long: its result counts for all scenarios that need it.
     installed: OnceCell<Result<PathBuf, String>>,
+    /// So does a boot of it.
+    living: OnceCell<Result<PathBuf, String>>,
     _turn: File,
 }
 
@@ -70,7 +75,8 @@ impl Lane {
         let stick = Stick::of(&cache, &bundle.folder)?;
         let hardware = Hardware { accelerator, image, stick };
         let fingerprint = bundle.fingerprint.clone();
-        let lane = Self { cache, hardware, fingerprint, installed: OnceCell::new(), _turn: turn };
+        let lane =
+            Self { cache, hardware, fingerprint, installed: OnceCell::new(), living: OnceCell::new(), _turn: turn };
         for used in [lane.hardware.image.disk(), lane.hardware.stick.image.clone()] {
             Self::keep_only(used.parent().context("an image is in a cache entry")?)?;
         }
@@ -99,6 +105,14 @@ impl Lane {
         Machine::branch(&self.hardware, &disk, &folder_of(name))
     }
 
+    /// A machine on which the bundle is installed and everything is ready: it continues from the memory of one that has booted.
+    pub fn living(&self, name: &str) -> Result<Machine> {
+        let entry = self.ensure_living()?;
+        let mut machine = Machine::branch(&self.hardware, &entry.join(MACHINE).join("disk.qcow2"), &folder_of(name))?;
+        machine.wake(&entry.join(MEMORY))?;
+        Ok(machine)
+    }
+
     /// The state of a machine at its birth.
     pub fn birth(&self) -> Result<Moment> {
         let path = self.ensure_born()?.join("birth.json");
@@ -114,6 +128,10 @@ impl Lane {
 
     fn born_key(&self) -> Key {
         self.hardware.image.key().with("birth", "1")
+    }
+
+    fn installed_key(&self) -> Key {
+        self.born_key().with("stick", self.hardware.stick.key.digest()).with("install", "1")
     }
 
     fn ensure_born(&self) -> Result<PathBuf> {
@@ -141,8 +159,7 @@ impl Lane {
 
     fn install(&self) -> Result<PathBuf> {
         let born = self.ensure_born()?.join(MACHINE).join("disk.qcow2");
-        let key = self.born_key().with("stick", self.hardware.stick.key.digest()).with("install", "1");
-        let path = self.cache.entry("vm-installed", &key, |folder| {
+        let path = self.cache.entry("vm-installed", &self.installed_key(), |folder| {
             let mut machine = Machine::branch(&self.hardware, &born, &folder.join(MACHINE))?;
             machine.boot()?;
             machine.mount_stick()?;
@@ -159,6 +176,28 @@ impl Lane {
             engineer::prove(&mut machine)?;
             machine.power_off()?;
             std::fs::write(folder.join("record"), record).context("cannot write the record of the install")
+        })?;
+        Self::keep_only(&path)?;
+        Ok(path)
+    }
+
+    fn ensure_living(&self) -> Result<PathBuf> {
+        let made = self.living.get_or_init(|| self.live().map_err(|error| format!("{error:#}")));
+        made.clone().map_err(|error| anyhow!("there is no living machine: {error}"))
+    }
+
+    fn live(&self) -> Result<PathBuf> {
+        let installed = self.ensure_installed()?.join(MACHINE).join("disk.qcow2");
+        let key = self.installed_key().with("living", "1");
+        let path = self.cache.entry("vm-living", &key, |folder| {
+            let mut machine = Machine::branch(&self.hardware, &installed, &folder.join(MACHINE))?;
+            let boot = machine.boot()?;
+            let ready = engineer::wait_ready(&mut machine)?;
+            let record = format!("booted in {:.0} s, ready {:.0} s later", boot.as_secs_f64(), ready.as_secs_f64());
+            printer::note(&record);
+            engineer::prove_lightly(&mut machine)?;
+            machine.suspend(&folder.join(MEMORY))?;
+            std::fs::write(folder.join("record"), record).context("cannot write the record of the boot")
         })?;
         Self::keep_only(&path)?;
         Ok(path)

@@ -95,9 +95,16 @@ impl Machine {
 
     /// Switches it on and waits until everything that starts at boot has started. Returns how long that took.
     pub fn boot(&mut self) -> Result<Duration> {
-        ensure!(self.power.is_none(), "the machine is on");
         let begun = Instant::now();
-        let mut qemu = self.start()?;
+        self.power_up(&[])?;
+        self.settle()?;
+        Ok(begun.elapsed())
+    }
+
+    /// Starts QEMU with additional arguments and connects with it.
+    pub(super) fn power_up(&mut self, more: &[String]) -> Result<()> {
+        ensure!(self.power.is_none(), "the machine is on");
+        let mut qemu = self.start(more)?;
         let socket = |name: &str| self.sockets.path().join(name);
         let connected = connect(&socket("monitor"), &socket("agent"));
         match connected {
@@ -110,8 +117,7 @@ impl Machine {
                 );
             }
         }
-        self.settle()?;
-        Ok(begun.elapsed())
+        Ok(())
     }
 
     /// Waits until the agent answers and systemd has started what it starts at boot.
@@ -256,7 +262,7 @@ impl Machine {
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 
-    fn monitor(&mut self, command: &str, arguments: &Value) -> Result<Value> {
+    pub(super) fn monitor(&mut self, command: &str, arguments: &Value) -> Result<Value> {
         self.power()?.monitor.ask(command, arguments, MONITOR_LIMIT)
     }
 
@@ -270,12 +276,12 @@ impl Machine {
         Ok(power)
     }
 
-    fn start(&self) -> Result<Child> {
+    fn start(&self, more: &[String]) -> Result<Child> {
         let log = File::options().create(true).append(true).open(self.folder.join("qemu.log"));
         let log = log.context("cannot make the log of QEMU")?;
         // setpriv, of util-linux, ties QEMU to this thread's life and then becomes it.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(self.arguments());
+        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(self.arguments()).args(more);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         command.spawn().context("cannot start qemu-system-x86_64")
     }

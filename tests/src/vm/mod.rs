@@ -5,9 +5,9 @@
 //! Disks branch from one another, each cached by its inputs:
 //!
 //! ```text
-//! image ──▶ born ──▶ installed ──▶ one for each scenario
-//! Debian    booted    Landfall
-//!           once      landed
+//! image ──▶ born ──▶ installed ──▶ living ──▶ one for each scenario
+//! Debian    booted    Landfall      ready,
+//!           once      landed        asleep
 //! ```
 
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub mod lane;
 pub mod machine;
 pub mod report;
 pub mod scenarios;
+mod sleep;
 pub mod snapshot;
 pub mod stick;
 pub mod wire;

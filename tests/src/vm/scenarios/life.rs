@@ -7,7 +7,7 @@ use super::super::findings::Findings;
 use super::super::image::HOSTNAME;
 use super::super::lane::Lane;
 use super::super::machine::Machine;
-use super::living;
+use super::{booted, living};
 
 /// The release is installed; its record says how long that took.
 pub(super) fn install(lane: &Lane, findings: &mut Findings) -> Result<()> {
@@ -17,7 +17,7 @@ pub(super) fn install(lane: &Lane, findings: &mut Findings) -> Result<()> {
 
 /// Ready by itself after a shutdown and a boot, and after a reboot.
 pub(super) fn reboot(lane: &Lane, findings: &mut Findings) -> Result<()> {
-    let mut machine = living(lane, "reboot", findings)?;
+    let mut machine = booted(lane, "reboot", findings)?;
     engineer::prove_lightly(&mut machine)?;
     ready_after_reboot(&mut machine, findings)?;
     machine.power_off()

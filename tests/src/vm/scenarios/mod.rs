@@ -123,8 +123,16 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// Boots a machine with the release installed, and waits until it is ready.
+/// A machine with the release installed, which is ready.
 fn living(lane: &Lane, name: &str, findings: &mut Findings) -> Result<Machine> {
+    let mut machine = lane.living(name)?;
+    let ready = engineer::wait_ready(&mut machine)?;
+    findings.saw(format!("ready {:.0} s after it was woken", ready.as_secs_f64()));
+    Ok(machine)
+}
+
+/// Boots a machine with the release installed, and waits until it is ready.
+fn booted(lane: &Lane, name: &str, findings: &mut Findings) -> Result<Machine> {
     let mut machine = lane.installed(name)?;
     let boot = machine.boot()?;
     let ready = engineer::wait_ready(&mut machine)?;
