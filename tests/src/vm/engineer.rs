@@ -87,6 +87,22 @@ pub fn administer(machine: &mut Machine, line: &str) -> Result<String> {
     machine.run(&format!("{ENVIRONMENT} {line}"))
 }
 
+/// Containers that were restarted, with how often: what made a boot slow, if it was.
+pub fn restarts(machine: &mut Machine) -> Result<String> {
+    let columns = "NAME:.metadata.name,RESTARTS:.status.containerStatuses[*].restartCount";
+    let listed = administer(
+        machine,
+        &format!("kubectl get pods --all-namespaces --no-headers --output custom-columns={columns}"),
+    )?;
+    let restarted = listed.lines().filter_map(|line| line.split_once(' ')).filter(|(_, counts)| counts.trim() != "0");
+    let texts: Vec<String> = restarted.map(|(name, counts)| format!("{name} {}", counts.trim())).collect();
+    Ok(if texts.is_empty() {
+        "no container was restarted".to_owned()
+    } else {
+        format!("restarts: {}", texts.join(", "))
+    })
+}
+
 /// A service that pods and the host reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {

@@ -109,6 +109,9 @@ impl KubeadmConfiguration {
                     { "name": "hostname-override", "value": self.node_name },
                 ],
             },
+            // kubeadm derives the startup probes of the static pods from it: on a machine that is slow or busy after a boot, they
+            // must not be restarted before they have started.
+            "timeouts": { "controlPlaneComponentHealthCheck": "20m0s" },
         })
     }
 

@@ -137,6 +137,7 @@ fn booted(lane: &Lane, name: &str, findings: &mut Findings) -> Result<Machine> {
     let boot = machine.boot()?;
     let ready = engineer::wait_ready(&mut machine)?;
     findings.saw(format!("booted in {:.0} s, ready {:.0} s later", boot.as_secs_f64(), ready.as_secs_f64()));
+    findings.saw(engineer::restarts(&mut machine)?);
     Ok(machine)
 }
 
