@@ -324,8 +324,10 @@ impl OtherCache {
     }
 
     fn xtask(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.arg("site").args(arguments).env(CACHE_VARIABLE, self.0.path()).stdin(Stdio::null());
+        // Who runs the tests in the background may ignore Ctrl-C, and what they start would, too.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT").arg(env!("CARGO_BIN_EXE_xtask")).arg("site").args(arguments);
+        command.env(CACHE_VARIABLE, self.0.path()).stdin(Stdio::null());
         command
     }
 

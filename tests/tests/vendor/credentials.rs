@@ -140,7 +140,8 @@ fn a_registry_elsewhere_is_spoken_to_with_tls_only() -> Result<()> {
     };
     let (refused, served) = run(None)?;
     assert_eq!((refused.code, refused.error()), (5, Some("LF2102")), "{}", refused.stderr);
-    assert!(served.contains("Bad request"), "TLS was not tried:\n{served}");
+    // Which of its complaints the server writes depends on the random bytes of the greeting.
+    assert!(served.contains("code 400"), "TLS was not tried:\n{served}");
     assert!(!served.contains("GET "), "a plain request was made:\n{served}");
 
     // With a word it is asked, and says that it is no registry.

@@ -57,7 +57,7 @@ pub const LACKS: &[Lack] = &[
     lack("memory", |machine| machine.cover("/proc/meminfo", "MemTotal:  4000000 kB\n"), &["8 GiB of memory"]),
     lack("loop devices", Machine::without_devices, &["loop devices:"]),
     lack("cgroups", Machine::without_cgroups, &["a cgroup version 2 hierarchy"]),
-    lack("root", Machine::without_root, &["root: images and test machines"]),
+    lack("root", Machine::without_root, &["root: tests, images and test machines"]),
     lack(
         "network",
         Machine::cut_off,

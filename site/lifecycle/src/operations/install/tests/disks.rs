@@ -20,7 +20,8 @@ fn an_existing_data_folder_stays() {
 #[test]
 fn a_disk_of_its_own_is_emptied_and_stays_mounted() {
     let test = "operations::install::tests::disks::a_disk_of_its_own_is_emptied_and_stays_mounted";
-    let Some(disk) = on_tmpfs(test, "size=64m") else { return };
+    // The running program, which is kept there, is this test: tens of megabytes.
+    let Some(disk) = on_tmpfs(test, "size=1g") else { return };
     let fixture = Fixture::new();
     let data = fixture.operations.paths.data();
     durable::create_folder(&data).unwrap();
