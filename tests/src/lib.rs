@@ -8,6 +8,7 @@ pub mod commands;
 pub mod cosign;
 pub mod dependencies;
 pub mod documents;
+pub mod file_server;
 pub mod images;
 pub mod printer;
 pub mod proofs;

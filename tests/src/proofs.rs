@@ -26,6 +26,15 @@ pub fn in_pod(machine: &Machine, namespace: &str, pod: &str, script: &str) -> Re
     administer(machine, &format!("kubectl --namespace {namespace} exec {pod} -- sh -euc '{script}'"))
 }
 
+/// `psql` as the application's user, in the database's pod; arguments follow it.
+pub const PSQL: &str = "PGPASSWORD=$(cat /run/secrets/postgres/password) psql -h 127.0.0.1 -U \"$POSTGRES_USER\" \
+    -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -qtA";
+
+/// Runs `psql` in the database's pod, with these arguments as a shell reads them.
+pub fn psql(machine: &Machine, arguments: &str) -> Result<Output> {
+    in_pod(machine, "postgres", "postgres-0", &format!("{PSQL} {arguments}"))
+}
+
 /// What the release says of itself, from which the proofs take what to expect.
 pub struct Expected {
     /// Names of the components, in order.

@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod certificates;
 pub mod clock;
 pub mod concerns;
+mod deletions;
 pub mod due;
 pub mod held;
 pub mod kubelet;

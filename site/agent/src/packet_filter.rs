@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use landfall_error_codes::codes;
 
+use super::deletions::Deletions;
 use super::pods::Pods;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -40,7 +41,21 @@ struct Watched {
 
 /// What is known about the tables.
 #[derive(Debug)]
-pub struct PacketFilter(Vec<Watched>);
+pub struct PacketFilter {
+    tables: Vec<Watched>,
+    deletions: Deletions,
+}
+
+/// What one look at a table shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// It is in use.
+    InUse,
+    /// It is missing, or has no rules.
+    Missing,
+    /// Neither is it in use, and something of it was deleted while its program ran: the agent may not have seen it.
+    Deleted,
+}
 
 /// What follows from one look at a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,26 +66,32 @@ enum Verdict {
     Restart,
 }
 
-impl Default for PacketFilter {
-    fn default() -> Self {
-        Self(TABLES.map(|(table, program)| Watched::new(table, program)).into())
-    }
-}
-
 impl PacketFilter {
+    /// Begins to watch.
+    pub fn watch() -> Self {
+        let tables = TABLES.map(|(table, program)| Watched::new(table, program)).into();
+        Self { tables, deletions: Deletions::listen() }
+    }
+
     /// Checks the tables, and replaces the pod of the first missing one; the tables after it wait for it.
     pub fn tend(&mut self, pods: &Pods<'_>) -> Result<(), StepError> {
         let failed = |error: std::io::Error| {
             StepError::new(codes::FILTER_UNREADABLE, "cannot read the packet filter's tables").because(error)
         };
         let chains = netlink::chains().map_err(failed)?;
-        for watched in &mut self.0 {
-            let is_there = holds_rules(&chains, watched.table);
+        for watched in &mut self.tables {
             let Some(program) = watched.running_program() else { break };
-            if watched.judge(is_there, program, program.age().unwrap_or_default()) == Verdict::Restart {
+            let look = if holds_rules(&chains, watched.table) {
+                Look::InUse
+            } else if self.deletions.any_after(watched.table, program.started()) {
+                Look::Deleted
+            } else {
+                Look::Missing
+            };
+            if watched.judge(look, program, program.age().unwrap_or_default()) == Verdict::Restart {
                 return watched.replace(program, pods);
             }
-            if !is_there {
+            if look != Look::InUse {
                 break;
             }
         }
@@ -105,13 +126,13 @@ impl Watched {
         Err(StepError::new(codes::FILTER_NOT_RESTORED, what))
     }
 
-    fn judge(&mut self, is_there: bool, program: ProcessId, age: Duration) -> Verdict {
-        if is_there {
+    fn judge(&mut self, look: Look, program: ProcessId, age: Duration) -> Verdict {
+        if look == Look::InUse {
             self.writer = Some(program);
             self.first_write = FIRST_WRITE;
             return Verdict::Fine;
         }
-        if self.writer == Some(program) {
+        if look == Look::Deleted || self.writer == Some(program) {
             self.writer = None;
             return Verdict::Restart;
         }
@@ -151,17 +172,24 @@ mod tests {
     fn a_program_is_restarted_when_its_written_table_is_lost() {
         let mut watched = Watched::new("kube-proxy", "kube-proxy");
         let young = Duration::from_secs(3);
-        assert_eq!(watched.judge(false, this(), young), Verdict::Fine, "it has just begun");
-        assert_eq!(watched.judge(true, this(), young), Verdict::Fine);
-        assert_eq!(watched.judge(false, this(), young), Verdict::Restart, "it had written its table");
-        assert_eq!(watched.judge(false, this(), young), Verdict::Fine, "the next one has its time");
+        assert_eq!(watched.judge(Look::Missing, this(), young), Verdict::Fine, "it has just begun");
+        assert_eq!(watched.judge(Look::InUse, this(), young), Verdict::Fine);
+        assert_eq!(watched.judge(Look::Missing, this(), young), Verdict::Restart, "it had written its table");
+        assert_eq!(watched.judge(Look::Missing, this(), young), Verdict::Fine, "the next one has its time");
+    }
+
+    #[test]
+    fn a_program_is_restarted_when_a_table_that_nobody_saw_was_deleted() {
+        let mut watched = Watched::new("kube-proxy", "kube-proxy");
+        assert_eq!(watched.judge(Look::Deleted, this(), Duration::ZERO), Verdict::Restart);
+        assert_eq!(watched.judge(Look::Missing, this(), Duration::ZERO), Verdict::Fine, "the next one has its time");
     }
 
     #[test]
     fn a_program_that_never_wrote_its_table_has_a_minute() {
         let mut watched = Watched::new("kube-proxy", "kube-proxy");
-        assert_eq!(watched.judge(false, this(), FIRST_WRITE), Verdict::Fine);
-        assert_eq!(watched.judge(false, this(), FIRST_WRITE + Duration::from_secs(1)), Verdict::Restart);
+        assert_eq!(watched.judge(Look::Missing, this(), FIRST_WRITE), Verdict::Fine);
+        assert_eq!(watched.judge(Look::Missing, this(), FIRST_WRITE + Duration::from_secs(1)), Verdict::Restart);
     }
 
     #[test]
@@ -170,10 +198,14 @@ mod tests {
         let second = Duration::from_secs(1);
         for minutes in [1, 2, 4, 8, 16, 16] {
             let limit = Duration::from_mins(minutes);
-            assert_eq!(watched.judge(false, this(), limit), Verdict::Fine, "{minutes} minutes are not over");
-            assert_eq!(watched.judge(false, this(), limit + second), Verdict::Restart, "after {minutes} minutes");
+            assert_eq!(watched.judge(Look::Missing, this(), limit), Verdict::Fine, "{minutes} minutes are not over");
+            assert_eq!(
+                watched.judge(Look::Missing, this(), limit + second),
+                Verdict::Restart,
+                "after {minutes} minutes"
+            );
         }
-        assert_eq!(watched.judge(true, this(), second), Verdict::Fine);
+        assert_eq!(watched.judge(Look::InUse, this(), second), Verdict::Fine);
         assert_eq!(watched.first_write, FIRST_WRITE, "a written table ends it");
     }
 

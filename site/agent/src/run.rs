@@ -64,7 +64,7 @@ impl<'a> Agent<'a> {
             paths,
             programs: Programs::of(paths, &settings.pack),
             settings,
-            packet_filter: PacketFilter::default(),
+            packet_filter: PacketFilter::watch(),
             certificates: Due::default(),
             concerns: Concerns::default(),
             systemd,

@@ -36,10 +36,13 @@ impl ProcessId {
 
     /// How long ago it started, in whole seconds; none once it has ended.
     pub fn age(self) -> Option<Duration> {
-        let started = self.stat()?.started / rustix::param::clock_ticks_per_second();
-        let text = fs_err::read_to_string("/proc/uptime").ok()?;
-        let uptime: u64 = text.split('.').next()?.parse().ok()?;
-        Some(Duration::from_secs(uptime.saturating_sub(started)))
+        self.is_alive().then(|| Duration::from_secs(time_since_boot().saturating_sub(self.started()).as_secs()))
+    }
+
+    /// When it started, as [`time_since_boot`] counts, in clock ticks (10 ms).
+    pub fn started(self) -> Duration {
+        let ticks = rustix::param::clock_ticks_per_second().max(1);
+        Duration::from_millis(self.started.saturating_mul(1000) / ticks)
     }
 
     /// The lines of its control groups, as the kernel shows them; none once it has ended.
@@ -67,6 +70,13 @@ impl ProcessId {
         let masks = text.lines().filter_map(|line| line.strip_prefix("SigCgt:").or(line.strip_prefix("SigBlk:")));
         masks.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok()).any(|mask| mask & TERM != 0)
     }
+}
+
+/// The time since boot, in hundredths of a second; suspended time counts.
+pub fn time_since_boot() -> Duration {
+    let text = fs_err::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = text.split_whitespace().next().and_then(|uptime| uptime.parse().ok());
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_default()
 }
 
 /// The kernel's data about a process.

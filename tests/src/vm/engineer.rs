@@ -9,6 +9,7 @@ use super::agent::Output;
 use super::image::STICK;
 use super::machine::Machine;
 use crate::documents;
+use crate::proofs::PSQL;
 
 /// How long an install may take on a dedicated machine.
 const INSTALL_LIMIT: Duration = Duration::from_mins(30);
@@ -22,10 +23,6 @@ const PROVE_LIMIT: Duration = Duration::from_mins(5);
 /// Where `kubectl` finds the cluster.
 const ENVIRONMENT: &str =
     "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:$(echo /var/lib/landfall/node/*/bin);";
-
-/// In the database's pod: `psql` as the application's user, which reads statements from its arguments or its input.
-const PSQL: &str = "PGPASSWORD=$(cat /run/secrets/postgres/password) psql -h 127.0.0.1 -U \"$POSTGRES_USER\" \
-    -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -qtA";
 
 /// Installs from the mounted stick.
 pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<()> {

@@ -49,7 +49,7 @@ pub fn write(lane: &Lane, outcomes: &[Outcome]) -> Result<()> {
         minutes: outcome.minutes(),
         seen: [&outcome.seen[..], &outcome.unmet[..]].concat(),
     });
-    let rows = merged(read()?, fresh.collect());
+    let rows = merged(&read()?, &fresh.collect::<Vec<_>>());
     let results = serde_json::to_string_pretty(&rows)? + "\n";
     for (path, text) in [(results_path(), results), (path(), document(&rows))] {
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -67,9 +67,9 @@ fn read() -> Result<Vec<Row>> {
 }
 
 /// The rows of this run, and those of earlier runs of other scenarios, in the order of the scenarios.
-fn merged(earlier: Vec<Row>, fresh: Vec<Row>) -> Vec<Row> {
+fn merged(earlier: &[Row], fresh: &[Row]) -> Vec<Row> {
     let of = |rows: &[Row], name: &str| rows.iter().find(|row| row.scenario == name).cloned();
-    SCENARIOS.iter().filter_map(|scenario| of(&fresh, scenario.name).or_else(|| of(&earlier, scenario.name))).collect()
+    SCENARIOS.iter().filter_map(|scenario| of(fresh, scenario.name).or_else(|| of(earlier, scenario.name))).collect()
 }
 
 fn ran(lane: &Lane) -> Result<String> {
@@ -127,8 +127,8 @@ mod tests {
             seen: vec!["a | b\nc".to_owned(), "not ready".to_owned()],
         };
         let rows = merged(
-            vec![row("swap", "yesterday", true), row("boot", "yesterday", false), row("gone", "yesterday", true)],
-            vec![row("boot", "today", true)],
+            &[row("swap", "yesterday", true), row("boot", "yesterday", false), row("gone", "yesterday", true)],
+            &[row("boot", "today", true)],
         );
         assert_eq!(rows, [row("boot", "today", true), row("swap", "yesterday", true)]);
         let text = document(&[row("boot", "today", true), row("swap", "yesterday", false)]);

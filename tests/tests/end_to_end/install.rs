@@ -202,11 +202,7 @@ struct Remembered {
 }
 
 fn in_postgres(machine: &Machine, statement: &str) -> Result<Output> {
-    let script = format!(
-        "export PGPASSWORD=$(cat /run/secrets/postgres/password); \
-         psql -h 127.0.0.1 -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -qtAc \"{statement}\""
-    );
-    proofs::in_pod(machine, "postgres", "postgres-0", &script)
+    proofs::psql(machine, &format!("-c \"{statement}\""))
 }
 
 fn in_valkey(machine: &Machine, command: &str) -> Result<Output> {

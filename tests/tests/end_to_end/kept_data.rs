@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
-use landfall_tests::proofs::{in_pod, wait_ready};
+use landfall_tests::proofs::{psql, wait_ready};
 use landfall_tests::site::Machine;
 use serde_json::Value;
 
@@ -61,11 +61,7 @@ fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
 
 /// Runs a statement in the database, as its own user with the password of the site's secret.
 fn sql(machine: &Machine, statement: &str) -> Result<String> {
-    let script = format!(
-        "export PGPASSWORD=$(cat /run/secrets/postgres/password)
-psql -h 127.0.0.1 -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -qtA -c \"{statement}\""
-    );
-    let output = in_pod(machine, "postgres", "postgres-0", &script)?;
+    let output = psql(machine, &format!("-c \"{statement}\""))?;
     ensure!(output.status.success(), "{statement} failed: {}{}", output.stdout, output.stderr);
     Ok(output.stdout.trim().to_owned())
 }

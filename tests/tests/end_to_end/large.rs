@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use landfall_tests::proofs::{administer, in_pod};
+use landfall_tests::proofs::{administer, psql};
 use landfall_tests::site::{Machine, MachineSpec, Site, Stream};
 use landfall_tests::{documents, printer};
 use serde_json::Value;
@@ -23,12 +23,12 @@ const STORE: &str = "/var/lib/landfall-staged";
 /// Bytes of small blobs for each sync of the whole filesystem, as the store groups them.
 const GROUP_BYTES: u64 = 64 << 20;
 
-/// How much of what others have in memory must stay there.
+/// How much of what other software has in memory must stay there.
 const KEPT_SHARE: f64 = 0.95;
 
 /// A file that other software has read.
-const OTHERS: &str = "/var/lib/other-software";
-const OTHERS_MIB: u64 = 512;
+const FOREIGN: &str = "/var/lib/other-software";
+const FOREIGN_MIB: u64 = 512;
 
 /// How long one commit may take meanwhile: etcd's own limit for a heartbeat is ten times less than that of a request.
 const COMMIT_LIMIT: Duration = Duration::from_secs(5);
@@ -44,9 +44,9 @@ fn twenty_gibibytes_are_staged_beside_a_living_site() -> Result<()> {
     let engineer = Engineer::at(&machine);
     engineer.install()?;
     engineer.wait_ready("the install")?;
-    machine.run(&format!("dd if=/dev/zero of={OTHERS} bs=1M count={OTHERS_MIB} status=none && sync {OTHERS}"))?;
+    machine.run(&format!("dd if=/dev/zero of={FOREIGN} bs=1M count={FOREIGN_MIB} status=none && sync {FOREIGN}"))?;
     for _ in 0..2 {
-        machine.run(&format!("cat {OTHERS} > /dev/null"))?;
+        machine.run(&format!("cat {FOREIGN} > /dev/null"))?;
     }
     commit(&machine, "CREATE TABLE beats (at timestamptz DEFAULT now())")?;
     let quiet = beats_while(&machine, || {
@@ -54,7 +54,7 @@ fn twenty_gibibytes_are_staged_beside_a_living_site() -> Result<()> {
         Ok(())
     })?
     .1;
-    let before = (resident(&machine, OTHERS)?, resident(&machine, &data_of_postgres(&machine)?)?, restarts(&machine)?);
+    let before = (resident(&machine, FOREIGN)?, resident(&machine, &data_of_postgres(&machine)?)?, restarts(&machine)?);
 
     let ((report, peak_memory_bytes), beats) =
         beats_while(&machine, || memory::peak_of(&machine, "stage", || stage(&machine, &fingerprint)))?;
@@ -63,9 +63,9 @@ fn twenty_gibibytes_are_staged_beside_a_living_site() -> Result<()> {
     printer::note(format!("stage: at most {} MiB of memory", peak_memory_bytes >> 20));
     expect_few_syncs(&report)?;
     expect_prompt(&quiet, &beats)?;
-    let after = (resident(&machine, OTHERS)?, resident(&machine, &data_of_postgres(&machine)?)?, restarts(&machine)?);
+    let after = (resident(&machine, FOREIGN)?, resident(&machine, &data_of_postgres(&machine)?)?, restarts(&machine)?);
     printer::note(format!(
-        "in memory before and after: others' file {} and {} pages, PostgreSQL's data {} and {}",
+        "in memory before and after: another program's file {} and {} pages, PostgreSQL's data {} and {}",
         before.0, after.0, before.1, after.1
     ));
     for (what, before, after) in [("another file", before.0, after.0), ("PostgreSQL's data", before.1, after.1)] {
@@ -115,11 +115,7 @@ fn expect_few_syncs(report: &Value) -> Result<()> {
 
 /// Runs one SQL statement as the application's user; returns how long it took, as `psql` measured it.
 fn commit(machine: &Machine, statement: &str) -> Result<Duration> {
-    let script = format!(
-        "export PGPASSWORD=$(cat /run/secrets/postgres/password)
-psql -h 127.0.0.1 -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -qtA -c '\\timing on' -c \"{statement}\""
-    );
-    let output = in_pod(machine, "postgres", "postgres-0", &script)?;
+    let output = psql(machine, &format!("-c '\\timing on' -c \"{statement}\""))?;
     ensure!(output.status.success(), "{statement} failed: {}{}", output.stdout, output.stderr);
     let took = output.stdout.lines().filter_map(|line| line.strip_prefix("Time: ")).next_back();
     let milliseconds = took.and_then(|took| took.split_whitespace().next()).context("psql printed no time")?;

@@ -5,10 +5,11 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use landfall_tests::file_server::FileServer;
 use landfall_tests::vendor::Vendor;
 use landfall_tests::{printer, setup, workspace};
 
@@ -74,50 +75,20 @@ impl Drop for Volume {
     }
 }
 
-/// A server of files on loopback, for as long as it is kept.
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(folder: &Path) -> Result<Self> {
-        let mut child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "python3", "-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("cannot start python3")?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
-        let port = line.split_whitespace().skip_while(|word| *word != "port").nth(1).context("no port")?;
-        Ok(Self { address: format!("http://127.0.0.1:{port}"), child })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Builds the release into the folder `large` of the stick, beside the starter release, and returns the fingerprint of
 /// its root. Fails if the build is silent for too long.
 pub(crate) fn build(volume: &Volume) -> Result<String> {
     let stick = volume.stick();
     workspace::run(Command::new("cp").arg("--recursive").arg(&fixture()?.stick).arg(&stick))?;
     let names = write_weights(&volume.path("weights"))?;
-    let server = Server::start(&volume.path("weights"))?;
+    let server = FileServer::start(&volume.path("weights"))?;
     let release = volume.path("release.yaml");
     write(&volume.path("images.lock"), &lock_with(&names)?)?;
     write(&release, &release_text()?)?;
 
     let vendor = Vendor::with_store(&volume.path("vendor"), &volume.path("store"))?;
     let mirrors = std::fs::read_to_string(vendor.registries_file())?;
-    let own = format!("{mirrors}  - {{host: weights.example, endpoint: '{}'}}\n", server.address);
+    let own = format!("{mirrors}  - {{host: weights.example, endpoint: '{}'}}\n", server.endpoint);
     write(&vendor.registries_file(), &own)?;
     let text = |path: PathBuf| path.display().to_string();
     let (lock, store) = (text(volume.path("images.lock")), text(vendor.store().to_owned()));

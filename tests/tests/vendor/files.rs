@@ -1,46 +1,16 @@
 //! An artifact that upstream publishes as files: locked, fetched and packed, from a server of files on loopback.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result};
+use landfall_tests::file_server::FileServer;
 use landfall_tests::workspace;
 use sha2::{Digest, Sha256};
 
 use super::outcome::Outcome;
 use super::starter::{release, starter};
-
-/// A server of a folder, for as long as the test runs.
-struct Server {
-    child: Child,
-    endpoint: String,
-}
-
-impl Server {
-    fn start(folder: &Path) -> Result<Self> {
-        let mut child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "python3", "-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("cannot start python3")?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
-        let port = line.split_whitespace().skip_while(|word| *word != "port").nth(1).context("no port")?;
-        Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), child })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[expect(clippy::disallowed_methods, reason = "a throw-away file of a test")]
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -75,7 +45,7 @@ fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
     std::fs::copy(starter.binaries().join("runc"), path("served/bin/runc"))?;
     write(&path("served/NOTICE"), "as upstream says\n")?;
     Outcome::success(Command::new("tar").args(["-czf", "runc.tar.gz", "bin"]).current_dir(path("served")))?;
-    let server = Server::start(&path("served"))?;
+    let server = FileServer::start(&path("served"))?;
     let vendor = starter.vendor(folder.path(), starter.registry()?)?;
     let mirrors = std::fs::read_to_string(vendor.registries_file())?;
     write(

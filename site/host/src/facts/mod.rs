@@ -268,7 +268,7 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
 mod tests {
     use super::*;
 
-    /// A user namespace without a mapping: who is in it is nobody, with no rights.
+    /// In a user namespace without a mapping, a process has the overflow user and no rights.
     #[test]
     fn a_user_learns_everything_but_the_packet_filter() {
         const INSIDE: &str = "LANDFALL_TEST_USER";

@@ -3,6 +3,7 @@
 //! Messages come from the kernel, so they are trusted; their lengths are checked all the same.
 
 mod chain;
+mod deletions;
 #[cfg(test)]
 mod in_namespace;
 mod iptables;
@@ -16,6 +17,7 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 pub use chain::{Chain, Hook, Outcome, chains, outcomes};
+pub use deletions::{Deleted, Deletions};
 pub use iptables::{delete_chains, delete_if_idle};
 pub use nft::{Table, delete_table, tables};
 pub use route::{
