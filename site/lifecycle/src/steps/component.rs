@@ -15,7 +15,7 @@ use crate::site::Site;
 use landfall_cluster::{Cluster, Inventory, ObjectName, Owner, Waiting};
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Workloads whose pods Kubernetes replaces when their template changes. A Job's cannot change, and a CronJob's next pods
+/// Workloads whose pods Kubernetes replaces when their template changes. A Job's cannot change, and a `CronJob`'s next pods
 /// read what is there then.
 const RESTARTED: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
@@ -77,8 +77,8 @@ fn names(objects: &[Value]) -> Result<Vec<ObjectName>, StepError> {
     objects.iter().map(|object| ObjectName::of(object).map_err(StepError::from)).collect()
 }
 
-/// Marks the pods that read a ConfigMap which the site sets, with a digest of its content: Kubernetes restarts pods whose
-/// template changes, and none whose ConfigMap alone does.
+/// Marks the pods that read a `ConfigMap` which the site sets, with a digest of its content: Kubernetes restarts pods whose
+/// template changes, and none whose `ConfigMap` alone does.
 fn restart_on_change(objects: &mut [Value], patches: &[Patch]) {
     let is_set = |name: &str| patches.iter().any(|patch| patch.kind == "ConfigMap" && patch.name == name);
     let contents: BTreeMap<String, String> = objects
@@ -99,7 +99,7 @@ fn restart_on_change(objects: &mut [Value], patches: &[Patch]) {
     }
 }
 
-/// Whether pods of a template read this ConfigMap.
+/// Whether pods of a template read this `ConfigMap`.
 fn reads(value: &Value, config_map: &str) -> bool {
     match value {
         Value::Array(items) => items.iter().any(|item| reads(item, config_map)),

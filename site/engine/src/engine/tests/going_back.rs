@@ -1,14 +1,14 @@
 //! Operations that go back by themselves: whatever fails, and wherever the power is cut, the site ends with all of what the
 //! plan makes, or exactly as it was.
 
-use super::world::{Fault, Syncs, World, WriteFiles, birth, plan_of, planned};
+use super::world::{Fault, Sees, Syncs, World, WriteFiles, birth, plan_of, planned};
 use super::*;
 use crate::journal::UndoCause;
 use crate::journal::simulated::Unsynced;
 
 /// A step that only prepares, two that change what people see, and one that removes what the state before needed.
 fn change() -> Plan<WriteFiles> {
-    let step = |name: &str| planned(name, vec![format!("{name}.1"), format!("{name}.2")], Syncs::Each);
+    let step = |name: &str| planned(name, vec![format!("{name}.1"), format!("{name}.2")], Syncs::Each, Sees::Done);
     let mut plan = plan_of(vec![step("one"), step("two"), step("three")]);
     plan.closing = vec![step("closing")];
     plan.on_failure = OnFailure::Undo { from: 1 };
@@ -74,7 +74,7 @@ fn a_reason_that_may_pass_is_waited_for_and_then_ends_it() {
 #[test]
 fn what_fails_after_the_commit_is_done_later() {
     let mut world = world();
-    world.plan.closing = vec![planned("three", vec!["a".to_owned(), "b".to_owned()], Syncs::Each)];
+    world.plan.closing = vec![planned("three", vec!["a".to_owned(), "b".to_owned()], Syncs::Each, Sees::Done)];
     world.plan.steps.pop();
     world.fault = Some(Fault::Act("three"));
     world.change().unwrap_err();
