@@ -301,6 +301,9 @@ pub(crate) struct UninstallArguments {
 pub(crate) enum NodeCommand {
     /// Renew certificates, and maintain names, routes and network configuration; run by systemd.
     Run,
+    /// Finish or undo the change that is open; run by systemd.
+    #[command(hide = true)]
+    Operate,
     /// Prepare the host for a unit; run by systemd before the unit's program.
     #[command(hide = true)]
     Prepare {

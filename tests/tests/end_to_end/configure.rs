@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::proofs;
-use landfall_tests::site::Machine;
+use landfall_tests::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
 use super::cut::{At, Moment, boot, cut_during};
-use super::engineer::Engineer;
+use super::engineer::{Engineer, STICK};
 use super::fixture::machine_with_stick;
+
+/// How long a change may take that the agent continues after a boot.
+const SELF_LIMIT: Duration = Duration::from_mins(5);
 
 /// Its path on the machine.
 const FILE: &str = "/root/site.yaml";
@@ -76,20 +79,38 @@ fn goes_back_when_a_component_never_becomes_ready(engineer: Engineer<'_>) -> Res
     expect_settings(machine, "768Mi", 64)
 }
 
-/// The power is cut while a change acts; resume ends it.
+/// The power is cut while a change acts; it ends by itself, and nobody has to type anything.
 fn ends_after_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     write(machine, "values: {valkey.maxmemory: 96mb}\n")?;
     let at = At { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
     cut_during(engineer, &["configure", "--site", FILE], &at)?;
     boot(machine)?;
-    let status = engineer.status()?;
-    ensure!(status["state"] == "change-interrupted", "the status is {}", status["state"]);
-    engineer.landfall(&["configure", "--site", FILE])?.refused("a second change", "LF4031", 5)?;
+    wait_until("the change to end by itself", SELF_LIMIT, || {
+        let status = engineer.status()?;
+        let state = status["state"].as_str().unwrap_or_default();
+        ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
+        Ok((state == "installed").then_some(()))
+    })?;
+    engineer.wait_ready("a change that continued by itself")?;
+    expect_settings(machine, "1Gi", 96)?;
+    let resumed = engineer.landfall(&["resume"])?.report("resume with nothing to do")?;
+    ensure!(resumed["operation"] == "nothing", "{resumed}");
+    survives_its_terminal(engineer)
+}
+
+/// The command ends in the middle; the change goes on, a second one is refused, and `resume` follows the first to its end.
+fn survives_its_terminal(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    write(machine, "values: {valkey.maxmemory: 72mb}\n")?;
+    machine.run(&format!("timeout --signal KILL 4 {STICK}/landfall configure --site {FILE}; [ $? = 137 ]"))?;
+    ensure!(engineer.status()?["state"] == "changing", "the change ended with its terminal");
+    write(machine, NEW)?;
+    engineer.landfall(&["configure", "--site", FILE])?.refused("a second change", "LF4006", 4)?;
     let resumed = engineer.landfall(&["resume"])?.report("resume")?;
     ensure!(resumed["operation"] == "configure", "{resumed}");
-    engineer.wait_ready("a change that was resumed")?;
-    expect_settings(machine, "1Gi", 96)
+    engineer.wait_ready("a change without its terminal")?;
+    expect_settings(machine, "1Gi", 72)
 }
 
 fn write(machine: &Machine, text: &str) -> Result<()> {

@@ -21,10 +21,9 @@ use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::configure::{ConfigurePlan, FieldChange, plan_configure};
 use crate::plan::network::Networks;
-use crate::site::UndoScope;
 use crate::steps::action::Action;
 use landfall_engine::engine::End;
-use landfall_engine::journal::{JournalError, JournalErrorKind};
+use landfall_engine::journal::{JournalError, JournalErrorKind, JournalFile, RecordedError};
 use landfall_engine::plan::Plan;
 
 /// A change of settings that is possible; nothing is changed yet.
@@ -58,12 +57,22 @@ impl Configured {
             running.expect_clock()?;
         }
         let end = running.change()?;
-        let (release, version) = (running.pins.release.clone(), running.pins.version.clone());
+        Self::of(end, &running.pins, running.plan(), running.failure())
+    }
+
+    /// The result of a change that ended.
+    pub(super) fn of(
+        end: End,
+        pins: &Pins,
+        plan: &Plan<Action>,
+        failure: Option<RecordedError>,
+    ) -> Result<Self> {
+        let (release, version) = (pins.release.clone(), pins.version.clone());
         match end {
-            End::Committed => Ok(Self { release, version, components: running.changed_components() }),
+            End::Committed => Ok(Self { release, version, components: changed_components(plan) }),
             End::Undone => Err(OperationError::ChangeUndone {
                 release: format!("{release} {version}"),
-                source: running.failure().map(|error| Box::new(FailedStep::from(error))),
+                source: failure.map(|error| Box::new(FailedStep::from(error))),
             }),
         }
     }
@@ -126,6 +135,19 @@ impl Operations {
     }
 }
 
+/// Components whose objects a plan replaces, in order.
+fn changed_components(plan: &Plan<Action>) -> Vec<String> {
+    let component = |action: &Action| match action {
+        Action::Component(step) => Some(step.owner.component.clone()),
+        _ => None,
+    };
+    let replaced = plan.all().filter_map(|planned| match &planned.action {
+        Action::Replace(step) => component(&step.after),
+        _ => None,
+    });
+    replaced.collect()
+}
+
 /// Refuses changes of what only an install can set.
 fn refuse_fixed(before: &SiteConfiguration, after: &SiteConfiguration) -> Result<()> {
     let fields: Vec<String> = [
@@ -158,10 +180,13 @@ impl PreparedConfigure<'_> {
             let (release, version) = (self.pins.release, self.pins.version);
             return Ok(Configured { release, version, components: Vec::new() });
         }
-        Configured::by(&mut self.begin()?)
+        let operations = self.operations;
+        let file = self.begin()?;
+        operations.end_change(&file)
     }
 
-    fn begin(self) -> Result<Running> {
+    /// Writes the journal of the change: from here on it ends, whatever happens to this process.
+    fn begin(self) -> Result<JournalFile> {
         let operations = self.operations;
         let lock = operations.journals().lock("configure")?;
         // Another operation may have run between the first look and the lock.
@@ -174,7 +199,8 @@ impl PreparedConfigure<'_> {
         let steps = self.planned.plan.all().map(|step| step.id.clone()).collect();
         let operation = self.planned.plan.operation;
         let pins = Pins { operation, settings: self.settings, engine, steps, plan, ..self.pins };
-        let journal = operations.journals().create(&lock, pins)?;
-        operations.hold(lock, journal, &self.release, None, UndoScope::STEP)
+        drop(operations.journals().create(&lock, pins)?);
+        drop(lock);
+        operations.journals().latest()?.ok_or(OperationError::NotInstalled)
     }
 }

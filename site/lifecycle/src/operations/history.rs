@@ -35,7 +35,7 @@ impl Past {
         self.pins().map(|pins| format!("{} {}", pins.release, pins.version)).unwrap_or_default()
     }
 
-    fn plan(&self) -> Result<Option<Plan<Action>>> {
+    pub(super) fn plan(&self) -> Result<Option<Plan<Action>>> {
         let Some(pins) = self.pins() else { return Ok(None) };
         let plan = serde_json::from_str(&pins.plan);
         plan.map(Some).map_err(|source| OperationError::Plan { path: self.file.path.clone(), source })

@@ -22,6 +22,7 @@ mod running;
 pub mod status;
 mod trust;
 mod uninstall;
+mod unit;
 mod verify_site;
 
 use std::path::PathBuf;
@@ -48,6 +49,7 @@ pub use status::{
 };
 pub use trust::Trust;
 pub use uninstall::{DataWish, Uninstalled};
+pub use unit::EventFile;
 pub use verify_site::SiteVerification;
 
 use crate::pins::JournalFolder;

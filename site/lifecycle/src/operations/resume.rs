@@ -46,7 +46,7 @@ impl Operations {
                 running.forward()?;
                 Ok(Resumed::Install(Box::new(Installed::of(&running, self))))
             }
-            (Decision::Change, Some(change)) => Ok(Resumed::Configure(Configured::by(&mut take_over(change)?)?)),
+            (Decision::Change, Some(change)) => Ok(Resumed::Configure(self.end_change(&change.file)?)),
             (Decision::Nothing, Some(past)) => Ok(Resumed::Nothing { release: past.release() }),
             (Decision::Refuse(refusal), past) => Err(refusal.of(past.map(Past::release).unwrap_or_default())),
             (decision, _) => Ok(Resumed::Uninstall(self.remove(decision, &history)?)),

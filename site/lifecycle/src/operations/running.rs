@@ -106,17 +106,9 @@ impl Running {
         Ok(end)
     }
 
-    /// Components whose objects the plan replaces, in order.
-    pub(super) fn changed_components(&self) -> Vec<String> {
-        let component = |action: &Action| match action {
-            Action::Component(step) => Some(step.owner.component.clone()),
-            _ => None,
-        };
-        let replaced = self.plan.all().filter_map(|planned| match &planned.action {
-            Action::Replace(step) => component(&step.after),
-            _ => None,
-        });
-        replaced.collect()
+    /// Its plan.
+    pub(super) fn plan(&self) -> &Plan<Action> {
+        &self.plan
     }
 
     /// Whether it undoes its steps.

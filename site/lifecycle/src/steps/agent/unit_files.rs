@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::site::Site;
-use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, SLICE};
+use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, OPERATION, SLICE};
 use landfall_host::files::OwnFile;
 use landfall_host::pack::PackId;
 
@@ -23,6 +23,16 @@ OOMScoreAdjust=-999
 Restart=always
 RestartSec=5
 TimeoutStartSec=300
+";
+
+/// Of the unit that ends operations. It is outside the site's slice, which an operation may stop, and starts once: a step
+/// that takes the machine down must not do so again and again.
+const OPERATING: &str = "\
+Type=exec
+UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
+UMask=0022
+OOMScoreAdjust=-900
+TimeoutStopSec=30
 ";
 
 /// For the two that start pods' processes or manage control groups.
@@ -51,6 +61,7 @@ pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
         (CONTAINERD, containerd(&programs, &configuration)),
         (KUBELET, kubelet(&programs)),
         (AGENT, agent(&programs)),
+        (OPERATION, operation(&programs)),
     ]
     .map(|(name, text)| OwnFile::new(path(site, name), text, 0o644))
     .into()
@@ -113,6 +124,14 @@ ExecStart={} --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kub
         path_variable(&programs.node),
     );
     service("the kubelet, which runs this site's pods", &format!(" {CONTAINERD}\nWants={CONTAINERD}"), &lines)
+}
+
+fn operation(programs: &Programs) -> String {
+    format!(
+        "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\nExecStart={} node operate\n{OPERATING}",
+        header("the operation that is open"),
+        programs.landfall.display(),
+    )
 }
 
 fn agent(programs: &Programs) -> String {
