@@ -61,12 +61,7 @@ impl Configured {
     }
 
     /// The result of a change that ended.
-    pub(super) fn of(
-        end: End,
-        pins: &Pins,
-        plan: &Plan<Action>,
-        failure: Option<RecordedError>,
-    ) -> Result<Self> {
+    pub(super) fn of(end: End, pins: &Pins, plan: &Plan<Action>, failure: Option<RecordedError>) -> Result<Self> {
         let (release, version) = (pins.release.clone(), pins.version.clone());
         match end {
             End::Committed => Ok(Self { release, version, components: changed_components(plan) }),
