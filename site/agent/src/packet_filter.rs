@@ -3,8 +3,7 @@
 //! new pod of the program writes its table again.
 //!
 //! The pod is deleted rather than its process ended: its controller makes another at once, while the kubelet waits
-//! longer each time before it restarts a container of the same pod. flannel queries the API server at a service address
-//! and ends without an answer, so its turn comes once kube-proxy's table exists.
+//! longer each time before it restarts a container of the same pod.
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use landfall_engine::step::StepError;
 use landfall_host::netlink::{self, Chain};
 use landfall_host::process::{self, ProcessId};
 
-/// Tables, each with the program of a pod that writes it, in the order in which they are needed.
+/// Tables, each with the program of a pod that writes it.
 const TABLES: [(&str, &str); 2] = [("kube-proxy", "kube-proxy"), ("flannel-ipv4", "flanneld")];
 
 /// How long a program may take to write its table for the first time: it waits for the API server first. On a machine
@@ -73,35 +72,37 @@ impl PacketFilter {
         Self { tables, deletions: Deletions::listen() }
     }
 
-    /// Checks the tables, and replaces the pod of the first missing one; the tables after it wait for it.
+    /// Checks the tables, and replaces the pod of each that is missing.
     pub fn tend(&mut self, pods: &Pods<'_>) -> Result<(), StepError> {
         let failed = |error: std::io::Error| {
             StepError::new(codes::FILTER_UNREADABLE, "cannot read the packet filter's tables").because(error)
         };
         let chains = netlink::chains().map_err(failed)?;
-        for watched in &mut self.tables {
-            let Some(program) = watched.running_program() else { break };
-            let look = if holds_rules(&chains, watched.table) {
-                Look::InUse
-            } else if self.deletions.any_after(watched.table, program.started()) {
-                Look::Deleted
-            } else {
-                Look::Missing
-            };
-            if watched.judge(look, program, program.age().unwrap_or_default()) == Verdict::Restart {
-                return watched.replace(program, pods);
-            }
-            if look != Look::InUse {
-                break;
-            }
-        }
-        Ok(())
+        let deletions = &self.deletions;
+        let tended = self.tables.iter_mut().map(|watched| watched.tend(&chains, deletions, pods));
+        // Each, whatever becomes of the others.
+        tended.collect::<Vec<_>>().into_iter().collect()
     }
 }
 
 impl Watched {
     fn new(table: &'static str, program: &'static str) -> Self {
         Self { table, program, writer: None, first_write: FIRST_WRITE }
+    }
+
+    fn tend(&mut self, chains: &[Chain], deletions: &Deletions, pods: &Pods<'_>) -> Result<(), StepError> {
+        let Some(program) = self.running_program() else { return Ok(()) };
+        let look = if holds_rules(chains, self.table) {
+            Look::InUse
+        } else if deletions.any_after(self.table, program.started()) {
+            Look::Deleted
+        } else {
+            Look::Missing
+        };
+        match self.judge(look, program, program.age().unwrap_or_default()) {
+            Verdict::Fine => Ok(()),
+            Verdict::Restart => self.replace(program, pods),
+        }
     }
 
     /// The program of a pod on this host's network.

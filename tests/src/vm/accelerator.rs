@@ -49,6 +49,12 @@ impl Accelerator {
         }
     }
 
+    /// Whether a kernel's text shows that the emulator ran what the kernel had replaced already. Linux changes its own code
+    /// by a breakpoint that stands there for a moment; now and then another emulated processor meets it afterwards.
+    pub fn has_tripped(self, console: &str) -> bool {
+        self == Self::Emulated && console.contains("Oops: int3")
+    }
+
     /// Its options on the kernel's command line. Mitigations protect nothing in an emulated processor, and cost time.
     /// On a busy host its timer may be late at boot, and a kernel that counts the ticks then panics; under KVM a kernel
     /// counts none either. systemd gives up on a unit after 90 s, and such a host may need longer.

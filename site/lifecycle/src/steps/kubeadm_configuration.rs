@@ -15,6 +15,10 @@ use landfall_host::files;
 use landfall_host::files::OwnFile;
 use landfall_host::range::IpRange;
 
+/// Nobody else could lead on the site's only node. A program that cannot renew its lease in time ends itself, and its restart
+/// costs a busy machine more than the renewal: after a boot, such a machine would never become ready.
+const LEADER_ELECT: &str = "false";
+
 /// The name by which every part of the cluster finds its API server; it can move to another node or a load balancer.
 pub const API_NAME: &str = "api.landfall.internal";
 
@@ -155,9 +159,13 @@ impl KubeadmConfiguration {
                 // Kubelets' certificates must outlive years in a warehouse as well.
                 { "name": "cluster-signing-duration", "value": CERTIFICATE_VALIDITY },
                 { "name": "flex-volume-plugin-dir", "value": "/var/lib/kubelet/volume-plugins" },
+                { "name": "leader-elect", "value": LEADER_ELECT },
                 { "name": "profiling", "value": "false" },
             ]},
-            "scheduler": { "extraArgs": [{ "name": "profiling", "value": "false" }] },
+            "scheduler": { "extraArgs": [
+                { "name": "leader-elect", "value": LEADER_ELECT },
+                { "name": "profiling", "value": "false" },
+            ]},
         })
     }
 
