@@ -7,6 +7,7 @@ mod end_to_end {
     mod administration;
     mod certificates;
     mod comparison;
+    mod configure;
     mod cut;
     mod damage;
     mod engineer;

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Stage(StageArguments),
     /// Install a bundle on this machine.
     Install(InstallArguments),
+    /// Change the settings of the installed release; a change that fails is undone by itself.
+    Configure(ConfigureArguments),
     /// Print what an install depends on here, for planning it elsewhere; changes nothing.
     Facts,
     /// Continue the operation that was interrupted.
@@ -232,6 +234,16 @@ pub(crate) struct InstallArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ConfigureArguments {
+    /// The whole site configuration as it is to be: values that it leaves out become the release's own.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) site: PathBuf,
+    /// Print what would change, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ResumeArguments {
     /// Where the bundle is now, when staging is unfinished and the stick moved.
     #[arg(long)]
@@ -289,6 +301,9 @@ pub(crate) struct UninstallArguments {
 pub(crate) enum NodeCommand {
     /// Renew certificates, and maintain names, routes and network configuration; run by systemd.
     Run,
+    /// Finish or undo the change that is open; run by systemd.
+    #[command(hide = true)]
+    Operate,
     /// Prepare the host for a unit; run by systemd before the unit's program.
     #[command(hide = true)]
     Prepare {

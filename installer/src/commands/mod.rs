@@ -2,6 +2,7 @@
 
 mod build;
 mod completions;
+mod configure;
 mod errors;
 mod facts;
 mod inspect;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Schemas(arguments) => schemas::run(&arguments, printer),
         Command::Errors => errors::run(printer),
         Command::Install(arguments) => install::run(arguments, printer),
+        Command::Configure(arguments) => configure::run(&arguments, printer),
         Command::Facts => facts::run(),
         Command::Resume(arguments) => resume::run(arguments, printer),
         Command::Prove(arguments) => prove::run(&arguments, printer),

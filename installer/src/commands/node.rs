@@ -1,18 +1,33 @@
 //! `landfall node`: what systemd runs on a host.
 
+use std::sync::Arc;
+
 use landfall_agent::prepare;
 use landfall_host::paths::SitePaths;
+use landfall_lifecycle::operations::{EventFile, Operations};
+use landfall_media::progress::{Event, Progress};
 
 use crate::cli::{NodeCommand, PreparedProgram};
 use crate::failure::Failure;
+use crate::logging;
+use crate::printer::failure_text;
 
 /// Runs the agent until it is stopped, or a preparation to its end.
 pub(crate) fn run(command: &NodeCommand) -> Result<(), Failure> {
     let paths = SitePaths::default();
     match command {
         NodeCommand::Run => landfall_agent::run(&paths)?,
+        NodeCommand::Operate => operate(&paths)?,
         NodeCommand::Prepare { program: PreparedProgram::Containerd } => prepare::containerd(&paths)?,
         NodeCommand::Prepare { program: PreparedProgram::Kubelet } => prepare::kubelet(&paths)?,
     }
     Ok(())
+}
+
+/// Ends the open change. Whoever follows reads why it could not.
+fn operate(paths: &SitePaths) -> Result<(), Failure> {
+    let events: Arc<dyn Progress> = Arc::new(EventFile::begin(paths));
+    logging::keep(&paths.logs(), "configure");
+    let ended = Operations::new(events.clone()).operate();
+    ended.map(drop).map_err(Failure::from).inspect_err(|failure| events.event(Event::Note(failure_text(failure))))
 }

@@ -3,7 +3,7 @@
 use landfall_lifecycle::operations::Resumed;
 
 use super::site::operations_of_root;
-use super::{install, uninstall};
+use super::{configure, install, uninstall};
 use crate::cli::ResumeArguments;
 use crate::document::Document;
 use crate::failure::Failure;
@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: ResumeArguments, printer: Printer) -> Result<(), Fa
     let resumed = operations.resume(arguments.bundle)?;
     printer.report(&resumed, |resumed| match resumed {
         Resumed::Install(installed) => install::summary(installed),
+        Resumed::Configure(configured) => configure::summary(configured),
         Resumed::Uninstall(uninstalled) => uninstall::summary(uninstalled),
         Resumed::Nothing { release } => format!("nothing is unfinished: {release} is installed"),
     });

@@ -2,14 +2,16 @@
 
 use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
-use landfall_lifecycle::operations::{Installed, ProofReport, Resumed, SiteVerification, StatusReport, Uninstalled};
+use landfall_lifecycle::operations::{
+    Configured, Installed, ProofReport, Resumed, SiteVerification, StatusReport, Uninstalled,
+};
 use landfall_media::durable;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
-use super::{build, inspect, install, key, stage, verify};
+use super::{build, configure, inspect, install, key, stage, verify};
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
 use crate::failure::{ErrorDocument, Failure};
@@ -31,6 +33,8 @@ impl Document for Written {
 fn all() -> Vec<(&'static str, Value)> {
     vec![
         schema_of::<build::Built>(),
+        schema_of::<Configured>(),
+        schema_of::<configure::ConfigureDryRun<'_>>(),
         schema_of::<install::DryRun<'_>>(),
         schema_of::<ErrorDocument<'_>>(),
         schema_of::<Facts>(),

@@ -121,7 +121,9 @@ fn headline(report: &StatusReport) -> String {
     match report.state {
         SiteState::Absent => "absent: nothing is installed on this machine".to_owned(),
         SiteState::Installing => format!("{release} is being installed"),
-        SiteState::InstallInterrupted | SiteState::UninstallInterrupted if report.verdict == Verdict::Stuck => {
+        SiteState::InstallInterrupted | SiteState::ChangeInterrupted | SiteState::UninstallInterrupted
+            if report.verdict == Verdict::Stuck =>
+        {
             format!("{release} is stuck: a person must remove what stopped it")
         }
         SiteState::InstallInterrupted => {
@@ -129,6 +131,10 @@ fn headline(report: &StatusReport) -> String {
         }
         SiteState::Installed if report.ready => format!("{release} is installed, and everything is ready"),
         SiteState::Installed => format!("{release} is installed, and not everything is ready"),
+        SiteState::Changing => format!("settings of {release} are being changed"),
+        SiteState::ChangeInterrupted => {
+            format!("a change of {release} was interrupted; `landfall resume` finishes or undoes it")
+        }
         SiteState::Uninstalling => format!("{release} is being uninstalled"),
         SiteState::UninstallInterrupted => {
             format!("the uninstall of {release} was interrupted; `landfall uninstall` continues")

@@ -20,6 +20,7 @@ use super::units;
 use super::validity::{Found, Need};
 use landfall_engine::step::StepError;
 use landfall_host::command::{CommandRunner, Subprocesses};
+use landfall_host::pack::PackId;
 use landfall_host::paths::SitePaths;
 use landfall_host::{files, process};
 
@@ -42,7 +43,7 @@ struct Work {
 }
 
 /// Renews due certificates, if the clock is plausible. A control plane that does not exist yet has nothing to renew.
-pub fn renew(paths: &SitePaths, kubernetes: &str, now: Timestamp) -> Result<(), StepError> {
+pub fn renew(paths: &SitePaths, pack: &PackId, now: Timestamp) -> Result<(), StepError> {
     if let Some(error) = clock::clock_plausibility(paths, now).error(now, paths) {
         return Err(error);
     }
@@ -50,7 +51,7 @@ pub fn renew(paths: &SitePaths, kubernetes: &str, now: Timestamp) -> Result<(), 
     if !is_installed(paths) {
         return Ok(());
     }
-    let programs = Programs::at(paths, kubernetes);
+    let programs = Programs::of(paths, pack);
     let control_plane = renew_control_plane(paths, &programs, now);
     if matches!(control_plane, Ok(true)) {
         restart_control_plane();
@@ -182,6 +183,7 @@ fn check_authorities(paths: &SitePaths) -> Result<(), StepError> {
 mod tests {
     use super::*;
     use crate::validity::tests::{PEM, at, kubeconfig};
+    use landfall_host::pack;
 
     struct Host {
         _folder: tempfile::TempDir,
@@ -243,7 +245,7 @@ mod tests {
         check_authorities(&host.paths).unwrap();
         host.write("pki/etcd/ca.key", "");
         host.write("pki/apiserver.crt", "");
-        let programs = Programs::at(&host.paths, "v1.36.3");
+        let programs = Programs::of(&host.paths, &pack::sample());
         let error = renew_control_plane(&host.paths, &programs, at(EARLY)).unwrap_err().to_string();
         assert!(error.contains("etcd/ca.key is missing or empty"), "{error}");
     }
@@ -254,7 +256,7 @@ mod tests {
         host.write("manifests/kube-apiserver.yaml", "whole");
         host.write("pki/ca.crt", PEM);
         // Not due: no program is run, which would fail here. The witnessed time is kept with the time of this machine.
-        let renewed = |now: &str| renew(&host.paths, "v1.36.3", at(now)).map_err(|error| error.to_string());
+        let renewed = |now: &str| renew(&host.paths, &pack::sample(), at(now)).map_err(|error| error.to_string());
         let before = renewed("2025-01-01T00:00:00Z").unwrap_err();
         assert!(before.contains("was installed after 2026-01-01"), "{before}");
         let after = renewed("2036-01-01T00:00:00Z").unwrap_err();

@@ -131,6 +131,7 @@ pub(crate) fn remove_client(paths: &SitePaths) -> Result<(), StepError> {
 mod tests {
     use super::*;
     use crate::validity::tests::{PEM, at, kubeconfig};
+    use landfall_host::pack;
 
     const NOW: &str = "2027-01-01T00:00:00Z";
     const LATER: &str = "2032-01-01T00:00:00Z";
@@ -168,7 +169,7 @@ mod tests {
     fn a_serving_pair_is_removed_when_it_is_torn_or_ends_soon() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
-        let programs = Programs::at(&paths, "v1.36.3");
+        let programs = Programs::of(&paths, &pack::sample());
         let folder = folder(&paths);
         let write = |path: &std::path::Path, text: &str| {
             durable::create_folder(path.parent().unwrap()).unwrap();

@@ -14,6 +14,7 @@ pub mod kubelet;
 pub mod kubelet_files;
 pub mod nameservers;
 pub mod notify;
+mod open_operation;
 pub mod packet_filter;
 pub mod pods;
 pub mod prepare;

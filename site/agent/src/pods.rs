@@ -86,6 +86,7 @@ mod tests {
     use landfall_host::paths::SitePaths;
 
     use super::*;
+    use landfall_host::pack;
 
     const UID: &str = "6663c80f-9f79-41a4-8713-32a073a8b184";
 
@@ -122,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_pod_of_a_group_is_deleted_by_its_name() {
-        let (programs, runner) = (Programs::at(&SitePaths::default(), "v1.36.3"), Recorded::default());
+        let (programs, runner) = (Programs::of(&SitePaths::default(), &pack::sample()), Recorded::default());
         let pods = Pods::of("node-1", &programs, &runner);
         pods.delete(UID).unwrap();
         assert!(pods.delete("another").unwrap_err().to_string().contains("no such pod"));

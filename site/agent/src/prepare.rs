@@ -34,7 +34,7 @@ pub fn kubelet(paths: &SitePaths) -> Result<(), StepError> {
     wait(PATIENCE, || boot::check_identity(paths))?;
     boot::bind(paths)?;
     let settings = AgentSettings::read(paths)?;
-    let programs = Programs::at(paths, &settings.kubernetes);
+    let programs = Programs::of(paths, &settings.pack);
     // Pods on the host's network get a copy of the file. The agent may be restoring it at this moment.
     wait(PATIENCE, || settings.hosts_entry.restore(paths).map(drop))?;
     wait(PATIENCE, || match kubelet::lacks(paths, &settings, runtime_answers(&programs)) {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use landfall_host::command::HostCommand;
+use landfall_host::pack::PackId;
 use landfall_host::paths::SitePaths;
 
-/// The paths of one Kubernetes version's programs, and how they are called.
+/// The paths of a node pack's programs, and how they are called.
 #[derive(Debug, Clone)]
 pub struct Programs {
     folder: PathBuf,
@@ -15,10 +16,10 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Those of the node pack that a host has for `kubernetes`, such as `v1.36.3`.
-    pub fn at(paths: &SitePaths, kubernetes: &str) -> Self {
+    /// Those of a node pack.
+    pub fn of(paths: &SitePaths, pack: &PackId) -> Self {
         Self {
-            folder: paths.node_programs(kubernetes),
+            folder: paths.node_programs(pack),
             kubernetes: paths.kubernetes(),
             cache: paths.run().join("kubectl"),
             socket: paths.containerd_socket(),

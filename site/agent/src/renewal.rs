@@ -140,12 +140,13 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>, StepError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use landfall_host::pack;
 
     #[test]
     fn a_whole_copy_is_put_into_place_and_half_a_copy_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
-        let programs = Programs::at(&paths, "v1.36.3");
+        let programs = Programs::of(&paths, &pack::sample());
         let write = |path: &Path, text: &str, mode: u32| {
             durable::create_folder(path.parent().unwrap()).unwrap();
             durable::write_file(path, text.as_bytes(), mode).unwrap();

@@ -13,7 +13,7 @@ use super::programs::Programs;
 use super::settings::AgentSettings;
 use super::units;
 use super::units::UnitState;
-use super::{boot, bridge, certificates, nameservers};
+use super::{boot, bridge, certificates, nameservers, open_operation};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::command::Subprocesses;
@@ -24,6 +24,8 @@ const TICK: Duration = Duration::from_secs(1);
 const SLOW_TICKS: u64 = 10;
 /// Ticks between two looks at the packet filter: two seconds.
 const FILTER_TICKS: u64 = 2;
+/// Ticks between two looks for an open operation: ten minutes, so that one which cannot end at once is tried again.
+const OPERATION_TICKS: u64 = 600;
 /// Between two looks at a data folder that is not this site's.
 const IDENTITY_POLL: Duration = Duration::from_secs(5);
 
@@ -62,7 +64,7 @@ impl<'a> Agent<'a> {
         let settings = AgentSettings::read(paths)?;
         Ok(Self {
             paths,
-            programs: Programs::at(paths, &settings.kubernetes),
+            programs: Programs::of(paths, &settings.pack),
             settings,
             packet_filter: PacketFilter::watch(),
             certificates: Due::default(),
@@ -82,9 +84,13 @@ impl<'a> Agent<'a> {
             let pods = Pods::of(&self.settings.node.name, &self.programs, &Subprocesses);
             self.concerns.unless_fatal(self.packet_filter.tend(&pods), "the packet filter cannot be maintained")?;
         }
+        if tick.is_multiple_of(OPERATION_TICKS) {
+            let continued = open_operation::continue_it(self.paths, &Subprocesses);
+            self.concerns.unless_fatal(continued, "the open operation is not continued")?;
+        }
         let clocks = Clocks::read();
         if self.certificates.is_now(&clocks) {
-            let renewed = certificates::renew(self.paths, &self.settings.kubernetes, clocks.now);
+            let renewed = certificates::renew(self.paths, &self.settings.pack, clocks.now);
             self.certificates.looked(clocks, renewed.is_ok());
             self.concerns.unless_fatal(renewed, "certificates cannot be renewed")?;
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use landfall_engine::step::StepError;
 use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::node::NodeIdentity;
+use landfall_host::pack::PackId;
 use landfall_host::paths::SitePaths;
 use landfall_host::service_route::ServiceRoute;
 
@@ -13,8 +14,8 @@ use landfall_host::service_route::ServiceRoute;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentSettings {
-    /// Version of Kubernetes, such as `v1.36.3`.
-    pub kubernetes: String,
+    /// The node pack whose programs run.
+    pub pack: PackId,
     /// The host's name and address in its cluster.
     pub node: NodeIdentity,
     /// The API server's name.
@@ -48,7 +49,7 @@ impl AgentSettings {
 #[cfg(any(test, feature = "testing"))]
 pub fn sample(address: std::net::IpAddr) -> AgentSettings {
     AgentSettings {
-        kubernetes: "v1.36.3".to_owned(),
+        pack: landfall_host::pack::sample(),
         node: NodeIdentity { name: "node-1".to_owned(), address },
         hosts_entry: HostsEntry { name: "api.landfall.internal".to_owned(), address },
         service_route: ServiceRoute { ranges: vec!["10.96.0.0/16".parse().expect("a range")], source: address },

@@ -10,6 +10,8 @@ pub const CONTAINERD: &str = "landfall-containerd.service";
 pub const KUBELET: &str = "landfall-kubelet.service";
 /// Maintains certificates, names and the network's configuration.
 pub const AGENT: &str = "landfall-agent.service";
+/// Continues the operation that is open; started when there is one, and never at boot by systemd itself.
+pub const OPERATION: &str = "landfall-operation.service";
 /// Holds the three services.
 pub const SLICE: &str = "landfall.slice";
 /// The services, in the order in which they start.
@@ -53,6 +55,11 @@ impl UnitState {
     /// Whether the unit's program runs.
     pub fn is_active(&self) -> bool {
         self.active == "active"
+    }
+
+    /// Whether the unit's program runs, or is about to.
+    pub fn is_on(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "activating" | "reloading")
     }
 }
 

@@ -9,6 +9,18 @@ use serde::{Deserialize, Serialize};
 pub enum Operation {
     /// A release is installed on an empty site. Its uninstall is the same operation in the other direction.
     Install,
+    /// The settings of an installed release change.
+    Configure,
+}
+
+impl Operation {
+    /// Its name: the verb, and part of the names of its journals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Configure => "configure",
+        }
+    }
 }
 
 /// Identifies a step within its plan, such as `stage` or `component/postgres`. Stable across runs of one plan.
@@ -60,6 +72,57 @@ pub struct Plan<A> {
     pub release: String,
     /// Version of the release.
     pub version: String,
-    /// The steps, in order.
+    /// The steps, in order. Once all of them are done, the operation is committed.
     pub steps: Vec<PlannedStep<A>>,
+    /// What follows the commit, in order: the removal of what only the release before it needed. It is never undone.
+    #[serde(default = "none::<A>", skip_serializing_if = "Vec::is_empty")]
+    pub closing: Vec<PlannedStep<A>>,
+    /// What follows from a failed step.
+    #[serde(default, skip_serializing_if = "OnFailure::is_stop")]
+    pub on_failure: OnFailure,
+}
+
+/// No steps after the commit.
+fn none<A>() -> Vec<PlannedStep<A>> {
+    Vec::new()
+}
+
+impl<A> Plan<A> {
+    /// A plan that ends with its commit, and stops where a step fails.
+    pub fn new(operation: Operation, release: &str, version: &str, steps: Vec<PlannedStep<A>>) -> Self {
+        let (release, version) = (release.to_owned(), version.to_owned());
+        Self { operation, release, version, steps, closing: Vec::new(), on_failure: OnFailure::Stop }
+    }
+
+    /// The step with this index, counted through both lists.
+    pub fn step(&self, index: usize) -> Option<&PlannedStep<A>> {
+        self.all().nth(index)
+    }
+
+    /// Every step, in order, those after the commit included.
+    pub fn all(&self) -> impl Iterator<Item = &PlannedStep<A>> {
+        self.steps.iter().chain(&self.closing)
+    }
+}
+
+/// What follows from a step that failed for good before the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// The operation stops; a person resumes or undoes it.
+    #[default]
+    Stop,
+    /// The operation goes back by itself, from the step with index `from` on. Steps before that leave the site as useful
+    /// as it was: there it stops.
+    Undo {
+        /// Index of the first such step.
+        from: usize,
+    },
+}
+
+impl OnFailure {
+    /// Whether it is the default.
+    fn is_stop(&self) -> bool {
+        *self == Self::Stop
+    }
 }

@@ -7,6 +7,7 @@ pub mod hosts_entry;
 pub mod mounts;
 pub mod netlink;
 pub mod node;
+pub mod pack;
 pub mod paths;
 pub mod process;
 pub mod range;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::pack::PackId;
+
 /// The host's filesystem as seen from `root`, which is `/` except in tests.
 #[derive(Debug, Clone)]
 pub struct SitePaths {
@@ -112,8 +114,13 @@ impl SitePaths {
         self.registry().join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(&hex).join("data")
     }
 
-    /// Programs of the node pack of a Kubernetes version, such as `v1.36.3`.
-    pub fn node_programs(&self, kubernetes: &str) -> PathBuf {
-        self.node().join(kubernetes).join("bin")
+    /// The folder of a node pack.
+    pub fn node_pack(&self, pack: &PackId) -> PathBuf {
+        self.node().join(pack.as_ref())
+    }
+
+    /// The programs of a node pack.
+    pub fn node_programs(&self, pack: &PackId) -> PathBuf {
+        self.node_pack(pack).join("bin")
     }
 }

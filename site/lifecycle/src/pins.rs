@@ -8,6 +8,8 @@ use landfall_engine::plan::{Operation, StepId};
 use landfall_host::node::NodeIdentity;
 use serde::{Deserialize, Serialize};
 
+use crate::configuration::SiteConfiguration;
+
 /// The journals of a site.
 pub type JournalFolder = journal::JournalFolder<Pins>;
 /// One of them, held for writing.
@@ -35,8 +37,8 @@ pub struct Pins {
     pub version: String,
     /// Counter of the release.
     pub counter: u64,
-    /// SHA-256 of the site configuration's canonical bytes.
-    pub configuration: Sha256,
+    /// The site's settings once the operation is committed.
+    pub settings: SiteConfiguration,
     /// SHA-256 of the `landfall` that planned; only that one may resume.
     pub engine: Sha256,
     /// Where first trust came from.
@@ -91,7 +93,7 @@ mod tests {
             serde_json::json!({"fingerprint": digest, "number": 1, "development": false, "came": "file", "root": "{}"});
         let stored = serde_json::json!({
             "operation": "install", "bundle": digest, "release": "starter", "version": "1.0.0", "counter": 7,
-            "configuration": digest, "engine": digest, "trust": trust, "media": "/media/stick",
+            "settings": {"node": {}, "network": {}, "values": {"postgres.memory": "2Gi"}}, "engine": digest, "trust": trust, "media": "/media/stick",
             "node": {"name": "node", "address": "192.0.2.1"}, "steps": ["stage"], "plan": "{}",
         });
         let pins: Pins = serde_json::from_value(stored.clone()).unwrap();

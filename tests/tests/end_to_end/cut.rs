@@ -116,7 +116,7 @@ fn install_and_cut_once(engineer: Engineer<'_>, at: &At) -> Result<Option<Cut>> 
 }
 
 /// Status reports the state of the journal on the disk.
-fn expect_status(engineer: Engineer<'_>, end: &End) -> Result<()> {
+pub(crate) fn expect_status(engineer: Engineer<'_>, end: &End) -> Result<()> {
     let operation = engineer.status()?["operation"].clone();
     let reported = (&operation["record"], &operation["step"]["id"], &operation["step"]["status"]);
     ensure!(

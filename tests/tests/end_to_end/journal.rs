@@ -40,7 +40,7 @@ pub(crate) fn durations(replay: &Replay) -> BTreeMap<String, Duration> {
     durations
 }
 
-/// The journal of an operation, followed while it is written.
+/// The journal of the latest operation, followed while it is written.
 pub(crate) struct Follow {
     folder: JournalFolder,
     path: Option<PathBuf>,
@@ -59,8 +59,9 @@ impl Follow {
 
     /// The whole records that were written since the last look. They need not have reached the disk yet.
     pub(crate) fn news(&mut self) -> Result<Vec<Event>> {
-        if self.path.is_none() {
-            self.path = self.folder.latest()?.map(|file| file.path);
+        let latest = self.folder.latest()?.map(|file| file.path);
+        if latest != self.path {
+            (self.path, self.bytes, self.records) = (latest, 0, 0);
         }
         let Some(path) = &self.path else { return Ok(Vec::new()) };
         let length = std::fs::metadata(path).with_context(|| format!("{} is gone", path.display()))?.len();

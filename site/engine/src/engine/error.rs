@@ -60,6 +60,19 @@ pub enum EngineError {
     },
 }
 
+impl EngineError {
+    /// The step that it is about, if it is about one.
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::Journal(_) => None,
+            Self::StepFailed { step, .. }
+            | Self::Foreign { step, .. }
+            | Self::UndoFailed { step, .. }
+            | Self::Irreversible { step, .. } => Some(step),
+        }
+    }
+}
+
 fn after(first: Option<&RecordedError>) -> String {
     first.map(|first| format!("; before that, {} [{}]", first.what, first.code)).unwrap_or_default()
 }

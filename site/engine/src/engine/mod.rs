@@ -7,6 +7,7 @@
 
 mod error;
 mod pace;
+mod policy;
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,10 @@ use serde_json::Value;
 
 pub use error::EngineError;
 use pace::Pace;
+use policy::Verdict;
 
-use crate::journal::{Event, Journal, Phase, Pinned, RecordedError, StepStatus, Storage};
-use crate::plan::{Plan, PlannedStep, Undo};
+use crate::journal::{Event, Journal, Phase, Pinned, RecordedError, StepStatus, Storage, UndoCause};
+use crate::plan::{OnFailure, Plan, PlannedStep, StepId, Undo};
 use crate::step::{Durable, Observed, Step, StepError};
 
 /// How an action of a plan becomes a step.
@@ -38,14 +40,14 @@ pub struct Engine<'a, A, C, P, S: Storage> {
 }
 
 impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
-    /// Does every step that is not done yet. When this returns, all of them are recorded as done; the operation is not
-    /// committed yet.
+    /// Does every step that is not done yet on this side of the commit. When this returns, all of them are recorded as
+    /// done; the operation is not committed yet, or closed.
     pub fn forward(&mut self, site: &mut C) -> Result<(), EngineError> {
         let mut pace = Pace::begin(Instant::now());
         while let Some(index) = self.journal.state().next_forward() {
             let plan = self.plan;
-            let planned = &plan.steps[index];
-            let predicted = Duration::from_secs(plan.steps[index..].iter().map(|step| step.seconds).sum());
+            let Some(planned) = plan.step(index) else { break };
+            let predicted = Duration::from_secs(plan.all().skip(index).map(|step| step.seconds).sum());
             self.announce(index, &planned.title, Some(pace.rest(Instant::now(), predicted)));
             self.step_forward(index, planned, site)?;
             pace.done(Duration::from_secs(planned.seconds));
@@ -53,15 +55,66 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
         Ok(())
     }
 
+    /// Does every step, commits, and does what follows the commit. A step that fails is tried again, stops the operation, or
+    /// makes it go back by itself, as the plan and the error say; `pause` waits before the next try. Data is kept by an
+    /// operation that goes back by itself.
+    pub fn run(&mut self, site: &mut C, pause: &dyn Fn(Duration)) -> Result<End, EngineError> {
+        if let Some(step) = self.deadly_step() {
+            return self.back(site, UndoCause::Died { step });
+        }
+        let (mut failed, mut tries) = (None, 0);
+        loop {
+            let error = match self.journal.state().phase {
+                Phase::Undoing { .. } | Phase::Undone { .. } => return self.back(site, UndoCause::Requested),
+                _ => match self.forward(site) {
+                    Err(error) => error,
+                    Ok(()) if self.journal.state().phase == Phase::Committed => return Ok(End::Committed),
+                    Ok(()) => {
+                        self.journal.append(Event::Committed)?;
+                        continue;
+                    }
+                },
+            };
+            tries = if error.step() == failed.as_ref() { tries + 1 } else { 1 };
+            failed = error.step().cloned();
+            match policy::judge(self.plan.on_failure, self.journal.state(), &error, tries) {
+                Verdict::Again(wait) => pause(wait),
+                Verdict::Stop => return Err(error),
+                Verdict::Undo(step) => return self.back(site, UndoCause::Failed { step }),
+            }
+        }
+    }
+
+    /// The step in which the process or the machine went down each time, if the operation may go back from it.
+    fn deadly_step(&self) -> Option<StepId> {
+        let state = self.journal.state();
+        let index = state.next_forward().filter(|_| state.phase == Phase::Forward)?;
+        let OnFailure::Undo { from } = self.plan.on_failure else { return None };
+        let is_deadly = index >= from && state.steps[index].starts >= policy::TRIES;
+        is_deadly.then(|| self.plan.step(index).map(|planned| planned.id.clone())).flatten()
+    }
+
+    /// Goes back, or goes on going back.
+    fn back(&mut self, site: &mut C, cause: UndoCause) -> Result<End, EngineError> {
+        if !matches!(self.journal.state().phase, Phase::Undoing { .. } | Phase::Undone { .. }) {
+            self.refuse_irreversible()?;
+            self.journal.append(Event::UndoRequested { keep_data: true, cause })?;
+        }
+        if let Phase::Undoing { keep_data } = self.journal.state().phase {
+            self.undo(site, keep_data)?;
+        }
+        Ok(End::Undone)
+    }
+
     /// Undoes every step that started, and records the operation as undone.
     pub fn undo(&mut self, site: &mut C, keep_data: bool) -> Result<(), EngineError> {
         self.refuse_irreversible()?;
         if self.journal.state().phase != (Phase::Undoing { keep_data }) {
-            self.journal.append(Event::UndoRequested { keep_data })?;
+            self.journal.append(Event::UndoRequested { keep_data, cause: UndoCause::Requested })?;
         }
         while let Some(index) = self.journal.state().next_undo() {
             let plan = self.plan;
-            let planned = &plan.steps[index];
+            let Some(planned) = plan.step(index) else { break };
             self.announce(index, &format!("undo: {}", planned.title), None);
             self.step_back(index, planned, site)?;
         }
@@ -70,8 +123,8 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
     }
 
     fn announce(&self, index: usize, title: &str, remaining: Option<Duration>) {
-        tracing::info!(step = index + 1, count = self.plan.steps.len(), "{title}");
-        let count = self.plan.steps.len();
+        let count = self.journal.state().steps.len();
+        tracing::info!(step = index + 1, count, "{title}");
         self.progress.event(ProgressEvent::StepStarted { index: index + 1, count, title: title.to_owned(), remaining });
     }
 
@@ -149,7 +202,7 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
 
     /// Nothing is undone if a step that must be undone is irreversible.
     fn refuse_irreversible(&self) -> Result<(), EngineError> {
-        let steps = self.plan.steps.iter().zip(&self.journal.state().steps);
+        let steps = self.plan.all().zip(&self.journal.state().steps);
         let mut done = steps.filter(|(_, state)| state.status.is_there());
         match done.find(|(planned, _)| planned.undo == Undo::Irreversible) {
             Some((planned, _)) => {
@@ -158,6 +211,15 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
             None => Ok(()),
         }
     }
+}
+
+/// How an operation ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Every step is done.
+    Committed,
+    /// Every step that started is undone. The journal says why.
+    Undone,
 }
 
 /// Whether the disk failed to make something durable: then not even that is recorded, and the process ends.

@@ -14,8 +14,39 @@ pub trait Pinned: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeO
     /// What the operation does.
     fn operation(&self) -> Operation;
 
-    /// Ids of the plan's steps, in order.
+    /// Ids of the plan's steps, in order, those after the commit included.
     fn steps(&self) -> &[StepId];
+
+    /// How many of them follow the commit.
+    fn closing(&self) -> usize {
+        0
+    }
+}
+
+/// Why an operation goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum UndoCause {
+    /// A person requested it.
+    #[default]
+    Requested,
+    /// A step failed for good.
+    Failed {
+        /// The step.
+        step: StepId,
+    },
+    /// The machine or the process went down in the step, again and again.
+    Died {
+        /// The step.
+        step: StepId,
+    },
+}
+
+impl UndoCause {
+    /// Whether it is the default.
+    fn is_requested(&self) -> bool {
+        *self == Self::Requested
+    }
 }
 
 /// An error as the journal stores it, and as reports show it later.
@@ -87,12 +118,15 @@ pub enum Event<P> {
         /// What it found.
         what: String,
     },
-    /// Every step is done; the release runs.
+    /// Every step before the commit is done; the release runs.
     Committed,
     /// From here on the operation goes back.
     UndoRequested {
         /// Whether volumes and generated secrets are kept.
         keep_data: bool,
+        /// Why.
+        #[serde(default, skip_serializing_if = "UndoCause::is_requested")]
+        cause: UndoCause,
     },
     /// The step is about to be undone, for the first time or again.
     UndoStarted {

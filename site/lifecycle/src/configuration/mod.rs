@@ -13,18 +13,16 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use landfall_bundle_spec::Sha256;
 use landfall_host::range::IpRange;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::Digest;
 
 pub use error::{ConfigurationError, Problem};
 pub(crate) use read::nearest;
 pub use values::{Patch, ResolvedValues, patched, resolve_values};
 
 /// `site.yaml`, read and found valid.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SiteConfiguration {
     /// This host's name and address in its cluster.
@@ -60,17 +58,4 @@ pub struct NetworkSettings {
     /// Addresses of services.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_ranges: Vec<IpRange>,
-}
-
-impl SiteConfiguration {
-    /// The configuration as bytes that depend only on its meaning, not on order or layout of the file.
-    pub fn canonical_bytes(&self) -> Vec<u8> {
-        // Structures have a fixed order, maps are sorted, and no map here has keys other than text.
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-
-    /// Digest of [`SiteConfiguration::canonical_bytes`], which the journal pins.
-    pub fn digest(&self) -> Sha256 {
-        Sha256(sha2::Sha256::digest(self.canonical_bytes()).into())
-    }
 }

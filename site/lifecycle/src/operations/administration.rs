@@ -30,7 +30,7 @@ impl Operations {
                 return Err(OperationError::NoCluster { missing: file.clone() });
             }
         }
-        let program = self.paths.node_programs(&AgentSettings::read(&self.paths)?.kubernetes).join("kubectl");
+        let program = self.paths.node_programs(&AgentSettings::read(&self.paths)?.pack).join("kubectl");
         if !program.exists() {
             return Err(OperationError::NoCluster { missing: program });
         }
@@ -87,6 +87,7 @@ mod tests {
     use std::sync::Arc;
 
     use landfall_error_codes::{Coded, codes};
+    use landfall_host::pack;
     use landfall_host::paths::SitePaths;
     use landfall_media::counters::IoCounters;
     use landfall_media::durable;
@@ -118,12 +119,12 @@ mod tests {
         write(&paths.agent_settings(), &landfall_agent::settings::sample([192, 0, 2, 1].into()).to_bytes());
         assert!(missing().ends_with("admin.conf is missing"), "{}", missing());
         write(&paths.admin_kubeconfig(), b"");
-        assert!(missing().ends_with("v1.36.3/bin/kubectl is missing"), "{}", missing());
+        assert!(missing().ends_with("v1.36.3-0123456789ab/bin/kubectl is missing"), "{}", missing());
         let error = operations.component_pods("postgres");
         assert!(error.is_err(), "an empty kubeconfig leads nowhere");
-        write(&paths.node_programs("v1.36.3").join("kubectl"), b"");
+        write(&paths.node_programs(&pack::sample()).join("kubectl"), b"");
         let kubectl = operations.kubectl().unwrap();
-        assert_eq!(kubectl.get_program(), paths.node_programs("v1.36.3").join("kubectl"));
+        assert_eq!(kubectl.get_program(), paths.node_programs(&pack::sample()).join("kubectl"));
         let variable = kubectl.get_envs().find(|(name, _)| *name == "KUBECONFIG").unwrap().1;
         assert_eq!(variable, Some(paths.admin_kubeconfig().as_os_str()));
     }

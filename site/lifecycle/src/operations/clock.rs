@@ -22,7 +22,7 @@ impl Running {
     pub(super) fn note_clock(&self) {
         match clock::of_site(&self.site().paths, &self.built_at(), Timestamp::now()) {
             Ok(note) => self.note(note),
-            Err(blocker) => self.note(Some(format!("{blocker}; the uninstall continues all the same"))),
+            Err(blocker) => self.note(Some(format!("{blocker}; what was begun is undone all the same"))),
         }
     }
 

@@ -2,12 +2,15 @@
 
 use super::status::SiteState;
 use landfall_engine::journal::Phase;
+use landfall_engine::plan::Operation;
 
 /// What a person requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
     /// A release is installed on this host.
     Install,
+    /// The settings of the installed release change.
+    Configure,
     /// The interrupted operation is finished.
     Resume,
     /// Everything but data, or everything, is removed.
@@ -27,8 +30,10 @@ pub(super) enum Verb {
 pub(super) enum Decision {
     /// A new operation begins.
     Begin,
-    /// The remaining steps are done.
+    /// The remaining steps of the install are done.
     Forward,
+    /// A change ends: its remaining steps are done, or it goes back.
+    Change,
     /// The finished steps are undone, then everything else is removed.
     Back {
         /// Whether volumes and generated secrets are kept.
@@ -52,120 +57,156 @@ pub(super) enum Decision {
 pub(super) enum Refusal {
     /// A release is installed.
     AlreadyInstalled,
+    /// No release is installed.
+    NotInstalled,
     /// An install is unfinished.
     InstallOpen,
+    /// A change is unfinished.
+    ChangeOpen,
     /// An uninstall is unfinished.
     UninstallOpen,
     /// Nothing is unfinished.
     NothingToResume,
 }
 
-/// What a verb does on a site in this phase; no phase is a site without a journal.
-pub(super) fn decide(verb: Verb, phase: Option<Phase>) -> Decision {
+/// Which operation decides about a site, and how far it is; none is a site without a journal.
+pub(super) type Position = Option<(Operation, Phase)>;
+
+/// What a verb does on a site in this position.
+pub(super) fn decide(verb: Verb, position: Position) -> Decision {
     match verb {
-        Verb::Install => install(phase),
-        Verb::Resume => resume(phase),
-        Verb::Uninstall { keep_data } => uninstall(keep_data, phase),
-        Verb::Status { running } => Decision::Report(state(running, phase)),
+        Verb::Install => refusal(position).map_or(Decision::Begin, Decision::Refuse),
+        Verb::Configure => match refusal(position) {
+            Some(Refusal::AlreadyInstalled) => Decision::Begin,
+            Some(refusal) => Decision::Refuse(refusal),
+            None => Decision::Refuse(Refusal::NotInstalled),
+        },
+        Verb::Resume => resume(position),
+        Verb::Uninstall { keep_data } => uninstall(keep_data, position),
+        Verb::Status { running } => Decision::Report(state(running, position)),
     }
 }
 
-fn install(phase: Option<Phase>) -> Decision {
-    match phase {
-        None => Decision::Begin,
-        Some(Phase::Empty | Phase::Forward) => Decision::Refuse(Refusal::InstallOpen),
-        Some(Phase::Committed) => Decision::Refuse(Refusal::AlreadyInstalled),
-        Some(Phase::Undoing { .. } | Phase::Undone { .. }) => Decision::Refuse(Refusal::UninstallOpen),
-    }
+/// Why nothing can be installed.
+fn refusal(position: Position) -> Option<Refusal> {
+    Some(match position? {
+        (_, Phase::Committed) => Refusal::AlreadyInstalled,
+        (Operation::Install, Phase::Empty | Phase::Forward) => Refusal::InstallOpen,
+        (Operation::Install, Phase::Undoing { .. } | Phase::Undone { .. }) => Refusal::UninstallOpen,
+        (Operation::Configure, _) => Refusal::ChangeOpen,
+    })
 }
 
-fn resume(phase: Option<Phase>) -> Decision {
-    match phase {
+fn resume(position: Position) -> Decision {
+    match position {
         None => Decision::Refuse(Refusal::NothingToResume),
-        Some(Phase::Empty | Phase::Forward) => Decision::Forward,
-        Some(Phase::Committed) => Decision::Nothing,
-        Some(Phase::Undoing { keep_data }) => Decision::Back { keep_data },
-        Some(Phase::Undone { keep_data }) => Decision::Clear { keep_data },
+        Some((_, Phase::Committed)) => Decision::Nothing,
+        Some((Operation::Install, Phase::Empty | Phase::Forward)) => Decision::Forward,
+        Some((Operation::Install, Phase::Undoing { keep_data })) => Decision::Back { keep_data },
+        Some((Operation::Install, Phase::Undone { keep_data })) => Decision::Clear { keep_data },
+        Some((Operation::Configure, _)) => Decision::Change,
     }
 }
 
-fn uninstall(keep_data: bool, phase: Option<Phase>) -> Decision {
-    match phase {
-        None | Some(Phase::Undone { keep_data: true }) => Decision::Clear { keep_data },
-        // Data is deleted after the last step only, so until then a person may still decide to keep it.
-        Some(Phase::Empty | Phase::Forward | Phase::Committed | Phase::Undoing { .. }) => Decision::Back { keep_data },
+fn uninstall(keep_data: bool, position: Position) -> Decision {
+    match position {
+        None | Some((Operation::Install, Phase::Undone { keep_data: true })) => Decision::Clear { keep_data },
         // A part of the data may already be deleted: the rest is not worth keeping.
-        Some(Phase::Undone { keep_data: false }) => Decision::Clear { keep_data: false },
+        Some((Operation::Install, Phase::Undone { keep_data: false })) => Decision::Clear { keep_data: false },
+        // Data is deleted after the last step only, so until then a person may still decide to keep it. A change needs no
+        // end of its own: the install is undone, and with it whatever the change left.
+        Some(_) => Decision::Back { keep_data },
     }
 }
 
-fn state(running: bool, phase: Option<Phase>) -> SiteState {
-    match (phase, running) {
-        (None, _) => SiteState::Absent,
-        (Some(Phase::Committed), _) => SiteState::Installed,
-        (Some(Phase::Empty | Phase::Forward), true) => SiteState::Installing,
-        (Some(Phase::Empty | Phase::Forward), false) => SiteState::InstallInterrupted,
-        (Some(Phase::Undoing { .. } | Phase::Undone { .. }), true) => SiteState::Uninstalling,
-        (Some(Phase::Undoing { .. } | Phase::Undone { .. }), false) => SiteState::UninstallInterrupted,
+fn state(running: bool, position: Position) -> SiteState {
+    let Some((operation, phase)) = position else { return SiteState::Absent };
+    match (operation, phase, running) {
+        (_, Phase::Committed, _) => SiteState::Installed,
+        (Operation::Install, Phase::Empty | Phase::Forward, true) => SiteState::Installing,
+        (Operation::Install, Phase::Empty | Phase::Forward, false) => SiteState::InstallInterrupted,
+        (Operation::Install, Phase::Undoing { .. } | Phase::Undone { .. }, true) => SiteState::Uninstalling,
+        (Operation::Install, Phase::Undoing { .. } | Phase::Undone { .. }, false) => SiteState::UninstallInterrupted,
+        (Operation::Configure, _, true) => SiteState::Changing,
+        (Operation::Configure, _, false) => SiteState::ChangeInterrupted,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use Decision::{Back, Begin, Clear, Forward, Nothing, Refuse, Report};
-    use Refusal::{AlreadyInstalled, InstallOpen, NothingToResume, UninstallOpen};
-    use SiteState::{Absent, InstallInterrupted, Installed, Installing, UninstallInterrupted, Uninstalling};
+    use Decision::{Back, Begin, Change, Clear, Forward, Nothing, Refuse, Report};
+    use Refusal::{AlreadyInstalled, ChangeOpen, InstallOpen, NotInstalled, NothingToResume, UninstallOpen};
+    use SiteState::{
+        Absent, ChangeInterrupted, Changing, InstallInterrupted, Installed, Installing, UninstallInterrupted,
+        Uninstalling,
+    };
 
     use super::*;
 
     const KEEP: bool = true;
     const DELETE: bool = false;
 
-    /// One row: install, resume, uninstall, uninstall with deletion, status, status while an operation runs.
-    type Row = [Decision; 6];
+    /// One row: install, configure, resume, uninstall, uninstall with deletion, status, status while an operation runs.
+    type Row = [Decision; 7];
 
-    fn row(phase: Option<Phase>) -> Row {
+    fn row(position: Position) -> Row {
         [
             Verb::Install,
+            Verb::Configure,
             Verb::Resume,
             Verb::Uninstall { keep_data: KEEP },
             Verb::Uninstall { keep_data: DELETE },
             Verb::Status { running: false },
             Verb::Status { running: true },
         ]
-        .map(|verb| decide(verb, phase))
+        .map(|verb| decide(verb, position))
+    }
+
+    /// The row of a refusal, of what resume and both uninstalls do, and of the states without and with a running operation.
+    fn refusing(refusal: Refusal, verbs: [Decision; 3], states: [SiteState; 2]) -> Row {
+        let [resume, uninstall, deleting] = verbs;
+        [Refuse(refusal), Refuse(refusal), resume, uninstall, deleting, Report(states[0]), Report(states[1])]
     }
 
     #[test]
-    fn every_verb_in_every_phase() {
+    fn every_verb_in_every_position() {
         let back = |keep_data| Back { keep_data };
         let clear = |keep_data| Clear { keep_data };
-        let undoing = |keep_data| Some(Phase::Undoing { keep_data });
-        let undone = |keep_data| Some(Phase::Undone { keep_data });
-        let (interrupted, uninstalling) = (Report(UninstallInterrupted), Report(Uninstalling));
-        let unfinished: Row =
-            [Refuse(InstallOpen), Forward, back(KEEP), back(DELETE), Report(InstallInterrupted), Report(Installing)];
-        let table: [(Option<Phase>, Row); 8] = [
-            (None, [Begin, Refuse(NothingToResume), clear(KEEP), clear(DELETE), Report(Absent), Report(Absent)]),
-            (Some(Phase::Empty), unfinished),
-            (Some(Phase::Forward), unfinished),
-            (
-                Some(Phase::Committed),
-                [Refuse(AlreadyInstalled), Nothing, back(KEEP), back(DELETE), Report(Installed), Report(Installed)],
-            ),
-            (undoing(KEEP), [Refuse(UninstallOpen), back(KEEP), back(KEEP), back(DELETE), interrupted, uninstalling]),
-            (
-                undoing(DELETE),
-                [Refuse(UninstallOpen), back(DELETE), back(KEEP), back(DELETE), interrupted, uninstalling],
-            ),
-            (undone(KEEP), [Refuse(UninstallOpen), clear(KEEP), clear(KEEP), clear(DELETE), interrupted, uninstalling]),
-            (
-                undone(DELETE),
-                [Refuse(UninstallOpen), clear(DELETE), clear(DELETE), clear(DELETE), interrupted, uninstalling],
-            ),
+        let install = |phase| Some((Operation::Install, phase));
+        let change = |phase| Some((Operation::Configure, phase));
+        let undoing = |keep_data| Phase::Undoing { keep_data };
+        let undone = |keep_data| Phase::Undone { keep_data };
+        let leaving = [UninstallInterrupted, Uninstalling];
+        let unfinished = refusing(InstallOpen, [Forward, back(KEEP), back(DELETE)], [InstallInterrupted, Installing]);
+        let installed: Row =
+            [Refuse(AlreadyInstalled), Begin, Nothing, back(KEEP), back(DELETE), Report(Installed), Report(Installed)];
+        let changing = refusing(ChangeOpen, [Change, back(KEEP), back(DELETE)], [ChangeInterrupted, Changing]);
+        let absent: Row = [
+            Begin,
+            Refuse(NotInstalled),
+            Refuse(NothingToResume),
+            clear(KEEP),
+            clear(DELETE),
+            Report(Absent),
+            Report(Absent),
         ];
-        for (phase, decisions) in table {
-            assert_eq!(row(phase), decisions, "{phase:?}");
+        let table: [(Position, Row); 13] = [
+            (None, absent),
+            (install(Phase::Empty), unfinished),
+            (install(Phase::Forward), unfinished),
+            (install(Phase::Committed), installed),
+            (install(undoing(KEEP)), refusing(UninstallOpen, [back(KEEP), back(KEEP), back(DELETE)], leaving)),
+            (install(undoing(DELETE)), refusing(UninstallOpen, [back(DELETE), back(KEEP), back(DELETE)], leaving)),
+            (install(undone(KEEP)), refusing(UninstallOpen, [clear(KEEP), clear(KEEP), clear(DELETE)], leaving)),
+            (install(undone(DELETE)), refusing(UninstallOpen, [clear(DELETE); 3], leaving)),
+            (change(Phase::Empty), changing),
+            (change(Phase::Forward), changing),
+            (change(Phase::Committed), installed),
+            (change(undoing(KEEP)), changing),
+            (change(undone(KEEP)), changing),
+        ];
+        for (position, decisions) in table {
+            assert_eq!(row(position), decisions, "{position:?}");
         }
     }
 }

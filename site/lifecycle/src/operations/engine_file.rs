@@ -66,13 +66,16 @@ pub(super) fn copy_stream(from: &mut dyn Read, to: &mut dyn Write) -> std::io::R
     }
 }
 
-/// Keeps the running program and returns its digest; on the disk when it returns. Leftovers of earlier attempts are
-/// removed.
-pub(super) fn place(paths: &SitePaths) -> Result<Sha256> {
+/// Keeps the running program and returns its digest; on the disk when it returns. Programs that no journal is pinned to, the
+/// leftovers of earlier attempts, are removed.
+pub(super) fn place(paths: &SitePaths, pinned: &[Sha256]) -> Result<Sha256> {
     let digest = running()?;
     let path = file(paths, digest);
+    remove_others(paths, pinned)?;
+    if is_kept(paths, digest) && digest_of(&path)? == digest {
+        return Ok(digest);
+    }
     let folder = path.parent().unwrap_or(&path);
-    landfall_host::mounts::remove_tree(&self::folder(paths))?;
     durable::create_folder(folder)?;
     let temporary = folder.join(format!(".landfall{}", durable::TEMPORARY_SUFFIX));
     let mut target = durable::create_file(&temporary, 0o755)?;
@@ -81,6 +84,19 @@ pub(super) fn place(paths: &SitePaths) -> Result<Sha256> {
     drop(target);
     durable::rename(&temporary, &path)?;
     Ok(copied)
+}
+
+fn remove_others(paths: &SitePaths, pinned: &[Sha256]) -> Result<()> {
+    let folder = folder(paths);
+    let Ok(entries) = fs_err::read_dir(&folder) else { return Ok(()) };
+    for entry in entries {
+        let path = entry.map_err(|error| OperationError::io("list", &folder, error))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if pinned.iter().all(|digest| digest.to_hex() != name) {
+            landfall_host::mounts::remove_tree(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Offers the program with this digest as the command `landfall`, unless another program has that name; on the disk

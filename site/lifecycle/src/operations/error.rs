@@ -10,7 +10,7 @@ use landfall_media::durable::DurableError;
 use crate::configuration::ConfigurationError;
 use crate::preflight::Blocker;
 use landfall_engine::engine::EngineError;
-use landfall_engine::journal::JournalError;
+use landfall_engine::journal::{JournalError, RecordedError};
 use landfall_engine::step::StepError;
 
 /// A result of this module.
@@ -122,6 +122,32 @@ pub enum OperationError {
         /// The release.
         release: String,
     },
+    /// No release is installed.
+    #[error("no release is installed on this machine")]
+    NotInstalled,
+    /// A change is unfinished.
+    #[error("a change of release {release} is unfinished")]
+    ChangeOpen {
+        /// The release.
+        release: String,
+    },
+    /// A change went back by itself.
+    #[error("the change was undone: {} is as it was before", .release)]
+    ChangeUndone {
+        /// The release.
+        release: String,
+        /// Why.
+        source: Option<Box<FailedStep>>,
+    },
+    /// The cluster would refuse the objects of a change.
+    #[error("the cluster would refuse this change; nothing was changed")]
+    ChangeUnfit(#[source] Box<StepError>),
+    /// Settings were to change that are fixed when a site is installed.
+    #[error("{} cannot change once a site is installed", .fields.join(", "))]
+    SettingsFixed {
+        /// The settings, as `site.yaml` names them.
+        fields: Vec<String>,
+    },
     /// An uninstall is unfinished.
     #[error("the uninstall of release {release} is unfinished")]
     UninstallOpen {
@@ -212,6 +238,24 @@ pub enum OperationError {
     },
 }
 
+/// The recorded error of a step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} [{code}]{}{}", if causes.is_empty() { "" } else { ": " }, causes.join(": "))]
+pub struct FailedStep {
+    /// Its code.
+    pub code: String,
+    /// What failed.
+    pub what: String,
+    /// Why, outermost cause first.
+    pub causes: Vec<String>,
+}
+
+impl From<RecordedError> for FailedStep {
+    fn from(RecordedError { code, what, causes, .. }: RecordedError) -> Self {
+        Self { code, what, causes }
+    }
+}
+
 fn instead(nearest: Option<&str>, known: &[String]) -> String {
     match nearest {
         Some(nearest) => format!("did you mean {nearest}?"),
@@ -251,6 +295,11 @@ impl Coded for OperationError {
             Self::NotReady { .. } => codes::NOT_READY,
             Self::AlreadyInstalled { .. } => codes::ALREADY_INSTALLED,
             Self::InstallOpen { .. } => codes::OPERATION_OPEN,
+            Self::NotInstalled => codes::NOT_INSTALLED,
+            Self::ChangeOpen { .. } => codes::CHANGE_OPEN,
+            Self::ChangeUndone { .. } => codes::CHANGE_UNDONE,
+            Self::ChangeUnfit(_) => codes::CHANGE_UNFIT,
+            Self::SettingsFixed { .. } => codes::SETTINGS_FIXED,
             Self::UninstallOpen { .. } => codes::UNINSTALLING,
             Self::NothingStaged => codes::NOTHING_STAGED,
             Self::NothingKept { .. } => codes::NOTHING_KEPT,

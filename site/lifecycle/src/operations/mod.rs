@@ -5,12 +5,13 @@ mod administration;
 mod bundle;
 mod carried;
 mod clock;
+mod configure;
 mod decision;
 mod engine_file;
 mod error;
+mod history;
 mod install;
 mod kept;
-mod latest;
 mod marks;
 mod own_files;
 mod planned;
@@ -21,6 +22,7 @@ mod running;
 pub mod status;
 mod trust;
 mod uninstall;
+mod unit;
 mod verify_site;
 
 use std::path::PathBuf;
@@ -31,6 +33,7 @@ use landfall_media::progress::Progress;
 
 pub use administration::Pod;
 pub use bundle::{TrustedRelease, open_trusted};
+pub use configure::{Configured, PreparedConfigure};
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
@@ -46,6 +49,7 @@ pub use status::{
 };
 pub use trust::Trust;
 pub use uninstall::{DataWish, Uninstalled};
+pub use unit::EventFile;
 pub use verify_site::SiteVerification;
 
 use crate::pins::JournalFolder;

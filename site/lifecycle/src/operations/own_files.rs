@@ -19,7 +19,7 @@ impl Operations {
         let head = self.head_file(release.verified.id());
         head.parent().map_or(Ok(()), durable::create_folder)?;
         durable::write_file(&head, release.verified.head_bytes(), 0o644)?;
-        engine_file::place(&self.paths)
+        engine_file::place(&self.paths, &self.pinned_engines()?)
     }
 
     /// Removes everything that no step undid, the journals last; data only if it is not kept. A rerun completes a

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use landfall_bundle_spec::Sha256;
 use landfall_release_document::DataRoom;
 
 use super::bundle::TrustedRelease;
@@ -20,8 +19,7 @@ use landfall_host::facts::Facts;
 pub struct PlannedInstall {
     pub(super) release: TrustedRelease,
     pub(super) trust: Trust,
-    /// Digest of the site's configuration.
-    pub(super) configuration: Sha256,
+    pub(super) settings: SiteConfiguration,
     pub(super) facts: Facts,
     pub(super) plan: InstallPlan,
     /// What a person should know of kept data.
@@ -56,7 +54,7 @@ impl PlannedInstall {
             configuration: &configuration,
             adopted: &adoption.volumes,
         })?;
-        Ok(Self { release, trust, configuration: configuration.digest(), facts, plan, notes: adoption.notes })
+        Ok(Self { release, trust, settings: configuration, facts, plan, notes: adoption.notes })
     }
 
     /// The plan.

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::Operations;
+use super::configure::Configured;
 use super::decision::{Decision, Verb, decide};
 use super::error::Result;
+use super::history::Past;
 use super::install::Installed;
-use super::latest::Latest;
 use super::uninstall::Uninstalled;
 use crate::site::UndoScope;
 
@@ -16,6 +17,8 @@ use crate::site::UndoScope;
 pub enum Resumed {
     /// The install is committed.
     Install(Box<Installed>),
+    /// The change is committed.
+    Configure(Configured),
     /// The uninstall is complete.
     Uninstall(Uninstalled),
     /// Nothing was left to do.
@@ -29,24 +32,24 @@ impl Operations {
     /// Finishes the operation that was interrupted. `media_path` is where the bundle is now, if staging is unfinished and
     /// the stick is in another place.
     pub fn resume(&self, media_path: Option<PathBuf>) -> Result<Resumed> {
-        let latest = self.latest_or_hand_over()?;
-        if latest.is_none() {
+        let history = self.history_or_hand_over()?;
+        let deciding = history.deciding();
+        if deciding.is_none() {
             self.check_not_missing()?;
         }
-        let decision = decide(Verb::Resume, latest.as_ref().map(Latest::phase));
-        match (decision, latest) {
-            (Decision::Forward, Some(latest)) => {
-                let mut running = self.take_over("resume", &latest.file, media_path, UndoScope::STEP)?;
+        let take_over = |past: &Past| self.take_over("resume", &past.file, media_path, UndoScope::STEP);
+        match (decide(Verb::Resume, deciding.map(Past::position)), deciding) {
+            (Decision::Forward, Some(install)) => {
+                let mut running = take_over(install)?;
                 self.expect_not_revoked(&running.pins)?;
                 running.expect_clock()?;
                 running.forward()?;
                 Ok(Resumed::Install(Box::new(Installed::of(&running, self))))
             }
-            (Decision::Nothing, Some(latest)) => Ok(Resumed::Nothing { release: latest.release() }),
-            (Decision::Refuse(refusal), latest) => {
-                Err(refusal.of(latest.map(|latest| latest.release()).unwrap_or_default()))
-            }
-            (decision, latest) => Ok(Resumed::Uninstall(self.remove(decision, latest.as_ref())?)),
+            (Decision::Change, Some(change)) => Ok(Resumed::Configure(self.end_change(&change.file)?)),
+            (Decision::Nothing, Some(past)) => Ok(Resumed::Nothing { release: past.release() }),
+            (Decision::Refuse(refusal), past) => Err(refusal.of(past.map(Past::release).unwrap_or_default())),
+            (decision, _) => Ok(Resumed::Uninstall(self.remove(decision, &history)?)),
         }
     }
 }

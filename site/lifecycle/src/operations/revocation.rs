@@ -31,7 +31,6 @@ impl Operations {
     }
 
     fn pinned_trust(&self) -> Result<Option<PinnedTrust>> {
-        let Some(file) = self.journals().latest()? else { return Ok(None) };
-        Ok(self.journals().read(&file)?.state.pins.map(|pins| pins.trust.clone()))
+        Ok(self.deciding()?.and_then(|past| past.pins().map(|pins| pins.trust.clone())))
     }
 }

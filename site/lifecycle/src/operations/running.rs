@@ -17,8 +17,8 @@ use crate::site::{Site, UndoScope};
 use crate::steps;
 use crate::steps::action::Action;
 use crate::steps::secret::Secret;
-use landfall_engine::engine::Engine;
-use landfall_engine::journal::{JournalFile, Phase, SiteLock};
+use landfall_engine::engine::{End, Engine};
+use landfall_engine::journal::{JournalFile, Phase, RecordedError, SiteLock};
 use landfall_engine::plan::Plan;
 use landfall_host::command::Subprocesses;
 
@@ -95,6 +95,32 @@ impl Running {
         Ok(())
     }
 
+    /// Ends a change: does the rest of its plan, or goes back if a step fails for good.
+    pub(super) fn change(&mut self) -> Result<End> {
+        self.report_position("continuing the change", |state| state.next_forward().or(state.next_undo()));
+        let Self { journal, plan, site, .. } = self;
+        let progress = site.progress.clone();
+        let mut engine = Engine { journal: &mut *journal, plan, resolve: steps::resolve, progress: &*progress };
+        let end = engine.run(site, &std::thread::sleep)?;
+        tracing::info!(release = self.pins.release, version = self.pins.version, ?end, "the change has ended");
+        Ok(end)
+    }
+
+    /// Its plan.
+    pub(super) fn plan(&self) -> &Plan<Action> {
+        &self.plan
+    }
+
+    /// Whether it undoes its steps.
+    pub(super) fn goes_back(&self) -> bool {
+        matches!(self.journal.state().phase, Phase::Undoing { .. } | Phase::Undone { .. })
+    }
+
+    /// The error of the step that made the operation go back.
+    pub(super) fn failure(&self) -> Option<RecordedError> {
+        self.journal.state().steps.iter().find_map(|step| step.failure.clone())
+    }
+
     /// Undoes every step that started, within the operation's scope.
     pub(super) fn back(&mut self) -> Result<()> {
         if matches!(self.journal.state().phase, Phase::Undoing { .. }) {
@@ -120,10 +146,15 @@ impl Running {
             return;
         }
         let state = self.journal.state();
-        let step = next(state).map(|index| {
-            let planned = &self.plan.steps[index];
-            let (number, count, status) = (index + 1, self.plan.steps.len(), state.steps[index].status);
-            format!(" at step {number} of {count}, {} ({}), which is {}", planned.id, planned.title, status.name())
+        let step = next(state).and_then(|index| {
+            let planned = self.plan.step(index)?;
+            let (number, count, status) = (index + 1, state.steps.len(), state.steps[index].status);
+            Some(format!(
+                " at step {number} of {count}, {} ({}), which is {}",
+                planned.id,
+                planned.title,
+                status.name()
+            ))
         });
         let (release, version) = (&self.pins.release, &self.pins.version);
         let text = format!("{what} of {release} {version}{}; journal record {record}", step.unwrap_or_default());

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::Operations;
 use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
+use super::history::{History, Past};
 use super::kept::{KeptData, KeptVolume};
-use super::latest::Latest;
 use crate::site::UndoScope;
 use landfall_media::durable;
 
@@ -46,14 +46,14 @@ impl Operations {
                 false
             }
         };
-        let latest = self.latest_or_hand_over()?;
-        self.remove(decide(Verb::Uninstall { keep_data }, latest.as_ref().map(Latest::phase)), latest.as_ref())
+        let history = self.history_or_hand_over()?;
+        self.remove(decide(Verb::Uninstall { keep_data }, history.deciding().map(Past::position)), &history)
     }
 
     /// The name of the site, which a person gives to have its data deleted: that of its node, or of the host if the
     /// node's name is not recorded. Changes nothing.
     pub fn site_name(&self) -> Result<String> {
-        let pins = self.latest_or_hand_over()?.and_then(|latest| latest.replay.state.pins);
+        let pins = self.history_or_hand_over()?.into_deciding().and_then(|past| past.replay.state.pins);
         if let Some(pins) = pins {
             return Ok(pins.node.name.clone());
         }
@@ -69,9 +69,9 @@ impl Operations {
         Err(OperationError::Unconfirmed { site, given: given.to_owned() })
     }
 
-    /// Carries out a decision to undo or to clear.
-    pub(super) fn remove(&self, decision: Decision, latest: Option<&Latest>) -> Result<Uninstalled> {
-        let Some(latest) = latest else {
+    /// Carries out a decision to undo or to clear: the install is undone, and with it whatever changes made since.
+    pub(super) fn remove(&self, decision: Decision, history: &History) -> Result<Uninstalled> {
+        let Some(first) = history.first() else {
             self.check_not_missing()?;
             // A cut before the first record of an install, or after the last removal of an uninstall.
             if self.paths.data().exists() {
@@ -82,12 +82,12 @@ impl Operations {
             durable::remove_own_folder(&self.paths.data())?;
             return self.uninstalled(None);
         };
-        let release = latest.replay.state.pins.is_some().then(|| latest.release());
+        let release = first.pins().is_some().then(|| first.release());
         let (lock, keep_data) = if let Decision::Clear { keep_data } = decision {
             (self.journals().lock("uninstall")?, keep_data)
         } else {
             let keep_data = decision == Decision::Back { keep_data: true };
-            let mut running = self.take_over("uninstall", &latest.file, None, UndoScope::site(keep_data))?;
+            let mut running = self.take_over("uninstall", &first.file, None, UndoScope::site(keep_data))?;
             running.note_clock();
             running.back()?;
             (running.lock, keep_data)

@@ -26,11 +26,11 @@ impl Operations {
     /// Reads every blob that the release of this site has staged, and compares it with what was signed. The error lists
     /// everything that is missing or damaged.
     pub fn verify_site(&self) -> Result<SiteVerification> {
-        let Some(file) = self.journals().latest()? else {
+        let Some(past) = self.deciding()? else {
             self.check_not_missing()?;
             return Err(OperationError::NothingStaged);
         };
-        let pins = self.journals().read(&file)?.state.pins.ok_or(OperationError::NothingStaged)?;
+        let pins = past.pins().ok_or(OperationError::NothingStaged)?;
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
         let store = ContentStore::counted(self.paths.registry(), self.io.store.clone());
         let payload = release.payload();

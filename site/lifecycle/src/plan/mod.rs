@@ -2,6 +2,7 @@
 
 pub mod components;
 pub mod computed;
+pub mod configure;
 pub mod install;
 pub mod network;
 pub mod reference;

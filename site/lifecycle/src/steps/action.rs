@@ -20,6 +20,7 @@ use crate::steps::node_files::NodeFiles;
 use crate::steps::node_images::NodeImages;
 use crate::steps::registry::Registry;
 use crate::steps::registry_links::RegistryLinks;
+use crate::steps::replace::Replace;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::secret::Secret;
 use crate::steps::stage::Stage;
@@ -77,4 +78,6 @@ pub enum Action {
     Component(Component),
     /// All objects of a component are ready.
     ComponentReady(ComponentReady),
+    /// Something that is there becomes something else.
+    Replace(Replace),
 }

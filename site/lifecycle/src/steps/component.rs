@@ -1,10 +1,12 @@
 //! The objects of a component: rendered by the vendor, completed by the site's values, applied in order, and listed in
 //! an inventory on which undo and status rely.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, Wanted, read_document};
@@ -12,6 +14,13 @@ use crate::configuration::{Patch, patched};
 use crate::site::Site;
 use landfall_cluster::{Cluster, Inventory, ObjectName, Owner, Waiting};
 use landfall_engine::step::{Observed, Step, StepError};
+
+/// Workloads whose pods Kubernetes replaces when their template changes. A Job's cannot change, and a `CronJob`'s next pods
+/// read what is there then.
+const RESTARTED: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
+
+/// Annotation of pods with a digest of the site's settings that they read.
+const SETTINGS_ANNOTATION: &str = "landfall.dev/settings";
 
 /// Timeout until the API server serves a kind that a component defines.
 const ESTABLISHED_LIMIT: Duration = Duration::from_mins(1);
@@ -34,9 +43,10 @@ pub struct Component {
 
 impl Component {
     /// The objects as they are applied: a function of the release and the step's parameters.
-    pub fn resolved(&self, site: &Site) -> Result<Vec<Value>, StepError> {
-        let rendered = read_document(&site.documents, &self.objects)?;
+    pub fn resolved(&self, documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Value>, StepError> {
+        let rendered = read_document(documents, &self.objects)?;
         let mut objects = patched(&self.owner.component, rendered, &self.patches)?;
+        restart_on_change(&mut objects, &self.patches);
         for object in &mut objects {
             mount_read_only(object, &self.read_only_claims);
             self.owner.mark(object);
@@ -67,6 +77,40 @@ fn names(objects: &[Value]) -> Result<Vec<ObjectName>, StepError> {
     objects.iter().map(|object| ObjectName::of(object).map_err(StepError::from)).collect()
 }
 
+/// Marks the pods that read a `ConfigMap` which the site sets, with a digest of its content: Kubernetes restarts pods whose
+/// template changes, and none whose `ConfigMap` alone does.
+fn restart_on_change(objects: &mut [Value], patches: &[Patch]) {
+    let is_set = |name: &str| patches.iter().any(|patch| patch.kind == "ConfigMap" && patch.name == name);
+    let contents: BTreeMap<String, String> = objects
+        .iter()
+        .filter(|object| object["kind"] == "ConfigMap")
+        .filter_map(|object| Some((object["metadata"]["name"].as_str()?, object)))
+        .filter(|(name, _)| is_set(name))
+        .map(|(name, object)| (name.to_owned(), format!("{}{}", object["data"], object["binaryData"])))
+        .collect();
+    let workloads = objects.iter_mut().filter(|object| RESTARTED.iter().any(|kind| object["kind"] == *kind));
+    for template in workloads.filter_map(|object| object.pointer_mut("/spec/template")) {
+        let read: Vec<&str> =
+            contents.iter().filter(|(name, _)| reads(template, name)).map(|(_, content)| content.as_str()).collect();
+        if !read.is_empty() {
+            let digest = hex::encode(Sha256::digest(read.concat()));
+            template["metadata"]["annotations"][SETTINGS_ANNOTATION] = json!(&digest[..16]);
+        }
+    }
+}
+
+/// Whether pods of a template read this `ConfigMap`.
+fn reads(value: &Value, config_map: &str) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| reads(item, config_map)),
+        Value::Object(fields) => fields.iter().any(|(key, value)| {
+            let is_reference = ["configMap", "configMapRef", "configMapKeyRef"].contains(&key.as_str());
+            (is_reference && value["name"] == config_map) || reads(value, config_map)
+        }),
+        _ => false,
+    }
+}
+
 /// Makes every use of these claims in an object's pods read-only: the kubelet then mounts them so, whatever the
 /// container requests. Files of artifacts share their blocks with the registry.
 fn mount_read_only(object: &mut Value, claims: &[String]) {
@@ -90,7 +134,7 @@ fn mount_read_only(object: &mut Value, claims: &[String]) {
 impl Step<Site> for Component {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         let cluster = site.cluster()?;
-        let objects = self.resolved(site)?;
+        let objects = self.resolved(&site.documents)?;
         let wanted = names(&objects)?;
         let inventory = self.existing(&cluster)?;
         let is_complete = inventory.as_ref().is_some_and(|inventory| inventory.objects == wanted);
@@ -110,7 +154,7 @@ impl Step<Site> for Component {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let cluster = site.cluster()?;
-        let objects = self.resolved(site)?;
+        let objects = self.resolved(&site.documents)?;
         let wanted = names(&objects)?;
         let known = self.existing(&cluster)?.unwrap_or_else(|| self.inventory(Vec::new()));
         // The inventory first, so that it always lists every object.
@@ -153,6 +197,42 @@ impl Step<Site> for Component {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pods_are_marked_with_the_settings_that_they_read() {
+        let config_map =
+            |name: &str, data: &str| json!({"kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": data}});
+        let workload = |kind: &str, reference: Value| json!({"kind": kind, "spec": {"template": {"spec": reference}}});
+        let volume = |name: &str| json!({"volumes": [{"configMap": {"name": name}}]});
+        let variable =
+            json!({"containers": [{"env": [{"valueFrom": {"configMapKeyRef": {"name": "set", "key": "a"}}}]}]});
+        let patch = Patch {
+            value: "size".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            name: "set".to_owned(),
+            path: "/data/a".to_owned(),
+            content: json!("1"),
+        };
+        let marks = |data: &str| {
+            let mut objects = vec![
+                config_map("set", data),
+                config_map("fixed", "1"),
+                workload("Deployment", volume("set")),
+                workload("StatefulSet", variable.clone()),
+                workload("DaemonSet", volume("fixed")),
+                workload("Job", volume("set")),
+            ];
+            restart_on_change(&mut objects, std::slice::from_ref(&patch));
+            let mark =
+                |object: &Value| object["spec"]["template"]["metadata"]["annotations"][SETTINGS_ANNOTATION].clone();
+            objects.iter().map(mark).collect::<Vec<_>>()
+        };
+        let (one, other) = (marks("1"), marks("2"));
+        let is_marked: Vec<bool> = one.iter().map(Value::is_string).collect();
+        assert_eq!(is_marked, [false, false, true, true, false, false]);
+        assert_ne!(one, other);
+        assert_eq!(one, marks("1"));
+    }
 
     #[test]
     fn claims_of_artifacts_are_read_only_wherever_they_are_used() {

@@ -9,6 +9,7 @@ use crate::site::Site;
 use crate::steps::wait::{control_plane_lacks, for_control_plane};
 use landfall_agent::programs::Programs;
 use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::pack::PackId;
 
 /// Waits until the API server is ready and knows the node; an error says where the logs of etcd and the API server are,
 /// which are not among Landfall's own. Returns the seconds that it took.
@@ -27,8 +28,8 @@ pub(super) fn wait(site: &Site, programs: &Programs, limit: Duration) -> Result<
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ControlPlaneReady {
-    /// Version of Kubernetes, whose kubectl asks.
-    pub kubernetes: String,
+    /// The node pack whose kubectl asks.
+    pub pack: PackId,
     /// Seconds until it counts as failed.
     pub seconds: u64,
 }
@@ -38,12 +39,12 @@ impl Step<Site> for ControlPlaneReady {
         if !site.paths.admin_kubeconfig().exists() {
             return Ok(Observed::Absent);
         }
-        let lacks = control_plane_lacks(site, &Programs::at(&site.paths, &self.kubernetes));
+        let lacks = control_plane_lacks(site, &Programs::of(&site.paths, &self.pack));
         Ok(if lacks.is_none() { Observed::Done } else { Observed::Absent })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let programs = Programs::at(&site.paths, &self.kubernetes);
+        let programs = Programs::of(&site.paths, &self.pack);
         let seconds = wait(site, &programs, Duration::from_secs(self.seconds))?;
         site.sync_filesystem(&site.paths.data())?;
         Ok(json!({ "seconds": seconds }))

@@ -20,6 +20,7 @@ pub mod node_images;
 pub(crate) mod objects;
 pub mod registry;
 pub mod registry_links;
+pub mod replace;
 pub mod runtime_configuration;
 pub mod secret;
 mod service_route;
@@ -57,6 +58,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::KeptVolumes(step) => step,
         Action::Component(step) => step,
         Action::ComponentReady(step) => step,
+        Action::Replace(step) => step,
     }
 }
 

@@ -15,13 +15,14 @@ use serde_json::Value;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
+use landfall_host::pack::PackId;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeFiles {
-    /// Version of Kubernetes that names the folder.
-    pub kubernetes: String,
+    /// Names the folder.
+    pub pack: PackId,
     /// The programs.
     pub files: Vec<PlacedFile>,
 }
@@ -118,7 +119,7 @@ pub(crate) fn place_all(site: &Site, folder: &Path, files: &[PlacedFile], mode: 
 
 impl NodeFiles {
     fn folder(&self, site: &Site) -> PathBuf {
-        site.paths.node_programs(&self.kubernetes)
+        site.paths.node_programs(&self.pack)
     }
 }
 
@@ -133,7 +134,7 @@ impl Step<Site> for NodeFiles {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        landfall_host::mounts::remove_tree(&site.paths.node().join(&self.kubernetes))?;
+        landfall_host::mounts::remove_tree(&site.paths.node_pack(&self.pack))?;
         files::remove_folder_if_empty(&site.paths.node())
     }
 }

@@ -16,6 +16,7 @@ use crate::site::Site;
 use crate::steps::wait;
 use landfall_agent::programs::Programs;
 use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::pack::PackId;
 
 /// Label that keeps the kubelet from deleting an image.
 const PINNED: &str = "io.cri-containerd.pinned=pinned";
@@ -24,8 +25,8 @@ const PINNED: &str = "io.cri-containerd.pinned=pinned";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeImages {
-    /// Version of Kubernetes, whose `ctr` imports.
-    pub kubernetes: String,
+    /// The node pack whose `ctr` imports.
+    pub pack: PackId,
     /// The images.
     pub images: Vec<ImageEntry>,
 }
@@ -33,7 +34,7 @@ pub struct NodeImages {
 impl NodeImages {
     /// References of the images that containerd has with the right manifest.
     fn present(&self, site: &Site) -> Result<BTreeSet<String>, StepError> {
-        let list = Programs::at(&site.paths, &self.kubernetes).ctr(&["images", "list"]);
+        let list = Programs::of(&site.paths, &self.pack).ctr(&["images", "list"]);
         let text = String::from_utf8_lossy(&site.run(&list)?).into_owned();
         // REF TYPE DIGEST SIZE PLATFORMS LABELS
         let rows: BTreeSet<(&str, &str)> = text
@@ -51,7 +52,7 @@ impl NodeImages {
     }
 
     fn import(&self, site: &Site, image: &ImageEntry) -> Result<(), StepError> {
-        let command = Programs::at(&site.paths, &self.kubernetes).ctr(&[
+        let command = Programs::of(&site.paths, &self.pack).ctr(&[
             "images",
             "import",
             "--local",
@@ -131,7 +132,7 @@ fn append_blob(archive: &mut tar::Builder<&mut dyn Write>, site: &Site, blob: &D
 impl Step<Site> for NodeImages {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         // After a power cut the agent may still be starting it.
-        if site.run(&Programs::at(&site.paths, &self.kubernetes).runtime_version()).is_err() {
+        if site.run(&Programs::of(&site.paths, &self.pack).runtime_version()).is_err() {
             return Ok(Observed::Absent);
         }
         Ok(match self.present(site)?.len() {
@@ -142,7 +143,7 @@ impl Step<Site> for NodeImages {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        wait::for_runtime(site, &Programs::at(&site.paths, &self.kubernetes))?;
+        wait::for_runtime(site, &Programs::of(&site.paths, &self.pack))?;
         let present = self.present(site)?;
         let missing: Vec<&ImageEntry> =
             self.images.iter().filter(|image| !present.contains(&image.reference)).collect();

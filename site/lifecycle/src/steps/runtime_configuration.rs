@@ -11,13 +11,14 @@ use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::facts::CgroupDriver;
 use landfall_host::files;
 use landfall_host::files::OwnFile;
+use landfall_host::pack::PackId;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuntimeConfiguration {
-    /// Version of Kubernetes, whose programs' folder holds the CNI plugins.
-    pub kubernetes: String,
+    /// The node pack whose programs' folder holds the CNI plugins.
+    pub pack: PackId,
     /// Reference of the sandbox image.
     pub pause: String,
     /// Who makes control groups for pods.
@@ -40,7 +41,7 @@ impl RuntimeConfiguration {
 
     fn configuration(&self, site: &Site) -> String {
         let mut text = String::new();
-        let programs = site.paths.node_programs(&self.kubernetes);
+        let programs = site.paths.node_programs(&self.pack);
         let systemd = self.cgroup_driver == CgroupDriver::Systemd;
         // Writing to a String cannot fail.
         let _ = write!(

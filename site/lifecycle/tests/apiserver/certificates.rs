@@ -10,6 +10,7 @@ use landfall_agent::programs::Programs;
 use landfall_agent::renewal::files_below;
 use landfall_agent::validity::Found;
 use landfall_host::command::{CommandRunner, Subprocesses};
+use landfall_host::pack;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
 use serde_json::json;
@@ -32,7 +33,7 @@ impl Host {
         let plane = ControlPlane::without_programs();
         let paths = SitePaths::below(plane.root());
         plane.place_programs(&paths);
-        let host = Self { programs: Programs::at(&paths, KUBERNETES), paths, _plane: plane };
+        let host = Self { programs: Programs::of(&paths, &pack::sample()), paths, _plane: plane };
         let init = json!({
             "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "InitConfiguration",
             "localAPIEndpoint": {"advertiseAddress": "192.0.2.1"},

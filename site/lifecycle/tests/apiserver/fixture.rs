@@ -114,7 +114,7 @@ impl ControlPlane {
 
     /// Lets steps of a site find kubeadm and kubectl, and the kubeconfig that the latter is called with.
     pub fn place_programs(&self, paths: &SitePaths) {
-        let programs = paths.node_programs(KUBERNETES);
+        let programs = paths.node_programs(&landfall_host::pack::sample());
         durable::create_folder(programs.parent().unwrap()).unwrap();
         durable::symlink(&self.binaries, &programs).unwrap();
         if let Ok(kubeconfig) = std::fs::read(paths.admin_kubeconfig()) {

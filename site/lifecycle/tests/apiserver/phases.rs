@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::fixture::{ControlPlane, KUBERNETES, release};
 
 fn phase(phase: Phase) -> KubeadmPhase {
-    KubeadmPhase { kubernetes: KUBERNETES.to_owned(), phase }
+    KubeadmPhase { pack: landfall_host::pack::sample(), phase }
 }
 
 /// A site on which this control plane was just brought up: the node is known, and programs are where steps look.

@@ -219,7 +219,7 @@ fn components(plane: &ControlPlane) {
     let inventory = Inventory { owner: owner(), namespace: "default".to_owned(), objects: names.to_vec() };
     inventory.write(&cluster).unwrap();
     is_partial(&one.observe(site).unwrap(), "only the inventory");
-    cluster.apply(&one.resolved(site).unwrap()[0]).unwrap();
+    cluster.apply(&one.resolved(&site.documents).unwrap()[0]).unwrap();
     is_partial(&one.observe(site).unwrap(), "are missing");
     one.act(site, &before).unwrap();
     assert_eq!(one.observe(site).unwrap(), Observed::Done);

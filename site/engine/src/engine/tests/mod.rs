@@ -1,6 +1,7 @@
 //! The engine over a disk that loses unsynced writes, with steps that write to the same disk.
 
 mod cuts;
+mod going_back;
 mod world;
 
 use landfall_error_codes::{ExitClass, codes};

@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 use landfall_media::progress::Silent;
 use serde_json::{Value, json};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{End, Engine, EngineError};
 use crate::journal::simulated::{Disk, SimulatedStorage, Unsynced};
 use crate::journal::state::tests::Pins;
 use crate::journal::{
@@ -59,6 +59,10 @@ pub(super) enum Fault {
     Act(&'static str),
     Sync(&'static str),
     Undo(&'static str),
+    /// The step is never ready, however often it is tried.
+    Always(&'static str),
+    /// The power fails whenever the step acts.
+    Power(&'static str),
 }
 
 /// What steps act on.
@@ -97,7 +101,7 @@ fn plan_with(names: &[&str], syncs: Syncs, sees: Sees) -> Plan<WriteFiles> {
 }
 
 pub(super) fn plan_of(steps: Vec<PlannedStep<WriteFiles>>) -> Plan<WriteFiles> {
-    Plan { operation: Operation::Install, release: "starter".to_owned(), version: "1.0.0".to_owned(), steps }
+    Plan::new(Operation::Install, "starter", "1.0.0", steps)
 }
 
 pub(super) fn starter() -> Plan<WriteFiles> {
@@ -128,7 +132,7 @@ impl World {
     /// What an uninterrupted run leaves.
     pub(super) fn goal(&self) -> Contents {
         let mut goal = self.birth.clone();
-        for action in self.plan.steps.iter().map(|step| &step.action) {
+        for action in self.plan.all().map(|step| &step.action) {
             goal.extend(action.files.iter().map(|file| (file.clone(), content(file))));
         }
         goal
@@ -143,6 +147,16 @@ impl World {
             }
             Ok(())
         })
+    }
+
+    /// Begins or continues an operation that goes back by itself.
+    pub(super) fn change(&mut self) -> Result<End, EngineError> {
+        let mut end = End::Undone;
+        self.run(|engine, world| {
+            end = engine.run(world, &|_| {})?;
+            Ok(())
+        })?;
+        Ok(end)
     }
 
     /// Undoes everything, as `uninstall` does.
@@ -179,8 +193,8 @@ impl World {
     }
 
     fn pins(&self) -> Pins {
-        let steps = self.plan.steps.iter().map(|step| step.id.clone()).collect();
-        Pins { operation: Operation::Install, steps }
+        let steps = self.plan.all().map(|step| step.id.clone()).collect();
+        Pins { operation: Operation::Install, steps, closing: self.plan.closing.len() }
     }
 
     pub(super) fn records(&self) -> Vec<Event<Pins>> {
@@ -196,7 +210,7 @@ impl World {
     }
 
     fn state_of(&self, bytes: &[u8], name: &str) -> StepState {
-        let index = self.plan.steps.iter().position(|step| step.id.0 == name).unwrap();
+        let index = self.plan.all().position(|step| step.id.0 == name).unwrap();
         replay(bytes).state.steps[index].clone()
     }
 
@@ -236,7 +250,7 @@ impl WriteFiles {
 
 impl Durable for World {
     fn sync(&mut self) -> Result<(), StepError> {
-        let files: Vec<String> = self.plan.steps.iter().flat_map(|step| step.action.files.clone()).collect();
+        let files: Vec<String> = self.plan.all().flat_map(|step| step.action.files.clone()).collect();
         files.iter().try_for_each(|file| self.disk.sync(file)).map_err(io_error)
     }
 }
@@ -269,6 +283,12 @@ impl Step<World> for WriteFiles {
         for (index, file) in self.files.iter().enumerate() {
             if index > 0 {
                 world.fail(self.fault(Fault::Act), format!("cannot write {}", self.name))?;
+                if self.fault(Fault::Power).is_some_and(|fault| world.fault == Some(fault)) {
+                    world.disk.cut_before(world.disk.operations());
+                }
+                if self.fault(Fault::Always).is_some_and(|fault| world.fault == Some(fault)) {
+                    return Err(StepError::new(codes::NODE_TIMEOUT, format!("{} is not ready", self.name)));
+                }
                 world.fail(self.fault(Fault::Sync), format!("cannot sync {}", self.name))?;
             }
             world.disk.write(file, &content(file)).map_err(io_error)?;

@@ -165,7 +165,7 @@ impl<P: Pinned> JournalFolder<P> {
     /// power cut before leaves no journal.
     pub fn create(&self, _lock: &SiteLock, pins: P) -> Result<Journal<P>, JournalError> {
         let number = self.latest()?.map_or(1, |file| file.number + 1);
-        let path = self.path.join(format!("{number:06}-{}{JOURNAL_SUFFIX}", operation_name(pins.operation())));
+        let path = self.path.join(format!("{number:06}-{}{JOURNAL_SUFFIX}", pins.operation().name()));
         let bytes = first_record(pins, &path)?;
         durable::write_file(&path, &bytes, 0o600).map_err(|error| JournalError::durable(&path, error))?;
         Self::open_path(&path)
@@ -186,14 +186,14 @@ impl<P: Pinned> JournalFolder<P> {
         Journal::load(FileStorage::new(file), path)
     }
 
-    /// Removes the folder with all journals, the latest one last, and releases the lock. For the very end of an
-    /// uninstall; a rerun after a power cut completes it. A journal of a later version is never removed.
+    /// Removes the folder with all journals, the first one last, and releases the lock. For the very end of an uninstall: the
+    /// first one says so, and a rerun after a power cut completes it. A journal of a later version is never removed.
     pub fn remove(&self, lock: SiteLock) -> Result<(), JournalError> {
         let failed = |error| JournalError::durable(&self.path, error);
         let files = self.list()?;
         files.iter().try_for_each(JournalFile::expect_known)?;
         durable::remove_leftovers(&self.path).map_err(failed)?;
-        for file in files {
+        for file in files.into_iter().rev() {
             durable::remove_file(&file.path).map_err(failed)?;
         }
         durable::remove_file(&self.path.join(LOCK_NAME)).map_err(failed)?;
@@ -202,20 +202,14 @@ impl<P: Pinned> JournalFolder<P> {
     }
 }
 
-/// Every operation that has a journal, by the name of its files.
-const OPERATIONS: [(Operation, &str); 1] = [(Operation::Install, "install")];
-
-fn operation_name(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Install => OPERATIONS[0].1,
-    }
-}
+/// Every operation that has a journal.
+const OPERATIONS: [Operation; 2] = [Operation::Install, Operation::Configure];
 
 /// A journal whatever its operation is: one that a later version began must not be overlooked.
 fn parse_name(name: &str, path: PathBuf) -> Option<JournalFile> {
     let (number, operation) = name.strip_suffix(JOURNAL_SUFFIX)?.split_once('-')?;
-    let known = OPERATIONS.into_iter().find(|(_, name)| *name == operation);
-    Some(JournalFile { number: number.parse().ok()?, operation: known.map(|(operation, _)| operation), path })
+    let operation = OPERATIONS.into_iter().find(|known| known.name() == operation);
+    Some(JournalFile { number: number.parse().ok()?, operation, path })
 }
 
 fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {

@@ -4,12 +4,12 @@ use landfall_error_codes::{Coded, codes};
 use serde_json::Value;
 
 use super::*;
-use crate::journal::Event;
 use crate::journal::state::tests::Pins;
+use crate::journal::{Event, UndoCause};
 use crate::plan::StepId;
 
 fn pins() -> Pins {
-    Pins { operation: Operation::Install, steps: vec![StepId("stage".to_owned())] }
+    Pins { operation: Operation::Install, steps: vec![StepId("stage".to_owned())], closing: 0 }
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_torn_record_is_cut_off_on_disk() {
     assert_eq!(folder.read(&file).unwrap().torn_bytes, 70);
     let mut journal = folder.open(&lock, &file).unwrap();
     assert_eq!(fs_err::read(&path).unwrap(), whole);
-    journal.append(Event::UndoRequested { keep_data: false }).unwrap();
+    journal.append(Event::UndoRequested { keep_data: false, cause: UndoCause::Requested }).unwrap();
     assert_eq!(folder.read(&file).unwrap().torn_bytes, 0);
 }
 
@@ -142,7 +142,7 @@ fn an_uninstall_can_be_recorded_on_a_full_disk() {
     let lock = folder.lock("uninstall").unwrap();
     let file = folder.latest().unwrap().unwrap();
     let mut journal = folder.open(&lock, &file).unwrap();
-    journal.append(Event::UndoRequested { keep_data: false }).unwrap();
+    journal.append(Event::UndoRequested { keep_data: false, cause: UndoCause::Requested }).unwrap();
     for step in steps.into_iter().rev() {
         journal.append(Event::UndoStarted { step: step.clone() }).unwrap();
         journal.append(Event::UndoDone { step }).unwrap();

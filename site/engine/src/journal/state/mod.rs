@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::event::{Event, Pinned, RecordedError};
+use super::event::{Event, Pinned, RecordedError, UndoCause};
 use crate::plan::StepId;
 
 /// How far an operation is.
@@ -15,7 +15,7 @@ pub enum Phase {
     Empty,
     /// Steps are done, one after the other.
     Forward,
-    /// Every step is done.
+    /// Every step before the commit is done. Steps that follow it may not be.
     Committed,
     /// Steps are undone, last first.
     Undoing {
@@ -77,6 +77,8 @@ impl StepStatus {
 pub struct StepState {
     /// How far it is.
     pub status: StepStatus,
+    /// How often it was started since it last ended in a record: more than once means that a process died in it.
+    pub starts: u32,
     /// The state before it, once it is prepared.
     pub before: Value,
     /// Its output, once it is done.
@@ -98,32 +100,44 @@ pub struct State<P> {
     pub pins: Option<Arc<P>>,
     /// Its steps, in the order of the plan.
     pub steps: Vec<StepState>,
+    /// Why it goes back, once it does.
+    pub undo_cause: Option<UndoCause>,
 }
 
 impl<P> Default for State<P> {
     fn default() -> Self {
-        Self { phase: Phase::Empty, pins: None, steps: Vec::new() }
+        Self { phase: Phase::Empty, pins: None, steps: Vec::new(), undo_cause: None }
     }
 }
 
 impl<P> State<P> {
-    /// The step that goes forward next; `None` once all are done.
-    pub fn next_forward(&self) -> Option<usize> {
-        self.steps.iter().position(|step| step.status != StepStatus::Done)
-    }
-
     /// The step that is undone next, in the reverse order of Started; `None` once nothing is left.
     pub fn next_undo(&self) -> Option<usize> {
         self.steps.iter().rposition(|step| step.status.is_there())
     }
-
-    /// Whether nothing is left to do.
-    pub fn is_closed(&self) -> bool {
-        matches!(self.phase, Phase::Committed | Phase::Undone { .. })
-    }
 }
 
 impl<P: Pinned> State<P> {
+    /// The step that goes forward next on this side of the commit; `None` once all of them are done.
+    pub fn next_forward(&self) -> Option<usize> {
+        let next = self.steps.iter().position(|step| step.status != StepStatus::Done)?;
+        (self.phase != Phase::Forward || next < self.commit_at()).then_some(next)
+    }
+
+    /// How many steps come before the commit.
+    pub fn commit_at(&self) -> usize {
+        self.steps.len().saturating_sub(self.pins.as_ref().map_or(0, |pins| pins.closing()))
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_closed(&self) -> bool {
+        match self.phase {
+            Phase::Committed => self.next_forward().is_none(),
+            Phase::Undone { .. } => true,
+            Phase::Empty | Phase::Forward | Phase::Undoing { .. } => false,
+        }
+    }
+
     fn index_of(&self, step: &StepId) -> Option<usize> {
         self.pins.as_ref()?.steps().iter().position(|id| id == step)
     }
@@ -147,16 +161,17 @@ pub fn transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<State
     };
     let index = state.index_of(step).ok_or_else(|| illegal("the plan has no such step".to_owned()))?;
     let turn = match state.phase {
-        Phase::Forward => state.next_forward(),
+        _ if state.is_closed() => return Err(refused(state)),
+        Phase::Forward | Phase::Committed => state.next_forward(),
         Phase::Undoing { .. } => state.next_undo(),
-        Phase::Empty | Phase::Committed | Phase::Undone { .. } => return Err(refused(state)),
+        Phase::Empty | Phase::Undone { .. } => return Err(refused(state)),
     };
     if turn != Some(index) {
         return Err(illegal("it is another step's turn".to_owned()));
     }
-    let forward = state.phase == Phase::Forward;
+    let back = matches!(state.phase, Phase::Undoing { .. });
     let before = &state.steps[index];
-    let after = if forward { forward_transition(before, event) } else { undo_transition(before, event) };
+    let after = if back { undo_transition(before, event) } else { forward_transition(before, event) };
     let after = after.ok_or_else(|| illegal(format!("the step is {:?}", before.status)))?;
     let mut next = state.clone();
     next.steps[index] = after;
@@ -167,11 +182,21 @@ fn operation_transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Option
     let phase = match (state.phase, event) {
         (Phase::Empty, Event::Opened { pins }) => {
             let steps = vec![StepState::default(); pins.steps().len()];
-            return Some(State { phase: Phase::Forward, pins: Some(Arc::new((**pins).clone())), steps });
+            return Some(State {
+                phase: Phase::Forward,
+                pins: Some(Arc::new((**pins).clone())),
+                steps,
+                undo_cause: None,
+            });
         }
         (Phase::Forward, Event::Committed) if state.next_forward().is_none() => Phase::Committed,
-        (Phase::Forward | Phase::Committed | Phase::Undoing { .. }, Event::UndoRequested { keep_data }) => {
-            Phase::Undoing { keep_data: *keep_data }
+        (Phase::Forward | Phase::Committed | Phase::Undoing { .. }, Event::UndoRequested { keep_data, cause }) => {
+            // What follows the commit removes what undo would need.
+            if state.phase == Phase::Committed && state.commit_at() < state.steps.len() {
+                return None;
+            }
+            let (phase, undo_cause) = (Phase::Undoing { keep_data: *keep_data }, Some(cause.clone()));
+            return Some(State { phase, undo_cause, ..state.clone() });
         }
         (Phase::Undoing { keep_data }, Event::Undone) if state.next_undo().is_none() => Phase::Undone { keep_data },
         _ => return None,
@@ -188,14 +213,14 @@ fn forward_transition<P>(step: &StepState, event: &Event<P>) -> Option<StepState
         }
         // Started again: a rerun after a crash, with the recorded state before.
         (Prepared | Started | Failed, Event::Started { .. }) => {
-            StepState { status: Started, failure: None, blocked: None, ..step }
+            StepState { status: Started, starts: step.starts + 1, failure: None, blocked: None, ..step }
         }
         // Failed, then Done: the effect that it had begun completed by itself.
         (Started | Failed, Event::Done { output, .. }) => {
-            StepState { status: Done, output: output.clone(), failure: None, blocked: None, ..step }
+            StepState { status: Done, starts: 0, output: output.clone(), failure: None, blocked: None, ..step }
         }
         (Started | Failed, Event::Failed { error, .. }) => {
-            StepState { status: Failed, failure: Some(error.clone()), ..step }
+            StepState { status: Failed, starts: 0, failure: Some(error.clone()), ..step }
         }
         // It could not even look: it has no effects, so there is nothing to undo.
         (Pending | Prepared, Event::Failed { error, .. }) => StepState { failure: Some(error.clone()), ..step },

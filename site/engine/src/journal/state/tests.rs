@@ -17,6 +17,7 @@ fn step(number: usize) -> StepId {
 pub(crate) struct Pins {
     pub(crate) operation: Operation,
     pub(crate) steps: Vec<StepId>,
+    pub(crate) closing: usize,
 }
 
 impl Pinned for Pins {
@@ -27,14 +28,18 @@ impl Pinned for Pins {
     fn steps(&self) -> &[StepId] {
         &self.steps
     }
+
+    fn closing(&self) -> usize {
+        self.closing
+    }
 }
 
 pub(crate) fn pins(steps: usize) -> Pins {
-    Pins { operation: Operation::Install, steps: (1..=steps).map(step).collect() }
+    Pins { operation: Operation::Install, steps: (1..=steps).map(step).collect(), closing: 0 }
 }
 
 /// Every event there is, for steps 1 and 2 of the plan and for one that the plan lacks.
-fn every_event() -> Vec<Event<Pins>> {
+fn every_event(pins: &Pins) -> Vec<Event<Pins>> {
     let error = || RecordedError {
         code: "LF9001".to_owned(),
         what: "it broke".to_owned(),
@@ -42,10 +47,10 @@ fn every_event() -> Vec<Event<Pins>> {
         hint: "Repair it.".to_owned(),
     };
     let mut events = vec![
-        Event::Opened { pins: pins(2).into() },
+        Event::Opened { pins: pins.clone().into() },
         Event::Committed,
-        Event::UndoRequested { keep_data: false },
-        Event::UndoRequested { keep_data: true },
+        Event::UndoRequested { keep_data: false, cause: UndoCause::Requested },
+        Event::UndoRequested { keep_data: true, cause: UndoCause::Failed { step: step(1) } },
         Event::Undone,
     ];
     for number in 1..=3 {
@@ -78,17 +83,17 @@ fn shape(state: &State<Pins>) -> String {
 
 fn label(event: &Event<Pins>) -> String {
     match event {
-        Event::UndoRequested { keep_data: true } => "undo-requested, keeping".to_owned(),
+        Event::UndoRequested { keep_data: true, .. } => "undo-requested, keeping".to_owned(),
         _ => event.step().map_or_else(|| event.name().to_owned(), |step| format!("{} {step}", event.name())),
     }
 }
 
-/// Every reachable shape with a state that has it.
-fn every_state() -> BTreeMap<String, State<Pins>> {
+/// Every reachable shape of an operation with these pins, with a state that has it.
+fn every_state(pins: &Pins) -> BTreeMap<String, State<Pins>> {
     let mut found = BTreeMap::from([(shape(&State::default()), State::default())]);
     let mut queue = VecDeque::from([State::default()]);
     while let Some(state) = queue.pop_front() {
-        for next in every_event().iter().filter_map(|event| transition(&state, event).ok()) {
+        for next in every_event(pins).iter().filter_map(|event| transition(&state, event).ok()) {
             if found.insert(shape(&next), next.clone()).is_none() {
                 queue.push_back(next);
             }
@@ -97,25 +102,37 @@ fn every_state() -> BTreeMap<String, State<Pins>> {
     found
 }
 
-/// The whole table against the checked-in one: every state by every event. What is not listed is refused.
-#[test]
-fn every_state_by_every_event() {
+/// The table of an operation with these pins: every state by every event. What is not listed is refused.
+fn table(pins: &Pins) -> String {
     let mut table = String::new();
-    for (shape_before, state) in every_state() {
+    for (shape_before, state) in every_state(pins) {
         writeln!(table, "{shape_before}").unwrap();
-        for event in every_event() {
+        for event in every_event(pins) {
             if let Ok(next) = transition(&state, &event) {
                 writeln!(table, "    {} -> {}", label(&event), shape(&next)).unwrap();
             }
         }
     }
-    insta::assert_snapshot!(table);
+    table
+}
+
+/// The whole table against the checked-in one.
+#[test]
+fn every_state_by_every_event() {
+    insta::assert_snapshot!(table(&pins(2)));
+}
+
+/// The same where the second step follows the commit: then there is no way back from it.
+#[test]
+fn every_state_by_every_event_with_a_step_after_the_commit() {
+    insta::assert_snapshot!(table(&Pins { closing: 1, ..pins(2) }));
 }
 
 /// Invariants, checked by other means than the table.
 #[test]
 fn rules_that_no_transition_breaks() {
-    for state in every_state().values() {
+    let both = [pins(2), Pins { closing: 1, ..pins(2) }];
+    for (pins, state) in both.iter().flat_map(|pins| every_state(pins).into_values().map(move |state| (pins, state))) {
         let statuses: Vec<StepStatus> = state.steps.iter().map(|step| step.status).collect();
         let begun = statuses.iter().filter(|status| **status != StepStatus::Pending).count();
         assert!(
@@ -126,12 +143,17 @@ fn rules_that_no_transition_breaks() {
             assert!(statuses.iter().rev().skip(statuses.len() - begun + 1).all(|status| *status == StepStatus::Done));
         }
         match state.phase {
-            Phase::Committed => assert!(statuses.iter().all(|status| *status == StepStatus::Done)),
+            Phase::Committed => {
+                let before = &statuses[..state.commit_at()];
+                assert!(before.iter().all(|status| *status == StepStatus::Done));
+            }
             Phase::Undone { .. } => assert!(!statuses.iter().any(|status| status.is_there())),
             _ => {}
         }
-        for event in every_event() {
-            let Ok(next) = transition(state, &event) else { continue };
+        for event in every_event(pins) {
+            let Ok(next) = transition(&state, &event) else { continue };
+            let is_committed = pins.closing > 0 && state.phase == Phase::Committed;
+            assert!(!is_committed || next.phase == Phase::Committed, "back from the commit: {}", label(&event));
             assert!(!state.is_closed() || matches!(event, Event::UndoRequested { .. }), "closed: {}", label(&event));
             for (before, after) in state.steps.iter().zip(&next.steps) {
                 let is_first = before.status == StepStatus::Pending;

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::bundle::TrustedRelease;
 use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
+use super::history::Past;
 use super::kept::Adoption;
-use super::latest::Latest;
 use super::marks::Marks;
 use super::planned::PlannedInstall;
 use super::running::Running;
@@ -143,9 +143,9 @@ impl Operations {
     }
 
     fn check_no_journal(&self) -> Result<()> {
-        let latest = self.latest()?;
-        match decide(Verb::Install, latest.as_ref().map(Latest::phase)) {
-            Decision::Refuse(refusal) => Err(refusal.of(latest.map(|latest| latest.release()).unwrap_or_default())),
+        let deciding = self.deciding()?;
+        match decide(Verb::Install, deciding.as_ref().map(Past::position)) {
+            Decision::Refuse(refusal) => Err(refusal.of(deciding.as_ref().map(Past::release).unwrap_or_default())),
             _ => self.check_not_missing(),
         }
     }
@@ -201,7 +201,7 @@ impl PreparedInstall<'_> {
             release: identity.name,
             version: identity.version,
             counter: identity.counter,
-            configuration: planned.configuration,
+            settings: planned.settings.clone(),
             engine,
             trust: planned.trust.pin(&planned.release.verified),
             media_path: self.media_path.clone(),

@@ -94,15 +94,15 @@ impl Operations {
 
     /// The release of this site, once its install has ended.
     fn installed_release(&self) -> Result<std::sync::Arc<ReleaseDocument>> {
-        let Some(file) = self.journals().latest()? else {
+        let Some(past) = self.deciding()? else {
             self.check_not_missing()?;
             return Err(ProveError::NoSite.into());
         };
-        let state = self.journals().read(&file)?.state;
-        let pins = state.pins.ok_or(ProveError::NoSite)?;
-        let release = format!("{} {}", pins.release, pins.version);
-        match site_state(Some(state.phase), false) {
+        let pins = past.pins().ok_or(ProveError::NoSite)?;
+        let release = past.release();
+        match site_state(Some(past.position()), false) {
             SiteState::Installed => {}
+            SiteState::Changing | SiteState::ChangeInterrupted => return Err(OperationError::ChangeOpen { release }),
             SiteState::Absent => return Err(ProveError::NoSite.into()),
             SiteState::Installing | SiteState::InstallInterrupted => {
                 return Err(OperationError::InstallOpen { release });

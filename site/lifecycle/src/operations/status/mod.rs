@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
-use super::decision::{Decision, Verb, decide};
+use super::decision::{Decision, Position, Verb, decide};
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
 use super::trust::Trust;
@@ -58,6 +58,10 @@ pub enum SiteState {
     InstallInterrupted,
     /// A release is installed.
     Installed,
+    /// The settings of the installed release change.
+    Changing,
+    /// A change was interrupted.
+    ChangeInterrupted,
     /// An uninstall runs.
     Uninstalling,
     /// An uninstall was interrupted.
@@ -235,14 +239,14 @@ impl Operations {
     /// What is true of this host now.
     pub fn status(&self) -> Result<StatusReport> {
         let mut report = StatusReport::absent(DiskStatus::of(self.paths.data()));
-        let Some(file) = self.journals().latest()? else {
+        let Some(past) = self.deciding()? else {
             self.check_not_missing()?;
             report.notes.extend(KeptData::find(&self.paths)?.map(|kept| kept.note(&self.paths)));
             return Ok(report);
         };
-        let replay = self.journals().read(&file)?;
         let running = self.journals().holder();
-        report.state = site_state(Some(replay.state.phase), running.is_some());
+        report.state = site_state(Some(past.position()), running.is_some());
+        let replay = past.replay;
         if replay.torn_bytes > 0 && running.is_none() {
             report.notes.push(format!("the last record was cut off ({} bytes); resume drops it", replay.torn_bytes));
         }
@@ -251,7 +255,7 @@ impl Operations {
             running,
             record: replay.last_sequence(),
             at: replay.entries.last().map(|entry| format!("{:.0}", entry.at)),
-            journal: file.path,
+            journal: past.file.path,
             step: step_report(&replay),
         });
         report.agent = AgentStatus::of(&self.paths);
@@ -344,9 +348,9 @@ impl Operations {
     }
 }
 
-/// The state of a site in this phase.
-pub(super) fn site_state(phase: Option<Phase>, running: bool) -> SiteState {
-    match decide(Verb::Status { running }, phase) {
+/// The state of a site in this position.
+pub(super) fn site_state(position: Position, running: bool) -> SiteState {
+    match decide(Verb::Status { running }, position) {
         Decision::Report(state) => state,
         _ => SiteState::Absent,
     }
@@ -373,7 +377,7 @@ fn step_report(replay: &Replay) -> Option<StepReport> {
         Phase::Empty | Phase::Committed | Phase::Undone { .. } => None,
     }?;
     let plan: Option<Plan<Value>> = serde_json::from_str(&state.pins.as_ref()?.plan).ok();
-    let planned = plan.as_ref().and_then(|plan| plan.steps.get(index));
+    let planned = plan.as_ref().and_then(|plan| plan.step(index));
     let step = &state.steps[index];
     Some(StepReport {
         index: index + 1,

@@ -44,7 +44,11 @@ impl StatusReport {
             SiteState::Absent => Verdict::Absent,
             SiteState::Installed if self.is_ready() => Verdict::Ready,
             SiteState::Installed => Verdict::NotReady,
-            SiteState::InstallInterrupted | SiteState::UninstallInterrupted if is_stuck() => Verdict::Stuck,
+            SiteState::InstallInterrupted | SiteState::ChangeInterrupted | SiteState::UninstallInterrupted
+                if is_stuck() =>
+            {
+                Verdict::Stuck
+            }
             _ => Verdict::Unfinished,
         }
     }
@@ -82,6 +86,8 @@ mod tests {
         for state in [
             SiteState::Installing,
             SiteState::InstallInterrupted,
+            SiteState::Changing,
+            SiteState::ChangeInterrupted,
             SiteState::Uninstalling,
             SiteState::UninstallInterrupted,
         ] {
@@ -89,7 +95,7 @@ mod tests {
             report.state = state;
             assert_eq!((report.judge(), report.judge().exit_code()), (Verdict::Unfinished, 5), "{state:?}");
             report.operation.as_mut().unwrap().step.as_mut().unwrap().stuck = true;
-            let is_running = matches!(state, SiteState::Installing | SiteState::Uninstalling);
+            let is_running = matches!(state, SiteState::Installing | SiteState::Changing | SiteState::Uninstalling);
             let expected = if is_running { (Verdict::Unfinished, 5) } else { (Verdict::Stuck, 6) };
             assert_eq!((report.judge(), report.judge().exit_code()), expected, "{state:?}");
         }

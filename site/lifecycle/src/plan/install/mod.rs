@@ -36,6 +36,7 @@ use landfall_host::facts::Facts;
 use landfall_host::facts::host::LIMITS;
 use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::node::NodeIdentity;
+use landfall_host::pack::PackId;
 use landfall_host::service_route::ServiceRoute;
 
 /// Bytes per second that staging reaches on the reference machine, for predictions.
@@ -98,28 +99,26 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
         values: &values,
         node: &planner.node.name,
     })?);
-    let plan = Plan {
-        operation: Operation::Install,
-        release: inputs.release.name.clone(),
-        version: inputs.release.version.clone(),
-        steps,
-    };
+    let plan = Plan::new(Operation::Install, &inputs.release.name, &inputs.release.version, steps);
     Ok(InstallPlan { plan, node: planner.node })
 }
 
 /// The parts of the node pack that runs in the end, found in the release.
 struct NodeParts<'a> {
     pack: &'a NodePack,
-    artifacts: Vec<&'a ArtifactEntry>,
+    /// Its programs.
+    files: Vec<PlacedFile>,
     images: BTreeMap<NodeImage, &'a ImageEntry>,
+    /// Version of Kubernetes, such as `v1.36.3`.
     kubernetes: String,
+    id: PackId,
 }
 
 impl<'a> NodeParts<'a> {
     fn of(release: &'a ReleaseDocument) -> Result<Self, StepError> {
         let lacks = |what: String| StepError::new(codes::NODE_RELEASE, format!("the release lacks {what}"));
         let pack = release.node_packs.last().ok_or_else(|| lacks("a node pack".to_owned()))?;
-        let artifacts = pack
+        let artifacts: Vec<&ArtifactEntry> = pack
             .artifacts
             .iter()
             .map(|name| {
@@ -139,7 +138,11 @@ impl<'a> NodeParts<'a> {
             .tag
             .ok_or_else(|| lacks("a tag of the API server's image".to_owned()))?
             .to_owned();
-        Ok(Self { pack, artifacts, images, kubernetes })
+        let files: Vec<PlacedFile> = artifacts.into_iter().flat_map(placed).collect();
+        let identified = files.iter().map(|file| (file.path.as_str(), &file.blob, file.links.as_slice()));
+        let id = PackId::of(&kubernetes, identified)
+            .map_err(|error| StepError::new(codes::NODE_RELEASE, "the node pack has no id").because(error))?;
+        Ok(Self { pack, files, images, kubernetes, id })
     }
 
     fn image(&self, role: NodeImage) -> Reference<'a> {
@@ -201,15 +204,12 @@ impl Planner<'_> {
     /// Programs, containerd and the agent, and the images that they need first.
     fn runtime(&self) -> Result<Vec<PlannedStep<Action>>, StepError> {
         let facts = self.inputs.facts;
-        let kubernetes = self.parts.kubernetes.clone();
-        let files = NodeFiles {
-            kubernetes: kubernetes.clone(),
-            files: self.parts.artifacts.iter().flat_map(|artifact| placed(artifact)).collect(),
-        };
+        let (kubernetes, pack) = (&self.parts.kubernetes, self.parts.id.clone());
+        let files = NodeFiles { pack: pack.clone(), files: self.parts.files.clone() };
         let hosts: BTreeSet<String> =
             self.inputs.release.images.iter().map(|image| Reference::of(&image.reference).host.to_owned()).collect();
         let runtime = RuntimeConfiguration {
-            kubernetes: kubernetes.clone(),
+            pack: pack.clone(),
             pause: self.parts.images[&NodeImage::Pause].reference.clone(),
             cgroup_driver: facts.cgroups.driver,
             lowers_oom_score: facts.lowers_oom_score,
@@ -217,16 +217,14 @@ impl Planner<'_> {
         };
         let agent = Agent {
             settings: AgentSettings {
-                kubernetes: kubernetes.clone(),
+                pack: pack.clone(),
                 node: self.node.clone(),
                 hosts_entry: self.hosts_entry(),
                 service_route: self.service_route(),
             },
         };
-        let images = NodeImages {
-            kubernetes: kubernetes.clone(),
-            images: NodeImage::ALL.iter().map(|role| self.parts.images[role].clone()).collect(),
-        };
+        let images =
+            NodeImages { pack, images: NodeImage::ALL.iter().map(|role| self.parts.images[role].clone()).collect() };
         if !kubernetes.starts_with(&self.parts.pack.kubernetes) {
             let what = format!("the node pack of {} has an API server of {kubernetes}", self.parts.pack.kubernetes);
             return Err(StepError::new(codes::NODE_RELEASE, what));
@@ -241,7 +239,7 @@ impl Planner<'_> {
 
     /// kubeadm's phases, with waiting where something must run first.
     fn control_plane(&self) -> Result<Vec<PlannedStep<Action>>, StepError> {
-        let kubernetes = &self.parts.kubernetes;
+        let pack = &self.parts.id;
         let secrets = Action::ClusterSecrets(ClusterSecrets {});
         let configuration = Action::KubeadmConfiguration(self.kubeadm()?);
         let mut steps = vec![
@@ -249,10 +247,10 @@ impl Planner<'_> {
             step("kubeadm-configuration", "configure the cluster", 0, configuration),
         ];
         for phase in Phase::ALL {
-            let action = Action::KubeadmPhase(KubeadmPhase { kubernetes: kubernetes.clone(), phase });
+            let action = Action::KubeadmPhase(KubeadmPhase { pack: pack.clone(), phase });
             steps.push(step(phase.id(), phase.title(), 1, action));
             if phase == Phase::KubeletStart {
-                let wait = ControlPlaneReady { kubernetes: kubernetes.clone(), seconds: CONTROL_PLANE_LIMIT.as_secs() };
+                let wait = ControlPlaneReady { pack: pack.clone(), seconds: CONTROL_PLANE_LIMIT.as_secs() };
                 steps.push(step(
                     "control-plane-ready",
                     "wait for the control plane",

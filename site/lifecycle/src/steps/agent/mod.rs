@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::site::Site;
 use landfall_agent::settings::AgentSettings;
-use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, SERVICES, SLICE, systemctl};
+use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, OPERATION, SERVICES, SLICE, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files::OwnFile;
 use landfall_host::{files, mounts};
@@ -34,7 +34,7 @@ impl Agent {
 
     fn files(&self, site: &Site) -> Vec<OwnFile> {
         let mut files = vec![OwnFile::new(site.paths.agent_settings(), self.settings.to_bytes(), 0o644)];
-        files.extend(unit_files::files(site, Self::program(site), &self.settings.kubernetes));
+        files.extend(unit_files::files(site, Self::program(site), &self.settings.pack));
         files
     }
 
@@ -117,7 +117,7 @@ impl Step<Site> for Agent {
         files::remove(&self.files(site))?;
         site.run(&systemctl(&["daemon-reload"]))?;
         // Nothing to reset if none has failed.
-        let _ = site.run(&systemctl(&["reset-failed", CONTAINERD, KUBELET, AGENT]));
+        let _ = site.run(&systemctl(&["reset-failed", CONTAINERD, KUBELET, AGENT, OPERATION]));
         Ok(())
     }
 }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::site::Site;
-use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, SLICE};
+use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, OPERATION, SLICE};
 use landfall_host::files::OwnFile;
+use landfall_host::pack::PackId;
 
 /// Where units of the host's administrator are.
 const FOLDER: &str = "/etc/systemd/system";
@@ -22,6 +23,16 @@ OOMScoreAdjust=-999
 Restart=always
 RestartSec=5
 TimeoutStartSec=300
+";
+
+/// Of the unit that ends operations. It is outside the site's slice, which an operation may stop, and starts once: a step
+/// that takes the machine down must not do so again and again.
+const OPERATING: &str = "\
+Type=exec
+UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
+UMask=0022
+OOMScoreAdjust=-900
+TimeoutStopSec=30
 ";
 
 /// For the two that start pods' processes or manage control groups.
@@ -42,14 +53,15 @@ struct Programs {
 }
 
 /// All of the files.
-pub fn files(site: &Site, landfall: PathBuf, kubernetes: &str) -> Vec<OwnFile> {
-    let programs = Programs { landfall, node: site.paths.node_programs(kubernetes) };
+pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
+    let programs = Programs { landfall, node: site.paths.node_programs(pack) };
     let configuration = site.paths.runtime_configuration();
     [
         (SLICE, slice()),
         (CONTAINERD, containerd(&programs, &configuration)),
         (KUBELET, kubelet(&programs)),
         (AGENT, agent(&programs)),
+        (OPERATION, operation(&programs)),
     ]
     .map(|(name, text)| OwnFile::new(path(site, name), text, 0o644))
     .into()
@@ -112,6 +124,14 @@ ExecStart={} --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kub
         path_variable(&programs.node),
     );
     service("the kubelet, which runs this site's pods", &format!(" {CONTAINERD}\nWants={CONTAINERD}"), &lines)
+}
+
+fn operation(programs: &Programs) -> String {
+    format!(
+        "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\nExecStart={} node operate\n{OPERATING}",
+        header("the operation that is open"),
+        programs.landfall.display(),
+    )
 }
 
 fn agent(programs: &Programs) -> String {

@@ -25,6 +25,7 @@ use landfall_agent::units::{KUBELET, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;
+use landfall_host::pack::PackId;
 
 /// How long a query about objects is repeated.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
@@ -35,8 +36,8 @@ const ANSWER_POLL: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KubeadmPhase {
-    /// Version of Kubernetes, whose kubeadm runs.
-    pub kubernetes: String,
+    /// The node pack whose kubeadm runs.
+    pub pack: PackId,
     /// Which.
     pub phase: Phase,
 }
@@ -55,7 +56,7 @@ impl KubeadmPhase {
     }
 
     fn observe_objects(&self, site: &Site) -> Result<Observed, StepError> {
-        let programs = Programs::at(&site.paths, &self.kubernetes);
+        let programs = Programs::of(&site.paths, &self.pack);
         if !site.paths.admin_kubeconfig().exists() {
             return Ok(Observed::Absent);
         }
@@ -115,13 +116,13 @@ impl KubeadmPhase {
         }
         durable::remove_file(&path)?;
         self.run(site, &["kubeconfig", "kubelet"])?;
-        control_plane_ready::wait(site, &Programs::at(&site.paths, &self.kubernetes), CONTROL_PLANE_LIMIT)?;
+        control_plane_ready::wait(site, &Programs::of(&site.paths, &self.pack), CONTROL_PLANE_LIMIT)?;
         Ok(())
     }
 
     /// Runs kubeadm's phase of this name; its effects are on the disk afterwards.
     fn run(&self, site: &Site, phase: &[&str]) -> Result<(), StepError> {
-        let command = Programs::at(&site.paths, &self.kubernetes)
+        let command = Programs::of(&site.paths, &self.pack)
             .kubeadm(&["init", "phase"])
             .arguments(phase.iter().copied())
             .argument("--config")

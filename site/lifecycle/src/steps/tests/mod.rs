@@ -39,6 +39,7 @@ use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
 use landfall_host::facts::CgroupDriver;
 use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::node::NodeIdentity;
+use landfall_host::pack;
 use landfall_host::paths::SitePaths;
 
 type Answer = dyn Fn(&HostCommand) -> bool + Send + Sync;
@@ -323,8 +324,11 @@ fn hosts_entry_keeps_every_other_line() {
 fn node_files_and_artifact_files() {
     let mut fixture = Fixture::new();
     let files = vec![placed(&fixture, "kubernetes", &["kubelet", "kubectl"]), placed(&fixture, "runc", &[])];
-    fixture.there_and_back(&NodeFiles { kubernetes: "v1.36.3".to_owned(), files }, |fixture| {
-        assert_eq!(fixture.read("/var/lib/landfall/node/v1.36.3/bin/kubectl"), "the content of kubernetes");
+    fixture.there_and_back(&NodeFiles { pack: pack::sample(), files }, |fixture| {
+        assert_eq!(
+            fixture.read("/var/lib/landfall/node/v1.36.3-0123456789ab/bin/kubectl"),
+            "the content of kubernetes"
+        );
     });
     let files = vec![placed(&fixture, "weights/part", &[])];
     fixture.there_and_back(&ArtifactFiles { artifact: "model".to_owned(), files }, |fixture| {
@@ -350,7 +354,7 @@ fn runtime_configuration() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/landfall");
     let step = RuntimeConfiguration {
-        kubernetes: "v1.36.3".to_owned(),
+        pack: pack::sample(),
         pause: "registry.k8s.io/pause:3.10.2".to_owned(),
         cgroup_driver: CgroupDriver::Systemd,
         lowers_oom_score: false,
@@ -385,7 +389,7 @@ fn secrets_are_drawn_once() {
 fn kubeadm_configuration() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/landfall");
-    fixture.folder("/var/lib/landfall/node/v1.36.3");
+    fixture.folder("/var/lib/landfall/node/v1.36.3-0123456789ab");
     fixture.write("/var/lib/landfall/secrets/bootstrap-token", "abcdef.0123456789abcdef\n");
     let step = KubeadmConfiguration {
         kubernetes: "v1.36.3".to_owned(),
@@ -410,7 +414,7 @@ fn kubeadm_configuration() {
 fn a_phase_runs_again_over_leftovers_of_a_power_cut() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/kubernetes/manifests");
-    let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::ControlPlane };
+    let step = KubeadmPhase { pack: pack::sample(), phase: Phase::ControlPlane };
     assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Absent);
     // kubeadm would keep the empty file.
     fixture.write("/etc/kubernetes/manifests/kube-apiserver.yaml", "");
@@ -418,7 +422,7 @@ fn a_phase_runs_again_over_leftovers_of_a_power_cut() {
     assert!(matches!(step.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
     step.act(&mut fixture.site, &Value::Null).unwrap();
     assert!(!fixture.site.paths.host("/etc/kubernetes/manifests/kube-apiserver.yaml").exists());
-    let programs = "/var/lib/landfall/node/v1.36.3/bin";
+    let programs = "/var/lib/landfall/node/v1.36.3-0123456789ab/bin";
     let command =
         format!("{programs}/kubeadm init phase control-plane all --config /var/lib/landfall/node/kubeadm.yaml");
     assert_eq!(fixture.ran(), [command]);
@@ -431,7 +435,7 @@ fn a_phase_runs_again_over_leftovers_of_a_power_cut() {
 fn the_kubelet_is_started_once_it_is_configured() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/kubernetes");
-    let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::KubeletStart };
+    let step = KubeadmPhase { pack: pack::sample(), phase: Phase::KubeletStart };
     step.act(&mut fixture.site, &Value::Null).unwrap();
     let ran = fixture.ran();
     assert!(ran[0].contains("kubeadm init phase kubelet-start"), "{ran:?}");
@@ -442,7 +446,7 @@ fn the_kubelet_is_started_once_it_is_configured() {
 fn half_a_pair_of_key_and_certificate_is_made_again() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/kubernetes/pki/etcd");
-    let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::Certificates };
+    let step = KubeadmPhase { pack: pack::sample(), phase: Phase::Certificates };
     let whole = ["ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key"];
     let left = |fixture: &Fixture, name: &str| fixture.site.paths.host(format!("/etc/kubernetes/pki/{name}")).exists();
     for name in whole.into_iter().chain(["apiserver.crt", "sa.key"]) {
@@ -457,7 +461,7 @@ fn half_a_pair_of_key_and_certificate_is_made_again() {
 #[test]
 fn a_control_plane_that_does_not_start_names_its_own_logs() {
     let mut fixture = Fixture::answering(|_| false);
-    let step = ControlPlaneReady { kubernetes: "v1.36.3".to_owned(), seconds: 0 };
+    let step = ControlPlaneReady { pack: pack::sample(), seconds: 0 };
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
     assert_eq!(error.code(), codes::NODE_TIMEOUT);
     let hint = Coded::hint(&error).unwrap().replace(&*fixture.root.path().to_string_lossy(), "");
@@ -479,7 +483,7 @@ fn a_question_that_finds_no_answer_is_asked_again() {
         !is_question(command) || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0
     });
     fixture.write("/etc/kubernetes/admin.conf", "whole");
-    let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::Proxy };
+    let step = KubeadmPhase { pack: pack::sample(), phase: Phase::Proxy };
     assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Absent);
     assert_eq!(fixture.ran().iter().filter(|line| line.contains("--ignore-not-found")).count(), 2);
 }
@@ -489,7 +493,7 @@ fn a_kubelet_without_its_kubeconfig_gets_one_before_the_control_plane_is_asked()
     let mut fixture = Fixture::new();
     fixture.write("/etc/kubernetes/admin.conf", "whole");
     fixture.write("/etc/kubernetes/kubelet.conf", "");
-    let step = KubeadmPhase { kubernetes: "v1.36.3".to_owned(), phase: Phase::KubeletFinalize };
+    let step = KubeadmPhase { pack: pack::sample(), phase: Phase::KubeletFinalize };
     assert!(matches!(step.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
     assert_eq!(fixture.ran(), Vec::<String>::new(), "it would not answer");
     step.act(&mut fixture.site, &Value::Null).unwrap();

@@ -28,7 +28,7 @@ fn imported_images_are_counted() {
     let layers = vec![layer.clone(), layer];
     let image = ImageEntry { reference: "registry.example/image:1".to_owned(), manifest, config, layers };
     let collected = collected(&mut fixture);
-    let step = NodeImages { kubernetes: "v1.36.3".to_owned(), images: vec![image] };
+    let step = NodeImages { pack: landfall_host::pack::sample(), images: vec![image] };
     // This containerd lists nothing.
     assert_eq!(step.act(&mut fixture.site, &Value::Null).unwrap_err().code(), codes::NODE_PROGRAM);
     let events = collected.0.lock().unwrap();

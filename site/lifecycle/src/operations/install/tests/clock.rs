@@ -54,7 +54,7 @@ fn nothing_goes_forward_under_a_clock_that_cannot_be_right() {
         fixture.operations.uninstall(&DataWish::Keep).unwrap();
         let notes = notes.0.lock().unwrap();
         assert!(
-            notes.iter().any(|note| note.contains(code.id) && note.ends_with("continues all the same")),
+            notes.iter().any(|note| note.contains(code.id) && note.ends_with("is undone all the same")),
             "{notes:?}"
         );
     }

@@ -1,5 +1,7 @@
 //! Data that an uninstall keeps: recorded, named, refused, used again, and deleted only by a person who names the site.
 
+use landfall_engine::journal::UndoCause;
+
 use super::*;
 use crate::operations::kept::Adoption;
 
@@ -201,7 +203,7 @@ fn a_deletion_that_was_cut_can_be_given_up_before_the_first_volume_only() {
     };
     fixture.prepared().run().unwrap();
     // Requested, and cut before any step was undone.
-    undo(false).journal.append(Recorded::UndoRequested { keep_data: false }).unwrap();
+    undo(false).journal.append(Recorded::UndoRequested { keep_data: false, cause: UndoCause::Requested }).unwrap();
     operations.uninstall(&DataWish::Keep).unwrap();
     assert!(rows.exists());
     // Cut after the last step: a part may already be deleted.

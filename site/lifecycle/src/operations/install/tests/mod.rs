@@ -159,18 +159,11 @@ impl Fixture {
             step("identity", Action::Identity(Identity {})),
             step("hosts-entry", Action::HostsEntry(entry)),
         ];
-        let plan =
-            Plan { operation: Operation::Install, release: "tiny".to_owned(), version: "1.0.0".to_owned(), steps };
+        let plan = Plan::new(Operation::Install, "tiny", "1.0.0", steps);
         let facts = facts::collect(&self.operations.paths).unwrap();
-        let configuration = SiteConfiguration::default().digest();
-        let planned = PlannedInstall {
-            release,
-            trust,
-            configuration,
-            facts,
-            plan: InstallPlan { plan, node },
-            notes: Vec::new(),
-        };
+        let settings = SiteConfiguration::default();
+        let planned =
+            PlannedInstall { release, trust, settings, facts, plan: InstallPlan { plan, node }, notes: Vec::new() };
         PreparedInstall { operations: &self.operations, planned, media_path: self.path("stick") }
     }
 

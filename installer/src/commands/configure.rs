@@ -1,0 +1,112 @@
+//! `landfall configure`: the settings of the installed release change.
+
+use std::fmt::Write;
+
+use landfall_engine::plan::Plan;
+use landfall_lifecycle::operations::{Configured, PreparedConfigure};
+use landfall_lifecycle::plan::configure::FieldChange;
+use landfall_lifecycle::steps::action::Action;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::site::operations_of_root;
+use crate::cli::ConfigureArguments;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::logging;
+use crate::printer::Printer;
+
+/// What `--dry-run` prints.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConfigureDryRun<'a> {
+    /// What would change.
+    changes: &'a [FieldChange],
+    /// What would be done; each action as the journal would keep it.
+    #[schemars(with = "Plan<serde_json::Value>")]
+    plan: &'a Plan<Action>,
+}
+
+impl Document for ConfigureDryRun<'_> {
+    const KIND: &'static str = "configureDryRun";
+}
+
+impl Document for Configured {
+    const KIND: &'static str = "configure";
+}
+
+/// Changes the settings, or prints what would change.
+pub(crate) fn run(arguments: &ConfigureArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    let prepared = operations.prepare_configure(&arguments.site)?;
+    if arguments.dry_run {
+        let dry_run = ConfigureDryRun { changes: prepared.changes(), plan: prepared.plan() };
+        printer.report(&dry_run, |dry_run| format!("{}\nprinting it changes nothing", changes_text(dry_run.changes)));
+        return Ok(());
+    }
+    logging::keep(&operations.paths.logs(), "configure");
+    note_changes(&prepared, printer);
+    let configured = prepared.run()?;
+    printer.report(&configured, summary);
+    Ok(())
+}
+
+fn note_changes(prepared: &PreparedConfigure<'_>, printer: Printer) {
+    if !prepared.changes().is_empty() {
+        printer.note(&changes_text(prepared.changes()));
+    }
+}
+
+/// The fields that change, each with both of its values.
+fn changes_text(changes: &[FieldChange]) -> String {
+    let mut text = match changes.len() {
+        0 => "nothing changes".to_owned(),
+        1 => "one field changes:".to_owned(),
+        count => format!("{count} fields change:"),
+    };
+    for FieldChange { component, value, kind, name, path, from, to } in changes {
+        let (from, to) = (value_text(from.as_ref()), value_text(to.as_ref()));
+        let _infallible = write!(text, "\n  {component}: {value} = {to}, before {from} ({kind} {name}, {path})");
+    }
+    text
+}
+
+fn value_text(value: Option<&Value>) -> String {
+    value.map_or_else(|| "the release's own".to_owned(), ToString::to_string)
+}
+
+/// What a person wants to know after a change.
+pub(super) fn summary(configured: &Configured) -> String {
+    let Configured { release, version, components } = configured;
+    match components.as_slice() {
+        [] => format!("{release} {version} has these settings already: nothing was changed"),
+        changed => format!("{release} {version} has its new settings; changed and ready: {}", changed.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_change_names_the_setting_both_values_and_the_field() {
+        let change = |from: Option<Value>, to: Option<Value>| FieldChange {
+            component: "assistant".to_owned(),
+            value: "assistant.replicas".to_owned(),
+            kind: "Deployment".to_owned(),
+            name: "assistant".to_owned(),
+            path: "/spec/replicas".to_owned(),
+            from,
+            to,
+        };
+        assert_eq!(changes_text(&[]), "nothing changes");
+        insta::assert_snapshot!(changes_text(&[change(Some(json!(1)), Some(json!(2))), change(Some(json!("a")), None)]), @r#"
+        2 fields change:
+          assistant: assistant.replicas = 2, before 1 (Deployment assistant, /spec/replicas)
+          assistant: assistant.replicas = the release's own, before "a" (Deployment assistant, /spec/replicas)
+        "#);
+    }
+}

@@ -1,0 +1,94 @@
+//! An operation that a power cut interrupted, and that ends by itself: finished, or undone. No person is needed, so its unit is
+//! started. An install and an uninstall wait for one.
+
+use landfall_engine::journal::{JournalFolder, Phase, Pinned};
+use landfall_engine::plan::{Operation, StepId};
+use landfall_engine::step::StepError;
+use landfall_host::command::CommandRunner;
+use landfall_host::paths::SitePaths;
+use serde::{Deserialize, Serialize};
+
+use super::units::{OPERATION, systemctl};
+
+/// What the agent needs of what an operation is pinned to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Outline {
+    operation: Operation,
+    steps: Vec<StepId>,
+}
+
+impl Pinned for Outline {
+    fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    fn steps(&self) -> &[StepId] {
+        &self.steps
+    }
+}
+
+/// Starts the unit of operations if one is open that ends by itself. Nothing happens while it runs.
+pub(crate) fn continue_it(paths: &SitePaths, commands: &dyn CommandRunner) -> Result<(), StepError> {
+    if !is_open(paths) {
+        return Ok(());
+    }
+    let start = systemctl(&["start", "--no-block", OPERATION]);
+    start.checked(commands.run(&start, None)).map(drop)
+}
+
+/// Whether the last operation ends by itself and has not ended. A journal that this version cannot read counts as open: the
+/// program that it is pinned to can.
+fn is_open(paths: &SitePaths) -> bool {
+    let journals = JournalFolder::<Outline>::at(paths.journal());
+    let Ok(Some(last)) = journals.latest() else { return false };
+    if last.operation == Some(Operation::Install) {
+        return false;
+    }
+    let phase = journals.read(&last).map(|replay| replay.state.phase);
+    !matches!(phase, Ok(Phase::Committed | Phase::Undone { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use landfall_engine::journal::Event;
+    use landfall_host::command::{CommandOutput, HostCommand, Input};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Started(Mutex<usize>);
+
+    impl CommandRunner for Started {
+        fn run(&self, command: &HostCommand, _: Option<Input<'_>>) -> io::Result<CommandOutput> {
+            assert_eq!(*command, systemctl(&["start", "--no-block", OPERATION]));
+            *self.0.lock().unwrap() += 1;
+            Ok(CommandOutput { success: true, ..CommandOutput::default() })
+        }
+    }
+
+    fn starts(paths: &SitePaths) -> usize {
+        let started = Started::default();
+        continue_it(paths, &started).unwrap();
+        started.0.into_inner().unwrap()
+    }
+
+    #[test]
+    fn only_an_open_operation_that_ends_by_itself_is_continued() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let journals = JournalFolder::<Outline>::at(paths.journal());
+        assert_eq!(starts(&paths), 0, "there is no site");
+        let lock = journals.lock("test").unwrap();
+        let begin = |operation| journals.create(&lock, Outline { operation, steps: Vec::new() }).unwrap();
+        let mut install = begin(Operation::Install);
+        assert_eq!(starts(&paths), 0, "an install waits for a person");
+        install.append(Event::Committed).unwrap();
+        let mut change = begin(Operation::Configure);
+        assert_eq!(starts(&paths), 1);
+        change.append(Event::Committed).unwrap();
+        assert_eq!(starts(&paths), 0, "it has ended");
+    }
+}

@@ -1,0 +1,120 @@
+//! What follows from the error of a step: a pure decision, so that its table can be read and tested.
+
+use std::time::Duration;
+
+use landfall_error_codes::{Code, Coded, codes};
+
+use super::EngineError;
+use crate::journal::{Phase, Pinned, State};
+use crate::plan::{OnFailure, StepId};
+
+/// How often a step is tried that fails for a reason that may pass, and how often a machine may go down in one step.
+pub(super) const TRIES: u32 = 3;
+
+/// The wait before the next try.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Reasons that may pass without anyone doing anything.
+const TRANSIENT: [Code; 2] = [codes::CLUSTER_UNREACHABLE, codes::NODE_TIMEOUT];
+
+/// What follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The step is tried again after this time.
+    Again(Duration),
+    /// The operation stops; a person continues it.
+    Stop,
+    /// The operation goes back because of this step.
+    Undo(StepId),
+}
+
+/// What follows from an error that is the `tries`th one of its step in a row. A journal that cannot be written, or a disk
+/// that fails to sync, ends everything: going back would need both.
+pub(super) fn judge<P: Pinned>(on_failure: OnFailure, state: &State<P>, error: &EngineError, tries: u32) -> Verdict {
+    let (step, is_transient) = match error {
+        EngineError::StepFailed { source, .. } if source.code() == codes::SYNC_FAILED => return Verdict::Stop,
+        EngineError::StepFailed { step, source, .. } => (step, TRANSIENT.contains(&source.code())),
+        EngineError::Foreign { step, .. } => (step, false),
+        EngineError::Journal(_) | EngineError::UndoFailed { .. } | EngineError::Irreversible { .. } => {
+            return Verdict::Stop;
+        }
+    };
+    // An operation that stops anyway stops at once: the person who began it is there.
+    let goes_back = match on_failure {
+        OnFailure::Undo { from } => state.next_forward().is_some_and(|index| index >= from),
+        OnFailure::Stop => return Verdict::Stop,
+    };
+    if is_transient && tries < TRIES {
+        return Verdict::Again(WAIT);
+    }
+    if goes_back && state.phase == Phase::Forward { Verdict::Undo(step.clone()) } else { Verdict::Stop }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::state::tests::{Pins, pins};
+    use crate::journal::{Event, JournalErrorKind, transition};
+    use crate::step::StepError;
+
+    /// An operation of three steps, of which one follows the commit, with this many done.
+    fn state(done: usize) -> State<Pins> {
+        let pinned = Pins { closing: 1, ..pins(3) };
+        let mut state = transition(&State::default(), &Event::Opened { pins: pinned.clone().into() }).unwrap();
+        for (number, step) in pinned.steps.into_iter().enumerate() {
+            if number == state.commit_at() && done >= number {
+                state = transition(&state, &Event::Committed).unwrap();
+            }
+            if number == done {
+                break;
+            }
+            for event in [
+                Event::Prepared { step: step.clone(), before: serde_json::Value::Null },
+                Event::Started { step: step.clone() },
+                Event::Done { step, output: serde_json::Value::Null },
+            ] {
+                state = transition(&state, &event).unwrap();
+            }
+        }
+        state
+    }
+
+    fn failed(code: Code) -> EngineError {
+        let (step, title) = (StepId("2".to_owned()), "do it".to_owned());
+        EngineError::StepFailed { step, title, record: 1, source: Box::new(StepError::new(code, "it failed")) }
+    }
+
+    fn foreign() -> EngineError {
+        let (step, title) = (StepId("2".to_owned()), "do it".to_owned());
+        EngineError::Foreign { step, title, record: 1, what: "a file".to_owned() }
+    }
+
+    #[test]
+    fn what_follows_from_an_error() {
+        let undo = OnFailure::Undo { from: 1 };
+        let again = || Verdict::Again(WAIT);
+        let back = || Verdict::Undo(StepId("2".to_owned()));
+        let [transient, other, sync] = [codes::NODE_TIMEOUT, codes::SITE_IO, codes::SYNC_FAILED];
+        // (plan, steps done, error, which one in a row, expected)
+        let cases = [
+            (OnFailure::Stop, 1, failed(other), 1, Verdict::Stop, "a person is there"),
+            (OnFailure::Stop, 1, failed(transient), 1, Verdict::Stop, "a person is there, and sees it at once"),
+            (undo, 0, failed(other), 1, Verdict::Stop, "nothing has changed yet that matters"),
+            (undo, 0, failed(transient), 1, again(), "it may pass"),
+            (undo, 0, failed(transient), 3, Verdict::Stop, "it did not pass"),
+            (undo, 1, failed(other), 1, back(), "it will not pass"),
+            (undo, 1, foreign(), 1, back(), "something else is there"),
+            (undo, 1, failed(transient), 2, again(), "it may pass"),
+            (undo, 1, failed(transient), 3, back(), "it did not pass"),
+            (undo, 2, failed(other), 1, Verdict::Stop, "there is no way back from the commit"),
+            (undo, 2, failed(transient), 1, again(), "it may pass"),
+            (undo, 1, failed(sync), 1, Verdict::Stop, "the disk cannot be relied on"),
+        ];
+        for (on_failure, done, error, tries, expected, why) in cases {
+            assert_eq!(judge(on_failure, &state(done), &error, tries), expected, "{why}: {error:?}, {done} done");
+        }
+        let journal = JournalErrorKind::Poisoned { path: "journal".into() };
+        let error = EngineError::Journal(journal.into());
+        assert_eq!(judge(undo, &state(1), &error, 1), Verdict::Stop);
+    }
+}

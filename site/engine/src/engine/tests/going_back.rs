@@ -1,0 +1,124 @@
+//! Operations that go back by themselves: whatever fails, and wherever the power is cut, the site ends with all of what the
+//! plan makes, or exactly as it was.
+
+use super::world::{Fault, Sees, Syncs, World, WriteFiles, birth, plan_of, planned};
+use super::*;
+use crate::journal::UndoCause;
+use crate::journal::simulated::Unsynced;
+
+/// A step that only prepares, two that change what people see, and one that removes what the state before needed.
+fn change() -> Plan<WriteFiles> {
+    let step = |name: &str| planned(name, vec![format!("{name}.1"), format!("{name}.2")], Syncs::Each, Sees::Done);
+    let mut plan = plan_of(vec![step("one"), step("two"), step("three")]);
+    plan.closing = vec![step("closing")];
+    plan.on_failure = OnFailure::Undo { from: 1 };
+    plan
+}
+
+fn world() -> World {
+    World::new(change(), birth())
+}
+
+/// Why the journal says that the operation went back.
+fn causes(world: &World) -> Vec<UndoCause> {
+    let cause = |event: Event<_>| match event {
+        Event::UndoRequested { cause, keep_data } => {
+            assert!(keep_data, "an operation that goes back by itself deletes no data");
+            Some(cause)
+        }
+        _ => None,
+    };
+    world.records().into_iter().filter_map(cause).collect()
+}
+
+#[test]
+fn a_change_that_succeeds_is_committed_before_it_is_closed() {
+    let mut world = world();
+    assert_eq!(world.change().unwrap(), End::Committed);
+    assert_eq!(world.disk.contents(), world.goal());
+    let names: Vec<_> = world.records().iter().map(|event| (event.name(), event.step().cloned())).collect();
+    let committed = names.iter().position(|(name, _)| *name == "committed").unwrap();
+    assert!(names[committed + 1..].iter().all(|(_, step)| step.as_ref().is_some_and(|step| step.0 == "closing")));
+    assert_eq!(world.change().unwrap(), End::Committed, "again, it has nothing to do");
+}
+
+#[test]
+fn a_step_that_fails_for_good_makes_it_go_back() {
+    let mut world = world();
+    world.fault = Some(Fault::Act("three"));
+    assert_eq!(world.change().unwrap(), End::Undone);
+    assert_eq!(world.disk.contents(), birth());
+    assert_eq!(causes(&world), [UndoCause::Failed { step: StepId("three".to_owned()) }]);
+    assert_eq!(world.undone, ["three", "two", "one"]);
+    assert_eq!(world.change().unwrap(), End::Undone, "again, it has nothing to do");
+}
+
+#[test]
+fn a_step_before_the_first_change_only_stops_it() {
+    let mut world = world();
+    world.fault = Some(Fault::Act("one"));
+    world.change().unwrap_err();
+    assert_eq!(world.phase(), Phase::Forward);
+    assert_eq!(world.change().unwrap(), End::Committed);
+}
+
+#[test]
+fn a_reason_that_may_pass_is_waited_for_and_then_ends_it() {
+    let mut world = world();
+    world.fault = Some(Fault::Always("two"));
+    assert_eq!(world.change().unwrap(), End::Undone);
+    assert_eq!(world.acts["two"], 3, "it was tried three times");
+    assert_eq!(world.disk.contents(), birth());
+}
+
+#[test]
+fn what_fails_after_the_commit_is_done_later() {
+    let mut world = world();
+    world.plan.closing = vec![planned("three", vec!["a".to_owned(), "b".to_owned()], Syncs::Each, Sees::Done)];
+    world.plan.steps.pop();
+    world.fault = Some(Fault::Act("three"));
+    world.change().unwrap_err();
+    assert_eq!(world.phase(), Phase::Committed);
+    assert!(world.uninstall(false).is_err(), "there is no way back from the commit");
+    assert_eq!(world.change().unwrap(), End::Committed);
+    assert_eq!(world.disk.contents(), world.goal());
+}
+
+#[test]
+fn a_machine_that_goes_down_in_the_same_step_again_and_again_goes_back() {
+    let mut world = world();
+    world.fault = Some(Fault::Power("two"));
+    for _ in 0..3 {
+        world.change().unwrap_err();
+        assert!(world.disk.is_off());
+        world.disk.boot(Unsynced::Lost);
+        assert_eq!(world.status_of("two").status, StepStatus::Started);
+    }
+    assert_eq!(world.change().unwrap(), End::Undone);
+    assert_eq!(causes(&world), [UndoCause::Died { step: StepId("two".to_owned()) }]);
+    assert_eq!(world.disk.contents(), birth());
+}
+
+/// Exactly one of the two, after any cut, with and without a fault that makes it go back.
+#[test]
+fn a_cut_at_every_edge_ends_with_one_of_the_two() {
+    for fault in [None, Some(Fault::Act("three"))] {
+        for fate in [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn(500)] {
+            for cut in 0.. {
+                let mut world = world();
+                world.fault = fault;
+                world.disk.cut_before(cut);
+                let first = world.change();
+                if first.is_ok() {
+                    assert!(cut > 40, "there are more edges than this: {cut}");
+                    break;
+                }
+                world.disk.boot(fate);
+                let end = world.change().unwrap();
+                let expected = if end == End::Committed { world.goal() } else { birth() };
+                assert_eq!(world.disk.contents(), expected, "{fault:?}, {fate:?}, cut {cut}");
+                assert!(fault.is_some() || end == End::Committed, "only a fault makes it go back");
+            }
+        }
+    }
+}

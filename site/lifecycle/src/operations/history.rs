@@ -1,0 +1,152 @@
+//! Everything that operations did to a site, from their journals and nothing else.
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::{Coded, codes};
+
+use super::decision::Refusal;
+use super::error::{OperationError, Result};
+use super::{Operations, engine_file};
+use crate::pins::{Pins, Replay};
+use crate::plan::configure::Made;
+use crate::steps::action::Action;
+use landfall_engine::journal::{JournalFile, Phase, StepStatus, record};
+use landfall_engine::plan::{Operation, Plan};
+
+/// One operation, by its journal.
+#[derive(Debug)]
+pub(super) struct Past {
+    pub(super) file: JournalFile,
+    pub(super) replay: Replay,
+}
+
+impl Past {
+    /// What it is and how far it is: on this depends what a verb does.
+    pub(super) fn position(&self) -> (Operation, Phase) {
+        let pinned = self.pins().map(|pins| pins.operation);
+        (pinned.or(self.file.operation).unwrap_or(Operation::Install), self.replay.state.phase)
+    }
+
+    pub(super) fn pins(&self) -> Option<&Pins> {
+        self.replay.state.pins.as_deref()
+    }
+
+    /// Name and version of its release.
+    pub(super) fn release(&self) -> String {
+        self.pins().map(|pins| format!("{} {}", pins.release, pins.version)).unwrap_or_default()
+    }
+
+    pub(super) fn plan(&self) -> Result<Option<Plan<Action>>> {
+        let Some(pins) = self.pins() else { return Ok(None) };
+        let plan = serde_json::from_str(&pins.plan);
+        plan.map(Some).map_err(|source| OperationError::Plan { path: self.file.path.clone(), source })
+    }
+}
+
+/// The operations of a site, oldest first. The first one installed it.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    operations: Vec<Past>,
+}
+
+impl History {
+    /// The operation that says in which state the site is: the install once it is undone, in part or in whole; else the last
+    /// one, unless that went back by itself.
+    pub(super) fn deciding(&self) -> Option<&Past> {
+        let first = self.operations.first()?;
+        let is_leaving = matches!(first.replay.state.phase, Phase::Undoing { .. } | Phase::Undone { .. });
+        let counts = |past: &&Past| !matches!(past.replay.state.phase, Phase::Undone { .. });
+        Some(if is_leaving { first } else { self.operations.iter().rev().find(counts).unwrap_or(first) })
+    }
+
+    /// The same, as its owner.
+    pub(super) fn into_deciding(mut self) -> Option<Past> {
+        let number = self.deciding()?.file.number;
+        let index = self.operations.iter().position(|past| past.file.number == number)?;
+        Some(self.operations.swap_remove(index))
+    }
+
+    /// The operation that installed the site.
+    pub(super) fn first(&self) -> Option<&Past> {
+        self.operations.first()
+    }
+
+    /// The last operation that was committed.
+    pub(super) fn committed(&self) -> Option<&Past> {
+        self.operations.iter().rev().find(|past| past.replay.state.phase == Phase::Committed)
+    }
+
+    /// What each step last made, of all operations that were committed.
+    pub(super) fn made(&self) -> Result<Made> {
+        let mut made = Made::new();
+        for past in self.operations.iter().filter(|past| past.replay.state.phase == Phase::Committed) {
+            let Some(plan) = past.plan()? else { continue };
+            for (planned, state) in plan.all().zip(&past.replay.state.steps) {
+                if state.status == StepStatus::Done {
+                    made.insert(planned.id.clone(), what_is_made(&planned.action));
+                }
+            }
+        }
+        Ok(made)
+    }
+}
+
+/// What is there once an action is done.
+fn what_is_made(action: &Action) -> Action {
+    match action {
+        Action::Replace(replace) => (*replace.after).clone(),
+        other => other.clone(),
+    }
+}
+
+impl Operations {
+    /// Every operation of the site. Changes nothing.
+    pub(super) fn history(&self) -> Result<History> {
+        let journals = self.journals();
+        let read = |file: JournalFile| Ok(Past { replay: journals.read(&file)?, file });
+        Ok(History { operations: journals.list()?.into_iter().map(read).collect::<Result<_>>()? })
+    }
+
+    /// The operation that says in which state the site is; none on a site without a journal. Changes nothing.
+    pub(super) fn deciding(&self) -> Result<Option<Past>> {
+        Ok(self.history()?.into_deciding())
+    }
+
+    /// The history for what continues or ends an operation. Does not return if a newer program began the last one and the
+    /// site keeps that one: the process is replaced by it.
+    pub(super) fn history_or_hand_over(&self) -> Result<History> {
+        let history = self.history();
+        if history.as_ref().is_err_and(|error| error.code() == codes::JOURNAL_NEWER)
+            && let Some(engine) = self.journals().latest()?.and_then(|file| pinned_engine(&file))
+            && engine_file::is_kept(&self.paths, engine)
+        {
+            engine_file::hand_over(&self.paths, engine, &*self.progress)?;
+        }
+        history
+    }
+
+    /// Programs that a journal is pinned to, of whichever version the rest of it is.
+    pub(super) fn pinned_engines(&self) -> Result<Vec<Sha256>> {
+        Ok(self.journals().list()?.iter().filter_map(pinned_engine).collect())
+    }
+}
+
+/// The program that a journal is pinned to, of whichever version the rest is.
+fn pinned_engine(file: &JournalFile) -> Option<Sha256> {
+    let decoded = record::decode(&fs_err::read(&file.path).ok()?).ok()?;
+    let first: serde_json::Value = serde_json::from_slice(decoded.payloads.first()?).ok()?;
+    serde_json::from_value(first["pins"]["engine"].clone()).ok()
+}
+
+impl Refusal {
+    /// The error, about this release.
+    pub(super) fn of(self, release: String) -> OperationError {
+        match self {
+            Self::AlreadyInstalled => OperationError::AlreadyInstalled { release },
+            Self::NotInstalled => OperationError::NotInstalled,
+            Self::InstallOpen => OperationError::InstallOpen { release },
+            Self::ChangeOpen => OperationError::ChangeOpen { release },
+            Self::UninstallOpen => OperationError::UninstallOpen { release },
+            Self::NothingToResume => OperationError::NothingToResume,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The progress of a unit, for whoever follows it: a line of JSON for each event, in a file that the next boot forgets. The
+//! journal is the truth; this is for eyes.
+
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use fs_err::{File, OpenOptions};
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+use landfall_media::progress::{Event, Progress};
+
+/// Bytes of a file: far above what any operation reports, far below what `/run` has.
+const LIMIT: u64 = 8 << 20;
+
+fn path(paths: &SitePaths) -> PathBuf {
+    paths.run().join("operation.events")
+}
+
+/// Where a unit writes its progress. A line that cannot be written is lost, and the operation goes on.
+#[derive(Debug)]
+pub struct EventFile(Mutex<Option<File>>);
+
+impl EventFile {
+    /// Begins the file anew.
+    pub fn begin(paths: &SitePaths) -> Self {
+        let open = || {
+            durable::create_folder(&paths.run()).map_err(std::io::Error::other)?;
+            OpenOptions::new().create(true).write(true).truncate(true).open(path(paths))
+        };
+        let file = open().inspect_err(|error| tracing::warn!(%error, "nobody can follow this operation"));
+        Self(Mutex::new(file.ok()))
+    }
+}
+
+impl Progress for EventFile {
+    fn event(&self, event: Event) {
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = file.as_mut() else { return };
+        let Ok(mut line) = serde_json::to_vec(&event) else { return };
+        line.push(b'\n');
+        let is_full = open.stream_position().is_ok_and(|length| length + line.len() as u64 > LIMIT);
+        if is_full || open.write_all(&line).is_err() {
+            *file = None;
+        }
+    }
+}
+
+/// Forgets what an earlier operation reported, so that nobody takes it for news.
+pub(super) fn forget(paths: &SitePaths) {
+    if let Err(error) = durable::remove_file(&path(paths)) {
+        tracing::warn!(%error, "progress of an earlier operation is left");
+    }
+}
+
+/// Reads what a unit writes.
+pub(super) struct EventReader {
+    path: PathBuf,
+    /// Bytes that were forwarded already.
+    seen: u64,
+}
+
+impl EventReader {
+    /// Follows the unit, from the first event of its present run on.
+    pub(super) fn at(paths: &SitePaths) -> Self {
+        Self { path: path(paths), seen: 0 }
+    }
+
+    /// Forwards whole lines that are new. A unit that began anew is followed from its first line.
+    pub(super) fn forward(&mut self, progress: &dyn Progress) {
+        let Ok(mut file) = File::open(&self.path) else { return };
+        let length = file.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+        if length < self.seen {
+            self.seen = 0;
+        }
+        if file.seek(SeekFrom::Start(self.seen)).is_err() {
+            return;
+        }
+        let mut reader = BufReader::new(file);
+        let mut line = String::new();
+        while reader.read_line(&mut line).is_ok_and(|count| count > 0) && line.ends_with('\n') {
+            self.seen += line.len() as u64;
+            if let Ok(event) = serde_json::from_str(&line) {
+                progress.event(event);
+            }
+            line.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps the texts of notes.
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<String>>);
+
+    impl Progress for Notes {
+        fn event(&self, event: Event) {
+            if let Event::Note(text) = event {
+                self.0.lock().unwrap().push(text);
+            }
+        }
+    }
+
+    fn note(text: &str) -> Event {
+        Event::Note(text.to_owned())
+    }
+
+    #[test]
+    fn a_follower_sees_each_event_once_and_a_new_run_from_its_beginning() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let (notes, mut reader) = (Notes::default(), EventReader::at(&paths));
+        reader.forward(&notes);
+        let file = EventFile::begin(&paths);
+        file.event(note("one"));
+        reader.forward(&notes);
+        file.event(note("two"));
+        reader.forward(&notes);
+        reader.forward(&notes);
+        assert_eq!(*notes.0.lock().unwrap(), ["one", "two"]);
+        EventFile::begin(&paths).event(note("again"));
+        reader.forward(&notes);
+        assert_eq!(*notes.0.lock().unwrap(), ["one", "two", "again"]);
+        forget(&paths);
+        reader.forward(&notes);
+        assert_eq!(notes.0.lock().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn an_event_that_is_still_written_is_not_torn() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let (notes, mut reader) = (Notes::default(), EventReader::at(&paths));
+        EventFile::begin(&paths).event(note("whole"));
+        let line = serde_json::to_string(&note("late")).unwrap();
+        let (front, back) = line.split_at(7);
+        let mut file = OpenOptions::new().append(true).open(path(&paths)).unwrap();
+        file.write_all(front.as_bytes()).unwrap();
+        reader.forward(&notes);
+        assert_eq!(*notes.0.lock().unwrap(), ["whole"]);
+        file.write_all(format!("{back}\n").as_bytes()).unwrap();
+        reader.forward(&notes);
+        assert_eq!(*notes.0.lock().unwrap(), ["whole", "late"]);
+    }
+
+    #[test]
+    fn a_file_that_is_full_loses_events_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let file = EventFile::begin(&paths);
+        for _ in 0..9 {
+            file.event(note(&"x".repeat(1 << 20)));
+        }
+        assert!(fs_err::metadata(path(&paths)).unwrap().len() <= LIMIT);
+    }
+}

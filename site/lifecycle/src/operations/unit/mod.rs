@@ -1,0 +1,86 @@
+//! Changes end in a systemd unit of their own, so they survive the terminal, the connection and the command that began them.
+//! The journal is the request: it is there before the unit is started, and says everything that the unit needs.
+
+mod event_file;
+
+use std::time::Duration;
+
+use landfall_agent::units::{OPERATION, UnitState, systemctl};
+use landfall_engine::engine::End;
+use landfall_engine::journal::{JournalFile, Phase};
+use landfall_engine::step::StepError;
+use landfall_host::command::{CommandRunner, Subprocesses};
+use landfall_media::progress::Event;
+
+use super::Operations;
+use super::configure::Configured;
+use super::decision::{Decision, Verb, decide};
+use super::error::{OperationError, Result};
+use super::history::Past;
+use crate::site::UndoScope;
+pub use event_file::EventFile;
+use event_file::EventReader;
+
+/// The interval between two looks at the unit.
+const POLL: Duration = Duration::from_millis(500);
+
+impl Operations {
+    /// Ends the open change, if there is one: what the unit does. None if nothing is open.
+    pub fn operate(&self) -> Result<Option<Configured>> {
+        let history = self.history_or_hand_over()?;
+        let Some(change) = history.deciding() else { return Ok(None) };
+        if decide(Verb::Resume, Some(change.position())) != Decision::Change {
+            return Ok(None);
+        }
+        Configured::by(&mut self.take_over("configure", &change.file, None, UndoScope::STEP)?).map(Some)
+    }
+
+    /// Ends an open change, in the unit of operations, and forwards its progress. On a site whose `landfall` had no such unit
+    /// yet, this process does it.
+    pub(super) fn end_change(&self, file: &JournalFile) -> Result<Configured> {
+        if !UnitState::of(OPERATION, &Subprocesses).is_on() {
+            event_file::forget(&self.paths);
+        }
+        if let Err(error) = start(&Subprocesses) {
+            tracing::info!(%error, "there is no unit of operations; this process ends the change");
+            return Configured::by(&mut self.take_over("configure", file, None, UndoScope::STEP)?);
+        }
+        let note = format!("this continues in {OPERATION} if the connection ends; `landfall resume` follows it again");
+        self.progress.event(Event::Note(note));
+        self.follow(EventReader::at(&self.paths));
+        self.ended(file)
+    }
+
+    /// Forwards the events of the unit until it ends.
+    fn follow(&self, mut events: EventReader) {
+        loop {
+            // Before the events: those of its last moment must not be missed.
+            let is_on = UnitState::of(OPERATION, &Subprocesses).is_on();
+            events.forward(&*self.progress);
+            if !is_on {
+                return;
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// How a change ended, by its journal.
+    fn ended(&self, file: &JournalFile) -> Result<Configured> {
+        let past = Past { replay: self.journals().read(file)?, file: file.clone() };
+        let end = match past.replay.state.phase {
+            Phase::Committed => End::Committed,
+            Phase::Undone { .. } => End::Undone,
+            _ => return Err(OperationError::ChangeOpen { release: past.release() }),
+        };
+        let failure = past.replay.state.steps.iter().find_map(|step| step.failure.clone());
+        let (Some(pins), Some(plan)) = (past.pins(), past.plan()?) else { return Err(OperationError::NotInstalled) };
+        Configured::of(end, pins, &plan, failure)
+    }
+}
+
+fn start(commands: &dyn CommandRunner) -> Result<(), StepError> {
+    // Of an earlier operation; unknown if none has failed.
+    let _ = commands.run(&systemctl(&["reset-failed", OPERATION]), None);
+    let start = systemctl(&["start", OPERATION]);
+    start.checked(commands.run(&start, None)).map(drop)
+}

@@ -1,0 +1,100 @@
+//! Plans the change of a site's settings, from the release and what its steps last made. Pure.
+
+use std::collections::BTreeMap;
+
+use landfall_error_codes::codes;
+use serde_json::Value;
+
+use super::components::{ComponentInputs, component_steps};
+use crate::configuration::Patch;
+use crate::steps::action::Action;
+use crate::steps::component::Component;
+use crate::steps::replace::Replace;
+use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
+use landfall_engine::step::StepError;
+
+/// What each step of a site last made.
+pub type Made = BTreeMap<StepId, Action>;
+
+/// One field of an object that changes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldChange {
+    /// The component.
+    pub component: String,
+    /// Name of the value whose setting it is.
+    pub value: String,
+    /// Kind of the object.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// JSON Pointer to the field.
+    pub path: String,
+    /// What the site sets now; none if the field is as the vendor rendered it.
+    pub from: Option<Value>,
+    /// What it will be; none if it will be as the vendor rendered it.
+    pub to: Option<Value>,
+}
+
+/// A change of settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfigurePlan {
+    /// The steps: none if nothing changes.
+    pub plan: Plan<Action>,
+    /// What changes.
+    pub changes: Vec<FieldChange>,
+}
+
+/// Plans the steps that lead from what was made to what the inputs describe. Only objects of components may differ: a release
+/// has the same namespaces, secrets and mounts whatever the settings.
+pub fn plan_configure(inputs: &ComponentInputs<'_>, made: &Made) -> Result<ConfigurePlan, StepError> {
+    let (mut steps, mut changes) = (Vec::new(), Vec::new());
+    let mut is_changed = false;
+    for planned in component_steps(inputs)? {
+        let before = made.get(&planned.id);
+        match (&planned.action, before) {
+            (Action::Component(after), Some(Action::Component(before))) => {
+                is_changed = before != after;
+                if is_changed {
+                    changes.extend(field_changes(before, after));
+                    steps.push(replace(&planned, before));
+                }
+            }
+            // A component's wait follows its objects.
+            (Action::ComponentReady(_), _) if is_changed => steps.push(planned),
+            (Action::ComponentReady(_), _) => {}
+            (action, Some(before)) if action == before => {}
+            _ => {
+                let what = format!("step {} differs for another reason than the site's settings", planned.id);
+                return Err(StepError::new(codes::BUG, what));
+            }
+        }
+    }
+    let (release, version) = (&inputs.release.name, &inputs.release.version);
+    let plan =
+        Plan { on_failure: OnFailure::Undo { from: 0 }, ..Plan::new(Operation::Configure, release, version, steps) };
+    Ok(ConfigurePlan { plan, changes })
+}
+
+fn replace(planned: &PlannedStep<Action>, before: &Component) -> PlannedStep<Action> {
+    let before = Box::new(Action::Component(before.clone()));
+    let title = format!("change {}", planned.title.trim_start_matches("apply "));
+    let action = Action::Replace(Replace { before, after: Box::new(planned.action.clone()) });
+    PlannedStep { title, action, ..planned.clone() }
+}
+
+/// Fields whose content differs, by the values that set them.
+fn field_changes(before: &Component, after: &Component) -> Vec<FieldChange> {
+    let key = |patch: &Patch| (patch.value.clone(), patch.kind.clone(), patch.name.clone(), patch.path.clone());
+    let contents = |component: &Component| -> BTreeMap<_, Value> {
+        component.patches.iter().map(|patch| (key(patch), patch.content.clone())).collect()
+    };
+    let (from, to) = (contents(before), contents(after));
+    let fields = from.keys().chain(to.keys().filter(|key| !from.contains_key(*key)));
+    let change = |key: &(String, String, String, String)| {
+        let (value, kind, name, path) = key.clone();
+        let component = after.owner.component.clone();
+        FieldChange { component, value, kind, name, path, from: from.get(key).cloned(), to: to.get(key).cloned() }
+    };
+    fields.map(change).filter(|change| change.from != change.to).collect()
+}

@@ -1,0 +1,155 @@
+//! The settings of a living site change: what they are about changes, and everything else stays. A change that cannot be is
+//! refused before it begins; one that fails, or whose power is cut, ends as one of the two.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::proofs;
+use landfall_tests::site::{Machine, wait_until};
+use serde_json::{Value, json};
+
+use super::cut::{At, Moment, boot, cut_during};
+use super::engineer::{Engineer, STICK};
+use super::fixture::machine_with_stick;
+
+/// How long a change may take that the agent continues after a boot.
+const SELF_LIMIT: Duration = Duration::from_mins(5);
+
+/// Its path on the machine.
+const FILE: &str = "/root/site.yaml";
+
+const NEW: &str = "values: {valkey.maxmemory: 64mb, postgres.memory: 768Mi}\n";
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn settings_of_a_living_site_change() -> Result<()> {
+    let (_site, machine) = machine_with_stick("e2e-configure")?;
+    let engineer = Engineer::at(&machine);
+    write(&machine, NEW)?;
+    engineer.landfall(&["configure", "--site", FILE])?.refused("configure without a site", "LF4030", 2)?;
+    engineer.install()?;
+    engineer.wait_ready("the install")?;
+    sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
+    refuses_what_cannot_be(engineer)?;
+
+    write(&machine, NEW)?;
+    let dry_run = engineer.landfall(&["configure", "--site", FILE, "--dry-run"])?.report("configure --dry-run")?;
+    expect_changes(&dry_run, &[("postgres.memory", "1Gi", "768Mi"), ("valkey.maxmemory", "128mb", "64mb")])?;
+    expect_settings(&machine, "1Gi", 128)?;
+    let report = engineer.landfall(&["configure", "--site", FILE])?.report("configure")?;
+    ensure!(report["components"] == json!(["postgres", "valkey"]), "{report}");
+    engineer.wait_ready("a change of settings")?;
+    expect_settings(&machine, "768Mi", 64)?;
+    let again = engineer.landfall(&["configure", "--site", FILE])?.report("configure again")?;
+    ensure!(again["components"] == json!([]), "a change to what is set already changed {again}");
+    engineer.landfall(&["resume"])?.report("resume with nothing to do")?;
+
+    goes_back_when_a_component_never_becomes_ready(engineer)?;
+    ends_after_a_power_cut(engineer)?;
+    ensure!(sql(&machine, "SELECT count(*) FROM kept")? == "1000", "rows are gone");
+    engineer.uninstall_all()?;
+    machine.run(&format!("rm {FILE}"))?;
+    engineer.expect_unchanged("after changes of settings and an uninstall", &["/var/log/landfall"])
+}
+
+/// Fixed settings, a field that Kubernetes never changes, a value that the release lacks: nothing changes, not even a journal.
+fn refuses_what_cannot_be(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    for (text, code, exit, names) in [
+        ("node: {name: another}\nnetwork: {podRanges: [10.9.0.0/16]}\n", "LF4033", 2, "node.name, network.podRanges"),
+        ("values: {postgres.storage: 3Gi}\n", "LF4034", 4, "StatefulSet"),
+        ("values: {postgres.memry: 1Gi}\n", "LF3103", 2, "did you mean `postgres.memory`?"),
+    ] {
+        write(machine, text)?;
+        let failure = engineer.landfall(&["configure", "--site", FILE])?.refused("configure", code, exit)?.to_string();
+        ensure!(failure.contains(names), "{names} is not named: {failure}");
+    }
+    let journals = machine.run("ls /var/lib/landfall/journal")?.stdout;
+    ensure!(!journals.contains("configure"), "a refused change has a journal: {journals}");
+    expect_settings(machine, "1Gi", 128)
+}
+
+/// A database that cannot start in so little memory: the change is undone, and the database runs as before.
+fn goes_back_when_a_component_never_becomes_ready(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    write(machine, "values: {valkey.maxmemory: 64mb, postgres.memory: 8Mi}\n")?;
+    let failure = engineer.landfall(&["configure", "--site", FILE])?.refused("configure", "LF4032", 4)?.to_string();
+    ensure!(failure.contains("postgres"), "the reason is not named: {failure}");
+    engineer.wait_ready("a change that was undone")?;
+    expect_settings(machine, "768Mi", 64)
+}
+
+/// The power is cut while a change acts; it ends by itself, and nobody has to type anything.
+fn ends_after_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    write(machine, "values: {valkey.maxmemory: 96mb}\n")?;
+    let at = At { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
+    cut_during(engineer, &["configure", "--site", FILE], &at)?;
+    boot(machine)?;
+    wait_until("the change to end by itself", SELF_LIMIT, || {
+        let status = engineer.status()?;
+        let state = status["state"].as_str().unwrap_or_default();
+        ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
+        Ok((state == "installed").then_some(()))
+    })?;
+    engineer.wait_ready("a change that continued by itself")?;
+    expect_settings(machine, "1Gi", 96)?;
+    let resumed = engineer.landfall(&["resume"])?.report("resume with nothing to do")?;
+    ensure!(resumed["operation"] == "nothing", "{resumed}");
+    survives_its_terminal(engineer)
+}
+
+/// The command ends in the middle; the change goes on, a second one is refused, and `resume` follows the first to its end.
+fn survives_its_terminal(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    write(machine, "values: {valkey.maxmemory: 72mb}\n")?;
+    machine.run(&format!("timeout --signal KILL 4 {STICK}/landfall configure --site {FILE}; [ $? = 137 ]"))?;
+    ensure!(engineer.status()?["state"] == "changing", "the change ended with its terminal");
+    write(machine, NEW)?;
+    engineer.landfall(&["configure", "--site", FILE])?.refused("a second change", "LF4006", 4)?;
+    let resumed = engineer.landfall(&["resume"])?.report("resume")?;
+    ensure!(resumed["operation"] == "configure", "{resumed}");
+    engineer.wait_ready("a change without its terminal")?;
+    expect_settings(machine, "1Gi", 72)
+}
+
+fn write(machine: &Machine, text: &str) -> Result<()> {
+    machine.write_file(FILE, text, 0o644)
+}
+
+/// Fails unless the dry run lists exactly these values, each before and after.
+fn expect_changes(dry_run: &Value, wanted: &[(&str, &str, &str)]) -> Result<()> {
+    let changes = dry_run["changes"].as_array().context("the dry run lists no changes")?;
+    let found: Vec<_> = changes
+        .iter()
+        .map(|change| (change["value"].as_str(), change["from"].as_str(), change["to"].as_str()))
+        .collect();
+    let wanted: Vec<_> = wanted.iter().map(|(value, from, to)| (Some(*value), Some(*from), Some(*to))).collect();
+    ensure!(found == wanted, "the dry run lists {found:?}");
+    Ok(())
+}
+
+/// Fails unless running pods have these limits: PostgreSQL's memory, and Valkey's in MiB.
+fn expect_settings(machine: &Machine, postgres: &str, valkey: u64) -> Result<()> {
+    let output = proofs::administer(
+        machine,
+        "kubectl --namespace postgres get pod postgres-0 --output \
+         jsonpath='{.spec.containers[0].resources.limits.memory}'",
+    )?;
+    ensure!(output.stdout == postgres, "PostgreSQL may use {}, not {postgres}: {}", output.stdout, output.stderr);
+    let script = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password)
+valkey-cli -h 127.0.0.1 config get maxmemory | tail -n 1";
+    let said = proofs::in_pod(machine, "valkey", "valkey-0", script)?;
+    ensure!(said.stdout.trim() == (valkey << 20).to_string(), "Valkey may use {}{}", said.stdout, said.stderr);
+    Ok(())
+}
+
+fn sql(machine: &Machine, statement: &str) -> Result<String> {
+    let script = format!(
+        "export PGPASSWORD=$(cat /run/secrets/postgres/password)
+psql -h 127.0.0.1 -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -qtA -c \"{statement}\""
+    );
+    let output = proofs::in_pod(machine, "postgres", "postgres-0", &script)?;
+    ensure!(output.status.success(), "{statement} failed: {}{}", output.stdout, output.stderr);
+    Ok(output.stdout.trim().to_owned())
+}
