@@ -78,7 +78,7 @@ pub struct Plan<A> {
     #[serde(default = "none::<A>", skip_serializing_if = "Vec::is_empty")]
     pub closing: Vec<PlannedStep<A>>,
     /// What follows from a failed step.
-    #[serde(default, skip_serializing_if = "OnFailure::is_stop")]
+    #[serde(rename = "onFailure", default, skip_serializing_if = "OnFailure::is_stop")]
     pub on_failure: OnFailure,
 }
 
