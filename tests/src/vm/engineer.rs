@@ -8,11 +8,15 @@ use serde_json::Value;
 use super::agent::Output;
 use super::image::STICK;
 use super::machine::Machine;
-use crate::documents;
 use crate::proofs::PSQL;
+use crate::{documents, printer};
 
 /// How long an install may take on a dedicated machine.
 const INSTALL_LIMIT: Duration = Duration::from_mins(30);
+
+/// The code of a component that was not ready in its time, and how often a person resumes then.
+const NOT_READY_IN_TIME: &str = "LF4208";
+const RESUMES: usize = 3;
 
 /// How long a site may take to be ready by itself after a boot, on a dedicated machine.
 pub const READY_LIMIT: Duration = Duration::from_mins(10);
@@ -28,8 +32,17 @@ const ENVIRONMENT: &str =
 pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<()> {
     let limit = machine.patience(INSTALL_LIMIT);
     let line = format!("{STICK}/landfall --json install {STICK} --trust {fingerprint}");
-    let output = machine.within(&line, limit)?;
-    ensure!(output.is_success(), "landfall install ended with {:?}:\n{}", output.code, output.text());
+    let mut output = machine.within(&line, limit)?;
+    for _ in 0..RESUMES {
+        if output.is_success() {
+            return Ok(());
+        }
+        let failure = failure(&output)?;
+        ensure!(failure["code"] == NOT_READY_IN_TIME, "landfall install ended with {:?}: {failure}", output.code);
+        printer::note(format!("on a machine this slow, the install is resumed: {}", failure["causes"]));
+        output = machine.within("landfall --json resume", limit)?;
+    }
+    ensure!(output.is_success(), "landfall resume ended with {:?}: {}", output.code, failure(&output)?);
     Ok(())
 }
 

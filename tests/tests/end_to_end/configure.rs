@@ -18,6 +18,32 @@ const SELF_LIMIT: Duration = Duration::from_mins(5);
 /// Its path on the machine.
 const FILE: &str = "/root/site.yaml";
 
+/// Refuses one amount of memory for the database, except when it is only asked; and an annotation, which shows that it works.
+const POLICY: &str = "\
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: refuses-when-it-counts}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [apps], apiVersions: [v1], operations: [UPDATE], resources: [statefulsets]}
+  validations:
+    - expression: >-
+        (has(request.dryRun) && request.dryRun) ||
+        object.spec.template.spec.containers[0].resources.limits['memory'] != '640Mi'
+    - expression: >-
+        !has(object.metadata.annotations) || !('example.org/refuse' in object.metadata.annotations)
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: refuses-when-it-counts}
+spec: {policyName: refuses-when-it-counts, validationActions: [Deny]}
+";
+
+/// Its path on the machine.
+const POLICY_FILE: &str = "/root/policy.yaml";
+
 const NEW: &str = "values: {valkey.maxmemory: 64mb, postgres.memory: 768Mi}\n";
 
 #[test]
@@ -44,7 +70,7 @@ fn settings_of_a_living_site_change() -> Result<()> {
     ensure!(again["components"] == json!([]), "a change to what is set already changed {again}");
     engineer.landfall(&["resume"])?.report("resume with nothing to do")?;
 
-    goes_back_when_a_component_never_becomes_ready(engineer)?;
+    goes_back_when_the_cluster_refuses_after_all(engineer)?;
     ends_after_a_power_cut(engineer)?;
     ensure!(sql(&machine, "SELECT count(*) FROM kept")? == "1000", "rows are gone");
     engineer.uninstall_all()?;
@@ -69,14 +95,28 @@ fn refuses_what_cannot_be(engineer: Engineer<'_>) -> Result<()> {
     expect_settings(machine, "1Gi", 128)
 }
 
-/// A database that cannot start in so little memory: the change is undone, and the database runs as before.
-fn goes_back_when_a_component_never_becomes_ready(engineer: Engineer<'_>) -> Result<()> {
+/// The API server takes a change when it is asked beforehand, and refuses it when it counts: what changed is undone.
+fn goes_back_when_the_cluster_refuses_after_all(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
-    write(machine, "values: {valkey.maxmemory: 64mb, postgres.memory: 8Mi}\n")?;
+    let administer = |line: &str| {
+        let output = proofs::administer(machine, line)?;
+        ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
+        Ok(())
+    };
+    machine.write_file(POLICY_FILE, POLICY, 0o600)?;
+    administer(&format!("kubectl apply --filename {POLICY_FILE}"))?;
+    let mark = "kubectl --namespace postgres annotate --overwrite statefulset postgres example.org/refuse=yes";
+    wait_until("the policy", Duration::from_mins(1), || {
+        Ok((!proofs::administer(machine, mark)?.status.success()).then_some(()))
+    })?;
+    administer("kubectl --namespace postgres annotate statefulset postgres example.org/refuse-")?;
+    write(machine, "values: {valkey.maxmemory: 96mb, postgres.memory: 640Mi}\n")?;
     let failure = engineer.landfall(&["configure", "--site", FILE])?.refused("configure", "LF4032", 4)?.to_string();
-    ensure!(failure.contains("postgres"), "the reason is not named: {failure}");
+    ensure!(failure.contains("StatefulSet postgres"), "the reason is not named: {failure}");
     engineer.wait_ready("a change that was undone")?;
-    expect_settings(machine, "768Mi", 64)
+    expect_settings(machine, "768Mi", 64)?;
+    administer(&format!("kubectl delete --filename {POLICY_FILE}"))?;
+    machine.run(&format!("rm {POLICY_FILE}")).map(drop)
 }
 
 /// The power is cut while a change acts; it ends by itself, and nobody has to type anything.
