@@ -35,6 +35,13 @@ pub fn psql(machine: &Machine, arguments: &str) -> Result<Output> {
     in_pod(machine, "postgres", "postgres-0", &format!("{PSQL} {arguments}"))
 }
 
+/// Runs one SQL statement in the database, which must succeed, and returns what it printed.
+pub fn sql(machine: &Machine, statement: &str) -> Result<String> {
+    let output = psql(machine, &format!("-c \"{statement}\""))?;
+    ensure!(output.status.success(), "{statement} failed: {}{}", output.stdout, output.stderr);
+    Ok(output.stdout.trim().to_owned())
+}
+
 /// What the release says of itself, from which the proofs take what to expect.
 pub struct Expected {
     /// Names of the components, in order.

@@ -8,13 +8,13 @@ use std::time::Duration;
 use landfall_host::netlink::{self, Deleted};
 use landfall_host::process;
 
-/// What the notices told since the agent began, as times after boot.
+/// What the notices reported since the agent began, as times after boot.
 #[derive(Debug, Clone, Default)]
 pub struct Deletions(Arc<Mutex<Last>>);
 
 #[derive(Debug, Default)]
 struct Last {
-    /// From when on nothing is missed; none while nobody listens.
+    /// From when on nothing is missed; none without a listening thread.
     since: Option<Duration>,
     by_table: BTreeMap<String, Duration>,
     /// When notices were lost: any table may have been deleted then.
@@ -83,7 +83,7 @@ mod tests {
     fn only_what_follows_the_beginning_is_known() {
         let [early, then, later] = [1, 2, 3].map(Duration::from_secs);
         let deletions = Deletions::default();
-        assert!(!deletions.are_known_after(later), "nobody listens");
+        assert!(!deletions.are_known_after(later), "no thread listens");
         deletions.last().since = Some(then);
         assert!(!deletions.are_known_after(early) && deletions.are_known_after(later));
     }

@@ -1,7 +1,7 @@
 //! An operation that a power cut interrupted, and that ends by itself: finished, or undone. No person is needed, so its unit is
 //! started. An install and an uninstall wait for one.
 
-use landfall_engine::journal::{JournalFolder, Phase, Pinned};
+use landfall_engine::journal::{JournalFolder, Pinned};
 use landfall_engine::plan::{Operation, StepId};
 use landfall_engine::step::StepError;
 use landfall_host::command::CommandRunner;
@@ -44,8 +44,7 @@ fn is_open(paths: &SitePaths) -> bool {
     if last.operation == Some(Operation::Install) {
         return false;
     }
-    let phase = journals.read(&last).map(|replay| replay.state.phase);
-    !matches!(phase, Ok(Phase::Committed | Phase::Undone { .. }))
+    journals.read(&last).map_or(true, |replay| !replay.state.is_closed())
 }
 
 #[cfg(test)]

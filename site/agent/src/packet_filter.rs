@@ -50,7 +50,7 @@ pub struct PacketFilter {
 enum Look {
     /// It is in use.
     InUse,
-    /// It is missing, or has no rules; nobody knows whether its program has ever written it.
+    /// It is missing, or has no rules; whether its program has ever written it is unknown.
     Missing,
     /// It is not in use, and nothing of it was deleted since its program began: that one is still to write it.
     Unwritten,
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_restarted_when_a_table_that_nobody_saw_was_deleted() {
+    fn a_program_is_restarted_when_a_table_was_deleted_between_two_looks() {
         let mut watched = Watched::new("kube-proxy", "kube-proxy");
         assert_eq!(watched.judge(Look::Deleted, this(), Duration::ZERO), Verdict::Restart);
         assert_eq!(watched.judge(Look::Missing, this(), Duration::ZERO), Verdict::Fine, "the next one has its time");

@@ -50,7 +50,7 @@ impl Accelerator {
     }
 
     /// Whether a kernel's text shows that the emulator ran what the kernel had replaced already. Linux changes its own code
-    /// by a breakpoint that stands there for a moment; now and then another emulated processor meets it afterwards.
+    /// by a breakpoint that is there for a moment; now and then another emulated processor runs into it afterwards.
     pub fn has_tripped(self, console: &str) -> bool {
         self == Self::Emulated && console.contains("Oops: int3")
     }

@@ -58,7 +58,7 @@ fn settings_of_a_living_site_change() -> Result<()> {
     engineer.landfall(&["configure", "--site", FILE])?.refused("configure without a site", "LF4030", 2)?;
     engineer.install()?;
     engineer.wait_ready("the install")?;
-    sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
+    proofs::sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
     refuses_what_cannot_be(engineer)?;
 
     write(&machine, NEW)?;
@@ -75,7 +75,7 @@ fn settings_of_a_living_site_change() -> Result<()> {
 
     goes_back_when_the_cluster_refuses_after_all(engineer)?;
     ends_after_a_power_cut(engineer)?;
-    ensure!(sql(&machine, "SELECT count(*) FROM kept")? == "1000", "rows are gone");
+    ensure!(proofs::sql(&machine, "SELECT count(*) FROM kept")? == "1000", "rows are gone");
     engineer.uninstall_all()?;
     machine.run(&format!("rm {FILE}"))?;
     engineer.expect_unchanged("after changes of settings and an uninstall", &["/var/log/landfall"])
@@ -122,7 +122,7 @@ fn goes_back_when_the_cluster_refuses_after_all(engineer: Engineer<'_>) -> Resul
     machine.run(&format!("rm {POLICY_FILE}")).map(drop)
 }
 
-/// The power is cut while a change acts; it ends by itself, and nobody has to type anything.
+/// The power is cut while a change acts; it ends by itself, without a command.
 fn ends_after_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     write(machine, "values: {valkey.maxmemory: 96mb}\n")?;
@@ -189,14 +189,4 @@ valkey-cli -h 127.0.0.1 config get maxmemory | tail -n 1";
     let said = proofs::in_pod(machine, "valkey", "valkey-0", script)?;
     ensure!(said.stdout.trim() == (valkey << 20).to_string(), "Valkey may use {}{}", said.stdout, said.stderr);
     Ok(())
-}
-
-fn sql(machine: &Machine, statement: &str) -> Result<String> {
-    let script = format!(
-        "export PGPASSWORD=$(cat /run/secrets/postgres/password)
-psql -h 127.0.0.1 -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -qtA -c \"{statement}\""
-    );
-    let output = proofs::in_pod(machine, "postgres", "postgres-0", &script)?;
-    ensure!(output.status.success(), "{statement} failed: {}{}", output.stdout, output.stderr);
-    Ok(output.stdout.trim().to_owned())
 }

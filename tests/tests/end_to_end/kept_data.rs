@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
-use landfall_tests::proofs::{psql, wait_ready};
+use landfall_tests::proofs::{sql, wait_ready};
 use landfall_tests::site::Machine;
 use serde_json::Value;
 
@@ -60,12 +60,6 @@ fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
 }
 
 /// Runs a statement in the database, as its own user with the password of the site's secret.
-fn sql(machine: &Machine, statement: &str) -> Result<String> {
-    let output = psql(machine, &format!("-c \"{statement}\""))?;
-    ensure!(output.status.success(), "{statement} failed: {}{}", output.stdout, output.stderr);
-    Ok(output.stdout.trim().to_owned())
-}
-
 fn secret_of_postgres(machine: &Machine) -> Result<String> {
     let found = machine.run(&format!("ls {SECRETS}/postgres/*.json"))?.stdout;
     Ok(found.lines().next().context("PostgreSQL has no secret")?.to_owned())

@@ -1,5 +1,5 @@
 //! The kernel's notices of what is deleted from the packet filter. A table that is deleted, written again and deleted
-//! once more between two looks seems to have been missing all the time; the notices tell.
+//! once more between two looks seems to have been missing all the time; the notices report both deletions.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -20,6 +20,8 @@ mod resume;
 mod revocation;
 mod running;
 pub mod status;
+#[cfg(test)]
+mod testing;
 mod trust;
 mod uninstall;
 mod unit;

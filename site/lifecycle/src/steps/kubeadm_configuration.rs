@@ -15,7 +15,7 @@ use landfall_host::files;
 use landfall_host::files::OwnFile;
 use landfall_host::range::IpRange;
 
-/// Nobody else could lead on the site's only node. A program that cannot renew its lease in time ends itself, and its restart
+/// On the site's only node, no other instance could lead. A program that cannot renew its lease in time ends itself, and its restart
 /// costs a busy machine more than the renewal: after a boot, such a machine would never become ready.
 const LEADER_ELECT: &str = "false";
 

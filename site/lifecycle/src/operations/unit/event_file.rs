@@ -28,7 +28,7 @@ impl EventFile {
             durable::create_folder(&paths.run()).map_err(std::io::Error::other)?;
             OpenOptions::new().create(true).write(true).truncate(true).open(path(paths))
         };
-        let file = open().inspect_err(|error| tracing::warn!(%error, "nobody can follow this operation"));
+        let file = open().inspect_err(|error| tracing::warn!(%error, "this operation cannot be followed"));
         Self(Mutex::new(file.ok()))
     }
 }
@@ -46,7 +46,7 @@ impl Progress for EventFile {
     }
 }
 
-/// Forgets what an earlier operation reported, so that nobody takes it for news.
+/// Removes what an earlier operation reported, so that it is not taken for news.
 pub(super) fn forget(paths: &SitePaths) {
     if let Err(error) = durable::remove_file(&path(paths)) {
         tracing::warn!(%error, "progress of an earlier operation is left");
@@ -91,18 +91,7 @@ impl EventReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Keeps the texts of notes.
-    #[derive(Default)]
-    struct Notes(Mutex<Vec<String>>);
-
-    impl Progress for Notes {
-        fn event(&self, event: Event) {
-            if let Event::Note(text) = event {
-                self.0.lock().unwrap().push(text);
-            }
-        }
-    }
+    use crate::operations::testing::Notes;
 
     fn note(text: &str) -> Event {
         Event::Note(text.to_owned())

@@ -1,23 +1,11 @@
 //! Operations of a site that lost its power, and its time with it.
 
 use std::fs::{File, FileTimes};
-use std::sync::Mutex;
 
 use jiff::Timestamp;
 
 use super::*;
-
-/// Collects notes.
-#[derive(Default)]
-struct Notes(Mutex<Vec<String>>);
-
-impl Progress for Notes {
-    fn event(&self, event: Event) {
-        if let Event::Note(text) = event {
-            self.0.lock().unwrap().push(text);
-        }
-    }
-}
+use crate::operations::testing::Notes;
 
 /// A site whose install was cut, of a release that was built at this time.
 fn cut(built_at: &str) -> (Fixture, Arc<Notes>) {
