@@ -57,8 +57,11 @@ fn answer_again(machine: &mut Machine, services: &[Service], what: &str, finding
     if answers {
         findings.saw(format!("{what}: every service answers after {:.0} s", took.as_secs_f64()));
     }
-    findings.expect(answers && took <= limit, || {
+    findings.expect(answers, || {
         format!("{what}: after {:.0} s these services do not answer: {}", took.as_secs_f64(), before.join(", "))
+    });
+    findings.expect(!answers || took <= limit, || {
+        format!("{what}: {:.0} s are more than {:.0} s", took.as_secs_f64(), limit.as_secs_f64())
     });
     Ok(answers)
 }
