@@ -65,12 +65,11 @@ impl Accelerator {
         }
     }
 
-    /// How many times longer computation may take than on a dedicated machine. On two processors without anything else to do, an
-    /// emulated install takes ten times as long as one in a container.
+    /// How many times longer computation may take than on a dedicated machine.
     pub fn slowness(self) -> u32 {
         match self {
             Self::Kvm => 1,
-            Self::Emulated => 8,
+            Self::Emulated => 4,
         }
     }
 }

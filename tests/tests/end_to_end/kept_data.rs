@@ -59,7 +59,6 @@ fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
     Ok(())
 }
 
-/// Runs a statement in the database, as its own user with the password of the site's secret.
 fn secret_of_postgres(machine: &Machine) -> Result<String> {
     let found = machine.run(&format!("ls {SECRETS}/postgres/*.json"))?.stdout;
     Ok(found.lines().next().context("PostgreSQL has no secret")?.to_owned())
