@@ -3,7 +3,7 @@
 //! A code is stable: it is never reused and never changes its meaning. Ranges: LF10 format, LF11 trust, LF12 media
 //! and parts, LF20 release definition and lock, LF21 fetching, LF30 site preflight, LF31 site configuration, LF40
 //! journal and engine, LF41 node steps, LF42 cluster and apply, LF43 looking at a site,
-//! LF45 proofs, LF90 bugs.
+//! LF44 upgrades and rollback, LF45 proofs, LF90 bugs.
 
 use std::fmt;
 
@@ -284,6 +284,7 @@ codes! {
     CHANGE_OPEN = "LF4031", Resumable, "A change of the site is unfinished", "Run `landfall resume`: it finishes the change, or undoes it.";
     CHANGE_UNDONE = "LF4032", NotReady, "A change failed and was undone", "The site is as it was before. Correct what the message names, then run the same command again.";
     SETTINGS_FIXED = "LF4033", Usage, "Settings of the node and its networks are fixed when a site is installed", "Remove the change from the site configuration; for another address or network, uninstall, which keeps the data, and install again.";
+    NOTHING_TO_ABORT = "LF4035", Usage, "There is no open change to undo", "Run `landfall status` to see what is installed.";
     CHANGE_UNFIT = "LF4034", NotReady, "The cluster would refuse the change", "Correct what the message names, then run the same command again; some fields, such as the size of a volume, never change once a site is installed.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run `landfall resume`.";
@@ -318,6 +319,16 @@ codes! {
     NO_CLUSTER = "LF4301", NotReady, "There is no cluster on this machine", "See with `landfall status` how far the machine is; `landfall install` and `landfall resume` bring the cluster up.";
     UNKNOWN_COMPONENT = "LF4302", Usage, "The release has no such component", "Run `landfall status`, which lists the components.";
     ADMINISTRATION = "LF4303", Resumable, "A program of the cluster cannot be started", "Check that the data folder is mounted and not read-only; `landfall verify --site` checks what is staged.";
+    // LF44: upgrades and rollback.
+    UPGRADE_OTHER = "LF4401", Usage, "The bundle holds another release than the one that is installed", "Use a bundle of the installed release's name, or install this one on another machine.";
+    UPGRADE_SAME = "LF4402", Usage, "The bundle's release is installed already", "Run `landfall status`; nothing is left to do.";
+    UPGRADE_OLDER = "LF4403", Usage, "The bundle's release is older than the installed one", "To go back to the release before this one, run `landfall rollback`.";
+    UPGRADE_NODE = "LF4404", NotReady, "The releases run different versions of Kubernetes or its parts", "This version of Landfall upgrades components only. Ask the vendor for a release with the node pack that is installed.";
+    UPGRADE_MOVED = "LF4405", Usage, "A component has another namespace in the new release", "Ask the vendor for a release in which the component keeps its namespace: its data cannot move by itself.";
+    UPGRADE_UNREADY = "LF4406", NotReady, "The site is not ready", "Remove what the message names; `landfall status` shows when everything is ready. To go back to an earlier release, run `landfall rollback`.";
+    UPGRADE_UNPROVED = "LF4407", NotReady, "A proof of the new release failed", "Send the message to the vendor: the site is as it was before.";
+    ROLLBACK_NOWHERE = "LF4408", Usage, "The site keeps no such earlier release", "Go back to a version that the message names; for any other, install its bundle on a machine of its own.";
+
     // LF45: proofs.
     PROOF_FAILED = "LF4501", NotReady, "A proof of the release failed", "Run `landfall status`, remove the cause that the failed proof names, then run `landfall prove` again.";
     PROOF_UNKNOWN = "LF4502", Usage, "The release declares no proof of that name", "Run `landfall prove` without a name, which runs and lists all proofs of the release.";

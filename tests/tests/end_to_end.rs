@@ -21,6 +21,7 @@ mod end_to_end {
     mod kept_data;
     mod large;
     mod large_release;
+    mod later_releases;
     mod memory;
     mod power_cut;
     mod process;
@@ -31,4 +32,5 @@ mod end_to_end {
     mod site_configuration;
     mod uninstall;
     mod units;
+    mod upgrade;
 }

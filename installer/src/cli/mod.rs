@@ -52,6 +52,10 @@ pub(crate) enum Command {
     Install(InstallArguments),
     /// Change the settings of the installed release; a change that fails is undone by itself.
     Configure(ConfigureArguments),
+    /// Replace the installed release by that of a bundle; whatever fails before the end is undone by itself.
+    Upgrade(UpgradeArguments),
+    /// Return to the release that was installed before; the site keeps it, so no media are needed.
+    Rollback(RollbackArguments),
     /// Print what an install depends on here, for planning it elsewhere; changes nothing.
     Facts,
     /// Continue the operation that was interrupted.
@@ -236,8 +240,34 @@ pub(crate) struct InstallArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ConfigureArguments {
     /// The whole site configuration as it is to be: values that it leaves out become the release's own.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) site: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "abort")]
+    pub(crate) site: Option<PathBuf>,
+    /// Print what would change, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Undo a change that is open.
+    #[arg(long, conflicts_with_all = ["site", "dry_run"])]
+    pub(crate) abort: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpgradeArguments {
+    /// The bundle, one of its parts, or the folder that holds them. It is trusted by the root that the site trusts.
+    #[arg(required_unless_present = "abort")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Print what would change, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Undo an upgrade or a rollback that is open.
+    #[arg(long, conflicts_with_all = ["bundle", "dry_run"])]
+    pub(crate) abort: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArguments {
+    /// The version to return to; by default, that of the release before the installed one.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<String>,
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::site::operations_of_root;
+use super::upgrade;
 use crate::cli::ConfigureArguments;
 use crate::document::Document;
 use crate::failure::Failure;
@@ -38,8 +39,9 @@ impl Document for Configured {
 
 /// Changes the settings, or prints what would change.
 pub(crate) fn run(arguments: &ConfigureArguments, printer: Printer) -> Result<(), Failure> {
+    let Some(site) = &arguments.site else { return upgrade::abort(printer) };
     let operations = operations_of_root(printer)?;
-    let prepared = operations.prepare_configure(&arguments.site)?;
+    let prepared = operations.prepare_configure(site)?;
     if arguments.dry_run {
         let dry_run = ConfigureDryRun { changes: prepared.changes(), plan: prepared.plan() };
         printer.report(&dry_run, |dry_run| format!("{}\nprinting it changes nothing", changes_text(dry_run.changes)));

@@ -20,6 +20,7 @@ const AREAS: &[(&str, &str)] = &[
     ("LF41", "Node steps"),
     ("LF42", "Cluster and apply"),
     ("LF43", "Looking at a site"),
+    ("LF44", "Upgrades and rollback"),
     ("LF45", "Proofs"),
     ("LF90", "Usage and bugs"),
 ];

@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
 }
 
 /// The failure, with every blocker of its own.
-fn refusal(error: OperationError) -> Failure {
+pub(super) fn refusal(error: OperationError) -> Failure {
     let blocking = |blocker: &Blocker| Blocking {
         code: blocker.code,
         what: blocker.title,

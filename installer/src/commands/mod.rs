@@ -20,6 +20,7 @@ mod stage;
 mod status;
 mod trust;
 mod uninstall;
+mod upgrade;
 mod verify;
 mod verify_site;
 
@@ -48,6 +49,8 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Errors => errors::run(printer),
         Command::Install(arguments) => install::run(arguments, printer),
         Command::Configure(arguments) => configure::run(&arguments, printer),
+        Command::Upgrade(arguments) => upgrade::run(&arguments, printer),
+        Command::Rollback(arguments) => upgrade::roll_back(&arguments, printer),
         Command::Facts => facts::run(),
         Command::Resume(arguments) => resume::run(arguments, printer),
         Command::Prove(arguments) => prove::run(&arguments, printer),

@@ -27,7 +27,7 @@ pub(crate) fn run(command: &NodeCommand) -> Result<(), Failure> {
 /// Ends the open change. Whoever follows reads why it could not.
 fn operate(paths: &SitePaths) -> Result<(), Failure> {
     let events: Arc<dyn Progress> = Arc::new(EventFile::begin(paths));
-    logging::keep(&paths.logs(), "configure");
+    logging::keep(&paths.logs(), "operate");
     let ended = Operations::new(events.clone()).operate();
     ended.map(drop).map_err(Failure::from).inspect_err(|failure| events.event(Event::Note(failure_text(failure))))
 }

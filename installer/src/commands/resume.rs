@@ -3,7 +3,7 @@
 use landfall_lifecycle::operations::Resumed;
 
 use super::site::operations_of_root;
-use super::{configure, install, uninstall};
+use super::{configure, install, uninstall, upgrade};
 use crate::cli::ResumeArguments;
 use crate::document::Document;
 use crate::failure::Failure;
@@ -22,6 +22,8 @@ pub(crate) fn run(arguments: ResumeArguments, printer: Printer) -> Result<(), Fa
     printer.report(&resumed, |resumed| match resumed {
         Resumed::Install(installed) => install::summary(installed),
         Resumed::Configure(configured) => configure::summary(configured),
+        Resumed::Upgrade(upgraded) => upgrade::summary("is installed", upgraded),
+        Resumed::Rollback(upgraded) => upgrade::summary("is installed again", upgraded),
         Resumed::Uninstall(uninstalled) => uninstall::summary(uninstalled),
         Resumed::Nothing { release } => format!("nothing is unfinished: {release} is installed"),
     });

@@ -3,7 +3,7 @@
 use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
-    Configured, Installed, ProofReport, Resumed, SiteVerification, StatusReport, Uninstalled,
+    Configured, Installed, ProofReport, Resumed, SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
-use super::{build, configure, inspect, install, key, stage, verify};
+use super::{build, configure, inspect, install, key, stage, upgrade, verify};
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
 use crate::failure::{ErrorDocument, Failure};
@@ -32,6 +32,7 @@ impl Document for Written {
 /// Every kind of document, and its schema.
 fn all() -> Vec<(&'static str, Value)> {
     vec![
+        schema_of::<upgrade::Aborted>(),
         schema_of::<build::Built>(),
         schema_of::<Configured>(),
         schema_of::<configure::ConfigureDryRun<'_>>(),
@@ -46,6 +47,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<ProgressLine<'_>>(),
         schema_of::<ProofReport>(),
         schema_of::<Resumed>(),
+        schema_of::<upgrade::RolledBack>(),
         schema_of::<revoke::Made>(),
         schema_of::<change::Made>(),
         schema_of::<Written>(),
@@ -55,6 +57,8 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<show::Shown>(),
         schema_of::<Imported>(),
         schema_of::<Uninstalled>(),
+        schema_of::<Upgraded>(),
+        schema_of::<upgrade::UpgradeDryRun<'_>>(),
         schema_of::<verify::Verification>(),
         schema_of::<SiteVerification>(),
     ]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use indicatif::HumanBytes;
+use landfall_engine::plan::Operation;
 use landfall_lifecycle::operations::{
     CertificatesStatus, OperationStatus, RegistryStatus, SiteState, StatusReport, Verdict,
 };
@@ -131,7 +132,11 @@ fn headline(report: &StatusReport) -> String {
         }
         SiteState::Installed if report.ready => format!("{release} is installed, and everything is ready"),
         SiteState::Installed => format!("{release} is installed, and not everything is ready"),
-        SiteState::Changing => format!("settings of {release} are being changed"),
+        SiteState::Changing => match report.operation.as_ref().map(|operation| operation.operation) {
+            Some(Operation::Upgrade) => format!("this site is being upgraded to {release}"),
+            Some(Operation::Rollback) => format!("this site is being returned to {release}"),
+            _ => format!("settings of {release} are being changed"),
+        },
         SiteState::ChangeInterrupted => {
             format!("a change of {release} was interrupted; `landfall resume` finishes or undoes it")
         }

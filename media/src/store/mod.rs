@@ -15,6 +15,7 @@
 //! end of a staged blob is checked again. The writer of a file there holds its `flock`, which distinguishes work in
 //! progress from the leftover of a crash.
 
+mod collect;
 mod group;
 mod partial;
 mod record;
@@ -34,6 +35,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use rustix::fs::FlockOperation;
 
+pub use self::collect::Collected;
 pub(crate) use self::group::BlobGroup;
 pub use self::partial::Partial;
 pub use self::repository::RepositoryLink;

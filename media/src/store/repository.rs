@@ -72,6 +72,12 @@ impl ContentStore {
             .all(|(path, digest)| has_link(&path, digest))
     }
 
+    /// Every file that [`ContentStore::link_repositories`] makes for a link.
+    pub(super) fn paths_of(&self, link: &RepositoryLink) -> impl Iterator<Item = PathBuf> {
+        let links = self.blob_links(link).into_iter().chain(self.manifest_links(link)).chain(self.tag_link(link));
+        links.map(|(path, _)| path)
+    }
+
     fn repository_folder(&self, link: &RepositoryLink) -> PathBuf {
         self.root().join("docker/registry/v2/repositories").join(&link.repository)
     }

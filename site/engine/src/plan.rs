@@ -11,14 +11,23 @@ pub enum Operation {
     Install,
     /// The settings of an installed release change.
     Configure,
+    /// Another release takes the place of the installed one.
+    Upgrade,
+    /// A release that the site had before, and keeps, takes the place of the installed one.
+    Rollback,
 }
 
 impl Operation {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Install, Self::Configure, Self::Upgrade, Self::Rollback];
+
     /// Its name: the verb, and part of the names of its journals.
     pub fn name(self) -> &'static str {
         match self {
             Self::Install => "install",
             Self::Configure => "configure",
+            Self::Upgrade => "upgrade",
+            Self::Rollback => "rollback",
         }
     }
 }

@@ -2,11 +2,14 @@
 //! runs; hosts and clusters have crates of their own.
 
 pub mod configuration;
+pub mod content;
+pub mod marks;
 mod node_name;
 pub mod operations;
 pub mod pins;
 pub mod plan;
 pub mod preflight;
+mod proofs;
 mod registry;
 pub mod site;
 pub mod steps;

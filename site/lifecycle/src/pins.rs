@@ -50,8 +50,48 @@ pub struct Pins {
     pub node: NodeIdentity,
     /// Ids of the plan's steps, in order.
     pub steps: Vec<StepId>,
+    /// How many of them follow the commit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub closing: usize,
     /// The plan, as the very JSON text that was planned.
     pub plan: String,
+    /// The releases that the site keeps when the operation begins, the installed one first: an upgrade leaves that one, and
+    /// goes back to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptRelease>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// A release whose content a site keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptRelease {
+    /// Id of the bundle.
+    pub bundle: Sha256,
+    /// Name of the release.
+    pub release: String,
+    /// Version of the release.
+    pub version: String,
+    /// Counter of the release.
+    pub counter: u64,
+    /// What its head was verified with.
+    pub trust: PinnedTrust,
+}
+
+impl From<&Pins> for KeptRelease {
+    fn from(pins: &Pins) -> Self {
+        Self {
+            bundle: pins.bundle,
+            release: pins.release.clone(),
+            version: pins.version.clone(),
+            counter: pins.counter,
+            trust: pins.trust.clone(),
+        }
+    }
 }
 
 impl Pinned for Pins {
@@ -61,6 +101,10 @@ impl Pinned for Pins {
 
     fn steps(&self) -> &[StepId] {
         &self.steps
+    }
+
+    fn closing(&self) -> usize {
+        self.closing
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landfall_engine::step::{Durable, StepError};
+use landfall_error_codes::codes;
 use landfall_host::command::{CommandRunner, HostCommand};
 use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
@@ -14,6 +15,7 @@ use landfall_media::progress::Progress;
 use landfall_release_document::ReleaseDocument;
 
 /// What steps act on: one host, one release, one operation.
+#[derive(Clone)]
 pub struct Site {
     /// The paths of the host.
     pub paths: SitePaths,
@@ -37,6 +39,21 @@ pub struct Site {
     pub io: IoCounters,
     /// How far an undo goes.
     pub undo: UndoScope,
+    /// The releases that the site keeps when the operation begins, the installed one first.
+    pub kept: Vec<SiteRelease>,
+}
+
+/// A release whose head the site stores.
+#[derive(Debug, Clone)]
+pub struct SiteRelease {
+    /// First 12 hexadecimal digits of the bundle's id.
+    pub bundle: String,
+    /// Its document.
+    pub release: Arc<ReleaseDocument>,
+    /// The small documents of the verified head, by name.
+    pub documents: Arc<BTreeMap<String, Vec<u8>>>,
+    /// The verified head.
+    pub payload: Payload,
 }
 
 /// How far an undo goes: chosen once for an operation, before its first step.
@@ -59,6 +76,27 @@ impl UndoScope {
 }
 
 impl Site {
+    /// The release of the operation.
+    pub fn own_release(&self) -> SiteRelease {
+        SiteRelease {
+            bundle: self.bundle.clone(),
+            release: self.release.clone(),
+            documents: self.documents.clone(),
+            payload: self.payload.clone(),
+        }
+    }
+
+    /// The release that was installed when the operation began.
+    pub fn earlier_release(&self) -> Result<&SiteRelease, StepError> {
+        self.kept.first().ok_or_else(|| StepError::new(codes::BUG, "the operation keeps no earlier release"))
+    }
+
+    /// The same site, whose release is the one that was installed when the operation began.
+    pub fn as_it_was(&self) -> Result<Self, StepError> {
+        let SiteRelease { bundle, release, documents, payload } = self.earlier_release()?.clone();
+        Ok(Self { bundle, release, documents, payload, ..self.clone() })
+    }
+
     /// Runs a program and returns what it wrote to standard output. A program that fails is an error that names it, its
     /// arguments and the end of what it wrote to standard error.
     pub fn run(&self, command: &HostCommand) -> Result<Vec<u8>, StepError> {

@@ -14,9 +14,9 @@ use landfall_media::progress::Event;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
 
 use super::error::{OperationError, Result};
-use super::marks::Marks;
 use super::trust::Trust;
 use super::{Operations, carried};
+use crate::marks::Marks;
 
 /// Finds a bundle, trusts its head and understands its release: the only way from a path to a usable bundle.
 /// Reads no payload, and refuses a bundle that needs a newer Landfall.

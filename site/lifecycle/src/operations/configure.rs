@@ -3,17 +3,13 @@
 
 use std::path::Path;
 
-use landfall_cluster::{Applied, Cluster, ClusterError, ObjectName};
-use landfall_engine::step::StepError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
-use super::decision::{Decision, Verb, decide};
-use super::error::{FailedStep, OperationError, Result};
-use super::history::{History, Past};
-use super::running::Running;
+use super::change::Changed;
+use super::error::{OperationError, Result};
 use super::trust::Trust;
 use crate::configuration::{SiteConfiguration, resolve_values};
 use crate::pins::Pins;
@@ -22,8 +18,7 @@ use crate::plan::computed::computed_values;
 use crate::plan::configure::{ConfigurePlan, FieldChange, plan_configure};
 use crate::plan::network::Networks;
 use crate::steps::action::Action;
-use landfall_engine::engine::End;
-use landfall_engine::journal::{JournalError, JournalErrorKind, JournalFile, RecordedError};
+use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::Plan;
 
 /// A change of settings that is possible; nothing is changed yet.
@@ -49,27 +44,10 @@ pub struct Configured {
 }
 
 impl Configured {
-    /// Ends a change. One that went back by itself is an error, which says why.
-    pub(super) fn by(running: &mut Running) -> Result<Self> {
-        if running.goes_back() {
-            running.note_clock();
-        } else {
-            running.expect_clock()?;
-        }
-        let end = running.change()?;
-        Self::of(end, &running.pins, running.plan(), running.failure())
-    }
-
-    /// The result of a change that ended.
-    pub(super) fn of(end: End, pins: &Pins, plan: &Plan<Action>, failure: Option<RecordedError>) -> Result<Self> {
+    /// The result of a change that was committed.
+    pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
         let (release, version) = (pins.release.clone(), pins.version.clone());
-        match end {
-            End::Committed => Ok(Self { release, version, components: changed_components(plan) }),
-            End::Undone => Err(OperationError::ChangeUndone {
-                release: format!("{release} {version}"),
-                source: failure.map(|error| Box::new(FailedStep::from(error))),
-            }),
-        }
+        Self { release, version, components: changed_components(plan) }
     }
 }
 
@@ -77,11 +55,8 @@ impl Operations {
     /// Determines what another site configuration changes on this site. Reads journals, the kept head and the file; changes
     /// nothing.
     pub fn prepare_configure(&self, site: &Path) -> Result<PreparedConfigure<'_>> {
-        if let Some(holder) = self.journals().holder() {
-            return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
-        }
-        let history = self.history()?;
-        let pins = self.configurable(&history)?.clone();
+        let history = self.idle_history()?;
+        let pins = self.changeable(&history)?.clone();
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
         let settings = SiteConfiguration::read(site, release.site_schema())?;
         refuse_fixed(&pins.settings, &settings)?;
@@ -93,40 +68,8 @@ impl Operations {
             node: &pins.node.name,
         };
         let planned = plan_configure(&inputs, &history.made()?)?;
-        self.refuse_unfit(&planned, &release).map_err(|error| OperationError::ChangeUnfit(Box::new(error)))?;
+        self.refuse_unfit(&planned.plan, &release.documents)?;
         Ok(PreparedConfigure { operations: self, pins, release, settings, planned })
-    }
-
-    /// Refuses objects that the API server would not take, and fields that another manager has set. Nothing is stored: the API
-    /// server judges, and forgets.
-    fn refuse_unfit(&self, planned: &ConfigurePlan, release: &TrustedRelease) -> Result<(), StepError> {
-        let components = planned.plan.all().filter_map(|step| match &step.action {
-            Action::Replace(replace) => Some(&*replace.after),
-            _ => None,
-        });
-        for action in components {
-            let Action::Component(component) = action else { continue };
-            let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
-            for object in component.resolved(&release.documents)? {
-                if let Applied::Foreign { manager } = cluster.compare(&object)? {
-                    let object = ObjectName::of(&object)?.into();
-                    return Err(ClusterError::Foreign { object, manager }.into());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What the site's last committed operation was pinned to, if settings may change now.
-    fn configurable<'a>(&self, history: &'a History) -> Result<&'a Pins> {
-        let deciding = history.deciding();
-        if deciding.is_none() {
-            self.check_not_missing()?;
-        }
-        match decide(Verb::Configure, deciding.map(Past::position)) {
-            Decision::Refuse(refusal) => Err(refusal.of(deciding.map(Past::release).unwrap_or_default())),
-            _ => history.committed().and_then(Past::pins).ok_or(OperationError::NotInstalled),
-        }
     }
 }
 
@@ -177,25 +120,17 @@ impl PreparedConfigure<'_> {
         }
         let operations = self.operations;
         let file = self.begin()?;
-        operations.end_change(&file)
+        match operations.end_change(&file)? {
+            Changed::Configure(configured) => Ok(configured),
+            Changed::Upgrade(other) | Changed::Rollback(other) => {
+                Err(OperationError::ChangeOpen { release: format!("{} {}", other.release, other.version) })
+            }
+        }
     }
 
     /// Writes the journal of the change: from here on it ends, whatever happens to this process.
     fn begin(self) -> Result<JournalFile> {
-        let operations = self.operations;
-        let lock = operations.journals().lock("configure")?;
-        // Another operation may have run between the first look and the lock.
-        if operations.configurable(&operations.history()?)? != &self.pins {
-            return Err(OperationError::ChangeOpen { release: self.release.name() });
-        }
-        let engine = operations.place_own_files(&self.release)?;
-        let plan = serde_json::to_string(&self.planned.plan)
-            .map_err(|source| OperationError::Plan { path: operations.paths.journal(), source })?;
-        let steps = self.planned.plan.all().map(|step| step.id.clone()).collect();
-        let operation = self.planned.plan.operation;
-        let pins = Pins { operation, settings: self.settings, engine, steps, plan, ..self.pins };
-        drop(operations.journals().create(&lock, pins)?);
-        drop(lock);
-        operations.journals().latest()?.ok_or(OperationError::NotInstalled)
+        let Self { operations, pins, release, settings, planned } = self;
+        operations.begin_change(&planned.plan, &release, &pins, |change| Pins { settings, ..change })
     }
 }

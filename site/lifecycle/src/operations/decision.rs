@@ -9,8 +9,10 @@ use landfall_engine::plan::Operation;
 pub(super) enum Verb {
     /// A release is installed on this host.
     Install,
-    /// The settings of the installed release change.
-    Configure,
+    /// The installed release changes: its settings, or the release itself.
+    Change,
+    /// The open change goes back.
+    Abort,
     /// The interrupted operation is finished.
     Resume,
     /// Everything but data, or everything, is removed.
@@ -67,6 +69,8 @@ pub(super) enum Refusal {
     UninstallOpen,
     /// Nothing is unfinished.
     NothingToResume,
+    /// No change is unfinished.
+    NothingToAbort,
 }
 
 /// Which operation decides about a site, and how far it is; none is a site without a journal.
@@ -76,10 +80,15 @@ pub(super) type Position = Option<(Operation, Phase)>;
 pub(super) fn decide(verb: Verb, position: Position) -> Decision {
     match verb {
         Verb::Install => refusal(position).map_or(Decision::Begin, Decision::Refuse),
-        Verb::Configure => match refusal(position) {
+        Verb::Change => match refusal(position) {
             Some(Refusal::AlreadyInstalled) => Decision::Begin,
             Some(refusal) => Decision::Refuse(refusal),
             None => Decision::Refuse(Refusal::NotInstalled),
+        },
+        Verb::Abort => match position {
+            Some((Operation::Install, _)) | None => Decision::Refuse(Refusal::NothingToAbort),
+            Some((_, Phase::Committed | Phase::Undone { .. })) => Decision::Refuse(Refusal::NothingToAbort),
+            Some((_, Phase::Empty | Phase::Forward | Phase::Undoing { .. })) => Decision::Change,
         },
         Verb::Resume => resume(position),
         Verb::Uninstall { keep_data } => uninstall(keep_data, position),
@@ -93,7 +102,7 @@ fn refusal(position: Position) -> Option<Refusal> {
         (_, Phase::Committed) => Refusal::AlreadyInstalled,
         (Operation::Install, Phase::Empty | Phase::Forward) => Refusal::InstallOpen,
         (Operation::Install, Phase::Undoing { .. } | Phase::Undone { .. }) => Refusal::UninstallOpen,
-        (Operation::Configure, _) => Refusal::ChangeOpen,
+        (Operation::Configure | Operation::Upgrade | Operation::Rollback, _) => Refusal::ChangeOpen,
     })
 }
 
@@ -104,7 +113,7 @@ fn resume(position: Position) -> Decision {
         Some((Operation::Install, Phase::Empty | Phase::Forward)) => Decision::Forward,
         Some((Operation::Install, Phase::Undoing { keep_data })) => Decision::Back { keep_data },
         Some((Operation::Install, Phase::Undone { keep_data })) => Decision::Clear { keep_data },
-        Some((Operation::Configure, _)) => Decision::Change,
+        Some((Operation::Configure | Operation::Upgrade | Operation::Rollback, _)) => Decision::Change,
     }
 }
 
@@ -127,15 +136,17 @@ fn state(running: bool, position: Position) -> SiteState {
         (Operation::Install, Phase::Empty | Phase::Forward, false) => SiteState::InstallInterrupted,
         (Operation::Install, Phase::Undoing { .. } | Phase::Undone { .. }, true) => SiteState::Uninstalling,
         (Operation::Install, Phase::Undoing { .. } | Phase::Undone { .. }, false) => SiteState::UninstallInterrupted,
-        (Operation::Configure, _, true) => SiteState::Changing,
-        (Operation::Configure, _, false) => SiteState::ChangeInterrupted,
+        (Operation::Configure | Operation::Upgrade | Operation::Rollback, _, true) => SiteState::Changing,
+        (Operation::Configure | Operation::Upgrade | Operation::Rollback, _, false) => SiteState::ChangeInterrupted,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use Decision::{Back, Begin, Change, Clear, Forward, Nothing, Refuse, Report};
-    use Refusal::{AlreadyInstalled, ChangeOpen, InstallOpen, NotInstalled, NothingToResume, UninstallOpen};
+    use Refusal::{
+        AlreadyInstalled, ChangeOpen, InstallOpen, NotInstalled, NothingToAbort, NothingToResume, UninstallOpen,
+    };
     use SiteState::{
         Absent, ChangeInterrupted, Changing, InstallInterrupted, Installed, Installing, UninstallInterrupted,
         Uninstalling,
@@ -146,13 +157,14 @@ mod tests {
     const KEEP: bool = true;
     const DELETE: bool = false;
 
-    /// One row: install, configure, resume, uninstall, uninstall with deletion, status, status while an operation runs.
-    type Row = [Decision; 7];
+    /// One row: install, change, abort, resume, uninstall, uninstall with deletion, status, status while an operation runs.
+    type Row = [Decision; 8];
 
     fn row(position: Position) -> Row {
         [
             Verb::Install,
-            Verb::Configure,
+            Verb::Change,
+            Verb::Abort,
             Verb::Resume,
             Verb::Uninstall { keep_data: KEEP },
             Verb::Uninstall { keep_data: DELETE },
@@ -165,7 +177,9 @@ mod tests {
     /// The row of a refusal, of what resume and both uninstalls do, and of the states without and with a running operation.
     fn refusing(refusal: Refusal, verbs: [Decision; 3], states: [SiteState; 2]) -> Row {
         let [resume, uninstall, deleting] = verbs;
-        [Refuse(refusal), Refuse(refusal), resume, uninstall, deleting, Report(states[0]), Report(states[1])]
+        let [interrupted, running] = states.map(Report);
+        let abort = Refuse(NothingToAbort);
+        [Refuse(refusal), Refuse(refusal), abort, resume, uninstall, deleting, interrupted, running]
     }
 
     #[test]
@@ -174,16 +188,30 @@ mod tests {
         let clear = |keep_data| Clear { keep_data };
         let install = |phase| Some((Operation::Install, phase));
         let change = |phase| Some((Operation::Configure, phase));
+        let abortable = |row: Row| {
+            let [install, change, _, resume, rest @ ..] = row;
+            let [keeping, deleting, interrupted, running] = rest;
+            [install, change, Change, resume, keeping, deleting, interrupted, running]
+        };
         let undoing = |keep_data| Phase::Undoing { keep_data };
         let undone = |keep_data| Phase::Undone { keep_data };
         let leaving = [UninstallInterrupted, Uninstalling];
         let unfinished = refusing(InstallOpen, [Forward, back(KEEP), back(DELETE)], [InstallInterrupted, Installing]);
-        let installed: Row =
-            [Refuse(AlreadyInstalled), Begin, Nothing, back(KEEP), back(DELETE), Report(Installed), Report(Installed)];
+        let installed: Row = [
+            Refuse(AlreadyInstalled),
+            Begin,
+            Refuse(NothingToAbort),
+            Nothing,
+            back(KEEP),
+            back(DELETE),
+            Report(Installed),
+            Report(Installed),
+        ];
         let changing = refusing(ChangeOpen, [Change, back(KEEP), back(DELETE)], [ChangeInterrupted, Changing]);
         let absent: Row = [
             Begin,
             Refuse(NotInstalled),
+            Refuse(NothingToAbort),
             Refuse(NothingToResume),
             clear(KEEP),
             clear(DELETE),
@@ -199,14 +227,18 @@ mod tests {
             (install(undoing(DELETE)), refusing(UninstallOpen, [back(DELETE), back(KEEP), back(DELETE)], leaving)),
             (install(undone(KEEP)), refusing(UninstallOpen, [clear(KEEP), clear(KEEP), clear(DELETE)], leaving)),
             (install(undone(DELETE)), refusing(UninstallOpen, [clear(DELETE); 3], leaving)),
-            (change(Phase::Empty), changing),
-            (change(Phase::Forward), changing),
+            (change(Phase::Empty), abortable(changing)),
+            (change(Phase::Forward), abortable(changing)),
             (change(Phase::Committed), installed),
-            (change(undoing(KEEP)), changing),
+            (change(undoing(KEEP)), abortable(changing)),
             (change(undone(KEEP)), changing),
         ];
         for (position, decisions) in table {
             assert_eq!(row(position), decisions, "{position:?}");
+            let Some((Operation::Configure, phase)) = position else { continue };
+            for operation in [Operation::Upgrade, Operation::Rollback] {
+                assert_eq!(row(Some((operation, phase))), decisions, "{operation:?} {phase:?}");
+            }
         }
     }
 }

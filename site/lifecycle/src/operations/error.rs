@@ -8,6 +8,7 @@ use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
 
 use crate::configuration::ConfigurationError;
+use crate::marks::MarksError;
 use crate::preflight::Blocker;
 use landfall_engine::engine::EngineError;
 use landfall_engine::journal::{JournalError, RecordedError};
@@ -66,26 +67,9 @@ pub enum OperationError {
         /// The release.
         release: String,
     },
-    /// The release is older than what the site has run.
-    #[error("release {release} has the counter {counter}, and this site has run {mark}")]
-    Rollback {
-        /// The release.
-        release: String,
-        /// Its counter.
-        counter: u64,
-        /// The site's mark.
-        mark: u64,
-    },
-    /// The marks of earlier releases cannot be read.
-    #[error("neither {} nor {} can be read", .first.display(), .second.display())]
-    Marks {
-        /// On the data disk.
-        first: PathBuf,
-        /// On the operating system's disk.
-        second: PathBuf,
-        /// What is wrong with one of them.
-        source: serde_json::Error,
-    },
+    /// The marks of the site cannot be used, or refuse the release.
+    #[error(transparent)]
+    Marks(#[from] MarksError),
     /// What is staged on this site is not what was signed.
     #[error("what is staged in {} is not the whole release", .store.display())]
     Staged {
@@ -95,9 +79,6 @@ pub enum OperationError {
         #[source]
         source: Box<landfall_media::MediaError>,
     },
-    /// A revocation is refused.
-    #[error("the revocation cannot be used")]
-    Revocation(#[source] Box<landfall_bundle_spec::Error>),
     /// The site configuration is not valid.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
@@ -198,6 +179,39 @@ pub enum OperationError {
     /// There is nothing to resume.
     #[error("no operation of this machine is unfinished")]
     NothingToResume,
+    /// There is no open change.
+    #[error("no change of this machine is open")]
+    NothingToAbort,
+    /// The bundle holds another release than the site.
+    #[error("{bundle} is no release of {installed}, which is installed here")]
+    OtherRelease {
+        /// Name and version of the bundle's release.
+        bundle: String,
+        /// Name of the installed one.
+        installed: String,
+    },
+    /// The bundle's release is installed.
+    #[error("release {release} is installed already")]
+    SameRelease {
+        /// Its name and version.
+        release: String,
+    },
+    /// The bundle's release is older than the installed one.
+    #[error("release {bundle} is older than {installed}, which is installed here")]
+    OlderRelease {
+        /// Name and version of the bundle's release.
+        bundle: String,
+        /// Those of the installed one.
+        installed: String,
+    },
+    /// The site keeps no such release.
+    #[error("this site cannot go back to {}", .wanted.as_deref().unwrap_or("an earlier release"))]
+    NoEarlierRelease {
+        /// The version that was asked for.
+        wanted: Option<String>,
+        /// The versions that it keeps beside the installed one.
+        kept: Vec<String>,
+    },
     /// The operation is pinned to another program, which is missing or damaged.
     #[error("the operation is pinned to the landfall with digest {digest}, but {} is a different one or missing", .path.display())]
     EngineMissing {
@@ -227,7 +241,7 @@ pub enum OperationError {
     Engine(#[from] EngineError),
     /// Nothing could be proved.
     #[error(transparent)]
-    Prove(#[from] super::prove::ProveError),
+    Prove(#[from] crate::proofs::ProveError),
     /// The journal's plan cannot be read by the program that wrote it.
     #[error("the plan in {} cannot be read", .path.display())]
     Plan {
@@ -283,13 +297,12 @@ impl Coded for OperationError {
         match self {
             Self::TrustMissing { .. } => codes::TRUST_MISSING,
             Self::TrustUnreadable { .. } => codes::TRUST_UNREADABLE,
-            Self::Refused { source, .. } | Self::Document { source, .. } | Self::Revocation(source) => source.code(),
+            Self::Refused { source, .. } | Self::Document { source, .. } => source.code(),
             Self::Media(error) => error.code(),
             Self::Staged { source, .. } => source.code(),
             Self::DocumentMissing { .. } => codes::INVALID_DOCUMENT,
             Self::Assembled { .. } => codes::ASSEMBLED_REFUSED,
-            Self::Rollback { .. } => codes::ROLLBACK_REFUSED,
-            Self::Marks { .. } => codes::MARKS_UNREADABLE,
+            Self::Marks(error) => error.code(),
             Self::Configuration(error) => error.code(),
             Self::Look(error) => error.code(),
             Self::NotReady { .. } => codes::NOT_READY,
@@ -308,6 +321,11 @@ impl Coded for OperationError {
             Self::NoCluster { .. } => codes::NO_CLUSTER,
             Self::UnknownComponent { .. } => codes::UNKNOWN_COMPONENT,
             Self::NothingToResume => codes::NOTHING_TO_RESUME,
+            Self::NothingToAbort => codes::NOTHING_TO_ABORT,
+            Self::OtherRelease { .. } => codes::UPGRADE_OTHER,
+            Self::SameRelease { .. } => codes::UPGRADE_SAME,
+            Self::OlderRelease { .. } => codes::UPGRADE_OLDER,
+            Self::NoEarlierRelease { .. } => codes::ROLLBACK_NOWHERE,
             Self::EngineMissing { .. } => codes::ENGINE_MISSING,
             Self::Io { .. } => codes::SITE_IO,
             Self::Durable(error) => error.code(),
@@ -327,6 +345,9 @@ impl Coded for OperationError {
                  release, and `landfall verify --site` once more.",
                 store.display()
             )),
+            Self::NoEarlierRelease { kept, .. } if !kept.is_empty() => {
+                Some(format!("Beside the installed release, this site keeps: {}.", kept.join(", ")))
+            }
             Self::Configuration(error) => error.hint(),
             Self::Look(error) => Coded::hint(error),
             Self::Journal(error) => error.hint(),

@@ -1,16 +1,21 @@
 //! Everything that operations did to a site, from their journals and nothing else.
 
+use std::collections::BTreeSet;
+
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded, codes};
 
 use super::decision::Refusal;
 use super::error::{OperationError, Result};
 use super::{Operations, engine_file};
-use crate::pins::{Pins, Replay};
+use crate::pins::{KeptRelease, Pins, Replay};
 use crate::plan::configure::Made;
 use crate::steps::action::Action;
 use landfall_engine::journal::{JournalFile, Phase, StepStatus, record};
-use landfall_engine::plan::{Operation, Plan};
+use landfall_engine::plan::{Operation, Plan, StepId};
+
+/// How many releases a site keeps: the installed one, and the one before it.
+const KEPT_RELEASES: usize = 2;
 
 /// One operation, by its journal.
 #[derive(Debug)]
@@ -23,7 +28,12 @@ impl Past {
     /// What it is and how far it is: on this depends what a verb does.
     pub(super) fn position(&self) -> (Operation, Phase) {
         let pinned = self.pins().map(|pins| pins.operation);
-        (pinned.or(self.file.operation).unwrap_or(Operation::Install), self.replay.state.phase)
+        let phase = match self.replay.state.phase {
+            // What follows the commit is still to be done.
+            Phase::Committed if !self.replay.state.is_closed() => Phase::Forward,
+            phase => phase,
+        };
+        (pinned.or(self.file.operation).unwrap_or(Operation::Install), phase)
     }
 
     pub(super) fn pins(&self) -> Option<&Pins> {
@@ -75,6 +85,29 @@ impl History {
         self.operations.iter().rev().find(|past| past.replay.state.phase == Phase::Committed)
     }
 
+    /// The releases whose content the site keeps, the installed one first, and the one before it, to which it can go back.
+    pub(super) fn kept(&self) -> Vec<KeptRelease> {
+        let mut kept: Vec<KeptRelease> = Vec::new();
+        let committed = self.operations.iter().rev().filter(|past| past.replay.state.phase == Phase::Committed);
+        for pins in committed.filter_map(Past::pins) {
+            if kept.len() < KEPT_RELEASES && kept.iter().all(|known| known.bundle != pins.bundle) {
+                kept.push(pins.into());
+            }
+        }
+        kept
+    }
+
+    /// Bundles whose heads the journals need: those of the kept releases, of the install, which an uninstall undoes, and of
+    /// an open operation.
+    pub(super) fn heads(&self) -> BTreeSet<Sha256> {
+        let kept = self.kept().into_iter().map(|kept| kept.bundle);
+        let open = self.operations.iter().filter(|past| !past.replay.state.is_closed());
+        let journals = self.first().into_iter().chain(open).filter_map(Past::pins);
+        let journals =
+            journals.flat_map(|pins| std::iter::once(pins.bundle).chain(pins.kept.iter().map(|kept| kept.bundle)));
+        kept.chain(journals).collect()
+    }
+
     /// What each step last made, of all operations that were committed.
     pub(super) fn made(&self) -> Result<Made> {
         let mut made = Made::new();
@@ -82,7 +115,7 @@ impl History {
             let Some(plan) = past.plan()? else { continue };
             for (planned, state) in plan.all().zip(&past.replay.state.steps) {
                 if state.status == StepStatus::Done {
-                    made.insert(planned.id.clone(), what_is_made(&planned.action));
+                    fold(&mut made, &planned.id, &planned.action);
                 }
             }
         }
@@ -90,11 +123,18 @@ impl History {
     }
 }
 
-/// What is there once an action is done.
-fn what_is_made(action: &Action) -> Action {
+/// Adds what is there once an action of a step is done.
+fn fold(made: &mut Made, id: &StepId, action: &Action) {
     match action {
-        Action::Replace(replace) => (*replace.after).clone(),
-        other => other.clone(),
+        Action::Replace(replace) => drop(made.insert(id.clone(), (*replace.after).clone())),
+        Action::Supersede(supersede) => drop(made.insert(id.clone(), (*supersede.after).clone())),
+        Action::Retire(retire) => {
+            made.remove(&retire.step);
+            if let Action::Component(component) = &*retire.before {
+                made.remove(&StepId(format!("ready/{}", component.owner.component)));
+            }
+        }
+        other => drop(made.insert(id.clone(), other.clone())),
     }
 }
 
@@ -147,6 +187,7 @@ impl Refusal {
             Self::ChangeOpen => OperationError::ChangeOpen { release },
             Self::UninstallOpen => OperationError::UninstallOpen { release },
             Self::NothingToResume => OperationError::NothingToResume,
+            Self::NothingToAbort => OperationError::NothingToAbort,
         }
     }
 }

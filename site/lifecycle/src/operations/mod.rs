@@ -4,6 +4,8 @@
 mod administration;
 mod bundle;
 mod carried;
+mod change;
+mod changing;
 mod clock;
 mod configure;
 mod decision;
@@ -12,7 +14,6 @@ mod error;
 mod history;
 mod install;
 mod kept;
-mod marks;
 mod own_files;
 mod planned;
 mod prove;
@@ -25,6 +26,7 @@ mod testing;
 mod trust;
 mod uninstall;
 mod unit;
+mod upgrade;
 mod verify_site;
 
 use std::path::PathBuf;
@@ -35,14 +37,14 @@ use landfall_media::progress::Progress;
 
 pub use administration::Pod;
 pub use bundle::{TrustedRelease, open_trusted};
+pub use change::Changed;
 pub use configure::{Configured, PreparedConfigure};
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
 pub use landfall_cluster::{Listener, LogSource, Logged};
-pub use marks::Marks;
 pub use planned::PlannedInstall;
-pub use prove::{Mismatch, ProofReport, ProofResult, ProveError};
+pub use prove::ProofReport;
 pub use resume::Resumed;
 pub use status::{
     AgentStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
@@ -52,7 +54,10 @@ pub use status::{
 pub use trust::Trust;
 pub use uninstall::{DataWish, Uninstalled};
 pub use unit::EventFile;
+pub use upgrade::{PreparedUpgrade, Upgraded};
 pub use verify_site::SiteVerification;
+
+pub use crate::proofs::{Mismatch, ProofResult, ProveError};
 
 use crate::pins::JournalFolder;
 use landfall_host::paths::SitePaths;

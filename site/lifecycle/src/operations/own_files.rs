@@ -6,8 +6,9 @@ use landfall_media::durable;
 use super::bundle::TrustedRelease;
 use super::error::Result;
 use super::kept::KeptData;
-use super::marks::Marks;
 use super::{Operations, engine_file};
+use crate::content::remove_others;
+use crate::marks::Marks;
 use landfall_agent as node;
 use landfall_bundle_spec::Sha256;
 use landfall_engine::journal::{JournalError, JournalErrorKind, SiteLock};
@@ -20,6 +21,13 @@ impl Operations {
         head.parent().map_or(Ok(()), durable::create_folder)?;
         durable::write_file(&head, release.verified.head_bytes(), 0o644)?;
         engine_file::place(&self.paths, &self.pinned_engines()?)
+    }
+
+    /// Removes heads and programs that no journal needs.
+    pub(super) fn remove_strays(&self, _lock: &SiteLock) -> Result<()> {
+        let heads = self.history()?.heads();
+        let names = heads.into_iter().map(landfall_bundle_spec::parts::short_id).collect();
+        Ok(remove_others(&self.paths.releases(), &names)?)
     }
 
     /// Removes everything that no step undid, the journals last; data only if it is not kept. A rerun completes a
@@ -36,6 +44,8 @@ impl Operations {
         Marks::remove(&self.paths)?;
         mounts::remove_tree(&engine_file::folder(&self.paths))?;
         mounts::remove_tree(&self.paths.releases())?;
+        // Of releases that came after the install, whose steps know only their own.
+        mounts::remove_tree(&self.paths.files())?;
         durable::remove_leftovers(&self.paths.settings())?;
         durable::remove_own_folder(&self.paths.settings())?;
         self.journals().remove(lock)?;

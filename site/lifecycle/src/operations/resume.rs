@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use super::Operations;
+use super::change::Changed;
 use super::configure::Configured;
 use super::decision::{Decision, Verb, decide};
 use super::error::Result;
 use super::history::Past;
 use super::install::Installed;
 use super::uninstall::Uninstalled;
+use super::upgrade::Upgraded;
 use crate::site::UndoScope;
 
 /// The result of a resume.
@@ -19,6 +21,10 @@ pub enum Resumed {
     Install(Box<Installed>),
     /// The change is committed.
     Configure(Configured),
+    /// The upgrade is committed.
+    Upgrade(Upgraded),
+    /// The rollback is committed.
+    Rollback(Upgraded),
     /// The uninstall is complete.
     Uninstall(Uninstalled),
     /// Nothing was left to do.
@@ -26,6 +32,16 @@ pub enum Resumed {
         /// The release that is installed.
         release: String,
     },
+}
+
+impl From<Changed> for Resumed {
+    fn from(changed: Changed) -> Self {
+        match changed {
+            Changed::Configure(configured) => Self::Configure(configured),
+            Changed::Upgrade(upgraded) => Self::Upgrade(upgraded),
+            Changed::Rollback(upgraded) => Self::Rollback(upgraded),
+        }
+    }
 }
 
 impl Operations {
@@ -37,7 +53,7 @@ impl Operations {
         if deciding.is_none() {
             self.check_not_missing()?;
         }
-        let take_over = |past: &Past| self.take_over("resume", &past.file, media_path, UndoScope::STEP);
+        let take_over = |past: &Past| self.take_over("resume", &past.file, media_path.clone(), UndoScope::STEP);
         match (decide(Verb::Resume, deciding.map(Past::position)), deciding) {
             (Decision::Forward, Some(install)) => {
                 let mut running = take_over(install)?;
@@ -46,7 +62,11 @@ impl Operations {
                 running.forward()?;
                 Ok(Resumed::Install(Box::new(Installed::of(&running, self))))
             }
-            (Decision::Change, Some(change)) => Ok(Resumed::Configure(self.end_change(&change.file)?)),
+            // The unit knows only where the bundle was.
+            (Decision::Change, Some(change)) if media_path.is_some() => {
+                Ok(self.end_change_here(&change.file, media_path)?.into())
+            }
+            (Decision::Change, Some(change)) => Ok(self.end_change(&change.file)?.into()),
             (Decision::Nothing, Some(past)) => Ok(Resumed::Nothing { release: past.release() }),
             (Decision::Refuse(refusal), past) => Err(refusal.of(past.map(Past::release).unwrap_or_default())),
             (decision, _) => Ok(Resumed::Uninstall(self.remove(decision, &history)?)),

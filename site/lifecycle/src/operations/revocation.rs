@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use crate::marks::Marks;
 use crate::pins::{PinnedTrust, Pins};
 use landfall_bundle_spec::trust::{Revocation, Root};
 
 use super::Operations;
 use super::error::{OperationError, Result};
-use super::marks::Marks;
 
 impl Operations {
     /// Imports a revocation that the site's pinned root trusts, and returns the one that counts from now on. It is
@@ -19,7 +19,7 @@ impl Operations {
         let root = Root::read("the pinned root document", pinned.root.as_bytes()).map_err(refused)?;
         let revocation = Revocation::read(&path.display().to_string(), &bytes).map_err(refused)?;
         revocation.verify(&root).map_err(refused)?;
-        Marks::learn(&self.paths, &revocation)
+        Ok(Marks::learn(&self.paths, &revocation)?)
     }
 
     /// Refuses to go on with a release that was revoked since its operation began. It can still be undone.

@@ -9,11 +9,11 @@ use landfall_media::progress::Event as ProgressEvent;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::kept::{KeptData, Origin};
-use super::marks::Marks;
 use super::trust::Trust;
 use super::{Operations, engine_file};
-use crate::pins::{Event, Journal, Pins, State};
-use crate::site::{Site, UndoScope};
+use crate::marks::Marks;
+use crate::pins::{Event, Journal, KeptRelease, Pins, State};
+use crate::site::{Site, SiteRelease, UndoScope};
 use crate::steps;
 use crate::steps::action::Action;
 use crate::steps::secret::Secret;
@@ -77,8 +77,19 @@ impl Operations {
             media_path: media_path.unwrap_or_else(|| pins.media_path.clone()),
             io: self.io.clone(),
             undo,
+            kept: pins.kept.iter().map(|kept| self.site_release(kept)).collect::<Result<_>>()?,
         };
         Ok(Running { lock, journal, pins, plan, site, release: release.clone() })
+    }
+}
+
+impl Operations {
+    /// A release of which the site stores the head.
+    fn site_release(&self, kept: &KeptRelease) -> Result<SiteRelease> {
+        let release = TrustedRelease::read(&self.head_file(kept.bundle), &Trust::pinned(&kept.trust))?;
+        let payload = release.payload();
+        let TrustedRelease { release, documents, .. } = release;
+        Ok(SiteRelease { bundle: short_id(kept.bundle), release, documents, payload })
     }
 }
 
@@ -111,6 +122,11 @@ impl Running {
         &self.plan
     }
 
+    /// Whether nothing of it is left to do.
+    pub(super) fn is_closed(&self) -> bool {
+        self.journal.state().is_closed()
+    }
+
     /// Whether it undoes its steps.
     pub(super) fn goes_back(&self) -> bool {
         matches!(self.journal.state().phase, Phase::Undoing { .. } | Phase::Undone { .. })
@@ -121,8 +137,9 @@ impl Running {
         self.journal.state().steps.iter().find_map(|step| step.failure.clone())
     }
 
-    /// Undoes every step that started, within the operation's scope.
-    pub(super) fn back(&mut self) -> Result<()> {
+    /// Undoes every step that started, within the operation's scope. `owner` is the release that owns kept data, if it is
+    /// another one than the operation's.
+    pub(super) fn back(&mut self, owner: Option<&(Pins, TrustedRelease)>) -> Result<()> {
         if matches!(self.journal.state().phase, Phase::Undoing { .. }) {
             self.report_position("continuing the uninstall", State::next_undo);
         }
@@ -132,6 +149,7 @@ impl Running {
         let keep_data = site.undo.keep_data;
         if keep_data {
             // The data's owner must be recorded while it is known.
+            let (pins, release) = owner.map_or((&**pins, &*release), |(pins, release)| (pins, release));
             KeptData::record(&site.paths, &Origin { pins, release })?;
         }
         let progress = site.progress.clone();

@@ -4,10 +4,13 @@
 use std::path::PathBuf;
 
 use super::Operations;
+use super::bundle::TrustedRelease;
 use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::{History, Past};
 use super::kept::{KeptData, KeptVolume};
+use super::trust::Trust;
+use crate::pins::Pins;
 use crate::site::UndoScope;
 use landfall_media::durable;
 
@@ -89,11 +92,21 @@ impl Operations {
             let keep_data = decision == Decision::Back { keep_data: true };
             let mut running = self.take_over("uninstall", &first.file, None, UndoScope::site(keep_data))?;
             running.note_clock();
-            running.back()?;
+            running.back(self.data_owner(history)?.as_ref())?;
             (running.lock, keep_data)
         };
         self.clear(lock, keep_data)?;
         self.uninstalled(release)
+    }
+
+    /// The release that owns the site's data, if it is another one than that of the install.
+    fn data_owner(&self, history: &History) -> Result<Option<(Pins, TrustedRelease)>> {
+        let installed = history.first().and_then(Past::pins).map(|pins| pins.bundle);
+        let Some(pins) = history.committed().and_then(Past::pins).filter(|pins| Some(pins.bundle) != installed) else {
+            return Ok(None);
+        };
+        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        Ok(Some((pins.clone(), release)))
     }
 
     fn uninstalled(&self, release: Option<String>) -> Result<Uninstalled> {

@@ -6,3 +6,4 @@ pub mod configure;
 pub mod install;
 pub mod network;
 pub mod reference;
+pub mod upgrade;

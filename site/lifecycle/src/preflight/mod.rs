@@ -170,6 +170,14 @@ fn capacity(facts: &Facts, release: &ReleaseDocument, sizes: Sizes) -> Vec<Block
     blockers
 }
 
+/// What an upgrade needs of the data folder beside what is there: none if it has that.
+pub(crate) fn upgrade_space(facts: &Facts, missing: Sizes) -> Vec<Blocker> {
+    let holds_data = |filesystem: &&Filesystem| filesystem.paths.iter().any(|path| path == DATA);
+    let parts: Vec<_> = data_parts(missing.room).into_iter().filter(|(bytes, _)| *bytes > 0).collect();
+    let filesystems = facts.filesystems.iter().filter(holds_data);
+    filesystems.flat_map(|filesystem| space(filesystem, &parts, missing.unpacked_inodes)).collect()
+}
+
 /// The space that the data folder needs, part by part: what the vendor's build announced, and the kubelet's reserve.
 fn data_parts(room: DataRoom) -> Vec<(u64, &'static str)> {
     let DataRoom { staged_bytes, unpacked_bytes, unpacking_bytes, data_bytes } = room;

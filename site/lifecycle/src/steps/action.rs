@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
 use crate::steps::cluster_secrets::ClusterSecrets;
+use crate::steps::collect::Collect;
 use crate::steps::component::Component;
 use crate::steps::component_ready::ComponentReady;
 use crate::steps::control_plane_ready::ControlPlaneReady;
@@ -14,17 +15,23 @@ use crate::steps::identity::Identity;
 use crate::steps::kept_volumes::KeptVolumes;
 use crate::steps::kubeadm_configuration::KubeadmConfiguration;
 use crate::steps::kubeadm_phase::KubeadmPhase;
+use crate::steps::mark::AdvanceMark;
 use crate::steps::mount::Mount;
 use crate::steps::namespace::Namespace;
 use crate::steps::node_files::NodeFiles;
 use crate::steps::node_images::NodeImages;
+use crate::steps::prove::Prove;
+use crate::steps::ready_again::ReadyAgain;
 use crate::steps::registry::Registry;
 use crate::steps::registry_links::RegistryLinks;
 use crate::steps::replace::Replace;
+use crate::steps::retire::Retire;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::secret::Secret;
 use crate::steps::stage::Stage;
+use crate::steps::stage_release::StageRelease;
 use crate::steps::storage::Storage;
+use crate::steps::supersede::Supersede;
 use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::service_route::ServiceRoute;
 
@@ -80,4 +87,18 @@ pub enum Action {
     ComponentReady(ComponentReady),
     /// Something that is there becomes something else.
     Replace(Replace),
+    /// Copies what is missing of another release beside those that the site keeps.
+    StageRelease(StageRelease),
+    /// What the earlier release made becomes what the later one makes.
+    Supersede(Supersede),
+    /// What the earlier release made is removed.
+    Retire(Retire),
+    /// On the way back, a component is ready as it was.
+    ReadyAgain(ReadyAgain),
+    /// The proofs of the new release.
+    Prove(Prove),
+    /// The site's mark of the newest release.
+    AdvanceMark(AdvanceMark),
+    /// Removes what no kept release refers to.
+    Collect(Collect),
 }

@@ -19,7 +19,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 /// read what is there then.
 const RESTARTED: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
-/// Annotation of pods with a digest of the site's settings that they read.
+/// Annotation of pods with a digest of the settings that they read.
 const SETTINGS_ANNOTATION: &str = "landfall.dev/settings";
 
 /// Timeout until the API server serves a kind that a component defines.
@@ -46,7 +46,7 @@ impl Component {
     pub fn resolved(&self, documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Value>, StepError> {
         let rendered = read_document(documents, &self.objects)?;
         let mut objects = patched(&self.owner.component, rendered, &self.patches)?;
-        restart_on_change(&mut objects, &self.patches);
+        restart_on_change(&mut objects);
         for object in &mut objects {
             mount_read_only(object, &self.read_only_claims);
             self.owner.mark(object);
@@ -77,15 +77,13 @@ fn names(objects: &[Value]) -> Result<Vec<ObjectName>, StepError> {
     objects.iter().map(|object| ObjectName::of(object).map_err(StepError::from)).collect()
 }
 
-/// Marks the pods that read a `ConfigMap` which the site sets, with a digest of its content: Kubernetes restarts pods whose
-/// template changes, and none whose `ConfigMap` alone does.
-fn restart_on_change(objects: &mut [Value], patches: &[Patch]) {
-    let is_set = |name: &str| patches.iter().any(|patch| patch.kind == "ConfigMap" && patch.name == name);
+/// Marks the pods that read a `ConfigMap` of their component with a digest of its content: Kubernetes restarts pods whose
+/// template changes, and none whose `ConfigMap` alone does, be it by the site's settings or by another release.
+fn restart_on_change(objects: &mut [Value]) {
     let contents: BTreeMap<String, String> = objects
         .iter()
         .filter(|object| object["kind"] == "ConfigMap")
         .filter_map(|object| Some((object["metadata"]["name"].as_str()?, object)))
-        .filter(|(name, _)| is_set(name))
         .map(|(name, object)| (name.to_owned(), format!("{}{}", object["data"], object["binaryData"])))
         .collect();
     let workloads = objects.iter_mut().filter(|object| RESTARTED.iter().any(|kind| object["kind"] == *kind));
@@ -206,30 +204,22 @@ mod tests {
         let volume = |name: &str| json!({"volumes": [{"configMap": {"name": name}}]});
         let variable =
             json!({"containers": [{"env": [{"valueFrom": {"configMapKeyRef": {"name": "set", "key": "a"}}}]}]});
-        let patch = Patch {
-            value: "size".to_owned(),
-            kind: "ConfigMap".to_owned(),
-            name: "set".to_owned(),
-            path: "/data/a".to_owned(),
-            content: json!("1"),
-        };
         let marks = |data: &str| {
             let mut objects = vec![
                 config_map("set", data),
-                config_map("fixed", "1"),
                 workload("Deployment", volume("set")),
                 workload("StatefulSet", variable.clone()),
-                workload("DaemonSet", volume("fixed")),
+                workload("DaemonSet", volume("of-another-component")),
                 workload("Job", volume("set")),
             ];
-            restart_on_change(&mut objects, std::slice::from_ref(&patch));
+            restart_on_change(&mut objects);
             let mark =
                 |object: &Value| object["spec"]["template"]["metadata"]["annotations"][SETTINGS_ANNOTATION].clone();
             objects.iter().map(mark).collect::<Vec<_>>()
         };
         let (one, other) = (marks("1"), marks("2"));
         let is_marked: Vec<bool> = one.iter().map(Value::is_string).collect();
-        assert_eq!(is_marked, [false, false, true, true, false, false]);
+        assert_eq!(is_marked, [false, true, true, false, false]);
         assert_ne!(one, other);
         assert_eq!(one, marks("1"));
     }

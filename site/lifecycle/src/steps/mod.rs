@@ -4,6 +4,7 @@ pub mod action;
 pub mod agent;
 pub mod artifact_files;
 pub mod cluster_secrets;
+pub mod collect;
 pub mod component;
 pub mod component_ready;
 pub mod control_plane_ready;
@@ -13,19 +14,25 @@ pub mod identity;
 pub mod kept_volumes;
 pub mod kubeadm_configuration;
 pub mod kubeadm_phase;
+pub mod mark;
 pub mod mount;
 pub mod namespace;
 pub mod node_files;
 pub mod node_images;
 pub(crate) mod objects;
+pub mod prove;
+pub mod ready_again;
 pub mod registry;
 pub mod registry_links;
 pub mod replace;
+pub mod retire;
 pub mod runtime_configuration;
 pub mod secret;
 mod service_route;
 pub mod stage;
+pub mod stage_release;
 pub mod storage;
+pub mod supersede;
 pub(crate) mod wait;
 
 use self::action::Action;
@@ -59,6 +66,13 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::Component(step) => step,
         Action::ComponentReady(step) => step,
         Action::Replace(step) => step,
+        Action::StageRelease(step) => step,
+        Action::Supersede(step) => step,
+        Action::Retire(step) => step,
+        Action::ReadyAgain(step) => step,
+        Action::Prove(step) => step,
+        Action::AdvanceMark(step) => step,
+        Action::Collect(step) => step,
     }
 }
 

@@ -79,7 +79,14 @@ impl Step<Site> for Mount {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        objects::apply(&site.cluster()?, &self.wanted(site))?;
+        let (cluster, wanted) = (site.cluster()?, self.wanted(site));
+        // A volume's folder never changes: one with the files of another release makes way, and its claim with it.
+        let found = cluster.get(&self.volume_name())?;
+        let is_other = found.is_some_and(|volume| volume["spec"]["hostPath"] != wanted[0].object["spec"]["hostPath"]);
+        if is_other {
+            self.undo(site, &Value::Null)?;
+        }
+        objects::apply(&cluster, &wanted)?;
         Ok(Value::Null)
     }
 

@@ -35,7 +35,8 @@ pub struct PlannedLink {
 }
 
 impl RegistryLinks {
-    fn links(&self) -> Vec<RepositoryLink> {
+    /// The same, as the store knows them.
+    pub fn links(&self) -> Vec<RepositoryLink> {
         let link = |link: &PlannedLink| RepositoryLink {
             repository: link.repository.clone(),
             manifest: link.manifest,

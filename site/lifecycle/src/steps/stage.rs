@@ -73,13 +73,35 @@ fn way(error: &MediaError, media_path: &Path) -> String {
     }
 }
 
-/// The same error with the way to continue the operation, which has begun.
-fn in_staging(error: StepError) -> StepError {
+/// The same error with the ways to continue the operation, which has begun, and to undo it.
+fn in_staging(error: StepError, undo: &str) -> StepError {
     let hint = Coded::hint(&error).unwrap_or_else(|| error.code().fix.to_owned());
     error.hint(format!(
         "{hint} Staged data is good and stays: continue with `landfall resume`, with `--bundle PATH` if the bundle is in \
-         another place now, or undo it with `landfall uninstall`."
+         another place now, or undo it with `{undo}`."
     ))
+}
+
+/// Copies what is missing of the operation's release. `undo` is the command that undoes the operation, for errors.
+pub(super) fn copy(site: &Site, undo: &str) -> Result<Value, StepError> {
+    let media_path = site.media_path.clone();
+    let media = find_media(&media_path, &site.payload, site.io.media.clone());
+    let media = media.map_err(|error| in_staging(error, undo))?;
+    let failed = |error: MediaError| {
+        let staging = StepError::new(error.code(), "the bundle was not fully staged").hint(way(&error, &media_path));
+        in_staging(staging.because(error), undo)
+    };
+    let copied = stage(&media, &store(site), &*site.progress).map_err(failed)?;
+    installer(site)?.place(site, &release_folder(site), 0o755)?;
+    site.progress.event(Event::SafeToRemove);
+    Ok(json!({
+        "blobs": copied.blobs,
+        "bytes": copied.bytes,
+        "present_bytes": copied.present_bytes,
+        "media_read_bytes": site.io.media.totals().read_bytes,
+        "store_read_bytes": site.io.store.totals().read_bytes,
+        "store_written_bytes": site.io.store.totals().written_bytes,
+    }))
 }
 
 fn store(site: &Site) -> ContentStore {
@@ -115,24 +137,7 @@ impl Step<Site> for Stage {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let media = find_media(&site.media_path, &site.payload, site.io.media.clone()).map_err(in_staging)?;
-        let media_path = site.media_path.clone();
-        let failed = |error: MediaError| {
-            let staging =
-                StepError::new(error.code(), "the bundle was not fully staged").hint(way(&error, &media_path));
-            in_staging(staging.because(error))
-        };
-        let copied = stage(&media, &store(site), &*site.progress).map_err(failed)?;
-        installer(site)?.place(site, &release_folder(site), 0o755)?;
-        site.progress.event(Event::SafeToRemove);
-        Ok(json!({
-            "blobs": copied.blobs,
-            "bytes": copied.bytes,
-            "present_bytes": copied.present_bytes,
-            "media_read_bytes": site.io.media.totals().read_bytes,
-            "store_read_bytes": site.io.store.totals().read_bytes,
-            "store_written_bytes": site.io.store.totals().written_bytes,
-        }))
+        copy(site, "landfall uninstall")
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
@@ -158,7 +163,10 @@ mod tests {
         let broken = || failed("read", media_path, io::Error::other("it broke"));
         for error in [full(), broken()] {
             let way = way(&error, media_path);
-            let error = in_staging(StepError::new(error.code(), "the bundle was not fully staged").hint(way));
+            let error = in_staging(
+                StepError::new(error.code(), "the bundle was not fully staged").hint(way),
+                "landfall uninstall",
+            );
             let hint = Coded::hint(&error).unwrap();
             assert!(hint.contains("continue with `landfall resume`"), "{hint}");
             assert!(!hint.contains("same command"), "{hint}");

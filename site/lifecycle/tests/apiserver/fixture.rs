@@ -150,6 +150,7 @@ impl ControlPlane {
             media_path: self.root().join("media"),
             io: IoCounters::default(),
             undo: UndoScope { keep_data: false, removing_cluster: false },
+            kept: Vec::new(),
         }
     }
 

@@ -202,13 +202,10 @@ impl<P: Pinned> JournalFolder<P> {
     }
 }
 
-/// Every operation that has a journal.
-const OPERATIONS: [Operation; 2] = [Operation::Install, Operation::Configure];
-
 /// A journal whatever its operation is: one that a later version began must not be overlooked.
 fn parse_name(name: &str, path: PathBuf) -> Option<JournalFile> {
     let (number, operation) = name.strip_suffix(JOURNAL_SUFFIX)?.split_once('-')?;
-    let operation = OPERATIONS.into_iter().find(|known| known.name() == operation);
+    let operation = Operation::ALL.into_iter().find(|known| known.name() == operation);
     Some(JournalFile { number: number.parse().ok()?, operation, path })
 }
 

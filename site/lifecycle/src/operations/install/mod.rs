@@ -13,12 +13,12 @@ use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::Past;
 use super::kept::Adoption;
-use super::marks::Marks;
 use super::planned::PlannedInstall;
 use super::running::Running;
 use super::status::ServiceStatus;
 use super::trust::Trust;
 use super::{Operations, engine_file};
+use crate::marks::Marks;
 use crate::pins::Pins;
 use crate::site::UndoScope;
 use crate::steps::stage::find_media;
@@ -207,7 +207,9 @@ impl PreparedInstall<'_> {
             media_path: self.media_path.clone(),
             node: planned.plan.node.clone(),
             steps: planned.plan().steps.iter().map(|step| step.id.clone()).collect(),
+            closing: 0,
             plan,
+            kept: Vec::new(),
         })
     }
 }

@@ -3,17 +3,19 @@
 
 mod event_file;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use landfall_agent::units::{OPERATION, UnitState, systemctl};
 use landfall_engine::engine::End;
 use landfall_engine::journal::{JournalFile, Phase};
+use landfall_engine::plan::Operation;
 use landfall_engine::step::StepError;
 use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_media::progress::Event;
 
 use super::Operations;
-use super::configure::Configured;
+use super::change::Changed;
 use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::Past;
@@ -26,29 +28,41 @@ const POLL: Duration = Duration::from_millis(500);
 
 impl Operations {
     /// Ends the open change, if there is one: what the unit does. None if nothing is open.
-    pub fn operate(&self) -> Result<Option<Configured>> {
+    pub fn operate(&self) -> Result<Option<Changed>> {
         let history = self.history_or_hand_over()?;
         let Some(change) = history.deciding() else { return Ok(None) };
         if decide(Verb::Resume, Some(change.position())) != Decision::Change {
             return Ok(None);
         }
-        Configured::by(&mut self.take_over("configure", &change.file, None, UndoScope::STEP)?).map(Some)
+        self.end_change_here(&change.file, None).map(Some)
     }
 
     /// Ends an open change, in the unit of operations, and forwards its progress. On a site whose `landfall` had no such unit
     /// yet, this process does it.
-    pub(super) fn end_change(&self, file: &JournalFile) -> Result<Configured> {
+    pub(super) fn end_change(&self, file: &JournalFile) -> Result<Changed> {
         if !UnitState::of(OPERATION, &Subprocesses).is_on() {
             event_file::forget(&self.paths);
         }
         if let Err(error) = start(&Subprocesses) {
             tracing::info!(%error, "there is no unit of operations; this process ends the change");
-            return Configured::by(&mut self.take_over("configure", file, None, UndoScope::STEP)?);
+            return self.end_change_here(file, None);
         }
         let note = format!("this continues in {OPERATION} if the connection ends; `landfall resume` follows it again");
         self.progress.event(Event::Note(note));
         self.follow(EventReader::at(&self.paths));
         self.ended(file)
+    }
+
+    /// Ends an open change in this process. `media_path` is where the bundle is now, if it moved.
+    pub(super) fn end_change_here(&self, file: &JournalFile, media_path: Option<PathBuf>) -> Result<Changed> {
+        let verb = file.operation.map_or("resume", Operation::name);
+        let mut running = self.take_over(verb, file, media_path, UndoScope::STEP)?;
+        let ended = Changed::by(&mut running);
+        // Of a release that was not committed, or is no longer kept, nothing stays.
+        if running.is_closed() {
+            self.remove_strays(&running.lock)?;
+        }
+        ended
     }
 
     /// Forwards the events of the unit until it ends.
@@ -65,7 +79,7 @@ impl Operations {
     }
 
     /// How a change ended, by its journal.
-    fn ended(&self, file: &JournalFile) -> Result<Configured> {
+    fn ended(&self, file: &JournalFile) -> Result<Changed> {
         let past = Past { replay: self.journals().read(file)?, file: file.clone() };
         let end = match past.replay.state.phase {
             Phase::Committed => End::Committed,
@@ -74,8 +88,17 @@ impl Operations {
         };
         let failure = past.replay.state.steps.iter().find_map(|step| step.failure.clone());
         let (Some(pins), Some(plan)) = (past.pins(), past.plan()?) else { return Err(OperationError::NotInstalled) };
-        Configured::of(end, pins, &plan, failure)
+        Changed::of(end, pins, &plan, failure)
     }
+}
+
+/// Stops the unit and what it runs, if it runs; returns when it has stopped.
+pub(super) fn stop(commands: &dyn CommandRunner) -> Result<(), StepError> {
+    if !UnitState::of(OPERATION, commands).is_on() {
+        return Ok(());
+    }
+    let stop = systemctl(&["stop", OPERATION]);
+    stop.checked(commands.run(&stop, None)).map(drop)
 }
 
 fn start(commands: &dyn CommandRunner) -> Result<(), StepError> {

@@ -40,7 +40,7 @@ use landfall_host::pack::PackId;
 use landfall_host::service_route::ServiceRoute;
 
 /// Bytes per second that staging reaches on the reference machine, for predictions.
-const STAGING_RATE: u64 = 60 << 20;
+pub(super) const STAGING_RATE: u64 = 60 << 20;
 const REGISTRY_SECONDS: u64 = 180;
 
 /// Kernel settings that Kubernetes needs, and those that the kubelet would set by itself: set here, they are recorded
@@ -157,7 +157,7 @@ struct Planner<'a> {
     parts: NodeParts<'a>,
 }
 
-fn step(id: impl Into<String>, title: &str, seconds: u64, action: Action) -> PlannedStep<Action> {
+pub(super) fn step(id: impl Into<String>, title: &str, seconds: u64, action: Action) -> PlannedStep<Action> {
     PlannedStep { id: StepId(id.into()), title: title.to_owned(), action, bytes: 0, seconds, undo: Undo::Reversible }
 }
 
@@ -206,14 +206,12 @@ impl Planner<'_> {
         let facts = self.inputs.facts;
         let (kubernetes, pack) = (&self.parts.kubernetes, self.parts.id.clone());
         let files = NodeFiles { pack: pack.clone(), files: self.parts.files.clone() };
-        let hosts: BTreeSet<String> =
-            self.inputs.release.images.iter().map(|image| Reference::of(&image.reference).host.to_owned()).collect();
         let runtime = RuntimeConfiguration {
             pack: pack.clone(),
             pause: self.parts.images[&NodeImage::Pause].reference.clone(),
             cgroup_driver: facts.cgroups.driver,
             lowers_oom_score: facts.lowers_oom_score,
-            hosts: hosts.into_iter().collect(),
+            hosts: image_hosts(self.inputs.release),
         };
         let agent = Agent {
             settings: AgentSettings {
@@ -314,35 +312,56 @@ impl Planner<'_> {
 
     /// The registry with all images and artifacts, and artifacts' files.
     fn content(&self) -> Vec<PlannedStep<Action>> {
-        let release = self.inputs.release;
         let registry =
             Registry { image: self.parts.images[&NodeImage::Registry].reference.clone(), seconds: REGISTRY_SECONDS };
-        let images = release.images.iter().map(|image| {
-            link(
-                &image.reference,
-                &image.manifest.digest,
-                [&image.config.digest].into_iter().chain(image.layers.iter().map(|layer| &layer.digest)),
-            )
-        });
-        let artifacts = release.artifacts.iter().map(|artifact| {
-            link(
-                &artifact.reference,
-                &artifact.manifest.digest,
-                [&artifact.config.digest].into_iter().chain(artifact.files.iter().map(|file| &file.blob.digest)),
-            )
-        });
-        let links = RegistryLinks { links: images.chain(artifacts).collect() };
-        let mut steps = vec![
-            step("registry", "start the registry", 8, Action::Registry(registry)),
-            step("registry-links", "list the images in the registry", 1, Action::RegistryLinks(links)),
-        ];
-        for artifact in release.artifacts.iter().filter(|artifact| artifact.kind != ArtifactKind::Node) {
-            let files = ArtifactFiles { artifact: artifact_folder(artifact), files: placed(artifact).collect() };
-            let title = format!("place the files of {}", artifact.name);
-            steps.push(step(format!("artifact-files/{}", artifact.name), &title, 0, Action::ArtifactFiles(files)));
-        }
+        let mut steps = vec![step("registry", "start the registry", 8, Action::Registry(registry))];
+        steps.extend(content_steps(self.inputs.release));
         steps
     }
+}
+
+/// What follows from a release alone once its blobs are staged: the registry's list, and artifacts' files.
+pub(crate) fn content_steps(release: &ReleaseDocument) -> Vec<PlannedStep<Action>> {
+    let links = Action::RegistryLinks(registry_links(release));
+    let mut steps = vec![step("registry-links", "list the images in the registry", 1, links)];
+    for artifact in release.artifacts.iter().filter(|artifact| artifact.kind != ArtifactKind::Node) {
+        let files = ArtifactFiles { artifact: artifact_folder(artifact), files: placed(artifact).collect() };
+        let title = format!("place the files of {}", artifact.name);
+        steps.push(step(format!("artifact-files/{}", artifact.name), &title, 0, Action::ArtifactFiles(files)));
+    }
+    steps
+}
+
+/// Every image and artifact of a release, as the registry lists it.
+pub(crate) fn registry_links(release: &ReleaseDocument) -> RegistryLinks {
+    let images = release.images.iter().map(|image| {
+        link(
+            &image.reference,
+            &image.manifest.digest,
+            [&image.config.digest].into_iter().chain(image.layers.iter().map(|layer| &layer.digest)),
+        )
+    });
+    let artifacts = release.artifacts.iter().map(|artifact| {
+        link(
+            &artifact.reference,
+            &artifact.manifest.digest,
+            [&artifact.config.digest].into_iter().chain(artifact.files.iter().map(|file| &file.blob.digest)),
+        )
+    });
+    RegistryLinks { links: images.chain(artifacts).collect() }
+}
+
+/// Upstream hosts of a release's images.
+pub(crate) fn image_hosts(release: &ReleaseDocument) -> Vec<String> {
+    let hosts: BTreeSet<&str> = release.images.iter().map(|image| Reference::of(&image.reference).host).collect();
+    hosts.into_iter().map(str::to_owned).collect()
+}
+
+/// Whether two releases run the same Kubernetes from the same programs and images.
+pub(crate) fn is_same_node(one: &ReleaseDocument, other: &ReleaseDocument) -> Result<bool, StepError> {
+    let (one, other) = (NodeParts::of(one)?, NodeParts::of(other)?);
+    let same_images = NodeImage::ALL.iter().all(|role| one.images[role] == other.images[role]);
+    Ok(one.id == other.id && same_images)
 }
 
 fn link<'a>(

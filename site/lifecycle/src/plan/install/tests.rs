@@ -94,7 +94,7 @@ fn computed_value(key: &str) -> SiteValue {
     SiteValue { name: name.to_owned(), schema: json!({"type": "string"}), default: None, targets: vec![target] }
 }
 
-fn plan_of(facts: &Facts, release: &ReleaseDocument) -> Result<InstallPlan, StepError> {
+pub(crate) fn plan_of(facts: &Facts, release: &ReleaseDocument) -> Result<InstallPlan, StepError> {
     let objects = json!([{
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "computed", "namespace": "kube-system"},

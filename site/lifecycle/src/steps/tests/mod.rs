@@ -97,6 +97,7 @@ impl Fixture {
             media_path: PathBuf::new(),
             io: IoCounters::default(),
             undo: UndoScope::site(false),
+            kept: Vec::new(),
         };
         let fixture = Self { root, site, recorder };
         fixture.folder("/var/lib/landfall");

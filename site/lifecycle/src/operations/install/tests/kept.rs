@@ -208,7 +208,7 @@ fn a_deletion_that_was_cut_can_be_given_up_before_the_first_volume_only() {
     assert!(rows.exists());
     // Cut after the last step: a part may already be deleted.
     fixture.prepared().run().unwrap();
-    undo(false).back().unwrap();
+    undo(false).back(None).unwrap();
     assert!(rows.exists());
     operations.uninstall(&DataWish::Keep).unwrap();
     assert!(!rows.exists() && !operations.paths.data().join("kept.json").exists());

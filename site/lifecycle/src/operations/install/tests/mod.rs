@@ -479,7 +479,7 @@ fn kept_data_stays_even_when_the_end_of_the_uninstall_is_cut() {
     durable::write_file(&volume, b"rows", 0o644).unwrap();
     let latest = operations.journals().latest().unwrap().unwrap();
     let mut running = operations.take_over("uninstall", &latest, None, UndoScope::site(true)).unwrap();
-    running.back().unwrap();
+    running.back(None).unwrap();
     // The power fails after the last record, before what operations keep is removed.
     drop(running);
     assert_eq!(operations.status().unwrap().state, SiteState::UninstallInterrupted);

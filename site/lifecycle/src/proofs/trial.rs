@@ -15,7 +15,7 @@ use super::judge::{self, Mismatch};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Who does proofs of a release.
-pub(super) struct Prover {
+pub(crate) struct Prover {
     cluster: Cluster,
     release: Arc<ReleaseDocument>,
 }
@@ -61,7 +61,7 @@ impl From<ClusterError> for Unanswered {
 type Tried = Result<Result<(), String>, Unanswered>;
 
 impl Prover {
-    pub(super) fn new(cluster: Cluster, release: &Arc<ReleaseDocument>) -> Self {
+    pub(crate) fn new(cluster: Cluster, release: &Arc<ReleaseDocument>) -> Self {
         Self { cluster, release: Arc::clone(release) }
     }
 

@@ -8,12 +8,85 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::head::Identity;
 use landfall_bundle_spec::trust::Revocation;
 use landfall_media::durable;
+use landfall_media::durable::DurableError;
 use serde::{Deserialize, Serialize};
 
-use super::error::{OperationError, Result};
+use landfall_error_codes::{Code, Coded, codes};
 use landfall_host::paths::SitePaths;
 
 const MARKS_NAME: &str = "marks.json";
+
+/// A result of this module.
+pub type Result<T> = std::result::Result<T, MarksError>;
+
+/// Why marks cannot be used, or what they refuse.
+#[derive(Debug, thiserror::Error)]
+pub enum MarksError {
+    /// The release is older than what the site has run.
+    #[error("release {release} has the counter {counter}, and this site has run {mark}")]
+    Older {
+        /// The release.
+        release: String,
+        /// Its counter.
+        counter: u64,
+        /// The site's mark.
+        mark: u64,
+    },
+    /// The marks of earlier releases cannot be read.
+    #[error("neither {} nor {} can be read", .first.display(), .second.display())]
+    Unreadable {
+        /// On the data disk.
+        first: PathBuf,
+        /// On the operating system's disk.
+        second: PathBuf,
+        /// What is wrong with one of them.
+        source: serde_json::Error,
+    },
+    /// A revocation is refused.
+    #[error("the revocation cannot be used")]
+    Revocation(#[source] Box<landfall_bundle_spec::Error>),
+    /// A file cannot be read or written.
+    #[error("cannot {act} {}", .path.display())]
+    Io {
+        /// What was tried.
+        act: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A durable change failed.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+}
+
+impl MarksError {
+    fn io(act: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::Io { act, path: path.into(), source }
+    }
+}
+
+impl Coded for MarksError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Older { .. } => codes::ROLLBACK_REFUSED,
+            Self::Unreadable { .. } => codes::MARKS_UNREADABLE,
+            Self::Revocation(source) => source.code(),
+            Self::Io { .. } => codes::SITE_IO,
+            Self::Durable(error) => error.code(),
+        }
+    }
+}
+
+/// The mark of one release name, and the history of the site, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// Highest counter that was committed under the name; none before the first commit.
+    pub counter: Option<u64>,
+    /// Ids of the bundles that were committed, oldest first.
+    pub history: Vec<Sha256>,
+}
 
 /// Marks of a site.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +113,7 @@ impl Marks {
         match (read_one(&first)?, read_one(&second)?) {
             (Some(Ok(one)), Some(Ok(other))) => Ok(one.merged(other)),
             (Some(Ok(one)), _) | (_, Some(Ok(one))) => Ok(one),
-            (Some(Err(source)), _) | (_, Some(Err(source))) => Err(OperationError::Marks { first, second, source }),
+            (Some(Err(source)), _) | (_, Some(Err(source))) => Err(MarksError::Unreadable { first, second, source }),
             (None, None) => Ok(Self::default()),
         }
     }
@@ -48,13 +121,11 @@ impl Marks {
     /// Refuses a release that is older than what was committed under its name, unless it was committed itself.
     pub fn check(&self, identity: &Identity, bundle: Sha256) -> Result<()> {
         match self.counters.get(&identity.name) {
-            Some(mark) if identity.counter < *mark && !self.history.contains(&bundle) => {
-                Err(OperationError::Rollback {
-                    release: format!("{} {}", identity.name, identity.version),
-                    counter: identity.counter,
-                    mark: *mark,
-                })
-            }
+            Some(mark) if identity.counter < *mark && !self.history.contains(&bundle) => Err(MarksError::Older {
+                release: format!("{} {}", identity.name, identity.version),
+                counter: identity.counter,
+                mark: *mark,
+            }),
             _ => Ok(()),
         }
     }
@@ -68,6 +139,22 @@ impl Marks {
         if !marks.history.contains(&bundle) {
             marks.history.push(bundle);
         }
+        marks.write(paths)
+    }
+
+    /// The mark of a release name.
+    pub fn mark(&self, release: &str) -> Mark {
+        Mark { counter: self.counters.get(release).copied(), history: self.history.clone() }
+    }
+
+    /// Restores the mark of a release name, in both places, durably. Revocations stay. Running it again changes nothing.
+    pub fn restore(paths: &SitePaths, release: &str, mark: &Mark) -> Result<()> {
+        let mut marks = Self::read(paths)?;
+        match mark.counter {
+            Some(counter) => drop(marks.counters.insert(release.to_owned(), counter)),
+            None => drop(marks.counters.remove(release)),
+        }
+        marks.history.clone_from(&mark.history);
         marks.write(paths)
     }
 
@@ -93,7 +180,7 @@ impl Marks {
     fn write(&self, paths: &SitePaths) -> Result<()> {
         for place in places(paths) {
             let text =
-                serde_json::to_vec_pretty(self).map_err(|error| OperationError::io("write", &place, error.into()))?;
+                serde_json::to_vec_pretty(self).map_err(|error| MarksError::io("write", &place, error.into()))?;
             if let Some(folder) = place.parent() {
                 // A revocation may be imported before the install makes the folder of settings.
                 durable::create_own_folder(folder)?;
@@ -126,22 +213,21 @@ impl Marks {
     }
 }
 
-fn refused(source: landfall_bundle_spec::Error) -> OperationError {
-    OperationError::Revocation(Box::new(source))
+fn refused(source: landfall_bundle_spec::Error) -> MarksError {
+    MarksError::Revocation(Box::new(source))
 }
 
 fn read_one(path: &Path) -> Result<Option<serde_json::Result<Marks>>> {
     match fs_err::read(path) {
         Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(OperationError::io("read", path, error)),
+        Err(error) => Err(MarksError::io("read", path, error)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use landfall_bundle_spec::trust::RevokedRelease;
-    use landfall_error_codes::{Coded, codes};
 
     use super::*;
 
@@ -197,6 +283,24 @@ mod tests {
         }
         Marks::remove(&paths).unwrap();
         assert_eq!(Marks::read(&paths).unwrap(), Marks::default());
+    }
+
+    #[test]
+    fn a_mark_is_restored_without_losing_a_revocation() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        Marks::advance(&paths, "starter", 1, Sha256([1; 32])).unwrap();
+        let before = Marks::read(&paths).unwrap().mark("starter");
+        Marks::learn(&paths, &Revocation::new(1, Vec::new()).unwrap()).unwrap();
+        Marks::advance(&paths, "starter", 2, Sha256([2; 32])).unwrap();
+        assert_ne!(Marks::read(&paths).unwrap().mark("starter"), before);
+        Marks::restore(&paths, "starter", &before).unwrap();
+        let marks = Marks::read(&paths).unwrap();
+        assert_eq!((marks.mark("starter"), marks.revocation().unwrap().unwrap().number()), (before, 1));
+        let never = marks.mark("other");
+        Marks::advance(&paths, "other", 4, Sha256([3; 32])).unwrap();
+        Marks::restore(&paths, "other", &never).unwrap();
+        assert_eq!(Marks::read(&paths).unwrap().mark("other").counter, None);
     }
 
     #[test]

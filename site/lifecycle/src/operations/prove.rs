@@ -1,29 +1,19 @@
-//! Proofs: what a release declares to show that it is of use is done on this site, and judged. Changes nothing but what the
-//! proofs themselves change; takes no lock.
+//! Prove: the proofs of the installed release are done, one after the other. Takes no lock.
 
-mod error;
-mod judge;
-#[cfg(test)]
-mod tests;
-mod trial;
-
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use landfall_cluster::Cluster;
 use landfall_media::progress::Event;
-use landfall_release_document::{Proof, ReleaseDocument};
+use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
 use serde::Serialize;
-
-pub use error::ProveError;
-pub use judge::Mismatch;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::status::{SiteState, site_state};
 use super::trust::Trust;
-use trial::Prover;
+use crate::proofs::{ProofResult, ProveError, Prover, chosen, result};
 
 /// How long the API server is waited for before the first proof, and asked for each object afterwards.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -47,26 +37,6 @@ impl ProofReport {
     pub fn failed(&self) -> impl Iterator<Item = &str> {
         self.proofs.iter().filter(|proof| !proof.passed).map(|proof| proof.name.as_str())
     }
-}
-
-/// What came of one proof.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProofResult {
-    /// Name of the proof.
-    pub name: String,
-    /// Its component.
-    pub component: String,
-    /// What a pass shows.
-    pub shows: String,
-    /// Whether it passed.
-    pub passed: bool,
-    /// Seconds that it took.
-    pub seconds: f64,
-    /// Who was asked: a container, or an address. None where the cluster has neither.
-    pub asked: Option<String>,
-    /// What was expected and what came instead.
-    pub failure: Option<Mismatch>,
 }
 
 impl Operations {
@@ -119,32 +89,5 @@ impl Operations {
         let cluster = cluster.with_patience(CLUSTER_PATIENCE);
         cluster.resource("v1", "Pod").map_err(ProveError::NoCluster)?;
         Ok(cluster)
-    }
-}
-
-/// The proofs that are named, or all of them, in the order of the release.
-fn chosen<'a>(release: &'a ReleaseDocument, names: &[String]) -> Result<Vec<&'a Proof>, ProveError> {
-    let proofs = &release.proofs;
-    if let Some(unknown) = names.iter().find(|name| proofs.iter().all(|proof| proof.name != **name)) {
-        return Err(ProveError::Unknown {
-            name: unknown.clone(),
-            release: format!("{} {}", release.name, release.version),
-            known: proofs.iter().map(|proof| proof.name.clone()).collect(),
-        });
-    }
-    Ok(proofs.iter().filter(|proof| names.is_empty() || names.contains(&proof.name)).collect())
-}
-
-fn result(prover: &Prover, proof: &Proof) -> ProofResult {
-    let begun = Instant::now();
-    let done = prover.prove(proof);
-    ProofResult {
-        name: proof.name.clone(),
-        component: proof.component.clone(),
-        shows: proof.shows.clone(),
-        passed: done.verdict.is_ok(),
-        seconds: (begun.elapsed().as_secs_f64() * 100.0).round() / 100.0,
-        asked: done.asked,
-        failure: done.verdict.err(),
     }
 }

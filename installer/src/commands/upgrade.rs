@@ -1,0 +1,215 @@
+//! `landfall upgrade` and `landfall rollback`: another release takes the place of the installed one.
+
+use std::fmt::Write;
+
+use indicatif::HumanBytes;
+use landfall_engine::plan::Plan;
+use landfall_lifecycle::operations::{PreparedUpgrade, Upgraded};
+use landfall_lifecycle::plan::upgrade::{ComponentChange, Fate};
+use landfall_lifecycle::steps::action::Action;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::install::refusal;
+use super::site::operations_of_root;
+use crate::cli::{RollbackArguments, UpgradeArguments};
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::logging;
+use crate::printer::Printer;
+
+/// What `--dry-run` prints.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UpgradeDryRun<'a> {
+    /// Name and version of the installed release.
+    from: String,
+    /// Name and version of the release that would be there.
+    to: String,
+    /// Bytes that would be copied from the media.
+    missing_bytes: u64,
+    /// What would change, component by component.
+    components: &'a [ComponentChange],
+    /// What would be done; each action as the journal would keep it.
+    #[schemars(with = "Plan<serde_json::Value>")]
+    plan: &'a Plan<Action>,
+}
+
+impl Document for UpgradeDryRun<'_> {
+    const KIND: &'static str = "upgradeDryRun";
+}
+
+impl Document for Upgraded {
+    const KIND: &'static str = "upgrade";
+}
+
+/// The result of a rollback.
+#[derive(Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(super) struct RolledBack(Upgraded);
+
+impl Document for RolledBack {
+    const KIND: &'static str = "rollback";
+}
+
+/// The result of `--abort`.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Aborted {
+    /// Name and version of the release that is installed, as it was before.
+    release: String,
+}
+
+impl Document for Aborted {
+    const KIND: &'static str = "abort";
+}
+
+/// Upgrades the site, or prints what would change, or undoes an open upgrade.
+pub(crate) fn run(arguments: &UpgradeArguments, printer: Printer) -> Result<(), Failure> {
+    let Some(bundle) = &arguments.bundle else { return abort(printer) };
+    let operations = operations_of_root(printer)?;
+    let prepared = operations.prepare_upgrade(bundle).map_err(refusal)?;
+    if arguments.dry_run {
+        print_plan(&prepared, printer);
+        return Ok(());
+    }
+    logging::keep(&operations.paths.logs(), "upgrade");
+    printer.note(&changes_text(&prepared));
+    let upgraded = prepared.run()?;
+    printer.report(&upgraded, |upgraded| summary("is installed", upgraded));
+    Ok(())
+}
+
+/// Returns the site to an earlier release, or prints what would change.
+pub(crate) fn roll_back(arguments: &RollbackArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    let prepared = operations.prepare_rollback(arguments.to.as_deref())?;
+    if arguments.dry_run {
+        print_plan(&prepared, printer);
+        return Ok(());
+    }
+    logging::keep(&operations.paths.logs(), "rollback");
+    printer.note(&changes_text(&prepared));
+    let upgraded = RolledBack(prepared.run()?);
+    printer.report(&upgraded, |RolledBack(upgraded)| summary("is installed again", upgraded));
+    Ok(())
+}
+
+/// Undoes the open change.
+pub(super) fn abort(printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    logging::keep(&operations.paths.logs(), "abort");
+    let aborted = Aborted { release: operations.abort_change()? };
+    printer.report(&aborted, |aborted| format!("the change was undone: {} is as it was before", aborted.release));
+    Ok(())
+}
+
+fn print_plan(prepared: &PreparedUpgrade<'_>, printer: Printer) {
+    let dry_run = UpgradeDryRun {
+        from: prepared.from(),
+        to: prepared.to(),
+        missing_bytes: prepared.missing_bytes(),
+        components: prepared.components(),
+        plan: prepared.plan(),
+    };
+    printer.report(&dry_run, |_| format!("{}\nprinting it changes nothing", changes_text(prepared)));
+}
+
+/// What changes, component by component.
+fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
+    let mut text = format!("from {} to {}", prepared.from(), prepared.to());
+    if prepared.missing_bytes() > 0 {
+        let _infallible = write!(text, ", {} from the media", HumanBytes(prepared.missing_bytes()));
+    }
+    text.push_str(&components_text(prepared.components()));
+    text
+}
+
+fn components_text(components: &[ComponentChange]) -> String {
+    let mut text = String::new();
+    let unchanged = components.iter().filter(|change| change.fate == Fate::Unchanged);
+    for change in components.iter().filter(|change| change.fate != Fate::Unchanged) {
+        let _infallible = write!(text, "\n  {}: {}", change.component, fate_text(change.fate));
+        for object in &change.objects {
+            let _infallible = write!(text, "\n    {} {}", object.object, fate_text(object.fate));
+        }
+        for (images, what) in [(&change.images_before, "no longer runs"), (&change.images_after, "runs")] {
+            for image in images {
+                let _infallible = write!(text, "\n    {what} {image}");
+            }
+        }
+    }
+    let unchanged: Vec<&str> = unchanged.map(|change| change.component.as_str()).collect();
+    if !unchanged.is_empty() {
+        let _infallible = write!(text, "\n  unchanged: {}", unchanged.join(", "));
+    }
+    text
+}
+
+fn fate_text(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Added => "added",
+        Fate::Changed => "changed",
+        Fate::Removed => "removed; its data stays",
+        Fate::Unchanged => "unchanged",
+    }
+}
+
+/// What a person wants to know after an upgrade or a rollback.
+pub(super) fn summary(what: &str, upgraded: &Upgraded) -> String {
+    let Upgraded { release, version, previous, changed, removed } = upgraded;
+    let mut text = format!("{release} {version} {what}, and its proofs passed");
+    if !changed.is_empty() {
+        let _infallible = write!(text, "; changed and ready: {}", changed.join(", "));
+    }
+    if !removed.is_empty() {
+        let _infallible = write!(text, "; removed: {}", removed.join(", "));
+    }
+    let _infallible = write!(text, "; `landfall rollback` returns to {previous}");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_lifecycle::plan::upgrade::ObjectChange;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_names_every_component_object_and_image() {
+        let change = |component: &str, fate, objects: &[(&str, Fate)], images: [&[&str]; 2]| ComponentChange {
+            component: component.to_owned(),
+            fate,
+            objects: objects
+                .iter()
+                .map(|(object, fate)| ObjectChange { object: (*object).to_owned(), fate: *fate })
+                .collect(),
+            images_before: images[0].iter().map(|image| (*image).to_owned()).collect(),
+            images_after: images[1].iter().map(|image| (*image).to_owned()).collect(),
+        };
+        let objects = [
+            ("Service db/db", Fate::Added),
+            ("apps/StatefulSet db/db", Fate::Changed),
+            ("ConfigMap db/old", Fate::Removed),
+        ];
+        let components = [
+            change("dns", Fate::Unchanged, &[], [&[], &[]]),
+            change("db", Fate::Changed, &objects, [&["db:17.1"], &["db:17.2"]]),
+            change("counter", Fate::Added, &[("Service counter/counter", Fate::Added)], [&[], &["counter:1"]]),
+            change("cache", Fate::Removed, &[], [&[], &[]]),
+        ];
+        insta::assert_snapshot!(components_text(&components));
+    }
+
+    #[test]
+    fn a_summary_names_the_way_back() {
+        let upgraded = Upgraded {
+            release: "starter".to_owned(),
+            version: "1.1.0".to_owned(),
+            previous: "1.0.0".to_owned(),
+            changed: vec!["db".to_owned(), "counter".to_owned()],
+            removed: vec!["cache".to_owned()],
+        };
+        insta::assert_snapshot!(summary("is installed", &upgraded), @"starter 1.1.0 is installed, and its proofs passed; changed and ready: db, counter; removed: cache; `landfall rollback` returns to 1.0.0");
+    }
+}

@@ -1,0 +1,63 @@
+//! What releases refer to on a site: blobs and their links in the registry, folders of files, heads. Content belongs to
+//! releases; what no kept release refers to is collected.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use landfall_bundle_spec::Sha256;
+use landfall_engine::step::StepError;
+use landfall_error_codes::Coded;
+use landfall_host::mounts;
+use landfall_host::paths::SitePaths;
+use landfall_media::counters::Counters;
+use landfall_media::store::{Collected, ContentStore, RepositoryLink};
+use landfall_release_document::ArtifactKind;
+
+use crate::plan::components::artifact_folder;
+use crate::plan::install::registry_links;
+use crate::site::SiteRelease;
+
+/// What a set of releases refers to.
+#[derive(Debug, Default)]
+pub struct Content {
+    blobs: BTreeSet<Sha256>,
+    links: Vec<RepositoryLink>,
+    files: BTreeSet<String>,
+}
+
+impl Content {
+    /// What these releases refer to. Of two releases that give one tag to different manifests, the first one has it.
+    pub fn of<'a>(releases: impl IntoIterator<Item = &'a SiteRelease>) -> Self {
+        let mut content = Self::default();
+        for release in releases {
+            content.blobs.extend(release.payload.blobs().iter().map(|blob| blob.sha256));
+            content.links.extend(registry_links(&release.release).links());
+            let artifacts = release.release.artifacts.iter();
+            let with_files = artifacts.filter(|artifact| artifact.kind != ArtifactKind::Node);
+            content.files.extend(with_files.map(artifact_folder));
+        }
+        content
+    }
+
+    /// Removes what these releases do not refer to from the registry and the folder of files; durable on return. After a
+    /// crash the same call completes it.
+    pub fn collect(&self, paths: &SitePaths, counters: Counters) -> Result<Collected, StepError> {
+        remove_others(&paths.files(), &self.files)?;
+        let store = ContentStore::counted(paths.registry(), counters);
+        store.collect(&self.blobs, &self.links).map_err(|error| {
+            let what = format!("cannot remove what no release refers to from {}", store.root().display());
+            StepError::new(error.code(), what).because(error)
+        })
+    }
+}
+
+/// Removes the folders in `folder` that have other names; nothing may be mounted in one that is removed.
+pub(crate) fn remove_others(folder: &Path, names: &BTreeSet<String>) -> Result<(), StepError> {
+    let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
+    for entry in entries.flatten() {
+        if !names.contains(&*entry.file_name().to_string_lossy()) {
+            mounts::remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! How a change of a site ends, whichever it is: settings, or the release itself.
+
+use landfall_engine::engine::End;
+use landfall_engine::journal::RecordedError;
+use landfall_engine::plan::{Operation, Plan};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::configure::Configured;
+use super::error::{FailedStep, OperationError, Result};
+use super::running::Running;
+use super::upgrade::Upgraded;
+use crate::pins::Pins;
+use crate::steps::action::Action;
+
+/// The result of a change that was committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "operation", rename_all = "kebab-case")]
+pub enum Changed {
+    /// The settings changed.
+    Configure(Configured),
+    /// The release was upgraded.
+    Upgrade(Upgraded),
+    /// An earlier release is back.
+    Rollback(Upgraded),
+}
+
+impl Changed {
+    /// Ends a change. One that went back by itself is an error, which says why.
+    pub(super) fn by(running: &mut Running) -> Result<Self> {
+        if running.goes_back() {
+            running.note_clock();
+        } else {
+            running.expect_clock()?;
+        }
+        let end = running.change()?;
+        Self::of(end, &running.pins, running.plan(), running.failure())
+    }
+
+    /// The result of a change that ended.
+    pub(super) fn of(end: End, pins: &Pins, plan: &Plan<Action>, failure: Option<RecordedError>) -> Result<Self> {
+        match (end, pins.operation) {
+            (End::Undone, _) => {
+                let stays =
+                    pins.kept.first().map_or((&pins.release, &pins.version), |kept| (&kept.release, &kept.version));
+                Err(OperationError::ChangeUndone {
+                    release: format!("{} {}", stays.0, stays.1),
+                    source: failure.map(|error| Box::new(FailedStep::from(error))),
+                })
+            }
+            (End::Committed, Operation::Upgrade) => Ok(Self::Upgrade(Upgraded::of(pins, plan))),
+            (End::Committed, Operation::Rollback) => Ok(Self::Rollback(Upgraded::of(pins, plan))),
+            (End::Committed, _) => Ok(Self::Configure(Configured::of(pins, plan))),
+        }
+    }
+}

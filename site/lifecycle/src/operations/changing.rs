@@ -1,0 +1,127 @@
+//! What every change of a site begins with: a look at what is there, the cluster's judgment, the first record of its journal.
+
+use std::collections::BTreeMap;
+
+use landfall_cluster::{Applied, Cluster, ClusterError, ObjectName};
+use landfall_engine::journal::{Event, JournalError, JournalErrorKind, JournalFile, Phase, UndoCause};
+use landfall_engine::plan::Plan;
+use landfall_engine::step::StepError;
+use landfall_host::command::Subprocesses;
+
+use super::Operations;
+use super::bundle::TrustedRelease;
+use super::change::Changed;
+use super::decision::{Decision, Refusal, Verb, decide};
+use super::error::{OperationError, Result};
+use super::history::{History, Past};
+use super::unit::stop;
+use crate::pins::Pins;
+use crate::plan::upgrade::changed_in_place;
+use crate::steps::action::Action;
+
+impl Operations {
+    /// The history of a site on which no operation runs now.
+    pub(super) fn idle_history(&self) -> Result<History> {
+        if let Some(holder) = self.journals().holder() {
+            return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
+        }
+        self.history()
+    }
+
+    /// What the site's last committed operation was pinned to, if the site may change now.
+    pub(super) fn changeable<'a>(&self, history: &'a History) -> Result<&'a Pins> {
+        let deciding = history.deciding();
+        if deciding.is_none() {
+            self.check_not_missing()?;
+        }
+        match decide(Verb::Change, deciding.map(Past::position)) {
+            Decision::Refuse(refusal) => Err(refusal.of(deciding.map(Past::release).unwrap_or_default())),
+            _ => history.committed().and_then(Past::pins).ok_or(OperationError::NotInstalled),
+        }
+    }
+
+    /// Refuses objects that the API server would not take, and fields that another manager has set. Nothing is stored: the API
+    /// server judges, and forgets.
+    pub(super) fn refuse_unfit(&self, plan: &Plan<Action>, documents: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+        let unfit = |error| OperationError::ChangeUnfit(Box::new(error));
+        let objects = changed_in_place(plan, documents).map_err(unfit)?;
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let judged = || -> Result<(), StepError> {
+            let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
+            for object in &objects {
+                if let Applied::Foreign { manager } = cluster.compare(object)? {
+                    let object = ObjectName::of(object)?.into();
+                    return Err(ClusterError::Foreign { object, manager }.into());
+                }
+            }
+            Ok(())
+        };
+        judged().map_err(unfit)
+    }
+
+    /// Writes the journal of a change that was planned on a site with these `pins`: from here on it ends, whatever happens to
+    /// this process. `with` adds what only this change pins.
+    pub(super) fn begin_change(
+        &self,
+        plan: &Plan<Action>,
+        release: &TrustedRelease,
+        pins: &Pins,
+        with: impl FnOnce(Pins) -> Pins,
+    ) -> Result<JournalFile> {
+        let lock = self.journals().lock(plan.operation.name())?;
+        // Another operation may have run between the first look and the lock.
+        if self.changeable(&self.history()?)? != pins {
+            return Err(OperationError::ChangeOpen { release: release.name() });
+        }
+        let engine = self.place_own_files(release)?;
+        let text = serde_json::to_string(plan)
+            .map_err(|source| OperationError::Plan { path: self.paths.journal(), source })?;
+        let change = Pins {
+            operation: plan.operation,
+            engine,
+            steps: plan.all().map(|step| step.id.clone()).collect(),
+            closing: plan.closing.len(),
+            plan: text,
+            kept: Vec::new(),
+            ..pins.clone()
+        };
+        drop(self.journals().create(&lock, with(change))?);
+        drop(lock);
+        self.journals().latest()?.ok_or(OperationError::NotInstalled)
+    }
+
+    /// Makes the open change go back, and ends it. The unit that runs it is stopped first: what its step has begun, the undo
+    /// of that step removes.
+    pub fn abort_change(&self) -> Result<String> {
+        let history = self.history_or_hand_over()?;
+        let refused = |refusal: Refusal, past: Option<&Past>| refusal.of(past.map(Past::release).unwrap_or_default());
+        let deciding = history.deciding();
+        let past = match (decide(Verb::Abort, deciding.map(Past::position)), deciding) {
+            (Decision::Change, Some(past)) => past,
+            (Decision::Refuse(refusal), past) => return Err(refused(refusal, past)),
+            (_, past) => return Err(refused(Refusal::NothingToAbort, past)),
+        };
+        stop(&Subprocesses)?;
+        let lock = self.journals().lock("abort")?;
+        let mut journal = self.journals().open(&lock, &past.file)?;
+        match journal.state().phase {
+            Phase::Empty | Phase::Forward => {
+                journal.append(Event::UndoRequested { keep_data: true, cause: UndoCause::Requested })?;
+            }
+            Phase::Undoing { .. } => {}
+            // It ended before it was stopped.
+            Phase::Committed | Phase::Undone { .. } => return Err(refused(Refusal::NothingToAbort, Some(past))),
+        }
+        drop((journal, lock));
+        match self.end_change(&past.file) {
+            // Whether it failed before or not: a person wanted it undone, and it is.
+            Err(OperationError::ChangeUndone { release, .. }) => Ok(release),
+            Err(error) => Err(error),
+            Ok(Changed::Configure(_) | Changed::Upgrade(_) | Changed::Rollback(_)) => {
+                Err(refused(Refusal::NothingToAbort, Some(past)))
+            }
+        }
+    }
+}

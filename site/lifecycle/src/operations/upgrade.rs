@@ -1,0 +1,275 @@
+//! Upgrade and rollback: another release takes the place of the installed one. What changes is known, and every reason
+//! against it reported, before the first change; whatever fails before the commit is undone by itself.
+
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::Sha256;
+use landfall_host::facts;
+use landfall_media::store::ContentStore;
+use landfall_release_document::{DataRoom, Requirements};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::bundle::TrustedRelease;
+use super::change::Changed;
+use super::error::{OperationError, Result};
+use super::status::StatusReport;
+use super::trust::Trust;
+use crate::configuration::{SiteConfiguration, resolve_values};
+use crate::marks::Marks;
+use crate::pins::{KeptRelease, Pins};
+use crate::plan::components::ComponentInputs;
+use crate::plan::computed::computed_values;
+use crate::plan::network::Networks;
+use crate::plan::upgrade::{ComponentChange, Installed, UpgradeInputs, UpgradePlan, plan_upgrade};
+use crate::preflight::{Blocker, Sizes, upgrade_space};
+use crate::steps::action::Action;
+use crate::steps::stage::find_media;
+use landfall_engine::journal::JournalFile;
+use landfall_engine::plan::{Operation, Plan};
+use landfall_error_codes::codes;
+
+/// An upgrade or a rollback that is possible; nothing is changed yet.
+pub struct PreparedUpgrade<'a> {
+    operations: &'a Operations,
+    /// Of the last operation that was committed.
+    pins: Pins,
+    /// The releases that the site keeps, the installed one first.
+    kept: Vec<KeptRelease>,
+    target: Target,
+    planned: UpgradePlan,
+}
+
+/// The release that will be there.
+struct Target {
+    release: TrustedRelease,
+    trust: Trust,
+    /// Where its bundle is.
+    media_path: PathBuf,
+    /// Bytes of its blobs that the site lacks.
+    missing_bytes: u64,
+}
+
+/// The result of an upgrade or a rollback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Upgraded {
+    /// Name of the release.
+    pub release: String,
+    /// Its version.
+    pub version: String,
+    /// Version of the release that was there before, which the site keeps.
+    pub previous: String,
+    /// Components that were added or changed, in order.
+    pub changed: Vec<String>,
+    /// Components that were removed; their data stays.
+    pub removed: Vec<String>,
+}
+
+impl Upgraded {
+    /// The result of an operation that was committed.
+    pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
+        let (mut changed, mut removed) = (Vec::new(), Vec::new());
+        for planned in plan.all() {
+            match &planned.action {
+                Action::ComponentReady(ready) => changed.push(ready.component.clone()),
+                Action::Retire(retire) => {
+                    if let Action::Component(component) = &*retire.before {
+                        removed.push(component.owner.component.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        // One whose volumes change is removed and made again.
+        removed.retain(|component| !changed.contains(component));
+        Self {
+            release: pins.release.clone(),
+            version: pins.version.clone(),
+            previous: pins.kept.first().map(|kept| kept.version.clone()).unwrap_or_default(),
+            changed,
+            removed,
+        }
+    }
+}
+
+impl Operations {
+    /// Determines whether and how the bundle's release can take the place of the installed one. Reads journals, heads, the
+    /// host and the cluster; changes nothing.
+    pub fn prepare_upgrade(&self, bundle: &Path) -> Result<PreparedUpgrade<'_>> {
+        let history = self.idle_history()?;
+        let pins = self.changeable(&history)?.clone();
+        // The chain of roots begins at the one that the site trusts.
+        let trust = Trust::pinned(&pins.trust);
+        let release = TrustedRelease::find(bundle, &trust, self)?;
+        refuse_unrelated(&pins, &release)?;
+        Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
+        // Relative paths have a different meaning for the process that continues.
+        let media_path = std::path::absolute(bundle).map_err(|error| OperationError::io("find", bundle, error))?;
+        let missing_bytes = self.missing(&release).iter().map(|index| release.payload().blob(*index).size).sum();
+        let target = Target { release, trust, media_path, missing_bytes };
+        let prepared = self.planned_upgrade(Operation::Upgrade, pins, target)?;
+        let blockers = self.upgrade_blockers(&prepared.target.release)?;
+        if blockers.is_empty() { Ok(prepared) } else { Err(OperationError::NotReady { blockers }) }
+    }
+
+    /// Determines how a release that the site keeps can take the place of the installed one: that of this version, or the one
+    /// before it. A site that is not ready may go back: that may be why it does.
+    pub fn prepare_rollback(&self, version: Option<&str>) -> Result<PreparedUpgrade<'_>> {
+        let history = self.idle_history()?;
+        let pins = self.changeable(&history)?.clone();
+        let earlier: Vec<KeptRelease> = history.kept().into_iter().skip(1).collect();
+        let found = earlier.iter().find(|kept| version.is_none_or(|version| kept.version == version));
+        let Some(kept) = found else {
+            let kept = earlier.iter().map(|kept| kept.version.clone()).collect();
+            return Err(OperationError::NoEarlierRelease { wanted: version.map(str::to_owned), kept });
+        };
+        let trust = Trust::pinned(&kept.trust);
+        let release = TrustedRelease::read(&self.head_file(kept.bundle), &trust)?;
+        let target = Target { release, trust, media_path: pins.media_path.clone(), missing_bytes: 0 };
+        self.planned_upgrade(Operation::Rollback, pins, target)
+    }
+
+    fn planned_upgrade(&self, operation: Operation, pins: Pins, target: Target) -> Result<PreparedUpgrade<'_>> {
+        let history = self.history()?;
+        let installed = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        let settings = settings_of(&pins, &target.release)?;
+        let release = &target.release;
+        let values = resolve_values(&release.release, &settings, &computed_values(&Networks::of(&settings)?))?;
+        let made = history.made()?;
+        let planned = plan_upgrade(&UpgradeInputs {
+            operation,
+            before: Installed { release: &installed.release, documents: &installed.documents, made: &made },
+            after: ComponentInputs {
+                release: &release.release,
+                documents: &release.documents,
+                values: &values,
+                node: &pins.node.name,
+            },
+            bundle: release.verified.id(),
+            missing_bytes: target.missing_bytes,
+        })?;
+        self.refuse_unfit(&planned.plan, &release.documents)?;
+        Ok(PreparedUpgrade { operations: self, pins, kept: history.kept(), target, planned })
+    }
+
+    /// Indexes of the blobs that the site does not hold.
+    fn missing(&self, release: &TrustedRelease) -> Vec<usize> {
+        let (store, payload) = (ContentStore::at(self.paths.registry()), release.payload());
+        (0..payload.blobs().len()).filter(|blob| !store.holds(&payload, *blob)).collect()
+    }
+
+    /// Everything that would block an upgrade, found at once: a site that is not ready now, and too little space.
+    fn upgrade_blockers(&self, release: &TrustedRelease) -> Result<Vec<Blocker>> {
+        let payload = release.payload();
+        let missing: Vec<_> = self.missing(release).into_iter().map(|index| payload.blob(index).clone()).collect();
+        // What running software writes is there already.
+        let room = DataRoom::of(&missing, &Requirements { data_bytes: 0, ..release.release.requirements.clone() });
+        let inodes = missing.iter().filter_map(|entry| entry.layer).map(|layer| layer.inodes);
+        let sizes = Sizes { room, unpacked_inodes: inodes.fold(0, u64::saturating_add) };
+        let mut blockers = upgrade_space(&facts::collect(&self.paths)?, sizes);
+        blockers.extend(unready(&self.status()?));
+        Ok(blockers)
+    }
+}
+
+/// The site's settings as the release understands them.
+fn settings_of(pins: &Pins, release: &TrustedRelease) -> Result<SiteConfiguration> {
+    let text = serde_json::to_string(&pins.settings)
+        .map_err(|error| OperationError::io("write", "the settings of this site", error.into()))?;
+    Ok(SiteConfiguration::parse(&text, "the settings of this site", release.site_schema())?)
+}
+
+/// Refuses a bundle whose release cannot follow the installed one.
+fn refuse_unrelated(pins: &Pins, release: &TrustedRelease) -> Result<()> {
+    let identity = release.verified.identity();
+    let installed = format!("{} {}", pins.release, pins.version);
+    if identity.name != pins.release {
+        return Err(OperationError::OtherRelease { bundle: release.name(), installed });
+    }
+    if release.verified.id() == pins.bundle {
+        return Err(OperationError::SameRelease { release: installed });
+    }
+    if identity.counter <= pins.counter {
+        return Err(OperationError::OlderRelease { bundle: release.name(), installed });
+    }
+    Ok(())
+}
+
+/// Why a site is not ready, as a blocker; none if it is.
+fn unready(report: &StatusReport) -> Option<Blocker> {
+    if report.ready {
+        return None;
+    }
+    let components = report
+        .components
+        .iter()
+        .flat_map(|component| component.reasons.iter().map(|reason| format!("{}: {reason}", component.component)));
+    let nodes = report.nodes.iter().filter_map(|node| Some(format!("{}: {}", node.name, node.reason.as_ref()?)));
+    let found: Vec<String> = nodes.chain(components).chain(report.notes.iter().cloned()).collect();
+    Some(Blocker::new(codes::UPGRADE_UNREADY, found.join("; "), "everything is ready"))
+}
+
+impl PreparedUpgrade<'_> {
+    /// The steps.
+    pub fn plan(&self) -> &Plan<Action> {
+        &self.planned.plan
+    }
+
+    /// What changes, component by component.
+    pub fn components(&self) -> &[ComponentChange] {
+        &self.planned.components
+    }
+
+    /// Name and version of the installed release.
+    pub fn from(&self) -> String {
+        format!("{} {}", self.pins.release, self.pins.version)
+    }
+
+    /// Name and version of the release that will be there.
+    pub fn to(&self) -> String {
+        self.target.release.name()
+    }
+
+    /// Bytes that are copied from the media.
+    pub fn missing_bytes(&self) -> u64 {
+        self.target.missing_bytes
+    }
+
+    /// Runs it.
+    pub fn run(self) -> Result<Upgraded> {
+        let operations = self.operations;
+        if self.target.missing_bytes > 0 {
+            // A missing part is reported before anything is written.
+            let payload = self.target.release.payload();
+            find_media(&self.target.media_path, &payload, operations.io.media.clone())?;
+        }
+        let file = self.begin()?;
+        match operations.end_change(&file)? {
+            Changed::Upgrade(upgraded) | Changed::Rollback(upgraded) => Ok(upgraded),
+            Changed::Configure(configured) => {
+                Err(OperationError::ChangeOpen { release: format!("{} {}", configured.release, configured.version) })
+            }
+        }
+    }
+
+    fn begin(self) -> Result<JournalFile> {
+        let Self { operations, pins, kept, target: Target { release, trust, media_path, .. }, planned } = self;
+        if let Some(revocation) = release.verified.revocation() {
+            Marks::learn(&operations.paths, revocation)?;
+        }
+        let identity = release.verified.identity();
+        let (bundle, trust): (Sha256, _) = (release.verified.id(), trust.pin(&release.verified));
+        operations.begin_change(&planned.plan, &release, &pins, |change| Pins {
+            bundle,
+            release: identity.name,
+            version: identity.version,
+            counter: identity.counter,
+            trust,
+            media_path,
+            kept,
+            ..change
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! The steps of components: in the order of the later release, then what only the earlier one has, the other way round.
+
+use std::collections::BTreeSet;
+
+use landfall_error_codes::codes;
+
+use super::difference::{ComponentChange, Fate, object_changes, resolved};
+use super::{Installed, UpgradeInputs, supersede};
+use crate::plan::components::component_steps;
+use crate::plan::install::step;
+use crate::steps::action::Action;
+use crate::steps::component::Component;
+use crate::steps::component_ready::ComponentReady;
+use crate::steps::ready_again::ReadyAgain;
+use crate::steps::retire::Retire;
+use landfall_engine::plan::{PlannedStep, StepId};
+use landfall_engine::step::StepError;
+
+/// Steps, and what they change.
+pub(super) struct Planned {
+    pub(super) steps: Vec<PlannedStep<Action>>,
+    pub(super) components: Vec<ComponentChange>,
+}
+
+pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<Planned, StepError> {
+    let mut planned = Planned { steps: Vec::new(), components: Vec::new() };
+    let wanted = component_steps(&inputs.after)?;
+    let ids: BTreeSet<StepId> = wanted.iter().map(|step| step.id.clone()).collect();
+    let mut group = Vec::new();
+    for step in wanted {
+        // The wait is the last step of each component.
+        let is_last = matches!(step.action, Action::ComponentReady(_));
+        group.push(step);
+        if is_last {
+            planned.component(inputs, std::mem::take(&mut group))?;
+        }
+    }
+    planned.removed(&inputs.before, &ids)?;
+    Ok(planned)
+}
+
+fn id(kind: &str, component: &str) -> StepId {
+    StepId(format!("{kind}/{component}"))
+}
+
+/// What a component's step made.
+fn made_component<'a>(before: &Installed<'a>, component: &str) -> Option<&'a Component> {
+    match before.made.get(&id("component", component)) {
+        Some(Action::Component(component)) => Some(component),
+        _ => None,
+    }
+}
+
+fn made_ready(before: &Installed<'_>, component: &str) -> Option<ComponentReady> {
+    match before.made.get(&id("ready", component)) {
+        Some(Action::ComponentReady(ready)) => Some(ready.clone()),
+        _ => None,
+    }
+}
+
+fn retire(id: &StepId, title: String, before: Action) -> PlannedStep<Action> {
+    let action = Action::Retire(Retire { step: id.clone(), before: Box::new(before) });
+    step(format!("retire/{id}"), &title, 10, action)
+}
+
+impl Planned {
+    /// The steps of one component, all of them in `group`; none if nothing of it changes.
+    fn component(&mut self, inputs: &UpgradeInputs<'_>, group: Vec<PlannedStep<Action>>) -> Result<(), StepError> {
+        let Some(after) = group.iter().find_map(|step| match &step.action {
+            Action::Component(component) => Some(component.clone()),
+            _ => None,
+        }) else {
+            return Ok(());
+        };
+        let name = after.owner.component.clone();
+        let before = made_component(&inputs.before, &name);
+        if let Some(before) = before.filter(|before| before.namespace != after.namespace) {
+            let what = format!("{name} is in {} now, and in {} in the new release", before.namespace, after.namespace);
+            return Err(StepError::new(codes::UPGRADE_MOVED, what));
+        }
+        let change = object_changes(&name, before, inputs.before.documents, Some(&after), inputs.after.documents)?;
+        let made = inputs.before.made;
+        // A volume never changes, and a claim is held by running pods: both make way for others, and so must the pods.
+        let is_remounted = group.iter().any(|step| {
+            matches!(step.action, Action::Mount(_)) && made.get(&step.id).is_some_and(|known| *known != step.action)
+        });
+        let is_changed = change.fate != Fate::Unchanged || is_remounted;
+        if is_changed && let Some(ready) = before.and_then(|_| made_ready(&inputs.before, &name)) {
+            let action = Action::ReadyAgain(ReadyAgain { ready });
+            self.steps.push(step(format!("ready-again/{name}"), &format!("note that {name} was ready"), 0, action));
+        }
+        if let Some(before) = before.filter(|_| is_remounted) {
+            let title = format!("stop {name}, whose files change");
+            self.steps.push(retire(&id("component", &name), title, Action::Component(before.clone())));
+        }
+        for planned in group {
+            match (&planned.action, made.get(&planned.id)) {
+                (Action::ComponentReady(_), _) if !is_changed => {}
+                (Action::ComponentReady(_), _) | (_, None) => self.steps.push(planned),
+                (Action::Component(_), Some(_)) if is_remounted => self.steps.push(planned),
+                (Action::Component(_), Some(_)) if change.fate == Fate::Unchanged => {}
+                (Action::Component(_), Some(known)) => {
+                    let title = format!("change {}", planned.title.trim_start_matches("apply "));
+                    self.steps.push(supersede(PlannedStep { title, ..planned }, known));
+                }
+                (action, Some(known)) if action == known => {}
+                (_, Some(known)) => self.steps.push(supersede(planned, known)),
+            }
+        }
+        let fate = if is_remounted && change.fate == Fate::Unchanged { Fate::Changed } else { change.fate };
+        self.components.push(ComponentChange { fate, ..change });
+        Ok(())
+    }
+
+    /// What only the earlier release has: its objects go, once everything that may have used them has changed. Namespaces,
+    /// secrets and volumes stay.
+    fn removed(&mut self, before: &Installed<'_>, wanted: &BTreeSet<StepId>) -> Result<(), StepError> {
+        for component in before.release.components.iter().rev() {
+            let id = id("component", &component.name);
+            let Some(known) = made_component(before, &component.name).filter(|_| !wanted.contains(&id)) else {
+                continue;
+            };
+            if let Some(ready) = made_ready(before, &component.name) {
+                let title = format!("note that {} was ready", component.name);
+                let action = Action::ReadyAgain(ReadyAgain { ready });
+                self.steps.push(step(format!("ready-again/{}", component.name), &title, 0, action));
+            }
+            let title = format!("remove {}; its data stays", component.name);
+            self.steps.push(retire(&id, title, Action::Component(known.clone())));
+            self.components.push(object_changes(
+                &component.name,
+                Some(known),
+                before.documents,
+                None,
+                before.documents,
+            )?);
+        }
+        for (id, action) in before.made.iter().filter(|(id, _)| !wanted.contains(id)) {
+            if let Action::Mount(mount) = action {
+                let title = format!("remove the volume of {}/{}", mount.namespace, mount.claim);
+                self.steps.push(retire(id, title, action.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The objects of a component that a plan changes in place, as the later release has them: for a look before the first
+/// change.
+pub(crate) fn changed_in_place(
+    plan: &landfall_engine::plan::Plan<Action>,
+    documents: &std::collections::BTreeMap<String, Vec<u8>>,
+) -> Result<Vec<serde_json::Value>, StepError> {
+    let mut objects = Vec::new();
+    for planned in plan.all() {
+        let after = match &planned.action {
+            Action::Replace(replace) => &replace.after,
+            Action::Supersede(supersede) => &supersede.after,
+            _ => continue,
+        };
+        if let Action::Component(component) = &**after {
+            objects.extend(resolved(component, documents)?);
+        }
+    }
+    Ok(objects)
+}

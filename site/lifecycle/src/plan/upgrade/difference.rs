@@ -1,0 +1,127 @@
+//! What differs between two forms of a component, for a person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::steps::component::Component;
+use landfall_cluster::ObjectName;
+use landfall_engine::step::StepError;
+
+/// What happens to a component, or to an object of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// Only the later release has it.
+    Added,
+    /// Both have it, in different forms.
+    Changed,
+    /// Only the earlier release has it.
+    Removed,
+    /// Both have it in the same form.
+    Unchanged,
+}
+
+/// What happens to a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentChange {
+    /// The component.
+    pub component: String,
+    /// What happens to it.
+    pub fate: Fate,
+    /// Its objects that are added, changed or removed.
+    pub objects: Vec<ObjectChange>,
+    /// Images that its pods run only in the earlier release.
+    pub images_before: Vec<String>,
+    /// Images that its pods run only in the later release.
+    pub images_after: Vec<String>,
+}
+
+/// What happens to an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectChange {
+    /// Kind, namespace and name.
+    pub object: String,
+    /// What happens to it.
+    pub fate: Fate,
+}
+
+type Documents = BTreeMap<String, Vec<u8>>;
+
+/// The objects of a component as they are applied.
+pub(super) fn resolved(component: &Component, documents: &Documents) -> Result<Vec<Value>, StepError> {
+    component.resolved(documents)
+}
+
+/// Compares two forms of a component, each with the documents of its own release.
+pub(super) fn object_changes(
+    name: &str,
+    before: Option<&Component>,
+    documents_before: &Documents,
+    after: Option<&Component>,
+    documents_after: &Documents,
+) -> Result<ComponentChange, StepError> {
+    let objects = |component: Option<&Component>, documents: &Documents| {
+        component.map_or(Ok(Vec::new()), |component| resolved(component, documents))
+    };
+    let (old, new) = (objects(before, documents_before)?, objects(after, documents_after)?);
+    let (old_by_name, new_by_name) = (by_name(&old)?, by_name(&new)?);
+    let mut changes = Vec::new();
+    for (object, value) in &new_by_name {
+        let fate = match old_by_name.get(object) {
+            None => Fate::Added,
+            Some(known) if known == value => continue,
+            Some(_) => Fate::Changed,
+        };
+        changes.push(ObjectChange { object: object.clone(), fate });
+    }
+    let removed = old_by_name.keys().filter(|object| !new_by_name.contains_key(*object));
+    changes.extend(removed.map(|object| ObjectChange { object: object.clone(), fate: Fate::Removed }));
+    let fate = match (before, after) {
+        (None, _) => Fate::Added,
+        (_, None) => Fate::Removed,
+        // Their order is a part of what is applied.
+        _ if old == new => Fate::Unchanged,
+        _ => Fate::Changed,
+    };
+    let (images_old, images_new) = (images(&old), images(&new));
+    Ok(ComponentChange {
+        component: name.to_owned(),
+        fate,
+        objects: changes,
+        images_before: images_old.difference(&images_new).cloned().collect(),
+        images_after: images_new.difference(&images_old).cloned().collect(),
+    })
+}
+
+fn by_name(objects: &[Value]) -> Result<BTreeMap<String, &Value>, StepError> {
+    objects.iter().map(|object| Ok((ObjectName::of(object)?.to_string(), object))).collect()
+}
+
+/// Images of all containers in all pods of these objects.
+fn images(objects: &[Value]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    objects.iter().for_each(|object| find_images(object, &mut found));
+    found
+}
+
+fn find_images(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| find_images(item, found)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if ["containers", "initContainers"].contains(&key.as_str()) {
+                    let images = value.as_array().into_iter().flatten().filter_map(|one| one["image"].as_str());
+                    found.extend(images.map(str::to_owned));
+                } else {
+                    find_images(value, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,146 @@
+//! Plans the way from the installed release to another one, from both releases and what the site's steps last made. Pure.
+//! An upgrade and a rollback are the same plan in different directions.
+
+mod components;
+mod difference;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use landfall_release_document::ReleaseDocument;
+
+use super::components::ComponentInputs;
+use super::configure::Made;
+use super::install::{STAGING_RATE, content_steps, image_hosts, is_same_node, step};
+use crate::steps::action::Action;
+use crate::steps::collect::Collect;
+use crate::steps::mark::AdvanceMark;
+use crate::steps::prove::Prove;
+use crate::steps::runtime_configuration::RuntimeConfiguration;
+use crate::steps::stage_release::StageRelease;
+use crate::steps::supersede::Supersede;
+pub(crate) use components::changed_in_place;
+pub use difference::{ComponentChange, Fate, ObjectChange};
+use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
+use landfall_engine::step::StepError;
+
+/// The installed release.
+#[derive(Debug, Clone, Copy)]
+pub struct Installed<'a> {
+    /// Its document.
+    pub release: &'a ReleaseDocument,
+    /// The small documents of its head, by name.
+    pub documents: &'a BTreeMap<String, Vec<u8>>,
+    /// What each step of the site last made.
+    pub made: &'a Made,
+}
+
+/// What an upgrade depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct UpgradeInputs<'a> {
+    /// An upgrade or a rollback.
+    pub operation: Operation,
+    /// What is there.
+    pub before: Installed<'a>,
+    /// What will be there.
+    pub after: ComponentInputs<'a>,
+    /// Id of the bundle of the release that will be there.
+    pub bundle: Sha256,
+    /// Bytes of its blobs that the site lacks.
+    pub missing_bytes: u64,
+}
+
+/// An upgrade, planned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpgradePlan {
+    /// The steps.
+    pub plan: Plan<Action>,
+    /// What changes, component by component, in the order of the later release; removed ones last.
+    pub components: Vec<ComponentChange>,
+}
+
+/// Plans it. Fails if the releases differ in what cannot change in place.
+pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError> {
+    let (before, after) = (inputs.before.release, inputs.after.release);
+    if !is_same_node(before, after)? {
+        let what = format!("{} and {} have different node packs", name(before), name(after));
+        return Err(StepError::new(codes::UPGRADE_NODE, what));
+    }
+    let mut stage = step(
+        "stage",
+        "copy what is missing",
+        inputs.missing_bytes / STAGING_RATE,
+        Action::StageRelease(StageRelease {}),
+    );
+    stage.bytes = inputs.missing_bytes;
+    let mut steps = vec![stage];
+    steps.extend(runtime_configuration(inputs)?);
+    steps.extend(content(inputs));
+    let changed = components::plan(inputs)?;
+    steps.extend(changed.steps);
+    steps.push(agent(inputs.before.made)?);
+    steps.push(step("prove", "prove that the release can be used", 30, Action::Prove(Prove {})));
+    if inputs.operation == Operation::Upgrade {
+        let mark = AdvanceMark { release: after.name.clone(), counter: after.counter, bundle: inputs.bundle };
+        steps.push(step("mark", "mark the release as the newest one", 0, Action::AdvanceMark(mark)));
+    }
+    let closing = vec![step("collect", "remove what no kept release needs", 2, Action::Collect(Collect {}))];
+    // Until everything is staged the site is as it was: a pulled stick stops the upgrade, and does not undo it.
+    let on_failure = OnFailure::Undo { from: 1 };
+    let plan = Plan { closing, on_failure, ..Plan::new(inputs.operation, &after.name, &after.version, steps) };
+    Ok(UpgradePlan { plan, components: changed.components })
+}
+
+fn name(release: &ReleaseDocument) -> String {
+    format!("{} {}", release.name, release.version)
+}
+
+fn supersede(planned: PlannedStep<Action>, before: &Action) -> PlannedStep<Action> {
+    let action = Action::Supersede(Supersede { before: Box::new(before.clone()), after: Box::new(planned.action) });
+    PlannedStep { action, ..planned }
+}
+
+fn missing(id: &str) -> StepError {
+    StepError::new(codes::BUG, format!("no operation of this site has made {id}"))
+}
+
+/// The mirrors of upstream hosts, if the later release has images of other ones.
+fn runtime_configuration(inputs: &UpgradeInputs<'_>) -> Result<Option<PlannedStep<Action>>, StepError> {
+    const ID: &str = "runtime-configuration";
+    let made = inputs.before.made.get(&StepId(ID.to_owned()));
+    let Some(Action::RuntimeConfiguration(before)) = made else { return Err(missing(ID)) };
+    let hosts = image_hosts(inputs.after.release);
+    if before.hosts == hosts {
+        return Ok(None);
+    }
+    let after = Action::RuntimeConfiguration(RuntimeConfiguration { hosts, ..before.clone() });
+    let planned = step(ID, "configure the mirrors of images", 0, after);
+    Ok(Some(supersede(planned, &Action::RuntimeConfiguration(before.clone()))))
+}
+
+/// The registry's list, and the files of new or changed artifacts.
+fn content(inputs: &UpgradeInputs<'_>) -> Vec<PlannedStep<Action>> {
+    let before: BTreeMap<StepId, Action> =
+        content_steps(inputs.before.release).into_iter().map(|planned| (planned.id, planned.action)).collect();
+    let mut steps = Vec::new();
+    for planned in content_steps(inputs.after.release) {
+        match before.get(&planned.id) {
+            Some(known) if *known == planned.action => {}
+            // Files of a changed artifact are in a folder of their own.
+            Some(known) if matches!(known, Action::RegistryLinks(_)) => steps.push(supersede(planned, known)),
+            _ => steps.push(planned),
+        }
+    }
+    steps
+}
+
+/// The agent is the `landfall` of the release: its settings stay, its program is the later one.
+fn agent(made: &Made) -> Result<PlannedStep<Action>, StepError> {
+    const ID: &str = "agent";
+    let before = made.get(&StepId(ID.to_owned())).filter(|action| matches!(action, Action::Agent(_)));
+    let before = before.ok_or_else(|| missing(ID))?;
+    Ok(supersede(step(ID, "replace the agent", 5, before.clone()), before))
+}

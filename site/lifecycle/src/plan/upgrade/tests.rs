@@ -1,0 +1,204 @@
+use landfall_host::facts::sample::sample;
+use landfall_release_document::{ArtifactKind, ArtifactMount, ComponentEntry, Descriptor, NodeImage, PodSecurity};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::plan::install::tests::{plan_of, release};
+
+type Documents = BTreeMap<String, Vec<u8>>;
+
+/// A release and the documents of its head.
+struct Side {
+    release: ReleaseDocument,
+    documents: Documents,
+}
+
+fn side(version: &str, counter: u64) -> Side {
+    let mut release = release();
+    release.version = version.to_owned();
+    release.counter = counter;
+    release.components.clear();
+    release.values.clear();
+    Side { release, documents: Documents::new() }
+}
+
+impl Side {
+    /// Adds a component of one Deployment with this image.
+    fn with(mut self, name: &str, image: &str, mounts: &[&str]) -> Self {
+        let document = format!("documents/objects/{name}.json");
+        let mount = |claim: &&str| ArtifactMount { artifact: "model".to_owned(), claim: (*claim).to_owned() };
+        self.release.components.push(ComponentEntry {
+            name: name.to_owned(),
+            namespace: name.to_owned(),
+            needs: Vec::new(),
+            objects: document.clone(),
+            pod_security: PodSecurity::Restricted,
+            quota: BTreeMap::new(),
+            secrets: Vec::new(),
+            mounts: mounts.iter().map(mount).collect(),
+            ready_seconds: 60,
+        });
+        let deployment = json!([{
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": name},
+            "spec": {"template": {"spec": {"containers": [{"name": name, "image": image}]}}},
+        }]);
+        self.documents.insert(document, serde_json::to_vec(&deployment).unwrap());
+        self
+    }
+
+    fn steps(&self) -> Vec<PlannedStep<Action>> {
+        let values = BTreeMap::new();
+        let inputs =
+            ComponentInputs { release: &self.release, documents: &self.documents, values: &values, node: "node" };
+        crate::plan::components::component_steps(&inputs).unwrap()
+    }
+
+    /// What an install of it makes.
+    fn made(&self) -> Made {
+        let node = plan_of(&sample(), &release()).unwrap().plan.steps;
+        let of_node = node.into_iter().filter(|planned| !planned.id.0.contains("dns"));
+        of_node.chain(self.steps()).map(|planned| (planned.id, planned.action)).collect()
+    }
+
+    fn upgraded_to(&self, later: &Self, operation: Operation) -> Result<UpgradePlan, StepError> {
+        let (made, values) = (self.made(), BTreeMap::new());
+        plan_upgrade(&UpgradeInputs {
+            operation,
+            before: Installed { release: &self.release, documents: &self.documents, made: &made },
+            after: ComponentInputs {
+                release: &later.release,
+                documents: &later.documents,
+                values: &values,
+                node: "node",
+            },
+            bundle: Sha256([7; 32]),
+            missing_bytes: 123,
+        })
+    }
+}
+
+/// A step as `id action`, with what a replacement replaces.
+fn lines(plan: &UpgradePlan) -> Vec<String> {
+    let kind = |action: &Action| serde_json::to_value(action).unwrap()["action"].as_str().unwrap().to_owned();
+    plan.plan.all().map(|planned| format!("{} {}", planned.id, kind(&planned.action))).collect()
+}
+
+fn fates(plan: &UpgradePlan) -> Vec<(&str, Fate)> {
+    plan.components.iter().map(|change| (change.component.as_str(), change.fate)).collect()
+}
+
+#[test]
+fn a_release_that_differs_in_nothing_replaces_only_the_agent() {
+    let before = side("1.0.0", 1).with("web", "web:1", &["model"]);
+    let plan = before.upgraded_to(&side("1.0.1", 2).with("web", "web:1", &["model"]), Operation::Upgrade).unwrap();
+    assert_eq!(
+        lines(&plan),
+        ["stage stage-release", "agent supersede", "prove prove", "mark advance-mark", "collect collect"]
+    );
+    assert_eq!(fates(&plan), [("web", Fate::Unchanged)]);
+    let plan = plan.plan;
+    assert_eq!((plan.closing.len(), plan.on_failure), (1, OnFailure::Undo { from: 1 }));
+    assert_eq!((plan.version.as_str(), plan.steps[0].bytes), ("1.0.1", 123));
+}
+
+#[test]
+fn components_are_added_changed_and_removed_in_this_order() {
+    let before =
+        side("1.0.0", 1).with("old", "old:1", &["model"]).with("web", "web:1", &[]).with("same", "same:1", &[]);
+    let after = side("1.1.0", 2).with("web", "web:2", &[]).with("same", "same:1", &[]).with("new", "new:1", &[]);
+    let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
+    assert_eq!(
+        lines(&plan)[1..lines(&plan).len() - 4],
+        [
+            "ready-again/web ready-again",
+            "component/web supersede",
+            "ready/web component-ready",
+            "namespace/new namespace",
+            "component/new component",
+            "ready/new component-ready",
+            "ready-again/old ready-again",
+            "retire/component/old retire",
+            "retire/mount/old/model retire",
+        ]
+    );
+    assert_eq!(
+        fates(&plan),
+        [("web", Fate::Changed), ("same", Fate::Unchanged), ("new", Fate::Added), ("old", Fate::Removed)]
+    );
+    let web = &plan.components[0];
+    assert_eq!(
+        (web.images_before.as_slice(), web.images_after.as_slice()),
+        (&["web:1".to_owned()][..], &["web:2".to_owned()][..])
+    );
+    assert_eq!(web.objects, [ObjectChange { object: "apps/Deployment web/web".to_owned(), fate: Fate::Changed }]);
+}
+
+#[test]
+fn the_way_back_is_the_same_plan_without_a_mark() {
+    let (old, new) = (side("1.0.0", 1).with("web", "web:1", &[]), side("1.1.0", 2).with("web", "web:2", &[]));
+    let forth = lines(&old.upgraded_to(&new, Operation::Upgrade).unwrap());
+    let back = lines(&new.upgraded_to(&old, Operation::Rollback).unwrap());
+    let without_mark: Vec<String> = forth.into_iter().filter(|line| !line.starts_with("mark ")).collect();
+    assert_eq!(back, without_mark);
+}
+
+#[test]
+fn a_component_whose_files_change_is_stopped_before_its_volume_changes() {
+    let before = side("1.0.0", 1).with("web", "web:1", &["model"]);
+    let mut after = side("1.1.0", 2).with("web", "web:1", &["model"]);
+    let model = after.release.artifacts.iter_mut().find(|artifact| artifact.kind == ArtifactKind::Model).unwrap();
+    model.manifest = Descriptor { digest: Sha256([99; 32]), ..model.manifest.clone() };
+    let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
+    assert_eq!(
+        lines(&plan)[1..lines(&plan).len() - 4],
+        [
+            "registry-links supersede",
+            "artifact-files/model artifact-files",
+            "ready-again/web ready-again",
+            "retire/component/web retire",
+            "mount/web/model supersede",
+            "component/web component",
+            "ready/web component-ready",
+        ]
+    );
+    assert_eq!(fates(&plan), [("web", Fate::Changed)]);
+}
+
+#[test]
+fn what_cannot_change_in_place_is_refused() {
+    let before = side("1.0.0", 1).with("web", "web:1", &[]);
+    let mut node = side("1.1.0", 2);
+    let pause = node.release.node_packs[0].images.get_mut(&NodeImage::Pause).unwrap();
+    *pause = "registry.k8s.io/pause:3.11".to_owned();
+    let mut image = node.release.images[5].clone();
+    image.reference = "registry.k8s.io/pause:3.11".to_owned();
+    node.release.images.push(image);
+    let refused = before.upgraded_to(&node, Operation::Upgrade).unwrap_err();
+    assert_eq!(landfall_error_codes::Coded::code(&refused), codes::UPGRADE_NODE);
+    let mut moved = side("1.1.0", 2).with("web", "web:1", &[]);
+    moved.release.components[0].namespace = "elsewhere".to_owned();
+    let refused = before.upgraded_to(&moved, Operation::Upgrade).unwrap_err();
+    assert_eq!(landfall_error_codes::Coded::code(&refused), codes::UPGRADE_MOVED);
+}
+
+#[test]
+fn another_upstream_host_gets_its_mirror() {
+    let before = side("1.0.0", 1);
+    let mut after = side("1.1.0", 2);
+    let mut image = after.release.images[0].clone();
+    image.reference = "example.net/app:1".to_owned();
+    after.release.images.push(image);
+    let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
+    let step = plan.plan.steps.iter().find(|planned| planned.id.0 == "runtime-configuration").unwrap();
+    let action: Value = serde_json::to_value(&step.action).unwrap();
+    let hosts = |side: &str| action[side]["hosts"].as_array().unwrap().iter().any(|host| host == "example.net");
+    assert!(!hosts("before") && hosts("after"), "{action}");
+}
+
+#[test]
+fn a_plan_survives_the_journal() {
+    let before = side("1.0.0", 1).with("old", "old:1", &["model"]);
+    let plan = before.upgraded_to(&side("1.1.0", 2).with("web", "web:2", &[]), Operation::Upgrade).unwrap().plan;
+    let text = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan<Action>>(&text).unwrap(), plan);
+}

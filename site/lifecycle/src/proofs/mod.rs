@@ -1,0 +1,66 @@
+//! Proofs: what a release declares to show that it is of use is done on a site, and judged. Changes nothing but what the
+//! proofs themselves change.
+
+mod error;
+mod judge;
+#[cfg(test)]
+mod tests;
+mod trial;
+
+use std::time::Instant;
+
+use landfall_release_document::{Proof, ReleaseDocument};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use error::ProveError;
+pub use judge::Mismatch;
+pub(crate) use trial::Prover;
+
+/// What came of one proof.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProofResult {
+    /// Name of the proof.
+    pub name: String,
+    /// Its component.
+    pub component: String,
+    /// What a pass shows.
+    pub shows: String,
+    /// Whether it passed.
+    pub passed: bool,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// Who was asked: a container, or an address. None where the cluster has neither.
+    pub asked: Option<String>,
+    /// What was expected and what came instead.
+    pub failure: Option<Mismatch>,
+}
+
+/// The proofs that are named, or all of them, in the order of the release.
+pub(crate) fn chosen<'a>(release: &'a ReleaseDocument, names: &[String]) -> Result<Vec<&'a Proof>, ProveError> {
+    let proofs = &release.proofs;
+    if let Some(unknown) = names.iter().find(|name| proofs.iter().all(|proof| proof.name != **name)) {
+        return Err(ProveError::Unknown {
+            name: unknown.clone(),
+            release: format!("{} {}", release.name, release.version),
+            known: proofs.iter().map(|proof| proof.name.clone()).collect(),
+        });
+    }
+    Ok(proofs.iter().filter(|proof| names.is_empty() || names.contains(&proof.name)).collect())
+}
+
+/// Does one proof and reports.
+pub(crate) fn result(prover: &Prover, proof: &Proof) -> ProofResult {
+    let begun = Instant::now();
+    let done = prover.prove(proof);
+    ProofResult {
+        name: proof.name.clone(),
+        component: proof.component.clone(),
+        shows: proof.shows.clone(),
+        passed: done.verdict.is_ok(),
+        seconds: (begun.elapsed().as_secs_f64() * 100.0).round() / 100.0,
+        asked: done.asked,
+        failure: done.verdict.err(),
+    }
+}

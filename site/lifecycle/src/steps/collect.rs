@@ -1,0 +1,32 @@
+//! After the commit: what neither the new release nor the one before it refers to is removed.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::content::Content;
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Parameters of the step: none. The releases are those that the operation is pinned to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collect {}
+
+impl Step<Site> for Collect {
+    /// Whether anything is left is known only by a walk through the store, which the act is.
+    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+        Ok(Observed::Partial("content that nothing refers to may be left".to_owned()))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let own = site.own_release();
+        let kept = [&own, site.earlier_release()?];
+        let collected = Content::of(kept).collect(&site.paths, site.io.store.clone())?;
+        Ok(json!({"blobs": collected.blobs, "bytes": collected.bytes, "links": collected.links}))
+    }
+
+    /// What follows a commit is never undone.
+    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        Ok(())
+    }
+}

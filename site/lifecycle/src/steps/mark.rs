@@ -1,0 +1,53 @@
+//! The last step before the commit of an upgrade: the site's mark of the newest release advances. Undo restores it.
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::{Coded, codes};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::marks::{Marks, MarksError};
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdvanceMark {
+    /// Name of the release.
+    pub release: String,
+    /// Its counter.
+    pub counter: u64,
+    /// Id of its bundle.
+    pub bundle: Sha256,
+}
+
+fn failed(error: MarksError) -> StepError {
+    StepError::new(error.code(), "the site's mark of the newest release cannot be used").because(error)
+}
+
+impl Step<Site> for AdvanceMark {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let marks = Marks::read(&site.paths).map_err(failed)?;
+        let is_advanced = marks.counters.get(&self.release).is_some_and(|mark| *mark >= self.counter);
+        Ok(match is_advanced && marks.history.contains(&self.bundle) {
+            true => Observed::Done,
+            false => Observed::Absent,
+        })
+    }
+
+    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+        Ok(json!(Marks::read(&site.paths).map_err(failed)?.mark(&self.release)))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        Marks::advance(&site.paths, &self.release, self.counter, self.bundle).map_err(failed)?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        let mark = serde_json::from_value(before.clone()).map_err(|error| {
+            StepError::new(codes::BUG, "the mark before the upgrade is not recorded").because(error)
+        })?;
+        Marks::restore(&site.paths, &self.release, &mark).map_err(failed)
+    }
+}

@@ -1,0 +1,31 @@
+//! Before a component changes: nothing to do on the way forward. On the way back it comes after the component's undo, and
+//! waits until the component is ready as it was.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::component_ready::ComponentReady;
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadyAgain {
+    /// The component as it was, and its limit.
+    pub ready: ComponentReady,
+}
+
+impl Step<Site> for ReadyAgain {
+    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+        Ok(Observed::Done)
+    }
+
+    fn act(&self, _site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        self.ready.act(site, before).map(drop)
+    }
+}

@@ -1,0 +1,84 @@
+//! What the earlier release made is removed, because the later one has no such thing or must make it anew. Undo makes it
+//! again. Data stays: volumes, claims, secrets and namespaces are never removed by an upgrade.
+
+use std::time::Duration;
+
+use landfall_engine::plan::StepId;
+use landfall_error_codes::codes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::action::Action;
+use super::component::Component;
+use super::mount::Mount;
+use super::objects::DELETION_SECONDS;
+use super::resolve;
+use crate::site::Site;
+use landfall_cluster::Inventory;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retire {
+    /// The step that made it.
+    pub step: StepId,
+    /// What it made: a component's objects, or an artifact's volume.
+    pub before: Box<Action>,
+}
+
+impl Retire {
+    /// Whether an action is one that this step can remove.
+    pub fn takes(action: &Action) -> bool {
+        matches!(action, Action::Component(_) | Action::Mount(_))
+    }
+}
+
+/// Removes a component's objects, those that hold data excepted, and then the list of them.
+fn remove_component(component: &Component, site: &Site) -> Result<Value, StepError> {
+    let cluster = site.cluster()?;
+    let (namespace, name) = (&component.namespace, &component.owner.component);
+    let Some(inventory) = Inventory::read(&cluster, namespace, name)? else { return Ok(Value::Null) };
+    let limit = Duration::from_secs(DELETION_SECONDS);
+    let (delete, keep) = inventory.surplus(&[]);
+    for object in &delete {
+        cluster.delete(object, limit)?;
+    }
+    cluster.delete(&Inventory::name(namespace, name), limit)?;
+    Ok(json!({"removed": delete, "left": keep}))
+}
+
+fn other(action: &Action) -> StepError {
+    StepError::new(codes::BUG, format!("an upgrade cannot remove what {action:?} made"))
+}
+
+impl Step<Site> for Retire {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        Ok(match &*self.before {
+            Action::Component(component) => {
+                let cluster = site.cluster()?;
+                match Inventory::read(&cluster, &component.namespace, &component.owner.component)? {
+                    None => Observed::Done,
+                    Some(inventory) => Observed::Partial(format!("{} objects are there", inventory.objects.len())),
+                }
+            }
+            Action::Mount(mount) => match mount.observe(&mut site.as_it_was()?)? {
+                Observed::Absent => Observed::Done,
+                observed => Observed::Partial(format!("the volume is there: {observed:?}")),
+            },
+            action => return Err(other(action)),
+        })
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        match &*self.before {
+            Action::Component(component) => remove_component(component, site),
+            Action::Mount(mount) => Mount::undo(mount, site, &Value::Null).map(|()| Value::Null),
+            action => Err(other(action)),
+        }
+    }
+
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        resolve(&self.before).act(&mut site.as_it_was()?, before).map(drop)
+    }
+}

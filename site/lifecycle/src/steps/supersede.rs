@@ -1,0 +1,42 @@
+//! What the earlier release made becomes what the later one makes: the parameters of both, so that undo makes the earlier one
+//! again. Each action reads its own release's documents.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::action::Action;
+use super::resolve;
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Parameters of the step. Both actions make the same thing, and each makes it from whatever the other one left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Supersede {
+    /// As the earlier release has it.
+    pub before: Box<Action>,
+    /// As the later release has it.
+    pub after: Box<Action>,
+}
+
+impl Step<Site> for Supersede {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        Ok(match resolve(&self.after).observe(site)? {
+            // The earlier one is there.
+            Observed::Absent => Observed::Partial("it is as the earlier release has it".to_owned()),
+            observed => observed,
+        })
+    }
+
+    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+        resolve(&self.after).prepare(site)
+    }
+
+    fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
+        resolve(&self.after).act(site, before)
+    }
+
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        resolve(&self.before).act(&mut site.as_it_was()?, before).map(drop)
+    }
+}

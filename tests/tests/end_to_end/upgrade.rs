@@ -1,0 +1,139 @@
+//! A site becomes another release: with its rows and its edits, through a power cut; a release that does not work goes back
+//! by itself; an earlier release comes back without media, and what nothing refers to is collected.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::printer;
+use landfall_tests::proofs::{administer, sql};
+use landfall_tests::site::wait_until;
+use serde_json::{Value, json};
+
+use super::cut::{At, Moment, boot, cut_during};
+use super::engineer::{Engineer, STICK};
+use super::fixture::machine_with_stick;
+use super::later_releases::{BROKEN, NEXT, ensure_later_releases};
+
+/// How long an upgrade may take that the agent continues after a boot.
+const SELF_LIMIT: Duration = Duration::from_mins(10);
+
+/// Every file of the registry and of artifacts, and the releases whose heads are kept.
+const CONTENT: &str = "cd /var/lib/landfall && find registry/docker files releases -type f | sort";
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
+    ensure_later_releases()?;
+    let (_site, machine) = machine_with_stick("e2e-upgrade")?;
+    let engineer = Engineer::at(&machine);
+    engineer.landfall(&["upgrade", NEXT])?.refused("upgrade without a site", "LF4030", 2)?;
+    engineer.install()?;
+    engineer.wait_ready("the install")?;
+    sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
+    let first = content(engineer)?;
+    refuses_what_cannot_follow(engineer)?;
+
+    upgrades_through_a_power_cut(engineer)?;
+    let second = content(engineer)?;
+    goes_back_by_itself(engineer)?;
+    ensure!(content(engineer)? == second, "an upgrade that went back left or lost content");
+    goes_back_on_request(engineer)?;
+    ensure!(content(engineer)? == second, "an upgrade that was aborted left or lost content");
+
+    let report = engineer.landfall(&["rollback"])?.report("rollback")?;
+    ensure!(report["version"] == "1.0.0" && report["removed"] == json!(["bulletin"]), "{report}");
+    expect_release(engineer, "1.0.0", "4096kB")?;
+    let report = engineer.landfall(&["upgrade", NEXT])?.report("upgrade again")?;
+    ensure!(report["version"] == "1.1.0" && report["previous"] == "1.0.0", "{report}");
+    expect_release(engineer, "1.1.0", "8192kB")?;
+    ensure!(content(engineer)? == second, "going to and fro left or lost content");
+    ensure!(first.iter().all(|file| second.contains(file)), "content of the release before is gone");
+    engineer.uninstall_all()?;
+    engineer.expect_unchanged("after upgrades and an uninstall", &["/var/log/landfall"])
+}
+
+/// The same release, an older one, a version that is not kept: nothing changes, not even a journal.
+fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
+    engineer.landfall(&["upgrade", STICK])?.refused("upgrade to the same release", "LF4402", 2)?;
+    engineer.landfall(&["rollback"])?.refused("rollback of an install", "LF4408", 2)?;
+    engineer.landfall(&["upgrade", "--abort"])?.refused("abort of nothing", "LF4035", 2)?;
+    let dry_run = engineer.landfall(&["upgrade", NEXT, "--dry-run"])?.report("upgrade --dry-run")?;
+    let fates: Vec<_> = dry_run["components"]
+        .as_array()
+        .context("the dry run lists no components")?
+        .iter()
+        .filter(|change| change["fate"] != "unchanged")
+        .map(|change| (change["component"].as_str(), change["fate"].as_str()))
+        .collect();
+    let expected = [(Some("postgres"), Some("changed")), (Some("bulletin"), Some("added"))];
+    ensure!(fates == expected, "the dry run says {fates:?}");
+    let journals = engineer.machine().run("ls /var/lib/landfall/journal")?.stdout;
+    ensure!(!journals.contains("upgrade") && !journals.contains("rollback"), "a journal was begun: {journals}");
+    expect_release(engineer, "1.0.0", "4096kB")
+}
+
+/// The power is cut while the database changes; the upgrade ends by itself, without a command.
+fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
+    let at = At { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
+    cut_during(engineer, &["upgrade", NEXT], &at)?;
+    boot(engineer.machine())?;
+    wait_until("the upgrade to end by itself", SELF_LIMIT, || {
+        let status = engineer.status()?;
+        let state = status["state"].as_str().unwrap_or_default();
+        ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
+        Ok((state == "installed").then_some(()))
+    })?;
+    engineer.wait_ready("an upgrade that continued by itself")?;
+    expect_release(engineer, "1.1.0", "8192kB")?;
+    engineer.landfall(&["prove"])?.report("prove")?;
+    engineer.landfall(&["upgrade", STICK])?.refused("upgrade to an older release", "LF4403", 2)?;
+    printer::note("proved: an upgrade whose power was cut ended by itself, with every row");
+    Ok(())
+}
+
+/// The new database never starts: the site is as it was, by itself, and the error names the reason.
+fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
+    let failure = engineer.landfall(&["upgrade", BROKEN])?.refused("upgrade", "LF4032", 4)?.to_string();
+    ensure!(failure.contains("starter 1.1.0") && failure.contains("postgres"), "the reason is not named: {failure}");
+    engineer.wait_ready("an upgrade that went back")?;
+    expect_release(engineer, "1.1.0", "8192kB")?;
+    printer::note("proved: a release that does not work went back by itself");
+    Ok(())
+}
+
+/// A person undoes an upgrade that is open.
+fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let run = format!("{STICK}/landfall upgrade {BROKEN}");
+    machine.run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;
+    wait_until("the wait for the broken database", SELF_LIMIT, || {
+        Ok((engineer.status()?["operation"]["step"]["id"] == "ready/postgres").then_some(()))
+    })?;
+    let aborted = engineer.landfall(&["upgrade", "--abort"])?.report("upgrade --abort")?;
+    ensure!(aborted["release"] == "starter 1.1.0", "{aborted}");
+    engineer.wait_ready("an upgrade that was aborted")?;
+    expect_release(engineer, "1.1.0", "8192kB")
+}
+
+fn content(engineer: Engineer<'_>) -> Result<Vec<String>> {
+    Ok(engineer.machine().run(CONTENT)?.stdout.lines().map(str::to_owned).collect())
+}
+
+/// Fails unless this version is installed and ready, with its database's setting and every row.
+fn expect_release(engineer: Engineer<'_>, version: &str, work_mem: &str) -> Result<()> {
+    let machine = engineer.machine();
+    let status = engineer.wait_ready("a change of the release")?;
+    ensure!(status["release"]["version"] == version, "{}", status["release"]);
+    let has_bulletin = components(&status).any(|component| component == "bulletin");
+    ensure!(has_bulletin == (version == "1.1.0"), "bulletin is wrong for {version}: {:#}", status["components"]);
+    let found = sql(machine, "SELECT setting || unit FROM pg_settings WHERE name = 'work_mem'")?;
+    ensure!(found == work_mem, "work_mem is {found} in {version}");
+    ensure!(sql(machine, "SELECT count(*) FROM kept")? == "1000", "rows are gone");
+    let pods = administer(machine, "kubectl --namespace postgres get pod postgres-0 --output name")?;
+    ensure!(pods.status.success(), "the database has no pod: {}", pods.stderr);
+    Ok(())
+}
+
+fn components(status: &Value) -> impl Iterator<Item = &str> {
+    status["components"].as_array().into_iter().flatten().filter_map(|component| component["component"].as_str())
+}
