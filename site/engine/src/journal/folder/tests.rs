@@ -170,14 +170,14 @@ fn a_newer_operation_is_seen_and_left_alone() {
     let folder = JournalFolder::<Pins>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
     let old = folder.create(&lock, pins()).unwrap().path().to_owned();
-    let newer = temporary.path().join("000002-upgrade.journal");
+    let newer = temporary.path().join("000002-relocate.journal");
     durable::write_file(&newer, &fs_err::read(&old).unwrap(), 0o600).unwrap();
 
     let latest = folder.latest().unwrap().unwrap();
     assert_eq!((latest.number, latest.operation, &latest.path), (2, None, &newer));
     for error in [folder.read(&latest).unwrap_err(), folder.open(&lock, &latest).unwrap_err()] {
         assert_eq!(error.code(), codes::JOURNAL_NEWER);
-        assert!(error.to_string().contains("000002-upgrade.journal"), "{error}");
+        assert!(error.to_string().contains("000002-relocate.journal"), "{error}");
     }
     let third = folder.create(&lock, pins()).unwrap();
     assert!(third.path().ends_with("000003-install.journal"), "{}", third.path().display());

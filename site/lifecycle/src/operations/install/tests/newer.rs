@@ -6,7 +6,7 @@ use super::*;
 fn no_verb_mistakes_a_newer_operation_for_an_older_one() {
     let fixture = Fixture::new();
     fixture.prepared().run().unwrap();
-    let newer = fixture.operations.paths.journal().join("000002-upgrade.journal");
+    let newer = fixture.operations.paths.journal().join("000002-relocate.journal");
     durable::write_file(&newer, &fs_err::read(fixture.journal()).unwrap(), 0o600).unwrap();
     // Without the program that began it, nothing can go on.
     landfall_host::mounts::remove_tree(&fixture.operations.paths.data().join("engine")).unwrap();
