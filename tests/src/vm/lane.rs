@@ -15,6 +15,7 @@ use super::engineer;
 use super::image::{Image, SWAP};
 use super::machine::{Hardware, Machine};
 use super::snapshot::Moment;
+use super::source::Source;
 use super::stick::Stick;
 use crate::cache::{Cache, Key};
 use crate::vendor::Vendor;
@@ -26,6 +27,9 @@ const MACHINE: &str = "machine";
 /// The memory of a machine that sleeps, in the folder of a cache entry.
 const MEMORY: &str = "memory";
 
+/// Hexadecimal digits by which a program is named.
+const NAMED_DIGITS: usize = 12;
+
 /// A bundle to install, and its first trust.
 #[derive(Clone, Debug)]
 pub struct Bundle {
@@ -33,22 +37,36 @@ pub struct Bundle {
     pub folder: PathBuf,
     /// `sha256:…` of the vendor's root document.
     pub fingerprint: String,
+    /// The sources of bundle and program, in a few words.
+    pub source: String,
 }
 
 impl Bundle {
     /// The starter release, built now unless it exists.
     pub fn starter() -> Result<Self> {
+        let before = Source::of(&workspace::root())?;
         let folder = workspace::target_folder().join("vm");
         let vendor = Vendor::open(&folder.join("vendor"))?;
-        Ok(Self { folder: commands::demo::build(&vendor, &folder)?, fingerprint: vendor.fingerprint()? })
+        let stick = commands::demo::build(&vendor, &folder)?;
+        let source = match std::env::var_os(workspace::PROGRAM_VARIABLE) {
+            Some(_) => program(vendor.landfall())?,
+            None => Source::describe(&before, &Source::of(&workspace::root())?),
+        };
+        Ok(Self { folder: stick, fingerprint: vendor.fingerprint()?, source })
     }
 
     /// An earlier build, with the vendor's root document.
     pub fn built(folder: &Path, root: &Path) -> Result<Self> {
         let document = std::fs::read(root).with_context(|| format!("cannot read {}", root.display()))?;
         let fingerprint = format!("sha256:{}", hex::encode(Sha256::digest(document)));
-        Ok(Self { folder: folder.to_owned(), fingerprint })
+        Ok(Self { folder: folder.to_owned(), fingerprint, source: program(&folder.join("landfall"))? })
     }
+}
+
+/// A program whose sources are unknown, by its digest.
+fn program(path: &Path) -> Result<String> {
+    let content = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(format!("landfall {}", &hex::encode(Sha256::digest(content))[..NAMED_DIGITS]))
 }
 
 /// The lane. One runs at a time on a host.
@@ -56,6 +74,7 @@ pub struct Lane {
     cache: Cache,
     hardware: Hardware,
     fingerprint: String,
+    source: String,
     /// An install takes long: its result counts for all scenarios that need it.
     installed: OnceCell<Result<PathBuf, String>>,
     /// So does a boot of it.
@@ -74,9 +93,9 @@ impl Lane {
         let accelerator = Accelerator::of_this_host(&cache, &image)?;
         let stick = Stick::of(&cache, &bundle.folder)?;
         let hardware = Hardware { accelerator, image, stick };
-        let fingerprint = bundle.fingerprint.clone();
-        let lane =
-            Self { cache, hardware, fingerprint, installed: OnceCell::new(), living: OnceCell::new(), _turn: turn };
+        let Bundle { fingerprint, source, .. } = bundle.clone();
+        let (installed, living) = (OnceCell::new(), OnceCell::new());
+        let lane = Self { cache, hardware, fingerprint, source, installed, living, _turn: turn };
         for used in [lane.hardware.image.disk(), lane.hardware.stick.image.clone()] {
             Self::keep_only(used.parent().context("an image is in a cache entry")?)?;
         }
@@ -91,6 +110,11 @@ impl Lane {
     /// `sha256:…` of the vendor's root document.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// The sources of the bundle and of the `landfall` that installs it, in a few words.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// A machine that has booted once and has no Landfall. It is off.
