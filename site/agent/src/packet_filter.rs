@@ -142,12 +142,20 @@ impl Watched {
     fn restart(&mut self, program: ProcessId, pods: &Pods<'_>) -> Result<(), StepError> {
         let (table, name) = (self.table, self.program);
         if pods.restarts_at_once(program) {
-            tracing::warn!(table, program = name, "the packet filter lost a table; the program that writes it is restarted");
+            tracing::warn!(
+                table,
+                program = name,
+                "the packet filter lost a table; the program that writes it is restarted"
+            );
             return self.end(program);
         }
         tracing::warn!(table, program = name, "the packet filter lost a table; the pod that writes it is replaced");
         if let Err(error) = pods.replace(program) {
-            tracing::warn!(error = with_causes(&error), program = name, "the pod cannot be deleted; its program is ended");
+            tracing::warn!(
+                error = with_causes(&error),
+                program = name,
+                "the pod cannot be deleted; its program is ended"
+            );
             return self.end(program);
         }
         self.leaving = Some((program, process::time_since_boot()));

@@ -47,7 +47,8 @@ impl<'a> Pods<'a> {
     /// restart, until the container has run for long enough.
     pub fn restarts_at_once(&self, process: ProcessId) -> bool {
         let is_old = process.age().is_some_and(|age| age > DELAY_FORGOTTEN);
-        is_old || process.control_groups().as_deref().and_then(pod_uid).is_some_and(|uid| self.restarts(&uid) == Some(0))
+        is_old
+            || process.control_groups().as_deref().and_then(pod_uid).is_some_and(|uid| self.restarts(&uid) == Some(0))
     }
 
     fn delete(&self, uid: &str) -> Result<(), StepError> {
