@@ -1,6 +1,5 @@
 //! The bundle that the lane installs. Everything that its content depends on is its key, so a disk on which it is installed
 //! counts for every later run with the same inputs, although another build of it would have another time and signature.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::{Path, PathBuf};
 
@@ -17,10 +16,6 @@ const VENDOR: &str = "vm-vendor";
 
 /// What the starter release is made of, besides what its lock pins.
 const DEFINITIONS: [&str; 2] = ["releases/starter", "manifests"];
-
-/// What identifies a built bundle without reading all of its bytes: the head, against which the rest is checked, and the
-/// program that reads it.
-const IDENTITY: [&str; 2] = ["head", "landfall"];
 
 /// Hexadecimal digits by which a program is named.
 const NAMED_DIGITS: usize = 12;
@@ -93,16 +88,16 @@ fn inputs(tree: &Path, files: &[(&str, PathBuf)]) -> Result<Key> {
     files.iter().try_fold(key, |key, (name, path)| key.with_file(name, path))
 }
 
-/// What a built bundle is, by its files.
+/// What a built bundle is, without reading all of its bytes: its head, against which the rest is checked, and the program that
+/// reads it.
 fn identity(folder: &Path, files: &[PathBuf]) -> Result<Key> {
-    let mut key = Key::new();
-    for name in IDENTITY {
-        let is_it = |path: &&PathBuf| path.extension().or(path.file_name()).is_some_and(|found| found == name);
-        let file = files.iter().find(is_it);
-        let file = file.with_context(|| format!("there is no {name} of a bundle in {}", folder.display()))?;
-        key = key.with_file(name, file)?;
-    }
-    Ok(key)
+    let named = |name: &str, is_it: fn(&Path) -> bool| {
+        let found = files.iter().find(|path| is_it(path));
+        found.with_context(|| format!("there is no {name} of a bundle in {}", folder.display()))
+    };
+    let head = named("head", |path| path.extension().is_some_and(|extension| extension == "head"))?;
+    let landfall = named("landfall", |path| path.file_name().is_some_and(|name| name == "landfall"))?;
+    Key::new().with_file("head", head)?.with_file("landfall", landfall)
 }
 
 /// The files of a folder, sorted.
@@ -121,6 +116,7 @@ fn program(path: &Path) -> Result<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "throw-away files of a test")]
 mod tests {
     use super::*;
 
@@ -158,7 +154,8 @@ mod tests {
     fn only_another_input_is_another_starter_release() {
         let folder = tempfile::tempdir().unwrap();
         let (tree, program) = (folder.path().join("tree"), folder.path().join("landfall"));
-        let (release, manifest) = (tree.join("releases/starter/release.yaml"), tree.join("manifests/valkey/service.yaml"));
+        let (release, manifest) =
+            (tree.join("releases/starter/release.yaml"), tree.join("manifests/valkey/service.yaml"));
         let all = [&release, &manifest, &program];
         all.map(|path| put(path, "one"));
         let digest = || inputs(&tree, &[("landfall", program.clone())]).unwrap().digest();
