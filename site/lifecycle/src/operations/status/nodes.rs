@@ -106,7 +106,7 @@ pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus]
         let of_component = |pod: &&String| pod.split('/').next() == Some(component.namespace.as_str());
         let not_started: Vec<&str> = stale.iter().filter(of_component).map(String::as_str).collect();
         if !not_started.is_empty() {
-            let reason = format!("the machine has started, and not yet these pods: {}", not_started.join(", "));
+            let reason = format!("these pods have not started again yet: {}", not_started.join(", "));
             distrust(component, reason);
         }
     }
@@ -120,7 +120,7 @@ pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus]
                 distrust(component, format!("the kubelet that runs its pods has not reported for {seconds} s"));
             }
         } else if node.ready && !stale.is_empty() {
-            node.mark_not_ready(format!("the machine has started, and not yet these pods: {}", stale.join(", ")));
+            node.mark_not_ready(format!("these pods have not started again yet: {}", stale.join(", ")));
         } else if node.ready && !unready.is_empty() {
             node.mark_not_ready(format!("these pods are not ready: {}", unready.join("; ")));
         }
@@ -293,7 +293,7 @@ mod tests {
             let [shop, bank] = components;
             (nodes[0].ready, shop.ready, bank.ready, shop.reasons)
         };
-        let reason = "the machine has started, and not yet these pods: shop/front".to_owned();
+        let reason = "these pods have not started again yet: shop/front".to_owned();
         assert_eq!(doubted(), (false, 0, 1, vec![reason]));
         // However old it seems under a clock that was set meanwhile.
         landfall_media::durable::create_folder(&paths.containers().join("one")).unwrap();
