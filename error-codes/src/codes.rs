@@ -262,7 +262,7 @@ codes! {
     JOURNAL_NEWER = "LF4005", Usage, "The journal was written by a newer Landfall", "Use the newer `landfall`, which the site keeps in its data folder.";
     SITE_BUSY = "LF4006", NotReady, "Another operation runs on this site", "Wait for it to end; `landfall status` shows its progress.";
     STEP_FOREIGN = "LF4007", Stuck, "A step found something that is not Landfall's", "Move away what the message names if it is not needed, then run `landfall resume`; or run `landfall uninstall`, which keeps the data.";
-    UNDO_FAILED = "LF4008", Stuck, "A step could not be undone", "Remove the cause that the message names, then run `landfall uninstall` again; steps before it are still in place.";
+    UNDO_FAILED = "LF4008", Stuck, "A step could not be undone", "Remove the cause that the message names, then run `landfall uninstall` again, or `landfall resume` if a change is undone; steps before it are still in place.";
     UNDO_IMPOSSIBLE = "LF4009", Stuck, "An irreversible step has already run", "Ask the vendor how to continue; this attempt changed nothing.";
     ENGINE_MISSING = "LF4010", Usage, "The operation belongs to another landfall, which is missing or damaged", "Run the `landfall` that began the operation; it came with the bundle.";
     OPERATION_OPEN = "LF4011", Resumable, "An operation is unfinished", "Run `landfall resume` to finish it, or `landfall uninstall` to undo it; uninstall keeps the data.";

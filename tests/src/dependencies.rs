@@ -11,14 +11,23 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::cache::{Cache, Key};
-use crate::workspace::{self, TARGET, cargo};
+use crate::workspace::{self, GLIBC_TARGET, TARGET, cargo};
 
-/// Kinds of cache entries: with the dependencies of tests and lints, and with those of the programs alone.
-const WITH_TESTS: &str = "dependencies-with-tests";
-const PROGRAMS_ONLY: &str = "dependencies";
+/// A kind of cache entries: its name, and the folders of the build that it holds.
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    builds: &'static [&'static str],
+}
 
-/// Folders of the build, for the host (build scripts, macros) and for the target.
-const BUILDS: [&str; 2] = ["debug", "target"];
+/// Dependencies of tests and lints, for the host (build scripts, macros) and for the target.
+const WITH_TESTS: Kind = Kind { name: "dependencies-with-tests", builds: &["debug", "target"] };
+
+/// Those of the programs alone.
+const PROGRAMS_ONLY: Kind = Kind { name: "dependencies", builds: &["debug", "target"] };
+
+/// Those of the program that loads a library of the host, which is built for the host's own target.
+const FOR_GLIBC: Kind = Kind { name: "dependencies-for-glibc", builds: &["glibc"] };
 
 /// The files that cargo needs to find a dependency fresh.
 const PARTS: [&str; 3] = [".fingerprint", "build", "deps"];
@@ -26,25 +35,96 @@ const PARTS: [&str; 3] = [".fingerprint", "build", "deps"];
 /// Names per `cp`, far below the limit of a command line.
 const NAMES_PER_COPY: usize = 400;
 
+/// A build folder, what the cache keeps for it, and whose targets it does not keep.
+struct Build {
+    target: PathBuf,
+    cache: Cache,
+    key: Key,
+    own: fn() -> Result<Vec<String>>,
+}
+
 /// Puts kept dependencies into this clone's build folder, once. The project's own crates that were built against other
 /// builds of them are removed: cargo would take them for fresh, but the compiler would miss their dependencies.
 pub fn bring() -> Result<()> {
-    let (cache, key) = (Cache::open()?, key()?);
-    let Some(kind) = [WITH_TESTS, PROGRAMS_ONLY].into_iter().find(|kind| cache.contains(kind, &key)) else {
-        return Ok(());
-    };
-    let marker = marker(kind, &key);
-    if marker.exists() {
-        return Ok(());
+    Build::of_this_clone()?.bring()
+}
+
+/// Stores the dependencies that were built for the programs.
+pub fn keep_for_programs() -> Result<()> {
+    Build::of_this_clone()?.keep(PROGRAMS_ONLY)
+}
+
+/// Stores the dependencies that were built for tests and lints, too.
+pub fn keep_for_tests() -> Result<()> {
+    Build::of_this_clone()?.keep(WITH_TESTS)
+}
+
+/// Stores the dependencies that were built for the host's own target.
+pub fn keep_for_glibc() -> Result<()> {
+    Build::of_this_clone()?.keep(FOR_GLIBC)
+}
+
+impl Build {
+    fn of_this_clone() -> Result<Self> {
+        Ok(Self { target: workspace::target_folder(), cache: Cache::open()?, key: key()?, own: own_targets })
     }
-    let own = own_targets()?;
-    for build in BUILDS {
-        let (kept, local) = (cache.path(kind, &key).join(build), folder_of(build));
-        std::fs::create_dir_all(&local).with_context(|| format!("cannot create {}", local.display()))?;
-        workspace::run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&local))?;
-        forget(&local.join(PARTS[0]), &own)?;
+
+    fn bring(&self) -> Result<()> {
+        let is_kept = |kind: &Kind| self.cache.contains(kind.name, &self.key);
+        let common = [WITH_TESTS, PROGRAMS_ONLY].into_iter().find(is_kept);
+        let of_the_host = Some(FOR_GLIBC).filter(is_kept);
+        common.into_iter().chain(of_the_host).try_for_each(|kind| self.bring_kind(kind))
     }
-    mark(&marker)
+
+    fn bring_kind(&self, kind: Kind) -> Result<()> {
+        let marker = self.marker(kind);
+        if marker.exists() {
+            return Ok(());
+        }
+        let own = (self.own)()?;
+        for build in kind.builds {
+            let (kept, local) = (self.cache.path(kind.name, &self.key).join(build), self.folder_of(build));
+            std::fs::create_dir_all(&local).with_context(|| format!("cannot create {}", local.display()))?;
+            workspace::run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&local))?;
+            forget(&local.join(PARTS[0]), &own)?;
+        }
+        mark(&marker)
+    }
+
+    fn keep(&self, kind: Kind) -> Result<()> {
+        if self.cache.contains(kind.name, &self.key) {
+            return Ok(());
+        }
+        let own = (self.own)()?;
+        self.cache.entry(kind.name, &self.key, |folder| {
+            for build in kind.builds {
+                for part in PARTS {
+                    copy(&self.folder_of(build).join(part), &folder.join(build).join(part), &own)?;
+                }
+            }
+            Ok(())
+        })?;
+        // What came from the cache need not be brought again.
+        mark(&self.marker(kind))
+    }
+
+    /// Marks the build folder as having the dependencies of the cache.
+    fn marker(&self, kind: Kind) -> PathBuf {
+        self.target.join(format!(".{}-{}", kind.name, self.key.digest()))
+    }
+
+    fn folder_of(&self, build: &str) -> PathBuf {
+        match build {
+            "target" => self.target.join(TARGET).join("debug"),
+            "glibc" => self.target.join(GLIBC_TARGET).join("debug"),
+            _ => self.target.join("debug"),
+        }
+    }
+}
+
+fn mark(marker: &Path) -> Result<()> {
+    std::fs::File::create(marker).with_context(|| format!("cannot mark {}", marker.display()))?;
+    Ok(())
 }
 
 /// Makes cargo build the project's own targets again.
@@ -58,44 +138,6 @@ fn forget(fingerprints: &Path, own: &[String]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Marks the build folder as having the dependencies of the cache.
-fn marker(kind: &str, key: &Key) -> PathBuf {
-    workspace::target_folder().join(format!(".{kind}-{}", key.digest()))
-}
-
-fn mark(marker: &Path) -> Result<()> {
-    std::fs::File::create(marker).with_context(|| format!("cannot mark {}", marker.display()))?;
-    Ok(())
-}
-
-/// Stores the dependencies that were built for the programs.
-pub fn keep_for_programs() -> Result<()> {
-    keep(PROGRAMS_ONLY)
-}
-
-/// Stores the dependencies that were built for tests and lints, too.
-pub fn keep_for_tests() -> Result<()> {
-    keep(WITH_TESTS)
-}
-
-fn keep(kind: &str) -> Result<()> {
-    let (cache, key) = (Cache::open()?, key()?);
-    if cache.contains(kind, &key) {
-        return Ok(());
-    }
-    let own = own_targets()?;
-    cache.entry(kind, &key, |folder| {
-        for build in BUILDS {
-            for part in PARTS {
-                copy(&folder_of(build).join(part), &folder.join(build).join(part), &own)?;
-            }
-        }
-        Ok(())
-    })?;
-    // Dependencies that came from the cache need not be stored again.
-    mark(&marker(kind, &key))
 }
 
 /// Copies the entries of a folder that are not of the project's own targets, times included.
@@ -133,11 +175,6 @@ fn own_targets() -> Result<Vec<String>> {
     Ok(names.chain(["landfall-launcher"]).map(|name| name.replace('_', "-")).collect())
 }
 
-fn folder_of(build: &str) -> PathBuf {
-    let target = workspace::target_folder();
-    if build == "target" { target.join(TARGET).join("debug") } else { target.join("debug") }
-}
-
 fn key() -> Result<Key> {
     let compiler = Command::new("rustc").current_dir(workspace::root()).arg("-vV").output();
     let compiler = compiler.context("cannot start rustc")?.stdout;
@@ -150,7 +187,45 @@ fn key() -> Result<Key> {
 
 #[cfg(test)]
 mod tests {
-    use super::{forget, is_own};
+    use super::*;
+
+    /// A build folder with one file of each kind in each folder of the build.
+    fn built(target: &Path, cache: &Path) -> Build {
+        let build = Build {
+            target: target.to_owned(),
+            cache: Cache::at(cache).unwrap(),
+            key: Key::new().with("compiler", "1"),
+            own: || Ok(vec!["landfall".to_owned()]),
+        };
+        for name in ["debug", "target", "glibc"] {
+            for part in PARTS {
+                let folder = build.folder_of(name).join(part);
+                for file in ["landfall-0123456789abcdef", "serde-0123456789abcdef"] {
+                    std::fs::create_dir_all(folder.join(file)).unwrap();
+                }
+            }
+        }
+        build
+    }
+
+    #[test]
+    fn what_is_built_for_the_host_comes_back_beside_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, cache) = (folder.path().join("first"), folder.path().join("cache"));
+        let first = built(&first, &cache);
+        first.keep(WITH_TESTS).unwrap();
+        first.keep(FOR_GLIBC).unwrap();
+        let second = Build { target: folder.path().join("second"), ..built(&folder.path().join("third"), &cache) };
+        second.bring().unwrap();
+        for name in ["debug", "target", "glibc"] {
+            let deps = second.folder_of(name).join("deps");
+            assert!(deps.join("serde-0123456789abcdef").exists(), "{}", deps.display());
+            assert!(!deps.join("landfall-0123456789abcdef").exists(), "{}", deps.display());
+        }
+        std::fs::remove_dir_all(second.folder_of("glibc")).unwrap();
+        second.bring().unwrap();
+        assert!(!second.folder_of("glibc").exists(), "once is enough");
+    }
 
     #[test]
     fn only_the_projects_own_targets_are_forgotten() {

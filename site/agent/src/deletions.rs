@@ -1,8 +1,8 @@
 //! When something was last deleted from each table of the packet filter. A thread listens to the kernel's notices, so that
-//! the time is right however long the agent is at something else.
+//! the time is right however long the agent is at something else, and wakes the agent if it waits.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use landfall_host::netlink::{self, Deleted};
@@ -10,7 +10,14 @@ use landfall_host::process;
 
 /// What the notices reported since the agent began, as times after boot.
 #[derive(Debug, Clone, Default)]
-pub struct Deletions(Arc<Mutex<Last>>);
+pub struct Deletions(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    last: Mutex<Last>,
+    /// Wakes whoever waits for a notice.
+    news: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct Last {
@@ -19,6 +26,8 @@ struct Last {
     by_table: BTreeMap<String, Duration>,
     /// When notices were lost: any table may have been deleted then.
     unknown: Option<Duration>,
+    /// How many notices there were.
+    notices: u64,
 }
 
 impl Deletions {
@@ -53,10 +62,23 @@ impl Deletions {
             Deleted::Tables(tables) => last.by_table.extend(tables.into_iter().map(|table| (table, now))),
             Deleted::Unknown => last.unknown = Some(now),
         }
+        last.notices += 1;
+        self.0.news.notify_all();
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many notices there were so far.
+    pub fn notices(&self) -> u64 {
+        self.last().notices
+    }
+
+    /// Waits until there is another notice than so many, or until the time is up. Returns whether there is.
+    pub fn wait(&self, notices: u64, limit: Duration) -> bool {
+        let waited = self.0.news.wait_timeout_while(self.last(), limit, |last| last.notices == notices);
+        waited.unwrap_or_else(PoisonError::into_inner).0.notices != notices
     }
 
     /// Whether every deletion after this time is known.
@@ -77,6 +99,8 @@ fn warn_of_silence(error: &std::io::Error) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
@@ -86,6 +110,20 @@ mod tests {
         assert!(!deletions.are_known_after(later), "no thread listens");
         deletions.last().since = Some(then);
         assert!(!deletions.are_known_after(early) && deletions.are_known_after(later));
+    }
+
+    #[test]
+    fn a_notice_ends_the_wait_for_it() {
+        let deletions = Deletions::default();
+        let begun = Instant::now();
+        assert!(!deletions.wait(0, Duration::from_millis(10)), "there is none");
+        let later = deletions.clone();
+        let listening = std::thread::spawn(move || later.note(Deleted::Unknown, Duration::from_secs(1)));
+        assert!(deletions.wait(0, Duration::from_mins(1)));
+        listening.join().unwrap();
+        assert!(deletions.wait(0, Duration::from_mins(1)), "nor is one missed that came before the wait");
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        assert_eq!(deletions.notices(), 1);
     }
 
     #[test]

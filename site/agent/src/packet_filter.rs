@@ -1,9 +1,10 @@
 //! kube-proxy's and flannel's tables of the packet filter. `flush ruleset`, which a restart of the host's own firewall
 //! runs, deletes them with all tables. Neither program checks: kube-proxy writes when services change, flannel once. A
-//! new pod of the program writes its table again.
+//! program that starts again writes its table again.
 //!
-//! The pod is deleted rather than its process ended: its controller makes another at once, while the kubelet waits
-//! longer each time before it restarts a container of the same pod.
+//! Its process is ended, and the kubelet starts it again in the same pod, which no controller, scheduler or new network has to
+//! prepare. The kubelet waits longer each time before it does so; where it would, the pod is deleted, and its controller makes
+//! another at once.
 
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ const LONGEST_FIRST_WRITE: Duration = Duration::from_mins(16);
 /// How long a program may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the kubelet may take to end a program whose pod was deleted. To delete the pod again before would only cost time.
+const LEAVES_WITHIN: Duration = Duration::from_secs(30);
+
 /// What is known about one table.
 #[derive(Debug)]
 struct Watched {
@@ -36,6 +40,8 @@ struct Watched {
     writer: Option<ProcessId>,
     /// How long the next process may take to write the table.
     first_write: Duration,
+    /// A process whose pod was deleted, and when, as [`process::time_since_boot`] counts.
+    leaving: Option<(ProcessId, Duration)>,
 }
 
 /// What is known about the tables.
@@ -43,6 +49,8 @@ struct Watched {
 pub struct PacketFilter {
     tables: Vec<Watched>,
     deletions: Deletions,
+    /// How many notices of deletions there were before the last look.
+    notices: u64,
 }
 
 /// What one look at a table shows.
@@ -71,11 +79,18 @@ impl PacketFilter {
     /// Begins to watch.
     pub fn watch() -> Self {
         let tables = TABLES.map(|(table, program)| Watched::new(table, program)).into();
-        Self { tables, deletions: Deletions::listen() }
+        Self { tables, deletions: Deletions::listen(), notices: 0 }
     }
 
-    /// Checks the tables, and replaces the pod of each that is missing.
+    /// Waits until something was deleted since the last look, or until the time is up. Returns whether something was.
+    pub fn wait(&self, limit: Duration) -> bool {
+        self.deletions.wait(self.notices, limit)
+    }
+
+    /// Checks the tables, and restarts the program of each that is missing.
     pub fn tend(&mut self, pods: &Pods<'_>) -> Result<(), StepError> {
+        // Before the look, so that no deletion is missed that follows it.
+        self.notices = self.deletions.notices();
         let failed = |error: std::io::Error| {
             StepError::new(codes::FILTER_UNREADABLE, "cannot read the packet filter's tables").because(error)
         };
@@ -89,11 +104,11 @@ impl PacketFilter {
 
 impl Watched {
     fn new(table: &'static str, program: &'static str) -> Self {
-        Self { table, program, writer: None, first_write: FIRST_WRITE }
+        Self { table, program, writer: None, first_write: FIRST_WRITE, leaving: None }
     }
 
     fn tend(&mut self, chains: &[Chain], deletions: &Deletions, pods: &Pods<'_>) -> Result<(), StepError> {
-        let Some(program) = self.running_program() else { return Ok(()) };
+        let Some(program) = self.running_program().filter(|program| !self.is_leaving(*program)) else { return Ok(()) };
         let look = if holds_rules(chains, self.table) {
             Look::InUse
         } else if deletions.any_after(self.table, program.started()) {
@@ -105,8 +120,15 @@ impl Watched {
         };
         match self.judge(look, program, program.age().unwrap_or_default()) {
             Verdict::Fine => Ok(()),
-            Verdict::Restart => self.replace(program, pods),
+            Verdict::Restart => self.restart(program, pods),
         }
+    }
+
+    /// Whether the kubelet ends this process, and has not yet had its time for that.
+    fn is_leaving(&self, program: ProcessId) -> bool {
+        self.leaving.is_some_and(|(leaving, since)| {
+            leaving == program && process::time_since_boot() < since.saturating_add(LEAVES_WITHIN)
+        })
     }
 
     /// The program of a pod on this host's network.
@@ -116,18 +138,40 @@ impl Watched {
             .or_else(|| process::find(|pid| is_program_of_pod(pid, self.program)).first().copied())
     }
 
-    /// Replaces the pod of a program. If the API server does not answer, the kubelet restarts the program later.
-    fn replace(&self, program: ProcessId, pods: &Pods<'_>) -> Result<(), StepError> {
+    /// Restarts a program, in its pod or in another one. If the API server does not answer, the kubelet does it later.
+    fn restart(&mut self, program: ProcessId, pods: &Pods<'_>) -> Result<(), StepError> {
         let (table, name) = (self.table, self.program);
+        if pods.restarts_at_once(program) {
+            tracing::warn!(
+                table,
+                program = name,
+                "the packet filter lost a table; the program that writes it is restarted"
+            );
+            return self.end(program);
+        }
         tracing::warn!(table, program = name, "the packet filter lost a table; the pod that writes it is replaced");
-        let Err(error) = pods.replace(program) else { return Ok(()) };
-        tracing::warn!(error = with_causes(&error), program = name, "the pod cannot be deleted; its program is ended");
+        if let Err(error) = pods.replace(program) {
+            tracing::warn!(
+                error = with_causes(&error),
+                program = name,
+                "the pod cannot be deleted; its program is ended"
+            );
+            return self.end(program);
+        }
+        self.leaving = Some((program, process::time_since_boot()));
+        Ok(())
+    }
+
+    fn end(&self, program: ProcessId) -> Result<(), StepError> {
         let left = process::end(&[program], PATIENCE);
         if left.is_empty() {
             return Ok(());
         }
-        let what =
-            format!("{}, which must write the table {table} again, does not end", process::describe(&left).join(", "));
+        let what = format!(
+            "{}, which must write the table {} again, does not end",
+            process::describe(&left).join(", "),
+            self.table
+        );
         Err(StepError::new(codes::FILTER_NOT_RESTORED, what))
     }
 
@@ -192,6 +236,17 @@ mod tests {
         let mut watched = Watched::new("kube-proxy", "kube-proxy");
         assert_eq!(watched.judge(Look::Deleted, this(), Duration::ZERO), Verdict::Restart);
         assert_eq!(watched.judge(Look::Missing, this(), Duration::ZERO), Verdict::Fine, "the next one has its time");
+    }
+
+    #[test]
+    fn a_program_whose_pod_was_deleted_is_given_time_to_end() {
+        let mut watched = Watched::new("kube-proxy", "kube-proxy");
+        assert!(!watched.is_leaving(this()));
+        let now = process::time_since_boot();
+        watched.leaving = Some((this(), now));
+        assert!(watched.is_leaving(this()));
+        watched.leaving = Some((this(), now.saturating_sub(LEAVES_WITHIN)));
+        assert!(!watched.is_leaving(this()), "a kubelet that did nothing is asked once more");
     }
 
     #[test]

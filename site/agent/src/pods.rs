@@ -1,41 +1,40 @@
-//! Pods of this host, replaced by deleting them: their controllers make new ones at once.
+//! Pods of this host, replaced by deleting them: their controllers make new ones at once. What a pod is called, and how often
+//! its containers were restarted, is in the names of the folders and files of its logs, so only the deletion asks the API
+//! server.
+
+use std::path::PathBuf;
+use std::time::Duration;
 
 use landfall_error_codes::codes;
-use serde::Deserialize;
 
 use super::programs::Programs;
 use landfall_engine::step::StepError;
 use landfall_host::command::CommandRunner;
+use landfall_host::paths::SitePaths;
 use landfall_host::process::ProcessId;
 
-/// Pods that run on a node.
+/// How long a container must have run until the kubelet restarts it at once again: twice its longest delay.
+const DELAY_FORGOTTEN: Duration = Duration::from_mins(10);
+
+/// Pods that run on this host.
 pub struct Pods<'a> {
     programs: &'a Programs,
-    node: &'a str,
+    logs: PathBuf,
     runner: &'a dyn CommandRunner,
 }
 
-#[derive(Deserialize)]
-struct PodList {
-    items: Vec<Pod>,
-}
-
-#[derive(Deserialize)]
-struct Pod {
-    metadata: Metadata,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
+/// The folder of a pod's logs, `NAMESPACE_NAME_UID`: none of the three contains an underscore.
+#[derive(Debug, PartialEq, Eq)]
+struct LogFolder {
+    path: PathBuf,
     namespace: String,
     name: String,
-    uid: String,
 }
 
 impl<'a> Pods<'a> {
-    /// Those of the node with this name.
-    pub fn of(node: &'a str, programs: &'a Programs, runner: &'a dyn CommandRunner) -> Self {
-        Self { programs, node, runner }
+    /// Those of the host with these paths.
+    pub fn of(paths: &SitePaths, programs: &'a Programs, runner: &'a dyn CommandRunner) -> Self {
+        Self { programs, logs: paths.pod_logs(), runner }
     }
 
     /// Deletes the pod in which a process runs. It has a second to end.
@@ -44,21 +43,38 @@ impl<'a> Pods<'a> {
         self.delete(&uid.ok_or_else(|| failed("the process runs in no pod"))?)
     }
 
-    fn delete(&self, uid: &str) -> Result<(), StepError> {
-        let node = format!("spec.nodeName={}", self.node);
-        let listed =
-            self.kubectl(&["get", "pods", "--all-namespaces", "--field-selector", &node, "--output", "json"])?;
-        let listed: PodList =
-            serde_json::from_slice(&listed).map_err(|error| failed("the API server listed no pods").because(error))?;
-        let pod = listed.items.into_iter().map(|pod| pod.metadata).find(|pod| pod.uid == uid);
-        let Some(Metadata { namespace, name, .. }) = pod else { return Err(failed("the API server has no such pod")) };
-        let delete = ["delete", "pod", &name, "--namespace", &namespace, "--grace-period", "1", "--wait=false"];
-        self.kubectl(&delete).map(drop)
+    /// Whether the kubelet starts the program of a pod again at once if its process ends. It waits longer before each further
+    /// restart, until the container has run for long enough.
+    pub fn restarts_at_once(&self, process: ProcessId) -> bool {
+        let is_old = process.age().is_some_and(|age| age > DELAY_FORGOTTEN);
+        is_old
+            || process.control_groups().as_deref().and_then(pod_uid).is_some_and(|uid| self.restarts(&uid) == Some(0))
     }
 
-    fn kubectl(&self, arguments: &[&str]) -> Result<Vec<u8>, StepError> {
-        let command = self.programs.kubectl(arguments);
-        command.checked(self.runner.run(&command, None))
+    fn delete(&self, uid: &str) -> Result<(), StepError> {
+        let Some(LogFolder { namespace, name, .. }) = self.log_folder(uid) else {
+            return Err(failed("the pod has no folder of logs, which would name it"));
+        };
+        let delete = ["delete", "pod", &name, "--namespace", &namespace, "--grace-period", "1", "--wait=false"];
+        let command = self.programs.kubectl(&delete);
+        command.checked(self.runner.run(&command, None)).map(drop)
+    }
+
+    /// How often the container of a pod was restarted that was restarted most. None if that is unknown.
+    fn restarts(&self, uid: &str) -> Option<u64> {
+        let containers = fs_err::read_dir(self.log_folder(uid)?.path).ok()?.flatten();
+        let logs = containers.filter_map(|container| fs_err::read_dir(container.path()).ok()).flatten().flatten();
+        // `0.log`, `1.log`, and rotated ones with a time behind.
+        logs.filter_map(|log| log.file_name().to_string_lossy().split_once(".log")?.0.parse().ok()).max()
+    }
+
+    fn log_folder(&self, uid: &str) -> Option<LogFolder> {
+        let folders = fs_err::read_dir(&self.logs).ok()?.flatten();
+        folders.map(|folder| folder.path()).find_map(|path| {
+            let mut parts = path.file_name()?.to_str()?.split('_').map(str::to_owned);
+            let (namespace, name, found) = (parts.next()?, parts.next()?, parts.next()?);
+            (found == uid).then(|| LogFolder { path: path.clone(), namespace, name })
+        })
     }
 }
 
@@ -83,23 +99,30 @@ mod tests {
     use std::sync::Mutex;
 
     use landfall_host::command::{CommandOutput, HostCommand, Input};
-    use landfall_host::paths::SitePaths;
+    use landfall_host::pack;
+    use landfall_media::durable;
 
     use super::*;
-    use landfall_host::pack;
 
     const UID: &str = "6663c80f-9f79-41a4-8713-32a073a8b184";
 
-    /// Answers every command with a list of one pod, and keeps the commands.
+    /// Answers every command with success, and keeps the commands.
     #[derive(Default)]
     struct Recorded(Mutex<Vec<String>>);
 
     impl CommandRunner for Recorded {
         fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
             self.0.lock().unwrap().push(command.to_string());
-            let pod = serde_json::json!({"metadata": {"namespace": "kube-system", "name": "kube-proxy-x", "uid": UID}});
-            let stdout = serde_json::to_vec(&serde_json::json!({"items": [pod]}))?;
-            Ok(CommandOutput { success: true, stdout, stderr: Vec::new() })
+            Ok(CommandOutput { success: true, ..CommandOutput::default() })
+        }
+    }
+
+    /// Logs of a pod, each by the names of its container and its file.
+    fn logs(paths: &SitePaths, files: &[&str]) {
+        for file in files {
+            let path = paths.pod_logs().join(format!("kube-system_kube-proxy-x_{UID}")).join(file);
+            durable::create_folder(path.parent().unwrap()).unwrap();
+            durable::write_file(&path, b"", 0o640).unwrap();
         }
     }
 
@@ -123,16 +146,35 @@ mod tests {
 
     #[test]
     fn the_pod_of_a_group_is_deleted_by_its_name() {
-        let (programs, runner) = (Programs::of(&SitePaths::default(), &pack::sample()), Recorded::default());
-        let pods = Pods::of("node-1", &programs, &runner);
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let (programs, runner) = (Programs::of(&paths, &pack::sample()), Recorded::default());
+        let pods = Pods::of(&paths, &programs, &runner);
+        assert!(pods.delete(UID).is_err(), "there are no logs");
+        logs(&paths, &["kube-proxy/0.log"]);
         pods.delete(UID).unwrap();
-        assert!(pods.delete("another").unwrap_err().to_string().contains("no such pod"));
+        assert!(pods.delete("another").unwrap_err().to_string().contains("no folder of logs"));
         let commands = runner.0.into_inner().unwrap();
-        assert_eq!(commands.len(), 3, "an unknown pod is not deleted: {commands:?}");
-        assert!(commands[0].contains("--field-selector spec.nodeName=node-1"), "{commands:?}");
+        assert_eq!(commands.len(), 1, "one question to the API server is enough: {commands:?}");
         assert!(
-            commands[1].contains("delete pod kube-proxy-x --namespace kube-system --grace-period 1"),
+            commands[0].contains("delete pod kube-proxy-x --namespace kube-system --grace-period 1"),
             "{commands:?}"
         );
+    }
+
+    #[test]
+    fn only_a_container_that_was_never_restarted_restarts_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let (programs, runner) = (Programs::of(&paths, &pack::sample()), Recorded::default());
+        let pods = Pods::of(&paths, &programs, &runner);
+        assert_eq!(pods.restarts(UID), None);
+        logs(&paths, &["prepare/0.log", "kube-proxy/0.log", "kube-proxy/0.log.20261121-090000"]);
+        assert_eq!(pods.restarts(UID), Some(0));
+        logs(&paths, &["kube-proxy/11.log", "kube-proxy/2.log"]);
+        assert_eq!(pods.restarts(UID), Some(11));
+        // This test is young, and runs in no pod.
+        let this = ProcessId::of(i32::try_from(std::process::id()).unwrap()).unwrap();
+        assert!(!pods.restarts_at_once(this));
     }
 }

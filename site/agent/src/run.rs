@@ -1,7 +1,7 @@
 //! The agent's loop: maintain the host, renew certificates, and report the node's state in one line. systemd runs
 //! containerd and the kubelet; neither needs the agent to continue.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::concerns::Concerns;
 use super::due::{Clocks, Due};
@@ -22,7 +22,7 @@ use landfall_host::paths::SitePaths;
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two looks at routes, names and units: ten seconds.
 const SLOW_TICKS: u64 = 10;
-/// Ticks between two looks at the packet filter: two seconds.
+/// Ticks between two looks at the packet filter without a notice of a deletion: two seconds.
 const FILTER_TICKS: u64 = 2;
 /// Ticks between two looks for an open operation: ten minutes, so that one which cannot end at once is tried again.
 const OPERATION_TICKS: u64 = 600;
@@ -34,8 +34,7 @@ pub fn run(paths: &SitePaths) -> Result<(), StepError> {
     let ended = Agent::begin(paths).and_then(|mut agent| {
         (0u64..).try_for_each(|tick| {
             agent.tick(tick)?;
-            std::thread::sleep(TICK);
-            Ok(())
+            agent.pause()
         })
     });
     ended.inspect_err(|error| tracing::error!(error = with_causes(error), "the agent ends"))
@@ -81,8 +80,7 @@ impl<'a> Agent<'a> {
             self.systemd.status(line);
         }
         if tick.is_multiple_of(FILTER_TICKS) {
-            let pods = Pods::of(&self.settings.node.name, &self.programs, &Subprocesses);
-            self.concerns.unless_fatal(self.packet_filter.tend(&pods), "the packet filter cannot be maintained")?;
+            self.tend_packet_filter()?;
         }
         if tick.is_multiple_of(OPERATION_TICKS) {
             let continued = open_operation::continue_it(self.paths, &Subprocesses);
@@ -94,6 +92,22 @@ impl<'a> Agent<'a> {
             self.certificates.looked(clocks, renewed.is_ok());
             self.concerns.unless_fatal(renewed, "certificates cannot be renewed")?;
         }
+        Ok(())
+    }
+
+    fn tend_packet_filter(&mut self) -> Result<(), StepError> {
+        let pods = Pods::of(self.paths, &self.programs, &Subprocesses);
+        self.concerns.unless_fatal(self.packet_filter.tend(&pods), "the packet filter cannot be maintained").map(drop)
+    }
+
+    /// Waits for the next tick. Once in that time, it looks at the packet filter as soon as something is deleted there:
+    /// kube-proxy itself deletes rules all the time.
+    fn pause(&mut self) -> Result<(), StepError> {
+        let begun = Instant::now();
+        if self.packet_filter.wait(TICK) {
+            self.tend_packet_filter()?;
+        }
+        std::thread::sleep(TICK.saturating_sub(begun.elapsed()));
         Ok(())
     }
 

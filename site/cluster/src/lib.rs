@@ -34,6 +34,6 @@ pub use logs::{Listener, LogSource, Logged};
 pub use object::ObjectName;
 pub use request::{Answer, Question, ask};
 pub use selector::selector;
-pub use stale::{machine_started, stale_pods};
+pub use stale::stale_pods;
 pub use status::{ComponentStatus, ObjectStatus};
 pub use wait::Waiting;

@@ -1,33 +1,22 @@
 //! What the API server still reports from before the machine started.
 //!
 //! After a power cut it returns the conditions from before: every pod counts as running until the kubelet has looked. A
-//! container whose reported start is before the machine's does not run.
+//! container that it reports as running, and that the runtime does not have since this boot, does not run.
+//!
+//! Times decide nothing here, whichever clock they are from. The kernel computes the time of the boot from the present clock,
+//! so a clock that is set forward makes every running container look older than the machine; a time that was noted at the
+//! boot would do the same to every container that starts after the clock was set back. The runtime gives each start of a
+//! container an id of its own and keeps its state in a folder that the next boot empties: that is true under any clock.
 
-use std::path::Path;
-
-use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-/// Start times are whole seconds, and the kernel's idea of the time it started is rounded too.
-const ROUNDING: SignedDuration = SignedDuration::from_secs(2);
-
-/// When this machine started: when its first process did, which in a container is later than the kernel. None if
-/// `/proc` does not show it.
-pub fn machine_started(proc: &Path) -> Option<Timestamp> {
-    let kernel = fs_err::read_to_string(proc.join("stat")).ok()?;
-    let kernel: i64 = kernel.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
-    // The name of the program, field 2, is in parentheses and may hold anything; field 22 is the start in clock ticks.
-    let first = fs_err::read_to_string(proc.join("1/stat")).ok()?;
-    let ticks: u64 = first.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
-    let seconds = i64::try_from(ticks / rustix::param::clock_ticks_per_second()).ok()?;
-    Timestamp::from_second(kernel + seconds).ok()
-}
-
-/// Names of pods with a container whose reported start is before the machine's.
-pub fn stale_pods(pods: &[Value], started: Timestamp) -> Vec<String> {
+/// Names of pods with a container that is reported as running, but is none of those that `runs` by its id.
+pub fn stale_pods(pods: &[Value], runs: impl Fn(&str) -> bool) -> Vec<String> {
     let is_stale = |container: &Value| {
-        let since = container.pointer("/state/running/startedAt").and_then(Value::as_str);
-        since.and_then(|since| since.parse::<Timestamp>().ok()).is_some_and(|since| since + ROUNDING < started)
+        // The runtime's name comes first, as in `containerd://ID`.
+        let id = container["containerID"].as_str().unwrap_or_default();
+        let id = id.rsplit_once("://").map_or(id, |(_, id)| id);
+        container.pointer("/state/running").is_some() && !runs(id)
     };
     let containers = |pod: &Value| pod.pointer("/status/containerStatuses").and_then(Value::as_array).cloned();
     let stale = pods.iter().filter(|pod| containers(pod).unwrap_or_default().iter().any(is_stale));
@@ -41,26 +30,30 @@ mod tests {
 
     use super::*;
 
-    fn pod(name: &str, started_at: &str) -> Value {
-        let state = json!({ "running": { "startedAt": started_at } });
-        json!({ "metadata": { "namespace": "shop", "name": name }, "status": { "containerStatuses": [{ "state": state }] } })
+    fn pod(name: &str, id: &str, started_at: &str) -> Value {
+        let status = json!({ "containerID": id, "state": { "running": { "startedAt": started_at } } });
+        json!({ "metadata": { "namespace": "shop", "name": name }, "status": { "containerStatuses": [status] } })
     }
 
     #[test]
-    fn a_container_older_than_the_machine_does_not_run() {
-        let started: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
+    fn a_container_that_this_boot_does_not_have_does_not_run() {
+        let ended = json!({ "containerID": "containerd://dead", "state": { "terminated": { "exitCode": 0 } } });
         let pods = [
-            pod("before", "2026-11-20T08:00:00Z"),
-            pod("after", "2026-11-20T09:00:30Z"),
-            pod("rounded", "2026-11-20T08:59:59Z"),
+            pod("before", "containerd://old", "2026-11-20T08:00:00Z"),
+            pod("after", "containerd://new", "2026-11-20T09:00:30Z"),
+            json!({ "metadata": { "namespace": "shop", "name": "done" }, "status": { "containerStatuses": [ended] } }),
             json!({ "metadata": { "namespace": "shop", "name": "pending" }, "status": {} }),
         ];
-        assert_eq!(stale_pods(&pods, started), ["shop/before"]);
+        assert_eq!(stale_pods(&pods, |id| id == "new"), ["shop/before"]);
     }
 
     #[test]
-    fn this_machine_started_in_the_past() {
-        let started = machine_started(Path::new("/proc")).unwrap();
-        assert!(started < Timestamp::now() && started > "2020-01-01T00:00:00Z".parse().unwrap(), "{started}");
+    fn a_clock_that_was_set_decides_nothing() {
+        // Set forward by years since the container started, set back before it started, and both at a boot in between.
+        for started_at in ["2001-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {
+            let pods = [pod("front", "containerd://one", started_at)];
+            assert_eq!(stale_pods(&pods, |id| id == "one"), Vec::<String>::new(), "{started_at}");
+            assert_eq!(stale_pods(&pods, |_| false), ["shop/front"], "{started_at}");
+        }
     }
 }

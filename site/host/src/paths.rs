@@ -85,6 +85,8 @@ impl SitePaths {
         run = "/run/landfall";
         /// containerd's socket.
         containerd_socket = "/run/landfall/containerd/containerd.sock";
+        /// A folder for each container that containerd runs, named by its id.
+        containers = "/run/landfall/containerd/io.containerd.runtime.v2.task/k8s.io";
         /// kubeadm's configuration, with the bootstrap token.
         kubeadm_configuration = "/var/lib/landfall/node/kubeadm.yaml";
         /// A copy of the certificates, while some of them are renewed in it.

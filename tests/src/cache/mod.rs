@@ -48,6 +48,17 @@ impl Key {
         Ok(self.with(name, content))
     }
 
+    /// Adds the names and contents of all files in a folder and below it.
+    pub fn with_folder(self, name: &str, path: &Path) -> Result<Self> {
+        let entries = path.read_dir().with_context(|| format!("cannot list {}", path.display()))?;
+        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        paths.sort();
+        paths.into_iter().try_fold(self, |key, path| {
+            let name = format!("{name}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+            if path.is_dir() { key.with_folder(&name, &path) } else { key.with_file(&name, &path) }
+        })
+    }
+
     /// The digest as 32 lowercase hexadecimal digits (128 bits of SHA-256).
     pub fn digest(&self) -> String {
         hex::encode(&self.0.clone().finalize()[..16])

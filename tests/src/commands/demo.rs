@@ -56,18 +56,31 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// Locks and builds the starter release onto the stick, unless the stick already holds that bundle.
-pub(crate) fn build(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
-    let release = workspace::root().join("releases/starter");
+/// The folder of the starter release.
+pub(crate) fn release() -> PathBuf {
+    workspace::root().join("releases/starter")
+}
+
+/// How `landfall build` makes what a FAT32 stick takes.
+pub(crate) const BUILD_OPTIONS: [&str; 2] = ["--part-size", "fat32"];
+
+/// Locks and builds the starter release anew, and puts what a vendor publishes beside the stick.
+fn build(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     let stick = folder.join("stick");
     if stick.exists() {
         std::fs::remove_dir_all(&stick).with_context(|| format!("cannot empty {}", stick.display()))?;
     }
-    vendor.lock(&release)?;
-    vendor.build(&release, &stick, &["--part-size", "fat32"])?;
+    vendor.lock(&release())?;
     for name in ["cosign.pub", "1.root.json"] {
         std::fs::copy(vendor.keys().join(name), folder.join(name)).with_context(|| format!("cannot copy {name}"))?;
     }
+    write_stick(vendor, folder)
+}
+
+/// Builds the locked starter release, and returns the folder with everything that is on its stick.
+pub(crate) fn write_stick(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
+    let stick = folder.join("stick");
+    vendor.build(&release(), &stick, &BUILD_OPTIONS)?;
     // A vendor hands over the installer beside the bundle: extracting it from a bundle needs a tool.
     std::fs::copy(vendor.landfall(), stick.join("landfall")).context("cannot copy landfall to the stick")?;
     Ok(stick)

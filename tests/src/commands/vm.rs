@@ -43,11 +43,10 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         return Ok(0);
     }
     let only = arguments.only.as_deref().map(scenarios::find).transpose()?;
-    let bundle = match (&arguments.bundle, &arguments.root) {
-        (Some(folder), Some(root)) => Bundle::built(folder, root)?,
-        _ => Bundle::starter()?,
-    };
-    let lane = Lane::open(&bundle)?;
+    let lane = Lane::open(|| match (&arguments.bundle, &arguments.root) {
+        (Some(folder), Some(root)) => Bundle::built(folder, root),
+        _ => Bundle::starter(),
+    })?;
     let report = |outcomes: &[Outcome]| if arguments.report { report::write(&lane, outcomes) } else { Ok(()) };
     let outcomes = match only {
         Some(scenario) => {

@@ -69,9 +69,16 @@ pub fn failure(output: &Output) -> Result<Value> {
     found.with_context(|| format!("no error was reported ({:?}): {}", output.code, output.text()))
 }
 
-/// The status, whose exit code must be that of what it says.
+/// What [`status_of`] reads.
+pub const STATUS: &str = "landfall --json status";
+
+/// The status.
 pub fn status(machine: &mut Machine) -> Result<Value> {
-    let output = machine.try_run("landfall --json status")?;
+    status_of(&machine.try_run(STATUS)?)
+}
+
+/// What a status printed, whose exit code must be that of what it says.
+pub fn status_of(output: &Output) -> Result<Value> {
     documents::status(output.code, &output.stdout).with_context(|| output.text())
 }
 

@@ -3,22 +3,24 @@
 
 use std::cell::OnceCell;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use landfall_launcher::packages;
-use sha2::{Digest, Sha256};
 
 use super::accelerator::Accelerator;
+use super::bundle::Bundle;
 use super::engineer;
 use super::image::{Image, SWAP};
 use super::machine::{Hardware, Machine};
 use super::snapshot::Moment;
 use super::stick::Stick;
 use crate::cache::{Cache, Key};
-use crate::vendor::Vendor;
-use crate::{commands, printer, setup, workspace};
+use crate::site::tool;
+use crate::{printer, setup, workspace};
 
 /// The machine in the folder of a cache entry.
 const MACHINE: &str = "machine";
@@ -26,36 +28,12 @@ const MACHINE: &str = "machine";
 /// The memory of a machine that sleeps, in the folder of a cache entry.
 const MEMORY: &str = "memory";
 
-/// A bundle to install, and its first trust.
-#[derive(Clone, Debug)]
-pub struct Bundle {
-    /// The folder with the bundle and the `landfall` beside it.
-    pub folder: PathBuf,
-    /// `sha256:…` of the vendor's root document.
-    pub fingerprint: String,
-}
-
-impl Bundle {
-    /// The starter release, built now unless it exists.
-    pub fn starter() -> Result<Self> {
-        let folder = workspace::target_folder().join("vm");
-        let vendor = Vendor::open(&folder.join("vendor"))?;
-        Ok(Self { folder: commands::demo::build(&vendor, &folder)?, fingerprint: vendor.fingerprint()? })
-    }
-
-    /// An earlier build, with the vendor's root document.
-    pub fn built(folder: &Path, root: &Path) -> Result<Self> {
-        let document = std::fs::read(root).with_context(|| format!("cannot read {}", root.display()))?;
-        let fingerprint = format!("sha256:{}", hex::encode(Sha256::digest(document)));
-        Ok(Self { folder: folder.to_owned(), fingerprint })
-    }
-}
-
 /// The lane. One runs at a time on a host.
 pub struct Lane {
     cache: Cache,
     hardware: Hardware,
     fingerprint: String,
+    source: String,
     /// An install takes long: its result counts for all scenarios that need it.
     installed: OnceCell<Result<PathBuf, String>>,
     /// So does a boot of it.
@@ -64,19 +42,20 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Makes what is missing: packages, image, stick.
-    pub fn open(bundle: &Bundle) -> Result<Self> {
+    /// Makes what is missing: packages, the bundle's inputs, image, stick. `bundle` is called once it is this lane's turn.
+    pub fn open(bundle: impl FnOnce() -> Result<Bundle>) -> Result<Self> {
         ensure!(rustix::process::geteuid().is_root(), "making disks of virtual machines needs root");
         let cache = Cache::open()?;
         let turn = cache.lock("vm")?;
         setup::ensure_packages(packages::VIRTUAL_MACHINE)?;
+        let bundle = bundle()?;
         let image = Image::ensure(&cache)?;
         let accelerator = Accelerator::of_this_host(&cache, &image)?;
-        let stick = Stick::of(&cache, &bundle.folder)?;
+        let stick = Stick::of(&cache, &bundle)?;
         let hardware = Hardware { accelerator, image, stick };
-        let fingerprint = bundle.fingerprint.clone();
-        let lane =
-            Self { cache, hardware, fingerprint, installed: OnceCell::new(), living: OnceCell::new(), _turn: turn };
+        let Bundle { fingerprint, source, .. } = bundle;
+        let (installed, living) = (OnceCell::new(), OnceCell::new());
+        let lane = Self { cache, hardware, fingerprint, source, installed, living, _turn: turn };
         for used in [lane.hardware.image.disk(), lane.hardware.stick.image.clone()] {
             Self::keep_only(used.parent().context("an image is in a cache entry")?)?;
         }
@@ -91,6 +70,11 @@ impl Lane {
     /// `sha256:…` of the vendor's root document.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// The sources of the bundle and of the `landfall` that installs it, in a few words.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// A machine that has booted once and has no Landfall. It is off.
@@ -120,23 +104,29 @@ impl Lane {
         serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", path.display()))
     }
 
-    /// The report of its install, which may be from an earlier run of the same bundle.
+    /// The report of its install, which may be from an earlier run with the same inputs.
     pub fn install_record(&self) -> Result<String> {
         let path = self.ensure_installed()?.join("record");
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 
-    fn born_key(&self) -> Key {
-        self.hardware.image.key().with("birth", "1")
+    fn born_key(&self) -> Result<Key> {
+        over(&self.hardware.image.disk(), self.hardware.image.key().with("birth", "2"))
     }
 
-    fn installed_key(&self) -> Key {
-        self.born_key().with("stick", self.hardware.stick.key.digest()).with("install", "1")
+    fn installed_key(&self, born: &Path) -> Result<Key> {
+        over(born, Key::new().with("stick", self.hardware.stick.key.digest()).with("install", "2"))
+    }
+
+    /// A machine's memory continues only under the emulator, and with the accelerator, that it was saved by.
+    fn living_key(&self, installed: &Path) -> Result<Key> {
+        let emulator = tool::output(Command::new("qemu-system-x86_64").arg("--version"))?;
+        let key = Key::new().with("accelerator", self.hardware.accelerator.to_string()).with("emulator", emulator);
+        over(installed, key.with("living", "2"))
     }
 
     fn ensure_born(&self) -> Result<PathBuf> {
-        let key = self.born_key();
-        let path = self.cache.entry("vm-born", &key, |folder| {
+        let path = self.cache.entry("vm-born", &self.born_key()?, |folder| {
             printer::note("a virtual machine boots for the first time");
             let mut machine = Machine::branch(&self.hardware, &self.hardware.image.disk(), &folder.join(MACHINE))?;
             let took = machine.boot()?;
@@ -159,7 +149,7 @@ impl Lane {
 
     fn install(&self) -> Result<PathBuf> {
         let born = self.ensure_born()?.join(MACHINE).join("disk.qcow2");
-        let path = self.cache.entry("vm-installed", &self.installed_key(), |folder| {
+        let path = self.cache.entry("vm-installed", &self.installed_key(&born)?, |folder| {
             let mut machine = Machine::branch(&self.hardware, &born, &folder.join(MACHINE))?;
             machine.boot()?;
             machine.mount_stick()?;
@@ -188,8 +178,7 @@ impl Lane {
 
     fn live(&self) -> Result<PathBuf> {
         let installed = self.ensure_installed()?.join(MACHINE).join("disk.qcow2");
-        let key = self.installed_key().with("living", "1");
-        let path = self.cache.entry("vm-living", &key, |folder| {
+        let path = self.cache.entry("vm-living", &self.living_key(&installed)?, |folder| {
             let mut machine = Machine::branch(&self.hardware, &installed, &folder.join(MACHINE))?;
             let boot = machine.boot()?;
             let ready = engineer::wait_ready(&mut machine)?;
@@ -217,6 +206,32 @@ impl Lane {
     }
 }
 
+/// The key of what branches from a disk. A disk that was lost and made again from the same inputs is another one: blocks of a
+/// branch that was made before would not fit it.
+fn over(base: &Path, key: Key) -> Result<Key> {
+    let made = base.metadata().with_context(|| format!("cannot look at {}", base.display()))?;
+    Ok(key.with("base", format!("{}.{:09} {}", made.mtime(), made.mtime_nsec(), made.len())))
+}
+
 fn folder_of(name: &str) -> PathBuf {
     workspace::target_folder().join("vm/machines").join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_made_again_is_another_base() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("disk.qcow2");
+        let digest = || over(&disk, Key::new().with("birth", "2")).map(|key| key.digest());
+        assert!(digest().is_err(), "there is no disk");
+        std::fs::write(&disk, "one").unwrap();
+        let first = digest().unwrap();
+        assert_eq!(digest().unwrap(), first);
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+        File::options().write(true).open(&disk).unwrap().set_modified(later).unwrap();
+        assert_ne!(digest().unwrap(), first);
+    }
 }

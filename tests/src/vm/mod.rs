@@ -16,6 +16,7 @@ use anyhow::Result;
 
 pub mod accelerator;
 pub mod agent;
+pub mod bundle;
 pub mod engineer;
 pub mod findings;
 pub mod image;
@@ -25,11 +26,13 @@ pub mod report;
 pub mod scenarios;
 mod sleep;
 pub mod snapshot;
+pub mod source;
 pub mod stick;
 pub mod wire;
 
+pub use bundle::Bundle;
 pub use findings::{Findings, Outcome};
-pub use lane::{Bundle, Lane};
+pub use lane::Lane;
 pub use scenarios::{SCENARIOS, Scenario};
 
 /// Runs the scenarios that fit into a budget, in their order: each begins only if its usual time is left. Those that a

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::bundle::Bundle;
 use crate::cache::{Cache, Key};
 use crate::site::tool;
 
@@ -16,9 +17,8 @@ pub const LABEL: &str = "LANDFALL";
 /// The space of the filesystem besides the files.
 const OVERHEAD_BYTES: u64 = 64 << 20;
 
-/// What identifies a stick without reading all of its bytes: the head, against which the rest is checked, and the
-/// program that reads it.
-const IDENTITY: [&str; 2] = ["head", "landfall"];
+/// Where a bundle is built for a stick, in the folder of its cache entry.
+const SCRATCH: &str = "bundle";
 
 /// The image of a stick, and a key for everything that depends on its content.
 #[derive(Clone)]
@@ -30,32 +30,23 @@ pub struct Stick {
 }
 
 impl Stick {
-    /// A stick with the files of a folder that holds a bundle and the `landfall` beside it.
-    pub fn of(cache: &Cache, folder: &Path) -> Result<Self> {
-        let files = files(folder)?;
-        let key = key(folder, &files)?;
-        let entry = cache.entry("vm-stick", &key, |entry| write(&entry.join("stick.img"), &files))?;
+    /// A stick with the files of a bundle and the `landfall` beside it. The bundle is built only if there is no stick with one
+    /// of the same inputs.
+    pub fn of(cache: &Cache, bundle: &Bundle) -> Result<Self> {
+        Self::with(cache, &bundle.key, |scratch| bundle.files(scratch))
+    }
+
+    /// A stick with the files that `make` finds or makes in a scratch folder, by everything that they depend on.
+    fn with(cache: &Cache, inputs: &Key, make: impl FnOnce(&Path) -> Result<Vec<PathBuf>>) -> Result<Self> {
+        let key = Key::new().with("layout", "2").with("bundle", inputs.digest());
+        let entry = cache.entry("vm-stick", &key, |entry| {
+            let scratch = entry.join(SCRATCH);
+            std::fs::create_dir(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
+            write(&entry.join("stick.img"), &make(&scratch)?)?;
+            std::fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))
+        })?;
         Ok(Self { image: entry.join("stick.img"), key })
     }
-}
-
-fn key(folder: &Path, files: &[PathBuf]) -> Result<Key> {
-    let mut key = Key::new().with("layout", "1");
-    for name in IDENTITY {
-        let is_it = |path: &&PathBuf| path.extension().or(path.file_name()).is_some_and(|found| found == name);
-        let file = files.iter().find(is_it);
-        let file = file.with_context(|| format!("there is no {name} of a bundle in {}", folder.display()))?;
-        key = key.with_file(name, file)?;
-    }
-    Ok(key)
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
-    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    files.retain(|path| path.is_file());
-    files.sort();
-    Ok(files)
 }
 
 fn write(image: &Path, files: &[PathBuf]) -> Result<()> {
@@ -82,20 +73,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_head_or_another_program_is_another_stick() {
+    fn a_bundle_with_the_same_inputs_is_built_once() {
         let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-        let digest = || key(folder.path(), &files(folder.path()).unwrap()).map(|key| key.digest());
-        put("starter.head", "head");
-        let missing = digest().unwrap_err().to_string();
-        assert!(missing.starts_with("there is no landfall of a bundle in "), "{missing}");
-        put("landfall", "program");
-        let one = digest().unwrap();
-        put("letter.txt", "says nothing about the content");
-        assert_eq!(digest().unwrap(), one);
-        put("landfall", "another");
-        let two = digest().unwrap();
-        put("starter.head", "another");
-        assert!(one != two && digest().unwrap() != two && digest().unwrap() != one);
+        let cache = Cache::at(folder.path()).unwrap();
+        let mut builds = 0;
+        let mut stick = |inputs: &str| {
+            let key = Key::new().with("inputs", inputs);
+            let make = |scratch: &Path| {
+                builds += 1;
+                let file = scratch.join("starter.head");
+                std::fs::write(&file, format!("signed for the {builds}. time")).unwrap();
+                Ok(vec![file])
+            };
+            Stick::with(&cache, &key, make).unwrap()
+        };
+        let (one, again, other) = (stick("one"), stick("one"), stick("two"));
+        assert_eq!(builds, 2);
+        assert_eq!((one.key.digest(), &one.image), (again.key.digest(), &again.image));
+        assert_ne!(one.key.digest(), other.key.digest());
+        assert!(one.image.metadata().unwrap().len() > OVERHEAD_BYTES);
+        assert!(!one.image.with_file_name(SCRATCH).exists(), "the stick holds the only copy");
     }
 }

@@ -41,6 +41,9 @@ metadata: {name: refuses-when-it-counts}
 spec: {policyName: refuses-when-it-counts, validationActions: [Deny]}
 ";
 
+/// The unit in which changes run.
+const UNIT: &str = "landfall-operation.service";
+
 /// Where the process that began a change is named.
 const PID_FILE: &str = "/root/configure.pid";
 
@@ -142,22 +145,43 @@ fn ends_after_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     survives_its_terminal(engineer)
 }
 
-/// The command is killed once its change has begun; the change goes on, and `resume` follows it to its end.
+/// The command is killed while its change waits for a pod; the change continues, a second one is refused meanwhile, and `resume`
+/// follows the first to its end. The pod cannot be replaced before `resume` follows, so all of this is about a running change.
 fn survives_its_terminal(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
+    hold_pod(machine, r#"["example.org/hold"]"#)?;
     write(machine, "values: {valkey.maxmemory: 72mb}\n")?;
-    let journals = "ls /var/lib/landfall/journal | grep -c configure";
-    let before = machine.run(journals)?.stdout;
     let run = format!("{STICK}/landfall configure --site {FILE}");
     machine.run(&format!("setsid --fork sh -c 'echo $$ > {PID_FILE}; exec {run}' > /dev/null 2>&1 < /dev/null"))?;
-    wait_until("a change that has begun", SELF_LIMIT, || Ok((machine.run(journals)?.stdout != before).then_some(())))?;
-    // It may have ended by now, but that would be the change's end as well.
-    machine.run(&format!("kill -KILL $(cat {PID_FILE}) 2> /dev/null; rm {PID_FILE}"))?;
-    let resumed = engineer.landfall(&["resume"])?.report("resume")?;
-    let operation = resumed["operation"].as_str().unwrap_or_default();
-    ensure!(["configure", "nothing"].contains(&operation), "{resumed}");
+    // In this step it is the unit that holds the site: the command has only written the journal.
+    wait_until("a change that waits for its pod", SELF_LIMIT, || {
+        let operation = engineer.status()?["operation"].clone();
+        let waits = operation["step"]["id"] == "ready/valkey" && operation["step"]["status"] == "started";
+        Ok((waits && !operation["running"].is_null()).then_some(()))
+    })?;
+    machine.run(&format!("kill -KILL $(cat {PID_FILE}) && rm {PID_FILE}"))?;
+    write(machine, NEW)?;
+    engineer.landfall(&["configure", "--site", FILE])?.refused("a second change", "LF4006", 4)?;
+    let mut released = None;
+    let resumed = engineer.watch(&["resume"], |line| {
+        if released.is_none() && line.contains(UNIT) {
+            released = Some(hold_pod(machine, "null"));
+        }
+    })?;
+    released.context("resume did not say which unit it follows")??;
+    let resumed = resumed.report("resume")?;
+    ensure!(resumed["operation"] == "configure", "{resumed}");
     engineer.wait_ready("a change without its terminal")?;
     expect_settings(machine, "1Gi", 72)
+}
+
+/// Sets the finalizers of Valkey's pod: as long as it has one, nothing can replace it.
+fn hold_pod(machine: &Machine, finalizers: &str) -> Result<()> {
+    let patch = format!(r#"{{"metadata":{{"finalizers":{finalizers}}}}}"#);
+    let line = format!("kubectl --namespace valkey patch pod valkey-0 --type merge --patch '{patch}'");
+    let output = proofs::administer(machine, &line)?;
+    ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
+    Ok(())
 }
 
 fn write(machine: &Machine, text: &str) -> Result<()> {

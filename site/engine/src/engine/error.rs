@@ -3,7 +3,7 @@
 use landfall_error_codes::{Code, Coded, codes};
 
 use crate::journal::{JournalError, RecordedError};
-use crate::plan::StepId;
+use crate::plan::{Operation, StepId};
 use crate::step::StepError;
 
 /// Why an operation stopped.
@@ -39,6 +39,8 @@ pub enum EngineError {
     /// A step could not be undone.
     #[error("step {step} ({title}) could not be undone; journal record {record}{}", after(.first.as_deref()))]
     UndoFailed {
+        /// The operation that is undone, which decides how that continues.
+        operation: Operation,
         /// The step.
         step: StepId,
         /// What it does.
@@ -77,6 +79,14 @@ fn after(first: Option<&RecordedError>) -> String {
     first.map(|first| format!("; before that, {} [{}]", first.what, first.code)).unwrap_or_default()
 }
 
+/// The command by which undoing an operation continues: a person uninstalls an install, and a change goes back by itself.
+fn undoing(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Install => "run `landfall uninstall` again",
+        Operation::Configure => "run `landfall resume`",
+    }
+}
+
 /// The fix of a code, and how an operation continues: the command that began it would be refused.
 fn resuming(code: Code) -> Option<String> {
     code.remedy().map(|remedy| format!("{remedy} Then run `landfall resume`."))
@@ -97,8 +107,12 @@ impl Coded for EngineError {
         match self {
             Self::Journal(error) => error.hint().or_else(|| resuming(error.code())),
             Self::StepFailed { source, .. } => Coded::hint(&**source).or_else(|| resuming(source.code())),
-            Self::UndoFailed { source, .. } => {
-                Coded::hint(&**source).map(|hint| format!("{hint} Then run `landfall uninstall` again."))
+            Self::UndoFailed { operation, source, .. } => {
+                let command = undoing(*operation);
+                Some(match Coded::hint(&**source) {
+                    Some(hint) => format!("{hint} Then {command}."),
+                    None => format!("Remove the cause, then {command}; steps before this one are still in place."),
+                })
             }
             Self::Foreign { .. } | Self::Irreversible { .. } => None,
         }
@@ -124,5 +138,28 @@ mod tests {
         assert_eq!(failed(StepError::new(codes::BUG, "it failed")).hint(), None, "the registry knows best");
         let known = StepError::new(codes::SITE_IO, "it failed").hint("Ask the pilot.");
         assert_eq!(failed(known).hint().unwrap(), "Ask the pilot.");
+    }
+
+    #[test]
+    fn a_failed_undo_names_the_command_that_continues_this_operation() {
+        let hint = |operation, source: StepError| {
+            let (step, title) = (StepId("node".to_owned()), "start the node".to_owned());
+            let source = Box::new(source);
+            EngineError::UndoFailed { operation, step, title, record: 3, source, first: None }.hint().unwrap()
+        };
+        for (operation, right, wrong) in [
+            (Operation::Install, "`landfall uninstall` again", "`landfall resume`"),
+            (Operation::Configure, "`landfall resume`", "`landfall uninstall`"),
+        ] {
+            for source in [
+                StepError::new(codes::SITE_IO, "it failed"),
+                StepError::new(codes::SITE_IO, "it failed").hint("Ask the pilot."),
+            ] {
+                let hint = hint(operation, source);
+                assert!(hint.contains(right) && !hint.contains(wrong), "{operation:?}: {hint}");
+            }
+        }
+        let known = StepError::new(codes::SITE_IO, "it failed").hint("Ask the pilot.");
+        assert_eq!(hint(Operation::Configure, known), "Ask the pilot. Then run `landfall resume`.");
     }
 }

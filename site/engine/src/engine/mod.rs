@@ -176,8 +176,8 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
                     self.journal.append(Event::UndoFailed { step: planned.id.clone(), error })?
                 };
                 let first = self.journal.state().steps.iter().find_map(|step| step.failure.clone()).map(Box::new);
-                let (step, title, source) = (planned.id.clone(), planned.title.clone(), Box::new(source));
-                Err(EngineError::UndoFailed { step, title, record, source, first })
+                let (operation, step, title) = (self.plan.operation, planned.id.clone(), planned.title.clone());
+                Err(EngineError::UndoFailed { operation, step, title, record, source: Box::new(source), first })
             }
         }
     }

@@ -112,6 +112,14 @@ pub enum OperationError {
         /// The release.
         release: String,
     },
+    /// A change was to go back, and a step could not be undone.
+    #[error("the change of release {release} could not be undone")]
+    ChangeNotUndone {
+        /// The release.
+        release: String,
+        /// Why.
+        source: Box<FailedStep>,
+    },
     /// A change went back by itself.
     #[error("the change was undone: {} is as it was before", .release)]
     ChangeUndone {
@@ -310,6 +318,7 @@ impl Coded for OperationError {
             Self::InstallOpen { .. } => codes::OPERATION_OPEN,
             Self::NotInstalled => codes::NOT_INSTALLED,
             Self::ChangeOpen { .. } => codes::CHANGE_OPEN,
+            Self::ChangeNotUndone { .. } => codes::UNDO_FAILED,
             Self::ChangeUndone { .. } => codes::CHANGE_UNDONE,
             Self::ChangeUnfit(_) => codes::CHANGE_UNFIT,
             Self::SettingsFixed { .. } => codes::SETTINGS_FIXED,
@@ -347,6 +356,9 @@ impl Coded for OperationError {
             )),
             Self::NoEarlierRelease { kept, .. } if !kept.is_empty() => {
                 Some(format!("Beside the installed release, this site keeps: {}.", kept.join(", ")))
+            }
+            Self::ChangeNotUndone { .. } => {
+                Some("Remove the cause, then run `landfall resume`; it continues to undo the change.".to_owned())
             }
             Self::Configuration(error) => error.hint(),
             Self::Look(error) => Coded::hint(error),

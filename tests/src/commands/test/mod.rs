@@ -189,7 +189,8 @@ fn set_up() -> Result<()> {
 fn build() -> Result<()> {
     workspace::landfall()?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins", "--tests", "--no-run"]))?;
-    dependencies::keep_for_tests()
+    dependencies::keep_for_tests()?;
+    compile_gpu_tests()
 }
 
 fn lint() -> Result<()> {
@@ -263,9 +264,18 @@ fn errors_document() -> Result<()> {
     Ok(())
 }
 
-/// The program that reads GPU facts, on the target that it ships for: a static program cannot load NVIDIA's library.
+/// Tests of the program that reads GPU facts, on the target that it ships for: a static program cannot load NVIDIA's library.
+const GPU_TESTS: [&str; 5] = ["test", "--quiet", "--package", "landfall-gpu", "--target"];
+
 fn gpu() -> Result<()> {
-    workspace::run(cargo().args(["test", "--quiet", "--package", "landfall-gpu", "--target", workspace::GLIBC_TARGET]))
+    compile_gpu_tests()?;
+    workspace::run(cargo().args(GPU_TESTS).arg(workspace::GLIBC_TARGET))
+}
+
+fn compile_gpu_tests() -> Result<()> {
+    dependencies::bring()?;
+    workspace::run(cargo().args(GPU_TESTS).args([workspace::GLIBC_TARGET, "--no-run"]))?;
+    dependencies::keep_for_glibc()
 }
 
 /// Tests of whole crates that need no machine: bytes counted, the frozen vectors, a hundred roots.

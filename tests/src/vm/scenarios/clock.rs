@@ -15,11 +15,18 @@ const LONG_AGO: &str = "2015-01-01T00:00:00Z";
 /// How far ahead the wrong source is.
 const YEARS_AHEAD: i16 = 10;
 
-/// Ten years ahead for one boot, then right; the same with a clock of 2015. Under the wrong clock the status names it and never
-/// says ready; under the right one the site is ready by itself.
+/// By how much the clock of a running machine is set forward: more than it has been on, and far less than a certificate lasts.
+const SET_FORWARD: &str = "+3 hours";
+
+/// Hours ahead without a boot: the site is ready again by itself. Then ten years ahead for one boot, and right again; the same
+/// with a clock of 2015. Under the wrong clock the status names it and never says ready; under the right one the site is ready
+/// by itself.
 pub(super) fn wrong_for_one_boot(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = living(lane, "clock", findings)?;
     engineer::prove_lightly(&mut machine)?;
+    machine.run(&format!("date --set '{SET_FORWARD}'"))?;
+    let ready = engineer::wait_ready(&mut machine)?;
+    findings.saw(format!("set by {SET_FORWARD} without a boot: ready after {:.0} s", ready.as_secs_f64()));
     let now = Zoned::now();
     let ahead = now.with().year(now.year() + YEARS_AHEAD).build().context("there is no such time")?.timestamp();
     let long_ago: Timestamp = LONG_AGO.parse().context("there is no such time")?;

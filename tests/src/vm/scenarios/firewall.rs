@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::super::engineer::{self, Service};
+use super::super::agent::Running;
+use super::super::engineer::{self, STATUS, Service};
 use super::super::findings::Findings;
 use super::super::lane::Lane;
 use super::super::machine::Machine;
@@ -36,32 +37,48 @@ pub(super) fn restarted_and_flushed(lane: &Lane, findings: &mut Findings) -> Res
     machine.power_off()
 }
 
-/// Waits until all services answer. A status that says ready between two checks that both found a service silent is
-/// untrue.
+/// Waits until all services answer, and asks for the status all the time: one that says ready between two looks that both found
+/// a service silent is untrue. The status is asked for beside the looks, since an emulated machine computes it for many seconds.
 fn answer_again(machine: &mut Machine, services: &[Service], what: &str, findings: &mut Findings) -> Result<bool> {
     let begun = Instant::now();
     let (limit, patience) = (machine.patience(ANSWER_LIMIT), machine.patience(PATIENCE));
-    let mut before = engineer::silent(machine, services)?;
+    let mut asked: Option<Asked> = None;
     let mut untrue = 0;
-    while !before.is_empty() && begun.elapsed() < patience {
-        let said = engineer::status(machine).is_ok_and(|status| status["ready"] == true);
-        let after = engineer::silent(machine, services)?;
-        let is_silent = before.iter().any(|name| after.contains(name));
-        untrue += u32::from(said && is_silent);
-        before = after;
-    }
-    let took = begun.elapsed();
+    let (took, silent) = loop {
+        let said = asked.as_ref().map(|asked| machine.ended(asked.running)).transpose()?.flatten();
+        // Each look begins when it connects: a packet that went astray before the rules were back does not come again.
+        let looked = begun.elapsed();
+        let silent = engineer::silent(machine, services)?;
+        if let Some(said) = said {
+            let is_ready = engineer::status_of(&said).is_ok_and(|status| status["ready"] == true);
+            let was_silent = asked.take().map(|asked| asked.silent).unwrap_or_default();
+            untrue += u32::from(is_ready && was_silent.iter().any(|name| silent.contains(name)));
+        }
+        if silent.is_empty() || looked > patience {
+            break (looked, silent);
+        }
+        if asked.is_none() {
+            asked = Some(Asked { running: machine.start_line(STATUS)?, silent });
+        }
+    };
     findings
         .expect(untrue == 0, || format!("{what}: the status said ready {untrue} times while services did not answer"));
-    let answers = before.is_empty();
+    let answers = silent.is_empty();
     if answers {
         findings.saw(format!("{what}: every service answers after {:.0} s", took.as_secs_f64()));
     }
     findings.expect(answers, || {
-        format!("{what}: after {:.0} s these services do not answer: {}", took.as_secs_f64(), before.join(", "))
+        format!("{what}: after {:.0} s these services do not answer: {}", took.as_secs_f64(), silent.join(", "))
     });
     findings.expect(!answers || took <= limit, || {
         format!("{what}: {:.0} s are more than {:.0} s", took.as_secs_f64(), limit.as_secs_f64())
     });
     Ok(answers)
+}
+
+/// A status that is being computed.
+struct Asked {
+    running: Running,
+    /// The services that did not answer before.
+    silent: Vec<String>,
 }

@@ -109,7 +109,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "clock",
-        what: "the clock is ten years ahead for one boot, then in 2015 for one boot: named, never ready, then ready by itself",
+        what: "the clock is set forward: ready; it is ten years ahead for one boot, then in 2015 for one boot: named, never ready, then ready by itself",
         always: false,
         usual: seconds(300),
         act: clock::wrong_for_one_boot,

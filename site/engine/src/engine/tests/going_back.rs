@@ -5,6 +5,7 @@ use super::world::{Fault, Sees, Syncs, World, WriteFiles, birth, plan_of, planne
 use super::*;
 use crate::journal::UndoCause;
 use crate::journal::simulated::Unsynced;
+use crate::plan::Operation;
 
 /// A step that only prepares, two that change what people see, and one that removes what the state before needed.
 fn change() -> Plan<WriteFiles> {
@@ -51,6 +52,19 @@ fn a_step_that_fails_for_good_makes_it_go_back() {
     assert_eq!(causes(&world), [UndoCause::Failed { step: StepId("three".to_owned()) }]);
     assert_eq!(world.undone, ["three", "two", "one"]);
     assert_eq!(world.change().unwrap(), End::Undone, "again, it has nothing to do");
+}
+
+#[test]
+fn a_change_that_cannot_be_undone_is_resumed() {
+    let mut world = world();
+    world.plan.operation = Operation::Configure;
+    world.fault = Some(Fault::Act("three"));
+    world.then = Some(Fault::Undo("two"));
+    let error = world.change().unwrap_err();
+    assert_eq!(error.code(), codes::UNDO_FAILED);
+    assert!(error.hint().unwrap().contains("run `landfall resume`"), "{error:?}");
+    assert_eq!(world.change().unwrap(), End::Undone);
+    assert_eq!(world.disk.contents(), birth());
 }
 
 #[test]

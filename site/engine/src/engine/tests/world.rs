@@ -75,6 +75,8 @@ pub(super) struct World {
     /// Names of steps in the order in which their undo was complete.
     pub(super) undone: Vec<String>,
     pub(super) fault: Option<Fault>,
+    /// What fails once that has.
+    pub(super) then: Option<Fault>,
     pub(super) operations_of_last_run: usize,
     birth: Contents,
 }
@@ -126,7 +128,8 @@ impl World {
             disk.place(name, content).unwrap();
         }
         disk.boot(Unsynced::Lost);
-        Self { disk, plan, acts: BTreeMap::new(), undone: Vec::new(), fault: None, operations_of_last_run: 0, birth }
+        let (acts, undone) = (BTreeMap::new(), Vec::new());
+        Self { disk, plan, acts, undone, fault: None, then: None, operations_of_last_run: 0, birth }
     }
 
     /// What an uninterrupted run leaves.
@@ -216,7 +219,7 @@ impl World {
 
     fn fail(&mut self, fault: Option<Fault>, what: String) -> Result<(), StepError> {
         if fault.is_some() && self.fault == fault {
-            self.fault = None;
+            self.fault = self.then.take();
             let code = if matches!(fault, Some(Fault::Sync(_))) { codes::SYNC_FAILED } else { codes::SITE_IO };
             return Err(StepError::new(code, what));
         }

@@ -328,11 +328,10 @@ impl Operations {
         let asked =
             Cluster::connect(&kubeconfig).map(|cluster| cluster.with_patience(CLUSTER_PATIENCE)).and_then(|cluster| {
                 let list = |version: &str, kind: &str| cluster.list(&cluster.resource(version, kind)?, None, "");
-                let observed = nodes::Observed {
-                    pods: list("v1", "Pod")?,
-                    leases: list("coordination.k8s.io/v1", "Lease")?,
-                    now: Timestamp::now(),
-                };
+                let (pods, leases) = (list("v1", "Pod")?, list("coordination.k8s.io/v1", "Lease")?);
+                // After the pods: a container that starts meanwhile must not seem to be missing.
+                let containers = nodes::containers(&self.paths);
+                let observed = nodes::Observed { pods, leases, containers, now: Timestamp::now() };
                 Ok((list("v1", "Node")?, list("v1", "Service")?, observed, cluster.components()?))
             });
         match asked {

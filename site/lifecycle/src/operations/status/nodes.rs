@@ -1,7 +1,6 @@
 //! Nodes, and what makes one not ready although the API server says that it is.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
@@ -11,6 +10,7 @@ use serde_json::Value;
 use landfall_cluster as cluster;
 use landfall_cluster::ready::Readiness;
 use landfall_cluster::{ComponentStatus, ready};
+use landfall_host::paths::SitePaths;
 
 /// Where Kubernetes' own pods run, which no component lists.
 const SYSTEM_NAMESPACE: &str = "kube-system";
@@ -83,8 +83,16 @@ pub(super) struct Observed {
     pub(super) pods: Vec<Value>,
     /// All leases, those of the kubelets among them.
     pub(super) leases: Vec<Value>,
+    /// Ids of the containers that run on this machine.
+    pub(super) containers: BTreeSet<String>,
     /// The time now.
     pub(super) now: Timestamp,
+}
+
+/// Ids of the containers that run on this machine, by the folders of the runtime. None of them outlives a boot.
+pub(super) fn containers(paths: &SitePaths) -> BTreeSet<String> {
+    let entries = fs_err::read_dir(paths.containers()).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// Pods make a node not ready, whatever it says itself: those that the kubelet has not looked at since the machine
@@ -93,12 +101,12 @@ pub(super) struct Observed {
 /// true, neither of its node nor of the components.
 pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus], observed: &Observed) {
     let pods = &observed.pods;
-    let stale = cluster::machine_started(Path::new("/proc")).map_or_else(Vec::new, |at| cluster::stale_pods(pods, at));
+    let stale = cluster::stale_pods(pods, |id| observed.containers.contains(id));
     for component in components.iter_mut() {
         let of_component = |pod: &&String| pod.split('/').next() == Some(component.namespace.as_str());
         let not_started: Vec<&str> = stale.iter().filter(of_component).map(String::as_str).collect();
         if !not_started.is_empty() {
-            let reason = format!("the machine has started, and not yet these pods: {}", not_started.join(", "));
+            let reason = format!("these pods have not started again yet: {}", not_started.join(", "));
             distrust(component, reason);
         }
     }
@@ -112,7 +120,7 @@ pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus]
                 distrust(component, format!("the kubelet that runs its pods has not reported for {seconds} s"));
             }
         } else if node.ready && !stale.is_empty() {
-            node.mark_not_ready(format!("the machine has started, and not yet these pods: {}", stale.join(", ")));
+            node.mark_not_ready(format!("these pods have not started again yet: {}", stale.join(", ")));
         } else if node.ready && !unready.is_empty() {
             node.mark_not_ready(format!("these pods are not ready: {}", unready.join("; ")));
         }
@@ -182,6 +190,11 @@ mod tests {
         }
     }
 
+    /// Nothing at all, now.
+    fn observed() -> Observed {
+        Observed { pods: Vec::new(), leases: Vec::new(), containers: BTreeSet::new(), now: Timestamp::now() }
+    }
+
     fn node() -> NodeStatus {
         NodeStatus::of(&json!({
             "metadata": {"name": "node-1"},
@@ -215,7 +228,7 @@ mod tests {
         let doubted = |pods: &[Value]| {
             let mut nodes = [node()];
             let mut components = [component("shop", &[]), component("bank", &["the teller is ill"])];
-            let observed = Observed { pods: pods.to_vec(), leases: Vec::new(), now: Timestamp::now() };
+            let observed = Observed { pods: pods.to_vec(), ..observed() };
             doubt(&mut nodes, &mut components, &observed);
             nodes[0].reason.clone()
         };
@@ -250,7 +263,7 @@ mod tests {
         let now = Timestamp::now();
         let doubted = |seconds: i64| {
             let (mut nodes, mut components) = ([node()], [component("shop", &[])]);
-            doubt(&mut nodes, &mut components, &Observed { pods: Vec::new(), leases: vec![lease(now, seconds)], now });
+            doubt(&mut nodes, &mut components, &Observed { leases: vec![lease(now, seconds)], now, ..observed() });
             let [node] = nodes;
             let [component] = components;
             (node.ready, component.ready, node.reason, component.reasons)
@@ -267,12 +280,23 @@ mod tests {
 
     #[test]
     fn a_component_is_not_ready_before_its_pods_have_started_since_the_boot() {
-        let mut old = pod("shop", "front", "Running", "True");
-        old["status"]["containerStatuses"] = json!([{"state": {"running": {"startedAt": "2001-01-01T00:00:00Z"}}}]);
-        let (mut nodes, mut components) = ([node()], [component("shop", &[]), component("bank", &[])]);
-        doubt(&mut nodes, &mut components, &Observed { pods: vec![old], leases: Vec::new(), now: Timestamp::now() });
-        assert_eq!(components[0].reasons, ["the machine has started, and not yet these pods: shop/front"]);
-        assert_eq!((components[0].ready, components[1].ready), (0, 1));
-        assert!(!nodes[0].ready);
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        assert_eq!(containers(&paths), BTreeSet::new());
+        let mut running = pod("shop", "front", "Running", "True");
+        running["status"]["containerStatuses"] =
+            json!([{"containerID": "containerd://one", "state": {"running": {"startedAt": "2001-01-01T00:00:00Z"}}}]);
+        let doubted = || {
+            let (mut nodes, mut components) = ([node()], [component("shop", &[]), component("bank", &[])]);
+            let found = Observed { pods: vec![running.clone()], containers: containers(&paths), ..observed() };
+            doubt(&mut nodes, &mut components, &found);
+            let [shop, bank] = components;
+            (nodes[0].ready, shop.ready, bank.ready, shop.reasons)
+        };
+        let reason = "these pods have not started again yet: shop/front".to_owned();
+        assert_eq!(doubted(), (false, 0, 1, vec![reason]));
+        // However old it seems under a clock that was set meanwhile.
+        landfall_media::durable::create_folder(&paths.containers().join("one")).unwrap();
+        assert_eq!(doubted(), (true, 1, 1, Vec::new()));
     }
 }

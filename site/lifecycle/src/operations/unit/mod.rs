@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use landfall_agent::units::{OPERATION, UnitState, systemctl};
 use landfall_engine::engine::End;
-use landfall_engine::journal::{JournalFile, Phase};
+use landfall_engine::journal::{JournalFile, Phase, StepStatus};
 use landfall_engine::plan::Operation;
 use landfall_engine::step::StepError;
 use landfall_host::command::{CommandRunner, Subprocesses};
@@ -19,6 +19,7 @@ use super::change::Changed;
 use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::Past;
+use crate::pins::State;
 use crate::site::UndoScope;
 pub use event_file::EventFile;
 use event_file::EventReader;
@@ -78,14 +79,10 @@ impl Operations {
         }
     }
 
-    /// How a change ended, by its journal.
+    /// The result of a change that the unit no longer runs, by its journal.
     fn ended(&self, file: &JournalFile) -> Result<Changed> {
         let past = Past { replay: self.journals().read(file)?, file: file.clone() };
-        let end = match past.replay.state.phase {
-            Phase::Committed => End::Committed,
-            Phase::Undone { .. } => End::Undone,
-            _ => return Err(OperationError::ChangeOpen { release: past.release() }),
-        };
+        let end = end_of(&past.replay.state, past.release())?;
         let failure = past.replay.state.steps.iter().find_map(|step| step.failure.clone());
         let (Some(pins), Some(plan)) = (past.pins(), past.plan()?) else { return Err(OperationError::NotInstalled) };
         Changed::of(end, pins, &plan, failure)
@@ -101,9 +98,54 @@ pub(super) fn stop(commands: &dyn CommandRunner) -> Result<(), StepError> {
     stop.checked(commands.run(&stop, None)).map(drop)
 }
 
+/// How a change of this release ended, or why it has not.
+fn end_of(state: &State, release: String) -> Result<End> {
+    let stuck = state.steps.iter().find(|step| step.status == StepStatus::UndoFailed);
+    match (state.phase, stuck.and_then(|step| step.undo_failure.clone())) {
+        (Phase::Committed, _) => Ok(End::Committed),
+        (Phase::Undone { .. }, _) => Ok(End::Undone),
+        (_, Some(error)) => Err(OperationError::ChangeNotUndone { release, source: Box::new(error.into()) }),
+        (_, None) => Err(OperationError::ChangeOpen { release }),
+    }
+}
+
 fn start(commands: &dyn CommandRunner) -> Result<(), StepError> {
     // Of an earlier operation; unknown if none has failed.
     let _ = commands.run(&systemctl(&["reset-failed", OPERATION]), None);
     let start = systemctl(&["start", OPERATION]);
     start.checked(commands.run(&start, None)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_engine::journal::{RecordedError, StepState};
+    use landfall_error_codes::{Coded, codes};
+
+    use super::*;
+
+    #[test]
+    fn a_change_that_could_not_be_undone_says_so_and_not_that_it_is_open() {
+        let error = RecordedError {
+            code: "LF4015".to_owned(),
+            what: "cannot write a".to_owned(),
+            causes: Vec::new(),
+            hint: String::new(),
+        };
+        let stuck = StepState { status: StepStatus::UndoFailed, undo_failure: Some(error), ..StepState::default() };
+        let tried_again = StepState { status: StepStatus::UndoStarted, ..stuck.clone() };
+        let ended = |phase, step: &StepState| {
+            let steps = vec![StepState::default(), step.clone()];
+            end_of(&State { phase, steps, ..State::default() }, "starter 1.0.0".to_owned())
+        };
+        let undoing = Phase::Undoing { keep_data: true };
+        let error = ended(undoing, &stuck).unwrap_err();
+        assert_eq!(error.code(), codes::UNDO_FAILED);
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("`landfall resume`") && !hint.contains("uninstall"), "{hint}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, "cannot write a [LF4015]");
+        assert_eq!(ended(undoing, &tried_again).unwrap_err().code(), codes::CHANGE_OPEN);
+        assert_eq!(ended(Phase::Undone { keep_data: true }, &StepState::default()).unwrap(), End::Undone);
+        assert_eq!(ended(Phase::Committed, &StepState::default()).unwrap(), End::Committed);
+    }
 }

@@ -34,8 +34,6 @@ pub(super) const IPTABLES_CHAINS: [&str; 3] = ["KUBE-FIREWALL", "KUBE-IPTABLES-H
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The same for pods with kept volumes: a database that ends by itself needs no recovery later.
 const PATIENCE_WITH_DATA: Duration = Duration::from_mins(2);
-/// Where containerd stores its state of running containers, one folder each, in its runtime folder.
-const TASKS: &str = "containerd/io.containerd.runtime.v2.task/k8s.io";
 /// How many processes an error names.
 const NAMED: usize = 10;
 
@@ -111,7 +109,7 @@ struct SitePods {
 impl SitePods {
     fn of(paths: &SitePaths) -> Result<Self, StepError> {
         let mut names = BTreeSet::new();
-        for folder in [paths.kubelet().join("pods"), paths.run().join(TASKS)] {
+        for folder in [paths.kubelet().join("pods"), paths.containers()] {
             let entries = match fs_err::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
@@ -279,7 +277,7 @@ mod tests {
         for pod in [uid, hash] {
             durable::create_folder(&paths.kubelet().join("pods").join(pod)).unwrap();
         }
-        durable::create_folder(&paths.run().join(TASKS).join(&id)).unwrap();
+        durable::create_folder(&paths.containers().join(&id)).unwrap();
         let pods = SitePods::of(&paths).unwrap();
         let slice = uid.replace('-', "_");
         for own in [
