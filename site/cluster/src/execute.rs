@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Cluster;
-use super::conversation::end_mark::EndMark;
+use super::conversation::trailer::Trailer;
 use super::conversation::{self, Ended, Input, StandardOutput, converse};
 use super::no_answer::NoAnswer;
 use super::output::Output;
@@ -32,9 +32,9 @@ pub enum Success {
     /// The API server reports it. It also does so where the node's connection to the program breaks off, as when
     /// containerd restarts: good enough where another look follows.
     Reported,
-    /// The container's `sh` runs the program and writes a mark behind its output. The mark is checked and removed. An
-    /// image without `sh` cannot be used so.
-    Marked,
+    /// The container's `sh` runs the program and writes a trailer behind its output, which is checked and removed. The
+    /// image must contain `sh`.
+    Trailer,
 }
 
 /// What a program did.
@@ -90,17 +90,17 @@ impl Cluster {
         program: &Program<'_>,
         limit: Duration,
         input: Option<mpsc::Receiver<Input>>,
-        output: impl FnOnce(Option<EndMark>) -> StandardOutput,
+        output: impl FnOnce(Option<Trailer>) -> StandardOutput,
     ) -> Result<Running, NoAnswer> {
         let begun = Instant::now();
-        let mark = (program.success == Success::Marked).then(EndMark::new);
-        let arguments = mark.as_ref().map(|mark| mark.arguments(program.arguments));
+        let trailer = (program.success == Success::Trailer).then(Trailer::new);
+        let arguments = trailer.as_ref().map(|trailer| trailer.arguments(program.arguments));
         let arguments = arguments.as_deref().unwrap_or(program.arguments);
         let client = self.talking()?;
         let started = conversation::start(client, program, arguments, input.is_some());
         let started = async { tokio::time::timeout(limit, started).await };
         let connection = self.wait_for(started).map_err(|_| NoAnswer::TimedOut(limit))??;
-        let conversation = converse(connection, input, output(mark));
+        let conversation = converse(connection, input, output(trailer));
         let left = limit.saturating_sub(begun.elapsed());
         let conversation = self.spawn(async move {
             let ended = tokio::time::timeout(left, conversation).await;

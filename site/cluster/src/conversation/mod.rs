@@ -11,10 +11,10 @@
 //!   reset the connection, and a slow reader loses the output that was still on its way.
 //!
 //! The status is the only sign of a program's end, and it comes after all output. A connection that ends without one broke
-//! off. Even the status is not proof enough: see [`end_mark`].
+//! off. A status of success alone does not show that the output is whole: see [`trailer`].
 
-pub(super) mod end_mark;
 mod status;
+pub(super) mod trailer;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,7 +32,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::execute::Program;
 use super::no_answer::NoAnswer;
 use super::output::{Beginning, Output};
-use end_mark::EndMark;
+use trailer::Trailer;
 
 /// Channel of standard input.
 pub(super) const STDIN: u8 = 0;
@@ -70,7 +70,7 @@ pub(super) struct Ended {
     pub(super) stderr: Output,
     /// Bytes of standard input that were sent.
     pub(super) sent_bytes: u64,
-    /// Whether the mark behind the output of a program that succeeded was found, where there should be one.
+    /// Whether the trailer behind the output of a program that succeeded was found, where there should be one.
     pub(super) is_whole: bool,
 }
 
@@ -168,7 +168,7 @@ fn abandoned() -> NoAnswer {
 /// Where the standard output of a program goes.
 pub(super) struct StandardOutput {
     target: Target,
-    mark: Option<EndMark>,
+    trailer: Option<Trailer>,
     bytes: u64,
 }
 
@@ -179,18 +179,18 @@ enum Target {
 
 impl StandardOutput {
     /// Its beginning is kept.
-    pub(super) fn kept(mark: Option<EndMark>) -> Self {
-        Self { target: Target::Kept(Beginning::default()), mark, bytes: 0 }
+    pub(super) fn kept(trailer: Option<Trailer>) -> Self {
+        Self { target: Target::Kept(Beginning::default()), trailer, bytes: 0 }
     }
 
     /// All of it is passed on, as fast as it is taken.
-    pub(super) fn passed(to: mpsc::Sender<Bytes>, mark: Option<EndMark>) -> Self {
-        Self { target: Target::Passed(to), mark, bytes: 0 }
+    pub(super) fn passed(to: mpsc::Sender<Bytes>, trailer: Option<Trailer>) -> Self {
+        Self { target: Target::Passed(to), trailer, bytes: 0 }
     }
 
     async fn take(&mut self, piece: Bytes) -> Result<(), NoAnswer> {
-        let piece = match &mut self.mark {
-            Some(mark) => mark.pass(&piece),
+        let piece = match &mut self.trailer {
+            Some(trailer) => trailer.pass(&piece),
             None => piece,
         };
         self.hand_over(piece).await
@@ -210,11 +210,11 @@ impl StandardOutput {
 
     /// Whether the output is whole, as far as the program can show it; what was kept of it, and its bytes.
     async fn end(mut self, exit_code: i32) -> Result<(bool, Output, u64), NoAnswer> {
-        let is_whole = match self.mark.take() {
-            Some(mark) if exit_code == 0 => mark.is_reached(),
-            // A program that failed leaves no mark: all that was held back is output.
-            Some(mark) => {
-                self.hand_over(mark.into_held()).await?;
+        let is_whole = match self.trailer.take() {
+            Some(trailer) if exit_code == 0 => trailer.is_reached(),
+            // A program that failed leaves no trailer: all that was held back is output.
+            Some(trailer) => {
+                self.hand_over(trailer.into_held()).await?;
                 true
             }
             None => true,

@@ -1,13 +1,16 @@
 //! Namespaces of drills, which are thrown away afterwards.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::{DRILL, RESTORE, TEMPORARY_LABEL};
 use crate::labels::{MANAGED_BY, MANAGED_BY_LABEL, manager_of};
 use crate::{COMPONENT_LABEL, Cluster, ClusterError, ObjectName, Owner, RELEASE_LABEL, quota};
+
+/// Time between looks.
+const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The namespace of one drill.
 #[derive(Debug, Clone, Copy)]
@@ -77,9 +80,9 @@ pub struct LeftoverDrill {
 }
 
 impl Cluster {
-    /// Makes the namespace of a drill, or completes it. A namespace of that name which is not one of a drill is
-    /// [`ClusterError::Foreign`], and is not changed.
-    pub fn make_drill(&self, drill: &DrillNamespace<'_>) -> Result<(), ClusterError> {
+    /// Makes the namespace of a drill, or completes it, and waits until pods can be made in it. A namespace of that name
+    /// which is not one of a drill is [`ClusterError::Foreign`], and is not changed.
+    pub fn make_drill(&self, drill: &DrillNamespace<'_>, limit: Duration) -> Result<(), ClusterError> {
         let name = namespace(drill.name);
         if let Some(live) = self.get(&name)? {
             check_is_drill(&name, &live)?;
@@ -90,6 +93,22 @@ impl Cluster {
             } else {
                 self.apply(&object)?
             };
+        }
+        drill.objects().iter().try_for_each(|object| self.wait_for_usage(&ObjectName::of(object)?, limit))
+    }
+
+    /// Waits until the usage of a quota is known: before, the API server refuses pods. Other objects are not waited for.
+    fn wait_for_usage(&self, object: &ObjectName, limit: Duration) -> Result<(), ClusterError> {
+        let begun = Instant::now();
+        while object.kind == "ResourceQuota" && !self.get(object)?.is_some_and(|live| is_counted(&live)) {
+            if begun.elapsed() > limit {
+                return Err(ClusterError::NotReady {
+                    what: object.to_string(),
+                    seconds: begun.elapsed().as_secs(),
+                    reasons: "its controller has not counted what is used yet".to_owned(),
+                });
+            }
+            std::thread::sleep(INTERVAL);
         }
         Ok(())
     }
@@ -114,6 +133,12 @@ impl Cluster {
         let found = self.list(&self.resource("v1", "Pod")?, None, &temporary(RESTORE))?;
         found.iter().map(ObjectName::of).collect()
     }
+}
+
+/// Whether the usage of everything that a quota limits is known.
+fn is_counted(quota: &Value) -> bool {
+    let used = &quota["status"]["used"];
+    quota["spec"]["hard"].as_object().into_iter().flatten().all(|(resource, _)| used.get(resource).is_some())
 }
 
 fn namespace(name: &str) -> ObjectName {
@@ -167,6 +192,16 @@ mod tests {
         insta::assert_json_snapshot!(objects(&[("pods", "2"), ("limits.memory", "2Gi")]));
         let kinds: Vec<Value> = objects(&[]).iter().map(|object| object["kind"].clone()).collect();
         assert_eq!(kinds, ["Namespace", "ServiceAccount", "NetworkPolicy"]);
+    }
+
+    #[test]
+    fn a_quota_is_counted_when_every_usage_is_known() {
+        let mut quota = json!({"spec": {"hard": {"pods": "2", "limits.memory": "2Gi"}}});
+        assert!(!is_counted(&quota));
+        quota["status"] = json!({"hard": {"pods": "2", "limits.memory": "2Gi"}, "used": {"pods": "0"}});
+        assert!(!is_counted(&quota));
+        quota["status"]["used"]["limits.memory"] = json!("0");
+        assert!(is_counted(&quota));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub enum StreamError {
     /// The program did not end in time.
     #[error("the program did not end within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// The mark behind the output is missing.
+    /// The trailer behind the output is missing.
     #[error(
         "the program's output was cut off, although its success was reported: the connection to its container broke off"
     )]

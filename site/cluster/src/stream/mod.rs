@@ -56,7 +56,7 @@ impl Cluster {
     /// connection are as in [`Cluster::read_stream`].
     pub fn open_stream(&self, program: &Program<'_>, limit: Duration) -> Result<OutputStream, StreamError> {
         let (sender, pieces) = mpsc::channel(WAITING_PIECES);
-        let running = self.start(program, limit, None, |mark| StandardOutput::passed(sender, mark))?;
+        let running = self.start(program, limit, None, |trailer| StandardOutput::passed(sender, trailer))?;
         Ok(OutputStream::new(running, pieces))
     }
 

@@ -51,10 +51,10 @@ impl Program {
         self.say(STDOUT, bytes).await;
     }
 
-    /// Writes the mark that `sh` was asked to write.
-    pub(super) async fn print_mark(&mut self) {
-        let mark = self.asked.all("command")[3].to_owned();
-        self.print(mark.as_bytes()).await;
+    /// Writes the trailer that `sh` was asked to write.
+    pub(super) async fn print_trailer(&mut self) {
+        let trailer = self.asked.all("command")[3].to_owned();
+        self.print(trailer.as_bytes()).await;
     }
 
     /// Ends like a program with this exit code, and waits until the client has closed the connection.

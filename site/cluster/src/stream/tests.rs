@@ -73,12 +73,12 @@ fn the_mark_behind_an_output_is_checked_and_removed() {
         let command: Vec<String> = it.asked.all("command").into_iter().map(str::to_owned).collect();
         assert_eq!((command[0].as_str(), &command[4..]), ("sh", ARGUMENTS.as_slice()));
         it.print(b"data").await;
-        let mark = command[3].as_bytes();
-        it.print(&mark[..5]).await;
-        it.print(&mark[5..]).await;
+        let trailer = command[3].as_bytes();
+        it.print(&trailer[..5]).await;
+        it.print(&trailer[5..]).await;
         it.exit(0).await;
     });
-    let (streamed, bytes) = read(&peer, Success::Marked).unwrap();
+    let (streamed, bytes) = read(&peer, Success::Trailer).unwrap();
     assert_eq!((streamed.bytes, bytes.as_slice()), (4, &b"data"[..]));
     peer.ended();
 
@@ -86,25 +86,25 @@ fn the_mark_behind_an_output_is_checked_and_removed() {
         it.print(b"half").await;
         it.exit(1).await;
     });
-    let (streamed, bytes) = read(&failed, Success::Marked).unwrap();
+    let (streamed, bytes) = read(&failed, Success::Trailer).unwrap();
     assert_eq!((streamed.exit_code, bytes.as_slice()), (1, &b"half"[..]));
     failed.ended();
 }
 
 #[test]
-fn a_success_without_the_mark_is_no_success() {
+fn a_success_without_the_trailer_is_no_success() {
     let peer = Peer::new(|mut it| async move {
         it.print(b"half of it").await;
         it.exit(0).await;
     });
-    assert!(matches!(read(&peer, Success::Marked).unwrap_err(), StreamError::CutOff));
+    assert!(matches!(read(&peer, Success::Trailer).unwrap_err(), StreamError::CutOff));
     peer.ended();
 
     let taken = Peer::new(|mut it| async move {
         while it.read().await.is_some() {}
         it.exit(0).await;
     });
-    let error = taken.cluster.write_stream(&program(Success::Marked), LIMIT, &mut &b"data"[..]).unwrap_err();
+    let error = taken.cluster.write_stream(&program(Success::Trailer), LIMIT, &mut &b"data"[..]).unwrap_err();
     assert!(matches!(error, StreamError::CutOff), "{error}");
     taken.ended();
 }
@@ -173,10 +173,10 @@ fn who_reads_slowly_slows_the_program_down() {
             it.print(&piece).await;
             count.fetch_add(piece.len(), Ordering::Relaxed);
         }
-        it.print_mark().await;
+        it.print_trailer().await;
         it.exit(0).await;
     });
-    let mut stream = peer.cluster.open_stream(&program(Success::Marked), LIMIT).unwrap();
+    let mut stream = peer.cluster.open_stream(&program(Success::Trailer), LIMIT).unwrap();
     // It comes to a halt although nothing is read.
     let mut halted_at = 0;
     loop {
