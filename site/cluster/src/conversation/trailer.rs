@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mark_is_found_in_whatever_pieces_it_comes() {
+    fn the_trailer_is_found_in_whatever_pieces_it_comes() {
         for size in [1, 7, 44, 45, 46, 1000] {
             let mut trailer = Trailer::new();
             let all = [b"the data landfall-end-".as_slice(), trailer.word.clone().as_bytes()].concat();
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_was_cut_off_lacks_the_mark() {
+    fn an_output_that_was_cut_off_lacks_the_trailer() {
         let mut trailer = Trailer::new();
         let half = trailer.word[..20].to_owned();
         let passed = [trailer.pass(b"the data "), trailer.pass(half.as_bytes())].concat();
