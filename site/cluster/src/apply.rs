@@ -1,7 +1,8 @@
 //! Server-side apply: the API server merges the declared fields and records that Landfall owns them.
 //!
-//! Nothing is ever forced. A field that another manager set to another value is a conflict for a person to decide: the
-//! API server does not record whether the change was intended.
+//! No other manager is ever overruled. A field that another manager set to another value is a conflict for a person to
+//! decide: the API server does not record whether the change was intended. What Landfall set by another request than an
+//! apply, such as a number of replicas, counts as another manager's for the API server alone; Landfall overrules itself.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use super::{Cluster, ClusterError, ObjectName};
 /// How long a kind may take to become known after its definition was established.
 const KIND_PATIENCE: Duration = Duration::from_secs(15);
 
-/// How often an object is compared while other managers write to it.
+/// How often an object is compared, or applied again, while other managers write to it.
 const COMPARISONS: usize = 10;
 
 /// How a live object compares to the one that Landfall would apply.
@@ -108,8 +109,39 @@ impl Cluster {
     }
 
     fn patch(&self, name: &ObjectName, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
+        match self.patch_once(name, object, dry_run, false) {
+            Err(ClusterError::Conflict { conflicts, .. }) if is_with_landfall(&conflicts) => {
+                self.overrule_landfall(name, object, dry_run)
+            }
+            answer => answer,
+        }
+    }
+
+    /// Applies an object with force, if nothing stands against it but what Landfall set. Both requests name the version
+    /// that they are about: the second is refused if another manager wrote after the first.
+    fn overrule_landfall(&self, name: &ObjectName, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
+        let impatient = self.with_patience(Duration::ZERO);
+        let mut pinned = object.clone();
+        let mut left = COMPARISONS;
+        loop {
+            left -= 1;
+            let Some(live) = self.get(name)? else { return self.patch_once(name, object, dry_run, false) };
+            pinned["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+            let mut applied = impatient.patch_once(name, &pinned, dry_run, false);
+            if matches!(&applied, Err(ClusterError::Conflict { conflicts, .. }) if is_with_landfall(conflicts)) {
+                applied = impatient.patch_once(name, &pinned, dry_run, true);
+            }
+            match applied {
+                Err(ClusterError::Refused { status, .. }) if status.code == 409 && left > 0 => {}
+                applied => return applied,
+            }
+        }
+    }
+
+    fn patch_once(&self, name: &ObjectName, object: &Value, dry_run: bool, force: bool) -> Result<Value, ClusterError> {
         let dry = if dry_run { "&dryRun=All" } else { "" };
-        let path = format!("{}?fieldManager={FIELD_MANAGER}&force=false&fieldValidation=Strict{dry}", self.path(name)?);
+        let options = format!("fieldManager={FIELD_MANAGER}&force={force}&fieldValidation=Strict{dry}");
+        let path = format!("{}?{options}", self.path(name)?);
         let call = Call {
             method: Method::PATCH,
             path,
@@ -140,6 +172,11 @@ fn declared(mut object: Value) -> Value {
     object
 }
 
+/// Whether Landfall itself set every field of a conflict.
+fn is_with_landfall(conflicts: &[FieldConflict]) -> bool {
+    !conflicts.is_empty() && conflicts.iter().all(|conflict| conflict.manager == FIELD_MANAGER)
+}
+
 /// Reads managers and fields from a conflict's causes, whose messages have the form `conflict with "kubectl" using
 /// apps/v1`.
 fn conflicts(status: &Status) -> Vec<FieldConflict> {
@@ -167,6 +204,21 @@ mod tests {
         let status: Status = serde_json::from_value(status).unwrap();
         let shown: Vec<String> = conflicts(&status).iter().map(ToString::to_string).collect();
         assert_eq!(shown, [".spec.replicas is owned by kubectl-edit"]);
+    }
+
+    #[test]
+    fn only_conflicts_with_landfall_are_overruled() {
+        let conflicts = |managers: &[&str]| {
+            let causes = managers.iter().map(|manager| {
+                let message = format!("conflict with \"{manager}\" with subresource \"scale\" using apps/v1");
+                json!({"reason": "FieldManagerConflict", "message": message, "field": ".spec.replicas"})
+            });
+            let status = json!({"code": 409, "reason": "Conflict", "details": {"causes": causes.collect::<Vec<_>>()}});
+            conflicts(&serde_json::from_value(status).unwrap())
+        };
+        assert!(is_with_landfall(&conflicts(&["landfall"])));
+        assert!(!is_with_landfall(&conflicts(&["landfall", "kubectl"])));
+        assert!(!is_with_landfall(&conflicts(&["landfall-of-another"])) && !is_with_landfall(&[]));
     }
 
     #[test]

@@ -18,9 +18,21 @@ impl Cluster {
         if !is_managed(&live) {
             return Ok(false);
         }
+        let uid = self.request_deletion(object, &live, "Foreground")?;
+        self.wait_until_gone(object, &uid, limit)?;
+        Ok(true)
+    }
+
+    /// Has exactly this object deleted, whoever owns it, and what depends on it before or after it. Returns its UID.
+    pub(super) fn request_deletion(
+        &self,
+        object: &ObjectName,
+        live: &Value,
+        propagation: &str,
+    ) -> Result<Value, ClusterError> {
         let uid = live.pointer("/metadata/uid").cloned().unwrap_or_default();
         let body = json!({
-            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground", "preconditions": {"uid": uid},
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation, "preconditions": {"uid": uid},
         });
         let call = Call {
             method: Method::DELETE,
@@ -30,15 +42,14 @@ impl Cluster {
             verb: "delete",
             what: object,
         };
-        if let Err(given_up) = self.attempt(&call) {
-            match &given_up.failure {
+        match self.attempt(&call) {
+            Ok(_) => Ok(uid),
+            Err(given_up) => match &given_up.failure {
                 // Gone in the meantime, or replaced by another of the same name: the object to delete no longer exists.
-                Failure::Status(status) if matches!(status.code, 404 | 409) => {}
-                _ => return Err(self.error(&call, given_up)),
-            }
+                Failure::Status(status) if matches!(status.code, 404 | 409) => Ok(uid),
+                _ => Err(self.error(&call, given_up)),
+            },
         }
-        self.wait_until_gone(object, &uid, limit)?;
-        Ok(true)
     }
 
     fn wait_until_gone(&self, object: &ObjectName, uid: &Value, limit: Duration) -> Result<(), ClusterError> {

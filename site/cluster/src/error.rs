@@ -71,6 +71,14 @@ pub enum ClusterError {
         /// What is wrong with it.
         problem: String,
     },
+    /// No pod can be made after a workload.
+    #[error("no pod can be made after {workload}: {problem}")]
+    NoPod {
+        /// The workload.
+        workload: Box<ObjectName>,
+        /// What it lacks, or what stands against it.
+        problem: String,
+    },
     /// An object that is not Landfall's has the name of one of Landfall's objects.
     #[error("{object} exists and belongs to {manager}")]
     Foreign {
@@ -141,7 +149,7 @@ impl Coded for ClusterError {
             Self::Refused { .. } => codes::CLUSTER_REFUSED,
             Self::Conflict { .. } => codes::CLUSTER_CONFLICT,
             Self::UnknownKind { .. } => codes::CLUSTER_UNKNOWN_KIND,
-            Self::Unnamed { .. } | Self::BadObject { .. } => codes::CLUSTER_BAD_OBJECT,
+            Self::Unnamed { .. } | Self::BadObject { .. } | Self::NoPod { .. } => codes::CLUSTER_BAD_OBJECT,
             Self::Foreign { .. } => codes::CLUSTER_FOREIGN,
             Self::NotReady { .. } => codes::CLUSTER_NOT_READY,
             Self::Failed { .. } => codes::CLUSTER_FAILED,

@@ -10,7 +10,8 @@ use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::execute::{Beginning, NoAnswer, Output};
+use super::no_answer::NoAnswer;
+use super::output::{Beginning, Output};
 
 /// Longest wait for a connection. A Service without ready pods may drop the request for one, and the kernel would
 /// repeat it only after many seconds.
@@ -108,7 +109,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::execute::KEPT_BYTES;
+    use crate::output::KEPT_BYTES;
 
     /// A server that answers one request with these bytes; returns the request.
     fn answered(bytes: &[u8], limit: Duration) -> (Result<Answer, NoAnswer>, String) {

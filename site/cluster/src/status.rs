@@ -156,7 +156,8 @@ impl Cluster {
     }
 }
 
-fn is_owned_by(object: &Value, owner: &Value) -> bool {
+/// Whether an object names another as one of its owners.
+pub(super) fn is_owned_by(object: &Value, owner: &Value) -> bool {
     let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     owners.into_iter().any(|found| found["uid"].is_string() && found["uid"] == owner["metadata"]["uid"])
 }

@@ -10,6 +10,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::Value;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use super::ClusterError;
 use super::discovery::Kinds;
@@ -134,8 +135,8 @@ impl Cluster {
     }
 
     /// Lets something run beside.
-    pub(super) fn spawn(&self, what: impl Future<Output = ()> + Send + 'static) {
-        self.shared.runtime.spawn(what);
+    pub(super) fn spawn<T: Send + 'static>(&self, what: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.shared.runtime.spawn(what)
     }
 
     /// The API server's URL.
@@ -225,4 +226,4 @@ pub(super) fn parse(call: &Call<'_>, text: &str) -> Result<Value, ClusterError> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use landfall_error_codes::{Coded, codes};
 
@@ -19,6 +19,12 @@ fn server(answers: &[(&'static str, u16)]) -> (tempfile::TempDir, Cluster, std::
             answer(&mut listener.accept().unwrap().0, path, code);
         }
     });
+    let (folder, cluster) = at(address);
+    (folder, cluster, serving)
+}
+
+/// The cluster whose API server has this address, and the folder of its kubeconfig.
+pub(crate) fn at(address: SocketAddr) -> (tempfile::TempDir, Cluster) {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = serde_json::json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [{"name": "x", "user": {}}],
@@ -27,7 +33,8 @@ fn server(answers: &[(&'static str, u16)]) -> (tempfile::TempDir, Cluster, std::
     });
     let path = folder.path().join("x.conf");
     landfall_media::durable::write_file(&path, kubeconfig.to_string().as_bytes(), 0o600).unwrap();
-    (folder, Cluster::connect(&path).unwrap(), serving)
+    let cluster = Cluster::connect(&path).unwrap();
+    (folder, cluster)
 }
 
 fn answer(connection: &mut TcpStream, path: &str, code: u16) {

@@ -10,22 +10,11 @@ use serde_json::{Value, json};
 use super::objects;
 use super::objects::{DELETION_SECONDS, Wanted};
 use crate::site::Site;
-use landfall_cluster::{ObjectName, Owner};
+use landfall_cluster::{ObjectName, Owner, quota};
 use landfall_engine::step::{Observed, Step, StepError};
 
 /// Namespaces that Kubernetes itself makes; they are never made, changed or deleted by this step.
 const OF_KUBERNETES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
-
-/// Default requests and limits of a container that declares none although a quota requires them: the quota's resource,
-/// the `LimitRange`'s field, its resource and amount. They are small, so that a pod of helpers fits any quota.
-const SAID_FOR_CONTAINERS: &[(&str, &str, &str, &str)] = &[
-    ("requests.cpu", "defaultRequest", "cpu", "50m"),
-    ("cpu", "defaultRequest", "cpu", "50m"),
-    ("requests.memory", "defaultRequest", "memory", "64Mi"),
-    ("memory", "defaultRequest", "memory", "64Mi"),
-    ("limits.cpu", "default", "cpu", "1"),
-    ("limits.memory", "default", "memory", "512Mi"),
-];
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +45,7 @@ impl Namespace {
     /// All objects of the step, in the order in which they are applied: rules exist before any pod can start.
     fn wanted(&self) -> Vec<Wanted> {
         let mut wanted = vec![Wanted::new(self.namespace()), self.default_account()];
-        wanted.extend(self.limits().into_iter().map(Wanted::new));
+        wanted.extend(quota(&self.name, &self.quota).into_iter().map(Wanted::new));
         wanted.extend(self.policies().into_iter().map(Wanted::new));
         for Wanted { object, .. } in &mut wanted {
             self.owner.mark(object);
@@ -80,24 +69,6 @@ impl Namespace {
         let mut account = self.named("v1", "ServiceAccount", "default");
         account["automountServiceAccountToken"] = json!(false);
         Wanted { object: account, adopted: true }
-    }
-
-    /// The quota, and with it the default requests of containers, since a quota refuses pods without requests.
-    fn limits(&self) -> Vec<Value> {
-        if self.quota.is_empty() {
-            return Vec::new();
-        }
-        let mut quota = self.named("v1", "ResourceQuota", "landfall");
-        quota["spec"] = json!({"hard": self.quota});
-        let mut item = json!({"type": "Container"});
-        for (limited, field, resource, amount) in SAID_FOR_CONTAINERS {
-            if self.quota.contains_key(*limited) {
-                item[*field][*resource] = json!(amount);
-            }
-        }
-        let mut range = self.named("v1", "LimitRange", "landfall");
-        range["spec"] = json!({"limits": [item.clone()]});
-        if item.as_object().is_some_and(|fields| fields.len() > 1) { vec![quota, range] } else { vec![quota] }
     }
 
     /// No traffic in and none out, except queries to the cluster's DNS; components open what they need.

@@ -1,11 +1,15 @@
 //! Before a component changes: nothing to do on the way forward. On the way back it comes after the component's undo, and
 //! waits until the component is ready as it was.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::component_ready::ComponentReady;
+use super::objects::DELETION_SECONDS;
 use crate::site::Site;
+use landfall_cluster::Inventory;
 use landfall_engine::step::{Observed, Step, StepError};
 
 /// Parameters of the step.
@@ -26,6 +30,11 @@ impl Step<Site> for ReadyAgain {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        let cluster = site.cluster()?;
+        if let Some(inventory) = Inventory::read(&cluster, &self.ready.namespace, &self.ready.component)? {
+            // Pods that never became ready are in the way of those that were, and Kubernetes leaves them to a person.
+            cluster.delete_stuck_pods(&inventory, Duration::from_secs(DELETION_SECONDS))?;
+        }
         self.ready.act(site, before).map(drop)
     }
 }

@@ -5,6 +5,7 @@
 
 mod applying;
 mod certificates;
+mod drills;
 mod fixture;
 mod installing;
 mod logs;

@@ -1,0 +1,94 @@
+//! A trailer behind a program's output, which shows that the output is whole.
+//!
+//! A status that reports success does not show it. The kubelet, or the API server, reads how a program ended from a stream of
+//! the container runtime, and takes a stream that ends empty for success. When containerd or the kubelet restarts, all
+//! streams end like that, and half a backup looks like a whole one (kubernetes/kubectl#1726). So `sh` runs the program, and
+//! writes a word behind its output once it has succeeded. The word is different each time.
+
+use hyper::body::Bytes;
+
+/// Runs its arguments, and writes its own name once they have succeeded. The exit code is theirs.
+const SCRIPT: &str = r#""$@" && printf %s "$0""#;
+
+/// The trailer, and the end of the output so far, which may be a part of the trailer.
+#[derive(Debug)]
+pub(crate) struct Trailer {
+    word: String,
+    held: Vec<u8>,
+}
+
+impl Trailer {
+    /// A trailer that no output holds by chance.
+    pub(crate) fn new() -> Self {
+        Self { word: format!("landfall-end-{}", uuid::Uuid::new_v4().simple()), held: Vec::new() }
+    }
+
+    /// The arguments that run a program and write the trailer behind its output.
+    pub(crate) fn arguments(&self, program: &[String]) -> Vec<String> {
+        ["sh", "-c", SCRIPT, &self.word].map(str::to_owned).into_iter().chain(program.iter().cloned()).collect()
+    }
+
+    /// Takes a piece of the output; returns the bytes that certainly precede the trailer.
+    pub(crate) fn pass(&mut self, piece: &[u8]) -> Bytes {
+        self.held.extend_from_slice(piece);
+        let rest = self.held.split_off(self.held.len().saturating_sub(self.word.len()));
+        std::mem::replace(&mut self.held, rest).into()
+    }
+
+    /// Whether the output so far ends with the trailer.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.held == self.word.as_bytes()
+    }
+
+    /// The end of an output behind which there is no trailer.
+    pub(crate) fn into_held(self) -> Bytes {
+        self.held.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Output};
+
+    use super::*;
+
+    fn run(trailer: &Trailer, program: &[&str]) -> Output {
+        let program: Vec<String> = program.iter().map(|&argument| argument.to_owned()).collect();
+        let arguments = trailer.arguments(&program);
+        Command::new(&arguments[0]).args(&arguments[1..]).output().unwrap()
+    }
+
+    #[test]
+    fn the_shell_writes_the_trailer_behind_a_success_only() {
+        let trailer = Trailer::new();
+        let whole = run(&trailer, &["printf", "%s|", "two words", "$HOME", "", "a'b\"c"]);
+        assert_eq!(whole.status.code(), Some(0));
+        assert_eq!(String::from_utf8(whole.stdout).unwrap(), format!("two words|$HOME||a'b\"c|{}", trailer.word));
+        let failed = run(&trailer, &["sh", "-c", "printf half; exit 3"]);
+        assert_eq!((failed.status.code(), failed.stdout.as_slice()), (Some(3), &b"half"[..]));
+        let killed = run(&trailer, &["sh", "-c", "kill -9 $$"]);
+        assert_eq!((killed.status.code(), killed.stdout.as_slice()), (Some(137), &b""[..]));
+        assert_ne!(Trailer::new().word, trailer.word);
+    }
+
+    #[test]
+    fn the_trailer_is_found_in_whatever_pieces_it_comes() {
+        for size in [1, 7, 44, 45, 46, 1000] {
+            let mut trailer = Trailer::new();
+            let all = [b"the data landfall-end-".as_slice(), trailer.word.clone().as_bytes()].concat();
+            let passed: Vec<u8> = all.chunks(size).flat_map(|piece| trailer.pass(piece)).collect();
+            assert!(trailer.is_reached(), "pieces of {size}");
+            assert_eq!(passed, b"the data landfall-end-");
+        }
+    }
+
+    #[test]
+    fn an_output_that_was_cut_off_lacks_the_trailer() {
+        let mut trailer = Trailer::new();
+        let half = trailer.word[..20].to_owned();
+        let passed = [trailer.pass(b"the data "), trailer.pass(half.as_bytes())].concat();
+        assert!(!trailer.is_reached());
+        assert_eq!([passed, trailer.into_held().to_vec()].concat(), format!("the data {half}").as_bytes());
+        assert!(!Trailer::new().is_reached(), "of an output without a byte");
+    }
+}

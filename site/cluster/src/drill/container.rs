@@ -1,0 +1,99 @@
+//! Containers after a template's. Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+/// Fields that a container needs to use volumes as the template's container does.
+const SHARED: &[&str] = &[
+    "env",
+    "envFrom",
+    "image",
+    "imagePullPolicy",
+    "name",
+    "securityContext",
+    "volumeDevices",
+    "volumeMounts",
+    "workingDir",
+];
+
+/// Fields of a container that runs its own program. A probe of its life is left out: whoever looks at it decides, and a
+/// server that recovers may be slow.
+const OWN: &[&str] = &[
+    "args",
+    "command",
+    "lifecycle",
+    "ports",
+    "readinessProbe",
+    "resources",
+    "startupProbe",
+    "stdin",
+    "stdinOnce",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "tty",
+];
+
+/// Resources that a program which waits gets, too; devices, such as GPUs, are not for it.
+const COMPUTE: &[&str] = &["cpu", "memory", "ephemeral-storage"];
+
+/// The template's container with another program.
+pub(super) fn loader(template: &Value, command: Value) -> Value {
+    let mut container = Map::new();
+    take(&mut container, template, SHARED);
+    container.insert("command".to_owned(), command);
+    for field in ["requests", "limits"] {
+        let mut amounts = Map::new();
+        take(&mut amounts, &template["resources"][field], COMPUTE);
+        if !amounts.is_empty() {
+            let resources = container.entry("resources").or_insert_with(|| json!({}));
+            resources[field] = Value::Object(amounts);
+        }
+    }
+    Value::Object(container)
+}
+
+/// The template's container with its own program, without ports of the host.
+pub(super) fn server(template: &Value) -> Value {
+    let mut container = Map::new();
+    take(&mut container, template, SHARED);
+    take(&mut container, template, OWN);
+    for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        remove(port, &["hostPort", "hostIP"]);
+    }
+    if let Some(resources) = container.get_mut("resources") {
+        // They name claims of devices that belong to the workload's own pod.
+        remove(resources, &["claims"]);
+    }
+    Value::Object(container)
+}
+
+/// The volumes that a container uses, by name, and whether it can write to each. A block device counts as writable.
+pub(super) fn mounted(container: &Value) -> BTreeMap<String, bool> {
+    let mut mounted = BTreeMap::new();
+    for (field, is_device) in [("volumeMounts", false), ("volumeDevices", true)] {
+        for used in container[field].as_array().into_iter().flatten() {
+            if let Some(name) = used["name"].as_str() {
+                *mounted.entry(name.to_owned()).or_insert(false) |= is_device || used["readOnly"] != true;
+            }
+        }
+    }
+    mounted
+}
+
+/// Takes over those of the fields that there are.
+pub(super) fn take(to: &mut Map<String, Value>, from: &Value, fields: &[&str]) {
+    for field in fields {
+        if let Some(value) = from.get(*field).filter(|value| !value.is_null()) {
+            to.insert((*field).to_owned(), value.clone());
+        }
+    }
+}
+
+fn remove(from: &mut Value, fields: &[&str]) {
+    if let Value::Object(from) = from {
+        for field in fields {
+            from.remove(*field);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Namespaces of drills, which are thrown away afterwards.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{DRILL, RESTORE, TEMPORARY_LABEL};
+use crate::labels::{MANAGED_BY, MANAGED_BY_LABEL, manager_of};
+use crate::{COMPONENT_LABEL, Cluster, ClusterError, ObjectName, Owner, RELEASE_LABEL, quota};
+
+/// Time between looks.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// The namespace of one drill.
+#[derive(Debug, Clone, Copy)]
+pub struct DrillNamespace<'a> {
+    /// Its name, which no other namespace has.
+    pub name: &'a str,
+    /// Whose data is looked at.
+    pub owner: &'a Owner,
+    /// Pod Security Standard that is enforced, such as `restricted`: the component's own.
+    pub pod_security: &'a str,
+    /// Kubernetes minor version of that standard, such as `v1.36`.
+    pub pod_security_version: &'a str,
+    /// Hard limits of its quota, as Kubernetes quantities; empty means no quota.
+    pub quota: &'a BTreeMap<String, String>,
+}
+
+impl DrillNamespace<'_> {
+    /// Its objects, in the order in which they are made: the namespace itself, its default account, which gets no token,
+    /// its quota, and a policy that forbids all traffic. Whether policies are enforced is up to the cluster's network.
+    pub fn objects(&self) -> Vec<Value> {
+        let mut objects = vec![self.namespace(), self.account()];
+        objects.extend(quota(self.name, self.quota));
+        objects.push(self.policy());
+        for object in &mut objects {
+            self.owner.mark(object);
+        }
+        objects
+    }
+
+    fn namespace(&self) -> Value {
+        let mut namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}});
+        let labels = [
+            ("pod-security.kubernetes.io/enforce", self.pod_security),
+            ("pod-security.kubernetes.io/enforce-version", self.pod_security_version),
+            (TEMPORARY_LABEL, DRILL),
+        ];
+        for (label, value) in labels {
+            namespace["metadata"]["labels"][label] = json!(value);
+        }
+        namespace
+    }
+
+    /// Kubernetes makes it as well, but only some time after the namespace, and no pod can be made before.
+    fn account(&self) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": self.name},
+            "automountServiceAccountToken": false,
+        })
+    }
+
+    fn policy(&self) -> Value {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": "landfall-deny-all", "namespace": self.name},
+            "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+        })
+    }
+}
+
+/// A drill's namespace that was not deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftoverDrill {
+    /// The namespace.
+    pub namespace: String,
+    /// Whose data is in it.
+    pub owner: Owner,
+}
+
+impl Cluster {
+    /// Makes the namespace of a drill, or completes it, and waits until pods can be made in it. A namespace of that name
+    /// which is not one of a drill is [`ClusterError::Foreign`], and is not changed.
+    pub fn make_drill(&self, drill: &DrillNamespace<'_>, limit: Duration) -> Result<(), ClusterError> {
+        let name = namespace(drill.name);
+        if let Some(live) = self.get(&name)? {
+            check_is_drill(&name, &live)?;
+        }
+        for object in drill.objects() {
+            if object["kind"] == "ServiceAccount" {
+                self.adopt(&object)?
+            } else {
+                self.apply(&object)?
+            };
+        }
+        drill.objects().iter().try_for_each(|object| self.wait_for_usage(&ObjectName::of(object)?, limit))
+    }
+
+    /// Waits until the usage of a quota is known: before, the API server refuses pods. Other objects are not waited for.
+    fn wait_for_usage(&self, object: &ObjectName, limit: Duration) -> Result<(), ClusterError> {
+        let begun = Instant::now();
+        while object.kind == "ResourceQuota" && !self.get(object)?.is_some_and(|live| is_counted(&live)) {
+            if begun.elapsed() > limit {
+                return Err(ClusterError::NotReady {
+                    what: object.to_string(),
+                    seconds: begun.elapsed().as_secs(),
+                    reasons: "its controller has not counted what is used yet".to_owned(),
+                });
+            }
+            std::thread::sleep(INTERVAL);
+        }
+        Ok(())
+    }
+
+    /// Deletes the namespace of a drill with everything in it, and waits until it is gone. A missing one is no error; one
+    /// that is not of a drill is [`ClusterError::Foreign`], and is not changed.
+    pub fn delete_drill(&self, name: &str, limit: Duration) -> Result<(), ClusterError> {
+        let name = namespace(name);
+        let Some(live) = self.get(&name)? else { return Ok(()) };
+        check_is_drill(&name, &live)?;
+        self.delete(&name, limit).map(drop)
+    }
+
+    /// The namespaces of drills, by name: all of them are left over where no drill runs.
+    pub fn leftover_drills(&self) -> Result<Vec<LeftoverDrill>, ClusterError> {
+        let found = self.list(&self.resource("v1", "Namespace")?, None, &temporary(DRILL))?;
+        Ok(found.iter().map(leftover).collect())
+    }
+
+    /// The pods of restores in the namespaces of components: all of them are left over where no restore runs.
+    pub fn leftover_pods(&self) -> Result<Vec<ObjectName>, ClusterError> {
+        let found = self.list(&self.resource("v1", "Pod")?, None, &temporary(RESTORE))?;
+        found.iter().map(ObjectName::of).collect()
+    }
+}
+
+/// Whether the usage of everything that a quota limits is known.
+fn is_counted(quota: &Value) -> bool {
+    let used = &quota["status"]["used"];
+    quota["spec"]["hard"].as_object().into_iter().flatten().all(|(resource, _)| used.get(resource).is_some())
+}
+
+fn namespace(name: &str) -> ObjectName {
+    ObjectName::new("v1", "Namespace", "", name)
+}
+
+/// Selects what Landfall made for a purpose.
+fn temporary(purpose: &str) -> String {
+    format!("{MANAGED_BY_LABEL}={MANAGED_BY},{TEMPORARY_LABEL}={purpose}")
+}
+
+fn check_is_drill(name: &ObjectName, live: &Value) -> Result<(), ClusterError> {
+    let labels = &live["metadata"]["labels"];
+    if labels[MANAGED_BY_LABEL] == MANAGED_BY && labels[TEMPORARY_LABEL] == DRILL {
+        return Ok(());
+    }
+    Err(ClusterError::Foreign { object: name.clone().into(), manager: manager_of(live) })
+}
+
+fn leftover(live: &Value) -> LeftoverDrill {
+    let metadata = &live["metadata"];
+    let label = |label: &str| metadata["labels"][label].as_str().unwrap_or_default().to_owned();
+    LeftoverDrill {
+        namespace: metadata["name"].as_str().unwrap_or_default().to_owned(),
+        owner: Owner { release: label(RELEASE_LABEL), component: label(COMPONENT_LABEL) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner() -> Owner {
+        Owner { release: "starter".to_owned(), component: "db".to_owned() }
+    }
+
+    fn objects(quota: &[(&str, &str)]) -> Vec<Value> {
+        let quota = quota.iter().map(|(name, amount)| ((*name).to_owned(), (*amount).to_owned())).collect();
+        DrillNamespace {
+            name: "drill-db",
+            owner: &owner(),
+            pod_security: "restricted",
+            pod_security_version: "v1.36",
+            quota: &quota,
+        }
+        .objects()
+    }
+
+    #[test]
+    fn a_drills_namespace_is_closed_and_labeled() {
+        insta::assert_json_snapshot!(objects(&[("pods", "2"), ("limits.memory", "2Gi")]));
+        let kinds: Vec<Value> = objects(&[]).iter().map(|object| object["kind"].clone()).collect();
+        assert_eq!(kinds, ["Namespace", "ServiceAccount", "NetworkPolicy"]);
+    }
+
+    #[test]
+    fn a_quota_is_counted_when_every_usage_is_known() {
+        let mut quota = json!({"spec": {"hard": {"pods": "2", "limits.memory": "2Gi"}}});
+        assert!(!is_counted(&quota));
+        quota["status"] = json!({"hard": {"pods": "2", "limits.memory": "2Gi"}, "used": {"pods": "0"}});
+        assert!(!is_counted(&quota));
+        quota["status"]["used"]["limits.memory"] = json!("0");
+        assert!(is_counted(&quota));
+    }
+
+    #[test]
+    fn only_namespaces_of_drills_are_touched() {
+        let name = namespace("drill-db");
+        let drill = objects(&[]).remove(0);
+        assert!(check_is_drill(&name, &drill).is_ok());
+        assert_eq!(leftover(&drill), LeftoverDrill { namespace: "drill-db".to_owned(), owner: owner() });
+        let mut component = drill.clone();
+        component["metadata"]["labels"][TEMPORARY_LABEL] = Value::Null;
+        let refused = check_is_drill(&name, &component).unwrap_err();
+        assert_eq!(refused.to_string(), "Namespace drill-db exists and belongs to Landfall's component db");
+        let mut foreign = drill;
+        foreign["metadata"]["labels"][MANAGED_BY_LABEL] = json!("Helm");
+        assert!(check_is_drill(&name, &foreign).is_err());
+    }
+}

@@ -1,0 +1,155 @@
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use super::*;
+use crate::drill::claims;
+
+/// A workload with everything that its pods may have.
+fn database() -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop", "uid": "1"},
+        "spec": {
+            "serviceName": "db", "replicas": 1, "selector": {"matchLabels": {"app": "db"}},
+            "template": {
+                "metadata": {"labels": {"app": "db"}, "annotations": {"sidecar": "yes"}},
+                "spec": {
+                    "affinity": {"nodeAffinity": {"x": 1}, "podAntiAffinity": {"y": 2}},
+                    "dnsPolicy": "ClusterFirst", "hostAliases": [{"ip": "192.0.2.7"}], "hostNetwork": true, "hostPID": true,
+                    "imagePullSecrets": [{"name": "pull"}], "nodeSelector": {"disk": "fast"},
+                    "priorityClassName": "high", "restartPolicy": "Always",
+                    "securityContext": {"runAsUser": 70, "fsGroup": 70}, "serviceAccountName": "db",
+                    "terminationGracePeriodSeconds": 120, "tolerations": [{"operator": "Exists"}],
+                    "topologySpreadConstraints": [{"z": 3}],
+                    "initContainers": [{"name": "prepare", "image": "helper"}],
+                    "containers": [main_container(), {"name": "exporter", "image": "exporter"}],
+                    "volumes": [
+                        {"name": "settings", "configMap": {"name": "db"}},
+                        {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}},
+                        {"name": "of-exporter", "secret": {"secretName": "exporter"}},
+                    ],
+                },
+            },
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {}}],
+        },
+    })
+}
+
+fn main_container() -> Value {
+    json!({
+        "name": "main", "image": "db:1", "imagePullPolicy": "IfNotPresent", "workingDir": "/data",
+        "command": ["serve"], "args": ["--fast"], "tty": true,
+        "env": [{"name": "A", "value": "1"}], "envFrom": [{"secretRef": {"name": "db"}}],
+        "securityContext": {"allowPrivilegeEscalation": false},
+        "ports": [{"name": "sql", "containerPort": 5432, "hostPort": 5432, "hostIP": "192.0.2.1"}],
+        "startupProbe": {"tcpSocket": {"port": "sql"}}, "readinessProbe": {"tcpSocket": {"port": "sql"}},
+        "livenessProbe": {"tcpSocket": {"port": "sql"}}, "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+        "resources": {
+            "requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi", "nvidia.com/gpu": "1"},
+            "claims": [{"name": "device"}],
+        },
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/data"}, {"name": "settings", "mountPath": "/etc/db", "readOnly": true},
+            {"name": "token", "mountPath": "/token"},
+        ],
+    })
+}
+
+fn owner() -> Owner {
+    Owner { release: "starter".to_owned(), component: "db".to_owned() }
+}
+
+fn empty() -> BTreeMap<String, DataVolume> {
+    BTreeMap::from([("data".to_owned(), DataVolume::Empty { size_limit: "2Gi".to_owned() })])
+}
+
+fn claim() -> BTreeMap<String, DataVolume> {
+    claims(&database()).into_iter().map(|(volume, claim)| (volume, DataVolume::Claim(claim))).collect()
+}
+
+/// What is made of a pod that is named like its namespace.
+fn made<T>(
+    namespace: &str,
+    workload: &Value,
+    container: Option<&str>,
+    volumes: &BTreeMap<String, DataVolume>,
+    make: impl FnOnce(&DrillPod<'_>) -> T,
+) -> T {
+    let lifetime = Duration::from_hours(24);
+    make(&DrillPod { workload, container, namespace, name: namespace, owner: &owner(), volumes, lifetime })
+}
+
+#[test]
+fn a_loader_of_a_restore_waits_with_the_workloads_claim() {
+    let pod = made("shop", &database(), None, &claim(), DrillPod::loader).unwrap();
+    insta::assert_json_snapshot!("restore_loader", pod);
+    // Without anything named, a pod beside the workload's own has the same volumes.
+    assert_eq!(made("shop", &database(), Some("main"), &BTreeMap::new(), DrillPod::loader).unwrap(), pod);
+}
+
+#[test]
+fn a_server_of_a_drill_finds_nothing_of_the_sites() {
+    let pod = made("drill", &database(), None, &empty(), DrillPod::server).unwrap();
+    insta::assert_json_snapshot!("drill_server", pod);
+}
+
+#[test]
+fn a_loader_may_precede_the_server_in_one_pod() {
+    let pod = made("drill", &database(), None, &empty(), DrillPod::loader_before_server).unwrap();
+    let mut server = made("drill", &database(), None, &empty(), DrillPod::server).unwrap();
+    let loader = pod["spec"]["initContainers"][0].clone();
+    server["spec"]["initContainers"] = json!([loader]);
+    assert_eq!(pod, server, "it is the server with one container more");
+    assert_eq!((&loader["name"], &loader["command"][3]), (&json!(LOADER), &json!("86400")));
+    let alone = made("drill", &database(), None, &empty(), DrillPod::loader).unwrap();
+    let mut alone = alone["spec"]["containers"][0].clone();
+    (alone["name"], alone["command"]) = (loader["name"].clone(), loader["command"].clone());
+    assert_eq!(loader, alone, "it is the loader with another program");
+}
+
+#[test]
+fn workloads_without_the_parts_are_refused() {
+    let refused = |workload: &Value, container, volumes: &BTreeMap<String, DataVolume>| {
+        made("drill", workload, container, volumes, DrillPod::server).unwrap_err().to_string()
+    };
+    let after = |problem: &str| format!("no pod can be made after apps/StatefulSet shop/db: {problem}");
+    assert_eq!(refused(&database(), Some("other"), &empty()), after("it has no container other"));
+    assert_eq!(refused(&database(), Some("exporter"), &empty()), after("its container does not mount the volume data"));
+    let shared = "a drill would share its volume data, and nothing was named in its place";
+    assert_eq!(refused(&database(), None, &BTreeMap::new()), after(shared));
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "db", "namespace": "shop"}});
+    let refused = refused(&job, None, &empty());
+    assert!(
+        refused.ends_with("batch/Job shop/db: it is no Deployment, StatefulSet or DaemonSet of apps/v1"),
+        "{refused}"
+    );
+}
+
+/// The program that waits before the server.
+fn waiting(seconds: &str) -> Child {
+    let nothing = || Stdio::null();
+    let mut program = Command::new("sh");
+    program.args(["-c", WAIT_FOR_END, seconds]).stdin(nothing()).stdout(nothing()).stderr(nothing());
+    program.spawn().unwrap()
+}
+
+#[test]
+fn the_server_is_started_only_after_the_loader_was_ended() {
+    let mut unended = waiting("0");
+    assert_eq!(unended.wait().unwrap().code(), Some(1));
+
+    let begun = Instant::now();
+    let mut ended = waiting("20");
+    // Once `sleep` is a child of it, its trap is set.
+    let children = format!("/proc/{0}/task/{0}/children", ended.id());
+    while std::fs::read_to_string(&children).unwrap().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let process = rustix::process::Pid::from_child(&ended);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(ended.wait().unwrap().code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+
+    let [shell, option, script] = END_LOADING;
+    let checked = Command::new(shell).args(["-n", option, script]).status().unwrap();
+    assert!(checked.success(), "its syntax");
+}

@@ -1,0 +1,52 @@
+//! Output of programs and bodies of answers, of which the beginning is kept.
+
+/// Maximum bytes of an output that are kept.
+pub(super) const KEPT_BYTES: usize = 256 << 10;
+
+/// What was said, as far as it is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Its beginning, as text; what is no UTF-8 is replaced.
+    pub text: String,
+    /// Bytes after it that were dropped.
+    pub dropped_bytes: u64,
+}
+
+/// The beginning of an output that comes in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Beginning {
+    kept: Vec<u8>,
+    dropped_bytes: u64,
+}
+
+impl Beginning {
+    /// Keeps as much of a piece as there is room for, and counts the rest. Returns whether there was a rest.
+    pub(super) fn add(&mut self, piece: &[u8]) -> bool {
+        let room = KEPT_BYTES.saturating_sub(self.kept.len()).min(piece.len());
+        self.kept.extend_from_slice(&piece[..room]);
+        self.dropped_bytes += (piece.len() - room) as u64;
+        room < piece.len()
+    }
+
+    pub(super) fn output(self) -> Output {
+        Output { text: String::from_utf8_lossy(&self.kept).into_owned(), dropped_bytes: self.dropped_bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_long_output_is_kept() {
+        let mut long = Beginning::default();
+        assert!(!long.add(&vec![b'a'; KEPT_BYTES - 1]));
+        assert!(long.add(&[b'b'; 5001]));
+        let output = long.output();
+        assert_eq!((output.text.len(), output.dropped_bytes), (KEPT_BYTES, 5000));
+        assert!(output.text.ends_with("ab"));
+        let mut bytes = Beginning::default();
+        bytes.add(b"a\xffb");
+        assert_eq!(bytes.output(), Output { text: "a\u{fffd}b".to_owned(), dropped_bytes: 0 });
+    }
+}

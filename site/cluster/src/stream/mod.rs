@@ -1,0 +1,113 @@
+//! Streams out of programs in containers and into them, of any length: backups leave pods like that, and return.
+//!
+//! Bytes are passed on as they come. Whoever is slower lets the other wait; in between there is room for a few pieces.
+
+mod error;
+mod read;
+
+use std::io::{ErrorKind, Read, Write};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::Cluster;
+use super::conversation::{Input, STDIN, StandardOutput, WAITING_PIECES};
+use super::execute::{Executed, Program};
+use super::output::Output;
+pub use error::StreamError;
+pub use read::OutputStream;
+
+/// Bytes of standard input that are sent at once.
+const PIECE_BYTES: usize = 32 << 10;
+
+/// What came of a program whose standard output was passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Streamed {
+    /// Its exit code.
+    pub exit_code: i32,
+    /// Bytes of its standard output.
+    pub bytes: u64,
+    /// Its standard error.
+    pub stderr: Output,
+}
+
+impl Cluster {
+    /// Runs a program in a container, without standard input, and writes its standard output to `to` as it comes. Succeeds
+    /// with an exit code, which may be one of failure; a connection that breaks off is an error, whatever came before.
+    ///
+    /// The limit includes the time that `to` takes. An output that pauses for four hours is cut off by the API server.
+    /// When the limit has passed or `to` fails, the connection is closed; what runs in the container is not ended by
+    /// that, until it writes.
+    pub fn read_stream(
+        &self,
+        program: &Program<'_>,
+        limit: Duration,
+        to: &mut (dyn Write + Send),
+    ) -> Result<Streamed, StreamError> {
+        let mut stream = self.open_stream(program, limit)?;
+        while let Some(piece) = stream.next_piece() {
+            to.write_all(&piece).map_err(StreamError::Writing)?;
+        }
+        to.flush().map_err(StreamError::Writing)?;
+        stream.ended()
+    }
+
+    /// Starts a program in a container, without standard input, and returns its standard output to be read. Limit and
+    /// connection are as in [`Cluster::read_stream`].
+    pub fn open_stream(&self, program: &Program<'_>, limit: Duration) -> Result<OutputStream, StreamError> {
+        let (sender, pieces) = mpsc::channel(WAITING_PIECES);
+        let running = self.start(program, limit, None, |trailer| StandardOutput::passed(sender, trailer))?;
+        Ok(OutputStream::new(running, pieces))
+    }
+
+    /// Runs a program in a container, feeds it `from` as standard input, closes that at the end, and waits until the
+    /// program ends. Succeeds with an exit code, which may be one of failure, if the program lived until all its input
+    /// was sent.
+    ///
+    /// Kubernetes also closes the standard input of a program whose connection breaks off, whatever the reason: when
+    /// this fails, the program may take the part that it got for the whole. The target of such a program is worthless
+    /// until it was filled again.
+    ///
+    /// The limit includes the time that `from` takes. It does not interrupt `from` while that waits.
+    pub fn write_stream(
+        &self,
+        program: &Program<'_>,
+        limit: Duration,
+        from: &mut (dyn Read + Send),
+    ) -> Result<Executed, StreamError> {
+        let (sender, input) = mpsc::channel(WAITING_PIECES);
+        let running = self.start(program, limit, Some(input), StandardOutput::kept)?;
+        let read_bytes = feed(from, &sender).map_err(StreamError::Reading)?;
+        let ended = running.ended()?;
+        if ended.sent_bytes < read_bytes {
+            return Err(StreamError::EndedEarly { exit_code: ended.exit_code, stderr: ended.stderr });
+        }
+        if !ended.is_whole {
+            return Err(StreamError::CutOff);
+        }
+        Ok(Executed { exit_code: ended.exit_code, stdout: ended.stdout, stderr: ended.stderr })
+    }
+}
+
+/// Feeds a program until the end, or until its conversation ends, which says why. Returns the bytes that were read.
+fn feed(from: &mut (dyn Read + Send), to: &mpsc::Sender<Input>) -> std::io::Result<u64> {
+    let mut read_bytes = 0;
+    loop {
+        let mut frame = vec![STDIN; 1 + PIECE_BYTES];
+        let read = match from.read(&mut frame[1..]) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        read_bytes += read as u64;
+        frame.truncate(1 + read);
+        let next = if read == 0 { Input::End } else { Input::Piece(frame.into()) };
+        if to.blocking_send(next).is_err() || read == 0 {
+            return Ok(read_bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! The standard output of a program, to be read.
+
+use std::io::{Error, Read, Result as IoResult};
+
+use hyper::body::{Buf, Bytes};
+use tokio::sync::mpsc;
+
+use super::{StreamError, Streamed};
+use crate::execute::Running;
+
+/// The standard output of a program that runs in a container.
+///
+/// Its end of file means that the program succeeded and that its whole output was read; whatever else ends it is an error
+/// of reading with a [`StreamError`] inside. Dropping it closes the connection. Like [`Cluster`](crate::Cluster), it must
+/// not be used or dropped inside an asynchronous runtime.
+pub struct OutputStream {
+    pieces: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+    running: Option<Running>,
+    succeeded: Option<Streamed>,
+}
+
+impl OutputStream {
+    pub(super) fn new(running: Running, pieces: mpsc::Receiver<Bytes>) -> Self {
+        Self { pieces, piece: Bytes::new(), running: Some(running), succeeded: None }
+    }
+
+    /// What came of the program, once the end of its output was read.
+    pub fn succeeded(&self) -> Option<&Streamed> {
+        self.succeeded.as_ref()
+    }
+
+    /// The next piece; none where the conversation has ended.
+    pub(super) fn next_piece(&mut self) -> Option<Bytes> {
+        self.pieces.blocking_recv()
+    }
+
+    /// How the conversation ended, after its last piece.
+    pub(super) fn ended(&mut self) -> Result<Streamed, StreamError> {
+        let Some(running) = self.running.take() else {
+            return Err(StreamError::Reading(Error::other("reading it has failed before")));
+        };
+        let ended = running.ended()?;
+        if !ended.is_whole {
+            return Err(StreamError::CutOff);
+        }
+        Ok(Streamed { exit_code: ended.exit_code, bytes: ended.stdout_bytes, stderr: ended.stderr })
+    }
+
+    fn end(&mut self) -> IoResult<()> {
+        if self.succeeded.is_some() {
+            return Ok(());
+        }
+        let Streamed { exit_code, stderr, bytes } = self.ended().map_err(Error::other)?;
+        if exit_code != 0 {
+            return Err(Error::other(StreamError::Failed { exit_code, stderr }));
+        }
+        self.succeeded = Some(Streamed { exit_code, stderr, bytes });
+        Ok(())
+    }
+}
+
+impl Read for OutputStream {
+    fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        while self.piece.is_empty() {
+            match self.next_piece() {
+                Some(piece) => self.piece = piece,
+                None => return self.end().map(|()| 0),
+            }
+        }
+        let read = buffer.len().min(self.piece.len());
+        self.piece.copy_to_slice(&mut buffer[..read]);
+        Ok(read)
+    }
+}
