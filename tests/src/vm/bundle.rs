@@ -34,7 +34,7 @@ pub struct Bundle {
 /// Where its files come from.
 enum Origin {
     /// This vendor builds the starter release when a stick needs it.
-    Starter(Vendor),
+    Starter(Box<Vendor>),
     /// They are in this folder.
     Folder(PathBuf),
 }
@@ -57,7 +57,7 @@ impl Bundle {
             Some(_) => program(vendor.landfall())?,
             None => Source::describe(&before, &Source::of(&workspace::root())?),
         };
-        Ok(Self { fingerprint: vendor.fingerprint()?, origin: Origin::Starter(vendor), key, source })
+        Ok(Self { fingerprint: vendor.fingerprint()?, origin: Origin::Starter(Box::new(vendor)), key, source })
     }
 
     /// An earlier build, with the vendor's root document.

@@ -83,7 +83,7 @@ fn after(first: Option<&RecordedError>) -> String {
 fn undoing(operation: Operation) -> &'static str {
     match operation {
         Operation::Install => "run `landfall uninstall` again",
-        Operation::Configure => "run `landfall resume`",
+        Operation::Configure | Operation::Upgrade | Operation::Rollback => "run `landfall resume`",
     }
 }
 
