@@ -137,7 +137,7 @@ mod tests {
         // The same repository with another tag, and another repository below the same host.
         let others = [link("host/app", "2", third, &[shared]), link("host/app/more", "1", third, &[shared])];
         store.link_repositories(&others).unwrap();
-        std::fs::write(root.path().join("landfall/partial/left.ingest"), b"left").unwrap();
+        durable::write_file(&root.path().join("landfall/partial/left.ingest"), b"left", 0o644).unwrap();
         let collected = store.collect(&blobs, std::slice::from_ref(&kept)).unwrap();
         assert_eq!(collected, Collected { blobs: 1, bytes: 10, links: 7 });
         assert_eq!(files(root.path()), before);

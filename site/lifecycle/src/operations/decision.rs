@@ -86,8 +86,9 @@ pub(super) fn decide(verb: Verb, position: Position) -> Decision {
             None => Decision::Refuse(Refusal::NotInstalled),
         },
         Verb::Abort => match position {
-            Some((Operation::Install, _)) | None => Decision::Refuse(Refusal::NothingToAbort),
-            Some((_, Phase::Committed | Phase::Undone { .. })) => Decision::Refuse(Refusal::NothingToAbort),
+            None | Some((Operation::Install, _) | (_, Phase::Committed | Phase::Undone { .. })) => {
+                Decision::Refuse(Refusal::NothingToAbort)
+            }
             Some((_, Phase::Empty | Phase::Forward | Phase::Undoing { .. })) => Decision::Change,
         },
         Verb::Resume => resume(position),

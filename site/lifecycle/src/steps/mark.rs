@@ -29,10 +29,8 @@ impl Step<Site> for AdvanceMark {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         let marks = Marks::read(&site.paths).map_err(failed)?;
         let is_advanced = marks.counters.get(&self.release).is_some_and(|mark| *mark >= self.counter);
-        Ok(match is_advanced && marks.history.contains(&self.bundle) {
-            true => Observed::Done,
-            false => Observed::Absent,
-        })
+        let is_marked = is_advanced && marks.history.contains(&self.bundle);
+        Ok(if is_marked { Observed::Done } else { Observed::Absent })
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {

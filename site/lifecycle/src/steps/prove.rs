@@ -26,13 +26,13 @@ impl Step<Site> for Prove {
         let mut results = Vec::new();
         for proof in proofs {
             site.progress.event(Event::Note(format!("proof {}: {}", proof.name, proof.shows)));
-            let proved = result(&prover, proof);
-            if let Some(mismatch) = &proved.failure {
+            let shown = result(&prover, proof);
+            if let Some(mismatch) = &shown.failure {
                 let (expected, found) = (&mismatch.expected, &mismatch.found);
-                let what = format!("the proof {} failed: expected {expected}; found {found}", proved.name);
+                let what = format!("the proof {} failed: expected {expected}; found {found}", shown.name);
                 return Err(StepError::new(codes::UPGRADE_UNPROVED, what));
             }
-            results.push(json!({"name": proved.name, "seconds": proved.seconds}));
+            results.push(json!({"name": shown.name, "seconds": shown.seconds}));
         }
         Ok(json!({"proofs": results}))
     }

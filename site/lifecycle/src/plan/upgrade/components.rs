@@ -58,9 +58,9 @@ fn made_ready(before: &Installed<'_>, component: &str) -> Option<ComponentReady>
     }
 }
 
-fn retire(id: &StepId, title: String, before: Action) -> PlannedStep<Action> {
+fn retire(id: &StepId, title: &str, before: Action) -> PlannedStep<Action> {
     let action = Action::Retire(Retire { step: id.clone(), before: Box::new(before) });
-    step(format!("retire/{id}"), &title, 10, action)
+    step(format!("retire/{id}"), title, 10, action)
 }
 
 impl Planned {
@@ -91,7 +91,7 @@ impl Planned {
         }
         if let Some(before) = before.filter(|_| is_remounted) {
             let title = format!("stop {name}, whose files change");
-            self.steps.push(retire(&id("component", &name), title, Action::Component(before.clone())));
+            self.steps.push(retire(&id("component", &name), &title, Action::Component(before.clone())));
         }
         for planned in group {
             match (&planned.action, made.get(&planned.id)) {
@@ -126,7 +126,7 @@ impl Planned {
                 self.steps.push(step(format!("ready-again/{}", component.name), &title, 0, action));
             }
             let title = format!("remove {}; its data stays", component.name);
-            self.steps.push(retire(&id, title, Action::Component(known.clone())));
+            self.steps.push(retire(&id, &title, Action::Component(known.clone())));
             self.components.push(object_changes(
                 &component.name,
                 Some(known),
@@ -138,7 +138,7 @@ impl Planned {
         for (id, action) in before.made.iter().filter(|(id, _)| !wanted.contains(id)) {
             if let Action::Mount(mount) = action {
                 let title = format!("remove the volume of {}/{}", mount.namespace, mount.claim);
-                self.steps.push(retire(id, title, action.clone()));
+                self.steps.push(retire(id, &title, action.clone()));
             }
         }
         Ok(())

@@ -105,13 +105,19 @@ fn by_name(objects: &[Value]) -> Result<BTreeMap<String, &Value>, StepError> {
 /// Images of all containers in all pods of these objects.
 fn images(objects: &[Value]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    objects.iter().for_each(|object| find_images(object, &mut found));
+    for object in objects {
+        find_images(object, &mut found);
+    }
     found
 }
 
 fn find_images(value: &Value, found: &mut BTreeSet<String>) {
     match value {
-        Value::Array(items) => items.iter().for_each(|item| find_images(item, found)),
+        Value::Array(items) => {
+            for item in items {
+                find_images(item, found);
+            }
+        }
         Value::Object(fields) => {
             for (key, value) in fields {
                 if ["containers", "initContainers"].contains(&key.as_str()) {
