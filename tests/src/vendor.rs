@@ -13,6 +13,9 @@ use crate::{documents, images, workspace};
 /// The password of the development keys of tests and demo; it is public, as they are.
 pub const KEY_PASSWORD: &str = "development";
 
+/// The folder of the cache with the content store that all vendors of this machine share.
+pub const VENDOR_STORE: &str = "vendor-store";
+
 /// A vendor with everything needed to lock and build.
 pub struct Vendor {
     folder: PathBuf,
@@ -26,7 +29,7 @@ impl Vendor {
     /// Builds `landfall` and the real parts, serves them, and makes a development key in the folder unless there is
     /// one. The content store is shared by all vendors of this machine, so a rebuild pulls nothing.
     pub fn open(folder: &Path) -> Result<Self> {
-        Self::with_store(folder, &cache_root()?.join("vendor-store"))
+        Self::with_store(folder, &cache_root()?.join(VENDOR_STORE))
     }
 
     /// The same with a content store of its own.

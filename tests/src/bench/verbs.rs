@@ -12,7 +12,7 @@ use super::pairs::empty_page_cache;
 use super::{Ratio, Row, pairs};
 use crate::cache::cache_root;
 use crate::registry::Registry;
-use crate::vendor::Vendor;
+use crate::vendor::{VENDOR_STORE, Vendor};
 use crate::{images, printer, workspace};
 
 /// Measures every verb over this many pairs, in a folder that is emptied first.
@@ -174,7 +174,7 @@ fn released_vendor(folder: &Path) -> Result<Vendor> {
     };
     let parts = images::ensure_all()?;
     let registry = Registry::start(&parts.tree.root)?;
-    Vendor::with_registry(folder, &cache_root()?.join("vendor-store"), &landfall, &parts.binaries, registry)
+    Vendor::with_registry(folder, &cache_root()?.join(VENDOR_STORE), &landfall, &parts.binaries, registry)
 }
 
 fn the_bundle(folder: &Path) -> Result<PathBuf> {

@@ -94,6 +94,11 @@ impl Cache {
         Ok(entries.next().is_none())
     }
 
+    /// Whether something of this kind was ever made here.
+    pub fn holds(&self, kind: &str) -> bool {
+        self.root.join(kind).exists()
+    }
+
     /// The folder of an entry, whether or not it exists.
     pub fn path(&self, kind: &str, key: &Key) -> PathBuf {
         self.root.join(kind).join(key.digest())

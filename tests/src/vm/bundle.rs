@@ -157,7 +157,9 @@ mod tests {
         let (release, manifest) =
             (tree.join("releases/starter/release.yaml"), tree.join("manifests/valkey/service.yaml"));
         let all = [&release, &manifest, &program];
-        all.map(|path| put(path, "one"));
+        for path in all {
+            put(path, "one");
+        }
         let digest = || inputs(&tree, &[("landfall", program.clone())]).unwrap().digest();
         let first = digest();
         assert_eq!(digest(), first, "the time is no input");

@@ -112,7 +112,7 @@ mod tests {
         })
     }
 
-    fn one(volume: Value, writable: bool, is_beside: bool) -> Result<Vec<Value>, String> {
+    fn one(volume: &Value, writable: bool, is_beside: bool) -> Result<Vec<Value>, String> {
         let name = volume["name"].as_str().unwrap().to_owned();
         of(&workload(&json!([volume])), &BTreeMap::from([(name, writable)]), &BTreeMap::new(), is_beside)
     }
@@ -146,11 +146,11 @@ mod tests {
             (json!({"name": "v", "nfs": {"server": "192.0.2.7", "path": "/"}}), false, false),
             (json!({"name": "v", "persistentVolumeClaim": {"claimName": "c"}}), false, false),
         ] {
-            assert_eq!(one(volume.clone(), writable, true), Ok(vec![volume.clone()]), "beside the workload");
-            assert_eq!(one(volume.clone(), writable, false).is_ok(), is_free, "{volume} writable: {writable}");
+            assert_eq!(one(&volume, writable, true), Ok(vec![volume.clone()]), "beside the workload");
+            assert_eq!(one(&volume, writable, false).is_ok(), is_free, "{volume} writable: {writable}");
         }
         assert_eq!(
-            one(json!({"name": "v", "nfs": {}}), true, false),
+            one(&json!({"name": "v", "nfs": {}}), true, false),
             Err("a drill would share its volume v, and nothing was named in its place".to_owned())
         );
     }
@@ -161,7 +161,7 @@ mod tests {
             {"serviceAccountToken": {"path": "token"}}, {"secret": {"name": "s"}},
         ]}});
         let without = json!({"name": "v", "projected": {"sources": [{"secret": {"name": "s"}}]}});
-        assert_eq!(one(volume, true, true), Ok(vec![without]));
+        assert_eq!(one(&volume, true, true), Ok(vec![without]));
     }
 
     #[test]

@@ -66,15 +66,13 @@ impl Program {
 
     /// The next piece of standard input; none at its end.
     pub(super) async fn read(&mut self) -> Option<Vec<u8>> {
-        loop {
-            match self.socket.next().await.unwrap().unwrap() {
-                Message::Binary(frame) if frame[0] == STDIN => return Some(frame[1..].to_vec()),
-                Message::Binary(frame) if frame[0] == CLOSE => {
-                    assert_eq!(frame[1], STDIN);
-                    return None;
-                }
-                other => panic!("{other:?}"),
+        match self.socket.next().await.unwrap().unwrap() {
+            Message::Binary(frame) if frame[0] == STDIN => Some(frame[1..].to_vec()),
+            Message::Binary(frame) if frame[0] == CLOSE => {
+                assert_eq!(frame[1], STDIN);
+                None
             }
+            other => panic!("{other:?}"),
         }
     }
 

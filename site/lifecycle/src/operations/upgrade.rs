@@ -73,7 +73,10 @@ impl Upgraded {
         let (mut changed, mut removed) = (Vec::new(), Vec::new());
         for planned in plan.all() {
             match &planned.action {
-                Action::ComponentReady(ready) => changed.push(ready.component.clone()),
+                // The second wait for it, before the proofs, is for all of them.
+                Action::ComponentReady(ready) if planned.id.0 == format!("ready/{}", ready.component) => {
+                    changed.push(ready.component.clone());
+                }
                 Action::Retire(retire) => {
                     if let Action::Component(component) = &*retire.before {
                         removed.push(component.owner.component.clone());

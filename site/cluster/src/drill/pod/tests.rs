@@ -1,3 +1,5 @@
+#![expect(clippy::redundant_closure_for_method_calls, reason = "the path of a method is of one lifetime only")]
+
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use landfall_error_codes::codes;
+use landfall_release_document::ReleaseDocument;
 
 use super::difference::{ComponentChange, Fate, object_changes, resolved};
 use super::{Installed, UpgradeInputs, supersede};
@@ -143,6 +144,19 @@ impl Planned {
         }
         Ok(())
     }
+}
+
+/// Waits for every component of a release, those that do not change included: a boot may have come between.
+pub(super) fn all_ready(release: &ReleaseDocument) -> impl Iterator<Item = PlannedStep<Action>> {
+    release.components.iter().map(|component| {
+        let ready = ComponentReady {
+            component: component.name.clone(),
+            namespace: component.namespace.clone(),
+            seconds: component.ready_seconds,
+        };
+        let title = format!("check that {} is ready", component.name);
+        step(format!("still-ready/{}", component.name), &title, 0, Action::ComponentReady(ready))
+    })
 }
 
 /// The objects of a component that a plan changes in place, as the later release has them: for a look before the first

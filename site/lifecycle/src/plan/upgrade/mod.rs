@@ -82,6 +82,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     let changed = components::plan(inputs)?;
     steps.extend(changed.steps);
     steps.push(agent(inputs.before.made)?);
+    steps.extend(components::all_ready(after));
     steps.push(step("prove", "prove that the release can be used", 30, Action::Prove(Prove {})));
     if inputs.operation == Operation::Upgrade {
         let mark = AdvanceMark { release: after.name.clone(), counter: after.counter, bundle: inputs.bundle };

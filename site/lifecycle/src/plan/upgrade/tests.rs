@@ -77,10 +77,13 @@ impl Side {
     }
 }
 
-/// A step as `id action`, with what a replacement replaces.
+/// The steps as `id action`, without the waits for all components, of which each has one.
 fn lines(plan: &UpgradePlan) -> Vec<String> {
     let kind = |action: &Action| serde_json::to_value(action).unwrap()["action"].as_str().unwrap().to_owned();
-    plan.plan.all().map(|planned| format!("{} {}", planned.id, kind(&planned.action))).collect()
+    let lines = plan.plan.all().map(|planned| format!("{} {}", planned.id, kind(&planned.action)));
+    let (waits, lines): (Vec<String>, Vec<String>) = lines.partition(|line| line.starts_with("still-ready/"));
+    assert_eq!(waits.len(), plan.components.iter().filter(|change| change.fate != Fate::Removed).count());
+    lines
 }
 
 fn fates(plan: &UpgradePlan) -> Vec<(&str, Fate)> {
