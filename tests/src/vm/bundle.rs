@@ -34,7 +34,7 @@ pub struct Bundle {
 /// Where its files come from.
 enum Origin {
     /// This vendor builds the starter release when a stick needs it.
-    Starter(Vendor),
+    Starter(Box<Vendor>),
     /// They are in this folder.
     Folder(PathBuf),
 }
@@ -57,7 +57,7 @@ impl Bundle {
             Some(_) => program(vendor.landfall())?,
             None => Source::describe(&before, &Source::of(&workspace::root())?),
         };
-        Ok(Self { fingerprint: vendor.fingerprint()?, origin: Origin::Starter(vendor), key, source })
+        Ok(Self { fingerprint: vendor.fingerprint()?, origin: Origin::Starter(Box::new(vendor)), key, source })
     }
 
     /// An earlier build, with the vendor's root document.
@@ -157,7 +157,9 @@ mod tests {
         let (release, manifest) =
             (tree.join("releases/starter/release.yaml"), tree.join("manifests/valkey/service.yaml"));
         let all = [&release, &manifest, &program];
-        all.map(|path| put(path, "one"));
+        for path in all {
+            put(path, "one");
+        }
         let digest = || inputs(&tree, &[("landfall", program.clone())]).unwrap().digest();
         let first = digest();
         assert_eq!(digest(), first, "the time is no input");
