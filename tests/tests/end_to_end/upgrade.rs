@@ -123,7 +123,7 @@ fn content(engineer: Engineer<'_>) -> Result<Vec<String>> {
 fn expect_release(engineer: Engineer<'_>, version: &str, work_mem: &str) -> Result<()> {
     let machine = engineer.machine();
     let status = engineer.wait_ready("a change of the release")?;
-    ensure!(status["release"]["version"] == version, "{}", status["release"]);
+    ensure!(status["release"]["version"] == version, "{}: {}", status["release"]["version"], errors(engineer)?);
     let has_bulletin = components(&status).any(|component| component == "bulletin");
     ensure!(has_bulletin == (version == "1.1.0"), "bulletin is wrong for {version}: {:#}", status["components"]);
     let found = sql(machine, "SELECT setting || unit FROM pg_settings WHERE name = 'work_mem'")?;
@@ -132,6 +132,12 @@ fn expect_release(engineer: Engineer<'_>, version: &str, work_mem: &str) -> Resu
     let pods = administer(machine, "kubectl --namespace postgres get pod postgres-0 --output name")?;
     ensure!(pods.status.success(), "the database has no pod: {}", pods.stderr);
     Ok(())
+}
+
+/// The errors in the logs of operations.
+fn errors(engineer: Engineer<'_>) -> Result<String> {
+    let line = "grep --no-filename --ignore-case '\"level\":\"error\"' /var/log/landfall/* | tail -n 5";
+    Ok(engineer.machine().try_run(line)?.stdout)
 }
 
 fn components(status: &Value) -> impl Iterator<Item = &str> {

@@ -1,9 +1,9 @@
-use landfall_cluster::{Answer, Executed, Output, selector};
+use landfall_cluster::{Answer, Executed, NoAnswer, Output, selector};
 use landfall_error_codes::Coded as _;
 use landfall_release_document::{Proof, ProofTrial, ReleaseDocument};
 use serde_json::{Value, json};
 
-use super::trial::is_ready;
+use super::trial::{Unanswered, is_ready};
 use super::{chosen, judge};
 
 fn trial(trial: Value) -> ProofTrial {
@@ -144,4 +144,13 @@ fn pods_are_found_by_the_whole_selector_and_must_be_ready() {
     assert!(is_ready(&pod("True", Value::Null)));
     assert!(!is_ready(&pod("False", Value::Null)) && !is_ready(&json!({})));
     assert!(!is_ready(&pod("True", json!("2026-01-01T00:00:00Z"))));
+}
+
+#[test]
+fn a_pod_that_its_kubelet_does_not_know_yet_is_asked_again() {
+    let refused = |code| {
+        let message = "pod does not exist".to_owned();
+        Unanswered::from(NoAnswer::Refused { code, message, transient: false }).transient
+    };
+    assert!(refused(404) && !refused(403) && !refused(400));
 }

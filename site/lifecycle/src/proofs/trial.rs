@@ -29,10 +29,10 @@ pub(super) struct Done {
 }
 
 /// Why a try gave nothing to judge.
-struct Unanswered {
+pub(super) struct Unanswered {
     reason: String,
     /// Whether there may be an answer a little later.
-    transient: bool,
+    pub(super) transient: bool,
 }
 
 impl Unanswered {
@@ -47,8 +47,13 @@ impl Unanswered {
 
 impl From<NoAnswer> for Unanswered {
     fn from(error: NoAnswer) -> Self {
-        Self { transient: error.is_transient(), reason: with_causes(&error) }
+        Self { transient: error.is_transient() || is_unknown_yet(&error), reason: with_causes(&error) }
     }
+}
+
+/// Whether a kubelet that has just started refused a pod that the API server has listed: it learns of its pods one by one.
+fn is_unknown_yet(error: &NoAnswer) -> bool {
+    matches!(error, NoAnswer::Refused { code: 404, .. })
 }
 
 impl From<ClusterError> for Unanswered {
