@@ -80,27 +80,27 @@ fn made<T>(
 
 #[test]
 fn a_loader_of_a_restore_waits_with_the_workloads_claim() {
-    let pod = made("shop", &database(), None, &claim(), DrillPod::loader).unwrap();
+    let pod = made("shop", &database(), None, &claim(), |pod| pod.loader()).unwrap();
     insta::assert_json_snapshot!("restore_loader", pod);
     // Without anything named, a pod beside the workload's own has the same volumes.
-    assert_eq!(made("shop", &database(), Some("main"), &BTreeMap::new(), DrillPod::loader).unwrap(), pod);
+    assert_eq!(made("shop", &database(), Some("main"), &BTreeMap::new(), |pod| pod.loader()).unwrap(), pod);
 }
 
 #[test]
 fn a_server_of_a_drill_finds_nothing_of_the_sites() {
-    let pod = made("drill", &database(), None, &empty(), DrillPod::server).unwrap();
+    let pod = made("drill", &database(), None, &empty(), |pod| pod.server()).unwrap();
     insta::assert_json_snapshot!("drill_server", pod);
 }
 
 #[test]
 fn a_loader_may_precede_the_server_in_one_pod() {
-    let pod = made("drill", &database(), None, &empty(), DrillPod::loader_before_server).unwrap();
-    let mut server = made("drill", &database(), None, &empty(), DrillPod::server).unwrap();
+    let pod = made("drill", &database(), None, &empty(), |pod| pod.loader_before_server()).unwrap();
+    let mut server = made("drill", &database(), None, &empty(), |pod| pod.server()).unwrap();
     let loader = pod["spec"]["initContainers"][0].clone();
     server["spec"]["initContainers"] = json!([loader]);
     assert_eq!(pod, server, "it is the server with one container more");
     assert_eq!((&loader["name"], &loader["command"][3]), (&json!(LOADER), &json!("86400")));
-    let alone = made("drill", &database(), None, &empty(), DrillPod::loader).unwrap();
+    let alone = made("drill", &database(), None, &empty(), |pod| pod.loader()).unwrap();
     let mut alone = alone["spec"]["containers"][0].clone();
     (alone["name"], alone["command"]) = (loader["name"].clone(), loader["command"].clone());
     assert_eq!(loader, alone, "it is the loader with another program");
@@ -109,7 +109,7 @@ fn a_loader_may_precede_the_server_in_one_pod() {
 #[test]
 fn workloads_without_the_parts_are_refused() {
     let refused = |workload: &Value, container, volumes: &BTreeMap<String, DataVolume>| {
-        made("drill", workload, container, volumes, DrillPod::server).unwrap_err().to_string()
+        made("drill", workload, container, volumes, |pod| pod.server()).unwrap_err().to_string()
     };
     let after = |problem: &str| format!("no pod can be made after apps/StatefulSet shop/db: {problem}");
     assert_eq!(refused(&database(), Some("other"), &empty()), after("it has no container other"));
