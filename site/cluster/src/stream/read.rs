@@ -51,11 +51,11 @@ impl OutputStream {
         if self.succeeded.is_some() {
             return Ok(());
         }
-        let Streamed { exit_code, bytes, stderr } = self.ended().map_err(Error::other)?;
-        if exit_code != 0 {
-            return Err(Error::other(StreamError::Failed { exit_code, stderr }));
+        let ended = self.ended().map_err(Error::other)?;
+        if ended.exit_code != 0 {
+            return Err(Error::other(StreamError::Failed { exit_code: ended.exit_code, stderr: ended.stderr }));
         }
-        self.succeeded = Some(Streamed { exit_code, bytes, stderr });
+        self.succeeded = Some(ended);
         Ok(())
     }
 }
