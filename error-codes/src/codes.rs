@@ -266,7 +266,7 @@ codes! {
     UNDO_IMPOSSIBLE = "LF4009", Stuck, "An irreversible step has already run", "Ask the vendor how to continue; this attempt changed nothing.";
     ENGINE_MISSING = "LF4010", Usage, "The operation belongs to another landfall, which is missing or damaged", "Run the `landfall` that began the operation; it came with the bundle.";
     OPERATION_OPEN = "LF4011", Resumable, "An operation is unfinished", "Run `landfall resume` to finish it, or `landfall uninstall` to undo it; uninstall keeps the data.";
-    ALREADY_INSTALLED = "LF4012", Usage, "A release is already installed on this machine", "Run `landfall status`. A release cannot be changed or replaced in place yet: `landfall uninstall` keeps the data, and `landfall install --adopt-data` uses it again.";
+    ALREADY_INSTALLED = "LF4012", Usage, "A release is already installed on this machine", "Run `landfall status`. A later release of the same name takes its place with `landfall upgrade`; for another one, `landfall uninstall` keeps the data.";
     NOTHING_TO_RESUME = "LF4013", Usage, "There is no unfinished operation", "Run `landfall status` to see what is installed.";
     MARKS_UNREADABLE = "LF4014", Stuck, "The marks of installed releases cannot be read", "Restore one of the two files named from a backup.";
     SITE_IO = "LF4015", Resumable, "A file of the site cannot be read or written", "Check the disk and the named path, then run the same command again.";
@@ -284,8 +284,8 @@ codes! {
     CHANGE_OPEN = "LF4031", Resumable, "A change of the site is unfinished", "Run `landfall resume`: it finishes the change, or undoes it.";
     CHANGE_UNDONE = "LF4032", NotReady, "A change failed and was undone", "The site is as it was before. Correct what the message names, then run the same command again.";
     SETTINGS_FIXED = "LF4033", Usage, "Settings of the node and its networks are fixed when a site is installed", "Remove the change from the site configuration; for another address or network, uninstall, which keeps the data, and install again.";
-    NOTHING_TO_ABORT = "LF4035", Usage, "There is no open change to undo", "Run `landfall status` to see what is installed.";
     CHANGE_UNFIT = "LF4034", NotReady, "The cluster would refuse the change", "Correct what the message names, then run the same command again; some fields, such as the size of a volume, never change once a site is installed.";
+    NOTHING_TO_ABORT = "LF4035", Usage, "There is no open change to undo", "Run `landfall status` to see what is installed.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";
@@ -325,7 +325,7 @@ codes! {
     UPGRADE_OLDER = "LF4403", Usage, "The bundle's release is older than the installed one", "To go back to the release before this one, run `landfall rollback`.";
     UPGRADE_NODE = "LF4404", NotReady, "The releases run different versions of Kubernetes or its parts", "This version of Landfall upgrades components only. Ask the vendor for a release with the node pack that is installed.";
     UPGRADE_MOVED = "LF4405", Usage, "A component has another namespace in the new release", "Ask the vendor for a release in which the component keeps its namespace: its data cannot move by itself.";
-    UPGRADE_UNREADY = "LF4406", NotReady, "The site is not ready", "Remove what the message names; `landfall status` shows when everything is ready. To go back to an earlier release, run `landfall rollback`.";
+    UPGRADE_UNREADY = "LF4406", NotReady, "The installed release is not ready to be upgraded", "Remove what the message names; `landfall status` shows when everything is ready. To go back to an earlier release, run `landfall rollback`.";
     UPGRADE_UNPROVED = "LF4407", NotReady, "A proof of the new release failed", "Send the message to the vendor: the site is as it was before.";
     ROLLBACK_NOWHERE = "LF4408", Usage, "The site keeps no such earlier release", "Go back to a version that the message names; for any other, install its bundle on a machine of its own.";
 
