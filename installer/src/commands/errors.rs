@@ -21,6 +21,7 @@ const AREAS: &[(&str, &str)] = &[
     ("LF42", "Cluster and apply"),
     ("LF43", "Looking at a site"),
     ("LF45", "Proofs"),
+    ("LF46", "Backups"),
     ("LF90", "Usage and bugs"),
 ];
 
