@@ -5,6 +5,7 @@
 //! images.lock ──┴─ lock ───────── inputs ─┴─ fetch (content store) ── sign ── pack (media) ── bundle
 //! ```
 
+pub mod backup;
 mod compression;
 pub mod definition;
 mod digests;
@@ -14,6 +15,7 @@ pub mod file_url;
 mod files;
 mod layers;
 pub mod lock;
+mod meant;
 mod nearest;
 pub mod options;
 pub mod pack;
@@ -21,6 +23,7 @@ pub mod proofs;
 pub mod reference;
 mod render;
 pub mod signing;
+mod workloads;
 
 pub use error::{BuildError, Place};
 pub use lock::LockReport;

@@ -9,15 +9,20 @@ use serde::{Deserialize, Serialize};
 
 use landfall_bundle_spec::{Error, Result, Sha256, read_typed};
 
+mod backup;
 mod check;
+mod fields;
 mod proof;
 mod room;
+mod upgrade;
 
+pub use backup::{BackupCheck, BackupCheckField, BackupFault, BackupField, BackupMarker, BackupRule, ComponentData};
 pub use proof::{
     CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestMethod, RequestProof,
     ResponseExpectation, TextExpectation, Workload, WorkloadKind,
 };
 pub use room::DataRoom;
+pub use upgrade::{UpgradeFault, UpgradeField, UpgradePath, UpgradeRoute, check_upgrades};
 
 /// The `type` of the document.
 pub const RELEASE_DOCUMENT_TYPE: &str = "landfall.dev/release/1";
@@ -60,6 +65,9 @@ pub struct ReleaseDocument {
     pub values: Vec<SiteValue>,
     /// What a node must have.
     pub requirements: Requirements,
+    /// Versions that may be upgraded to this one; without the list, every earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrades: Option<Vec<UpgradePath>>,
     /// What shows that the release is of use where it landed, in the order in which it is shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proofs: Vec<Proof>,
@@ -245,6 +253,12 @@ pub struct ComponentEntry {
     pub mounts: Vec<ArtifactMount>,
     /// Seconds until the component counts as failed when it is not ready.
     pub ready_seconds: u64,
+    /// Whether it keeps data, and what an upgrade does with it.
+    #[serde(default, skip_serializing_if = "ComponentData::is_none")]
+    pub data: ComponentData,
+    /// How its data is saved and restored: at least one rule if there is data, otherwise none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backup: Vec<BackupRule>,
 }
 
 /// A Secret whose values are generated on site and never travel.

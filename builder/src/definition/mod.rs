@@ -6,11 +6,12 @@ mod quantity;
 mod read;
 #[cfg(test)]
 mod tests;
+mod upgrades;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use landfall_release_document::{ArtifactKind, NodeImage, PodSecurity};
+use landfall_release_document::{ArtifactKind, ComponentData, NodeImage, PodSecurity};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -18,7 +19,9 @@ pub use check::role_name;
 pub use quantity::Quantity;
 pub use read::read;
 pub(crate) use read::{text, yaml, yaml_text};
+pub use upgrades::UpgradeDefinition;
 
+use crate::backup::BackupDefinition;
 use crate::error::Place;
 use crate::proofs::ProofDefinition;
 
@@ -75,6 +78,9 @@ pub struct Release {
     pub version: Spanned<String>,
     /// Monotonic number: sites refuse a lower one. Every release that customers get has a greater one.
     pub counter: Spanned<u64>,
+    /// Versions that may be upgraded to this one; without the list, every earlier one.
+    #[serde(default)]
+    pub upgrades: Option<Vec<UpgradeDefinition>>,
     /// Platform of every image, such as `linux/amd64`.
     pub platform: Spanned<String>,
     /// The lock, relative to this file.
@@ -161,6 +167,12 @@ pub struct ComponentDefinition {
     /// Seconds until it counts as failed when it is not ready.
     #[serde(default = "five_minutes")]
     pub ready_seconds: u64,
+    /// Whether it keeps data, and what an upgrade does with it.
+    #[serde(default)]
+    pub data: Option<Spanned<ComponentData>>,
+    /// How its data is saved and restored.
+    #[serde(default)]
+    pub backup: Vec<BackupDefinition>,
     /// Image references outside the fields that are known to name images.
     #[serde(default)]
     pub references: Vec<ReferenceDefinition>,

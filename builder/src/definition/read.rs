@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Definition, Release, check, order};
 use crate::error::{BuildError, Place, Result};
-use crate::proofs;
+use crate::{backup, proofs};
 
 /// Name of the file in a release's folder.
 const FILE_NAME: &str = "release.yaml";
@@ -17,6 +17,7 @@ pub fn read(path: &Path) -> Result<Definition> {
     let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
     let release: Release = yaml(&path, codes::RELEASE_UNREADABLE)?;
     check::check(&path, &release)?;
+    backup::check(&path, &release)?;
     proofs::check(&path, &release)?;
     let order = order::order(&release).map_err(|names| cycle(&path, &release, &names))?;
     Ok(Definition { path, release, order })

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use landfall_error_codes::Coded as _;
 
 use super::read;
+use crate::proofs::tests::read_text;
 
 const GOOD: &str = include_str!("good.yaml");
 
@@ -30,6 +31,27 @@ fn a_good_definition_is_read_and_ordered() {
         definition.order.iter().map(|&i| definition.release.components[i].name.value.as_str()).collect();
     assert_eq!(names, ["network", "database", "assistant"]);
     assert_eq!(definition.release.requirements.memory.0, 4 << 30);
+}
+
+#[test]
+fn a_list_of_upgrades_is_refused_where_it_contradicts_itself() {
+    let with = |list: &str| format!("counter: 7\nupgrades: {list}");
+    let refused = |list: &str| refusal("counter: 7", &with(list));
+    let refusals = [
+        refused("\n  - {from: 1.1.0}\n  - {from: 1.2.3}"),
+        refused("\n  - {from: 1.1.0}\n  - {from: 1.1.0}"),
+        refused("\n  - {from: 1 1}"),
+        refused("\n  - from: 1.0.0\n    through: 1.1.0"),
+        refused("\n  - {from: 1.1.0, through: 1.0.0}\n  - {from: 1.0.0, through: 1.1.0}"),
+        refused("[{from: 1.1.0, trough: 1.0.0}]"),
+        refused("1.1.0"),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+    for (list, paths) in [("[]", 0), ("[{from: 1.1.0}, {from: 1.0.0, through: 1.1.0}]", 2)] {
+        let definition = read_text(&GOOD.replacen("counter: 7", &with(list), 1)).expect(list);
+        assert_eq!(definition.release.upgrade_paths().map(|paths| paths.len()), Some(paths), "{list}");
+    }
+    assert_eq!(read_text(GOOD).expect("good").release.upgrade_paths(), None);
 }
 
 #[test]

@@ -25,6 +25,7 @@ use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
 use super::{programs, room};
+use crate::backup;
 use crate::definition::{self, Definition};
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
@@ -168,6 +169,7 @@ fn prepare(
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
     let mut components = render::render(&definition, &kubectl)?;
     render::check_values(&definition, &components)?;
+    backup::check_rendered(&definition, &components)?;
     proofs::check_rendered(&definition, &components)?;
     let inputs = inputs(&definition, &lock, &components)?;
     for component in &mut components {

@@ -16,7 +16,8 @@ use serde_json::json;
 use super::artifact;
 use super::inputs::Inputs;
 use super::order::Placed;
-use crate::definition::{ComponentDefinition, Definition};
+use crate::backup;
+use crate::definition::Definition;
 use crate::digests::{Digests, Program};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Fetched, FetchedImage};
@@ -46,7 +47,7 @@ pub fn contents(
     assembled: bool,
 ) -> Result<Contents> {
     let release = &definition.release;
-    let entries = components.iter().map(|rendered| component(&release.components[rendered.index])).collect();
+    let entries = components.iter().map(|rendered| component(definition, rendered.index)).collect::<Result<_>>()?;
     let named = release.artifacts.iter().zip(&fetched.artifacts);
     let artifacts = named.map(|(named, found)| artifact::entry(named, found)).collect::<Result<Vec<_>>>()?;
     let proofs = proofs::proofs(definition, &artifacts)?;
@@ -67,6 +68,7 @@ pub fn contents(
             memory_bytes: release.requirements.memory.0,
             data_bytes: release.requirements.data.0,
         },
+        upgrades: release.upgrade_paths(),
         proofs,
     };
     let mut documents = vec![
@@ -112,7 +114,9 @@ fn image(fetched: &FetchedImage) -> ImageEntry {
     }
 }
 
-fn component(definition: &ComponentDefinition) -> ComponentEntry {
+fn component(whole: &Definition, index: usize) -> Result<ComponentEntry> {
+    let definition = &whole.release.components[index];
+    let (data, backup) = backup::rules(whole, index)?;
     let secrets = definition.secrets.iter().map(|secret| GeneratedSecret {
         name: secret.name.value.clone(),
         random: secret.random.clone(),
@@ -122,7 +126,7 @@ fn component(definition: &ComponentDefinition) -> ComponentEntry {
         .mounts
         .iter()
         .map(|mount| ArtifactMount { artifact: mount.artifact.value.clone(), claim: mount.claim.value.clone() });
-    ComponentEntry {
+    Ok(ComponentEntry {
         name: definition.name.value.clone(),
         namespace: definition.namespace.value.clone(),
         needs: definition.needs.iter().map(|need| need.value.clone()).collect(),
@@ -132,7 +136,9 @@ fn component(definition: &ComponentDefinition) -> ComponentEntry {
         secrets: secrets.collect(),
         mounts: mounts.collect(),
         ready_seconds: definition.ready_seconds,
-    }
+        data,
+        backup,
+    })
 }
 
 fn values(definition: &Definition) -> Vec<SiteValue> {

@@ -8,7 +8,7 @@ use landfall_bundle_spec::trust::{KeyKind, RootContents, SigningKey, TrustAnchor
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::Silent;
-use landfall_release_document::DataRoom;
+use landfall_release_document::{ComponentData, DataRoom, UpgradeRoute};
 use serde_json::{Value, json};
 
 use crate::error::Result;
@@ -250,6 +250,32 @@ async fn a_release_becomes_a_bundle_that_a_site_can_read() {
     assert!(!page.contains("For development only"));
 }
 
+/// The database with a volume of its own.
+fn with_claims() -> String {
+    let claims = "  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]\n  selector:";
+    let mounts = "volumeMounts: [{name: data, mountPath: /data}]\n          securityContext: {allow";
+    OBJECTS.replacen("  selector:", claims, 1).replacen("securityContext: {allow", mounts, 1)
+}
+
+#[tokio::test]
+async fn backup_rules_and_upgrades_reach_the_site() {
+    let rule = "    data: migrated\n    backup:\n      - name: rows\n        workload: StatefulSet/database\n        \
+                volume: data\n        save: [dump]\n        load: [fill]\n        \
+                checks: [{shows: It answers, arguments: [ask]}]\n    secrets:";
+    let bench = Bench::new(false, false).await;
+    bench.lock().await.expect("locked");
+    bench.write("release/manifests/database/objects.yaml", with_claims().as_bytes(), 0o644);
+    bench.edit("release/release.yaml", "    secrets:", rule);
+    bench.edit("release/release.yaml", "counter: 7", "counter: 7\nupgrades: [{from: 1.2.2}]");
+    bench.build().await.expect("built");
+    let (release, _) = read_as_a_site(&bench);
+    let database = &release.components[1];
+    let streams: Vec<_> = database.backup.iter().map(|rule| rule.stream(&database.name)).collect();
+    assert_eq!((database.data, streams), (ComponentData::Migrated, vec!["database/rows".to_owned()]));
+    let routes = ["1.2.2", "1.2.1"].map(|from| release.upgrade_path(from));
+    assert_eq!(routes, [UpgradeRoute::Direct, UpgradeRoute::NotAllowed]);
+}
+
 #[tokio::test]
 async fn bad_releases_are_refused_before_anything_is_written() {
     let unlocked = Bench::new(true, false).await;
@@ -315,6 +341,7 @@ async fn what_cannot_run_at_a_site_is_refused_before_anything_is_fetched() {
         (codes::NEED_MISSING, objects, custom),
         (codes::POD_REFUSED, objects, changed("runAsNonRoot: true, ", "")),
         (codes::DANGLING_REFERENCE, objects, changed("image: ghcr.io/small/database", named)),
+        (codes::RELEASE_INVALID, objects, with_claims()),
     ] {
         let good = fs_err::read(bench.path(file)).expect("file");
         bench.write("release/manifests/assistant/objects.yaml", definition.as_bytes(), 0o644);

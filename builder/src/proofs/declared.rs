@@ -4,12 +4,13 @@ use std::num::NonZeroU16;
 
 use landfall_release_document::{
     CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestProof, ResponseExpectation,
-    TextExpectation, Workload, WorkloadKind,
+    TextExpectation,
 };
 use serde_saphyr::Spanned;
 
-use super::{CommandDefinition, Declared, LIMIT_SECONDS, RequestDefinition, TextDefinition, near};
+use super::{CommandDefinition, Declared, LIMIT_SECONDS, ONE_WAY, RequestDefinition, TextDefinition};
 use crate::error::{BuildError, Result};
+use crate::workloads;
 
 impl Declared<'_> {
     /// The proof, checked by the rules that a site checks it by.
@@ -38,28 +39,19 @@ impl Declared<'_> {
     fn command(&self, command: &CommandDefinition) -> Result<CommandProof> {
         let expect = match &command.expect {
             None => CommandExpectation { exit_code: 0, stdout: None },
-            Some(expect) => CommandExpectation {
-                exit_code: expect.value.exit_code,
-                stdout: self.text(expect, expect.value.stdout.as_ref(), "command.expect.stdout")?,
-            },
+            Some(expect) => {
+                let expectation = expect.value.expectation();
+                expectation.ok_or_else(|| self.invalid(expect, "command.expect.stdout", ONE_WAY))?
+            }
         };
+        let written = &command.workload;
+        let workload = workloads::parse(&written.value);
         Ok(CommandProof {
-            workload: self.workload(&command.workload)?,
+            workload: workload.map_err(|unknown| unknown.at(|what| self.invalid(written, "command.workload", what)))?,
             container: command.container.as_ref().map(|name| name.value.clone()),
             arguments: command.arguments.value.clone(),
             expect,
         })
-    }
-
-    /// Reads `KIND/NAME`.
-    fn workload(&self, written: &Spanned<String>) -> Result<Workload> {
-        let (kind, name) = written.value.split_once('/').unwrap_or((&written.value, ""));
-        if let Some(kind) = WorkloadKind::ALL.into_iter().find(|known| known.name() == kind) {
-            return Ok(Workload { kind, name: name.to_owned() });
-        }
-        let what = format!("`{}` is no workload such as StatefulSet/postgres", written.value);
-        let error = self.invalid(written, "command.workload", what);
-        Err(near::hinted(error, kind, WorkloadKind::ALL.iter().map(|kind| kind.name())))
     }
 
     fn request(&self, request: &RequestDefinition) -> Result<RequestProof> {
@@ -85,8 +77,7 @@ impl Declared<'_> {
 
     fn text<T>(&self, at: &Spanned<T>, text: Option<&TextDefinition>, field: &str) -> Result<Option<TextExpectation>> {
         let Some(text) = text else { return Ok(None) };
-        let what = "an expected text must have exactly one of `equals`, `contains` and `json`";
-        text.expectation().map(Some).ok_or_else(|| self.invalid(at, field, what))
+        text.expectation().map(Some).ok_or_else(|| self.invalid(at, field, ONE_WAY))
     }
 
     /// The error of a proof that the format refuses, at the line of its field.

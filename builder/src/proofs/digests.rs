@@ -3,9 +3,10 @@
 
 use landfall_release_document::{ArtifactEntry, Proof, ProofTrial, TextExpectation};
 
-use super::{Declared, near};
+use super::Declared;
 use crate::definition::Release;
 use crate::error::{BuildError, Result};
+use crate::meant;
 
 const OPENING: &str = "%{sha256:";
 const CLOSING: char = '}';
@@ -48,7 +49,7 @@ fn unknown<'a>(
         None => ("request.expect", definition.name.referenced.line()),
     };
     let error = BuildError::at(landfall_error_codes::codes::PROOF_TARGET, declared.place(line, field), what);
-    near::hinted(error, file, known)
+    meant::hinted(error, file, known)
 }
 
 /// Refuses a digest of an artifact that the release does not have.

@@ -3,15 +3,14 @@
 
 mod declared;
 mod digests;
-mod near;
 mod targets;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
 use landfall_error_codes::codes;
-use landfall_release_document::{ArtifactEntry, Proof, RequestMethod, TextExpectation};
+use landfall_release_document::{ArtifactEntry, CommandExpectation, Proof, RequestMethod, TextExpectation};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
@@ -20,6 +19,7 @@ pub use targets::check as check_rendered;
 
 use crate::definition::{Definition, Release};
 use crate::error::{BuildError, Place, Result};
+use crate::meant;
 
 /// Seconds that a proof may take where it names no limit.
 const LIMIT_SECONDS: u64 = 30;
@@ -71,6 +71,17 @@ pub struct CommandExpectationDefinition {
     /// Its standard output, where it matters.
     #[serde(default)]
     pub stdout: Option<TextDefinition>,
+}
+
+impl CommandExpectationDefinition {
+    /// The same as the format has it, unless its text is described in no way or in several ways ([`ONE_WAY`]).
+    pub(crate) fn expectation(&self) -> Option<CommandExpectation> {
+        let stdout = match &self.stdout {
+            None => None,
+            Some(text) => Some(text.expectation()?),
+        };
+        Some(CommandExpectation { exit_code: self.exit_code, stdout })
+    }
 }
 
 /// An HTTP request.
@@ -132,6 +143,9 @@ pub struct TextDefinition {
     pub json: Option<BTreeMap<String, Value>>,
 }
 
+/// What is wrong with a text that has no expectation.
+pub(crate) const ONE_WAY: &str = "an expected text must have exactly one of `equals`, `contains` and `json`";
+
 impl TextDefinition {
     fn expectation(&self) -> Option<TextExpectation> {
         match (self.equals.clone(), self.contains.clone(), self.json.clone()) {
@@ -182,7 +196,7 @@ pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
             let what = format!("`{}` is no component of this release", component.value);
             let place = declared.place(component.referenced.line(), "component");
             let error = BuildError::at(codes::RELEASE_UNKNOWN_COMPONENT, place, what);
-            return Err(near::hinted(error, &component.value, known));
+            return Err(meant::hinted(error, &component.value, known));
         }
         let proof = declared.proof()?;
         digests::check(&declared, &proof, release)?;

@@ -1,13 +1,12 @@
 //! Whether a component renders what a proof uses: its workload and container, its Service and port.
 
-use landfall_release_document::WorkloadKind;
 use serde_json::Value;
-use serde_saphyr::Spanned;
 
-use super::{CommandDefinition, Declared, RequestDefinition, near};
+use super::{CommandDefinition, Declared, RequestDefinition};
 use crate::definition::Definition;
-use crate::error::{BuildError, Result};
-use crate::render::{Rendered, title};
+use crate::error::Result;
+use crate::render::Rendered;
+use crate::workloads::{self, Unknown};
 
 /// Refuses a proof of something that its component does not render.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
@@ -25,40 +24,15 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     Ok(())
 }
 
-fn named<'a>(list: &'a Value, field: &'a str) -> impl Iterator<Item = &'a str> + Clone {
-    list.as_array().into_iter().flatten().filter_map(move |one| one[field].as_str())
-}
-
 impl Declared<'_> {
-    fn unknown<'a, T>(
-        &self,
-        at: &Spanned<T>,
-        field: &str,
-        name: &str,
-        what: &str,
-        known: impl Iterator<Item = &'a str> + Clone,
-    ) -> BuildError {
-        near::hinted(self.missing(at, field, what), name, known)
-    }
-
     fn check_command(&self, command: &CommandDefinition, objects: &[Value]) -> Result<()> {
-        let component = &self.definition.component.value;
-        let wanted = &command.workload;
-        let is_workload = |object: &&Value| WorkloadKind::ALL.iter().any(|kind| object["kind"] == kind.name());
-        let workloads: Vec<(String, &Value)> =
-            objects.iter().filter(is_workload).map(|object| (title(object), object)).collect();
-        let Some((_, workload)) = workloads.iter().find(|(title, _)| *title == wanted.value) else {
-            let what = format!("the component `{component}` renders no {}", wanted.value);
-            let known = workloads.iter().map(|(title, _)| title.as_str());
-            return Err(self.unknown(wanted, "command.workload", &wanted.value, &what, known));
-        };
-        let Some(container) = &command.container else { return Ok(()) };
-        let known = named(&workload["spec"]["template"]["spec"]["containers"], "name");
-        if known.clone().any(|known| known == container.value) {
-            return Ok(());
-        }
-        let what = format!("{} has no container `{}`", wanted.value, container.value);
-        Err(self.unknown(container, "command.container", &container.value, &what, known))
+        let (wanted, container) = (&command.workload, &command.container);
+        let workload = workloads::find(&self.definition.component.value, objects, &wanted.value)
+            .map_err(|unknown| unknown.at(|what| self.missing(wanted, "command.workload", what)))?;
+        let Some(container) = container else { return Ok(()) };
+        workloads::container(workload, Some(&container.value))
+            .map_err(|unknown| unknown.at(|what| self.missing(container, "command.container", what)))?;
+        Ok(())
     }
 
     fn check_request(&self, request: &RequestDefinition, objects: &[Value]) -> Result<()> {
@@ -69,13 +43,8 @@ impl Declared<'_> {
         let Some(service) = services.clone().find(|object| name(object) == wanted.value) else {
             let what = format!("the component `{component}` renders no Service/{}", wanted.value);
             let names: Vec<String> = services.map(name).collect();
-            return Err(self.unknown(
-                wanted,
-                "request.service",
-                &wanted.value,
-                &what,
-                names.iter().map(String::as_str),
-            ));
+            let unknown = Unknown::new(what, &wanted.value, names.iter().map(String::as_str));
+            return Err(unknown.at(|what| self.missing(wanted, "request.service", what)));
         };
         if service["spec"]["clusterIP"] == "None" {
             let what = format!("Service/{} has no address of its own (`clusterIP: None`)", wanted.value);

@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use landfall_error_codes::Coded as _;
 use landfall_release_document::{ArtifactEntry, ProofTrial};
 use serde_json::{Value, json};
@@ -40,16 +38,21 @@ proofs:
 ";
 
 fn read(from: &str, to: &str) -> Result<Definition, BuildError> {
-    let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("release.yaml");
     let text = format!("{GOOD}{PROOFS}");
     assert!(text.contains(from), "the good definition lost `{from}`");
-    landfall_media::durable::write_file(&path, text.replacen(from, to, 1).as_bytes(), 0o644).expect("file");
+    read_text(&text.replacen(from, to, 1))
+}
+
+/// The definition of this text, read from a folder of its own.
+pub(crate) fn read_text(text: &str) -> Result<Definition, BuildError> {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("release.yaml");
+    landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).expect("file");
     definition::read(&path)
 }
 
 /// The error with its hint, and the text of the line that it names instead of the line's number.
-fn said(error: &BuildError, text: &str) -> String {
+pub(crate) fn said(error: &BuildError, text: &str) -> String {
     let message = error.to_string();
     let (_, message) = message.split_once("release.yaml:").expect("file");
     let (number, message) = message.split_once(": ").expect("line");
@@ -160,9 +163,6 @@ fn digests_of_files_are_filled_in() {
 
 #[test]
 fn a_release_without_proofs_has_none() {
-    let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("release.yaml");
-    landfall_media::durable::write_file(Path::new(&path), GOOD.as_bytes(), 0o644).expect("file");
-    let definition = definition::read(&path).expect("good");
+    let definition = read_text(GOOD).expect("good");
     assert_eq!(proofs(&definition, &[]).expect("none"), []);
 }

@@ -8,7 +8,7 @@ mod objects;
 mod scan;
 mod spots;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod values;
 
 use std::path::PathBuf;

@@ -37,6 +37,36 @@ pub(super) fn component(definition: &Definition, name: &str, text: &str) -> Rend
     Rendered { index, folder: format!("manifests/{name}").into(), objects: kustomize::parse(text).expect("yaml") }
 }
 
+/// The starter release as its files are, with the selectors and the settings that kustomize adds.
+pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../releases/starter");
+    let definition = crate::definition::read(&folder).expect("definition");
+    let mut components = Vec::new();
+    for &index in &definition.order {
+        let folder = definition.resolve(&definition.release.components[index].manifests.value);
+        let mut objects = Vec::new();
+        for entry in fs_err::read_dir(&folder).expect("folder") {
+            let path = entry.expect("entry").path();
+            // kustomize writes octal numbers as decimal ones.
+            let text = fs_err::read_to_string(&path).expect("text").replace(": 0440", ": 288");
+            if path.extension().is_some_and(|extension| extension == "yaml") && !path.ends_with("kustomization.yaml") {
+                objects.extend(kustomize::parse(&text).expect("YAML"));
+                for object in objects.iter_mut().filter(|object| object.pointer("/spec/template").is_some()) {
+                    object["spec"]["selector"] = serde_json::json!({ "matchLabels": { "app": "a" } });
+                }
+            }
+        }
+        bases::check(&folder).expect("no base from elsewhere");
+        let metadata = serde_json::json!({ "name": "assistant-program" });
+        objects.push(serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {} }));
+        objects.truncate(objects.len() - usize::from(!folder.ends_with("assistant")));
+        components.push(Rendered { index, folder, objects });
+    }
+    assert!(components.iter().all(|component| !component.objects.is_empty()));
+    objects::check(&definition, &mut components).expect("applicable");
+    (definition, components)
+}
+
 /// The result of checking, looking up, binding and scanning one component.
 fn run(definition: &Definition, text: &str) -> Result<Rendered> {
     let lock = lock();

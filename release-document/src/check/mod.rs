@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use landfall_bundle_spec::limits;
 use landfall_bundle_spec::names::{is_dns_label, is_document_name, is_file_name, is_relative_path, is_version};
 
+use crate::fields::{is_subdomain, shown};
 use crate::{
-    ArtifactEntry, ArtifactKind, ComponentEntry, Descriptor, GeneratedSecret, ImageEntry, NodePack, Proof,
-    ReleaseDocument, SiteValue,
+    ArtifactEntry, ArtifactKind, BackupRule, ComponentEntry, Descriptor, GeneratedSecret, ImageEntry, NodePack, Proof,
+    ReleaseDocument, SiteValue, check_upgrades,
 };
 
 /// Longest random value of a secret, in characters.
@@ -30,6 +31,9 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
     require(is_dns_label(&release.name), || format!("the name `{}`", shown(&release.name)))?;
     require(is_version(&release.version), || format!("the version `{}`", shown(&release.version)))?;
     require(is_platform(&release.platform), || format!("the platform `{}`", shown(&release.platform)))?;
+    if let Some(paths) = &release.upgrades {
+        check_upgrades(&release.version, paths).map_err(|fault| format!("it has {} in its upgrades", fault.what))?;
+    }
     let requirements = &release.requirements;
     let bytes = requirements.memory_bytes.max(requirements.data_bytes);
     require(bytes <= REQUIRED_BYTES, || format!("a requirement of {bytes} bytes"))?;
@@ -130,7 +134,22 @@ fn check_component(release: &ReleaseDocument, before: &[ComponentEntry], compone
         require(right, || format!("`{}`, which is no artifact, in component {name}", shown(&mount.artifact)))?;
         require(is_subdomain(&mount.claim), || format!("the claim `{}` of component {name}", shown(&mount.claim)))?;
     }
-    Ok(())
+    check_backup(&name, component)
+}
+
+/// Data without a rule would be lost with its machine, and a rule without data has nothing to save.
+fn check_backup(name: &str, component: &ComponentEntry) -> Checked {
+    let rules = &component.backup;
+    require(component.data.is_none() == rules.is_empty(), || match rules.len() {
+        0 => format!("data without a backup rule in component {name}"),
+        _ => format!("a backup rule without data in component {name}"),
+    })?;
+    require(rules.len() <= BackupRule::PER_COMPONENT, || format!("{} backup rules in component {name}", rules.len()))?;
+    unique("backup rule", rules.iter().map(|rule| &rule.name))?;
+    rules.iter().try_for_each(|rule| {
+        rule.check()
+            .map_err(|fault| format!("it has {} in backup rule {} of component {name}", fault.what, shown(&rule.name)))
+    })
 }
 
 fn check_secret(component: &str, secret: &GeneratedSecret) -> Checked {
@@ -186,11 +205,6 @@ fn is_reference(text: &str) -> bool {
         && text.split('/').all(|segment| !["", ".", ".."].contains(&segment))
 }
 
-/// DNS labels joined by dots: names of most of Kubernetes' objects.
-fn is_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(is_dns_label)
-}
-
 /// Visible ASCII that begins with a letter or digit, as names and quantities of Kubernetes have it.
 fn is_plain(text: &str) -> bool {
     text.len() <= 253
@@ -209,11 +223,6 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Checked {
 
 fn require(right: bool, what: impl FnOnce() -> String) -> Checked {
     if right { Ok(()) } else { Err(format!("it has {}", what())) }
-}
-
-/// A text that may be anything, short and visible.
-fn shown(text: &str) -> String {
-    text.chars().take(100).collect::<String>().escape_default().to_string()
 }
 
 #[cfg(test)]

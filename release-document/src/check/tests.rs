@@ -7,6 +7,14 @@ fn blob() -> Value {
     json!({ "mediaType": "application/octet-stream", "digest": format!("sha256:{}", "ab".repeat(32)), "size": 3 })
 }
 
+fn backup_rule(name: &str) -> Value {
+    json!({
+        "name": name, "workload": { "kind": "StatefulSet", "name": "db" }, "container": "db", "volume": "data",
+        "limit_seconds": 60, "save": ["dump"], "load": ["fill"],
+        "marker": { "write": ["set", "%{marker}"], "read": ["get"] },
+    })
+}
+
 fn good() -> Value {
     let file = |path: &str, links: Value| json!({ "path": path, "blob": blob(), "links": links });
     json!({
@@ -24,8 +32,10 @@ fn good() -> Value {
             { "name": "db", "namespace": "db", "needs": ["dns"], "objects": "documents/objects/db.json",
               "pod_security": "restricted", "ready_seconds": 60, "quota": { "requests.memory": "2Gi" },
               "secrets": [{ "name": "db-login", "random": { "password": 32 }, "fixed": { "user": "app" } }],
-              "mounts": [{ "artifact": "node", "claim": "tools" }] },
+              "mounts": [{ "artifact": "node", "claim": "tools" }],
+              "data": "kept", "backup": [backup_rule("rows"), backup_rule("blobs")] },
         ],
+        "upgrades": [{ "from": "0.9.0" }, { "from": "0.8.0", "through": "0.9.0" }],
         "values": [{ "name": "db.storage", "schema": {}, "targets": [
             { "component": "db", "kind": "StatefulSet", "name": "system:db", "path": "/spec/size" }] }],
         "requirements": { "cores": 2, "memory_bytes": 1_u64 << 33, "data_bytes": 0 },
@@ -64,6 +74,12 @@ const PLACES: &[&str] = &[
     "/components/1/secrets/0/name",
     "/components/1/mounts/0/artifact",
     "/components/1/mounts/0/claim",
+    "/components/1/backup/0/name",
+    "/components/1/backup/0/workload/name",
+    "/components/1/backup/0/container",
+    "/components/1/backup/0/volume",
+    "/upgrades/0/from",
+    "/upgrades/1/through",
     "/values/0/name",
     "/values/0/targets/0/component",
     "/values/0/targets/0/kind",
@@ -105,6 +121,17 @@ fn what_contradicts_itself_is_refused() {
         ("/components/1/secrets/0/random/password", json!(0), "a random value of 0 characters"),
         ("/components/1/secrets/0/random/password", json!(1 << 30), "a random value of"),
         ("/components/1/secrets/0/fixed", json!({ "../x": "" }), "the key `../x`"),
+        ("/components/1/data", json!("none"), "a backup rule without data in component db"),
+        ("/components/1/backup", json!([]), "data without a backup rule in component db"),
+        ("/components/1/backup/1/name", json!("rows"), "the backup rule `rows` twice"),
+        (
+            "/components/1/backup/0/limit_seconds",
+            json!(0),
+            "a limit of 0 seconds, where 1 to 86400 belong in backup rule",
+        ),
+        ("/components/1/backup", (0..17).map(|number| backup_rule(&format!("r{number}"))).collect(), "17 backup rules"),
+        ("/upgrades/0/from", json!("1.0.0"), "`1.0.0`, which is the release itself in its upgrades"),
+        ("/upgrades/1/through", json!("0.7.0"), "`0.7.0`, which the list does not upgrade in its upgrades"),
         ("/requirements/memory_bytes", json!(u64::MAX), "a requirement of"),
         ("/images/0/config/size", json!(1_u64 << 50), "a blob of"),
         ("/proofs/1/name", json!("rows"), "the proof `rows` twice"),

@@ -3,17 +3,11 @@
 
 use landfall_bundle_spec::names::is_dns_label;
 
-use super::{CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestProof, TextExpectation};
-
-/// Longest sentence about a proof, in bytes.
-const SHOWS_BYTES: usize = 200;
+use super::{CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestProof};
+use crate::fields::{self, check_arguments, check_container, check_sentence, check_text, check_workload, shown};
 
 /// Longest time that a proof may take, in seconds.
 const LIMIT_SECONDS: u64 = 600;
-
-/// Maximum number of a command's arguments, and of the bytes of all of them: they travel in the address of a request.
-const ARGUMENTS: usize = 64;
-const ARGUMENT_BYTES: usize = 16 << 10;
 
 /// Maximum bytes of a path with its query.
 const PATH_BYTES: usize = 2048;
@@ -28,10 +22,6 @@ const OWN_HEADERS: [&str; 4] = ["connection", "content-length", "host", "transfe
 /// Maximum bytes of a body.
 const BODY_BYTES: usize = 64 << 10;
 
-/// Maximum bytes of a text that is expected, and maximum places of a JSON document.
-const TEXT_BYTES: usize = 4096;
-const PLACES: usize = 32;
-
 type Checked = Result<(), ProofFault>;
 
 impl Proof {
@@ -44,10 +34,7 @@ impl Proof {
         require(is_dns_label(&self.component), ProofField::Component, || {
             format!("the component `{}`, which is no DNS label", shown(&self.component))
         })?;
-        let plain = !self.shows.trim().is_empty() && !self.shows.chars().any(char::is_control);
-        require(plain && self.shows.len() <= SHOWS_BYTES, ProofField::Shows, || {
-            format!("the sentence `{}`, where one line of 1 to {SHOWS_BYTES} bytes belongs", shown(&self.shows))
-        })?;
+        within(ProofField::Shows, check_sentence(&self.shows))?;
         require((1..=LIMIT_SECONDS).contains(&self.limit_seconds), ProofField::Limit, || {
             format!("a limit of {} seconds, where 1 to {LIMIT_SECONDS} belong", self.limit_seconds)
         })?;
@@ -59,27 +46,10 @@ impl Proof {
 }
 
 fn check_command(command: &CommandProof) -> Checked {
-    require(is_subdomain(&command.workload.name), ProofField::Workload, || {
-        format!("the workload `{}`, which is no name of an object", shown(&command.workload.name))
-    })?;
-    let container = command.container.as_deref();
-    require(container.is_none_or(is_dns_label), ProofField::Container, || {
-        format!("the container `{}`, which is no DNS label", shown(container.unwrap_or_default()))
-    })?;
-    let arguments = &command.arguments;
-    require(arguments.first().is_some_and(|program| !program.is_empty()), ProofField::Arguments, || {
-        "no program to run".to_owned()
-    })?;
-    let bytes: usize = arguments.iter().map(String::len).sum();
-    require(arguments.len() <= ARGUMENTS && bytes <= ARGUMENT_BYTES, ProofField::Arguments, || {
-        format!(
-            "{} arguments of {bytes} bytes, where up to {ARGUMENTS} of {ARGUMENT_BYTES} bytes belong",
-            arguments.len()
-        )
-    })?;
-    let is_passed_on = arguments.iter().all(|argument| !argument.contains('\0'));
-    require(is_passed_on, ProofField::Arguments, || "an argument with a zero byte".to_owned())?;
-    command.expect.stdout.as_ref().map_or(Ok(()), check_text)
+    within(ProofField::Workload, check_workload(&command.workload))?;
+    within(ProofField::Container, check_container(command.container.as_deref()))?;
+    within(ProofField::Arguments, check_arguments(&command.arguments))?;
+    within(ProofField::Expect, command.expect.stdout.as_ref().map_or(Ok(()), check_text))
 }
 
 fn check_request(request: &RequestProof) -> Checked {
@@ -109,26 +79,7 @@ fn check_request(request: &RequestProof) -> Checked {
     require((200..=599).contains(&expect.status), ProofField::Expect, || {
         format!("the status {}, where 200 to 599 belong", expect.status)
     })?;
-    expect.body.as_ref().map_or(Ok(()), check_text)
-}
-
-fn check_text(text: &TextExpectation) -> Checked {
-    let fault = |right, what: &str| require(right, ProofField::Expect, || what.to_owned());
-    match text {
-        TextExpectation::Equals(text) => fault(text.len() <= TEXT_BYTES, "an expected text that is too long"),
-        TextExpectation::Contains(text) => {
-            fault((1..=TEXT_BYTES).contains(&text.len()), "an expected part that is empty or too long")
-        }
-        TextExpectation::Json(places) => {
-            fault((1..=PLACES).contains(&places.len()), "no expected value, or too many")?;
-            places.iter().try_for_each(|(pointer, value)| {
-                let right = pointer.is_empty() || pointer.starts_with('/');
-                let right = right && pointer.len() <= PATH_BYTES && !pointer.chars().any(char::is_control);
-                require(right, ProofField::Expect, || format!("`{}`, which is no JSON Pointer", shown(pointer)))?;
-                fault(value.to_string().len() <= TEXT_BYTES, "an expected value that is too long")
-            })
-        }
-    }
+    within(ProofField::Expect, expect.body.as_ref().map_or(Ok(()), check_text))
 }
 
 /// A token that names a header and leaves the request's own headers alone.
@@ -139,15 +90,10 @@ fn is_header_name(name: &str) -> bool {
         && !OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
-fn is_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(is_dns_label)
-}
-
 fn require(right: bool, field: ProofField, what: impl FnOnce() -> String) -> Checked {
-    if right { Ok(()) } else { Err(ProofFault { field, what: what() }) }
+    within(field, fields::require(right, what))
 }
 
-/// A text that may be anything, short and visible.
-fn shown(text: &str) -> String {
-    text.chars().take(100).collect::<String>().escape_default().to_string()
+fn within(field: ProofField, checked: fields::Checked) -> Checked {
+    checked.map_err(|what| ProofFault { field, what })
 }

@@ -286,7 +286,8 @@ fn a_proof_is_declared_wrongly() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_proof_uses_what_its_component_does_not_have() -> Result<()> {
-    let release = BadRelease::new()?.replace(RELEASE, "workload: StatefulSet/valkey", "workload: StatefulSet/valky")?;
+    let proof = |name: &str| format!("    command:\n      workload: StatefulSet/{name}\n");
+    let release = BadRelease::new()?.replace(RELEASE, &proof("valkey"), &proof("valky"))?;
     insta::assert_snapshot!(release.refused("LF2041")?);
     Ok(())
 }

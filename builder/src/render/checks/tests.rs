@@ -2,7 +2,7 @@ use landfall_error_codes::Coded as _;
 use serde_json::json;
 
 use super::*;
-use crate::render::tests::{component, definition};
+use crate::render::tests::{component, definition, starter};
 
 const POD: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: database}\nspec:\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          image: busybox\n          resources: {limits: {cpu: 1, memory: 64Mi}}\n          env:\n            - {name: PASSWORD, valueFrom: {secretKeyRef: {name: database-password, key: password}}}\n          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n      volumes:\n        - {name: scratch, emptyDir: {sizeLimit: 64Mi}}\n";
 
@@ -199,33 +199,8 @@ fn pods_are_found_in_every_kind_that_has_them() {
     );
 }
 
-/// As its files are, with the selectors and the settings that kustomize adds.
 #[test]
 fn the_starter_release_fits() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../releases/starter");
-    let definition = crate::definition::read(&folder).expect("definition");
-    let mut components = Vec::new();
-    for &index in &definition.order {
-        let folder = definition.resolve(&definition.release.components[index].manifests.value);
-        let mut objects = Vec::new();
-        for entry in fs_err::read_dir(&folder).expect("folder") {
-            let path = entry.expect("entry").path();
-            // kustomize writes octal numbers as decimal ones.
-            let text = fs_err::read_to_string(&path).expect("text").replace(": 0440", ": 288");
-            if path.extension().is_some_and(|extension| extension == "yaml") && !path.ends_with("kustomization.yaml") {
-                objects.extend(crate::render::kustomize::parse(&text).expect("YAML"));
-                for object in objects.iter_mut().filter(|object| object.pointer("/spec/template").is_some()) {
-                    object["spec"]["selector"] = json!({ "matchLabels": { "app": "a" } });
-                }
-            }
-        }
-        crate::render::bases::check(&folder).expect("no base from elsewhere");
-        let metadata = json!({ "name": "assistant-program" });
-        objects.push(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {} }));
-        objects.truncate(objects.len() - usize::from(!folder.ends_with("assistant")));
-        components.push(Rendered { index, folder, objects });
-    }
-    assert!(components.iter().all(|component| !component.objects.is_empty()));
-    crate::render::objects::check(&definition, &mut components).expect("applicable");
+    let (definition, components) = starter();
     check(&definition, &components).expect("fits");
 }

@@ -1,6 +1,7 @@
 use landfall_bundle_spec::Sha256;
 use landfall_release_document::{
-    ArtifactFile, ComponentEntry, Descriptor, PodSecurity, RELEASE_DOCUMENT_TYPE, Requirements, SiteValue, ValueTarget,
+    ArtifactFile, ComponentData, ComponentEntry, Descriptor, PodSecurity, RELEASE_DOCUMENT_TYPE, Requirements,
+    SiteValue, ValueTarget,
 };
 use serde_json::{Value, json};
 
@@ -76,9 +77,12 @@ pub(crate) fn release() -> ReleaseDocument {
             secrets: Vec::new(),
             mounts: Vec::new(),
             ready_seconds: 60,
+            data: ComponentData::None,
+            backup: Vec::new(),
         }],
         values: ["corefile", "flannel"].map(computed_value).to_vec(),
         requirements: Requirements { cores: 2, memory_bytes: 4 << 30, data_bytes: 10 << 30 },
+        upgrades: None,
         proofs: Vec::new(),
     }
 }

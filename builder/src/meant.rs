@@ -12,7 +12,7 @@ fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str>
 }
 
 /// An error about an unknown name, with the name that was meant, or with all known names.
-pub(super) fn hinted<'a>(error: BuildError, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> BuildError {
+pub(crate) fn hinted<'a>(error: BuildError, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> BuildError {
     if let Some(near) = near(name, known.clone()) {
         return error.hint(format!("Did you mean `{near}`?"));
     }

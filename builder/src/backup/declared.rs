@@ -1,0 +1,96 @@
+//! From what a vendor wrote to a backup rule of the release document.
+
+use landfall_release_document::{
+    BackupCheck, BackupCheckField, BackupFault, BackupField, BackupMarker, BackupRule, CommandExpectation,
+};
+use serde_saphyr::Spanned;
+
+use super::{CHECK_LIMIT_SECONDS, CheckDefinition, Declared, LIMIT_SECONDS};
+use crate::error::{BuildError, Result};
+use crate::proofs::ONE_WAY;
+use crate::workloads;
+
+impl Declared<'_> {
+    /// The rule, checked as a site checks it.
+    pub(super) fn rule(&self) -> Result<BackupRule> {
+        let definition = self.definition;
+        let workload = &definition.workload;
+        let checks = definition.checks.iter().enumerate();
+        let rule = BackupRule {
+            name: definition.name.value.clone(),
+            workload: workloads::parse(&workload.value)
+                .map_err(|unknown| unknown.at(|what| self.invalid(workload, "workload", what)))?,
+            container: definition.container.as_ref().map(|name| name.value.clone()),
+            volume: definition.volume.value.clone(),
+            limit_seconds: definition.limit_seconds.as_ref().map_or(LIMIT_SECONDS, |limit| limit.value),
+            save: definition.save.value.clone(),
+            load: definition.load.value.clone(),
+            marker: definition
+                .marker
+                .as_ref()
+                .map(|marker| BackupMarker { write: marker.write.value.clone(), read: marker.read.value.clone() }),
+            checks: checks.map(|(index, check)| self.check(index, check)).collect::<Result<_>>()?,
+        };
+        rule.check().map_err(|fault| self.fault(&fault))?;
+        Ok(rule)
+    }
+
+    fn check(&self, index: usize, check: &CheckDefinition) -> Result<BackupCheck> {
+        let expect = match &check.expect {
+            None => CommandExpectation { exit_code: 0, stdout: None },
+            Some(expect) => {
+                let field = format!("checks[{index}].expect.stdout");
+                expect.value.expectation().ok_or_else(|| self.invalid(expect, &field, ONE_WAY))?
+            }
+        };
+        Ok(BackupCheck {
+            shows: check.shows.value.clone(),
+            arguments: check.arguments.value.clone(),
+            limit_seconds: check.limit_seconds.as_ref().map_or(CHECK_LIMIT_SECONDS, |limit| limit.value),
+            expect,
+        })
+    }
+
+    /// The error of a rule that the format refuses, at the line of its field.
+    fn fault(&self, fault: &BackupFault) -> BuildError {
+        let definition = self.definition;
+        let name = &definition.name;
+        let (field, line) = match fault.field {
+            BackupField::Name => ("name".to_owned(), line_of(Some(name))),
+            BackupField::Workload => ("workload".to_owned(), line_of(Some(&definition.workload))),
+            BackupField::Container => ("container".to_owned(), line_of(definition.container.as_ref())),
+            BackupField::Volume => ("volume".to_owned(), line_of(Some(&definition.volume))),
+            BackupField::Limit => ("limitSeconds".to_owned(), line_of(definition.limit_seconds.as_ref())),
+            BackupField::Save => ("save".to_owned(), line_of(Some(&definition.save))),
+            BackupField::Load => ("load".to_owned(), line_of(Some(&definition.load))),
+            BackupField::MarkerWrite => {
+                ("marker.write".to_owned(), line_of(definition.marker.as_ref().map(|marker| &marker.write)))
+            }
+            BackupField::MarkerRead => {
+                ("marker.read".to_owned(), line_of(definition.marker.as_ref().map(|marker| &marker.read)))
+            }
+            BackupField::Checks => ("checks".to_owned(), None),
+            BackupField::Check(index, field) => {
+                let (field, line) = in_check(definition.checks.get(index), field);
+                (format!("checks[{index}].{field}"), line)
+            }
+        };
+        let what = format!("the backup rule `{}` has {}", name.value, fault.what);
+        let place = self.place(line.unwrap_or_else(|| name.referenced.line()), &field);
+        BuildError::at(landfall_error_codes::codes::RELEASE_INVALID, place, what)
+    }
+}
+
+/// The field of a check as it is written, and its line.
+fn in_check(check: Option<&CheckDefinition>, field: BackupCheckField) -> (&'static str, Option<u64>) {
+    match field {
+        BackupCheckField::Shows => ("shows", line_of(check.map(|check| &check.shows))),
+        BackupCheckField::Arguments => ("arguments", line_of(check.map(|check| &check.arguments))),
+        BackupCheckField::Limit => ("limitSeconds", line_of(check.and_then(|check| check.limit_seconds.as_ref()))),
+        BackupCheckField::Expect => ("expect", line_of(check.and_then(|check| check.expect.as_ref()))),
+    }
+}
+
+fn line_of<T>(at: Option<&Spanned<T>>) -> Option<u64> {
+    at.map(|at| at.referenced.line())
+}

@@ -1,0 +1,91 @@
+//! Whether components declare the data that they render, and render what their backup rules use: workload, container and
+//! volume.
+
+use serde_json::Value;
+
+use super::{Component, Declared};
+use crate::definition::{ComponentDefinition, Definition};
+use crate::error::Result;
+use crate::render::{Rendered, title};
+use crate::workloads::{self, Unknown};
+
+/// Refuses a component with volumes of its own and without declared data, and a rule for something that its component does
+/// not render.
+pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
+    for rendered in components {
+        let component = Component::new(&definition.path, &definition.release, rendered.index);
+        component.check_volumes(&rendered.objects)?;
+        component.rules().try_for_each(|declared| declared.check_target(&rendered.objects))?;
+    }
+    Ok(())
+}
+
+impl Component<'_> {
+    fn check_volumes(self, objects: &[Value]) -> Result<()> {
+        if !self.data().is_none() {
+            return Ok(());
+        }
+        let Some(volume) = objects.iter().find_map(|object| own_volume(self.definition, object)) else { return Ok(()) };
+        let what = format!("the component `{}` brings {volume}, but declares no data", self.definition.name.value);
+        let hint = "Declare `data: kept` with a `backup` rule, or `data: migrated` if an upgrade changes the data.";
+        Err(self.wrong_data(what).hint(hint))
+    }
+}
+
+/// The first volume that an object brings, in words: a claim, which is not that of an artifact.
+fn own_volume(definition: &ComponentDefinition, object: &Value) -> Option<String> {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    if object["kind"] == "PersistentVolumeClaim" && !is_mount(definition, name) {
+        return Some(title(object));
+    }
+    let claim = templates(object).next()?;
+    Some(format!("{} with a claim for the volume `{claim}`", title(object)))
+}
+
+fn is_mount(definition: &ComponentDefinition, claim: &str) -> bool {
+    definition.mounts.iter().any(|mount| mount.claim.value == claim)
+}
+
+/// Names of the claims that a `StatefulSet` makes, which are also the names of the pods' volumes.
+fn templates(workload: &Value) -> impl Iterator<Item = &str> {
+    let is_set = workload["kind"] == "StatefulSet";
+    let templates = workload["spec"]["volumeClaimTemplates"].as_array().filter(|_| is_set);
+    templates.into_iter().flatten().filter_map(|template| template["metadata"]["name"].as_str())
+}
+
+/// Names of the volumes of a workload's pods that keep data.
+fn volumes<'a>(definition: &ComponentDefinition, workload: &'a Value) -> Vec<&'a str> {
+    let volumes = workload["spec"]["template"]["spec"]["volumes"].as_array().into_iter().flatten();
+    let claimed = volumes.filter(|volume| {
+        let claim = volume["persistentVolumeClaim"]["claimName"].as_str();
+        claim.is_some_and(|claim| !is_mount(definition, claim))
+    });
+    templates(workload).chain(claimed.filter_map(|volume| volume["name"].as_str())).collect()
+}
+
+impl Declared<'_> {
+    fn check_target(&self, objects: &[Value]) -> Result<()> {
+        let definition = self.definition;
+        let component = self.component.definition;
+        let wanted = &definition.workload;
+        let workload = workloads::find(&component.name.value, objects, &wanted.value)
+            .map_err(|unknown| unknown.at(|what| self.invalid(wanted, "workload", what)))?;
+        let named = definition.container.as_ref();
+        let container = workloads::container(workload, named.map(|name| name.value.as_str()))
+            .map_err(|unknown| unknown.at(|what| self.invalid(named.unwrap_or(wanted), "container", what)))?;
+        let volume = &definition.volume;
+        let known = volumes(component, workload);
+        if !known.contains(&volume.value.as_str()) {
+            let what = format!("{} has no volume `{}` with a claim of its own", wanted.value, volume.value);
+            let unknown = Unknown::new(what, &volume.value, known.into_iter());
+            return Err(unknown.at(|what| self.invalid(volume, "volume", what)));
+        }
+        let mut mounts = container["volumeMounts"].as_array().into_iter().flatten();
+        if mounts.any(|mount| mount["name"] == volume.value) {
+            return Ok(());
+        }
+        let name = container["name"].as_str().unwrap_or_default();
+        let what = format!("the container `{name}` of {} does not mount the volume `{}`", wanted.value, volume.value);
+        Err(self.invalid(volume, "volume", what).hint("Name the container that mounts it, or another volume."))
+    }
+}

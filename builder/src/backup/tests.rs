@@ -1,0 +1,192 @@
+use landfall_release_document::{ComponentData, TextExpectation};
+use serde_json::{Value, json};
+
+use super::{check_rendered, rules};
+use crate::definition::Definition;
+use crate::proofs::tests::{read_text, said};
+use crate::render::Rendered;
+use crate::render::tests::starter;
+
+const GOOD: &str = include_str!("../definition/good.yaml");
+
+const DATA: &str = "    data: kept
+    backup:
+      - name: rows
+        workload: StatefulSet/database
+        container: server
+        volume: data
+        save: [sh, -euc, dump]
+        load: [sh, -euc, fill]
+        marker:
+          write: [set, '%{marker}']
+          read: [get]
+        checks:
+          - shows: Every page is intact
+            arguments: [check]
+          - shows: The server answers
+            arguments: [ask]
+            limitSeconds: 20
+            expect: {exitCode: 1, stdout: {contains: never}}
+";
+
+/// The good definition, in which the database has a backup rule.
+fn text() -> String {
+    let needs = "    needs: [network]\n";
+    assert_eq!(GOOD.matches(needs).count(), 1);
+    GOOD.replacen(needs, &format!("{needs}{DATA}"), 1)
+}
+
+fn changed(from: &str, to: &str) -> String {
+    let text = text();
+    assert!(text.contains(from), "the good definition lost `{from}`");
+    text.replacen(from, to, 1)
+}
+
+fn good() -> Definition {
+    read_text(&text()).expect("good")
+}
+
+#[test]
+fn misdeclared_data_and_rules_are_refused_with_their_line() {
+    let refusal = |from: &str, to: &str| {
+        let text = changed(from, to);
+        said(&read_text(&text).expect_err("refused"), &text)
+    };
+    let (declared, rule) = DATA.split_once("    backup:\n").expect("a rule");
+    let (_, shown) = rule.split_once("        marker:\n").expect("a marker");
+    let refusals = [
+        refusal(declared, ""),
+        refusal(declared, "    data: none\n"),
+        refusal(declared, "    data: lost\n"),
+        refusal(rule, "      []\n"),
+        refusal(DATA, "    data: migrated\n"),
+        refusal(DATA, &format!("{DATA}{}", rule.replace("[check]", "[verify]"))),
+        refusal(
+            DATA,
+            &format!("{DATA}{}", (1..=16).map(|n| rule.replace("rows", &format!("rows-{n}"))).collect::<String>()),
+        ),
+        refusal("name: rows", "name: database/rows"),
+        refusal("workload: StatefulSet/database", "workload: StatefullSet/database"),
+        refusal("workload: StatefulSet/database", "workload: StatefulSet/Database"),
+        refusal("container: server", "container: Server"),
+        refusal("volume: data", "volume: /data"),
+        refusal("        volume: data\n", ""),
+        refusal("volume: data\n", "volume: data\n        limitSeconds: 0\n"),
+        refusal("save: [sh, -euc, dump]", "save: []"),
+        refusal("save: [sh, -euc, dump]", "save: dump"),
+        refusal("load: [sh, -euc, fill]", "load: ['', fill]"),
+        refusal("load: [sh, -euc, fill]", "restore: [sh, -euc, fill]"),
+        refusal("'%{marker}'", "'{marker}'"),
+        refusal("read: [get]", "read: [echo, '%{marker}']"),
+        refusal("          read: [get]\n", ""),
+        refusal(&format!("        marker:\n{shown}"), ""),
+        refusal("shows: Every page is intact", "shows: ''"),
+        refusal("arguments: [ask]", "arguments: []"),
+        refusal("limitSeconds: 20", "limitSeconds: 90000"),
+        refusal("{contains: never}", "{contains: ''}"),
+        refusal("{contains: never}", "{contains: never, equals: never}"),
+        refusal("exitCode: 1", "exitCode: 256"),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let definition = good();
+    let index = definition.order[1];
+    let (data, rules) = rules(&definition, index).expect("rules");
+    assert_eq!((data, rules.len()), (ComponentData::Kept, 1));
+    let rule = &rules[0];
+    assert_eq!((rule.limit_seconds, rule.stream("database")), (3600, "database/rows".to_owned()));
+    let [first, second] = &rule.checks[..] else { panic!("two checks: {:?}", rule.checks) };
+    assert_eq!((first.limit_seconds, first.expect.exit_code, &first.expect.stdout), (300, 0, &None));
+    let never = TextExpectation::Contains("never".to_owned());
+    assert_eq!((second.limit_seconds, second.expect.exit_code, &second.expect.stdout), (20, 1, &Some(never)));
+    let others = definition.order.iter().filter(|other| **other != index);
+    for other in others {
+        assert_eq!(super::rules(&definition, *other).expect("none"), (ComponentData::None, Vec::new()));
+    }
+}
+
+/// What the components render: a database with a volume of its own, and a service that mounts an artifact.
+fn rendered(definition: &Definition) -> Vec<Rendered> {
+    let container = |name: &str, volume: &str| json!({ "name": name, "volumeMounts": [{ "name": volume }] });
+    let database = json!({
+        "kind": "StatefulSet", "metadata": { "name": "database" }, "spec": {
+            "volumeClaimTemplates": [{ "metadata": { "name": "data" } }],
+            "template": { "spec": {
+                "containers": [container("sidecar", "run"), container("server", "data")],
+                "volumes": [{ "name": "run", "emptyDir": {} }],
+            } },
+        },
+    });
+    let assistant = json!({
+        "kind": "Deployment", "metadata": { "name": "assistant" }, "spec": { "template": { "spec": {
+            "containers": [container("assistant", "model")],
+            "volumes": [{ "name": "model", "persistentVolumeClaim": { "claimName": "model" } }],
+        } } },
+    });
+    [("database", database), ("assistant", assistant)].map(|(name, object)| of(definition, name, object)).into()
+}
+
+fn of(definition: &Definition, name: &str, object: Value) -> Rendered {
+    let components = &definition.release.components;
+    let index = components.iter().position(|component| component.name.value == name).expect("component");
+    Rendered { index, folder: format!("manifests/{name}").into(), objects: vec![object] }
+}
+
+#[test]
+fn volumes_that_components_bring_must_be_declared_as_data() {
+    let refusal = |text: &str, more: &[(&str, Value)]| {
+        let definition = read_text(text).expect("good by itself");
+        let mut components = rendered(&definition);
+        components.extend(more.iter().map(|(name, object)| of(&definition, name, object.clone())));
+        check_rendered(&definition, &components).map_err(|error| said(&error, text))
+    };
+    let claim = |name: &str| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name } });
+    assert_eq!(refusal(&text(), &[]), Ok(()));
+    assert_eq!(refusal(&text(), &[("assistant", claim("model"))]), Ok(()), "an artifact is not data");
+    assert_eq!(refusal(&text(), &[("database", claim("files"))]), Ok(()), "its data is declared");
+    let refusals = [
+        refusal(GOOD, &[]),
+        refusal(&changed(DATA, "    data: none\n"), &[]),
+        refusal(&text(), &[("assistant", claim("files"))]),
+    ];
+    insta::assert_snapshot!(refusals.map(|refused| refused.expect_err("refused")).join("\n"));
+}
+
+#[test]
+fn what_a_component_does_not_render_cannot_be_saved() {
+    let refusal = |from: &str, to: &str| {
+        let text = changed(from, to);
+        let definition = read_text(&text).expect("good by itself");
+        said(&check_rendered(&definition, &rendered(&definition)).expect_err("refused"), &text)
+    };
+    let of_assistant = DATA.replace("StatefulSet/database", "Deployment/assistant").replace("server", "assistant");
+    let for_model = of_assistant.replace("volume: data", "volume: model");
+    let needs = "    needs: [database]\n";
+    let refusals = [
+        refusal("workload: StatefulSet/database", "workload: StatefulSet/databse"),
+        refusal("workload: StatefulSet/database", "workload: Deployment/assistant"),
+        refusal("container: server", "container: servr"),
+        refusal("container: server", "container: sidecar"),
+        refusal("        container: server\n", ""),
+        refusal("volume: data", "volume: date"),
+        refusal("volume: data", "volume: run"),
+        refusal(needs, &format!("{needs}{for_model}")),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn the_starter_release_saves_what_it_keeps() {
+    let (definition, components) = starter();
+    check_rendered(&definition, &components).expect("its rules fit its manifests");
+    let of = |component: &Rendered| {
+        let (data, rules) = rules(&definition, component.index).expect("rules");
+        let name = &definition.release.components[component.index].name.value;
+        (!data.is_none()).then(|| json!({ "component": name, "data": data, "backup": rules }))
+    };
+    let saved: Vec<Value> = components.iter().filter_map(of).collect();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&saved).expect("JSON"));
+}

@@ -1,0 +1,47 @@
+//! Versions that may be upgraded to a release.
+
+use std::path::Path;
+
+use landfall_error_codes::codes;
+use landfall_release_document::{UpgradeFault, UpgradeField, UpgradePath, check_upgrades};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::Release;
+use crate::error::{BuildError, Place, Result};
+
+/// A version that may be upgraded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeDefinition {
+    /// The version.
+    pub from: Spanned<String>,
+    /// The version that must be installed in between.
+    #[serde(default)]
+    pub through: Option<Spanned<String>>,
+}
+
+impl Release {
+    /// The versions as the release document has them.
+    pub fn upgrade_paths(&self) -> Option<Vec<UpgradePath>> {
+        let path = |upgrade: &UpgradeDefinition| UpgradePath {
+            from: upgrade.from.value.clone(),
+            through: upgrade.through.as_ref().map(|through| through.value.clone()),
+        };
+        self.upgrades.as_ref().map(|upgrades| upgrades.iter().map(path).collect())
+    }
+}
+
+/// Refuses a list that contradicts itself, or that names the release.
+pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
+    let (Some(upgrades), Some(paths)) = (&release.upgrades, release.upgrade_paths()) else { return Ok(()) };
+    check_upgrades(&release.version.value, &paths).map_err(|UpgradeFault { index, field, what }| {
+        let upgrade = &upgrades[index];
+        let (field, at) = match (field, &upgrade.through) {
+            (UpgradeField::Through, Some(through)) => ("through", through),
+            _ => ("from", &upgrade.from),
+        };
+        let place = Place::field(path, at.referenced.line(), format!("upgrades[{index}].{field}"));
+        BuildError::at(codes::RELEASE_INVALID, place, format!("the list of upgrades has {what}"))
+    })
+}

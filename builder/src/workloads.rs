@@ -1,0 +1,61 @@
+//! Workloads that proofs and backup rules name, and their containers, among what a component renders.
+
+use landfall_release_document::{Workload, WorkloadKind};
+use serde_json::Value;
+
+use crate::error::BuildError;
+use crate::meant;
+use crate::render::title;
+
+/// A name of nothing, with the names that exist.
+#[derive(Debug)]
+pub(crate) struct Unknown {
+    what: String,
+    name: String,
+    known: Vec<String>,
+}
+
+impl Unknown {
+    /// The name of something that is none of the known ones; `what` says so for people.
+    pub(crate) fn new<'a>(what: String, name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        Self { what, name: name.to_owned(), known: known.map(str::to_owned).collect() }
+    }
+
+    /// The error at a place that the caller knows, with the name that was probably meant.
+    pub(crate) fn at(self, error: impl FnOnce(String) -> BuildError) -> BuildError {
+        meant::hinted(error(self.what), &self.name, self.known.iter().map(String::as_str))
+    }
+}
+
+/// Reads `KIND/NAME`.
+pub(crate) fn parse(written: &str) -> Result<Workload, Unknown> {
+    let (kind, name) = written.split_once('/').unwrap_or((written, ""));
+    if let Some(kind) = WorkloadKind::ALL.into_iter().find(|known| known.name() == kind) {
+        return Ok(Workload { kind, name: name.to_owned() });
+    }
+    let what = format!("`{written}` is no workload such as StatefulSet/postgres");
+    Err(Unknown::new(what, kind, WorkloadKind::ALL.iter().map(|kind| kind.name())))
+}
+
+/// The workload `KIND/NAME` of a component.
+pub(crate) fn find<'a>(component: &str, objects: &'a [Value], wanted: &str) -> Result<&'a Value, Unknown> {
+    let is_workload = |object: &&Value| WorkloadKind::ALL.iter().any(|kind| object["kind"] == kind.name());
+    let workloads: Vec<(String, &Value)> =
+        objects.iter().filter(is_workload).map(|object| (title(object), object)).collect();
+    if let Some((_, workload)) = workloads.iter().find(|(title, _)| title == wanted) {
+        return Ok(workload);
+    }
+    let what = format!("the component `{component}` renders no {wanted}");
+    Err(Unknown::new(what, wanted, workloads.iter().map(|(title, _)| title.as_str())))
+}
+
+/// A container of a workload's pods by its name, or the first one.
+pub(crate) fn container<'a>(workload: &'a Value, wanted: Option<&str>) -> Result<&'a Value, Unknown> {
+    let spec = &workload["spec"]["template"]["spec"];
+    let Some(wanted) = wanted else { return Ok(&spec["containers"][0]) };
+    let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    containers.iter().find(|container| container["name"] == wanted).ok_or_else(|| {
+        let what = format!("{} has no container `{wanted}`", title(workload));
+        Unknown::new(what, wanted, containers.iter().filter_map(|container| container["name"].as_str()))
+    })
+}

@@ -1,0 +1,78 @@
+//! What a backup rule means, beyond its fields. As with proofs, a vendor's mistake is found at build time, with its line,
+//! and a site checks the same again.
+
+use landfall_bundle_spec::names::is_dns_label;
+
+use super::{BackupCheck, BackupCheckField, BackupFault, BackupField, BackupMarker, BackupRule};
+use crate::fields::{self, check_arguments, check_container, check_sentence, check_text, check_workload, shown};
+
+/// Longest time that a program of a rule may take, in seconds: a day.
+const LIMIT_SECONDS: u64 = 24 * 3600;
+
+/// Maximum number of a rule's checks.
+const CHECKS: usize = 32;
+
+type Checked = Result<(), BackupFault>;
+
+impl BackupRule {
+    /// Says what is wrong with the first field that is not what it claims to be. Whether the component has the workload,
+    /// the container and the volume is not known here.
+    pub fn check(&self) -> Checked {
+        require(is_dns_label(&self.name), BackupField::Name, || {
+            format!("the name `{}`, which is no DNS label", shown(&self.name))
+        })?;
+        within(BackupField::Workload, check_workload(&self.workload))?;
+        within(BackupField::Container, check_container(self.container.as_deref()))?;
+        require(is_dns_label(&self.volume), BackupField::Volume, || {
+            format!("the volume `{}`, which is no DNS label", shown(&self.volume))
+        })?;
+        within(BackupField::Limit, check_limit(self.limit_seconds))?;
+        within(BackupField::Save, check_arguments(&self.save))?;
+        within(BackupField::Load, check_arguments(&self.load))?;
+        self.marker.as_ref().map_or(Ok(()), check_marker)?;
+        let checks = self.checks.len();
+        require(checks <= CHECKS, BackupField::Checks, || format!("{checks} checks, where up to {CHECKS} belong"))?;
+        require(checks > 0 || self.marker.is_some(), BackupField::Checks, || {
+            "neither a check nor a marker, so that nothing shows whether a restore worked".to_owned()
+        })?;
+        self.checks.iter().enumerate().try_for_each(|(index, check)| {
+            check_check(check).map_err(|(field, what)| BackupFault { field: BackupField::Check(index, field), what })
+        })
+    }
+}
+
+fn check_marker(marker: &BackupMarker) -> Checked {
+    const PLACEHOLDER: &str = BackupMarker::PLACEHOLDER;
+    let names_word = |arguments: &[String]| arguments.iter().any(|argument| argument.contains(PLACEHOLDER));
+    within(BackupField::MarkerWrite, check_arguments(&marker.write))?;
+    within(BackupField::MarkerRead, check_arguments(&marker.read))?;
+    require(names_word(&marker.write), BackupField::MarkerWrite, || {
+        format!("no `{PLACEHOLDER}` in the arguments that write the marker")
+    })?;
+    require(!names_word(&marker.read), BackupField::MarkerRead, || {
+        format!("`{PLACEHOLDER}` in the arguments that read the marker, which must come from the restored data")
+    })
+}
+
+fn check_check(check: &BackupCheck) -> Result<(), (BackupCheckField, String)> {
+    let at = |field| move |what| (field, what);
+    check_sentence(&check.shows).map_err(at(BackupCheckField::Shows))?;
+    check_arguments(&check.arguments).map_err(at(BackupCheckField::Arguments))?;
+    check_limit(check.limit_seconds).map_err(at(BackupCheckField::Limit))?;
+    let stdout = check.expect.stdout.as_ref();
+    stdout.map_or(Ok(()), check_text).map_err(at(BackupCheckField::Expect))
+}
+
+fn check_limit(seconds: u64) -> fields::Checked {
+    fields::require((1..=LIMIT_SECONDS).contains(&seconds), || {
+        format!("a limit of {seconds} seconds, where 1 to {LIMIT_SECONDS} belong")
+    })
+}
+
+fn require(right: bool, field: BackupField, what: impl FnOnce() -> String) -> Checked {
+    within(field, fields::require(right, what))
+}
+
+fn within(field: BackupField, checked: fields::Checked) -> Checked {
+    checked.map_err(|what| BackupFault { field, what })
+}

@@ -1,0 +1,156 @@
+//! Data of components, and backup rules: how data leaves a pod as a stream of bytes, how it returns, and what shows that
+//! it returned whole.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CommandExpectation, Workload};
+
+mod check;
+#[cfg(test)]
+mod tests;
+
+/// Whether a component keeps data in volumes of its own, and what an upgrade does with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentData {
+    /// It keeps none.
+    #[default]
+    None,
+    /// An upgrade leaves the data as it is, and the component continues to write it.
+    Kept,
+    /// An upgrade changes the data.
+    Migrated,
+}
+
+impl ComponentData {
+    /// Whether there is none, which is the default.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+/// One stream of a component's data: out of a pod, and back into one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupRule {
+    /// Name, a DNS label, unique within the component.
+    pub name: String,
+    /// Whose pods.
+    pub workload: Workload,
+    /// Which container; the pod's first where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The volume of the pod that holds the data. It is empty when `load` starts.
+    pub volume: String,
+    /// Seconds until `save` counts as failed, and seconds until `load` does.
+    pub limit_seconds: u64,
+    /// The program that writes the backup to its standard output, with its arguments. It runs in a ready pod.
+    pub save: Vec<String>,
+    /// The program that reads the backup from its standard input and fills the volume, with its arguments. It runs in a pod
+    /// of the workload's template in which the container's own program does not run.
+    pub load: Vec<String>,
+    /// A word that must return with the backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<BackupMarker>,
+    /// What is checked after a restore, in the pod that has the restored data and runs its own program.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<BackupCheck>,
+}
+
+impl BackupRule {
+    /// Maximum number of rules of a component.
+    pub const PER_COMPONENT: usize = 16;
+
+    /// Name of the stream within the release, such as `postgres/database`.
+    pub fn stream(&self, component: &str) -> String {
+        format!("{component}/{}", self.name)
+    }
+}
+
+/// How a random word is written into the data before a save, and read from the data after a restore: what was restored is then
+/// what was saved, and not an earlier backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupMarker {
+    /// The program that writes the word, with its arguments, in which [`BackupMarker::PLACEHOLDER`] stands for it.
+    pub write: Vec<String>,
+    /// The program that prints the word, with its arguments. White space at the end of the output does not count.
+    pub read: Vec<String>,
+}
+
+impl BackupMarker {
+    /// What stands for the word in the arguments of `write`.
+    pub const PLACEHOLDER: &str = "%{marker}";
+
+    /// Seconds until `write` or `read` counts as failed.
+    pub const LIMIT_SECONDS: u64 = 300;
+
+    /// The program that writes this word, with its arguments. The word should be lower-case letters and digits alone, which
+    /// mean themselves to every shell.
+    pub fn write_word(&self, word: &str) -> Vec<String> {
+        self.write.iter().map(|argument| argument.replace(Self::PLACEHOLDER, word)).collect()
+    }
+}
+
+/// A program that looks at restored data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupCheck {
+    /// What a pass shows, in a sentence for people.
+    pub shows: String,
+    /// The program and its arguments, as they are: no shell reads them.
+    pub arguments: Vec<String>,
+    /// Seconds until the check counts as failed.
+    pub limit_seconds: u64,
+    /// The required result.
+    pub expect: CommandExpectation,
+}
+
+/// What is wrong with a backup rule, and in which field of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupFault {
+    /// The field.
+    pub field: BackupField,
+    /// What it has: `the name …`.
+    pub what: String,
+}
+
+/// A field of a backup rule that may be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupField {
+    /// `name`.
+    Name,
+    /// The workload.
+    Workload,
+    /// The container.
+    Container,
+    /// The volume.
+    Volume,
+    /// The limit.
+    Limit,
+    /// `save`.
+    Save,
+    /// `load`.
+    Load,
+    /// `write` of the marker.
+    MarkerWrite,
+    /// `read` of the marker.
+    MarkerRead,
+    /// The list of checks.
+    Checks,
+    /// A field of the check with this index.
+    Check(usize, BackupCheckField),
+}
+
+/// A field of a check that may be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupCheckField {
+    /// `shows`.
+    Shows,
+    /// The arguments.
+    Arguments,
+    /// The limit.
+    Limit,
+    /// The required result.
+    Expect,
+}

@@ -1,0 +1,108 @@
+use serde_json::{Value, json};
+
+use super::{BackupCheckField, BackupField, BackupRule};
+
+fn good() -> Value {
+    json!({
+        "name": "database", "workload": { "kind": "StatefulSet", "name": "db" }, "container": "server", "volume": "data",
+        "limit_seconds": 3600, "save": ["sh", "-euc", "dump\n"], "load": ["sh", "-euc", "fill"],
+        "marker": { "write": ["set", "word=%{marker};%{marker}", "now"], "read": ["get", "word"] },
+        "checks": [
+            { "shows": "Every page is intact", "arguments": ["check"], "limit_seconds": 300, "expect": { "exit_code": 0 } },
+            { "shows": "It answers", "arguments": ["ask", "1"], "limit_seconds": 86400,
+              "expect": { "exit_code": 3, "stdout": { "contains": "yes" } } },
+        ],
+    })
+}
+
+fn read(document: &Value) -> Result<BackupRule, String> {
+    serde_json::from_value(document.clone()).map_err(|error| error.to_string())
+}
+
+fn without(fields: &[&str]) -> Value {
+    let mut document = good();
+    for field in fields {
+        document.as_object_mut().unwrap().remove(*field).unwrap();
+    }
+    document
+}
+
+#[test]
+fn good_rules_are_read_written_and_accepted() {
+    for document in [good(), without(&["container"]), without(&["marker"]), without(&["checks"])] {
+        let rule = read(&document).unwrap();
+        assert_eq!(rule.check(), Ok(()));
+        assert_eq!(serde_json::to_value(&rule).unwrap(), document);
+        assert_eq!(rule.stream("postgres"), "postgres/database");
+    }
+}
+
+#[test]
+fn every_field_is_what_it_claims_to_be() {
+    use BackupField as Field;
+    let long = |bytes: usize| Value::from("a".repeat(bytes));
+    let checks: Vec<Value> = (0..33).map(|_| good()["checks"][0].clone()).collect();
+    let of_first = |field| Field::Check(0, field);
+    for (place, value, field) in [
+        ("/name", json!("Database"), Field::Name),
+        ("/name", json!("a/b"), Field::Name),
+        ("/workload/name", json!("db/../x"), Field::Workload),
+        ("/container", json!(""), Field::Container),
+        ("/volume", json!("../data"), Field::Volume),
+        ("/volume", json!("a\u{1b}[2J"), Field::Volume),
+        ("/limit_seconds", json!(0), Field::Limit),
+        ("/limit_seconds", json!(86401), Field::Limit),
+        ("/save", json!([]), Field::Save),
+        ("/save/2", long(17 << 10), Field::Save),
+        ("/load", json!(["", "a"]), Field::Load),
+        ("/load/1", json!("a\0"), Field::Load),
+        ("/marker/write", json!([]), Field::MarkerWrite),
+        ("/marker/write", json!(["set", "{marker}"]), Field::MarkerWrite),
+        ("/marker/read", json!([]), Field::MarkerRead),
+        ("/marker/read", json!(["echo", "%{marker}"]), Field::MarkerRead),
+        ("/checks", checks.into(), Field::Checks),
+        ("/checks/0/shows", json!("a\nverified"), of_first(BackupCheckField::Shows)),
+        ("/checks/0/shows", long(201), of_first(BackupCheckField::Shows)),
+        ("/checks/0/arguments", json!([]), of_first(BackupCheckField::Arguments)),
+        ("/checks/0/limit_seconds", json!(0), of_first(BackupCheckField::Limit)),
+        ("/checks/0/limit_seconds", json!(86401), of_first(BackupCheckField::Limit)),
+        ("/checks/1/expect/stdout/contains", json!(""), Field::Check(1, BackupCheckField::Expect)),
+    ] {
+        let mut document = good();
+        *document.pointer_mut(place).unwrap_or_else(|| panic!("{place}")) = value;
+        let fault = read(&document).unwrap().check().expect_err(place);
+        assert_eq!(fault.field, field, "{place}: {}", fault.what);
+        assert!(fault.what.len() < 1000 && !fault.what.chars().any(char::is_control), "{place}: {}", fault.what);
+    }
+}
+
+#[test]
+fn a_rule_shows_whether_a_restore_worked() {
+    let fault = read(&without(&["marker", "checks"])).unwrap().check().expect_err("nothing is shown");
+    assert_eq!(fault.field, BackupField::Checks);
+}
+
+#[test]
+fn unknown_fields_and_kinds_are_refused() {
+    for (place, value) in [
+        ("/workload/kind", json!("Pod")),
+        ("/marker", json!({ "write": ["a"], "read": ["b"], "after": ["c"] })),
+        ("/checks/0", json!({ "shows": "It answers", "arguments": ["a"], "limit_seconds": 1 })),
+        ("/checks/0/expect", json!({ "exit_code": 0, "stderr": "" })),
+        ("/save", json!("pg_dump")),
+        ("/limit_seconds", json!(-1)),
+    ] {
+        let mut document = good();
+        *document.pointer_mut(place).unwrap() = value;
+        assert!(read(&document).is_err(), "{place}");
+    }
+    for field in ["name", "workload", "volume", "limit_seconds", "save", "load"] {
+        assert!(read(&without(&[field])).is_err(), "{field}");
+    }
+}
+
+#[test]
+fn the_word_stands_wherever_the_marker_names_it() {
+    let marker = read(&good()).unwrap().marker.unwrap();
+    assert_eq!(marker.write_word("k3y"), ["set", "word=k3y;k3y", "now"]);
+}

@@ -1,0 +1,89 @@
+//! Fields that proofs and backup rules share: sentences, workloads, containers, programs and the texts expected of them.
+//! Each check states what is wrong as a noun, so that a message can begin with "it has".
+
+use landfall_bundle_spec::names::is_dns_label;
+
+use crate::{TextExpectation, Workload};
+
+/// Longest sentence for people, in bytes.
+const SENTENCE_BYTES: usize = 200;
+
+/// Maximum number of a program's arguments, and of the bytes of all of them: they travel in the address of a request.
+const ARGUMENTS: usize = 64;
+const ARGUMENT_BYTES: usize = 16 << 10;
+
+/// Maximum bytes of a text that is expected, maximum places of a JSON document, and maximum bytes of a place.
+const TEXT_BYTES: usize = 4096;
+const PLACES: usize = 32;
+const PLACE_BYTES: usize = 2048;
+
+pub(crate) type Checked = Result<(), String>;
+
+/// One line for people.
+pub(crate) fn check_sentence(shows: &str) -> Checked {
+    let plain = !shows.trim().is_empty() && !shows.chars().any(char::is_control);
+    require(plain && shows.len() <= SENTENCE_BYTES, || {
+        format!("the sentence `{}`, where one line of 1 to {SENTENCE_BYTES} bytes belongs", shown(shows))
+    })
+}
+
+/// A name that may be that of an object.
+pub(crate) fn check_workload(workload: &Workload) -> Checked {
+    let name = &workload.name;
+    require(is_subdomain(name), || format!("the workload `{}`, which is no name of an object", shown(name)))
+}
+
+/// A DNS label, or none.
+pub(crate) fn check_container(container: Option<&str>) -> Checked {
+    require(container.is_none_or(is_dns_label), || {
+        format!("the container `{}`, which is no DNS label", shown(container.unwrap_or_default()))
+    })
+}
+
+/// A program and its arguments, within what a request can carry.
+pub(crate) fn check_arguments(arguments: &[String]) -> Checked {
+    require(arguments.first().is_some_and(|program| !program.is_empty()), || "no program to run".to_owned())?;
+    let bytes: usize = arguments.iter().map(String::len).sum();
+    require(arguments.len() <= ARGUMENTS && bytes <= ARGUMENT_BYTES, || {
+        format!(
+            "{} arguments of {bytes} bytes, where up to {ARGUMENTS} of {ARGUMENT_BYTES} bytes belong",
+            arguments.len()
+        )
+    })?;
+    let is_passed_on = arguments.iter().all(|argument| !argument.contains('\0'));
+    require(is_passed_on, || "an argument with a zero byte".to_owned())
+}
+
+/// An expected text, within its bounds.
+pub(crate) fn check_text(text: &TextExpectation) -> Checked {
+    let fault = |right, what: &str| require(right, || what.to_owned());
+    match text {
+        TextExpectation::Equals(text) => fault(text.len() <= TEXT_BYTES, "an expected text that is too long"),
+        TextExpectation::Contains(text) => {
+            fault((1..=TEXT_BYTES).contains(&text.len()), "an expected part that is empty or too long")
+        }
+        TextExpectation::Json(places) => {
+            fault((1..=PLACES).contains(&places.len()), "no expected value, or too many")?;
+            places.iter().try_for_each(|(pointer, value)| {
+                let right = pointer.is_empty() || pointer.starts_with('/');
+                let right = right && pointer.len() <= PLACE_BYTES && !pointer.chars().any(char::is_control);
+                require(right, || format!("`{}`, which is no JSON Pointer", shown(pointer)))?;
+                fault(value.to_string().len() <= TEXT_BYTES, "an expected value that is too long")
+            })
+        }
+    }
+}
+
+/// DNS labels joined by dots: names of most of Kubernetes' objects.
+pub(crate) fn is_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_dns_label)
+}
+
+pub(crate) fn require(right: bool, what: impl FnOnce() -> String) -> Checked {
+    if right { Ok(()) } else { Err(what()) }
+}
+
+/// A text that may be anything, short and visible.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(100).collect::<String>().escape_default().to_string()
+}
