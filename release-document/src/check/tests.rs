@@ -146,6 +146,13 @@ fn what_contradicts_itself_is_refused() {
     }
 }
 
+/// What fuzzing begins with, so that it reaches every field.
+#[test]
+fn the_seed_of_the_fuzz_target_is_good() {
+    let seed = include_bytes!("../../../fuzz/seeds/release.json");
+    assert_eq!(refusal(&serde_json::from_slice(seed).unwrap()), None);
+}
+
 proptest! {
     #[test]
     fn what_is_read_joins_inside(path in "[a-z./]{0,10}", link in "[a-z./]{0,6}") {
