@@ -96,7 +96,7 @@ fn check_way(path: &UpgradePath, throughs: &BTreeMap<&str, Option<&str>>) -> Res
     for _ in 0..=throughs.len() {
         let Some(version) = next else { return Ok(()) };
         let listed = throughs.get(version);
-        next = *listed.ok_or_else(|| format!("the version `{}`, which the list does not upgrade", shown(version)))?;
+        next = *listed.ok_or_else(|| format!("the version `{}`, which is no `from` of the list", shown(version)))?;
     }
     Err(format!("the version `{}`, from which `through` leads in a circle", shown(&path.from)))
 }
@@ -146,8 +146,8 @@ mod tests {
             (json!([{ "from": "a b" }]), 0, UpgradeField::From, "`a b`, which is no version"),
             (json!([{ "from": "1" }, { "from": "3.0.0" }]), 1, UpgradeField::From, "the release itself"),
             (json!([{ "from": "1" }, { "from": "1" }]), 1, UpgradeField::From, "the version `1` twice"),
-            (json!([{ "from": "1", "through": "2" }]), 0, UpgradeField::Through, "the list does not upgrade"),
-            (json!([{ "from": "1", "through": "3.0.0" }]), 0, UpgradeField::Through, "`3.0.0`, which the list"),
+            (json!([{ "from": "1", "through": "2" }]), 0, UpgradeField::Through, "no `from` of the list"),
+            (json!([{ "from": "1", "through": "3.0.0" }]), 0, UpgradeField::Through, "`3.0.0`, which is no `from`"),
             (json!([{ "from": "1", "through": "1" }]), 0, UpgradeField::Through, "in a circle"),
             (
                 json!([{ "from": "0" }, { "from": "1", "through": "2" }, { "from": "2", "through": "1" }]),

@@ -140,7 +140,10 @@ fn volumes_that_components_bring_must_be_declared_as_data() {
     let refusal = |text: &str, more: &[(&str, Value)]| {
         let definition = read_text(text).expect("good by itself");
         let mut components = rendered(&definition);
-        components.extend(more.iter().map(|(name, object)| of(&definition, name, object.clone())));
+        for (name, object) in more {
+            let of_component = components.iter_mut().find(|component| component.folder.ends_with(name));
+            of_component.expect("component").objects.push(object.clone());
+        }
         check_rendered(&definition, &components).map_err(|error| said(&error, text))
     };
     let claim = |name: &str| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name } });

@@ -131,7 +131,7 @@ fn what_contradicts_itself_is_refused() {
         ),
         ("/components/1/backup", (0..17).map(|number| backup_rule(&format!("r{number}"))).collect(), "17 backup rules"),
         ("/upgrades/0/from", json!("1.0.0"), "`1.0.0`, which is the release itself in its upgrades"),
-        ("/upgrades/1/through", json!("0.7.0"), "`0.7.0`, which the list does not upgrade in its upgrades"),
+        ("/upgrades/1/through", json!("0.7.0"), "`0.7.0`, which is no `from` of the list in its upgrades"),
         ("/requirements/memory_bytes", json!(u64::MAX), "a requirement of"),
         ("/images/0/config/size", json!(1_u64 << 50), "a blob of"),
         ("/proofs/1/name", json!("rows"), "the proof `rows` twice"),
