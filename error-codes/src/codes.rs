@@ -3,7 +3,7 @@
 //! A code is stable: it is never reused and never changes its meaning. Ranges: LF10 format, LF11 trust, LF12 media
 //! and parts, LF20 release definition and lock, LF21 fetching, LF30 site preflight, LF31 site configuration, LF40
 //! journal and engine, LF41 node steps, LF42 cluster and apply, LF43 looking at a site,
-//! LF44 upgrades and rollback, LF45 proofs, LF90 bugs.
+//! LF44 upgrades and rollback, LF45 proofs, LF46 backups, LF90 bugs.
 
 use std::fmt;
 
@@ -334,6 +334,19 @@ codes! {
     PROOF_UNKNOWN = "LF4502", Usage, "The release declares no proof of that name", "Run `landfall prove` without a name, which runs and lists all proofs of the release.";
     PROOF_NO_SITE = "LF4503", NotReady, "No release is installed that could be proved", "Install a release with `landfall install`, then run the same command again.";
     PROOF_NO_CLUSTER = "LF4504", NotReady, "The cluster does not answer, so nothing can be proved", "Run `landfall status`, which reports what is not ready, and run the same command again when the site is ready.";
+    // LF46: backups.
+    BACKUP_KEY = "LF4601", Usage, "The key of the backup repository cannot be used", "Name the file that holds the repository's key; an existing file is not replaced by a new key.";
+    BACKUP_NO_REPOSITORY = "LF4602", Usage, "The folder holds no backup repository", "Check that the disk for backups is mounted, and name the folder of its repository.";
+    BACKUP_WRONG_KEY = "LF4603", Usage, "The key does not open the backup repository", "Use the key that was made with this repository; without it, no backup can be read.";
+    BACKUP_OTHER_SITE = "LF4604", Usage, "The backup repository belongs to another site", "Name the repository of this site, or an empty folder for a new one.";
+    BACKUP_DAMAGED = "LF4605", NotReady, "The backup repository is damaged", "Check the disk and the repository, and make a new backup elsewhere; remove nothing from the folder before that.";
+    BACKUP_FOLDER_OCCUPIED = "LF4606", Usage, "The folder for a new backup repository is in use", "Name an empty folder, or open the repository that the folder holds.";
+    BACKUP_IN_USE = "LF4607", NotReady, "Another operation is using the backup repository", "Wait until it has ended, then run the same command again.";
+    BACKUP_STREAM = "LF4608", Resumable, "The data of a backup could not be read to its end", "Remove the cause that the message names, then run the same command again.";
+    BACKUP_UNKNOWN = "LF4609", Usage, "There is no such backup, or nothing of that name in it", "List the backups, and name one of them.";
+    BACKUP_NAME = "LF4610", Usage, "A backup cannot have this name or fact", "Use a name that the message allows.";
+    BACKUP_LIBRARY = "LF4611", Resumable, "An operation on the backup repository failed", "Remove the cause that the message names, then run the same command again.";
+    BACKUP_NOT_FREED = "LF4612", Resumable, "Backups were dropped, but their space was not freed", "Remove the cause that the message names; the next removal of old backups frees the space.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

@@ -22,6 +22,7 @@ const AREAS: &[(&str, &str)] = &[
     ("LF43", "Looking at a site"),
     ("LF44", "Upgrades and rollback"),
     ("LF45", "Proofs"),
+    ("LF46", "Backups"),
     ("LF90", "Usage and bugs"),
 ];
 

@@ -281,13 +281,13 @@ fn compile_gpu_tests() -> Result<()> {
 /// Tests of whole crates that need no machine: bytes counted, the frozen vectors, a hundred roots.
 const UNIT_TESTS: [&str; 6] = ["--test", "counters", "--test", "vectors", "--test", "rotations"];
 
-/// Tests with disks that fail, which only root can make. Without root they fail rather than pass unseen.
-const ROOT_TESTS: [&str; 4] = ["--test", "failing_disk", "--", "--include-ignored"];
+/// Tests with disks that fail, which only root can make, and with restic. Without these they fail rather than pass unseen.
+const DEMANDING_TESTS: [&str; 6] = ["--test", "failing_disk", "--test", "restic", "--", "--include-ignored"];
 
 fn unit() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins"]).args(UNIT_TESTS))?;
-    workspace::run(cargo().args(["test", "--quiet", "--workspace"]).args(ROOT_TESTS))?;
+    workspace::run(cargo().args(["test", "--quiet", "--workspace"]).args(DEMANDING_TESTS))?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
     workspace::run(&mut built_launcher("test"))?;
     dependencies::keep_for_tests()

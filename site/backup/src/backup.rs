@@ -1,0 +1,201 @@
+//! One backup, and how a snapshot of restic carries it.
+//!
+//! Facts and the mark of a proof are tags, which every command of restic shows and keeps. What restic has no place for
+//! is in the snapshot's description, a field of `rustic_core` that restic drops when it rewrites a snapshot (`tag`,
+//! `copy`): digests of the streams and the report of the proof. Names and sizes of streams then come from the trees.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rustic_core::repofile::{SnapshotFile, SnapshotId};
+use rustic_core::{Id, StringList};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{BackupError, Result};
+use crate::names::{self, PROVEN, StreamName};
+
+/// The tag of every backup: snapshots without it are not Landfall's, and are left alone.
+const TAG: &str = "landfall";
+
+/// What names a backup as long as it exists. It is the id of its first snapshot: a mark makes another one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BackupId(Id);
+
+impl BackupId {
+    pub(crate) fn of(id: Id) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for BackupId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0.to_hex().as_str())
+    }
+}
+
+impl fmt::Debug for BackupId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl FromStr for BackupId {
+    type Err = BackupError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        text.parse().map(Self).map_err(|_| BackupError::name(text, "the id of a backup has 64 hexadecimal digits"))
+    }
+}
+
+/// A stream or document of a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stream {
+    /// Its path within the backup.
+    pub name: StreamName,
+    /// All its bytes.
+    pub size_bytes: u64,
+    /// SHA-256 of all its bytes, in hexadecimal; missing where restic has rewritten the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// That a backup was restored on trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// When the trial ended.
+    pub time: Timestamp,
+    /// What it found, as the caller writes it; empty where restic has rewritten the snapshot.
+    pub report: String,
+}
+
+/// A backup that is complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// What names it.
+    pub id: BackupId,
+    /// When its data was read, as the caller said.
+    pub time: Timestamp,
+    /// What the caller noted about it.
+    pub facts: BTreeMap<String, String>,
+    /// Streams and documents, sorted by name.
+    pub streams: Vec<Stream>,
+    /// The proof, if there is one.
+    pub proof: Option<Proof>,
+}
+
+/// What restic has no place for.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Description {
+    streams: Vec<Stream>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    report: String,
+}
+
+impl Backup {
+    /// The backup that a snapshot carries, if it is Landfall's; its streams are empty if the snapshot does not name them.
+    pub(crate) fn of(snapshot: &SnapshotFile) -> Option<Self> {
+        snapshot.tags.contains(TAG).then(|| {
+            let described = snapshot.description.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            let Description { streams, report } = described.unwrap_or_default();
+            let proven = snapshot.tags.iter().find_map(|tag| tag.strip_prefix(PROVEN)?.strip_prefix('=')?.parse().ok());
+            Self {
+                id: BackupId(*snapshot.original.unwrap_or(snapshot.id)),
+                time: snapshot.time.timestamp(),
+                facts: names::facts_of(snapshot.tags.iter()),
+                streams,
+                proof: proven.map(|time| Proof { time, report }),
+            }
+        })
+    }
+
+    /// Puts streams and proof where [`Backup::of`] finds them.
+    pub(crate) fn describe(&self, snapshot: &mut SnapshotFile) -> Result<()> {
+        let report = self.proof.as_ref().map(|proof| proof.report.clone()).unwrap_or_default();
+        let description = Description { streams: self.streams.clone(), report };
+        let text = serde_json::to_string(&description).map_err(|error| BackupError::Bug(error.to_string()))?;
+        snapshot.description = Some(text);
+        if let Some(proof) = &self.proof {
+            snapshot.tags.add(format!("{PROVEN}={}", proof.time));
+        }
+        Ok(())
+    }
+}
+
+/// A snapshot for a new backup, without its tree.
+pub(crate) fn new_snapshot(site: Uuid, time: Timestamp, facts: &BTreeMap<String, String>) -> Result<SnapshotFile> {
+    let mut snapshot = SnapshotFile {
+        time: time.to_zoned(TimeZone::UTC),
+        program_version: format!("landfall {}", env!("CARGO_PKG_VERSION")),
+        hostname: site.to_string(),
+        username: TAG.to_owned(),
+        ..SnapshotFile::default()
+    };
+    snapshot.tags.add(TAG.to_owned());
+    for tag in names::tags_of(facts)? {
+        snapshot.tags.add(tag);
+    }
+    Ok(snapshot)
+}
+
+/// Removes the mark of an earlier proof.
+pub(crate) fn clear_proof(snapshot: &mut SnapshotFile) {
+    let is_mark = |tag: &&String| tag.strip_prefix(PROVEN).is_some_and(|rest| rest.starts_with('='));
+    let kept: Vec<String> = snapshot.tags.iter().filter(|tag| !is_mark(tag)).cloned().collect();
+    snapshot.tags = StringList::default();
+    for tag in kept {
+        snapshot.tags.add(tag);
+    }
+}
+
+/// A snapshot as it was read from the file of this id.
+pub(crate) fn identified(id: SnapshotId, mut snapshot: SnapshotFile) -> SnapshotFile {
+    snapshot.id = id;
+    snapshot
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot() -> SnapshotFile {
+        let facts = BTreeMap::from([("release".to_owned(), "starter".to_owned())]);
+        let time = "2026-11-21T12:00:00.5Z".parse().unwrap();
+        identified(Id::new([7; 32]).into(), new_snapshot(Uuid::nil(), time, &facts).unwrap())
+    }
+
+    #[test]
+    fn a_snapshot_carries_streams_facts_and_proof() {
+        let mut snapshot = snapshot();
+        let mut backup = Backup::of(&snapshot).unwrap();
+        assert_eq!(backup.id, BackupId(Id::new([7; 32])));
+        assert_eq!(backup.facts["release"], "starter");
+        assert!(backup.proof.is_none() && backup.streams.is_empty());
+        let name: StreamName = "postgres/database".parse().unwrap();
+        backup.streams = vec![Stream { name, size_bytes: 5, sha256: Some("0f".into()) }];
+        backup.proof = Some(Proof { time: Timestamp::UNIX_EPOCH, report: "12 tables".into() });
+        backup.describe(&mut snapshot).unwrap();
+        let json = serde_json::to_string(&snapshot).unwrap();
+        assert_eq!(Backup::of(&serde_json::from_str(&json).unwrap()).unwrap(), backup);
+        // What restic keeps of it.
+        snapshot.description = None;
+        let kept = Backup::of(&snapshot).unwrap();
+        assert_eq!(kept.proof, Some(Proof { time: Timestamp::UNIX_EPOCH, report: String::new() }));
+        assert!(kept.streams.is_empty());
+    }
+
+    #[test]
+    fn a_rewritten_snapshot_is_the_same_backup_and_a_foreign_one_is_none() {
+        let mut snapshot = snapshot();
+        snapshot.original = Some(snapshot.id);
+        snapshot.id = Id::new([8; 32]).into();
+        assert_eq!(Backup::of(&snapshot).unwrap().id, BackupId(Id::new([7; 32])));
+        assert!(Backup::of(&SnapshotFile::default()).is_none());
+    }
+}

@@ -1,0 +1,119 @@
+//! A change of the repository, under its lock and with its ledger.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+
+use landfall_media::durable;
+use rustic_core::FileType;
+use rustic_core::repofile::SnapshotId;
+
+use crate::backup::Backup;
+use crate::error::{BackupError, Result};
+use crate::folder::{FOLDERS, View};
+use crate::ledger::{Entry, Found, Ledger};
+use crate::library;
+use crate::repository::{Lock, Repository};
+use crate::whole;
+
+/// The right to change the repository, from [`Change::begin`] until it is dropped.
+pub(crate) struct Change<'a> {
+    repository: &'a Repository,
+    ledger: Ledger,
+    _lock: File,
+}
+
+impl<'a> Change<'a> {
+    /// Takes the lock, removes what an interrupted change left, replaces restic's key file if it is lost, and writes the
+    /// ledger of a change that is in progress.
+    pub(crate) fn begin(repository: &'a Repository) -> Result<Self> {
+        let lock = repository.lock(Lock::Exclusive)?;
+        for name in FOLDERS {
+            durable::remove_leftovers(&repository.folder().join(name))?;
+        }
+        let mut change = Self { repository, ledger: known(repository)?, _lock: lock };
+        change.adopt()?;
+        change.ledger.indexes = None;
+        change.write()?;
+        change.mend_key_file()?;
+        Ok(change)
+    }
+
+    /// The snapshot exists.
+    pub(crate) fn add(&mut self, snapshot: SnapshotId, backup: &Backup) -> Result<()> {
+        self.ledger.snapshots.insert(name_of(snapshot), Entry::of(backup));
+        self.write()
+    }
+
+    /// The snapshots will be removed.
+    pub(crate) fn remove(&mut self, snapshots: &[SnapshotId]) -> Result<()> {
+        for snapshot in snapshots {
+            self.ledger.snapshots.remove(&name_of(*snapshot));
+        }
+        self.write()
+    }
+
+    /// Snapshots that are lost, with their backups.
+    pub(crate) fn lost(&self) -> Result<Vec<(SnapshotId, Entry)>> {
+        let present = self.present(FileType::Snapshot)?;
+        let lost = self.ledger.snapshots.iter().filter(|(name, _)| !present.contains(*name));
+        Ok(lost.filter_map(|(name, entry)| Some((name.parse().ok()?, entry.clone()))).collect())
+    }
+
+    /// Ends the change: the ledger names the index files again.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.ledger.indexes = Some(self.present(FileType::Index)?);
+        self.write()
+    }
+
+    /// Names snapshots that the ledger lacks: a change was interrupted, or restic has rewritten a snapshot.
+    fn adopt(&mut self) -> Result<()> {
+        let present = self.present(FileType::Snapshot)?;
+        if present.iter().all(|name| self.ledger.snapshots.contains_key(name)) {
+            return Ok(());
+        }
+        let mut backups = BTreeSet::new();
+        for (backup, snapshot) in self.repository.all_snapshots()? {
+            backups.insert(backup.id);
+            self.ledger.snapshots.entry(name_of(snapshot.id)).or_insert_with(|| Entry::of(&backup));
+        }
+        self.ledger.snapshots.retain(|name, entry| present.contains(name) || !backups.contains(&entry.backup));
+        Ok(())
+    }
+
+    fn mend_key_file(&self) -> Result<()> {
+        let root = self.repository.folder();
+        let (folder, opened) = self.repository.session(View::default())?;
+        let files = folder.files(FileType::Key).map_err(|error| BackupError::io("list", root, error))?;
+        if files.iter().any(|(id, _)| whole::is_whole(root, FileType::Key, id)) {
+            return Ok(());
+        }
+        tracing::warn!(folder = %root.display(), "the file of restic's key is lost and is written again");
+        let added = self.repository.add_key_file(&opened);
+        added.map_err(|error| library::failure(&folder, "write the file of restic's key", error))
+    }
+
+    fn present(&self, kind: FileType) -> Result<BTreeSet<String>> {
+        let folder = crate::folder::Folder::new(self.repository.folder(), View::default());
+        let files = folder.files(kind).map_err(|error| BackupError::io("list", folder.root(), error))?;
+        Ok(files.into_iter().map(|(id, _)| id.to_hex().as_str().to_owned()).collect())
+    }
+
+    fn write(&self) -> Result<()> {
+        self.ledger.write(self.repository.folder())
+    }
+}
+
+/// The ledger as it is, or an empty one in place of one that is lost.
+fn known(repository: &Repository) -> Result<Ledger> {
+    match Ledger::read(repository.folder())? {
+        Found::Ledger(ledger) => Ok(ledger),
+        found => {
+            tracing::warn!(folder = %repository.folder().display(), ?found, "the ledger is lost and is written again");
+            Ok(Ledger::new(repository.site()))
+        }
+    }
+}
+
+fn name_of(snapshot: SnapshotId) -> String {
+    snapshot.to_hex().as_str().to_owned()
+}

@@ -1,0 +1,95 @@
+//! Reading packs: each once from the disk, its bytes compared with its name, then each of its blobs decrypted and compared
+//! with its id.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
+
+use landfall_progress::{Event, Progress};
+use rustic_core::repofile::{BlobType, IndexFile, IndexPack};
+use rustic_core::{BlobId, FileType, Id};
+
+use super::damage::{Part, What};
+use super::survey::{Survey, state};
+use crate::error::Result;
+use crate::folder::{Folder, forget_cached};
+use crate::library::{self, Indexed};
+use crate::read::checked_blob;
+
+/// Packs that are read at a time, at most: a check leaves processors to running software.
+const WORKERS: usize = 4;
+
+/// Blobs that cannot be read, each with the file of its pack.
+pub(super) type BadBlobs = HashMap<(BlobType, BlobId), PathBuf>;
+
+/// A pack as index files describe it; without blobs, if none does.
+type Described = (Id, Vec<(BlobType, BlobId)>);
+
+/// What is wrong with a pack.
+struct Finding {
+    id: Id,
+    what: Option<What>,
+    bad: Vec<(BlobType, BlobId)>,
+}
+
+/// Reads every pack that exists or that an index file names, and notes the damaged ones.
+pub(super) fn check(indexed: &Indexed, survey: &mut Survey, progress: &dyn Progress) -> Result<BadBlobs> {
+    let packs = described(indexed, survey)?;
+    let (next, findings) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let workers = available_parallelism().map_or(1, NonZero::get).min(WORKERS);
+    let root = survey.root.clone();
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(pack) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let finding = examine(indexed, &root, pack, progress);
+                    findings.lock().unwrap_or_else(PoisonError::into_inner).extend(finding);
+                }
+            });
+        }
+    });
+    let mut all_bad = BadBlobs::new();
+    for Finding { id, what, bad } in findings.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        let file = Folder::relative(FileType::Pack, &id);
+        all_bad.extend(bad.into_iter().map(|blob| (blob, file.clone())));
+        survey.note(Part::Pack, file, what.unwrap_or(What::Invalid));
+    }
+    Ok(all_bad)
+}
+
+/// Compares packs with their names: without a config, their blobs cannot be decrypted.
+pub(super) fn check_names(survey: &mut Survey, progress: &dyn Progress) {
+    for (id, _) in survey.packs.clone() {
+        let file = Folder::relative(FileType::Pack, &id);
+        if let Some(what) = state(&survey.root.join(&file), &id, &mut |bytes| progress.event(Event::Advanced { bytes }))
+        {
+            survey.note(Part::Pack, file, what);
+        }
+    }
+}
+
+fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Described>> {
+    let unread = |error| library::damage(&survey.root, "an index file cannot be read", error);
+    let mut packs: BTreeMap<Id, Vec<(BlobType, BlobId)>> =
+        survey.packs.iter().map(|(id, _)| (*id, Vec::new())).collect();
+    for read in indexed.stream_files::<IndexFile>().map_err(unread)? {
+        let (_, index) = read.map_err(unread)?;
+        for IndexPack { id, blobs, .. } in index.packs.into_iter().chain(index.packs_to_delete) {
+            packs.entry(*id).or_default().extend(blobs.into_iter().map(|blob| (blob.tpe, blob.id)));
+        }
+    }
+    Ok(packs.into_iter().collect())
+}
+
+fn examine(indexed: &Indexed, root: &PathBuf, (id, blobs): &Described, progress: &dyn Progress) -> Option<Finding> {
+    let path = root.join(Folder::relative(FileType::Pack, id));
+    let what = state(&path, id, &mut |bytes| progress.event(Event::Advanced { bytes }));
+    // Blobs of a damaged pack may be whole, and those of a missing one may be in another pack.
+    let is_bad = |(kind, blob): &&(BlobType, BlobId)| checked_blob(indexed, root, *blob, *kind).is_err();
+    let bad: Vec<_> = blobs.iter().filter(is_bad).copied().collect();
+    forget_cached(&path);
+    (what.is_some() || !bad.is_empty()).then_some(Finding { id: *id, what, bad })
+}

@@ -1,0 +1,142 @@
+//! Which files there are and must be, and whether they have their bytes. Packs are only listed: they are read once, later.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustic_core::{FileType, Id};
+
+use super::damage::{Damage, Part, What};
+use crate::error::{BackupError, Result};
+use crate::folder::{CONFIG, Folder, View};
+use crate::ledger::{self, Found, Ledger};
+use crate::repository::Repository;
+use crate::whole;
+
+/// What is known before data is read.
+pub(super) struct Survey {
+    pub root: PathBuf,
+    /// The ledger, if it can be read.
+    pub ledger: Option<Ledger>,
+    /// Snapshots that are whole.
+    pub snapshots: Vec<Id>,
+    /// Packs that exist, with their sizes in bytes.
+    pub packs: Vec<(Id, u32)>,
+    /// What was found so far, without what it takes.
+    pub damage: Vec<Damage>,
+}
+
+impl Survey {
+    pub(super) fn of(repository: &Repository) -> Result<Self> {
+        let root = repository.folder().to_owned();
+        let folder = Folder::new(&root, View::default());
+        let list = |kind| folder.files(kind).map_err(|error| BackupError::io("list", &root, error));
+        let packs = list(FileType::Pack)?;
+        let ids = |kind| -> Result<Vec<Id>> { Ok(list(kind)?.into_iter().map(|(id, _)| id).collect()) };
+        let (keys, indexes, snapshots) = (ids(FileType::Key)?, ids(FileType::Index)?, ids(FileType::Snapshot)?);
+
+        let mut survey = Self { root, ledger: None, snapshots: Vec::new(), packs, damage: Vec::new() };
+        survey.look_at_config(repository);
+        survey.look_at_ledger();
+        if survey.whole(FileType::Key, &keys).is_empty() && keys.is_empty() {
+            survey.note(Part::Key, PathBuf::from(FileType::Key.dirname()), What::Missing);
+        }
+        survey.whole(FileType::Index, &indexes);
+        survey.snapshots = survey.whole(FileType::Snapshot, &snapshots);
+        survey.miss(&indexes, &snapshots);
+        Ok(survey)
+    }
+
+    pub(super) fn note(&mut self, part: Part, file: PathBuf, what: What) {
+        self.damage.push(Damage { part, file, what, takes: Vec::new() });
+    }
+
+    /// Whether the library can open the repository.
+    pub(super) fn is_readable(&self) -> bool {
+        self.damage.iter().all(|damage| damage.part != Part::Config)
+    }
+
+    pub(super) fn pack_bytes(&self) -> u64 {
+        self.packs.iter().map(|(_, size)| u64::from(*size)).sum()
+    }
+
+    /// The key decrypted the config when the repository was opened. So if it no longer does, the config has changed.
+    fn look_at_config(&mut self, repository: &Repository) {
+        let what = match std::fs::read(self.root.join(CONFIG)) {
+            Ok(_) => (!repository.opens()).then_some(What::Changed),
+            Err(error) => Some(what_of(&error)),
+        };
+        if let Some(what) = what {
+            self.note(Part::Config, CONFIG.into(), what);
+        }
+    }
+
+    fn look_at_ledger(&mut self) {
+        let what = match Ledger::read(&self.root) {
+            Ok(Found::Ledger(ledger)) => {
+                self.ledger = Some(ledger);
+                return;
+            }
+            Ok(Found::Missing) => What::Missing,
+            Ok(Found::Changed) => What::Changed,
+            Err(BackupError::Io { source, .. }) => what_of(&source),
+            Err(error) => What::Unreadable(error.to_string()),
+        };
+        self.note(Part::Ledger, ledger::FILE.into(), what);
+    }
+
+    /// Those of these files that have their bytes; the others are noted.
+    fn whole(&mut self, kind: FileType, ids: &[Id]) -> Vec<Id> {
+        let mut whole = Vec::new();
+        for id in ids {
+            let file = Folder::relative(kind, id);
+            match state(&self.root.join(&file), id, &mut |_| {}) {
+                None => whole.push(*id),
+                Some(what) => self.note(part_of(kind), file, what),
+            }
+        }
+        whole
+    }
+
+    /// Notes index files and snapshots that the ledger names and that do not exist.
+    fn miss(&mut self, indexes: &[Id], snapshots: &[Id]) {
+        let Some(ledger) = &self.ledger else { return };
+        let snapshots_named = ledger.snapshots.keys().map(|name| (FileType::Snapshot, name));
+        let indexes_named = ledger.indexes.iter().flatten().map(|name| (FileType::Index, name));
+        let mut missing = Vec::new();
+        for (kind, name) in snapshots_named.chain(indexes_named) {
+            let present = if kind == FileType::Index { indexes } else { snapshots };
+            if !present.iter().any(|id| id.to_hex().as_str() == name) {
+                missing.push((part_of(kind), Path::new(kind.dirname()).join(name)));
+            }
+        }
+        for (part, file) in missing {
+            self.note(part, file, What::Missing);
+        }
+    }
+}
+
+/// How a file is damaged, if it is. `advance` gets the number of bytes of each piece that is read.
+pub(super) fn state(path: &Path, id: &Id, advance: &mut dyn FnMut(u64)) -> Option<What> {
+    match whole::digest(path, advance) {
+        Ok(found) if found == *id => None,
+        Ok(_) => Some(What::Changed),
+        Err(error) => Some(what_of(&error)),
+    }
+}
+
+fn what_of(error: &io::Error) -> What {
+    match error.kind() {
+        io::ErrorKind::NotFound => What::Missing,
+        _ => What::Unreadable(error.to_string()),
+    }
+}
+
+fn part_of(kind: FileType) -> Part {
+    match kind {
+        FileType::Config => Part::Config,
+        FileType::Index => Part::Index,
+        FileType::Key => Part::Key,
+        FileType::Snapshot => Part::Snapshot,
+        FileType::Pack => Part::Pack,
+    }
+}

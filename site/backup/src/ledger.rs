@@ -1,0 +1,121 @@
+//! The ledger: which snapshots and index files must exist. restic has no such list, so that one which was deleted would
+//! not be missed. restic ignores the folder that it is in.
+//!
+//! It is for the check alone. A lost ledger costs no backup: the next change writes it anew from what there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::backup::{Backup, BackupId};
+use crate::error::{BackupError, Result};
+use crate::names::StreamName;
+
+/// The folder, in the repository's.
+pub(crate) const FOLDER: &str = "landfall";
+
+/// The file, relative to the repository's folder.
+pub(crate) const FILE: &str = "landfall/ledger.json";
+
+/// What must exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ledger {
+    /// Whose repository it is.
+    pub site: Uuid,
+    /// Snapshots by the names of their files.
+    pub snapshots: BTreeMap<String, Entry>,
+    /// Names of index files; none while a change may replace some, or if one was interrupted.
+    pub indexes: Option<BTreeSet<String>>,
+}
+
+/// The backup of a snapshot, as it is named when the snapshot is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub backup: BackupId,
+    pub time: Timestamp,
+    pub streams: Vec<StreamName>,
+}
+
+impl Entry {
+    pub(crate) fn of(backup: &Backup) -> Self {
+        let streams = backup.streams.iter().map(|stream| stream.name.clone()).collect();
+        Self { backup: backup.id, time: backup.time, streams }
+    }
+}
+
+/// What is found in its place.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Ledger(Ledger),
+    Missing,
+    Changed,
+}
+
+impl Ledger {
+    pub(crate) fn new(site: Uuid) -> Self {
+        Self { site, snapshots: BTreeMap::new(), indexes: None }
+    }
+
+    /// Reads the ledger of the repository in this folder.
+    pub(crate) fn read(root: &Path) -> Result<Found> {
+        let path = root.join(FILE);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Self::parse(&bytes).map_or(Found::Changed, Found::Ledger)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Missing),
+            Err(error) => Err(BackupError::io("read", &path, error)),
+        }
+    }
+
+    /// Writes it; it is on the disk when this returns.
+    pub(crate) fn write(&self, root: &Path) -> Result<()> {
+        durable::create_folder_with_mode(&root.join(FOLDER), 0o700)?;
+        Ok(durable::write_file(&root.join(FILE), &self.to_bytes()?, 0o600)?)
+    }
+
+    /// A line with the SHA-256 of everything after it, and the ledger as JSON.
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut json = serde_json::to_vec_pretty(self).map_err(|error| BackupError::Bug(error.to_string()))?;
+        json.push(b'\n');
+        let mut bytes = first_line(&json).into_bytes();
+        bytes.append(&mut json);
+        Ok(bytes)
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (line, json) = bytes.split_at_checked(first_line(&[]).len())?;
+        if line != first_line(json).as_bytes() {
+            return None;
+        }
+        serde_json::from_slice(json).ok()
+    }
+}
+
+fn first_line(json: &[u8]) -> String {
+    format!("sha256:{}\n", hex::encode(Sha256::digest(json)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_changed_byte_of_a_ledger_is_accepted() {
+        let mut ledger = Ledger::new(Uuid::nil());
+        ledger.indexes = Some(BTreeSet::from(["0f".repeat(32)]));
+        let whole = ledger.to_bytes().unwrap();
+        assert_eq!(Ledger::parse(&whole), Some(ledger));
+        for position in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[position] ^= 1;
+            assert_eq!(Ledger::parse(&changed), None, "byte {position}");
+            assert_eq!(Ledger::parse(&whole[..position]), None, "{position} bytes");
+        }
+    }
+}

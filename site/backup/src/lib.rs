@@ -1,0 +1,48 @@
+//! The backup repository of a site: encrypted, deduplicated backups of streams and small documents in a folder, in the
+//! format of restic. It knows nothing of clusters, releases or journals.
+//!
+//! **One backup is one snapshot of restic.** `rustic_core` archives several readers at once, so no backup is spread over
+//! snapshots, and plain `restic` lists, restores and prunes what is here. Three things are Landfall's own, since
+//! `rustic_core` has no means for them:
+//!
+//! - *The folder* (`folder.rs`): upstream's backend syncs files but not the names of files. Here a file is durable before
+//!   the next one relies on it, and a snapshot is written after everything that it needs.
+//! - *Sizes* (`save/trees.rs`): what is archived from a reader gets size 0 in its tree, since nobody knows its size
+//!   beforehand. `restic restore` of Debian 12 would silently make empty files. So the trees are written once more.
+//! - *The check* (`check/`): upstream's logs some findings, stops at others and panics at some. Here each damage is
+//!   named, with the backups that it takes. restic's format has no list of what must exist. So a ledger (`ledger.rs`)
+//!   names the snapshots and the index files: one that was deleted is missed.
+//!
+//! **Order of writes.** Every change holds the repository's lock. It first writes the ledger without the names of index
+//! files, then changes the repository, then writes the ledger in full. After a power cut the ledger names nothing that
+//! was not there.
+
+mod backup;
+mod change;
+mod check;
+mod error;
+mod folder;
+mod key;
+mod ledger;
+mod library;
+mod names;
+mod proven;
+mod read;
+mod repository;
+mod retention;
+mod save;
+mod walk;
+mod whole;
+
+#[cfg(test)]
+mod tests;
+
+pub use backup::{Backup, BackupId, Proof, Stream};
+pub use check::{Damage, Part, Taken, What};
+pub use error::{BackupError, Result};
+pub use key::RepositoryKey;
+pub use names::StreamName;
+pub use read::{OpenBackup, StreamReader};
+pub use repository::Repository;
+pub use retention::{Forgotten, Retention};
+pub use save::NewBackup;

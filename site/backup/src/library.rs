@@ -1,0 +1,53 @@
+//! `rustic_core` as this crate uses it: opened without cache and without its own progress, and its errors in one line.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustic_core::{
+    Credentials, IndexedFullStatus, OpenStatus, Repository, RepositoryBackends, RepositoryOptions, RusticError,
+};
+
+use crate::error::{BackupError, Result};
+use crate::folder::Folder;
+
+/// An open repository, whose index was not read.
+pub(crate) type Opened = Repository<OpenStatus>;
+
+/// An open repository with its index in memory: some 60 bytes for each blob.
+pub(crate) type Indexed = Repository<IndexedFullStatus>;
+
+/// What `rustic_core` said, in one line. It says more in several: advice for its own command, and where to report it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct LibraryError(String);
+
+impl From<Box<RusticError>> for LibraryError {
+    fn from(error: Box<RusticError>) -> Self {
+        let line = error.display_log();
+        Self(line.strip_prefix("Error: ").unwrap_or(&line).to_owned())
+    }
+}
+
+/// A repository in this folder that is not open yet.
+pub(crate) fn closed(folder: &Arc<Folder>) -> Result<Repository<()>, Box<RusticError>> {
+    let backends = RepositoryBackends::new(folder.clone(), None);
+    Repository::new(&RepositoryOptions::default().no_cache(true), &backends)
+}
+
+/// Opens the repository in this folder.
+pub(crate) fn open(folder: &Arc<Folder>, credentials: &Credentials) -> Result<Opened, Box<RusticError>> {
+    closed(folder)?.open(credentials)
+}
+
+/// The error of something that was done in this folder: the folder's own, which has its code, or else the library's.
+pub(crate) fn failure(folder: &Folder, doing: &'static str, error: Box<RusticError>) -> BackupError {
+    match folder.take_failure() {
+        Some(durable) => durable.into(),
+        None => BackupError::Library { doing, folder: folder.root().to_owned(), source: error.into() },
+    }
+}
+
+/// The same for something that can fail only because of damage.
+pub(crate) fn damage(folder: &Path, what: impl Into<String>, error: Box<RusticError>) -> BackupError {
+    BackupError::Damaged { folder: folder.to_owned(), what: what.into(), source: Some(error.into()) }
+}

@@ -1,0 +1,173 @@
+//! Names of streams and of facts, restricted to what restic's commands and trees take as they are.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{BackupError, Result};
+
+/// The path of a stream or document within a backup, such as `postgres/database`. Each part begins with a letter or
+/// digit, and has letters, digits, `.`, `_` and `-`. Names sort by their parts, as trees of restic do.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StreamName(String);
+
+const LONGEST_NAME: usize = 255;
+
+impl StreamName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/')
+    }
+
+    /// Whether the other one would be in a folder of this name.
+    fn holds(&self, other: &Self) -> bool {
+        other.0.strip_prefix(&self.0).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+impl FromStr for StreamName {
+    type Err = BackupError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let is_part = |part: &str| {
+            part.starts_with(|first: char| first.is_ascii_alphanumeric())
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        };
+        if text.len() <= LONGEST_NAME && text.split('/').all(is_part) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BackupError::name(text, "a name has letters, digits, '.', '_' and '-', in parts with '/' between them"))
+        }
+    }
+}
+
+impl TryFrom<String> for StreamName {
+    type Error = BackupError;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<StreamName> for String {
+    fn from(name: StreamName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for StreamName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Ord for StreamName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(other.parts())
+    }
+}
+
+impl PartialOrd for StreamName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Refuses a name that occurs twice, and one that is a folder of another.
+pub(crate) fn refuse_clashes<'a>(names: impl Iterator<Item = &'a StreamName>) -> Result<()> {
+    let mut sorted: BTreeSet<&StreamName> = BTreeSet::new();
+    for name in names {
+        if !sorted.insert(name) {
+            return Err(BackupError::name(name.as_str(), "the name occurs twice in the backup"));
+        }
+    }
+    for (name, next) in sorted.iter().zip(sorted.iter().skip(1)) {
+        if name.holds(next) {
+            return Err(BackupError::name(name.as_str(), "the name is also a folder of the backup"));
+        }
+    }
+    Ok(())
+}
+
+/// What the tag of a proof begins with; see [`crate::proven`].
+pub(crate) const PROVEN: &str = "proven";
+
+/// Facts as restic's tags: `release=starter`.
+pub(crate) fn tags_of(facts: &BTreeMap<String, String>) -> Result<Vec<String>> {
+    facts.iter().map(|(key, value)| tag_of(key, value)).collect()
+}
+
+fn tag_of(key: &str, value: &str) -> Result<String> {
+    let is_key = key.starts_with(|first: char| first.is_ascii_lowercase())
+        && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if !is_key || key == PROVEN {
+        return Err(BackupError::name(key, "a fact is named by lower-case letters, digits and '-', but not 'proven'"));
+    }
+    // restic separates tags by commas where a person types them.
+    if value.len() > LONGEST_NAME || value.chars().any(|c| c == ',' || c.is_control()) {
+        return Err(BackupError::name(key, "the value of a fact has at most 255 bytes and no comma"));
+    }
+    Ok(format!("{key}={value}"))
+}
+
+/// The facts among these tags.
+pub(crate) fn facts_of<'a>(tags: impl Iterator<Item = &'a String>) -> BTreeMap<String, String> {
+    tags.filter_map(|tag| tag.split_once('='))
+        .filter(|(key, _)| *key != PROVEN)
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> StreamName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn names_that_restic_would_understand_otherwise_are_refused() {
+        for good in ["a", "postgres/database", "a-b/c_d/e.f", "0"] {
+            assert_eq!(name(good).to_string(), good);
+        }
+        for bad in ["", "/a", "a/", "a//b", "..", "a/../b", ".a", "-a", "a b", "a*", "a\n", "ä", &"a".repeat(256)] {
+            assert!(bad.parse::<StreamName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_sort_as_trees_do_not_as_text_does() {
+        let mut names = [name("a-b/x"), name("a/x"), name("a.b"), name("a/w/z")];
+        names.sort();
+        assert_eq!(names.map(String::from), ["a/w/z", "a/x", "a-b/x", "a.b"]);
+    }
+
+    #[test]
+    fn a_name_occurs_once_and_is_no_folder() {
+        let refused = |names: &[StreamName]| refuse_clashes(names.iter()).is_err();
+        assert!(!refused(&[name("a/b"), name("a/c"), name("ab"), name("a-")]));
+        assert!(refused(&[name("a"), name("b"), name("a")]));
+        assert!(refused(&[name("a"), name("a/b")]));
+        assert!(refused(&[name("a/b/c"), name("a-"), name("a/b")]));
+    }
+
+    #[test]
+    fn facts_come_back_from_tags() {
+        let facts = BTreeMap::from([("release".to_owned(), "a=b c".to_owned()), ("version".into(), String::new())]);
+        let mut tags = tags_of(&facts).unwrap();
+        tags.extend(["landfall".to_owned(), format!("{PROVEN}=2026-01-01T00:00:00Z")]);
+        assert_eq!(facts_of(tags.iter()), facts);
+        for (key, value) in [("", "a"), ("A", "a"), ("proven", "a"), ("a", "b,c"), ("a", "b\n"), ("a=b", "c")] {
+            assert!(tag_of(key, value).is_err(), "{key}={value}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Reading a backup: each blob is decrypted, and compared with the SHA-256 that names it, before a byte of it is
+//! delivered.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::{Buf as _, Bytes};
+use rustic_core::repofile::BlobType;
+use rustic_core::{BlobId, DataId, TreeId};
+
+use crate::backup::{Backup, BackupId};
+use crate::error::{BackupError, Result};
+use crate::library::{self, Indexed};
+use crate::names::StreamName;
+use crate::repository::Repository;
+use crate::{walk, whole};
+
+/// A backup whose streams can be read.
+pub struct OpenBackup {
+    backup: Backup,
+    tree: TreeId,
+    root: PathBuf,
+    indexed: Arc<Indexed>,
+}
+
+impl Repository {
+    /// Opens a backup: reads the index, so that its streams can be read.
+    pub fn open_backup(&self, id: BackupId) -> Result<OpenBackup> {
+        let (backup, snapshot) = self.find(id)?;
+        let (_, indexed) = self.indexed()?;
+        Ok(OpenBackup { backup, tree: snapshot.tree, root: self.folder().to_owned(), indexed: Arc::new(indexed) })
+    }
+}
+
+impl OpenBackup {
+    /// The backup itself.
+    pub fn backup(&self) -> &Backup {
+        &self.backup
+    }
+
+    /// The bytes of a stream or document, from the first on. Damage is an error of the reader, at the blob that has it.
+    pub fn read(&self, name: &StreamName) -> Result<StreamReader> {
+        let (files, unread) = walk::files(&self.indexed, self.tree);
+        match files.into_iter().find(|file| file.name == *name) {
+            Some(file) => Ok(StreamReader {
+                root: self.root.clone(),
+                indexed: self.indexed.clone(),
+                content: file.content.into_iter(),
+                blob: Bytes::new(),
+            }),
+            None => Err(match unread.into_iter().next() {
+                Some(unread) => library::damage(&self.root, format!("{name} cannot be found"), unread.error),
+                None => BackupError::NoStream { id: self.backup.id, name: name.clone() },
+            }),
+        }
+    }
+}
+
+/// Delivers a stream. It holds one blob, 8 MiB at most, and the library's cache of 32 MB.
+pub struct StreamReader {
+    root: PathBuf,
+    indexed: Arc<Indexed>,
+    content: std::vec::IntoIter<DataId>,
+    blob: Bytes,
+}
+
+impl Read for StreamReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.blob.is_empty() {
+            let Some(next) = self.content.next() else { return Ok(0) };
+            let blob = checked_blob(&self.indexed, &self.root, next.into(), BlobType::Data);
+            self.blob = blob.map_err(io::Error::other)?;
+        }
+        let length = buffer.len().min(self.blob.len());
+        self.blob.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+}
+
+/// The bytes of a blob, whose SHA-256 is its id.
+pub(crate) fn checked_blob(indexed: &Indexed, root: &Path, id: BlobId, kind: BlobType) -> Result<Bytes> {
+    let what = || format!("the blob {} cannot be read", id.to_hex().as_str());
+    let bytes = indexed.get_blob_cached(&id, kind).map_err(|error| library::damage(root, what(), error))?;
+    if whole::digest_of_bytes(&bytes) == *id {
+        Ok(bytes)
+    } else {
+        Err(BackupError::damaged(root, format!("the blob {} has other bytes", id.to_hex().as_str())))
+    }
+}

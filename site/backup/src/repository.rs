@@ -1,0 +1,272 @@
+//! Creating, opening and listing a repository.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytesize::ByteSize;
+use landfall_media::durable;
+use rustic_core::repofile::{SnapshotFile, SnapshotId};
+use rustic_core::{ConfigOptions, Credentials, FileType, Id, KeyOptions};
+use uuid::Uuid;
+
+use crate::backup::{self, Backup, BackupId};
+use crate::error::{BackupError, Result};
+use crate::folder::{CONFIG, FOLDERS, Folder, View};
+use crate::key::RepositoryKey;
+use crate::ledger::{Found, Ledger};
+use crate::library::{self, Indexed, Opened};
+use crate::{walk, whole};
+
+/// The size of a pack, the unit in which data is written: about five of them are in memory at a time.
+const PACK_SIZE: ByteSize = ByteSize::mib(16);
+
+/// The opened backup repository of a site.
+pub struct Repository {
+    root: PathBuf,
+    site: Uuid,
+    key: RepositoryKey,
+}
+
+/// Who else may hold the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// Who only reads everything.
+    Shared,
+    /// Who changes something.
+    Exclusive,
+}
+
+impl Repository {
+    /// Makes an empty repository in this folder, which is created if it is missing; an interrupted creation is finished.
+    /// All of it is on the disk when this returns. A folder that holds anything else is refused.
+    pub fn create(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
+        durable::create_folder_with_mode(folder, 0o700)?;
+        let repository = Self { root: folder.to_owned(), site, key: key.clone() };
+        let _lock = repository.lock(Lock::Exclusive)?;
+        repository.refuse_occupied()?;
+        let view = Arc::new(Folder::new(folder, View::default()));
+        view.make_folders()?;
+        for (id, _) in view.files(FileType::Key).map_err(|error| BackupError::io("list", folder, error))? {
+            durable::remove_file(&folder.join(Folder::relative(FileType::Key, &id)))?;
+        }
+        Ledger::new(site).write(folder)?;
+        // The pack size does not grow with the repository, and neither does the memory.
+        let config = ConfigOptions::default().set_datapack_size(PACK_SIZE).set_datapack_growfactor(0_u32);
+        let config = config.set_treepack_growfactor(0_u32);
+        let made = library::closed(&view)
+            .and_then(|closed| closed.init(&repository.credentials(), &KeyOptions::default(), &config))
+            .and_then(|opened| repository.add_key_file(&opened));
+        made.map_err(|error| library::failure(&view, "create a backup repository", error))?;
+        Ok(repository)
+    }
+
+    /// Opens the repository in this folder, and changes nothing. It refuses a repository of another site and one that
+    /// the key does not open, and names damage that keeps it from being opened.
+    pub fn open(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
+        let repository = Self { root: folder.to_owned(), site, key: key.clone() };
+        if !folder.join(CONFIG).try_exists().map_err(|error| BackupError::io("look at", folder, error))? {
+            let is_repository = folder.join("data").is_dir() && folder.join("snapshots").is_dir();
+            return Err(if is_repository {
+                BackupError::damaged(folder, "its file config is missing")
+            } else {
+                BackupError::NoRepository(folder.to_owned())
+            });
+        }
+        // A ledger that cannot be read refuses nothing: the check reports it.
+        if let Ok(Found::Ledger(Ledger { site: found, .. })) = Ledger::read(folder)
+            && found != site
+        {
+            return Err(BackupError::OtherSite { folder: folder.to_owned(), found, expected: site });
+        }
+        repository.session(View::default())?;
+        Ok(repository)
+    }
+
+    /// The repository's folder.
+    pub fn folder(&self) -> &Path {
+        &self.root
+    }
+
+    /// Every backup that is complete, newest last. A snapshot that cannot be read is left out, with a line in the log:
+    /// [`Repository::check`] names it.
+    pub fn backups(&self) -> Result<Vec<Backup>> {
+        Ok(self.latest_snapshots()?.into_iter().map(|(backup, _)| backup).collect())
+    }
+
+    /// Backups with the snapshots that count, oldest first.
+    pub(crate) fn latest_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
+        Ok(latest_of(self.all_snapshots()?))
+    }
+
+    /// The backup of this id, with the snapshot that counts.
+    pub(crate) fn find(&self, id: BackupId) -> Result<(Backup, SnapshotFile)> {
+        let found = self.latest_snapshots()?.into_iter().find(|(backup, _)| backup.id == id);
+        found.ok_or_else(|| BackupError::NoBackup { folder: self.root.clone(), id })
+    }
+
+    /// Every snapshot that is Landfall's and can be read, in the order of its id, with its backup.
+    pub(crate) fn all_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
+        let (folder, opened) = self.session(View::default())?;
+        let mut files = folder.files(FileType::Snapshot).map_err(|error| BackupError::io("list", &self.root, error))?;
+        files.sort_unstable();
+        let mut found = Vec::new();
+        for id in files.into_iter().map(|(id, _)| SnapshotId::from(id)) {
+            match opened.get_file::<SnapshotFile>(&id) {
+                Ok(snapshot) => {
+                    let snapshot = backup::identified(id, snapshot);
+                    found.extend(Backup::of(&snapshot).map(|backup| (backup, snapshot)));
+                }
+                Err(error) => {
+                    let error = library::LibraryError::from(error);
+                    tracing::warn!(file = %id.to_hex().as_str(), %error, "a snapshot cannot be read");
+                }
+            }
+        }
+        if found.iter().any(|(backup, _)| backup.streams.is_empty()) {
+            self.name_streams(&mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// Names the streams of backups whose snapshots do not: restic has rewritten them.
+    fn name_streams(&self, found: &mut [(Backup, SnapshotFile)]) -> Result<()> {
+        let (folder, indexed) = self.indexed()?;
+        for (backup, snapshot) in found.iter_mut().filter(|(backup, _)| backup.streams.is_empty()) {
+            let (files, unread) = walk::files(&indexed, snapshot.tree);
+            backup.streams = files.into_iter().map(walk::TreeFile::into_stream).collect();
+            if let Some(error) = unread.into_iter().next() {
+                let error = library::failure(&folder, "read a tree", error.error);
+                tracing::warn!(backup = %backup.id, %error, "not every stream of a backup can be named");
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the folder for one use.
+    pub(crate) fn session(&self, view: View) -> Result<(Arc<Folder>, Opened)> {
+        let folder = Arc::new(Folder::new(&self.root, view));
+        match library::open(&folder, &self.credentials()) {
+            Ok(opened) => Ok((folder, opened)),
+            Err(error) => Err(self.why_not_opened(error)),
+        }
+    }
+
+    /// Whether the library still opens the folder.
+    pub(crate) fn opens(&self) -> bool {
+        library::open(&Arc::new(Folder::new(&self.root, View::default())), &self.credentials()).is_ok()
+    }
+
+    /// The same as [`Repository::session`], with the index in memory.
+    pub(crate) fn indexed(&self) -> Result<(Arc<Folder>, Indexed)> {
+        let (folder, opened) = self.session(self.view_of_whole_indexes()?)?;
+        match opened.to_indexed() {
+            Ok(indexed) => Ok((folder, indexed)),
+            Err(error) => Err(library::damage(&self.root, "its index cannot be read", error)),
+        }
+    }
+
+    /// A view without damaged index files, at which the library would stop: what they name counts as missing, and the
+    /// rest can be read and added to.
+    pub(crate) fn view_of_whole_indexes(&self) -> Result<View> {
+        let files = Folder::new(&self.root, View::default()).files(FileType::Index);
+        let files = files.map_err(|error| BackupError::io("list", &self.root, error))?;
+        let damaged = files.iter().filter(|(id, _)| !whole::is_whole(&self.root, FileType::Index, id));
+        let hidden = damaged.map(|(id, _)| Folder::relative(FileType::Index, id)).collect();
+        Ok(View { hidden, ..View::default() })
+    }
+
+    /// Takes the lock of the repository, which ends with the returned file.
+    pub(crate) fn lock(&self, lock: Lock) -> Result<File> {
+        let folder = File::open(&self.root).map_err(|error| BackupError::io("open", &self.root, error))?;
+        let locked = match lock {
+            Lock::Shared => folder.try_lock_shared(),
+            Lock::Exclusive => folder.try_lock(),
+        };
+        match locked {
+            Ok(()) => Ok(folder),
+            Err(TryLockError::WouldBlock) => Err(BackupError::InUse(self.root.clone())),
+            Err(TryLockError::Error(error)) => Err(BackupError::io("lock", &self.root, error)),
+        }
+    }
+
+    pub(crate) fn site(&self) -> Uuid {
+        self.site
+    }
+
+    pub(crate) fn key(&self) -> &RepositoryKey {
+        &self.key
+    }
+
+    /// Adds the file through which restic's password opens the repository.
+    pub(crate) fn add_key_file(&self, opened: &Opened) -> rustic_core::RusticResult<()> {
+        let options = KeyOptions::default().hostname(self.site.to_string()).username("landfall".to_owned());
+        opened.add_key(&self.key.password(), &options.with_created(true)).map(|_| ())
+    }
+
+    fn credentials(&self) -> Credentials {
+        Credentials::Masterkey(self.key.master().to_library())
+    }
+
+    /// Only what an interrupted creation leaves may be in the folder, or the folder of a filesystem's check.
+    fn refuse_occupied(&self) -> Result<()> {
+        let at = |error| BackupError::io("list", &self.root, error);
+        let occupied = |found: &str| BackupError::Occupied { folder: self.root.clone(), found: found.to_owned() };
+        for entry in std::fs::read_dir(&self.root).map_err(at)? {
+            let name = entry.map_err(at)?.file_name().to_string_lossy().into_owned();
+            if name == CONFIG {
+                return Err(occupied("a repository already"));
+            }
+            let is_leftover = FOLDERS.contains(&name.as_str()) || durable::is_temporary(Path::new(&name));
+            if !is_leftover && name != "lost+found" {
+                return Err(occupied(&name));
+            }
+        }
+        let folder = Folder::new(&self.root, View::default());
+        for kind in [FileType::Snapshot, FileType::Index, FileType::Pack] {
+            if !folder.files(kind).map_err(at)?.is_empty() {
+                return Err(occupied("parts of a repository that has lost its file config"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A wrong key and a damaged config look alike: neither can be decrypted. The files of restic's keys distinguish them.
+    fn why_not_opened(&self, error: Box<rustic_core::RusticError>) -> BackupError {
+        if !self.root.join(CONFIG).exists() {
+            return library::damage(&self.root, "its file config is missing", error);
+        }
+        let folder = Folder::new(&self.root, View::default());
+        let Ok(keys) = folder.files(FileType::Key) else {
+            return library::damage(&self.root, "its files cannot be listed", error);
+        };
+        let (whole, damaged): (Vec<Id>, Vec<Id>) =
+            keys.into_iter().map(|(id, _)| id).partition(|id| whole::is_whole(&self.root, FileType::Key, id));
+        if whole.is_empty() {
+            return library::damage(&self.root, "neither config nor a file in keys can be read", error);
+        }
+        let hidden = damaged.iter().map(|id| Folder::relative(FileType::Key, id)).collect();
+        let folder = Arc::new(Folder::new(&self.root, View { hidden, ..View::default() }));
+        let password = Credentials::Password(self.key.password().to_string());
+        match library::open(&folder, &password) {
+            Err(other) if other.is_incorrect_password() => BackupError::WrongKey(self.root.clone()),
+            Err(_) => library::damage(&self.root, "its file config is changed", error),
+            Ok(_) => library::damage(&self.root, "it was not created by Landfall", error),
+        }
+    }
+}
+
+/// The snapshot of each backup that counts, oldest first. A mark that was interrupted leaves two snapshots of one backup,
+/// of which the marked one counts.
+pub(crate) fn latest_of(all: Vec<(Backup, SnapshotFile)>) -> Vec<(Backup, SnapshotFile)> {
+    let mut latest: BTreeMap<BackupId, (Backup, SnapshotFile)> = BTreeMap::new();
+    for (backup, snapshot) in all {
+        if latest.get(&backup.id).is_none_or(|(other, _)| other.proof.is_none()) {
+            latest.insert(backup.id, (backup, snapshot));
+        }
+    }
+    let mut sorted: Vec<_> = latest.into_values().collect();
+    sorted.sort_by_key(|(backup, _)| (backup.time, backup.id));
+    sorted
+}

@@ -1,0 +1,212 @@
+//! Which backups are kept, and the removal of the others with what only they needed.
+
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+use rustic_core::repofile::{SnapshotFile, SnapshotId};
+use rustic_core::{KeepOptions, PruneOptions, RusticResult};
+
+use crate::backup::{Backup, BackupId};
+use crate::change::Change;
+use crate::error::{BackupError, Result};
+use crate::folder::View;
+use crate::library::{self, Opened};
+use crate::repository::{Repository, latest_of};
+
+/// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one, counted back from the
+/// newest. The newest backup and the newest proven one are always kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Hours with a backup.
+    pub hourly: u16,
+    /// Days with a backup.
+    pub daily: u16,
+    /// Weeks (ISO 8601) with a backup.
+    pub weekly: u16,
+    /// Months with a backup.
+    pub monthly: u16,
+}
+
+/// How long a reader may take that began before a prune: so long stay the packs that it marked.
+const READER_HOURS: i64 = 23;
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { hourly: 0, daily: 30, weekly: 0, monthly: 0 }
+    }
+}
+
+/// What was removed.
+#[derive(Debug)]
+pub struct Forgotten {
+    /// Backups that no longer exist, oldest first.
+    pub dropped: Vec<Backup>,
+    /// Bytes of packs that were removed now. Packs that become unneeded are only marked, and removed 23 hours later at the
+    /// earliest: a reader that began before may still need them.
+    pub freed_bytes: u64,
+}
+
+/// What a retention makes of the snapshots that there are.
+struct Parting {
+    kept: Vec<Backup>,
+    dropped: Vec<Backup>,
+    /// Snapshots of dropped backups, and unmarked ones of backups that have a marked one: their mark was interrupted.
+    removed: Vec<SnapshotId>,
+}
+
+impl Repository {
+    /// Drops every backup that the retention does not keep, then removes data that no backup needs.
+    pub fn forget(&self, retention: &Retention, now: Timestamp) -> Result<Forgotten> {
+        self.forget_beside_readers(retention, now, Span::new().hours(READER_HOURS))
+    }
+
+    /// The same, where no reader takes longer than this.
+    pub(crate) fn forget_beside_readers(
+        &self,
+        retention: &Retention,
+        now: Timestamp,
+        readers: Span,
+    ) -> Result<Forgotten> {
+        let mut change = Change::begin(self)?;
+        let Parting { kept, dropped, removed } = retention.part(self.all_snapshots()?, now)?;
+        // A lost backup is named until every backup of its time is gone.
+        let is_past = |time| kept.first().is_some_and(|oldest| time < oldest.time);
+        let lost = change.lost()?.into_iter().filter(|(_, entry)| is_past(entry.time)).map(|(id, _)| id);
+        change.remove(&removed.iter().copied().chain(lost).collect::<Vec<_>>())?;
+
+        let (folder, opened) = self.session(View::default())?;
+        let failure = |doing, error| library::failure(&folder, doing, error);
+        let deleted = opened.delete_snapshots(&removed);
+        deleted.map_err(|error| failure("remove backups that are no longer kept", error))?;
+        match prune(&opened, readers) {
+            Ok(freed_bytes) => change.finish().map(|()| Forgotten { dropped, freed_bytes }),
+            Err(error) => {
+                let source = Box::new(failure("remove data that no backup needs", error));
+                Err(BackupError::NotFreed { dropped, source })
+            }
+        }
+    }
+}
+
+/// Removes packs that were marked long enough ago, marks those that no snapshot needs, and writes packs anew that are
+/// mostly unneeded. Returns the bytes removed.
+fn prune(opened: &Opened, readers: Span) -> RusticResult<u64> {
+    let options = PruneOptions::default().keep_delete(readers);
+    let plan = opened.prune_plan(&options)?;
+    let freed_bytes = plan.stats.size_to_delete.remove;
+    opened.prune(&options, plan)?;
+    Ok(freed_bytes)
+}
+
+impl Retention {
+    fn part(&self, all: Vec<(Backup, SnapshotFile)>, now: Timestamp) -> Result<Parting> {
+        let every: Vec<(SnapshotId, BackupId)> =
+            all.iter().map(|(backup, snapshot)| (snapshot.id, backup.id)).collect();
+        let (backups, counting): (Vec<Backup>, Vec<SnapshotId>) =
+            latest_of(all).into_iter().map(|(backup, snapshot)| (backup, snapshot.id)).unzip();
+        let keep = self.kept(&backups, now)?;
+        let is_removed = |(id, backup): &(SnapshotId, BackupId)| !counting.contains(id) || !keep.contains(backup);
+        let removed = every.into_iter().filter(is_removed).map(|(id, _)| id).collect();
+        let (kept, dropped) = backups.into_iter().partition(|backup| keep.contains(&backup.id));
+        Ok(Parting { kept, dropped, removed })
+    }
+
+    /// The backups that are kept, of these, which are sorted oldest first.
+    fn kept(&self, backups: &[Backup], now: Timestamp) -> Result<Vec<BackupId>> {
+        let options = KeepOptions::default()
+            .keep_hourly(i32::from(self.hourly))
+            .keep_daily(i32::from(self.daily))
+            .keep_weekly(i32::from(self.weekly))
+            .keep_monthly(i32::from(self.monthly));
+        let as_snapshot = |(index, backup): (usize, &Backup)| SnapshotFile {
+            time: backup.time.to_zoned(TimeZone::UTC),
+            label: index.to_string(),
+            ..SnapshotFile::default()
+        };
+        let snapshots = backups.iter().enumerate().map(as_snapshot).collect();
+        let judged = options.apply(snapshots, &now.to_zoned(TimeZone::UTC));
+        let judged = judged.map_err(|error| BackupError::Bug(error.display_log()))?;
+        let is_kept = |index: usize| judged.iter().any(|one| one.keep && one.snapshot.label == index.to_string());
+        let newest_proven = backups.iter().rposition(|backup| backup.proof.is_some());
+        Ok(backups
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| is_kept(*index) || index + 1 == backups.len() || Some(*index) == newest_proven)
+            .map(|(_, backup)| backup.id)
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rustic_core::Id;
+
+    use super::*;
+    use crate::backup::Proof;
+
+    fn backups(times: &[&str], proven: &[usize]) -> Vec<Backup> {
+        let one = |(index, time): (usize, &&str)| Backup {
+            id: BackupId::of(Id::new([u8::try_from(index).unwrap(); 32])),
+            time: time.parse().unwrap(),
+            facts: BTreeMap::new(),
+            streams: Vec::new(),
+            proof: proven.contains(&index).then(|| Proof { time: Timestamp::UNIX_EPOCH, report: String::new() }),
+        };
+        times.iter().enumerate().map(one).collect()
+    }
+
+    fn kept(retention: Retention, times: &[&str], proven: &[usize]) -> Vec<usize> {
+        let backups = backups(times, proven);
+        let kept = retention.kept(&backups, "2027-01-01T00:00:00Z".parse().unwrap()).unwrap();
+        (0..times.len()).filter(|index| kept.contains(&backups[*index].id)).collect()
+    }
+
+    const NONE: Retention = Retention { hourly: 0, daily: 0, weekly: 0, monthly: 0 };
+
+    /// Two months: several in one hour, in one day, in one week.
+    const TIMES: [&str; 8] = [
+        "2026-10-05T12:00:00Z",
+        "2026-10-30T12:00:00Z",
+        "2026-11-16T12:00:00Z",
+        "2026-11-17T12:00:00Z",
+        "2026-11-20T23:00:00Z",
+        "2026-11-21T10:00:00Z",
+        "2026-11-21T11:05:00Z",
+        "2026-11-21T11:55:00Z",
+    ];
+
+    #[test]
+    fn the_newest_of_each_hour_day_week_and_month_is_kept() {
+        let table = [
+            (NONE, vec![7]),
+            (Retention { hourly: 2, ..NONE }, vec![5, 7]),
+            (Retention { hourly: 3, ..NONE }, vec![4, 5, 7]),
+            (Retention { daily: 1, ..NONE }, vec![7]),
+            (Retention { daily: 3, ..NONE }, vec![3, 4, 7]),
+            (Retention { weekly: 2, ..NONE }, vec![1, 7]),
+            (Retention { monthly: 2, ..NONE }, vec![1, 7]),
+            (Retention { hourly: 2, daily: 2, weekly: 3, monthly: 1 }, vec![0, 1, 4, 5, 7]),
+            (Retention::default(), vec![0, 1, 2, 3, 4, 7]),
+        ];
+        for (retention, expected) in table {
+            assert_eq!(kept(retention, &TIMES, &[]), expected, "{retention:?}");
+        }
+        assert_eq!(kept(Retention::default(), &[], &[]), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn thirty_days_are_kept_by_default() {
+        let day = |index: i64| (Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * index)).to_string();
+        let days: Vec<String> = (0..40).map(day).collect();
+        let days: Vec<&str> = days.iter().map(String::as_str).collect();
+        assert_eq!(kept(Retention::default(), &days, &[]), (10..40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_newest_proven_backup_is_kept_whatever_its_age() {
+        assert_eq!(kept(NONE, &TIMES, &[0, 2]), [2, 7]);
+        assert_eq!(kept(Retention { daily: 2, ..NONE }, &TIMES, &[0]), [0, 4, 7]);
+        assert_eq!(kept(NONE, &TIMES, &[7]), [7]);
+    }
+}

@@ -1,0 +1,196 @@
+//! Streams on their way to the archiver. It wants readers that it can move to its threads; a stream's reader stays where
+//! it is. So the calling thread reads one stream after another, and hands pieces over a channel for each.
+
+use std::io::{self, Cursor, Read};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+use rustic_core::repofile::{Metadata, Node, NodeType};
+use rustic_core::{ReadSource, ReadSourceEntry, RusticResult};
+use sha2::{Digest as _, Sha256};
+
+use crate::backup::Stream;
+use crate::names::StreamName;
+
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Pieces that wait for the archiver.
+const WAITING_PIECES: usize = 2;
+
+/// A piece of a stream, or its good end.
+enum Piece {
+    Bytes(Vec<u8>),
+    End,
+}
+
+/// Something to store.
+pub(super) struct Source<'a> {
+    name: StreamName,
+    reader: Box<dyn Read + 'a>,
+}
+
+impl<'a> Source<'a> {
+    /// Streams and documents in the order of trees, which the archiver keeps.
+    pub(super) fn sorted(
+        streams: Vec<(StreamName, &'a mut dyn Read)>,
+        documents: Vec<(StreamName, Vec<u8>)>,
+    ) -> Vec<Self> {
+        let streams = streams.into_iter().map(|(name, reader)| Self { name, reader: Box::new(reader) });
+        let documents = documents.into_iter().map(|(name, bytes)| Self { name, reader: Box::new(Cursor::new(bytes)) });
+        let mut sources: Vec<Self> = streams.chain(documents).collect();
+        sources.sort_by(|one, other| one.name.cmp(&other.name));
+        sources
+    }
+}
+
+/// The calling thread's end.
+pub(super) struct Feed<'a> {
+    source: Source<'a>,
+    pieces: SyncSender<Piece>,
+}
+
+/// The archiver's end of one stream.
+pub(super) struct FedReader {
+    pieces: Receiver<Piece>,
+    piece: Cursor<Vec<u8>>,
+    has_ended: bool,
+}
+
+/// The archiver's end of all streams. It takes each once.
+pub(super) struct Entries(Mutex<Vec<ReadSourceEntry<FedReader>>>);
+
+/// Why the archiver did not get everything.
+pub(super) enum FeedError {
+    /// A stream's reader failed.
+    Stream { name: StreamName, source: io::Error },
+    /// The archiver no longer takes this stream, and knows why.
+    Stopped(StreamName),
+}
+
+/// Connects sources with the archiver.
+pub(super) fn connect(sources: Vec<Source<'_>>) -> (Vec<Feed<'_>>, Entries) {
+    let (mut feeds, mut entries) = (Vec::new(), Vec::new());
+    for source in sources {
+        let (sender, receiver) = sync_channel(WAITING_PIECES);
+        let path = PathBuf::from(source.name.as_str());
+        let node = Node::new_node(path.file_name().unwrap_or_default(), NodeType::File, Metadata::default());
+        let reader = FedReader { pieces: receiver, piece: Cursor::default(), has_ended: false };
+        entries.push(ReadSourceEntry { path, node, open: Some(reader) });
+        feeds.push(Feed { source, pieces: sender });
+    }
+    (feeds, Entries(Mutex::new(entries)))
+}
+
+/// Reads every source to its end, and returns what was read.
+pub(super) fn feed_all(feeds: Vec<Feed<'_>>) -> Result<Vec<Stream>, FeedError> {
+    feeds.into_iter().map(Feed::feed).collect()
+}
+
+impl Feed<'_> {
+    fn feed(mut self) -> Result<Stream, FeedError> {
+        let name = self.source.name;
+        let (mut hasher, mut size_bytes) = (Sha256::new(), 0);
+        loop {
+            let mut piece = Vec::with_capacity(PIECE_BYTES);
+            let read = (&mut self.source.reader).take(PIECE_BYTES as u64).read_to_end(&mut piece);
+            if let Err(source) = read {
+                return Err(FeedError::Stream { name, source });
+            }
+            hasher.update(&piece);
+            size_bytes += piece.len() as u64;
+            let piece = if piece.is_empty() { Piece::End } else { Piece::Bytes(piece) };
+            let is_end = matches!(piece, Piece::End);
+            if self.pieces.send(piece).is_err() {
+                return Err(FeedError::Stopped(name));
+            }
+            if is_end {
+                return Ok(Stream { name, size_bytes, sha256: Some(hex::encode(hasher.finalize())) });
+            }
+        }
+    }
+}
+
+impl FedReader {
+    /// One read of what is there; 0 at the end of the stream.
+    fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.has_ended {
+            let length = self.piece.read(buffer)?;
+            if length > 0 {
+                return Ok(length);
+            }
+            match self.pieces.recv() {
+                Ok(Piece::Bytes(bytes)) => self.piece = Cursor::new(bytes),
+                Ok(Piece::End) => self.has_ended = true,
+                Err(_) => return Err(io::Error::other("the stream was not read to its end")),
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl Read for FedReader {
+    /// Fills the buffer unless the stream ends: the chunker's buffer shrinks for good to what a read returns.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read_some(&mut buffer[filled..])? {
+                0 => break,
+                length => filled += length,
+            }
+        }
+        Ok(filled)
+    }
+}
+
+impl ReadSource for Entries {
+    type Open = FedReader;
+    type Iter = std::vec::IntoIter<RusticResult<ReadSourceEntry<FedReader>>>;
+
+    fn size(&self) -> RusticResult<Option<u64>> {
+        Ok(None)
+    }
+
+    fn entries(&self) -> Self::Iter {
+        let entries = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        entries.into_iter().map(Ok).collect::<Vec<_>>().into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Delivers one byte at a time.
+    struct Dripping(Cursor<Vec<u8>>);
+
+    impl Read for Dripping {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = buffer.len().min(1);
+            self.0.read(&mut buffer[..length])
+        }
+    }
+
+    #[test]
+    fn a_slow_reader_fills_the_buffers_of_the_archiver() {
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(10_000).collect();
+        let mut dripping = Dripping(Cursor::new(bytes.clone()));
+        let (feeds, entries) = connect(Source::sorted(vec![("a".parse().unwrap(), &mut dripping)], Vec::new()));
+        let mut reader = entries.entries().next().unwrap().unwrap().open.unwrap();
+        let fed = std::thread::scope(|scope| {
+            let reads = scope.spawn(move || {
+                let mut buffer = [0; 4096];
+                let mut lengths = Vec::new();
+                while lengths.last() != Some(&0) {
+                    lengths.push(reader.read(&mut buffer).unwrap());
+                }
+                lengths
+            });
+            let streams = feed_all(feeds).ok().unwrap();
+            assert_eq!(reads.join().unwrap(), [4096, 4096, 1808, 0]);
+            streams
+        });
+        assert_eq!(fed[0].size_bytes, 10_000);
+        assert_eq!(fed[0].sha256, Some(hex::encode(Sha256::digest(&bytes))));
+    }
+}

@@ -1,0 +1,105 @@
+//! Full and read-only disks, and what a power cut leaves.
+
+use landfall_error_codes::{Coded, codes};
+use landfall_media::durable;
+use landfall_media::mounted::on_tmpfs;
+use landfall_progress::Silent;
+
+use super::*;
+use crate::ledger::{Found, Ledger};
+
+/// A repository in this folder with one backup, and that backup's data.
+fn with_older(folder: &Path) -> (Repository, Backup, Vec<u8>) {
+    let repository = Repository::create(&folder.join("backups"), SITE, &RepositoryKey::generate()).unwrap();
+    let data = random(50, 3 * MIB);
+    let older = save(&repository, "2026-11-20T12:00:00Z", &[("database", &data)]).unwrap();
+    (repository, older, data)
+}
+
+fn assert_only_older(repository: &Repository, older: &Backup, data: &[u8]) {
+    assert_eq!(repository.backups().unwrap(), std::slice::from_ref(older));
+    assert!(read(repository, older.id, "database").unwrap() == data);
+    assert_eq!(repository.check(&Silent).unwrap(), []);
+}
+
+#[test]
+fn a_full_disk_costs_nothing_older_wherever_it_is_full() {
+    let test = "tests::interrupted::a_full_disk_costs_nothing_older_wherever_it_is_full";
+    let Some(disk) = on_tmpfs(test, "size=64m") else { return };
+    let (repository, older, data) = with_older(&disk);
+    let new = random(51, 20 * MIB);
+    let mut failures = 0;
+    for free_kib in [0, 4, 8, 20, 40, 1000, 5000, 16_500, 16_600, 20_600, 20_900] {
+        let filler = disk.join("filler");
+        let file = durable::create_file(&filler, 0o600).unwrap();
+        let free = rustix::fs::fstatvfs(&file).map(|stat| stat.f_bavail * stat.f_frsize).unwrap();
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, free - free_kib * 1024).unwrap();
+        if let Err(error) = save(&repository, "2026-11-21T12:00:00Z", &[("database", &new)]) {
+            assert_eq!(error.code(), codes::NO_SPACE, "{free_kib} KiB: {error:?}");
+            assert_only_older(&repository, &older, &data);
+            failures += 1;
+        }
+        std::fs::remove_file(&filler).unwrap();
+        // Nothing of the failed one serves the next, so that it fails in the same places.
+        if repository.backups().unwrap().len() == 1 {
+            repository.forget_beside_readers(&crate::Retention::default(), older.time, jiff::Span::new()).unwrap();
+        }
+    }
+    assert!(failures > 5, "{failures}");
+    let saved = save(&repository, "2026-11-21T13:00:00Z", &[("database", &new)]).unwrap();
+    assert!(read(&repository, saved.id, "database").unwrap() == new);
+}
+
+#[test]
+fn a_read_only_folder_is_read_and_not_changed() {
+    let test = "tests::interrupted::a_read_only_folder_is_read_and_not_changed";
+    let Some(disk) = on_tmpfs(test, "size=32m") else { return };
+    let (repository, older, data) = with_older(&disk);
+    let mounted = std::process::Command::new("mount").args(["-o", "remount,ro"]).arg(&disk).status().unwrap();
+    assert!(mounted.success());
+    let error = save(&repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap_err();
+    assert_eq!(error.code(), codes::MEDIA_IO, "{error:?}");
+    assert!(repository.forget(&crate::Retention::default(), older.time).is_err());
+    assert_only_older(&repository, &older, &data);
+}
+
+/// As after a power cut before the snapshot was written: its data is stored, and nothing names it.
+#[test]
+fn an_unfinished_backup_is_none_and_its_leftovers_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (repository, older, data) = with_older(folder.path());
+    let root = repository.folder();
+    let Found::Ledger(mut ledger) = Ledger::read(root).unwrap() else { panic!("no ledger") };
+    let new = random(52, 5 * MIB);
+    let cut = save(&repository, "2026-11-21T12:00:00Z", &[("database", &new)]).unwrap();
+    std::fs::remove_file(root.join("snapshots").join(cut.id.to_string())).unwrap();
+    ledger.indexes = None;
+    ledger.write(root).unwrap();
+    let temporary = root.join(format!("data/0f/.{}.landfall-temporary", "0f".repeat(32)));
+    durable::write_file(&temporary, b"half a pack", 0o600).unwrap();
+    assert_only_older(&repository, &older, &data);
+
+    let before = stored_bytes(root);
+    let saved = save(&repository, "2026-11-21T13:00:00Z", &[("database", &new)]).unwrap();
+    assert!(!temporary.exists());
+    assert!(stored_bytes(root) - before < MIB as u64, "the data was stored twice");
+    assert!(read(&repository, saved.id, "database").unwrap() == new);
+    assert_eq!(repository.check(&Silent).unwrap(), []);
+}
+
+/// As after a power cut while a mark is made: both snapshots exist.
+#[test]
+fn an_interrupted_mark_leaves_one_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let (repository, older, data) = with_older(folder.path());
+    let path = repository.folder().join("snapshots").join(older.id.to_string());
+    let unmarked = std::fs::read(&path).unwrap();
+    let proof = crate::Proof { time: older.time, report: "restored".into() };
+    let marked = repository.mark_proven(older.id, proof).unwrap();
+    durable::write_file(&path, &unmarked, 0o600).unwrap();
+    assert_only_older(&repository, &marked, &data);
+    let forgotten = repository.forget(&crate::Retention::default(), older.time).unwrap();
+    assert_eq!(forgotten.dropped, []);
+    assert!(!path.exists());
+    assert_only_older(&repository, &marked, &data);
+}

@@ -1,0 +1,93 @@
+//! What cannot be opened, and why.
+
+use landfall_error_codes::{Code, Coded, codes};
+
+use super::*;
+
+fn code_of(folder: &Path, site: Uuid, key: &RepositoryKey) -> Code {
+    Repository::open(folder, site, key).err().unwrap().code()
+}
+
+#[test]
+fn each_reason_has_a_code_of_its_own_and_nothing_changes() {
+    let kept = empty();
+    let root = kept.repository.folder();
+    save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();
+    let before = (files(root), stored_bytes(root));
+    assert_eq!(code_of(root, SITE, &RepositoryKey::generate()), codes::BACKUP_WRONG_KEY);
+    assert_eq!(code_of(root, Uuid::from_u128(1), &kept.key), codes::BACKUP_OTHER_SITE);
+    assert_eq!(code_of(kept.folder.path(), SITE, &kept.key), codes::BACKUP_NO_REPOSITORY);
+    assert_eq!(code_of(&kept.folder.path().join("missing"), SITE, &kept.key), codes::BACKUP_NO_REPOSITORY);
+    assert_eq!((files(root), stored_bytes(root)), before);
+}
+
+#[test]
+fn a_damaged_config_is_not_a_wrong_key() {
+    let kept = empty();
+    let root = kept.repository.folder();
+    let config = std::fs::read(root.join("config")).unwrap();
+    let mut changed = config.clone();
+    changed[20] ^= 1;
+    landfall_media::durable::write_file(&root.join("config"), &changed, 0o600).unwrap();
+    assert_eq!(code_of(root, SITE, &kept.key), codes::BACKUP_DAMAGED);
+    assert_eq!(code_of(root, SITE, &RepositoryKey::generate()), codes::BACKUP_WRONG_KEY);
+    std::fs::remove_file(root.join("config")).unwrap();
+    assert_eq!(code_of(root, SITE, &kept.key), codes::BACKUP_DAMAGED);
+    landfall_media::durable::write_file(&root.join("config"), &config, 0o600).unwrap();
+    Repository::open(root, SITE, &kept.key).unwrap();
+}
+
+#[test]
+fn restics_key_file_is_not_needed_and_is_replaced_by_the_next_backup() {
+    let kept = empty();
+    let root = kept.repository.folder();
+    let saved = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
+    let key_files = || root.join("keys").read_dir().unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    assert_eq!(key_files().len(), 1);
+    std::fs::remove_file(&key_files()[0]).unwrap();
+    let reopened = Repository::open(root, SITE, &kept.key).unwrap();
+    assert_eq!(read(&reopened, saved.id, "database").unwrap(), b"rows");
+    save(&reopened, "2026-11-21T12:00:00Z", &[("database", b"more rows")]).unwrap();
+    assert_eq!(key_files().len(), 1);
+    assert_eq!(reopened.check(&landfall_progress::Silent).unwrap(), []);
+}
+
+#[test]
+fn an_occupied_folder_is_not_made_a_repository() {
+    let kept = empty();
+    let key = RepositoryKey::generate();
+    let code = |folder: &Path| Repository::create(folder, SITE, &key).err().unwrap().code();
+    assert_eq!(code(kept.repository.folder()), codes::BACKUP_FOLDER_OCCUPIED);
+    assert_eq!(code(kept.folder.path()), codes::BACKUP_FOLDER_OCCUPIED);
+    // A repository that has lost its config is none to begin again.
+    save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();
+    std::fs::remove_file(kept.repository.folder().join("config")).unwrap();
+    assert_eq!(code(kept.repository.folder()), codes::BACKUP_FOLDER_OCCUPIED);
+}
+
+#[test]
+fn an_interrupted_creation_is_finished() {
+    let kept = empty();
+    let root = kept.repository.folder();
+    std::fs::remove_file(root.join("config")).unwrap();
+    std::fs::create_dir(root.join("lost+found")).unwrap();
+    let other = RepositoryKey::generate();
+    let repository = Repository::create(root, SITE, &other).unwrap();
+    save(&repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();
+    assert_eq!(root.join("keys").read_dir().unwrap().count(), 1);
+    assert_eq!(repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(code_of(root, SITE, &kept.key), codes::BACKUP_WRONG_KEY);
+}
+
+#[test]
+fn one_operation_at_a_time_changes_a_repository() {
+    let kept = empty();
+    let second = Repository::open(kept.repository.folder(), SITE, &kept.key).unwrap();
+    let lock = kept.repository.lock(crate::repository::Lock::Exclusive).unwrap();
+    let error = save(&second, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap_err();
+    assert_eq!(error.code(), codes::BACKUP_IN_USE);
+    assert_eq!(second.check(&landfall_progress::Silent).unwrap_err().code(), codes::BACKUP_IN_USE);
+    assert_eq!(second.backups().unwrap(), []);
+    drop(lock);
+    save(&second, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();
+}

@@ -1,0 +1,89 @@
+//! Marks, and the removal of backups.
+
+use jiff::Span;
+
+use super::*;
+use crate::{Proof, Retention};
+
+fn proof(report: &str) -> Proof {
+    Proof { time: time("2026-11-21T20:00:00Z"), report: report.to_owned() }
+}
+
+const ONE: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0 };
+
+fn now() -> Timestamp {
+    time("2026-11-22T00:00:00Z")
+}
+
+#[test]
+fn a_mark_stays_with_its_backup() {
+    let kept = empty();
+    let first = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
+    let second = save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", b"more rows")]).unwrap();
+    let marked = kept.repository.mark_proven(first.id, proof("12 tables")).unwrap();
+    assert_eq!(marked, Backup { proof: Some(proof("12 tables")), ..first.clone() });
+    let reopened = Repository::open(kept.repository.folder(), SITE, &kept.key).unwrap();
+    assert_eq!(reopened.backups().unwrap(), [marked, second]);
+    assert_eq!(read(&reopened, first.id, "database").unwrap(), b"rows");
+    let again = reopened.mark_proven(first.id, proof("13 tables")).unwrap();
+    assert_eq!(reopened.backups().unwrap()[0], again);
+    assert_eq!(reopened.backups().unwrap().len(), 2);
+    assert_eq!(reopened.check(&landfall_progress::Silent).unwrap(), []);
+    let unknown = "0f".repeat(32).parse().unwrap();
+    assert!(matches!(reopened.mark_proven(unknown, proof("")), Err(BackupError::NoBackup { .. })));
+}
+
+#[test]
+fn the_last_proven_backup_is_never_dropped() {
+    let kept = empty();
+    let days = ["2026-11-17T12:00:00Z", "2026-11-18T12:00:00Z", "2026-11-19T12:00:00Z", "2026-11-20T12:00:00Z"];
+    let saved: Vec<Backup> = (0..4)
+        .map(|day| save(&kept.repository, days[day], &[("database", &random(day as u64, MIB))]).unwrap())
+        .collect();
+    kept.repository.mark_proven(saved[0].id, proof("an old one")).unwrap();
+    kept.repository.mark_proven(saved[1].id, proof("the last one")).unwrap();
+    let forgotten = kept.repository.forget(&ONE, now()).unwrap();
+    let ids = |backups: &[Backup]| backups.iter().map(|backup| backup.id).collect::<Vec<_>>();
+    assert_eq!(ids(&forgotten.dropped), [saved[0].id, saved[2].id]);
+    let left = kept.repository.backups().unwrap();
+    assert_eq!(ids(&left), [saved[1].id, saved[3].id]);
+    assert_eq!(left[0].proof, Some(proof("the last one")));
+    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert!(read(&kept.repository, saved[1].id, "database").unwrap() == random(1, MIB));
+    assert!(read(&kept.repository, saved[3].id, "database").unwrap() == random(3, MIB));
+    // Nothing more to drop.
+    assert!(kept.repository.forget(&ONE, now()).unwrap().dropped.is_empty());
+}
+
+#[test]
+fn what_no_backup_needs_is_removed_in_two_phases() {
+    let kept = empty();
+    let root = kept.repository.folder();
+    save(&kept.repository, "2026-11-19T12:00:00Z", &[("database", &random(5, 20 * MIB))]).unwrap();
+    let last = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &random(6, MIB))]).unwrap();
+    let before = stored_bytes(root);
+    for _ in 0..2 {
+        assert_eq!(kept.repository.forget(&ONE, now()).unwrap().freed_bytes, 0);
+        assert!(stored_bytes(root) >= before - MIB as u64, "a reader that began before still finds its packs");
+    }
+    let freed = kept.repository.forget_beside_readers(&ONE, now(), Span::new()).unwrap().freed_bytes;
+    assert!(freed > 20 << 20, "{freed}");
+    assert!(stored_bytes(root) < 3 << 20);
+    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert!(read(&kept.repository, last.id, "database").unwrap() == random(6, MIB));
+}
+
+#[test]
+fn snapshots_that_are_not_landfalls_stay() {
+    let kept = empty();
+    let first = save(&kept.repository, "2026-11-19T12:00:00Z", &[("database", b"rows")]).unwrap();
+    let (_, mut foreign) = kept.repository.latest_snapshots().unwrap().remove(0);
+    foreign.tags = rustic_core::StringList::default();
+    let (_, opened) = kept.repository.session(crate::folder::View::default()).unwrap();
+    opened.save_snapshots(vec![foreign]).unwrap();
+    save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"more rows")]).unwrap();
+    assert_eq!(kept.repository.backups().unwrap().len(), 2);
+    assert_eq!(kept.repository.forget(&ONE, now()).unwrap().dropped, [first]);
+    assert_eq!(opened.get_all_snapshots().unwrap().len(), 2);
+    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+}

@@ -1,0 +1,109 @@
+//! Storing, listing and reading.
+
+use super::*;
+use crate::OpenBackup;
+
+#[test]
+fn streams_and_documents_come_back_byte_by_byte() {
+    let kept = empty();
+    let (large, small) = (random(1, 40 * MIB), vec![7; 3 * MIB]);
+    let streams: [(&str, &[u8]); 4] = [
+        ("postgres/database", &large),
+        ("postgres/globals", b"roles"),
+        ("empty", b""),
+        ("postgres-2/database", &small),
+    ];
+    let saved = save(&kept.repository, "2026-11-21T12:00:00.25Z", &streams).unwrap();
+
+    let reopened = Repository::open(kept.repository.folder(), SITE, &kept.key).unwrap();
+    assert_eq!(reopened.backups().unwrap(), [saved.clone()]);
+    assert_eq!((saved.time, saved.facts), (time("2026-11-21T12:00:00.25Z"), facts("starter")));
+    let listed: Vec<(&str, u64)> = saved.streams.iter().map(|one| (one.name.as_str(), one.size_bytes)).collect();
+    let (large_bytes, small_bytes) = (40 << 20, 3 << 20);
+    let expected = [
+        ("empty", 0),
+        ("postgres/database", large_bytes),
+        ("postgres/globals", 5),
+        ("postgres-2/database", small_bytes),
+        ("site.json", 2),
+    ];
+    assert_eq!(listed, expected);
+    for (stream, bytes) in streams {
+        assert!(read(&reopened, saved.id, stream).unwrap() == bytes, "{stream}");
+    }
+    assert_eq!(read(&reopened, saved.id, "site.json").unwrap(), b"{}");
+    let opened: OpenBackup = reopened.open_backup(saved.id).unwrap();
+    assert!(matches!(opened.read(&name("postgres")), Err(BackupError::NoStream { .. })));
+    assert_eq!(opened.backup().id, saved.id);
+}
+
+#[test]
+fn what_an_earlier_backup_has_is_not_stored_again() {
+    let kept = empty();
+    let mut data = random(2, 40 * MIB);
+    save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &data)]).unwrap();
+    let first = stored_bytes(kept.repository.folder());
+    // Some rows changed, one was inserted, and some were added at the end.
+    data[10 * MIB] ^= 1;
+    data.insert(20 * MIB, 5);
+    data.extend(random(3, MIB));
+    let saved = save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", &data)]).unwrap();
+    let added = stored_bytes(kept.repository.folder()) - first;
+    assert!(added * 10 <= first, "{added} of {first} bytes");
+    assert!(read(&kept.repository, saved.id, "database").unwrap() == data);
+    assert_eq!(kept.repository.backups().unwrap().last().unwrap().id, saved.id);
+}
+
+#[test]
+fn a_stream_that_fails_half_way_leaves_no_backup() {
+    let kept = empty();
+    let older = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
+    let data = random(4, 30 * MIB);
+    for (failing, whole) in [("a", "b"), ("b", "a")] {
+        let (mut fails, mut works) = (Failing(&data), Cursor::new(&data[..MIB]));
+        let streams: Vec<(StreamName, &mut dyn Read)> = vec![(name(failing), &mut fails), (name(whole), &mut works)];
+        let new = NewBackup { time: time("2026-11-21T12:00:00Z"), facts: facts("new"), streams, documents: Vec::new() };
+        let error = kept.repository.save(new).unwrap_err();
+        assert!(matches!(&error, BackupError::Stream { name, .. } if name.as_str() == failing), "{error:?}");
+    }
+    assert_eq!(kept.repository.backups().unwrap(), [older.clone()]);
+    assert_eq!(read(&kept.repository, older.id, "database").unwrap(), b"rows");
+    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    // What was stored of it serves the next one.
+    let before = stored_bytes(kept.repository.folder());
+    let saved = save(&kept.repository, "2026-11-21T13:00:00Z", &[("database", &data)]).unwrap();
+    assert!(stored_bytes(kept.repository.folder()) - before < data.len() as u64 / 4);
+    assert!(read(&kept.repository, saved.id, "database").unwrap() == data);
+}
+
+#[test]
+fn names_and_facts_that_clash_are_refused_before_anything_is_stored() {
+    let kept = empty();
+    let before = files(kept.repository.folder());
+    let clash = save(&kept.repository, "2026-11-21T12:00:00Z", &[("a", b""), ("a/b", b"")]).unwrap_err();
+    assert!(matches!(clash, BackupError::Name { .. }), "{clash:?}");
+    let document = save(&kept.repository, "2026-11-21T12:00:00Z", &[("site.json", b"")]).unwrap_err();
+    assert!(matches!(document, BackupError::Name { .. }), "{document:?}");
+    let comma = NewBackup {
+        time: time("2026-11-21T12:00:00Z"),
+        facts: facts("a,b"),
+        streams: Vec::new(),
+        documents: Vec::new(),
+    };
+    assert!(matches!(kept.repository.save(comma), Err(BackupError::Name { .. })));
+    assert_eq!(files(kept.repository.folder()), before);
+}
+
+#[test]
+fn an_empty_backup_is_one_too() {
+    let kept = empty();
+    let new = NewBackup {
+        time: time("2026-11-21T12:00:00Z"),
+        facts: BTreeMap::new(),
+        streams: Vec::new(),
+        documents: Vec::new(),
+    };
+    let saved = kept.repository.save(new).unwrap();
+    assert_eq!(kept.repository.backups().unwrap(), [saved]);
+    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+}

@@ -1,0 +1,60 @@
+//! The files of a snapshot, from its trees.
+
+use rustic_core::repofile::Node;
+use rustic_core::{DataId, RusticError, TreeId};
+
+use crate::backup::Stream;
+use crate::library::Indexed;
+use crate::names::StreamName;
+
+/// A file of a snapshot.
+#[derive(Debug)]
+pub(crate) struct TreeFile {
+    pub name: StreamName,
+    pub size_bytes: u64,
+    pub content: Vec<DataId>,
+}
+
+impl TreeFile {
+    /// As a stream, whose digest only the snapshot could have named.
+    pub(crate) fn into_stream(self) -> Stream {
+        Stream { name: self.name, size_bytes: self.size_bytes, sha256: None }
+    }
+}
+
+/// A tree that could not be read.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    pub tree: TreeId,
+    pub error: Box<RusticError>,
+}
+
+/// Every file below this tree, sorted by name, and the trees below it that could not be read.
+pub(crate) fn files(indexed: &Indexed, root: TreeId) -> (Vec<TreeFile>, Vec<Unread>) {
+    let (mut files, mut unread) = (Vec::new(), Vec::new());
+    let mut open = vec![(String::new(), root)];
+    while let Some((folder, id)) = open.pop() {
+        let tree = match indexed.get_tree(&id) {
+            Ok(tree) => tree,
+            Err(error) => {
+                unread.push(Unread { tree: id, error });
+                continue;
+            }
+        };
+        for node in tree.nodes {
+            let path = format!("{folder}{}", node.name);
+            match node.subtree {
+                Some(subtree) => open.push((format!("{path}/"), subtree)),
+                None => files.extend(file(&path, node)),
+            }
+        }
+    }
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    (files, unread)
+}
+
+/// A file with a name that a stream can have; Landfall writes no other.
+fn file(path: &str, node: Node) -> Option<TreeFile> {
+    let name = path.parse().ok().filter(|_| node.is_file())?;
+    Some(TreeFile { name, size_bytes: node.meta.size, content: node.content.unwrap_or_default() })
+}
