@@ -47,7 +47,6 @@ impl Repository {
         let _lock = repository.lock(Lock::Exclusive)?;
         repository.refuse_occupied()?;
         let view = Arc::new(Folder::new(folder, View::default()));
-        view.make_folders()?;
         for (id, _) in view.files(FileType::Key).map_err(|error| BackupError::io("list", folder, error))? {
             durable::remove_file(&folder.join(Folder::relative(FileType::Key, &id)))?;
         }

@@ -4,7 +4,7 @@
 //! header's length. The header has one entry for each blob: its type, its sealed length and its id. Sealed is a nonce, the
 //! ciphertext of AES-256 in counter mode, and its Poly1305-AES authentication.
 
-use aes256ctr_poly1305aes::aead::{Aead as _, KeyInit as _};
+use aes256ctr_poly1305aes::aead::Aead as _;
 use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce};
 use rand::RngExt as _;
 use rustic_core::{FileType, Id};

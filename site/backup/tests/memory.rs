@@ -1,0 +1,56 @@
+//! The memory that a backup takes, whatever its size: a test program of its own, which does nothing else.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use landfall_backup::{NewBackup, Repository, RepositoryKey};
+use landfall_progress::Silent;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use uuid::Uuid;
+
+const MIB: u64 = 1 << 20;
+
+/// More than any buffer, and quick enough.
+const STREAM_BYTES: u64 = 640 * MIB;
+
+/// What storing, reading and checking may take together: a site's smallest host has 8 GiB for everything.
+const LIMIT_BYTES: u64 = 256 * MIB;
+
+/// Bytes that neither compress nor repeat.
+struct Random(StdRng);
+
+impl Read for Random {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.fill_bytes(buffer);
+        Ok(buffer.len())
+    }
+}
+
+/// The most memory that this program had at a time.
+fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn a_large_stream_takes_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::create(folder.path(), Uuid::nil(), &RepositoryKey::generate()).unwrap();
+    let mut stream = Random(StdRng::seed_from_u64(1)).take(STREAM_BYTES);
+    let new = NewBackup {
+        time: jiff::Timestamp::UNIX_EPOCH,
+        facts: BTreeMap::new(),
+        streams: vec![("database".parse().unwrap(), &mut stream)],
+        documents: Vec::new(),
+    };
+    // restic's key took 128 MiB, which were freed.
+    let saved = repository.save(new).unwrap();
+    let opened = repository.open_backup(saved.id).unwrap();
+    let mut reader = opened.read(&saved.streams[0].name).unwrap();
+    assert_eq!(io::copy(&mut reader, &mut io::sink()).unwrap(), STREAM_BYTES);
+    assert_eq!(repository.check(&Silent).unwrap(), []);
+    let peak = peak_bytes();
+    assert!(peak < LIMIT_BYTES, "{} MiB", peak / MIB);
+}
