@@ -277,7 +277,7 @@ codes! {
     KEPT_MISSING = "LF4022", NotReady, "A kept volume is missing from the disk", "Mount the disk that holds the named folder; if its data is not needed, create an empty folder of that name.";
     KEPT_RECORD = "LF4023", Stuck, "The record of kept data cannot be read", "Move the named file away: volumes and secrets are found without it, by the names of their folders.";
     NOTHING_KEPT = "LF4024", Usage, "No data is kept on this machine", "If the data is on a disk of its own, mount it at /var/lib/landfall; for an empty site, install without `--adopt-data`.";
-    DELETION_UNCONFIRMED = "LF4025", Usage, "Deleting data requires the site's name", "Type the name of the site when asked, or add `--confirm NAME`; without `--delete-data` the data is kept.";
+    DELETION_UNCONFIRMED = "LF4025", Usage, "Deleting or replacing data requires the site's name", "Type the name of the site when asked, or add `--confirm NAME`; without `--delete-data`, an uninstall keeps the data.";
     FOREIGN_MOUNT = "LF4026", Resumable, "A filesystem is mounted in a folder that Landfall removes", "Unmount what the message names, then run the same command again.";
     KEPT_UNCLAIMED = "LF4027", NotReady, "A component would start empty beside its kept volume", "Rename the volume's folder after the claim that the component has now, as the message says, then run the same command again.";
     NOT_INSTALLED = "LF4030", Usage, "No release is installed on this machine", "Install one with `landfall install`.";
@@ -328,6 +328,7 @@ codes! {
     UPGRADE_UNREADY = "LF4406", NotReady, "The installed release is not ready to be upgraded", "Remove what the message names; `landfall status` shows when everything is ready. To go back to an earlier release, run `landfall rollback`.";
     UPGRADE_UNPROVED = "LF4407", NotReady, "A proof of the new release failed", "Send the message to the vendor: the site is as it was before.";
     ROLLBACK_NOWHERE = "LF4408", Usage, "The site keeps no such earlier release", "Go back to a version that the message names; for any other, install its bundle on a machine of its own.";
+    UPGRADE_PATH = "LF4409", Usage, "The installed version cannot be upgraded to this release directly", "Upgrade to the version that the message names first; without one, ask the vendor for the way.";
 
     // LF45: proofs.
     PROOF_FAILED = "LF4501", NotReady, "A proof of the release failed", "Run `landfall status`, remove the cause that the failed proof names, then run `landfall prove` again.";
@@ -347,6 +348,15 @@ codes! {
     BACKUP_NAME = "LF4610", Usage, "A backup cannot have this name or fact", "Use a name that the message allows.";
     BACKUP_LIBRARY = "LF4611", Resumable, "An operation on the backup repository failed", "Remove the cause that the message names, then run the same command again.";
     BACKUP_NOT_FREED = "LF4612", Resumable, "Backups were dropped, but their space was not freed", "Remove the cause that the message names; the next removal of old backups frees the space.";
+    BACKUP_NO_RULES = "LF4613", Usage, "The release declares nothing that is backed up", "Ask the vendor for a release whose components have backup rules.";
+    BACKUP_UNPROVEN = "LF4614", NotReady, "A drill did not prove the backup", "Read which check failed, remove its cause, then run `landfall backup run` again; older backups are as they were.";
+    BACKUP_NO_ROOM = "LF4615", NotReady, "There is no room to restore a backup", "Free as much space in the data folder as the message names, then run the same command again.";
+    RESTORE_OTHER_VERSION = "LF4616", Usage, "The backup is of another version than the installed one", "Install that version first, with `landfall rollback` or `landfall upgrade`, then restore.";
+    RESTORE_LOAD = "LF4617", NotReady, "Data of a backup could not be loaded", "Read what the program said; the data is as it was before the restore.";
+    RESTORE_IMPOSSIBLE = "LF4618", Usage, "The data cannot be restored in place", "Ask the vendor for a component whose data is in a volume of its own, of a Deployment or StatefulSet.";
+    RESTORE_CHECK = "LF4619", NotReady, "Restored data failed a check", "Choose another backup: `landfall backup list` shows which of them are proven.";
+    BACKUP_POD = "LF4620", NotReady, "A component has no pod whose data can be read", "Run `landfall status`, remove what keeps the component from being ready, then run the same command again.";
+    RESTORE_NOTHING = "LF4621", Usage, "The backup has nothing of this component", "Name a component that `landfall backup list` shows, or none to restore all of them.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

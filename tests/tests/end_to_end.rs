@@ -5,6 +5,7 @@
 
 mod end_to_end {
     mod administration;
+    mod backups;
     mod certificates;
     mod comparison;
     mod configure;

@@ -1,5 +1,6 @@
 //! Arguments, and nothing else: commands receive resolved values.
 
+mod backup;
 mod trust;
 
 use std::ffi::OsString;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use backup::{BackupCommand, BackupRunArguments, DrillArguments, RestoreArguments};
 pub(crate) use trust::{
     ForRole, RoleName, TrustCommand, TrustImportArguments, TrustInitArguments, TrustRevokeArguments,
     TrustRotateArguments, TrustShowArguments, TrustSignArguments,
@@ -56,6 +58,13 @@ pub(crate) enum Command {
     Upgrade(UpgradeArguments),
     /// Return to the release that was installed before; the site keeps it, so no media are needed.
     Rollback(RollbackArguments),
+    /// Save the data of the installed release, and look after what was saved.
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Restore a backup on trial, apart from everything that runs; one that passes all checks is proven.
+    Drill(DrillArguments),
+    /// Replace data of the installed release by that of a backup; a restore that fails is undone by itself.
+    Restore(RestoreArguments),
     /// Print what an install depends on here, for planning it elsewhere; changes nothing.
     Facts,
     /// Continue the operation that was interrupted.

@@ -1,8 +1,10 @@
 //! One file per command. Each takes its arguments, resolves them, calls a library, and reports.
 
+mod backup;
 mod build;
 mod completions;
 mod configure;
+mod confirmation;
 mod errors;
 mod facts;
 mod inspect;
@@ -13,6 +15,7 @@ mod lock;
 mod logs;
 mod node;
 mod prove;
+mod restore;
 mod resume;
 mod schemas;
 mod site;
@@ -51,6 +54,9 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Configure(arguments) => configure::run(&arguments, printer),
         Command::Upgrade(arguments) => upgrade::run(&arguments, printer),
         Command::Rollback(arguments) => upgrade::roll_back(&arguments, printer),
+        Command::Backup(command) => backup::run(&command, printer),
+        Command::Drill(arguments) => backup::drill(&arguments, printer),
+        Command::Restore(arguments) => restore::run(arguments, printer),
         Command::Facts => facts::run(),
         Command::Resume(arguments) => resume::run(arguments, printer),
         Command::Prove(arguments) => prove::run(&arguments, printer),

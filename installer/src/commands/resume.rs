@@ -3,7 +3,7 @@
 use landfall_lifecycle::operations::Resumed;
 
 use super::site::operations_of_root;
-use super::{configure, install, uninstall, upgrade};
+use super::{configure, install, restore, uninstall, upgrade};
 use crate::cli::ResumeArguments;
 use crate::document::Document;
 use crate::failure::Failure;
@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: ResumeArguments, printer: Printer) -> Result<(), Fa
         Resumed::Configure(configured) => configure::summary(configured),
         Resumed::Upgrade(upgraded) => upgrade::summary("is installed", upgraded),
         Resumed::Rollback(upgraded) => upgrade::summary("is installed again", upgraded),
+        Resumed::Restore(restored) => restore::summary(restored),
         Resumed::Uninstall(uninstalled) => uninstall::summary(uninstalled),
         Resumed::Nothing { release } => format!("nothing is unfinished: {release} is installed"),
     });

@@ -3,7 +3,8 @@
 use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
-    Configured, Installed, ProofReport, Resumed, SiteVerification, StatusReport, Uninstalled, Upgraded,
+    BackedUp, BackupCheckReport, Configured, DrillReport, Installed, ProofReport, RecoveryKey, Restored, Resumed,
+    SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
-use super::{build, configure, inspect, install, key, stage, upgrade, verify};
+use super::{backup, build, configure, inspect, install, key, restore, stage, upgrade, verify};
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
 use crate::failure::{ErrorDocument, Failure};
@@ -33,6 +34,13 @@ impl Document for Written {
 fn all() -> Vec<(&'static str, Value)> {
     vec![
         schema_of::<upgrade::Aborted>(),
+        schema_of::<BackedUp>(),
+        schema_of::<BackupCheckReport>(),
+        schema_of::<backup::BackupList>(),
+        schema_of::<DrillReport>(),
+        schema_of::<RecoveryKey>(),
+        schema_of::<restore::RestoreDryRun<'_>>(),
+        schema_of::<Restored>(),
         schema_of::<build::Built>(),
         schema_of::<Configured>(),
         schema_of::<configure::ConfigureDryRun<'_>>(),

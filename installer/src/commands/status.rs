@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use indicatif::HumanBytes;
 use landfall_engine::plan::Operation;
 use landfall_lifecycle::operations::{
-    CertificatesStatus, OperationStatus, RegistryStatus, SiteState, StatusReport, Verdict,
+    BackupsStatus, CertificatesStatus, OperationStatus, RegistryStatus, SiteState, StatusReport, Verdict,
 };
 
 use super::site::{DEVELOPMENT_NOTE, operations_of_root};
@@ -72,6 +72,9 @@ fn host_text(text: &mut String, report: &StatusReport) {
         let state = state_text(clock.reason.as_deref());
         let _infallible = writeln!(text, "clock     {state}; {}", clock.now);
     }
+    if let Some(backups) = &report.backups {
+        let _infallible = writeln!(text, "backups   {}", backups_text(backups));
+    }
     if let Some(disk) = &report.disk {
         let (free, total) = (HumanBytes(disk.free_bytes), HumanBytes(disk.total_bytes));
         let state = state_text(disk.reason.as_deref());
@@ -135,6 +138,7 @@ fn headline(report: &StatusReport) -> String {
         SiteState::Changing => match report.operation.as_ref().map(|operation| operation.operation) {
             Some(Operation::Upgrade) => format!("this site is being upgraded to {release}"),
             Some(Operation::Rollback) => format!("this site is being returned to {release}"),
+            Some(Operation::Restore) => format!("data of {release} is being restored"),
             _ => format!("settings of {release} are being changed"),
         },
         SiteState::ChangeInterrupted => {
@@ -189,6 +193,16 @@ fn registry_text(text: &mut String, registry: &RegistryStatus) {
     let size = HumanBytes(registry.staged_bytes);
     let (staged, all) = (registry.staged_blobs, registry.blobs);
     let _infallible = writeln!(text, "registry  {state} at {}; {staged} of {all} blobs, {size}", registry.address);
+}
+
+fn backups_text(backups: &BackupsStatus) -> String {
+    let BackupsStatus { count, newest, newest_proven, reason } = backups;
+    match (reason, newest, newest_proven) {
+        (Some(reason), ..) => format!("NOT READY: {reason}"),
+        (None, None, _) => "none was made yet".to_owned(),
+        (None, Some(_), Some(proven)) => format!("{count}; the newest proven one is of {proven}"),
+        (None, Some(newest), None) => format!("{count}; none is proven; the newest is of {newest}"),
+    }
 }
 
 #[cfg(test)]

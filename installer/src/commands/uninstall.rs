@@ -1,11 +1,10 @@
 //! `landfall uninstall`: the machine becomes what it was, and data is kept unless a person names the site to delete it.
 
 use std::fmt::Write;
-use std::io::IsTerminal;
 
-use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{DataWish, Operations, Uninstalled};
 
+use super::confirmation::site_named;
 use super::site::operations_of_root;
 use crate::cli::UninstallArguments;
 use crate::document::Document;
@@ -31,26 +30,9 @@ fn wish(arguments: UninstallArguments, operations: &Operations, printer: Printer
     if !arguments.delete_data {
         return Ok(DataWish::Keep);
     }
-    let confirmation = match arguments.confirm {
-        Some(confirmation) => confirmation,
-        None => typed_name(&operations.site_name()?, printer)?,
-    };
+    let loss = "all volumes, generated secrets and backups of this site will be deleted";
+    let confirmation = site_named(arguments.confirm, operations, loss, printer)?;
     Ok(DataWish::Delete { confirmation })
-}
-
-/// Asks a person at a terminal for the name of the site.
-fn typed_name(site: &str, printer: Printer) -> Result<String, Failure> {
-    if !std::io::stdin().is_terminal() {
-        let what = "the data is not deleted: `--confirm NAME` is missing, and the command does not run at a terminal";
-        return Err(Failure::new(codes::DELETION_UNCONFIRMED, what));
-    }
-    printer
-        .question(&format!("all volumes and generated secrets of this site will be deleted; type its name ({site}):"));
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(|error| {
-        Failure::new(codes::DELETION_UNCONFIRMED, "the name cannot be read from the terminal").because(&error)
-    })?;
-    Ok(line.trim().to_owned())
 }
 
 /// What a person wants to know after an uninstall.

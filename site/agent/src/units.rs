@@ -12,6 +12,10 @@ pub const KUBELET: &str = "landfall-kubelet.service";
 pub const AGENT: &str = "landfall-agent.service";
 /// Continues the operation that is open; started when there is one, and never at boot by systemd itself.
 pub const OPERATION: &str = "landfall-operation.service";
+/// Makes a backup, and proves it; started by its timer.
+pub const BACKUP: &str = "landfall-backup.service";
+/// Starts a backup every night.
+pub const BACKUP_TIMER: &str = "landfall-backup.timer";
 /// Holds the three services.
 pub const SLICE: &str = "landfall.slice";
 /// The services, in the order in which they start.

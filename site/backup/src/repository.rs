@@ -83,6 +83,14 @@ impl Repository {
         Ok(repository)
     }
 
+    /// The site that the repository in this folder belongs to; none where that is not known, since its ledger is lost.
+    pub fn owner(folder: &Path) -> Result<Option<Uuid>> {
+        match Ledger::read(folder)? {
+            Found::Ledger(Ledger { site, .. }) => Ok(Some(site)),
+            _ => Ok(None),
+        }
+    }
+
     /// The repository's folder.
     pub fn folder(&self) -> &Path {
         &self.root

@@ -15,11 +15,13 @@ pub enum Operation {
     Upgrade,
     /// A release that the site had before, and keeps, takes the place of the installed one.
     Rollback,
+    /// Data of the installed release is replaced by that of a backup.
+    Restore,
 }
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Install, Self::Configure, Self::Upgrade, Self::Rollback];
+    pub const ALL: [Self; 5] = [Self::Install, Self::Configure, Self::Upgrade, Self::Rollback, Self::Restore];
 
     /// Its name: the verb, and part of the names of its journals.
     pub fn name(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Operation {
             Self::Configure => "configure",
             Self::Upgrade => "upgrade",
             Self::Rollback => "rollback",
+            Self::Restore => "restore",
         }
     }
 }

@@ -57,6 +57,12 @@ impl SitePaths {
         etcd = "/var/lib/landfall/etcd";
         /// Volumes of the site.
         storage = "/var/lib/landfall/storage";
+        /// Backups of the site, and the key to them.
+        backups = "/var/lib/landfall/backups";
+        /// The backup repository.
+        backup_repository = "/var/lib/landfall/backups/repository";
+        /// The key of the backup repository, readable by root only.
+        backup_key = "/var/lib/landfall/backups/key";
         /// The owners of the data that an uninstall kept.
         kept_record = "/var/lib/landfall/kept.json";
         /// Logs of pods.

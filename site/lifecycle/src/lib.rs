@@ -1,6 +1,7 @@
 //! What happens to a site: configuration, preflight, plans, steps and operations. The engine defines how an operation
 //! runs; hosts and clusters have crates of their own.
 
+pub mod backups;
 pub mod configuration;
 pub mod content;
 pub mod marks;
@@ -8,6 +9,7 @@ mod node_name;
 pub mod operations;
 pub mod pins;
 pub mod plan;
+mod pods;
 pub mod preflight;
 mod proofs;
 mod registry;

@@ -18,6 +18,9 @@ mkdir -p media/stick
 # The kernel's log is the host's; the journal keeps to the machine.
 mkdir -p etc/systemd/journald.conf.d
 printf '[Journal]\nReadKMsg=no\n' > etc/systemd/journald.conf.d/machine.conf
+# A test that runs at night must not meet a backup that it did not ask for.
+mkdir -p etc/systemd/system/landfall-backup.timer.d
+printf '[Timer]\nOnCalendar=\nOnCalendar=2099-01-01\n' > etc/systemd/system/landfall-backup.timer.d/asked.conf
 
 # Nobody logs in here; a disconnected site updates nothing; the kernel's own debugging is the host's.
 ln -sf /usr/lib/systemd/system/multi-user.target etc/systemd/system/default.target

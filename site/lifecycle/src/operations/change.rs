@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::configure::Configured;
 use super::error::{FailedStep, OperationError, Result};
+use super::restore::Restored;
 use super::running::Running;
 use super::upgrade::Upgraded;
 use crate::pins::Pins;
@@ -23,6 +24,8 @@ pub enum Changed {
     Upgrade(Upgraded),
     /// An earlier release is back.
     Rollback(Upgraded),
+    /// Data of a backup is back.
+    Restore(Restored),
 }
 
 impl Changed {
@@ -35,6 +38,17 @@ impl Changed {
         }
         let end = running.change()?;
         Self::of(end, &running.pins, running.plan(), running.failure())
+    }
+
+    /// The error of who wanted the result of another kind of change.
+    pub(super) fn unexpected(self) -> OperationError {
+        let (release, version) = match self {
+            Self::Configure(Configured { release, version, .. })
+            | Self::Upgrade(Upgraded { release, version, .. })
+            | Self::Rollback(Upgraded { release, version, .. })
+            | Self::Restore(Restored { release, version, .. }) => (release, version),
+        };
+        OperationError::ChangeOpen { release: format!("{release} {version}") }
     }
 
     /// The result of a change that ended.
@@ -50,6 +64,7 @@ impl Changed {
             }
             (End::Committed, Operation::Upgrade) => Ok(Self::Upgrade(Upgraded::of(pins, plan))),
             (End::Committed, Operation::Rollback) => Ok(Self::Rollback(Upgraded::of(pins, plan))),
+            (End::Committed, Operation::Restore) => Ok(Self::Restore(Restored::of(pins, plan))),
             (End::Committed, _) => Ok(Self::Configure(Configured::of(pins, plan))),
         }
     }

@@ -10,7 +10,6 @@ use landfall_host::command::Subprocesses;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
-use super::change::Changed;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::{History, Past};
@@ -119,9 +118,7 @@ impl Operations {
             // Whether it failed before or not: a person wanted it undone, and it is.
             Err(OperationError::ChangeUndone { release, .. }) => Ok(release),
             Err(error) => Err(error),
-            Ok(Changed::Configure(_) | Changed::Upgrade(_) | Changed::Rollback(_)) => {
-                Err(refused(Refusal::NothingToAbort, Some(past)))
-            }
+            Ok(_) => Err(refused(Refusal::NothingToAbort, Some(past))),
         }
     }
 }

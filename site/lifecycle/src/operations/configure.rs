@@ -122,9 +122,7 @@ impl PreparedConfigure<'_> {
         let file = self.begin()?;
         match operations.end_change(&file)? {
             Changed::Configure(configured) => Ok(configured),
-            Changed::Upgrade(other) | Changed::Rollback(other) => {
-                Err(OperationError::ChangeOpen { release: format!("{} {}", other.release, other.version) })
-            }
+            other => Err(other.unexpected()),
         }
     }
 

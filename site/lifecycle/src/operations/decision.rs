@@ -103,7 +103,7 @@ fn refusal(position: Position) -> Option<Refusal> {
         (_, Phase::Committed) => Refusal::AlreadyInstalled,
         (Operation::Install, Phase::Empty | Phase::Forward) => Refusal::InstallOpen,
         (Operation::Install, Phase::Undoing { .. } | Phase::Undone { .. }) => Refusal::UninstallOpen,
-        (Operation::Configure | Operation::Upgrade | Operation::Rollback, _) => Refusal::ChangeOpen,
+        (Operation::Configure | Operation::Upgrade | Operation::Rollback | Operation::Restore, _) => Refusal::ChangeOpen,
     })
 }
 
@@ -114,7 +114,9 @@ fn resume(position: Position) -> Decision {
         Some((Operation::Install, Phase::Empty | Phase::Forward)) => Decision::Forward,
         Some((Operation::Install, Phase::Undoing { keep_data })) => Decision::Back { keep_data },
         Some((Operation::Install, Phase::Undone { keep_data })) => Decision::Clear { keep_data },
-        Some((Operation::Configure | Operation::Upgrade | Operation::Rollback, _)) => Decision::Change,
+        Some((Operation::Configure | Operation::Upgrade | Operation::Rollback | Operation::Restore, _)) => {
+            Decision::Change
+        }
     }
 }
 
@@ -137,8 +139,9 @@ fn state(running: bool, position: Position) -> SiteState {
         (Operation::Install, Phase::Empty | Phase::Forward, false) => SiteState::InstallInterrupted,
         (Operation::Install, Phase::Undoing { .. } | Phase::Undone { .. }, true) => SiteState::Uninstalling,
         (Operation::Install, Phase::Undoing { .. } | Phase::Undone { .. }, false) => SiteState::UninstallInterrupted,
-        (Operation::Configure | Operation::Upgrade | Operation::Rollback, _, true) => SiteState::Changing,
-        (Operation::Configure | Operation::Upgrade | Operation::Rollback, _, false) => SiteState::ChangeInterrupted,
+        (Operation::Configure | Operation::Upgrade | Operation::Rollback | Operation::Restore, _, running) => {
+            if running { SiteState::Changing } else { SiteState::ChangeInterrupted }
+        }
     }
 }
 
@@ -237,7 +240,7 @@ mod tests {
         for (position, decisions) in table {
             assert_eq!(row(position), decisions, "{position:?}");
             let Some((Operation::Configure, phase)) = position else { continue };
-            for operation in [Operation::Upgrade, Operation::Rollback] {
+            for operation in [Operation::Upgrade, Operation::Rollback, Operation::Restore] {
                 assert_eq!(row(Some((operation, phase))), decisions, "{operation:?} {phase:?}");
             }
         }

@@ -204,6 +204,19 @@ pub enum OperationError {
         /// Its name and version.
         release: String,
     },
+    /// The release does not allow an upgrade from the installed one.
+    #[error("{bundle} cannot replace {installed}{}", match through {
+        Some(version) => format!(" directly: {version} must be installed in between"),
+        None => ": it lists the versions that it can replace, and this is none of them".to_owned(),
+    })]
+    NoUpgradePath {
+        /// Name and version of the bundle's release.
+        bundle: String,
+        /// Name and version of the installed release.
+        installed: String,
+        /// The version in between, where there is one.
+        through: Option<String>,
+    },
     /// The bundle's release is older than the installed one.
     #[error("release {bundle} is older than {installed}, which is installed here")]
     OlderRelease {
@@ -334,6 +347,7 @@ impl Coded for OperationError {
             Self::OtherRelease { .. } => codes::UPGRADE_OTHER,
             Self::SameRelease { .. } => codes::UPGRADE_SAME,
             Self::OlderRelease { .. } => codes::UPGRADE_OLDER,
+            Self::NoUpgradePath { .. } => codes::UPGRADE_PATH,
             Self::NoEarlierRelease { .. } => codes::ROLLBACK_NOWHERE,
             Self::EngineMissing { .. } => codes::ENGINE_MISSING,
             Self::Io { .. } => codes::SITE_IO,

@@ -2,6 +2,7 @@
 //! and every change goes through the journal.
 
 mod administration;
+mod backup;
 mod bundle;
 mod carried;
 mod change;
@@ -17,6 +18,7 @@ mod kept;
 mod own_files;
 mod planned;
 mod prove;
+mod restore;
 mod resume;
 mod revocation;
 mod running;
@@ -36,6 +38,7 @@ use landfall_media::counters::IoCounters;
 use landfall_media::progress::Progress;
 
 pub use administration::Pod;
+pub use backup::{BackedUp, BackupCheckReport, RecoveryKey};
 pub use bundle::{TrustedRelease, open_trusted};
 pub use change::Changed;
 pub use configure::{Configured, PreparedConfigure};
@@ -45,9 +48,10 @@ pub use kept::{KeptData, KeptVolume};
 pub use landfall_cluster::{Listener, LogSource, Logged};
 pub use planned::PlannedInstall;
 pub use prove::ProofReport;
+pub use restore::{PreparedRestore, RestoreRequest, Restored};
 pub use resume::Resumed;
 pub use status::{
-    AgentStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
+    AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
     OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, ServiceStatus, SiteState, StatusReport,
     StepReport, Verdict,
 };
@@ -57,6 +61,7 @@ pub use unit::EventFile;
 pub use upgrade::{PreparedUpgrade, Upgraded};
 pub use verify_site::SiteVerification;
 
+pub use crate::backups::{BackupSummary, CheckResult, DrillReport, DrilledStream, StreamSummary};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
 
 use crate::pins::JournalFolder;

@@ -34,7 +34,7 @@ impl Operations {
     /// removal that a power cut interrupted.
     pub(super) fn clear(&self, lock: SiteLock, keep_data: bool) -> Result<()> {
         if keep_data {
-            for folder in [self.paths.storage(), self.paths.secrets()] {
+            for folder in [self.paths.storage(), self.paths.secrets(), self.paths.backups()] {
                 files::remove_folder_if_empty(&folder)?;
             }
         } else {

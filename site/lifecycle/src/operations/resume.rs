@@ -9,6 +9,7 @@ use super::decision::{Decision, Verb, decide};
 use super::error::Result;
 use super::history::Past;
 use super::install::Installed;
+use super::restore::Restored;
 use super::uninstall::Uninstalled;
 use super::upgrade::Upgraded;
 use crate::site::UndoScope;
@@ -25,6 +26,8 @@ pub enum Resumed {
     Upgrade(Upgraded),
     /// The rollback is committed.
     Rollback(Upgraded),
+    /// The restore is committed.
+    Restore(Restored),
     /// The uninstall is complete.
     Uninstall(Uninstalled),
     /// Nothing was left to do.
@@ -40,6 +43,7 @@ impl From<Changed> for Resumed {
             Changed::Configure(configured) => Self::Configure(configured),
             Changed::Upgrade(upgraded) => Self::Upgrade(upgraded),
             Changed::Rollback(upgraded) => Self::Rollback(upgraded),
+            Changed::Restore(restored) => Self::Restore(restored),
         }
     }
 }

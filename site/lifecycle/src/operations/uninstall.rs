@@ -64,7 +64,7 @@ impl Operations {
         Ok(kept.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned()))
     }
 
-    fn confirm(&self, given: &str) -> Result<()> {
+    pub(super) fn confirm(&self, given: &str) -> Result<()> {
         let site = self.site_name()?;
         if given == site {
             return Ok(());
@@ -110,7 +110,7 @@ impl Operations {
     }
 
     fn uninstalled(&self, release: Option<String>) -> Result<Uninstalled> {
-        let folders = [self.paths.storage(), self.paths.secrets()].into_iter().filter(|folder| folder.exists());
+        let folders = [self.paths.storage(), self.paths.secrets(), self.paths.backups()].into_iter().filter(|folder| folder.exists());
         let volumes = KeptData::find(&self.paths)?.map(|kept| kept.volumes).unwrap_or_default();
         Ok(Uninstalled { release, kept: folders.collect(), volumes })
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::Sha256;
 use landfall_host::facts;
 use landfall_media::store::ContentStore;
-use landfall_release_document::{DataRoom, Requirements};
+use landfall_release_document::{DataRoom, Requirements, UpgradeRoute};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -197,7 +197,12 @@ fn refuse_unrelated(pins: &Pins, release: &TrustedRelease) -> Result<()> {
     if identity.counter <= pins.counter {
         return Err(OperationError::OlderRelease { bundle: release.name(), installed });
     }
-    Ok(())
+    let through = match release.release.upgrade_path(&pins.version) {
+        UpgradeRoute::Direct => return Ok(()),
+        UpgradeRoute::Through(version) => Some(version.to_owned()),
+        UpgradeRoute::NotAllowed => None,
+    };
+    Err(OperationError::NoUpgradePath { bundle: release.name(), installed, through })
 }
 
 /// Why a site is not ready, as a blocker; none if it is.
@@ -251,9 +256,7 @@ impl PreparedUpgrade<'_> {
         let file = self.begin()?;
         match operations.end_change(&file)? {
             Changed::Upgrade(upgraded) | Changed::Rollback(upgraded) => Ok(upgraded),
-            Changed::Configure(configured) => {
-                Err(OperationError::ChangeOpen { release: format!("{} {}", configured.release, configured.version) })
-            }
+            other => Err(other.unexpected()),
         }
     }
 

@@ -102,7 +102,7 @@ fn namespace(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result
 }
 
 /// Kubernetes minor version that the release ends with, such as `v1.36`.
-fn minor_version(release: &ReleaseDocument) -> Result<String, StepError> {
+pub(crate) fn minor_version(release: &ReleaseDocument) -> Result<String, StepError> {
     let pack = release.node_packs.last();
     let minor = pack.and_then(|pack| Some(pack.kubernetes.rsplit_once('.')?.0.to_owned()));
     minor.ok_or_else(|| StepError::new(codes::CLUSTER_BAD_OBJECT, "the release names no version of Kubernetes"))

@@ -6,4 +6,5 @@ pub mod configure;
 pub mod install;
 pub mod network;
 pub mod reference;
+pub mod restore;
 pub mod upgrade;

@@ -3,14 +3,14 @@
 use landfall_cluster::{Answer, Executed, Output};
 use landfall_release_document::{CommandExpectation, ProofTrial, ResponseExpectation, TextExpectation};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Most characters of an output that a report quotes.
 const QUOTED_CHARACTERS: usize = 500;
 
 /// What was expected, and what came instead.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Mismatch {
     /// What was expected.
@@ -21,12 +21,20 @@ pub struct Mismatch {
 
 /// What a proof expects, in words.
 pub(super) fn expectation(trial: &ProofTrial) -> String {
-    let (must, of, text) = match trial {
-        ProofTrial::Command(command) => {
-            (format!("exit code {}", command.expect.exit_code), "standard output", &command.expect.stdout)
+    match trial {
+        ProofTrial::Command(command) => command_expectation(&command.expect),
+        ProofTrial::Request(request) => {
+            with_text(format!("status {}", request.expect.status), "a body", request.expect.body.as_ref())
         }
-        ProofTrial::Request(request) => (format!("status {}", request.expect.status), "a body", &request.expect.body),
-    };
+    }
+}
+
+/// What is expected of a command, in words.
+pub(crate) fn command_expectation(expect: &CommandExpectation) -> String {
+    with_text(format!("exit code {}", expect.exit_code), "standard output", expect.stdout.as_ref())
+}
+
+fn with_text(must: String, of: &str, text: Option<&TextExpectation>) -> String {
     match text {
         None => must,
         Some(text) => format!("{must}, and {of} {}", text_in_words(text)),
@@ -47,7 +55,7 @@ fn text_in_words(text: &TextExpectation) -> String {
 }
 
 /// What came instead of what a command must do, if something did.
-pub(super) fn command(expect: &CommandExpectation, executed: &Executed) -> Result<(), String> {
+pub(crate) fn command(expect: &CommandExpectation, executed: &Executed) -> Result<(), String> {
     let Executed { exit_code, stdout, stderr } = executed;
     let wrong = match &expect.stdout {
         _ if *exit_code != i32::from(expect.exit_code) => None,

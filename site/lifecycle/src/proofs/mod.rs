@@ -2,7 +2,7 @@
 //! proofs themselves change.
 
 mod error;
-mod judge;
+pub(crate) mod judge;
 #[cfg(test)]
 mod tests;
 mod trial;

@@ -4,12 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use landfall_cluster::{Cluster, ClusterError, NoAnswer, ObjectName, Question, ask, selector};
+use landfall_cluster::{Cluster, ClusterError, NoAnswer, ObjectName, Question, ask};
 use landfall_engine::causes::with_causes;
 use landfall_release_document::{CommandProof, Proof, ProofTrial, ReleaseDocument, RequestProof};
-use serde_json::Value;
 
 use super::judge::{self, Mismatch};
+use crate::pods::{Container, NoContainer, ready_container};
 
 /// Time between two tries.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -54,6 +54,16 @@ impl From<NoAnswer> for Unanswered {
 /// Whether a kubelet that has just started refused a pod that the API server has listed: it learns of its pods one by one.
 fn is_unknown_yet(error: &NoAnswer) -> bool {
     matches!(error, NoAnswer::Refused { code: 404, .. })
+}
+
+impl From<NoContainer> for Unanswered {
+    fn from(error: NoContainer) -> Self {
+        match error {
+            NoContainer::Cluster(error) => error.into(),
+            NoContainer::Missing(reason) => Self::ever(reason),
+            NoContainer::NotReady(_) => Self::yet(error.to_string()),
+        }
+    }
 }
 
 impl From<ClusterError> for Unanswered {
@@ -101,33 +111,11 @@ impl Prover {
     }
 
     fn command(&self, namespace: &str, command: &CommandProof, left: Duration, asked: &mut Option<String>) -> Tried {
-        let (pod, container) = self.container(namespace, command)?;
-        *asked = Some(format!("container {container} of pod {namespace}/{pod}"));
-        let executed = self.cluster.execute(namespace, &pod, &container, &command.arguments, left)?;
+        let found = ready_container(&self.cluster, namespace, &command.workload, command.container.as_deref())?;
+        let Container { pod, name, .. } = found;
+        *asked = Some(format!("container {name} of pod {namespace}/{pod}"));
+        let executed = self.cluster.execute(namespace, &pod, &name, &command.arguments, left)?;
         Ok(judge::command(&command.expect, &executed))
-    }
-
-    /// A ready pod of the workload, and the container in it.
-    fn container(&self, namespace: &str, command: &CommandProof) -> Result<(String, String), Unanswered> {
-        let workload = &command.workload;
-        let name = ObjectName::new("apps/v1", workload.kind.name(), namespace, &workload.name);
-        let found = self.cluster.get(&name)?.ok_or_else(|| Unanswered::ever(format!("{name} does not exist")))?;
-        let selector = selector(&found["spec"]["selector"]);
-        let pods = self.cluster.list(&self.cluster.resource("v1", "Pod")?, Some(namespace), &selector)?;
-        let pod = pods.iter().find(|pod| is_ready(pod));
-        let pod = pod.ok_or_else(|| Unanswered::yet(format!("{workload} has no ready pod")))?;
-        let names: Vec<&str> = pod["spec"]["containers"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|container| container["name"].as_str())
-            .collect();
-        let container = match &command.container {
-            Some(wanted) => names.iter().find(|name| **name == wanted.as_str()),
-            None => names.first(),
-        };
-        let container = container.ok_or_else(|| Unanswered::ever("the pod has no such container"))?;
-        Ok((pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(), (*container).to_owned()))
     }
 
     fn request(&self, namespace: &str, request: &RequestProof, left: Duration, asked: &mut Option<String>) -> Tried {
@@ -148,11 +136,4 @@ impl Prover {
         };
         Ok(judge::response(&request.expect, &ask(&question, left)?))
     }
-}
-
-/// Whether a pod serves, and will continue to.
-pub(super) fn is_ready(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    let is_ready = conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
-    is_ready && pod["metadata"]["deletionTimestamp"].is_null()
 }

@@ -4,6 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::steps::agent::Agent;
+use crate::steps::stop::Stop;
+use crate::steps::start::Start;
+use crate::steps::set_aside::SetAside;
+use crate::steps::remove_aside::RemoveAside;
+use crate::steps::load::Load;
+use crate::steps::check_restored::CheckRestored;
+use crate::steps::back_up::BackUp;
 use crate::steps::artifact_files::ArtifactFiles;
 use crate::steps::cluster_secrets::ClusterSecrets;
 use crate::steps::collect::Collect;
@@ -101,4 +108,18 @@ pub enum Action {
     AdvanceMark(AdvanceMark),
     /// Removes what no kept release refers to.
     Collect(Collect),
+    /// Saves the installed release's data, and proves the backup.
+    BackUp(BackUp),
+    /// Ends the pods of a workload.
+    Stop(Stop),
+    /// Replaces the data of a volume by an empty folder.
+    SetAside(SetAside),
+    /// Fills a volume from a backup.
+    Load(Load),
+    /// Starts the pods of a workload.
+    Start(Start),
+    /// Checks what was loaded.
+    CheckRestored(CheckRestored),
+    /// Removes the data that a restore replaced.
+    RemoveAside(RemoveAside),
 }

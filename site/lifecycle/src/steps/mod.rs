@@ -3,6 +3,8 @@
 pub mod action;
 pub mod agent;
 pub mod artifact_files;
+pub mod back_up;
+pub mod check_restored;
 pub mod cluster_secrets;
 pub mod collect;
 pub mod component;
@@ -14,6 +16,7 @@ pub mod identity;
 pub mod kept_volumes;
 pub mod kubeadm_configuration;
 pub mod kubeadm_phase;
+pub mod load;
 pub mod mark;
 pub mod mount;
 pub mod namespace;
@@ -24,13 +27,17 @@ pub mod prove;
 pub mod ready_again;
 pub mod registry;
 pub mod registry_links;
+pub mod remove_aside;
 pub mod replace;
 pub mod retire;
 pub mod runtime_configuration;
 pub mod secret;
 mod service_route;
+pub mod set_aside;
 pub mod stage;
 pub mod stage_release;
+pub mod start;
+pub mod stop;
 pub mod storage;
 pub mod supersede;
 pub(crate) mod wait;
@@ -73,6 +80,13 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::Prove(step) => step,
         Action::AdvanceMark(step) => step,
         Action::Collect(step) => step,
+        Action::BackUp(step) => step,
+        Action::Stop(step) => step,
+        Action::SetAside(step) => step,
+        Action::Load(step) => step,
+        Action::Start(step) => step,
+        Action::CheckRestored(step) => step,
+        Action::RemoveAside(step) => step,
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) const CONTROL_PLANE_LIMIT: Duration = Duration::from_mins(7);
 const POLL: Duration = Duration::from_millis(500);
 /// Time between notes about what is still being waited for.
 const NOTE_INTERVAL: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(15) };
+/// Until the namespace of a drill counts as impossible to delete.
+pub(crate) const DRILL_DELETION_LIMIT: Duration = Duration::from_mins(5);
 /// Until containerd counts as failed.
 const RUNTIME_LIMIT: Duration = Duration::from_mins(2);
 

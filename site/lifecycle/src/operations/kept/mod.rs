@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
+use crate::backups::BackupFolder;
 use crate::pins::Pins;
 pub(super) use adoption::Adoption;
 use landfall_host::paths::SitePaths;
@@ -38,6 +39,9 @@ pub struct KeptData {
     pub others: Vec<String>,
     /// Files of generated secrets, from the folder of secrets.
     pub secrets: Vec<PathBuf>,
+    /// Whether there are backups.
+    #[serde(default)]
+    pub backups: bool,
 }
 
 /// A volume that is kept.
@@ -121,7 +125,7 @@ impl KeptData {
     /// Deletes all data, the record last, so that a rerun completes an interrupted deletion. Nothing is deleted if
     /// something else is mounted below.
     pub(super) fn delete(paths: &SitePaths) -> Result<()> {
-        let folders = [paths.storage(), paths.secrets()];
+        let folders = [paths.storage(), paths.secrets(), paths.backups()];
         for folder in &folders {
             landfall_host::mounts::refuse_mounted(folder)?;
         }
@@ -143,7 +147,7 @@ impl KeptData {
     }
 
     fn is_empty(&self) -> bool {
-        self.volumes.is_empty() && self.others.is_empty() && self.secrets.is_empty()
+        self.volumes.is_empty() && self.others.is_empty() && self.secrets.is_empty() && !self.backups
     }
 
     fn write(&self, paths: &SitePaths) -> Result<()> {
@@ -192,7 +196,8 @@ impl KeptData {
             let files = files.into_iter().filter(|name| name.ends_with(SECRET_SUFFIX));
             secrets.extend(files.map(|name| Path::new(&namespace).join(name)));
         }
-        Ok(Self { schema: SCHEMA, site: None, release: None, volumes, others, secrets })
+        let backups = BackupFolder::of(paths).exists();
+        Ok(Self { schema: SCHEMA, site: None, release: None, volumes, others, secrets, backups })
     }
 
     /// Claims that have more than one kept volume, with the volumes' folders.

@@ -2,6 +2,7 @@
 //! after a cut, without API server. Changes nothing and takes no lock.
 
 mod agent;
+mod backups;
 mod certificates;
 mod components;
 mod host;
@@ -30,6 +31,7 @@ use super::trust::Trust;
 use crate::pins::{Pins, Replay};
 use crate::registry::REGISTRY;
 pub use agent::AgentStatus;
+pub use backups::BackupsStatus;
 pub use certificates::{CertificateStatus, CertificatesStatus};
 pub use host::{ClockStatus, DiskStatus, EtcdStatus};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
@@ -101,6 +103,8 @@ pub struct StatusReport {
     pub disk: Option<DiskStatus>,
     /// The cluster's own database; none where there is none.
     pub etcd: Option<EtcdStatus>,
+    /// Backups of the site's data; none where none was ever made.
+    pub backups: Option<BackupsStatus>,
     /// What a person should know besides.
     pub notes: Vec<String>,
 }
@@ -230,6 +234,7 @@ impl StatusReport {
             clock: None,
             disk,
             etcd: None,
+            backups: None,
             notes: Vec::new(),
         }
     }
@@ -280,6 +285,7 @@ impl Operations {
         report.clock = Some(ClockStatus::of(plausibility, &self.paths, now));
         report.notes.extend(plausibility.note(now, &self.paths));
         report.etcd = EtcdStatus::of(&self.paths);
+        report.backups = BackupsStatus::of(&self.paths);
         report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
     }
 

@@ -15,7 +15,9 @@ use landfall_release_document::ReleaseDocument;
 use super::components::ComponentInputs;
 use super::configure::Made;
 use super::install::{STAGING_RATE, content_steps, image_hosts, is_same_node, step};
+use crate::backups::has_rules;
 use crate::steps::action::Action;
+use crate::steps::back_up::BackUp;
 use crate::steps::collect::Collect;
 use crate::steps::mark::AdvanceMark;
 use crate::steps::prove::Prove;
@@ -77,6 +79,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     );
     stage.bytes = inputs.missing_bytes;
     let mut steps = vec![stage];
+    steps.extend(backup(inputs));
     steps.extend(runtime_configuration(inputs)?);
     steps.extend(content(inputs));
     let changed = components::plan(inputs)?;
@@ -106,6 +109,13 @@ fn supersede(planned: PlannedStep<Action>, before: &Action) -> PlannedStep<Actio
 
 fn missing(id: &str) -> StepError {
     StepError::new(codes::BUG, format!("no operation of this site has made {id}"))
+}
+
+/// Before anything changes, a proven backup of what the earlier release declares. A rollback goes without: its reason may be that
+/// nothing can be read any more.
+fn backup(inputs: &UpgradeInputs<'_>) -> Option<PlannedStep<Action>> {
+    let is_wanted = inputs.operation == Operation::Upgrade && has_rules(inputs.before.release);
+    is_wanted.then(|| step("backup", "back up all data, and prove the backup", 60, Action::BackUp(BackUp {})))
 }
 
 /// The mirrors of upstream hosts, if the later release has images of other ones.

@@ -12,9 +12,10 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::backups::has_rules;
 use crate::site::Site;
 use landfall_agent::settings::AgentSettings;
-use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, OPERATION, SERVICES, SLICE, systemctl};
+use landfall_agent::units::{AGENT, BACKUP, BACKUP_TIMER, CONTAINERD, KUBELET, OPERATION, SERVICES, SLICE, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files::OwnFile;
 use landfall_host::{files, mounts};
@@ -35,7 +36,29 @@ impl Agent {
     fn files(&self, site: &Site) -> Vec<OwnFile> {
         let mut files = vec![OwnFile::new(site.paths.agent_settings(), self.settings.to_bytes(), 0o644)];
         files.extend(unit_files::files(site, Self::program(site), &self.settings.pack));
+        if has_rules(&site.release) {
+            files.extend(unit_files::backup_files(site, &Self::program(site)));
+        }
         files
+    }
+
+    /// Starts the timer of backups where the release declares any; an earlier release may have left one.
+    fn schedule_backups(site: &Site) -> Result<(), StepError> {
+        if has_rules(&site.release) {
+            site.run(&systemctl(&["enable", BACKUP_TIMER]))?;
+            site.run(&systemctl(&["restart", BACKUP_TIMER]))?;
+            return Ok(());
+        }
+        Self::end_backups(site)
+    }
+
+    fn end_backups(site: &Site) -> Result<(), StepError> {
+        if unit_files::path(site, BACKUP_TIMER).exists() {
+            site.run(&systemctl(&["disable", BACKUP_TIMER]))?;
+            site.run(&systemctl(&["stop", BACKUP_TIMER]))?;
+            files::remove(&unit_files::backup_files(site, &Self::program(site)))?;
+        }
+        Ok(())
     }
 
     /// What is wrong with a unit; nothing if it starts at boot, and runs if it must.
@@ -80,6 +103,7 @@ impl Step<Site> for Agent {
         }
         site.run(&systemctl(&["daemon-reload"]))?;
         site.run(&systemctl(&["enable", CONTAINERD, KUBELET, AGENT]))?;
+        Self::schedule_backups(site)?;
         site.sync_filesystem(&site.paths.host("/etc"))?;
         // Waits until containerd answers.
         site.run(&systemctl(&["restart", CONTAINERD, AGENT]))?;
@@ -91,6 +115,7 @@ impl Step<Site> for Agent {
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         let host: teardown::Before = serde_json::from_value(before["host"].clone()).unwrap_or_default();
         teardown::stop_service(site, AGENT)?;
+        Self::end_backups(site)?;
         teardown::stop_pods(site)?;
         teardown::stop_runtime(site)?;
         teardown::unmount_all(&site.paths)?;
@@ -117,7 +142,7 @@ impl Step<Site> for Agent {
         files::remove(&self.files(site))?;
         site.run(&systemctl(&["daemon-reload"]))?;
         // Nothing to reset if none has failed.
-        let _ = site.run(&systemctl(&["reset-failed", CONTAINERD, KUBELET, AGENT, OPERATION]));
+        let _ = site.run(&systemctl(&["reset-failed", CONTAINERD, KUBELET, AGENT, OPERATION, BACKUP]));
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::site::Site;
-use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, OPERATION, SLICE};
+use landfall_agent::units::{AGENT, BACKUP, BACKUP_TIMER, CONTAINERD, KUBELET, OPERATION, SLICE};
 use landfall_host::files::OwnFile;
 use landfall_host::pack::PackId;
 
@@ -33,6 +33,16 @@ UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_prox
 UMask=0022
 OOMScoreAdjust=-900
 TimeoutStopSec=30
+";
+
+/// Of the unit of backups, which yields to what serves.
+const BACKING_UP: &str = "\
+Type=oneshot
+UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
+UMask=0077
+Nice=10
+IOSchedulingClass=idle
+TimeoutStartSec=infinity
 ";
 
 /// For the two that start pods' processes or manage control groups.
@@ -65,6 +75,13 @@ pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
     ]
     .map(|(name, text)| OwnFile::new(path(site, name), text, 0o644))
     .into()
+}
+
+/// The files of the nightly backup.
+pub fn backup_files(site: &Site, landfall: &Path) -> Vec<OwnFile> {
+    [(BACKUP, backup(landfall)), (BACKUP_TIMER, backup_timer())]
+        .map(|(name, text)| OwnFile::new(path(site, name), text, 0o644))
+        .into()
 }
 
 /// The file of a unit.
@@ -131,6 +148,22 @@ fn operation(programs: &Programs) -> String {
         "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\nExecStart={} node operate\n{OPERATING}",
         header("the operation that is open"),
         programs.landfall.display(),
+    )
+}
+
+fn backup(landfall: &Path) -> String {
+    format!(
+        "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\nExecStart={} backup run\n{BACKING_UP}",
+        header("a backup of all data, and the drill that proves it"),
+        landfall.display(),
+    )
+}
+
+/// Not `Persistent`: a machine that was off at night would make its backup while it starts, and systemd would leave a mark.
+fn backup_timer() -> String {
+    format!(
+        "{}\n[Timer]\nOnCalendar=*-*-* 01:30\nRandomizedDelaySec=1h\n\n[Install]\nWantedBy=timers.target\n",
+        header("the hour of the nightly backup")
     )
 }
 

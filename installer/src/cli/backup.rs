@@ -1,0 +1,49 @@
+//! Arguments of what saves data and brings it back.
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Save all data of the installed release, and prove the backup by restoring it on trial.
+    Run(BackupRunArguments),
+    /// Print every backup, and which of them are proven.
+    List,
+    /// Read all data of all backups, and report every damage with what can no longer be restored because of it.
+    Check,
+    /// Print the key without which no backup can be read: store it in a safe place, away from this machine.
+    Key,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupRunArguments {
+    /// Save without a drill: the backup is not proven, and no older one is removed.
+    #[arg(long)]
+    pub(crate) no_drill: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrillArguments {
+    /// The beginning of a backup's id, as `landfall backup list` prints it; the newest backup without one.
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// The beginning of a backup's id, as `landfall backup list` prints it; the newest proven backup without one.
+    #[arg(long, value_name = "BACKUP", conflicts_with = "at")]
+    pub(crate) backup: Option<String>,
+    /// The newest backup whose data was read at this time or before it, such as `2026-11-22T06:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+    /// Restore this component only; may be repeated.
+    #[arg(long = "component", value_name = "NAME")]
+    pub(crate) components: Vec<String>,
+    /// Print what would be done, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Name of the site, for scripts that restore without a terminal.
+    #[arg(long, value_name = "NAME", conflicts_with = "dry_run")]
+    pub(crate) confirm: Option<String>,
+}

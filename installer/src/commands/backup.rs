@@ -1,0 +1,227 @@
+//! `landfall backup` and `landfall drill`: data is saved, and what was saved is proven.
+
+use std::fmt::Write;
+
+use indicatif::HumanBytes;
+use landfall_error_codes::codes;
+use landfall_lifecycle::operations::{BackedUp, BackupCheckReport, BackupSummary, DrillReport, RecoveryKey};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::site::operations_of_root;
+use crate::cli::{BackupCommand, BackupRunArguments, DrillArguments};
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::logging;
+use crate::printer::Printer;
+use crate::shown;
+
+impl Document for BackedUp {
+    const KIND: &'static str = "backup";
+}
+
+impl Document for BackupCheckReport {
+    const KIND: &'static str = "backupCheck";
+}
+
+impl Document for RecoveryKey {
+    const KIND: &'static str = "recoveryKey";
+}
+
+impl Document for DrillReport {
+    const KIND: &'static str = "drill";
+}
+
+/// Every backup of a site.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BackupList {
+    /// The backups, oldest first.
+    backups: Vec<BackupSummary>,
+}
+
+impl Document for BackupList {
+    const KIND: &'static str = "backups";
+}
+
+/// Does what was asked for with the site's backups.
+pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failure> {
+    match command {
+        BackupCommand::Run(arguments) => back_up(arguments, printer),
+        BackupCommand::List => list(printer),
+        BackupCommand::Check => check(printer),
+        BackupCommand::Key => key(printer),
+    }
+}
+
+/// Restores a backup on trial.
+pub(crate) fn drill(arguments: &DrillArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    logging::keep(&operations.paths.logs(), "drill");
+    let report = operations.drill(arguments.backup.as_deref())?;
+    printer.report(&report, drill_text);
+    Ok(())
+}
+
+fn back_up(arguments: &BackupRunArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    logging::keep(&operations.paths.logs(), "backup");
+    let made = operations.back_up(!arguments.no_drill)?;
+    printer.report(&made, backup_text);
+    Ok(())
+}
+
+fn list(printer: Printer) -> Result<(), Failure> {
+    let list = BackupList { backups: operations_of_root(printer)?.backups()? };
+    printer.report(&list, |list| list_text(&list.backups));
+    Ok(())
+}
+
+fn check(printer: Printer) -> Result<(), Failure> {
+    let report = operations_of_root(printer)?.check_backups()?;
+    printer.report(&report, check_text);
+    if report.damages.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(codes::BACKUP_DAMAGED, format!("{} files of the backup repository are damaged", report.damages.len())))
+}
+
+fn key(printer: Printer) -> Result<(), Failure> {
+    let key = operations_of_root(printer)?.recovery_key()?;
+    printer.note(&format!(
+        "with this key, and a copy of {}, every backup can be read; without it, none can",
+        key.repository
+    ));
+    printer.report(&key, |key| key.key.clone());
+    Ok(())
+}
+
+fn backup_text(made: &BackedUp) -> String {
+    let BackedUp { backup, drill, dropped } = made;
+    let mut text = format!("backup {} of {} {}", backup.short_id(), backup.release, backup.version);
+    let _infallible = write!(text, " is stored: {}", streams_text(backup));
+    match drill {
+        Some(report) => {
+            let _infallible = write!(text, "\n{}", drill_text(report));
+        }
+        None => text.push_str("\nit is not proven: `landfall drill` restores it on trial"),
+    }
+    if !dropped.is_empty() {
+        let _infallible = write!(text, "\n{} older backups were removed", dropped.len());
+    }
+    text
+}
+
+fn streams_text(backup: &BackupSummary) -> String {
+    let streams: Vec<String> =
+        backup.streams.iter().map(|stream| format!("{} ({})", stream.name, HumanBytes(stream.size_bytes))).collect();
+    streams.join(", ")
+}
+
+fn drill_text(report: &DrillReport) -> String {
+    let checks: usize = report.streams.iter().map(|drilled| drilled.checks.len()).sum();
+    let mut text = format!("the backup of {} is proven: {checks} checks passed on restored data", report.time);
+    let _infallible = write!(text, " in {:.0} s", report.seconds);
+    for drilled in &report.streams {
+        let _infallible = write!(text, "\n  {}", drilled.stream);
+        for check in &drilled.checks {
+            let _infallible = write!(text, "\n    {}", check.shows);
+        }
+    }
+    text
+}
+
+fn list_text(backups: &[BackupSummary]) -> String {
+    if backups.is_empty() {
+        return "this site has no backups; `landfall backup run` makes one".to_owned();
+    }
+    let lines = backups.iter().map(|backup| {
+        let state = backup.proven.as_ref().map_or_else(|| "not proven".to_owned(), |time| format!("proven {time}"));
+        let (id, time, size) = (backup.short_id(), &backup.time, HumanBytes(backup.size_bytes));
+        format!("{id}  {time}  {} {}  {size}  {}, {state}", backup.release, backup.version, backup.reason)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn check_text(report: &BackupCheckReport) -> String {
+    let mut text = match (report.damages.len(), report.backups) {
+        (0, backups) => format!("{backups} backups are whole: every byte was read"),
+        (damages, backups) => format!("{damages} files are damaged, of a repository with {backups} readable backups"),
+    };
+    for damage in &report.damages {
+        let _infallible = write!(text, "\n  {}", shown::paragraph(damage));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_lifecycle::operations::{CheckResult, DrilledStream, StreamSummary};
+
+    use super::*;
+
+    fn backup(proven: Option<&str>) -> BackupSummary {
+        BackupSummary {
+            id: "0123456789abcdef".repeat(4),
+            time: "2026-11-22T02:00:00Z".to_owned(),
+            release: "starter".to_owned(),
+            version: "1.0.0".to_owned(),
+            reason: "request".to_owned(),
+            proven: proven.map(str::to_owned),
+            size_bytes: 3 << 20,
+            streams: vec![StreamSummary { name: "postgres/database".to_owned(), size_bytes: 3 << 20 }],
+        }
+    }
+
+    fn report() -> DrillReport {
+        let check = CheckResult { shows: "Rows are there".to_owned(), passed: true, failure: None };
+        DrillReport {
+            backup: "01".repeat(32),
+            time: "2026-11-22T02:00:00Z".to_owned(),
+            passed: true,
+            seconds: 31.6,
+            streams: vec![DrilledStream {
+                stream: "postgres/database".to_owned(),
+                size_bytes: Some(3 << 20),
+                checks: vec![check],
+            }],
+        }
+    }
+
+    #[test]
+    fn a_backup_says_what_it_holds_and_what_proved_it() {
+        let made = BackedUp { backup: backup(None), drill: Some(report()), dropped: vec![backup(None)] };
+        insta::assert_snapshot!(backup_text(&made), @"
+        backup 01234567 of starter 1.0.0 is stored: postgres/database (3.00 MiB)
+        the backup of 2026-11-22T02:00:00Z is proven: 1 checks passed on restored data in 32 s
+          postgres/database
+            Rows are there
+        1 older backups were removed
+        ");
+        let made = BackedUp { backup: backup(None), drill: None, dropped: Vec::new() };
+        assert!(backup_text(&made).ends_with("not proven: `landfall drill` restores it on trial"));
+    }
+
+    #[test]
+    fn a_list_says_which_backups_are_proven() {
+        assert!(list_text(&[]).contains("no backups"));
+        insta::assert_snapshot!(list_text(&[backup(None), backup(Some("2026-11-22T02:01:00Z"))]), @"
+        01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven
+        01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
+        ");
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let report = |damages: &[&str]| BackupCheckReport {
+            backups: 2,
+            damages: damages.iter().map(|damage| (*damage).to_owned()).collect(),
+        };
+        assert_eq!(check_text(&report(&[])), "2 backups are whole: every byte was read");
+        let damaged = check_text(&report(&["data/0f/0f is missing: takes everything of the backup of 2026"]));
+        assert_eq!(
+            damaged,
+            "1 files are damaged, of a repository with 2 readable backups\n  data/0f/0f is missing: takes everything of the backup of 2026"
+        );
+    }
+}

@@ -1,0 +1,32 @@
+//! What deletes or replaces data asks for the site's name first.
+
+use std::io::IsTerminal;
+
+use landfall_error_codes::codes;
+use landfall_lifecycle::operations::Operations;
+
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// The name of the site as a person gave it: on the command line, or now, at a terminal. `loss` says what will be lost.
+pub(super) fn site_named(
+    given: Option<String>,
+    operations: &Operations,
+    loss: &str,
+    printer: Printer,
+) -> Result<String, Failure> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    if !std::io::stdin().is_terminal() {
+        let what = "no data is changed: `--confirm NAME` is missing, and the command does not run at a terminal";
+        return Err(Failure::new(codes::DELETION_UNCONFIRMED, what));
+    }
+    let site = operations.site_name()?;
+    printer.question(&format!("{loss}; type the name of this site ({site}):"));
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|error| {
+        Failure::new(codes::DELETION_UNCONFIRMED, "the name cannot be read from the terminal").because(&error)
+    })?;
+    Ok(line.trim().to_owned())
+}

@@ -1,0 +1,217 @@
+//! A drill: a backup is restored into a namespace that is thrown away, and checked there. Running software is not touched.
+
+mod namespace;
+mod workload;
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use landfall_backup::{OpenBackup, Proof, Repository};
+use landfall_cluster::Cluster;
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::paths::SitePaths;
+use landfall_media::progress::{Event, Progress};
+use landfall_release_document::ReleaseDocument;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::CheckResult;
+use super::error::unusable;
+use super::manifest::Manifest;
+use super::{SavedStream, load};
+
+/// What a drill showed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DrillReport {
+    /// The backup's id, in hexadecimal.
+    pub backup: String,
+    /// When its data was read, RFC 3339 in UTC.
+    pub time: String,
+    /// Whether every check passed, so that the backup is proven.
+    pub passed: bool,
+    /// Seconds that the drill took.
+    pub seconds: f64,
+    /// What was restored, in the order in which it was.
+    pub streams: Vec<DrilledStream>,
+}
+
+/// What a drill showed of one stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DrilledStream {
+    /// `COMPONENT/RULE`.
+    pub stream: String,
+    /// Bytes that were loaded; none where the backup does not know.
+    pub size_bytes: Option<u64>,
+    /// What was checked.
+    pub checks: Vec<CheckResult>,
+}
+
+impl DrillReport {
+    /// Every check that failed, with its stream.
+    pub fn failed(&self) -> impl Iterator<Item = (&str, &CheckResult)> {
+        self.streams.iter().flat_map(|drilled| {
+            drilled.checks.iter().filter(|check| !check.passed).map(|check| (drilled.stream.as_str(), check))
+        })
+    }
+
+    /// The error of a drill that did not prove its backup.
+    pub(crate) fn refusal(&self) -> Option<StepError> {
+        let (stream, check) = self.failed().next()?;
+        let found = check.failure.as_ref().map(|failure| failure.found.as_str()).unwrap_or_default();
+        let what = format!("the backup of {} is not proven: {stream}: {}; found {found}", self.time, check.shows);
+        Some(StepError::new(codes::BACKUP_UNPROVEN, what))
+    }
+}
+
+/// What a drill needs.
+pub(crate) struct Drill<'a> {
+    /// The site's cluster.
+    pub(crate) cluster: &'a Cluster,
+    /// The site's paths.
+    pub(crate) paths: &'a SitePaths,
+    /// The release that is installed.
+    pub(crate) release: &'a ReleaseDocument,
+    /// Where progress goes.
+    pub(crate) progress: &'a dyn Progress,
+}
+
+impl Drill<'_> {
+    /// Restores a backup on trial, and marks it as proven if every check passes. A check that fails is no error: the report
+    /// says so. Nothing of the drill stays in the cluster.
+    pub(crate) fn prove(&self, repository: &Repository, backup: &OpenBackup) -> Result<DrillReport, StepError> {
+        let report = self.run(backup)?;
+        if report.passed {
+            let text = serde_json::to_string(&report)
+                .map_err(|error| StepError::new(codes::BUG, "the report of a drill cannot be written").because(error))?;
+            let proof = Proof { time: Timestamp::now(), report: text };
+            repository.mark_proven(backup.backup().id, proof).map_err(unusable)?;
+        }
+        Ok(report)
+    }
+
+    fn run(&self, backup: &OpenBackup) -> Result<DrillReport, StepError> {
+        let begun = Instant::now();
+        let manifest = Manifest::read(backup)?;
+        manifest.refuse_other(self.release)?;
+        self.refuse_too_large(backup, &manifest)?;
+        for left in self.cluster.leftover_drills()? {
+            self.cluster.delete_drill(&left.namespace, namespace::LIMIT)?;
+        }
+        let mut streams = Vec::new();
+        for group in groups(&manifest.streams) {
+            let names: Vec<String> = group.iter().map(|saved| saved.name()).collect();
+            self.progress.event(Event::Note(format!("drill: restoring {} on trial", names.join(", "))));
+            let checks = self.workload(backup, &group)?;
+            streams.extend(group.iter().zip(checks).map(|(saved, checks)| DrilledStream {
+                stream: saved.name(),
+                size_bytes: load::size_bytes(backup, saved),
+                checks,
+            }));
+        }
+        Ok(DrillReport {
+            backup: backup.backup().id.to_string(),
+            time: backup.backup().time.to_string(),
+            passed: streams.iter().flat_map(|drilled| &drilled.checks).all(|check| check.passed),
+            seconds: (begun.elapsed().as_secs_f64() * 100.0).round() / 100.0,
+            streams,
+        })
+    }
+
+    /// Refuses a drill whose data does not fit beside the site's own. What is deleted after each workload counts once.
+    fn refuse_too_large(&self, backup: &OpenBackup, manifest: &Manifest) -> Result<(), StepError> {
+        let data = self.paths.data();
+        let measured = rustix::fs::statvfs(&data)
+            .map_err(|error| landfall_host::files::failed("measure", &data, error.into()))?;
+        let free = measured.f_bavail * measured.f_frsize;
+        for group in groups(&manifest.streams) {
+            let needed = needed_bytes(loaded_bytes(backup, &group));
+            if needed > free {
+                let what = format!(
+                    "a drill of {} needs {needed} bytes in {}, where {free} are free",
+                    group[0].component,
+                    data.display()
+                );
+                return Err(StepError::new(codes::BACKUP_NO_ROOM, what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Streams that one container of one workload loads, in the order of the backup.
+pub(crate) fn groups(streams: &[SavedStream]) -> Vec<Vec<&SavedStream>> {
+    let mut groups: Vec<Vec<&SavedStream>> = Vec::new();
+    for saved in streams {
+        let is_same = |group: &&mut Vec<&SavedStream>| {
+            let first = group[0];
+            first.component == saved.component
+                && first.rule.workload == saved.rule.workload
+                && first.rule.container == saved.rule.container
+        };
+        match groups.iter_mut().find(is_same) {
+            Some(group) => group.push(saved),
+            None => groups.push(vec![saved]),
+        }
+    }
+    groups
+}
+
+fn loaded_bytes(backup: &OpenBackup, group: &[&SavedStream]) -> u64 {
+    group.iter().filter_map(|saved| load::size_bytes(backup, saved)).sum()
+}
+
+/// Bytes that loaded data and what its software adds may take: it is unpacked beside its final place, and a database writes a
+/// log of its own when it starts.
+fn needed_bytes(loaded: u64) -> u64 {
+    const LEAST: u64 = 1 << 30;
+    loaded.saturating_mul(2).saturating_add(LEAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn saved(component: &str, workload: &str, container: Option<&str>, rule: &str) -> SavedStream {
+        serde_json::from_value(json!({
+            "component": component, "namespace": component, "readySeconds": 60, "workload": {},
+            "rule": {"name": rule, "workload": {"kind": "StatefulSet", "name": workload}, "container": container,
+                "volume": "data", "limit_seconds": 60, "save": ["a"], "load": ["b"]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn streams_of_one_container_are_loaded_together() {
+        let streams = [
+            saved("db", "db", None, "files"),
+            saved("db", "other", None, "files-of-other"),
+            saved("db", "db", None, "more"),
+            saved("db", "db", Some("side"), "beside"),
+        ];
+        let names = |group: &Vec<&SavedStream>| group.iter().map(|saved| saved.name()).collect::<Vec<_>>().join(" ");
+        let found: Vec<String> = groups(&streams).iter().map(names).collect();
+        assert_eq!(found, ["db/files db/more", "db/files-of-other", "db/beside"]);
+    }
+
+    #[test]
+    fn a_check_that_failed_refuses_the_backup() {
+        let drilled = |checks| DrilledStream { stream: "db/files".to_owned(), size_bytes: Some(7), checks };
+        let mut report = DrillReport {
+            backup: "0f".to_owned(),
+            time: "2026-11-22T12:00:00Z".to_owned(),
+            passed: true,
+            seconds: 1.0,
+            streams: vec![drilled(vec![CheckResult::passed("It starts")])],
+        };
+        assert!(report.refusal().is_none());
+        report.streams.push(drilled(vec![CheckResult::failed("It has rows", "exit code 0", "exit code 1")]));
+        let refusal = report.refusal().unwrap().to_string();
+        let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: It has rows; found exit code 1";
+        assert_eq!(refusal, expected);
+    }
+}

@@ -1,0 +1,134 @@
+//! One workload of a drill: its data is loaded into an empty volume, its own program starts on it, and is asked.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use landfall_backup::OpenBackup;
+use landfall_cluster::drill::{DataVolume, DrillPod, END_LOADING, LOADER, claims};
+use landfall_cluster::ready::PodReason;
+use landfall_cluster::{ObjectName, Owner, Waiting};
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use serde_json::Value;
+
+use super::super::check::{CheckResult, check};
+use super::super::load::load;
+use super::{Drill, SavedStream, loaded_bytes, needed_bytes};
+use crate::pods::Container;
+
+/// How long the loader may take to start: its image is on the node.
+const START_LIMIT: Duration = Duration::from_mins(5);
+
+/// How long ending the loader may take.
+const END_LIMIT: Duration = Duration::from_secs(30);
+
+/// Time between looks.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// What a failed load would have shown.
+const LOADED: &str = "The backup is loaded into an empty volume, and its software starts on it";
+
+/// Time for everything of a pod whose limits are not declared.
+const MARGIN: Duration = Duration::from_mins(15);
+
+impl Drill<'_> {
+    /// Restores the streams of one container on trial. Returns the results of each stream's checks.
+    pub(super) fn workload(
+        &self,
+        backup: &OpenBackup,
+        group: &[&SavedStream],
+    ) -> Result<Vec<Vec<CheckResult>>, StepError> {
+        let first = group[0];
+        self.within(&first.component, |namespace, owner| {
+            let server = match self.restored(backup, group, namespace, owner) {
+                Ok(server) => server,
+                Err(error) => {
+                    let failed = CheckResult::failed(LOADED, "it is and does", with_causes(&error));
+                    return Ok(vec![vec![failed]; group.len()]);
+                }
+            };
+            let checked = |saved: &&SavedStream| {
+                let loaded = CheckResult::passed(LOADED);
+                std::iter::once(loaded).chain(check(self.cluster, saved, &server)).collect()
+            };
+            Ok(group.iter().map(checked).collect())
+        })
+    }
+
+    /// A container that runs its own program on the restored data.
+    fn restored(
+        &self,
+        backup: &OpenBackup,
+        group: &[&SavedStream],
+        namespace: &str,
+        owner: &Owner,
+    ) -> Result<Container, StepError> {
+        let first = group[0];
+        let size_limit = needed_bytes(loaded_bytes(backup, group)).to_string();
+        let empty = |(volume, _)| (volume, DataVolume::Empty { size_limit: size_limit.clone() });
+        let volumes: BTreeMap<String, DataVolume> = claims(&first.workload).into_iter().map(empty).collect();
+        let drilled = DrillPod {
+            workload: &first.workload,
+            container: first.rule.container.as_deref(),
+            namespace,
+            name: &first.rule.workload.name,
+            owner,
+            volumes: &volumes,
+            lifetime: lifetime(group),
+        };
+        let pod = drilled.loader_before_server()?;
+        self.copy_references(&pod, &first.namespace, namespace, owner)?;
+        let name = ObjectName::of(&pod)?;
+        self.cluster.apply(&pod)?;
+        self.wait_for_loader(&name)?;
+        let container = |container: &str| Container {
+            namespace: namespace.to_owned(),
+            pod: name.name.clone(),
+            name: container.to_owned(),
+        };
+        let loader = container(LOADER);
+        for saved in group {
+            load(self.cluster, backup, saved, &loader, self.progress)?;
+        }
+        let end = END_LOADING.map(str::to_owned);
+        let ended = self.cluster.execute(namespace, &name.name, LOADER, &end, END_LIMIT);
+        ended.map_err(|error| StepError::new(codes::RESTORE_LOAD, "the loader cannot be ended").because(error))?;
+        let what = format!("{} on restored data", first.rule.workload);
+        let limit = Duration::from_secs(first.ready_seconds);
+        self.cluster.wait_ready(&Waiting { what: &what, objects: &[name.clone()], limit }, self.progress)?;
+        let server = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default();
+        Ok(container(server))
+    }
+
+    fn wait_for_loader(&self, pod: &ObjectName) -> Result<(), StepError> {
+        let begun = Instant::now();
+        loop {
+            let found = self.cluster.get(pod)?.unwrap_or_default();
+            if is_loading(&found) {
+                return Ok(());
+            }
+            let has_ended = matches!(found["status"]["phase"].as_str(), Some("Failed" | "Succeeded"));
+            if has_ended || begun.elapsed() > START_LIMIT {
+                let reason = PodReason::of(&found).map(|reason| format!(": {reason}")).unwrap_or_default();
+                let what = format!("{pod} does not start{reason}");
+                return Err(StepError::new(codes::RESTORE_LOAD, what));
+            }
+            std::thread::sleep(INTERVAL);
+        }
+    }
+}
+
+fn is_loading(pod: &Value) -> bool {
+    let statuses = pod["status"]["initContainerStatuses"].as_array().into_iter().flatten();
+    statuses.into_iter().any(|status| status["name"] == LOADER && status["state"]["running"].is_object())
+}
+
+/// How long the pod of these streams may live.
+fn lifetime(group: &[&SavedStream]) -> Duration {
+    let seconds = |saved: &&SavedStream| {
+        let checks: u64 = saved.rule.checks.iter().map(|check| check.limit_seconds).sum();
+        saved.rule.limit_seconds + saved.ready_seconds + checks
+    };
+    MARGIN + Duration::from_secs(group.iter().map(seconds).sum())
+}

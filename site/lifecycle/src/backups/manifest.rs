@@ -1,0 +1,172 @@
+//! What a backup says of itself: whose data it holds, and by which rules.
+
+use std::io::Read;
+
+use landfall_backup::{OpenBackup, StreamName};
+use landfall_cluster::Cluster;
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_release_document::{BackupRule, ReleaseDocument};
+use rand::distr::{Alphanumeric, SampleString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::unusable;
+use crate::pods::object_name;
+
+/// Schema of the manifest.
+const SCHEMA: u32 = 1;
+
+/// Name of the document that holds it. Components' names have no capital letters.
+const DOCUMENT: &str = "LANDFALL/manifest.json";
+
+/// The largest manifest that is read: a release has fewer rules than fill it.
+const LARGEST_BYTES: u64 = 16 << 20;
+
+/// Letters of the word that marks a backup.
+const WORD_LENGTH: usize = 24;
+
+/// The first document of every backup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Manifest {
+    schema: u32,
+    /// Name of the release.
+    pub(crate) release: String,
+    /// Its version.
+    pub(crate) version: String,
+    /// Streams, in the order of the release's components.
+    pub(crate) streams: Vec<SavedStream>,
+}
+
+/// One stream of a backup, and everything that is needed to load and to check it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SavedStream {
+    /// Component.
+    pub component: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Seconds until its workload counts as failed when it is not ready.
+    pub ready_seconds: u64,
+    /// The rule.
+    pub rule: BackupRule,
+    /// The word that was written into the data, if the rule has a marker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<String>,
+    /// The workload, as it was in the cluster.
+    pub workload: Value,
+}
+
+impl SavedStream {
+    /// Its name within the backup: `COMPONENT/RULE`.
+    pub fn name(&self) -> String {
+        self.rule.stream(&self.component)
+    }
+
+    /// The same, as the repository has it.
+    pub(crate) fn stream_name(&self) -> Result<StreamName, StepError> {
+        self.name().parse().map_err(unusable)
+    }
+}
+
+/// Whether a release declares anything that is backed up.
+pub(crate) fn has_rules(release: &ReleaseDocument) -> bool {
+    release.components.iter().any(|component| !component.backup.is_empty())
+}
+
+impl Manifest {
+    /// The manifest of a new backup of a site that runs this release.
+    pub(super) fn new(release: &ReleaseDocument, cluster: &Cluster) -> Result<Self, StepError> {
+        let mut streams = Vec::new();
+        for component in &release.components {
+            for rule in &component.backup {
+                let workload = object_name(&component.namespace, &rule.workload);
+                let found = cluster.get(&workload)?;
+                let missing = || StepError::new(codes::BACKUP_POD, format!("{workload} does not exist"));
+                streams.push(SavedStream {
+                    component: component.name.clone(),
+                    namespace: component.namespace.clone(),
+                    ready_seconds: component.ready_seconds,
+                    word: rule.marker.as_ref().map(|_| word()),
+                    rule: rule.clone(),
+                    workload: found.map(described).ok_or_else(missing)?,
+                });
+            }
+        }
+        Ok(Self { schema: SCHEMA, release: release.name.clone(), version: release.version.clone(), streams })
+    }
+
+    /// Reads that of a backup.
+    pub(crate) fn read(backup: &OpenBackup) -> Result<Self, StepError> {
+        let unknown = |what: String| StepError::new(codes::BACKUP_DAMAGED, what);
+        let name: StreamName = DOCUMENT.parse().map_err(unusable)?;
+        let mut bytes = Vec::new();
+        let read = backup.read(&name).map_err(unusable)?.take(LARGEST_BYTES).read_to_end(&mut bytes);
+        read.map_err(|error| unknown(format!("{DOCUMENT} cannot be read")).because(error))?;
+        let manifest: Self = serde_json::from_slice(&bytes)
+            .map_err(|error| unknown(format!("{DOCUMENT} cannot be understood")).because(error))?;
+        if manifest.schema != SCHEMA {
+            return Err(unknown(format!("{DOCUMENT} has schema {}, not {SCHEMA}", manifest.schema)));
+        }
+        Ok(manifest)
+    }
+
+    /// Refuses a backup of another release than this one: only the software that wrote data is known to read it.
+    pub(crate) fn refuse_other(&self, installed: &ReleaseDocument) -> Result<(), StepError> {
+        if (&self.release, &self.version) == (&installed.name, &installed.version) {
+            return Ok(());
+        }
+        let what = format!(
+            "the backup is of {} {}, and {} {} is installed",
+            self.release, self.version, installed.name, installed.version
+        );
+        Err(StepError::new(codes::RESTORE_OTHER_VERSION, what))
+    }
+
+    /// It as a document of a backup.
+    pub(super) fn document(&self) -> Result<(StreamName, Vec<u8>), StepError> {
+        let bytes = serde_json::to_vec_pretty(self)
+            .map_err(|error| StepError::new(codes::BUG, "the manifest of a backup cannot be written").because(error))?;
+        Ok((DOCUMENT.parse().map_err(unusable)?, bytes))
+    }
+}
+
+/// What of a live object a later pod is made after: its state is left out.
+fn described(mut workload: Value) -> Value {
+    if let Value::Object(fields) = &mut workload {
+        fields.remove("status");
+    }
+    if let Some(Value::Object(metadata)) = workload.get_mut("metadata") {
+        metadata.retain(|field, _| ["name", "namespace", "labels"].contains(&field.as_str()));
+    }
+    workload
+}
+
+/// Lower-case letters and digits, which mean themselves to every shell.
+fn word() -> String {
+    Alphanumeric.sample_string(&mut rand::rng(), WORD_LENGTH).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn words_differ_and_mean_themselves_to_a_shell() {
+        let (one, other) = (word(), word());
+        assert_ne!(one, other);
+        assert!(one.len() == WORD_LENGTH && one.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
+    }
+
+    #[test]
+    fn a_workload_is_described_without_its_state() {
+        let live = json!({"kind": "StatefulSet", "spec": {"replicas": 1}, "status": {"replicas": 1},
+            "metadata": {"name": "db", "namespace": "shop", "labels": {"a": "b"}, "uid": "1", "managedFields": []}});
+        let expected = json!({"kind": "StatefulSet", "spec": {"replicas": 1},
+            "metadata": {"name": "db", "namespace": "shop", "labels": {"a": "b"}}});
+        assert_eq!(described(live), expected);
+    }
+}

@@ -1,0 +1,24 @@
+//! Backups of a site: what is saved and how it returns, by the rules that its release declares. The repository that keeps
+//! them is [`landfall_backup`]'s.
+//!
+//! A backup describes itself: its manifest holds the rules by which its streams were saved, and by which they are loaded and
+//! checked, so that a later release can restore what an earlier one saved.
+
+pub(crate) mod check;
+pub(crate) mod drill;
+mod error;
+mod folder;
+pub(crate) mod load;
+mod manifest;
+mod save;
+mod source;
+mod summary;
+
+pub use check::CheckResult;
+pub use drill::{DrillReport, DrilledStream};
+pub(crate) use error::unusable;
+pub(crate) use folder::BackupFolder;
+pub use manifest::SavedStream;
+pub(crate) use manifest::{Manifest, has_rules};
+pub(crate) use save::{OPERATION, Reason, Saving};
+pub use summary::{BackupSummary, StreamSummary};

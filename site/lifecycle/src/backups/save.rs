@@ -1,0 +1,153 @@
+//! Saving: every stream that the release declares, one after another, and what the site itself needs to be built again.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use jiff::Timestamp;
+use landfall_backup::{Backup, NewBackup, Repository, StreamName};
+use landfall_cluster::Cluster;
+use landfall_engine::step::StepError;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+use landfall_media::progress::Progress;
+use landfall_release_document::ReleaseDocument;
+
+use super::error::unusable;
+use super::manifest::Manifest;
+use super::source::RuleStream;
+
+/// The fact that names the operation which a backup belongs to.
+pub(crate) const OPERATION: &str = "operation";
+
+/// Why a backup is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// A person or a timer wants it.
+    Request,
+    /// An upgrade begins with it.
+    Upgrade,
+}
+
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Upgrade => "upgrade",
+        }
+    }
+}
+
+/// A backup that is to be made.
+pub(crate) struct Saving<'a> {
+    /// The site's cluster.
+    pub(crate) cluster: &'a Cluster,
+    /// The site's paths.
+    pub(crate) paths: &'a SitePaths,
+    /// The release that is installed.
+    pub(crate) release: &'a ReleaseDocument,
+    /// First 12 hexadecimal digits of its bundle's id.
+    pub(crate) bundle: &'a str,
+    /// Why.
+    pub(crate) reason: Reason,
+    /// What names the operation that the backup belongs to, if there is one.
+    pub(crate) operation: Option<&'a str>,
+    /// Where progress goes.
+    pub(crate) progress: &'a dyn Progress,
+}
+
+impl Saving<'_> {
+    /// Saves everything. Returns when all of it is on the disk; if it fails, no backup was made.
+    pub(crate) fn save(&self, repository: &Repository) -> Result<Backup, StepError> {
+        let manifest = Manifest::new(self.release, self.cluster)?;
+        let mut documents = site_documents(self.paths, self.bundle)?;
+        documents.push(manifest.document()?);
+        let mut sources = Vec::new();
+        for saved in &manifest.streams {
+            sources.push((saved.stream_name()?, RuleStream::new(self.cluster, saved, self.progress)));
+        }
+        let streams = sources.iter_mut().map(|(name, source)| (name.clone(), source as &mut dyn Read)).collect();
+        let new = NewBackup { time: Timestamp::now(), facts: self.facts(), streams, documents };
+        repository.save(new).map_err(unusable)
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        let facts = [
+            ("release", Some(self.release.name.as_str())),
+            ("version", Some(&self.release.version)),
+            ("bundle", Some(self.bundle)),
+            ("reason", Some(self.reason.name())),
+            (OPERATION, self.operation),
+        ];
+        facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect()
+    }
+}
+
+/// What makes a site this site: its journals, with settings and trust, the head of its release, and its generated secrets,
+/// without which its data is of no use.
+fn site_documents(paths: &SitePaths, bundle: &str) -> Result<Vec<(StreamName, Vec<u8>)>, StepError> {
+    let mut documents = Vec::new();
+    let head = paths.release(bundle).join("bundle.head");
+    for (name, folder) in [("LANDFALL/journal", paths.journal()), ("LANDFALL/secrets", paths.secrets())] {
+        add_files(&mut documents, name, &folder)?;
+    }
+    add_file(&mut documents, "LANDFALL/bundle.head".to_owned(), &head)?;
+    Ok(documents)
+}
+
+/// Adds the files of a folder and of those in it. What a name of restic cannot express, such as a temporary file, is left out.
+fn add_files(documents: &mut Vec<(StreamName, Vec<u8>)>, name: &str, folder: &Path) -> Result<(), StepError> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let failed = |error| files::failed("list", folder, error);
+    for entry in fs_err::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let Some(file_name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let name = format!("{name}/{file_name}");
+        if path.is_dir() {
+            add_files(documents, &name, &path)?;
+        } else {
+            add_file(documents, name, &path)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_file(documents: &mut Vec<(StreamName, Vec<u8>)>, name: String, path: &Path) -> Result<(), StepError> {
+    let Ok(name) = name.parse() else { return Ok(()) };
+    if let Some(bytes) = files::read(path)? {
+        documents.push((name, bytes));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+
+    use super::*;
+
+    #[test]
+    fn a_backup_has_what_makes_the_site_this_site() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let secret = paths.secrets().join("shop/key.json");
+        let files = [
+            paths.journal().join("000001-install.journal"),
+            paths.journal().join(".hidden"),
+            secret.clone(),
+            paths.release("0123").join("bundle.head"),
+        ];
+        for file in &files {
+            durable::create_folder(file.parent().unwrap()).unwrap();
+            durable::write_file(file, b"content", 0o600).unwrap();
+        }
+        let mut names: Vec<String> =
+            site_documents(&paths, "0123").unwrap().into_iter().map(|(name, _)| name.to_string()).collect();
+        names.sort();
+        let expected =
+            ["LANDFALL/bundle.head", "LANDFALL/journal/000001-install.journal", "LANDFALL/secrets/shop/key.json"];
+        assert_eq!(names, expected);
+    }
+}

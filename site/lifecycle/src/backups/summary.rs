@@ -1,0 +1,70 @@
+//! A backup, as lists and reports show it.
+
+use landfall_backup::Backup;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Characters of an id that a person reads and types.
+const SHORT_ID: usize = 8;
+
+/// One backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupSummary {
+    /// What names it, in hexadecimal; its beginning is enough where only one backup has it.
+    pub id: String,
+    /// When its data was read, RFC 3339 in UTC.
+    pub time: String,
+    /// Name of the release.
+    pub release: String,
+    /// Version of the release.
+    pub version: String,
+    /// Why it was made: `request` or `upgrade`.
+    pub reason: String,
+    /// When a drill proved it, RFC 3339 in UTC.
+    pub proven: Option<String>,
+    /// Bytes of all its streams, as they were read.
+    pub size_bytes: u64,
+    /// Its streams.
+    pub streams: Vec<StreamSummary>,
+}
+
+/// One stream of a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamSummary {
+    /// `COMPONENT/RULE`.
+    pub name: String,
+    /// Bytes, as they were read.
+    pub size_bytes: u64,
+}
+
+impl BackupSummary {
+    /// The beginning of the id, for a person.
+    pub fn short_id(&self) -> &str {
+        self.id.get(..SHORT_ID).unwrap_or(&self.id)
+    }
+}
+
+impl From<&Backup> for BackupSummary {
+    fn from(backup: &Backup) -> Self {
+        let fact = |key: &str| backup.facts.get(key).cloned().unwrap_or_default();
+        // What the site itself needs is no stream of a component.
+        let streams: Vec<StreamSummary> = backup
+            .streams
+            .iter()
+            .filter(|stream| !stream.name.as_str().starts_with("LANDFALL/"))
+            .map(|stream| StreamSummary { name: stream.name.to_string(), size_bytes: stream.size_bytes })
+            .collect();
+        Self {
+            id: backup.id.to_string(),
+            time: backup.time.to_string(),
+            release: fact("release"),
+            version: fact("version"),
+            reason: fact("reason"),
+            proven: backup.proof.as_ref().map(|proof| proof.time.to_string()),
+            size_bytes: streams.iter().map(|stream| stream.size_bytes).sum(),
+            streams,
+        }
+    }
+}

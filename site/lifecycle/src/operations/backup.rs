@@ -1,0 +1,169 @@
+//! Backups: made, listed, checked, and proven by drills. They change nothing of what is installed, so they have no journal: an
+//! interrupted backup was never made, and an interrupted drill is cleared by the next one.
+
+use landfall_backup::{Backup, Damage, Repository, Retention};
+use landfall_engine::journal::SiteLock;
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::bundle::TrustedRelease;
+use super::error::Result;
+use super::trust::Trust;
+use crate::backups::drill::Drill;
+use crate::backups::{BackupFolder, BackupSummary, DrillReport, Reason, Saving, has_rules, unusable};
+use crate::pins::Pins;
+use landfall_bundle_spec::parts::short_id;
+use landfall_cluster::Cluster;
+
+/// A backup that was made.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackedUp {
+    /// The backup.
+    pub backup: BackupSummary,
+    /// What its drill showed; none where it was not wanted.
+    pub drill: Option<DrillReport>,
+    /// Backups that were removed, since newer ones take their place.
+    pub dropped: Vec<BackupSummary>,
+}
+
+/// What a check of all backups found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupCheckReport {
+    /// How many backups there are.
+    pub backups: usize,
+    /// Every damaged file, with what can no longer be restored because of it.
+    pub damages: Vec<String>,
+}
+
+/// The key of the repository.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryKey {
+    /// The repository's folder.
+    pub repository: String,
+    /// The key: also restic's password.
+    pub key: String,
+}
+
+impl Operations {
+    /// Saves the data of the installed release, and proves the backup by a drill unless `drilled` is false. Older backups are
+    /// removed as the retention says, once the new one is proven.
+    pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
+        let ready = self.ready_to_back_up("backup")?;
+        let repository = BackupFolder::of(&self.paths).open_or_create()?;
+        let saving = Saving {
+            cluster: &ready.cluster,
+            paths: &self.paths,
+            release: &ready.release.release,
+            bundle: &short_id(ready.pins.bundle),
+            reason: Reason::Request,
+            operation: None,
+            progress: &*self.progress,
+        };
+        let backup = saving.save(&repository)?;
+        if !drilled {
+            return Ok(BackedUp { backup: (&backup).into(), drill: None, dropped: Vec::new() });
+        }
+        let report = self.prove_backup(&ready, &repository, &backup)?;
+        let dropped = repository.forget(&Retention::default(), jiff::Timestamp::now()).map_err(unusable)?.dropped;
+        let backup = find(&repository, &backup.id.to_string())?;
+        let dropped = dropped.iter().map(BackupSummary::from).collect();
+        Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped })
+    }
+
+    /// Restores a backup on trial, the named one or the newest, and marks it as proven if every check passes.
+    pub fn drill(&self, backup: Option<&str>) -> Result<DrillReport> {
+        let ready = self.ready_to_back_up("drill")?;
+        let repository = self.repository()?;
+        let backup = self.chosen_backup(&repository, backup)?;
+        self.prove_backup(&ready, &repository, &backup)
+    }
+
+    /// Every backup, oldest first. Changes nothing.
+    pub fn backups(&self) -> Result<Vec<BackupSummary>> {
+        let Some(repository) = BackupFolder::of(&self.paths).open()? else { return Ok(Vec::new()) };
+        Ok(repository.backups().map_err(unusable)?.iter().map(BackupSummary::from).collect())
+    }
+
+    /// Reads all data of all backups. Damage is no error: the report names it. Changes nothing.
+    pub fn check_backups(&self) -> Result<BackupCheckReport> {
+        let repository = self.repository()?;
+        let damages = repository.check(&*self.progress).map_err(unusable)?;
+        let backups = repository.backups().map_err(unusable)?.len();
+        Ok(BackupCheckReport { backups, damages: damages.iter().map(Damage::to_string).collect() })
+    }
+
+    /// The key that opens the backups of this site, on any machine.
+    pub fn recovery_key(&self) -> Result<RecoveryKey> {
+        let key = BackupFolder::of(&self.paths).recovery_key()?.ok_or_else(no_backups)?;
+        Ok(RecoveryKey { repository: self.paths.backup_repository().display().to_string(), key })
+    }
+
+    /// The repository, which must exist.
+    pub(super) fn repository(&self) -> Result<Repository> {
+        Ok(BackupFolder::of(&self.paths).open()?.ok_or_else(no_backups)?)
+    }
+
+    /// The backup whose id begins like this, or the newest.
+    pub(super) fn chosen_backup(&self, repository: &Repository, id: Option<&str>) -> Result<Backup> {
+        match id {
+            Some(id) => find(repository, id),
+            None => repository.backups().map_err(unusable)?.pop().ok_or_else(|| no_backups().into()),
+        }
+    }
+
+    fn prove_backup(&self, ready: &ReadyToBackUp, repository: &Repository, backup: &Backup) -> Result<DrillReport> {
+        let open = repository.open_backup(backup.id).map_err(unusable)?;
+        let release = &ready.release.release;
+        let drill = Drill { cluster: &ready.cluster, paths: &self.paths, release, progress: &*self.progress };
+        let report = drill.prove(repository, &open)?;
+        match report.refusal() {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(report),
+        }
+    }
+
+    /// Takes the site's lock, so that nothing changes meanwhile, and looks at what is installed.
+    fn ready_to_back_up(&self, verb: &str) -> Result<ReadyToBackUp> {
+        let history = self.idle_history()?;
+        let pins = self.changeable(&history)?.clone();
+        let lock = self.journals().lock(verb)?;
+        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        if !has_rules(&release.release) {
+            let what = format!("{} {} has no backup rules", pins.release, pins.version);
+            return Err(StepError::new(codes::BACKUP_NO_RULES, what).into());
+        }
+        let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
+        Ok(ReadyToBackUp { pins, release, cluster, _lock: lock })
+    }
+}
+
+/// A site that can be backed up, and does not change meanwhile.
+struct ReadyToBackUp {
+    pins: Pins,
+    release: TrustedRelease,
+    cluster: Cluster,
+    _lock: SiteLock,
+}
+
+fn no_backups() -> StepError {
+    StepError::new(codes::BACKUP_UNKNOWN, "this site has no backups")
+}
+
+/// The only backup whose id begins like this.
+fn find(repository: &Repository, id: &str) -> Result<Backup> {
+    let backups = repository.backups().map_err(unusable)?;
+    let mut found = backups.into_iter().filter(|backup| !id.is_empty() && backup.id.to_string().starts_with(id));
+    match (found.next(), found.next()) {
+        (Some(backup), None) => Ok(backup),
+        (None, _) => Err(StepError::new(codes::BACKUP_UNKNOWN, format!("no backup has the id {id}")).into()),
+        (Some(_), Some(_)) => {
+            Err(StepError::new(codes::BACKUP_UNKNOWN, format!("several backups have an id that begins with {id}")).into())
+        }
+    }
+}

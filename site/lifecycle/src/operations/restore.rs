@@ -1,0 +1,215 @@
+//! Restore: data of the installed release is replaced by that of a backup. A restore that fails brings back the data that was
+//! there before.
+
+use landfall_backup::Repository;
+use landfall_cluster::drill::claims;
+use landfall_cluster::{Cluster, Inventory, ObjectName, selector};
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::bundle::TrustedRelease;
+use super::change::Changed;
+use super::error::Result;
+use super::trust::Trust;
+use crate::backups::drill::groups;
+use crate::backups::{BackupSummary, Manifest, SavedStream, unusable};
+use crate::pins::Pins;
+use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore};
+use crate::pods::object_name;
+use crate::steps::action::Action;
+use landfall_engine::plan::Plan;
+
+/// Which backup is restored, and what of it.
+#[derive(Debug, Clone, Default)]
+pub struct RestoreRequest {
+    /// The beginning of its id; the newest proven one where neither this nor a time is given.
+    pub backup: Option<String>,
+    /// The newest backup whose data was read at this time or before, RFC 3339.
+    pub at: Option<jiff::Timestamp>,
+    /// Components, or all that the backup has.
+    pub components: Vec<String>,
+}
+
+/// A restore that is possible; nothing is changed yet.
+pub struct PreparedRestore<'a> {
+    operations: &'a Operations,
+    pins: Pins,
+    release: TrustedRelease,
+    backup: BackupSummary,
+    components: Vec<String>,
+    plan: Plan<Action>,
+}
+
+/// The result of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restored {
+    /// Name of the release.
+    pub release: String,
+    /// Its version.
+    pub version: String,
+    /// When the restored data was read, RFC 3339 in UTC.
+    pub time: String,
+    /// What was restored, in order: `COMPONENT/RULE`.
+    pub streams: Vec<String>,
+}
+
+impl Restored {
+    /// The result of a restore that was committed.
+    pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
+        let loaded: Vec<_> = plan
+            .all()
+            .filter_map(|planned| match &planned.action {
+                Action::Load(load) => Some(&load.stream),
+                _ => None,
+            })
+            .collect();
+        Self {
+            release: pins.release.clone(),
+            version: pins.version.clone(),
+            time: loaded.first().map(|stream| stream.time.clone()).unwrap_or_default(),
+            streams: loaded.iter().map(|stream| format!("{}/{}", stream.component, stream.rule)).collect(),
+        }
+    }
+}
+
+impl Operations {
+    /// Determines whether and how a backup can take the place of data. Reads journals, the repository and the cluster; changes
+    /// nothing.
+    pub fn prepare_restore(&self, request: &RestoreRequest) -> Result<PreparedRestore<'_>> {
+        let history = self.idle_history()?;
+        let pins = self.changeable(&history)?.clone();
+        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        let repository = self.repository()?;
+        let backup = self.wanted_backup(&repository, request)?;
+        let open = repository.open_backup(backup.id).map_err(unusable)?;
+        let manifest = Manifest::read(&open)?;
+        manifest.refuse_other(&release.release)?;
+        let streams = chosen(&manifest, &request.components)?;
+        let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
+        let mut workloads = Vec::new();
+        for group in groups(&streams) {
+            workloads.push(self.workload(&cluster, &backup, &group)?);
+        }
+        let mut components: Vec<String> = workloads.iter().map(|workload| workload.component.clone()).collect();
+        components.dedup();
+        let plan = plan_restore(&release.release, &workloads);
+        Ok(PreparedRestore { operations: self, pins, release, backup: (&backup).into(), components, plan })
+    }
+
+    fn wanted_backup(&self, repository: &Repository, request: &RestoreRequest) -> Result<landfall_backup::Backup> {
+        if request.backup.is_some() {
+            return self.chosen_backup(repository, request.backup.as_deref());
+        }
+        let known = repository.backups().map_err(unusable)?.into_iter().rev();
+        // Without a wish, only one that is known to return.
+        let fits = |backup: &landfall_backup::Backup| match request.at {
+            Some(at) => backup.time <= at,
+            None => backup.proof.is_some(),
+        };
+        let found = known.into_iter().find(fits);
+        Ok(found.ok_or_else(|| {
+            let what = match request.at {
+                Some(at) => format!("no backup is as old as {at}"),
+                None => "no backup is proven; name one to restore it all the same".to_owned(),
+            };
+            StepError::new(codes::BACKUP_UNKNOWN, what)
+        })?)
+    }
+
+    /// The workload of a group as it is now.
+    fn workload(
+        &self,
+        cluster: &Cluster,
+        backup: &landfall_backup::Backup,
+        group: &[&SavedStream],
+    ) -> Result<RestoredWorkload, StepError> {
+        let first = group[0];
+        let name = object_name(&first.namespace, &first.rule.workload);
+        let missing = || StepError::new(codes::BACKUP_POD, format!("{name} does not exist"));
+        let live = cluster.get(&name)?.ok_or_else(missing)?;
+        let replicas = cluster.replicas(&name)?.ok_or_else(|| {
+            StepError::new(codes::RESTORE_IMPOSSIBLE, format!("{name} cannot be stopped: it has no number of pods"))
+        })?;
+        let inventory = Inventory::read(cluster, &first.namespace, &first.component)?;
+        let status = inventory.map(|inventory| cluster.component_status(&inventory)).transpose()?;
+        let mut streams = Vec::new();
+        for saved in group {
+            let claims = claims(&live);
+            let claim = claims.get(&saved.rule.volume).ok_or_else(|| {
+                let what = format!("{name} has no volume {} of its own", saved.rule.volume);
+                StepError::new(codes::RESTORE_IMPOSSIBLE, what)
+            })?;
+            streams.push(RestoredStream::new(backup, saved, self.volume_folder(cluster, &saved.namespace, claim)?));
+        }
+        Ok(RestoredWorkload {
+            component: first.component.clone(),
+            namespace: first.namespace.clone(),
+            ready_seconds: first.ready_seconds,
+            was_ready: status.is_some_and(|status| status.reasons.is_empty()),
+            pods: selector(&live["spec"]["selector"]),
+            // Stopped by hand: restored data is to be used.
+            replicas: replicas.max(1),
+            workload: name,
+            streams,
+        })
+    }
+
+    /// Name of the folder behind a claim, in the folder of volumes.
+    fn volume_folder(&self, cluster: &Cluster, namespace: &str, claim: &str) -> Result<String, StepError> {
+        let refused =
+            |why: &str| StepError::new(codes::RESTORE_IMPOSSIBLE, format!("the claim {namespace}/{claim} {why}"));
+        let found = cluster.get(&ObjectName::new("v1", "PersistentVolumeClaim", namespace, claim))?;
+        let found = found.ok_or_else(|| refused("does not exist"))?;
+        let volume = found["spec"]["volumeName"].as_str().ok_or_else(|| refused("has no volume"))?;
+        let volume = cluster.get(&ObjectName::new("v1", "PersistentVolume", "", volume))?.unwrap_or_default();
+        let spec = &volume["spec"];
+        let path = spec["hostPath"]["path"].as_str().or(spec["local"]["path"].as_str());
+        let path = path.ok_or_else(|| refused("has a volume that is no folder of this host"))?;
+        let folder = std::path::Path::new(path).strip_prefix(self.paths.storage()).ok();
+        let folder = folder.and_then(|folder| folder.to_str()).filter(|folder| !folder.contains('/'));
+        folder.map(str::to_owned).ok_or_else(|| refused(&format!("has its volume at {path}, which is not the site's")))
+    }
+}
+
+/// The streams of these components, or all.
+fn chosen(manifest: &Manifest, components: &[String]) -> Result<Vec<SavedStream>, StepError> {
+    if let Some(unknown) =
+        components.iter().find(|wanted| manifest.streams.iter().all(|saved| saved.component != **wanted))
+    {
+        return Err(StepError::new(codes::RESTORE_NOTHING, format!("the backup has nothing of {unknown}")));
+    }
+    let is_wanted = |saved: &&SavedStream| components.is_empty() || components.contains(&saved.component);
+    Ok(manifest.streams.iter().filter(is_wanted).cloned().collect())
+}
+
+impl PreparedRestore<'_> {
+    /// The steps.
+    pub fn plan(&self) -> &Plan<Action> {
+        &self.plan
+    }
+
+    /// What is restored.
+    pub fn backup(&self) -> &BackupSummary {
+        &self.backup
+    }
+
+    /// Whose data is replaced, in order.
+    pub fn components(&self) -> &[String] {
+        &self.components
+    }
+
+    /// Runs it, once a person has named the site whose data is replaced.
+    pub fn run(self, confirmation: &str) -> Result<Restored> {
+        let operations = self.operations;
+        operations.confirm(confirmation)?;
+        let file = operations.begin_change(&self.plan, &self.release, &self.pins, |change| change)?;
+        match operations.end_change(&file)? {
+            Changed::Restore(restored) => Ok(restored),
+            other => Err(other.unexpected()),
+        }
+    }
+}

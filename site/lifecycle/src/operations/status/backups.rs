@@ -1,0 +1,68 @@
+//! What of a site's data could be restored now, by its backup repository.
+
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+use landfall_host::paths::SitePaths;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::backups::{BackupFolder, unusable};
+
+/// The backups of a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupsStatus {
+    /// How many there are.
+    pub count: usize,
+    /// When the data of the newest one was read, RFC 3339 in UTC.
+    pub newest: Option<String>,
+    /// The same of the newest one that a drill proved.
+    pub newest_proven: Option<String>,
+    /// Why the repository cannot be used.
+    pub reason: Option<String>,
+}
+
+impl BackupsStatus {
+    /// Those of this site; none where there never was one.
+    pub(super) fn of(paths: &SitePaths) -> Option<Self> {
+        let folder = BackupFolder::of(paths);
+        folder.exists().then(|| {
+            Self::read(&folder).unwrap_or_else(|error| Self {
+                count: 0,
+                newest: None,
+                newest_proven: None,
+                reason: Some(with_causes(&error)),
+            })
+        })
+    }
+
+    fn read(folder: &BackupFolder) -> Result<Self, StepError> {
+        let backups = match folder.open()? {
+            Some(repository) => repository.backups().map_err(unusable)?,
+            None => Vec::new(),
+        };
+        let newest = |is_proven: bool| {
+            let found = backups.iter().rev().find(|backup| !is_proven || backup.proof.is_some());
+            found.map(|backup| format!("{:.0}", backup.time))
+        };
+        let (count, newest, newest_proven) = (backups.len(), newest(false), newest(true));
+        Ok(Self { count, newest, newest_proven, reason: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+
+    use super::*;
+
+    #[test]
+    fn a_site_without_backups_has_no_such_state_and_one_without_its_key_says_so() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        assert_eq!(BackupsStatus::of(&paths), None);
+        durable::create_folder(&paths.backup_repository()).unwrap();
+        let status = BackupsStatus::of(&paths).unwrap();
+        assert!(status.reason.unwrap().contains("does not exist"), "the key is missing");
+    }
+}

@@ -1,0 +1,202 @@
+//! Plans the return of data from a backup: the workloads stop, their data is set aside, the backup is loaded and checked. Pure.
+//! Until the commit, the data that was there can come back.
+
+use landfall_cluster::ObjectName;
+use landfall_release_document::ReleaseDocument;
+
+use super::install::step;
+use crate::backups::SavedStream;
+use crate::steps::action::Action;
+use crate::steps::check_restored::CheckRestored;
+use crate::steps::component_ready::ComponentReady;
+use crate::steps::load::{BackupStream, Load};
+use crate::steps::ready_again::ReadyAgain;
+use crate::steps::remove_aside::RemoveAside;
+use crate::steps::set_aside::SetAside;
+use crate::steps::start::Start;
+use crate::steps::stop::Stop;
+use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep};
+
+/// Bytes that a restore loads in a second, at least; for predictions.
+const LOADING_RATE: u64 = 20 << 20;
+
+/// A workload whose data is replaced, as it is before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestoredWorkload {
+    /// Its component.
+    pub component: String,
+    /// Namespace of the component.
+    pub namespace: String,
+    /// Seconds until the component counts as failed.
+    pub ready_seconds: u64,
+    /// Whether the component is ready now: only then does the way back wait until it is again.
+    pub was_ready: bool,
+    /// The workload itself.
+    pub workload: ObjectName,
+    /// Selector of its pods.
+    pub pods: String,
+    /// How many pods it has.
+    pub replicas: u32,
+    /// What is loaded.
+    pub streams: Vec<RestoredStream>,
+}
+
+/// A stream that is loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestoredStream {
+    /// Where it is.
+    pub stream: BackupStream,
+    /// Its bytes, where the backup knows.
+    pub size_bytes: u64,
+    /// Name of the folder of its volume.
+    pub folder: String,
+}
+
+impl RestoredStream {
+    /// The stream of a backup that goes into this folder.
+    pub fn new(backup: &landfall_backup::Backup, saved: &SavedStream, folder: String) -> Self {
+        let name = saved.name();
+        let known = backup.streams.iter().find(|stream| stream.name.as_str() == name);
+        let stream = BackupStream {
+            backup: backup.id,
+            time: backup.time.to_string(),
+            component: saved.component.clone(),
+            rule: saved.rule.name.clone(),
+        };
+        Self { stream, size_bytes: known.map_or(0, |stream| stream.size_bytes), folder }
+    }
+
+    fn id(&self, kind: &str) -> String {
+        format!("{kind}/{}/{}", self.stream.component, self.stream.rule)
+    }
+
+    fn volume(&self) -> SetAside {
+        SetAside { folder: self.folder.clone() }
+    }
+}
+
+impl RestoredWorkload {
+    fn stop(&self) -> Stop {
+        Stop { workload: self.workload.clone(), pods: self.pods.clone(), replicas: self.replicas }
+    }
+
+    fn id(&self, kind: &str) -> String {
+        format!("{kind}/{}/{}", self.component, self.workload.name)
+    }
+
+    fn ready(&self) -> ComponentReady {
+        let (component, namespace) = (self.component.clone(), self.namespace.clone());
+        ComponentReady { component, namespace, seconds: self.ready_seconds }
+    }
+}
+
+/// Plans it, for workloads in the order in which they start.
+pub fn plan_restore(release: &ReleaseDocument, workloads: &[RestoredWorkload]) -> Plan<Action> {
+    let mut steps = Vec::new();
+    steps.extend(workloads.iter().filter(|workload| workload.was_ready).map(note_ready));
+    // What starts last may need what starts first.
+    steps.extend(workloads.iter().rev().map(stop));
+    steps.extend(workloads.iter().flat_map(|workload| &workload.streams).flat_map(replace));
+    for workload in workloads {
+        steps.extend(start(workload));
+    }
+    steps.extend(workloads.iter().flat_map(|workload| &workload.streams).map(check));
+    let streams = workloads.iter().flat_map(|workload| &workload.streams);
+    let closing = streams.map(remove).collect();
+    // There is nothing that a resume could mend: the data of a moment ago is better than a stopped database.
+    let on_failure = OnFailure::Undo { from: 0 };
+    Plan { closing, on_failure, ..Plan::new(Operation::Restore, &release.name, &release.version, steps) }
+}
+
+fn note_ready(workload: &RestoredWorkload) -> PlannedStep<Action> {
+    let action = Action::ReadyAgain(ReadyAgain { ready: workload.ready() });
+    step(workload.id("ready-again"), &format!("note that {} was ready", workload.component), 0, action)
+}
+
+fn stop(workload: &RestoredWorkload) -> PlannedStep<Action> {
+    step(workload.id("stop"), &format!("stop {}", workload.component), 10, Action::Stop(workload.stop()))
+}
+
+fn replace(stream: &RestoredStream) -> [PlannedStep<Action>; 2] {
+    let (component, rule) = (&stream.stream.component, &stream.stream.rule);
+    let title = format!("set the data of {component} aside");
+    let aside = step(stream.id("set-aside"), &title, 0, Action::SetAside(stream.volume()));
+    let load = Action::Load(Load { stream: stream.stream.clone(), volume: stream.volume() });
+    let title = format!("load {component}/{rule} of {}", stream.stream.time);
+    let mut load = step(stream.id("load"), &title, 10 + stream.size_bytes / LOADING_RATE, load);
+    load.bytes = stream.size_bytes;
+    [aside, load]
+}
+
+fn start(workload: &RestoredWorkload) -> [PlannedStep<Action>; 2] {
+    let start = Action::Start(Start { stopped: workload.stop() });
+    let component = &workload.component;
+    [
+        step(workload.id("start"), &format!("start {component}"), 0, start),
+        step(workload.id("started"), &format!("wait for {component}"), 30, Action::ComponentReady(workload.ready())),
+    ]
+}
+
+fn check(stream: &RestoredStream) -> PlannedStep<Action> {
+    let action = Action::CheckRestored(CheckRestored { stream: stream.stream.clone() });
+    let title = format!("check the data of {}", stream.stream.component);
+    step(stream.id("check-restored"), &title, 10, action)
+}
+
+fn remove(stream: &RestoredStream) -> PlannedStep<Action> {
+    let title = format!("remove the data that {} had before", stream.stream.component);
+    step(stream.id("remove-aside"), &title, 2, Action::RemoveAside(RemoveAside { data: stream.volume() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn workload(component: &str, was_ready: bool) -> RestoredWorkload {
+        let stream = BackupStream {
+            backup: "0f".repeat(32).parse().unwrap(),
+            time: "2026-11-22T12:00:00Z".to_owned(),
+            component: component.to_owned(),
+            rule: "files".to_owned(),
+        };
+        RestoredWorkload {
+            component: component.to_owned(),
+            namespace: component.to_owned(),
+            ready_seconds: 60,
+            was_ready,
+            workload: ObjectName::new("apps/v1", "StatefulSet", component, component),
+            pods: format!("app={component}"),
+            replicas: 1,
+            streams: vec![RestoredStream { stream, size_bytes: 7, folder: format!("pvc-1_{component}_data") }],
+        }
+    }
+
+    #[test]
+    fn everything_stops_before_anything_is_set_aside_and_starts_before_it_is_checked() {
+        let release = serde_json::from_value(json!({
+            "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
+            "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
+            "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 1 },
+        }));
+        let plan = plan_restore(&release.unwrap(), &[workload("db", true), workload("cache", false)]);
+        let ids = |steps: &[PlannedStep<Action>]| steps.iter().map(|step| step.id.0.clone()).collect::<Vec<_>>();
+        insta::assert_snapshot!(ids(&plan.steps).join("\n"), @"
+        ready-again/db/db
+        stop/cache/cache
+        stop/db/db
+        set-aside/db/files
+        load/db/files
+        set-aside/cache/files
+        load/cache/files
+        start/db/db
+        started/db/db
+        start/cache/cache
+        started/cache/cache
+        check-restored/db/files
+        check-restored/cache/files
+        ");
+        assert_eq!(ids(&plan.closing), ["remove-aside/db/files", "remove-aside/cache/files"]);
+    }
+}

@@ -1,0 +1,84 @@
+//! Which pod of a workload is asked: by proofs, backups and checks of restored data.
+
+use landfall_cluster::{Cluster, ClusterError, ObjectName, selector};
+use landfall_release_document::Workload;
+use serde_json::Value;
+
+/// A container that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Container {
+    /// Namespace of its pod.
+    pub(crate) namespace: String,
+    /// Its pod.
+    pub(crate) pod: String,
+    /// Its name.
+    pub(crate) name: String,
+}
+
+/// Why a workload has no container that can be asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoContainer {
+    /// The cluster did not answer.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// There is no such workload or container.
+    #[error("{0}")]
+    Missing(String),
+    /// No pod of it is ready yet.
+    #[error("{0} has no ready pod")]
+    NotReady(Workload),
+}
+
+/// Name of a workload's object.
+pub(crate) fn object_name(namespace: &str, workload: &Workload) -> ObjectName {
+    ObjectName::new("apps/v1", workload.kind.name(), namespace, &workload.name)
+}
+
+/// A container of a ready pod of the workload: the named one, or its first.
+pub(crate) fn ready_container(
+    cluster: &Cluster,
+    namespace: &str,
+    workload: &Workload,
+    container: Option<&str>,
+) -> Result<Container, NoContainer> {
+    let name = object_name(namespace, workload);
+    let found = cluster.get(&name)?.ok_or_else(|| NoContainer::Missing(format!("{name} does not exist")))?;
+    let selector = selector(&found["spec"]["selector"]);
+    let pods = cluster.list(&cluster.resource("v1", "Pod")?, Some(namespace), &selector)?;
+    let pod = pods.iter().find(|pod| is_ready(pod)).ok_or_else(|| NoContainer::NotReady(workload.clone()))?;
+    let names = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let found = names
+        .filter_map(|one| one["name"].as_str())
+        .find(|name| container.is_none_or(|wanted| *name == wanted))
+        .ok_or_else(|| NoContainer::Missing("the pod has no such container".to_owned()))?;
+    Ok(Container {
+        namespace: namespace.to_owned(),
+        pod: pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+        name: found.to_owned(),
+    })
+}
+
+/// Whether a pod serves, and will continue to.
+pub(crate) fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let is_ready = conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
+    is_ready && pod["metadata"]["deletionTimestamp"].is_null()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pods_must_be_ready_and_remain() {
+        let pod = |ready: &str, deleted: Value| {
+            json!({ "metadata": { "deletionTimestamp": deleted },
+                "status": { "conditions": [{ "type": "Ready", "status": ready }] } })
+        };
+        assert!(is_ready(&pod("True", Value::Null)));
+        assert!(!is_ready(&pod("False", Value::Null)) && !is_ready(&json!({})));
+        assert!(!is_ready(&pod("True", json!("2026-01-01T00:00:00Z"))));
+    }
+}

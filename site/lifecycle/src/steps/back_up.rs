@@ -1,0 +1,67 @@
+//! Before an upgrade changes anything: the installed release's data is saved, and the backup is proven by a drill. Whatever
+//! goes wrong later, this backup stays.
+
+use landfall_error_codes::codes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::backups::{BackupFolder, OPERATION, Reason, Saving, drill::Drill, unusable};
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Parameters of the step: none. What is saved, the installed release declares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackUp {}
+
+impl Step<Site> for BackUp {
+    /// Only the act knows for which operation a backup was made.
+    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+        Ok(Observed::Absent)
+    }
+
+    /// What names the backup of this operation: one that was made before a power cut is proven after it, and not made again.
+    fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
+        Ok(json!({"operation": uuid::Uuid::new_v4().to_string()}))
+    }
+
+    fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
+        let operation = before["operation"]
+            .as_str()
+            .ok_or_else(|| StepError::new(codes::BUG, "the journal's record of the backup step names no operation"))?;
+        let (cluster, installed) = (site.cluster()?, site.earlier_release()?);
+        let repository = BackupFolder::of(&site.paths).open_or_create()?;
+        let known = repository.backups().map_err(unusable)?;
+        let backup = match known.into_iter().find(|known| known.facts.get(OPERATION).is_some_and(|fact| fact == operation)) {
+            Some(backup) => backup,
+            None => Saving {
+                cluster: &cluster,
+                paths: &site.paths,
+                release: &installed.release,
+                bundle: &installed.bundle,
+                reason: Reason::Upgrade,
+                operation: Some(operation),
+                progress: &*site.progress,
+            }
+            .save(&repository)?,
+        };
+        if backup.proof.is_none() {
+            let open = repository.open_backup(backup.id).map_err(unusable)?;
+            let progress = &*site.progress;
+            let drill = Drill { cluster: &cluster, paths: &site.paths, release: &installed.release, progress };
+            if let Some(refusal) = drill.prove(&repository, &open)?.refusal() {
+                return Err(refusal);
+            }
+        }
+        Ok(json!({"backup": backup.id.to_string()}))
+    }
+
+    /// A backup is never removed because what followed it failed.
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        let cluster = site.cluster()?;
+        for left in cluster.leftover_drills()? {
+            cluster.delete_drill(&left.namespace, super::wait::DRILL_DELETION_LIMIT)?;
+        }
+        Ok(())
+    }
+}

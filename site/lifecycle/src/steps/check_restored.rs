@@ -1,0 +1,50 @@
+//! Before the commit of a restore: what was restored is what was saved.
+
+use landfall_error_codes::codes;
+use landfall_media::progress::Event;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::load::BackupStream;
+use crate::backups::check::check;
+use crate::pods::ready_container;
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRestored {
+    /// What was loaded.
+    pub stream: BackupStream,
+}
+
+impl Step<Site> for CheckRestored {
+    /// What was checked before a power cut says nothing of the data after it.
+    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+        Ok(Observed::Absent)
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let (cluster, (_, saved)) = (site.cluster()?, self.stream.open(site)?);
+        let rule = &saved.rule;
+        let container = ready_container(&cluster, &saved.namespace, &rule.workload, rule.container.as_deref());
+        let container = container
+            .map_err(|error| StepError::new(codes::BACKUP_POD, "restored data cannot be checked").because(error))?;
+        let results = check(&cluster, &saved, &container);
+        for result in &results {
+            let Some(failure) = &result.failure else {
+                site.progress.event(Event::Note(format!("{}: {}", saved.name(), result.shows)));
+                continue;
+            };
+            let (expected, found) = (&failure.expected, &failure.found);
+            let what = format!("{}: {}: expected {expected}; found {found}", saved.name(), result.shows);
+            return Err(StepError::new(codes::RESTORE_CHECK, what));
+        }
+        Ok(json!({"checks": results.len()}))
+    }
+
+    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        Ok(())
+    }
+}

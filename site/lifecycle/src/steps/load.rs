@@ -1,0 +1,129 @@
+//! A stream of a backup fills the empty volume of a workload that is stopped.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use landfall_backup::{BackupId, OpenBackup};
+use landfall_cluster::drill::DrillPod;
+use landfall_cluster::{Cluster, ObjectName, Owner, Waiting};
+use landfall_error_codes::codes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::objects::DELETION_SECONDS;
+use super::set_aside::SetAside;
+use crate::backups::load::load;
+use crate::backups::{BackupFolder, Manifest, SavedStream, unusable};
+use crate::pods::{Container, object_name};
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// How long the pod may take to start: its image is on the node.
+const START_LIMIT: Duration = Duration::from_mins(5);
+
+/// Time for everything of the pod beside the load itself.
+const MARGIN: Duration = Duration::from_mins(15);
+
+/// A stream of a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupStream {
+    /// The backup.
+    pub backup: BackupId,
+    /// When its data was read, RFC 3339 in UTC.
+    pub time: String,
+    /// Component of the stream.
+    pub component: String,
+    /// Name of its rule.
+    pub rule: String,
+}
+
+impl BackupStream {
+    /// Finds it in the site's repository.
+    pub(super) fn open(&self, site: &Site) -> Result<(OpenBackup, SavedStream), StepError> {
+        let unknown = |what: String| StepError::new(codes::BACKUP_UNKNOWN, what);
+        let repository = BackupFolder::of(&site.paths).open()?;
+        let repository = repository.ok_or_else(|| unknown("this site has no backups".to_owned()))?;
+        let backup = repository.open_backup(self.backup).map_err(unusable)?;
+        let streams = Manifest::read(&backup)?.streams;
+        let is_it = |saved: &SavedStream| saved.component == self.component && saved.rule.name == self.rule;
+        let found = streams.into_iter().find(is_it);
+        let found = found
+            .ok_or_else(|| unknown(format!("the backup of {} has no {}/{}", self.time, self.component, self.rule)))?;
+        Ok((backup, found))
+    }
+}
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// What is loaded.
+    pub stream: BackupStream,
+    /// The volume that it fills.
+    pub volume: SetAside,
+}
+
+impl Load {
+    fn pod_name(saved: &SavedStream) -> ObjectName {
+        let name = format!("{}-restore", saved.rule.workload.name);
+        ObjectName::new("v1", "Pod", &saved.namespace, &name)
+    }
+
+    fn pod(&self, saved: &SavedStream, cluster: &Cluster, site: &Site) -> Result<Value, StepError> {
+        let name = object_name(&saved.namespace, &saved.rule.workload);
+        let missing = || StepError::new(codes::BACKUP_POD, format!("{name} does not exist"));
+        let workload = cluster.get(&name)?.ok_or_else(missing)?;
+        let owner = Owner { release: site.release.name.clone(), component: self.stream.component.clone() };
+        let pod = DrillPod {
+            workload: &workload,
+            container: saved.rule.container.as_deref(),
+            namespace: &saved.namespace,
+            name: &Self::pod_name(saved).name,
+            owner: &owner,
+            // Its own claims.
+            volumes: &BTreeMap::new(),
+            lifetime: MARGIN + Duration::from_secs(saved.rule.limit_seconds),
+        };
+        Ok(pod.loader()?)
+    }
+
+    fn delete_pod(saved: &SavedStream, cluster: &Cluster) -> Result<(), StepError> {
+        cluster.delete(&Self::pod_name(saved), Duration::from_secs(DELETION_SECONDS))?;
+        Ok(())
+    }
+}
+
+impl Step<Site> for Load {
+    /// A volume does not show whether it was filled to the end.
+    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+        Ok(Observed::Absent)
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let (cluster, (backup, saved)) = (site.cluster()?, self.stream.open(site)?);
+        Self::delete_pod(&saved, &cluster)?;
+        // An earlier attempt may have filled a part.
+        self.volume.empty(site)?;
+        let pod = self.pod(&saved, &cluster, site)?;
+        cluster.apply(&pod)?;
+        let name = Self::pod_name(&saved);
+        let what = format!("the pod that loads {}", saved.name());
+        cluster.wait_ready(&Waiting { what: &what, objects: &[name.clone()], limit: START_LIMIT }, &*site.progress)?;
+        let container = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
+        let into = Container { namespace: saved.namespace.clone(), pod: name.name, name: container };
+        load(&cluster, &backup, &saved, &into, &*site.progress)?;
+        Self::delete_pod(&saved, &cluster)?;
+        site.sync_filesystem(&site.paths.storage())?;
+        Ok(Value::Null)
+    }
+
+    /// What was loaded, the undo of the step that emptied the volume removes.
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        let cluster = site.cluster()?;
+        for pod in cluster.leftover_pods()? {
+            cluster.delete(&pod, Duration::from_secs(DELETION_SECONDS))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! Data is saved, proven by a drill, damaged, and brought back; a restore that fails, or whose power is cut, ends by itself.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::printer;
+use landfall_tests::proofs::{administer, in_pod, sql};
+use landfall_tests::site::wait_until;
+use serde_json::{Value, json};
+
+use super::cut::{At, Moment, boot, cut_during};
+use super::engineer::{Engineer, STICK};
+use super::fixture::{fixture, machine_with_stick};
+
+/// How long a restore may take that the agent continues after a boot.
+const SELF_LIMIT: Duration = Duration::from_mins(10);
+
+/// The folder of the repository.
+const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
+
+/// How the key of the cache is written and read.
+const CACHE: &str = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1";
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn data_comes_back_from_a_proven_backup() -> Result<()> {
+    let (_site, machine) = machine_with_stick("e2e-backups")?;
+    let engineer = Engineer::at(&machine);
+    engineer.landfall(&["backup", "run"])?.refused("backup without a site", "LF4030", 2)?;
+    engineer.install()?;
+    engineer.wait_ready("the install")?;
+    let name = machine.run("hostname")?.stdout.trim().to_owned();
+    refuses_what_it_cannot_do(engineer)?;
+    write_data(engineer, "first")?;
+    let first = backs_up(engineer)?;
+
+    write_data(engineer, "second")?;
+    restores(engineer, &name)?;
+    expect_data(engineer, "first")?;
+    write_data(engineer, "third")?;
+    goes_back_from_damage(engineer, &name, &first)?;
+    expect_data(engineer, "third")?;
+    restores_through_a_power_cut(engineer, &name)?;
+    expect_data(engineer, "first")?;
+
+    survives_an_uninstall(engineer, &first)?;
+    expect_data(engineer, "first")?;
+    engineer.uninstall_all()?;
+    engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
+}
+
+/// Without a backup there is nothing to restore, to drill or to check.
+fn refuses_what_it_cannot_do(engineer: Engineer<'_>) -> Result<()> {
+    for verb in [&["restore", "--confirm", "any"][..], &["drill"], &["backup", "check"], &["backup", "key"]] {
+        engineer.landfall(verb)?.refused(verb[0], "LF4609", 2)?;
+    }
+    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+    ensure!(listed["backups"] == json!([]), "{listed}");
+    ensure!(engineer.status()?["backups"].is_null(), "the status has backups before the first");
+    let timer = engineer.machine().run("systemctl is-active landfall-backup.timer")?.stdout;
+    ensure!(timer.trim() == "active", "the timer of backups is {timer}");
+    Ok(())
+}
+
+fn write_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
+    let machine = engineer.machine();
+    sql(machine, "DROP TABLE IF EXISTS kept")?;
+    sql(machine, &format!("CREATE TABLE kept AS SELECT '{word}' AS word, generate_series(1, 1000) AS number"))?;
+    let set = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} -e set word {word}"))?;
+    ensure!(set.status.success(), "{}", set.stderr);
+    Ok(())
+}
+
+/// Fails unless both databases have what was written with this word.
+fn expect_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
+    let machine = engineer.machine();
+    let rows = sql(machine, "SELECT word, count(*), sum(number) FROM kept GROUP BY word")?;
+    ensure!(rows == format!("{word}|1000|500500"), "the database has {rows}, not {word}");
+    let cached = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} -e get word"))?.stdout;
+    ensure!(cached.trim() == word, "the cache has {cached}, not {word}");
+    let left = machine.run("ls /var/lib/landfall/storage")?.stdout;
+    ensure!(!left.contains("before-restore"), "data that was set aside is left: {left}");
+    Ok(())
+}
+
+/// A backup is made and proven; nothing of its drill stays. Returns its id.
+fn backs_up(engineer: Engineer<'_>) -> Result<String> {
+    let made = engineer.landfall(&["backup", "run"])?.report("backup run")?;
+    let drilled = made["drill"]["streams"].as_array().context("the backup has no drill")?;
+    let checks = drilled.iter().flat_map(|one| one["checks"].as_array().into_iter().flatten());
+    let passed: Vec<&str> = checks.filter(|check| check["passed"] == true).filter_map(|one| one["shows"].as_str()).collect();
+    ensure!(drilled.len() == 2 && passed.len() >= 8, "the drill showed only {passed:?}");
+    ensure!(made["backup"]["proven"].is_string(), "the backup is not proven: {made}");
+    let namespaces = administer(engineer.machine(), "kubectl get namespaces --output name")?.stdout;
+    ensure!(!namespaces.contains("drill"), "a drill's namespace is left: {namespaces}");
+    let status = engineer.status()?;
+    ensure!(status["backups"]["count"] == 1 && status["backups"]["newestProven"].is_string(), "{}", status["backups"]);
+    let key = engineer.landfall(&["backup", "key"])?.report("backup key")?;
+    ensure!(key["key"].as_str().is_some_and(|key| key.len() == 64), "the key is {key}");
+    let checked = engineer.landfall(&["backup", "check"])?.report("backup check")?;
+    ensure!(checked["damages"] == json!([]), "{checked}");
+    printer::note(format!("proved: a backup that {} checks on restored data passed", passed.len()));
+    Ok(made["backup"]["id"].as_str().context("a backup has no id")?.to_owned())
+}
+
+/// Nothing is restored without the site's name; with it, all data is that of the backup.
+fn restores(engineer: Engineer<'_>, name: &str) -> Result<()> {
+    engineer.landfall(&["restore", "--confirm", "another-site"])?.refused("restore", "LF4025", 2)?;
+    engineer.landfall(&["restore", "--component", "dns", "--dry-run"])?.refused("restore", "LF4621", 2)?;
+    engineer.landfall(&["restore", "--at", "2020-01-01T00:00:00Z", "--dry-run"])?.refused("restore", "LF4609", 2)?;
+    let dry_run = engineer.landfall(&["restore", "--component", "postgres", "--dry-run"])?.report("restore --dry-run")?;
+    ensure!(dry_run["components"] == json!(["postgres"]), "{dry_run}");
+    expect_data(engineer, "second")?;
+    let restored = engineer.landfall(&["restore", "--confirm", name])?.report("restore")?;
+    ensure!(restored["streams"] == json!(["postgres/database", "valkey/keys"]), "{restored}");
+    engineer.wait_ready("a restore")?;
+    printer::note("proved: a restore brings data back, and only with the site's name");
+    Ok(())
+}
+
+/// A backup with a damaged byte is named by the check, and its restore leaves the data as it was.
+fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Result<()> {
+    let machine = engineer.machine();
+    // The largest pack has data of the database.
+    let line = format!("find {REPOSITORY}/data -type f -printf '%s %p\\n' | sort -n | tail -n 1 | cut -d ' ' -f 2");
+    let pack = machine.run(&line)?.stdout.trim().to_owned();
+    machine.run(&format!(
+        "cp --preserve {pack} /root/pack && chmod u+w {pack} && printf '\\xff\\x00\\xff' | dd of={pack} bs=1 seek=4096 conv=notrunc status=none"
+    ))?;
+    let failure = engineer.landfall(&["backup", "check"])?.refused("backup check", "LF4605", 4)?;
+    printer::note(format!("the check said: {failure}"));
+    let failure = engineer.landfall(&["restore", "--backup", backup, "--confirm", name])?;
+    let failure = failure.refused("restore of a damaged backup", "LF4032", 4)?.to_string();
+    ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");
+    engineer.wait_ready("a restore that went back")?;
+    machine.run(&format!("cp --preserve /root/pack {pack} && rm /root/pack"))?;
+    engineer.landfall(&["backup", "check"])?.report("backup check")?;
+    printer::note("proved: a restore from a damaged backup left the data as it was");
+    Ok(())
+}
+
+/// The power is cut while the database is loaded; the restore ends by itself, without a command.
+fn restores_through_a_power_cut(engineer: Engineer<'_>, name: &str) -> Result<()> {
+    let at = At { step: "load/postgres/database".to_owned(), moment: Moment::After(Duration::from_millis(1500)) };
+    cut_during(engineer, &["restore", "--confirm", name], &at)?;
+    boot(engineer.machine())?;
+    wait_until("the restore to end by itself", SELF_LIMIT, || {
+        let status = engineer.status()?;
+        let state = status["state"].as_str().unwrap_or_default();
+        ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
+        Ok((state == "installed").then_some(()))
+    })?;
+    engineer.wait_ready("a restore that continued by itself")?;
+    printer::note("proved: a restore whose power was cut ended by itself");
+    Ok(())
+}
+
+/// Backups are data: an uninstall keeps them, and the next install goes on with them.
+fn survives_an_uninstall(engineer: Engineer<'_>, backup: &str) -> Result<()> {
+    let report = engineer.uninstall(&[])?;
+    let kept = report["kept"].as_array().context("the report names nothing that is kept")?;
+    ensure!(kept.contains(&Value::from("/var/lib/landfall/backups")), "{report}");
+    let install = ["install", STICK, "--trust", &fixture()?.fingerprint, "--adopt-data"];
+    engineer.landfall(&install)?.report("install --adopt-data")?;
+    engineer.wait_ready("an install that adopts data")?;
+    let drilled = engineer.landfall(&["drill", &backup[..8]])?.report("drill")?;
+    ensure!(drilled["backup"] == backup && drilled["passed"] == true, "{drilled}");
+    printer::note("proved: a backup outlives its site and is proven again");
+    Ok(())
+}
