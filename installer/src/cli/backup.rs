@@ -1,5 +1,7 @@
 //! Arguments of what saves data and brings it back.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
@@ -13,6 +15,17 @@ pub(crate) enum BackupCommand {
     Check,
     /// Print the key without which no backup can be read: store it in a safe place, away from this machine.
     Key,
+    /// Take over the backups of a site that is lost, on a machine on which nothing is installed.
+    Adopt(BackupAdoptArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupAdoptArguments {
+    /// The repository's folder; it is copied.
+    pub(crate) repository: PathBuf,
+    /// The file that holds its key, as `landfall backup key` printed it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
 }
 
 #[derive(Debug, Args)]

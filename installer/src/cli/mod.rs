@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use backup::{BackupCommand, BackupRunArguments, DrillArguments, RestoreArguments};
+pub(crate) use backup::{BackupAdoptArguments, BackupCommand, BackupRunArguments, DrillArguments, RestoreArguments};
 pub(crate) use trust::{
     ForRole, RoleName, TrustCommand, TrustImportArguments, TrustInitArguments, TrustRevokeArguments,
     TrustRotateArguments, TrustShowArguments, TrustSignArguments,
@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Drill(DrillArguments),
     /// Replace data of the installed release by that of a backup; a restore that fails is undone by itself.
     Restore(RestoreArguments),
+    /// Print the releases that the site keeps: the installed one, and the one to which it can return.
+    Releases,
     /// Print what an install depends on here, for planning it elsewhere; changes nothing.
     Facts,
     /// Continue the operation that was interrupted.

@@ -4,12 +4,14 @@ use std::fmt::Write;
 
 use indicatif::HumanBytes;
 use landfall_error_codes::codes;
-use landfall_lifecycle::operations::{BackedUp, BackupCheckReport, BackupSummary, DrillReport, RecoveryKey};
+use landfall_lifecycle::operations::{
+    AdoptedBackups, BackedUp, BackupCheckReport, BackupSummary, DrillReport, RecoveryKey,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::site::operations_of_root;
-use crate::cli::{BackupCommand, BackupRunArguments, DrillArguments};
+use crate::cli::{BackupAdoptArguments, BackupCommand, BackupRunArguments, DrillArguments};
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
@@ -18,6 +20,10 @@ use crate::shown;
 
 impl Document for BackedUp {
     const KIND: &'static str = "backup";
+}
+
+impl Document for AdoptedBackups {
+    const KIND: &'static str = "adoptedBackups";
 }
 
 impl Document for BackupCheckReport {
@@ -51,6 +57,7 @@ pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failu
         BackupCommand::List => list(printer),
         BackupCommand::Check => check(printer),
         BackupCommand::Key => key(printer),
+        BackupCommand::Adopt(arguments) => adopt(arguments, printer),
     }
 }
 
@@ -83,7 +90,10 @@ fn check(printer: Printer) -> Result<(), Failure> {
     if report.damages.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(codes::BACKUP_DAMAGED, format!("{} files of the backup repository are damaged", report.damages.len())))
+    Err(Failure::new(
+        codes::BACKUP_DAMAGED,
+        format!("{} files of the backup repository are damaged", report.damages.len()),
+    ))
 }
 
 fn key(printer: Printer) -> Result<(), Failure> {
@@ -94,6 +104,26 @@ fn key(printer: Printer) -> Result<(), Failure> {
     ));
     printer.report(&key, |key| key.key.clone());
     Ok(())
+}
+
+fn adopt(arguments: &BackupAdoptArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    logging::keep(&operations.paths.logs(), "backup-adopt");
+    let adopted = operations.adopt_backups(&arguments.repository, &arguments.key)?;
+    printer.report(&adopted, adopted_text);
+    Ok(())
+}
+
+fn adopted_text(adopted: &AdoptedBackups) -> String {
+    let AdoptedBackups { backups, used, settings } = adopted;
+    let site = settings.as_ref().map(|file| format!(" --site {}", file.display())).unwrap_or_default();
+    format!(
+        "{} backups are whole, and this machine's now\nnext, with the bundle of {} {}:\n  landfall install BUNDLE --trust ROOT --adopt-data{site}\n  landfall restore --backup {}",
+        backups.len(),
+        used.release,
+        used.version,
+        used.short_id()
+    )
 }
 
 fn backup_text(made: &BackedUp) -> String {
@@ -208,6 +238,18 @@ mod tests {
         insta::assert_snapshot!(list_text(&[backup(None), backup(Some("2026-11-22T02:01:00Z"))]), @"
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
+        ");
+    }
+
+    #[test]
+    fn a_machine_that_adopts_backups_learns_the_way_on() {
+        let proven = backup(Some("2026-11-22T02:01:00Z"));
+        let settings = Some("/var/lib/landfall/backups/site.yaml".into());
+        insta::assert_snapshot!(adopted_text(&AdoptedBackups { backups: vec![proven.clone()], used: proven, settings }), @"
+        1 backups are whole, and this machine's now
+        next, with the bundle of starter 1.0.0:
+          landfall install BUNDLE --trust ROOT --adopt-data --site /var/lib/landfall/backups/site.yaml
+          landfall restore --backup 01234567
         ");
     }
 

@@ -15,6 +15,7 @@ mod lock;
 mod logs;
 mod node;
 mod prove;
+mod releases;
 mod restore;
 mod resume;
 mod schemas;
@@ -57,6 +58,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Backup(command) => backup::run(&command, printer),
         Command::Drill(arguments) => backup::drill(&arguments, printer),
         Command::Restore(arguments) => restore::run(arguments, printer),
+        Command::Releases => releases::run(printer),
         Command::Facts => facts::run(),
         Command::Resume(arguments) => resume::run(arguments, printer),
         Command::Prove(arguments) => prove::run(&arguments, printer),

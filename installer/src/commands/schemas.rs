@@ -3,8 +3,8 @@
 use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
-    BackedUp, BackupCheckReport, Configured, DrillReport, Installed, ProofReport, RecoveryKey, Restored, Resumed,
-    SiteVerification, StatusReport, Uninstalled, Upgraded,
+    AdoptedBackups, BackedUp, BackupCheckReport, Configured, DrillReport, Installed, ProofReport, RecoveryKey,
+    Restored, Resumed, SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
-use super::{backup, build, configure, inspect, install, key, restore, stage, upgrade, verify};
+use super::{backup, build, configure, inspect, install, key, releases, restore, stage, upgrade, verify};
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
 use crate::failure::{ErrorDocument, Failure};
@@ -34,6 +34,8 @@ impl Document for Written {
 fn all() -> Vec<(&'static str, Value)> {
     vec![
         schema_of::<upgrade::Aborted>(),
+        schema_of::<AdoptedBackups>(),
+        schema_of::<releases::ReleaseList>(),
         schema_of::<BackedUp>(),
         schema_of::<BackupCheckReport>(),
         schema_of::<backup::BackupList>(),

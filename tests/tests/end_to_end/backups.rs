@@ -1,4 +1,5 @@
-//! Data is saved, proven by a drill, damaged, and brought back; a restore that fails, or whose power is cut, ends by itself.
+//! Data is saved, proven by a drill, damaged, and brought back, also onto an empty machine; a restore that fails, or whose
+//! power is cut, ends by itself.
 
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     restores_through_a_power_cut(engineer, &name)?;
     expect_data(engineer, "first")?;
 
-    survives_an_uninstall(engineer, &first)?;
+    lands_on_an_empty_machine(engineer, &first)?;
     expect_data(engineer, "first")?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
@@ -88,7 +89,8 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     let made = engineer.landfall(&["backup", "run"])?.report("backup run")?;
     let drilled = made["drill"]["streams"].as_array().context("the backup has no drill")?;
     let checks = drilled.iter().flat_map(|one| one["checks"].as_array().into_iter().flatten());
-    let passed: Vec<&str> = checks.filter(|check| check["passed"] == true).filter_map(|one| one["shows"].as_str()).collect();
+    let passed: Vec<&str> =
+        checks.filter(|check| check["passed"] == true).filter_map(|one| one["shows"].as_str()).collect();
     ensure!(drilled.len() == 2 && passed.len() >= 8, "the drill showed only {passed:?}");
     ensure!(made["backup"]["proven"].is_string(), "the backup is not proven: {made}");
     let namespaces = administer(engineer.machine(), "kubectl get namespaces --output name")?.stdout;
@@ -108,7 +110,8 @@ fn restores(engineer: Engineer<'_>, name: &str) -> Result<()> {
     engineer.landfall(&["restore", "--confirm", "another-site"])?.refused("restore", "LF4025", 2)?;
     engineer.landfall(&["restore", "--component", "dns", "--dry-run"])?.refused("restore", "LF4621", 2)?;
     engineer.landfall(&["restore", "--at", "2020-01-01T00:00:00Z", "--dry-run"])?.refused("restore", "LF4609", 2)?;
-    let dry_run = engineer.landfall(&["restore", "--component", "postgres", "--dry-run"])?.report("restore --dry-run")?;
+    let dry_run =
+        engineer.landfall(&["restore", "--component", "postgres", "--dry-run"])?.report("restore --dry-run")?;
     ensure!(dry_run["components"] == json!(["postgres"]), "{dry_run}");
     expect_data(engineer, "second")?;
     let restored = engineer.landfall(&["restore", "--confirm", name])?.report("restore")?;
@@ -155,16 +158,35 @@ fn restores_through_a_power_cut(engineer: Engineer<'_>, name: &str) -> Result<()
     Ok(())
 }
 
-/// Backups are data: an uninstall keeps them, and the next install goes on with them.
-fn survives_an_uninstall(engineer: Engineer<'_>, backup: &str) -> Result<()> {
+/// Backups are data: an uninstall keeps them. With a copy of the repository, its key and the bundle, an empty machine becomes
+/// the site that was lost.
+fn lands_on_an_empty_machine(engineer: Engineer<'_>, backup: &str) -> Result<()> {
+    let machine = engineer.machine();
     let report = engineer.uninstall(&[])?;
     let kept = report["kept"].as_array().context("the report names nothing that is kept")?;
     ensure!(kept.contains(&Value::from("/var/lib/landfall/backups")), "{report}");
-    let install = ["install", STICK, "--trust", &fixture()?.fingerprint, "--adopt-data"];
+    machine.run("cp --recursive /var/lib/landfall/backups /root/saved")?;
+    engineer.uninstall_all()?;
+    ensure!(!machine.try_run("ls /var/lib/landfall/backups")?.status.success(), "backups are left");
+
+    machine.run("echo 00 > /root/no-key && head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \\n' > /root/other-key")?;
+    let adopt = |folder: &str, key: &str| engineer.landfall(&["backup", "adopt", folder, "--key", key]);
+    adopt("/root/saved/repository", "/root/no-key")?.refused("adopt with no key", "LF4601", 2)?;
+    adopt("/root/saved/repository", "/root/other-key")?.refused("adopt with a wrong key", "LF4603", 2)?;
+    adopt("/root", "/root/saved/key")?.refused("adopt of another folder", "LF4602", 2)?;
+    let adopted = adopt("/root/saved/repository", "/root/saved/key")?.report("backup adopt")?;
+    ensure!(adopted["used"]["id"] == backup, "{adopted}");
+    machine.run("rm -r /root/saved /root/no-key /root/other-key")?;
+
+    let site = adopted["settings"].as_str().context("the settings are not known")?;
+    let install = ["install", STICK, "--trust", &fixture()?.fingerprint, "--adopt-data", "--site", site];
     engineer.landfall(&install)?.report("install --adopt-data")?;
-    engineer.wait_ready("an install that adopts data")?;
+    engineer.wait_ready("an install with adopted backups")?;
+    let name = machine.run("hostname")?.stdout;
+    engineer.landfall(&["restore", "--backup", &backup[..8], "--confirm", name.trim()])?.report("restore")?;
+    engineer.wait_ready("a restore onto an empty machine")?;
     let drilled = engineer.landfall(&["drill", &backup[..8]])?.report("drill")?;
     ensure!(drilled["backup"] == backup && drilled["passed"] == true, "{drilled}");
-    printer::note("proved: a backup outlives its site and is proven again");
+    printer::note("proved: a site landed on an empty machine, from its backups, their key and the bundle");
     Ok(())
 }

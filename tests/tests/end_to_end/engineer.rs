@@ -40,7 +40,7 @@ impl Said {
     /// The report, which must exist.
     pub(crate) fn report(&self, verb: &str) -> Result<Value> {
         let lines = self.lines.join("\n");
-        ensure!(self.status.success(), "landfall {verb} ended with {}:\n{lines}", self.status);
+        ensure!(self.status.success(), "landfall {verb} ended with {}:\n{lines}\n{}", self.status, self.data);
         documents::read(&self.data).with_context(|| format!("landfall {verb}:\n{lines}"))
     }
 

@@ -75,9 +75,11 @@ fn next() -> Result<String> {
     Ok(located(&text, &root))
 }
 
-/// 1.2.0: its database never starts, which is known after a minute.
+/// 1.2.0: its migration destroys the database, which never starts then; that is known after a minute.
 fn broken() -> Result<String> {
     let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.2.0\ncounter: 3\n")?;
+    let data = "    data: kept\n    backup:\n      - name: database\n";
+    let text = replaced(&text, data, &data.replace("kept", "migrated"))?;
     let manifests = "/postgres-next\n    namespace: postgres\n";
     replaced(
         &text,

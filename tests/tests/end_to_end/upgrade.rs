@@ -86,12 +86,29 @@ fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     engineer.wait_ready("an upgrade that continued by itself")?;
     expect_release(engineer, "1.1.0", "8192kB")?;
     engineer.landfall(&["prove"])?.report("prove")?;
+    expect_backup_before(engineer)?;
     engineer.landfall(&["upgrade", STICK])?.refused("upgrade to an older release", "LF4403", 2)?;
     printer::note("proved: an upgrade whose power was cut ended by itself, with every row");
     Ok(())
 }
 
-/// The new database never starts: the site is as it was, by itself, and the error names the reason.
+/// The upgrade began with a proven backup of the release before, and only one, although its power was cut.
+fn expect_backup_before(engineer: Engineer<'_>) -> Result<()> {
+    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+    let backups = listed["backups"].as_array().context("there is no list of backups")?;
+    let fields = |one: &Value| (one["version"].clone(), one["reason"].clone(), one["proven"].is_string());
+    let found: Vec<_> = backups.iter().map(fields).collect();
+    ensure!(found == [(json!("1.0.0"), json!("upgrade"), true)], "the backups are {found:?}");
+    let releases = engineer.landfall(&["releases"])?.report("releases")?;
+    let versions: Vec<_> = releases["releases"].as_array().into_iter().flatten().map(|one| &one["version"]).collect();
+    ensure!(versions == ["1.1.0", "1.0.0"], "the releases are {versions:?}");
+    // Only the version that made a backup is known to read it.
+    engineer.landfall(&["restore", "--confirm", "any"])?.refused("restore of another version", "LF4616", 2)?;
+    Ok(())
+}
+
+/// The new database destroys its data and never starts: the site is as it was, rows included, by itself, and the error names
+/// the reason.
 fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
     let failure = engineer.landfall(&["upgrade", BROKEN])?.refused("upgrade", "LF4032", 4)?.to_string();
     ensure!(failure.contains("starter 1.1.0") && failure.contains("postgres"), "the reason is not named: {failure}");

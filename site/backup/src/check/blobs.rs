@@ -77,8 +77,12 @@ fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Described>> {
         survey.packs.iter().map(|(id, _)| (*id, Vec::new())).collect();
     for read in indexed.stream_files::<IndexFile>().map_err(unread)? {
         let (_, index) = read.map_err(unread)?;
-        for IndexPack { id, blobs, .. } in index.packs.into_iter().chain(index.packs_to_delete) {
+        for IndexPack { id, blobs, .. } in index.packs {
             packs.entry(*id).or_default().extend(blobs.into_iter().map(|blob| (blob.tpe, blob.id)));
+        }
+        // The library does not find blobs of packs that a prune has marked; the packs must still be whole.
+        for IndexPack { id, .. } in index.packs_to_delete {
+            packs.entry(*id).or_default();
         }
     }
     Ok(packs.into_iter().collect())

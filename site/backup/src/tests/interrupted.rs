@@ -39,6 +39,7 @@ fn a_full_disk_costs_nothing_older_wherever_it_is_full() {
             assert_only_older(&repository, &older, &data);
             failures += 1;
         }
+        drop(file);
         std::fs::remove_file(&filler).unwrap();
         // Nothing of the failed one serves the next, so that it fails in the same places.
         if repository.backups().unwrap().len() == 1 {

@@ -49,7 +49,8 @@ fn what_an_earlier_backup_has_is_not_stored_again() {
     data.extend(random(3, MIB));
     let saved = save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", &data)]).unwrap();
     let added = stored_bytes(kept.repository.folder()) - first;
-    assert!(added * 10 <= first, "{added} of {first} bytes");
+    // Pieces have 1 MiB on average and 8 MiB at most; three of them changed, and one mebibyte is new.
+    assert!(added * 5 <= first, "{added} of {first} bytes");
     assert!(read(&kept.repository, saved.id, "database").unwrap() == data);
     assert_eq!(kept.repository.backups().unwrap().last().unwrap().id, saved.id);
 }

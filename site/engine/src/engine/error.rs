@@ -83,9 +83,7 @@ fn after(first: Option<&RecordedError>) -> String {
 fn undoing(operation: Operation) -> &'static str {
     match operation {
         Operation::Install => "run `landfall uninstall` again",
-        Operation::Configure | Operation::Upgrade | Operation::Rollback | Operation::Restore => {
-            "run `landfall resume`"
-        },
+        Operation::Configure | Operation::Upgrade | Operation::Rollback | Operation::Restore => "run `landfall resume`",
     }
 }
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SavedStream;
 use crate::pods::Container;
-use crate::proofs::judge;
 use crate::proofs::Mismatch;
+use crate::proofs::judge;
 
 /// What came of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

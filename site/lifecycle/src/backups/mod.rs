@@ -13,6 +13,7 @@ mod manifest;
 mod save;
 mod source;
 mod summary;
+mod volume;
 
 pub use check::CheckResult;
 pub use drill::{DrillReport, DrilledStream};
@@ -22,3 +23,4 @@ pub use manifest::SavedStream;
 pub(crate) use manifest::{Manifest, has_rules};
 pub(crate) use save::{OPERATION, Reason, Saving};
 pub use summary::{BackupSummary, StreamSummary};
+pub use volume::LiveVolume;

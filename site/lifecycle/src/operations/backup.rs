@@ -163,7 +163,8 @@ fn find(repository: &Repository, id: &str) -> Result<Backup> {
         (Some(backup), None) => Ok(backup),
         (None, _) => Err(StepError::new(codes::BACKUP_UNKNOWN, format!("no backup has the id {id}")).into()),
         (Some(_), Some(_)) => {
-            Err(StepError::new(codes::BACKUP_UNKNOWN, format!("several backups have an id that begins with {id}")).into())
+            Err(StepError::new(codes::BACKUP_UNKNOWN, format!("several backups have an id that begins with {id}"))
+                .into())
         }
     }
 }

@@ -103,7 +103,9 @@ fn refusal(position: Position) -> Option<Refusal> {
         (_, Phase::Committed) => Refusal::AlreadyInstalled,
         (Operation::Install, Phase::Empty | Phase::Forward) => Refusal::InstallOpen,
         (Operation::Install, Phase::Undoing { .. } | Phase::Undone { .. }) => Refusal::UninstallOpen,
-        (Operation::Configure | Operation::Upgrade | Operation::Rollback | Operation::Restore, _) => Refusal::ChangeOpen,
+        (Operation::Configure | Operation::Upgrade | Operation::Rollback | Operation::Restore, _) => {
+            Refusal::ChangeOpen
+        }
     })
 }
 

@@ -2,6 +2,7 @@
 //! and every change goes through the journal.
 
 mod administration;
+mod adopt_backups;
 mod backup;
 mod bundle;
 mod carried;
@@ -18,6 +19,7 @@ mod kept;
 mod own_files;
 mod planned;
 mod prove;
+mod releases;
 mod restore;
 mod resume;
 mod revocation;
@@ -38,6 +40,7 @@ use landfall_media::counters::IoCounters;
 use landfall_media::progress::Progress;
 
 pub use administration::Pod;
+pub use adopt_backups::AdoptedBackups;
 pub use backup::{BackedUp, BackupCheckReport, RecoveryKey};
 pub use bundle::{TrustedRelease, open_trusted};
 pub use change::Changed;
@@ -48,6 +51,7 @@ pub use kept::{KeptData, KeptVolume};
 pub use landfall_cluster::{Listener, LogSource, Logged};
 pub use planned::PlannedInstall;
 pub use prove::ProofReport;
+pub use releases::KeptReleaseStatus;
 pub use restore::{PreparedRestore, RestoreRequest, Restored};
 pub use resume::Resumed;
 pub use status::{

@@ -2,8 +2,7 @@
 //! there before.
 
 use landfall_backup::Repository;
-use landfall_cluster::drill::claims;
-use landfall_cluster::{Cluster, Inventory, ObjectName, selector};
+use landfall_cluster::{Cluster, Inventory};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use schemars::JsonSchema;
@@ -15,10 +14,9 @@ use super::change::Changed;
 use super::error::Result;
 use super::trust::Trust;
 use crate::backups::drill::groups;
-use crate::backups::{BackupSummary, Manifest, SavedStream, unusable};
+use crate::backups::{BackupSummary, LiveVolume, Manifest, SavedStream, unusable};
 use crate::pins::Pins;
 use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore};
-use crate::pods::object_name;
 use crate::steps::action::Action;
 use landfall_engine::plan::Plan;
 
@@ -128,50 +126,24 @@ impl Operations {
         group: &[&SavedStream],
     ) -> Result<RestoredWorkload, StepError> {
         let first = group[0];
-        let name = object_name(&first.namespace, &first.rule.workload);
-        let missing = || StepError::new(codes::BACKUP_POD, format!("{name} does not exist"));
-        let live = cluster.get(&name)?.ok_or_else(missing)?;
-        let replicas = cluster.replicas(&name)?.ok_or_else(|| {
-            StepError::new(codes::RESTORE_IMPOSSIBLE, format!("{name} cannot be stopped: it has no number of pods"))
-        })?;
         let inventory = Inventory::read(cluster, &first.namespace, &first.component)?;
         let status = inventory.map(|inventory| cluster.component_status(&inventory)).transpose()?;
         let mut streams = Vec::new();
+        let mut stop = None;
         for saved in group {
-            let claims = claims(&live);
-            let claim = claims.get(&saved.rule.volume).ok_or_else(|| {
-                let what = format!("{name} has no volume {} of its own", saved.rule.volume);
-                StepError::new(codes::RESTORE_IMPOSSIBLE, what)
-            })?;
-            streams.push(RestoredStream::new(backup, saved, self.volume_folder(cluster, &saved.namespace, claim)?));
+            let volume = LiveVolume::of(cluster, &self.paths, &saved.namespace, &saved.rule)?;
+            streams.push(RestoredStream::new(backup, saved, volume.folder));
+            stop = Some(volume.stop);
         }
+        let stop = stop.ok_or_else(|| StepError::new(codes::BUG, "a workload has no stream"))?;
         Ok(RestoredWorkload {
             component: first.component.clone(),
             namespace: first.namespace.clone(),
             ready_seconds: first.ready_seconds,
             was_ready: status.is_some_and(|status| status.reasons.is_empty()),
-            pods: selector(&live["spec"]["selector"]),
-            // Stopped by hand: restored data is to be used.
-            replicas: replicas.max(1),
-            workload: name,
+            stop,
             streams,
         })
-    }
-
-    /// Name of the folder behind a claim, in the folder of volumes.
-    fn volume_folder(&self, cluster: &Cluster, namespace: &str, claim: &str) -> Result<String, StepError> {
-        let refused =
-            |why: &str| StepError::new(codes::RESTORE_IMPOSSIBLE, format!("the claim {namespace}/{claim} {why}"));
-        let found = cluster.get(&ObjectName::new("v1", "PersistentVolumeClaim", namespace, claim))?;
-        let found = found.ok_or_else(|| refused("does not exist"))?;
-        let volume = found["spec"]["volumeName"].as_str().ok_or_else(|| refused("has no volume"))?;
-        let volume = cluster.get(&ObjectName::new("v1", "PersistentVolume", "", volume))?.unwrap_or_default();
-        let spec = &volume["spec"];
-        let path = spec["hostPath"]["path"].as_str().or(spec["local"]["path"].as_str());
-        let path = path.ok_or_else(|| refused("has a volume that is no folder of this host"))?;
-        let folder = std::path::Path::new(path).strip_prefix(self.paths.storage()).ok();
-        let folder = folder.and_then(|folder| folder.to_str()).filter(|folder| !folder.contains('/'));
-        folder.map(str::to_owned).ok_or_else(|| refused(&format!("has its volume at {path}, which is not the site's")))
     }
 }
 

@@ -110,7 +110,9 @@ impl Operations {
     }
 
     fn uninstalled(&self, release: Option<String>) -> Result<Uninstalled> {
-        let folders = [self.paths.storage(), self.paths.secrets(), self.paths.backups()].into_iter().filter(|folder| folder.exists());
+        let folders = [self.paths.storage(), self.paths.secrets(), self.paths.backups()]
+            .into_iter()
+            .filter(|folder| folder.exists());
         let volumes = KeptData::find(&self.paths)?.map(|kept| kept.volumes).unwrap_or_default();
         Ok(Uninstalled { release, kept: folders.collect(), volumes })
     }

@@ -1,12 +1,14 @@
 //! Upgrade and rollback: another release takes the place of the installed one. What changes is known, and every reason
 //! against it reported, before the first change; whatever fails before the commit is undone by itself.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_host::facts;
+use landfall_cluster::Cluster;
+use landfall_host::{facts, files};
 use landfall_media::store::ContentStore;
-use landfall_release_document::{DataRoom, Requirements, UpgradeRoute};
+use landfall_release_document::{ComponentData, DataRoom, ReleaseDocument, Requirements, UpgradeRoute};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,6 +18,7 @@ use super::change::Changed;
 use super::error::{OperationError, Result};
 use super::status::StatusReport;
 use super::trust::Trust;
+use crate::backups::LiveVolume;
 use crate::configuration::{SiteConfiguration, resolve_values};
 use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
@@ -28,6 +31,7 @@ use crate::steps::action::Action;
 use crate::steps::stage::find_media;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::{Operation, Plan};
+use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 
 /// An upgrade or a rollback that is possible; nothing is changed yet.
@@ -113,7 +117,7 @@ impl Operations {
         let missing_bytes = self.missing(&release).iter().map(|index| release.payload().blob(*index).size).sum();
         let target = Target { release, trust, media_path, missing_bytes };
         let prepared = self.planned_upgrade(Operation::Upgrade, pins, target)?;
-        let blockers = self.upgrade_blockers(&prepared.target.release)?;
+        let blockers = self.upgrade_blockers(&prepared)?;
         if blockers.is_empty() { Ok(prepared) } else { Err(OperationError::NotReady { blockers }) }
     }
 
@@ -141,7 +145,9 @@ impl Operations {
         let release = &target.release;
         let values = resolve_values(&release.release, &settings, &computed_values(&Networks::of(&settings)?))?;
         let made = history.made()?;
+        let migrated = self.migrated_volumes(&installed.release, &release.release)?;
         let planned = plan_upgrade(&UpgradeInputs {
+            migrated: &migrated,
             operation,
             before: Installed { release: &installed.release, documents: &installed.documents, made: &made },
             after: ComponentInputs {
@@ -157,6 +163,24 @@ impl Operations {
         Ok(PreparedUpgrade { operations: self, pins, kept: history.kept(), target, planned })
     }
 
+    /// The volumes of each component whose data the later release changes. None of the cluster is asked where there is none.
+    fn migrated_volumes(
+        &self,
+        before: &ReleaseDocument,
+        after: &ReleaseDocument,
+    ) -> Result<BTreeMap<String, Vec<LiveVolume>>, StepError> {
+        let mut migrated = BTreeMap::new();
+        let changing = after.components.iter().filter(|component| component.data == ComponentData::Migrated);
+        for component in changing.filter_map(|changing| before.components.iter().find(|one| one.name == changing.name))
+        {
+            let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
+            let volumes = component.backup.iter();
+            let volumes = volumes.map(|rule| LiveVolume::of(&cluster, &self.paths, &component.namespace, rule));
+            migrated.insert(component.name.clone(), volumes.collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(migrated)
+    }
+
     /// Indexes of the blobs that the site does not hold.
     fn missing(&self, release: &TrustedRelease) -> Vec<usize> {
         let (store, payload) = (ContentStore::at(self.paths.registry()), release.payload());
@@ -164,16 +188,29 @@ impl Operations {
     }
 
     /// Everything that would block an upgrade, found at once: a site that is not ready now, and too little space.
-    fn upgrade_blockers(&self, release: &TrustedRelease) -> Result<Vec<Blocker>> {
+    fn upgrade_blockers(&self, prepared: &PreparedUpgrade<'_>) -> Result<Vec<Blocker>> {
+        let release = &prepared.target.release;
         let payload = release.payload();
         let missing: Vec<_> = self.missing(release).into_iter().map(|index| payload.blob(index).clone()).collect();
-        // What running software writes is there already.
-        let room = DataRoom::of(&missing, &Requirements { data_bytes: 0, ..release.release.requirements.clone() });
+        // What running software writes is there already; what the release changes of it is there twice.
+        let data_bytes = self.copied_bytes(&prepared.planned.plan)?;
+        let room = DataRoom::of(&missing, &Requirements { data_bytes, ..release.release.requirements.clone() });
         let inodes = missing.iter().filter_map(|entry| entry.layer).map(|layer| layer.inodes);
         let sizes = Sizes { room, unpacked_inodes: inodes.fold(0, u64::saturating_add) };
         let mut blockers = upgrade_space(&facts::collect(&self.paths)?, sizes);
         blockers.extend(unready(&self.status()?));
         Ok(blockers)
+    }
+
+    /// Bytes of the volumes that a plan copies.
+    fn copied_bytes(&self, plan: &Plan<Action>) -> Result<u64, StepError> {
+        let mut bytes = 0;
+        for planned in plan.all() {
+            if let Action::KeepCopy(copy) = &planned.action {
+                bytes += files::tree_bytes(&self.paths.storage().join(&copy.folder))?;
+            }
+        }
+        Ok(bytes)
     }
 }
 

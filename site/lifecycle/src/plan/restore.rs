@@ -1,7 +1,6 @@
 //! Plans the return of data from a backup: the workloads stop, their data is set aside, the backup is loaded and checked. Pure.
 //! Until the commit, the data that was there can come back.
 
-use landfall_cluster::ObjectName;
 use landfall_release_document::ReleaseDocument;
 
 use super::install::step;
@@ -31,12 +30,8 @@ pub struct RestoredWorkload {
     pub ready_seconds: u64,
     /// Whether the component is ready now: only then does the way back wait until it is again.
     pub was_ready: bool,
-    /// The workload itself.
-    pub workload: ObjectName,
-    /// Selector of its pods.
-    pub pods: String,
-    /// How many pods it has.
-    pub replicas: u32,
+    /// How the workload is stopped.
+    pub stop: Stop,
     /// What is loaded.
     pub streams: Vec<RestoredStream>,
 }
@@ -76,12 +71,8 @@ impl RestoredStream {
 }
 
 impl RestoredWorkload {
-    fn stop(&self) -> Stop {
-        Stop { workload: self.workload.clone(), pods: self.pods.clone(), replicas: self.replicas }
-    }
-
     fn id(&self, kind: &str) -> String {
-        format!("{kind}/{}/{}", self.component, self.workload.name)
+        format!("{kind}/{}/{}", self.component, self.stop.workload.name)
     }
 
     fn ready(&self) -> ComponentReady {
@@ -114,7 +105,7 @@ fn note_ready(workload: &RestoredWorkload) -> PlannedStep<Action> {
 }
 
 fn stop(workload: &RestoredWorkload) -> PlannedStep<Action> {
-    step(workload.id("stop"), &format!("stop {}", workload.component), 10, Action::Stop(workload.stop()))
+    step(workload.id("stop"), &format!("stop {}", workload.component), 10, Action::Stop(workload.stop.clone()))
 }
 
 fn replace(stream: &RestoredStream) -> [PlannedStep<Action>; 2] {
@@ -129,7 +120,7 @@ fn replace(stream: &RestoredStream) -> [PlannedStep<Action>; 2] {
 }
 
 fn start(workload: &RestoredWorkload) -> [PlannedStep<Action>; 2] {
-    let start = Action::Start(Start { stopped: workload.stop() });
+    let start = Action::Start(Start { stopped: workload.stop.clone() });
     let component = &workload.component;
     [
         step(workload.id("start"), &format!("start {component}"), 0, start),
@@ -145,11 +136,17 @@ fn check(stream: &RestoredStream) -> PlannedStep<Action> {
 
 fn remove(stream: &RestoredStream) -> PlannedStep<Action> {
     let title = format!("remove the data that {} had before", stream.stream.component);
-    step(stream.id("remove-aside"), &title, 2, Action::RemoveAside(RemoveAside { data: stream.volume() }))
+    step(
+        stream.id("remove-aside"),
+        &title,
+        2,
+        Action::RemoveAside(RemoveAside { folder: stream.volume().name_aside() }),
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use landfall_cluster::ObjectName;
     use serde_json::json;
 
     use super::*;
@@ -166,9 +163,11 @@ mod tests {
             namespace: component.to_owned(),
             ready_seconds: 60,
             was_ready,
-            workload: ObjectName::new("apps/v1", "StatefulSet", component, component),
-            pods: format!("app={component}"),
-            replicas: 1,
+            stop: Stop {
+                workload: ObjectName::new("apps/v1", "StatefulSet", component, component),
+                pods: format!("app={component}"),
+                replicas: 1,
+            },
             streams: vec![RestoredStream { stream, size_bytes: 7, folder: format!("pvc-1_{component}_data") }],
         }
     }

@@ -4,14 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::steps::agent::Agent;
-use crate::steps::stop::Stop;
-use crate::steps::start::Start;
-use crate::steps::set_aside::SetAside;
-use crate::steps::remove_aside::RemoveAside;
-use crate::steps::load::Load;
-use crate::steps::check_restored::CheckRestored;
-use crate::steps::back_up::BackUp;
 use crate::steps::artifact_files::ArtifactFiles;
+use crate::steps::back_up::BackUp;
+use crate::steps::check_restored::CheckRestored;
 use crate::steps::cluster_secrets::ClusterSecrets;
 use crate::steps::collect::Collect;
 use crate::steps::component::Component;
@@ -19,9 +14,11 @@ use crate::steps::component_ready::ComponentReady;
 use crate::steps::control_plane_ready::ControlPlaneReady;
 use crate::steps::host_tuning::HostTuning;
 use crate::steps::identity::Identity;
+use crate::steps::keep_copy::KeepCopy;
 use crate::steps::kept_volumes::KeptVolumes;
 use crate::steps::kubeadm_configuration::KubeadmConfiguration;
 use crate::steps::kubeadm_phase::KubeadmPhase;
+use crate::steps::load::Load;
 use crate::steps::mark::AdvanceMark;
 use crate::steps::mount::Mount;
 use crate::steps::namespace::Namespace;
@@ -31,12 +28,16 @@ use crate::steps::prove::Prove;
 use crate::steps::ready_again::ReadyAgain;
 use crate::steps::registry::Registry;
 use crate::steps::registry_links::RegistryLinks;
+use crate::steps::remove_aside::RemoveAside;
 use crate::steps::replace::Replace;
 use crate::steps::retire::Retire;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::secret::Secret;
+use crate::steps::set_aside::SetAside;
 use crate::steps::stage::Stage;
 use crate::steps::stage_release::StageRelease;
+use crate::steps::start::Start;
+use crate::steps::stop::Stop;
 use crate::steps::storage::Storage;
 use crate::steps::supersede::Supersede;
 use landfall_host::hosts_entry::HostsEntry;
@@ -120,6 +121,8 @@ pub enum Action {
     Start(Start),
     /// Checks what was loaded.
     CheckRestored(CheckRestored),
-    /// Removes the data that a restore replaced.
+    /// Removes data that was kept for the way back.
     RemoveAside(RemoveAside),
+    /// Copies a volume whose data will change.
+    KeepCopy(KeepCopy),
 }

@@ -32,19 +32,20 @@ impl Step<Site> for BackUp {
         let (cluster, installed) = (site.cluster()?, site.earlier_release()?);
         let repository = BackupFolder::of(&site.paths).open_or_create()?;
         let known = repository.backups().map_err(unusable)?;
-        let backup = match known.into_iter().find(|known| known.facts.get(OPERATION).is_some_and(|fact| fact == operation)) {
-            Some(backup) => backup,
-            None => Saving {
-                cluster: &cluster,
-                paths: &site.paths,
-                release: &installed.release,
-                bundle: &installed.bundle,
-                reason: Reason::Upgrade,
-                operation: Some(operation),
-                progress: &*site.progress,
-            }
-            .save(&repository)?,
-        };
+        let backup =
+            match known.into_iter().find(|known| known.facts.get(OPERATION).is_some_and(|fact| fact == operation)) {
+                Some(backup) => backup,
+                None => Saving {
+                    cluster: &cluster,
+                    paths: &site.paths,
+                    release: &installed.release,
+                    bundle: &installed.bundle,
+                    reason: Reason::Upgrade,
+                    operation: Some(operation),
+                    progress: &*site.progress,
+                }
+                .save(&repository)?,
+            };
         if backup.proof.is_none() {
             let open = repository.open_backup(backup.id).map_err(unusable)?;
             let progress = &*site.progress;

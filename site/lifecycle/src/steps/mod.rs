@@ -13,6 +13,7 @@ pub mod control_plane_ready;
 pub mod host_tuning;
 mod hosts_entry;
 pub mod identity;
+pub mod keep_copy;
 pub mod kept_volumes;
 pub mod kubeadm_configuration;
 pub mod kubeadm_phase;
@@ -87,6 +88,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::Start(step) => step,
         Action::CheckRestored(step) => step,
         Action::RemoveAside(step) => step,
+        Action::KeepCopy(step) => step,
     }
 }
 

@@ -1,10 +1,11 @@
-//! After the commit of a restore: the data that it replaced is removed.
+//! After the commit: data that was only kept for the way back is removed.
+
+use std::path::PathBuf;
 
 use landfall_host::mounts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::set_aside::SetAside;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
@@ -12,17 +13,23 @@ use landfall_engine::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveAside {
-    /// What was set aside.
-    pub data: SetAside,
+    /// Name of the folder in the folder of volumes.
+    pub folder: String,
+}
+
+impl RemoveAside {
+    fn path(&self, site: &Site) -> PathBuf {
+        site.paths.storage().join(&self.folder)
+    }
 }
 
 impl Step<Site> for RemoveAside {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        Ok(if self.data.aside(site).exists() { Observed::Absent } else { Observed::Done })
+        Ok(if self.path(site).exists() { Observed::Absent } else { Observed::Done })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        mounts::remove_tree(&self.data.aside(site))?;
+        mounts::remove_tree(&self.path(site))?;
         Ok(Value::Null)
     }
 

@@ -32,9 +32,13 @@ impl SetAside {
         site.paths.storage().join(&self.folder)
     }
 
-    /// Where the data is meanwhile.
-    pub(super) fn aside(&self, site: &Site) -> PathBuf {
-        site.paths.storage().join(format!("{PREFIX}{}", self.folder))
+    /// Name of the folder that has the data meanwhile, in the folder of volumes.
+    pub fn name_aside(&self) -> String {
+        format!("{PREFIX}{}", self.folder)
+    }
+
+    fn aside(&self, site: &Site) -> PathBuf {
+        site.paths.storage().join(self.name_aside())
     }
 
     /// Makes the volume's folder anew, empty, with the owner and mode of the data that was set aside.

@@ -84,8 +84,9 @@ impl Drill<'_> {
     pub(crate) fn prove(&self, repository: &Repository, backup: &OpenBackup) -> Result<DrillReport, StepError> {
         let report = self.run(backup)?;
         if report.passed {
-            let text = serde_json::to_string(&report)
-                .map_err(|error| StepError::new(codes::BUG, "the report of a drill cannot be written").because(error))?;
+            let text = serde_json::to_string(&report).map_err(|error| {
+                StepError::new(codes::BUG, "the report of a drill cannot be written").because(error)
+            })?;
             let proof = Proof { time: Timestamp::now(), report: text };
             repository.mark_proven(backup.backup().id, proof).map_err(unusable)?;
         }
@@ -123,8 +124,8 @@ impl Drill<'_> {
     /// Refuses a drill whose data does not fit beside the site's own. What is deleted after each workload counts once.
     fn refuse_too_large(&self, backup: &OpenBackup, manifest: &Manifest) -> Result<(), StepError> {
         let data = self.paths.data();
-        let measured = rustix::fs::statvfs(&data)
-            .map_err(|error| landfall_host::files::failed("measure", &data, error.into()))?;
+        let measured =
+            rustix::fs::statvfs(&data).map_err(|error| landfall_host::files::failed("measure", &data, error.into()))?;
         let free = measured.f_bavail * measured.f_frsize;
         for group in groups(&manifest.streams) {
             let needed = needed_bytes(loaded_bytes(backup, &group));

@@ -34,7 +34,8 @@ impl Drill<'_> {
             pod_security_version: &minor_version(self.release)?,
             quota: &entry.quota,
         };
-        let done = self.cluster.make_drill(&namespace, LIMIT).map_err(StepError::from).and_then(|()| act(&name, &owner));
+        let done =
+            self.cluster.make_drill(&namespace, LIMIT).map_err(StepError::from).and_then(|()| act(&name, &owner));
         // What the drill showed matters more than a namespace that stays: the next drill deletes it.
         match (done, self.cluster.delete_drill(&name, LIMIT)) {
             (Ok(done), Ok(())) => Ok(done),

@@ -123,6 +123,7 @@ fn refusal(kept: &KeptData, paths: &SitePaths) -> Blocker {
     });
     let others = kept.others.iter().map(|name| paths.storage().join(name).display().to_string());
     let secrets = kept.secrets.iter().map(|secret| paths.secrets().join(secret).display().to_string());
-    let parts: Vec<String> = volumes.chain(others).chain(secrets).collect();
+    let backups = kept.backups.then(|| paths.backups().display().to_string());
+    let parts: Vec<String> = volumes.chain(others).chain(secrets).chain(backups).collect();
     Blocker::new(codes::KEPT_DATA, format!("{whose}: {}", parts.join(", ")), "none, or `--adopt-data`")
 }

@@ -139,8 +139,10 @@ impl KeptData {
     pub(super) fn note(&self, paths: &SitePaths) -> String {
         let whose = self.release.as_deref().unwrap_or("an earlier installation");
         let (volumes, secrets) = (self.volumes.len() + self.others.len(), self.secrets.len());
+        let backups =
+            if self.backups { format!("; its backups are in {}", paths.backups().display()) } else { String::new() };
         format!(
-            "data of {whose} is kept in {} ({volumes} volumes) and {} ({secrets} secrets)",
+            "data of {whose} is kept in {} ({volumes} volumes) and {} ({secrets} secrets){backups}",
             paths.storage().display(),
             paths.secrets().display()
         )

@@ -6,7 +6,7 @@ use landfall_cluster::ComponentStatus;
 use landfall_engine::plan::Operation;
 
 use super::{
-    AgentStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
+    AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
     OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, SiteState, StatusReport, StepReport, Verdict,
 };
 
@@ -62,6 +62,7 @@ pub fn installed() -> StatusReport {
             earlier_than: None,
         }),
         disk: Some(disk()),
+        backups: Some(backups()),
         etcd: Some(EtcdStatus { ready: true, reason: None, size_bytes: 20 << 20, quota_bytes: 2 << 30 }),
         notes: vec!["network policies are stored but not enforced: flannel does not implement them".to_owned()],
     }
@@ -140,4 +141,9 @@ fn certificates() -> CertificatesStatus {
             certificate("/etc/kubernetes/pki/ca.crt", "2036-11-17T07:40:00Z"),
         ],
     }
+}
+
+fn backups() -> BackupsStatus {
+    let (newest, newest_proven) = ("2026-11-20T01:40:00Z".to_owned(), "2026-11-19T01:40:00Z".to_owned());
+    BackupsStatus { count: 3, newest: Some(newest), newest_proven: Some(newest_proven), reason: None }
 }

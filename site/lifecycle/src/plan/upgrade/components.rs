@@ -7,24 +7,31 @@ use landfall_release_document::ReleaseDocument;
 
 use super::difference::{ComponentChange, Fate, object_changes, resolved};
 use super::{Installed, UpgradeInputs, supersede};
+use crate::backups::LiveVolume;
 use crate::plan::components::component_steps;
 use crate::plan::install::step;
 use crate::steps::action::Action;
 use crate::steps::component::Component;
 use crate::steps::component_ready::ComponentReady;
+use crate::steps::keep_copy::KeepCopy;
 use crate::steps::ready_again::ReadyAgain;
+use crate::steps::remove_aside::RemoveAside;
 use crate::steps::retire::Retire;
+use crate::steps::start::Start;
+use crate::steps::stop::Stop;
 use landfall_engine::plan::{PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
 /// Steps, and what they change.
 pub(super) struct Planned {
     pub(super) steps: Vec<PlannedStep<Action>>,
+    /// What follows the commit.
+    pub(super) closing: Vec<PlannedStep<Action>>,
     pub(super) components: Vec<ComponentChange>,
 }
 
 pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<Planned, StepError> {
-    let mut planned = Planned { steps: Vec::new(), components: Vec::new() };
+    let mut planned = Planned { steps: Vec::new(), closing: Vec::new(), components: Vec::new() };
     let wanted = component_steps(&inputs.after)?;
     let ids: BTreeSet<StepId> = wanted.iter().map(|step| step.id.clone()).collect();
     let mut group = Vec::new();
@@ -64,6 +71,23 @@ fn retire(id: &StepId, title: &str, before: Action) -> PlannedStep<Action> {
     step(format!("retire/{id}"), title, 10, action)
 }
 
+/// Starts the workloads that were stopped and whose objects do not say how many pods they have: those that do start with them.
+fn started(component: &str, volumes: &[LiveVolume], objects: &[serde_json::Value]) -> Vec<PlannedStep<Action>> {
+    let mut steps: Vec<PlannedStep<Action>> = Vec::new();
+    for stop in volumes.iter().map(|volume| &volume.stop) {
+        let is_it = |object: &&serde_json::Value| {
+            object["kind"] == stop.workload.kind && object["metadata"]["name"] == stop.workload.name
+        };
+        let says = objects.iter().find(is_it).is_none_or(|object| object["spec"]["replicas"].is_number());
+        let id = format!("start/{component}/{}", stop.workload.name);
+        if !says && steps.iter().all(|planned| planned.id.0 != id) {
+            let action = Action::Start(Start { stopped: stop.clone() });
+            steps.push(step(id, &format!("start {component}"), 0, action));
+        }
+    }
+    steps
+}
+
 impl Planned {
     /// The steps of one component, all of them in `group`; none if nothing of it changes.
     fn component(&mut self, inputs: &UpgradeInputs<'_>, group: Vec<PlannedStep<Action>>) -> Result<(), StepError> {
@@ -90,6 +114,9 @@ impl Planned {
             let action = Action::ReadyAgain(ReadyAgain { ready });
             self.steps.push(step(format!("ready-again/{name}"), &format!("note that {name} was ready"), 0, action));
         }
+        let volumes = inputs.migrated.get(&name).filter(|_| is_changed).map(Vec::as_slice).unwrap_or_default();
+        self.keep_copies(&name, volumes);
+        let started = started(&name, volumes, &resolved(&after, inputs.after.documents)?);
         if let Some(before) = before.filter(|_| is_remounted) {
             let title = format!("stop {name}, whose files change");
             self.steps.push(retire(&id("component", &name), &title, Action::Component(before.clone())));
@@ -97,7 +124,11 @@ impl Planned {
         for planned in group {
             match (&planned.action, made.get(&planned.id)) {
                 (Action::ComponentReady(_), _) if !is_changed => {}
-                (Action::ComponentReady(_), _) | (_, None) => self.steps.push(planned),
+                (Action::ComponentReady(_), _) => {
+                    self.steps.extend(started.clone());
+                    self.steps.push(planned);
+                }
+                (_, None) => self.steps.push(planned),
                 (Action::Component(_), Some(_)) if is_remounted => self.steps.push(planned),
                 (Action::Component(_), Some(_)) if change.fate == Fate::Unchanged => {}
                 (Action::Component(_), Some(known)) => {
@@ -111,6 +142,26 @@ impl Planned {
         let fate = if is_remounted && change.fate == Fate::Unchanged { Fate::Changed } else { change.fate };
         self.components.push(ComponentChange { fate, ..change });
         Ok(())
+    }
+
+    /// Before a component whose data will change: it stops, and its volumes are copied. The later release's objects start it.
+    fn keep_copies(&mut self, component: &str, volumes: &[LiveVolume]) {
+        let mut stopped: Vec<&Stop> = Vec::new();
+        for stop in volumes.iter().map(|volume| &volume.stop) {
+            if !stopped.contains(&stop) {
+                stopped.push(stop);
+                let id = format!("stop/{component}/{}", stop.workload.name);
+                self.steps.push(step(id, &format!("stop {component}"), 10, Action::Stop(stop.clone())));
+            }
+        }
+        for LiveVolume { folder, stop } in volumes {
+            let copy = KeepCopy { folder: folder.clone(), stopped: stop.clone() };
+            let remove = RemoveAside { folder: copy.copy() };
+            let title = format!("copy the data of {component}, which will change");
+            self.steps.push(step(format!("keep-copy/{folder}"), &title, 10, Action::KeepCopy(copy)));
+            let title = format!("remove the copy of {component}'s data");
+            self.closing.push(step(format!("remove-copy/{folder}"), &title, 2, Action::RemoveAside(remove)));
+        }
     }
 
     /// What only the earlier release has: its objects go, once everything that may have used them has changed. Namespaces,

@@ -15,7 +15,7 @@ use landfall_release_document::ReleaseDocument;
 use super::components::ComponentInputs;
 use super::configure::Made;
 use super::install::{STAGING_RATE, content_steps, image_hosts, is_same_node, step};
-use crate::backups::has_rules;
+use crate::backups::{LiveVolume, has_rules};
 use crate::steps::action::Action;
 use crate::steps::back_up::BackUp;
 use crate::steps::collect::Collect;
@@ -53,6 +53,8 @@ pub struct UpgradeInputs<'a> {
     pub bundle: Sha256,
     /// Bytes of its blobs that the site lacks.
     pub missing_bytes: u64,
+    /// The volumes of each component whose data the later release changes, by component.
+    pub migrated: &'a BTreeMap<String, Vec<LiveVolume>>,
 }
 
 /// An upgrade, planned.
@@ -91,7 +93,8 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
         let mark = AdvanceMark { release: after.name.clone(), counter: after.counter, bundle: inputs.bundle };
         steps.push(step("mark", "mark the release as the newest one", 0, Action::AdvanceMark(mark)));
     }
-    let closing = vec![step("collect", "remove what no kept release needs", 2, Action::Collect(Collect {}))];
+    let mut closing = changed.closing;
+    closing.push(step("collect", "remove what no kept release needs", 2, Action::Collect(Collect {})));
     // Until everything is staged the site is as it was: a pulled stick stops the upgrade, and does not undo it.
     let on_failure = OnFailure::Undo { from: 1 };
     let plan = Plan { closing, on_failure, ..Plan::new(inputs.operation, &after.name, &after.version, steps) };

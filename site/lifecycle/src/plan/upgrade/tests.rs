@@ -1,9 +1,13 @@
 use landfall_host::facts::sample::sample;
-use landfall_release_document::{ArtifactKind, ArtifactMount, ComponentEntry, Descriptor, NodeImage, PodSecurity};
+use landfall_release_document::{
+    ArtifactKind, ArtifactMount, ComponentData, ComponentEntry, Descriptor, NodeImage, PodSecurity,
+};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::plan::install::tests::{plan_of, release};
+use crate::steps::stop::Stop;
+use landfall_cluster::ObjectName;
 
 type Documents = BTreeMap<String, Vec<u8>>;
 
@@ -37,6 +41,8 @@ impl Side {
             secrets: Vec::new(),
             mounts: mounts.iter().map(mount).collect(),
             ready_seconds: 60,
+            data: ComponentData::None,
+            backup: Vec::new(),
         });
         let deployment = json!([{
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": name},
@@ -61,6 +67,15 @@ impl Side {
     }
 
     fn upgraded_to(&self, later: &Self, operation: Operation) -> Result<UpgradePlan, StepError> {
+        self.migrated_to(later, operation, &BTreeMap::new())
+    }
+
+    fn migrated_to(
+        &self,
+        later: &Self,
+        operation: Operation,
+        migrated: &BTreeMap<String, Vec<LiveVolume>>,
+    ) -> Result<UpgradePlan, StepError> {
         let (made, values) = (self.made(), BTreeMap::new());
         plan_upgrade(&UpgradeInputs {
             operation,
@@ -73,6 +88,7 @@ impl Side {
             },
             bundle: Sha256([7; 32]),
             missing_bytes: 123,
+            migrated,
         })
     }
 }
@@ -204,4 +220,26 @@ fn a_plan_survives_the_journal() {
     let plan = before.upgraded_to(&side("1.1.0", 2).with("web", "web:2", &[]), Operation::Upgrade).unwrap().plan;
     let text = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan<Action>>(&text).unwrap(), plan);
+}
+
+#[test]
+fn data_that_changes_is_copied_while_its_workload_is_stopped() {
+    let (before, after) = (side("1.0.0", 1).with("db", "db:1", &[]), side("1.1.0", 2).with("db", "db:2", &[]));
+    let stop =
+        Stop { workload: ObjectName::new("apps/v1", "Deployment", "db", "db"), pods: "app=db".to_owned(), replicas: 2 };
+    let volume = |folder: &str| LiveVolume { folder: folder.to_owned(), stop: stop.clone() };
+    let migrated = BTreeMap::from([("db".to_owned(), vec![volume("pvc-1_db_data"), volume("pvc-2_db_log")])]);
+    let planned = before.migrated_to(&after, Operation::Upgrade, &migrated).unwrap();
+    let ids = |steps: &[PlannedStep<Action>]| {
+        let ids = steps.iter().map(|step| step.id.0.as_str()).filter(|id| id.contains("db"));
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        ids(&planned.plan.steps),
+        "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log component/db start/db/db ready/db still-ready/db"
+    );
+    assert_eq!(ids(&planned.plan.closing), "remove-copy/pvc-1_db_data remove-copy/pvc-2_db_log");
+    // Nothing of it changes, so nothing stops.
+    let planned = before.migrated_to(&before, Operation::Upgrade, &migrated).unwrap();
+    assert_eq!(ids(&planned.plan.steps), "still-ready/db");
 }

@@ -1,0 +1,61 @@
+//! `landfall releases`: what is installed, and where a rollback would lead.
+
+use landfall_lifecycle::operations::KeptReleaseStatus;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::site::operations_of_root;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// The releases that a site keeps.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReleaseList {
+    /// The releases, the installed one first.
+    releases: Vec<KeptReleaseStatus>,
+}
+
+impl Document for ReleaseList {
+    const KIND: &'static str = "releases";
+}
+
+/// Prints them.
+pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
+    let list = ReleaseList { releases: operations_of_root(printer)?.releases()? };
+    printer.report(&list, |list| text(&list.releases));
+    Ok(())
+}
+
+fn text(releases: &[KeptReleaseStatus]) -> String {
+    if releases.is_empty() {
+        return "nothing is installed on this machine".to_owned();
+    }
+    let lines = releases.iter().map(|release| {
+        let state = if release.installed { "installed" } else { "kept: `landfall rollback` returns to it" };
+        format!("{} {} (counter {}), {state}", release.name, release.version, release.counter)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_names_the_way_back() {
+        let release = |version: &str, installed| KeptReleaseStatus {
+            name: "starter".to_owned(),
+            version: version.to_owned(),
+            counter: 2,
+            bundle: "sha256:00".to_owned(),
+            installed,
+        };
+        assert_eq!(text(&[]), "nothing is installed on this machine");
+        insta::assert_snapshot!(text(&[release("1.1.0", true), release("1.0.0", false)]), @"
+        starter 1.1.0 (counter 2), installed
+        starter 1.0.0 (counter 2), kept: `landfall rollback` returns to it
+        ");
+    }
+}

@@ -1,0 +1,92 @@
+//! The volume of a rule as it is now: which folder holds it, and how its workload is stopped.
+
+use std::path::Path;
+
+use landfall_cluster::drill::claims;
+use landfall_cluster::{Cluster, ObjectName, selector};
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::paths::SitePaths;
+use landfall_release_document::BackupRule;
+use serde_json::Value;
+
+use crate::pods::object_name;
+use crate::steps::stop::Stop;
+
+/// A volume with data, and its workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveVolume {
+    /// Name of the volume's folder in the folder of volumes.
+    pub folder: String,
+    /// How the workload is stopped.
+    pub stop: Stop,
+}
+
+impl LiveVolume {
+    /// That of a rule of a component in this namespace. What cannot be stopped, or is no folder of this site, is refused.
+    pub(crate) fn of(
+        cluster: &Cluster,
+        paths: &SitePaths,
+        namespace: &str,
+        rule: &BackupRule,
+    ) -> Result<Self, StepError> {
+        let name = object_name(namespace, &rule.workload);
+        let missing = || StepError::new(codes::BACKUP_POD, format!("{name} does not exist"));
+        let live = cluster.get(&name)?.ok_or_else(missing)?;
+        let replicas = cluster.replicas(&name)?.ok_or_else(|| {
+            StepError::new(codes::RESTORE_IMPOSSIBLE, format!("{name} cannot be stopped: it has no number of pods"))
+        })?;
+        let claims = claims(&live);
+        let claim = claims.get(&rule.volume).ok_or_else(|| {
+            let what = format!("{name} has no volume {} of its own", rule.volume);
+            StepError::new(codes::RESTORE_IMPOSSIBLE, what)
+        })?;
+        let folder = folder(cluster, &paths.storage(), namespace, claim)?;
+        let pods = selector(&live["spec"]["selector"]);
+        // Stopped by hand: it is to run with the data that it gets.
+        let stop = Stop { workload: name, pods, replicas: replicas.max(1) };
+        Ok(Self { folder, stop })
+    }
+}
+
+/// Name of the folder behind a claim, in the folder of volumes.
+fn folder(cluster: &Cluster, storage: &Path, namespace: &str, claim: &str) -> Result<String, StepError> {
+    let refused = |why: &str| StepError::new(codes::RESTORE_IMPOSSIBLE, format!("the claim {namespace}/{claim} {why}"));
+    let found = cluster.get(&ObjectName::new("v1", "PersistentVolumeClaim", namespace, claim))?;
+    let found = found.ok_or_else(|| refused("does not exist"))?;
+    let volume = found["spec"]["volumeName"].as_str().ok_or_else(|| refused("has no volume"))?;
+    let volume = cluster.get(&ObjectName::new("v1", "PersistentVolume", "", volume))?.unwrap_or_default();
+    folder_of(&volume, storage).map_err(|why| refused(&why))
+}
+
+/// Name of the folder that a volume is, directly below the folder of volumes.
+fn folder_of(volume: &Value, storage: &Path) -> Result<String, String> {
+    let spec = &volume["spec"];
+    let path = spec["hostPath"]["path"].as_str().or(spec["local"]["path"].as_str());
+    let path = path.ok_or("has a volume that is no folder of this host")?;
+    let folder = Path::new(path).strip_prefix(storage).ok().and_then(Path::to_str);
+    let folder = folder.filter(|folder| !folder.is_empty() && !folder.contains('/') && *folder != "..");
+    folder.map(str::to_owned).ok_or_else(|| format!("has its volume at {path}, which is not the site's"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_folders_of_the_site_are_volumes() {
+        let storage = Path::new("/var/lib/landfall/storage");
+        let of = |spec: Value| folder_of(&json!({"spec": spec}), storage);
+        let path = "/var/lib/landfall/storage/pvc-1_shop_data";
+        assert_eq!(of(json!({"hostPath": {"path": path}})), Ok("pvc-1_shop_data".to_owned()));
+        assert_eq!(of(json!({"local": {"path": path}})), Ok("pvc-1_shop_data".to_owned()));
+        for foreign in
+            ["/srv/data", "/var/lib/landfall/storage", "/var/lib/landfall/storage/a/b", "/var/lib/landfall/storage/.."]
+        {
+            assert!(of(json!({"hostPath": {"path": foreign}})).is_err(), "{foreign}");
+        }
+        assert!(of(json!({"nfs": {"server": "192.0.2.7", "path": path}})).is_err());
+    }
+}

@@ -1,0 +1,158 @@
+//! An empty machine takes over the backups of a site that is lost: the repository is copied and checked, and what the next
+//! install needs is taken out of it. What is left then is an install with `--adopt-data`, and a restore.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use landfall_backup::{Backup, Damage, OpenBackup, Repository, RepositoryKey};
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::{files, mounts};
+use landfall_media::durable;
+use landfall_media::progress::Event;
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Operations;
+use super::error::{OperationError, Result};
+use crate::backups::{BackupFolder, BackupSummary, unusable};
+use crate::configuration::SiteConfiguration;
+use crate::pins::JournalFolder;
+use landfall_engine::journal::Phase;
+
+/// Where a repository is until all of it is copied.
+const INCOMING: &str = "incoming";
+
+/// Where the lost site's journals are read.
+const JOURNAL: &str = "journal";
+
+/// The lost site's settings, for `install --site`.
+const SETTINGS: &str = "site.yaml";
+
+/// Backups that this machine took over.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdoptedBackups {
+    /// Every backup, oldest first.
+    pub backups: Vec<BackupSummary>,
+    /// The one whose secrets and settings the next install gets: the newest proven one, or the newest.
+    pub used: BackupSummary,
+    /// The file with the lost site's settings; none where its journals do not name them.
+    pub settings: Option<PathBuf>,
+}
+
+impl Operations {
+    /// Takes over the repository in a folder, which the key opens. A repository with damage is refused: the machine that it came
+    /// from may still have a better copy. Nothing may be installed.
+    pub fn adopt_backups(&self, repository: &Path, key: &Path) -> Result<AdoptedBackups> {
+        if let Some(past) = self.deciding()? {
+            return Err(OperationError::AlreadyInstalled { release: past.release() });
+        }
+        self.check_not_missing()?;
+        if let Some(known) = BackupFolder::of(&self.paths).open().ok().flatten() {
+            let what = format!("{} has backups already", known.folder().display());
+            return Err(StepError::new(codes::BACKUP_FOLDER_OCCUPIED, what).into());
+        }
+        let key = RepositoryKey::read(key).map_err(unusable)?;
+        // Before anything is copied: a folder that is no repository, or another one's key.
+        open(repository, &key)?;
+        let adopted = self.copy_backups(repository, &key)?;
+        let backups = adopted.backups().map_err(unusable)?;
+        let used = backups.iter().rev().find(|backup| backup.proof.is_some()).or(backups.last());
+        let used = used.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "the repository has no backups"))?;
+        let open = adopted.open_backup(used.id).map_err(unusable)?;
+        let settings = self.take_what_an_install_needs(&open, used)?;
+        // From here on, the backups are this machine's.
+        let (folder, target) = (self.paths.backups().join(INCOMING), self.paths.backup_repository());
+        durable::remove_file(&self.paths.backup_key())?;
+        key.write_new(&self.paths.backup_key()).map_err(unusable)?;
+        mounts::remove_tree(&target)?;
+        durable::rename(&folder, &target)?;
+        let backups = backups.iter().map(BackupSummary::from).collect();
+        Ok(AdoptedBackups { backups, used: used.into(), settings })
+    }
+
+    /// Copies the repository beside its final place, and reads the copy.
+    fn copy_backups(&self, repository: &Path, key: &RepositoryKey) -> Result<Repository> {
+        let incoming = self.paths.backups().join(INCOMING);
+        durable::create_own_folder(&self.paths.data())?;
+        durable::create_folder_with_mode(&self.paths.backups(), 0o700)?;
+        mounts::remove_tree(&incoming)?;
+        self.progress.event(Event::PhaseStarted { phase: "copying backups".to_owned(), total_bytes: None });
+        self.copy_folder(repository, &incoming)?;
+        self.progress.event(Event::PhaseDone);
+        let copied = open(&incoming, key)?;
+        let damages = copied.check(&*self.progress).map_err(unusable)?;
+        if damages.is_empty() {
+            return Ok(copied);
+        }
+        let named: Vec<String> = damages.iter().map(Damage::to_string).collect();
+        mounts::remove_tree(&incoming)?;
+        let what = format!("{} is damaged: {}", repository.display(), named.join("; "));
+        Err(StepError::new(codes::BACKUP_DAMAGED, what).into())
+    }
+
+    /// Files of a repository have at most some tens of mebibytes.
+    fn copy_folder(&self, from: &Path, to: &Path) -> Result<()> {
+        durable::create_folder_with_mode(to, 0o700)?;
+        let failed = |error| files::failed("list", from, error);
+        for entry in fs_err::read_dir(from).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let target = to.join(path.file_name().unwrap_or_default());
+            if path.is_dir() {
+                self.copy_folder(&path, &target)?;
+                continue;
+            }
+            let bytes = fs_err::read(&path).map_err(|error| files::failed("read", &path, error))?;
+            durable::write_file(&target, &bytes, 0o400)?;
+            self.progress.event(Event::Advanced { bytes: bytes.len() as u64 });
+        }
+        Ok(())
+    }
+
+    /// Writes the generated secrets of the lost site where an install finds them, and its settings for a person.
+    fn take_what_an_install_needs(&self, open: &OpenBackup, used: &Backup) -> Result<Option<PathBuf>> {
+        let journal = self.paths.backups().join(JOURNAL);
+        mounts::remove_tree(&journal)?;
+        for stream in &used.streams {
+            let name = stream.name.as_str();
+            let target = if let Some(secret) = name.strip_prefix("LANDFALL/secrets/") {
+                self.paths.secrets().join(secret)
+            } else if let Some(file) = name.strip_prefix("LANDFALL/journal/") {
+                journal.join(file)
+            } else {
+                continue;
+            };
+            let mut bytes = Vec::new();
+            let read = open.read(&stream.name).map_err(unusable)?.read_to_end(&mut bytes);
+            read.map_err(|error| OperationError::io("read", name, error))?;
+            durable::create_folder_with_mode(&self.paths.secrets(), 0o700)?;
+            target.parent().map_or(Ok(()), |folder| durable::create_folder_with_mode(folder, 0o700))?;
+            durable::write_file(&target, &bytes, 0o600)?;
+        }
+        let settings = settings_of(&journal);
+        mounts::remove_tree(&journal)?;
+        let Some(settings) = settings else { return Ok(None) };
+        let file = self.paths.backups().join(SETTINGS);
+        // JSON is YAML, too.
+        let bytes =
+            serde_json::to_vec_pretty(&settings).map_err(|error| OperationError::io("write", &file, error.into()))?;
+        durable::write_file(&file, &bytes, 0o600)?;
+        Ok(Some(file))
+    }
+}
+
+fn open(repository: &Path, key: &RepositoryKey) -> Result<Repository, StepError> {
+    let owner = Repository::owner(repository).map_err(unusable)?;
+    // One whose ledger is lost belongs to whoever has its key.
+    Repository::open(repository, owner.unwrap_or_else(Uuid::nil), key).map_err(unusable)
+}
+
+/// The settings of the last operation that was committed, by journals in this folder.
+fn settings_of(journal: &Path) -> Option<SiteConfiguration> {
+    let journals = JournalFolder::at(journal.to_owned());
+    let states = journals.list().ok()?.into_iter().rev().filter_map(|file| Some(journals.read(&file).ok()?.state));
+    let mut committed = states.filter(|state| state.phase == Phase::Committed);
+    Some(committed.next()?.pins?.settings.clone())
+}
