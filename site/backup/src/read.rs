@@ -57,7 +57,7 @@ impl OpenBackup {
     }
 }
 
-/// Delivers a stream. It holds one blob, 8 MiB at most, and the library's cache of 32 MB.
+/// Delivers a stream. It holds one blob, 1 MiB at most, and the library's cache of 32 MB.
 pub struct StreamReader {
     root: PathBuf,
     indexed: Arc<Indexed>,

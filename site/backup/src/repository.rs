@@ -22,6 +22,12 @@ use crate::{walk, whole};
 /// The size of a pack, the unit in which data is written: about five of them are in memory at a time.
 const PACK_SIZE: ByteSize = ByteSize::mib(16);
 
+/// The sizes of the pieces into which streams are cut where their content says so. A database changes in small places all over:
+/// a piece that is stored again is mostly data that did not change. An index has some 60 bytes of memory for each piece.
+const PIECE_SIZE: ByteSize = ByteSize::kib(256);
+const LEAST_PIECE_SIZE: ByteSize = ByteSize::kib(64);
+const LARGEST_PIECE_SIZE: ByteSize = ByteSize::mib(1);
+
 /// The opened backup repository of a site.
 pub struct Repository {
     root: PathBuf,
@@ -53,7 +59,8 @@ impl Repository {
         Ledger::new(site).write(folder)?;
         // The pack size does not grow with the repository, and neither does the memory.
         let config = ConfigOptions::default().set_datapack_size(PACK_SIZE).set_datapack_growfactor(0_u32);
-        let config = config.set_treepack_growfactor(0_u32);
+        let config = config.set_treepack_growfactor(0_u32).set_chunk_size(PIECE_SIZE);
+        let config = config.set_chunk_min_size(LEAST_PIECE_SIZE).set_chunk_max_size(LARGEST_PIECE_SIZE);
         let made = library::closed(&view)
             .and_then(|closed| closed.init(&repository.credentials(), &KeyOptions::default(), &config))
             .and_then(|opened| repository.add_key_file(&opened));

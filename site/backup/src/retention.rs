@@ -55,14 +55,14 @@ struct Parting {
 
 impl Repository {
     /// Drops every backup that the retention does not keep, then removes data that no backup needs.
-    pub fn forget(&self, retention: &Retention, now: Timestamp) -> Result<Forgotten> {
+    pub fn forget(&self, retention: Retention, now: Timestamp) -> Result<Forgotten> {
         self.forget_beside_readers(retention, now, Span::new().hours(READER_HOURS))
     }
 
     /// The same, where no reader takes longer than this.
     pub(crate) fn forget_beside_readers(
         &self,
-        retention: &Retention,
+        retention: Retention,
         now: Timestamp,
         readers: Span,
     ) -> Result<Forgotten> {
@@ -98,7 +98,7 @@ fn prune(opened: &Opened, readers: Span) -> RusticResult<u64> {
 }
 
 impl Retention {
-    fn part(&self, all: Vec<(Backup, SnapshotFile)>, now: Timestamp) -> Result<Parting> {
+    fn part(self, all: Vec<(Backup, SnapshotFile)>, now: Timestamp) -> Result<Parting> {
         let every: Vec<(SnapshotId, BackupId)> =
             all.iter().map(|(backup, snapshot)| (snapshot.id, backup.id)).collect();
         let (backups, counting): (Vec<Backup>, Vec<SnapshotId>) =
@@ -111,7 +111,7 @@ impl Retention {
     }
 
     /// The backups that are kept, of these, which are sorted oldest first.
-    fn kept(&self, backups: &[Backup], now: Timestamp) -> Result<Vec<BackupId>> {
+    fn kept(self, backups: &[Backup], now: Timestamp) -> Result<Vec<BackupId>> {
         let options = KeepOptions::default()
             .keep_hourly(i32::from(self.hourly))
             .keep_daily(i32::from(self.daily))

@@ -133,7 +133,7 @@ fn what_restic_rewrites_is_still_a_backup() {
     // Landfall's prune leaves what restic accepts.
     save(&repository, "2026-11-22T12:00:00Z", &data(4, 100_000));
     let retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0 };
-    assert_eq!(repository.forget(&retention, "2026-11-23T00:00:00Z".parse().unwrap()).unwrap().dropped, []);
+    assert_eq!(repository.forget(retention, "2026-11-23T00:00:00Z".parse().unwrap()).unwrap().dropped, []);
     restic(folder, &["check", "--read-data"]);
     assert_eq!(repository.check(&Silent).unwrap(), []);
 }

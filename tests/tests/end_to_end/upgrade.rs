@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
 use landfall_tests::printer;
 use landfall_tests::proofs::{administer, sql};
 use landfall_tests::site::wait_until;
+use landfall_tests::writer;
 use serde_json::{Value, json};
 
 use super::cut::{At, Moment, boot, cut_during};
@@ -30,6 +32,7 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     engineer.install()?;
     engineer.wait_ready("the install")?;
     sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
+    writer::start(&machine)?;
     let first = content(engineer)?;
     refuses_what_cannot_follow(engineer)?;
 
@@ -43,11 +46,18 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     let report = engineer.landfall(&["rollback"])?.report("rollback")?;
     ensure!(report["version"] == "1.0.0" && report["removed"] == json!(["bulletin"]), "{report}");
     expect_release(engineer, "1.0.0", "4096kB")?;
+    let begun = Timestamp::now();
     let report = engineer.landfall(&["upgrade", NEXT])?.report("upgrade again")?;
+    let pause = writer::acknowledged(&machine)?.longest_pause(begun)?;
+    printer::note(format!("the upgrade took {:.0} s", Timestamp::now().duration_since(begun).as_secs_f64()));
+    printer::note(format!("its database acknowledged nothing for {pause:.1} s"));
     ensure!(report["version"] == "1.1.0" && report["previous"] == "1.0.0", "{report}");
     expect_release(engineer, "1.1.0", "8192kB")?;
     ensure!(content(engineer)? == second, "going to and fro left or lost content");
     ensure!(first.iter().all(|file| second.contains(file)), "content of the release before is gone");
+    let acknowledged = writer::acknowledged(&machine)?;
+    let kept = acknowledged.expect_kept(&machine)?;
+    printer::note(format!("proved: {kept} rows were acknowledged meanwhile, and every one is there"));
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after upgrades and an uninstall", &["/var/log/landfall"])
 }

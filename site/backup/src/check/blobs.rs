@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -88,7 +88,7 @@ fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Described>> {
     Ok(packs.into_iter().collect())
 }
 
-fn examine(indexed: &Indexed, root: &PathBuf, (id, blobs): &Described, progress: &dyn Progress) -> Option<Finding> {
+fn examine(indexed: &Indexed, root: &Path, (id, blobs): &Described, progress: &dyn Progress) -> Option<Finding> {
     let path = root.join(Folder::relative(FileType::Pack, id));
     let what = state(&path, id, &mut |bytes| progress.event(Event::Advanced { bytes }));
     // Blobs of a damaged pack may be whole, and those of a missing one may be in another pack.

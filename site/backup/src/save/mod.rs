@@ -39,7 +39,7 @@ pub struct NewBackup<'a> {
 /// The path that every snapshot names: restic groups snapshots by it.
 const SNAPSHOT_PATH: &str = "/";
 
-/// Processors that storing uses. The library holds two blobs for each, up to 8 MiB each: with few of them, its memory is
+/// Processors that storing uses. The library holds two blobs for each, up to 1 MiB each: with few of them, its memory is
 /// bounded on large hosts, too.
 const CORES: usize = 8;
 

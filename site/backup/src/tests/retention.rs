@@ -42,7 +42,7 @@ fn the_last_proven_backup_is_never_dropped() {
         .collect();
     kept.repository.mark_proven(saved[0].id, proof("an old one")).unwrap();
     kept.repository.mark_proven(saved[1].id, proof("the last one")).unwrap();
-    let forgotten = kept.repository.forget(&ONE, now()).unwrap();
+    let forgotten = kept.repository.forget(ONE, now()).unwrap();
     let ids = |backups: &[Backup]| backups.iter().map(|backup| backup.id).collect::<Vec<_>>();
     assert_eq!(ids(&forgotten.dropped), [saved[0].id, saved[2].id]);
     let left = kept.repository.backups().unwrap();
@@ -52,7 +52,7 @@ fn the_last_proven_backup_is_never_dropped() {
     assert!(read(&kept.repository, saved[1].id, "database").unwrap() == random(1, MIB));
     assert!(read(&kept.repository, saved[3].id, "database").unwrap() == random(3, MIB));
     // Nothing more to drop.
-    assert!(kept.repository.forget(&ONE, now()).unwrap().dropped.is_empty());
+    assert!(kept.repository.forget(ONE, now()).unwrap().dropped.is_empty());
 }
 
 #[test]
@@ -63,10 +63,10 @@ fn what_no_backup_needs_is_removed_in_two_phases() {
     let last = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &random(6, MIB))]).unwrap();
     let before = stored_bytes(root);
     for _ in 0..2 {
-        assert_eq!(kept.repository.forget(&ONE, now()).unwrap().freed_bytes, 0);
+        assert_eq!(kept.repository.forget(ONE, now()).unwrap().freed_bytes, 0);
         assert!(stored_bytes(root) >= before - MIB as u64, "a reader that began before still finds its packs");
     }
-    let freed = kept.repository.forget_beside_readers(&ONE, now(), Span::new()).unwrap().freed_bytes;
+    let freed = kept.repository.forget_beside_readers(ONE, now(), Span::new()).unwrap().freed_bytes;
     assert!(freed > 20 << 20, "{freed}");
     assert!(stored_bytes(root) < 3 << 20);
     assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
@@ -83,7 +83,7 @@ fn snapshots_that_are_not_landfalls_stay() {
     opened.save_snapshots(vec![foreign]).unwrap();
     save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"more rows")]).unwrap();
     assert_eq!(kept.repository.backups().unwrap().len(), 2);
-    assert_eq!(kept.repository.forget(&ONE, now()).unwrap().dropped, [first]);
+    assert_eq!(kept.repository.forget(ONE, now()).unwrap().dropped, [first]);
     assert_eq!(opened.get_all_snapshots().unwrap().len(), 2);
     assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
 }

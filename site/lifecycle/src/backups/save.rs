@@ -91,7 +91,7 @@ fn site_documents(paths: &SitePaths, bundle: &str) -> Result<Vec<(StreamName, Ve
     for (name, folder) in [("LANDFALL/journal", paths.journal()), ("LANDFALL/secrets", paths.secrets())] {
         add_files(&mut documents, name, &folder)?;
     }
-    add_file(&mut documents, "LANDFALL/bundle.head".to_owned(), &head)?;
+    add_file(&mut documents, "LANDFALL/bundle.head", &head)?;
     Ok(documents)
 }
 
@@ -108,13 +108,13 @@ fn add_files(documents: &mut Vec<(StreamName, Vec<u8>)>, name: &str, folder: &Pa
         if path.is_dir() {
             add_files(documents, &name, &path)?;
         } else {
-            add_file(documents, name, &path)?;
+            add_file(documents, &name, &path)?;
         }
     }
     Ok(())
 }
 
-fn add_file(documents: &mut Vec<(StreamName, Vec<u8>)>, name: String, path: &Path) -> Result<(), StepError> {
+fn add_file(documents: &mut Vec<(StreamName, Vec<u8>)>, name: &str, path: &Path) -> Result<(), StepError> {
     let Ok(name) = name.parse() else { return Ok(()) };
     if let Some(bytes) = files::read(path)? {
         documents.push((name, bytes));

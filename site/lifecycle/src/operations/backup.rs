@@ -70,7 +70,7 @@ impl Operations {
             return Ok(BackedUp { backup: (&backup).into(), drill: None, dropped: Vec::new() });
         }
         let report = self.prove_backup(&ready, &repository, &backup)?;
-        let dropped = repository.forget(&Retention::default(), jiff::Timestamp::now()).map_err(unusable)?.dropped;
+        let dropped = repository.forget(Retention::default(), jiff::Timestamp::now()).map_err(unusable)?.dropped;
         let backup = find(&repository, &backup.id.to_string())?;
         let dropped = dropped.iter().map(BackupSummary::from).collect();
         Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped })
@@ -80,7 +80,7 @@ impl Operations {
     pub fn drill(&self, backup: Option<&str>) -> Result<DrillReport> {
         let ready = self.ready_to_back_up("drill")?;
         let repository = self.repository()?;
-        let backup = self.chosen_backup(&repository, backup)?;
+        let backup = chosen_backup(&repository, backup)?;
         self.prove_backup(&ready, &repository, &backup)
     }
 
@@ -107,14 +107,6 @@ impl Operations {
     /// The repository, which must exist.
     pub(super) fn repository(&self) -> Result<Repository> {
         Ok(BackupFolder::of(&self.paths).open()?.ok_or_else(no_backups)?)
-    }
-
-    /// The backup whose id begins like this, or the newest.
-    pub(super) fn chosen_backup(&self, repository: &Repository, id: Option<&str>) -> Result<Backup> {
-        match id {
-            Some(id) => find(repository, id),
-            None => repository.backups().map_err(unusable)?.pop().ok_or_else(|| no_backups().into()),
-        }
     }
 
     fn prove_backup(&self, ready: &ReadyToBackUp, repository: &Repository, backup: &Backup) -> Result<DrillReport> {
@@ -153,6 +145,14 @@ struct ReadyToBackUp {
 
 fn no_backups() -> StepError {
     StepError::new(codes::BACKUP_UNKNOWN, "this site has no backups")
+}
+
+/// The backup whose id begins like this, or the newest.
+pub(super) fn chosen_backup(repository: &Repository, id: Option<&str>) -> Result<Backup> {
+    match id {
+        Some(id) => find(repository, id),
+        None => repository.backups().map_err(unusable)?.pop().ok_or_else(|| no_backups().into()),
+    }
 }
 
 /// The only backup whose id begins like this.

@@ -1,7 +1,7 @@
 //! Restore: data of the installed release is replaced by that of a backup. A restore that fails brings back the data that was
 //! there before.
 
-use landfall_backup::Repository;
+use landfall_backup::{Backup, Repository};
 use landfall_cluster::{Cluster, Inventory};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
+use super::backup::chosen_backup;
 use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::error::Result;
@@ -82,7 +83,7 @@ impl Operations {
         let pins = self.changeable(&history)?.clone();
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
         let repository = self.repository()?;
-        let backup = self.wanted_backup(&repository, request)?;
+        let backup = wanted_backup(&repository, request)?;
         let open = repository.open_backup(backup.id).map_err(unusable)?;
         let manifest = Manifest::read(&open)?;
         manifest.refuse_other(&release.release)?;
@@ -98,31 +99,11 @@ impl Operations {
         Ok(PreparedRestore { operations: self, pins, release, backup: (&backup).into(), components, plan })
     }
 
-    fn wanted_backup(&self, repository: &Repository, request: &RestoreRequest) -> Result<landfall_backup::Backup> {
-        if request.backup.is_some() {
-            return self.chosen_backup(repository, request.backup.as_deref());
-        }
-        let known = repository.backups().map_err(unusable)?.into_iter().rev();
-        // Without a wish, only one that is known to return.
-        let fits = |backup: &landfall_backup::Backup| match request.at {
-            Some(at) => backup.time <= at,
-            None => backup.proof.is_some(),
-        };
-        let found = known.into_iter().find(fits);
-        Ok(found.ok_or_else(|| {
-            let what = match request.at {
-                Some(at) => format!("no backup is as old as {at}"),
-                None => "no backup is proven; name one to restore it all the same".to_owned(),
-            };
-            StepError::new(codes::BACKUP_UNKNOWN, what)
-        })?)
-    }
-
     /// The workload of a group as it is now.
     fn workload(
         &self,
         cluster: &Cluster,
-        backup: &landfall_backup::Backup,
+        backup: &Backup,
         group: &[&SavedStream],
     ) -> Result<RestoredWorkload, StepError> {
         let first = group[0];
@@ -145,6 +126,26 @@ impl Operations {
             streams,
         })
     }
+}
+
+/// The backup that a request means: without a wish, one that is known to return.
+fn wanted_backup(repository: &Repository, request: &RestoreRequest) -> Result<Backup> {
+    if request.backup.is_some() {
+        return chosen_backup(repository, request.backup.as_deref());
+    }
+    let known = repository.backups().map_err(unusable)?.into_iter().rev();
+    let fits = |backup: &Backup| match request.at {
+        Some(at) => backup.time <= at,
+        None => backup.proof.is_some(),
+    };
+    let found = known.into_iter().find(fits);
+    Ok(found.ok_or_else(|| {
+        let what = match request.at {
+            Some(at) => format!("no backup is as old as {at}"),
+            None => "no backup is proven; name one to restore it all the same".to_owned(),
+        };
+        StepError::new(codes::BACKUP_UNKNOWN, what)
+    })?)
 }
 
 /// The streams of these components, or all.

@@ -109,7 +109,10 @@ impl Step<Site> for Load {
         cluster.apply(&pod)?;
         let name = Self::pod_name(&saved);
         let what = format!("the pod that loads {}", saved.name());
-        cluster.wait_ready(&Waiting { what: &what, objects: &[name.clone()], limit: START_LIMIT }, &*site.progress)?;
+        cluster.wait_ready(
+            &Waiting { what: &what, objects: std::slice::from_ref(&name), limit: START_LIMIT },
+            &*site.progress,
+        )?;
         let container = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
         let into = Container { namespace: saved.namespace.clone(), pod: name.name, name: container };
         load(&cluster, &backup, &saved, &into, &*site.progress)?;

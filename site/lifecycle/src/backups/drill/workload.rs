@@ -96,7 +96,8 @@ impl Drill<'_> {
         ended.map_err(|error| StepError::new(codes::RESTORE_LOAD, "the loader cannot be ended").because(error))?;
         let what = format!("{} on restored data", first.rule.workload);
         let limit = Duration::from_secs(first.ready_seconds);
-        self.cluster.wait_ready(&Waiting { what: &what, objects: &[name.clone()], limit }, self.progress)?;
+        self.cluster
+            .wait_ready(&Waiting { what: &what, objects: std::slice::from_ref(&name), limit }, self.progress)?;
         let server = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default();
         Ok(container(server))
     }

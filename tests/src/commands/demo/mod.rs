@@ -1,6 +1,8 @@
 //! `cargo xtask demo`: from real software to a running site that reaches no network.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
+mod upgrade;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -23,6 +25,9 @@ pub struct Arguments {
     /// End the demo's machine and remove its disk; the bundle stays.
     #[arg(long)]
     down: bool,
+    /// Afterwards, upgrade the site, let an upgrade fail, and roll back, while a program writes without pause.
+    #[arg(long, conflicts_with = "down")]
+    upgrade: bool,
 }
 
 /// Runs the command.
@@ -36,6 +41,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let folder = workspace::root().join("target/demo");
     let vendor = Vendor::open(&folder.join("vendor"))?;
     let bundle = build(&vendor, &folder)?;
+    if arguments.upgrade {
+        upgrade::build(&vendor, &folder)?;
+    }
     let expected = Expected::from_inspection(&vendor.report(&["inspect", &bundle.display().to_string()])?)?;
     end_earlier_demo()?;
     let site = Site::kept(SITE)?;
@@ -52,6 +60,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     ensure!(names.is_empty(), "software asked for foreign names: {names:?}");
     printer::note("proved: no packet was for an address outside the site, and no query for a foreign name");
     show_status(&machine, &expected)?;
+    if arguments.upgrade {
+        upgrade::rehearse(&machine)?;
+    }
     farewell(&folder, begun);
     Ok(0)
 }

@@ -1,0 +1,78 @@
+//! Later releases of the starter, written from its definition and from `tests/releases`: one that works, and one whose
+//! database destroys its data and never starts.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::workspace;
+
+/// Seconds after which the broken database counts as failed.
+const BROKEN_SECONDS: u32 = 60;
+
+/// A component that only the later releases have.
+const BULLETIN: &str = "
+  - name: bulletin
+    manifests: BASE/bulletin
+    namespace: bulletin
+    needs: [dns]
+    podSecurity: restricted
+    quota: {pods: \"4\", requests.cpu: \"1\", requests.memory: 1Gi, limits.memory: 1Gi}
+";
+
+/// What shows that it can be used.
+const PROOF: &str = "
+  - name: bulletin
+    component: bulletin
+    shows: The bulletin answers at its service address
+    request: {service: bulletin, port: 80, path: /, expect: {status: 200}}
+";
+
+/// Writes both definitions below a folder; returns the folder of each with its name, `next` and `broken`.
+pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
+    let (next_folder, broken_folder) = (folder.join("next"), folder.join("broken"));
+    write(&next_folder.join("release.yaml"), &next()?)?;
+    write(&broken_folder.join("release.yaml"), &broken()?)?;
+    Ok([("next", next_folder), ("broken", broken_folder)])
+}
+
+/// 1.1.0: another database, and one component more.
+fn next() -> Result<String> {
+    let root = workspace::root();
+    let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
+    let text = replaced(&starter, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\n")?;
+    let text = replaced(&text, "manifests: ../../manifests/postgres\n", "manifests: BASE/postgres-next\n")?;
+    let text = replaced(&text, "\nvalues:\n", &format!("{BULLETIN}\nvalues:\n"))?;
+    let text = format!("{}\n{PROOF}", text.trim_end());
+    Ok(located(&text, &root))
+}
+
+/// 1.2.0: its migration destroys the database, which never starts then; that is known after a minute.
+fn broken() -> Result<String> {
+    let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.2.0\ncounter: 3\n")?;
+    let data = "    data: kept\n    backup:\n      - name: database\n";
+    let text = replaced(&text, data, &data.replace("kept", "migrated"))?;
+    let manifests = "/postgres-next\n    namespace: postgres\n";
+    replaced(
+        &text,
+        manifests,
+        &format!("/postgres-broken\n    readySeconds: {BROKEN_SECONDS}\n    namespace: postgres\n"),
+    )
+}
+
+fn located(text: &str, root: &Path) -> String {
+    text.replace("BASE/", &format!("{}/tests/releases/", root.display()))
+        .replace("../../", &format!("{}/", root.display()))
+}
+
+fn replaced(text: &str, from: &str, to: &str) -> Result<String> {
+    ensure!(text.matches(from).count() == 1, "the starter release has {from:?} not once");
+    Ok(text.replacen(from, to, 1))
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<()> {
+    let folder = path.parent().context("a file has a folder")?;
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,114 @@
+//! A program at a site that never stops writing. Every row that the database acknowledged must be there in the end, whatever
+//! was done to the site meanwhile.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::proofs::{administer, sql};
+use crate::site::Machine;
+
+/// Writes a row, prints its number once the database has acknowledged it, and goes on, for ever.
+const PROGRAM: &str = "\
+export PGPASSWORD=$(cat /run/secrets/postgres/password) PGCONNECT_TIMEOUT=3
+while :; do
+  psql -h postgres.postgres.svc.cluster.local -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -XqtA \
+    -c 'INSERT INTO written DEFAULT VALUES RETURNING id' 2> /dev/null || true
+  sleep 0.2
+done";
+
+/// The logs of all its runs, as the container runtime writes them: time, stream, mark, text.
+const LOGS: &str = "cat /var/log/pods/postgres_writer_*/writer/*.log";
+
+/// What the database acknowledged.
+#[derive(Debug)]
+pub struct Acknowledged {
+    /// Numbers of rows, with the time of each acknowledgment, oldest first.
+    rows: Vec<(Timestamp, u64)>,
+}
+
+/// Starts the writer as a pod beside the starter's database.
+pub fn start(machine: &Machine) -> Result<()> {
+    sql(machine, "CREATE TABLE written (id bigserial PRIMARY KEY)")?;
+    let image = "kubectl --namespace postgres get pod postgres-0 --output jsonpath='{.spec.containers[0].image}'";
+    let image = administer(machine, image)?.stdout;
+    let pod = pod(image.trim()).to_string();
+    let made = administer(machine, &format!("kubectl apply --filename - <<'POD'\n{pod}\nPOD"))?;
+    ensure!(made.status.success(), "the writer cannot be started: {}", made.stderr);
+    Ok(())
+}
+
+fn pod(image: &str) -> Value {
+    let variable = |name: &str, key: &str| json!({"name": name, "valueFrom": {"secretKeyRef": {"name": "postgres-credentials", "key": key}}});
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer", "namespace": "postgres"},
+        "spec": {
+            "automountServiceAccountToken": false, "enableServiceLinks": false, "terminationGracePeriodSeconds": 1,
+            "securityContext": {"runAsNonRoot": true, "runAsUser": 999, "runAsGroup": 999, "fsGroup": 999,
+                "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "writer", "image": image, "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", PROGRAM],
+                "env": [variable("POSTGRES_USER", "username"), variable("POSTGRES_DB", "database")],
+                "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+                "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+                    "capabilities": {"drop": ["ALL"]}},
+                "volumeMounts": [{"name": "password", "mountPath": "/run/secrets/postgres", "readOnly": true}],
+            }],
+            "volumes": [{"name": "password", "secret": {"secretName": "postgres-credentials", "defaultMode": 288,
+                "items": [{"key": "password", "path": "password"}]}}],
+        },
+    })
+}
+
+/// What the database acknowledged so far.
+pub fn acknowledged(machine: &Machine) -> Result<Acknowledged> {
+    let mut rows: Vec<_> = machine.run(LOGS)?.stdout.lines().filter_map(row).collect();
+    rows.sort_unstable();
+    Ok(Acknowledged { rows })
+}
+
+/// `2026-11-22T02:00:00.123456789Z stdout F 17`; a line that a power cut tore is none.
+fn row(line: &str) -> Option<(Timestamp, u64)> {
+    let mut fields = line.split(' ');
+    let time = fields.next()?.parse().ok()?;
+    let number = fields.nth(2)?.trim().parse().ok()?;
+    fields.next().is_none().then_some((time, number))
+}
+
+impl Acknowledged {
+    /// Fails unless every acknowledged row is in the database. Returns how many there are.
+    pub fn expect_kept(&self, machine: &Machine) -> Result<usize> {
+        let found = sql(machine, "SELECT coalesce(string_agg(id::text, ','), '') FROM written")?;
+        let found: BTreeSet<u64> = found.split(',').filter_map(|id| id.parse().ok()).collect();
+        let lost: Vec<u64> = self.rows.iter().map(|(_, id)| *id).filter(|id| !found.contains(id)).collect();
+        ensure!(lost.is_empty(), "{} acknowledged rows are lost: {lost:?}", lost.len());
+        ensure!(!self.rows.is_empty(), "nothing was acknowledged");
+        Ok(self.rows.len())
+    }
+
+    /// The longest time without an acknowledgment since `from`, in seconds.
+    pub fn longest_pause(&self, from: Timestamp) -> Result<f64> {
+        let times: Vec<Timestamp> = self.rows.iter().map(|(time, _)| *time).filter(|time| *time >= from).collect();
+        let pauses = times.windows(2).map(|pair| pair[1].duration_since(pair[0]).as_secs_f64());
+        pauses.max_by(f64::total_cmp).context("nothing was acknowledged since")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acknowledgments_are_read_and_torn_lines_are_not() {
+        let (time, number) = row("2026-11-22T02:00:00.5Z stdout F 17").unwrap();
+        assert_eq!((time.to_string().as_str(), number), ("2026-11-22T02:00:00.5Z", 17));
+        for torn in ["", "2026-11-22T02:00:00.5Z stdout F ", "2026-11-22T02", "2026-11-22T02:00:00Z stderr F no 1"] {
+            assert!(row(torn).is_none(), "{torn}");
+        }
+        let at = |second: i64, id| (Timestamp::from_second(second).unwrap(), id);
+        let acknowledged = Acknowledged { rows: vec![at(1, 1), at(9, 2), at(10, 3), at(12, 4)] };
+        assert!((acknowledged.longest_pause(Timestamp::from_second(5).unwrap()).unwrap() - 2.0).abs() < 1e-9);
+    }
+}
