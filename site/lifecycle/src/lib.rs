@@ -13,5 +13,6 @@ mod pods;
 pub mod preflight;
 mod proofs;
 mod registry;
+mod settled;
 pub mod site;
 pub mod steps;

@@ -125,7 +125,7 @@ fn restores(engineer: Engineer<'_>, name: &str) -> Result<()> {
 fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Result<()> {
     let machine = engineer.machine();
     // Some packs are not needed by now; those that are needed are not told apart by their names.
-    let damage = "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=4096 conv=notrunc status=none";
+    let damage = "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=$(($(stat --format %s \"$pack\") / 2)) conv=notrunc status=none";
     machine.run(&format!(
         "cp --archive {REPOSITORY} /root/good && find {REPOSITORY}/data -type f -size +100k | while read -r pack; do \
          chmod u+w \"$pack\" && {damage}; done"

@@ -1,16 +1,20 @@
 //! Waits until all objects of a component's inventory are ready.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_error_codes::{Coded, codes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::preflight::passes_pods;
+use crate::settled::unsettled;
 use crate::site::Site;
-use landfall_cluster::{Inventory, Waiting};
+use landfall_cluster::{Cluster, Inventory, Waiting};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::facts::{self, ClosedChain};
+
+/// Time between looks at pods.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +40,25 @@ fn naming_firewall(error: StepError, closed: &[ClosedChain]) -> StepError {
     StepError::new(codes::CLUSTER_NOT_READY, what).because(error).hint(hint)
 }
 
+impl ComponentReady {
+    /// Waits until the objects are ready, and until that is not only what was true before the machine started.
+    fn wait(&self, site: &Site, cluster: &Cluster, waiting: &Waiting<'_>) -> Result<(), StepError> {
+        let begun = Instant::now();
+        loop {
+            cluster.wait_ready(waiting, site.progress.as_ref())?;
+            let pods = unsettled(&site.paths, cluster, &self.namespace)?;
+            if pods.is_empty() {
+                return Ok(());
+            }
+            if begun.elapsed() > waiting.limit {
+                let what = format!("component {} is not ready: {} did not start", self.component, pods.join(", "));
+                return Err(StepError::new(codes::CLUSTER_NOT_READY, what));
+            }
+            std::thread::sleep(INTERVAL);
+        }
+    }
+}
+
 impl Step<Site> for ComponentReady {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         let cluster = site.cluster()?;
@@ -44,7 +67,10 @@ impl Step<Site> for ComponentReady {
         };
         let status = cluster.component_status(&inventory)?;
         Ok(match status.reasons.first() {
-            None => Observed::Done,
+            None => match unsettled(&site.paths, &cluster, &self.namespace)?.first() {
+                None => Observed::Done,
+                Some(pod) => Observed::Partial(format!("{pod} is not ready since the machine started")),
+            },
             Some(reason) => Observed::Partial(format!("{} of {} are ready; {reason}", status.ready, status.total)),
         })
     }
@@ -62,7 +88,7 @@ impl Step<Site> for ComponentReady {
             objects: &inventory.objects,
             limit: Duration::from_secs(self.seconds),
         };
-        let waited = cluster.wait_ready(&waiting, site.progress.as_ref()).map_err(StepError::from);
+        let waited = self.wait(site, &cluster, &waiting);
         waited.map_err(|error| naming_firewall(error, &facts::closed_chains(&site.paths).unwrap_or_default()))?;
         Ok(json!({"objects": waiting.objects.len()}))
     }

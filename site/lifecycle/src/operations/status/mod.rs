@@ -30,6 +30,7 @@ use super::kept::KeptData;
 use super::trust::Trust;
 use crate::pins::{Pins, Replay};
 use crate::registry::REGISTRY;
+use crate::settled::containers;
 pub use agent::AgentStatus;
 pub use backups::BackupsStatus;
 pub use certificates::{CertificateStatus, CertificatesStatus};
@@ -336,7 +337,7 @@ impl Operations {
                 let list = |version: &str, kind: &str| cluster.list(&cluster.resource(version, kind)?, None, "");
                 let (pods, leases) = (list("v1", "Pod")?, list("coordination.k8s.io/v1", "Lease")?);
                 // After the pods: a container that starts meanwhile must not seem to be missing.
-                let containers = nodes::containers(&self.paths);
+                let containers = containers(&self.paths);
                 let observed = nodes::Observed { pods, leases, containers, now: Timestamp::now() };
                 Ok((list("v1", "Node")?, list("v1", "Service")?, observed, cluster.components()?))
             });

@@ -10,7 +10,6 @@ use serde_json::Value;
 use landfall_cluster as cluster;
 use landfall_cluster::ready::Readiness;
 use landfall_cluster::{ComponentStatus, ready};
-use landfall_host::paths::SitePaths;
 
 /// Where Kubernetes' own pods run, which no component lists.
 const SYSTEM_NAMESPACE: &str = "kube-system";
@@ -89,12 +88,6 @@ pub(super) struct Observed {
     pub(super) now: Timestamp,
 }
 
-/// Ids of the containers that run on this machine, by the folders of the runtime. None of them outlives a boot.
-pub(super) fn containers(paths: &SitePaths) -> BTreeSet<String> {
-    let entries = fs_err::read_dir(paths.containers()).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-}
-
 /// Pods make a node not ready, whatever it says itself: those that the kubelet has not looked at since the machine
 /// started, and those of Kubernetes or of a component that are not ready while nothing else says so. After a boot
 /// workloads count as available until their controllers look again. What a kubelet said that has ended is no longer
@@ -169,6 +162,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::settled::containers;
+    use landfall_host::paths::SitePaths;
 
     fn pod(namespace: &str, name: &str, phase: &str, ready: &str) -> Value {
         json!({
