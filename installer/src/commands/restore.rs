@@ -48,10 +48,11 @@ pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), F
         printer.report(&document, |_| format!("{}\nprinting it changes nothing", plan_text(&prepared)));
         return Ok(());
     }
-    let question = format!("what {} have written since will be lost", prepared.components().join(", "));
-    let confirmation = site_named(confirm, &operations, &question, printer)?;
-    logging::keep(&operations.paths.logs(), "restore");
     printer.note(&plan_text(&prepared));
+    let (components, time) = (prepared.components().join(", "), &prepared.backup().time);
+    let loss = format!("what was written to {components} since {time} will be lost");
+    let confirmation = site_named(confirm, &operations, &loss, printer)?;
+    logging::keep(&operations.paths.logs(), "restore");
     let restored = prepared.run(&confirmation)?;
     printer.report(&restored, summary);
     Ok(())

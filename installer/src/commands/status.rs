@@ -198,7 +198,7 @@ fn registry_text(text: &mut String, registry: &RegistryStatus) {
 fn backups_text(backups: &BackupsStatus) -> String {
     let BackupsStatus { count, newest, newest_proven, reason } = backups;
     match (reason, newest, newest_proven) {
-        (Some(reason), ..) => format!("NOT READY: {reason}"),
+        (Some(reason), ..) => format!("cannot be read: {reason}"),
         (None, None, _) => "none was made yet".to_owned(),
         (None, Some(_), Some(proven)) => format!("{count}; the newest proven one is of {proven}"),
         (None, Some(newest), None) => format!("{count}; none is proven; the newest is of {newest}"),

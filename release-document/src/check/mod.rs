@@ -146,6 +146,12 @@ fn check_backup(name: &str, component: &ComponentEntry) -> Checked {
     })?;
     require(rules.len() <= BackupRule::PER_COMPONENT, || format!("{} backup rules in component {name}", rules.len()))?;
     unique("backup rule", rules.iter().map(|rule| &rule.name))?;
+    for (index, rule) in rules.iter().enumerate() {
+        let shares = |other: &&BackupRule| other.workload == rule.workload && other.volume == rule.volume;
+        require(!rules[..index].iter().any(|other| shares(&other)), || {
+            format!("a second backup rule for the volume {} of component {name}", shown(&rule.volume))
+        })?;
+    }
     rules.iter().try_for_each(|rule| {
         rule.check()
             .map_err(|fault| format!("it has {} in backup rule {} of component {name}", fault.what, shown(&rule.name)))

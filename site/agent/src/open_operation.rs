@@ -15,6 +15,8 @@ use super::units::{OPERATION, systemctl};
 struct Outline {
     operation: Operation,
     steps: Vec<StepId>,
+    #[serde(default)]
+    closing: usize,
 }
 
 impl Pinned for Outline {
@@ -24,6 +26,10 @@ impl Pinned for Outline {
 
     fn steps(&self) -> &[StepId] {
         &self.steps
+    }
+
+    fn closing(&self) -> usize {
+        self.closing
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which backups are kept, and the removal of the others with what only they needed.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
@@ -13,7 +15,8 @@ use crate::library::{self, Opened};
 use crate::repository::{Repository, latest_of};
 
 /// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one, counted back from the
-/// newest. The newest backup and the newest proven one are always kept.
+/// newest; and the same again of the proven ones. The newest backup is always kept, and so is the newest proven one of each of
+/// the newest two versions (the fact `version`): an upgrade begins with a backup of the version before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Hours with a backup.
@@ -25,6 +28,12 @@ pub struct Retention {
     /// Months with a backup.
     pub monthly: u16,
 }
+
+/// The fact that names the version whose data a backup holds.
+const VERSION: &str = "version";
+
+/// How many versions have a proven backup that is always kept.
+const PROVEN_VERSIONS: usize = 2;
 
 /// How long a reader may take that began before a prune: so long stay the packs that it marked.
 const READER_HOURS: i64 = 23;
@@ -98,6 +107,9 @@ fn prune(opened: &Opened, readers: Span) -> RusticResult<u64> {
 }
 
 impl Retention {
+    /// Keeps only what is always kept.
+    const NONE: Self = Self { hourly: 0, daily: 0, weekly: 0, monthly: 0 };
+
     fn part(self, all: Vec<(Backup, SnapshotFile)>, now: Timestamp) -> Result<Parting> {
         let every: Vec<(SnapshotId, BackupId)> =
             all.iter().map(|(backup, snapshot)| (snapshot.id, backup.id)).collect();
@@ -112,12 +124,33 @@ impl Retention {
 
     /// The backups that are kept, of these, which are sorted oldest first.
     fn kept(self, backups: &[Backup], now: Timestamp) -> Result<Vec<BackupId>> {
+        let all: Vec<&Backup> = backups.iter().collect();
+        let proven: Vec<&Backup> = backups.iter().filter(|backup| backup.proof.is_some()).collect();
+        let mut kept: BTreeSet<BackupId> =
+            self.judged(&all, now)?.into_iter().chain(self.judged(&proven, now)?).collect();
+        kept.extend(backups.last().map(|newest| newest.id));
+        let mut versions: Vec<Option<&String>> = Vec::new();
+        for backup in proven.iter().rev() {
+            let version = backup.facts.get(VERSION);
+            if versions.len() < PROVEN_VERSIONS && !versions.contains(&version) {
+                versions.push(version);
+                kept.insert(backup.id);
+            }
+        }
+        Ok(all.into_iter().map(|backup| backup.id).filter(|id| kept.contains(id)).collect())
+    }
+
+    /// The newest of each period, of these, which are sorted oldest first.
+    fn judged(self, backups: &[&Backup], now: Timestamp) -> Result<Vec<BackupId>> {
+        if backups.is_empty() || self == Self::NONE {
+            return Ok(Vec::new());
+        }
         let options = KeepOptions::default()
             .keep_hourly(i32::from(self.hourly))
             .keep_daily(i32::from(self.daily))
             .keep_weekly(i32::from(self.weekly))
             .keep_monthly(i32::from(self.monthly));
-        let as_snapshot = |(index, backup): (usize, &Backup)| SnapshotFile {
+        let as_snapshot = |(index, backup): (usize, &&Backup)| SnapshotFile {
             time: backup.time.to_zoned(TimeZone::UTC),
             label: index.to_string(),
             ..SnapshotFile::default()
@@ -126,13 +159,7 @@ impl Retention {
         let judged = options.apply(snapshots, &now.to_zoned(TimeZone::UTC));
         let judged = judged.map_err(|error| BackupError::Bug(error.display_log()))?;
         let is_kept = |index: usize| judged.iter().any(|one| one.keep && one.snapshot.label == index.to_string());
-        let newest_proven = backups.iter().rposition(|backup| backup.proof.is_some());
-        Ok(backups
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| is_kept(*index) || index + 1 == backups.len() || Some(*index) == newest_proven)
-            .map(|(_, backup)| backup.id)
-            .collect())
+        Ok(backups.iter().enumerate().filter(|(index, _)| is_kept(*index)).map(|(_, backup)| backup.id).collect())
     }
 }
 
@@ -162,7 +189,7 @@ mod tests {
         (0..times.len()).filter(|index| kept.contains(&backups[*index].id)).collect()
     }
 
-    const NONE: Retention = Retention { hourly: 0, daily: 0, weekly: 0, monthly: 0 };
+    const NONE: Retention = Retention::NONE;
 
     /// Two months: several in one hour, in one day, in one week.
     const TIMES: [&str; 8] = [
@@ -201,6 +228,24 @@ mod tests {
         let days: Vec<String> = (0..40).map(day).collect();
         let days: Vec<&str> = days.iter().map(String::as_str).collect();
         assert_eq!(kept(Retention::default(), &days, &[]), (10..40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_upgrades_backup_outlives_the_next_night_of_the_same_day() {
+        let times = ["2026-11-21T02:00:00Z", "2026-11-22T18:00:00Z", "2026-11-22T23:30:00Z"];
+        let mut made = backups(&times, &[0, 1, 2]);
+        for (backup, version) in made.iter_mut().zip(["1.0.0", "1.0.0", "1.1.0"]) {
+            backup.facts.insert(VERSION.to_owned(), version.to_owned());
+        }
+        let ids: Vec<_> = made.iter().map(|backup| backup.id).collect();
+        let now = "2026-11-23T00:00:00Z".parse().unwrap();
+        assert_eq!(Retention { daily: 1, ..NONE }.kept(&made, now).unwrap(), ids[1..]);
+    }
+
+    #[test]
+    fn an_unproven_backup_does_not_displace_the_proven_one_of_its_day() {
+        let times = ["2026-11-20T02:00:00Z", "2026-11-20T12:00:00Z", "2026-11-21T02:00:00Z"];
+        assert_eq!(kept(Retention { daily: 9, ..NONE }, &times, &[0, 2]), [0, 1, 2]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use landfall_cluster::{Cluster, ClusterError, stale_pods};
+use landfall_cluster::{Cluster, ClusterError, Inventory, stale_pods};
 use landfall_host::paths::SitePaths;
 use serde_json::Value;
 
@@ -15,9 +15,16 @@ pub(crate) fn containers(paths: &SitePaths) -> BTreeSet<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Names of the pods in a namespace that do not run although they are reported to, and of those of workloads that are not ready.
-pub(crate) fn unsettled(paths: &SitePaths, cluster: &Cluster, namespace: &str) -> Result<Vec<String>, ClusterError> {
-    let pods = cluster.list(&cluster.resource("v1", "Pod")?, Some(namespace), "")?;
+/// Names of a component's pods that do not run although they are reported to, and of those of workloads that are not ready.
+pub(crate) fn unsettled(
+    paths: &SitePaths,
+    cluster: &Cluster,
+    inventory: &Inventory,
+) -> Result<Vec<String>, ClusterError> {
+    let names = cluster.pods_of_component(inventory)?;
+    let pods = cluster.list(&cluster.resource("v1", "Pod")?, Some(&inventory.namespace), "")?;
+    let is_own = |pod: &Value| names.iter().any(|name| pod["metadata"]["name"] == name.name.as_str());
+    let pods: Vec<Value> = pods.into_iter().filter(is_own).collect();
     // After the pods: a container that starts meanwhile must not seem to be missing.
     Ok(unsettled_of(&pods, &containers(paths)))
 }

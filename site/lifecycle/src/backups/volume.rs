@@ -36,6 +36,7 @@ impl LiveVolume {
         let replicas = cluster.replicas(&name)?.ok_or_else(|| {
             StepError::new(codes::RESTORE_IMPOSSIBLE, format!("{name} cannot be stopped: it has no number of pods"))
         })?;
+        refuse_unfit(&live, &name, replicas)?;
         let claims = claims(&live);
         let claim = claims.get(&rule.volume).ok_or_else(|| {
             let what = format!("{name} has no volume {} of its own", rule.volume);
@@ -47,6 +48,24 @@ impl LiveVolume {
         let stop = Stop { workload: name, pods, replicas: replicas.max(1) };
         Ok(Self { folder, stop })
     }
+}
+
+/// What names an operation in the folder of volumes.
+pub(crate) fn new_token() -> String {
+    uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
+}
+
+/// Refuses a workload whose data is not in one volume that stays: with several pods each has its own, and a claim that goes with
+/// its pods takes the data along.
+fn refuse_unfit(live: &Value, name: &ObjectName, replicas: u32) -> Result<(), StepError> {
+    let refused = |why: String| Err(StepError::new(codes::RESTORE_IMPOSSIBLE, format!("{name} {why}")));
+    if live["kind"] == "StatefulSet" && replicas > 1 {
+        return refused(format!("has {replicas} pods, each with a volume of its own"));
+    }
+    if live.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenScaled").is_some_and(|policy| policy == "Delete") {
+        return refused("deletes its volumes when it is stopped (whenScaled: Delete)".to_owned());
+    }
+    Ok(())
 }
 
 /// Name of the folder behind a claim, in the folder of volumes.
@@ -74,6 +93,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn workloads_whose_data_is_not_in_one_volume_that_stays_are_refused() {
+        let name = ObjectName::new("apps/v1", "StatefulSet", "shop", "db");
+        let fits = |kind: &str, policy: &str, replicas| {
+            let live = json!({"kind": kind, "spec": {"persistentVolumeClaimRetentionPolicy": {"whenScaled": policy}}});
+            refuse_unfit(&live, &name, replicas).is_ok()
+        };
+        assert!(fits("StatefulSet", "Retain", 1) && fits("Deployment", "Retain", 3));
+        assert!(!fits("StatefulSet", "Retain", 2) && !fits("StatefulSet", "Delete", 1));
+    }
 
     #[test]
     fn only_folders_of_the_site_are_volumes() {

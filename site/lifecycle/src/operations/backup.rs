@@ -1,6 +1,8 @@
 //! Backups: made, listed, checked, and proven by drills. They change nothing of what is installed, so they have no journal: an
 //! interrupted backup was never made, and an interrupted drill is cleared by the next one.
 
+use std::collections::BTreeSet;
+
 use landfall_backup::{Backup, Damage, Repository, Retention};
 use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
@@ -13,10 +15,15 @@ use super::bundle::TrustedRelease;
 use super::error::Result;
 use super::trust::Trust;
 use crate::backups::drill::Drill;
-use crate::backups::{BackupFolder, BackupSummary, DrillReport, Reason, Saving, has_rules, unusable};
+use crate::backups::{
+    BackupFolder, BackupSummary, DrillReport, Reason, Saving, has_rules, refuse_without_room, unusable,
+};
 use crate::pins::Pins;
 use landfall_bundle_spec::parts::short_id;
 use landfall_cluster::Cluster;
+
+/// Space that a backup begins with: how much it needs, only its end shows.
+const LEAST_BYTES: u64 = 256 << 20;
 
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -69,8 +76,10 @@ impl Operations {
         if !drilled {
             return Ok(BackedUp { backup: (&backup).into(), drill: None, dropped: Vec::new() });
         }
-        let report = self.prove_backup(&ready, &repository, &backup)?;
+        let report = self.prove_backup(&ready, &repository, &backup);
+        // Backups that fail every night must not fill the disk; the newest proven one stays.
         let dropped = repository.forget(Retention::default(), jiff::Timestamp::now()).map_err(unusable)?.dropped;
+        let report = report?;
         let backup = find(&repository, &backup.id.to_string())?;
         let dropped = dropped.iter().map(BackupSummary::from).collect();
         Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped })
@@ -80,7 +89,7 @@ impl Operations {
     pub fn drill(&self, backup: Option<&str>) -> Result<DrillReport> {
         let ready = self.ready_to_back_up("drill")?;
         let repository = self.repository()?;
-        let backup = chosen_backup(&repository, backup)?;
+        let backup = chosen_backup(&repository, backup, &ready.pins)?;
         self.prove_backup(&ready, &repository, &backup)
     }
 
@@ -122,14 +131,17 @@ impl Operations {
 
     /// Takes the site's lock, so that nothing changes meanwhile, and looks at what is installed.
     fn ready_to_back_up(&self, verb: &str) -> Result<ReadyToBackUp> {
-        let history = self.idle_history()?;
-        let pins = self.changeable(&history)?.clone();
+        self.changeable(&self.idle_history()?)?;
         let lock = self.journals().lock(verb)?;
+        // Another operation may have run between the first look and the lock.
+        let history = self.history()?;
+        let pins = self.changeable(&history)?.clone();
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
         if !has_rules(&release.release) {
             let what = format!("{} {} has no backup rules", pins.release, pins.version);
             return Err(StepError::new(codes::BACKUP_NO_RULES, what).into());
         }
+        refuse_without_room(&self.paths, LEAST_BYTES, "a backup")?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
         Ok(ReadyToBackUp { pins, release, cluster, _lock: lock })
     }
@@ -147,12 +159,36 @@ fn no_backups() -> StepError {
     StepError::new(codes::BACKUP_UNKNOWN, "this site has no backups")
 }
 
-/// The backup whose id begins like this, or the newest.
-pub(super) fn chosen_backup(repository: &Repository, id: Option<&str>) -> Result<Backup> {
-    match id {
-        Some(id) => find(repository, id),
-        None => repository.backups().map_err(unusable)?.pop().ok_or_else(|| no_backups().into()),
+/// The backup whose id begins like this, or the newest of the installed version.
+pub(super) fn chosen_backup(repository: &Repository, id: Option<&str>, installed: &Pins) -> Result<Backup> {
+    if let Some(id) = id {
+        return find(repository, id);
     }
+    let known = repository.backups().map_err(unusable)?;
+    let found = known.iter().rev().find(|backup| is_of(backup, installed)).cloned();
+    Ok(found.ok_or_else(|| {
+        let what = format!("there is no backup of {} {}", installed.release, installed.version);
+        StepError::new(codes::BACKUP_UNKNOWN, format!("{what}{}", others(&known, installed)))
+    })?)
+}
+
+/// Whether a backup is of the installed release: only that is known to read it.
+pub(super) fn is_of(backup: &Backup, installed: &Pins) -> bool {
+    let fact = |key: &str| backup.facts.get(key).map(String::as_str).unwrap_or_default();
+    (fact("release"), fact("version")) == (installed.release.as_str(), installed.version.as_str())
+}
+
+/// The other versions that have backups, for a person who looks for one.
+pub(super) fn others(backups: &[Backup], installed: &Pins) -> String {
+    let versions: BTreeSet<&str> = backups
+        .iter()
+        .filter(|backup| !is_of(backup, installed))
+        .filter_map(|backup| backup.facts.get("version").map(String::as_str))
+        .collect();
+    if versions.is_empty() {
+        return String::new();
+    }
+    format!("; there are backups of {}", versions.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// The only backup whose id begins like this.

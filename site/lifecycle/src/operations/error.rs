@@ -128,6 +128,12 @@ pub enum OperationError {
         /// Why.
         source: Option<Box<FailedStep>>,
     },
+    /// An uninstall was to keep data that an open change has moved.
+    #[error("an open change has moved data that is to be kept: {}", .folders.join(", "))]
+    DataDisplaced {
+        /// The folders, in the folder of volumes.
+        folders: Vec<String>,
+    },
     /// The cluster would refuse the objects of a change.
     #[error("the cluster would refuse this change; nothing was changed")]
     ChangeUnfit(#[source] Box<StepError>),
@@ -333,6 +339,7 @@ impl Coded for OperationError {
             Self::ChangeOpen { .. } => codes::CHANGE_OPEN,
             Self::ChangeNotUndone { .. } => codes::UNDO_FAILED,
             Self::ChangeUndone { .. } => codes::CHANGE_UNDONE,
+            Self::DataDisplaced { .. } => codes::CHANGE_OPEN,
             Self::ChangeUnfit(_) => codes::CHANGE_UNFIT,
             Self::SettingsFixed { .. } => codes::SETTINGS_FIXED,
             Self::UninstallOpen { .. } => codes::UNINSTALLING,
@@ -374,6 +381,9 @@ impl Coded for OperationError {
             Self::ChangeNotUndone { .. } => {
                 Some("Remove the cause, then run `landfall resume`; it continues to undo the change.".to_owned())
             }
+            Self::DataDisplaced { .. } => Some(
+                "Run `landfall upgrade --abort`, which puts the data back, then run the same command again.".to_owned(),
+            ),
             Self::Configuration(error) => error.hint(),
             Self::Look(error) => Coded::hint(error),
             Self::Journal(error) => error.hint(),

@@ -9,16 +9,17 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
-use super::backup::chosen_backup;
+use super::backup::{chosen_backup, is_of, others};
 use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::error::Result;
 use super::trust::Trust;
 use crate::backups::drill::groups;
-use crate::backups::{BackupSummary, LiveVolume, Manifest, SavedStream, unusable};
+use crate::backups::{BackupSummary, LiveVolume, Manifest, SavedStream, new_token, refuse_without_room, unusable};
 use crate::pins::Pins;
 use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore};
 use crate::steps::action::Action;
+use crate::steps::set_aside::SetAside;
 use landfall_engine::plan::Plan;
 
 /// Which backup is restored, and what of it.
@@ -83,16 +84,25 @@ impl Operations {
         let pins = self.changeable(&history)?.clone();
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
         let repository = self.repository()?;
-        let backup = wanted_backup(&repository, request)?;
+        let backup = wanted_backup(&repository, request, &pins)?;
         let open = repository.open_backup(backup.id).map_err(unusable)?;
         let manifest = Manifest::read(&open)?;
         manifest.refuse_other(&release.release)?;
         let streams = chosen(&manifest, &request.components)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
-        let mut workloads = Vec::new();
+        let token = new_token();
+        let mut workloads: Vec<RestoredWorkload> = Vec::new();
         for group in groups(&streams) {
-            workloads.push(self.workload(&cluster, &backup, &group)?);
+            let restored = self.workload(&cluster, &backup, &group, &token)?;
+            // Several containers of one workload have streams of their own.
+            match workloads.iter_mut().find(|known| known.stop.workload == restored.stop.workload) {
+                Some(known) => known.streams.extend(restored.streams),
+                None => workloads.push(restored),
+            }
         }
+        let loaded = workloads.iter().flat_map(|workload| &workload.streams).map(|stream| stream.size_bytes);
+        // The data that is there stays until the commit; what is loaded may be unpacked beside its final place.
+        refuse_without_room(&self.paths, loaded.sum::<u64>().saturating_mul(2), "the restored data")?;
         let mut components: Vec<String> = workloads.iter().map(|workload| workload.component.clone()).collect();
         components.dedup();
         let plan = plan_restore(&release.release, &workloads);
@@ -105,6 +115,7 @@ impl Operations {
         cluster: &Cluster,
         backup: &Backup,
         group: &[&SavedStream],
+        token: &str,
     ) -> Result<RestoredWorkload, StepError> {
         let first = group[0];
         let inventory = Inventory::read(cluster, &first.namespace, &first.component)?;
@@ -113,7 +124,8 @@ impl Operations {
         let mut stop = None;
         for saved in group {
             let volume = LiveVolume::of(cluster, &self.paths, &saved.namespace, &saved.rule)?;
-            streams.push(RestoredStream::new(backup, saved, volume.folder));
+            let aside = SetAside { folder: volume.folder, token: token.to_owned() };
+            streams.push(RestoredStream::new(backup, saved, aside));
             stop = Some(volume.stop);
         }
         let stop = stop.ok_or_else(|| StepError::new(codes::BUG, "a workload has no stream"))?;
@@ -128,23 +140,24 @@ impl Operations {
     }
 }
 
-/// The backup that a request means: without a wish, one that is known to return.
-fn wanted_backup(repository: &Repository, request: &RestoreRequest) -> Result<Backup> {
+/// The backup that a request means: without a name, the newest of the installed version; without a wish, a proven one.
+fn wanted_backup(repository: &Repository, request: &RestoreRequest, installed: &Pins) -> Result<Backup> {
     if request.backup.is_some() {
-        return chosen_backup(repository, request.backup.as_deref());
+        return chosen_backup(repository, request.backup.as_deref(), installed);
     }
-    let known = repository.backups().map_err(unusable)?.into_iter().rev();
-    let fits = |backup: &Backup| match request.at {
+    let known = repository.backups().map_err(unusable)?;
+    let fits = |backup: &&Backup| match request.at {
         Some(at) => backup.time <= at,
         None => backup.proof.is_some(),
     };
-    let found = known.into_iter().find(fits);
-    Ok(found.ok_or_else(|| {
-        let what = match request.at {
-            Some(at) => format!("no backup is as old as {at}"),
-            None => "no backup is proven; name one to restore it all the same".to_owned(),
+    let found = known.iter().rev().filter(|backup| is_of(backup, installed)).find(fits);
+    Ok(found.cloned().ok_or_else(|| {
+        let kind = match request.at {
+            Some(at) => format!("made at {at} or before"),
+            None => "proven".to_owned(),
         };
-        StepError::new(codes::BACKUP_UNKNOWN, what)
+        let what = format!("no backup of {} {} is {kind}", installed.release, installed.version);
+        StepError::new(codes::BACKUP_UNKNOWN, format!("{what}{}", others(&known, installed)))
     })?)
 }
 

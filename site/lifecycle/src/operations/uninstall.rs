@@ -50,6 +50,10 @@ impl Operations {
             }
         };
         let history = self.history_or_hand_over()?;
+        let displaced = KeptData::displaced(&self.paths)?;
+        if keep_data && !displaced.is_empty() {
+            return Err(OperationError::DataDisplaced { folders: displaced });
+        }
         self.remove(decide(Verb::Uninstall { keep_data }, history.deciding().map(Past::position)), &history)
     }
 

@@ -18,7 +18,7 @@ use super::change::Changed;
 use super::error::{OperationError, Result};
 use super::status::StatusReport;
 use super::trust::Trust;
-use crate::backups::LiveVolume;
+use crate::backups::{LiveVolume, new_token, refuse_without_room};
 use crate::configuration::{SiteConfiguration, resolve_values};
 use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
@@ -135,7 +135,13 @@ impl Operations {
         let trust = Trust::pinned(&kept.trust);
         let release = TrustedRelease::read(&self.head_file(kept.bundle), &trust)?;
         let target = Target { release, trust, media_path: pins.media_path.clone(), missing_bytes: 0 };
-        self.planned_upgrade(Operation::Rollback, pins, target)
+        let prepared = self.planned_upgrade(Operation::Rollback, pins, target)?;
+        refuse_without_room(
+            &self.paths,
+            self.copied_bytes(&prepared.planned.plan)?,
+            "a copy of the data that changes",
+        )?;
+        Ok(prepared)
     }
 
     fn planned_upgrade(&self, operation: Operation, pins: Pins, target: Target) -> Result<PreparedUpgrade<'_>> {
@@ -145,8 +151,9 @@ impl Operations {
         let release = &target.release;
         let values = resolve_values(&release.release, &settings, &computed_values(&Networks::of(&settings)?))?;
         let made = history.made()?;
-        let migrated = self.migrated_volumes(&installed.release, &release.release)?;
+        let migrated = self.migrated_volumes(operation, &installed.release, &release.release)?;
         let planned = plan_upgrade(&UpgradeInputs {
+            token: &new_token(),
             migrated: &migrated,
             operation,
             before: Installed { release: &installed.release, documents: &installed.documents, made: &made },
@@ -163,20 +170,32 @@ impl Operations {
         Ok(PreparedUpgrade { operations: self, pins, kept: history.kept(), target, planned })
     }
 
-    /// The volumes of each component whose data the later release changes. None of the cluster is asked where there is none.
+    /// The volumes of each component whose data changes. No cluster is asked where there is none. A rollback runs other software
+    /// on changed data, too, and does not need what is gone: that may be why it is wanted.
     fn migrated_volumes(
         &self,
+        operation: Operation,
         before: &ReleaseDocument,
         after: &ReleaseDocument,
     ) -> Result<BTreeMap<String, Vec<LiveVolume>>, StepError> {
+        let is_rollback = operation == Operation::Rollback;
         let mut migrated = BTreeMap::new();
-        let changing = after.components.iter().filter(|component| component.data == ComponentData::Migrated);
-        for component in changing.filter_map(|changing| before.components.iter().find(|one| one.name == changing.name))
-        {
+        for later in &after.components {
+            let Some(component) = before.components.iter().find(|one| one.name == later.name) else { continue };
+            let is_changed = |data: ComponentData| data == ComponentData::Migrated;
+            if !is_changed(later.data) && !(is_rollback && is_changed(component.data)) {
+                continue;
+            }
             let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
-            let volumes = component.backup.iter();
-            let volumes = volumes.map(|rule| LiveVolume::of(&cluster, &self.paths, &component.namespace, rule));
-            migrated.insert(component.name.clone(), volumes.collect::<Result<Vec<_>, _>>()?);
+            let mut volumes = Vec::new();
+            for rule in &component.backup {
+                match LiveVolume::of(&cluster, &self.paths, &component.namespace, rule) {
+                    Ok(volume) => volumes.push(volume),
+                    Err(error) if is_rollback => tracing::warn!(%error, "a volume is not copied before a rollback"),
+                    Err(error) => return Err(error),
+                }
+            }
+            migrated.insert(component.name.clone(), volumes);
         }
         Ok(migrated)
     }

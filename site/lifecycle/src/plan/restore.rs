@@ -43,13 +43,13 @@ pub struct RestoredStream {
     pub stream: BackupStream,
     /// Its bytes, where the backup knows.
     pub size_bytes: u64,
-    /// Name of the folder of its volume.
-    pub folder: String,
+    /// Its volume, and where the data is meanwhile.
+    pub volume: SetAside,
 }
 
 impl RestoredStream {
-    /// The stream of a backup that goes into this folder.
-    pub fn new(backup: &landfall_backup::Backup, saved: &SavedStream, folder: String) -> Self {
+    /// The stream of a backup that goes into this volume.
+    pub fn new(backup: &landfall_backup::Backup, saved: &SavedStream, volume: SetAside) -> Self {
         let name = saved.name();
         let known = backup.streams.iter().find(|stream| stream.name.as_str() == name);
         let stream = BackupStream {
@@ -58,15 +58,11 @@ impl RestoredStream {
             component: saved.component.clone(),
             rule: saved.rule.name.clone(),
         };
-        Self { stream, size_bytes: known.map_or(0, |stream| stream.size_bytes), folder }
+        Self { stream, size_bytes: known.map_or(0, |stream| stream.size_bytes), volume }
     }
 
     fn id(&self, kind: &str) -> String {
         format!("{kind}/{}/{}", self.stream.component, self.stream.rule)
-    }
-
-    fn volume(&self) -> SetAside {
-        SetAside { folder: self.folder.clone() }
     }
 }
 
@@ -111,8 +107,8 @@ fn stop(workload: &RestoredWorkload) -> PlannedStep<Action> {
 fn replace(stream: &RestoredStream) -> [PlannedStep<Action>; 2] {
     let (component, rule) = (&stream.stream.component, &stream.stream.rule);
     let title = format!("set the data of {component} aside");
-    let aside = step(stream.id("set-aside"), &title, 0, Action::SetAside(stream.volume()));
-    let load = Action::Load(Load { stream: stream.stream.clone(), volume: stream.volume() });
+    let aside = step(stream.id("set-aside"), &title, 0, Action::SetAside(stream.volume.clone()));
+    let load = Action::Load(Load { stream: stream.stream.clone(), volume: stream.volume.clone() });
     let title = format!("load {component}/{rule} of {}", stream.stream.time);
     let mut load = step(stream.id("load"), &title, 10 + stream.size_bytes / LOADING_RATE, load);
     load.bytes = stream.size_bytes;
@@ -136,12 +132,7 @@ fn check(stream: &RestoredStream) -> PlannedStep<Action> {
 
 fn remove(stream: &RestoredStream) -> PlannedStep<Action> {
     let title = format!("remove the data that {} had before", stream.stream.component);
-    step(
-        stream.id("remove-aside"),
-        &title,
-        2,
-        Action::RemoveAside(RemoveAside { folder: stream.volume().name_aside() }),
-    )
+    step(stream.id("remove-aside"), &title, 2, Action::RemoveAside(RemoveAside { folder: stream.volume.name_aside() }))
 }
 
 #[cfg(test)]
@@ -168,7 +159,11 @@ mod tests {
                 pods: format!("app={component}"),
                 replicas: 1,
             },
-            streams: vec![RestoredStream { stream, size_bytes: 7, folder: format!("pvc-1_{component}_data") }],
+            streams: vec![RestoredStream {
+                stream,
+                size_bytes: 7,
+                volume: SetAside { folder: format!("pvc-1_{component}_data"), token: "0f".to_owned() },
+            }],
         }
     }
 

@@ -10,6 +10,7 @@ use crate::preflight::passes_pods;
 use crate::settled::unsettled;
 use crate::site::Site;
 use landfall_cluster::{Cluster, Inventory, Waiting};
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::facts::{self, ClosedChain};
 
@@ -42,17 +43,21 @@ fn naming_firewall(error: StepError, closed: &[ClosedChain]) -> StepError {
 
 impl ComponentReady {
     /// Waits until the objects are ready, and until that is not only what was true before the machine started.
-    fn wait(&self, site: &Site, cluster: &Cluster, waiting: &Waiting<'_>) -> Result<(), StepError> {
-        let begun = Instant::now();
+    fn wait(&self, site: &Site, cluster: &Cluster, inventory: &Inventory) -> Result<(), StepError> {
+        let (limit, begun) = (Duration::from_secs(self.seconds), Instant::now());
+        let what = format!("component {}", self.component);
         loop {
-            cluster.wait_ready(waiting, site.progress.as_ref())?;
-            let pods = unsettled(&site.paths, cluster, &self.namespace)?;
-            if pods.is_empty() {
-                return Ok(());
-            }
-            if begun.elapsed() > waiting.limit {
-                let what = format!("component {} is not ready: {} did not start", self.component, pods.join(", "));
-                return Err(StepError::new(codes::CLUSTER_NOT_READY, what));
+            let left = limit.saturating_sub(begun.elapsed());
+            let waiting = Waiting { what: &what, objects: &inventory.objects, limit: left };
+            cluster.wait_ready(&waiting, site.progress.as_ref())?;
+            let reason = match unsettled(&site.paths, cluster, inventory) {
+                Ok(pods) if pods.is_empty() => return Ok(()),
+                Ok(pods) => format!("{} did not start since the machine did", pods.join(", ")),
+                Err(error) if error.is_transient() => with_causes(&error),
+                Err(error) => return Err(error.into()),
+            };
+            if begun.elapsed() > limit {
+                return Err(StepError::new(codes::CLUSTER_NOT_READY, format!("{what} is not ready: {reason}")));
             }
             std::thread::sleep(INTERVAL);
         }
@@ -67,7 +72,7 @@ impl Step<Site> for ComponentReady {
         };
         let status = cluster.component_status(&inventory)?;
         Ok(match status.reasons.first() {
-            None => match unsettled(&site.paths, &cluster, &self.namespace)?.first() {
+            None => match unsettled(&site.paths, &cluster, &inventory)?.first() {
                 None => Observed::Done,
                 Some(pod) => Observed::Partial(format!("{pod} is not ready since the machine started")),
             },
@@ -83,14 +88,9 @@ impl Step<Site> for ComponentReady {
                 format!("component {} has no inventory: it was never applied", self.component),
             )
         })?;
-        let waiting = Waiting {
-            what: &format!("component {}", self.component),
-            objects: &inventory.objects,
-            limit: Duration::from_secs(self.seconds),
-        };
-        let waited = self.wait(site, &cluster, &waiting);
+        let waited = self.wait(site, &cluster, &inventory);
         waited.map_err(|error| naming_firewall(error, &facts::closed_chains(&site.paths).unwrap_or_default()))?;
-        Ok(json!({"objects": waiting.objects.len()}))
+        Ok(json!({"objects": inventory.objects.len()}))
     }
 
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {

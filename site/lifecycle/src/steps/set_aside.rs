@@ -14,7 +14,7 @@ use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
 /// What the names of data that is set aside begin with. No volume's folder does.
-const PREFIX: &str = "before-restore.";
+pub(crate) const SET_ASIDE: &str = "before-restore.";
 
 /// The mode of a volume's folder, as the provisioner makes it, where there is none to take it from.
 const VOLUME_MODE: u32 = 0o777;
@@ -25,6 +25,8 @@ const VOLUME_MODE: u32 = 0o777;
 pub struct SetAside {
     /// Name of the volume's folder in the folder of volumes.
     pub folder: String,
+    /// What names the operation: data that another one set aside is never taken for this one's.
+    pub token: String,
 }
 
 impl SetAside {
@@ -34,25 +36,22 @@ impl SetAside {
 
     /// Name of the folder that has the data meanwhile, in the folder of volumes.
     pub fn name_aside(&self) -> String {
-        format!("{PREFIX}{}", self.folder)
+        format!("{SET_ASIDE}{}.{}", self.token, self.folder)
     }
 
     fn aside(&self, site: &Site) -> PathBuf {
         site.paths.storage().join(self.name_aside())
     }
 
-    /// Makes the volume's folder anew, empty, with the owner and mode of the data that was set aside.
+    /// Replaces the volume's folder by an empty one, with the owner and mode of the data that was set aside. Fails if none was:
+    /// then the folder has the only copy.
     pub(super) fn empty(&self, site: &Site) -> Result<(), StepError> {
-        let volume = self.volume(site);
+        let (volume, aside) = (self.volume(site), self.aside(site));
+        let found = fs_err::metadata(&aside).map_err(|error| files::failed("look at", &aside, error))?;
+        let mode = found.mode() & 0o7777;
         mounts::remove_tree(&volume)?;
-        let (mode, owner) = match fs_err::metadata(self.aside(site)) {
-            Ok(found) => (found.mode() & 0o7777, Some((found.uid(), found.gid()))),
-            Err(_) => (VOLUME_MODE, None),
-        };
         durable::create_folder_with_mode(&volume, mode)?;
-        if let Some((uid, gid)) = owner {
-            give(&volume, uid, gid)?;
-        }
+        give(&volume, found.uid(), found.gid())?;
         // The process's own mask may have taken bits away, and a new owner takes some, too.
         Ok(durable::set_mode(&volume, mode)?)
     }
@@ -65,19 +64,21 @@ fn give(folder: &Path, uid: u32, gid: u32) -> Result<(), StepError> {
 }
 
 impl Step<Site> for SetAside {
+    /// Whether the folder is empty and has its owner, the act makes sure of.
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        Ok(match (self.aside(site).exists(), self.volume(site).exists()) {
-            (true, true) => Observed::Done,
-            (true, false) => Observed::Partial("the data is set aside".to_owned()),
-            (false, _) => Observed::Absent,
-        })
+        let is_aside = self.aside(site).exists();
+        Ok(if is_aside { Observed::Partial("the data is set aside".to_owned()) } else { Observed::Absent })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let (volume, aside) = (self.volume(site), self.aside(site));
-        if volume.exists() && !aside.exists() {
+        if !aside.exists() && volume.exists() {
             mounts::refuse_mounted(&volume)?;
             durable::rename(&volume, &aside)?;
+        } else if !aside.exists() {
+            // The folder was lost: what comes back on the way back is as empty.
+            durable::create_folder_with_mode(&aside, VOLUME_MODE)?;
+            durable::set_mode(&aside, VOLUME_MODE)?;
         }
         self.empty(site)?;
         Ok(Value::Null)
@@ -90,5 +91,77 @@ impl Step<Site> for SetAside {
             durable::rename(&aside, &volume)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::steps::tests::site;
+
+    fn step() -> SetAside {
+        SetAside { folder: "pvc-1_db_data".to_owned(), token: "0f".to_owned() }
+    }
+
+    fn with_rows(site: &Site) -> PathBuf {
+        let volume = step().volume(site);
+        durable::create_folder(&volume).unwrap();
+        durable::set_mode(&volume, 0o2770).unwrap();
+        durable::write_file(&volume.join("rows"), b"rows", 0o600).unwrap();
+        volume
+    }
+
+    fn is_as_before(site: &Site) -> bool {
+        let volume = step().volume(site);
+        fs_err::read(volume.join("rows")).is_ok_and(|rows| rows == b"rows") && !step().aside(site).exists()
+    }
+
+    #[test]
+    fn data_comes_back_wherever_the_power_was_cut() {
+        let (_root, mut site) = site();
+        let volume = with_rows(&site);
+        let cuts: [&dyn Fn(&Site); 4] = [
+            &|_| {},
+            &|site| durable::rename(&step().volume(site), &step().aside(site)).unwrap(),
+            &|site| drop(step().act(&mut site.clone(), &Value::Null).unwrap()),
+            &|site| {
+                step().act(&mut site.clone(), &Value::Null).unwrap();
+                durable::write_file(&step().volume(site).join("half"), b"loaded", 0o600).unwrap();
+            },
+        ];
+        for (index, cut) in cuts.iter().enumerate() {
+            cut(&site);
+            step().undo(&mut site, &Value::Null).unwrap();
+            assert!(is_as_before(&site), "cut {index}");
+            assert_eq!(volume.metadata().unwrap().permissions().mode() & 0o7777, 0o2770, "cut {index}");
+        }
+    }
+
+    #[test]
+    fn an_act_that_is_repeated_keeps_the_data_that_it_set_aside() {
+        let (_root, mut site) = site();
+        let volume = with_rows(&site);
+        for _ in 0..2 {
+            step().act(&mut site, &Value::Null).unwrap();
+            assert_eq!(fs_err::read_dir(&volume).unwrap().count(), 0);
+            assert_eq!(volume.metadata().unwrap().permissions().mode() & 0o7777, 0o2770);
+        }
+        step().undo(&mut site, &Value::Null).unwrap();
+        assert!(is_as_before(&site));
+    }
+
+    #[test]
+    fn what_another_operation_left_is_not_taken_for_its_own() {
+        let (_root, mut site) = site();
+        with_rows(&site);
+        let other = SetAside { token: "other".to_owned(), ..step() };
+        durable::create_folder(&other.aside(&site)).unwrap();
+        assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent);
+        // The only copy is not emptied.
+        assert!(step().empty(&site).is_err());
+        step().undo(&mut site, &Value::Null).unwrap();
+        assert!(is_as_before(&site));
     }
 }

@@ -1,8 +1,9 @@
 //! A workload has no pods, so that its data can be replaced. Undo lets it run as before.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use landfall_cluster::ObjectName;
+use landfall_cluster::{Cluster, ObjectName};
+use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,6 +12,9 @@ use landfall_engine::step::{Observed, Step, StepError};
 
 /// How long pods may take to end.
 const END_LIMIT: Duration = Duration::from_mins(10);
+
+/// Time between looks.
+const INTERVAL: Duration = Duration::from_millis(300);
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +33,22 @@ impl Stop {
     pub(super) fn stop(&self, site: &Site) -> Result<(), StepError> {
         let cluster = site.cluster()?;
         cluster.scale(&self.workload, 0)?;
+        self.wait_for_controller(&cluster)?;
         let namespace = self.workload.namespace.as_deref().unwrap_or_default();
         Ok(cluster.wait_for_no_pods(namespace, &self.pods, END_LIMIT)?)
+    }
+
+    /// Until its controller has seen that there shall be no pods, it may make one that no list has yet.
+    fn wait_for_controller(&self, cluster: &Cluster) -> Result<(), StepError> {
+        let begun = Instant::now();
+        while !cluster.get(&self.workload)?.is_none_or(|live| has_stopped(&live)) {
+            if begun.elapsed() > END_LIMIT {
+                let what = format!("{} does not stop", self.workload);
+                return Err(StepError::new(codes::CLUSTER_NOT_READY, what));
+            }
+            std::thread::sleep(INTERVAL);
+        }
+        Ok(())
     }
 
     pub(super) fn start(&self, site: &Site) -> Result<(), StepError> {
@@ -38,11 +56,17 @@ impl Stop {
     }
 }
 
+/// Whether a workload's controller has seen its latest change, and counts no pods.
+fn has_stopped(live: &Value) -> bool {
+    let is_seen = live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64();
+    is_seen && live["status"]["replicas"].as_u64().unwrap_or(0) == 0
+}
+
 impl Step<Site> for Stop {
     /// Whether its pods have ended, only a wait shows.
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         Ok(match site.cluster()?.replicas(&self.workload)? {
-            Some(0) => Observed::Partial("it shall have no pods".to_owned()),
+            Some(0) => Observed::Partial("its pods may still be ending".to_owned()),
             _ => Observed::Absent,
         })
     }
@@ -54,5 +78,22 @@ impl Step<Site> for Stop {
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         self.start(site)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_workload_has_stopped_once_its_controller_says_so() {
+        let live = |generation: i64, observed: i64, replicas: Value| {
+            let status = json!({"observedGeneration": observed, "replicas": replicas});
+            json!({"metadata": {"generation": generation}, "status": status})
+        };
+        assert!(has_stopped(&live(2, 2, json!(0))) && has_stopped(&live(2, 2, Value::Null)));
+        assert!(!has_stopped(&live(2, 1, json!(0))) && !has_stopped(&live(2, 2, json!(1))));
     }
 }

@@ -10,6 +10,7 @@ use landfall_backup::{OpenBackup, Proof, Repository};
 use landfall_cluster::Cluster;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::progress::{Event, Progress};
 use landfall_release_document::ReleaseDocument;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::check::CheckResult;
 use super::error::unusable;
 use super::manifest::Manifest;
-use super::{SavedStream, load};
+use super::{LiveVolume, SavedStream, load, refuse_without_room};
 
 /// What a drill showed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -123,22 +124,26 @@ impl Drill<'_> {
 
     /// Refuses a drill whose data does not fit beside the site's own. What is deleted after each workload counts once.
     fn refuse_too_large(&self, backup: &OpenBackup, manifest: &Manifest) -> Result<(), StepError> {
-        let data = self.paths.data();
-        let measured =
-            rustix::fs::statvfs(&data).map_err(|error| landfall_host::files::failed("measure", &data, error.into()))?;
-        let free = measured.f_bavail * measured.f_frsize;
-        for group in groups(&manifest.streams) {
-            let needed = needed_bytes(loaded_bytes(backup, &group));
-            if needed > free {
-                let what = format!(
-                    "a drill of {} needs {needed} bytes in {}, where {free} are free",
-                    group[0].component,
-                    data.display()
-                );
-                return Err(StepError::new(codes::BACKUP_NO_ROOM, what));
-            }
-        }
-        Ok(())
+        groups(&manifest.streams).iter().try_for_each(|group| {
+            let purpose = format!("a drill of {}", group[0].component);
+            refuse_without_room(self.paths, self.needed_bytes(backup, group), &purpose)
+        })
+    }
+
+    /// Bytes that loaded data and what its software adds may take: a stream may be compressed, it is unpacked beside its final
+    /// place, and a database writes a log of its own when it starts.
+    fn needed_bytes(&self, backup: &OpenBackup, group: &[&SavedStream]) -> u64 {
+        const LEAST: u64 = 1 << 30;
+        let loaded: u64 = group.iter().filter_map(|saved| load::size_bytes(backup, saved)).sum();
+        let live: u64 = group.iter().map(|saved| self.live_bytes(saved)).sum();
+        loaded.max(live).saturating_mul(2).saturating_add(LEAST)
+    }
+
+    /// Bytes of the volume as it is now; none where there is no such folder.
+    fn live_bytes(&self, saved: &SavedStream) -> u64 {
+        let volume = LiveVolume::of(self.cluster, self.paths, &saved.namespace, &saved.rule);
+        let folder = volume.map(|volume| self.paths.storage().join(volume.folder));
+        folder.and_then(|folder| files::tree_bytes(&folder)).unwrap_or(0)
     }
 }
 
@@ -158,17 +163,6 @@ pub(crate) fn groups(streams: &[SavedStream]) -> Vec<Vec<&SavedStream>> {
         }
     }
     groups
-}
-
-fn loaded_bytes(backup: &OpenBackup, group: &[&SavedStream]) -> u64 {
-    group.iter().filter_map(|saved| load::size_bytes(backup, saved)).sum()
-}
-
-/// Bytes that loaded data and what its software adds may take: it is unpacked beside its final place, and a database writes a
-/// log of its own when it starts.
-fn needed_bytes(loaded: u64) -> u64 {
-    const LEAST: u64 = 1 << 30;
-    loaded.saturating_mul(2).saturating_add(LEAST)
 }
 
 #[cfg(test)]

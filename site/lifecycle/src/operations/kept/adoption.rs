@@ -31,13 +31,13 @@ impl Adoption {
             (None, false) => Ok(Self::default()),
             (None, true) => Err(OperationError::NothingKept { data: paths.data() }),
             (Some(kept), false) => Ok(Self { blockers: vec![refusal(&kept, paths)], ..Self::default() }),
-            (Some(kept), true) => Ok(Self::of(&kept, paths, release)),
+            (Some(kept), true) => Self::of(&kept, paths, release),
         }
     }
 
-    fn of(kept: &KeptData, paths: &SitePaths, release: &TrustedRelease) -> Self {
+    fn of(kept: &KeptData, paths: &SitePaths, release: &TrustedRelease) -> Result<Self> {
         let declared = claims::declared(release);
-        let mut adoption = Self { blockers: unusable(kept, paths), ..Self::default() };
+        let mut adoption = Self { blockers: unusable(kept, paths)?, ..Self::default() };
         for volume in &kept.volumes {
             let claim = declared.iter().find(|claim| claim.owns(volume));
             if claim.is_none() {
@@ -53,23 +53,27 @@ impl Adoption {
             }
             adoption.volumes.push(adopted(volume, claim));
         }
-        adoption
+        Ok(adoption)
     }
 }
 
 /// Kept data that does not say which volume a claim would get.
-fn unusable(kept: &KeptData, paths: &SitePaths) -> Vec<Blocker> {
+fn unusable(kept: &KeptData, paths: &SitePaths) -> Result<Vec<Blocker>> {
     let mut blockers = Vec::new();
     for (claim, folders) in kept.ambiguous() {
         let found = format!("{claim} has {} in {}", folders.join(" and "), paths.storage().display());
         blockers.push(Blocker::new(codes::KEPT_AMBIGUOUS, found, "one folder for each claim"));
     }
     let is_missing = |folder: &str| !paths.storage().join(folder).is_dir();
+    for name in KeptData::displaced(paths)? {
+        let found = format!("{} has data of a change that never ended", paths.storage().join(name).display());
+        blockers.push(Blocker::new(codes::KEPT_AMBIGUOUS, found, "data in its volume: move it there, or delete it"));
+    }
     for volume in kept.volumes.iter().filter(|volume| is_missing(&volume.folder)) {
         let found = format!("{} does not exist", paths.storage().join(&volume.folder).display());
         blockers.push(Blocker::new(codes::KEPT_MISSING, found, "the folder"));
     }
-    blockers
+    Ok(blockers)
 }
 
 /// The blocker for a volume that no claim asks for while its component has a claim without a volume: the component would

@@ -15,6 +15,8 @@ use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use crate::backups::BackupFolder;
 use crate::pins::Pins;
+use crate::steps::keep_copy::{KEPT_COPY, UNFINISHED_COPY};
+use crate::steps::set_aside::SET_ASIDE;
 pub(super) use adoption::Adoption;
 use landfall_host::paths::SitePaths;
 
@@ -40,8 +42,13 @@ pub struct KeptData {
     /// Files of generated secrets, from the folder of secrets.
     pub secrets: Vec<PathBuf>,
     /// Whether there are backups.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub backups: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A volume that is kept.
@@ -133,6 +140,13 @@ impl KeptData {
             landfall_host::mounts::remove_tree(folder)?;
         }
         Ok(durable::remove_file(&paths.kept_record())?)
+    }
+
+    /// Folders with data that a change has moved or copied, and that belongs back in a volume: only the change itself knows how.
+    pub(super) fn displaced(paths: &SitePaths) -> Result<Vec<String>> {
+        let prefixes = [SET_ASIDE, KEPT_COPY, UNFINISHED_COPY];
+        let is_displaced = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        Ok(names(&paths.storage())?.into_iter().filter(is_displaced).collect())
     }
 
     /// The kept data, in one line.

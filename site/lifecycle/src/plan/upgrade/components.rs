@@ -115,7 +115,7 @@ impl Planned {
             self.steps.push(step(format!("ready-again/{name}"), &format!("note that {name} was ready"), 0, action));
         }
         let volumes = inputs.migrated.get(&name).filter(|_| is_changed).map(Vec::as_slice).unwrap_or_default();
-        self.keep_copies(&name, volumes);
+        self.keep_copies(&name, volumes, inputs.token);
         let started = started(&name, volumes, &resolved(&after, inputs.after.documents)?);
         if let Some(before) = before.filter(|_| is_remounted) {
             let title = format!("stop {name}, whose files change");
@@ -145,7 +145,7 @@ impl Planned {
     }
 
     /// Before a component whose data will change: it stops, and its volumes are copied. The later release's objects start it.
-    fn keep_copies(&mut self, component: &str, volumes: &[LiveVolume]) {
+    fn keep_copies(&mut self, component: &str, volumes: &[LiveVolume], token: &str) {
         let mut stopped: Vec<&Stop> = Vec::new();
         for stop in volumes.iter().map(|volume| &volume.stop) {
             if !stopped.contains(&stop) {
@@ -155,7 +155,7 @@ impl Planned {
             }
         }
         for LiveVolume { folder, stop } in volumes {
-            let copy = KeepCopy { folder: folder.clone(), stopped: stop.clone() };
+            let copy = KeepCopy { folder: folder.clone(), token: token.to_owned(), stopped: stop.clone() };
             let remove = RemoveAside { folder: copy.copy() };
             let title = format!("copy the data of {component}, which will change");
             self.steps.push(step(format!("keep-copy/{folder}"), &title, 10, Action::KeepCopy(copy)));

@@ -53,6 +53,8 @@ pub struct UpgradeInputs<'a> {
     pub bundle: Sha256,
     /// Bytes of its blobs that the site lacks.
     pub missing_bytes: u64,
+    /// What names the operation in the folder of volumes.
+    pub token: &'a str,
     /// The volumes of each component whose data the later release changes, by component.
     pub migrated: &'a BTreeMap<String, Vec<LiveVolume>>,
 }

@@ -88,6 +88,7 @@ impl Side {
             },
             bundle: Sha256([7; 32]),
             missing_bytes: 123,
+            token: "0f",
             migrated,
         })
     }

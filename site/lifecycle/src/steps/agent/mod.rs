@@ -56,9 +56,8 @@ impl Agent {
         if unit_files::path(site, BACKUP_TIMER).exists() {
             site.run(&systemctl(&["disable", BACKUP_TIMER]))?;
             site.run(&systemctl(&["stop", BACKUP_TIMER]))?;
-            files::remove(&unit_files::backup_files(site, &Self::program(site)))?;
         }
-        Ok(())
+        files::remove(&unit_files::backup_files(site, &Self::program(site)))
     }
 
     /// What is wrong with a unit; nothing if it starts at boot, and runs if it must.
@@ -82,7 +81,8 @@ impl Step<Site> for Agent {
         if observed != Observed::Done {
             return Ok(observed);
         }
-        let lack = SERVICES.iter().find_map(|unit| Self::lack(site, unit));
+        let timer = has_rules(&site.release).then_some(&BACKUP_TIMER);
+        let lack = SERVICES.iter().chain(timer).find_map(|unit| Self::lack(site, unit));
         Ok(lack.map_or(Observed::Done, Observed::Partial))
     }
 

@@ -76,6 +76,12 @@ struct Fixture {
     recorder: Arc<Recorder>,
 }
 
+/// A site below a temporary folder, for the tests of single steps.
+pub(super) fn site() -> (TempDir, Site) {
+    let Fixture { root, site, .. } = Fixture::new();
+    (root, site)
+}
+
 impl Fixture {
     fn new() -> Self {
         Self::answering(|_| true)
