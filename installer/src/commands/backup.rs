@@ -90,10 +90,8 @@ fn check(printer: Printer) -> Result<(), Failure> {
     if report.damages.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(
-        codes::BACKUP_DAMAGED,
-        format!("{} files of the backup repository are damaged", report.damages.len()),
-    ))
+    let what = format!("{} of the backup repository damaged", counted(report.damages.len(), "file"));
+    Err(Failure::new(codes::BACKUP_DAMAGED, what))
 }
 
 fn key(printer: Printer) -> Result<(), Failure> {
@@ -118,12 +116,16 @@ fn adopted_text(adopted: &AdoptedBackups) -> String {
     let AdoptedBackups { backups, used, settings } = adopted;
     let site = settings.as_ref().map(|file| format!(" --site {}", file.display())).unwrap_or_default();
     format!(
-        "{} backups are whole, and this machine's now\nnext, with the bundle of {} {}:\n  landfall install BUNDLE --trust ROOT --adopt-data{site}\n  landfall restore --backup {}",
-        backups.len(),
+        "{} adopted, and every byte was read\nnext, with the bundle of {} {}:\n  landfall install BUNDLE --trust ROOT --adopt-data{site}\n  landfall restore --backup {}",
+        counted(backups.len(), "backup"),
         used.release,
         used.version,
         used.short_id()
     )
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn backup_text(made: &BackedUp) -> String {
@@ -137,7 +139,7 @@ fn backup_text(made: &BackedUp) -> String {
         None => text.push_str("\nit is not proven: `landfall drill` restores it on trial"),
     }
     if !dropped.is_empty() {
-        let _infallible = write!(text, "\n{} older backups were removed", dropped.len());
+        let _infallible = write!(text, "\n{} removed, as the retention says", counted(dropped.len(), "older backup"));
     }
     text
 }
@@ -150,7 +152,8 @@ fn streams_text(backup: &BackupSummary) -> String {
 
 fn drill_text(report: &DrillReport) -> String {
     let checks: usize = report.streams.iter().map(|drilled| drilled.checks.len()).sum();
-    let mut text = format!("the backup of {} is proven: {checks} checks passed on restored data", report.time);
+    let checks = counted(checks, "check");
+    let mut text = format!("the backup of {} is proven: {checks} passed on restored data", report.time);
     let _infallible = write!(text, " in {:.0} s", report.seconds);
     for drilled in &report.streams {
         let _infallible = write!(text, "\n  {}", drilled.stream);
@@ -175,8 +178,10 @@ fn list_text(backups: &[BackupSummary]) -> String {
 
 fn check_text(report: &BackupCheckReport) -> String {
     let mut text = match (report.damages.len(), report.backups) {
-        (0, backups) => format!("{backups} backups are whole: every byte was read"),
-        (damages, backups) => format!("{damages} files are damaged, of a repository with {backups} readable backups"),
+        (0, backups) => format!("nothing is damaged: every byte of {} was read", counted(backups, "backup")),
+        (damages, backups) => {
+            format!("{} damaged; {} can be listed", counted(damages, "file"), counted(backups, "backup"))
+        }
     };
     for damage in &report.damages {
         let _infallible = write!(text, "\n  {}", shown::paragraph(damage));
@@ -223,10 +228,10 @@ mod tests {
         let made = BackedUp { backup: backup(None), drill: Some(report()), dropped: vec![backup(None)] };
         insta::assert_snapshot!(backup_text(&made), @"
         backup 01234567 of starter 1.0.0 is stored: postgres/database (3.00 MiB)
-        the backup of 2026-11-22T02:00:00Z is proven: 1 checks passed on restored data in 32 s
+        the backup of 2026-11-22T02:00:00Z is proven: 1 check passed on restored data in 32 s
           postgres/database
             Rows are there
-        1 older backups were removed
+        1 older backup removed, as the retention says
         ");
         let made = BackedUp { backup: backup(None), drill: None, dropped: Vec::new() };
         assert!(backup_text(&made).ends_with("not proven: `landfall drill` restores it on trial"));
@@ -246,7 +251,7 @@ mod tests {
         let proven = backup(Some("2026-11-22T02:01:00Z"));
         let settings = Some("/var/lib/landfall/backups/site.yaml".into());
         insta::assert_snapshot!(adopted_text(&AdoptedBackups { backups: vec![proven.clone()], used: proven, settings }), @"
-        1 backups are whole, and this machine's now
+        1 backup adopted, and every byte was read
         next, with the bundle of starter 1.0.0:
           landfall install BUNDLE --trust ROOT --adopt-data --site /var/lib/landfall/backups/site.yaml
           landfall restore --backup 01234567
@@ -259,11 +264,11 @@ mod tests {
             backups: 2,
             damages: damages.iter().map(|damage| (*damage).to_owned()).collect(),
         };
-        assert_eq!(check_text(&report(&[])), "2 backups are whole: every byte was read");
+        assert_eq!(check_text(&report(&[])), "nothing is damaged: every byte of 2 backups was read");
         let damaged = check_text(&report(&["data/0f/0f is missing: takes everything of the backup of 2026"]));
         assert_eq!(
             damaged,
-            "1 files are damaged, of a repository with 2 readable backups\n  data/0f/0f is missing: takes everything of the backup of 2026"
+            "1 file damaged; 2 backups can be listed\n  data/0f/0f is missing: takes everything of the backup of 2026"
         );
     }
 }

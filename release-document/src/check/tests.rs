@@ -9,7 +9,7 @@ fn blob() -> Value {
 
 fn backup_rule(name: &str) -> Value {
     json!({
-        "name": name, "workload": { "kind": "StatefulSet", "name": "db" }, "container": "db", "volume": "data",
+        "name": name, "workload": { "kind": "StatefulSet", "name": "db" }, "container": "db", "volume": name,
         "limit_seconds": 60, "save": ["dump"], "load": ["fill"],
         "marker": { "write": ["set", "%{marker}"], "read": ["get"] },
     })
@@ -124,6 +124,7 @@ fn what_contradicts_itself_is_refused() {
         ("/components/1/data", json!("none"), "a backup rule without data in component db"),
         ("/components/1/backup", json!([]), "data without a backup rule in component db"),
         ("/components/1/backup/1/name", json!("rows"), "the backup rule `rows` twice"),
+        ("/components/1/backup/1/volume", json!("rows"), "a second backup rule for the volume rows of component db"),
         (
             "/components/1/backup/0/limit_seconds",
             json!(0),

@@ -87,7 +87,7 @@ mod tests {
         let journals = JournalFolder::<Outline>::at(paths.journal());
         assert_eq!(starts(&paths), 0, "there is no site");
         let lock = journals.lock("test").unwrap();
-        let begin = |operation| journals.create(&lock, Outline { operation, steps: Vec::new() }).unwrap();
+        let begin = |operation| journals.create(&lock, Outline { operation, steps: Vec::new(), closing: 0 }).unwrap();
         let mut install = begin(Operation::Install);
         assert_eq!(starts(&paths), 0, "an install waits for a person");
         install.append(Event::Committed).unwrap();

@@ -11,7 +11,7 @@
 //!   beforehand. `restic restore` of Debian 12 would silently make empty files. So the trees are written once more.
 //! - *The check* (`check/`): upstream's logs some findings, stops at others and panics at some. Here each damage is
 //!   named, with the backups that it takes. restic's format has no list of what must exist. So a ledger (`ledger.rs`)
-//!   names the snapshots and the index files: one that was deleted is missed.
+//!   names the snapshots and the index files, so that one that was deleted is reported.
 //!
 //! **Order of writes.** Every change holds the repository's lock. It first writes the ledger without the names of index
 //! files, then changes the repository, then writes the ledger in full. After a power cut the ledger names nothing that

@@ -25,7 +25,7 @@ fn assert_only_older(repository: &Repository, older: &Backup, data: &[u8]) {
 #[test]
 fn a_full_disk_costs_nothing_older_wherever_it_is_full() {
     let test = "tests::interrupted::a_full_disk_costs_nothing_older_wherever_it_is_full";
-    let Some(disk) = on_tmpfs(test, "size=64m") else { return };
+    let Some(disk) = on_tmpfs(test, "size=128m") else { return };
     let (repository, older, data) = with_older(&disk);
     let new = random(51, 20 * MIB);
     let mut failures = 0;
@@ -33,7 +33,8 @@ fn a_full_disk_costs_nothing_older_wherever_it_is_full() {
         let filler = disk.join("filler");
         let file = durable::create_file(&filler, 0o600).unwrap();
         let free = rustix::fs::fstatvfs(&file).map(|stat| stat.f_bavail * stat.f_frsize).unwrap();
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, free - free_kib * 1024).unwrap();
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, free.saturating_sub(free_kib * 1024))
+            .unwrap();
         if let Err(error) = save(&repository, "2026-11-21T12:00:00Z", &[("database", &new)]) {
             assert_eq!(error.code(), codes::NO_SPACE, "{free_kib} KiB: {error:?}");
             assert_only_older(&repository, &older, &data);

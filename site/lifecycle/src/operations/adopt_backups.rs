@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::Operations;
 use super::error::{OperationError, Result};
-use crate::backups::{BackupFolder, BackupSummary, unusable};
+use super::kept::KeptData;
+use crate::backups::{BackupSummary, unusable};
 use crate::configuration::SiteConfiguration;
 use crate::pins::JournalFolder;
 use landfall_engine::journal::Phase;
@@ -44,19 +45,19 @@ pub struct AdoptedBackups {
 
 impl Operations {
     /// Takes over the repository in a folder, which the key opens. A repository with damage is refused: the machine that it came
-    /// from may still have a better copy. Nothing may be installed.
+    /// from may still have a better copy. Nothing may be installed, and no other data may be kept here.
     pub fn adopt_backups(&self, repository: &Path, key: &Path) -> Result<AdoptedBackups> {
         if let Some(past) = self.deciding()? {
             return Err(OperationError::AlreadyInstalled { release: past.release() });
         }
         self.check_not_missing()?;
-        if let Some(known) = BackupFolder::of(&self.paths).open().ok().flatten() {
-            let what = format!("{} has backups already", known.folder().display());
-            return Err(StepError::new(codes::BACKUP_FOLDER_OCCUPIED, what).into());
-        }
+        let key_text = files::read(key)?;
         let key = RepositoryKey::read(key).map_err(unusable)?;
+        self.refuse_other_data(key_text.as_deref().unwrap_or_default())?;
         // Before anything is copied: a folder that is no repository, or another one's key.
         open(repository, &key)?;
+        durable::create_own_folder(&self.paths.data())?;
+        let lock = self.journals().lock("backup adopt")?;
         let adopted = self.copy_backups(repository, &key)?;
         let backups = adopted.backups().map_err(unusable)?;
         let used = backups.iter().rev().find(|backup| backup.proof.is_some()).or(backups.last());
@@ -65,18 +66,40 @@ impl Operations {
         let settings = self.take_what_an_install_needs(&open, used)?;
         // From here on, the backups are this machine's.
         let (folder, target) = (self.paths.backups().join(INCOMING), self.paths.backup_repository());
-        durable::remove_file(&self.paths.backup_key())?;
-        key.write_new(&self.paths.backup_key()).map_err(unusable)?;
-        mounts::remove_tree(&target)?;
+        if !self.paths.backup_key().exists() {
+            key.write_new(&self.paths.backup_key()).map_err(unusable)?;
+        }
         durable::rename(&folder, &target)?;
+        self.journals().remove(lock)?;
         let backups = backups.iter().map(BackupSummary::from).collect();
         Ok(AdoptedBackups { backups, used: used.into(), settings })
+    }
+
+    /// Refuses to mix backups with other data: a repository, the key to another one, or volumes. What an interrupted adoption
+    /// left is none of these.
+    fn refuse_other_data(&self, key: &[u8]) -> Result<()> {
+        let occupied = |path: &Path| {
+            let what = format!("{} exists already", path.display());
+            Err(StepError::new(codes::BACKUP_FOLDER_OCCUPIED, what).into())
+        };
+        let (repository, known_key) = (self.paths.backup_repository(), self.paths.backup_key());
+        if repository.exists() {
+            return occupied(&repository);
+        }
+        let known = files::read(&known_key)?;
+        if known.is_some_and(|known| known.trim_ascii() != key.trim_ascii()) {
+            return occupied(&known_key);
+        }
+        let kept = KeptData::find(&self.paths)?;
+        if kept.is_some_and(|kept| !kept.volumes.is_empty() || !kept.others.is_empty()) {
+            return occupied(&self.paths.storage());
+        }
+        Ok(())
     }
 
     /// Copies the repository beside its final place, and reads the copy.
     fn copy_backups(&self, repository: &Path, key: &RepositoryKey) -> Result<Repository> {
         let incoming = self.paths.backups().join(INCOMING);
-        durable::create_own_folder(&self.paths.data())?;
         durable::create_folder_with_mode(&self.paths.backups(), 0o700)?;
         mounts::remove_tree(&incoming)?;
         self.progress.event(Event::PhaseStarted { phase: "copying backups".to_owned(), total_bytes: None });
@@ -117,7 +140,7 @@ impl Operations {
         mounts::remove_tree(&journal)?;
         for stream in &used.streams {
             let name = stream.name.as_str();
-            let target = if let Some(secret) = name.strip_prefix("LANDFALL/secrets/") {
+            let target = if let Some(secret) = secret_of_component(name) {
                 self.paths.secrets().join(secret)
             } else if let Some(file) = name.strip_prefix("LANDFALL/journal/") {
                 journal.join(file)
@@ -127,6 +150,11 @@ impl Operations {
             let mut bytes = Vec::new();
             let read = open.read(&stream.name).map_err(unusable)?.read_to_end(&mut bytes);
             read.map_err(|error| OperationError::io("read", name, error))?;
+            // A secret may be the only key to data: another one is never replaced.
+            if files::read(&target)?.is_some_and(|known| known != bytes) {
+                let what = format!("{} exists already, with other content", target.display());
+                return Err(StepError::new(codes::BACKUP_FOLDER_OCCUPIED, what).into());
+            }
             durable::create_folder_with_mode(&self.paths.secrets(), 0o700)?;
             target.parent().map_or(Ok(()), |folder| durable::create_folder_with_mode(folder, 0o700))?;
             durable::write_file(&target, &bytes, 0o600)?;
@@ -143,9 +171,14 @@ impl Operations {
     }
 }
 
+/// The path of a component's secret, `NAMESPACE/NAME.json`; those of the cluster itself are made again with it.
+fn secret_of_component(document: &str) -> Option<&str> {
+    document.strip_prefix("LANDFALL/secrets/").filter(|path| path.matches('/').count() == 1)
+}
+
 fn open(repository: &Path, key: &RepositoryKey) -> Result<Repository, StepError> {
     let owner = Repository::owner(repository).map_err(unusable)?;
-    // One whose ledger is lost belongs to whoever has its key.
+    // The check reports a ledger that is lost.
     Repository::open(repository, owner.unwrap_or_else(Uuid::nil), key).map_err(unusable)
 }
 
@@ -155,4 +188,69 @@ fn settings_of(journal: &Path) -> Option<SiteConfiguration> {
     let states = journals.list().ok()?.into_iter().rev().filter_map(|file| Some(journals.read(&file).ok()?.state));
     let mut committed = states.filter(|state| state.phase == Phase::Committed);
     Some(committed.next()?.pins?.settings.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded;
+
+    use super::*;
+    use crate::operations::testing::operations;
+
+    fn repository(folder: &Path) -> (PathBuf, PathBuf) {
+        let (repository, key) = (folder.join("repository"), folder.join("key"));
+        let secret = RepositoryKey::generate();
+        secret.write_new(&key).unwrap();
+        let made = Repository::create(&repository, Uuid::from_u128(7), &secret).unwrap();
+        let document = |name: &str| (name.parse().unwrap(), b"{}".to_vec());
+        made.save(landfall_backup::NewBackup {
+            time: jiff::Timestamp::UNIX_EPOCH,
+            facts: [("release".to_owned(), "shop".to_owned()), ("version".to_owned(), "1.0.0".to_owned())].into(),
+            streams: Vec::new(),
+            documents: vec![document("LANDFALL/secrets/shop/key.json"), document("LANDFALL/secrets/bootstrap-token")],
+        })
+        .unwrap();
+        (repository, key)
+    }
+
+    #[test]
+    fn secrets_of_components_come_along_and_nothing_is_replaced() {
+        let copies = tempfile::tempdir().unwrap();
+        let (repository, key) = repository(copies.path());
+        let (_root, operations) = operations();
+        let secrets = operations.paths.secrets();
+        durable::create_folder(&secrets.join("shop")).unwrap();
+        durable::write_file(&secrets.join("shop/key.json"), b"another", 0o600).unwrap();
+        let refused = operations.adopt_backups(&repository, &key).unwrap_err();
+        assert_eq!(refused.code(), codes::BACKUP_FOLDER_OCCUPIED);
+        assert_eq!(fs_err::read(secrets.join("shop/key.json")).unwrap(), b"another");
+        assert!(!operations.paths.backup_repository().exists());
+
+        // What the refused one left is no obstacle.
+        durable::remove_file(&secrets.join("shop/key.json")).unwrap();
+        let adopted = operations.adopt_backups(&repository, &key).unwrap();
+        assert_eq!((adopted.backups.len(), adopted.used.version.as_str()), (1, "1.0.0"));
+        assert_eq!(fs_err::read(secrets.join("shop/key.json")).unwrap(), b"{}");
+        assert!(!secrets.join("bootstrap-token").exists() && !operations.paths.journal().exists());
+        assert_eq!(operations.backups().unwrap().len(), 1);
+
+        let again = operations.adopt_backups(&repository, &key).unwrap_err();
+        assert_eq!(again.code(), codes::BACKUP_FOLDER_OCCUPIED);
+        // Nor where the kept repository cannot be opened.
+        durable::remove_file(&operations.paths.backup_key()).unwrap();
+        let again = operations.adopt_backups(&repository, &key).unwrap_err();
+        assert_eq!(again.code(), codes::BACKUP_FOLDER_OCCUPIED);
+        assert!(operations.paths.backup_repository().exists());
+    }
+
+    #[test]
+    fn volumes_of_another_site_are_not_mixed_with_adopted_backups() {
+        let copies = tempfile::tempdir().unwrap();
+        let (repository, key) = repository(copies.path());
+        let (_root, operations) = operations();
+        durable::create_folder(&operations.paths.storage().join("pvc-1_shop_data")).unwrap();
+        let refused = operations.adopt_backups(&repository, &key).unwrap_err();
+        assert_eq!(refused.code(), codes::BACKUP_FOLDER_OCCUPIED);
+        assert!(!operations.paths.backups().exists());
+    }
 }

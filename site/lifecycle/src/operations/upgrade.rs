@@ -182,8 +182,8 @@ impl Operations {
         let mut migrated = BTreeMap::new();
         for later in &after.components {
             let Some(component) = before.components.iter().find(|one| one.name == later.name) else { continue };
-            let is_changed = |data: ComponentData| data == ComponentData::Migrated;
-            if !is_changed(later.data) && !(is_rollback && is_changed(component.data)) {
+            let sides = if is_rollback { vec![later.data, component.data] } else { vec![later.data] };
+            if !sides.contains(&ComponentData::Migrated) {
                 continue;
             }
             let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;

@@ -29,7 +29,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Ends all pods, and returns when none can write any more.
+    /// Ends all pods, and returns when none can write.
     pub(super) fn stop(&self, site: &Site) -> Result<(), StepError> {
         let cluster = site.cluster()?;
         cluster.scale(&self.workload, 0)?;

@@ -116,8 +116,8 @@ fn missing(id: &str) -> StepError {
     StepError::new(codes::BUG, format!("no operation of this site has made {id}"))
 }
 
-/// Before anything changes, a proven backup of what the earlier release declares. A rollback goes without: its reason may be that
-/// nothing can be read any more.
+/// Before anything changes, a proven backup of what the earlier release declares. A rollback goes without: its reason may be that nothing
+/// can be read.
 fn backup(inputs: &UpgradeInputs<'_>) -> Option<PlannedStep<Action>> {
     let is_wanted = inputs.operation == Operation::Upgrade && has_rules(inputs.before.release);
     is_wanted.then(|| step("backup", "back up all data, and prove the backup", 60, Action::BackUp(BackUp {})))
