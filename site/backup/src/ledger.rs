@@ -1,7 +1,7 @@
 //! The ledger: which snapshots and index files must exist. restic has no such list, so that one which was deleted would
 //! not be missed. restic ignores the folder that it is in.
 //!
-//! It is for the check alone. A lost ledger costs no backup: the next change writes it anew from what there is.
+//! It is for the check alone. A lost ledger costs no backup: the next change writes it again from what there is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

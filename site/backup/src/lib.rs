@@ -7,8 +7,8 @@
 //!
 //! - *The folder* (`folder.rs`): upstream's backend syncs files but not the names of files. Here a file is durable before
 //!   the next one relies on it, and a snapshot is written after everything that it needs.
-//! - *Sizes* (`save/trees.rs`): what is archived from a reader gets size 0 in its tree, since nobody knows its size
-//!   beforehand. `restic restore` of Debian 12 would silently make empty files. So the trees are written once more.
+//! - *Sizes* (`save/trees.rs`): what is archived from a reader gets size 0 in its tree, because its size is not
+//!   known beforehand. `restic restore` of Debian 12 would silently make empty files. So the trees are written once more.
 //! - *The check* (`check/`): upstream's logs some findings, stops at others and panics at some. Here each damage is
 //!   named, with the backups that it takes. restic's format has no list of what must exist. So a ledger (`ledger.rs`)
 //!   names the snapshots and the index files, so that one that was deleted is reported.

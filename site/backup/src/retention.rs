@@ -96,7 +96,7 @@ impl Repository {
     }
 }
 
-/// Removes packs that were marked long enough ago, marks those that no snapshot needs, and writes packs anew that are
+/// Removes packs that were marked long enough ago, marks those that no snapshot needs, and writes packs again that are
 /// mostly unneeded. Returns the bytes removed.
 fn prune(opened: &Opened, readers: Span) -> RusticResult<u64> {
     let options = PruneOptions::default().keep_delete(readers);

@@ -124,7 +124,7 @@ fn restores(engineer: Engineer<'_>, name: &str) -> Result<()> {
 /// A backup whose packs have a damaged byte is named by the check, and its restore leaves the data as it was.
 fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Result<()> {
     let machine = engineer.machine();
-    // Some packs are not needed by now; those that are needed are not told apart by their names.
+    // Some packs are not needed by now; their names do not show which.
     let damage = "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=$(($(stat --format %s \"$pack\") / 2)) conv=notrunc status=none";
     machine.run(&format!(
         "cp --archive {REPOSITORY} /root/good && find {REPOSITORY}/data -type f -size +100k | while read -r pack; do \

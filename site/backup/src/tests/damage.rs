@@ -126,7 +126,7 @@ fn several_damages_are_all_named() {
     put(&root.join(of(Part::Ledger)[0]), b"");
     let found = kept.repository.check(&Silent).unwrap();
     assert_eq!(found.len(), packs.len() + 2);
-    // Without the ledger nothing tells of whose backup the lost snapshot was.
+    // Without the ledger it is not known of which backup the lost snapshot was.
     let nameless = found.iter().find(|one| one.part == Part::Snapshot).unwrap();
     assert_eq!((nameless.takes.len(), nameless.takes[0].time), (1, None));
     let left = kept.repository.backups().unwrap();
