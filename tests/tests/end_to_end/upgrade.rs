@@ -113,7 +113,10 @@ fn expect_backup_before(engineer: Engineer<'_>) -> Result<()> {
     let versions: Vec<_> = releases["releases"].as_array().into_iter().flatten().map(|one| &one["version"]).collect();
     ensure!(versions == ["1.1.0", "1.0.0"], "the releases are {versions:?}");
     // Only the version that made a backup is known to read it.
-    engineer.landfall(&["restore", "--confirm", "any"])?.refused("restore of another version", "LF4616", 2)?;
+    engineer.landfall(&["restore", "--confirm", "any"])?.refused("restore without a fitting backup", "LF4609", 2)?;
+    let id = backups[0]["id"].as_str().context("a backup has no id")?;
+    let named = ["restore", "--backup", id, "--confirm", "any"];
+    engineer.landfall(&named)?.refused("restore of another version", "LF4616", 2)?;
     Ok(())
 }
 
