@@ -53,13 +53,14 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("bench", &[Work::Program, Work::Parts, Work::Tests]),
     ("demo", &[Work::Program, Work::Parts, Work::Machines]),
     ("site", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
+    ("figures", &[Work::Program, Work::Parts, Work::Tests]),
     ("large", &[Work::Program, Work::Parts, Work::Tests, Work::Machines, Work::LargeRelease]),
     ("fuzz", &[Work::Program, Work::Fuzz]),
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];
 
 /// Those that only `--full` runs.
-pub const PARTS_WHEN_FULL: &[&str] = &["large", "fuzz", "vm"];
+pub const PARTS_WHEN_FULL: &[&str] = &["figures", "large", "fuzz", "vm"];
 
 /// The work of a command line, given without the program's name. An unknown command may do anything.
 pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {

@@ -279,9 +279,23 @@ pub(crate) struct RollbackArguments {
     /// The version to return to; by default, that of the release before the installed one.
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<String>,
+    /// What becomes of data that the installed release has changed.
+    #[arg(long, value_enum)]
+    pub(crate) data: Option<RollbackData>,
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Name of the site, for scripts that restore data without a terminal.
+    #[arg(long, value_name = "NAME", conflicts_with = "dry_run")]
+    pub(crate) confirm: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RollbackData {
+    /// It stays as it is; if the proofs of the earlier release fail with it, everything is as it is now.
+    Keep,
+    /// It is that of the newest proven backup of the earlier release; what was written since is lost.
+    Restore,
 }
 
 #[derive(Debug, Args)]

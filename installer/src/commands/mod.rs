@@ -54,7 +54,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Install(arguments) => install::run(arguments, printer),
         Command::Configure(arguments) => configure::run(&arguments, printer),
         Command::Upgrade(arguments) => upgrade::run(&arguments, printer),
-        Command::Rollback(arguments) => upgrade::roll_back(&arguments, printer),
+        Command::Rollback(arguments) => upgrade::roll_back(arguments, printer),
         Command::Backup(command) => backup::run(&command, printer),
         Command::Drill(arguments) => backup::drill(&arguments, printer),
         Command::Restore(arguments) => restore::run(arguments, printer),

@@ -4,15 +4,16 @@ use std::fmt::Write;
 
 use indicatif::HumanBytes;
 use landfall_engine::plan::Plan;
-use landfall_lifecycle::operations::{PreparedUpgrade, Upgraded};
+use landfall_lifecycle::operations::{BackupSummary, DataChoice, PreparedUpgrade, Upgraded};
 use landfall_lifecycle::plan::upgrade::{ComponentChange, Fate};
 use landfall_lifecycle::steps::action::Action;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::confirmation::site_named;
 use super::install::refusal;
 use super::site::operations_of_root;
-use crate::cli::{RollbackArguments, UpgradeArguments};
+use crate::cli::{RollbackArguments, RollbackData, UpgradeArguments};
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
@@ -30,6 +31,9 @@ pub(super) struct UpgradeDryRun<'a> {
     missing_bytes: u64,
     /// What would change, component by component.
     components: &'a [ComponentChange],
+    /// The backup that the data would come from, if any would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<&'a BackupSummary>,
     /// What would be done; each action as the journal would keep it.
     #[schemars(with = "Plan<serde_json::Value>")]
     plan: &'a Plan<Action>,
@@ -81,16 +85,28 @@ pub(crate) fn run(arguments: &UpgradeArguments, printer: Printer) -> Result<(), 
 }
 
 /// Returns the site to an earlier release, or prints what would change.
-pub(crate) fn roll_back(arguments: &RollbackArguments, printer: Printer) -> Result<(), Failure> {
+pub(crate) fn roll_back(arguments: RollbackArguments, printer: Printer) -> Result<(), Failure> {
+    let RollbackArguments { to, data, dry_run, confirm } = arguments;
     let operations = operations_of_root(printer)?;
-    let prepared = operations.prepare_rollback(arguments.to.as_deref())?;
-    if arguments.dry_run {
+    let choice = data.map(|data| match data {
+        RollbackData::Keep => DataChoice::Keep,
+        RollbackData::Restore => DataChoice::Restore,
+    });
+    let prepared = operations.prepare_rollback(to.as_deref(), choice)?;
+    if dry_run {
         print_plan(&prepared, printer);
         return Ok(());
     }
-    logging::keep(&operations.paths.logs(), "rollback");
     printer.note(&changes_text(&prepared));
-    let upgraded = RolledBack(prepared.run()?);
+    let confirmation = match prepared.backup() {
+        Some(backup) => Some(site_named(confirm, &operations, &loss_text(&prepared, backup), printer)?),
+        None => None,
+    };
+    logging::keep(&operations.paths.logs(), "rollback");
+    let upgraded = RolledBack(match confirmation {
+        Some(confirmation) => prepared.run_confirmed(&confirmation)?,
+        None => prepared.run()?,
+    });
     printer.report(&upgraded, |RolledBack(upgraded)| summary("is installed again", upgraded));
     Ok(())
 }
@@ -110,9 +126,21 @@ fn print_plan(prepared: &PreparedUpgrade<'_>, printer: Printer) {
         to: prepared.to(),
         missing_bytes: prepared.missing_bytes(),
         components: prepared.components(),
+        backup: prepared.backup(),
         plan: prepared.plan(),
     };
     printer.report(&dry_run, |_| format!("{}\nprinting it changes nothing", changes_text(prepared)));
+}
+
+/// What a rollback that restores data loses.
+fn loss_text(prepared: &PreparedUpgrade<'_>, backup: &BackupSummary) -> String {
+    let is_restored = |change: &&ComponentChange| {
+        let begin = format!("load/{}/", change.component);
+        prepared.plan().steps.iter().any(|step| step.id.0.starts_with(&begin))
+    };
+    let components: Vec<&str> =
+        prepared.components().iter().filter(is_restored).map(|change| change.component.as_str()).collect();
+    format!("what was written to {} since {} will be lost", components.join(", "), backup.time)
 }
 
 /// What changes, component by component.
@@ -122,6 +150,9 @@ fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
         let _infallible = write!(text, ", {} from the media", HumanBytes(prepared.missing_bytes()));
     }
     text.push_str(&components_text(prepared.components()));
+    if let Some(backup) = prepared.backup() {
+        let _infallible = write!(text, "\n  from the backup of {}: {}", backup.time, loss_text(prepared, backup));
+    }
     text
 }
 
@@ -157,13 +188,16 @@ fn fate_text(fate: Fate) -> &'static str {
 
 /// What a person wants to know after an upgrade or a rollback.
 pub(super) fn summary(what: &str, upgraded: &Upgraded) -> String {
-    let Upgraded { release, version, previous, changed, removed } = upgraded;
+    let Upgraded { release, version, previous, changed, removed, restored, restored_from } = upgraded;
     let mut text = format!("{release} {version} {what}, and its proofs passed");
     if !changed.is_empty() {
         let _infallible = write!(text, "; changed and ready: {}", changed.join(", "));
     }
     if !removed.is_empty() {
         let _infallible = write!(text, "; removed: {}", removed.join(", "));
+    }
+    if let Some(time) = restored_from {
+        let _infallible = write!(text, "; as it was at {time}: {}", restored.join(", "));
     }
     let _infallible = write!(text, "; `landfall rollback` returns to {previous}");
     text
@@ -209,6 +243,8 @@ mod tests {
             previous: "1.0.0".to_owned(),
             changed: vec!["db".to_owned(), "counter".to_owned()],
             removed: vec!["cache".to_owned()],
+            restored: Vec::new(),
+            restored_from: None,
         };
         insta::assert_snapshot!(summary("is installed", &upgraded), @"starter 1.1.0 is installed, and its proofs passed; changed and ready: db, counter; removed: cache; `landfall rollback` returns to 1.0.0");
     }

@@ -91,6 +91,7 @@ impl Rules {
                 field.path.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
             treat(&mut object, &path, field);
         }
+        remove_empty_maps(&mut object);
         (key, object)
     }
 
@@ -119,6 +120,17 @@ impl Rules {
             ObjectName { name: format!("* of {kind} {}/{}", text("namespace"), text("name")), ..name.clone() };
         object["metadata"]["name"] = Value::from("*");
         general.to_string()
+    }
+}
+
+/// Removes maps of labels and annotations that hold nothing: controllers leave an empty map where they removed the last
+/// entry, and one without a generated entry is no different from none.
+fn remove_empty_maps(object: &mut Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for field in ["labels", "annotations"] {
+        if metadata.get(field).and_then(Value::as_object).is_some_and(serde_json::Map::is_empty) {
+            metadata.remove(field);
+        }
     }
 }
 

@@ -100,6 +100,20 @@ fn planted_differences_are_found() {
 }
 
 #[test]
+fn an_empty_map_of_annotations_equals_none() {
+    let endpoints = |annotations: Value| {
+        let metadata = json!({"name": "front", "namespace": "web", "annotations": annotations});
+        vec![json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata})]
+    };
+    let time = json!({"endpoints.kubernetes.io/last-change-trigger-time": "2026-11-20T08:00:01Z"});
+    let none =
+        vec![json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "front", "namespace": "web"}})];
+    assert_eq!(difference(&snapshot(endpoints(time)), &snapshot(none.clone())).len(), 0);
+    let planted = endpoints(json!({"kept": "yes"}));
+    assert_eq!(difference(&snapshot(planted), &snapshot(none)).len(), 1);
+}
+
+#[test]
 fn missing_and_surplus_objects_are_found() {
     let mut objects = site(12);
     objects.remove(2);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
 use landfall_tests::proofs::{administer, in_pod, sql};
-use landfall_tests::site::wait_until;
+use landfall_tests::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
 use super::cut::{At, Moment, boot, cut_during};
@@ -123,13 +123,7 @@ fn restores(engineer: Engineer<'_>, name: &str) -> Result<()> {
 
 /// A backup whose packs have a damaged byte is named by the check, and its restore leaves the data as it was.
 fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Result<()> {
-    let machine = engineer.machine();
-    // Some packs are not needed by now; their names do not show which.
-    let damage = "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=$(($(stat --format %s \"$pack\") / 2)) conv=notrunc status=none";
-    machine.run(&format!(
-        "cp --archive {REPOSITORY} /root/good && find {REPOSITORY}/data -type f -size +100k | while read -r pack; do \
-         chmod u+w \"$pack\" && {damage}; done"
-    ))?;
+    damage(engineer.machine())?;
     let said = engineer.landfall(&["backup", "check"])?;
     said.refused("backup check", "LF4605", 4)?;
     ensure!(said.data.contains("takes postgres/database"), "the check does not name what is lost: {}", said.data);
@@ -137,9 +131,26 @@ fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Re
     let failure = failure.refused("restore of a damaged backup", "LF4032", 4)?.to_string();
     ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");
     engineer.wait_ready("a restore that went back")?;
-    machine.run(&format!("rm -r {REPOSITORY} && cp --archive /root/good {REPOSITORY} && rm -r /root/good"))?;
+    mend(engineer.machine())?;
     engineer.landfall(&["backup", "check"])?.report("backup check")?;
     printer::note("proved: a restore from a damaged backup left the data as it was");
+    Ok(())
+}
+
+/// Damages a byte in each large pack of the repository, until [`mend`].
+pub(crate) fn damage(machine: &Machine) -> Result<()> {
+    // Some packs are not needed by now; their names do not show which.
+    let damage = "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=$(($(stat --format %s \"$pack\") / 2)) conv=notrunc status=none";
+    machine.run(&format!(
+        "cp --archive {REPOSITORY} /root/good && find {REPOSITORY}/data -type f -size +100k | while read -r pack; do \
+         chmod u+w \"$pack\" && {damage}; done"
+    ))?;
+    Ok(())
+}
+
+/// The repository is as it was before the damage.
+pub(crate) fn mend(machine: &Machine) -> Result<()> {
+    machine.run(&format!("rm -r {REPOSITORY} && cp --archive /root/good {REPOSITORY} && rm -r /root/good"))?;
     Ok(())
 }
 

@@ -47,9 +47,14 @@ impl Landed {
             ensure!(said.status.success(), "ctr {what}: {}", said.stderr);
             Ok(said)
         };
-        // The runtime removes unneeded content at some later time. The end of a lease makes it do so now.
-        let lease = ctr("leases create")?.stdout;
-        ctr(&format!("leases delete --sync {}", lease.trim()))?;
+        // The runtime removes unneeded content at some later time, and what a pull that was cut off had brought a day later: its
+        // lease holds it. The end of a lease makes it do so now.
+        let own = ctr("leases create")?.stdout;
+        let held = ctr("leases list --quiet")?.stdout;
+        for lease in held.split_whitespace().filter(|lease| *lease != own.trim()) {
+            ctr(&format!("leases delete {lease}"))?;
+        }
+        ctr(&format!("leases delete --sync {}", own.trim()))?;
         let listed = ctr("images list")?;
         let mut cluster = engineer.snapshot()?;
         // The kubelet reports images minutes later and at most fifty: the runtime is queried instead.

@@ -19,8 +19,9 @@ use super::memory;
 use super::secrets::Drawn;
 use super::seed::Seeded;
 
-/// How many staged bytes a resume may read again: from the media and from the site's disk together.
-const REREAD_LIMIT_BYTES: u64 = 64 << 20;
+/// How many staged bytes a resume may read again, from the media and from the site's disk together: the small blobs that
+/// wait for their common sync, what is not synced of a large one, and what was read ahead or was in memory (ADR 11).
+const REREAD_LIMIT_BYTES: u64 = (64 << 20) + (16 << 20) + (24 << 20);
 
 /// The host may keep this after an uninstall.
 const LOGS: &str = "/var/log/landfall";

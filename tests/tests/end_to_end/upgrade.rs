@@ -11,6 +11,7 @@ use landfall_tests::site::wait_until;
 use landfall_tests::writer;
 use serde_json::{Value, json};
 
+use super::backups;
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::machine_with_stick;
@@ -43,21 +44,23 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     goes_back_on_request(engineer)?;
     ensure!(content(engineer)? == second, "an upgrade that was aborted left or lost content");
 
-    let report = engineer.landfall(&["rollback"])?.report("rollback")?;
+    engineer.landfall(&["rollback"])?.refused("rollback that leaves data undecided", "LF4410", 2)?;
+    let report = engineer.landfall(&["rollback", "--data", "keep"])?.report("rollback")?;
     ensure!(report["version"] == "1.0.0" && report["removed"] == json!(["bulletin"]), "{report}");
     expect_release(engineer, "1.0.0", "4096kB")?;
     let begun = Timestamp::now();
     let report = engineer.landfall(&["upgrade", NEXT])?.report("upgrade again")?;
-    let pause = writer::acknowledged(&machine)?.longest_pause(begun)?;
     printer::note(format!("the upgrade took {:.0} s", Timestamp::now().duration_since(begun).as_secs_f64()));
+    let acknowledged = writer::next_acknowledged(&machine)?;
+    let pause = acknowledged.longest_pause(begun);
     printer::note(format!("its database acknowledged nothing for {pause:.1} s"));
     ensure!(report["version"] == "1.1.0" && report["previous"] == "1.0.0", "{report}");
     expect_release(engineer, "1.1.0", "8192kB")?;
     ensure!(content(engineer)? == second, "going to and fro left or lost content");
     ensure!(first.iter().all(|file| second.contains(file)), "content of the release before is gone");
-    let acknowledged = writer::acknowledged(&machine)?;
-    let kept = acknowledged.expect_kept(&machine)?;
+    let kept = writer::acknowledged(&machine)?.expect_kept(&machine)?;
     printer::note(format!("proved: {kept} rows were acknowledged meanwhile, and every one is there"));
+    goes_back_to_its_data(engineer)?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after upgrades and an uninstall", &["/var/log/landfall"])
 }
@@ -143,6 +146,34 @@ fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     ensure!(aborted["release"] == "starter 1.1.0", "{aborted}");
     engineer.wait_ready("an upgrade that was aborted")?;
     expect_release(engineer, "1.1.0", "8192kB")
+}
+
+/// A rollback brings back what the release before had written when the upgrade began.
+fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    sql(machine, "CREATE TABLE later AS SELECT 1 AS number")?;
+    let restore = ["rollback", "--data", "restore"];
+    let dry_run = engineer.landfall(&[&restore[..], &["--dry-run"]].concat())?.report("rollback --dry-run")?;
+    ensure!(dry_run["backup"]["version"] == "1.0.0" && dry_run["backup"]["proven"].is_string(), "{dry_run:#}");
+    engineer.landfall(&restore)?.refused("rollback without a name", "LF4025", 2)?;
+    engineer.landfall(&[&restore[..], &["--confirm", "another"]].concat())?.refused("rollback", "LF4025", 2)?;
+    ensure!(sql(machine, "SELECT number FROM later")? == "1", "a refused rollback has changed data");
+    let name = machine.run("hostname")?.stdout;
+    let confirmed = [&restore[..], &["--confirm", name.trim()]].concat();
+    backups::damage(machine)?;
+    let failure = engineer.landfall(&confirmed)?.refused("rollback to a damaged backup", "LF4032", 4)?.to_string();
+    ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");
+    expect_release(engineer, "1.1.0", "8192kB")?;
+    ensure!(sql(machine, "SELECT number FROM later")? == "1", "a rollback that went back has changed data");
+    backups::mend(machine)?;
+    let report = engineer.landfall(&confirmed)?.report("rollback")?;
+    ensure!(report["version"] == "1.0.0" && report["restored"] == json!(["postgres/database"]), "{report}");
+    expect_release(engineer, "1.0.0", "4096kB")?;
+    let later = sql(machine, "SELECT coalesce(to_regclass('later')::text, 'none')")?;
+    ensure!(later == "none", "what was written after the backup is still there: {later}");
+    engineer.landfall(&restore)?.refused("a second rollback of data", "LF4411", 2)?;
+    printer::note("proved: a rollback brought the data of its release back");
+    Ok(())
 }
 
 fn content(engineer: Engineer<'_>) -> Result<Vec<String>> {

@@ -174,8 +174,24 @@ pub(super) fn chosen_backup(repository: &Repository, id: Option<&str>, installed
 
 /// Whether a backup is of the installed release: only that is known to read it.
 pub(super) fn is_of(backup: &Backup, installed: &Pins) -> bool {
+    is_of_version(backup, &installed.release, &installed.version)
+}
+
+fn is_of_version(backup: &Backup, release: &str, version: &str) -> bool {
     let fact = |key: &str| backup.facts.get(key).map(String::as_str).unwrap_or_default();
-    (fact("release"), fact("version")) == (installed.release.as_str(), installed.version.as_str())
+    (fact("release"), fact("version")) == (release, version)
+}
+
+/// The newest proven backup of a version.
+pub(super) fn proven_of(repository: &Repository, release: &str, version: &str) -> Result<Backup> {
+    let known = repository.backups().map_err(unusable)?;
+    let is_it = |backup: &&Backup| backup.proof.is_some() && is_of_version(backup, release, version);
+    Ok(known
+        .iter()
+        .rev()
+        .find(is_it)
+        .cloned()
+        .ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, format!("no backup of {release} {version} is proven")))?)
 }
 
 /// The other versions that have backups, for a person who looks for one.

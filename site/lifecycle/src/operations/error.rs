@@ -239,6 +239,26 @@ pub enum OperationError {
         /// The versions that it keeps beside the installed one.
         kept: Vec<String>,
     },
+    /// The installed release has changed data, and nothing says what a rollback does with it.
+    #[error("{from} has changed the data of {}, and {to} may not be able to read it", .components.join(", "))]
+    DataUndecided {
+        /// Whose data.
+        components: Vec<String>,
+        /// Name and version of the installed release.
+        from: String,
+        /// Those of the earlier one.
+        to: String,
+        /// When the data of the newest proven backup of the earlier one was read, if there is one.
+        backup: Option<jiff::Timestamp>,
+    },
+    /// Data was to be restored that nothing has changed.
+    #[error("{from} has changed no data that {to} has backups of")]
+    DataUnchanged {
+        /// Name and version of the installed release.
+        from: String,
+        /// Those of the earlier one.
+        to: String,
+    },
     /// The operation is pinned to another program, which is missing or damaged.
     #[error("the operation is pinned to the landfall with digest {digest}, but {} is a different one or missing", .path.display())]
     EngineMissing {
@@ -355,6 +375,8 @@ impl Coded for OperationError {
             Self::OlderRelease { .. } => codes::UPGRADE_OLDER,
             Self::NoUpgradePath { .. } => codes::UPGRADE_PATH,
             Self::NoEarlierRelease { .. } => codes::ROLLBACK_NOWHERE,
+            Self::DataUndecided { .. } => codes::ROLLBACK_DATA,
+            Self::DataUnchanged { .. } => codes::ROLLBACK_DATA_UNCHANGED,
             Self::EngineMissing { .. } => codes::ENGINE_MISSING,
             Self::Io { .. } => codes::SITE_IO,
             Self::Durable(error) => error.code(),
@@ -377,6 +399,10 @@ impl Coded for OperationError {
             Self::NoEarlierRelease { kept, .. } if !kept.is_empty() => {
                 Some(format!("Beside the installed release, this site keeps: {}.", kept.join(", ")))
             }
+            Self::DataUndecided { backup: Some(time), .. } => Some(format!(
+                "With `--data restore` the data is that of {time} again, and what was written since is lost. With `--data \
+                 keep` it stays as it is; if the proofs fail with it, everything is as it is now."
+            )),
             Self::ChangeNotUndone { .. } => {
                 Some("Remove the cause, then run `landfall resume`; it continues to undo the change.".to_owned())
             }

@@ -124,9 +124,8 @@ impl Operations {
         let mut stop = None;
         for saved in group {
             let volume = LiveVolume::of(cluster, &self.paths, &saved.namespace, &saved.rule)?;
-            let aside = SetAside { folder: volume.folder, token: token.to_owned() };
-            streams.push(RestoredStream::new(backup, saved, aside));
-            stop = Some(volume.stop);
+            stop = Some(volume.stop.clone());
+            streams.push(RestoredStream::new(backup, saved, SetAside::of(volume, token)));
         }
         let stop = stop.ok_or_else(|| StepError::new(codes::BUG, "a workload has no stream"))?;
         Ok(RestoredWorkload {

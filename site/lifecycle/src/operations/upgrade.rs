@@ -1,24 +1,23 @@
 //! Upgrade and rollback: another release takes the place of the installed one. What changes is known, and every reason
 //! against it reported, before the first change; whatever fails before the commit is undone by itself.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_cluster::Cluster;
 use landfall_host::{facts, files};
 use landfall_media::store::ContentStore;
-use landfall_release_document::{ComponentData, DataRoom, ReleaseDocument, Requirements, UpgradeRoute};
+use landfall_release_document::{DataRoom, Requirements, UpgradeRoute};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::change::Changed;
+use super::changed_data::{DataChoice, PlannedData};
 use super::error::{OperationError, Result};
 use super::status::StatusReport;
 use super::trust::Trust;
-use crate::backups::{LiveVolume, new_token, refuse_without_room};
+use crate::backups::{BackupSummary, refuse_without_room};
 use crate::configuration::{SiteConfiguration, resolve_values};
 use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
@@ -28,6 +27,7 @@ use crate::plan::network::Networks;
 use crate::plan::upgrade::{ComponentChange, Installed, UpgradeInputs, UpgradePlan, plan_upgrade};
 use crate::preflight::{Blocker, Sizes, upgrade_space};
 use crate::steps::action::Action;
+use crate::steps::load::Load;
 use crate::steps::stage::find_media;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::{Operation, Plan};
@@ -43,6 +43,8 @@ pub struct PreparedUpgrade<'a> {
     kept: Vec<KeptRelease>,
     target: Target,
     planned: UpgradePlan,
+    /// The backup that data comes from, if any does.
+    backup: Option<BackupSummary>,
 }
 
 /// The release that will be there.
@@ -69,17 +71,27 @@ pub struct Upgraded {
     pub changed: Vec<String>,
     /// Components that were removed; their data stays.
     pub removed: Vec<String>,
+    /// What was restored from a backup, in order: `COMPONENT/RULE`.
+    pub restored: Vec<String>,
+    /// When the restored data was read, RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored_from: Option<String>,
 }
 
 impl Upgraded {
     /// The result of an operation that was committed.
     pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
         let (mut changed, mut removed) = (Vec::new(), Vec::new());
+        let (mut restored, mut restored_from) = (Vec::new(), None);
         for planned in plan.all() {
             match &planned.action {
                 // The second wait for it, before the proofs, is for all of them.
                 Action::ComponentReady(ready) if planned.id.0 == format!("ready/{}", ready.component) => {
                     changed.push(ready.component.clone());
+                }
+                Action::Load(Load { stream, .. }) => {
+                    restored.push(format!("{}/{}", stream.component, stream.rule));
+                    restored_from = Some(stream.time.clone());
                 }
                 Action::Retire(retire) => {
                     if let Action::Component(component) = &*retire.before {
@@ -97,6 +109,8 @@ impl Upgraded {
             previous: pins.kept.first().map(|kept| kept.version.clone()).unwrap_or_default(),
             changed,
             removed,
+            restored,
+            restored_from,
         }
     }
 }
@@ -116,14 +130,17 @@ impl Operations {
         let media_path = std::path::absolute(bundle).map_err(|error| OperationError::io("find", bundle, error))?;
         let missing_bytes = self.missing(&release).iter().map(|index| release.payload().blob(*index).size).sum();
         let target = Target { release, trust, media_path, missing_bytes };
-        let prepared = self.planned_upgrade(Operation::Upgrade, pins, target)?;
+        let installed = self.release_of(&pins)?;
+        let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
+        let prepared = self.planned_upgrade(Operation::Upgrade, pins, target, &installed, data)?;
         let blockers = self.upgrade_blockers(&prepared)?;
         if blockers.is_empty() { Ok(prepared) } else { Err(OperationError::NotReady { blockers }) }
     }
 
     /// Determines how a release that the site keeps can take the place of the installed one: that of this version, or the one
-    /// before it. A site that is not ready may go back: that may be why it does.
-    pub fn prepare_rollback(&self, version: Option<&str>) -> Result<PreparedUpgrade<'_>> {
+    /// before it. A site that is not ready may go back: that may be why it does. Where the installed release has changed data,
+    /// `choice` says what becomes of it; without one, it is refused.
+    pub fn prepare_rollback(&self, version: Option<&str>, choice: Option<DataChoice>) -> Result<PreparedUpgrade<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         let earlier: Vec<KeptRelease> = history.kept().into_iter().skip(1).collect();
@@ -135,7 +152,9 @@ impl Operations {
         let trust = Trust::pinned(&kept.trust);
         let release = TrustedRelease::read(&self.head_file(kept.bundle), &trust)?;
         let target = Target { release, trust, media_path: pins.media_path.clone(), missing_bytes: 0 };
-        let prepared = self.planned_upgrade(Operation::Rollback, pins, target)?;
+        let installed = self.release_of(&pins)?;
+        let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
+        let prepared = self.planned_upgrade(Operation::Rollback, pins, target, &installed, data)?;
         refuse_without_room(
             &self.paths,
             self.copied_bytes(&prepared.planned.plan)?,
@@ -144,17 +163,26 @@ impl Operations {
         Ok(prepared)
     }
 
-    fn planned_upgrade(&self, operation: Operation, pins: Pins, target: Target) -> Result<PreparedUpgrade<'_>> {
+    fn release_of(&self, pins: &Pins) -> Result<TrustedRelease> {
+        TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))
+    }
+
+    fn planned_upgrade(
+        &self,
+        operation: Operation,
+        pins: Pins,
+        target: Target,
+        installed: &TrustedRelease,
+        data: PlannedData,
+    ) -> Result<PreparedUpgrade<'_>> {
         let history = self.history()?;
-        let installed = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
         let settings = settings_of(&pins, &target.release)?;
         let release = &target.release;
         let values = resolve_values(&release.release, &settings, &computed_values(&Networks::of(&settings)?))?;
         let made = history.made()?;
-        let migrated = self.migrated_volumes(operation, &installed.release, &release.release)?;
         let planned = plan_upgrade(&UpgradeInputs {
-            token: &new_token(),
-            migrated: &migrated,
+            token: &data.token,
+            changed_data: &data.changed,
             operation,
             before: Installed { release: &installed.release, documents: &installed.documents, made: &made },
             after: ComponentInputs {
@@ -167,37 +195,7 @@ impl Operations {
             missing_bytes: target.missing_bytes,
         })?;
         self.refuse_unfit(&planned.plan, &release.documents)?;
-        Ok(PreparedUpgrade { operations: self, pins, kept: history.kept(), target, planned })
-    }
-
-    /// The volumes of each component whose data changes. No cluster is asked where there is none. A rollback runs other software
-    /// on changed data, too, and does not need what is gone: that may be why it is wanted.
-    fn migrated_volumes(
-        &self,
-        operation: Operation,
-        before: &ReleaseDocument,
-        after: &ReleaseDocument,
-    ) -> Result<BTreeMap<String, Vec<LiveVolume>>, StepError> {
-        let is_rollback = operation == Operation::Rollback;
-        let mut migrated = BTreeMap::new();
-        for later in &after.components {
-            let Some(component) = before.components.iter().find(|one| one.name == later.name) else { continue };
-            let sides = if is_rollback { vec![later.data, component.data] } else { vec![later.data] };
-            if !sides.contains(&ComponentData::Migrated) {
-                continue;
-            }
-            let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
-            let mut volumes = Vec::new();
-            for rule in &component.backup {
-                match LiveVolume::of(&cluster, &self.paths, &component.namespace, rule) {
-                    Ok(volume) => volumes.push(volume),
-                    Err(error) if is_rollback => tracing::warn!(%error, "a volume is not copied before a rollback"),
-                    Err(error) => return Err(error),
-                }
-            }
-            migrated.insert(component.name.clone(), volumes);
-        }
-        Ok(migrated)
+        Ok(PreparedUpgrade { operations: self, pins, kept: history.kept(), target, planned, backup: data.backup })
     }
 
     /// Indexes of the blobs that the site does not hold.
@@ -301,8 +299,26 @@ impl PreparedUpgrade<'_> {
         self.target.missing_bytes
     }
 
-    /// Runs it.
+    /// The backup that takes the place of data, if one does: what was written since it is lost.
+    pub fn backup(&self) -> Option<&BackupSummary> {
+        self.backup.as_ref()
+    }
+
+    /// Runs it, once a person has named the site whose data is replaced.
+    pub fn run_confirmed(self, confirmation: &str) -> Result<Upgraded> {
+        self.operations.confirm(confirmation)?;
+        self.execute()
+    }
+
+    /// Runs it. Refused where data would be lost.
     pub fn run(self) -> Result<Upgraded> {
+        if self.backup.is_some() {
+            self.operations.confirm("")?;
+        }
+        self.execute()
+    }
+
+    fn execute(self) -> Result<Upgraded> {
         let operations = self.operations;
         if self.target.missing_bytes > 0 {
             // A missing part is reported before anything is written.
@@ -317,7 +333,7 @@ impl PreparedUpgrade<'_> {
     }
 
     fn begin(self) -> Result<JournalFile> {
-        let Self { operations, pins, kept, target: Target { release, trust, media_path, .. }, planned } = self;
+        let Self { operations, pins, kept, target: Target { release, trust, media_path, .. }, planned, .. } = self;
         if let Some(revocation) = release.verified.revocation() {
             Marks::learn(&operations.paths, revocation)?;
         }

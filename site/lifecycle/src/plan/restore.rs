@@ -64,6 +64,33 @@ impl RestoredStream {
     fn id(&self, kind: &str) -> String {
         format!("{kind}/{}/{}", self.stream.component, self.stream.rule)
     }
+
+    /// Its volume becomes empty, and what was there can come back.
+    pub(super) fn set_aside(&self) -> PlannedStep<Action> {
+        let title = format!("set the data of {} aside", self.stream.component);
+        step(self.id("set-aside"), &title, 0, Action::SetAside(self.volume.clone()))
+    }
+
+    /// It fills its volume.
+    pub(super) fn load(&self) -> PlannedStep<Action> {
+        let load = Action::Load(Load { stream: self.stream.clone(), volume: self.volume.clone() });
+        let title = format!("load {}/{} of {}", self.stream.component, self.stream.rule, self.stream.time);
+        let planned = step(self.id("load"), &title, 10 + self.size_bytes / LOADING_RATE, load);
+        PlannedStep { bytes: self.size_bytes, ..planned }
+    }
+
+    /// The data is what was saved.
+    pub(super) fn check(&self) -> PlannedStep<Action> {
+        let action = Action::CheckRestored(CheckRestored { stream: self.stream.clone() });
+        step(self.id("check-restored"), &format!("check the data of {}", self.stream.component), 10, action)
+    }
+
+    /// After the commit, what was there before goes.
+    pub(super) fn remove_aside(&self) -> PlannedStep<Action> {
+        let title = format!("remove the data that {} had before", self.stream.component);
+        let remove = RemoveAside { folder: self.volume.name_aside() };
+        step(self.id("remove-aside"), &title, 2, Action::RemoveAside(remove))
+    }
 }
 
 impl RestoredWorkload {
@@ -83,13 +110,13 @@ pub fn plan_restore(release: &ReleaseDocument, workloads: &[RestoredWorkload]) -
     steps.extend(workloads.iter().filter(|workload| workload.was_ready).map(note_ready));
     // What starts last may need what starts first.
     steps.extend(workloads.iter().rev().map(stop));
-    steps.extend(workloads.iter().flat_map(|workload| &workload.streams).flat_map(replace));
+    let streams: Vec<&RestoredStream> = workloads.iter().flat_map(|workload| &workload.streams).collect();
+    steps.extend(streams.iter().flat_map(|stream| [stream.set_aside(), stream.load()]));
     for workload in workloads {
         steps.extend(start(workload));
     }
-    steps.extend(workloads.iter().flat_map(|workload| &workload.streams).map(check));
-    let streams = workloads.iter().flat_map(|workload| &workload.streams);
-    let closing = streams.map(remove).collect();
+    steps.extend(streams.iter().map(|stream| stream.check()));
+    let closing = streams.iter().map(|stream| stream.remove_aside()).collect();
     // There is nothing that a resume could mend: the data of a moment ago is better than a stopped database.
     let on_failure = OnFailure::Undo { from: 0 };
     Plan { closing, on_failure, ..Plan::new(Operation::Restore, &release.name, &release.version, steps) }
@@ -104,17 +131,6 @@ fn stop(workload: &RestoredWorkload) -> PlannedStep<Action> {
     step(workload.id("stop"), &format!("stop {}", workload.component), 10, Action::Stop(workload.stop.clone()))
 }
 
-fn replace(stream: &RestoredStream) -> [PlannedStep<Action>; 2] {
-    let (component, rule) = (&stream.stream.component, &stream.stream.rule);
-    let title = format!("set the data of {component} aside");
-    let aside = step(stream.id("set-aside"), &title, 0, Action::SetAside(stream.volume.clone()));
-    let load = Action::Load(Load { stream: stream.stream.clone(), volume: stream.volume.clone() });
-    let title = format!("load {component}/{rule} of {}", stream.stream.time);
-    let mut load = step(stream.id("load"), &title, 10 + stream.size_bytes / LOADING_RATE, load);
-    load.bytes = stream.size_bytes;
-    [aside, load]
-}
-
 fn start(workload: &RestoredWorkload) -> [PlannedStep<Action>; 2] {
     let start = Action::Start(Start { stopped: workload.stop.clone() });
     let component = &workload.component;
@@ -122,17 +138,6 @@ fn start(workload: &RestoredWorkload) -> [PlannedStep<Action>; 2] {
         step(workload.id("start"), &format!("start {component}"), 0, start),
         step(workload.id("started"), &format!("wait for {component}"), 30, Action::ComponentReady(workload.ready())),
     ]
-}
-
-fn check(stream: &RestoredStream) -> PlannedStep<Action> {
-    let action = Action::CheckRestored(CheckRestored { stream: stream.stream.clone() });
-    let title = format!("check the data of {}", stream.stream.component);
-    step(stream.id("check-restored"), &title, 10, action)
-}
-
-fn remove(stream: &RestoredStream) -> PlannedStep<Action> {
-    let title = format!("remove the data that {} had before", stream.stream.component);
-    step(stream.id("remove-aside"), &title, 2, Action::RemoveAside(RemoveAside { folder: stream.volume.name_aside() }))
 }
 
 #[cfg(test)]
@@ -149,20 +154,25 @@ mod tests {
             component: component.to_owned(),
             rule: "files".to_owned(),
         };
+        let stop = Stop {
+            workload: ObjectName::new("apps/v1", "StatefulSet", component, component),
+            pods: format!("app={component}"),
+            replicas: 1,
+        };
         RestoredWorkload {
             component: component.to_owned(),
             namespace: component.to_owned(),
             ready_seconds: 60,
             was_ready,
-            stop: Stop {
-                workload: ObjectName::new("apps/v1", "StatefulSet", component, component),
-                pods: format!("app={component}"),
-                replicas: 1,
-            },
+            stop: stop.clone(),
             streams: vec![RestoredStream {
                 stream,
                 size_bytes: 7,
-                volume: SetAside { folder: format!("pvc-1_{component}_data"), token: "0f".to_owned() },
+                volume: SetAside {
+                    folder: format!("pvc-1_{component}_data"),
+                    token: "0f".to_owned(),
+                    stopped: stop.clone(),
+                },
             }],
         }
     }

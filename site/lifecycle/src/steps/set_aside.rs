@@ -10,6 +10,8 @@ use rustix::fs::{Gid, Uid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::stop::Stop;
+use crate::backups::LiveVolume;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
@@ -27,9 +29,16 @@ pub struct SetAside {
     pub folder: String,
     /// What names the operation: data that another one set aside is never taken for this one's.
     pub token: String,
+    /// How its workload is stopped; it is stopped already when the step begins.
+    pub stopped: Stop,
 }
 
 impl SetAside {
+    /// The data of this volume, for the operation of that token.
+    pub(crate) fn of(volume: LiveVolume, token: &str) -> Self {
+        Self { folder: volume.folder, token: token.to_owned(), stopped: volume.stop }
+    }
+
     fn volume(&self, site: &Site) -> PathBuf {
         site.paths.storage().join(&self.folder)
     }
@@ -41,6 +50,11 @@ impl SetAside {
 
     fn aside(&self, site: &Site) -> PathBuf {
         site.paths.storage().join(self.name_aside())
+    }
+
+    fn put_back(aside: &Path, volume: &Path) -> Result<(), StepError> {
+        mounts::remove_tree(volume)?;
+        Ok(durable::rename(aside, volume)?)
     }
 
     /// Replaces the volume's folder by an empty one, with the owner and mode of the data that was set aside. Fails if none was:
@@ -86,11 +100,12 @@ impl Step<Site> for SetAside {
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         let (volume, aside) = (self.volume(site), self.aside(site));
-        if aside.exists() {
-            mounts::remove_tree(&volume)?;
-            durable::rename(&aside, &volume)?;
+        if !aside.exists() {
+            return Ok(());
         }
-        Ok(())
+        // Objects that are back by now may have started pods on the data that was loaded.
+        self.stopped.stop(site)?;
+        Self::put_back(&aside, &volume)
     }
 }
 
@@ -98,11 +113,23 @@ impl Step<Site> for SetAside {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use landfall_cluster::ObjectName;
+
     use super::*;
     use crate::steps::tests::site;
 
     fn step() -> SetAside {
-        SetAside { folder: "pvc-1_db_data".to_owned(), token: "0f".to_owned() }
+        let workload = ObjectName::new("apps/v1", "StatefulSet", "db", "db");
+        let stopped = Stop { workload, pods: "app=db".to_owned(), replicas: 1 };
+        SetAside { folder: "pvc-1_db_data".to_owned(), token: "0f".to_owned(), stopped }
+    }
+
+    /// What an undo does once the workload is stopped.
+    fn undo(site: &Site) {
+        let (volume, aside) = (step().volume(site), step().aside(site));
+        if aside.exists() {
+            SetAside::put_back(&aside, &volume).unwrap();
+        }
     }
 
     fn with_rows(site: &Site) -> PathBuf {
@@ -120,7 +147,7 @@ mod tests {
 
     #[test]
     fn data_comes_back_wherever_the_power_was_cut() {
-        let (_root, mut site) = site();
+        let (_root, site) = site();
         let volume = with_rows(&site);
         let cuts: [&dyn Fn(&Site); 4] = [
             &|_| {},
@@ -133,7 +160,7 @@ mod tests {
         ];
         for (index, cut) in cuts.iter().enumerate() {
             cut(&site);
-            step().undo(&mut site, &Value::Null).unwrap();
+            undo(&site);
             assert!(is_as_before(&site), "cut {index}");
             assert_eq!(volume.metadata().unwrap().permissions().mode() & 0o7777, 0o2770, "cut {index}");
         }
@@ -148,7 +175,7 @@ mod tests {
             assert_eq!(fs_err::read_dir(&volume).unwrap().count(), 0);
             assert_eq!(volume.metadata().unwrap().permissions().mode() & 0o7777, 0o2770);
         }
-        step().undo(&mut site, &Value::Null).unwrap();
+        undo(&site);
         assert!(is_as_before(&site));
     }
 
@@ -161,6 +188,7 @@ mod tests {
         assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent);
         // The only copy is not emptied.
         assert!(step().empty(&site).is_err());
+        // Nothing of this operation is aside: no cluster is asked.
         step().undo(&mut site, &Value::Null).unwrap();
         assert!(is_as_before(&site));
     }

@@ -8,7 +8,6 @@ use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 
 use super::{BUILD_OPTIONS, show};
-use crate::proofs::sql;
 use crate::site::Machine;
 use crate::vendor::Vendor;
 use crate::{documents, later_releases, printer, writer};
@@ -26,7 +25,7 @@ struct Row {
 const ACTS: &[(&str, &[&str], i32, &str)] = &[
     ("upgrade", &["upgrade", "/media/stick/next"], 0, "1.1.0"),
     ("upgrade that fails", &["upgrade", "/media/stick/broken"], 4, "1.1.0"),
-    ("rollback", &["rollback"], 0, "1.0.0"),
+    ("rollback", &["rollback", "--data", "keep"], 0, "1.0.0"),
     ("upgrade again", &["upgrade", "/media/stick/next"], 0, "1.1.0"),
 ];
 
@@ -51,11 +50,10 @@ pub(super) fn rehearse(machine: &Machine) -> Result<()> {
         ensure!(status.code() == Some(*exit_code), "landfall {} ended with {status}", arguments.join(" "));
         let found = installed(machine)?;
         ensure!(found == *version, "{found} is installed after: {what}");
-        // A row that is acknowledged now ends the last pause.
-        sql(machine, "SELECT pg_sleep(1)")?;
-        let acknowledged = writer::acknowledged(machine)?;
+        // A row that is acknowledged after it ends the last pause.
+        let acknowledged = writer::next_acknowledged(machine)?;
         acknowledged.expect_kept(machine)?;
-        rows.push(Row { what, seconds, pause_seconds: acknowledged.longest_pause(from)?, version: found });
+        rows.push(Row { what, seconds, pause_seconds: acknowledged.longest_pause(from), version: found });
     }
     let kept = writer::acknowledged(machine)?.expect_kept(machine)?;
     print_table(&rows);

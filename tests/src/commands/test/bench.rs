@@ -1,10 +1,13 @@
-//! The part "bench": the performance table is complete, and its counters match the design. Ratios of time are for
-//! people: one pair on a busy machine proves nothing.
+//! The part "bench": the performance table is complete, and its counters match the design. They are the same in every
+//! profile, so the program that the other parts use is measured, which spares a compilation of everything. Ratios of
+//! time are for people: the part "figures" measures them in the release profile.
+
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::xtask;
+use super::THIS_PROGRAM;
 use crate::workspace;
 
 /// The counters of a row, per byte of the bundle (media) or of its blobs (store).
@@ -26,7 +29,9 @@ pub(super) fn run() -> Result<()> {
     if file.exists() {
         std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
     }
-    xtask(&["bench", "--pairs", "1"])?;
+    let landfall = workspace::landfall()?;
+    let mut bench = Command::new(THIS_PROGRAM);
+    workspace::run(bench.args(["bench", "--pairs", "1"]).env(workspace::PROGRAM_VARIABLE, landfall))?;
     let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let rows: Vec<Value> = serde_json::from_slice(&text).context("target/bench.json is no list")?;
     ensure!(rows.len() == ROWS.len(), "the table has {} rows", rows.len());

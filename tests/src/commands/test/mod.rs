@@ -105,6 +105,7 @@ const PARTS: &[Part] = &[
     part("cluster", cluster),
     part("vendor", vendor),
     part("bench", bench::run),
+    when_full("figures", figures),
     when_full("large", large),
     when_full("fuzz", fuzz),
     when_full("vm", virtual_machines),
@@ -370,6 +371,11 @@ fn site() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     let _turn = turn_on_this_host()?;
     run_end_to_end("end_to_end", &["--test-threads", LANES, "--skip", LARGE])
+}
+
+/// The performance table in the release profile, which compiles every dependency again.
+fn figures() -> Result<()> {
+    xtask(&["bench"])
 }
 
 /// Takes 40 GiB of disk, and a quarter of an hour.

@@ -5,20 +5,16 @@ use std::collections::BTreeSet;
 use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 
+use super::data::ChangedData;
 use super::difference::{ComponentChange, Fate, object_changes, resolved};
 use super::{Installed, UpgradeInputs, supersede};
-use crate::backups::LiveVolume;
 use crate::plan::components::component_steps;
 use crate::plan::install::step;
 use crate::steps::action::Action;
 use crate::steps::component::Component;
 use crate::steps::component_ready::ComponentReady;
-use crate::steps::keep_copy::KeepCopy;
 use crate::steps::ready_again::ReadyAgain;
-use crate::steps::remove_aside::RemoveAside;
 use crate::steps::retire::Retire;
-use crate::steps::start::Start;
-use crate::steps::stop::Stop;
 use landfall_engine::plan::{PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
@@ -71,23 +67,6 @@ fn retire(id: &StepId, title: &str, before: Action) -> PlannedStep<Action> {
     step(format!("retire/{id}"), title, 10, action)
 }
 
-/// Starts the workloads that were stopped and whose objects do not say how many pods they have: those that do start with them.
-fn started(component: &str, volumes: &[LiveVolume], objects: &[serde_json::Value]) -> Vec<PlannedStep<Action>> {
-    let mut steps: Vec<PlannedStep<Action>> = Vec::new();
-    for stop in volumes.iter().map(|volume| &volume.stop) {
-        let is_it = |object: &&serde_json::Value| {
-            object["kind"] == stop.workload.kind && object["metadata"]["name"] == stop.workload.name
-        };
-        let says = objects.iter().find(is_it).is_none_or(|object| object["spec"]["replicas"].is_number());
-        let id = format!("start/{component}/{}", stop.workload.name);
-        if !says && steps.iter().all(|planned| planned.id.0 != id) {
-            let action = Action::Start(Start { stopped: stop.clone() });
-            steps.push(step(id, &format!("start {component}"), 0, action));
-        }
-    }
-    steps
-}
-
 impl Planned {
     /// The steps of one component, all of them in `group`; none if nothing of it changes.
     fn component(&mut self, inputs: &UpgradeInputs<'_>, group: Vec<PlannedStep<Action>>) -> Result<(), StepError> {
@@ -109,14 +88,17 @@ impl Planned {
         let is_remounted = group.iter().any(|step| {
             matches!(step.action, Action::Mount(_)) && made.get(&step.id).is_some_and(|known| *known != step.action)
         });
-        let is_changed = change.fate != Fate::Unchanged || is_remounted;
+        let data = inputs.changed_data.get(&name);
+        let is_restored = matches!(data, Some(ChangedData::Restored(_)));
+        let is_changed = change.fate != Fate::Unchanged || is_remounted || is_restored;
         if is_changed && let Some(ready) = before.and_then(|_| made_ready(&inputs.before, &name)) {
             let action = Action::ReadyAgain(ReadyAgain { ready });
             self.steps.push(step(format!("ready-again/{name}"), &format!("note that {name} was ready"), 0, action));
         }
-        let volumes = inputs.migrated.get(&name).filter(|_| is_changed).map(Vec::as_slice).unwrap_or_default();
-        self.keep_copies(&name, volumes, inputs.token);
-        let started = started(&name, volumes, &resolved(&after, inputs.after.documents)?);
+        let data = data.filter(|_| is_changed);
+        let objects = resolved(&after, inputs.after.documents)?;
+        self.steps.extend(data.map(|data| data.before(&name, inputs.token)).unwrap_or_default());
+        self.closing.extend(data.map(|data| data.closing(&name, inputs.token)).unwrap_or_default());
         if let Some(before) = before.filter(|_| is_remounted) {
             let title = format!("stop {name}, whose files change");
             self.steps.push(retire(&id("component", &name), &title, Action::Component(before.clone())));
@@ -125,8 +107,9 @@ impl Planned {
             match (&planned.action, made.get(&planned.id)) {
                 (Action::ComponentReady(_), _) if !is_changed => {}
                 (Action::ComponentReady(_), _) => {
-                    self.steps.extend(started.clone());
+                    self.steps.extend(data.map(|data| data.after(&name, &objects)).unwrap_or_default());
                     self.steps.push(planned);
+                    self.steps.extend(data.map(ChangedData::checks).unwrap_or_default());
                 }
                 (_, None) => self.steps.push(planned),
                 (Action::Component(_), Some(_)) if is_remounted => self.steps.push(planned),
@@ -139,29 +122,9 @@ impl Planned {
                 (_, Some(known)) => self.steps.push(supersede(planned, known)),
             }
         }
-        let fate = if is_remounted && change.fate == Fate::Unchanged { Fate::Changed } else { change.fate };
+        let fate = if is_changed && change.fate == Fate::Unchanged { Fate::Changed } else { change.fate };
         self.components.push(ComponentChange { fate, ..change });
         Ok(())
-    }
-
-    /// Before a component whose data will change: it stops, and its volumes are copied. The later release's objects start it.
-    fn keep_copies(&mut self, component: &str, volumes: &[LiveVolume], token: &str) {
-        let mut stopped: Vec<&Stop> = Vec::new();
-        for stop in volumes.iter().map(|volume| &volume.stop) {
-            if !stopped.contains(&stop) {
-                stopped.push(stop);
-                let id = format!("stop/{component}/{}", stop.workload.name);
-                self.steps.push(step(id, &format!("stop {component}"), 10, Action::Stop(stop.clone())));
-            }
-        }
-        for LiveVolume { folder, stop } in volumes {
-            let copy = KeepCopy { folder: folder.clone(), token: token.to_owned(), stopped: stop.clone() };
-            let remove = RemoveAside { folder: copy.copy() };
-            let title = format!("copy the data of {component}, which will change");
-            self.steps.push(step(format!("keep-copy/{folder}"), &title, 10, Action::KeepCopy(copy)));
-            let title = format!("remove the copy of {component}'s data");
-            self.closing.push(step(format!("remove-copy/{folder}"), &title, 2, Action::RemoveAside(remove)));
-        }
     }
 
     /// What only the earlier release has: its objects go, once everything that may have used them has changed. Namespaces,

@@ -2,6 +2,7 @@
 //! An upgrade and a rollback are the same plan in different directions.
 
 mod components;
+mod data;
 mod difference;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use landfall_release_document::ReleaseDocument;
 use super::components::ComponentInputs;
 use super::configure::Made;
 use super::install::{STAGING_RATE, content_steps, image_hosts, is_same_node, step};
-use crate::backups::{LiveVolume, has_rules};
+use crate::backups::has_rules;
 use crate::steps::action::Action;
 use crate::steps::back_up::BackUp;
 use crate::steps::collect::Collect;
@@ -25,6 +26,7 @@ use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::stage_release::StageRelease;
 use crate::steps::supersede::Supersede;
 pub(crate) use components::changed_in_place;
+pub use data::ChangedData;
 pub use difference::{ComponentChange, Fate, ObjectChange};
 use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
@@ -55,8 +57,8 @@ pub struct UpgradeInputs<'a> {
     pub missing_bytes: u64,
     /// What names the operation in the folder of volumes.
     pub token: &'a str,
-    /// The volumes of each component whose data the later release changes, by component.
-    pub migrated: &'a BTreeMap<String, Vec<LiveVolume>>,
+    /// The data of each component that one of the releases changes, by component.
+    pub changed_data: &'a BTreeMap<String, ChangedData>,
 }
 
 /// An upgrade, planned.

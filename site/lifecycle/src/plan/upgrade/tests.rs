@@ -5,7 +5,11 @@ use landfall_release_document::{
 use serde_json::{Value, json};
 
 use super::*;
+use crate::backups::LiveVolume;
 use crate::plan::install::tests::{plan_of, release};
+use crate::plan::restore::RestoredStream;
+use crate::steps::load::BackupStream;
+use crate::steps::set_aside::SetAside;
 use crate::steps::stop::Stop;
 use landfall_cluster::ObjectName;
 
@@ -67,14 +71,14 @@ impl Side {
     }
 
     fn upgraded_to(&self, later: &Self, operation: Operation) -> Result<UpgradePlan, StepError> {
-        self.migrated_to(later, operation, &BTreeMap::new())
+        self.with_data_to(later, operation, &BTreeMap::new())
     }
 
-    fn migrated_to(
+    fn with_data_to(
         &self,
         later: &Self,
         operation: Operation,
-        migrated: &BTreeMap<String, Vec<LiveVolume>>,
+        changed_data: &BTreeMap<String, ChangedData>,
     ) -> Result<UpgradePlan, StepError> {
         let (made, values) = (self.made(), BTreeMap::new());
         plan_upgrade(&UpgradeInputs {
@@ -89,7 +93,7 @@ impl Side {
             bundle: Sha256([7; 32]),
             missing_bytes: 123,
             token: "0f",
-            migrated,
+            changed_data,
         })
     }
 }
@@ -223,24 +227,52 @@ fn a_plan_survives_the_journal() {
     assert_eq!(serde_json::from_str::<Plan<Action>>(&text).unwrap(), plan);
 }
 
+fn stop() -> Stop {
+    Stop { workload: ObjectName::new("apps/v1", "Deployment", "db", "db"), pods: "app=db".to_owned(), replicas: 2 }
+}
+
+/// The ids of what has to do with the database.
+fn ids(steps: &[PlannedStep<Action>]) -> String {
+    let ids = steps.iter().map(|step| step.id.0.as_str()).filter(|id| id.contains("db"));
+    ids.collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn data_that_changes_is_copied_while_its_workload_is_stopped() {
     let (before, after) = (side("1.0.0", 1).with("db", "db:1", &[]), side("1.1.0", 2).with("db", "db:2", &[]));
-    let stop =
-        Stop { workload: ObjectName::new("apps/v1", "Deployment", "db", "db"), pods: "app=db".to_owned(), replicas: 2 };
-    let volume = |folder: &str| LiveVolume { folder: folder.to_owned(), stop: stop.clone() };
-    let migrated = BTreeMap::from([("db".to_owned(), vec![volume("pvc-1_db_data"), volume("pvc-2_db_log")])]);
-    let planned = before.migrated_to(&after, Operation::Upgrade, &migrated).unwrap();
-    let ids = |steps: &[PlannedStep<Action>]| {
-        let ids = steps.iter().map(|step| step.id.0.as_str()).filter(|id| id.contains("db"));
-        ids.collect::<Vec<_>>().join(" ")
-    };
+    let volume = |folder: &str| LiveVolume { folder: folder.to_owned(), stop: stop() };
+    let copied = ChangedData::Copied(vec![volume("pvc-1_db_data"), volume("pvc-2_db_log")]);
+    let data = BTreeMap::from([("db".to_owned(), copied)]);
+    let planned = before.with_data_to(&after, Operation::Upgrade, &data).unwrap();
     assert_eq!(
         ids(&planned.plan.steps),
         "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log component/db start/db/db ready/db still-ready/db"
     );
     assert_eq!(ids(&planned.plan.closing), "remove-copy/pvc-1_db_data remove-copy/pvc-2_db_log");
     // Nothing of it changes, so nothing stops.
-    let planned = before.migrated_to(&before, Operation::Upgrade, &migrated).unwrap();
+    let planned = before.with_data_to(&before, Operation::Upgrade, &data).unwrap();
     assert_eq!(ids(&planned.plan.steps), "still-ready/db");
+}
+
+#[test]
+fn a_rollback_loads_data_once_the_earlier_release_has_its_objects() {
+    let (before, after) = (side("1.1.0", 2).with("db", "db:2", &[]), side("1.0.0", 1).with("db", "db:1", &[]));
+    let stream = BackupStream {
+        backup: "0f".repeat(32).parse().unwrap(),
+        time: "2026-11-22T12:00:00Z".to_owned(),
+        component: "db".to_owned(),
+        rule: "files".to_owned(),
+    };
+    let volume = SetAside { folder: "pvc-1_db_data".to_owned(), token: "0f".to_owned(), stopped: stop() };
+    let restored = ChangedData::Restored(vec![RestoredStream { stream, size_bytes: 7, volume }]);
+    let data = BTreeMap::from([("db".to_owned(), restored)]);
+    let steps = "stop/db/db set-aside/db/files component/db stop-again/db/db load/db/files start/db/db ready/db \
+                 check-restored/db/files still-ready/db";
+    let planned = before.with_data_to(&after, Operation::Rollback, &data).unwrap();
+    assert_eq!(ids(&planned.plan.steps), format!("ready-again/db {steps}"));
+    assert_eq!(ids(&planned.plan.closing), "remove-aside/db/files");
+    // Its data returns also where nothing else of it changes.
+    let planned = before.with_data_to(&before, Operation::Rollback, &data).unwrap();
+    assert_eq!(ids(&planned.plan.steps), format!("ready-again/db {}", steps.replace("component/db ", "")));
+    assert_eq!(fates(&planned), [("db", Fate::Changed)]);
 }
