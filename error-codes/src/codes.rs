@@ -328,9 +328,9 @@ codes! {
     UPGRADE_UNREADY = "LF4406", NotReady, "The installed release is not ready to be upgraded", "Remove what the message names; `landfall status` shows when everything is ready. To go back to an earlier release, run `landfall rollback`.";
     UPGRADE_UNPROVED = "LF4407", NotReady, "A proof of the new release failed", "Send the message to the vendor: the site is as it was before.";
     ROLLBACK_NOWHERE = "LF4408", Usage, "The site keeps no such earlier release", "Go back to a version that the message names; for any other, install its bundle on a machine of its own.";
+    UPGRADE_PATH = "LF4409", Usage, "The installed version cannot be upgraded to this release directly", "Upgrade to the version that the message names first; without one, ask the vendor for the way.";
     ROLLBACK_DATA = "LF4410", Usage, "The installed release has changed data, and the rollback does not say what becomes of it", "Run `landfall rollback` with `--data keep`: the data stays as it is, and if the proofs fail with it, everything is as it is now.";
     ROLLBACK_DATA_UNCHANGED = "LF4411", Usage, "There is no data to be restored by a rollback", "Run `landfall rollback` without `--data`.";
-    UPGRADE_PATH = "LF4409", Usage, "The installed version cannot be upgraded to this release directly", "Upgrade to the version that the message names first; without one, ask the vendor for the way.";
 
     // LF45: proofs.
     PROOF_FAILED = "LF4501", NotReady, "A proof of the release failed", "Run `landfall status`, remove the cause that the failed proof names, then run `landfall prove` again.";

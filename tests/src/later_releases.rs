@@ -37,12 +37,14 @@ pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
     Ok([("next", next_folder), ("broken", broken_folder)])
 }
 
-/// 1.1.0: another database, and one component more.
+/// 1.1.0: another database, whose schema a job changes, and one component more.
 fn next() -> Result<String> {
     let root = workspace::root();
     let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
     let text = replaced(&starter, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\n")?;
     let text = replaced(&text, "manifests: ../../manifests/postgres\n", "manifests: BASE/postgres-next\n")?;
+    let data = "    data: kept\n    backup:\n      - name: database\n";
+    let text = replaced(&text, data, &data.replace("kept", "migrated"))?;
     let text = replaced(&text, "\nvalues:\n", &format!("{BULLETIN}\nvalues:\n"))?;
     let text = format!("{}\n{PROOF}", text.trim_end());
     Ok(located(&text, &root))
@@ -51,8 +53,6 @@ fn next() -> Result<String> {
 /// 1.2.0: its migration destroys the database, which never starts then; that is known after a minute.
 fn broken() -> Result<String> {
     let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.2.0\ncounter: 3\n")?;
-    let data = "    data: kept\n    backup:\n      - name: database\n";
-    let text = replaced(&text, data, &data.replace("kept", "migrated"))?;
     let manifests = "/postgres-next\n    namespace: postgres\n";
     replaced(
         &text,

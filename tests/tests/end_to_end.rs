@@ -34,4 +34,5 @@ mod end_to_end {
     mod uninstall;
     mod units;
     mod upgrade;
+    mod upgrade_cuts;
 }

@@ -63,6 +63,23 @@ fn volumes<'a>(definition: &ComponentDefinition, workload: &'a Value) -> Vec<&'a
     templates(workload).chain(claimed.filter_map(|volume| volume["name"].as_str())).collect()
 }
 
+/// Why the data of a workload is not in one volume that stays while it is stopped, if it is not.
+fn unsuited(workload: &Value) -> Option<String> {
+    let spec = &workload["spec"];
+    let replicas = spec["replicas"].as_u64().unwrap_or(1);
+    let when_scaled = &spec["persistentVolumeClaimRetentionPolicy"]["whenScaled"];
+    match workload["kind"].as_str() {
+        Some("DaemonSet") => Some("cannot be stopped: it has no number of pods".to_owned()),
+        Some("StatefulSet") if replicas > 1 => {
+            Some(format!("has {replicas} pods, each with a volume of its own, and a rule saves one volume"))
+        }
+        _ if when_scaled == "Delete" => {
+            Some("deletes its volumes when it is stopped (`whenScaled: Delete`)".to_owned())
+        }
+        _ => None,
+    }
+}
+
 impl Declared<'_> {
     fn check_target(&self, objects: &[Value]) -> Result<()> {
         let definition = self.definition;
@@ -70,6 +87,12 @@ impl Declared<'_> {
         let wanted = &definition.workload;
         let workload = workloads::find(&component.name.value, objects, &wanted.value)
             .map_err(|unknown| unknown.at(|what| self.invalid(wanted, "workload", what)))?;
+        if let Some(why) = unsuited(workload) {
+            let what = format!("{} {why}", wanted.value);
+            let hint =
+                "A backup is one stream for one volume: let the software replicate between components of one pod each.";
+            return Err(self.invalid(wanted, "workload", what).hint(hint));
+        }
         let named = definition.container.as_ref();
         let container = workloads::container(workload, named.map(|name| name.value.as_str()))
             .map_err(|unknown| unknown.at(|what| self.invalid(named.unwrap_or(wanted), "container", what)))?;

@@ -182,6 +182,23 @@ fn what_a_component_does_not_render_cannot_be_saved() {
 }
 
 #[test]
+fn data_that_is_not_in_one_volume_cannot_be_saved() {
+    let text = text();
+    let definition = read_text(&text).expect("good by itself");
+    let refusal = |pointer: &str, value: Value| {
+        let mut components = rendered(&definition);
+        let spec = &mut components[0].objects[0]["spec"];
+        spec[pointer] = value;
+        check_rendered(&definition, &components).map_err(|error| said(&error, &text))
+    };
+    assert_eq!(refusal("replicas", json!(1)), Ok(()));
+    let policy = |when: &str| json!({ "whenScaled": when });
+    assert_eq!(refusal("persistentVolumeClaimRetentionPolicy", policy("Retain")), Ok(()));
+    let refusals = [refusal("replicas", json!(3)), refusal("persistentVolumeClaimRetentionPolicy", policy("Delete"))];
+    insta::assert_snapshot!(refusals.map(|refused| refused.expect_err("refused")).join("\n"), @"");
+}
+
+#[test]
 fn the_starter_release_saves_what_it_keeps() {
     let (definition, components) = starter();
     check_rendered(&definition, &components).expect("its rules fit its manifests");

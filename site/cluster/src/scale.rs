@@ -49,13 +49,13 @@ impl Cluster {
     }
 
     /// Waits until no pod of a namespace that matches a label selector (empty for all) can still write: each is gone or has
-    /// ended for good. A pod that remains is [`ClusterError::NotDeleted`].
+    /// ended for good. Those of jobs do not count: a migration may carry its database's labels, and waits for it. A pod that remains is [`ClusterError::NotDeleted`].
     pub fn wait_for_no_pods(&self, namespace: &str, labels: &str, limit: Duration) -> Result<(), ClusterError> {
         let kind = self.resource("v1", "Pod")?;
         let begun = Instant::now();
         loop {
             let pods = self.list(&kind, Some(namespace), labels)?;
-            let Some(pod) = pods.iter().find(|pod| !has_ended(pod)) else { return Ok(()) };
+            let Some(pod) = pods.iter().find(|pod| !has_ended(pod) && !is_of_job(pod)) else { return Ok(()) };
             if begun.elapsed() > limit {
                 return Err(ClusterError::NotDeleted {
                     object: ObjectName::of(pod)?.into(),
@@ -70,6 +70,12 @@ impl Cluster {
 
 fn wanted(scale: &Value) -> u32 {
     scale["spec"]["replicas"].as_u64().and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(0)
+}
+
+/// Whether a pod is a job's.
+fn is_of_job(pod: &Value) -> bool {
+    let owners = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    owners.filter(|owner| owner["controller"] == true).any(|owner| owner["kind"] == "Job")
 }
 
 /// Whether all containers of a pod have ended and none is started again. Such a pod may remain for as long as it likes: an

@@ -52,7 +52,8 @@ impl Landed {
         let own = ctr("leases create")?.stdout;
         let held = ctr("leases list --quiet")?.stdout;
         for lease in held.split_whitespace().filter(|lease| *lease != own.trim()) {
-            ctr(&format!("leases delete {lease}"))?;
+            // It may end by itself at this moment.
+            administer(machine, &format!("ctr --address {RUNTIME} --namespace k8s.io leases delete {lease}"))?;
         }
         ctr(&format!("leases delete --sync {}", own.trim()))?;
         let listed = ctr("images list")?;

@@ -34,6 +34,8 @@ pub(crate) enum Moment {
     Read(u64),
     /// This long after the journal says that the step begins.
     After(Duration),
+    /// This long after the journal says that the undo of the step begins.
+    Undoing(Duration),
 }
 
 /// A step of the plan, and a moment in it.
@@ -71,6 +73,7 @@ impl At {
                 Moment::After(wait * 3 / 2 + Duration::from_millis(5))
             }
             Moment::After(wait) => Moment::After(wait / 2),
+            Moment::Undoing(wait) => Moment::Undoing(wait / 2),
             Moment::Read(bytes) => Moment::Read(bytes),
         };
         Self { step: self.step.clone(), moment }
@@ -162,8 +165,9 @@ fn try_cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result
 /// Cuts the power at the moment, or as soon as the step is done before it; not if the verb has ended.
 fn cut_at(machine: &Machine, journal: &mut Follow, at: &At, ended: &AtomicBool) -> Result<Option<u64>> {
     let read = match at.moment {
-        Moment::After(wait) => {
-            let begun = wait_for_begin(journal, &at.step, ended, || Ok(()))?;
+        Moment::After(wait) | Moment::Undoing(wait) => {
+            let begins = if matches!(at.moment, Moment::Undoing(_)) { undo_begins } else { begins };
+            let begun = wait_for_begin(journal, |event| begins(event, &at.step), ended, || Ok(()))?;
             if begun {
                 wait_for_end(journal, &at.step, wait)?;
             }
@@ -178,22 +182,27 @@ fn cut_at(machine: &Machine, journal: &mut Follow, at: &At, ended: &AtomicBool) 
     Ok(None)
 }
 
-/// Returns once the journal says that the step begins, forward or back; false if the verb ended without. `before_each_look`
+/// Whether it says that the step begins, forward or back.
+fn begins(event: &Event, step: &str) -> bool {
+    matches!(event, Event::Started { step: begun } if begun.to_string() == step) || undo_begins(event, step)
+}
+
+fn undo_begins(event: &Event, step: &str) -> bool {
+    matches!(event, Event::UndoStarted { step: begun } if begun.to_string() == step)
+}
+
+/// Returns once the journal has an event that begins what is waited for; false if the verb ended without. `before_each_look`
 /// is called before the journal is looked at.
 fn wait_for_begin(
     journal: &mut Follow,
-    step: &str,
+    begins: impl Fn(&Event) -> bool,
     ended: &AtomicBool,
     mut before_each_look: impl FnMut() -> Result<()>,
 ) -> Result<bool> {
-    let begins = |event: &Event| match event {
-        Event::Started { step: begun } | Event::UndoStarted { step: begun } => begun.to_string() == step,
-        _ => false,
-    };
     loop {
         let is_last_look = ended.load(Ordering::Acquire);
         before_each_look()?;
-        if journal.news()?.iter().any(begins) {
+        if journal.news()?.iter().any(&begins) {
             return Ok(true);
         }
         if is_last_look {
@@ -227,13 +236,18 @@ fn stop_after_reading(
     ended: &AtomicBool,
 ) -> Result<Option<u64>> {
     let (mut process, mut before) = (None, 0);
-    let begun = wait_for_begin(journal, step, ended, || {
-        match &process {
-            None => process = Process::inside(machine, "landfall")?,
-            Some(process) => before = process.read_bytes()?,
-        }
-        Ok(())
-    })?;
+    let begun = wait_for_begin(
+        journal,
+        |event| begins(event, step),
+        ended,
+        || {
+            match &process {
+                None => process = Process::inside(machine, "landfall")?,
+                Some(process) => before = process.read_bytes()?,
+            }
+            Ok(())
+        },
+    )?;
     ensure!(begun, "the verb ended before {step} began");
     let process = process.with_context(|| format!("no landfall runs on {}", machine.name()))?;
     wait_until(&format!("the reading of {wanted} bytes"), READ_LIMIT, || {

@@ -37,6 +37,26 @@ const OWN: &[&str] = &[
 /// Resources that a program which waits gets, too; devices, such as GPUs, are not for it.
 const COMPUTE: &[&str] = &["cpu", "memory", "ephemeral-storage"];
 
+/// What a drill reserves of these: a request that is left out would be as large as its limit.
+const RESERVED: [(&str, &str); 2] = [("cpu", "1m"), ("memory", "1Mi")];
+
+/// Makes a container, or a pod with resources of its own, reserve next to nothing. The disk that it may use is not limited: in a drill
+/// the data itself is on it. Limits and devices stay.
+pub(super) fn reserve_little(of: &mut Value) {
+    let Some(resources) = of.get_mut("resources").and_then(Value::as_object_mut) else { return };
+    for field in ["requests", "limits"] {
+        if let Some(amounts) = resources.get_mut(field) {
+            remove(amounts, &["ephemeral-storage"]);
+        }
+    }
+    for (name, amount) in RESERVED {
+        let is_named = |field: &&str| resources.get(*field).is_some_and(|amounts| !amounts[name].is_null());
+        if ["requests", "limits"].iter().any(is_named) {
+            resources.entry("requests").or_insert_with(|| json!({}))[name] = json!(amount);
+        }
+    }
+}
+
 /// The template's container with another program.
 pub(super) fn loader(template: &Value, command: Value) -> Value {
     let mut container = Map::new();

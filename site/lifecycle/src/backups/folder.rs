@@ -21,6 +21,8 @@ pub(crate) struct BackupFolder {
     repository: PathBuf,
     key: PathBuf,
     site: PathBuf,
+    /// There since the first repository. It is outside of the folder, which may be a disk.
+    begun: PathBuf,
 }
 
 impl BackupFolder {
@@ -30,22 +32,28 @@ impl BackupFolder {
             repository: paths.backup_repository(),
             key: paths.backup_key(),
             site: paths.data_uuid(),
+            begun: paths.backups_begun(),
         }
     }
 
-    /// Whether there is a repository, or a key to one.
+    /// Whether there is a repository, or a key to one, or was one.
     pub(crate) fn exists(&self) -> bool {
-        self.repository.exists() || self.key.exists()
+        self.repository.exists() || self.key.exists() || self.begun.exists()
     }
 
-    /// Opens the repository. Changes nothing; a site that has made no backup yet has none.
+    /// Opens the repository. Changes nothing; a site that has made no backup yet has none. One whose repository is gone is an error:
+    /// its disk may not be mounted.
     pub(crate) fn open(&self) -> Result<Option<Repository>, StepError> {
         if !self.exists() {
             return Ok(None);
         }
+        if self.begun.exists() && !self.repository.exists() {
+            return Err(self.gone());
+        }
         let key = RepositoryKey::read(&self.key).map_err(unusable)?;
         match Repository::open(&self.repository, self.owner()?, &key) {
             Ok(repository) => Ok(Some(repository)),
+            Err(BackupError::NoRepository(_)) if self.begun.exists() => Err(self.gone()),
             Err(BackupError::NoRepository(_)) => Ok(None),
             Err(error) => Err(unusable(error)),
         }
@@ -54,15 +62,32 @@ impl BackupFolder {
     /// Opens the repository, and makes it with a new key where there is none. A repository whose key is missing is an error:
     /// a new key would not open it.
     pub(crate) fn open_or_create(&self) -> Result<Repository, StepError> {
-        if let Some(repository) = self.open()? {
-            return Ok(repository);
+        let repository = match self.open()? {
+            Some(repository) => repository,
+            None => self.create()?,
+        };
+        if !self.begun.exists() {
+            durable::write_file(&self.begun, b"", 0o600)?;
         }
+        Ok(repository)
+    }
+
+    fn create(&self) -> Result<Repository, StepError> {
         durable::create_folder_with_mode(&self.folder, 0o700)?;
         if !self.key.exists() {
             RepositoryKey::generate().write_new(&self.key).map_err(unusable)?;
         }
         let key = RepositoryKey::read(&self.key).map_err(unusable)?;
         Repository::create(&self.repository, self.owner()?, &key).map_err(unusable)
+    }
+
+    fn gone(&self) -> StepError {
+        let what = format!("{} holds no repository, but this site has made backups", self.repository.display());
+        StepError::new(codes::BACKUP_NO_REPOSITORY, what).hint(format!(
+            "Mount its disk, then run the same command again. If the backups are lost for good, remove {}: the next backup makes \
+             another repository.",
+            self.begun.display()
+        ))
     }
 
     /// The text of the key: who has it and the repository can read every backup.
@@ -113,6 +138,27 @@ mod tests {
         folder.open_or_create().unwrap();
         assert_eq!(folder.recovery_key().unwrap().unwrap(), key);
         assert_eq!(Repository::owner(&paths.backup_repository()).unwrap(), Some(Uuid::from_u128(7)));
+    }
+
+    #[test]
+    fn a_repository_whose_disk_is_not_mounted_is_not_replaced() {
+        let (_root, paths) = host();
+        let folder = BackupFolder::of(&paths);
+        folder.open_or_create().unwrap();
+        let (here, elsewhere) = (paths.backups(), paths.data().join("elsewhere"));
+        durable::rename(&here, &elsewhere).unwrap();
+        let is_refused = || {
+            let errors = [folder.open().err().unwrap(), folder.open_or_create().err().unwrap()];
+            errors.iter().all(|error| error.code() == codes::BACKUP_NO_REPOSITORY)
+        };
+        assert!(is_refused() && folder.exists());
+        // A disk of the repository alone leaves an empty folder, and the key.
+        durable::create_folder(&paths.backup_repository()).unwrap();
+        durable::write_file(&paths.backup_key(), &fs_err::read(elsewhere.join("key")).unwrap(), 0o600).unwrap();
+        assert!(is_refused());
+        durable::remove_file(&paths.backups_begun()).unwrap();
+        folder.open_or_create().unwrap();
+        assert!(paths.backups_begun().exists());
     }
 
     #[test]

@@ -23,6 +23,13 @@ pub struct LiveVolume {
 }
 
 impl LiveVolume {
+    /// Whether there is one for a rule: its workload and its claim exist.
+    pub(crate) fn exists(cluster: &Cluster, namespace: &str, rule: &BackupRule) -> Result<bool, StepError> {
+        let Some(live) = cluster.get(&object_name(namespace, &rule.workload))? else { return Ok(false) };
+        let Some(claim) = claims(&live).remove(&rule.volume) else { return Ok(false) };
+        Ok(cluster.get(&ObjectName::new("v1", "PersistentVolumeClaim", namespace, &claim))?.is_some())
+    }
+
     /// That of a rule of a component in this namespace. What cannot be stopped, or is no folder of this site, is refused.
     pub(crate) fn of(
         cluster: &Cluster,

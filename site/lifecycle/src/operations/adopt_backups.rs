@@ -70,6 +70,7 @@ impl Operations {
             key.write_new(&self.paths.backup_key()).map_err(unusable)?;
         }
         durable::rename(&folder, &target)?;
+        durable::write_file(&self.paths.backups_begun(), b"", 0o600)?;
         self.journals().remove(lock)?;
         let backups = backups.iter().map(BackupSummary::from).collect();
         Ok(AdoptedBackups { backups, used: used.into(), settings })

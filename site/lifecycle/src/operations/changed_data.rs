@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use landfall_cluster::Cluster;
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_release_document::{ComponentData, ComponentEntry, ReleaseDocument};
@@ -10,8 +11,8 @@ use landfall_release_document::{ComponentData, ComponentEntry, ReleaseDocument};
 use super::Operations;
 use super::backup::proven_of;
 use super::error::{OperationError, Result};
-use crate::backups::{BackupSummary, LiveVolume, Manifest, SavedStream, new_token, refuse_without_room, unusable};
-use crate::plan::restore::RestoredStream;
+use crate::backups::{BackupSummary, LiveVolume, Manifest, SavedStream, new_token, unusable};
+use crate::plan::restore::{RestoredStream, refuse_shared};
 use crate::plan::upgrade::ChangedData;
 use crate::steps::set_aside::SetAside;
 
@@ -74,17 +75,23 @@ impl Operations {
         let (from, to) = (version_of(installed), version_of(earlier));
         match choice {
             None if !components.is_empty() => {
-                let backup = self.newest_proven(earlier).map(|backup| backup.time).ok();
+                let backup = match self.newest_proven(earlier) {
+                    Ok(backup) => Ok(backup.time),
+                    Err(error) => Err(with_causes(&error)),
+                };
                 Err(OperationError::DataUndecided { components: named(), from, to, backup })
             }
             Some(DataChoice::Restore) if components.is_empty() => Err(OperationError::DataUnchanged { from, to }),
-            Some(DataChoice::Restore) => self.restored_data(earlier, &named()),
+            Some(DataChoice::Restore) => {
+                let copied = self.copied_data(installed, earlier)?;
+                self.restored_data(earlier, &named(), copied)
+            }
             None | Some(DataChoice::Keep) => Ok(self.copied_data(installed, earlier)?),
         }
     }
 
-    /// Other software runs on data that was changed, or changes it once more: each volume is copied. What is gone is not needed:
-    /// that may be why the rollback is wanted.
+    /// Other software runs on data that was changed, or changes it once more: each volume is copied. One that does not exist is
+    /// not needed: that may be why the rollback is wanted.
     fn copied_data(&self, installed: &ReleaseDocument, earlier: &ReleaseDocument) -> Result<PlannedData, StepError> {
         let mut changed = BTreeMap::new();
         for component in &installed.components {
@@ -95,9 +102,8 @@ impl Operations {
             let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
             let mut volumes = Vec::new();
             for rule in &component.backup {
-                match LiveVolume::of(&cluster, &self.paths, &component.namespace, rule) {
-                    Ok(volume) => volumes.push(volume),
-                    Err(error) => tracing::warn!(%error, "a volume is not copied before a rollback"),
+                if LiveVolume::exists(&cluster, &component.namespace, rule)? {
+                    volumes.push(LiveVolume::of(&cluster, &self.paths, &component.namespace, rule)?);
                 }
             }
             changed.insert(component.name.clone(), ChangedData::Copied(volumes));
@@ -109,12 +115,17 @@ impl Operations {
         proven_of(&self.repository()?, &release.name, &release.version)
     }
 
-    /// The data of these components is that of the newest proven backup of a release.
-    fn restored_data(&self, release: &ReleaseDocument, components: &[String]) -> Result<PlannedData> {
+    /// The data of these components is that of the newest proven backup of a release; that of others is copied.
+    fn restored_data(
+        &self,
+        release: &ReleaseDocument,
+        components: &[String],
+        copied: PlannedData,
+    ) -> Result<PlannedData> {
+        let PlannedData { token, mut changed, .. } = copied;
         let backup = self.newest_proven(release)?;
         let manifest = Manifest::read(&self.repository()?.open_backup(backup.id).map_err(unusable)?)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
-        let (token, mut changed, mut bytes) = (new_token(), BTreeMap::new(), 0_u64);
         for component in components {
             let streams = manifest.streams.iter().filter(|saved| saved.component == *component);
             let volume = |saved: &SavedStream| LiveVolume::of(&cluster, &self.paths, &saved.namespace, &saved.rule);
@@ -124,11 +135,9 @@ impl Operations {
                 let what = format!("the backup of {} has nothing of {component}", backup.time);
                 return Err(StepError::new(codes::RESTORE_NOTHING, what).into());
             }
-            bytes = streams.iter().map(|stream| stream.size_bytes).fold(bytes, u64::saturating_add);
+            refuse_shared(&streams)?;
             changed.insert(component.clone(), ChangedData::Restored(streams));
         }
-        // What is loaded may be unpacked beside its final place; the data that is there stays until the commit.
-        refuse_without_room(&self.paths, bytes.saturating_mul(2), "the data of the backup")?;
         Ok(PlannedData { token, changed, backup: Some((&backup).into()) })
     }
 }

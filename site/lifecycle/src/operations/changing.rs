@@ -1,11 +1,12 @@
 //! What every change of a site begins with: a look at what is there, the cluster's judgment, the first record of its journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_cluster::{Applied, Cluster, ClusterError, ObjectName};
 use landfall_engine::journal::{Event, JournalError, JournalErrorKind, JournalFile, Phase, UndoCause};
 use landfall_engine::plan::Plan;
 use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
 use landfall_host::command::Subprocesses;
 
 use super::Operations;
@@ -69,6 +70,7 @@ impl Operations {
         pins: &Pins,
         with: impl FnOnce(Pins) -> Pins,
     ) -> Result<JournalFile> {
+        refuse_ambiguous(plan)?;
         let lock = self.journals().lock(plan.operation.name())?;
         // Another operation may have run between the first look and the lock.
         if self.changeable(&self.history()?)? != pins {
@@ -120,5 +122,14 @@ impl Operations {
             Err(error) => Err(error),
             Ok(_) => Err(refused(Refusal::NothingToAbort, Some(past))),
         }
+    }
+}
+
+/// Refuses a plan of which two steps have one id: the journal could not tell them apart.
+fn refuse_ambiguous(plan: &Plan<Action>) -> Result<(), StepError> {
+    let mut known = BTreeSet::new();
+    match plan.all().find(|planned| !known.insert(&planned.id)) {
+        None => Ok(()),
+        Some(planned) => Err(StepError::new(codes::BUG, format!("two steps of the plan are {}", planned.id))),
     }
 }

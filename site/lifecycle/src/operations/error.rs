@@ -248,8 +248,8 @@ pub enum OperationError {
         from: String,
         /// Those of the earlier one.
         to: String,
-        /// When the data of the newest proven backup of the earlier one was read, if there is one.
-        backup: Option<jiff::Timestamp>,
+        /// When the data of the newest proven backup of the earlier one was read, or why there is none.
+        backup: std::result::Result<jiff::Timestamp, String>,
     },
     /// Data was to be restored that nothing has changed.
     #[error("{from} has changed no data that {to} has backups of")]
@@ -399,7 +399,11 @@ impl Coded for OperationError {
             Self::NoEarlierRelease { kept, .. } if !kept.is_empty() => {
                 Some(format!("Beside the installed release, this site keeps: {}.", kept.join(", ")))
             }
-            Self::DataUndecided { backup: Some(time), .. } => Some(format!(
+            Self::DataUndecided { backup: Err(why), .. } => Some(format!(
+                "With `--data keep` the data stays as it is; if the proofs fail with it, everything is as it is now. `--data \
+                 restore` is not possible: {why}."
+            )),
+            Self::DataUndecided { backup: Ok(time), .. } => Some(format!(
                 "With `--data restore` the data is that of {time} again, and what was written since is lost. With `--data \
                  keep` it stays as it is; if the proofs fail with it, everything is as it is now."
             )),
@@ -407,7 +411,9 @@ impl Coded for OperationError {
                 Some("Remove the cause, then run `landfall resume`; it continues to undo the change.".to_owned())
             }
             Self::DataDisplaced { .. } => Some(
-                "Run `landfall upgrade --abort`, which puts the data back, then run the same command again.".to_owned(),
+                "Run `landfall resume`, which ends the open change, or `landfall upgrade --abort`, which puts the data back; then \
+                 run the same command again."
+                    .to_owned(),
             ),
             Self::Configuration(error) => error.hint(),
             Self::Look(error) => Coded::hint(error),

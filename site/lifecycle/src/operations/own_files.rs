@@ -40,6 +40,9 @@ impl Operations {
         } else {
             KeptData::delete(&self.paths)?;
         }
+        if !self.paths.backups().exists() {
+            durable::remove_file(&self.paths.backups_begun())?;
+        }
         engine_file::withdraw_command(&self.paths)?;
         Marks::remove(&self.paths)?;
         mounts::remove_tree(&engine_file::folder(&self.paths))?;

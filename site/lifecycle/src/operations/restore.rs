@@ -17,7 +17,7 @@ use super::trust::Trust;
 use crate::backups::drill::groups;
 use crate::backups::{BackupSummary, LiveVolume, Manifest, SavedStream, new_token, refuse_without_room, unusable};
 use crate::pins::Pins;
-use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore};
+use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore, refuse_shared};
 use crate::steps::action::Action;
 use crate::steps::set_aside::SetAside;
 use landfall_engine::plan::Plan;
@@ -103,6 +103,8 @@ impl Operations {
         let loaded = workloads.iter().flat_map(|workload| &workload.streams).map(|stream| stream.size_bytes);
         // The data that is there stays until the commit; what is loaded may be unpacked beside its final place.
         refuse_without_room(&self.paths, loaded.sum::<u64>().saturating_mul(2), "the restored data")?;
+        let all: Vec<RestoredStream> = workloads.iter().flat_map(|workload| workload.streams.clone()).collect();
+        refuse_shared(&all)?;
         let mut components: Vec<String> = workloads.iter().map(|workload| workload.component.clone()).collect();
         components.dedup();
         let plan = plan_restore(&release.release, &workloads);

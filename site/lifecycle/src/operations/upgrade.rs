@@ -1,6 +1,7 @@
 //! Upgrade and rollback: another release takes the place of the installed one. What changes is known, and every reason
 //! against it reported, before the first change; whatever fails before the commit is undone by itself.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
@@ -155,11 +156,10 @@ impl Operations {
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
         let prepared = self.planned_upgrade(Operation::Rollback, pins, target, &installed, data)?;
-        refuse_without_room(
-            &self.paths,
-            self.copied_bytes(&prepared.planned.plan)?,
-            "a copy of the data that changes",
-        )?;
+        let plan = &prepared.planned.plan;
+        // What is loaded may be unpacked beside its final place; the data that is there stays until the commit.
+        let needed = self.copied_bytes(plan)?.saturating_add(loaded_bytes(plan).saturating_mul(2));
+        refuse_without_room(&self.paths, needed, "the data that changes")?;
         Ok(prepared)
     }
 
@@ -182,6 +182,7 @@ impl Operations {
         let made = history.made()?;
         let planned = plan_upgrade(&UpgradeInputs {
             token: &data.token,
+            ready: &self.ready_components()?,
             changed_data: &data.changed,
             operation,
             before: Installed { release: &installed.release, documents: &installed.documents, made: &made },
@@ -196,6 +197,12 @@ impl Operations {
         })?;
         self.refuse_unfit(&planned.plan, &release.documents)?;
         Ok(PreparedUpgrade { operations: self, pins, kept: history.kept(), target, planned, backup: data.backup })
+    }
+
+    /// Names of the components that are ready now.
+    fn ready_components(&self) -> Result<BTreeSet<String>> {
+        let components = self.status()?.components.into_iter();
+        Ok(components.filter(|component| component.reasons.is_empty()).map(|component| component.component).collect())
     }
 
     /// Indexes of the blobs that the site does not hold.
@@ -229,6 +236,12 @@ impl Operations {
         }
         Ok(bytes)
     }
+}
+
+/// Bytes of the streams that a plan loads.
+fn loaded_bytes(plan: &Plan<Action>) -> u64 {
+    let loads = plan.all().filter(|planned| matches!(planned.action, Action::Load(_)));
+    loads.map(|planned| planned.bytes).fold(0, u64::saturating_add)
 }
 
 /// The site's settings as the release understands them.

@@ -1,6 +1,10 @@
 //! Plans the return of data from a backup: the workloads stop, their data is set aside, the backup is loaded and checked. Pure.
 //! Until the commit, the data that was there can come back.
 
+use std::collections::BTreeSet;
+
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 
 use super::install::step;
@@ -101,6 +105,19 @@ impl RestoredWorkload {
     fn ready(&self) -> ComponentReady {
         let (component, namespace) = (self.component.clone(), self.namespace.clone());
         ComponentReady { component, namespace, seconds: self.ready_seconds }
+    }
+}
+
+/// Refuses streams of which two go into one volume: the second would take the place of the first.
+pub fn refuse_shared(streams: &[RestoredStream]) -> Result<(), StepError> {
+    let mut known = BTreeSet::new();
+    match streams.iter().find(|stream| !known.insert(&stream.volume.folder)) {
+        None => Ok(()),
+        Some(stream) => {
+            let BackupStream { component, rule, .. } = &stream.stream;
+            let what = format!("{component}/{rule} and another stream share the volume {}", stream.volume.folder);
+            Err(StepError::new(codes::RESTORE_IMPOSSIBLE, what))
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::pods::{Container, object_name};
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// How long the pod may take to start: its image is on the node.
+/// How long the pod may take to start, at least. Its image may be on the node no longer.
 const START_LIMIT: Duration = Duration::from_mins(5);
 
 /// Time for everything of the pod beside the load itself.
@@ -109,10 +109,8 @@ impl Step<Site> for Load {
         cluster.apply(&pod)?;
         let name = Self::pod_name(&saved);
         let what = format!("the pod that loads {}", saved.name());
-        cluster.wait_ready(
-            &Waiting { what: &what, objects: std::slice::from_ref(&name), limit: START_LIMIT },
-            &*site.progress,
-        )?;
+        let limit = START_LIMIT.max(Duration::from_secs(saved.ready_seconds));
+        cluster.wait_ready(&Waiting { what: &what, objects: std::slice::from_ref(&name), limit }, &*site.progress)?;
         let container = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
         let into = Container { namespace: saved.namespace.clone(), pod: name.name, name: container };
         load(&cluster, &backup, &saved, &into, &*site.progress)?;

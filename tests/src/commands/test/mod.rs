@@ -107,6 +107,7 @@ const PARTS: &[Part] = &[
     part("bench", bench::run),
     when_full("figures", figures),
     when_full("large", large),
+    when_full("cuts", cuts),
     when_full("fuzz", fuzz),
     when_full("vm", virtual_machines),
 ];
@@ -367,10 +368,13 @@ const LANES: &str = "2";
 /// The test of the part `large`, by a part of its name.
 const LARGE: &str = "twenty_gibibytes";
 
+/// That of the part `cuts`.
+const CUTS: &str = "twenty_four_instants";
+
 fn site() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     let _turn = turn_on_this_host()?;
-    run_end_to_end("end_to_end", &["--test-threads", LANES, "--skip", LARGE])
+    run_end_to_end("end_to_end", &["--test-threads", LANES, "--skip", LARGE, "--skip", CUTS])
 }
 
 /// The performance table in the release profile, which compiles every dependency again.
@@ -382,6 +386,12 @@ fn figures() -> Result<()> {
 fn large() -> Result<()> {
     let _turn = turn_on_this_host()?;
     run_end_to_end("end_to_end", &[LARGE])
+}
+
+/// Takes three quarters of an hour.
+fn cuts() -> Result<()> {
+    let _turn = turn_on_this_host()?;
+    run_end_to_end("end_to_end", &[CUTS])
 }
 
 fn virtual_machines() -> Result<()> {

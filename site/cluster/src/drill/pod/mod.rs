@@ -62,7 +62,7 @@ impl DrillPod<'_> {
     /// `sleep`.
     pub fn loader(&self) -> Result<Value, ClusterError> {
         let command = json!(["sleep", self.seconds().to_string()]);
-        let container = container::loader(self.template_container()?, command);
+        let container = container::loader(&self.container()?, command);
         let mut pod = self.pod(&container)?;
         // Nothing in it needs time to end, and `sleep` as the first program of a container ignores the request to.
         pod["spec"]["terminationGracePeriodSeconds"] = json!(1);
@@ -72,7 +72,7 @@ impl DrillPod<'_> {
     /// A pod that runs the container's own program, with the probes of its start and its readiness. It is not started
     /// again when it ends.
     pub fn server(&self) -> Result<Value, ClusterError> {
-        let container = container::server(self.template_container()?);
+        let container = container::server(&self.container()?);
         let mut pod = self.pod(&container)?;
         self.take(&mut pod, &["terminationGracePeriodSeconds"]);
         Ok(pod)
@@ -83,7 +83,7 @@ impl DrillPod<'_> {
     /// started. The image must contain `sh` and `sleep`.
     pub fn loader_before_server(&self) -> Result<Value, ClusterError> {
         let command = json!(["sh", "-c", WAIT_FOR_END, self.seconds().to_string()]);
-        let mut loader = container::loader(self.template_container()?, command);
+        let mut loader = container::loader(&self.container()?, command);
         loader["name"] = json!(LOADER);
         let mut pod = self.server()?;
         pod["spec"]["initContainers"] = json!([loader]);
@@ -119,6 +119,15 @@ impl DrillPod<'_> {
         })
     }
 
+    /// The template's container. In a drill it reserves next to nothing: a busy machine must be able to prove its backups.
+    fn container(&self) -> Result<Value, ClusterError> {
+        let mut container = self.template_container()?.clone();
+        if !self.is_beside() {
+            container::reserve_little(&mut container);
+        }
+        Ok(container)
+    }
+
     fn pod(&self, container: &Value) -> Result<Value, ClusterError> {
         let mounted = container::mounted(container);
         let volumes = volumes::of(self.workload, &mounted, self.volumes, self.is_beside());
@@ -140,6 +149,9 @@ impl DrillPod<'_> {
         });
         self.owner.mark(&mut pod);
         self.take(&mut pod, POD_FIELDS);
+        if !self.is_beside() {
+            container::reserve_little(&mut pod["spec"]);
+        }
         self.place(&mut pod);
         Ok(pod)
     }

@@ -95,6 +95,24 @@ fn a_server_of_a_drill_finds_nothing_of_the_sites() {
 }
 
 #[test]
+fn a_drill_reserves_next_to_nothing() {
+    let mut database = database();
+    let template = &mut database["spec"]["template"]["spec"];
+    let limits = json!({"memory": "2Gi", "cpu": "4", "ephemeral-storage": "1Gi"});
+    template["containers"][0]["resources"] = json!({"limits": limits, "requests": {"ephemeral-storage": "1Gi"}});
+    template["resources"] = json!({"requests": {"memory": "3Gi"}});
+    let drill = made("drill", &database, None, &empty(), |pod| pod.loader_before_server()).unwrap();
+    let little = json!({"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "2Gi", "cpu": "4"}});
+    assert_eq!(drill["spec"]["containers"][0]["resources"], little);
+    assert_eq!(drill["spec"]["initContainers"][0]["resources"], little);
+    assert_eq!(drill["spec"]["resources"], json!({"requests": {"memory": "1Mi"}}));
+    // A restore has what the workload has: nothing else runs in its place.
+    let restore = made("shop", &database, None, &claim(), |pod| pod.loader()).unwrap();
+    assert_eq!(restore["spec"]["containers"][0]["resources"]["limits"], limits);
+    assert_eq!(restore["spec"]["resources"], json!({"requests": {"memory": "3Gi"}}));
+}
+
+#[test]
 fn a_loader_may_precede_the_server_in_one_pod() {
     let pod = made("drill", &database(), None, &empty(), |pod| pod.loader_before_server()).unwrap();
     let mut server = made("drill", &database(), None, &empty(), |pod| pod.server()).unwrap();

@@ -20,6 +20,8 @@ use landfall_engine::step::StepError;
 
 /// Steps, and what they change.
 pub(super) struct Planned {
+    /// Before anything changes: what was ready. Undone last, once everything is back that a component may need.
+    pub(super) noted: Vec<PlannedStep<Action>>,
     pub(super) steps: Vec<PlannedStep<Action>>,
     /// What follows the commit.
     pub(super) closing: Vec<PlannedStep<Action>>,
@@ -27,7 +29,7 @@ pub(super) struct Planned {
 }
 
 pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<Planned, StepError> {
-    let mut planned = Planned { steps: Vec::new(), closing: Vec::new(), components: Vec::new() };
+    let mut planned = Planned { noted: Vec::new(), steps: Vec::new(), closing: Vec::new(), components: Vec::new() };
     let wanted = component_steps(&inputs.after)?;
     let ids: BTreeSet<StepId> = wanted.iter().map(|step| step.id.clone()).collect();
     let mut group = Vec::new();
@@ -39,7 +41,7 @@ pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<Planned, StepError> {
             planned.component(inputs, std::mem::take(&mut group))?;
         }
     }
-    planned.removed(&inputs.before, &ids)?;
+    planned.removed(inputs, &ids)?;
     Ok(planned)
 }
 
@@ -88,14 +90,12 @@ impl Planned {
         let is_remounted = group.iter().any(|step| {
             matches!(step.action, Action::Mount(_)) && made.get(&step.id).is_some_and(|known| *known != step.action)
         });
+        // Data may change without the component's own objects: by what another component does to it.
         let data = inputs.changed_data.get(&name);
-        let is_restored = matches!(data, Some(ChangedData::Restored(_)));
-        let is_changed = change.fate != Fate::Unchanged || is_remounted || is_restored;
-        if is_changed && let Some(ready) = before.and_then(|_| made_ready(&inputs.before, &name)) {
-            let action = Action::ReadyAgain(ReadyAgain { ready });
-            self.steps.push(step(format!("ready-again/{name}"), &format!("note that {name} was ready"), 0, action));
+        let is_changed = change.fate != Fate::Unchanged || is_remounted || data.is_some();
+        if is_changed && before.is_some() {
+            self.note_ready(inputs, &name);
         }
-        let data = data.filter(|_| is_changed);
         let objects = resolved(&after, inputs.after.documents)?;
         self.steps.extend(data.map(|data| data.before(&name, inputs.token)).unwrap_or_default());
         self.closing.extend(data.map(|data| data.closing(&name, inputs.token)).unwrap_or_default());
@@ -127,19 +127,26 @@ impl Planned {
         Ok(())
     }
 
+    /// The way back waits until a component is ready as it was; one that is not ready now it does not wait for.
+    fn note_ready(&mut self, inputs: &UpgradeInputs<'_>, component: &str) {
+        let made = made_ready(&inputs.before, component).filter(|_| inputs.ready.contains(component));
+        if let Some(ready) = made {
+            let action = Action::ReadyAgain(ReadyAgain { ready });
+            let title = format!("note that {component} was ready");
+            self.noted.push(step(format!("ready-again/{component}"), &title, 0, action));
+        }
+    }
+
     /// What only the earlier release has: its objects go, once everything that may have used them has changed. Namespaces,
     /// secrets and volumes stay.
-    fn removed(&mut self, before: &Installed<'_>, wanted: &BTreeSet<StepId>) -> Result<(), StepError> {
+    fn removed(&mut self, inputs: &UpgradeInputs<'_>, wanted: &BTreeSet<StepId>) -> Result<(), StepError> {
+        let before = &inputs.before;
         for component in before.release.components.iter().rev() {
             let id = id("component", &component.name);
             let Some(known) = made_component(before, &component.name).filter(|_| !wanted.contains(&id)) else {
                 continue;
             };
-            if let Some(ready) = made_ready(before, &component.name) {
-                let title = format!("note that {} was ready", component.name);
-                let action = Action::ReadyAgain(ReadyAgain { ready });
-                self.steps.push(step(format!("ready-again/{}", component.name), &title, 0, action));
-            }
+            self.note_ready(inputs, &component.name);
             let title = format!("remove {}; its data stays", component.name);
             self.steps.push(retire(&id, &title, Action::Component(known.clone())));
             self.components.push(object_changes(

@@ -1,5 +1,7 @@
 //! The steps around the data of a component that the other release changes, or that the installed one has changed.
 
+use std::collections::BTreeSet;
+
 use landfall_engine::plan::PlannedStep;
 use serde_json::Value;
 
@@ -45,7 +47,7 @@ impl ChangedData {
         };
         let mut steps: Vec<_> = self.stops().iter().map(stop).collect();
         match self {
-            Self::Copied(volumes) => steps.extend(volumes.iter().map(|volume| {
+            Self::Copied(volumes) => steps.extend(distinct(volumes).map(|volume| {
                 let title = format!("copy the data of {component}, which will change");
                 let action = Action::KeepCopy(kept_copy(volume, token));
                 step(format!("keep-copy/{}", volume.folder), &title, 10, action)
@@ -55,33 +57,24 @@ impl ChangedData {
         steps
     }
 
-    /// Once the objects of the other release are there, before the wait for its pods. `objects` are those objects: what says how
-    /// many pods it has has started them.
+    /// Once the objects of the other release are there, before the wait for its pods: data is loaded, and each workload that is among
+    /// `objects`, those of the other release, starts.
     pub(super) fn after(&self, component: &str, objects: &[Value]) -> Vec<PlannedStep<Action>> {
-        let wanted = |stop: &Stop| objects.iter().find(|object| is_of(object, stop)).map(replicas);
+        let wanted: Vec<Stop> = self.stops().into_iter().filter_map(|stop| in_release(stop, objects)).collect();
         let mut steps = Vec::new();
         if let Self::Restored(streams) = self {
             // The pods of the other release have begun on empty volumes.
-            steps.extend(self.stops().into_iter().map(|stop| {
+            steps.extend(wanted.iter().map(|stop| {
                 let id = format!("stop-again/{component}/{}", stop.workload.name);
                 let title = format!("stop {component}, whose data is loaded");
-                step(id, &title, 10, Action::Stop(as_in(stop, wanted(stop).flatten())))
+                step(id, &title, 10, Action::Stop(stop.clone()))
             }));
             steps.extend(streams.iter().map(RestoredStream::load));
         }
-        for stop in self.stops() {
-            let found = wanted(stop);
-            let has_started = matches!(self, Self::Copied(_)) && found.is_none_or(|replicas| replicas.is_some());
-            if !has_started {
-                let action = Action::Start(Start { stopped: as_in(stop, found.flatten()) });
-                steps.push(step(
-                    format!("start/{component}/{}", stop.workload.name),
-                    &format!("start {component}"),
-                    0,
-                    action,
-                ));
-            }
-        }
+        steps.extend(wanted.into_iter().map(|stopped| {
+            let id = format!("start/{component}/{}", stopped.workload.name);
+            step(id, &format!("start {component}"), 0, Action::Start(Start { stopped }))
+        }));
         steps
     }
 
@@ -96,10 +89,16 @@ impl ChangedData {
     /// What follows the commit.
     pub(super) fn closing(&self, component: &str, token: &str) -> Vec<PlannedStep<Action>> {
         match self {
-            Self::Copied(volumes) => volumes.iter().map(|volume| remove_copy(component, volume, token)).collect(),
+            Self::Copied(volumes) => distinct(volumes).map(|volume| remove_copy(component, volume, token)).collect(),
             Self::Restored(streams) => streams.iter().map(RestoredStream::remove_aside).collect(),
         }
     }
+}
+
+/// Each folder once: several workloads may share one.
+fn distinct(volumes: &[LiveVolume]) -> impl Iterator<Item = &LiveVolume> {
+    let mut known = BTreeSet::new();
+    volumes.iter().filter(move |volume| known.insert(&volume.folder))
 }
 
 fn kept_copy(volume: &LiveVolume, token: &str) -> KeepCopy {
@@ -112,16 +111,11 @@ fn remove_copy(component: &str, volume: &LiveVolume, token: &str) -> PlannedStep
     step(format!("remove-copy/{}", volume.folder), &title, 2, Action::RemoveAside(remove))
 }
 
-fn is_of(object: &Value, stop: &Stop) -> bool {
-    object["kind"] == stop.workload.kind && object["metadata"]["name"] == stop.workload.name
-}
-
-/// The number of pods that an object says, if it says one.
-fn replicas(object: &Value) -> Option<u32> {
-    object["spec"]["replicas"].as_u64().and_then(|replicas| u32::try_from(replicas).ok())
-}
-
-/// The same workload with the number of pods that the other release gives it; without one, it keeps its own.
-fn as_in(stop: &Stop, replicas: Option<u32>) -> Stop {
-    Stop { replicas: replicas.unwrap_or(stop.replicas), ..stop.clone() }
+/// The workload as the other release has it, with the number of pods that its object says, if it says one.
+fn in_release(stop: &Stop, objects: &[Value]) -> Option<Stop> {
+    let is_it =
+        |object: &&Value| object["kind"] == stop.workload.kind && object["metadata"]["name"] == stop.workload.name;
+    let object = objects.iter().find(is_it)?;
+    let replicas = object["spec"]["replicas"].as_u64().and_then(|replicas| u32::try_from(replicas).ok());
+    Some(Stop { replicas: replicas.unwrap_or(stop.replicas), ..stop.clone() })
 }

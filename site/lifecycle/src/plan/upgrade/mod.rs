@@ -7,7 +7,7 @@ mod difference;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
@@ -57,6 +57,8 @@ pub struct UpgradeInputs<'a> {
     pub missing_bytes: u64,
     /// What names the operation in the folder of volumes.
     pub token: &'a str,
+    /// The components that are ready now.
+    pub ready: &'a BTreeSet<String>,
     /// The data of each component that one of the releases changes, by component.
     pub changed_data: &'a BTreeMap<String, ChangedData>,
 }
@@ -89,6 +91,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     steps.extend(runtime_configuration(inputs)?);
     steps.extend(content(inputs));
     let changed = components::plan(inputs)?;
+    steps.extend(changed.noted);
     steps.extend(changed.steps);
     steps.push(agent(inputs.before.made)?);
     steps.extend(components::all_ready(after));

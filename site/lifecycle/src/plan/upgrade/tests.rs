@@ -81,6 +81,7 @@ impl Side {
         changed_data: &BTreeMap<String, ChangedData>,
     ) -> Result<UpgradePlan, StepError> {
         let (made, values) = (self.made(), BTreeMap::new());
+        let ready = self.release.components.iter().map(|component| component.name.clone()).collect();
         plan_upgrade(&UpgradeInputs {
             operation,
             before: Installed { release: &self.release, documents: &self.documents, made: &made },
@@ -93,6 +94,7 @@ impl Side {
             bundle: Sha256([7; 32]),
             missing_bytes: 123,
             token: "0f",
+            ready: &ready,
             changed_data,
         })
     }
@@ -135,12 +137,12 @@ fn components_are_added_changed_and_removed_in_this_order() {
         lines(&plan)[1..lines(&plan).len() - 4],
         [
             "ready-again/web ready-again",
+            "ready-again/old ready-again",
             "component/web supersede",
             "ready/web component-ready",
             "namespace/new namespace",
             "component/new component",
             "ready/new component-ready",
-            "ready-again/old ready-again",
             "retire/component/old retire",
             "retire/mount/old/model retire",
         ]
@@ -249,9 +251,12 @@ fn data_that_changes_is_copied_while_its_workload_is_stopped() {
         "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log component/db start/db/db ready/db still-ready/db"
     );
     assert_eq!(ids(&planned.plan.closing), "remove-copy/pvc-1_db_data remove-copy/pvc-2_db_log");
-    // Nothing of it changes, so nothing stops.
+    // None of its own objects change: what another component does to the data must not be lost either.
     let planned = before.with_data_to(&before, Operation::Upgrade, &data).unwrap();
-    assert_eq!(ids(&planned.plan.steps), "still-ready/db");
+    assert_eq!(
+        ids(&planned.plan.steps),
+        "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log start/db/db ready/db still-ready/db"
+    );
 }
 
 #[test]
