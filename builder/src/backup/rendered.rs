@@ -63,18 +63,22 @@ fn volumes<'a>(definition: &ComponentDefinition, workload: &'a Value) -> Vec<&'a
     templates(workload).chain(claimed.filter_map(|volume| volume["name"].as_str())).collect()
 }
 
-/// Why the data of a workload is not in one volume that stays while it is stopped, if it is not.
-fn unsuited(workload: &Value) -> Option<String> {
+/// Why the data of a workload is not in one volume that stays while it is stopped, if it is not, and what would help.
+fn unsuited(workload: &Value) -> Option<(String, &'static str)> {
     let spec = &workload["spec"];
     let replicas = spec["replicas"].as_u64().unwrap_or(1);
     let when_scaled = &spec["persistentVolumeClaimRetentionPolicy"]["whenScaled"];
     match workload["kind"].as_str() {
-        Some("DaemonSet") => Some("cannot be stopped: it has no number of pods".to_owned()),
-        Some("StatefulSet") if replicas > 1 => {
-            Some(format!("has {replicas} pods, each with a volume of its own, and a rule saves one volume"))
+        Some("DaemonSet") => {
+            Some(("cannot be stopped: it has no number of pods".to_owned(), "Make it a Deployment or a StatefulSet."))
         }
+        Some("StatefulSet") if replicas > 1 => Some((
+            format!("has {replicas} pods, each with a volume of its own, and a rule saves one volume"),
+            "Give each pod a component of its own, and let the software replicate between them.",
+        )),
         _ if when_scaled == "Delete" => {
-            Some("deletes its volumes when it is stopped (`whenScaled: Delete`)".to_owned())
+            let why = "deletes its volumes when it is stopped (`whenScaled: Delete`)";
+            Some((why.to_owned(), "Let it keep them, with `whenScaled: Retain`."))
         }
         _ => None,
     }
@@ -87,10 +91,8 @@ impl Declared<'_> {
         let wanted = &definition.workload;
         let workload = workloads::find(&component.name.value, objects, &wanted.value)
             .map_err(|unknown| unknown.at(|what| self.invalid(wanted, "workload", what)))?;
-        if let Some(why) = unsuited(workload) {
+        if let Some((why, hint)) = unsuited(workload) {
             let what = format!("{} {why}", wanted.value);
-            let hint =
-                "A backup is one stream for one volume: let the software replicate between components of one pod each.";
             return Err(self.invalid(wanted, "workload", what).hint(hint));
         }
         let named = definition.container.as_ref();

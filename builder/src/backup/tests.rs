@@ -195,7 +195,10 @@ fn data_that_is_not_in_one_volume_cannot_be_saved() {
     let policy = |when: &str| json!({ "whenScaled": when });
     assert_eq!(refusal("persistentVolumeClaimRetentionPolicy", policy("Retain")), Ok(()));
     let refusals = [refusal("replicas", json!(3)), refusal("persistentVolumeClaimRetentionPolicy", policy("Delete"))];
-    insta::assert_snapshot!(refusals.map(|refused| refused.expect_err("refused")).join("\n"), @"");
+    insta::assert_snapshot!(refusals.map(|refused| refused.expect_err("refused")).join("\n"), @"
+    LF2002 <workload: StatefulSet/database> components[1].backup[0].workload: StatefulSet/database has 3 pods, each with a volume of its own, and a rule saves one volume => Give each pod a component of its own, and let the software replicate between them.
+    LF2002 <workload: StatefulSet/database> components[1].backup[0].workload: StatefulSet/database deletes its volumes when it is stopped (`whenScaled: Delete`) => Let it keep them, with `whenScaled: Retain`.
+    ");
 }
 
 #[test]
