@@ -16,7 +16,7 @@ const BULLETIN: &str = "
   - name: bulletin
     manifests: BASE/bulletin
     namespace: bulletin
-    needs: [dns]
+    needs: [dns, postgres]
     podSecurity: restricted
     quota: {pods: \"4\", requests.cpu: \"1\", requests.memory: 1Gi, limits.memory: 1Gi}
 ";

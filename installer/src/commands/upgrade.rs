@@ -160,7 +160,8 @@ fn components_text(components: &[ComponentChange]) -> String {
     let mut text = String::new();
     let unchanged = components.iter().filter(|change| change.fate == Fate::Unchanged);
     for change in components.iter().filter(|change| change.fate != Fate::Unchanged) {
-        let _infallible = write!(text, "\n  {}: {}", change.component, fate_text(change.fate));
+        let stops = if change.stops { "; stops meanwhile" } else { "" };
+        let _infallible = write!(text, "\n  {}: {}{stops}", change.component, fate_text(change.fate));
         for object in &change.objects {
             let _infallible = write!(text, "\n    {} {}", object.object, fate_text(object.fate));
         }
@@ -170,7 +171,12 @@ fn components_text(components: &[ComponentChange]) -> String {
             }
         }
     }
-    let unchanged: Vec<&str> = unchanged.map(|change| change.component.as_str()).collect();
+    let (stopped, unchanged): (Vec<&ComponentChange>, Vec<&ComponentChange>) =
+        unchanged.partition(|change| change.stops);
+    for change in stopped {
+        let _infallible = write!(text, "\n  {}: unchanged; stops while data changes that it uses", change.component);
+    }
+    let unchanged: Vec<&str> = unchanged.into_iter().map(|change| change.component.as_str()).collect();
     if !unchanged.is_empty() {
         let _infallible = write!(text, "\n  unchanged: {}", unchanged.join(", "));
     }
@@ -214,6 +220,7 @@ mod tests {
         let change = |component: &str, fate, objects: &[(&str, Fate)], images: [&[&str]; 2]| ComponentChange {
             component: component.to_owned(),
             fate,
+            stops: component == "db" || component == "web",
             objects: objects
                 .iter()
                 .map(|(object, fate)| ObjectChange { object: (*object).to_owned(), fate: *fate })
@@ -228,6 +235,7 @@ mod tests {
         ];
         let components = [
             change("dns", Fate::Unchanged, &[], [&[], &[]]),
+            change("web", Fate::Unchanged, &[], [&[], &[]]),
             change("db", Fate::Changed, &objects, [&["db:17.1"], &["db:17.2"]]),
             change("counter", Fate::Added, &[("Service counter/counter", Fate::Added)], [&[], &["counter:1"]]),
             change("cache", Fate::Removed, &[], [&[], &[]]),

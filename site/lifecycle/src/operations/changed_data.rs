@@ -1,8 +1,8 @@
 //! The data of components that one of two releases changes: what becomes of it when one takes the place of the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use landfall_cluster::Cluster;
+use landfall_cluster::{Cluster, Inventory, ObjectName, selector};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -15,6 +15,7 @@ use crate::backups::{BackupSummary, LiveVolume, Manifest, SavedStream, new_token
 use crate::plan::restore::{RestoredStream, refuse_shared};
 use crate::plan::upgrade::ChangedData;
 use crate::steps::set_aside::SetAside;
+use crate::steps::stop::Stop;
 
 /// What a rollback does with data that the installed release has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(super) struct PlannedData {
     pub(super) token: String,
     /// By component.
     pub(super) changed: BTreeMap<String, ChangedData>,
+    /// How the workloads stop of each component that uses such data, by component.
+    pub(super) clients: BTreeMap<String, Vec<Stop>>,
     /// The backup that data comes from, if any does.
     pub(super) backup: Option<BackupSummary>,
 }
@@ -60,7 +63,8 @@ impl Operations {
             });
             changed.insert(component.name.clone(), ChangedData::Copied(volumes.collect::<Result<_, StepError>>()?));
         }
-        Ok(PlannedData { token: new_token(), changed, backup: None })
+        let clients = self.clients(installed, &changed)?;
+        Ok(PlannedData { token: new_token(), changed, clients, backup: None })
     }
 
     /// For a rollback. Where the installed release has changed data, a person chooses what becomes of it.
@@ -108,7 +112,8 @@ impl Operations {
             }
             changed.insert(component.name.clone(), ChangedData::Copied(volumes));
         }
-        Ok(PlannedData { token: new_token(), changed, backup: None })
+        let clients = self.clients(installed, &changed)?;
+        Ok(PlannedData { token: new_token(), changed, clients, backup: None })
     }
 
     fn newest_proven(&self, release: &ReleaseDocument) -> Result<landfall_backup::Backup> {
@@ -122,7 +127,7 @@ impl Operations {
         components: &[String],
         copied: PlannedData,
     ) -> Result<PlannedData> {
-        let PlannedData { token, mut changed, .. } = copied;
+        let PlannedData { token, mut changed, clients, .. } = copied;
         let backup = self.newest_proven(release)?;
         let manifest = Manifest::read(&self.repository()?.open_backup(backup.id).map_err(unusable)?)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
@@ -138,10 +143,71 @@ impl Operations {
             refuse_shared(&streams)?;
             changed.insert(component.clone(), ChangedData::Restored(streams));
         }
-        Ok(PlannedData { token, changed, backup: Some((&backup).into()) })
+        Ok(PlannedData { token, changed, clients, backup: Some((&backup).into()) })
     }
+
+    /// The running workloads of components that need one whose data changes, directly or through others. One without a number of
+    /// pods, such as a `DaemonSet`, cannot be stopped.
+    fn clients(
+        &self,
+        installed: &ReleaseDocument,
+        changed: &BTreeMap<String, ChangedData>,
+    ) -> Result<BTreeMap<String, Vec<Stop>>, StepError> {
+        let users = users(installed, changed.keys().map(String::as_str));
+        let mut clients = BTreeMap::new();
+        for component in installed.components.iter().filter(|component| users.contains(component.name.as_str())) {
+            let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
+            let objects = Inventory::read(&cluster, &component.namespace, &component.name)?;
+            let objects = objects.map(|inventory| inventory.objects).unwrap_or_default();
+            let scaled =
+                objects.into_iter().filter(|object| ["Deployment", "StatefulSet"].contains(&object.kind.as_str()));
+            let stops = scaled.map(|workload| running(&cluster, workload)).collect::<Result<Vec<_>, StepError>>()?;
+            clients.insert(component.name.clone(), stops.into_iter().flatten().collect());
+        }
+        Ok(clients)
+    }
+}
+
+/// The components that need one of these, directly or through others. Each is listed after all that it needs.
+fn users<'a>(release: &'a ReleaseDocument, changed: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let (mut found, changed) = (BTreeSet::new(), changed.collect::<BTreeSet<_>>());
+    for component in &release.components {
+        if component.needs.iter().any(|need| changed.contains(need.as_str()) || found.contains(need.as_str())) {
+            found.insert(component.name.as_str());
+        }
+    }
+    found
+}
+
+/// How a workload stops; none if it does not run.
+fn running(cluster: &Cluster, workload: ObjectName) -> Result<Option<Stop>, StepError> {
+    let (Some(live), Some(replicas)) = (cluster.get(&workload)?, cluster.replicas(&workload)?) else { return Ok(None) };
+    let pods = selector(&live["spec"]["selector"]);
+    Ok((replicas > 0).then_some(Stop { workload, pods, replicas }))
 }
 
 fn version_of(release: &ReleaseDocument) -> String {
     format!("{} {}", release.name, release.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_uses_changed_data_is_found_through_others() {
+        let component = |name: &str, needs: &[&str]| json!({"name": name, "namespace": name, "needs": needs, "objects": name, "pod_security": "restricted", "ready_seconds": 60});
+        let release = serde_json::from_value(json!({
+            "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
+            "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "values": [],
+            "components": [component("db", &[]), component("cache", &[]), component("api", &["db"]), component("web", &["api", "cache"])],
+            "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 1 },
+        }));
+        let release = release.unwrap();
+        assert_eq!(users(&release, ["db"].into_iter()), BTreeSet::from(["api", "web"]));
+        assert_eq!(users(&release, ["cache"].into_iter()), BTreeSet::from(["web"]));
+        assert!(users(&release, std::iter::empty()).is_empty());
+    }
 }

@@ -184,6 +184,7 @@ impl Operations {
             token: &data.token,
             ready: &self.ready_components()?,
             changed_data: &data.changed,
+            clients: &data.clients,
             operation,
             before: Installed { release: &installed.release, documents: &installed.documents, made: &made },
             after: ComponentInputs {

@@ -7,6 +7,7 @@ use landfall_release_document::ReleaseDocument;
 
 use super::data::ChangedData;
 use super::difference::{ComponentChange, Fate, object_changes, resolved};
+use super::stopped::Stopped;
 use super::{Installed, UpgradeInputs, supersede};
 use crate::plan::components::component_steps;
 use crate::plan::install::step;
@@ -31,6 +32,8 @@ pub(super) struct Planned {
 pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<Planned, StepError> {
     let mut planned = Planned { noted: Vec::new(), steps: Vec::new(), closing: Vec::new(), components: Vec::new() };
     let wanted = component_steps(&inputs.after)?;
+    let stopped = Stopped::of(inputs);
+    planned.steps = stopped.stops(inputs.before.release);
     let ids: BTreeSet<StepId> = wanted.iter().map(|step| step.id.clone()).collect();
     let mut group = Vec::new();
     for step in wanted {
@@ -38,7 +41,7 @@ pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<Planned, StepError> {
         let is_last = matches!(step.action, Action::ComponentReady(_));
         group.push(step);
         if is_last {
-            planned.component(inputs, std::mem::take(&mut group))?;
+            planned.component(inputs, &stopped, std::mem::take(&mut group))?;
         }
     }
     planned.removed(inputs, &ids)?;
@@ -71,7 +74,12 @@ fn retire(id: &StepId, title: &str, before: Action) -> PlannedStep<Action> {
 
 impl Planned {
     /// The steps of one component, all of them in `group`; none if nothing of it changes.
-    fn component(&mut self, inputs: &UpgradeInputs<'_>, group: Vec<PlannedStep<Action>>) -> Result<(), StepError> {
+    fn component(
+        &mut self,
+        inputs: &UpgradeInputs<'_>,
+        stopped: &Stopped,
+        group: Vec<PlannedStep<Action>>,
+    ) -> Result<(), StepError> {
         let Some(after) = group.iter().find_map(|step| match &step.action {
             Action::Component(component) => Some(component.clone()),
             _ => None,
@@ -93,11 +101,12 @@ impl Planned {
         // Data may change without the component's own objects: by what another component does to it.
         let data = inputs.changed_data.get(&name);
         let is_changed = change.fate != Fate::Unchanged || is_remounted || data.is_some();
-        if is_changed && before.is_some() {
+        let stops = !stopped.component(&name).is_empty();
+        if (is_changed || stops) && before.is_some() {
             self.note_ready(inputs, &name);
         }
         let objects = resolved(&after, inputs.after.documents)?;
-        self.steps.extend(data.map(|data| data.before(&name, inputs.token)).unwrap_or_default());
+        self.steps.extend(data.map(|data| data.set_apart(&name, inputs.token)).unwrap_or_default());
         self.closing.extend(data.map(|data| data.closing(&name, inputs.token)).unwrap_or_default());
         if let Some(before) = before.filter(|_| is_remounted) {
             let title = format!("stop {name}, whose files change");
@@ -105,10 +114,13 @@ impl Planned {
         }
         for planned in group {
             match (&planned.action, made.get(&planned.id)) {
-                (Action::ComponentReady(_), _) if !is_changed => {}
+                (Action::ComponentReady(_), _) if !is_changed && !stops => {}
                 (Action::ComponentReady(_), _) => {
-                    self.steps.extend(data.map(|data| data.after(&name, &objects)).unwrap_or_default());
-                    self.steps.push(planned);
+                    self.steps.extend(data.map(|data| data.loads(&name, &objects)).unwrap_or_default());
+                    self.steps.extend(stopped.starts(&name, &objects));
+                    // Its id tells a component that has changed from one that only waited.
+                    let id = if is_changed { planned.id } else { id("started", &name) };
+                    self.steps.push(PlannedStep { id, ..planned });
                     self.steps.extend(data.map(ChangedData::checks).unwrap_or_default());
                 }
                 (_, None) => self.steps.push(planned),
@@ -123,7 +135,7 @@ impl Planned {
             }
         }
         let fate = if is_changed && change.fate == Fate::Unchanged { Fate::Changed } else { change.fate };
-        self.components.push(ComponentChange { fate, ..change });
+        self.components.push(ComponentChange { fate, stops, ..change });
         Ok(())
     }
 
@@ -149,13 +161,8 @@ impl Planned {
             self.note_ready(inputs, &component.name);
             let title = format!("remove {}; its data stays", component.name);
             self.steps.push(retire(&id, &title, Action::Component(known.clone())));
-            self.components.push(object_changes(
-                &component.name,
-                Some(known),
-                before.documents,
-                None,
-                before.documents,
-            )?);
+            let change = object_changes(&component.name, Some(known), before.documents, None, before.documents)?;
+            self.components.push(change);
         }
         for (id, action) in before.made.iter().filter(|(id, _)| !wanted.contains(id)) {
             if let Action::Mount(mount) = action {

@@ -32,6 +32,8 @@ pub struct ComponentChange {
     pub component: String,
     /// What happens to it.
     pub fate: Fate,
+    /// Whether its workloads stop for a while, because its data, or data that it uses, changes.
+    pub stops: bool,
     /// Its objects that are added, changed or removed.
     pub objects: Vec<ObjectChange>,
     /// Images that its pods run only in the earlier release.
@@ -92,6 +94,7 @@ pub(super) fn object_changes(
     Ok(ComponentChange {
         component: name.to_owned(),
         fate,
+        stops: false,
         objects: changes,
         images_before: images_old.difference(&images_new).cloned().collect(),
         images_after: images_new.difference(&images_old).cloned().collect(),

@@ -4,6 +4,7 @@
 mod components;
 mod data;
 mod difference;
+mod stopped;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use crate::steps::mark::AdvanceMark;
 use crate::steps::prove::Prove;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::stage_release::StageRelease;
+use crate::steps::stop::Stop;
 use crate::steps::supersede::Supersede;
 pub(crate) use components::changed_in_place;
 pub use data::ChangedData;
@@ -57,6 +59,8 @@ pub struct UpgradeInputs<'a> {
     pub missing_bytes: u64,
     /// What names the operation in the folder of volumes.
     pub token: &'a str,
+    /// How the workloads stop of each component that uses data of one whose data changes, by component.
+    pub clients: &'a BTreeMap<String, Vec<Stop>>,
     /// The components that are ready now.
     pub ready: &'a BTreeSet<String>,
     /// The data of each component that one of the releases changes, by component.

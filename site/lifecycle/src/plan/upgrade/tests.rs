@@ -80,6 +80,16 @@ impl Side {
         operation: Operation,
         changed_data: &BTreeMap<String, ChangedData>,
     ) -> Result<UpgradePlan, StepError> {
+        self.with_clients_to(later, operation, changed_data, &BTreeMap::new())
+    }
+
+    fn with_clients_to(
+        &self,
+        later: &Self,
+        operation: Operation,
+        changed_data: &BTreeMap<String, ChangedData>,
+        clients: &BTreeMap<String, Vec<Stop>>,
+    ) -> Result<UpgradePlan, StepError> {
         let (made, values) = (self.made(), BTreeMap::new());
         let ready = self.release.components.iter().map(|component| component.name.clone()).collect();
         plan_upgrade(&UpgradeInputs {
@@ -95,6 +105,7 @@ impl Side {
             missing_bytes: 123,
             token: "0f",
             ready: &ready,
+            clients,
             changed_data,
         })
     }
@@ -257,6 +268,42 @@ fn data_that_changes_is_copied_while_its_workload_is_stopped() {
         ids(&planned.plan.steps),
         "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log start/db/db ready/db still-ready/db"
     );
+}
+
+#[test]
+fn what_uses_changed_data_stops_first_and_starts_in_its_turn() {
+    let before = side("1.0.0", 1).with("db", "db:1", &[]).with("api", "api:1", &[]).with("old", "old:1", &[]);
+    let after = side("1.1.0", 2).with("db", "db:2", &[]).with("api", "api:1", &[]);
+    let copied = ChangedData::Copied(vec![LiveVolume { folder: "pvc-1_db_data".to_owned(), stop: stop() }]);
+    let data = BTreeMap::from([("db".to_owned(), copied)]);
+    let client = |name: &str| {
+        let workload = ObjectName::new("apps/v1", "Deployment", name, name);
+        (name.to_owned(), vec![Stop { workload, pods: format!("app={name}"), replicas: 3 }])
+    };
+    let clients = BTreeMap::from([client("api"), client("old")]);
+    let planned = before.with_clients_to(&after, Operation::Upgrade, &data, &clients).unwrap();
+    let lines = lines(&planned);
+    assert_eq!(
+        lines[1..lines.len() - 5],
+        [
+            "ready-again/db ready-again",
+            "ready-again/api ready-again",
+            "ready-again/old ready-again",
+            "stop/old/old stop",
+            "stop/api/api stop",
+            "stop/db/db stop",
+            "keep-copy/pvc-1_db_data keep-copy",
+            "component/db supersede",
+            "start/db/db start",
+            "ready/db component-ready",
+            "start/api/api start",
+            "started/api component-ready",
+            "retire/component/old retire",
+        ]
+    );
+    let stops: Vec<_> = planned.components.iter().map(|change| (change.component.as_str(), change.stops)).collect();
+    assert_eq!(stops, [("db", true), ("api", true), ("old", false)]);
+    assert_eq!(fates(&planned)[1], ("api", Fate::Unchanged));
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! What stops before data changes: the workloads whose data it is, and those of the components that use it. So no row is
+//! written that a way back would lose, and no software of one release meets data of the other.
+
+use std::collections::BTreeMap;
+
+use landfall_engine::plan::PlannedStep;
+use landfall_release_document::ReleaseDocument;
+use serde_json::Value;
+
+use super::UpgradeInputs;
+use crate::plan::install::step;
+use crate::steps::action::Action;
+use crate::steps::start::Start;
+use crate::steps::stop::Stop;
+
+/// The workloads that stop, by component.
+pub(super) struct Stopped(BTreeMap<String, Vec<Stop>>);
+
+impl Stopped {
+    pub(super) fn of(inputs: &UpgradeInputs<'_>) -> Self {
+        let mut all = inputs.clients.clone();
+        for (component, data) in inputs.changed_data {
+            let known = all.entry(component.clone()).or_default();
+            for stop in data.stops() {
+                if known.iter().all(|other| other.workload != stop.workload) {
+                    known.push(stop.clone());
+                }
+            }
+        }
+        Self(all)
+    }
+
+    pub(super) fn component(&self, name: &str) -> &[Stop] {
+        self.0.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Stops them, what uses others first.
+    pub(super) fn stops(&self, before: &ReleaseDocument) -> Vec<PlannedStep<Action>> {
+        let names = before.components.iter().rev().map(|component| component.name.as_str());
+        let all = names.flat_map(|name| self.component(name).iter().map(move |stop| (name, stop)));
+        all.map(|(name, stop)| step(id("stop", name, stop), &format!("stop {name}"), 10, Action::Stop(stop.clone())))
+            .collect()
+    }
+
+    /// Starts those of a component that are among `objects`, which are its objects in the other release.
+    pub(super) fn starts(&self, component: &str, objects: &[Value]) -> Vec<PlannedStep<Action>> {
+        let wanted = self.component(component).iter().filter_map(|stop| in_release(stop, objects));
+        wanted
+            .map(|stopped| {
+                let id = id("start", component, &stopped);
+                step(id, &format!("start {component}"), 0, Action::Start(Start { stopped }))
+            })
+            .collect()
+    }
+}
+
+pub(super) fn id(kind: &str, component: &str, stop: &Stop) -> String {
+    format!("{kind}/{component}/{}", stop.workload.name)
+}
+
+/// The workload as the other release has it, with the number of pods that its object says, if it says one.
+pub(super) fn in_release(stop: &Stop, objects: &[Value]) -> Option<Stop> {
+    let is_it =
+        |object: &&Value| object["kind"] == stop.workload.kind && object["metadata"]["name"] == stop.workload.name;
+    let object = objects.iter().find(is_it)?;
+    let replicas = object["spec"]["replicas"].as_u64().and_then(|replicas| u32::try_from(replicas).ok());
+    Some(Stop { replicas: replicas.unwrap_or(stop.replicas), ..stop.clone() })
+}
