@@ -97,6 +97,14 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_of_a_job_is_told_by_its_controller() {
+        let pod = |kind: &str, controller: Value| json!({"metadata": {"ownerReferences": [{"kind": kind, "controller": controller}]}});
+        assert!(is_of_job(&pod("Job", json!(true))));
+        assert!(!is_of_job(&pod("StatefulSet", json!(true))) && !is_of_job(&pod("Job", Value::Null)));
+        assert!(!is_of_job(&json!({"metadata": {}})));
+    }
+
+    #[test]
     fn a_zero_may_be_left_out() {
         assert_eq!(wanted(&json!({"kind": "Scale", "spec": {}})), 0);
         assert_eq!(wanted(&json!({"kind": "Scale", "spec": {"replicas": 3}, "status": {"replicas": 1}})), 3);
