@@ -42,7 +42,10 @@ pub fn start(machine: &Machine) -> Result<()> {
     let pod = pod(image.trim()).to_string();
     let made = administer(machine, &format!("kubectl apply --filename - <<'POD'\n{pod}\nPOD"))?;
     ensure!(made.status.success(), "the writer cannot be started: {}", made.stderr);
-    Ok(())
+    // A site with a pod that still starts is not ready to be upgraded.
+    let ready = administer(machine, "kubectl --namespace postgres wait --for=condition=Ready pod/writer --timeout=2m")?;
+    ensure!(ready.status.success(), "the writer does not start: {}", ready.stderr);
+    next_acknowledged(machine).map(drop)
 }
 
 fn pod(image: &str) -> Value {

@@ -283,7 +283,9 @@ fn unready(report: &StatusReport) -> Option<Blocker> {
         .iter()
         .flat_map(|component| component.reasons.iter().map(|reason| format!("{}: {reason}", component.component)));
     let nodes = report.nodes.iter().filter_map(|node| Some(format!("{}: {}", node.name, node.reason.as_ref()?)));
-    let found: Vec<String> = nodes.chain(components).chain(report.notes.iter().cloned()).collect();
+    let found: Vec<String> = nodes.chain(components).collect();
+    // Most notes are no reasons; one may be the only word on what the site waits for.
+    let found = if found.is_empty() { report.notes.clone() } else { found };
     Some(Blocker::new(codes::UPGRADE_UNREADY, found.join("; "), "everything is ready"))
 }
 
