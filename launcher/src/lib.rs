@@ -7,6 +7,7 @@ pub mod cache;
 pub mod checks;
 pub mod collect;
 pub mod command;
+pub mod dependencies;
 pub mod facts;
 pub mod install;
 pub mod packages;

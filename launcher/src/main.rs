@@ -1,11 +1,11 @@
 //! `cargo xtask`: checks the machine, installs what it may, and hands over to the real commands.
 
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use landfall_launcher::checks::{self, Finding, Remedy};
-use landfall_launcher::{collect, command, install, report};
+use landfall_launcher::{collect, command, dependencies, install, report, TARGET};
 
 /// Reports what a command would need, without installing or compiling anything: `cargo xtask preflight demo`.
 const PREFLIGHT: &str = "preflight";
@@ -54,19 +54,41 @@ fn preflight(findings: &[Finding]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Replaces this process with the real command, which cargo builds first. Cargo's variables about this program are not
-/// passed on.
+/// Builds the real command, and replaces this process with it.
 fn hand_over(clone: &Path, arguments: &[String]) -> ExitCode {
-    let mut next = Command::new(collect::cargo());
-    next.args(["run", "--quiet", "--package", "landfall-tests", "--bin", "xtask", "--manifest-path"]);
-    next.arg(clone.join("Cargo.toml")).arg("--").args(arguments);
+    let program = match build(clone) {
+        Ok(program) => program,
+        Err(error) => {
+            report::line(&format!("error: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let error = without_own_variables(&mut Command::new(&program)).args(arguments).exec();
+    report::line(&format!("error: {} cannot be started: {error}", program.display()));
+    ExitCode::FAILURE
+}
+
+/// Builds the program of the commands with the features that all of the workspace has, as everything else is built: its
+/// dependencies are compiled once, or come from the cache.
+fn build(clone: &Path) -> Result<PathBuf, String> {
+    dependencies::bring(clone)?;
+    let mut cargo = Command::new(collect::cargo());
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "xtask", "--manifest-path"]).arg(clone.join("Cargo.toml"));
+    let status = without_own_variables(&mut cargo).status();
+    let status = status.map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if !status.success() {
+        return Err(format!("cargo could not build the commands: {status}"));
+    }
+    Ok(dependencies::target_folder(clone).join(TARGET).join("debug").join("xtask"))
+}
+
+/// Cargo's variables about this program are not passed on.
+fn without_own_variables(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "CARGO_BIN_NAME" {
-            next.env_remove(&name);
+            command.env_remove(&name);
         }
     }
-    let error = next.exec();
-    report::line(&format!("error: cargo cannot be started: {error}"));
-    ExitCode::FAILURE
+    command
 }

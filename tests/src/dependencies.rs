@@ -1,33 +1,17 @@
-//! Built dependencies, kept in the cache, so that a fresh clone on the same machine compiles only the project itself.
+//! Keeps built dependencies in the cache, from which the launcher brings them ([`landfall_launcher::dependencies`]).
 //!
-//! Their content depends on the lock file, the profiles and the compiler, which are the key. The project's own crates
-//! are left out: cargo distinguishes clones only by file times, and would take one clone's crates for another's.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+//! The project's own crates are left out: cargo distinguishes clones only by file times, and would take one clone's
+//! crates for another's.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
+use landfall_launcher::dependencies::{self as kept, Build, FOR_GLIBC, Kind, PROGRAMS_ONLY, WITH_TESTS};
 use serde_json::Value;
 
 use crate::cache::{Cache, Key};
-use crate::workspace::{self, GLIBC_TARGET, TARGET, cargo};
-
-/// A kind of cache entries: its name, and the folders of the build that it holds.
-#[derive(Clone, Copy)]
-struct Kind {
-    name: &'static str,
-    builds: &'static [&'static str],
-}
-
-/// Dependencies of tests and lints, for the host (build scripts, macros) and for the target.
-const WITH_TESTS: Kind = Kind { name: "dependencies-with-tests", builds: &["debug", "target"] };
-
-/// Those of the programs alone.
-const PROGRAMS_ONLY: Kind = Kind { name: "dependencies", builds: &["debug", "target"] };
-
-/// Those of the program that loads a library of the host, which is built for the host's own target.
-const FOR_GLIBC: Kind = Kind { name: "dependencies-for-glibc", builds: &["glibc"] };
+use crate::workspace::{self, cargo};
 
 /// The files that cargo needs to find a dependency fresh.
 const PARTS: [&str; 3] = [".fingerprint", "build", "deps"];
@@ -35,60 +19,39 @@ const PARTS: [&str; 3] = [".fingerprint", "build", "deps"];
 /// Names per `cp`, far below the limit of a command line.
 const NAMES_PER_COPY: usize = 400;
 
+/// Puts kept dependencies into this clone's build folder, once.
+pub fn bring() -> Result<()> {
+    kept::bring(&workspace::root()).map_err(Error::msg)
+}
+
+/// Stores the dependencies that were built for the programs.
+pub fn keep_for_programs() -> Result<()> {
+    Keeper::of_this_clone()?.keep(PROGRAMS_ONLY)
+}
+
+/// Stores the dependencies that were built for tests and lints, too.
+pub fn keep_for_tests() -> Result<()> {
+    Keeper::of_this_clone()?.keep(WITH_TESTS)
+}
+
+/// Stores the dependencies that were built for the host's own target.
+pub fn keep_for_glibc() -> Result<()> {
+    Keeper::of_this_clone()?.keep(FOR_GLIBC)
+}
+
 /// A build folder, what the cache keeps for it, and whose targets it does not keep.
-struct Build {
-    target: PathBuf,
+struct Keeper {
+    build: Build,
     cache: Cache,
     key: Key,
     own: fn() -> Result<Vec<String>>,
 }
 
-/// Puts kept dependencies into this clone's build folder, once. The project's own crates that were built against other
-/// builds of them are removed: cargo would take them for fresh, but the compiler would miss their dependencies.
-pub fn bring() -> Result<()> {
-    Build::of_this_clone()?.bring()
-}
-
-/// Stores the dependencies that were built for the programs.
-pub fn keep_for_programs() -> Result<()> {
-    Build::of_this_clone()?.keep(PROGRAMS_ONLY)
-}
-
-/// Stores the dependencies that were built for tests and lints, too.
-pub fn keep_for_tests() -> Result<()> {
-    Build::of_this_clone()?.keep(WITH_TESTS)
-}
-
-/// Stores the dependencies that were built for the host's own target.
-pub fn keep_for_glibc() -> Result<()> {
-    Build::of_this_clone()?.keep(FOR_GLIBC)
-}
-
-impl Build {
+impl Keeper {
     fn of_this_clone() -> Result<Self> {
-        Ok(Self { target: workspace::target_folder(), cache: Cache::open()?, key: key()?, own: own_targets })
-    }
-
-    fn bring(&self) -> Result<()> {
-        let is_kept = |kind: &Kind| self.cache.contains(kind.name, &self.key);
-        let common = [WITH_TESTS, PROGRAMS_ONLY].into_iter().find(is_kept);
-        let of_the_host = Some(FOR_GLIBC).filter(is_kept);
-        common.into_iter().chain(of_the_host).try_for_each(|kind| self.bring_kind(kind))
-    }
-
-    fn bring_kind(&self, kind: Kind) -> Result<()> {
-        let marker = self.marker(kind);
-        if marker.exists() {
-            return Ok(());
-        }
-        let own = (self.own)()?;
-        for build in kind.builds {
-            let (kept, local) = (self.cache.path(kind.name, &self.key).join(build), self.folder_of(build));
-            std::fs::create_dir_all(&local).with_context(|| format!("cannot create {}", local.display()))?;
-            workspace::run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&local))?;
-            forget(&local.join(PARTS[0]), &own)?;
-        }
-        mark(&marker)
+        let key = Key::of(&kept::material(&workspace::root()).map_err(Error::msg)?);
+        let build = Build { target: workspace::target_folder(), digest: key.digest() };
+        Ok(Self { build, cache: Cache::open()?, key, own: own_targets })
     }
 
     fn keep(&self, kind: Kind) -> Result<()> {
@@ -99,45 +62,14 @@ impl Build {
         self.cache.entry(kind.name, &self.key, |folder| {
             for build in kind.builds {
                 for part in PARTS {
-                    copy(&self.folder_of(build).join(part), &folder.join(build).join(part), &own)?;
+                    copy(&self.build.folder_of(build).join(part), &folder.join(build).join(part), &own)?;
                 }
             }
             Ok(())
         })?;
         // What came from the cache need not be brought again.
-        mark(&self.marker(kind))
+        self.build.mark(kind).map_err(Error::msg)
     }
-
-    /// Marks the build folder as having the dependencies of the cache.
-    fn marker(&self, kind: Kind) -> PathBuf {
-        self.target.join(format!(".{}-{}", kind.name, self.key.digest()))
-    }
-
-    fn folder_of(&self, build: &str) -> PathBuf {
-        match build {
-            "target" => self.target.join(TARGET).join("debug"),
-            "glibc" => self.target.join(GLIBC_TARGET).join("debug"),
-            _ => self.target.join("debug"),
-        }
-    }
-}
-
-fn mark(marker: &Path) -> Result<()> {
-    std::fs::File::create(marker).with_context(|| format!("cannot mark {}", marker.display()))?;
-    Ok(())
-}
-
-/// Makes cargo build the project's own targets again.
-fn forget(fingerprints: &Path, own: &[String]) -> Result<()> {
-    let Ok(entries) = fingerprints.read_dir() else { return Ok(()) };
-    for entry in entries {
-        let entry = entry.with_context(|| format!("cannot list {}", fingerprints.display()))?;
-        if is_own(&entry.file_name().to_string_lossy(), own) {
-            let path = entry.path();
-            std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        }
-    }
-    Ok(())
 }
 
 /// Copies the entries of a folder that are not of the project's own targets, times included.
@@ -175,37 +107,28 @@ fn own_targets() -> Result<Vec<String>> {
     Ok(names.chain(["landfall-launcher"]).map(|name| name.replace('_', "-")).collect())
 }
 
-fn key() -> Result<Key> {
-    let compiler = Command::new("rustc").current_dir(workspace::root()).arg("-vV").output();
-    let compiler = compiler.context("cannot start rustc")?.stdout;
-    let mut key = Key::new().with("compiler", compiler);
-    for file in ["Cargo.lock", "Cargo.toml", ".cargo/config.toml"] {
-        key = key.with_file(file, &workspace::root().join(file))?;
-    }
-    Ok(key.with("flags", std::env::var("RUSTFLAGS").unwrap_or_default()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// A build folder with one file of each kind in each folder of the build.
-    fn built(target: &Path, cache: &Path) -> Build {
-        let build = Build {
-            target: target.to_owned(),
+    fn built(target: &Path, cache: &Path) -> Keeper {
+        let key = Key::of(b"1");
+        let keeper = Keeper {
+            build: Build { target: target.to_owned(), digest: key.digest() },
             cache: Cache::at(cache).unwrap(),
-            key: Key::new().with("compiler", "1"),
+            key,
             own: || Ok(vec!["landfall".to_owned()]),
         };
         for name in ["debug", "target", "glibc"] {
             for part in PARTS {
-                let folder = build.folder_of(name).join(part);
+                let folder = keeper.build.folder_of(name).join(part);
                 for file in ["landfall-0123456789abcdef", "serde-0123456789abcdef"] {
                     std::fs::create_dir_all(folder.join(file)).unwrap();
                 }
             }
         }
-        build
+        keeper
     }
 
     #[test]
@@ -215,28 +138,25 @@ mod tests {
         let first = built(&first, &cache);
         first.keep(WITH_TESTS).unwrap();
         first.keep(FOR_GLIBC).unwrap();
-        let second = Build { target: folder.path().join("second"), ..built(&folder.path().join("third"), &cache) };
-        second.bring().unwrap();
+        let second = Build { target: folder.path().join("second"), ..first.build };
+        // What was built there before was built against other dependencies.
+        let (earlier, own) = (second.folder_of("target"), ".fingerprint/landfall-fedcba9876543210");
+        std::fs::create_dir_all(earlier.join(own)).unwrap();
+        second.bring(&cache).unwrap();
+        assert!(!earlier.join(own).exists());
         for name in ["debug", "target", "glibc"] {
             let deps = second.folder_of(name).join("deps");
             assert!(deps.join("serde-0123456789abcdef").exists(), "{}", deps.display());
             assert!(!deps.join("landfall-0123456789abcdef").exists(), "{}", deps.display());
         }
         std::fs::remove_dir_all(second.folder_of("glibc")).unwrap();
-        second.bring().unwrap();
+        second.bring(&cache).unwrap();
         assert!(!second.folder_of("glibc").exists(), "once is enough");
     }
 
     #[test]
-    fn only_the_projects_own_targets_are_forgotten() {
-        let folder = tempfile::tempdir().unwrap();
-        let (project, dependency) = ("landfall-0123456789abcdef", "serde-0123456789abcdef");
-        for name in [project, dependency] {
-            std::fs::create_dir(folder.path().join(name)).unwrap();
-        }
-        forget(folder.path(), &["landfall".to_owned()]).unwrap();
-        assert!(!folder.path().join(project).exists() && folder.path().join(dependency).exists());
-        forget(&folder.path().join("nowhere"), &[]).unwrap();
+    fn the_launcher_computes_the_keys_of_the_cache() {
+        assert_eq!(kept::digest(b"some material").unwrap(), Key::of(b"some material").digest());
     }
 
     #[test]

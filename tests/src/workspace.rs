@@ -9,9 +9,8 @@ use landfall_launcher::packages;
 use crate::{dependencies, setup};
 
 pub use landfall_launcher::TARGET;
-
 /// The target of `landfall-gpu`, which loads a library of the host's driver.
-pub const GLIBC_TARGET: &str = "x86_64-unknown-linux-gnu";
+pub use landfall_launcher::dependencies::GLIBC_TARGET;
 
 /// Names an existing `landfall`, instead of building it.
 pub const PROGRAM_VARIABLE: &str = "LANDFALL_PROGRAM";
@@ -23,7 +22,7 @@ pub fn root() -> PathBuf {
 
 /// Where cargo builds.
 pub fn target_folder() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    landfall_launcher::dependencies::target_folder(&root())
 }
 
 /// The cargo that runs this program, or the one in `PATH`.

@@ -32,6 +32,11 @@ impl Key {
         Self::default()
     }
 
+    /// A key whose digest is that of these bytes, which another program can compute as well.
+    pub fn of(material: &[u8]) -> Self {
+        Self(Sha256::new_with_prefix(material))
+    }
+
     /// Adds a named value. Name and value are length-prefixed, so no two sequences collide.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {

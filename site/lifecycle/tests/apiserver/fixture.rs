@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use landfall_bundle_spec::sample::{Sample, Vendor};
@@ -322,9 +323,22 @@ impl ControlPlane {
     }
 }
 
-/// A port without a listener. Another program could take it before it is used; then the program's log says so.
+/// Ports below those that the kernel gives to connections: nothing takes one while its server is down.
+const PORTS: std::ops::Range<u16> = 20_000..30_000;
+
+/// A port without a listener. Control planes of one process have different ones; if another program takes it before it
+/// is used, the program's log says so.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static USED: AtomicU32 = AtomicU32::new(0);
+    // Processes begin at different places.
+    let begin = std::process::id().wrapping_mul(101);
+    loop {
+        let offset = begin.wrapping_add(USED.fetch_add(1, Ordering::Relaxed)) % u32::from(PORTS.end - PORTS.start);
+        let port = PORTS.start + u16::try_from(offset).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A release with nothing in it, to be completed.

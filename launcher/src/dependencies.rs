@@ -1,0 +1,226 @@
+//! Built dependencies that the cache keeps, so that a fresh clone on the same machine compiles only the project itself.
+//!
+//! Their content depends on the lock file, the settings of dependencies and profiles, and the compiler, which are the
+//! key. The launcher brings them into the build folder before anything else of the project is compiled.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::{cache, TARGET};
+
+/// The target of programs that load a library of the host.
+pub const GLIBC_TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// A kind of cache entries: its name, and the folders of the build that it holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The name of its folder in the cache.
+    pub name: &'static str,
+    /// The folders of the build, each a folder of an entry, too.
+    pub builds: &'static [&'static str],
+}
+
+/// Dependencies of tests and lints, for the host (build scripts, macros) and for the target.
+pub const WITH_TESTS: Kind = Kind { name: "dependencies-with-tests", builds: &["debug", "target"] };
+
+/// Those of the programs alone.
+pub const PROGRAMS_ONLY: Kind = Kind { name: "dependencies", builds: &["debug", "target"] };
+
+/// Those of the program that loads a library of the host, which is built for the host's own target.
+pub const FOR_GLIBC: Kind = Kind { name: "dependencies-for-glibc", builds: &["glibc"] };
+
+/// Where cargo records what is fresh.
+const FINGERPRINTS: &str = ".fingerprint";
+
+/// Sections of Cargo.toml that no dependency is built differently for.
+const INDIFFERENT: [&str; 3] = ["[workspace.lints", "[workspace.package]", "[profile.dev.package.landfall"];
+
+/// The folder in which cargo builds this clone.
+pub fn target_folder(clone: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| clone.join("target"), PathBuf::from)
+}
+
+/// A build folder, and the digest of what its dependencies are built from.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// Where cargo builds.
+    pub target: PathBuf,
+    /// The key of the cache entries: 32 hexadecimal digits.
+    pub digest: String,
+}
+
+impl Build {
+    /// Puts kept dependencies into the build folder, once. Whatever else was built there was built against other builds
+    /// of them and is built again: cargo would take it for fresh, but the compiler would miss its dependencies.
+    pub fn bring(&self, cache: &Path) -> Result<(), String> {
+        let is_kept = |kind: &Kind| self.entry(cache, *kind).is_dir();
+        let common = [WITH_TESTS, PROGRAMS_ONLY].iter().copied().find(is_kept);
+        let of_the_host = Some(FOR_GLIBC).filter(is_kept);
+        common.into_iter().chain(of_the_host).try_for_each(|kind| self.bring_kind(cache, kind))
+    }
+
+    fn bring_kind(&self, cache: &Path, kind: Kind) -> Result<(), String> {
+        if self.marker(kind).exists() {
+            return Ok(());
+        }
+        let entry = self.entry(cache, kind);
+        for build in kind.builds {
+            let (kept, local) = (entry.join(build), self.folder_of(build));
+            fs::create_dir_all(&local).map_err(|error| format!("cannot create {}: {error}", local.display()))?;
+            run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&local))?;
+            forget_others(&local.join(FINGERPRINTS), &kept.join(FINGERPRINTS))?;
+        }
+        // Entries that are not used for long are removed. Another user's cannot be marked, and are valid all the same.
+        let _ = run(Command::new("touch").arg("--no-create").arg(&entry));
+        self.mark(kind)
+    }
+
+    /// Records that the build folder has the dependencies of the cache.
+    pub fn mark(&self, kind: Kind) -> Result<(), String> {
+        let marker = self.marker(kind);
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&marker)
+            .map(drop)
+            .map_err(|error| format!("cannot mark {}: {error}", marker.display()))
+    }
+
+    fn marker(&self, kind: Kind) -> PathBuf {
+        self.target.join(format!(".{}-{}", kind.name, self.digest))
+    }
+
+    fn entry(&self, cache: &Path, kind: Kind) -> PathBuf {
+        cache.join(kind.name).join(&self.digest)
+    }
+
+    /// The folder of the build that has this name in an entry.
+    pub fn folder_of(&self, build: &str) -> PathBuf {
+        match build {
+            "target" => self.target.join(TARGET).join("debug"),
+            "glibc" => self.target.join(GLIBC_TARGET).join("debug"),
+            _ => self.target.join("debug"),
+        }
+    }
+}
+
+/// Puts kept dependencies into the build folder of this clone, if there are any for it.
+pub fn bring(clone: &Path) -> Result<(), String> {
+    let cache = match cache::root() {
+        Some(root) if [WITH_TESTS, PROGRAMS_ONLY, FOR_GLIBC].iter().any(|kind| root.join(kind.name).is_dir()) => root,
+        _ => return Ok(()),
+    };
+    Build { target: target_folder(clone), digest: digest(&material(clone)?)? }.bring(&cache)
+}
+
+/// Everything that the dependencies of this clone are built from, each part with its length, so that no two sequences
+/// collide.
+pub fn material(clone: &Path) -> Result<Vec<u8>, String> {
+    let mut rustc = Command::new("rustc");
+    let compiler = rustc.current_dir(clone).arg("-vV").stderr(Stdio::null()).output();
+    let compiler = compiler.map_err(|error| format!("rustc cannot be started: {error}"))?.stdout;
+    let read = |name: &str| {
+        let path = clone.join(name);
+        fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    };
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let parts = [
+        compiler,
+        read("Cargo.lock")?.into_bytes(),
+        settings(&read("Cargo.toml")?).into_bytes(),
+        read(".cargo/config.toml")?.into_bytes(),
+        flags.into_bytes(),
+    ];
+    Ok(parts
+        .iter()
+        .flat_map(|part| (part.len() as u64).to_le_bytes().into_iter().chain(part.iter().copied()))
+        .collect())
+}
+
+/// The lines of Cargo.toml that dependencies are built differently for: neither lints, nor profiles of the project's own
+/// crates, nor comments.
+fn settings(manifest: &str) -> String {
+    let mut is_meant = true;
+    let mut kept = String::new();
+    for line in manifest.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if line.starts_with('[') {
+            is_meant = !INDIFFERENT.iter().any(|section| line.starts_with(section));
+        }
+        if is_meant {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+/// The first 32 hexadecimal digits of a SHA-256. The launcher has no dependencies, but every Debian has `sha256sum`.
+pub fn digest(material: &[u8]) -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("sha256sum failed: {error}");
+    let mut command = Command::new("sha256sum");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    // The pipe closes at the end of this statement, which ends the input.
+    child.stdin.take().map_or(Ok(()), |mut input| input.write_all(material)).map_err(failed)?;
+    let output = child.wait_with_output().map_err(failed)?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    match text.get(..32) {
+        Some(digest) if output.status.success() => Ok(digest.to_owned()),
+        _ => Err(format!("sha256sum ended with {}", output.status)),
+    }
+}
+
+/// Makes cargo build again what the kept build does not have.
+fn forget_others(local: &Path, kept: &Path) -> Result<(), String> {
+    let names = |folder: &Path| -> BTreeSet<OsString> {
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
+    };
+    for name in names(local).difference(&names(kept)) {
+        let path = local.join(name);
+        fs::remove_dir_all(&path).map_err(|error| format!("cannot remove {}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("{name} cannot be started: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{name} failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lints_comments_and_own_profiles_change_no_dependency() {
+        let manifest = "[workspace]\nresolver = \"3\"\n# a word\n[workspace.dependencies]\na = \"1\"\n";
+        let more =
+            "[workspace.lints.rust]\nunsafe_code = \"forbid\"\n[profile.dev.package.landfall-media]\nopt-level = 1\n";
+        assert_eq!(settings(&format!("{manifest}{more}")), settings(manifest));
+        for change in ["b = \"1\"\n", "[profile.dev]\nopt-level = 1\n", "[patch.crates-io]\n"] {
+            assert_ne!(settings(&format!("{manifest}{change}")), settings(manifest), "{change}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_that_of_sha256() {
+        assert_eq!(digest(b"abc").as_deref(), Ok("ba7816bf8f01cfea414140de5dae2223"));
+    }
+
+    #[test]
+    fn the_material_of_this_clone_is_complete() {
+        let clone = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let material = material(clone).unwrap();
+        let text = String::from_utf8_lossy(&material);
+        for part in ["rustc ", "checksum = ", "[profile.dev]", "[alias]"] {
+            assert!(text.contains(part), "{part}");
+        }
+    }
+}
