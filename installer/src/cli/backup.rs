@@ -12,11 +12,27 @@ pub(crate) enum BackupCommand {
     /// Print every backup, and which of them are proven.
     List,
     /// Read all data of all backups, and report every damage with what can no longer be restored because of it.
-    Check,
+    Check(BackupCheckArguments),
+    /// Copy every proven backup that is newer than the newest copy to another disk.
+    Copy(BackupCopyArguments),
     /// Print the key without which no backup can be read: store it in a safe place, away from this machine.
     Key,
     /// Take over the backups of a site that is lost, on a machine on which nothing is installed.
     Adopt(BackupAdoptArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupCheckArguments {
+    /// Read the copies in this folder instead.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) copy: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupCopyArguments {
+    /// Folders on other disks, each of which gets a repository; by default those that the site's settings name.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folders: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use backup::{BackupAdoptArguments, BackupCommand, BackupRunArguments, DrillArguments, RestoreArguments};
+pub(crate) use backup::{
+    BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupRunArguments, DrillArguments,
+    RestoreArguments,
+};
 pub(crate) use trust::{
     ForRole, RoleName, TrustCommand, TrustImportArguments, TrustInitArguments, TrustRevokeArguments,
     TrustRotateArguments, TrustShowArguments, TrustSignArguments,

@@ -5,13 +5,15 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
-    AdoptedBackups, BackedUp, BackupCheckReport, BackupSummary, DrillReport, RecoveryKey,
+    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupSummary, CopiedBackups, DrillReport, RecoveryKey,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::site::operations_of_root;
-use crate::cli::{BackupAdoptArguments, BackupCommand, BackupRunArguments, DrillArguments};
+use crate::cli::{
+    BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupRunArguments, DrillArguments,
+};
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
@@ -20,6 +22,10 @@ use crate::shown;
 
 impl Document for BackedUp {
     const KIND: &'static str = "backup";
+}
+
+impl Document for CopiedBackups {
+    const KIND: &'static str = "backupCopies";
 }
 
 impl Document for AdoptedBackups {
@@ -55,7 +61,8 @@ pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failu
     match command {
         BackupCommand::Run(arguments) => back_up(arguments, printer),
         BackupCommand::List => list(printer),
-        BackupCommand::Check => check(printer),
+        BackupCommand::Check(arguments) => check(arguments, printer),
+        BackupCommand::Copy(arguments) => copy(arguments, printer),
         BackupCommand::Key => key(printer),
         BackupCommand::Adopt(arguments) => adopt(arguments, printer),
     }
@@ -84,8 +91,20 @@ fn list(printer: Printer) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check(printer: Printer) -> Result<(), Failure> {
-    let report = operations_of_root(printer)?.check_backups()?;
+fn copy(arguments: &BackupCopyArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    logging::keep(&operations.paths.logs(), "backup-copy");
+    let copied = operations.copy_backups(&arguments.folders)?;
+    printer.report(&copied, |copied| copies_text(&copied.copies));
+    Ok(())
+}
+
+fn check(arguments: &BackupCheckArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    let report = match &arguments.copy {
+        Some(folder) => operations.check_copies(folder)?,
+        None => operations.check_backups()?,
+    };
     printer.report(&report, check_text);
     if report.damages.is_empty() {
         return Ok(());
@@ -124,12 +143,26 @@ fn adopted_text(adopted: &AdoptedBackups) -> String {
     )
 }
 
+/// A line for each folder.
+fn copies_text(copies: &[BackupCopies]) -> String {
+    let line = |copies: &BackupCopies| {
+        let BackupCopies { repository, copied, dropped, count } = copies;
+        let mut line = format!("{}: {} copied", repository.display(), counted(copied.len(), "backup"));
+        if !dropped.is_empty() {
+            let _infallible = write!(line, ", {} removed", dropped.len());
+        }
+        let _infallible = write!(line, "; it has {}", counted(*count, "backup"));
+        line
+    };
+    copies.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn backup_text(made: &BackedUp) -> String {
-    let BackedUp { backup, drill, dropped } = made;
+    let BackedUp { backup, drill, dropped, copies } = made;
     let mut text = format!("backup {} of {} {}", backup.short_id(), backup.release, backup.version);
     let _infallible = write!(text, " is stored: {}", streams_text(backup));
     match drill {
@@ -140,6 +173,9 @@ fn backup_text(made: &BackedUp) -> String {
     }
     if !dropped.is_empty() {
         let _infallible = write!(text, "\n{} removed, as the retention says", counted(dropped.len(), "older backup"));
+    }
+    if !copies.is_empty() {
+        let _infallible = write!(text, "\n{}", copies_text(copies));
     }
     text
 }
@@ -225,15 +261,22 @@ mod tests {
 
     #[test]
     fn a_backup_says_what_it_holds_and_what_proved_it() {
-        let made = BackedUp { backup: backup(None), drill: Some(report()), dropped: vec![backup(None)] };
+        let copies = vec![BackupCopies {
+            repository: "/mnt/disk/landfall-backups-node-1".into(),
+            copied: vec![backup(None)],
+            dropped: Vec::new(),
+            count: 3,
+        }];
+        let made = BackedUp { backup: backup(None), drill: Some(report()), dropped: vec![backup(None)], copies };
         insta::assert_snapshot!(backup_text(&made), @"
         backup 01234567 of starter 1.0.0 is stored: postgres/database (3.00 MiB)
         the backup of 2026-11-22T02:00:00Z is proven: 1 check passed on restored data in 32 s
           postgres/database
             Rows are there
         1 older backup removed, as the retention says
+        /mnt/disk/landfall-backups-node-1: 1 backup copied; it has 3 backups
         ");
-        let made = BackedUp { backup: backup(None), drill: None, dropped: Vec::new() };
+        let made = BackedUp { backup: backup(None), drill: None, dropped: Vec::new(), copies: Vec::new() };
         assert!(backup_text(&made).ends_with("not proven: `landfall drill` restores it on trial"));
     }
 

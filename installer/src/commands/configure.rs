@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use landfall_engine::plan::Plan;
 use landfall_lifecycle::operations::{Configured, PreparedConfigure};
-use landfall_lifecycle::plan::configure::FieldChange;
+use landfall_lifecycle::plan::configure::{FieldChange, SettingChange};
 use landfall_lifecycle::steps::action::Action;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,8 +22,10 @@ use crate::printer::Printer;
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConfigureDryRun<'a> {
-    /// What would change.
+    /// What would change in the objects of components.
     changes: &'a [FieldChange],
+    /// What would change in Landfall's own settings.
+    settings: &'a [SettingChange],
     /// What would be done; each action as the journal would keep it.
     #[schemars(with = "Plan<serde_json::Value>")]
     plan: &'a Plan<Action>,
@@ -43,8 +45,9 @@ pub(crate) fn run(arguments: &ConfigureArguments, printer: Printer) -> Result<()
     let operations = operations_of_root(printer)?;
     let prepared = operations.prepare_configure(site)?;
     if arguments.dry_run {
-        let dry_run = ConfigureDryRun { changes: prepared.changes(), plan: prepared.plan() };
-        printer.report(&dry_run, |dry_run| format!("{}\nprinting it changes nothing", changes_text(dry_run.changes)));
+        let (changes, settings) = (prepared.changes(), prepared.settings());
+        let dry_run = ConfigureDryRun { changes, settings, plan: prepared.plan() };
+        printer.report(&dry_run, |_| format!("{}\nprinting it changes nothing", changes_text(changes, settings)));
         return Ok(());
     }
     logging::keep(&operations.paths.logs(), "configure");
@@ -55,18 +58,23 @@ pub(crate) fn run(arguments: &ConfigureArguments, printer: Printer) -> Result<()
 }
 
 fn note_changes(prepared: &PreparedConfigure<'_>, printer: Printer) {
-    if !prepared.changes().is_empty() {
-        printer.note(&changes_text(prepared.changes()));
+    let (changes, settings) = (prepared.changes(), prepared.settings());
+    if !changes.is_empty() || !settings.is_empty() {
+        printer.note(&changes_text(changes, settings));
     }
 }
 
 /// The fields that change, each with both of its values.
-fn changes_text(changes: &[FieldChange]) -> String {
-    let mut text = match changes.len() {
+fn changes_text(changes: &[FieldChange], settings: &[SettingChange]) -> String {
+    let mut text = match changes.len() + settings.len() {
         0 => "nothing changes".to_owned(),
-        1 => "one field changes:".to_owned(),
-        count => format!("{count} fields change:"),
+        1 => "one setting changes:".to_owned(),
+        count => format!("{count} settings change:"),
     };
+    for SettingChange { setting, from, to } in settings {
+        let shown = |value: Option<&Value>| value.map_or_else(|| "the default".to_owned(), ToString::to_string);
+        let _infallible = write!(text, "\n  {setting} = {}, before {}", shown(to.as_ref()), shown(from.as_ref()));
+    }
     for FieldChange { component, value, kind, name, path, from, to } in changes {
         let (from, to) = (value_text(from.as_ref()), value_text(to.as_ref()));
         let _infallible = write!(text, "\n  {component}: {value} = {to}, before {from} ({kind} {name}, {path})");
@@ -80,10 +88,15 @@ fn value_text(value: Option<&Value>) -> String {
 
 /// What a person wants to know after a change.
 pub(super) fn summary(configured: &Configured) -> String {
-    let Configured { release, version, components } = configured;
-    match components.as_slice() {
-        [] => format!("{release} {version} has these settings already: nothing was changed"),
-        changed => format!("{release} {version} has its new settings; changed and ready: {}", changed.join(", ")),
+    let Configured { release, version, components, settings } = configured;
+    let text = format!("{release} {version} has its new settings; changed");
+    match (components.as_slice(), settings.as_slice()) {
+        ([], []) => format!("{release} {version} has these settings already: nothing was changed"),
+        ([], settings) => format!("{text}: {}", settings.join(", ")),
+        (components, []) => format!("{text} and ready: {}", components.join(", ")),
+        (components, settings) => {
+            format!("{text}: {}; changed and ready: {}", settings.join(", "), components.join(", "))
+        }
     }
 }
 
@@ -104,9 +117,12 @@ mod tests {
             from,
             to,
         };
-        assert_eq!(changes_text(&[]), "nothing changes");
-        insta::assert_snapshot!(changes_text(&[change(Some(json!(1)), Some(json!(2))), change(Some(json!("a")), None)]), @r#"
-        2 fields change:
+        assert_eq!(changes_text(&[], &[]), "nothing changes");
+        let setting = SettingChange { setting: "backups.time".to_owned(), from: None, to: Some(json!("03:00")) };
+        let changes = [change(Some(json!(1)), Some(json!(2))), change(Some(json!("a")), None)];
+        insta::assert_snapshot!(changes_text(&changes, &[setting]), @r#"
+        3 settings change:
+          backups.time = "03:00", before the default
           assistant: assistant.replicas = 2, before 1 (Deployment assistant, /spec/replicas)
           assistant: assistant.replicas = the release's own, before "a" (Deployment assistant, /spec/replicas)
         "#);

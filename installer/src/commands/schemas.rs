@@ -3,8 +3,8 @@
 use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
-    AdoptedBackups, BackedUp, BackupCheckReport, Configured, DrillReport, Installed, ProofReport, RecoveryKey,
-    Restored, Resumed, SiteVerification, StatusReport, Uninstalled, Upgraded,
+    AdoptedBackups, BackedUp, BackupCheckReport, Configured, CopiedBackups, DrillReport, Installed, ProofReport,
+    RecoveryKey, Restored, Resumed, SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -37,6 +37,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<AdoptedBackups>(),
         schema_of::<releases::ReleaseList>(),
         schema_of::<BackedUp>(),
+        schema_of::<CopiedBackups>(),
         schema_of::<BackupCheckReport>(),
         schema_of::<backup::BackupList>(),
         schema_of::<DrillReport>(),

@@ -20,6 +20,7 @@
 mod backup;
 mod change;
 mod check;
+mod copy;
 mod error;
 mod folder;
 mod key;

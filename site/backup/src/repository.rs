@@ -205,7 +205,8 @@ impl Repository {
         }
     }
 
-    pub(crate) fn site(&self) -> Uuid {
+    /// The site that it belongs to.
+    pub fn site(&self) -> Uuid {
         self.site
     }
 

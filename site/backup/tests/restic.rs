@@ -100,6 +100,32 @@ fn restic_lists_checks_dumps_and_restores_every_stream() {
 
 #[test]
 #[ignore = "needs restic, which `cargo xtask test` installs"]
+fn restic_reads_a_copy_with_the_same_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, there) = (folder.path().join("here"), folder.path().join("there"));
+    let key = RepositoryKey::generate();
+    let make = |folder: &Path| {
+        std::fs::create_dir(folder).unwrap();
+        key.write_new(&folder.join("key")).unwrap();
+        Repository::create(&folder.join("backups"), SITE, &key).unwrap()
+    };
+    let (source, copies) = (make(&here), make(&there));
+    let rows = data(4, 500_000);
+    for at in ["2026-11-20T12:00:00Z", "2026-11-21T12:00:00Z"] {
+        let saved = save(&source, at, &rows);
+        source.copy_to(saved.id, &copies).unwrap();
+    }
+    restic(&there, &["check", "--read-data"]);
+    let listed = json(&there, &["snapshots", "--json"]);
+    let ids: Vec<&str> = listed.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 2);
+    for id in ids {
+        assert_eq!(digest(&restic(&there, &["dump", id, "/postgres/database"])), digest(&rows));
+    }
+}
+
+#[test]
+#[ignore = "needs restic, which `cargo xtask test` installs"]
 fn what_restic_rewrites_is_still_a_backup() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

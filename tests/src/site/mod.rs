@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -84,7 +85,8 @@ pub struct Site {
     cache: Cache,
     folder: PathBuf,
     record: Record,
-    is_owned: bool,
+    /// When it was started, if it ends with this value.
+    owned_since: Option<Instant>,
 }
 
 impl Site {
@@ -126,7 +128,7 @@ impl Site {
             Ok(record)
         });
         match started {
-            Ok(record) => Ok(Self { cache, folder, record, is_owned: !kept }),
+            Ok(record) => Ok(Self { cache, folder, record, owned_since: (!kept).then(Instant::now) }),
             Err(error) => {
                 let _ = files::remove_folder(&folder);
                 Err(error)
@@ -140,7 +142,7 @@ impl Site {
         let folder = folder_of(&cache, name);
         ensure!(folder.join(RECORD).exists(), "there is no site named {name}");
         let record = files::read_json(&folder.join(RECORD))?;
-        Ok(Self { cache, folder, record, is_owned: false })
+        Ok(Self { cache, folder, record, owned_since: None })
     }
 
     /// Every site of this host, after removing the leftovers of dead callers.
@@ -205,7 +207,7 @@ impl Site {
     /// Ends the site: machines off, switch gone, cgroups and disks removed, the host's settings restored if it was the
     /// last one.
     pub fn down(mut self) -> Result<()> {
-        self.is_owned = false;
+        self.owned_since = None;
         self.end()
     }
 
@@ -217,11 +219,15 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        if self.is_owned
-            && let Err(error) = self.end()
-        {
+        let Some(since) = self.owned_since else { return };
+        if let Err(error) = self.end() {
             crate::printer::note(format_args!("cannot take the site {} down: {error:#}", self.name()));
         }
+        crate::printer::note(format_args!(
+            "the site {} lasted {:.1} min",
+            self.name(),
+            since.elapsed().as_secs_f64() / 60.0
+        ));
     }
 }
 

@@ -19,6 +19,15 @@ const SELF_LIMIT: Duration = Duration::from_mins(10);
 /// The folder of the repository.
 const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
 
+/// Where another disk is mounted.
+const DISK: &str = "/mnt/copies";
+
+/// What was on it when it was taken away.
+const COPIES: &str = "/root/copies";
+
+/// Settings of the site.
+const SETTINGS: &str = "/root/site.yaml";
+
 /// How the key of the cache is written and read.
 const CACHE: &str = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1";
 
@@ -32,8 +41,10 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     engineer.wait_ready("the install")?;
     let name = machine.run("hostname")?.stdout.trim().to_owned();
     refuses_what_it_cannot_do(engineer)?;
+    sets_backups(engineer)?;
     write_data(engineer, "first")?;
     let first = backs_up(engineer)?;
+    copies_to_another_disk(engineer, &first)?;
 
     write_data(engineer, "second")?;
     restores(engineer, &name)?;
@@ -60,6 +71,52 @@ fn refuses_what_it_cannot_do(engineer: Engineer<'_>) -> Result<()> {
     ensure!(engineer.status()?["backups"].is_null(), "the status has backups before the first");
     let timer = engineer.machine().run("systemctl is-active landfall-backup.timer")?.stdout;
     ensure!(timer.trim() == "active", "the timer of backups is {timer}");
+    Ok(())
+}
+
+/// The time of the timer, how many are kept and a disk for copies are settings, which change without a restart of anything.
+fn sets_backups(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    machine.run(&format!("mkdir {DISK} && mount -t tmpfs none {DISK}"))?;
+    let started = "systemctl show landfall-containerd landfall-agent --property ActiveEnterTimestampMonotonic";
+    let before = machine.run(started)?.stdout;
+    let configure = |text: &str| {
+        machine.write_file(SETTINGS, text, 0o600)?;
+        engineer.landfall(&["configure", "--site", SETTINGS])
+    };
+    configure("backups: {time: '25:00'}\n")?.refused("configure", "LF3104", 2)?;
+    configure("backups: {copies: [/var/lib/landfall/copies]}\n")?.refused("configure", "LF3104", 2)?;
+    configure("backups: {retention: 7}\n")?.refused("configure", "LF3103", 2)?;
+    let text = format!("backups: {{time: '03:15', keep: {{daily: 7, monthly: 2}}, copies: [{DISK}]}}\n");
+    let report = configure(&text)?.report("configure")?;
+    ensure!(report["settings"] == json!(["backups.copies", "backups.keep", "backups.time"]), "{report}");
+    ensure!(configure(&text)?.report("configure again")?["settings"] == json!([]), "it changed what is set already");
+    let timer = machine.run("systemctl cat landfall-backup.timer")?.stdout;
+    ensure!(timer.contains("OnCalendar=*-*-* 03:15\n"), "the timer has {timer}");
+    ensure!(machine.run(started)?.stdout == before, "containerd or the agent was restarted");
+    machine.run(&format!("rm {SETTINGS}")).map(drop)
+}
+
+/// The backup was copied as it was made. A disk that is not mounted is reported, and gets its copies later. Leaves the
+/// repository of the copies in [`COPIES`].
+fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
+    let machine = engineer.machine();
+    let name = machine.run("hostname")?.stdout.trim().to_owned();
+    let checked = engineer.landfall(&["backup", "check", "--copy", DISK])?.report("backup check --copy")?;
+    ensure!(checked["backups"] == 1 && checked["damages"] == json!([]), "{checked}");
+    let again = engineer.landfall(&["backup", "copy"])?.report("backup copy")?;
+    ensure!(again["copies"][0]["count"] == 1 && again["copies"][0]["copied"] == json!([]), "{again}");
+    let repository = format!("{DISK}/landfall-backups-{name}");
+    ensure!(again["copies"][0]["repository"] == repository.as_str(), "{again}");
+    machine.run(&format!("cp --recursive {repository} {COPIES} && umount {DISK}"))?;
+    let refused = engineer.landfall(&["backup", "copy"])?;
+    let refused = refused.refused("backup copy without its disk", "LF4623", 4)?.to_string();
+    ensure!(refused.contains(DISK) && refused.contains("same filesystem"), "{refused}");
+    machine.run(&format!("mount -t tmpfs none {DISK}"))?;
+    let copied = engineer.landfall(&["backup", "copy", DISK])?.report("backup copy")?;
+    ensure!(copied["copies"][0]["copied"][0]["id"] == backup, "{copied}");
+    machine.run(&format!("umount {DISK} && rmdir {DISK}"))?;
+    printer::note("proved: another disk has a copy of each proven backup, and one that is missing is reported");
     Ok(())
 }
 
@@ -170,26 +227,26 @@ fn restores_through_a_power_cut(engineer: Engineer<'_>, name: &str) -> Result<()
     Ok(())
 }
 
-/// Backups are data: an uninstall keeps them. With a copy of the repository, its key and the bundle, an empty machine becomes
+/// Backups are data: an uninstall keeps them. With a disk that has copies of them, their key and the bundle, an empty machine becomes
 /// the site that was lost.
 fn lands_on_an_empty_machine(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     let machine = engineer.machine();
     let report = engineer.uninstall(&[])?;
     let kept = report["kept"].as_array().context("the report names nothing that is kept")?;
     ensure!(kept.contains(&Value::from("/var/lib/landfall/backups")), "{report}");
-    machine.run("cp --recursive /var/lib/landfall/backups /root/saved")?;
+    machine.run("cp /var/lib/landfall/backups/key /root/saved-key")?;
     engineer.uninstall_all()?;
     ensure!(!machine.try_run("ls /var/lib/landfall/backups")?.status.success(), "backups are left");
 
     machine
         .run("echo 00 > /root/no-key && head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \\n' > /root/other-key")?;
     let adopt = |folder: &str, key: &str| engineer.landfall(&["backup", "adopt", folder, "--key", key]);
-    adopt("/root/saved/repository", "/root/no-key")?.refused("adopt with no key", "LF4601", 2)?;
-    adopt("/root/saved/repository", "/root/other-key")?.refused("adopt with a wrong key", "LF4603", 2)?;
-    adopt("/root", "/root/saved/key")?.refused("adopt of another folder", "LF4602", 2)?;
-    let adopted = adopt("/root/saved/repository", "/root/saved/key")?.report("backup adopt")?;
+    adopt(COPIES, "/root/no-key")?.refused("adopt with no key", "LF4601", 2)?;
+    adopt(COPIES, "/root/other-key")?.refused("adopt with a wrong key", "LF4603", 2)?;
+    adopt("/root", "/root/saved-key")?.refused("adopt of another folder", "LF4602", 2)?;
+    let adopted = adopt(COPIES, "/root/saved-key")?.report("backup adopt")?;
     ensure!(adopted["used"]["id"] == backup, "{adopted}");
-    machine.run("rm -r /root/saved /root/no-key /root/other-key")?;
+    machine.run(&format!("rm -r {COPIES} /root/saved-key /root/no-key /root/other-key"))?;
 
     let site = adopted["settings"].as_str().context("the settings are not known")?;
     let install = ["install", STICK, "--trust", &fixture()?.fingerprint, "--adopt-data", "--site", site];

@@ -110,7 +110,7 @@ fn archive_entries(opened: Opened, entries: &feed::Entries, snapshot: SnapshotFi
 }
 
 /// Limits this thread, and those that it will start, to some of its processors. Best effort: more of them cost memory.
-fn use_few_cores() {
+pub(crate) fn use_few_cores() {
     let Ok(allowed) = sched_getaffinity(None) else { return };
     let mut few = CpuSet::new();
     for core in (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).take(CORES) {

@@ -1,8 +1,5 @@
 //! Damage that the check must find, name, and attribute to the right streams.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-
 use landfall_progress::Silent;
 use rand::RngExt as _;
 
@@ -24,11 +21,6 @@ fn several() -> (Kept, Vec<Backup>) {
     let proof = Proof { time: time("2026-11-21T20:00:00Z"), report: "restored".into() };
     saved[1] = kept.repository.mark_proven(saved[1].id, proof).unwrap();
     (kept, saved)
-}
-
-/// Overwrites or creates a file as it is, without care for durability.
-fn put(path: &Path, bytes: &[u8]) {
-    OpenOptions::new().write(true).create(true).truncate(true).open(path).unwrap().write_all(bytes).unwrap();
 }
 
 fn damage_randomly(path: &Path, whole: &[u8], random: &mut StdRng) -> What {

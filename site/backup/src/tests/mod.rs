@@ -1,5 +1,6 @@
 //! Tests of whole repositories.
 
+mod copies;
 mod damage;
 mod interrupted;
 mod opening;
@@ -7,7 +8,8 @@ mod retention;
 mod round_trip;
 
 use std::collections::BTreeMap;
-use std::io::{self, Cursor, Read};
+use std::fs::OpenOptions;
+use std::io::{self, Cursor, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -98,6 +100,11 @@ fn files(root: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// Overwrites or creates a file as it is, without care for durability.
+fn put(path: &Path, bytes: &[u8]) {
+    OpenOptions::new().write(true).create(true).truncate(true).open(path).unwrap().write_all(bytes).unwrap();
 }
 
 fn stored_bytes(root: &Path) -> u64 {

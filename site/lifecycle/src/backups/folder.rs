@@ -90,6 +90,11 @@ impl BackupFolder {
         ))
     }
 
+    /// The key, which copies have, too.
+    pub(crate) fn key(&self) -> Result<RepositoryKey, StepError> {
+        RepositoryKey::read(&self.key).map_err(unusable)
+    }
+
     /// The text of the key: who has it and the repository can read every backup.
     pub(crate) fn recovery_key(&self) -> Result<Option<String>, StepError> {
         Ok(files::read_text(&self.key)?.map(|text| text.trim().to_owned()))

@@ -5,6 +5,7 @@
 //! checked, so that a later release can restore what an earlier one saved.
 
 pub(crate) mod check;
+mod copies;
 pub(crate) mod drill;
 mod error;
 mod folder;
@@ -17,6 +18,8 @@ mod summary;
 mod volume;
 
 pub use check::CheckResult;
+pub use copies::BackupCopies;
+pub(crate) use copies::Copies;
 pub use drill::{DrillReport, DrilledStream};
 pub(crate) use error::unusable;
 pub(crate) use folder::BackupFolder;

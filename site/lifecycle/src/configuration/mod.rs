@@ -1,8 +1,9 @@
 //! The site configuration: what a person may set about a site, in `site.yaml`.
 //!
-//! A fixed part sets the node's name and address and the cluster's networks. `values` sets the release's site values by
+//! A fixed part sets the node's name and address, the cluster's networks, and backups. `values` sets the release's site values by
 //! name, each checked against the JSON Schema in the bundle. All problems are reported at once.
 
+mod backups;
 mod error;
 mod read;
 mod values;
@@ -17,6 +18,7 @@ use landfall_host::range::IpRange;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use backups::{BackupSettings, KeepSettings, TimeOfDay};
 pub use error::{ConfigurationError, Problem};
 pub(crate) use read::nearest;
 pub use values::{Patch, ResolvedValues, patched, resolve_values};
@@ -31,6 +33,9 @@ pub struct SiteConfiguration {
     /// Networks of the cluster.
     #[serde(default)]
     pub network: NetworkSettings,
+    /// Backups of the site's data.
+    #[serde(default, skip_serializing_if = "BackupSettings::is_default")]
+    pub backups: BackupSettings,
     /// The release's site values, by name.
     #[serde(default)]
     pub values: BTreeMap<String, Value>,

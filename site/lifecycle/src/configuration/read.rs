@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use landfall_error_codes::codes;
+use landfall_host::paths::SitePaths;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -10,8 +11,12 @@ use super::{ConfigurationError, NetworkSettings, NodeSettings, Problem, SiteConf
 use crate::node_name::{LONGEST_NODE_NAME, is_node_name};
 
 /// Keys of the fixed part, and what they hold: none for anything that is not a mapping.
-const FIXED: &[(&str, &[&str])] =
-    &[("node", &["name", "address"]), ("network", &["podRanges", "serviceRanges"]), ("values", &[])];
+const FIXED: &[(&str, &[&str])] = &[
+    ("node", &["name", "address"]),
+    ("network", &["podRanges", "serviceRanges"]),
+    ("backups", &["time", "keep", "copies"]),
+    ("values", &[]),
+];
 
 impl SiteConfiguration {
     /// Reads the file at `path` and checks it against the JSON Schema that the bundle carries.
@@ -48,6 +53,7 @@ impl SiteConfiguration {
         let configuration = Self {
             node: section(&document, "node", &mut problems),
             network: section(&document, "network", &mut problems),
+            backups: section(&document, "backups", &mut problems),
             values: section(&document, "values", &mut problems),
         };
         problems.extend(impossible(&configuration));
@@ -132,7 +138,10 @@ fn section<T: DeserializeOwned + Default>(document: &Map<String, Value>, key: &s
 fn impossible(configuration: &SiteConfiguration) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut problem = |path: &str, message: String| problems.push(Problem { path: path.to_owned(), message });
-    let SiteConfiguration { node: NodeSettings { name, address }, network, .. } = configuration;
+    let SiteConfiguration { node: NodeSettings { name, address }, network, backups, .. } = configuration;
+    for (path, message) in backups.problems(&SitePaths::default().data()) {
+        problem(path, message);
+    }
     if let Some(name) = name.as_ref().filter(|name| !is_node_name(name)) {
         problem(
             "node.name",

@@ -174,3 +174,27 @@ fn values_go_to_declared_fields_only() {
     let error = apply("postgres", vec![], &values).unwrap_err();
     assert_eq!(error.problems().len(), 2);
 }
+
+#[test]
+fn settings_of_backups_are_checked() {
+    let read = |text: &str| SiteConfiguration::parse(text, "site.yaml", b"{}");
+    let text = "backups:\n  time: '03:15'\n  keep: {daily: 7, weekly: 4}\n  copies: [/mnt/a, /mnt/b]\n";
+    let settings = read(text).unwrap();
+    let again: SiteConfiguration = serde_json::from_value(json!(settings)).unwrap();
+    assert_eq!(again, settings);
+    assert_eq!(json!(settings)["backups"]["time"], "03:15");
+    assert!(json!(read("").unwrap()).get("backups").is_none(), "what is not set is not recorded");
+    for (text, words) in [
+        ("backups: {time: 3}", "backups"),
+        ("backups: {time: '3:15'}", "`3:15` is not a time of day such as 02:30"),
+        ("backups: {keep: {yearly: 1}}", "unknown field `yearly`"),
+        ("backups: {keep: {}}", "at least one of hourly, daily, weekly and monthly must be above 0"),
+        ("backups: {copies: [mnt/a]}", "mnt/a must begin with /"),
+        ("backups: {copies: [/mnt/a, /mnt/a]}", "/mnt/a is listed twice"),
+        ("backups: {copies: [/var/lib/landfall/copies]}", "in the data folder"),
+        ("backups: {copy: [/mnt/a]}", "did you mean `copies`?"),
+    ] {
+        let error = read(text).unwrap_err();
+        assert!(error.to_string().contains(words), "{text}: {error}");
+    }
+}

@@ -58,7 +58,7 @@ impl Operations {
         open(repository, &key)?;
         durable::create_own_folder(&self.paths.data())?;
         let lock = self.journals().lock("backup adopt")?;
-        let adopted = self.copy_backups(repository, &key)?;
+        let adopted = self.copied_repository(repository, &key)?;
         let backups = adopted.backups().map_err(unusable)?;
         let used = backups.iter().rev().find(|backup| backup.proof.is_some()).or(backups.last());
         let used = used.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "the repository has no backups"))?;
@@ -99,7 +99,7 @@ impl Operations {
     }
 
     /// Copies the repository beside its final place, and reads the copy.
-    fn copy_backups(&self, repository: &Path, key: &RepositoryKey) -> Result<Repository> {
+    fn copied_repository(&self, repository: &Path, key: &RepositoryKey) -> Result<Repository> {
         let incoming = self.paths.backups().join(INCOMING);
         durable::create_folder_with_mode(&self.paths.backups(), 0o700)?;
         mounts::remove_tree(&incoming)?;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use landfall_backup::{Backup, Damage, Repository, Retention};
+use landfall_backup::{Backup, Damage, Repository};
 use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -16,7 +16,7 @@ use super::error::Result;
 use super::trust::Trust;
 use crate::backups::drill::Drill;
 use crate::backups::{
-    BackupFolder, BackupSummary, DrillReport, Reason, Saving, has_rules, refuse_without_room, unusable,
+    BackupCopies, BackupFolder, BackupSummary, DrillReport, Reason, Saving, has_rules, refuse_without_room, unusable,
 };
 use crate::pins::Pins;
 use landfall_bundle_spec::parts::short_id;
@@ -35,6 +35,8 @@ pub struct BackedUp {
     pub drill: Option<DrillReport>,
     /// Backups that were removed, since newer ones take their place.
     pub dropped: Vec<BackupSummary>,
+    /// The folders that have a copy of it, as the site's settings name them.
+    pub copies: Vec<BackupCopies>,
 }
 
 /// What a check of all backups found.
@@ -59,7 +61,7 @@ pub struct RecoveryKey {
 
 impl Operations {
     /// Saves the data of the installed release, and proves the backup by a drill unless `drilled` is false. Older backups are
-    /// removed as the retention says, once the new one is proven.
+    /// removed as the site's settings say, once the new one is proven; then each folder for copies gets it.
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
         let ready = self.ready_to_back_up("backup")?;
         let repository = BackupFolder::of(&self.paths).open_or_create()?;
@@ -74,15 +76,17 @@ impl Operations {
         };
         let backup = saving.save(&repository)?;
         if !drilled {
-            return Ok(BackedUp { backup: (&backup).into(), drill: None, dropped: Vec::new() });
+            return Ok(BackedUp { backup: (&backup).into(), drill: None, dropped: Vec::new(), copies: Vec::new() });
         }
         let report = self.prove_backup(&ready, &repository, &backup);
         // Backups that fail every night must not fill the disk; the newest proven one stays.
-        let dropped = repository.forget(Retention::default(), jiff::Timestamp::now()).map_err(unusable)?.dropped;
+        let settings = &ready.pins.settings.backups;
+        let dropped = repository.forget(settings.retention(), jiff::Timestamp::now()).map_err(unusable)?.dropped;
         let report = report?;
+        let copies = self.copy_to_each(&ready.pins, &repository, &settings.copies)?.copies;
         let backup = find(&repository, &backup.id.to_string())?;
         let dropped = dropped.iter().map(BackupSummary::from).collect();
-        Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped })
+        Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped, copies })
     }
 
     /// Restores a backup on trial, the named one or the newest, and marks it as proven if every check passes.

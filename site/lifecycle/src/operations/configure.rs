@@ -15,9 +15,10 @@ use crate::configuration::{SiteConfiguration, resolve_values};
 use crate::pins::Pins;
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
-use crate::plan::configure::{ConfigurePlan, FieldChange, plan_configure};
+use crate::plan::configure::{ConfigurePlan, FieldChange, SettingChange, plan_configure, setting_changes};
 use crate::plan::network::Networks;
 use crate::steps::action::Action;
+use crate::steps::replace::Replace;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::Plan;
 
@@ -39,15 +40,17 @@ pub struct Configured {
     pub release: String,
     /// Its version.
     pub version: String,
-    /// Components whose objects were changed, in order; none if the settings make no difference.
+    /// Components whose objects were changed, in order; none if the settings make no difference to them.
     pub components: Vec<String>,
+    /// Landfall's own settings that were changed, such as `backups.time`.
+    pub settings: Vec<String>,
 }
 
 impl Configured {
     /// The result of a change that was committed.
     pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
         let (release, version) = (pins.release.clone(), pins.version.clone());
-        Self { release, version, components: changed_components(plan) }
+        Self { release, version, components: changed_components(plan), settings: changed_settings(plan) }
     }
 }
 
@@ -67,7 +70,7 @@ impl Operations {
             values: &values,
             node: &pins.node.name,
         };
-        let planned = plan_configure(&inputs, &history.made()?)?;
+        let planned = plan_configure(&inputs, &settings.backups, &history.made()?)?;
         self.refuse_unfit(&planned.plan, &release.documents)?;
         Ok(PreparedConfigure { operations: self, pins, release, settings, planned })
     }
@@ -84,6 +87,20 @@ fn changed_components(plan: &Plan<Action>) -> Vec<String> {
         _ => None,
     });
     replaced.collect()
+}
+
+/// Settings of Landfall's own that a plan changes.
+fn changed_settings(plan: &Plan<Action>) -> Vec<String> {
+    let changed = plan.all().filter_map(|planned| match &planned.action {
+        Action::Replace(Replace { before, after }) => match (&**before, &**after) {
+            (Action::BackupSchedule(before), Action::BackupSchedule(after)) => {
+                Some(setting_changes(&before.settings, &after.settings))
+            }
+            _ => None,
+        },
+        _ => None,
+    });
+    changed.flatten().map(|change| change.setting).collect()
 }
 
 /// Refuses changes of what only an install can set.
@@ -107,16 +124,21 @@ impl PreparedConfigure<'_> {
         &self.planned.plan
     }
 
-    /// What changes.
+    /// What changes in the objects of components.
     pub fn changes(&self) -> &[FieldChange] {
         &self.planned.changes
+    }
+
+    /// What changes in Landfall's own settings.
+    pub fn settings(&self) -> &[SettingChange] {
+        &self.planned.settings
     }
 
     /// Runs it.
     pub fn run(self) -> Result<Configured> {
         if self.planned.plan.all().next().is_none() {
             let (release, version) = (self.pins.release, self.pins.version);
-            return Ok(Configured { release, version, components: Vec::new() });
+            return Ok(Configured { release, version, components: Vec::new(), settings: Vec::new() });
         }
         let operations = self.operations;
         let file = self.begin()?;

@@ -11,6 +11,7 @@ mod changed_data;
 mod changing;
 mod clock;
 mod configure;
+mod copy_backups;
 mod decision;
 mod engine_file;
 mod error;
@@ -47,6 +48,7 @@ pub use bundle::{TrustedRelease, open_trusted};
 pub use change::Changed;
 pub use changed_data::DataChoice;
 pub use configure::{Configured, PreparedConfigure};
+pub use copy_backups::CopiedBackups;
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
@@ -67,7 +69,7 @@ pub use unit::EventFile;
 pub use upgrade::{PreparedUpgrade, Upgraded};
 pub use verify_site::SiteVerification;
 
-pub use crate::backups::{BackupSummary, CheckResult, DrillReport, DrilledStream, StreamSummary};
+pub use crate::backups::{BackupCopies, BackupSummary, CheckResult, DrillReport, DrilledStream, StreamSummary};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
 
 use crate::pins::JournalFolder;

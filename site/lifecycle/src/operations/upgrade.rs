@@ -195,6 +195,7 @@ impl Operations {
             },
             bundle: release.verified.id(),
             missing_bytes: target.missing_bytes,
+            backups: &settings.backups,
         })?;
         self.refuse_unfit(&planned.plan, &release.documents)?;
         Ok(PreparedUpgrade { operations: self, pins, kept: history.kept(), target, planned, backup: data.backup })

@@ -1,12 +1,13 @@
 //! Plans the change of a site's settings, from the release and what its steps last made. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_error_codes::codes;
 use serde_json::Value;
 
 use super::components::{ComponentInputs, component_steps};
-use crate::configuration::Patch;
+use super::install::backup_schedule;
+use crate::configuration::{BackupSettings, Patch};
 use crate::steps::action::Action;
 use crate::steps::component::Component;
 use crate::steps::replace::Replace;
@@ -36,18 +37,36 @@ pub struct FieldChange {
     pub to: Option<Value>,
 }
 
+/// A setting of Landfall's own that changes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingChange {
+    /// Its key in `site.yaml`, such as `backups.time`.
+    pub setting: String,
+    /// What it is now; none if it is the default.
+    pub from: Option<Value>,
+    /// What it will be; none if it will be the default.
+    pub to: Option<Value>,
+}
+
 /// A change of settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfigurePlan {
     /// The steps: none if nothing changes.
     pub plan: Plan<Action>,
-    /// What changes.
+    /// What changes in the objects of components.
     pub changes: Vec<FieldChange>,
+    /// What changes in Landfall's own settings.
+    pub settings: Vec<SettingChange>,
 }
 
 /// Plans the steps that lead from what was made to what the inputs describe. Only objects of components may differ: a release
 /// has the same namespaces, secrets and mounts whatever the settings.
-pub fn plan_configure(inputs: &ComponentInputs<'_>, made: &Made) -> Result<ConfigurePlan, StepError> {
+pub fn plan_configure(
+    inputs: &ComponentInputs<'_>,
+    backups: &BackupSettings,
+    made: &Made,
+) -> Result<ConfigurePlan, StepError> {
     let (mut steps, mut changes) = (Vec::new(), Vec::new());
     let mut is_changed = false;
     for planned in component_steps(inputs)? {
@@ -70,10 +89,20 @@ pub fn plan_configure(inputs: &ComponentInputs<'_>, made: &Made) -> Result<Confi
             }
         }
     }
+    let mut settings = Vec::new();
+    if let Some(planned) = backup_schedule(inputs.release, backups)
+        && let Some(Action::BackupSchedule(before)) = made.get(&planned.id)
+        && before.settings != *backups
+    {
+        settings = setting_changes(&before.settings, backups);
+        let before = Box::new(Action::BackupSchedule(before.clone()));
+        let action = Action::Replace(Replace { before, after: Box::new(planned.action.clone()) });
+        steps.push(PlannedStep { title: "change the settings of backups".to_owned(), action, ..planned });
+    }
     let (release, version) = (&inputs.release.name, &inputs.release.version);
     let plan =
         Plan { on_failure: OnFailure::Undo { from: 0 }, ..Plan::new(Operation::Configure, release, version, steps) };
-    Ok(ConfigurePlan { plan, changes })
+    Ok(ConfigurePlan { plan, changes, settings })
 }
 
 fn replace(planned: &PlannedStep<Action>, before: &Component) -> PlannedStep<Action> {
@@ -81,6 +110,22 @@ fn replace(planned: &PlannedStep<Action>, before: &Component) -> PlannedStep<Act
     let title = format!("change {}", planned.title.trim_start_matches("apply "));
     let action = Action::Replace(Replace { before, after: Box::new(planned.action.clone()) });
     PlannedStep { title, action, ..planned.clone() }
+}
+
+/// Settings of backups that differ.
+pub(crate) fn setting_changes(before: &BackupSettings, after: &BackupSettings) -> Vec<SettingChange> {
+    let keys = |settings: &BackupSettings| match serde_json::to_value(settings) {
+        Ok(Value::Object(keys)) => keys,
+        _ => serde_json::Map::new(),
+    };
+    let (from, to) = (keys(before), keys(after));
+    let names: BTreeSet<&String> = from.keys().chain(to.keys()).collect();
+    let change = |name: &String| SettingChange {
+        setting: format!("backups.{name}"),
+        from: from.get(name).cloned(),
+        to: to.get(name).cloned(),
+    };
+    names.into_iter().map(change).filter(|change| change.from != change.to).collect()
 }
 
 /// Fields whose content differs, by the values that set them.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
 use crate::steps::back_up::BackUp;
+use crate::steps::backup_schedule::BackupSchedule;
 use crate::steps::check_restored::CheckRestored;
 use crate::steps::cluster_secrets::ClusterSecrets;
 use crate::steps::collect::Collect;
@@ -63,6 +64,8 @@ pub enum Action {
     RuntimeConfiguration(RuntimeConfiguration),
     /// The agent as a service.
     Agent(Agent),
+    /// The timer of each day's backup.
+    BackupSchedule(BackupSchedule),
     /// Images that are needed before the registry.
     NodeImages(NodeImages),
     /// Secrets of the cluster itself.

@@ -4,6 +4,7 @@ pub mod action;
 pub mod agent;
 pub mod artifact_files;
 pub mod back_up;
+pub mod backup_schedule;
 pub mod check_restored;
 pub mod cluster_secrets;
 pub mod collect;
@@ -58,6 +59,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::NodeFiles(step) => step,
         Action::RuntimeConfiguration(step) => step,
         Action::Agent(step) => step,
+        Action::BackupSchedule(step) => step,
         Action::NodeImages(step) => step,
         Action::ClusterSecrets(step) => step,
         Action::KubeadmConfiguration(step) => step,

@@ -10,10 +10,12 @@ use super::components::{ComponentInputs, artifact_folder, component_steps};
 use super::computed::computed_values;
 use super::network::{Networks, node_identity};
 use super::reference::Reference;
-use crate::configuration::{SiteConfiguration, resolve_values};
+use crate::backups::has_rules;
+use crate::configuration::{BackupSettings, SiteConfiguration, resolve_values};
 use crate::steps::action::Action;
 use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
+use crate::steps::backup_schedule::BackupSchedule;
 use crate::steps::cluster_secrets::ClusterSecrets;
 use crate::steps::control_plane_ready::ControlPlaneReady;
 use crate::steps::host_tuning::HostTuning;
@@ -99,6 +101,7 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
         values: &values,
         node: &planner.node.name,
     })?);
+    steps.extend(backup_schedule(inputs.release, &inputs.configuration.backups));
     let plan = Plan::new(Operation::Install, &inputs.release.name, &inputs.release.version, steps);
     Ok(InstallPlan { plan, node: planner.node })
 }
@@ -157,8 +160,17 @@ struct Planner<'a> {
     parts: NodeParts<'a>,
 }
 
+/// Id of the step with the timer of backups.
+pub(super) const BACKUP_SCHEDULE: &str = "backup-schedule";
+
 pub(super) fn step(id: impl Into<String>, title: &str, seconds: u64, action: Action) -> PlannedStep<Action> {
     PlannedStep { id: StepId(id.into()), title: title.to_owned(), action, bytes: 0, seconds, undo: Undo::Reversible }
+}
+
+/// The timer of each day's backup, for a release that declares what is saved.
+pub(super) fn backup_schedule(release: &ReleaseDocument, settings: &BackupSettings) -> Option<PlannedStep<Action>> {
+    let action = Action::BackupSchedule(BackupSchedule { settings: settings.clone() });
+    has_rules(release).then(|| step(BACKUP_SCHEDULE, "schedule the backup of each day", 0, action))
 }
 
 fn placed(artifact: &ArtifactEntry) -> impl Iterator<Item = PlacedFile> + '_ {

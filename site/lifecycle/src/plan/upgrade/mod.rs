@@ -16,8 +16,9 @@ use landfall_release_document::ReleaseDocument;
 
 use super::components::ComponentInputs;
 use super::configure::Made;
-use super::install::{STAGING_RATE, content_steps, image_hosts, is_same_node, step};
+use super::install::{BACKUP_SCHEDULE, STAGING_RATE, backup_schedule, content_steps, image_hosts, is_same_node, step};
 use crate::backups::has_rules;
+use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
 use crate::steps::back_up::BackUp;
 use crate::steps::collect::Collect;
@@ -65,6 +66,8 @@ pub struct UpgradeInputs<'a> {
     pub ready: &'a BTreeSet<String>,
     /// The data of each component that one of the releases changes, by component.
     pub changed_data: &'a BTreeMap<String, ChangedData>,
+    /// The site's settings of backups.
+    pub backups: &'a BackupSettings,
 }
 
 /// An upgrade, planned.
@@ -98,6 +101,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     steps.extend(changed.noted);
     steps.extend(changed.steps);
     steps.push(agent(inputs.before.made)?);
+    steps.extend(schedule(inputs));
     steps.extend(components::all_ready(after));
     steps.push(step("prove", "prove that the release can be used", 30, Action::Prove(Prove {})));
     if inputs.operation == Operation::Upgrade {
@@ -168,4 +172,14 @@ fn agent(made: &Made) -> Result<PlannedStep<Action>, StepError> {
     let before = made.get(&StepId(ID.to_owned())).filter(|action| matches!(action, Action::Agent(_)));
     let before = before.ok_or_else(|| missing(ID))?;
     Ok(supersede(step(ID, "replace the agent", 5, before.clone()), before))
+}
+
+/// The timer starts the later release's `landfall`, and exists only where that release declares what is saved.
+fn schedule(inputs: &UpgradeInputs<'_>) -> Option<PlannedStep<Action>> {
+    match inputs.before.made.get(&StepId(BACKUP_SCHEDULE.to_owned())) {
+        Some(before) => {
+            Some(supersede(step(BACKUP_SCHEDULE, "replace the timer of backups", 0, before.clone()), before))
+        }
+        None => backup_schedule(inputs.after.release, inputs.backups),
+    }
 }

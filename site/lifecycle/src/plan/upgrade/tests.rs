@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::backups::LiveVolume;
+use crate::plan::configure::plan_configure;
 use crate::plan::install::tests::{plan_of, release};
 use crate::plan::restore::RestoredStream;
 use crate::steps::load::BackupStream;
@@ -56,6 +57,16 @@ impl Side {
         self
     }
 
+    /// Gives the last component a backup rule.
+    fn backed_up(mut self) -> Self {
+        let rule = json!({
+            "name": "data", "workload": {"kind": "Deployment", "name": "web"}, "volume": "data", "limit_seconds": 60,
+            "save": ["save"], "load": ["load"],
+        });
+        self.release.components.last_mut().unwrap().backup.push(serde_json::from_value(rule).unwrap());
+        self
+    }
+
     fn steps(&self) -> Vec<PlannedStep<Action>> {
         let values = BTreeMap::new();
         let inputs =
@@ -67,7 +78,8 @@ impl Side {
     fn made(&self) -> Made {
         let node = plan_of(&sample(), &release()).unwrap().plan.steps;
         let of_node = node.into_iter().filter(|planned| !planned.id.0.contains("dns"));
-        of_node.chain(self.steps()).map(|planned| (planned.id, planned.action)).collect()
+        let schedule = backup_schedule(&self.release, &BackupSettings::default());
+        of_node.chain(self.steps()).chain(schedule).map(|planned| (planned.id, planned.action)).collect()
     }
 
     fn upgraded_to(&self, later: &Self, operation: Operation) -> Result<UpgradePlan, StepError> {
@@ -107,6 +119,7 @@ impl Side {
             ready: &ready,
             clients,
             changed_data,
+            backups: &BackupSettings::default(),
         })
     }
 }
@@ -136,6 +149,40 @@ fn a_release_that_differs_in_nothing_replaces_only_the_agent() {
     let plan = plan.plan;
     assert_eq!((plan.closing.len(), plan.on_failure), (1, OnFailure::Undo { from: 1 }));
     assert_eq!((plan.version.as_str(), plan.steps[0].bytes), ("1.0.1", 123));
+}
+
+#[test]
+fn the_timer_of_backups_follows_the_release() {
+    let schedule = |before: Side, after: Side| {
+        let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
+        lines(&plan).into_iter().filter(|line| line.contains("backup")).collect::<Vec<_>>()
+    };
+    let (first, later) = (|| side("1.0.0", 1).with("web", "web:1", &[]), || side("1.0.1", 2).with("web", "web:1", &[]));
+    assert_eq!(schedule(first(), later()), [""; 0]);
+    assert_eq!(schedule(first(), later().backed_up()), ["backup-schedule backup-schedule"]);
+    let both = ["backup back-up", "backup-schedule supersede"];
+    assert_eq!(schedule(first().backed_up(), later().backed_up()), both);
+    assert_eq!(schedule(first().backed_up(), later()), both, "which removes it");
+}
+
+#[test]
+fn settings_of_backups_change_by_the_timer_alone() {
+    let site = side("1.0.0", 1).with("web", "web:1", &[]).backed_up();
+    let values = BTreeMap::new();
+    let inputs = ComponentInputs { release: &site.release, documents: &site.documents, values: &values, node: "node" };
+    let made: Made = site
+        .made()
+        .into_iter()
+        .filter(|(id, _)| site.steps().iter().any(|step| step.id == *id))
+        .chain(backup_schedule(&site.release, &BackupSettings::default()).map(|step| (step.id, step.action)))
+        .collect();
+    let plan = plan_configure(&inputs, &BackupSettings::default(), &made).unwrap();
+    assert!(plan.plan.steps.is_empty() && plan.settings.is_empty());
+    let copies = BackupSettings { copies: vec!["/mnt/disk".into()], ..BackupSettings::default() };
+    let plan = plan_configure(&inputs, &copies, &made).unwrap();
+    let ids: Vec<&str> = plan.plan.steps.iter().map(|step| step.id.0.as_str()).collect();
+    assert_eq!((ids.as_slice(), plan.settings[0].setting.as_str()), (&["backup-schedule"][..], "backups.copies"));
+    assert_eq!((&plan.settings[0].from, &plan.settings[0].to), (&None, &Some(json!(["/mnt/disk"]))));
 }
 
 #[test]

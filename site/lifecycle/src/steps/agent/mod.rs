@@ -12,10 +12,9 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::backups::has_rules;
 use crate::site::Site;
 use landfall_agent::settings::AgentSettings;
-use landfall_agent::units::{AGENT, BACKUP, BACKUP_TIMER, CONTAINERD, KUBELET, OPERATION, SERVICES, SLICE, systemctl};
+use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, OPERATION, SERVICES, SLICE, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files::OwnFile;
 use landfall_host::{files, mounts};
@@ -29,39 +28,19 @@ pub struct Agent {
 }
 
 impl Agent {
-    fn program(site: &Site) -> PathBuf {
+    /// The `landfall` of the site's release.
+    pub(super) fn program(site: &Site) -> PathBuf {
         site.paths.release(&site.bundle).join("landfall")
     }
 
     fn files(&self, site: &Site) -> Vec<OwnFile> {
         let mut files = vec![OwnFile::new(site.paths.agent_settings(), self.settings.to_bytes(), 0o644)];
         files.extend(unit_files::files(site, Self::program(site), &self.settings.pack));
-        if has_rules(&site.release) {
-            files.extend(unit_files::backup_files(site, &Self::program(site)));
-        }
         files
     }
 
-    /// Starts the timer of backups where the release declares any; an earlier release may have left one.
-    fn schedule_backups(site: &Site) -> Result<(), StepError> {
-        if has_rules(&site.release) {
-            site.run(&systemctl(&["enable", BACKUP_TIMER]))?;
-            site.run(&systemctl(&["restart", BACKUP_TIMER]))?;
-            return Ok(());
-        }
-        Self::end_backups(site)
-    }
-
-    fn end_backups(site: &Site) -> Result<(), StepError> {
-        if unit_files::path(site, BACKUP_TIMER).exists() {
-            site.run(&systemctl(&["disable", BACKUP_TIMER]))?;
-            site.run(&systemctl(&["stop", BACKUP_TIMER]))?;
-        }
-        files::remove(&unit_files::backup_files(site, &Self::program(site)))
-    }
-
     /// What is wrong with a unit; nothing if it starts at boot, and runs if it must.
-    fn lack(site: &Site, unit: &str) -> Option<String> {
+    pub(super) fn lack(site: &Site, unit: &str) -> Option<String> {
         // `is-active` and `is-enabled` answer by failing. The kubelet runs only when kubeadm has configured it.
         if unit != KUBELET && site.run(&systemctl(&["is-active", "--quiet", unit])).is_err() {
             return Some(format!("{unit} does not run"));
@@ -81,8 +60,7 @@ impl Step<Site> for Agent {
         if observed != Observed::Done {
             return Ok(observed);
         }
-        let timer = has_rules(&site.release).then_some(&BACKUP_TIMER);
-        let lack = SERVICES.iter().chain(timer).find_map(|unit| Self::lack(site, unit));
+        let lack = SERVICES.iter().find_map(|unit| Self::lack(site, unit));
         Ok(lack.map_or(Observed::Done, Observed::Partial))
     }
 
@@ -103,7 +81,6 @@ impl Step<Site> for Agent {
         }
         site.run(&systemctl(&["daemon-reload"]))?;
         site.run(&systemctl(&["enable", CONTAINERD, KUBELET, AGENT]))?;
-        Self::schedule_backups(site)?;
         site.sync_filesystem(&site.paths.host("/etc"))?;
         // Waits until containerd answers.
         site.run(&systemctl(&["restart", CONTAINERD, AGENT]))?;
@@ -115,7 +92,6 @@ impl Step<Site> for Agent {
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         let host: teardown::Before = serde_json::from_value(before["host"].clone()).unwrap_or_default();
         teardown::stop_service(site, AGENT)?;
-        Self::end_backups(site)?;
         teardown::stop_pods(site)?;
         teardown::stop_runtime(site)?;
         teardown::unmount_all(&site.paths)?;
@@ -142,7 +118,7 @@ impl Step<Site> for Agent {
         files::remove(&self.files(site))?;
         site.run(&systemctl(&["daemon-reload"]))?;
         // Nothing to reset if none has failed.
-        let _ = site.run(&systemctl(&["reset-failed", CONTAINERD, KUBELET, AGENT, OPERATION, BACKUP]));
+        let _ = site.run(&systemctl(&["reset-failed", CONTAINERD, KUBELET, AGENT, OPERATION]));
         Ok(())
     }
 }

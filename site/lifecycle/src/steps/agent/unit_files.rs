@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::configuration::TimeOfDay;
 use crate::site::Site;
 use landfall_agent::units::{AGENT, BACKUP, BACKUP_TIMER, CONTAINERD, KUBELET, OPERATION, SLICE};
 use landfall_host::files::OwnFile;
@@ -77,9 +78,9 @@ pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
     .into()
 }
 
-/// The files of the nightly backup.
-pub fn backup_files(site: &Site, landfall: &Path) -> Vec<OwnFile> {
-    [(BACKUP, backup(landfall)), (BACKUP_TIMER, backup_timer())]
+/// The files of each day's backup.
+pub fn backup_files(site: &Site, landfall: &Path, time: Option<TimeOfDay>) -> Vec<OwnFile> {
+    [(BACKUP, backup(landfall)), (BACKUP_TIMER, backup_timer(time))]
         .map(|(name, text)| OwnFile::new(path(site, name), text, 0o644))
         .into()
 }
@@ -160,10 +161,13 @@ fn backup(landfall: &Path) -> String {
 }
 
 /// Not `Persistent`: a machine that was off at night would make its backup while it starts, and systemd would leave a mark.
-fn backup_timer() -> String {
+///
+/// Without a time of the site's own, machines that share a disk do not begin at the same instant.
+fn backup_timer(time: Option<TimeOfDay>) -> String {
+    let calendar = time.map_or_else(|| "01:30\nRandomizedDelaySec=1h".to_owned(), |time| time.to_string());
     format!(
-        "{}\n[Timer]\nOnCalendar=*-*-* 01:30\nRandomizedDelaySec=1h\n\n[Install]\nWantedBy=timers.target\n",
-        header("the hour of the nightly backup")
+        "{}\n[Timer]\nOnCalendar=*-*-* {calendar}\n\n[Install]\nWantedBy=timers.target\n",
+        header("the time of each day's backup")
     )
 }
 
@@ -173,4 +177,17 @@ fn agent(programs: &Programs) -> String {
         "",
         &format!("ExecStart={} node run\n", programs.landfall.display()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_the_sites_own_is_kept_exactly() {
+        let usual = backup_timer(None);
+        assert!(usual.contains("OnCalendar=*-*-* 01:30\nRandomizedDelaySec=1h\n"), "{usual}");
+        let own = backup_timer(Some("03:15".parse().unwrap()));
+        assert!(own.contains("OnCalendar=*-*-* 03:15\n") && !own.contains("RandomizedDelaySec"), "{own}");
+    }
 }

@@ -1,0 +1,69 @@
+//! Copies of backups in another repository of the same site: a disk that is kept elsewhere.
+
+use rustic_core::repofile::SnapshotFile;
+
+use crate::backup::{Backup, BackupId};
+use crate::change::Change;
+use crate::error::{BackupError, Result};
+use crate::library::{self, Indexed};
+use crate::repository::Repository;
+use crate::save::use_few_cores;
+use crate::walk;
+
+impl Repository {
+    /// Copies a backup, its proof included, into another repository. Data that it has already is not copied again. When
+    /// this returns, all of the copy is on the other's disk; if it fails, the other's backups are as they were.
+    pub fn copy_to(&self, id: BackupId, other: &Self) -> Result<()> {
+        let (backup, mut snapshot) = self.find(id)?;
+        let mut change = Change::begin(other)?;
+        if !other.backups()?.contains(&backup) {
+            let (_, source) = self.indexed()?;
+            self.refuse_incomplete(&source, &backup, &snapshot)?;
+            snapshot.original.get_or_insert(snapshot.id);
+            // The library would start a thread for each processor, and each holds a pack.
+            let copied = std::thread::scope(|scope| {
+                let copier = scope.spawn(|| {
+                    use_few_cores();
+                    copy(&source, other, &snapshot, &backup, &mut change)
+                });
+                copier.join()
+            });
+            copied.map_err(|_| BackupError::Bug("the copy of a backup panicked".to_owned()))??;
+        }
+        change.finish()
+    }
+
+    /// The library leaves out silently what no index names.
+    fn refuse_incomplete(&self, source: &Indexed, backup: &Backup, snapshot: &SnapshotFile) -> Result<()> {
+        let (files, unread) = walk::files(source, snapshot.tree);
+        if let Some(unread) = unread.into_iter().next() {
+            return Err(library::damage(
+                self.folder(),
+                format!("a tree of {} cannot be read", backup.id),
+                unread.error,
+            ));
+        }
+        for file in files {
+            if let Some(blob) = file.content.iter().find(|blob| source.get_index_entry(*blob).is_err()) {
+                let what = format!("{} of {} lacks the blob {}", file.name, backup.id, blob.to_hex().as_str());
+                return Err(BackupError::damaged(self.folder(), what));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn copy(
+    source: &Indexed,
+    other: &Repository,
+    snapshot: &SnapshotFile,
+    backup: &Backup,
+    change: &mut Change<'_>,
+) -> Result<()> {
+    let (folder, opened) = other.session(other.view_of_whole_indexes()?)?;
+    let failure = |error| library::failure(&folder, "copy a backup", error);
+    let indexed = opened.to_indexed_ids().map_err(failure)?;
+    source.copy(&indexed, [snapshot]).map_err(failure)?;
+    let new = folder.last_snapshot().ok_or_else(|| BackupError::Bug("no snapshot was written".to_owned()))?;
+    change.add(new.into(), backup)
+}

@@ -1,0 +1,74 @@
+//! Copies of backups in another repository.
+
+use landfall_progress::Silent;
+
+use super::*;
+use crate::Proof;
+
+/// An empty repository of the same site and key.
+fn beside(kept: &Kept) -> Repository {
+    Repository::create(&kept.folder.path().join("copies"), SITE, &kept.key).unwrap()
+}
+
+#[test]
+fn a_copy_is_the_same_backup_and_later_ones_add_only_what_is_new() {
+    let kept = empty();
+    let other = beside(&kept);
+    let rows = random(3, 20 * MIB);
+    let first = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &rows)]).unwrap();
+    let proof = Proof { time: time("2026-11-20T13:00:00Z"), report: "12 tables".to_owned() };
+    let first = kept.repository.mark_proven(first.id, proof).unwrap();
+    kept.repository.copy_to(first.id, &other).unwrap();
+    assert_eq!(other.backups().unwrap(), [first.clone()]);
+    assert!(read(&other, first.id, "database").unwrap() == rows);
+
+    let bytes = stored_bytes(other.folder());
+    kept.repository.copy_to(first.id, &other).unwrap();
+    assert_eq!((other.backups().unwrap().len(), stored_bytes(other.folder())), (1, bytes), "it is there already");
+
+    let second = save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", &rows), ("more", b"rows")]).unwrap();
+    kept.repository.copy_to(second.id, &other).unwrap();
+    assert!(stored_bytes(other.folder()) < bytes + MIB as u64, "data that is there is not copied again");
+    assert_eq!(other.backups().unwrap(), [first, second.clone()]);
+    assert_eq!(read(&other, second.id, "more").unwrap(), b"rows");
+    assert_eq!(other.check(&Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&Silent).unwrap(), []);
+}
+
+#[test]
+fn a_backup_that_cannot_be_read_whole_is_not_copied() {
+    let kept = empty();
+    let other = beside(&kept);
+    let first = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &random(3, MIB))]).unwrap();
+    kept.repository.copy_to(first.id, &other).unwrap();
+    let second = save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", &random(4, MIB))]).unwrap();
+    let root = kept.repository.folder();
+    let of = |folder: &str| files(root).into_iter().filter(|file| file.starts_with(folder)).collect::<Vec<_>>();
+    let damages: [&dyn Fn(&Path); 2] = [&|path| std::fs::remove_file(path).unwrap(), &|path| {
+        let mut bytes = std::fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        put(path, &bytes);
+    }];
+    for damage in damages {
+        for file in of("data").iter().chain(&of("index")) {
+            let path = root.join(file);
+            let whole = std::fs::read(&path).unwrap();
+            damage(&path);
+            // Files of the first backup alone are not read.
+            let copied = kept.repository.copy_to(second.id, &other);
+            let is_there = other.backups().unwrap().contains(&second);
+            assert_eq!(copied.is_ok(), is_there, "{}", file.display());
+            if is_there {
+                assert!(read(&other, second.id, "database").unwrap() == random(4, MIB), "{}", file.display());
+                let Kept { folder, key, .. } = &kept;
+                std::fs::remove_dir_all(other.folder()).unwrap();
+                Repository::create(&folder.path().join("copies"), SITE, key).unwrap();
+            }
+            put(&path, &whole);
+        }
+    }
+    kept.repository.copy_to(second.id, &other).unwrap();
+    assert!(read(&other, second.id, "database").unwrap() == random(4, MIB));
+    assert_eq!(other.check(&Silent).unwrap(), []);
+}

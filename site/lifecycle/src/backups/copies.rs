@@ -1,0 +1,181 @@
+//! Copies of the backups on other disks: proven backups alone, each with its proof, in a repository of its own that the same
+//! key opens. A folder that cannot take a copy costs no backup, neither here nor there.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use landfall_backup::{Backup, BackupError, Repository, Retention};
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+use landfall_media::progress::{Event, Progress};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{BackupFolder, BackupSummary, unusable};
+
+/// The name of a repository of copies, before that of the node: several sites may share a disk.
+const PREFIX: &str = "landfall-backups-";
+
+/// A folder that has the proven backups now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupCopies {
+    /// The repository in it.
+    pub repository: PathBuf,
+    /// Backups that were copied now, oldest first.
+    pub copied: Vec<BackupSummary>,
+    /// Backups that it no longer keeps, oldest first.
+    pub dropped: Vec<BackupSummary>,
+    /// How many it has.
+    pub count: usize,
+}
+
+/// Where copies are made, and of what.
+pub(crate) struct Copies<'a> {
+    pub paths: &'a SitePaths,
+    /// The name of the node.
+    pub node: &'a str,
+    pub retention: Retention,
+    pub progress: &'a dyn Progress,
+}
+
+impl Copies<'_> {
+    /// Copies each proven backup that is newer than the newest one in the folder. Older copies that the retention does not keep
+    /// are dropped first, which makes room.
+    pub(crate) fn bring_up_to_date(&self, source: &Repository, folder: &Path) -> Result<BackupCopies, StepError> {
+        let copies = self.open_or_create(source, folder)?;
+        let dropped = copies.forget(self.retention, Timestamp::now()).map_err(unusable)?.dropped;
+        let newest = copies.backups().map_err(unusable)?.last().map(|backup| backup.time);
+        let is_missing = |backup: &Backup| backup.proof.is_some() && newest.is_none_or(|newest| backup.time > newest);
+        let missing: Vec<Backup> = source.backups().map_err(unusable)?.into_iter().filter(is_missing).collect();
+        for backup in &missing {
+            let summary = BackupSummary::from(backup);
+            self.progress.event(Event::Note(format!("copying backup {} to {}", summary.short_id(), folder.display())));
+            source.copy_to(backup.id, &copies).map_err(unusable)?;
+        }
+        Ok(BackupCopies {
+            repository: copies.folder().to_owned(),
+            copied: missing.iter().map(BackupSummary::from).collect(),
+            dropped: dropped.iter().map(BackupSummary::from).collect(),
+            count: copies.backups().map_err(unusable)?.len(),
+        })
+    }
+
+    /// Opens the copies in a folder. Changes nothing.
+    pub(crate) fn open(&self, source: &Repository, folder: &Path) -> Result<Repository, StepError> {
+        let key = BackupFolder::of(self.paths).key()?;
+        Repository::open(&self.repository(folder), source.site(), &key).map_err(unusable)
+    }
+
+    fn open_or_create(&self, source: &Repository, folder: &Path) -> Result<Repository, StepError> {
+        self.refuse_same_disk(folder)?;
+        let (path, key) = (self.repository(folder), BackupFolder::of(self.paths).key()?);
+        match Repository::open(&path, source.site(), &key) {
+            Err(BackupError::NoRepository(_)) => Repository::create(&path, source.site(), &key).map_err(unusable),
+            opened => opened.map_err(unusable),
+        }
+    }
+
+    fn repository(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("{PREFIX}{}", self.node))
+    }
+
+    /// A copy on the disk of the data would be lost with it. That is also what a disk looks like that is not mounted.
+    fn refuse_same_disk(&self, folder: &Path) -> Result<(), StepError> {
+        let device = |path: &Path| {
+            fs_err::metadata(path).map(|metadata| metadata.dev()).map_err(|error| files::failed("look at", path, error))
+        };
+        let refused = |what: String| Err(StepError::new(codes::BACKUP_COPY_PLACE, what));
+        if !folder.is_dir() {
+            return refused(format!("{} is not a folder", folder.display()));
+        }
+        if device(folder)? == device(&self.paths.data())? {
+            return refused(format!("{} is on the same filesystem as the data", folder.display()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_backup::{NewBackup, Proof};
+    use landfall_error_codes::Coded;
+    use landfall_media::durable;
+    use landfall_media::progress::Silent;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const ONE_DAY: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0 };
+
+    /// A site whose data is on the disk of temporary files.
+    fn site() -> (tempfile::TempDir, SitePaths) {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        durable::create_folder(&paths.data()).unwrap();
+        durable::write_file(&paths.data_uuid(), format!("{}\n", Uuid::from_u128(7)).as_bytes(), 0o644).unwrap();
+        (root, paths)
+    }
+
+    /// A folder on another filesystem: every Linux has this one.
+    fn other_disk() -> tempfile::TempDir {
+        tempfile::tempdir_in("/dev/shm").unwrap()
+    }
+
+    fn save(repository: &Repository, time: &str, is_proven: bool) -> Backup {
+        let time: Timestamp = time.parse().unwrap();
+        let documents = vec![("site.json".parse().unwrap(), b"{}".to_vec())];
+        let facts = [("version".to_owned(), "1.0.0".to_owned())].into();
+        let saved = repository.save(NewBackup { time, facts, streams: Vec::new(), documents }).unwrap();
+        if is_proven { repository.mark_proven(saved.id, Proof { time, report: String::new() }).unwrap() } else { saved }
+    }
+
+    #[test]
+    fn a_folder_gets_each_proven_backup_once_and_keeps_as_many_as_it_should() {
+        let ((_root, paths), disk) = (site(), other_disk());
+        let source = BackupFolder::of(&paths).open_or_create().unwrap();
+        let copies = Copies { paths: &paths, node: "node-1", retention: ONE_DAY, progress: &Silent };
+        save(&source, "2026-11-19T12:00:00Z", true);
+        save(&source, "2026-11-20T12:00:00Z", false);
+        let made = copies.bring_up_to_date(&source, disk.path()).unwrap();
+        assert_eq!((made.copied.len(), made.dropped.len(), made.count), (1, 0, 1));
+        assert_eq!(made.repository, disk.path().join("landfall-backups-node-1"));
+        let again = copies.bring_up_to_date(&source, disk.path()).unwrap();
+        assert_eq!((again.copied.len(), again.count), (0, 1));
+
+        let newest = save(&source, "2026-11-21T12:00:00Z", true);
+        assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 2);
+        let later = copies.bring_up_to_date(&source, disk.path()).unwrap();
+        assert_eq!((later.copied.len(), later.dropped.len(), later.count), (0, 1, 1));
+        assert_eq!(copies.open(&source, disk.path()).unwrap().backups().unwrap(), [newest]);
+    }
+
+    #[test]
+    fn a_folder_on_the_disk_of_the_data_is_refused() {
+        let (root, paths) = site();
+        let source = BackupFolder::of(&paths).open_or_create().unwrap();
+        save(&source, "2026-11-19T12:00:00Z", true);
+        let copies = Copies { paths: &paths, node: "node-1", retention: ONE_DAY, progress: &Silent };
+        for folder in [root.path().to_owned(), root.path().join("not-there")] {
+            let refused = copies.bring_up_to_date(&source, &folder).unwrap_err();
+            assert_eq!(refused.code(), codes::BACKUP_COPY_PLACE);
+        }
+        assert!(!root.path().join("landfall-backups-node-1").exists());
+    }
+
+    #[test]
+    fn a_disk_of_another_site_is_left_alone() {
+        let ((_root, paths), disk) = (site(), other_disk());
+        let source = BackupFolder::of(&paths).open_or_create().unwrap();
+        save(&source, "2026-11-19T12:00:00Z", true);
+        let key = BackupFolder::of(&paths).key().unwrap();
+        let theirs = disk.path().join("landfall-backups-node-1");
+        Repository::create(&theirs, Uuid::from_u128(8), &key).unwrap();
+        let copies = Copies { paths: &paths, node: "node-1", retention: ONE_DAY, progress: &Silent };
+        let refused = copies.bring_up_to_date(&source, disk.path()).unwrap_err();
+        assert_eq!(refused.code(), codes::BACKUP_OTHER_SITE);
+    }
+}

@@ -1,0 +1,139 @@
+//! What a person may set about backups: when, how many are kept, and where else they are.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use jiff::civil::Time;
+use landfall_backup::Retention;
+use serde::{Deserialize, Serialize};
+
+/// Settings of backups. A release without backup rules has none to make, whatever they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackupSettings {
+    /// When each day's backup is made; by default between 01:30 and 02:30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<TimeOfDay>,
+    /// How many are kept; by default the newest of each of 30 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<KeepSettings>,
+    /// Folders on other disks that get a copy of each proven backup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<PathBuf>,
+}
+
+/// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeepSettings {
+    /// Hours with a backup.
+    #[serde(default)]
+    pub hourly: u16,
+    /// Days with a backup.
+    #[serde(default)]
+    pub daily: u16,
+    /// Weeks (ISO 8601) with a backup.
+    #[serde(default)]
+    pub weekly: u16,
+    /// Months with a backup.
+    #[serde(default)]
+    pub monthly: u16,
+}
+
+impl BackupSettings {
+    /// Whether a person set anything.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Which backups are kept, here and in each copy.
+    pub fn retention(&self) -> Retention {
+        self.keep.map_or_else(Retention::default, |KeepSettings { hourly, daily, weekly, monthly }| Retention {
+            hourly,
+            daily,
+            weekly,
+            monthly,
+        })
+    }
+
+    /// What no type can refuse, each with the key that has it.
+    pub(super) fn problems(&self, data: &Path) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if self.keep == Some(KeepSettings::default()) {
+            problems
+                .push(("backups.keep", "at least one of hourly, daily, weekly and monthly must be above 0".to_owned()));
+        }
+        for (index, folder) in self.copies.iter().enumerate() {
+            let shown = folder.display();
+            if !folder.is_absolute() {
+                problems.push(("backups.copies", format!("{shown} must begin with /")));
+            } else if folder.starts_with(data) {
+                problems
+                    .push(("backups.copies", format!("{shown} is in the data folder, whose loss a copy must survive")));
+            } else if self.copies[..index].contains(folder) {
+                problems.push(("backups.copies", format!("{shown} is listed twice")));
+            }
+        }
+        problems
+    }
+}
+
+/// A time of day in the host's time zone, as `02:30`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TimeOfDay(Time);
+
+impl FromStr for TimeOfDay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time = Time::strptime("%H:%M", text).ok().map(Self).filter(|time| time.to_string() == text);
+        time.ok_or_else(|| format!("`{text}` is not a time of day such as 02:30"))
+    }
+}
+
+impl TryFrom<String> for TimeOfDay {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<TimeOfDay> for String {
+    fn from(time: TimeOfDay) -> Self {
+        time.to_string()
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:02}:{:02}", self.0.hour(), self.0.minute())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_day_are_written_in_one_way() {
+        for text in ["00:00", "02:30", "23:59"] {
+            assert_eq!(text.parse::<TimeOfDay>().unwrap().to_string(), text);
+        }
+        for text in ["", "2:30", "24:00", "12:60", "02:30:00", " 02:30", "nightly"] {
+            assert!(text.parse::<TimeOfDay>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_set_is_as_the_default() {
+        let settings: BackupSettings = serde_json::from_str("{}").unwrap();
+        assert!(settings.is_default());
+        assert_eq!(settings.retention(), Retention::default());
+        let settings: BackupSettings = serde_json::from_str(r#"{"keep": {"weekly": 8}}"#).unwrap();
+        assert_eq!(settings.retention(), Retention { hourly: 0, daily: 0, weekly: 8, monthly: 0 });
+        assert!(settings.problems(Path::new("/data")).is_empty());
+    }
+}

@@ -1,0 +1,83 @@
+//! Copies of the backups on other disks: those that the settings name, after each backup, or one that a person names.
+
+use std::path::{Path, PathBuf};
+
+use landfall_backup::{Damage, Repository};
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::backup::BackupCheckReport;
+use super::error::Result;
+use crate::backups::{BackupCopies, Copies, unusable};
+use crate::pins::Pins;
+
+/// Folders that have every proven backup now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CopiedBackups {
+    /// The folders, in the order of the settings or of the command line.
+    pub copies: Vec<BackupCopies>,
+}
+
+impl Operations {
+    /// Copies every proven backup that is newer than the newest copy into each of these folders, or into those of the site's
+    /// settings. Nothing of the cluster is needed. What a folder has stays if it cannot take more.
+    pub fn copy_backups(&self, folders: &[PathBuf]) -> Result<CopiedBackups> {
+        let history = self.idle_history()?;
+        let pins = self.changeable(&history)?;
+        let folders = if folders.is_empty() { &pins.settings.backups.copies } else { folders };
+        if folders.is_empty() {
+            let what = "the site's settings name no folder for copies";
+            let hint = "Name one: `landfall backup copy /mnt/backups`. Or set backups.copies in site.yaml, then run `landfall configure`.";
+            return Err(StepError::new(codes::BACKUP_COPY_PLACE, what).hint(hint.to_owned()).into());
+        }
+        let _lock = self.journals().lock("backup copy")?;
+        self.copy_to_each(pins, &self.repository()?, folders)
+    }
+
+    /// Reads all data of all copies in a folder. Damage is no error: the report names it. Changes nothing.
+    pub fn check_copies(&self, folder: &Path) -> Result<BackupCheckReport> {
+        let history = self.history()?;
+        let pins = self.changeable(&history)?;
+        let copies = self.copies(pins).open(&self.repository()?, folder)?;
+        let damages = copies.check(&*self.progress).map_err(unusable)?;
+        let backups = copies.backups().map_err(unusable)?.len();
+        Ok(BackupCheckReport { backups, damages: damages.iter().map(Damage::to_string).collect() })
+    }
+
+    /// One folder that fails keeps no other from its copy.
+    pub(super) fn copy_to_each(
+        &self,
+        pins: &Pins,
+        repository: &Repository,
+        folders: &[PathBuf],
+    ) -> Result<CopiedBackups> {
+        let (mut copies, mut failures) = (Vec::new(), Vec::new());
+        for folder in folders {
+            match self.copies(pins).bring_up_to_date(repository, folder) {
+                Ok(copied) => copies.push(copied),
+                Err(error) => failures.push((folder, error)),
+            }
+        }
+        let names: Vec<String> = failures.iter().map(|(folder, _)| folder.display().to_string()).collect();
+        match failures.into_iter().next() {
+            None => Ok(CopiedBackups { copies }),
+            Some((_, error)) => {
+                let what = format!("no copy of the newest backup is in {}", names.join(", "));
+                Err(StepError::new(codes::BACKUP_NOT_COPIED, what).because(error).into())
+            }
+        }
+    }
+
+    fn copies<'a>(&'a self, pins: &'a Pins) -> Copies<'a> {
+        Copies {
+            paths: &self.paths,
+            node: &pins.node.name,
+            retention: pins.settings.backups.retention(),
+            progress: &*self.progress,
+        }
+    }
+}
