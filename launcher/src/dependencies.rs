@@ -68,15 +68,16 @@ impl Build {
             return Ok(());
         }
         let entry = self.entry(cache, kind);
-        for build in kind.builds {
-            let (kept, local) = (entry.join(build), self.folder_of(build));
-            fs::create_dir_all(&local).map_err(|error| format!("cannot create {}: {error}", local.display()))?;
-            run(Command::new("cp").arg("--archive").arg(kept.join(".")).arg(&local))?;
-            forget_others(&local.join(FINGERPRINTS), &kept.join(FINGERPRINTS))?;
-        }
         // Entries that are not used for long are removed. Another user's cannot be marked, and are valid all the same.
         let _ = run(Command::new("touch").arg("--no-create").arg(&entry));
-        self.mark(kind)
+        let brought = kind.builds.iter().try_for_each(|build| bring_folder(&entry.join(build), &self.folder_of(build)));
+        if brought.is_err() {
+            // Half a file is new, so cargo would take it for fresh.
+            for build in kind.builds {
+                let _ = fs::remove_dir_all(self.folder_of(build).join(FINGERPRINTS));
+            }
+        }
+        brought.and_then(|()| self.mark(kind))
     }
 
     /// Records that the build folder has the dependencies of the cache.
@@ -106,6 +107,13 @@ impl Build {
             _ => self.target.join("debug"),
         }
     }
+}
+
+/// Files are replaced, not overwritten: a compiler may be reading one.
+fn bring_folder(kept: &Path, local: &Path) -> Result<(), String> {
+    fs::create_dir_all(local).map_err(|error| format!("cannot create {}: {error}", local.display()))?;
+    run(Command::new("cp").args(["--archive", "--remove-destination"]).arg(kept.join(".")).arg(local))?;
+    forget_others(&local.join(FINGERPRINTS), &kept.join(FINGERPRINTS))
 }
 
 /// Puts kept dependencies into the build folder of this clone, if there are any for it.

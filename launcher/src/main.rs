@@ -71,15 +71,20 @@ fn hand_over(clone: &Path, arguments: &[String]) -> ExitCode {
 /// Builds the program of the commands with the features that all of the workspace has, as everything else is built: its
 /// dependencies are compiled once, or come from the cache.
 fn build(clone: &Path) -> Result<PathBuf, String> {
-    dependencies::bring(clone)?;
+    if let Err(error) = dependencies::bring(clone) {
+        report::line(&format!("dependencies are compiled, since the cache could not be used: {error}"));
+    }
+    let target = dependencies::target_folder(clone);
     let mut cargo = Command::new(collect::cargo());
-    cargo.args(["build", "--quiet", "--workspace", "--bin", "xtask", "--manifest-path"]).arg(clone.join("Cargo.toml"));
+    // Wherever a person's own settings would have it built.
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "xtask", "--target", TARGET, "--target-dir"]).arg(&target);
+    cargo.arg("--manifest-path").arg(clone.join("Cargo.toml"));
     let status = without_own_variables(&mut cargo).status();
     let status = status.map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !status.success() {
         return Err(format!("cargo could not build the commands: {status}"));
     }
-    Ok(dependencies::target_folder(clone).join(TARGET).join("debug").join("xtask"))
+    Ok(target.join(TARGET).join("debug").join("xtask"))
 }
 
 /// Cargo's variables about this program are not passed on.

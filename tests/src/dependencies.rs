@@ -11,6 +11,7 @@ use landfall_launcher::dependencies::{self as kept, Build, FOR_GLIBC, Kind, PROG
 use serde_json::Value;
 
 use crate::cache::{Cache, Key};
+use crate::printer;
 use crate::workspace::{self, cargo};
 
 /// The files that cargo needs to find a dependency fresh.
@@ -19,9 +20,11 @@ const PARTS: [&str; 3] = [".fingerprint", "build", "deps"];
 /// Names per `cp`, far below the limit of a command line.
 const NAMES_PER_COPY: usize = 400;
 
-/// Puts kept dependencies into this clone's build folder, once.
-pub fn bring() -> Result<()> {
-    kept::bring(&workspace::root()).map_err(Error::msg)
+/// Puts kept dependencies into this clone's build folder, once. Without them, they are compiled.
+pub fn bring() {
+    if let Err(error) = kept::bring(&workspace::root()) {
+        printer::note(format!("dependencies are compiled, since the cache could not be used: {error}"));
+    }
 }
 
 /// Stores the dependencies that were built for the programs.

@@ -47,7 +47,7 @@ pub fn landfall() -> Result<PathBuf> {
         return Ok(program);
     }
     setup::ensure_packages(packages::PROGRAM)?;
-    dependencies::bring()?;
+    dependencies::bring();
     run(cargo().args(["build", "--quiet", "--workspace", "--bin", "landfall"]))?;
     let program = target_folder().join(TARGET).join("debug").join("landfall");
     ensure!(program.is_file(), "cargo built no {}", program.display());

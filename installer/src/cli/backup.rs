@@ -13,7 +13,7 @@ pub(crate) enum BackupCommand {
     List,
     /// Read all data of all backups, and report every damage with what can no longer be restored because of it.
     Check(BackupCheckArguments),
-    /// Copy every proven backup that is newer than the newest copy to another disk.
+    /// Copy every proven backup to other disks that lack it.
     Copy(BackupCopyArguments),
     /// Print the key without which no backup can be read: store it in a safe place, away from this machine.
     Key,

@@ -1,5 +1,9 @@
 //! Copies of backups in another repository of the same site: a disk that is kept elsewhere.
 
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
+use rayon::ThreadPoolBuilder;
 use rustic_core::repofile::SnapshotFile;
 
 use crate::backup::{Backup, BackupId};
@@ -20,15 +24,7 @@ impl Repository {
             let (_, source) = self.indexed()?;
             self.refuse_incomplete(&source, &backup, &snapshot)?;
             snapshot.original.get_or_insert(snapshot.id);
-            // The library would start a thread for each processor, and each holds a pack.
-            let copied = std::thread::scope(|scope| {
-                let copier = scope.spawn(|| {
-                    use_few_cores();
-                    copy(&source, other, &snapshot, &backup, &mut change)
-                });
-                copier.join()
-            });
-            copied.map_err(|_| BackupError::Bug("the copy of a backup panicked".to_owned()))??;
+            on_few_cores(|| copy(&source, other, &snapshot, &backup, &mut change))?;
         }
         change.finish()
     }
@@ -51,6 +47,20 @@ impl Repository {
         }
         Ok(())
     }
+}
+
+/// Runs this with a few threads of its own: the library reads with all threads of the pool that it finds, and each holds a pack.
+fn on_few_cores(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
+    let worked = std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            use_few_cores();
+            let threads = available_parallelism().map_or(1, NonZero::get);
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.map_err(|error| BackupError::Bug(error.to_string()))?.install(work)
+        });
+        worker.join()
+    });
+    worked.map_err(|_| BackupError::Bug("the copy of a backup panicked".to_owned()))?
 }
 
 fn copy(

@@ -73,8 +73,8 @@ impl Repository {
     pub fn open(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
         let repository = Self { root: folder.to_owned(), site, key: key.clone() };
         if !folder.join(CONFIG).try_exists().map_err(|error| BackupError::io("look at", folder, error))? {
-            let is_repository = folder.join("data").is_dir() && folder.join("snapshots").is_dir();
-            return Err(if is_repository {
+            // Empty folders are what an interrupted creation leaves.
+            return Err(if repository.has_parts()? {
                 BackupError::damaged(folder, "its file config is missing")
             } else {
                 BackupError::NoRepository(folder.to_owned())
@@ -238,13 +238,22 @@ impl Repository {
                 return Err(occupied(&name));
             }
         }
-        let folder = Folder::new(&self.root, View::default());
-        for kind in [FileType::Snapshot, FileType::Index, FileType::Pack] {
-            if !folder.files(kind).map_err(at)?.is_empty() {
-                return Err(occupied("parts of a repository that has lost its file config"));
-            }
+        if self.has_parts()? {
+            return Err(occupied("parts of a repository that has lost its file config"));
         }
         Ok(())
+    }
+
+    /// Whether there is anything that a backup has stored.
+    fn has_parts(&self) -> Result<bool> {
+        let folder = Folder::new(&self.root, View::default());
+        for kind in [FileType::Snapshot, FileType::Index, FileType::Pack] {
+            let files = folder.files(kind).map_err(|error| BackupError::io("list", &self.root, error))?;
+            if !files.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A wrong key and a damaged config look alike: neither can be decrypted. The files of restic's keys distinguish them.

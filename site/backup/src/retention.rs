@@ -123,7 +123,7 @@ impl Retention {
     }
 
     /// The backups that are kept, of these, which are sorted oldest first.
-    fn kept(self, backups: &[Backup], now: Timestamp) -> Result<Vec<BackupId>> {
+    pub fn kept(self, backups: &[Backup], now: Timestamp) -> Result<Vec<BackupId>> {
         let all: Vec<&Backup> = backups.iter().collect();
         let proven: Vec<&Backup> = backups.iter().filter(|backup| backup.proof.is_some()).collect();
         let mut kept: BTreeSet<BackupId> =

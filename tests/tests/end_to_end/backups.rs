@@ -110,7 +110,7 @@ fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     ensure!(again["copies"][0]["repository"] == repository.as_str(), "{again}");
     machine.run(&format!("cp --recursive {repository} {COPIES} && umount {DISK}"))?;
     let refused = engineer.landfall(&["backup", "copy"])?;
-    let refused = refused.refused("backup copy without its disk", "LF4623", 4)?.to_string();
+    let refused = refused.refused("backup copy without its disk", "LF4622", 4)?.to_string();
     ensure!(refused.contains(DISK) && refused.contains("same filesystem"), "{refused}");
     machine.run(&format!("mount -t tmpfs none {DISK}"))?;
     let copied = engineer.landfall(&["backup", "copy", DISK])?.report("backup copy")?;

@@ -50,6 +50,7 @@ fn a_backup_that_cannot_be_read_whole_is_not_copied() {
         bytes[middle] ^= 1;
         put(path, &bytes);
     }];
+    let (mut copied_whole, mut refused) = (0, 0);
     for damage in damages {
         for file in of("data").iter().chain(&of("index")) {
             let path = root.join(file);
@@ -60,14 +61,18 @@ fn a_backup_that_cannot_be_read_whole_is_not_copied() {
             let is_there = other.backups().unwrap().contains(&second);
             assert_eq!(copied.is_ok(), is_there, "{}", file.display());
             if is_there {
+                copied_whole += 1;
                 assert!(read(&other, second.id, "database").unwrap() == random(4, MIB), "{}", file.display());
                 let Kept { folder, key, .. } = &kept;
                 std::fs::remove_dir_all(other.folder()).unwrap();
                 Repository::create(&folder.path().join("copies"), SITE, key).unwrap();
             }
+            refused += usize::from(!is_there);
             put(&path, &whole);
         }
     }
+    // The pack and the index of each; those of trees are shared or not.
+    assert!(refused >= 4 && copied_whole >= 2, "{refused} refused, {copied_whole} copied");
     kept.repository.copy_to(second.id, &other).unwrap();
     assert!(read(&other, second.id, "database").unwrap() == random(4, MIB));
     assert_eq!(other.check(&Silent).unwrap(), []);

@@ -25,6 +25,7 @@ fn each_reason_has_a_code_of_its_own_and_nothing_changes() {
 fn a_damaged_config_is_not_a_wrong_key() {
     let kept = empty();
     let root = kept.repository.folder();
+    save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();
     let config = std::fs::read(root.join("config")).unwrap();
     let mut changed = config.clone();
     changed[20] ^= 1;
@@ -71,6 +72,7 @@ fn an_interrupted_creation_is_finished() {
     let root = kept.repository.folder();
     std::fs::remove_file(root.join("config")).unwrap();
     std::fs::create_dir(root.join("lost+found")).unwrap();
+    assert_eq!(code_of(root, SITE, &kept.key), codes::BACKUP_NO_REPOSITORY);
     let other = RepositoryKey::generate();
     let repository = Repository::create(root, SITE, &other).unwrap();
     save(&repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();

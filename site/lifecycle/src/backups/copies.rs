@@ -43,31 +43,40 @@ pub(crate) struct Copies<'a> {
 }
 
 impl Copies<'_> {
-    /// Copies each proven backup that is newer than the newest one in the folder. Older copies that the retention does not keep
-    /// are dropped first, which makes room.
+    /// Copies each proven backup that the folder lacks and that the retention keeps. What it no longer keeps is removed first, which
+    /// makes room. A backup that cannot be copied keeps no other from its copy.
     pub(crate) fn bring_up_to_date(&self, source: &Repository, folder: &Path) -> Result<BackupCopies, StepError> {
         let copies = self.open_or_create(source, folder)?;
-        let dropped = copies.forget(self.retention, Timestamp::now()).map_err(unusable)?.dropped;
-        let newest = copies.backups().map_err(unusable)?.last().map(|backup| backup.time);
-        let is_missing = |backup: &Backup| backup.proof.is_some() && newest.is_none_or(|newest| backup.time > newest);
-        let missing: Vec<Backup> = source.backups().map_err(unusable)?.into_iter().filter(is_missing).collect();
+        let now = Timestamp::now();
+        let forgotten = copies.forget(self.retention, now).map_err(unusable);
+        let missing = missing(source, &copies, self.retention, now).map_err(unusable)?;
+        let (mut copied, mut failure) = (Vec::new(), None);
         for backup in &missing {
             let summary = BackupSummary::from(backup);
             self.progress.event(Event::Note(format!("copying backup {} to {}", summary.short_id(), folder.display())));
-            source.copy_to(backup.id, &copies).map_err(unusable)?;
+            match source.copy_to(backup.id, &copies) {
+                Ok(()) => copied.push(summary),
+                // The disk takes no more.
+                Err(error @ BackupError::Durable(_)) => return Err(unusable(error)),
+                Err(error) => failure = failure.or(Some(unusable(error))),
+            }
+        }
+        if let Some(failure) = failure {
+            return Err(failure);
         }
         Ok(BackupCopies {
             repository: copies.folder().to_owned(),
-            copied: missing.iter().map(BackupSummary::from).collect(),
-            dropped: dropped.iter().map(BackupSummary::from).collect(),
+            copied,
+            dropped: forgotten?.dropped.iter().map(BackupSummary::from).collect(),
             count: copies.backups().map_err(unusable)?.len(),
         })
     }
 
-    /// Opens the copies in a folder. Changes nothing.
-    pub(crate) fn open(&self, source: &Repository, folder: &Path) -> Result<Repository, StepError> {
-        let key = BackupFolder::of(self.paths).key()?;
-        Repository::open(&self.repository(folder), source.site(), &key).map_err(unusable)
+    /// Opens the copies in a folder, whatever became of the backups themselves. Changes nothing.
+    pub(crate) fn open(&self, folder: &Path) -> Result<Repository, StepError> {
+        let (path, key) = (self.repository(folder), BackupFolder::of(self.paths).key()?);
+        let owner = Repository::owner(&path).map_err(unusable)?;
+        Repository::open(&path, owner.unwrap_or_default(), &key).map_err(unusable)
     }
 
     fn open_or_create(&self, source: &Repository, folder: &Path) -> Result<Repository, StepError> {
@@ -83,20 +92,40 @@ impl Copies<'_> {
         folder.join(format!("{PREFIX}{}", self.node))
     }
 
-    /// A copy on the disk of the data would be lost with it. That is also what a disk looks like that is not mounted.
+    /// A copy on the disk of the data would be lost with it. A disk that is not mounted looks like that of the data or of the system.
     fn refuse_same_disk(&self, folder: &Path) -> Result<(), StepError> {
+        let refused = |what: String| Err(StepError::new(codes::BACKUP_COPY_PLACE, what));
+        let shown = folder.display();
+        if !folder.is_dir() {
+            return refused(format!("{shown} is not a folder"));
+        }
         let device = |path: &Path| {
             fs_err::metadata(path).map(|metadata| metadata.dev()).map_err(|error| files::failed("look at", path, error))
         };
-        let refused = |what: String| Err(StepError::new(codes::BACKUP_COPY_PLACE, what));
-        if !folder.is_dir() {
-            return refused(format!("{} is not a folder", folder.display()));
-        }
-        if device(folder)? == device(&self.paths.data())? {
-            return refused(format!("{} is on the same filesystem as the data", folder.display()));
+        let own = [self.paths.data(), self.paths.backups(), self.paths.backup_repository(), self.paths.host("/")];
+        for path in own.iter().filter(|path| path.exists()) {
+            if device(folder)? == device(path)? {
+                return refused(format!("{shown} is on the same filesystem as {}", path.display()));
+            }
         }
         Ok(())
     }
+}
+
+/// Proven backups that the copies lack, oldest first: those that would be kept if all of them were there.
+fn missing(
+    source: &Repository,
+    copies: &Repository,
+    retention: Retention,
+    now: Timestamp,
+) -> Result<Vec<Backup>, BackupError> {
+    let there = copies.backups()?;
+    let is_missing = |backup: &Backup| backup.proof.is_some() && !there.iter().any(|copy| copy.id == backup.id);
+    let missing: Vec<Backup> = source.backups()?.into_iter().filter(is_missing).collect();
+    let mut all: Vec<Backup> = there.iter().chain(&missing).cloned().collect();
+    all.sort_by_key(|backup| (backup.time, backup.id));
+    let kept = retention.kept(&all, now)?;
+    Ok(missing.into_iter().filter(|backup| kept.contains(&backup.id)).collect())
 }
 
 #[cfg(test)]
@@ -126,8 +155,12 @@ mod tests {
     }
 
     fn save(repository: &Repository, time: &str, is_proven: bool) -> Backup {
+        save_with(repository, time, is_proven, b"{}")
+    }
+
+    fn save_with(repository: &Repository, time: &str, is_proven: bool, data: &[u8]) -> Backup {
         let time: Timestamp = time.parse().unwrap();
-        let documents = vec![("site.json".parse().unwrap(), b"{}".to_vec())];
+        let documents = vec![("site.json".parse().unwrap(), data.to_vec())];
         let facts = [("version".to_owned(), "1.0.0".to_owned())].into();
         let saved = repository.save(NewBackup { time, facts, streams: Vec::new(), documents }).unwrap();
         if is_proven { repository.mark_proven(saved.id, Proof { time, report: String::new() }).unwrap() } else { saved }
@@ -150,7 +183,7 @@ mod tests {
         assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 2);
         let later = copies.bring_up_to_date(&source, disk.path()).unwrap();
         assert_eq!((later.copied.len(), later.dropped.len(), later.count), (0, 1, 1));
-        assert_eq!(copies.open(&source, disk.path()).unwrap().backups().unwrap(), [newest]);
+        assert_eq!(copies.open(disk.path()).unwrap().backups().unwrap(), [newest]);
     }
 
     #[test]
@@ -164,6 +197,32 @@ mod tests {
             assert_eq!(refused.code(), codes::BACKUP_COPY_PLACE);
         }
         assert!(!root.path().join("landfall-backups-node-1").exists());
+    }
+
+    #[test]
+    fn a_backup_that_is_lost_or_of_another_time_keeps_no_other_from_its_copy() {
+        let ((_root, paths), disk) = (site(), other_disk());
+        let source = BackupFolder::of(&paths).open_or_create().unwrap();
+        let copies = Copies { paths: &paths, node: "node-1", retention: Retention::default(), progress: &Silent };
+        // The clock was wrong for a night.
+        save(&source, "2030-01-01T12:00:00Z", true);
+        assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 1);
+        save(&source, "2026-11-20T12:00:00Z", true);
+        assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 2);
+        // The data of the next one is lost.
+        let packs = || -> Vec<PathBuf> {
+            let folders = fs_err::read_dir(source.folder().join("data")).unwrap().map(|entry| entry.unwrap().path());
+            folders.flat_map(|folder| fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())).collect()
+        };
+        let before = packs();
+        let lost = save_with(&source, "2026-11-21T12:00:00Z", true, b"other data");
+        for pack in packs().iter().filter(|pack| !before.contains(pack)) {
+            durable::remove_file(pack).unwrap();
+        }
+        let kept = save(&source, "2026-11-22T12:00:00Z", true);
+        copies.bring_up_to_date(&source, disk.path()).unwrap_err();
+        let there = copies.open(disk.path()).unwrap().backups().unwrap();
+        assert!(there.contains(&kept) && !there.contains(&lost), "{there:?}");
     }
 
     #[test]

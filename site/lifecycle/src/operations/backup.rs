@@ -7,6 +7,7 @@ use landfall_backup::{Backup, Damage, Repository};
 use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_media::progress::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -81,9 +82,16 @@ impl Operations {
         let report = self.prove_backup(&ready, &repository, &backup);
         // Backups that fail every night must not fill the disk; the newest proven one stays.
         let settings = &ready.pins.settings.backups;
-        let dropped = repository.forget(settings.retention(), jiff::Timestamp::now()).map_err(unusable)?.dropped;
+        let forgotten = repository.forget(settings.retention(), jiff::Timestamp::now()).map_err(unusable);
         let report = report?;
-        let copies = self.copy_to_each(&ready.pins, &repository, &settings.copies)?.copies;
+        if !settings.copies.is_empty() {
+            let text = format!("backup {} is proven", BackupSummary::from(&backup).short_id());
+            self.progress.event(Event::Note(text));
+        }
+        // Whatever became of older ones.
+        let copied = self.copy_to_each(&ready.pins, &repository, &settings.copies);
+        let dropped = forgotten?.dropped;
+        let copies = copied?.copies;
         let backup = find(&repository, &backup.id.to_string())?;
         let dropped = dropped.iter().map(BackupSummary::from).collect();
         Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped, copies })

@@ -11,7 +11,7 @@ use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::error::{OperationError, Result};
 use super::trust::Trust;
-use crate::configuration::{SiteConfiguration, resolve_values};
+use crate::configuration::{BackupSettings, SiteConfiguration, resolve_values};
 use crate::pins::Pins;
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
@@ -92,6 +92,7 @@ fn changed_components(plan: &Plan<Action>) -> Vec<String> {
 /// Settings of Landfall's own that a plan changes.
 fn changed_settings(plan: &Plan<Action>) -> Vec<String> {
     let changed = plan.all().filter_map(|planned| match &planned.action {
+        Action::BackupSchedule(after) => Some(setting_changes(&BackupSettings::default(), &after.settings)),
         Action::Replace(Replace { before, after }) => match (&**before, &**after) {
             (Action::BackupSchedule(before), Action::BackupSchedule(after)) => {
                 Some(setting_changes(&before.settings, &after.settings))

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use landfall_backup::{Damage, Repository};
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded, codes};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -23,32 +24,33 @@ pub struct CopiedBackups {
 }
 
 impl Operations {
-    /// Copies every proven backup that is newer than the newest copy into each of these folders, or into those of the site's
-    /// settings. Nothing of the cluster is needed. What a folder has stays if it cannot take more.
+    /// Copies every proven backup that it lacks into each of these folders, or into those of the site's settings. Nothing of the
+    /// cluster is needed.
     pub fn copy_backups(&self, folders: &[PathBuf]) -> Result<CopiedBackups> {
-        let history = self.idle_history()?;
+        self.changeable(&self.idle_history()?)?;
+        let _lock = self.journals().lock("backup copy")?;
+        // Another operation may have run between the first look and the lock.
+        let history = self.history()?;
         let pins = self.changeable(&history)?;
         let folders = if folders.is_empty() { &pins.settings.backups.copies } else { folders };
         if folders.is_empty() {
             let what = "the site's settings name no folder for copies";
-            let hint = "Name one: `landfall backup copy /mnt/backups`. Or set backups.copies in site.yaml, then run `landfall configure`.";
+            let hint = "Name one: `landfall backup copy /mnt/vault`. Or set backups.copies in site.yaml, then run `landfall configure`.";
             return Err(StepError::new(codes::BACKUP_COPY_PLACE, what).hint(hint.to_owned()).into());
         }
-        let _lock = self.journals().lock("backup copy")?;
         self.copy_to_each(pins, &self.repository()?, folders)
     }
 
     /// Reads all data of all copies in a folder. Damage is no error: the report names it. Changes nothing.
     pub fn check_copies(&self, folder: &Path) -> Result<BackupCheckReport> {
         let history = self.history()?;
-        let pins = self.changeable(&history)?;
-        let copies = self.copies(pins).open(&self.repository()?, folder)?;
+        let copies = self.copies(self.changeable(&history)?).open(folder)?;
         let damages = copies.check(&*self.progress).map_err(unusable)?;
         let backups = copies.backups().map_err(unusable)?.len();
         Ok(BackupCheckReport { backups, damages: damages.iter().map(Damage::to_string).collect() })
     }
 
-    /// One folder that fails keeps no other from its copy.
+    /// One folder that fails keeps no other from its copies.
     pub(super) fn copy_to_each(
         &self,
         pins: &Pins,
@@ -62,13 +64,18 @@ impl Operations {
                 Err(error) => failures.push((folder, error)),
             }
         }
-        let names: Vec<String> = failures.iter().map(|(folder, _)| folder.display().to_string()).collect();
+        if failures.len() > 1 && failures.iter().all(|(_, error)| error.code() != codes::SYNC_FAILED) {
+            let causes: Vec<String> = failures
+                .iter()
+                .map(|(folder, error)| format!("{}: {}", folder.display(), with_causes(error)))
+                .collect();
+            let what = format!("{} folders did not get what they lack: {}", failures.len(), causes.join("; "));
+            return Err(StepError::new(codes::BACKUP_NOT_COPIED, what).into());
+        }
+        failures.sort_by_key(|(_, error)| error.code() != codes::SYNC_FAILED);
         match failures.into_iter().next() {
+            Some((_, error)) => Err(error.into()),
             None => Ok(CopiedBackups { copies }),
-            Some((_, error)) => {
-                let what = format!("no copy of the newest backup is in {}", names.join(", "));
-                Err(StepError::new(codes::BACKUP_NOT_COPIED, what).because(error).into())
-            }
         }
     }
 

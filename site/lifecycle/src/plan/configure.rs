@@ -90,14 +90,19 @@ pub fn plan_configure(
         }
     }
     let mut settings = Vec::new();
-    if let Some(planned) = backup_schedule(inputs.release, backups)
-        && let Some(Action::BackupSchedule(before)) = made.get(&planned.id)
-        && before.settings != *backups
-    {
-        settings = setting_changes(&before.settings, backups);
-        let before = Box::new(Action::BackupSchedule(before.clone()));
-        let action = Action::Replace(Replace { before, after: Box::new(planned.action.clone()) });
-        steps.push(PlannedStep { title: "change the settings of backups".to_owned(), action, ..planned });
+    let schedule = backup_schedule(backups);
+    match made.get(&schedule.id) {
+        Some(Action::BackupSchedule(before)) if before.settings == *backups => {}
+        Some(Action::BackupSchedule(before)) => {
+            settings = setting_changes(&before.settings, backups);
+            let before = Box::new(Action::BackupSchedule(before.clone()));
+            let action = Action::Replace(Replace { before, after: Box::new(schedule.action.clone()) });
+            steps.push(PlannedStep { action, ..schedule });
+        }
+        _ => {
+            settings = setting_changes(&BackupSettings::default(), backups);
+            steps.extend((!settings.is_empty()).then_some(schedule));
+        }
     }
     let (release, version) = (&inputs.release.name, &inputs.release.version);
     let plan =

@@ -10,7 +10,6 @@ use super::components::{ComponentInputs, artifact_folder, component_steps};
 use super::computed::computed_values;
 use super::network::{Networks, node_identity};
 use super::reference::Reference;
-use crate::backups::has_rules;
 use crate::configuration::{BackupSettings, SiteConfiguration, resolve_values};
 use crate::steps::action::Action;
 use crate::steps::agent::Agent;
@@ -101,7 +100,7 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
         values: &values,
         node: &planner.node.name,
     })?);
-    steps.extend(backup_schedule(inputs.release, &inputs.configuration.backups));
+    steps.push(backup_schedule(&inputs.configuration.backups));
     let plan = Plan::new(Operation::Install, &inputs.release.name, &inputs.release.version, steps);
     Ok(InstallPlan { plan, node: planner.node })
 }
@@ -160,17 +159,14 @@ struct Planner<'a> {
     parts: NodeParts<'a>,
 }
 
-/// Id of the step with the timer of backups.
-pub(super) const BACKUP_SCHEDULE: &str = "backup-schedule";
-
 pub(super) fn step(id: impl Into<String>, title: &str, seconds: u64, action: Action) -> PlannedStep<Action> {
     PlannedStep { id: StepId(id.into()), title: title.to_owned(), action, bytes: 0, seconds, undo: Undo::Reversible }
 }
 
-/// The timer of each day's backup, for a release that declares what is saved.
-pub(super) fn backup_schedule(release: &ReleaseDocument, settings: &BackupSettings) -> Option<PlannedStep<Action>> {
+/// The timer of each day's backup. Every site has the step, whatever its release declares: a later one may declare more.
+pub(super) fn backup_schedule(settings: &BackupSettings) -> PlannedStep<Action> {
     let action = Action::BackupSchedule(BackupSchedule { settings: settings.clone() });
-    has_rules(release).then(|| step(BACKUP_SCHEDULE, "schedule the backup of each day", 0, action))
+    step("backup-schedule", "set the timer of backups", 0, action)
 }
 
 fn placed(artifact: &ArtifactEntry) -> impl Iterator<Item = PlacedFile> + '_ {

@@ -16,7 +16,7 @@ use landfall_release_document::ReleaseDocument;
 
 use super::components::ComponentInputs;
 use super::configure::Made;
-use super::install::{BACKUP_SCHEDULE, STAGING_RATE, backup_schedule, content_steps, image_hosts, is_same_node, step};
+use super::install::{STAGING_RATE, backup_schedule, content_steps, image_hosts, is_same_node, step};
 use crate::backups::has_rules;
 use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
@@ -101,7 +101,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     steps.extend(changed.noted);
     steps.extend(changed.steps);
     steps.push(agent(inputs.before.made)?);
-    steps.extend(schedule(inputs));
+    steps.push(schedule(inputs));
     steps.extend(components::all_ready(after));
     steps.push(step("prove", "prove that the release can be used", 30, Action::Prove(Prove {})));
     if inputs.operation == Operation::Upgrade {
@@ -175,11 +175,10 @@ fn agent(made: &Made) -> Result<PlannedStep<Action>, StepError> {
 }
 
 /// The timer starts the later release's `landfall`, and exists only where that release declares what is saved.
-fn schedule(inputs: &UpgradeInputs<'_>) -> Option<PlannedStep<Action>> {
-    match inputs.before.made.get(&StepId(BACKUP_SCHEDULE.to_owned())) {
-        Some(before) => {
-            Some(supersede(step(BACKUP_SCHEDULE, "replace the timer of backups", 0, before.clone()), before))
-        }
-        None => backup_schedule(inputs.after.release, inputs.backups),
+fn schedule(inputs: &UpgradeInputs<'_>) -> PlannedStep<Action> {
+    let planned = backup_schedule(inputs.backups);
+    match inputs.before.made.get(&planned.id) {
+        Some(before) => supersede(planned, before),
+        None => planned,
     }
 }

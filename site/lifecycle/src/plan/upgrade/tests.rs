@@ -78,8 +78,7 @@ impl Side {
     fn made(&self) -> Made {
         let node = plan_of(&sample(), &release()).unwrap().plan.steps;
         let of_node = node.into_iter().filter(|planned| !planned.id.0.contains("dns"));
-        let schedule = backup_schedule(&self.release, &BackupSettings::default());
-        of_node.chain(self.steps()).chain(schedule).map(|planned| (planned.id, planned.action)).collect()
+        of_node.chain(self.steps()).map(|planned| (planned.id, planned.action)).collect()
     }
 
     fn upgraded_to(&self, later: &Self, operation: Operation) -> Result<UpgradePlan, StepError> {
@@ -143,7 +142,14 @@ fn a_release_that_differs_in_nothing_replaces_only_the_agent() {
     let plan = before.upgraded_to(&side("1.0.1", 2).with("web", "web:1", &["model"]), Operation::Upgrade).unwrap();
     assert_eq!(
         lines(&plan),
-        ["stage stage-release", "agent supersede", "prove prove", "mark advance-mark", "collect collect"]
+        [
+            "stage stage-release",
+            "agent supersede",
+            "backup-schedule supersede",
+            "prove prove",
+            "mark advance-mark",
+            "collect collect"
+        ]
     );
     assert_eq!(fates(&plan), [("web", Fate::Unchanged)]);
     let plan = plan.plan;
@@ -152,37 +158,39 @@ fn a_release_that_differs_in_nothing_replaces_only_the_agent() {
 }
 
 #[test]
-fn the_timer_of_backups_follows_the_release() {
-    let schedule = |before: Side, after: Side| {
+fn the_timer_of_backups_follows_the_release_and_the_settings() {
+    let before = side("1.0.0", 1).with("web", "web:1", &[]);
+    let after = || side("1.0.1", 2).with("web", "web:1", &[]);
+    let of_backups = |before: &Side, after: Side| {
         let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
         lines(&plan).into_iter().filter(|line| line.contains("backup")).collect::<Vec<_>>()
     };
-    let (first, later) = (|| side("1.0.0", 1).with("web", "web:1", &[]), || side("1.0.1", 2).with("web", "web:1", &[]));
-    assert_eq!(schedule(first(), later()), [""; 0]);
-    assert_eq!(schedule(first(), later().backed_up()), ["backup-schedule backup-schedule"]);
-    let both = ["backup back-up", "backup-schedule supersede"];
-    assert_eq!(schedule(first().backed_up(), later().backed_up()), both);
-    assert_eq!(schedule(first().backed_up(), later()), both, "which removes it");
+    assert_eq!(of_backups(&before, after()), ["backup-schedule supersede"]);
+    assert_eq!(of_backups(&before, after().backed_up()), ["backup-schedule supersede"]);
+    let before = before.backed_up();
+    assert_eq!(of_backups(&before, after()), ["backup back-up", "backup-schedule supersede"]);
 }
 
 #[test]
 fn settings_of_backups_change_by_the_timer_alone() {
-    let site = side("1.0.0", 1).with("web", "web:1", &[]).backed_up();
+    let site = side("1.0.0", 1).with("web", "web:1", &[]);
     let values = BTreeMap::new();
     let inputs = ComponentInputs { release: &site.release, documents: &site.documents, values: &values, node: "node" };
-    let made: Made = site
-        .made()
-        .into_iter()
-        .filter(|(id, _)| site.steps().iter().any(|step| step.id == *id))
-        .chain(backup_schedule(&site.release, &BackupSettings::default()).map(|step| (step.id, step.action)))
-        .collect();
+    let mut made = site.made();
+    made.retain(|id, _| id.0 == "backup-schedule" || site.steps().iter().any(|step| step.id == *id));
     let plan = plan_configure(&inputs, &BackupSettings::default(), &made).unwrap();
     assert!(plan.plan.steps.is_empty() && plan.settings.is_empty());
     let copies = BackupSettings { copies: vec!["/mnt/disk".into()], ..BackupSettings::default() };
-    let plan = plan_configure(&inputs, &copies, &made).unwrap();
-    let ids: Vec<&str> = plan.plan.steps.iter().map(|step| step.id.0.as_str()).collect();
-    assert_eq!((ids.as_slice(), plan.settings[0].setting.as_str()), (&["backup-schedule"][..], "backups.copies"));
-    assert_eq!((&plan.settings[0].from, &plan.settings[0].to), (&None, &Some(json!(["/mnt/disk"]))));
+    let changes = |made: &Made| {
+        let plan = plan_configure(&inputs, &copies, made).unwrap();
+        let ids: Vec<String> = plan.plan.steps.iter().map(|step| step.id.0.clone()).collect();
+        assert_eq!((&plan.settings[0].from, &plan.settings[0].to), (&None, &Some(json!(["/mnt/disk"]))));
+        (ids, plan.settings[0].setting.clone())
+    };
+    let expected = (vec!["backup-schedule".to_owned()], "backups.copies".to_owned());
+    assert_eq!(changes(&made), expected);
+    made.retain(|id, _| id.0 != "backup-schedule");
+    assert_eq!(changes(&made), expected, "a site that has no timer gets one");
 }
 
 #[test]
