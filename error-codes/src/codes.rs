@@ -331,6 +331,7 @@ codes! {
     UPGRADE_PATH = "LF4409", Usage, "The installed version cannot be upgraded to this release directly", "Upgrade to the version that the message names first; without one, ask the vendor for the way.";
     ROLLBACK_DATA = "LF4410", Usage, "The installed release has changed data, and the rollback does not say what becomes of it", "Run `landfall rollback` with `--data keep`: the data stays as it is, and if the proofs fail with it, everything is as it is now.";
     ROLLBACK_DATA_UNCHANGED = "LF4411", Usage, "There is no data to be restored by a rollback", "Run `landfall rollback` without `--data`.";
+    UPGRADE_SOAK = "LF4412", NotReady, "The release did not stay healthy while the upgrade watched it", "Send the message to the vendor; the site is as it was before the upgrade.";
 
     // LF45: proofs.
     PROOF_FAILED = "LF4501", NotReady, "A proof of the release failed", "Run `landfall status`, remove the cause that the failed proof names, then run `landfall prove` again.";

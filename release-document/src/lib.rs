@@ -68,12 +68,18 @@ pub struct ReleaseDocument {
     /// Versions that may be upgraded to this one; without the list, every earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrades: Option<Vec<UpgradePath>>,
+    /// Seconds for which an upgrade watches the release before it is committed; none where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak_seconds: Option<u64>,
     /// What shows that the release is of use where it landed, in the order in which it is shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proofs: Vec<Proof>,
 }
 
 impl ReleaseDocument {
+    /// The longest time for which an upgrade may watch a release: a day.
+    pub const LONGEST_SOAK_SECONDS: u64 = 86_400;
+
     /// Reads the bytes of [`RELEASE_DOCUMENT_NAME`] from a head: no name twice, no unknown field, the right type, and names,
     /// paths, references and figures that are what they claim to be: no path of a release that was read leads out of the
     /// folder it is joined to.

@@ -41,7 +41,7 @@ pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
 fn next() -> Result<String> {
     let root = workspace::root();
     let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
-    let text = replaced(&starter, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\n")?;
+    let text = replaced(&starter, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\nsoakSeconds: 6\n")?;
     let text = replaced(&text, "manifests: ../../manifests/postgres\n", "manifests: BASE/postgres-next\n")?;
     let data = "    data: kept\n    backup:\n      - name: database\n";
     let text = replaced(&text, data, &data.replace("kept", "migrated"))?;

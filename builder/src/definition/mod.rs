@@ -81,6 +81,9 @@ pub struct Release {
     /// Versions that may be upgraded to this one; without the list, every earlier one.
     #[serde(default)]
     pub upgrades: Option<Vec<UpgradeDefinition>>,
+    /// Seconds for which an upgrade watches the release before it is committed; by default it does not.
+    #[serde(default)]
+    pub soak_seconds: Option<Spanned<u64>>,
     /// Platform of every image, such as `linux/amd64`.
     pub platform: Spanned<String>,
     /// The lock, relative to this file.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use landfall_error_codes::codes;
-use landfall_release_document::{UpgradeFault, UpgradeField, UpgradePath, check_upgrades};
+use landfall_release_document::{ReleaseDocument, UpgradeFault, UpgradeField, UpgradePath, check_upgrades};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -34,6 +34,7 @@ impl Release {
 
 /// Refuses a list that contradicts itself, or that names the release.
 pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
+    refuse_endless_soak(path, release)?;
     let (Some(upgrades), Some(paths)) = (&release.upgrades, release.upgrade_paths()) else { return Ok(()) };
     check_upgrades(&release.version.value, &paths).map_err(|UpgradeFault { index, field, what }| {
         let upgrade = &upgrades[index];
@@ -44,4 +45,16 @@ pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
         let place = Place::field(path, at.referenced.line(), format!("upgrades[{index}].{field}"));
         BuildError::at(codes::RELEASE_INVALID, place, format!("the list of upgrades has {what}"))
     })
+}
+
+fn refuse_endless_soak(path: &Path, release: &Release) -> Result<()> {
+    let longest = ReleaseDocument::LONGEST_SOAK_SECONDS;
+    match &release.soak_seconds {
+        Some(seconds) if !(1..=longest).contains(&seconds.value) => {
+            let place = Place::field(path, seconds.referenced.line(), "soakSeconds".to_owned());
+            let what = format!("an upgrade can watch a release for 1 to {longest} seconds, not {}", seconds.value);
+            Err(BuildError::at(codes::RELEASE_INVALID, place, what))
+        }
+        _ => Ok(()),
+    }
 }

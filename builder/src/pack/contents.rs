@@ -69,6 +69,7 @@ pub fn contents(
             data_bytes: release.requirements.data.0,
         },
         upgrades: release.upgrade_paths(),
+        soak_seconds: release.soak_seconds.as_ref().map(|seconds| seconds.value),
         proofs,
     };
     let mut documents = vec![

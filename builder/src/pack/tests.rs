@@ -266,7 +266,7 @@ async fn backup_rules_and_upgrades_reach_the_site() {
     bench.lock().await.expect("locked");
     bench.write("release/manifests/database/objects.yaml", with_claims().as_bytes(), 0o644);
     bench.edit("release/release.yaml", "    secrets:", rule);
-    bench.edit("release/release.yaml", "counter: 7", "counter: 7\nupgrades: [{from: 1.2.2}]");
+    bench.edit("release/release.yaml", "counter: 7", "counter: 7\nsoakSeconds: 90\nupgrades: [{from: 1.2.2}]");
     bench.build().await.expect("built");
     let (release, _) = read_as_a_site(&bench);
     let database = &release.components[1];
@@ -274,6 +274,7 @@ async fn backup_rules_and_upgrades_reach_the_site() {
     assert_eq!((database.data, streams), (ComponentData::Migrated, vec!["database/rows".to_owned()]));
     let routes = ["1.2.2", "1.2.1"].map(|from| release.upgrade_path(from));
     assert_eq!(routes, [UpgradeRoute::Direct, UpgradeRoute::NotAllowed]);
+    assert_eq!(release.soak_seconds, Some(90));
 }
 
 #[tokio::test]

@@ -34,6 +34,11 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
     if let Some(paths) = &release.upgrades {
         check_upgrades(&release.version, paths).map_err(|fault| format!("it has {} in its upgrades", fault.what))?;
     }
+    let longest = ReleaseDocument::LONGEST_SOAK_SECONDS;
+    let is_soak = |seconds: u64| (1..=longest).contains(&seconds);
+    require(release.soak_seconds.is_none_or(is_soak), || {
+        format!("a soak of {} seconds, where 1 to {longest} belong", release.soak_seconds.unwrap_or_default())
+    })?;
     let requirements = &release.requirements;
     let bytes = requirements.memory_bytes.max(requirements.data_bytes);
     require(bytes <= REQUIRED_BYTES, || format!("a requirement of {bytes} bytes"))?;

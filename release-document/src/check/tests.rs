@@ -35,6 +35,7 @@ fn good() -> Value {
               "mounts": [{ "artifact": "node", "claim": "tools" }],
               "data": "kept", "backup": [backup_rule("rows"), backup_rule("blobs")] },
         ],
+        "soak_seconds": 300,
         "upgrades": [{ "from": "0.9.0" }, { "from": "0.8.0", "through": "0.9.0" }],
         "values": [{ "name": "db.storage", "schema": {}, "targets": [
             { "component": "db", "kind": "StatefulSet", "name": "system:db", "path": "/spec/size" }] }],
@@ -133,6 +134,8 @@ fn what_contradicts_itself_is_refused() {
         ("/components/1/backup", (0..17).map(|number| backup_rule(&format!("r{number}"))).collect(), "17 backup rules"),
         ("/upgrades/0/from", json!("1.0.0"), "`1.0.0`, which is the release itself in its upgrades"),
         ("/upgrades/1/through", json!("0.7.0"), "`0.7.0`, which is no `from` of the list in its upgrades"),
+        ("/soak_seconds", json!(0), "a soak of 0 seconds, where 1 to 86400 belong"),
+        ("/soak_seconds", json!(86_401), "a soak of 86401 seconds"),
         ("/requirements/memory_bytes", json!(u64::MAX), "a requirement of"),
         ("/images/0/config/size", json!(1_u64 << 50), "a blob of"),
         ("/proofs/1/name", json!("rows"), "the proof `rows` twice"),

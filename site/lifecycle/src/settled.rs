@@ -15,16 +15,21 @@ pub(crate) fn containers(paths: &SitePaths) -> BTreeSet<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
+/// A component's pods.
+pub(crate) fn pods_of(cluster: &Cluster, inventory: &Inventory) -> Result<Vec<Value>, ClusterError> {
+    let names = cluster.pods_of_component(inventory)?;
+    let pods = cluster.list(&cluster.resource("v1", "Pod")?, Some(&inventory.namespace), "")?;
+    let is_own = |pod: &Value| names.iter().any(|name| pod["metadata"]["name"] == name.name.as_str());
+    Ok(pods.into_iter().filter(is_own).collect())
+}
+
 /// Names of a component's pods that do not run although they are reported to, and of those of workloads that are not ready.
 pub(crate) fn unsettled(
     paths: &SitePaths,
     cluster: &Cluster,
     inventory: &Inventory,
 ) -> Result<Vec<String>, ClusterError> {
-    let names = cluster.pods_of_component(inventory)?;
-    let pods = cluster.list(&cluster.resource("v1", "Pod")?, Some(&inventory.namespace), "")?;
-    let is_own = |pod: &Value| names.iter().any(|name| pod["metadata"]["name"] == name.name.as_str());
-    let pods: Vec<Value> = pods.into_iter().filter(is_own).collect();
+    let pods = pods_of(cluster, inventory)?;
     // After the pods: a container that starts meanwhile must not seem to be missing.
     Ok(unsettled_of(&pods, &containers(paths)))
 }
@@ -39,7 +44,7 @@ fn unsettled_of(pods: &[Value], containers: &BTreeSet<String>) -> Vec<String> {
 }
 
 /// Whether a workload keeps the pod running. One that is being deleted, or has ended, it replaces.
-fn is_of_workload(pod: &Value) -> bool {
+pub(crate) fn is_of_workload(pod: &Value) -> bool {
     let owners = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     let kept = ["ReplicaSet", "StatefulSet", "DaemonSet"];
     let has_ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));

@@ -50,12 +50,12 @@ impl Copies<'_> {
         let now = Timestamp::now();
         let forgotten = copies.forget(self.retention, now).map_err(unusable);
         let missing = missing(source, &copies, self.retention, now).map_err(unusable)?;
-        let (mut copied, mut failure) = (Vec::new(), None);
+        let (mut added, mut failure) = (Vec::new(), None);
         for backup in &missing {
             let summary = BackupSummary::from(backup);
             self.progress.event(Event::Note(format!("copying backup {} to {}", summary.short_id(), folder.display())));
             match source.copy_to(backup.id, &copies) {
-                Ok(()) => copied.push(summary),
+                Ok(()) => added.push(summary),
                 // The disk takes no more.
                 Err(error @ BackupError::Durable(_)) => return Err(unusable(error)),
                 Err(error) => failure = failure.or(Some(unusable(error))),
@@ -66,7 +66,7 @@ impl Copies<'_> {
         }
         Ok(BackupCopies {
             repository: copies.folder().to_owned(),
-            copied,
+            copied: added,
             dropped: forgotten?.dropped.iter().map(BackupSummary::from).collect(),
             count: copies.backups().map_err(unusable)?.len(),
         })

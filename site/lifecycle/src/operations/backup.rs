@@ -89,9 +89,9 @@ impl Operations {
             self.progress.event(Event::Note(text));
         }
         // Whatever became of older ones.
-        let copied = self.copy_to_each(&ready.pins, &repository, &settings.copies);
+        let outcome = self.copy_to_each(&ready.pins, &repository, &settings.copies);
         let dropped = forgotten?.dropped;
-        let copies = copied?.copies;
+        let copies = outcome?.copies;
         let backup = find(&repository, &backup.id.to_string())?;
         let dropped = dropped.iter().map(BackupSummary::from).collect();
         Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped, copies })

@@ -60,7 +60,7 @@ impl Operations {
         let (mut copies, mut failures) = (Vec::new(), Vec::new());
         for folder in folders {
             match self.copies(pins).bring_up_to_date(repository, folder) {
-                Ok(copied) => copies.push(copied),
+                Ok(current) => copies.push(current),
                 Err(error) => failures.push((folder, error)),
             }
         }

@@ -35,6 +35,7 @@ use crate::steps::retire::Retire;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::secret::Secret;
 use crate::steps::set_aside::SetAside;
+use crate::steps::soak::Soak;
 use crate::steps::stage::Stage;
 use crate::steps::stage_release::StageRelease;
 use crate::steps::start::Start;
@@ -108,6 +109,8 @@ pub enum Action {
     ReadyAgain(ReadyAgain),
     /// The proofs of the new release.
     Prove(Prove),
+    /// Watches the new release before its commit.
+    Soak(Soak),
     /// The site's mark of the newest release.
     AdvanceMark(AdvanceMark),
     /// Removes what no kept release refers to.

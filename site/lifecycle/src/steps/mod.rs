@@ -36,6 +36,7 @@ pub mod runtime_configuration;
 pub mod secret;
 mod service_route;
 pub mod set_aside;
+pub mod soak;
 pub mod stage;
 pub mod stage_release;
 pub mod start;
@@ -81,6 +82,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::Retire(step) => step,
         Action::ReadyAgain(step) => step,
         Action::Prove(step) => step,
+        Action::Soak(step) => step,
         Action::AdvanceMark(step) => step,
         Action::Collect(step) => step,
         Action::BackUp(step) => step,

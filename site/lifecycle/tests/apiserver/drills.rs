@@ -14,7 +14,7 @@ use crate::fixture::ControlPlane;
 /// How long controllers may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
-fn owner() -> Owner {
+pub fn owner() -> Owner {
     Owner { release: "sample".to_owned(), component: "db".to_owned() }
 }
 
@@ -48,7 +48,7 @@ fn name_of(object: &Value) -> ObjectName {
     ObjectName::of(object).unwrap()
 }
 
-fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {

@@ -11,4 +11,5 @@ mod installing;
 mod logs;
 mod phases;
 mod snapshots;
+mod soak;
 mod steps;

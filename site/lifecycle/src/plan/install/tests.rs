@@ -83,6 +83,7 @@ pub(crate) fn release() -> ReleaseDocument {
         values: ["corefile", "flannel"].map(computed_value).to_vec(),
         requirements: Requirements { cores: 2, memory_bytes: 4 << 30, data_bytes: 10 << 30 },
         upgrades: None,
+        soak_seconds: None,
         proofs: Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use landfall_error_codes::codes;
-use landfall_release_document::ReleaseDocument;
+use landfall_release_document::{ComponentEntry, ReleaseDocument};
 
 use super::data::ChangedData;
 use super::difference::{ComponentChange, Fate, object_changes, resolved};
@@ -16,6 +16,7 @@ use crate::steps::component::Component;
 use crate::steps::component_ready::ComponentReady;
 use crate::steps::ready_again::ReadyAgain;
 use crate::steps::retire::Retire;
+use crate::steps::soak::Soak;
 use landfall_engine::plan::{PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
@@ -177,14 +178,25 @@ impl Planned {
 /// Waits for every component of a release, those that do not change included: a boot may have come between.
 pub(super) fn all_ready(release: &ReleaseDocument) -> impl Iterator<Item = PlannedStep<Action>> {
     release.components.iter().map(|component| {
-        let ready = ComponentReady {
-            component: component.name.clone(),
-            namespace: component.namespace.clone(),
-            seconds: component.ready_seconds,
-        };
         let title = format!("check that {} is ready", component.name);
-        step(format!("still-ready/{}", component.name), &title, 0, Action::ComponentReady(ready))
+        let id = format!("still-ready/{}", component.name);
+        step(id, &title, 0, Action::ComponentReady(ready(component)))
     })
+}
+
+fn ready(component: &ComponentEntry) -> ComponentReady {
+    ComponentReady {
+        component: component.name.clone(),
+        namespace: component.namespace.clone(),
+        seconds: component.ready_seconds,
+    }
+}
+
+/// The watch before the commit, for a release that asks for one.
+pub(super) fn soak(release: &ReleaseDocument) -> Option<PlannedStep<Action>> {
+    let seconds = release.soak_seconds?;
+    let components = release.components.iter().map(ready).collect();
+    Some(step("soak", "watch the release before the commit", seconds, Action::Soak(Soak { seconds, components })))
 }
 
 /// The objects of a component that a plan changes in place, as the later release has them: for a look before the first

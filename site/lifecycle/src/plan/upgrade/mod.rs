@@ -105,6 +105,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     steps.extend(components::all_ready(after));
     steps.push(step("prove", "prove that the release can be used", 30, Action::Prove(Prove {})));
     if inputs.operation == Operation::Upgrade {
+        steps.extend(components::soak(after));
         let mark = AdvanceMark { release: after.name.clone(), counter: after.counter, bundle: inputs.bundle };
         steps.push(step("mark", "mark the release as the newest one", 0, Action::AdvanceMark(mark)));
     }

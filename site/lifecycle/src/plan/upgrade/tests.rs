@@ -172,6 +172,22 @@ fn the_timer_of_backups_follows_the_release_and_the_settings() {
 }
 
 #[test]
+fn an_upgrade_watches_a_release_that_asks_for_it_and_a_rollback_does_not() {
+    let before = side("1.0.0", 1).with("web", "web:1", &[]);
+    let mut after = side("1.0.1", 2).with("web", "web:2", &[]);
+    after.release.soak_seconds = Some(300);
+    let soak = |operation| {
+        let plan = before.upgraded_to(&after, operation).unwrap().plan;
+        let found = plan.steps.iter().position(|step| step.id.0 == "soak");
+        found.map(|index| {
+            (plan.steps[index - 1].id.0.clone(), plan.steps[index].seconds, plan.steps[index + 1].id.0.clone())
+        })
+    };
+    assert_eq!(soak(Operation::Upgrade), Some(("prove".to_owned(), 300, "mark".to_owned())));
+    assert_eq!(soak(Operation::Rollback), None);
+}
+
+#[test]
 fn settings_of_backups_change_by_the_timer_alone() {
     let site = side("1.0.0", 1).with("web", "web:1", &[]);
     let values = BTreeMap::new();
@@ -200,7 +216,7 @@ fn components_are_added_changed_and_removed_in_this_order() {
     let after = side("1.1.0", 2).with("web", "web:2", &[]).with("same", "same:1", &[]).with("new", "new:1", &[]);
     let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
     assert_eq!(
-        lines(&plan)[1..lines(&plan).len() - 4],
+        lines(&plan)[1..lines(&plan).len() - 5],
         [
             "ready-again/web ready-again",
             "ready-again/old ready-again",
@@ -242,7 +258,7 @@ fn a_component_whose_files_change_is_stopped_before_its_volume_changes() {
     model.manifest = Descriptor { digest: Sha256([99; 32]), ..model.manifest.clone() };
     let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
     assert_eq!(
-        lines(&plan)[1..lines(&plan).len() - 4],
+        lines(&plan)[1..lines(&plan).len() - 5],
         [
             "registry-links supersede",
             "artifact-files/model artifact-files",
@@ -339,7 +355,7 @@ fn what_uses_changed_data_stops_first_and_starts_in_its_turn() {
     let planned = before.with_clients_to(&after, Operation::Upgrade, &data, &clients).unwrap();
     let lines = lines(&planned);
     assert_eq!(
-        lines[1..lines.len() - 5],
+        lines[1..lines.len() - 6],
         [
             "ready-again/db ready-again",
             "ready-again/api ready-again",

@@ -1,0 +1,183 @@
+//! Watches the new release for a while before its commit: a component that does not stay ready, a container that ends and is
+//! started again, or a proof that no longer passes undoes the upgrade.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use landfall_error_codes::codes;
+use landfall_media::progress::Event;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::component_ready::ComponentReady;
+use super::prove::Prove;
+use crate::settled::{is_of_workload, pods_of};
+use crate::site::Site;
+use landfall_cluster::{Cluster, ClusterError, Inventory};
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Time between two looks.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long a component may be not ready: a probe may miss once, and a pod may move.
+const TOLERANCE: Duration = Duration::from_secs(30);
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Soak {
+    /// How long the release is watched.
+    pub seconds: u64,
+    /// Every component of it, with the time that it may take to become ready after a boot.
+    pub components: Vec<ComponentReady>,
+}
+
+/// How often each container was started again, by its pod's UID and its name.
+type Restarts = BTreeMap<(String, String), i64>;
+
+/// What was seen so far.
+struct Watch {
+    cluster: Cluster,
+    inventories: Vec<Inventory>,
+    /// When the watch began.
+    restarts: Restarts,
+    /// Components that are not ready, since when.
+    unready: BTreeMap<String, Instant>,
+}
+
+impl Watch {
+    fn begin(cluster: Cluster, components: &[ComponentReady]) -> Result<Self, StepError> {
+        let read = |component: &ComponentReady| Inventory::read(&cluster, &component.namespace, &component.component);
+        let inventories: Vec<Option<Inventory>> = components.iter().map(read).collect::<Result<_, _>>()?;
+        let inventories: Vec<Inventory> = inventories.into_iter().flatten().collect();
+        let mut restarts = Restarts::new();
+        for inventory in &inventories {
+            restarts.extend(restarts_of(&pods_of(&cluster, inventory)?));
+        }
+        Ok(Self { cluster, inventories, restarts, unready: BTreeMap::new() })
+    }
+
+    /// Looks at every component once.
+    fn look(&mut self) -> Result<(), StepError> {
+        for inventory in &self.inventories {
+            let component = &inventory.owner.component;
+            let reason = match self.reason(inventory) {
+                Ok(reason) => reason,
+                Err(error) if error.is_transient() => Some(with_causes(&error)),
+                Err(error) => return Err(error.into()),
+            };
+            let Some(reason) = reason else {
+                self.unready.remove(component);
+                continue;
+            };
+            let since = *self.unready.entry(component.clone()).or_insert_with(Instant::now);
+            if since.elapsed() > TOLERANCE {
+                return Err(lost(format!("component {component} did not stay ready: {reason}")));
+            }
+        }
+        self.expect_no_restart()
+    }
+
+    /// Why a component is not ready now; none if it is.
+    fn reason(&self, inventory: &Inventory) -> Result<Option<String>, ClusterError> {
+        Ok(self.cluster.component_status(inventory)?.reasons.into_iter().next())
+    }
+
+    fn expect_no_restart(&self) -> Result<(), StepError> {
+        for inventory in &self.inventories {
+            let pods = match pods_of(&self.cluster, inventory) {
+                Ok(pods) => pods,
+                // Its components count as not ready.
+                Err(error) if error.is_transient() => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(what) = restarted(&self.restarts, &pods) {
+                return Err(lost(format!("component {}: {what}", inventory.owner.component)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lost(what: String) -> StepError {
+    StepError::new(codes::UPGRADE_SOAK, what)
+}
+
+fn text(pod: &Value, field: &str) -> String {
+    pod["metadata"][field].as_str().unwrap_or_default().to_owned()
+}
+
+/// Containers of pods that a workload keeps running. Jobs may try again.
+fn restarts_of(pods: &[Value]) -> Restarts {
+    let kept = pods.iter().filter(|pod| is_of_workload(pod));
+    let containers = kept.flat_map(|pod| {
+        let statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+        statuses.map(move |status| {
+            let name = status["name"].as_str().unwrap_or_default().to_owned();
+            ((text(pod, "uid"), name), status["restartCount"].as_i64().unwrap_or(0))
+        })
+    });
+    containers.collect()
+}
+
+/// The first container that was started again since then. One of a new pod has no past.
+fn restarted(before: &Restarts, pods: &[Value]) -> Option<String> {
+    let now = restarts_of(pods);
+    let more = now.into_iter().find(|(container, count)| before.get(container).map_or(*count > 0, |was| count > was));
+    more.map(|((uid, container), _)| {
+        let pod = pods.iter().find(|pod| text(pod, "uid") == uid).map(|pod| text(pod, "name")).unwrap_or_default();
+        format!("container {container} of pod {pod} ended and was started again")
+    })
+}
+
+impl Step<Site> for Soak {
+    /// What was seen before a power cut says nothing of the site after it.
+    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+        Ok(Observed::Absent)
+    }
+
+    fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
+        for component in &self.components {
+            component.act(site, before)?;
+        }
+        let mut watch = Watch::begin(site.cluster()?, &self.components)?;
+        let (limit, begun) = (Duration::from_secs(self.seconds), Instant::now());
+        let text = format!("the release is watched for {} s before its commit", self.seconds);
+        site.progress.event(Event::Note(text));
+        while begun.elapsed() < limit || !watch.unready.is_empty() {
+            std::thread::sleep(INTERVAL);
+            watch.look()?;
+        }
+        Prove {}.act(site, before)
+    }
+
+    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(uid: &str, owner: &str, restarts: i64) -> Value {
+        json!({
+            "metadata": {"namespace": "shop", "name": format!("web-{uid}"), "uid": uid, "ownerReferences": [{"kind": owner}]},
+            "status": {"phase": "Running", "containerStatuses": [{"name": "web", "restartCount": restarts}]},
+        })
+    }
+
+    #[test]
+    fn a_container_that_was_started_again_is_named() {
+        let before = restarts_of(&[pod("a", "ReplicaSet", 3), pod("b", "Job", 0)]);
+        assert_eq!(restarted(&before, &[pod("a", "ReplicaSet", 3), pod("b", "Job", 2)]), None, "jobs may try again");
+        assert_eq!(restarted(&before, &[pod("c", "ReplicaSet", 0)]), None, "a pod may be replaced");
+        for pods in [[pod("a", "ReplicaSet", 4)], [pod("c", "StatefulSet", 1)]] {
+            let what = restarted(&before, &pods).unwrap();
+            assert!(what.starts_with("container web of pod web-"), "{what}");
+        }
+    }
+}
