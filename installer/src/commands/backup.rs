@@ -146,7 +146,7 @@ fn adopted_text(adopted: &AdoptedBackups) -> String {
 /// A line for each folder.
 fn copies_text(copies: &[BackupCopies]) -> String {
     let line = |copies: &BackupCopies| {
-        let BackupCopies { repository, copied, dropped, count } = copies;
+        let BackupCopies { repository, copied, dropped, count, .. } = copies;
         let mut line = format!("{}: {} copied", repository.display(), counted(copied.len(), "backup"));
         if !dropped.is_empty() {
             let _infallible = write!(line, ", {} removed", dropped.len());
@@ -266,6 +266,7 @@ mod tests {
             copied: vec![backup(None)],
             dropped: Vec::new(),
             count: 3,
+            newest: None,
         }];
         let made = BackedUp { backup: backup(None), drill: Some(report()), dropped: vec![backup(None)], copies };
         insta::assert_snapshot!(backup_text(&made), @"

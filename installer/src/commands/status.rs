@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use indicatif::HumanBytes;
 use landfall_engine::plan::Operation;
 use landfall_lifecycle::operations::{
-    BackupsStatus, CertificatesStatus, OperationStatus, RegistryStatus, SiteState, StatusReport, Verdict,
+    BackupsStatus, CertificatesStatus, CopyRecord, OperationStatus, RegistryStatus, SiteState, StatusReport, Verdict,
 };
 
 use super::site::{DEVELOPMENT_NOTE, operations_of_root};
@@ -196,13 +196,26 @@ fn registry_text(text: &mut String, registry: &RegistryStatus) {
 }
 
 fn backups_text(backups: &BackupsStatus) -> String {
-    let BackupsStatus { count, newest, newest_proven, reason } = backups;
-    match (reason, newest, newest_proven) {
+    let BackupsStatus { count, newest, newest_proven, reason, copies } = backups;
+    let mut text = match (reason, newest, newest_proven) {
         (Some(reason), ..) => format!("cannot be read: {reason}"),
         (None, None, _) => "none was made yet".to_owned(),
         (None, Some(_), Some(proven)) => format!("{count}; the newest proven one is of {proven}"),
         (None, Some(newest), None) => format!("{count}; none is proven; the newest is of {newest}"),
+    };
+    for CopyRecord { folder, tried, newest, reason } in copies {
+        let newest =
+            newest.as_ref().map_or_else(|| "no copy".to_owned(), |time| format!("the newest copy is of {time}"));
+        let _infallible = write!(text, "\n            {}: {newest}", folder.display());
+        match (tried, reason) {
+            (Some(tried), Some(reason)) => {
+                let _infallible = write!(text, "; {tried} failed: {reason}");
+            }
+            (None, _) => text.push_str(" yet"),
+            _ => {}
+        }
     }
+    text
 }
 
 #[cfg(test)]

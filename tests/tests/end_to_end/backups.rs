@@ -112,6 +112,8 @@ fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     let refused = engineer.landfall(&["backup", "copy"])?;
     let refused = refused.refused("backup copy without its disk", "LF4622", 4)?.to_string();
     ensure!(refused.contains(DISK) && refused.contains("same filesystem"), "{refused}");
+    let known = engineer.status()?["backups"]["copies"][0].clone();
+    ensure!(known["newest"].is_string() && known["reason"].is_string(), "the status says of the copies: {known}");
     machine.run(&format!("mount -t tmpfs none {DISK}"))?;
     let copied = engineer.landfall(&["backup", "copy", DISK])?.report("backup copy")?;
     ensure!(copied["copies"][0]["copied"][0]["id"] == backup, "{copied}");

@@ -31,6 +31,8 @@ pub struct BackupCopies {
     pub dropped: Vec<BackupSummary>,
     /// How many it has.
     pub count: usize,
+    /// When the data of the newest of them was read, RFC 3339 in UTC; none if it has none.
+    pub newest: Option<String>,
 }
 
 /// Where copies are made, and of what.
@@ -64,11 +66,13 @@ impl Copies<'_> {
         if let Some(failure) = failure {
             return Err(failure);
         }
+        let there = copies.backups().map_err(unusable)?;
         Ok(BackupCopies {
             repository: copies.folder().to_owned(),
             copied: added,
             dropped: forgotten?.dropped.iter().map(BackupSummary::from).collect(),
-            count: copies.backups().map_err(unusable)?.len(),
+            count: there.len(),
+            newest: there.last().map(|backup| format!("{:.0}", backup.time)),
         })
     }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod check;
 mod copies;
+mod copy_records;
 pub(crate) mod drill;
 mod error;
 mod folder;
@@ -20,6 +21,8 @@ mod volume;
 pub use check::CheckResult;
 pub use copies::BackupCopies;
 pub(crate) use copies::Copies;
+pub use copy_records::CopyRecord;
+pub(crate) use copy_records::CopyRecords;
 pub use drill::{DrillReport, DrilledStream};
 pub(crate) use error::unusable;
 pub(crate) use folder::BackupFolder;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use landfall_backup::{Damage, Repository};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -12,7 +13,7 @@ use serde::Serialize;
 use super::Operations;
 use super::backup::BackupCheckReport;
 use super::error::Result;
-use crate::backups::{BackupCopies, Copies, unusable};
+use crate::backups::{BackupCopies, Copies, CopyRecords, unusable};
 use crate::pins::Pins;
 
 /// Folders that have every proven backup now.
@@ -58,11 +59,17 @@ impl Operations {
         folders: &[PathBuf],
     ) -> Result<CopiedBackups> {
         let (mut copies, mut failures) = (Vec::new(), Vec::new());
+        let mut records = CopyRecords::of(&self.paths);
         for folder in folders {
-            match self.copies(pins).bring_up_to_date(repository, folder) {
+            let outcome = self.copies(pins).bring_up_to_date(repository, folder);
+            records.note(folder, outcome.as_ref(), Timestamp::now());
+            match outcome {
                 Ok(current) => copies.push(current),
                 Err(error) => failures.push((folder, error)),
             }
+        }
+        if !folders.is_empty() {
+            records.write(&pins.settings.backups.copies)?;
         }
         if failures.len() > 1 && failures.iter().all(|(_, error)| error.code() != codes::SYNC_FAILED) {
             let causes: Vec<String> = failures

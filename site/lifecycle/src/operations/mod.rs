@@ -69,7 +69,9 @@ pub use unit::EventFile;
 pub use upgrade::{PreparedUpgrade, Upgraded};
 pub use verify_site::SiteVerification;
 
-pub use crate::backups::{BackupCopies, BackupSummary, CheckResult, DrillReport, DrilledStream, StreamSummary};
+pub use crate::backups::{
+    BackupCopies, BackupSummary, CheckResult, CopyRecord, DrillReport, DrilledStream, StreamSummary,
+};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
 
 use crate::pins::JournalFolder;

@@ -1,12 +1,14 @@
 //! What of a site's data could be restored now, by its backup repository.
 
+use std::path::PathBuf;
+
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::backups::{BackupFolder, unusable};
+use crate::backups::{BackupFolder, CopyRecord, CopyRecords, unusable};
 
 /// The backups of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -20,19 +22,24 @@ pub struct BackupsStatus {
     pub newest_proven: Option<String>,
     /// Why the repository cannot be used.
     pub reason: Option<String>,
+    /// The folders on other disks that get copies, by the site's settings, each with its latest copy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<CopyRecord>,
 }
 
 impl BackupsStatus {
-    /// Those of this site; none where there never was one.
-    pub(super) fn of(paths: &SitePaths) -> Option<Self> {
+    /// Those of this site, whose settings name these folders for copies; none where there never was one.
+    pub(super) fn of(paths: &SitePaths, folders: &[PathBuf]) -> Option<Self> {
         let folder = BackupFolder::of(paths);
         folder.exists().then(|| {
-            Self::read(&folder).unwrap_or_else(|error| Self {
+            let status = Self::read(&folder).unwrap_or_else(|error| Self {
                 count: 0,
                 newest: None,
                 newest_proven: None,
                 reason: Some(with_causes(&error)),
-            })
+                copies: Vec::new(),
+            });
+            Self { copies: CopyRecords::of(paths).of_folders(folders), ..status }
         })
     }
 
@@ -46,7 +53,7 @@ impl BackupsStatus {
             found.map(|backup| format!("{:.0}", backup.time))
         };
         let (count, newest, newest_proven) = (backups.len(), newest(false), newest(true));
-        Ok(Self { count, newest, newest_proven, reason: None })
+        Ok(Self { count, newest, newest_proven, reason: None, copies: Vec::new() })
     }
 }
 
@@ -60,9 +67,9 @@ mod tests {
     fn a_site_without_backups_has_no_such_state_and_one_without_its_key_says_so() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
-        assert_eq!(BackupsStatus::of(&paths), None);
+        assert_eq!(BackupsStatus::of(&paths, &[]), None);
         durable::create_folder(&paths.backup_repository()).unwrap();
-        let status = BackupsStatus::of(&paths).unwrap();
+        let status = BackupsStatus::of(&paths, &[]).unwrap();
         assert!(status.reason.unwrap().contains("does not exist"), "the key is missing");
     }
 }

@@ -266,6 +266,8 @@ impl Operations {
         });
         report.agent = AgentStatus::of(&self.paths);
         self.look_at_host(&mut report, Timestamp::now());
+        let settings = replay.state.pins.as_ref().map(|pins| pins.settings.backups.clone()).unwrap_or_default();
+        report.backups = BackupsStatus::of(&self.paths, &settings.copies);
         let head = replay.state.pins.as_ref().and_then(|pins| {
             report.release = Some(release_status(pins));
             self.head(pins, &mut report.notes)
@@ -286,7 +288,6 @@ impl Operations {
         report.clock = Some(ClockStatus::of(plausibility, &self.paths, now));
         report.notes.extend(plausibility.note(now, &self.paths));
         report.etcd = EtcdStatus::of(&self.paths);
-        report.backups = BackupsStatus::of(&self.paths);
         report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
     }
 

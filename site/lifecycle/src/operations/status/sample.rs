@@ -9,6 +9,7 @@ use super::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
     OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, SiteState, StatusReport, StepReport, Verdict,
 };
+use crate::backups::CopyRecord;
 
 /// The status of a host without a site.
 pub fn absent() -> StatusReport {
@@ -145,5 +146,17 @@ fn certificates() -> CertificatesStatus {
 
 fn backups() -> BackupsStatus {
     let (newest, newest_proven) = ("2026-11-20T01:40:00Z".to_owned(), "2026-11-19T01:40:00Z".to_owned());
-    BackupsStatus { count: 3, newest: Some(newest), newest_proven: Some(newest_proven), reason: None }
+    let copies = CopyRecord {
+        folder: "/mnt/vault".into(),
+        tried: Some("2026-11-20T01:41:00Z".to_owned()),
+        newest: Some("2026-11-18T01:40:00Z".to_owned()),
+        reason: Some("/mnt/vault is on the same filesystem as /".to_owned()),
+    };
+    BackupsStatus {
+        count: 3,
+        newest: Some(newest),
+        newest_proven: Some(newest_proven),
+        reason: None,
+        copies: vec![copies],
+    }
 }

@@ -1,0 +1,109 @@
+//! What became of the latest copy into each folder. The status shows it without a look at disks that may be away or slow.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::BackupCopies;
+
+/// The latest copy into a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyRecord {
+    /// The folder.
+    pub folder: PathBuf,
+    /// When copies were last made there, or tried to be, RFC 3339 in UTC; none where it was not tried yet.
+    #[serde(default)]
+    pub tried: Option<String>,
+    /// When the data of the newest copy was read, RFC 3339 in UTC; none where there is none.
+    #[serde(default)]
+    pub newest: Option<String>,
+    /// Why the latest try failed.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// The records of a site.
+pub(crate) struct CopyRecords {
+    file: PathBuf,
+    records: Vec<CopyRecord>,
+}
+
+impl CopyRecords {
+    /// Reads them. A file that is lost or damaged costs no copy: the next one writes it again.
+    pub(crate) fn of(paths: &SitePaths) -> Self {
+        let file = paths.backup_copies();
+        let bytes = files::read(&file).ok().flatten().unwrap_or_default();
+        Self { file, records: serde_json::from_slice(&bytes).unwrap_or_default() }
+    }
+
+    /// The record of each of these folders, in their order.
+    pub(crate) fn of_folders(&self, folders: &[PathBuf]) -> Vec<CopyRecord> {
+        let unknown = |folder: &Path| CopyRecord { folder: folder.to_owned(), tried: None, newest: None, reason: None };
+        folders.iter().map(|folder| self.find(folder).cloned().unwrap_or_else(|| unknown(folder))).collect()
+    }
+
+    /// Notes what became of a try.
+    pub(crate) fn note(&mut self, folder: &Path, outcome: Result<&BackupCopies, &StepError>, now: Timestamp) {
+        let earlier = self.find(folder).and_then(|record| record.newest.clone());
+        let (newest, reason) = match outcome {
+            Ok(copies) => (copies.newest.clone(), None),
+            Err(error) => (earlier, Some(with_causes(error))),
+        };
+        self.records.retain(|record| record.folder != folder);
+        self.records.push(CopyRecord { folder: folder.to_owned(), tried: Some(format!("{now:.0}")), newest, reason });
+    }
+
+    /// Writes them, without those of other folders; they are on the disk when this returns.
+    pub(crate) fn write(mut self, folders: &[PathBuf]) -> Result<(), StepError> {
+        self.records.retain(|record| folders.contains(&record.folder));
+        let bytes = serde_json::to_vec_pretty(&self.records).unwrap_or_default();
+        Ok(durable::write_file(&self.file, &bytes, 0o600)?)
+    }
+
+    fn find(&self, folder: &Path) -> Option<&CopyRecord> {
+        self.records.iter().find(|record| record.folder == folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::codes;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_noted_beside_the_newest_copy_that_there_is() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        durable::create_folder(&paths.backups()).unwrap();
+        let folders = ["/mnt/a", "/mnt/b"].map(PathBuf::from);
+        let copies = BackupCopies {
+            repository: "/mnt/a/landfall-backups-node-1".into(),
+            copied: Vec::new(),
+            dropped: Vec::new(),
+            count: 1,
+            newest: Some("2026-11-21T02:00:00Z".to_owned()),
+        };
+        let error = StepError::new(codes::BACKUP_COPY_PLACE, "/mnt/a is not a folder");
+        for outcome in [Ok(&copies), Err(&error)] {
+            let mut records = CopyRecords::of(&paths);
+            records.note(&folders[0], outcome, "2026-11-22T02:00:00Z".parse().unwrap());
+            records.note(Path::new("/media/stick"), Ok(&copies), Timestamp::UNIX_EPOCH);
+            records.write(&folders).unwrap();
+        }
+        let found = CopyRecords::of(&paths).of_folders(&folders);
+        assert_eq!(found[0].newest.as_deref(), Some("2026-11-21T02:00:00Z"));
+        assert_eq!(found[0].tried.as_deref(), Some("2026-11-22T02:00:00Z"));
+        assert_eq!(found[0].reason.as_deref(), Some("/mnt/a is not a folder"));
+        assert_eq!((found[1].folder.as_path(), &found[1].tried), (Path::new("/mnt/b"), &None));
+        assert!(!CopyRecords::of(&paths).records.iter().any(|record| record.folder == Path::new("/media/stick")));
+    }
+}
