@@ -63,6 +63,8 @@ impl SitePaths {
         backup_repository = "/var/lib/landfall/backups/repository";
         /// The key of the backup repository, readable by root only.
         backup_key = "/var/lib/landfall/backups/key";
+        /// There since a person has seen the key of the backup repository.
+        backup_key_printed = "/var/lib/landfall/backups/key-printed";
         /// What became of the latest copies on other disks.
         backup_copies = "/var/lib/landfall/backups/copies.json";
         /// There since the site first had a repository: one that is missing later is on a disk that is not mounted.

@@ -156,8 +156,11 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     ensure!(!namespaces.contains("drill"), "a drill's namespace is left: {namespaces}");
     let status = engineer.status()?;
     ensure!(status["backups"]["count"] == 1 && status["backups"]["newestProven"].is_string(), "{}", status["backups"]);
+    let reminds = |status: &Value| status["notes"].to_string().contains("landfall backup key");
+    ensure!(reminds(&status), "the status does not remind of the key: {}", status["notes"]);
     let key = engineer.landfall(&["backup", "key"])?.report("backup key")?;
     ensure!(key["key"].as_str().is_some_and(|key| key.len() == 64), "the key is {key}");
+    ensure!(!reminds(&engineer.status()?), "the status reminds of a key that was printed");
     let checked = engineer.landfall(&["backup", "check"])?.report("backup check")?;
     ensure!(checked["damages"] == json!([]), "{checked}");
     printer::note(format!("proved: a backup that {} checks on restored data passed", passed.len()));

@@ -20,6 +20,8 @@ pub(crate) struct BackupFolder {
     folder: PathBuf,
     repository: PathBuf,
     key: PathBuf,
+    /// There since a person has the key.
+    printed: PathBuf,
     site: PathBuf,
     /// There since the first repository. It is outside of the folder, which may be a disk.
     begun: PathBuf,
@@ -31,6 +33,7 @@ impl BackupFolder {
             folder: paths.backups(),
             repository: paths.backup_repository(),
             key: paths.backup_key(),
+            printed: paths.backup_key_printed(),
             site: paths.data_uuid(),
             begun: paths.backups_begun(),
         }
@@ -90,6 +93,23 @@ impl BackupFolder {
         ))
     }
 
+    /// Records that a person has the key. It is on the disk when this returns.
+    pub(crate) fn mark_printed(&self) -> Result<(), StepError> {
+        if !self.printed.exists() {
+            durable::write_file(&self.printed, b"", 0o600)?;
+        }
+        Ok(())
+    }
+
+    /// What a person must do before this machine is lost.
+    pub(crate) fn note(&self) -> Option<String> {
+        (self.key.exists() && !self.printed.exists()).then(|| {
+            "the key of the backups was never printed, and without it no copy of them can be read: `landfall backup key` prints \
+             it; store it away from this machine"
+                .to_owned()
+        })
+    }
+
     /// The key, which copies have, too.
     pub(crate) fn key(&self) -> Result<RepositoryKey, StepError> {
         RepositoryKey::read(&self.key).map_err(unusable)
@@ -142,6 +162,9 @@ mod tests {
         durable::write_file(&paths.data_uuid(), format!("{}\n", Uuid::from_u128(8)).as_bytes(), 0o644).unwrap();
         folder.open_or_create().unwrap();
         assert_eq!(folder.recovery_key().unwrap().unwrap(), key);
+        assert!(folder.note().is_some_and(|note| note.contains("landfall backup key")));
+        folder.mark_printed().unwrap();
+        assert_eq!(folder.note(), None);
         assert_eq!(Repository::owner(&paths.backup_repository()).unwrap(), Some(Uuid::from_u128(7)));
     }
 

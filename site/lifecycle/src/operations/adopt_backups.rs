@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::Operations;
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
-use crate::backups::{BackupSummary, unusable};
+use crate::backups::{BackupFolder, BackupSummary, unusable};
 use crate::configuration::SiteConfiguration;
 use crate::pins::JournalFolder;
 use landfall_engine::journal::Phase;
@@ -69,6 +69,8 @@ impl Operations {
         if !self.paths.backup_key().exists() {
             key.write_new(&self.paths.backup_key()).map_err(unusable)?;
         }
+        // Who adopts backups has their key.
+        BackupFolder::of(&self.paths).mark_printed()?;
         durable::rename(&folder, &target)?;
         durable::write_file(&self.paths.backups_begun(), b"", 0o600)?;
         self.journals().remove(lock)?;

@@ -121,7 +121,9 @@ impl Operations {
 
     /// The key that opens the backups of this site, on any machine.
     pub fn recovery_key(&self) -> Result<RecoveryKey> {
-        let key = BackupFolder::of(&self.paths).recovery_key()?.ok_or_else(no_backups)?;
+        let folder = BackupFolder::of(&self.paths);
+        let key = folder.recovery_key()?.ok_or_else(no_backups)?;
+        folder.mark_printed()?;
         Ok(RecoveryKey { repository: self.paths.backup_repository().display().to_string(), key })
     }
 

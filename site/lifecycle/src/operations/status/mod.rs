@@ -28,6 +28,7 @@ use super::decision::{Decision, Position, Verb, decide};
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
 use super::trust::Trust;
+use crate::backups::BackupFolder;
 use crate::pins::{Pins, Replay};
 use crate::registry::REGISTRY;
 use crate::settled::containers;
@@ -268,6 +269,7 @@ impl Operations {
         self.look_at_host(&mut report, Timestamp::now());
         let settings = replay.state.pins.as_ref().map(|pins| pins.settings.backups.clone()).unwrap_or_default();
         report.backups = BackupsStatus::of(&self.paths, &settings.copies);
+        report.notes.extend(BackupFolder::of(&self.paths).note());
         let head = replay.state.pins.as_ref().and_then(|pins| {
             report.release = Some(release_status(pins));
             self.head(pins, &mut report.notes)
