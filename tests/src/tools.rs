@@ -53,7 +53,9 @@ pub fn cargo_deny() -> Result<Command> {
     tool("cargo-deny")
 }
 
-/// `cargo-machete`, in the project's root.
+/// `cargo-machete`, in the project's root. Where `CARGO` is set, it takes itself for a subcommand and expects its own name.
 pub fn cargo_machete() -> Result<Command> {
-    tool("cargo-machete")
+    let mut command = tool("cargo-machete")?;
+    command.env_remove("CARGO");
+    Ok(command)
 }
