@@ -56,12 +56,13 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("figures", &[Work::Program, Work::Parts, Work::Tests]),
     ("large", &[Work::Program, Work::Parts, Work::Tests, Work::Machines, Work::LargeRelease]),
     ("cuts", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
+    ("recovery", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("fuzz", &[Work::Program, Work::Fuzz]),
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];
 
 /// Those that only `--full` runs.
-pub const PARTS_WHEN_FULL: &[&str] = &["figures", "large", "cuts", "fuzz", "vm"];
+pub const PARTS_WHEN_FULL: &[&str] = &["figures", "large", "cuts", "recovery", "fuzz", "vm"];
 
 /// The work of a command line, given without the program's name. An unknown command may do anything.
 pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {

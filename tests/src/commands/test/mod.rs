@@ -108,6 +108,7 @@ const PARTS: &[Part] = &[
     when_full("figures", figures),
     when_full("large", large),
     when_full("cuts", cuts),
+    when_full("recovery", recovery),
     when_full("fuzz", fuzz),
     when_full("vm", virtual_machines),
 ];
@@ -372,10 +373,28 @@ const LARGE: &str = "twenty_gibibytes";
 /// That of the part `cuts`.
 const CUTS: &str = "twenty_four_instants";
 
+/// Those of the part `recovery`: other instants of what `site` shows at one.
+const RECOVERY: [&str; 4] = [
+    "power_cut::while_the_media_are_read",
+    "power_cut::while_the_control_plane_comes_up",
+    "uninstall::after_a_cut",
+    "kept_data::rows_survive",
+];
+
 fn site() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     let _turn = turn_on_this_host()?;
-    run_end_to_end("end_to_end", &["--test-threads", LANES, "--skip", LARGE, "--skip", CUTS])
+    let others = [LARGE, CUTS].into_iter().chain(RECOVERY).flat_map(|name| ["--skip", name]);
+    let arguments: Vec<&str> = ["--test-threads", LANES].into_iter().chain(others).collect();
+    run_end_to_end("end_to_end", &arguments)
+}
+
+/// Takes a quarter of an hour.
+fn recovery() -> Result<()> {
+    setup::ensure_packages(packages::TESTS)?;
+    let _turn = turn_on_this_host()?;
+    let arguments: Vec<&str> = ["--test-threads", LANES].into_iter().chain(RECOVERY).collect();
+    run_end_to_end("end_to_end", &arguments)
 }
 
 /// The performance table in the release profile, which compiles every dependency again.
