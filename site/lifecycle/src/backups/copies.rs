@@ -141,17 +141,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::backups::folder::tests::host;
 
     const ONE_DAY: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0 };
-
-    /// A site whose data is on the disk of temporary files.
-    fn site() -> (tempfile::TempDir, SitePaths) {
-        let root = tempfile::tempdir().unwrap();
-        let paths = SitePaths::below(root.path());
-        durable::create_folder(&paths.data()).unwrap();
-        durable::write_file(&paths.data_uuid(), format!("{}\n", Uuid::from_u128(7)).as_bytes(), 0o644).unwrap();
-        (root, paths)
-    }
 
     /// A folder on another filesystem: every Linux has this one.
     fn other_disk() -> tempfile::TempDir {
@@ -172,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_folder_gets_each_proven_backup_once_and_keeps_as_many_as_it_should() {
-        let ((_root, paths), disk) = (site(), other_disk());
+        let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
         let copies = Copies { paths: &paths, node: "node-1", retention: ONE_DAY, progress: &Silent };
         save(&source, "2026-11-19T12:00:00Z", true);
@@ -192,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_folder_on_the_disk_of_the_data_is_refused() {
-        let (root, paths) = site();
+        let (root, paths) = host();
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
         save(&source, "2026-11-19T12:00:00Z", true);
         let copies = Copies { paths: &paths, node: "node-1", retention: ONE_DAY, progress: &Silent };
@@ -205,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_backup_that_is_lost_or_of_another_time_keeps_no_other_from_its_copy() {
-        let ((_root, paths), disk) = (site(), other_disk());
+        let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
         let copies = Copies { paths: &paths, node: "node-1", retention: Retention::default(), progress: &Silent };
         // The clock was wrong for a night.
@@ -231,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_disk_of_another_site_is_left_alone() {
-        let ((_root, paths), disk) = (site(), other_disk());
+        let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
         save(&source, "2026-11-19T12:00:00Z", true);
         let key = BackupFolder::of(&paths).key().unwrap();

@@ -137,12 +137,13 @@ impl BackupFolder {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use landfall_error_codes::Coded;
 
     use super::*;
 
-    fn host() -> (tempfile::TempDir, SitePaths) {
+    /// A host with the data folder of a site.
+    pub(crate) fn host() -> (tempfile::TempDir, SitePaths) {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         durable::create_folder(&paths.data()).unwrap();

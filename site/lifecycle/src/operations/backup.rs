@@ -113,7 +113,10 @@ impl Operations {
 
     /// Reads all data of all backups. Damage is no error: the report names it. Changes nothing.
     pub fn check_backups(&self) -> Result<BackupCheckReport> {
-        let repository = self.repository()?;
+        self.check_repository(&self.repository()?)
+    }
+
+    pub(super) fn check_repository(&self, repository: &Repository) -> Result<BackupCheckReport> {
         let damages = repository.check(&*self.progress).map_err(unusable)?;
         let backups = repository.backups().map_err(unusable)?.len();
         Ok(BackupCheckReport { backups, damages: damages.iter().map(Damage::to_string).collect() })

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use landfall_backup::{Damage, Repository};
+use landfall_backup::Repository;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Coded, codes};
@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Operations;
 use super::backup::BackupCheckReport;
 use super::error::Result;
-use crate::backups::{BackupCopies, Copies, CopyRecords, unusable};
+use crate::backups::{BackupCopies, Copies, CopyRecords};
 use crate::pins::Pins;
 
 /// Folders that have every proven backup now.
@@ -46,9 +46,7 @@ impl Operations {
     pub fn check_copies(&self, folder: &Path) -> Result<BackupCheckReport> {
         let history = self.history()?;
         let copies = self.copies(self.changeable(&history)?).open(folder)?;
-        let damages = copies.check(&*self.progress).map_err(unusable)?;
-        let backups = copies.backups().map_err(unusable)?.len();
-        Ok(BackupCheckReport { backups, damages: damages.iter().map(Damage::to_string).collect() })
+        self.check_repository(&copies)
     }
 
     /// One folder that fails keeps no other from its copies.
