@@ -37,6 +37,16 @@ pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
     Ok([("next", next_folder), ("broken", broken_folder)])
 }
 
+/// Writes the definition of 1.0.1 below a folder, which differs from 1.0.0 by its node pack alone; returns its folder.
+pub fn define_node(folder: &Path) -> Result<PathBuf> {
+    let root = workspace::root();
+    let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
+    let text = replaced(&starter, "version: 1.0.0\ncounter: 1\n", "version: 1.0.1\ncounter: 2\n")?;
+    let folder = folder.join("node");
+    write(&folder.join("release.yaml"), &located(&text, &root))?;
+    Ok(folder)
+}
+
 /// 1.1.0: another database, whose schema a job changes, and one component more.
 fn next() -> Result<String> {
     let root = workspace::root();

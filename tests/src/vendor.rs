@@ -16,6 +16,9 @@ pub const KEY_PASSWORD: &str = "development";
 /// The folder of the cache with the content store that all vendors of this machine share.
 pub const VENDOR_STORE: &str = "vendor-store";
 
+/// The list of assembled images, from the project's root.
+const CHECKED_IN_LOCK: &str = "tests/images/assembled.lock";
+
 /// A vendor with everything needed to lock and build.
 pub struct Vendor {
     folder: PathBuf,
@@ -120,10 +123,27 @@ impl Vendor {
 
     /// Resolves the checked-in lock of assembled images against the registry.
     pub fn lock(&self, release: &Path) -> Result<()> {
-        let checked_in = workspace::root().join("tests/images/assembled.lock");
+        self.lock_with(release, &workspace::root().join(CHECKED_IN_LOCK))
+    }
+
+    /// The same with the node pack of a later release.
+    #[expect(clippy::disallowed_methods, reason = "a file of the tests, which ends with them")]
+    pub fn lock_with_later_node(&self, release: &Path) -> Result<()> {
+        let mut text = std::fs::read_to_string(workspace::root().join(CHECKED_IN_LOCK))?;
+        for (reference, later) in images::ensure_all()?.later {
+            let line = |reference: &str| format!("reference: {reference}\n");
+            ensure!(text.matches(&line(&reference)).count() == 1, "the lock has {reference} not once");
+            text = text.replace(&line(&reference), &line(&later));
+        }
+        let path = self.folder.join("later-node.lock");
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        self.lock_with(release, &path)
+    }
+
+    fn lock_with(&self, release: &Path, checked_in: &Path) -> Result<()> {
         let [release, checked_in, registries, output, store, kubectl] = [
             release,
-            &checked_in,
+            checked_in,
             &self.registries_file(),
             &self.lock_file(),
             &self.store,

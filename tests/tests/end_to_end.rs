@@ -24,6 +24,7 @@ mod end_to_end {
     mod large_release;
     mod later_releases;
     mod memory;
+    mod node_upgrade;
     mod power_cut;
     mod process;
     mod refusals;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 use landfall_engine::plan::Plan;
 use landfall_lifecycle::operations::{BackupSummary, DataChoice, PreparedUpgrade, Upgraded};
-use landfall_lifecycle::plan::upgrade::{ComponentChange, Fate};
+use landfall_lifecycle::plan::upgrade::{ComponentChange, Fate, NodeChange};
 use landfall_lifecycle::steps::action::Action;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -29,6 +29,9 @@ pub(super) struct UpgradeDryRun<'a> {
     to: String,
     /// Bytes that would be copied from the media.
     missing_bytes: u64,
+    /// What would change of the node, if anything would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a NodeChange>,
     /// What would change, component by component.
     components: &'a [ComponentChange],
     /// The backup that the data would come from, if any would.
@@ -125,6 +128,7 @@ fn print_plan(prepared: &PreparedUpgrade<'_>, printer: Printer) {
         from: prepared.from(),
         to: prepared.to(),
         missing_bytes: prepared.missing_bytes(),
+        node: prepared.node(),
         components: prepared.components(),
         backup: prepared.backup(),
         plan: prepared.plan(),
@@ -149,9 +153,25 @@ fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
     if prepared.missing_bytes() > 0 {
         let _infallible = write!(text, ", {} from the media", HumanBytes(prepared.missing_bytes()));
     }
+    text.push_str(&prepared.node().map(node_text).unwrap_or_default());
     text.push_str(&components_text(prepared.components()));
     if let Some(backup) = prepared.backup() {
         let _infallible = write!(text, "\n  from the backup of {}: {}", backup.time, loss_text(prepared, backup));
+    }
+    text
+}
+
+fn node_text(change: &NodeChange) -> String {
+    let NodeChange { kubernetes_before: from, kubernetes_after: to, .. } = change;
+    let kubernetes = if from == to { format!("Kubernetes stays {to}") } else { format!("Kubernetes {from} to {to}") };
+    let mut text = format!("\n  node: changed; {kubernetes}; pods go on while it changes");
+    if change.replaces_control_plane {
+        text.push_str("\n    the API server does not answer for some minutes");
+    }
+    for (images, what) in [(&change.images_before, "no longer runs"), (&change.images_after, "runs")] {
+        for image in images {
+            let _infallible = write!(text, "\n    {what} {image}");
+        }
     }
     text
 }
@@ -194,8 +214,11 @@ fn fate_text(fate: Fate) -> &'static str {
 
 /// What a person wants to know after an upgrade or a rollback.
 pub(super) fn summary(what: &str, upgraded: &Upgraded) -> String {
-    let Upgraded { release, version, previous, changed, removed, restored, restored_from } = upgraded;
+    let Upgraded { release, version, previous, changed, removed, restored, restored_from, kubernetes } = upgraded;
     let mut text = format!("{release} {version} {what}, and its proofs passed");
+    if let Some(kubernetes) = kubernetes {
+        let _infallible = write!(text, "; the node runs Kubernetes {kubernetes}");
+    }
     if !changed.is_empty() {
         let _infallible = write!(text, "; changed and ready: {}", changed.join(", "));
     }
@@ -244,6 +267,33 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_names_what_changes_of_the_node() {
+        let change = NodeChange {
+            kubernetes_before: "v1.36.3".to_owned(),
+            kubernetes_after: "v1.36.4".to_owned(),
+            images_before: vec!["registry.k8s.io/etcd:3.7.3-0".to_owned()],
+            images_after: vec!["registry.k8s.io/etcd:3.7.3-1".to_owned()],
+            replaces_control_plane: true,
+        };
+        insta::assert_snapshot!(node_text(&change), @r"
+          node: changed; Kubernetes v1.36.3 to v1.36.4; pods go on while it changes
+            the API server does not answer for some minutes
+            no longer runs registry.k8s.io/etcd:3.7.3-0
+            runs registry.k8s.io/etcd:3.7.3-1
+        ");
+        let runtime = NodeChange {
+            kubernetes_after: "v1.36.3".to_owned(),
+            images_before: Vec::new(),
+            images_after: Vec::new(),
+            replaces_control_plane: false,
+            ..change
+        };
+        insta::assert_snapshot!(node_text(&runtime), @r"
+          node: changed; Kubernetes stays v1.36.3; pods go on while it changes
+        ");
+    }
+
+    #[test]
     fn a_summary_names_the_way_back() {
         let upgraded = Upgraded {
             release: "starter".to_owned(),
@@ -253,7 +303,8 @@ mod tests {
             removed: vec!["cache".to_owned()],
             restored: Vec::new(),
             restored_from: None,
+            kubernetes: Some("v1.36.4".to_owned()),
         };
-        insta::assert_snapshot!(summary("is installed", &upgraded), @"starter 1.1.0 is installed, and its proofs passed; changed and ready: db, counter; removed: cache; `landfall rollback` returns to 1.0.0");
+        insta::assert_snapshot!(summary("is installed", &upgraded), @"starter 1.1.0 is installed, and its proofs passed; the node runs Kubernetes v1.36.4; changed and ready: db, counter; removed: cache; `landfall rollback` returns to 1.0.0");
     }
 }

@@ -55,6 +55,10 @@ impl SitePaths {
         kubelet = "/var/lib/landfall/kubelet";
         /// etcd's data.
         etcd = "/var/lib/landfall/etcd";
+        /// etcd's data as it was before the node changed, while an upgrade may still go back.
+        etcd_snapshot = "/var/lib/landfall/etcd-before-upgrade.db";
+        /// A link to the programs of the node pack that runs: what outlives a change of it finds them here.
+        node_link = "/var/lib/landfall/node/current";
         /// Volumes of the site.
         storage = "/var/lib/landfall/storage";
         /// Backups of the site, and the key to them.

@@ -8,6 +8,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_engine::step::StepError;
 use landfall_error_codes::Coded;
 use landfall_host::mounts;
+use landfall_host::pack::PackId;
 use landfall_host::paths::SitePaths;
 use landfall_media::counters::Counters;
 use landfall_media::store::{Collected, ContentStore, RepositoryLink};
@@ -15,6 +16,7 @@ use landfall_release_document::ArtifactKind;
 
 use crate::plan::components::artifact_folder;
 use crate::plan::install::registry_links;
+use crate::plan::node_parts::NodeParts;
 use crate::site::SiteRelease;
 
 /// What a set of releases refers to.
@@ -23,6 +25,7 @@ pub struct Content {
     blobs: BTreeSet<Sha256>,
     links: Vec<RepositoryLink>,
     files: BTreeSet<String>,
+    packs: BTreeSet<PackId>,
 }
 
 impl Content {
@@ -35,19 +38,36 @@ impl Content {
             let artifacts = release.release.artifacts.iter();
             let with_files = artifacts.filter(|artifact| artifact.kind != ArtifactKind::Node);
             content.files.extend(with_files.map(artifact_folder));
+            // A release without a node pack was never installed.
+            content.packs.extend(NodeParts::of(&release.release).map(|parts| parts.id));
         }
         content
     }
 
-    /// Removes what these releases do not refer to from the registry and the folder of files; durable on return. After a
-    /// crash the same call completes it.
+    /// Removes what these releases do not refer to from the registry, the folder of files and that of node packs; durable on
+    /// return. After a crash the same call completes it.
     pub fn collect(&self, paths: &SitePaths, counters: Counters) -> Result<Collected, StepError> {
         remove_others(&paths.files(), &self.files)?;
+        self.remove_other_packs(&paths.node())?;
         let store = ContentStore::counted(paths.registry(), counters);
         store.collect(&self.blobs, &self.links).map_err(|error| {
             let what = format!("cannot remove what no release refers to from {}", store.root().display());
             StepError::new(error.code(), what).because(error)
         })
+    }
+}
+
+impl Content {
+    /// Processes that run from one of them go on: the kernel keeps their programs.
+    fn remove_other_packs(&self, folder: &Path) -> Result<(), StepError> {
+        let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
+        for entry in entries.flatten() {
+            let pack = entry.file_name().to_string_lossy().parse::<PackId>();
+            if pack.is_ok_and(|pack| !self.packs.contains(&pack)) {
+                mounts::remove_tree(&entry.path())?;
+            }
+        }
+        Ok(())
     }
 }
 

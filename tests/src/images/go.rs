@@ -17,6 +17,8 @@ pub struct GoModule {
     pub name: &'static str,
     /// The module whose version is the true version of the programs; empty for Landfall's own programs.
     pub upstream: &'static str,
+    /// The version that the programs report instead, in tests of upgrades.
+    pub stamp: Option<&'static str>,
     /// The programs to build.
     pub programs: &'static [Program],
     /// The parameters of the build.
@@ -46,8 +48,11 @@ pub enum Build {
 }
 
 impl GoModule {
-    /// The version in the module's go.mod, such as `v1.36.3`.
+    /// The version that the programs report, such as `v1.36.3`: the one in the module's go.mod, unless they are stamped.
     pub fn version(&self, workshop: &Workshop) -> Result<String> {
+        if let Some(stamp) = self.stamp {
+            return Ok(stamp.to_owned());
+        }
         let path = self.folder(workshop).join("go.mod");
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         required_version(&text, self.upstream)

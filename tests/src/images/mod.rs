@@ -139,6 +139,8 @@ pub struct Parts {
     pub tree: RegistryTree,
     /// The programs of the node pack, each under its own name in one folder.
     pub binaries: PathBuf,
+    /// Each reference of the starter's node pack that a later one has under another name, and that name.
+    pub later: Vec<(String, String)>,
 }
 
 /// Builds every part that is missing in the developer's cache.
@@ -160,8 +162,13 @@ pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
         published.extend(packages.join().map_err(|_| anyhow!("the assembly of images panicked"))??);
         anyhow::Ok(published)
     })?;
-    let parts =
-        Parts { binaries: node_pack::ensure_binaries(workshop)?, tree: registry_tree::ensure(workshop, published)? };
+    let (starter, later) = (node_pack::STARTER.changing(workshop)?, node_pack::LATER.changing(workshop)?);
+    let names = starter.into_iter().zip(&later).map(|(one, other)| (one.reference, other.reference.clone()));
+    let parts = Parts {
+        binaries: node_pack::ensure_binaries(workshop)?,
+        later: names.collect(),
+        tree: registry_tree::ensure(workshop, published, later)?,
+    };
     let bytes: u64 = parts.tree.references.iter().map(|reference| reference.content_size).sum();
     let state = match workshop.built() {
         0 => "warm".to_owned(),

@@ -27,6 +27,7 @@ pub const TITLE: &str = "org.opencontainers.image.title";
 pub const KUBERNETES: GoModule = GoModule {
     name: "kubernetes",
     upstream: "k8s.io/kubernetes",
+    stamp: None,
     programs: &[Program { package: ".", file: "kubernetes" }],
     build: Build::Go,
     variables: &[
@@ -41,6 +42,7 @@ pub const KUBERNETES: GoModule = GoModule {
 pub const CONTAINERD: GoModule = GoModule {
     name: "containerd",
     upstream: "github.com/containerd/containerd/v2",
+    stamp: None,
     programs: &[
         Program { package: "github.com/containerd/containerd/v2/cmd/containerd", file: "containerd" },
         Program {
@@ -57,6 +59,7 @@ pub const CONTAINERD: GoModule = GoModule {
 pub const RUNC: GoModule = GoModule {
     name: "runc",
     upstream: "github.com/opencontainers/runc",
+    stamp: None,
     programs: &[Program { package: "github.com/opencontainers/runc", file: "runc" }],
     build: Build::StaticC { tags: "seccomp,netgo,osusergo" },
     variables: &[],
@@ -66,6 +69,7 @@ pub const RUNC: GoModule = GoModule {
 pub const CNI: GoModule = GoModule {
     name: "cni",
     upstream: "github.com/containernetworking/plugins",
+    stamp: None,
     programs: &[
         Program { package: "github.com/containernetworking/plugins/plugins/main/bridge", file: "bridge" },
         Program { package: "github.com/containernetworking/plugins/plugins/ipam/host-local", file: "host-local" },
@@ -80,6 +84,7 @@ pub const CNI: GoModule = GoModule {
 pub const ETCD: GoModule = GoModule {
     name: "etcd",
     upstream: "go.etcd.io/etcd/server/v3",
+    stamp: None,
     programs: &[
         Program { package: "go.etcd.io/etcd/server/v3", file: "etcd" },
         Program { package: "go.etcd.io/etcd/etcdctl/v3", file: "etcdctl" },
@@ -93,6 +98,7 @@ pub const ETCD: GoModule = GoModule {
 pub const COREDNS: GoModule = GoModule {
     name: "coredns",
     upstream: "github.com/coredns/coredns",
+    stamp: None,
     programs: &[Program { package: "github.com/coredns/coredns", file: "coredns" }],
     build: Build::Go,
     variables: &[],
@@ -102,6 +108,7 @@ pub const COREDNS: GoModule = GoModule {
 pub const DISTRIBUTION: GoModule = GoModule {
     name: "distribution",
     upstream: "github.com/distribution/distribution/v3",
+    stamp: None,
     programs: &[Program { package: "github.com/distribution/distribution/v3/cmd/registry", file: "registry" }],
     build: Build::Go,
     variables: &[("github.com/distribution/distribution/v3/version.version", "{version}")],
@@ -111,6 +118,7 @@ pub const DISTRIBUTION: GoModule = GoModule {
 pub const FLANNEL: GoModule = GoModule {
     name: "flannel",
     upstream: "github.com/flannel-io/flannel",
+    stamp: None,
     programs: &[Program { package: "github.com/flannel-io/flannel", file: "flanneld" }],
     build: Build::StaticC { tags: "netgo,osusergo" },
     variables: &[("github.com/flannel-io/flannel/pkg/version.Version", "{version}")],
@@ -120,6 +128,7 @@ pub const FLANNEL: GoModule = GoModule {
 pub const LOCAL_PATH: GoModule = GoModule {
     name: "local-path-provisioner",
     upstream: "github.com/rancher/local-path-provisioner",
+    stamp: None,
     programs: &[Program { package: "github.com/rancher/local-path-provisioner", file: "local-path-provisioner" }],
     build: Build::Go,
     variables: &[("main.VERSION", "{version}")],
@@ -132,6 +141,7 @@ const PAUSE_VERSION: &str = "3.10.2";
 pub const PAUSE: GoModule = GoModule {
     name: "pause",
     upstream: "",
+    stamp: None,
     programs: &[Program { package: ".", file: "pause" }],
     build: Build::Go,
     variables: &[("main.version", PAUSE_VERSION)],
@@ -145,6 +155,7 @@ pub const MODULES: &[&GoModule] =
 pub const COSIGN: GoModule = GoModule {
     name: "cosign",
     upstream: "github.com/sigstore/cosign/v3",
+    stamp: None,
     programs: &[Program { package: "github.com/sigstore/cosign/v3/cmd/cosign", file: "cosign" }],
     build: Build::Go,
     variables: &[("sigs.k8s.io/release-utils/version.gitVersion", "{version}")],
@@ -154,8 +165,24 @@ pub const COSIGN: GoModule = GoModule {
 pub const PACKET_FILTER: Root =
     Root { name: "packet-filter", packages: &["iptables", "nftables"], accounts: &[], removed: &[] };
 
-/// Revision of the etcd image, which upstream appends to etcd's version.
-const ETCD_IMAGE_REVISION: u32 = 0;
+/// What differs between two node packs.
+pub struct NodePack {
+    kubernetes: GoModule,
+    containerd: GoModule,
+    /// Revision of the etcd image, which upstream appends to etcd's version.
+    etcd_image_revision: u32,
+}
+
+/// The node pack of the starter release.
+pub const STARTER: NodePack = NodePack { kubernetes: KUBERNETES, containerd: CONTAINERD, etcd_image_revision: 0 };
+
+/// A later one, for upgrades of the node: the same sources, whose programs report the next versions. Other sources would have to
+/// be compiled for half an hour.
+pub const LATER: NodePack = NodePack {
+    kubernetes: GoModule { stamp: Some("v1.36.4"), ..KUBERNETES },
+    containerd: GoModule { stamp: Some("v2.4.3"), ..CONTAINERD },
+    etcd_image_revision: 1,
+};
 
 /// Names under which the Kubernetes program is found on the host, beside its own.
 const KUBERNETES_LINKS: &[&str] = &["kubeadm", "kubectl", "kubelet"];
@@ -183,57 +210,89 @@ pub fn ensure_binaries(workshop: &Workshop) -> Result<PathBuf> {
     })
 }
 
-/// Images and host files of the node pack.
+/// Images and host files of the starter's node pack.
 pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
-    let mut published = kubernetes_images(workshop)?;
+    let mut published = STARTER.changing(workshop)?;
     published.extend(other_images(workshop)?);
-    published.extend(host_files(workshop)?);
+    published.extend(other_host_files(workshop)?);
     Ok(published)
 }
 
-/// The image of kube-proxy, which is repeated here so that its assembly can be compared.
+impl NodePack {
+    /// The images and host files in which node packs differ, in an order that is that of each.
+    pub fn changing(&self, workshop: &Workshop) -> Result<Vec<Published>> {
+        let mut published = self.kubernetes_images(workshop)?;
+        published.push(self.etcd_image(workshop)?);
+        published.extend(self.host_files(workshop)?);
+        Ok(published)
+    }
+
+    fn kube_proxy(&self, workshop: &Workshop) -> Result<Published> {
+        let packet_filter = PACKET_FILTER.ensure_difference(workshop)?;
+        let layers = [debian::ensure_base(workshop)?, packet_filter, self.kubernetes_layer(workshop)?];
+        let reference = format!("registry.k8s.io/kube-proxy:{}", self.kubernetes.version(workshop)?);
+        let settings = Settings { entrypoint: &["/usr/local/bin/kube-proxy"], ..Settings::default() };
+        Ok(image("kubernetes", reference, &layers, &settings))
+    }
+
+    fn kubernetes_images(&self, workshop: &Workshop) -> Result<Vec<Published>> {
+        let version = self.kubernetes.version(workshop)?;
+        let layers = [static_base(workshop)?, self.kubernetes_layer(workshop)?];
+        let control_plane = [
+            ("kube-apiserver", Settings { entrypoint: &["/usr/local/bin/kube-apiserver"], ..Settings::default() }),
+            (
+                "kube-controller-manager",
+                Settings { entrypoint: &["/usr/local/bin/kube-controller-manager"], ..Settings::default() },
+            ),
+            ("kube-scheduler", Settings { entrypoint: &["/usr/local/bin/kube-scheduler"], ..Settings::default() }),
+        ];
+        let mut published: Vec<Published> = control_plane
+            .iter()
+            .map(|(name, settings)| image("kubernetes", format!("registry.k8s.io/{name}:{version}"), &layers, settings))
+            .collect();
+        published.push(self.kube_proxy(workshop)?);
+        Ok(published)
+    }
+
+    /// One layer serves four images: the program once, and a link per command of a container.
+    fn kubernetes_layer(&self, workshop: &Workshop) -> Result<Layer> {
+        let key = workshop.key().with("program", self.kubernetes.key(workshop)?.digest()).with("links", "1");
+        ensure_layer(workshop, "kubernetes", &key, || {
+            let mut tree = FileTree::default();
+            let program = self.kubernetes.ensure(workshop)?.join("kubernetes");
+            tree.add_file("usr/local/bin/kubernetes", 0o755, &program)?;
+            for name in KUBERNETES_CONTAINERS {
+                tree.add_link(&format!("usr/local/bin/{name}"), "kubernetes");
+            }
+            Ok(tree)
+        })
+    }
+
+    fn etcd_image(&self, workshop: &Workshop) -> Result<Published> {
+        let programs = ["usr/local/bin/etcd", "usr/local/bin/etcdctl", "usr/local/bin/etcdutl"];
+        let layers = [static_base(workshop)?, program_layer(workshop, &ETCD, &programs)?];
+        let version = ETCD.version(workshop)?;
+        let reference =
+            format!("registry.k8s.io/etcd:{}-{}", version.trim_start_matches('v'), self.etcd_image_revision);
+        let settings = Settings { command: &["/usr/local/bin/etcd"], ..Settings::default() };
+        Ok(image("etcd", reference, &layers, &settings))
+    }
+
+    /// Programs of the host as artifacts, one layer per file.
+    fn host_files(&self, workshop: &Workshop) -> Result<Vec<Published>> {
+        let kubernetes = files(workshop, &self.kubernetes, &["kubernetes"])?;
+        let kubernetes = kubernetes.into_iter().map(|blob| blob.annotated(LINKS, &KUBERNETES_LINKS.join(","))).collect();
+        let containerd = files(workshop, &self.containerd, &["containerd", "containerd-shim-runc-v2", "ctr"])?;
+        Ok(vec![
+            host_artifact(workshop, &self.kubernetes, "dl.k8s.io/kubernetes/node", kubernetes)?,
+            host_artifact(workshop, &self.containerd, "github.com/containerd/containerd", containerd)?,
+        ])
+    }
+}
+
+/// The starter's image of kube-proxy, which is repeated here so that its assembly can be compared.
 pub fn kube_proxy(workshop: &Workshop) -> Result<Published> {
-    let layers =
-        [debian::ensure_base(workshop)?, PACKET_FILTER.ensure_difference(workshop)?, kubernetes_layer(workshop)?];
-    let reference = format!("registry.k8s.io/kube-proxy:{}", KUBERNETES.version(workshop)?);
-    Ok(image(
-        "kubernetes",
-        reference,
-        &layers,
-        &Settings { entrypoint: &["/usr/local/bin/kube-proxy"], ..Settings::default() },
-    ))
-}
-
-fn kubernetes_images(workshop: &Workshop) -> Result<Vec<Published>> {
-    let version = KUBERNETES.version(workshop)?;
-    let layers = [static_base(workshop)?, kubernetes_layer(workshop)?];
-    let control_plane = [
-        ("kube-apiserver", Settings { entrypoint: &["/usr/local/bin/kube-apiserver"], ..Settings::default() }),
-        (
-            "kube-controller-manager",
-            Settings { entrypoint: &["/usr/local/bin/kube-controller-manager"], ..Settings::default() },
-        ),
-        ("kube-scheduler", Settings { entrypoint: &["/usr/local/bin/kube-scheduler"], ..Settings::default() }),
-    ];
-    let mut published: Vec<Published> = control_plane
-        .iter()
-        .map(|(name, settings)| image("kubernetes", format!("registry.k8s.io/{name}:{version}"), &layers, settings))
-        .collect();
-    published.push(kube_proxy(workshop)?);
-    Ok(published)
-}
-
-/// One layer serves four images: the program once, and a link per command of a container.
-fn kubernetes_layer(workshop: &Workshop) -> Result<Layer> {
-    let key = workshop.key().with("program", KUBERNETES.key(workshop)?.digest()).with("links", "1");
-    ensure_layer(workshop, "kubernetes", &key, || {
-        let mut tree = FileTree::default();
-        tree.add_file("usr/local/bin/kubernetes", 0o755, &KUBERNETES.ensure(workshop)?.join("kubernetes"))?;
-        for name in KUBERNETES_CONTAINERS {
-            tree.add_link(&format!("usr/local/bin/{name}"), "kubernetes");
-        }
-        Ok(tree)
-    })
+    STARTER.kube_proxy(workshop)
 }
 
 /// The files that a static program expects: certificates, accounts, a folder for temporary files.
@@ -279,8 +338,6 @@ fn other_images(workshop: &Workshop) -> Result<Vec<Published>> {
     let base = static_base(workshop)?;
     let on_base = |layer: Layer| [base.clone(), layer];
     let plain = |version: String| version.trim_start_matches('v').to_owned();
-    let etcd =
-        program_layer(workshop, &ETCD, &["usr/local/bin/etcd", "usr/local/bin/etcdctl", "usr/local/bin/etcdutl"])?;
     let registry = program_layer(workshop, &DISTRIBUTION, &["usr/local/bin/registry"])?;
     let local_path = program_layer(workshop, &LOCAL_PATH, &["usr/bin/local-path-provisioner"])?;
     let flannel = [
@@ -289,12 +346,6 @@ fn other_images(workshop: &Workshop) -> Result<Vec<Published>> {
         program_layer(workshop, &FLANNEL, &["opt/bin/flanneld"])?,
     ];
     Ok(vec![
-        image(
-            "etcd",
-            format!("registry.k8s.io/etcd:{}-{ETCD_IMAGE_REVISION}", plain(ETCD.version(workshop)?)),
-            &on_base(etcd),
-            &Settings { command: &["/usr/local/bin/etcd"], ..Settings::default() },
-        ),
         image(
             "pause",
             format!("registry.k8s.io/pause:{PAUSE_VERSION}"),
@@ -333,34 +384,26 @@ fn other_images(workshop: &Workshop) -> Result<Vec<Published>> {
     ])
 }
 
-/// The programs of the host as artifacts, one layer per file.
-fn host_files(workshop: &Workshop) -> Result<Vec<Published>> {
-    let files = |module: &GoModule, names: &[&str]| -> Result<Vec<Blob>> {
-        let folder = module.ensure(workshop)?;
-        names.iter().map(|name| Ok(Blob::file(workshop, FILE, &folder.join(name))?.annotated(TITLE, name))).collect()
-    };
-    let kubernetes = files(&KUBERNETES, &["kubernetes"])?;
-    let kubernetes = kubernetes.into_iter().map(|blob| blob.annotated(LINKS, &KUBERNETES_LINKS.join(","))).collect();
-    let groups: [(&GoModule, &str, Vec<Blob>); 5] = [
-        (&KUBERNETES, "dl.k8s.io/kubernetes/node", kubernetes),
-        (
-            &CONTAINERD,
-            "github.com/containerd/containerd",
-            files(&CONTAINERD, &["containerd", "containerd-shim-runc-v2", "ctr"])?,
-        ),
-        (&RUNC, "github.com/opencontainers/runc", files(&RUNC, &["runc"])?),
-        (
-            &CNI,
-            "github.com/containernetworking/plugins",
-            files(&CNI, &["bridge", "host-local", "loopback", "portmap"])?,
-        ),
-        (&ETCD, "github.com/etcd-io/etcd", files(&ETCD, &["etcdctl", "etcdutl"])?),
+/// Programs of a module, one blob per file.
+fn files(workshop: &Workshop, module: &GoModule, names: &[&str]) -> Result<Vec<Blob>> {
+    let folder = module.ensure(workshop)?;
+    names.iter().map(|name| Ok(Blob::file(workshop, FILE, &folder.join(name))?.annotated(TITLE, name))).collect()
+}
+
+fn host_artifact(workshop: &Workshop, module: &GoModule, repository: &str, layers: Vec<Blob>) -> Result<Published> {
+    let reference = format!("{repository}:{}", module.version(workshop)?);
+    Ok(artifact(module.name, reference, FILES, None, layers))
+}
+
+/// The programs of the host that are the same in every node pack.
+fn other_host_files(workshop: &Workshop) -> Result<Vec<Published>> {
+    let modules: [(&GoModule, &str, &[&str]); 3] = [
+        (&RUNC, "github.com/opencontainers/runc", &["runc"]),
+        (&CNI, "github.com/containernetworking/plugins", &["bridge", "host-local", "loopback", "portmap"]),
+        (&ETCD, "github.com/etcd-io/etcd", &["etcdctl", "etcdutl"]),
     ];
-    groups
-        .into_iter()
-        .map(|(module, repository, layers)| {
-            let reference = format!("{repository}:{}", module.version(workshop)?);
-            Ok(artifact(module.name, reference, FILES, None, layers))
-        })
-        .collect()
+    let artifact = |(module, repository, names): (&GoModule, &str, &[&str])| {
+        host_artifact(workshop, module, repository, files(workshop, module, names)?)
+    };
+    modules.into_iter().map(artifact).collect()
 }

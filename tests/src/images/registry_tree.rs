@@ -42,11 +42,13 @@ pub struct Reference {
     pub content_size: u64,
 }
 
-/// Returns the tree of everything, after comparing it with the list of assembled images.
-pub fn ensure(workshop: &Workshop, mut published: Vec<Published>) -> Result<RegistryTree> {
+/// Returns the tree of everything, after comparing what is not of later releases with the list of assembled images.
+pub fn ensure(workshop: &Workshop, mut published: Vec<Published>, later: Vec<Published>) -> Result<RegistryTree> {
+    let listed: Vec<Reference> = published.iter().map(reference).collect();
+    lock::check(&workshop.recipe(lock::FILE), &listed)?;
+    published.extend(later);
     published.sort_by(|one, two| one.reference.cmp(&two.reference));
     let references: Vec<Reference> = published.iter().map(reference).collect();
-    lock::check(&workshop.recipe(lock::FILE), &references)?;
     lay_out(workshop, &published, references)
 }
 

@@ -14,6 +14,18 @@ pub(crate) const NEXT: &str = "/media/stick/next";
 /// The release that goes back by itself.
 pub(crate) const BROKEN: &str = "/media/stick/broken";
 
+/// The release that differs by its node pack alone.
+pub(crate) const NODE: &str = "/media/stick/node";
+
+/// Builds that release beside the starter on the stick.
+pub(crate) fn ensure_node_release() -> Result<()> {
+    let release = later_releases::define_node(&folder().join("node-release"))?;
+    let (vendor, second) = same_vendor("node-vendor")?;
+    vendor.lock_with_later_node(&release)?;
+    vendor.build(&release, &fixture()?.stick.join("node"), &["--part-size", "256MiB", "--key", &second])?;
+    Ok(())
+}
+
 /// Builds both releases beside the starter on the stick, with the first call.
 pub(crate) fn ensure_later_releases() -> Result<()> {
     static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
@@ -23,17 +35,23 @@ pub(crate) fn ensure_later_releases() -> Result<()> {
 
 fn build() -> Result<()> {
     let stick = &fixture()?.stick;
-    let vendor = Vendor::open(&folder().join("later-vendor"))?;
-    // The same people sign all releases.
-    let keys = folder().join("vendor/keys");
-    workspace::run(
-        std::process::Command::new("cp").args(["--recursive", "--no-target-directory"]).args([&keys, &vendor.keys()]),
-    )?;
-    let second = vendor.keys().join("second.key").display().to_string();
+    let (vendor, second) = same_vendor("later-vendor")?;
     for (name, release) in later_releases::define(&folder().join("later-releases"))? {
         vendor.lock(&release)?;
         vendor.build(&release, &stick.join(name), &["--part-size", "256MiB", "--key", &second])?;
         printer::note(format!("the release `{name}` is in {}", stick.join(name).display()));
     }
     Ok(())
+}
+
+/// The people who sign the starter, at another desk; and the file of their second key.
+fn same_vendor(name: &str) -> Result<(Vendor, String)> {
+    fixture()?;
+    let vendor = Vendor::open(&folder().join(name))?;
+    let keys = folder().join("vendor/keys");
+    workspace::run(
+        std::process::Command::new("cp").args(["--recursive", "--no-target-directory"]).args([&keys, &vendor.keys()]),
+    )?;
+    let second = vendor.keys().join("second.key").display().to_string();
+    Ok((vendor, second))
 }

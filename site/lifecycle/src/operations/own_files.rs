@@ -49,6 +49,8 @@ impl Operations {
         mounts::remove_tree(&self.paths.releases())?;
         // Of releases that came after the install, whose steps know only their own.
         mounts::remove_tree(&self.paths.files())?;
+        mounts::remove_tree(&self.paths.node())?;
+        durable::remove_file(&self.paths.etcd_snapshot())?;
         durable::remove_leftovers(&self.paths.settings())?;
         durable::remove_own_folder(&self.paths.settings())?;
         self.journals().remove(lock)?;

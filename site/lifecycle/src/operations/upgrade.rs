@@ -25,7 +25,7 @@ use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::network::Networks;
-use crate::plan::upgrade::{ComponentChange, Installed, UpgradeInputs, UpgradePlan, plan_upgrade};
+use crate::plan::upgrade::{ComponentChange, Installed, NodeChange, UpgradeInputs, UpgradePlan, plan_upgrade};
 use crate::preflight::{Blocker, Sizes, upgrade_space};
 use crate::steps::action::Action;
 use crate::steps::load::Load;
@@ -77,19 +77,23 @@ pub struct Upgraded {
     /// When the restored data was read, RFC 3339 in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restored_from: Option<String>,
+    /// Version of Kubernetes, such as `v1.36.3`, where the node pack changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<String>,
 }
 
 impl Upgraded {
     /// The result of an operation that was committed.
     pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
         let (mut changed, mut removed) = (Vec::new(), Vec::new());
-        let (mut restored, mut restored_from) = (Vec::new(), None);
+        let (mut restored, mut restored_from, mut kubernetes) = (Vec::new(), None, None);
         for planned in plan.all() {
             match &planned.action {
                 // The second wait for it, before the proofs, is for all of them.
                 Action::ComponentReady(ready) if planned.id.0 == format!("ready/{}", ready.component) => {
                     changed.push(ready.component.clone());
                 }
+                Action::NodeReady(ready) => kubernetes = Some(ready.kubernetes.clone()),
                 Action::Load(Load { stream, .. }) => {
                     restored.push(format!("{}/{}", stream.component, stream.rule));
                     restored_from = Some(stream.time.clone());
@@ -112,6 +116,7 @@ impl Upgraded {
             removed,
             restored,
             restored_from,
+            kubernetes,
         }
     }
 }
@@ -294,6 +299,11 @@ impl PreparedUpgrade<'_> {
     /// The steps.
     pub fn plan(&self) -> &Plan<Action> {
         &self.planned.plan
+    }
+
+    /// What changes of the node, if anything does.
+    pub fn node(&self) -> Option<&NodeChange> {
+        self.planned.node.as_ref()
     }
 
     /// What changes, component by component.

@@ -5,6 +5,7 @@ pub mod computed;
 pub mod configure;
 pub mod install;
 pub mod network;
+pub(crate) mod node_parts;
 pub mod reference;
 pub mod restore;
 pub mod upgrade;

@@ -13,18 +13,22 @@ use crate::steps::collect::Collect;
 use crate::steps::component::Component;
 use crate::steps::component_ready::ComponentReady;
 use crate::steps::control_plane_ready::ControlPlaneReady;
+use crate::steps::etcd_snapshot::{EtcdSnapshot, RemoveEtcdSnapshot};
 use crate::steps::host_tuning::HostTuning;
 use crate::steps::identity::Identity;
 use crate::steps::keep_copy::KeepCopy;
 use crate::steps::kept_volumes::KeptVolumes;
 use crate::steps::kubeadm_configuration::KubeadmConfiguration;
+use crate::steps::kubeadm_objects::KubeadmObjects;
 use crate::steps::kubeadm_phase::KubeadmPhase;
+use crate::steps::kubelet_configuration::KubeletConfiguration;
 use crate::steps::load::Load;
 use crate::steps::mark::AdvanceMark;
 use crate::steps::mount::Mount;
 use crate::steps::namespace::Namespace;
 use crate::steps::node_files::NodeFiles;
 use crate::steps::node_images::NodeImages;
+use crate::steps::node_ready::{NodeReady, NodeReadyAgain};
 use crate::steps::prove::Prove;
 use crate::steps::ready_again::ReadyAgain;
 use crate::steps::registry::Registry;
@@ -39,6 +43,7 @@ use crate::steps::soak::Soak;
 use crate::steps::stage::Stage;
 use crate::steps::stage_release::StageRelease;
 use crate::steps::start::Start;
+use crate::steps::static_pod::StaticPod;
 use crate::steps::stop::Stop;
 use crate::steps::storage::Storage;
 use crate::steps::supersede::Supersede;
@@ -131,4 +136,18 @@ pub enum Action {
     RemoveAside(RemoveAside),
     /// Copies a volume whose data will change.
     KeepCopy(KeepCopy),
+    /// Saves etcd's data before the node changes.
+    EtcdSnapshot(EtcdSnapshot),
+    /// A static pod of the control plane becomes that of another node pack.
+    StaticPod(StaticPod),
+    /// The kubelet's configuration becomes that of another node pack.
+    KubeletConfiguration(KubeletConfiguration),
+    /// The objects that kubeadm keeps in the cluster.
+    KubeadmObjects(KubeadmObjects),
+    /// The node is ready with another node pack.
+    NodeReady(NodeReady),
+    /// On the way back, the node is ready as it was.
+    NodeReadyAgain(NodeReadyAgain),
+    /// Removes what was saved of etcd.
+    RemoveEtcdSnapshot(RemoveEtcdSnapshot),
 }

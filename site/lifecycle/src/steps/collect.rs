@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::content::Content;
+use super::node_images::NodeImages;
+use crate::plan::node_parts::NodeParts;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
@@ -21,6 +23,10 @@ impl Step<Site> for Collect {
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let own = site.own_release();
         let kept = [&own, site.earlier_release()?];
+        let packs: Vec<NodeParts<'_>> =
+            kept.iter().map(|kept| NodeParts::of(&kept.release)).collect::<Result<_, _>>()?;
+        let images: Vec<NodeImages> = packs.iter().map(NodeParts::node_images).collect();
+        NodeImages::keep_only(site, &packs[0].id, images.iter())?;
         let collected = Content::of(kept).collect(&site.paths, site.io.store.clone())?;
         Ok(json!({"blobs": collected.blobs, "bytes": collected.bytes, "links": collected.links}))
     }

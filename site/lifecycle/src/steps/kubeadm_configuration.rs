@@ -67,12 +67,16 @@ pub struct KubeadmConfiguration {
 
 impl KubeadmConfiguration {
     fn file(&self, site: &Site) -> Result<OwnFile, StepError> {
+        Ok(OwnFile::new(site.paths.kubeadm_configuration(), self.text(site)?, 0o600))
+    }
+
+    /// What kubeadm reads, with the site's bootstrap token.
+    pub(super) fn text(&self, site: &Site) -> Result<String, StepError> {
         let token = files::read_text(&token_path(site))?
             .ok_or_else(|| StepError::new(codes::NODE_FILE, format!("{} is missing", token_path(site).display())))?;
         let documents = [self.init(site, token.trim()), self.cluster(site), self.kubelet(site), self.proxy()]
             .map(|document| to_yaml(&document));
-        let text = documents.into_iter().collect::<Result<Vec<_>, _>>()?.join("---\n");
-        Ok(OwnFile::new(site.paths.kubeadm_configuration(), text, 0o600))
+        Ok(documents.into_iter().collect::<Result<Vec<_>, _>>()?.join("---\n"))
     }
 
     fn resolver(&self, site: &Site) -> Option<OwnFile> {

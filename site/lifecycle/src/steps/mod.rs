@@ -11,19 +11,24 @@ pub mod collect;
 pub mod component;
 pub mod component_ready;
 pub mod control_plane_ready;
+pub mod etcd_snapshot;
 pub mod host_tuning;
 mod hosts_entry;
 pub mod identity;
 pub mod keep_copy;
 pub mod kept_volumes;
 pub mod kubeadm_configuration;
+pub mod kubeadm_objects;
 pub mod kubeadm_phase;
+mod kubeadm_run;
+pub mod kubelet_configuration;
 pub mod load;
 pub mod mark;
 pub mod mount;
 pub mod namespace;
 pub mod node_files;
 pub mod node_images;
+pub mod node_ready;
 pub(crate) mod objects;
 pub mod prove;
 pub mod ready_again;
@@ -40,6 +45,7 @@ pub mod soak;
 pub mod stage;
 pub mod stage_release;
 pub mod start;
+pub mod static_pod;
 pub mod stop;
 pub mod storage;
 pub mod supersede;
@@ -93,6 +99,13 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::CheckRestored(step) => step,
         Action::RemoveAside(step) => step,
         Action::KeepCopy(step) => step,
+        Action::EtcdSnapshot(step) => step,
+        Action::StaticPod(step) => step,
+        Action::KubeletConfiguration(step) => step,
+        Action::KubeadmObjects(step) => step,
+        Action::NodeReady(step) => step,
+        Action::NodeReadyAgain(step) => step,
+        Action::RemoveEtcdSnapshot(step) => step,
     }
 }
 

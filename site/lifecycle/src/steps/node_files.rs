@@ -12,6 +12,7 @@ use landfall_media::store::ContentStore;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::plan::node_parts::NodeParts;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
@@ -134,7 +135,11 @@ impl Step<Site> for NodeFiles {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        landfall_host::mounts::remove_tree(&site.paths.node_pack(&self.pack))?;
+        // The other release of a change keeps its own.
+        let kept = site.kept.iter().map(|kept| NodeParts::of(&kept.release)).collect::<Result<Vec<_>, _>>()?;
+        if site.undo.removing_cluster || kept.iter().all(|kept| kept.id != self.pack) {
+            landfall_host::mounts::remove_tree(&site.paths.node_pack(&self.pack))?;
+        }
         files::remove_folder_if_empty(&site.paths.node())
     }
 }

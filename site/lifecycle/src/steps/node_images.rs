@@ -8,10 +8,11 @@ use std::io::{self, Read, Write};
 
 use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
-use landfall_release_document::{Descriptor, ImageEntry};
+use landfall_release_document::{Descriptor, ImageEntry, ReleaseDocument};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::plan::node_parts::NodeParts;
 use crate::site::Site;
 use crate::steps::wait;
 use landfall_agent::programs::Programs;
@@ -34,21 +35,46 @@ pub struct NodeImages {
 impl NodeImages {
     /// References of the images that containerd has with the right manifest.
     fn present(&self, site: &Site) -> Result<BTreeSet<String>, StepError> {
-        let list = Programs::of(&site.paths, &self.pack).ctr(&["images", "list"]);
-        let text = String::from_utf8_lossy(&site.run(&list)?).into_owned();
-        // REF TYPE DIGEST SIZE PLATFORMS LABELS
-        let rows: BTreeSet<(&str, &str)> = text
-            .lines()
-            .filter(|line| line.contains(PINNED))
-            .filter_map(|line| {
-                let mut words = line.split_whitespace();
-                Some((words.next()?, words.nth(1)?))
-            })
-            .collect();
-        let is_present = |image: &&ImageEntry| {
-            rows.contains(&(image.reference.as_str(), image.manifest.digest.to_string().as_str()))
-        };
+        let rows = Self::pinned(site, &Programs::of(&site.paths, &self.pack))?;
+        let is_present =
+            |image: &&ImageEntry| rows.contains(&(image.reference.clone(), image.manifest.digest.to_string()));
         Ok(self.images.iter().filter(is_present).map(|image| image.reference.clone()).collect())
+    }
+
+    /// Those of a release's node pack.
+    fn of(release: &ReleaseDocument) -> Result<Self, StepError> {
+        Ok(NodeParts::of(release)?.node_images())
+    }
+
+    /// Removes the pinned images that none of these node packs has. One that a container still runs from goes on.
+    pub(super) fn keep_only<'a>(
+        site: &Site,
+        pack: &PackId,
+        kept: impl Iterator<Item = &'a Self>,
+    ) -> Result<(), StepError> {
+        let programs = Programs::of(&site.paths, pack);
+        wait::for_runtime(site, &programs)?;
+        // containerd has more than one name for each.
+        let kept: BTreeSet<String> =
+            kept.flat_map(|one| &one.images).map(|image| image.manifest.digest.to_string()).collect();
+        let pinned = Self::pinned(site, &programs)?;
+        let others: Vec<String> =
+            pinned.into_iter().filter(|(_, digest)| !kept.contains(digest)).map(|(name, _)| name).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        site.run(&programs.ctr(&["images", "remove"]).arguments(others)).map(drop)
+    }
+
+    /// Names and digests of the images that no shortage of space removes.
+    fn pinned(site: &Site, programs: &Programs) -> Result<BTreeSet<(String, String)>, StepError> {
+        let text = String::from_utf8_lossy(&site.run(&programs.ctr(&["images", "list"]))?).into_owned();
+        // REF TYPE DIGEST SIZE PLATFORMS LABELS
+        let rows = text.lines().filter(|line| line.contains(PINNED)).filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?.to_owned(), words.nth(1)?.to_owned()))
+        });
+        Ok(rows.collect())
     }
 
     fn import(&self, site: &Site, image: &ImageEntry) -> Result<(), StepError> {
@@ -162,9 +188,13 @@ impl Step<Site> for NodeImages {
         Ok(Value::Null)
     }
 
-    /// Nothing: containerd's whole folder goes with the agent's step, which comes next, and a containerd that hangs
-    /// must not prevent an uninstall.
-    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        Ok(())
+    /// Where the site itself goes, nothing: containerd's whole folder goes with the agent's step, which comes next, and a
+    /// containerd that hangs must not prevent an uninstall.
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        if site.undo.removing_cluster {
+            return Ok(());
+        }
+        let kept: Vec<NodeImages> = site.kept.iter().map(|kept| Self::of(&kept.release)).collect::<Result<_, _>>()?;
+        Self::keep_only(site, &self.pack, kept.iter())
     }
 }

@@ -1,12 +1,18 @@
 //! containerd's configuration, and the mirrors that keep it from looking for images outside the site.
+//!
+//! runc and the network plugins are found through a link to the node pack that runs: containers that an earlier containerd
+//! started keep their paths for as long as they run, and its folder is removed once no kept release has it.
 
 use std::fmt::Write;
 
+use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::registry::REGISTRY;
 use crate::site::Site;
+use crate::steps::agent::unit_files;
+use landfall_agent::units::{CONTAINERD, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::facts::CgroupDriver;
 use landfall_host::files;
@@ -17,7 +23,7 @@ use landfall_host::pack::PackId;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuntimeConfiguration {
-    /// The node pack whose programs' folder holds the CNI plugins.
+    /// The node pack that the link leads to.
     pub pack: PackId,
     /// Reference of the sandbox image.
     pub pause: String,
@@ -41,7 +47,7 @@ impl RuntimeConfiguration {
 
     fn configuration(&self, site: &Site) -> String {
         let mut text = String::new();
-        let programs = site.paths.node_programs(&self.pack);
+        let programs = site.paths.node_link();
         let systemd = self.cgroup_driver == CgroupDriver::Systemd;
         // Writing to a String cannot fail.
         let _ = write!(
@@ -110,18 +116,49 @@ override_path = true
     )
 }
 
+impl RuntimeConfiguration {
+    fn is_linked(&self, site: &Site) -> bool {
+        fs_err::read_link(site.paths.node_link()).is_ok_and(|target| target == site.paths.node_programs(&self.pack))
+    }
+
+    /// containerd reads its configuration only when it starts. Containers go on. On a site that has none yet there is nothing
+    /// to restart.
+    fn restart(site: &Site) -> Result<(), StepError> {
+        if unit_files::path(site, CONTAINERD).exists() {
+            site.run(&systemctl(&["restart", CONTAINERD]))?;
+        }
+        Ok(())
+    }
+}
+
 impl Step<Site> for RuntimeConfiguration {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        files::observe(&self.files(site))
+        Ok(match files::observe(&self.files(site))? {
+            Observed::Done if !self.is_linked(site) => {
+                Observed::Partial(format!("{} leads elsewhere", site.paths.node_link().display()))
+            }
+            observed => observed,
+        })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        files::write(&self.files(site))?;
+        let files = self.files(site);
+        let is_changed = files::observe(&files[..1])? != Observed::Done;
+        files::write(&files)?;
+        if !self.is_linked(site) {
+            durable::create_folder(&site.paths.node())?;
+            durable::symlink(&site.paths.node_programs(&self.pack), &site.paths.node_link())?;
+        }
+        if is_changed {
+            Self::restart(site)?;
+        }
         Ok(Value::Null)
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         landfall_host::mounts::remove_tree(&site.paths.runtime_hosts())?;
+        durable::remove_file(&site.paths.node_link())?;
+        files::remove_folder_if_empty(&site.paths.node())?;
         files::remove(&self.files(site)[..1])
     }
 }

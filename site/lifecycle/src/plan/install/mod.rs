@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_error_codes::codes;
-use landfall_release_document::{ArtifactEntry, ArtifactKind, ImageEntry, NodeImage, NodePack, ReleaseDocument};
+use landfall_release_document::{ArtifactKind, NodeImage, ReleaseDocument};
 
 use super::components::{ComponentInputs, artifact_folder, component_steps};
 use super::computed::computed_values;
 use super::network::{Networks, node_identity};
+use super::node_parts::{KubernetesSources, NodeParts, placed};
 use super::reference::Reference;
 use crate::configuration::{BackupSettings, SiteConfiguration, resolve_values};
 use crate::steps::action::Action;
@@ -22,8 +23,7 @@ use crate::steps::identity::Identity;
 use crate::steps::kept_volumes::{AdoptedVolume, KeptVolumes};
 use crate::steps::kubeadm_configuration::{API_NAME, KubeadmConfiguration};
 use crate::steps::kubeadm_phase::{KubeadmPhase, Phase};
-use crate::steps::node_files::{NodeFiles, PlacedFile};
-use crate::steps::node_images::NodeImages;
+use crate::steps::node_files::NodeFiles;
 use crate::steps::registry::Registry;
 use crate::steps::registry_links::{PlannedLink, RegistryLinks};
 use crate::steps::runtime_configuration::RuntimeConfiguration;
@@ -37,7 +37,6 @@ use landfall_host::facts::Facts;
 use landfall_host::facts::host::LIMITS;
 use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::node::NodeIdentity;
-use landfall_host::pack::PackId;
 use landfall_host::service_route::ServiceRoute;
 
 /// Bytes per second that staging reaches on the reference machine, for predictions.
@@ -86,7 +85,7 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
     let parts = NodeParts::of(inputs.release)?;
     let planner = Planner { inputs, node, networks, parts };
     let mut steps = planner.host();
-    steps.extend(planner.runtime()?);
+    steps.extend(planner.runtime());
     steps.extend(planner.control_plane()?);
     steps.extend(planner.content());
     steps.extend(planner.kept_volumes());
@@ -105,53 +104,6 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
     Ok(InstallPlan { plan, node: planner.node })
 }
 
-/// The parts of the node pack that runs in the end, found in the release.
-struct NodeParts<'a> {
-    pack: &'a NodePack,
-    /// Its programs.
-    files: Vec<PlacedFile>,
-    images: BTreeMap<NodeImage, &'a ImageEntry>,
-    /// Version of Kubernetes, such as `v1.36.3`.
-    kubernetes: String,
-    id: PackId,
-}
-
-impl<'a> NodeParts<'a> {
-    fn of(release: &'a ReleaseDocument) -> Result<Self, StepError> {
-        let lacks = |what: String| StepError::new(codes::NODE_RELEASE, format!("the release lacks {what}"));
-        let pack = release.node_packs.last().ok_or_else(|| lacks("a node pack".to_owned()))?;
-        let artifacts: Vec<&ArtifactEntry> = pack
-            .artifacts
-            .iter()
-            .map(|name| {
-                let found = release.artifacts.iter().find(|artifact| artifact.name == *name);
-                found
-                    .filter(|artifact| artifact.kind == ArtifactKind::Node)
-                    .ok_or_else(|| lacks(format!("the node artifact {name}")))
-            })
-            .collect::<Result<_, _>>()?;
-        let mut images = BTreeMap::new();
-        for role in NodeImage::ALL {
-            let wanted = pack.images.get(&role).ok_or_else(|| lacks(format!("an image that is {role:?}")))?;
-            let image = release.images.iter().find(|image| image.reference == *wanted);
-            images.insert(role, image.ok_or_else(|| lacks(format!("the image {wanted}")))?);
-        }
-        let kubernetes = Reference::of(&images[&NodeImage::ApiServer].reference)
-            .tag
-            .ok_or_else(|| lacks("a tag of the API server's image".to_owned()))?
-            .to_owned();
-        let files: Vec<PlacedFile> = artifacts.into_iter().flat_map(placed).collect();
-        let identified = files.iter().map(|file| (file.path.as_str(), &file.blob, file.links.as_slice()));
-        let id = PackId::of(&kubernetes, identified)
-            .map_err(|error| StepError::new(codes::NODE_RELEASE, "the node pack has no id").because(error))?;
-        Ok(Self { pack, files, images, kubernetes, id })
-    }
-
-    fn image(&self, role: NodeImage) -> Reference<'a> {
-        Reference::of(&self.images[&role].reference)
-    }
-}
-
 struct Planner<'a> {
     inputs: &'a InstallInputs<'a>,
     node: NodeIdentity,
@@ -167,15 +119,6 @@ pub(super) fn step(id: impl Into<String>, title: &str, seconds: u64, action: Act
 pub(super) fn backup_schedule(settings: &BackupSettings) -> PlannedStep<Action> {
     let action = Action::BackupSchedule(BackupSchedule { settings: settings.clone() });
     step("backup-schedule", "set the timer of backups", 0, action)
-}
-
-fn placed(artifact: &ArtifactEntry) -> impl Iterator<Item = PlacedFile> + '_ {
-    artifact.files.iter().map(|file| PlacedFile {
-        path: file.path.clone(),
-        blob: file.blob.digest,
-        size: file.blob.size,
-        links: file.links.clone(),
-    })
 }
 
 impl Planner<'_> {
@@ -210,13 +153,13 @@ impl Planner<'_> {
     }
 
     /// Programs, containerd and the agent, and the images that they need first.
-    fn runtime(&self) -> Result<Vec<PlannedStep<Action>>, StepError> {
+    fn runtime(&self) -> Vec<PlannedStep<Action>> {
         let facts = self.inputs.facts;
-        let (kubernetes, pack) = (&self.parts.kubernetes, self.parts.id.clone());
+        let pack = self.parts.id.clone();
         let files = NodeFiles { pack: pack.clone(), files: self.parts.files.clone() };
         let runtime = RuntimeConfiguration {
             pack: pack.clone(),
-            pause: self.parts.images[&NodeImage::Pause].reference.clone(),
+            pause: self.parts.reference(NodeImage::Pause).to_owned(),
             cgroup_driver: facts.cgroups.driver,
             lowers_oom_score: facts.lowers_oom_score,
             hosts: image_hosts(self.inputs.release),
@@ -229,18 +172,12 @@ impl Planner<'_> {
                 service_route: self.service_route(),
             },
         };
-        let images =
-            NodeImages { pack, images: NodeImage::ALL.iter().map(|role| self.parts.images[role].clone()).collect() };
-        if !kubernetes.starts_with(&self.parts.pack.kubernetes) {
-            let what = format!("the node pack of {} has an API server of {kubernetes}", self.parts.pack.kubernetes);
-            return Err(StepError::new(codes::NODE_RELEASE, what));
-        }
-        Ok(vec![
+        vec![
             step("node-files", "place the node's programs", 1, Action::NodeFiles(files)),
             step("runtime-configuration", "configure containerd", 0, Action::RuntimeConfiguration(runtime)),
             step("agent", "start containerd and the agent", 3, Action::Agent(agent)),
-            step("node-images", "import the control plane's images", 8, Action::NodeImages(images)),
-        ])
+            step("node-images", "import the control plane's images", 8, Action::NodeImages(self.parts.node_images())),
+        ]
     }
 
     /// kubeadm's phases, with waiting where something must run first.
@@ -269,33 +206,13 @@ impl Planner<'_> {
     }
 
     fn kubeadm(&self) -> Result<KubeadmConfiguration, StepError> {
-        let unfit = |what: String| StepError::new(codes::NODE_RELEASE, what);
         let facts = self.inputs.facts;
-        let (api_server, etcd) = (self.parts.image(NodeImage::ApiServer), self.parts.image(NodeImage::Etcd));
-        // kubeadm composes these names itself, so they must match its requests.
-        let repository = api_server.repository.strip_suffix("/kube-apiserver").ok_or_else(|| {
-            unfit(format!("the API server's image {} is not named kube-apiserver", api_server.repository))
-        })?;
-        for (role, name) in [
-            (NodeImage::ControllerManager, "kube-controller-manager"),
-            (NodeImage::Scheduler, "kube-scheduler"),
-            (NodeImage::Proxy, "kube-proxy"),
-        ] {
-            let (wanted, found) =
-                (format!("{repository}/{name}:{}", self.parts.kubernetes), &self.parts.images[&role].reference);
-            if *found != wanted {
-                return Err(unfit(format!("the image {found} should be {wanted}")));
-            }
-        }
-        let etcd_repository = etcd
-            .repository
-            .strip_suffix("/etcd")
-            .ok_or_else(|| unfit(format!("the image {} is not named etcd", etcd.repository)))?;
+        let KubernetesSources { kubernetes, image_repository, etcd_repository, etcd_tag } = self.parts.sources()?;
         Ok(KubeadmConfiguration {
-            kubernetes: self.parts.kubernetes.clone(),
-            image_repository: repository.to_owned(),
-            etcd_repository: etcd_repository.to_owned(),
-            etcd_tag: etcd.tag.ok_or_else(|| unfit("etcd's image has no tag".to_owned()))?.to_owned(),
+            kubernetes,
+            image_repository,
+            etcd_repository,
+            etcd_tag,
             node_name: self.node.name.clone(),
             node_address: self.node.address,
             pod_ranges: self.networks.pods.clone(),
@@ -320,12 +237,16 @@ impl Planner<'_> {
 
     /// The registry with all images and artifacts, and artifacts' files.
     fn content(&self) -> Vec<PlannedStep<Action>> {
-        let registry =
-            Registry { image: self.parts.images[&NodeImage::Registry].reference.clone(), seconds: REGISTRY_SECONDS };
+        let registry = registry(&self.parts);
         let mut steps = vec![step("registry", "start the registry", 8, Action::Registry(registry))];
         steps.extend(content_steps(self.inputs.release));
         steps
     }
+}
+
+/// The registry of a node pack.
+pub(super) fn registry(parts: &NodeParts<'_>) -> Registry {
+    Registry { image: parts.reference(NodeImage::Registry).to_owned(), seconds: REGISTRY_SECONDS }
 }
 
 /// What follows from a release alone once its blobs are staged: the registry's list, and artifacts' files.
@@ -363,13 +284,6 @@ pub(crate) fn registry_links(release: &ReleaseDocument) -> RegistryLinks {
 pub(crate) fn image_hosts(release: &ReleaseDocument) -> Vec<String> {
     let hosts: BTreeSet<&str> = release.images.iter().map(|image| Reference::of(&image.reference).host).collect();
     hosts.into_iter().map(str::to_owned).collect()
-}
-
-/// Whether two releases run the same Kubernetes from the same programs and images.
-pub(crate) fn is_same_node(one: &ReleaseDocument, other: &ReleaseDocument) -> Result<bool, StepError> {
-    let (one, other) = (NodeParts::of(one)?, NodeParts::of(other)?);
-    let same_images = NodeImage::ALL.iter().all(|role| one.images[role] == other.images[role]);
-    Ok(one.id == other.id && same_images)
 }
 
 fn link<'a>(

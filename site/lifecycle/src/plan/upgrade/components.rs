@@ -30,7 +30,8 @@ pub(super) struct Planned {
     pub(super) components: Vec<ComponentChange>,
 }
 
-pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<Planned, StepError> {
+/// Plans them. With the node, every component's pods may be away for a moment, so that the way back waits for all of them.
+pub(super) fn plan(inputs: &UpgradeInputs<'_>, node_changes: bool) -> Result<Planned, StepError> {
     let mut planned = Planned { noted: Vec::new(), steps: Vec::new(), closing: Vec::new(), components: Vec::new() };
     let wanted = component_steps(&inputs.after)?;
     let stopped = Stopped::of(inputs);
@@ -46,11 +47,18 @@ pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<Planned, StepError> {
         }
     }
     planned.removed(inputs, &ids)?;
+    if node_changes {
+        planned.note_others(inputs);
+    }
     Ok(planned)
 }
 
 fn id(kind: &str, component: &str) -> StepId {
     StepId(format!("{kind}/{component}"))
+}
+
+fn ready_again(component: &str) -> StepId {
+    id("ready-again", component)
 }
 
 /// What a component's step made.
@@ -146,7 +154,16 @@ impl Planned {
         if let Some(ready) = made {
             let action = Action::ReadyAgain(ReadyAgain { ready });
             let title = format!("note that {component} was ready");
-            self.noted.push(step(format!("ready-again/{component}"), &title, 0, action));
+            self.noted.push(step(ready_again(component).0, &title, 0, action));
+        }
+    }
+
+    /// Notes the components that are not noted yet.
+    fn note_others(&mut self, inputs: &UpgradeInputs<'_>) {
+        for component in &inputs.before.release.components {
+            if self.noted.iter().all(|step| step.id != ready_again(&component.name)) {
+                self.note_ready(inputs, &component.name);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 mod components;
 mod data;
 mod difference;
+mod node;
 mod stopped;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use landfall_release_document::ReleaseDocument;
 
 use super::components::ComponentInputs;
 use super::configure::Made;
-use super::install::{STAGING_RATE, backup_schedule, content_steps, image_hosts, is_same_node, step};
+use super::install::{STAGING_RATE, backup_schedule, content_steps, step};
 use crate::backups::has_rules;
 use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
@@ -24,13 +25,13 @@ use crate::steps::back_up::BackUp;
 use crate::steps::collect::Collect;
 use crate::steps::mark::AdvanceMark;
 use crate::steps::prove::Prove;
-use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::stage_release::StageRelease;
 use crate::steps::stop::Stop;
 use crate::steps::supersede::Supersede;
 pub(crate) use components::changed_in_place;
 pub use data::ChangedData;
 pub use difference::{ComponentChange, Fate, ObjectChange};
+pub use node::NodeChange;
 use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
@@ -75,17 +76,16 @@ pub struct UpgradeInputs<'a> {
 pub struct UpgradePlan {
     /// The steps.
     pub plan: Plan<Action>,
+    /// What changes of the node, if anything does.
+    pub node: Option<NodeChange>,
     /// What changes, component by component, in the order of the later release; removed ones last.
     pub components: Vec<ComponentChange>,
 }
 
 /// Plans it. Fails if the releases differ in what cannot change in place.
 pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError> {
-    let (before, after) = (inputs.before.release, inputs.after.release);
-    if !is_same_node(before, after)? {
-        let what = format!("{} and {} have different node packs", name(before), name(after));
-        return Err(StepError::new(codes::UPGRADE_NODE, what));
-    }
+    let after = inputs.after.release;
+    let node = node::plan(inputs)?;
     let mut stage = step(
         "stage",
         "copy what is missing",
@@ -95,12 +95,12 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     stage.bytes = inputs.missing_bytes;
     let mut steps = vec![stage];
     steps.extend(backup(inputs));
-    steps.extend(runtime_configuration(inputs)?);
-    steps.extend(content(inputs));
-    let changed = components::plan(inputs)?;
+    let changed = components::plan(inputs, node.change.is_some())?;
     steps.extend(changed.noted);
+    steps.extend(node.steps);
+    steps.extend(content(inputs));
     steps.extend(changed.steps);
-    steps.push(agent(inputs.before.made)?);
+    steps.extend(node.agent);
     steps.push(schedule(inputs));
     steps.extend(components::all_ready(after));
     steps.push(step("prove", "prove that the release can be used", 30, Action::Prove(Prove {})));
@@ -110,15 +110,12 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
         steps.push(step("mark", "mark the release as the newest one", 0, Action::AdvanceMark(mark)));
     }
     let mut closing = changed.closing;
+    closing.extend(node.closing);
     closing.push(step("collect", "remove what no kept release needs", 2, Action::Collect(Collect {})));
     // Until everything is staged the site is as it was: a pulled stick stops the upgrade, and does not undo it.
     let on_failure = OnFailure::Undo { from: 1 };
     let plan = Plan { closing, on_failure, ..Plan::new(inputs.operation, &after.name, &after.version, steps) };
-    Ok(UpgradePlan { plan, components: changed.components })
-}
-
-fn name(release: &ReleaseDocument) -> String {
-    format!("{} {}", release.name, release.version)
+    Ok(UpgradePlan { plan, node: node.change, components: changed.components })
 }
 
 fn supersede(planned: PlannedStep<Action>, before: &Action) -> PlannedStep<Action> {
@@ -137,20 +134,6 @@ fn backup(inputs: &UpgradeInputs<'_>) -> Option<PlannedStep<Action>> {
     is_wanted.then(|| step("backup", "back up all data, and prove the backup", 60, Action::BackUp(BackUp {})))
 }
 
-/// The mirrors of upstream hosts, if the later release has images of other ones.
-fn runtime_configuration(inputs: &UpgradeInputs<'_>) -> Result<Option<PlannedStep<Action>>, StepError> {
-    const ID: &str = "runtime-configuration";
-    let made = inputs.before.made.get(&StepId(ID.to_owned()));
-    let Some(Action::RuntimeConfiguration(before)) = made else { return Err(missing(ID)) };
-    let hosts = image_hosts(inputs.after.release);
-    if before.hosts == hosts {
-        return Ok(None);
-    }
-    let after = Action::RuntimeConfiguration(RuntimeConfiguration { hosts, ..before.clone() });
-    let planned = step(ID, "configure the mirrors of images", 0, after);
-    Ok(Some(supersede(planned, &Action::RuntimeConfiguration(before.clone()))))
-}
-
 /// The registry's list, and the files of new or changed artifacts.
 fn content(inputs: &UpgradeInputs<'_>) -> Vec<PlannedStep<Action>> {
     let before: BTreeMap<StepId, Action> =
@@ -165,14 +148,6 @@ fn content(inputs: &UpgradeInputs<'_>) -> Vec<PlannedStep<Action>> {
         }
     }
     steps
-}
-
-/// The agent is the `landfall` of the release: its settings stay, its program is the later one.
-fn agent(made: &Made) -> Result<PlannedStep<Action>, StepError> {
-    const ID: &str = "agent";
-    let before = made.get(&StepId(ID.to_owned())).filter(|action| matches!(action, Action::Agent(_)));
-    let before = before.ok_or_else(|| missing(ID))?;
-    Ok(supersede(step(ID, "replace the agent", 5, before.clone()), before))
 }
 
 /// The timer starts the later release's `landfall`, and exists only where that release declares what is saved.

@@ -44,7 +44,7 @@ impl Phase {
     ];
 
     /// Arguments after `kubeadm init phase`.
-    pub(super) fn arguments(self) -> &'static [&'static str] {
+    pub(in crate::steps) fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Certificates => &["certs", "all"],
             Self::Kubeconfigs => &["kubeconfig", "all"],

@@ -1,0 +1,90 @@
+//! Before the node changes, etcd's data is saved as a snapshot: if an undo fails, a person can bring the cluster back from it.
+//! It is removed after the commit, and by the undo, which ends once etcd is as it was.
+
+use std::path::PathBuf;
+
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::site::Site;
+use landfall_agent::programs::Programs;
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::command::HostCommand;
+use landfall_host::pack::PackId;
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EtcdSnapshot {
+    /// The node pack whose etcdctl and etcdutl run.
+    pub pack: PackId,
+}
+
+/// etcd answers at this address on its own node, whatever the node's address is.
+const ENDPOINT: &str = "--endpoints=https://127.0.0.1:2379";
+
+impl EtcdSnapshot {
+    fn save(&self, site: &Site, file: &PathBuf) -> HostCommand {
+        let certificates = site.paths.kubernetes().join("pki/etcd");
+        let option = |name: &str, file: &str| format!("--{name}={}", certificates.join(file).display());
+        let files = [
+            option("cacert", "ca.crt"),
+            option("cert", "healthcheck-client.crt"),
+            option("key", "healthcheck-client.key"),
+        ];
+        let etcdctl = Programs::of(&site.paths, &self.pack).program("etcdctl").argument(ENDPOINT).arguments(files);
+        etcdctl.arguments(["snapshot", "save"]).argument(file)
+    }
+}
+
+fn remove(site: &Site) -> Result<(), StepError> {
+    let snapshot = site.paths.etcd_snapshot();
+    // etcdctl writes into this file first.
+    durable::remove_file(&snapshot.with_added_extension("part"))?;
+    Ok(durable::remove_file(&snapshot)?)
+}
+
+impl Step<Site> for EtcdSnapshot {
+    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+        Ok(Observed::Partial("a snapshot that is there may be of another upgrade".to_owned()))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        remove(site)?;
+        site.cluster()?;
+        let snapshot = site.paths.etcd_snapshot();
+        site.run(&self.save(site, &snapshot))?;
+        // It compares the snapshot with its checksum.
+        let etcdutl = Programs::of(&site.paths, &self.pack).program("etcdutl");
+        site.run(&etcdutl.arguments(["snapshot", "status"]).argument(&snapshot))?;
+        durable::set_mode(&snapshot, 0o600)?;
+        site.sync_filesystem(&snapshot)?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        remove(site)
+    }
+}
+
+/// Parameters of the step after the commit: none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveEtcdSnapshot {}
+
+impl Step<Site> for RemoveEtcdSnapshot {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        Ok(if site.paths.etcd_snapshot().exists() { Observed::Absent } else { Observed::Done })
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        remove(site)?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        // What follows a commit is never undone.
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! The objects that kubeadm keeps in the cluster, as another node pack has them: its own configuration, and kube-proxy.
+
+use std::time::Duration;
+
+use landfall_error_codes::codes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::kubeadm_configuration::KubeadmConfiguration;
+use super::kubeadm_phase::Phase;
+use super::kubeadm_run;
+use super::wait::{self, CONTROL_PLANE_LIMIT};
+use crate::site::Site;
+use landfall_cluster::ready::evaluate;
+use landfall_cluster::{Cluster, ObjectName};
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::pack::PackId;
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KubeadmObjects {
+    /// The node pack whose kubeadm writes them.
+    pub pack: PackId,
+    /// From what.
+    pub configuration: KubeadmConfiguration,
+    /// The phase that writes them.
+    pub phase: Phase,
+}
+
+/// Fails unless every node runs the kube-proxy that the cluster was last given.
+fn proxy_lacks(site: &Site) -> Result<(), StepError> {
+    let cluster = Cluster::connect(&site.paths.admin_kubeconfig())?.with_patience(Duration::ZERO);
+    let lack = |what: String| StepError::new(codes::NODE_WAITS, what);
+    let proxy = cluster.get(&ObjectName::new("apps/v1", "DaemonSet", "kube-system", "kube-proxy"))?;
+    let proxy = proxy.ok_or_else(|| lack("there is no kube-proxy".to_owned()))?;
+    match evaluate(&proxy).reason() {
+        Some(reason) => Err(lack(format!("kube-proxy: {reason}"))),
+        None => Ok(()),
+    }
+}
+
+impl Step<Site> for KubeadmObjects {
+    /// kubeadm writes the same objects again without an effect.
+    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+        Ok(Observed::Partial("the objects may be as they were before".to_owned()))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        site.cluster()?;
+        kubeadm_run::apply(site, &self.pack, &self.configuration, self.phase.arguments())?;
+        if self.phase == Phase::Proxy {
+            wait::until(site, "kube-proxy is ready", CONTROL_PLANE_LIMIT, || proxy_lacks(site).err())?;
+        }
+        Ok(Value::Null)
+    }
+
+    /// Part of an upgrade only, whose undo acts for the earlier node pack.
+    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        Ok(())
+    }
+}

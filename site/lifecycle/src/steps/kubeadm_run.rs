@@ -1,0 +1,91 @@
+//! kubeadm's phases with a configuration of their own, which need not be the one on the disk: an upgrade and its undo run
+//! phases of two releases.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use landfall_error_codes::codes;
+use landfall_media::durable;
+
+use super::kubeadm_configuration::KubeadmConfiguration;
+use crate::site::Site;
+use landfall_agent::programs::Programs;
+use landfall_engine::step::StepError;
+use landfall_host::command::HostCommand;
+use landfall_host::pack::PackId;
+use landfall_host::{files, mounts};
+
+/// Names the folder into which kubeadm writes instead of the host's own folders.
+const DRY_RUN_FOLDER: &str = "KUBEADM_INIT_DRYRUN_DIR";
+
+/// A folder that a boot empties: the configuration in it has the cluster's bootstrap token.
+struct Scratch {
+    folder: PathBuf,
+}
+
+impl Scratch {
+    fn make(site: &Site, configuration: &KubeadmConfiguration) -> Result<Self, StepError> {
+        let scratch = Self { folder: site.paths.run().join("kubeadm") };
+        mounts::remove_tree(&scratch.folder)?;
+        durable::create_folder_with_mode(&scratch.folder, 0o700)?;
+        durable::create_folder_with_mode(&scratch.output(), 0o700)?;
+        durable::write_file(&scratch.configuration(), configuration.text(site)?.as_bytes(), 0o600)?;
+        Ok(scratch)
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.folder.join("configuration.yaml")
+    }
+
+    fn output(&self) -> PathBuf {
+        self.folder.join("output")
+    }
+
+    fn command(&self, site: &Site, pack: &PackId, phase: &[&str]) -> HostCommand {
+        let kubeadm = Programs::of(&site.paths, pack).kubeadm(&["init", "phase"]).arguments(phase.iter().copied());
+        kubeadm.argument("--config").argument(self.configuration())
+    }
+
+    fn remove(self) -> Result<(), StepError> {
+        mounts::remove_tree(&self.folder)
+    }
+}
+
+/// The files that a phase of this kubeadm writes, by name, of which nothing is on the host yet: kubeadm itself writes files in
+/// place, and a kubelet that reads half of one ends its pod.
+pub(super) fn generated(
+    site: &Site,
+    pack: &PackId,
+    configuration: &KubeadmConfiguration,
+    phase: &[&str],
+) -> Result<BTreeMap<String, String>, StepError> {
+    let scratch = Scratch::make(site, configuration)?;
+    let command = scratch.command(site, pack, phase).argument("--dry-run");
+    site.run(&command.variable(DRY_RUN_FOLDER, scratch.output()))?;
+    let mut generated = BTreeMap::new();
+    let failed = |error| files::failed("list", &scratch.output(), error);
+    for entry in fs_err::read_dir(scratch.output()).map_err(failed)?.flatten() {
+        let text = files::read_text(&entry.path())?.unwrap_or_default();
+        generated.insert(entry.file_name().to_string_lossy().into_owned(), text);
+    }
+    scratch.remove()?;
+    Ok(generated)
+}
+
+/// One of [`generated`]'s files.
+pub(super) fn taken(generated: &mut BTreeMap<String, String>, name: &str) -> Result<String, StepError> {
+    let missing = || StepError::new(codes::NODE_PROGRAM, format!("kubeadm did not write {name}"));
+    generated.remove(name).filter(|text| !text.is_empty()).ok_or_else(missing)
+}
+
+/// Runs a phase that changes objects of the cluster.
+pub(super) fn apply(
+    site: &Site,
+    pack: &PackId,
+    configuration: &KubeadmConfiguration,
+    phase: &[&str],
+) -> Result<(), StepError> {
+    let scratch = Scratch::make(site, configuration)?;
+    site.run(&scratch.command(site, pack, phase))?;
+    scratch.remove()
+}

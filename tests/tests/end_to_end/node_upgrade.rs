@@ -1,0 +1,198 @@
+//! The node itself becomes another one: Kubernetes, etcd and containerd change under pods that go on. A power cut ends as the new
+//! one; an abort and a rollback bring back every file as it was.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
+use landfall_tests::printer;
+use landfall_tests::proofs::{administer, sql};
+use landfall_tests::site::wait_until;
+use landfall_tests::writer;
+use serde_json::{Value, json};
+
+use super::cut::{At, Moment, boot, cut_during};
+use super::engineer::{Engineer, STICK};
+use super::fixture::machine_with_stick;
+use super::later_releases::{NODE, ensure_node_release};
+
+/// How long an upgrade may take that the agent continues after a boot.
+const SELF_LIMIT: Duration = Duration::from_mins(10);
+
+/// Every file that says what the node runs, with its digest, and the folders of node packs.
+const NODE_FILES: &str = "sha256sum /etc/kubernetes/manifests/* /var/lib/kubelet/config.yaml \
+    /var/lib/kubelet/kubeadm-flags.env /etc/landfall/*.* /etc/landfall/certs.d/*/* \
+    /etc/systemd/system/landfall-*.service /var/lib/landfall/node/kubeadm.yaml; \
+    readlink /var/lib/landfall/node/current; ls -A /var/lib/landfall";
+
+/// The folders of node packs.
+const PACKS: &str = "ls /var/lib/landfall/node | grep ^v | sort";
+
+/// Names of the images that no shortage of space removes.
+const PINNED_IMAGES: &str = "/var/lib/landfall/node/current/ctr --address /run/landfall/containerd/containerd.sock \
+    --namespace k8s.io images list | grep pinned=pinned | cut -d ' ' -f 1 | grep -v ^sha256 | grep -v @ | sort";
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_node_becomes_another_under_its_pods_and_goes_back() -> Result<()> {
+    ensure_node_release()?;
+    let (_site, machine) = machine_with_stick("e2e-node")?;
+    let engineer = Engineer::at(&machine);
+    engineer.install()?;
+    engineer.wait_ready("the install")?;
+    sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
+    writer::start(&machine)?;
+    let first = Node::of(engineer)?;
+    first.expect_versions("v1.36.3", "containerd://v2.4.2", "3.7.3-0")?;
+    says_what_will_change(engineer)?;
+
+    goes_back_on_request(engineer)?;
+    first.expect_same(&Node::of(engineer)?, "an abort")?;
+    let second = changes_under_its_pods(engineer)?;
+    let report = engineer.landfall(&["rollback"])?.report("rollback")?;
+    ensure!(report["version"] == "1.0.0" && report["kubernetes"] == "v1.36.3", "{report}");
+    engineer.wait_ready("a rollback")?;
+    first.expect_same(&Node::of(engineer)?, "a rollback")?;
+    changes_through_a_power_cut(engineer)?;
+    second.expect_same(&Node::of(engineer)?, "an upgrade whose power was cut")?;
+    ensure!(machine.run(PACKS)?.stdout.lines().count() == 2, "the kept releases have two node packs");
+    writer::acknowledged(&machine)?.expect_kept(&machine)?;
+    engineer.uninstall_all()?;
+    engineer.expect_unchanged("after changes of the node and an uninstall", &["/var/log/landfall"])
+}
+
+/// What the node runs.
+struct Node {
+    files: String,
+    images: String,
+    /// Versions of the kubelet and of containerd.
+    kubelet: Value,
+    /// Images of the control plane and of kube-proxy.
+    running: String,
+}
+
+impl Node {
+    fn of(engineer: Engineer<'_>) -> Result<Self> {
+        let machine = engineer.machine();
+        let kubectl = |arguments: &str| -> Result<String> {
+            let line = format!("kubectl {arguments}");
+            let output = administer(machine, &line)?;
+            ensure!(output.status.success(), "{line}: {}", output.stderr);
+            Ok(output.stdout)
+        };
+        let pods = "--namespace kube-system get pods --output jsonpath='{range .items[*]}{.spec.containers[0].image}{\"\\n\"}{end}'";
+        Ok(Self {
+            files: machine.run(NODE_FILES)?.stdout,
+            images: machine.run(PINNED_IMAGES)?.stdout,
+            kubelet: serde_json::from_str(&kubectl("get nodes --output jsonpath='{.items[0].status.nodeInfo}'")?)?,
+            running: kubectl(pods)?,
+        })
+    }
+
+    fn expect_versions(&self, kubernetes: &str, containerd: &str, etcd: &str) -> Result<()> {
+        let Self { kubelet, running, images, .. } = self;
+        ensure!(kubelet["kubeletVersion"] == kubernetes, "the kubelet is {}", kubelet["kubeletVersion"]);
+        let runtime = &kubelet["containerRuntimeVersion"];
+        ensure!(*runtime == containerd, "the runtime is {runtime}, not {containerd}");
+        for name in ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"] {
+            let image = format!("registry.k8s.io/{name}:{kubernetes}");
+            ensure!(running.lines().filter(|line| **line == image).count() == 1, "{image} does not run: {running}");
+            ensure!(images.lines().any(|line| line == image), "{image} is not pinned: {images}");
+        }
+        let etcd = format!("registry.k8s.io/etcd:{etcd}");
+        ensure!(running.lines().any(|line| line == etcd), "{etcd} does not run: {running}");
+        ensure!(images.lines().count() == 7, "other images are pinned, too: {images}");
+        Ok(())
+    }
+
+    fn expect_same(&self, other: &Self, after: &str) -> Result<()> {
+        let differs = |one: &str, other: &str| {
+            one.lines().filter(|line| !other.contains(line)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        ensure!(
+            self.files == other.files,
+            "after {after} there is {:?}, not {:?}",
+            differs(&other.files, &self.files),
+            differs(&self.files, &other.files)
+        );
+        ensure!(self.kubelet == other.kubelet, "after {after} the kubelet says {}", other.kubelet);
+        for (what, one, other) in [("runs", &self.running, &other.running)] {
+            let sorted = |text: &str| {
+                let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                lines.sort();
+                lines
+            };
+            ensure!(sorted(one) == sorted(other), "after {after}, {what}: {other}");
+        }
+        Ok(())
+    }
+}
+
+/// A dry run names versions and images; nothing changes.
+fn says_what_will_change(engineer: Engineer<'_>) -> Result<()> {
+    let dry_run = engineer.landfall(&["upgrade", NODE, "--dry-run"])?.report("upgrade --dry-run")?;
+    let node = &dry_run["node"];
+    ensure!(node["kubernetesBefore"] == "v1.36.3" && node["kubernetesAfter"] == "v1.36.4", "{node}");
+    ensure!(node["replacesControlPlane"] == true, "{node}");
+    let images = node["imagesAfter"].as_array().context("the dry run lists no images")?;
+    ensure!(images.len() == 5 && images.contains(&json!("registry.k8s.io/etcd:3.7.3-1")), "{node}");
+    let changed = dry_run["components"].as_array().context("the dry run lists no components")?;
+    ensure!(changed.iter().all(|change| change["fate"] == "unchanged"), "components change: {changed:?}");
+    Ok(())
+}
+
+/// When each container of the database began, and how often it was started again.
+fn containers(engineer: Engineer<'_>) -> Result<String> {
+    let line = "kubectl --namespace postgres get pod postgres-0 --output jsonpath='{.status.containerStatuses[*].containerID} \
+                {.status.containerStatuses[*].restartCount}'";
+    Ok(administer(engineer.machine(), line)?.stdout)
+}
+
+/// Kubernetes, etcd and containerd change, and the database's container goes on.
+fn changes_under_its_pods(engineer: Engineer<'_>) -> Result<Node> {
+    let machine = engineer.machine();
+    let before = containers(engineer)?;
+    let begun = Timestamp::now();
+    let report = engineer.landfall(&["upgrade", NODE])?.report("upgrade")?;
+    let seconds = Timestamp::now().duration_since(begun).as_secs_f64();
+    let pause = writer::next_acknowledged(machine)?.longest_pause(begun);
+    printer::note(format!("the node changed in {seconds:.0} s; its database acknowledged nothing for {pause:.1} s"));
+    ensure!(report["version"] == "1.0.1" && report["kubernetes"] == "v1.36.4", "{report}");
+    engineer.wait_ready("a change of the node")?;
+    let node = Node::of(engineer)?;
+    node.expect_versions("v1.36.4", "containerd://v2.4.3", "3.7.3-1")?;
+    let after = containers(engineer)?;
+    ensure!(!before.trim().is_empty() && before == after, "the database was restarted: {before}, then {after}");
+    Ok(node)
+}
+
+/// A person undoes it once everything of the node has changed.
+fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
+    let run = format!("{STICK}/landfall upgrade {NODE}");
+    engineer.machine().run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;
+    wait_until("the proofs", SELF_LIMIT, || {
+        let step = engineer.status()?["operation"]["step"]["id"].clone();
+        let step = step.as_str().unwrap_or_default();
+        Ok((step == "prove" || step.starts_with("still-ready/")).then_some(()))
+    })?;
+    let aborted = engineer.landfall(&["upgrade", "--abort"])?.report("upgrade --abort")?;
+    ensure!(aborted["release"] == "starter 1.0.0", "{aborted}");
+    engineer.wait_ready("an upgrade that was aborted")?;
+    Ok(())
+}
+
+/// The power is cut while etcd is replaced; the upgrade ends by itself.
+fn changes_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
+    let at = At { step: "static-pod/etcd".to_owned(), moment: Moment::After(Duration::from_secs(3)) };
+    cut_during(engineer, &["upgrade", NODE], &at)?;
+    boot(engineer.machine())?;
+    wait_until("the upgrade to end by itself", SELF_LIMIT, || {
+        let status = engineer.status()?;
+        let state = status["state"].as_str().unwrap_or_default();
+        ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
+        Ok((state == "installed").then_some(()))
+    })?;
+    let status = engineer.wait_ready("an upgrade that continued by itself")?;
+    ensure!(status["release"]["version"] == "1.0.1", "{}", status["release"]);
+    Ok(())
+}
