@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::vendor::Vendor;
 use crate::workspace;
 
 /// Seconds after which the broken database counts as failed.
@@ -45,6 +46,11 @@ pub fn define_node(folder: &Path) -> Result<PathBuf> {
     let folder = folder.join("node");
     write(&folder.join("release.yaml"), &located(&text, &root))?;
     Ok(folder)
+}
+
+/// Resolves the lock of 1.1.0 or 1.2.0, which has a later containerd.
+pub fn lock(vendor: &Vendor, release: &Path) -> Result<()> {
+    vendor.lock_with_later(release, |reference| reference.starts_with("github.com/containerd/containerd:"))
 }
 
 /// 1.1.0: another database, whose schema a job changes, and one component more.

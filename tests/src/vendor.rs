@@ -126,11 +126,12 @@ impl Vendor {
         self.lock_with(release, &workspace::root().join(CHECKED_IN_LOCK))
     }
 
-    /// The same with the node pack of a later release.
+    /// The same with those parts of the node pack of a later release whose references are wanted.
     #[expect(clippy::disallowed_methods, reason = "a file of the tests, which ends with them")]
-    pub fn lock_with_later_node(&self, release: &Path) -> Result<()> {
+    pub fn lock_with_later(&self, release: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
         let mut text = std::fs::read_to_string(workspace::root().join(CHECKED_IN_LOCK))?;
-        for (reference, later) in images::ensure_all()?.later {
+        for (reference, later) in images::ensure_all()?.later.into_iter().filter(|(reference, _)| is_wanted(reference))
+        {
             let line = |reference: &str| format!("reference: {reference}\n");
             ensure!(text.matches(&line(&reference)).count() == 1, "the lock has {reference} not once");
             text = text.replace(&line(&reference), &line(&later));

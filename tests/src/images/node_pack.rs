@@ -281,7 +281,8 @@ impl NodePack {
     /// Programs of the host as artifacts, one layer per file.
     fn host_files(&self, workshop: &Workshop) -> Result<Vec<Published>> {
         let kubernetes = files(workshop, &self.kubernetes, &["kubernetes"])?;
-        let kubernetes = kubernetes.into_iter().map(|blob| blob.annotated(LINKS, &KUBERNETES_LINKS.join(","))).collect();
+        let kubernetes =
+            kubernetes.into_iter().map(|blob| blob.annotated(LINKS, &KUBERNETES_LINKS.join(","))).collect();
         let containerd = files(workshop, &self.containerd, &["containerd", "containerd-shim-runc-v2", "ctr"])?;
         Ok(vec![
             host_artifact(workshop, &self.kubernetes, "dl.k8s.io/kubernetes/node", kubernetes)?,

@@ -18,7 +18,7 @@ use super::process::Process;
 const BOOT_LIMIT: Duration = Duration::from_mins(5);
 
 /// The interval between looks at the journal.
-const LOOK_EVERY: Duration = Duration::from_micros(200);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// How long a step may take to read the requested bytes.
 const READ_LIMIT: Duration = Duration::from_mins(2);

@@ -21,7 +21,7 @@ pub(crate) const NODE: &str = "/media/stick/node";
 pub(crate) fn ensure_node_release() -> Result<()> {
     let release = later_releases::define_node(&folder().join("node-release"))?;
     let (vendor, second) = same_vendor("node-vendor")?;
-    vendor.lock_with_later_node(&release)?;
+    vendor.lock_with_later(&release, |_| true)?;
     vendor.build(&release, &fixture()?.stick.join("node"), &["--part-size", "256MiB", "--key", &second])?;
     Ok(())
 }
@@ -37,7 +37,7 @@ fn build() -> Result<()> {
     let stick = &fixture()?.stick;
     let (vendor, second) = same_vendor("later-vendor")?;
     for (name, release) in later_releases::define(&folder().join("later-releases"))? {
-        vendor.lock(&release)?;
+        later_releases::lock(&vendor, &release)?;
         vendor.build(&release, &stick.join(name), &["--part-size", "256MiB", "--key", &second])?;
         printer::note(format!("the release `{name}` is in {}", stick.join(name).display()));
     }

@@ -195,6 +195,10 @@ pub(crate) fn expect_release(engineer: Engineer<'_>, version: &str, work_mem: &s
     ensure!(has_bulletin == (version == "1.1.0"), "bulletin is wrong for {version}: {:#}", status["components"]);
     let found = sql(machine, "SELECT setting || unit FROM pg_settings WHERE name = 'work_mem'")?;
     ensure!(found == work_mem, "work_mem is {found} in {version}");
+    let runtime = "kubectl get nodes --output jsonpath='{.items[0].status.nodeInfo.containerRuntimeVersion}'";
+    let runtime = administer(machine, runtime)?.stdout;
+    let expected = if version == "1.1.0" { "containerd://2.4.3" } else { "containerd://2.4.2" };
+    ensure!(runtime == expected, "the runtime of {version} is {runtime}");
     let rows: u32 = sql(machine, "SELECT count(*) FROM kept")?.parse()?;
     ensure!(rows >= 1000, "rows are gone");
     let pods = administer(machine, "kubectl --namespace postgres get pod postgres-0 --output name")?;

@@ -103,18 +103,18 @@ fn placing(steps: &[String]) -> Vec<String> {
     steps.iter().filter(is_it).cloned().collect()
 }
 
-/// Those that change components and prove them.
+/// Those that change the node and components, and prove them.
 fn changing(steps: &[String]) -> Result<Vec<String>> {
-    let begin = steps.iter().position(|step| step.starts_with("stop/")).context("the upgrade stops nothing")?;
+    let begin = steps.iter().position(|step| step == "node-files").context("the upgrade leaves the node alone")?;
     let end = steps.iter().position(|step| step == "prove").context("the upgrade proves nothing")?;
     Ok(steps[begin..=end].to_vec())
 }
 
 /// Those that have changed something when the broken release fails.
 fn undone(steps: &[String]) -> Result<Vec<String>> {
-    let changing = changing(steps)?;
-    let end = changing.iter().position(|step| step.starts_with("start/")).context("the upgrade starts nothing")?;
-    Ok(changing[..end].to_vec())
+    let begin = steps.iter().position(|step| step.starts_with("stop/")).context("the upgrade stops nothing")?;
+    let end = steps.iter().position(|step| step.starts_with("start/")).context("the upgrade starts nothing")?;
+    Ok(steps[begin..end].to_vec())
 }
 
 fn instant(seeded: &mut Seeded, steps: &[String], longest: u64, moment: fn(Duration) -> Moment) -> At {

@@ -63,8 +63,8 @@ impl<'a> NodeParts<'a> {
         }
         let files: Vec<PlacedFile> = artifacts.into_iter().flat_map(placed).collect();
         let identified = files.iter().map(|file| (file.path.as_str(), &file.blob, file.links.as_slice()));
-        let id =
-            PackId::of(&kubernetes, identified).map_err(|error| unfit("the node pack has no id".to_owned()).because(error))?;
+        let id = PackId::of(&kubernetes, identified)
+            .map_err(|error| unfit("the node pack has no id".to_owned()).because(error))?;
         Ok(Self { files, images, kubernetes, id })
     }
 
@@ -90,7 +90,8 @@ impl<'a> NodeParts<'a> {
 
     /// References of images that have the same name in the other pack, and are others.
     pub(super) fn renamed(&self, other: &NodeParts<'_>) -> Vec<&'a str> {
-        let same_name = |one: &&&ImageEntry| other.images.values().any(|known| known.reference == one.reference && known != *one);
+        let same_name =
+            |one: &&&ImageEntry| other.images.values().any(|known| known.reference == one.reference && known != *one);
         self.images.values().filter(same_name).map(|image| image.reference.as_str()).collect()
     }
 

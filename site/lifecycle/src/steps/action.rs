@@ -43,7 +43,7 @@ use crate::steps::soak::Soak;
 use crate::steps::stage::Stage;
 use crate::steps::stage_release::StageRelease;
 use crate::steps::start::Start;
-use crate::steps::static_pod::StaticPod;
+use crate::steps::static_pods::StaticPods;
 use crate::steps::stop::Stop;
 use crate::steps::storage::Storage;
 use crate::steps::supersede::Supersede;
@@ -138,8 +138,8 @@ pub enum Action {
     KeepCopy(KeepCopy),
     /// Saves etcd's data before the node changes.
     EtcdSnapshot(EtcdSnapshot),
-    /// A static pod of the control plane becomes that of another node pack.
-    StaticPod(StaticPod),
+    /// Static pods of the control plane become those of another node pack.
+    StaticPods(StaticPods),
     /// The kubelet's configuration becomes that of another node pack.
     KubeletConfiguration(KubeletConfiguration),
     /// The objects that kubeadm keeps in the cluster.

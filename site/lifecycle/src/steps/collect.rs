@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::content::Content;
 use super::node_images::NodeImages;
+use crate::content::Content;
 use crate::plan::node_parts::NodeParts;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};

@@ -45,7 +45,7 @@ pub mod soak;
 pub mod stage;
 pub mod stage_release;
 pub mod start;
-pub mod static_pod;
+pub mod static_pods;
 pub mod stop;
 pub mod storage;
 pub mod supersede;
@@ -100,7 +100,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::RemoveAside(step) => step,
         Action::KeepCopy(step) => step,
         Action::EtcdSnapshot(step) => step,
-        Action::StaticPod(step) => step,
+        Action::StaticPods(step) => step,
         Action::KubeletConfiguration(step) => step,
         Action::KubeadmObjects(step) => step,
         Action::NodeReady(step) => step,

@@ -32,7 +32,7 @@ const ACTS: &[(&str, &[&str], i32, &str)] = &[
 /// Builds the later releases beside the starter on the stick.
 pub(super) fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
     for (name, release) in later_releases::define(&folder.join("later-releases"))? {
-        vendor.lock(&release)?;
+        later_releases::lock(vendor, &release)?;
         vendor.build(&release, &folder.join("stick").join(name), &BUILD_OPTIONS)?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 use landfall_bundle_spec::Sha256;
 use landfall_release_document::{
-    ArtifactEntry, ArtifactFile, ComponentData, ComponentEntry, Descriptor, ImageEntry, NodePack, PodSecurity, RELEASE_DOCUMENT_TYPE, Requirements,
-    SiteValue, ValueTarget,
+    ArtifactEntry, ArtifactFile, ComponentData, ComponentEntry, Descriptor, ImageEntry, NodePack, PodSecurity,
+    RELEASE_DOCUMENT_TYPE, Requirements, SiteValue, ValueTarget,
 };
 use serde_json::{Value, json};
 

@@ -31,9 +31,9 @@ use crate::steps::supersede::Supersede;
 pub(crate) use components::changed_in_place;
 pub use data::ChangedData;
 pub use difference::{ComponentChange, Fate, ObjectChange};
-pub use node::NodeChange;
 use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
+pub use node::NodeChange;
 
 /// The installed release.
 #[derive(Debug, Clone, Copy)]

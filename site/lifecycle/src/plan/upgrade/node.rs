@@ -19,13 +19,23 @@ use crate::steps::kubelet_configuration::KubeletConfiguration;
 use crate::steps::node_files::NodeFiles;
 use crate::steps::node_ready::{NodeReady, NodeReadyAgain};
 use crate::steps::runtime_configuration::RuntimeConfiguration;
-use crate::steps::static_pod::{ControlPlanePart, StaticPod};
+use crate::steps::static_pods::{ControlPlanePart, StaticPods};
 use landfall_agent::settings::AgentSettings;
 use landfall_engine::plan::{PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
 /// The program that saves etcd's data.
 const ETCDCTL: &str = "etcdctl";
+
+/// The static pods that change together, in order.
+const STATIC_PODS: [(&str, &str, [ControlPlanePart; 2]); 2] = [
+    ("api-server", "replace etcd and the API server", [ControlPlanePart::Etcd, ControlPlanePart::ApiServer]),
+    (
+        "controllers",
+        "replace the controller manager and the scheduler",
+        [ControlPlanePart::ControllerManager, ControlPlanePart::Scheduler],
+    ),
+];
 
 /// What changes of the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -167,7 +177,7 @@ impl Node<'_> {
         steps
     }
 
-    /// etcd's data is saved; then its pod, the API server's and the others', one after the other, and kubeadm's objects.
+    /// etcd's data is saved; then it is replaced with the API server, then what asks them, and kubeadm's objects.
     fn control_plane(&self) -> Result<Vec<PlannedStep<Action>>, StepError> {
         let (pack, configuration) = (&self.after.id, self.configuration()?);
         let snapshot = EtcdSnapshot { pack: pack.clone() };
@@ -177,10 +187,9 @@ impl Node<'_> {
             step("etcd-snapshot", "save etcd's data", 2, Action::EtcdSnapshot(snapshot)),
             supersede(step("kubeadm-configuration", "configure the cluster", 0, kubeadm), &known),
         ];
-        for part in ControlPlanePart::ALL {
-            let pod = StaticPod { part, pack: pack.clone(), configuration: configuration.clone() };
-            let title = format!("replace {}", part.name());
-            steps.push(step(format!("static-pod/{}", part.name()), &title, 20, Action::StaticPod(pod)));
+        for (name, title, parts) in STATIC_PODS {
+            let pods = StaticPods { parts: parts.to_vec(), pack: pack.clone(), configuration: configuration.clone() };
+            steps.push(step(format!("static-pods/{name}"), title, 30, Action::StaticPods(pods)));
         }
         let kubelet = KubeletConfiguration { pack: pack.clone(), configuration: configuration.clone() };
         steps.push(step("kubelet-configuration", "configure the kubelet", 0, Action::KubeletConfiguration(kubelet)));
@@ -189,7 +198,11 @@ impl Node<'_> {
             (Phase::Proxy, "replace kube-proxy"),
         ] {
             let objects = |pack: &landfall_host::pack::PackId, configuration: &KubeadmConfiguration| {
-                Action::KubeadmObjects(KubeadmObjects { pack: pack.clone(), configuration: configuration.clone(), phase })
+                Action::KubeadmObjects(KubeadmObjects {
+                    pack: pack.clone(),
+                    configuration: configuration.clone(),
+                    phase,
+                })
             };
             let (known, later) = (objects(&self.before.id, self.made.kubeadm), objects(pack, &configuration));
             steps.push(supersede(step(format!("objects/{}", phase.id()), title, 5, later), &known));

@@ -1,9 +1,7 @@
 mod node;
 
 use landfall_host::facts::sample::sample;
-use landfall_release_document::{
-    ArtifactKind, ArtifactMount, ComponentData, ComponentEntry, Descriptor, PodSecurity,
-};
+use landfall_release_document::{ArtifactKind, ArtifactMount, ComponentData, ComponentEntry, Descriptor, PodSecurity};
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,0 +1,267 @@
+//! Static pods of the control plane become those of another node pack. Each manifest is replaced as a whole, and the kubelet
+//! replaces the pod; undo brings back the manifests that were there, byte by byte.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::kubeadm_configuration::KubeadmConfiguration;
+use super::kubeadm_run::{generated, taken};
+use super::wait::{self, CONTROL_PLANE_LIMIT};
+use crate::site::Site;
+use landfall_cluster::ready::evaluate;
+use landfall_cluster::{Cluster, ObjectName};
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::files;
+use landfall_host::pack::PackId;
+
+/// How long a connection to a program of this node may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+
+/// A static pod that kubeadm defines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlPlanePart {
+    /// The cluster's database.
+    Etcd,
+    /// The API server.
+    ApiServer,
+    /// The controller manager.
+    ControllerManager,
+    /// The scheduler.
+    Scheduler,
+}
+
+impl ControlPlanePart {
+    /// Name of the pod, and of its manifest without `.yaml`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::ApiServer => "kube-apiserver",
+            Self::ControllerManager => "kube-controller-manager",
+            Self::Scheduler => "kube-scheduler",
+        }
+    }
+
+    /// Arguments after `kubeadm init phase`.
+    fn phase(self) -> &'static [&'static str] {
+        match self {
+            Self::Etcd => &["etcd", "local"],
+            Self::ApiServer => &["control-plane", "apiserver"],
+            Self::ControllerManager => &["control-plane", "controller-manager"],
+            Self::Scheduler => &["control-plane", "scheduler"],
+        }
+    }
+
+    /// The port on which it answers its own node.
+    fn port(self) -> u16 {
+        match self {
+            Self::Etcd => 2379,
+            Self::ApiServer => 6443,
+            Self::ControllerManager => 10257,
+            Self::Scheduler => 10259,
+        }
+    }
+
+    fn file(self) -> String {
+        format!("{}.yaml", self.name())
+    }
+
+    fn path(self, site: &Site) -> PathBuf {
+        site.paths.static_pods().join(self.file())
+    }
+
+    fn listens(self) -> bool {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port()));
+        TcpStream::connect_timeout(&address, CONNECT_LIMIT).is_ok()
+    }
+
+    /// Ends its pod, which stays away until it has a manifest again.
+    fn stop(self, site: &Site) -> Result<(), StepError> {
+        durable::remove_file(&self.path(site))?;
+        let lacks = || {
+            let still = || StepError::new(codes::NODE_WAITS, format!("{} still listens", self.name()));
+            self.listens().then(still)
+        };
+        wait::until(site, &format!("{} has ended", self.name()), CONTROL_PLANE_LIMIT, lacks).map(drop)
+    }
+
+    /// Gives it this manifest, and waits until it listens; durable on return.
+    fn start(self, site: &Site, manifest: &str) -> Result<(), StepError> {
+        write(site, self, manifest)?;
+        let lacks = || {
+            let not_yet = || StepError::new(codes::NODE_WAITS, format!("{} does not listen yet", self.name()));
+            (!self.listens()).then(not_yet)
+        };
+        wait::until(site, &format!("{} listens", self.name()), CONTROL_PLANE_LIMIT, lacks).map(drop)
+    }
+}
+
+fn write(site: &Site, part: ControlPlanePart, manifest: &str) -> Result<(), StepError> {
+    let path = part.path(site);
+    if files::read_text(&path)?.as_deref() != Some(manifest) {
+        durable::write_file(&path, manifest.as_bytes(), 0o600)?;
+    }
+    Ok(())
+}
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaticPods {
+    /// Which, in the order in which they start.
+    pub parts: Vec<ControlPlanePart>,
+    /// The node pack whose kubeadm defines them.
+    pub pack: PackId,
+    /// From what.
+    pub configuration: KubeadmConfiguration,
+}
+
+/// Manifests by the name of their pod. A pod without a manifest is left out.
+type Manifests = BTreeMap<String, String>;
+
+impl StaticPods {
+    fn wanted(&self, site: &Site) -> Result<Manifests, StepError> {
+        let mut manifests = Manifests::new();
+        for part in &self.parts {
+            let mut files = generated(site, &self.pack, &self.configuration, part.phase())?;
+            manifests.insert(part.name().to_owned(), taken(&mut files, &part.file())?);
+        }
+        Ok(manifests)
+    }
+
+    fn found(&self, site: &Site) -> Result<Manifests, StepError> {
+        let mut manifests = Manifests::new();
+        for part in &self.parts {
+            if let Some(text) = files::read_text(&part.path(site))? {
+                manifests.insert(part.name().to_owned(), text);
+            }
+        }
+        Ok(manifests)
+    }
+
+    /// Replaces the manifests, and waits until their pods run; durable on return.
+    ///
+    /// Before etcd changes, the API server stops. It cannot serve without etcd, and a kubelet whose questions it leaves
+    /// unanswered for half a minute each would start the new etcd after minutes.
+    fn run(&self, site: &Site, manifests: &Manifests) -> Result<u64, StepError> {
+        let found = self.found(site)?;
+        let differs = |part: &ControlPlanePart| found.get(part.name()) != manifests.get(part.name());
+        if self.parts.iter().any(|part| *part == ControlPlanePart::Etcd && differs(part)) {
+            self.parts.iter().rev().try_for_each(|part| part.stop(site))?;
+        }
+        for part in &self.parts {
+            let Some(manifest) = manifests.get(part.name()) else { continue };
+            if differs(part) { part.start(site, manifest)? } else { write(site, *part, manifest)? }
+        }
+        let names: Vec<&str> = self.parts.iter().map(|part| part.name()).collect();
+        let what = format!("{} run as their manifests define them", names.join(" and "));
+        wait::until(site, &what, CONTROL_PLANE_LIMIT, || self.lacks(site, manifests).err())
+    }
+
+    /// Fails unless the pods of these manifests run and are ready.
+    fn lacks(&self, site: &Site, manifests: &Manifests) -> Result<(), StepError> {
+        let cluster = Cluster::connect(&site.paths.admin_kubeconfig())?.with_patience(Duration::ZERO);
+        for (name, manifest) in manifests {
+            pod_lacks(&cluster, &format!("{name}-{}", site.node.name), manifest)?;
+        }
+        Ok(())
+    }
+}
+
+fn pod_lacks(cluster: &Cluster, name: &str, manifest: &str) -> Result<(), StepError> {
+    let lack = |what: String| StepError::new(codes::NODE_WAITS, what);
+    let wanted: Value = serde_saphyr::from_str(manifest)
+        .map_err(|error| lack(format!("the pod {name} has a manifest that cannot be read")).because(error))?;
+    let pod = cluster.get(&ObjectName::new("v1", "Pod", "kube-system", name))?;
+    let pod = pod.ok_or_else(|| lack(format!("the API server has no pod {name} yet")))?;
+    if !covers(&pod["spec"]["containers"], &wanted["spec"]["containers"]) {
+        return Err(lack(format!("the pod {name} is as it was before")));
+    }
+    match evaluate(&pod).reason() {
+        Some(reason) => Err(lack(format!("the pod {name}: {reason}"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a live object has everything that is wanted; it may have defaults beside.
+fn covers(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| is_empty(value) || live.get(key).is_some_and(|live| covers(live, value)))
+        }
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| covers(live, wanted))
+        }
+        (live, wanted) => live == wanted,
+    }
+}
+
+/// The API server leaves out what is empty.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+impl Step<Site> for StaticPods {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let (wanted, found) = (self.wanted(site)?, self.found(site)?);
+        if wanted != found {
+            return Ok(Observed::Partial("the manifests are as they were before".to_owned()));
+        }
+        Ok(match self.lacks(site, &found) {
+            Ok(()) => Observed::Done,
+            Err(error) => Observed::Partial(error.to_string()),
+        })
+    }
+
+    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+        Ok(json!(self.found(site)?))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let wanted = self.wanted(site)?;
+        Ok(json!({ "seconds": self.run(site, &wanted)? }))
+    }
+
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        match serde_json::from_value::<Manifests>(before.clone()) {
+            Ok(manifests) if !manifests.is_empty() => self.run(site, &manifests).map(drop),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_live_pod_may_have_defaults_and_lacks_nothing_that_is_wanted() {
+        let wanted =
+            json!([{"name": "etcd", "image": "etcd:2", "command": ["etcd", "--x"], "resources": {}, "env": null}]);
+        let live = json!([{
+            "name": "etcd", "image": "etcd:2", "command": ["etcd", "--x"], "terminationMessagePolicy": "File",
+        }]);
+        assert!(covers(&live, &wanted));
+        for (field, value) in
+            [("image", json!("etcd:1")), ("command", json!(["etcd"])), ("command", json!(["etcd", "--y"]))]
+        {
+            let mut other = live.clone();
+            other[0][field] = value;
+            assert!(!covers(&other, &wanted), "{other}");
+        }
+        assert!(!covers(&json!([]), &wanted) && !covers(&Value::Null, &wanted));
+    }
+}
