@@ -10,7 +10,7 @@ use crate::{documents, printer};
 
 /// Where `landfall` and `kubectl` find the cluster, inside a machine.
 const ENVIRONMENT: &str =
-    "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:$(echo /var/lib/landfall/node/*/bin);";
+    "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:/var/lib/landfall/node/current;";
 
 /// How long a site may take to be ready after whatever was done to it.
 const READY_LIMIT: Duration = Duration::from_mins(2);

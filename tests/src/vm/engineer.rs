@@ -26,7 +26,7 @@ const PROVE_LIMIT: Duration = Duration::from_mins(5);
 
 /// Where `kubectl` finds the cluster.
 const ENVIRONMENT: &str =
-    "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:$(echo /var/lib/landfall/node/*/bin);";
+    "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:/var/lib/landfall/node/current;";
 
 /// Installs from the mounted stick.
 pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<()> {
