@@ -323,7 +323,7 @@ codes! {
     UPGRADE_OTHER = "LF4401", Usage, "The bundle holds another release than the one that is installed", "Use a bundle of the installed release's name, or install this one on another machine.";
     UPGRADE_SAME = "LF4402", Usage, "The bundle's release is installed already", "Run `landfall status`; nothing is left to do.";
     UPGRADE_OLDER = "LF4403", Usage, "The bundle's release is older than the installed one", "To go back to the release before this one, run `landfall rollback`.";
-    UPGRADE_NODE = "LF4404", NotReady, "The node pack of the release cannot take the place of the installed one", "Ask the vendor for a release whose node pack has the same minor versions of Kubernetes and etcd, and names for images that it changes.";
+    UPGRADE_NODE = "LF4404", NotReady, "The node pack of the release cannot take the place of the installed one", "Ask the vendor for a release whose node pack has the same minor versions of Kubernetes and etcd, and new names for the images that it changes.";
     UPGRADE_MOVED = "LF4405", Usage, "A component has another namespace in the new release", "Ask the vendor for a release in which the component keeps its namespace: its data cannot move by itself.";
     UPGRADE_UNREADY = "LF4406", NotReady, "The installed release is not ready to be upgraded", "Remove what the message names; `landfall status` shows when everything is ready. To go back to an earlier release, run `landfall rollback`.";
     UPGRADE_UNPROVED = "LF4407", NotReady, "A proof of the new release failed", "Send the message to the vendor: the site is as it was before.";

@@ -9,8 +9,7 @@ use crate::site::{Machine, Output, wait_until};
 use crate::{documents, printer};
 
 /// Where `landfall` and `kubectl` find the cluster, inside a machine.
-const ENVIRONMENT: &str =
-    "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:/var/lib/landfall/node/current;";
+const ENVIRONMENT: &str = "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:/var/lib/landfall/node/current;";
 
 /// How long a site may take to be ready after whatever was done to it.
 const READY_LIMIT: Duration = Duration::from_mins(2);

@@ -25,8 +25,7 @@ pub const READY_LIMIT: Duration = Duration::from_mins(10);
 const PROVE_LIMIT: Duration = Duration::from_mins(5);
 
 /// Where `kubectl` finds the cluster.
-const ENVIRONMENT: &str =
-    "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:/var/lib/landfall/node/current;";
+const ENVIRONMENT: &str = "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:/var/lib/landfall/node/current;";
 
 /// Installs from the mounted stick.
 pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The node itself becomes another one: Kubernetes, etcd and containerd change under pods that go on. A power cut ends as the new
 //! one; an abort and a rollback bring back every file as it was.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -44,15 +45,18 @@ fn a_node_becomes_another_under_its_pods_and_goes_back() -> Result<()> {
     writer::start(&machine)?;
     let first = Node::of(engineer)?;
     first.expect_versions("v1.36.3", "containerd://2.4.2", "3.7.3-0")?;
+    ensure!(first.images.lines().count() == 7, "other images are pinned, too: {}", first.images);
     says_what_will_change(engineer)?;
 
     goes_back_on_request(engineer)?;
-    first.expect_same(&Node::of(engineer)?, "an abort")?;
+    first.expect_same(&Node::of(engineer)?, "an abort whose power was cut")?;
+    ensure!(first.images == machine.run(PINNED_IMAGES)?.stdout, "an abort left or lost images");
     let second = changes_under_its_pods(engineer)?;
     let report = engineer.landfall(&["rollback"])?.report("rollback")?;
     ensure!(report["version"] == "1.0.0" && report["kubernetes"] == "v1.36.3", "{report}");
     engineer.wait_ready("a rollback")?;
     first.expect_same(&Node::of(engineer)?, "a rollback")?;
+    pods_outlive_containerd(engineer)?;
     changes_through_a_power_cut(engineer)?;
     second.expect_same(&Node::of(engineer)?, "an upgrade whose power was cut")?;
     ensure!(machine.run(PACKS)?.stdout.lines().count() == 2, "the kept releases have two node packs");
@@ -101,7 +105,6 @@ impl Node {
         }
         let etcd = format!("registry.k8s.io/etcd:{etcd}");
         ensure!(running.lines().any(|line| line == etcd), "{etcd} does not run: {running}");
-        ensure!(images.lines().count() == 7, "other images are pinned, too: {images}");
         Ok(())
     }
 
@@ -116,14 +119,8 @@ impl Node {
             differs(&self.files, &other.files)
         );
         ensure!(self.kubelet == other.kubelet, "after {after} the kubelet says {}", other.kubelet);
-        for (what, one, other) in [("runs", &self.running, &other.running)] {
-            let sorted = |text: &str| {
-                let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-                lines.sort();
-                lines
-            };
-            ensure!(sorted(one) == sorted(other), "after {after}, {what}: {other}");
-        }
+        let sorted = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+        ensure!(sorted(&self.running) == sorted(&other.running), "after {after} there runs: {}", other.running);
         Ok(())
     }
 }
@@ -160,13 +157,28 @@ fn changes_under_its_pods(engineer: Engineer<'_>) -> Result<Node> {
     ensure!(report["version"] == "1.0.1" && report["kubernetes"] == "v1.36.4", "{report}");
     engineer.wait_ready("a change of the node")?;
     let node = Node::of(engineer)?;
+    // Those of both kept releases: two are the same.
+    ensure!(node.images.lines().count() == 12, "other images are pinned: {}", node.images);
     node.expect_versions("v1.36.4", "containerd://2.4.3", "3.7.3-1")?;
     let after = containers(engineer)?;
     ensure!(!before.trim().is_empty() && before == after, "the database was restarted: {before}, then {after}");
     Ok(node)
 }
 
-/// A person undoes it once everything of the node has changed.
+/// Containers began under either containerd, and go on under the one that runs: none depends on a folder that a change removes.
+fn pods_outlive_containerd(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let paths = machine.run("cat /run/landfall/containerd/io.containerd.runtime.v2.task/k8s.io/*/shim-binary-path")?;
+    ensure!(!paths.stdout.is_empty() && !paths.stdout.contains("node/v"), "shims are in {}", paths.stdout);
+    let before = containers(engineer)?;
+    machine.run("systemctl restart landfall-containerd landfall-kubelet")?;
+    engineer.wait_ready("a restart of containerd")?;
+    let after = containers(engineer)?;
+    ensure!(before == after, "the database was restarted: {before}, then {after}");
+    Ok(())
+}
+
+/// A person undoes it once everything of the node has changed, and the power is cut while the control plane goes back.
 fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     let run = format!("{STICK}/landfall upgrade {NODE}");
     engineer.machine().run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;
@@ -175,24 +187,30 @@ fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
         let step = step.as_str().unwrap_or_default();
         Ok((step == "prove" || step.starts_with("still-ready/")).then_some(()))
     })?;
-    let aborted = engineer.landfall(&["upgrade", "--abort"])?.report("upgrade --abort")?;
-    ensure!(aborted["release"] == "starter 1.0.0", "{aborted}");
-    engineer.wait_ready("an upgrade that was aborted")?;
+    let at = At { step: "control-plane".to_owned(), moment: Moment::Undoing(Duration::from_secs(2)) };
+    cut_during(engineer, &["upgrade", "--abort"], &at)?;
+    let status = ends_by_itself(engineer)?;
+    ensure!(status["release"]["version"] == "1.0.0", "{}", status["release"]);
     Ok(())
 }
 
 /// The power is cut while etcd is replaced; the upgrade ends by itself.
 fn changes_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
-    let at = At { step: "static-pods/api-server".to_owned(), moment: Moment::After(Duration::from_secs(3)) };
+    let at = At { step: "control-plane".to_owned(), moment: Moment::After(Duration::from_secs(3)) };
     cut_during(engineer, &["upgrade", NODE], &at)?;
+    let status = ends_by_itself(engineer)?;
+    ensure!(status["release"]["version"] == "1.0.1", "{}", status["release"]);
+    Ok(())
+}
+
+/// Boots after a power cut, and returns the status once nothing is open and everything is ready.
+fn ends_by_itself(engineer: Engineer<'_>) -> Result<Value> {
     boot(engineer.machine())?;
-    wait_until("the upgrade to end by itself", SELF_LIMIT, || {
+    wait_until("the change to end by itself", SELF_LIMIT, || {
         let status = engineer.status()?;
         let state = status["state"].as_str().unwrap_or_default();
         ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
         Ok((state == "installed").then_some(()))
     })?;
-    let status = engineer.wait_ready("an upgrade that continued by itself")?;
-    ensure!(status["release"]["version"] == "1.0.1", "{}", status["release"]);
-    Ok(())
+    engineer.wait_ready("a change that continued by itself")
 }

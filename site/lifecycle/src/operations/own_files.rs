@@ -9,6 +9,7 @@ use super::kept::KeptData;
 use super::{Operations, engine_file};
 use crate::content::remove_others;
 use crate::marks::Marks;
+use crate::steps::etcd_snapshot;
 use landfall_agent as node;
 use landfall_bundle_spec::Sha256;
 use landfall_engine::journal::{JournalError, JournalErrorKind, SiteLock};
@@ -50,7 +51,7 @@ impl Operations {
         // Of releases that came after the install, whose steps know only their own.
         mounts::remove_tree(&self.paths.files())?;
         mounts::remove_tree(&self.paths.node())?;
-        durable::remove_file(&self.paths.etcd_snapshot())?;
+        etcd_snapshot::remove(&self.paths)?;
         durable::remove_leftovers(&self.paths.settings())?;
         durable::remove_own_folder(&self.paths.settings())?;
         self.journals().remove(lock)?;

@@ -184,10 +184,11 @@ impl Operations {
         let settings = settings_of(&pins, &target.release)?;
         let release = &target.release;
         let values = resolve_values(&release.release, &settings, &computed_values(&Networks::of(&settings)?))?;
-        let made = history.made()?;
+        let (made, status) = (history.made()?, self.status()?);
         let planned = plan_upgrade(&UpgradeInputs {
             token: &data.token,
-            ready: &self.ready_components()?,
+            ready: &ready_components(&status),
+            node_ready: !status.nodes.is_empty() && status.nodes.iter().all(|node| node.ready),
             changed_data: &data.changed,
             clients: &data.clients,
             operation,
@@ -204,12 +205,6 @@ impl Operations {
         })?;
         self.refuse_unfit(&planned.plan, &release.documents)?;
         Ok(PreparedUpgrade { operations: self, pins, kept: history.kept(), target, planned, backup: data.backup })
-    }
-
-    /// Names of the components that are ready now.
-    fn ready_components(&self) -> Result<BTreeSet<String>> {
-        let components = self.status()?.components.into_iter();
-        Ok(components.filter(|component| component.reasons.is_empty()).map(|component| component.component).collect())
     }
 
     /// Indexes of the blobs that the site does not hold.
@@ -243,6 +238,12 @@ impl Operations {
         }
         Ok(bytes)
     }
+}
+
+/// Names of the components that are ready now.
+fn ready_components(status: &StatusReport) -> BTreeSet<String> {
+    let ready = status.components.iter().filter(|component| component.reasons.is_empty());
+    ready.map(|component| component.component.clone()).collect()
 }
 
 /// Bytes of the streams that a plan loads.

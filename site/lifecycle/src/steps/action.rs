@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::steps::again::Again;
 use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
 use crate::steps::back_up::BackUp;
@@ -28,7 +29,7 @@ use crate::steps::mount::Mount;
 use crate::steps::namespace::Namespace;
 use crate::steps::node_files::NodeFiles;
 use crate::steps::node_images::NodeImages;
-use crate::steps::node_ready::{NodeReady, NodeReadyAgain};
+use crate::steps::node_ready::NodeReady;
 use crate::steps::prove::Prove;
 use crate::steps::ready_again::ReadyAgain;
 use crate::steps::registry::Registry;
@@ -138,7 +139,7 @@ pub enum Action {
     KeepCopy(KeepCopy),
     /// Saves etcd's data before the node changes.
     EtcdSnapshot(EtcdSnapshot),
-    /// Static pods of the control plane become those of another node pack.
+    /// The static pods of the control plane become those of another node pack.
     StaticPods(StaticPods),
     /// The kubelet's configuration becomes that of another node pack.
     KubeletConfiguration(KubeletConfiguration),
@@ -146,8 +147,8 @@ pub enum Action {
     KubeadmObjects(KubeadmObjects),
     /// The node is ready with another node pack.
     NodeReady(NodeReady),
-    /// On the way back, the node is ready as it was.
-    NodeReadyAgain(NodeReadyAgain),
+    /// On the way back, something of the earlier release is done again.
+    Again(Again),
     /// Removes what was saved of etcd.
     RemoveEtcdSnapshot(RemoveEtcdSnapshot),
 }

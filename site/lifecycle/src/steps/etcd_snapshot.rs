@@ -1,5 +1,5 @@
 //! Before the node changes, etcd's data is saved as a snapshot: if an undo fails, a person can bring the cluster back from it.
-//! It is removed after the commit, and by the undo, which ends once etcd is as it was.
+//! It is removed after the commit, and at the end of an undo.
 
 use std::path::PathBuf;
 
@@ -12,12 +12,13 @@ use landfall_agent::programs::Programs;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::pack::PackId;
+use landfall_host::paths::SitePaths;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EtcdSnapshot {
-    /// The node pack whose etcdctl and etcdutl run.
+    /// The installed node pack, whose etcdctl and etcdutl run.
     pub pack: PackId,
 }
 
@@ -38,8 +39,9 @@ impl EtcdSnapshot {
     }
 }
 
-fn remove(site: &Site) -> Result<(), StepError> {
-    let snapshot = site.paths.etcd_snapshot();
+/// Removes the snapshot, and a part of one.
+pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
+    let snapshot = paths.etcd_snapshot();
     // etcdctl writes into this file first.
     durable::remove_file(&snapshot.with_added_extension("part"))?;
     Ok(durable::remove_file(&snapshot)?)
@@ -51,11 +53,11 @@ impl Step<Site> for EtcdSnapshot {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        remove(site)?;
+        remove(&site.paths)?;
         site.cluster()?;
         let snapshot = site.paths.etcd_snapshot();
         site.run(&self.save(site, &snapshot))?;
-        // It compares the snapshot with its checksum.
+        // It reads the whole database, and checks its structure.
         let etcdutl = Programs::of(&site.paths, &self.pack).program("etcdutl");
         site.run(&etcdutl.arguments(["snapshot", "status"]).argument(&snapshot))?;
         durable::set_mode(&snapshot, 0o600)?;
@@ -64,7 +66,7 @@ impl Step<Site> for EtcdSnapshot {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        remove(site)
+        remove(&site.paths)
     }
 }
 
@@ -79,7 +81,7 @@ impl Step<Site> for RemoveEtcdSnapshot {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        remove(site)?;
+        remove(&site.paths)?;
         Ok(Value::Null)
     }
 

@@ -55,7 +55,7 @@ impl Step<Site> for KubeadmObjects {
         Ok(Value::Null)
     }
 
-    /// Part of an upgrade only, whose undo acts for the earlier node pack.
+    /// On the way back, the earlier objects come once the control plane is as it was: see [`super::again`].
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         Ok(())
     }

@@ -46,15 +46,12 @@ fn found(site: &Site) -> Result<Texts, StepError> {
     Ok(texts)
 }
 
-/// Writes what differs, durably, and restarts the kubelet if anything does: it reads them only when it starts. Pods go on.
+/// Writes them, durably, and restarts the kubelet, which reads them only when it starts; fails if it does not start. Pods go on.
 fn write(site: &Site, texts: &Texts) -> Result<(), StepError> {
-    if found(site)? == *texts {
-        return Ok(());
-    }
     for (name, text) in texts {
         durable::write_file(&path(site, name), text.as_bytes(), 0o644)?;
     }
-    site.run(&systemctl(&["restart", "--no-block", KUBELET])).map(drop)
+    site.run(&systemctl(&["restart", KUBELET])).map(drop)
 }
 
 impl KubeletConfiguration {

@@ -1,6 +1,7 @@
 //! One file per step: its parameters, as the plan holds them, with `observe`, `act` and `undo`.
 
 pub mod action;
+pub mod again;
 pub mod agent;
 pub mod artifact_files;
 pub mod back_up;
@@ -104,7 +105,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::KubeletConfiguration(step) => step,
         Action::KubeadmObjects(step) => step,
         Action::NodeReady(step) => step,
-        Action::NodeReadyAgain(step) => step,
+        Action::Again(step) => step,
         Action::RemoveEtcdSnapshot(step) => step,
     }
 }

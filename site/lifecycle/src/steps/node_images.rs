@@ -54,12 +54,15 @@ impl NodeImages {
     ) -> Result<(), StepError> {
         let programs = Programs::of(&site.paths, pack);
         wait::for_runtime(site, &programs)?;
-        // containerd has more than one name for each.
-        let kept: BTreeSet<String> =
-            kept.flat_map(|one| &one.images).map(|image| image.manifest.digest.to_string()).collect();
+        let kept: Vec<&ImageEntry> = kept.flat_map(|one| &one.images).collect();
+        let is_kept = |(name, digest): &(String, String)| {
+            let of_digest = |image: &&&ImageEntry| image.manifest.digest.to_string() == *digest;
+            // containerd has names of its own for each, which consist of digests.
+            let is_own = name.starts_with("sha256:") || name.contains('@');
+            kept.iter().filter(of_digest).any(|image| is_own || image.reference == *name)
+        };
         let pinned = Self::pinned(site, &programs)?;
-        let others: Vec<String> =
-            pinned.into_iter().filter(|(_, digest)| !kept.contains(digest)).map(|(name, _)| name).collect();
+        let others: Vec<String> = pinned.into_iter().filter(|row| !is_kept(row)).map(|(name, _)| name).collect();
         if others.is_empty() {
             return Ok(());
         }

@@ -1,8 +1,10 @@
 //! The node is ready, with the kubelet of a node pack: waited for once everything of the node has changed, and on the way
-//! back once everything of it is as it was.
+//! back once everything of it is as it was. What the API server says of a node may be of the kubelet before, so the kubelet must
+//! have renewed its lease since the step began.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,7 +24,7 @@ pub struct NodeReady {
 }
 
 impl NodeReady {
-    fn lacks(&self, site: &Site) -> Result<(), StepError> {
+    fn lacks(&self, site: &Site, begun: Timestamp) -> Result<(), StepError> {
         let lack = |what: String| StepError::new(codes::NODE_WAITS, what);
         let cluster = Cluster::connect(&site.paths.admin_kubeconfig())?.with_patience(Duration::ZERO);
         let name = &site.node.name;
@@ -32,6 +34,11 @@ impl NodeReady {
         if kubelet != self.kubernetes {
             return Err(lack(format!("the kubelet of {name} is {kubelet}, not {}", self.kubernetes)));
         }
+        let lease = cluster.get(&ObjectName::new("coordination.k8s.io/v1", "Lease", "kube-node-lease", name))?;
+        let renewed = lease.as_ref().and_then(|lease| lease.pointer("/spec/renewTime")).and_then(Value::as_str);
+        if renewed.and_then(|time| time.parse::<Timestamp>().ok()).is_none_or(|time| time < begun) {
+            return Err(lack(format!("the kubelet of {name} has not reported since it was replaced")));
+        }
         match evaluate(&node).reason() {
             Some(reason) => Err(lack(format!("the node {name}: {reason}"))),
             None => Ok(()),
@@ -39,17 +46,15 @@ impl NodeReady {
     }
 
     fn wait(&self, site: &Site) -> Result<u64, StepError> {
+        let begun = Timestamp::now();
         let what = format!("the node is ready with Kubernetes {}", self.kubernetes);
-        wait::until(site, &what, CONTROL_PLANE_LIMIT, || self.lacks(site).err())
+        wait::until(site, &what, CONTROL_PLANE_LIMIT, || self.lacks(site, begun).err())
     }
 }
 
 impl Step<Site> for NodeReady {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        Ok(match self.lacks(site) {
-            Ok(()) => Observed::Done,
-            Err(error) => Observed::Partial(error.to_string()),
-        })
+    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+        Ok(Observed::Partial("the kubelet may not have reported since it was replaced".to_owned()))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
@@ -59,27 +64,5 @@ impl Step<Site> for NodeReady {
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         // It only waits.
         Ok(())
-    }
-}
-
-/// Parameters of the step that comes before the node changes: nothing to do on the way forward.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NodeReadyAgain {
-    /// The node as it was.
-    pub ready: NodeReady,
-}
-
-impl Step<Site> for NodeReadyAgain {
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Done)
-    }
-
-    fn act(&self, _site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        Ok(Value::Null)
-    }
-
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        self.ready.wait(site).map(drop)
     }
 }

@@ -1,7 +1,7 @@
 //! containerd's configuration, and the mirrors that keep it from looking for images outside the site.
 //!
-//! runc and the network plugins are found through a link to the node pack that runs: containers that an earlier containerd
-//! started keep their paths for as long as they run, and its folder is removed once no kept release has it.
+//! runc and the network plugins are found through a link to the node pack that runs: containers keep the paths of the containerd
+//! that started them for as long as they run, and the folder of its node pack is removed once no kept release has it.
 
 use std::fmt::Write;
 
@@ -9,6 +9,7 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::content::remove_others;
 use crate::registry::REGISTRY;
 use crate::site::Site;
 use crate::steps::agent::unit_files;
@@ -36,10 +37,15 @@ pub struct RuntimeConfiguration {
 }
 
 impl RuntimeConfiguration {
+    /// Hosts that have a mirror, each with a folder of that name.
+    fn mirrored(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(String::as_str).chain(["_default"])
+    }
+
     fn files(&self, site: &Site) -> Vec<OwnFile> {
         let folder = site.paths.runtime_hosts();
         let mut files = vec![OwnFile::new(site.paths.runtime_configuration(), self.configuration(site), 0o644)];
-        for host in self.hosts.iter().map(String::as_str).chain(["_default"]) {
+        for host in self.mirrored() {
             files.push(OwnFile::new(folder.join(host).join("hosts.toml"), mirror(host), 0o644));
         }
         files
@@ -142,16 +148,13 @@ impl Step<Site> for RuntimeConfiguration {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let files = self.files(site);
-        let is_changed = files::observe(&files[..1])? != Observed::Done;
-        files::write(&files)?;
+        files::write(&self.files(site))?;
+        remove_others(&site.paths.runtime_hosts(), &self.mirrored().map(str::to_owned).collect())?;
         if !self.is_linked(site) {
             durable::create_folder(&site.paths.node())?;
             durable::symlink(&site.paths.node_programs(&self.pack), &site.paths.node_link())?;
         }
-        if is_changed {
-            Self::restart(site)?;
-        }
+        Self::restart(site)?;
         Ok(Value::Null)
     }
 

@@ -1,4 +1,4 @@
-//! Static pods of the control plane become those of another node pack. Each manifest is replaced as a whole, and the kubelet
+//! The static pods of the control plane become those of another node pack. Each manifest is replaced as a whole, and the kubelet
 //! replaces the pod; undo brings back the manifests that were there, byte by byte.
 
 use std::collections::BTreeMap;
@@ -24,10 +24,9 @@ use landfall_host::pack::PackId;
 /// How long a connection to a program of this node may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
-/// A static pod that kubeadm defines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ControlPlanePart {
+/// A static pod that kubeadm defines, in the order in which they start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ControlPlanePart {
     /// The cluster's database.
     Etcd,
     /// The API server.
@@ -39,6 +38,9 @@ pub enum ControlPlanePart {
 }
 
 impl ControlPlanePart {
+    /// All of them, in order.
+    const ALL: [Self; 4] = [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler];
+
     /// Name of the pod, and of its manifest without `.yaml`.
     fn name(self) -> &'static str {
         match self {
@@ -115,8 +117,6 @@ fn write(site: &Site, part: ControlPlanePart, manifest: &str) -> Result<(), Step
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StaticPods {
-    /// Which, in the order in which they start.
-    pub parts: Vec<ControlPlanePart>,
     /// The node pack whose kubeadm defines them.
     pub pack: PackId,
     /// From what.
@@ -129,16 +129,16 @@ type Manifests = BTreeMap<String, String>;
 impl StaticPods {
     fn wanted(&self, site: &Site) -> Result<Manifests, StepError> {
         let mut manifests = Manifests::new();
-        for part in &self.parts {
+        for part in ControlPlanePart::ALL {
             let mut files = generated(site, &self.pack, &self.configuration, part.phase())?;
             manifests.insert(part.name().to_owned(), taken(&mut files, &part.file())?);
         }
         Ok(manifests)
     }
 
-    fn found(&self, site: &Site) -> Result<Manifests, StepError> {
+    fn found(site: &Site) -> Result<Manifests, StepError> {
         let mut manifests = Manifests::new();
-        for part in &self.parts {
+        for part in ControlPlanePart::ALL {
             if let Some(text) = files::read_text(&part.path(site))? {
                 manifests.insert(part.name().to_owned(), text);
             }
@@ -150,23 +150,24 @@ impl StaticPods {
     ///
     /// Before etcd changes, the API server stops. It cannot serve without etcd, and a kubelet whose questions it leaves
     /// unanswered for half a minute each would start the new etcd after minutes.
-    fn run(&self, site: &Site, manifests: &Manifests) -> Result<u64, StepError> {
-        let found = self.found(site)?;
+    fn run(site: &Site, manifests: &Manifests) -> Result<u64, StepError> {
+        let found = Self::found(site)?;
         let differs = |part: &ControlPlanePart| found.get(part.name()) != manifests.get(part.name());
-        if self.parts.iter().any(|part| *part == ControlPlanePart::Etcd && differs(part)) {
-            self.parts.iter().rev().try_for_each(|part| part.stop(site))?;
+        if differs(&ControlPlanePart::Etcd) {
+            ControlPlanePart::ApiServer.stop(site)?;
+            ControlPlanePart::Etcd.stop(site)?;
         }
-        for part in &self.parts {
+        for part in ControlPlanePart::ALL {
             let Some(manifest) = manifests.get(part.name()) else { continue };
-            if differs(part) { part.start(site, manifest)? } else { write(site, *part, manifest)? }
+            if differs(&part) { part.start(site, manifest)? } else { write(site, part, manifest)? }
         }
-        let names: Vec<&str> = self.parts.iter().map(|part| part.name()).collect();
-        let what = format!("{} run as their manifests define them", names.join(" and "));
-        wait::until(site, &what, CONTROL_PLANE_LIMIT, || self.lacks(site, manifests).err())
+        wait::until(site, "the control plane runs as its manifests define it", CONTROL_PLANE_LIMIT, || {
+            Self::lacks(site, manifests).err()
+        })
     }
 
     /// Fails unless the pods of these manifests run and are ready.
-    fn lacks(&self, site: &Site, manifests: &Manifests) -> Result<(), StepError> {
+    fn lacks(site: &Site, manifests: &Manifests) -> Result<(), StepError> {
         let cluster = Cluster::connect(&site.paths.admin_kubeconfig())?.with_patience(Duration::ZERO);
         for (name, manifest) in manifests {
             pod_lacks(&cluster, &format!("{name}-{}", site.node.name), manifest)?;
@@ -216,28 +217,28 @@ fn is_empty(value: &Value) -> bool {
 
 impl Step<Site> for StaticPods {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        let (wanted, found) = (self.wanted(site)?, self.found(site)?);
+        let (wanted, found) = (self.wanted(site)?, Self::found(site)?);
         if wanted != found {
             return Ok(Observed::Partial("the manifests are as they were before".to_owned()));
         }
-        Ok(match self.lacks(site, &found) {
+        Ok(match Self::lacks(site, &found) {
             Ok(()) => Observed::Done,
             Err(error) => Observed::Partial(error.to_string()),
         })
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        Ok(json!(self.found(site)?))
+        Ok(json!(Self::found(site)?))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let wanted = self.wanted(site)?;
-        Ok(json!({ "seconds": self.run(site, &wanted)? }))
+        Ok(json!({ "seconds": Self::run(site, &wanted)? }))
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         match serde_json::from_value::<Manifests>(before.clone()) {
-            Ok(manifests) if !manifests.is_empty() => self.run(site, &manifests).map(drop),
+            Ok(manifests) if !manifests.is_empty() => Self::run(site, &manifests).map(drop),
             _ => Ok(()),
         }
     }

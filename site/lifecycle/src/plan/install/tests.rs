@@ -64,7 +64,12 @@ pub(crate) fn release() -> ReleaseDocument {
         images: references.iter().zip(1u8..).map(|((_, reference), index)| image(reference, 10 * index)).collect(),
         artifacts: vec![
             artifact("kubernetes", ArtifactKind::Node, 100, &[("kubernetes", &["kubelet", "kubeadm", "kubectl"])]),
-            artifact("containerd", ArtifactKind::Node, 110, &[("containerd", &[]), ("ctr", &[]), ("etcdctl", &[])]),
+            artifact(
+                "containerd",
+                ArtifactKind::Node,
+                110,
+                &[("containerd", &[]), ("ctr", &[]), ("etcdctl", &[]), ("etcdutl", &[])],
+            ),
             artifact("model", ArtifactKind::Model, 120, &[("weights.bin", &[])]),
         ],
         components: vec![ComponentEntry {
@@ -217,5 +222,5 @@ fn a_release_without_a_part_of_the_node_is_refused() {
 fn every_blob_is_counted_once() {
     let plan = plan_of(&sample(), &release()).unwrap();
     let layers = 30_000_000 + 7 * 4_000_000 + 7 * (700 + 900);
-    assert_eq!(plan.plan.steps[0].bytes, layers + 5 * 5_000_000 + 3 * (700 + 2));
+    assert_eq!(plan.plan.steps[0].bytes, layers + 6 * 5_000_000 + 3 * (700 + 2));
 }

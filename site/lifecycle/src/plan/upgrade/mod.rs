@@ -63,6 +63,8 @@ pub struct UpgradeInputs<'a> {
     pub token: &'a str,
     /// How the workloads stop of each component that uses data of one whose data changes, by component.
     pub clients: &'a BTreeMap<String, Vec<Stop>>,
+    /// Whether the node is ready now.
+    pub node_ready: bool,
     /// The components that are ready now.
     pub ready: &'a BTreeSet<String>,
     /// The data of each component that one of the releases changes, by component.
@@ -96,6 +98,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     let mut steps = vec![stage];
     steps.extend(backup(inputs));
     let changed = components::plan(inputs, node.change.is_some())?;
+    steps.extend(node.noted);
     steps.extend(changed.noted);
     steps.extend(node.steps);
     steps.extend(content(inputs));

@@ -1,5 +1,5 @@
 //! The steps of the node, where the releases have different node packs: what the later one needs is placed beside the earlier
-//! one, then the control plane changes, one static pod after the other, then what runs pods. Components come after it.
+//! one, then the control plane changes, then what runs pods. Components come after it.
 
 use landfall_error_codes::codes;
 use landfall_release_document::NodeImage;
@@ -10,6 +10,7 @@ use super::{Installed, UpgradeInputs, missing, supersede};
 use crate::plan::install::{image_hosts, registry, step};
 use crate::plan::node_parts::{KubernetesSources, NodeParts};
 use crate::steps::action::Action;
+use crate::steps::again::Again;
 use crate::steps::agent::Agent;
 use crate::steps::etcd_snapshot::{EtcdSnapshot, RemoveEtcdSnapshot};
 use crate::steps::kubeadm_configuration::KubeadmConfiguration;
@@ -17,25 +18,19 @@ use crate::steps::kubeadm_objects::KubeadmObjects;
 use crate::steps::kubeadm_phase::Phase;
 use crate::steps::kubelet_configuration::KubeletConfiguration;
 use crate::steps::node_files::NodeFiles;
-use crate::steps::node_ready::{NodeReady, NodeReadyAgain};
+use crate::steps::node_ready::NodeReady;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
-use crate::steps::static_pods::{ControlPlanePart, StaticPods};
+use crate::steps::static_pods::StaticPods;
 use landfall_agent::settings::AgentSettings;
-use landfall_engine::plan::{PlannedStep, StepId};
+use landfall_engine::plan::{Operation, PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
-/// The program that saves etcd's data.
-const ETCDCTL: &str = "etcdctl";
+/// The programs that save etcd's data and check what was saved.
+const ETCD_TOOLS: [&str; 2] = ["etcdctl", "etcdutl"];
 
-/// The static pods that change together, in order.
-const STATIC_PODS: [(&str, &str, [ControlPlanePart; 2]); 2] = [
-    ("api-server", "replace etcd and the API server", [ControlPlanePart::Etcd, ControlPlanePart::ApiServer]),
-    (
-        "controllers",
-        "replace the controller manager and the scheduler",
-        [ControlPlanePart::ControllerManager, ControlPlanePart::Scheduler],
-    ),
-];
+/// kubeadm's phases whose objects belong to a node pack.
+const OBJECTS: [(Phase, &str); 2] =
+    [(Phase::UploadConfiguration, "store the configuration in the cluster"), (Phase::Proxy, "replace kube-proxy")];
 
 /// What changes of the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -55,6 +50,8 @@ pub struct NodeChange {
 
 /// Steps, and what they change.
 pub(super) struct NodeSteps {
+    /// Before anything else: undone last.
+    pub(super) noted: Option<PlannedStep<Action>>,
     pub(super) steps: Vec<PlannedStep<Action>>,
     /// The agent, where it is replaced once components have changed.
     pub(super) agent: Option<PlannedStep<Action>>,
@@ -70,22 +67,29 @@ pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<NodeSteps, StepError> {
     let runtime = node.runtime_configuration();
     if node.is_same() {
         let agent = Some(node.agent("replace the agent"));
-        return Ok(NodeSteps { steps: runtime.into_iter().collect(), agent, closing: Vec::new(), change: None });
+        let steps = runtime.into_iter().collect();
+        return Ok(NodeSteps { noted: None, steps, agent, closing: Vec::new(), change: None });
     }
-    let mut steps = node.brought();
     let replaces_control_plane = node.replaces_control_plane()?;
-    let mut closing = Vec::new();
-    if replaces_control_plane {
-        steps.extend(node.control_plane()?);
-        let title = "remove the snapshot of etcd";
-        closing.push(step("remove-etcd-snapshot", title, 0, Action::RemoveEtcdSnapshot(RemoveEtcdSnapshot {})));
+    let mut steps = node.brought(replaces_control_plane);
+    let runs_pods = runtime.into_iter().chain(node.kubelet(replaces_control_plane)?);
+    let runs_pods = runs_pods.chain([node.agent("replace containerd, the kubelet and the agent")]);
+    let serves = node.control_plane(replaces_control_plane)?.into_iter().chain(node.registry());
+    // The kubelet is at most as new as the API server. A rollback begins with what runs pods: that may be what is broken, and the control
+    // plane is replaced by it.
+    if inputs.operation == Operation::Rollback {
+        steps.extend(runs_pods.chain(serves));
+    } else {
+        steps.extend(serves.chain(runs_pods));
     }
-    steps.extend(node.registry());
-    steps.extend(runtime);
-    steps.push(node.agent("replace containerd, the kubelet and the agent"));
-    steps.push(step("node-ready", "wait for the node", 15, Action::NodeReady(ready(&node.after))));
+    steps.push(step("node-ready", "wait for the node", 15, ready(&node.after)));
+    let noted = node.snapshot(replaces_control_plane);
+    let title = "remove the snapshot of etcd";
+    let closing =
+        noted.iter().map(|_| step("remove-etcd-snapshot", title, 0, Action::RemoveEtcdSnapshot(RemoveEtcdSnapshot {})));
+    let closing = closing.collect();
     let change = Some(node.change(replaces_control_plane));
-    Ok(NodeSteps { steps, agent: None, closing, change })
+    Ok(NodeSteps { noted, steps, agent: None, closing, change })
 }
 
 /// What the site's steps last made of its node.
@@ -116,8 +120,13 @@ struct Node<'a> {
     after: NodeParts<'a>,
 }
 
-fn ready(parts: &NodeParts<'_>) -> NodeReady {
-    NodeReady { kubernetes: parts.kubernetes.clone() }
+fn ready(parts: &NodeParts<'_>) -> Action {
+    Action::NodeReady(NodeReady { kubernetes: parts.kubernetes.clone() })
+}
+
+/// Nothing on the way forward; on the way back, this action of the earlier release.
+fn again(id: impl Into<String>, title: &str, before: Action) -> PlannedStep<Action> {
+    step(id, title, 0, Action::Again(Again { before: Box::new(before) }))
 }
 
 /// The first two numbers of a version such as `v1.36.3` or `3.7.3-0`.
@@ -145,9 +154,6 @@ impl Node<'_> {
         if let Some(reference) = self.after.renamed(&self.before).first() {
             return unfit(format!("{reference} is another image in the new release, under the same name"));
         }
-        if self.replaces_control_plane()? && !self.after.has_program(ETCDCTL) {
-            return unfit(format!("the node pack lacks {ETCDCTL}, which saves etcd's data before it changes"));
-        }
         Ok(())
     }
 
@@ -161,53 +167,67 @@ impl Node<'_> {
         Ok(self.before.sources()? != self.after.sources()?)
     }
 
-    /// What the later node pack needs, beside what runs.
-    fn brought(&self) -> Vec<PlannedStep<Action>> {
-        let files = NodeFiles { pack: self.after.id.clone(), files: self.after.files.clone() };
-        let again = NodeReadyAgain { ready: ready(&self.before) };
-        let mut steps =
-            vec![step("node-ready-again", "note that the node was ready", 0, Action::NodeReadyAgain(again))];
+    /// etcd's data is saved before an upgrade replaces it, by the installed node pack if it has the programs. A rollback goes without:
+    /// its reason may be that nothing can be read.
+    fn snapshot(&self, replaces_control_plane: bool) -> Option<PlannedStep<Action>> {
+        let is_possible = ETCD_TOOLS.iter().all(|program| self.before.has_program(program));
+        let is_wanted = replaces_control_plane && self.inputs.operation == Operation::Upgrade && is_possible;
+        let snapshot = EtcdSnapshot { pack: self.before.id.clone() };
+        is_wanted.then(|| step("etcd-snapshot", "save etcd's data", 2, Action::EtcdSnapshot(snapshot)))
+    }
+
+    /// What the later node pack needs, beside what runs; and what the way back does last.
+    fn brought(&self, replaces_control_plane: bool) -> Vec<PlannedStep<Action>> {
+        let mut steps = Vec::new();
+        if self.inputs.node_ready {
+            steps.push(again("node-ready-again", "note that the node was ready", ready(&self.before)));
+        }
         if self.before.id != self.after.id {
+            let files = NodeFiles { pack: self.after.id.clone(), files: self.after.files.clone() };
             steps.push(step("node-files", "place the node's programs", 1, Action::NodeFiles(files)));
         }
         let images = self.after.node_images();
         if self.before.node_images().images != images.images {
             steps.push(step("node-images", "import the control plane's images", 8, Action::NodeImages(images)));
         }
+        if replaces_control_plane {
+            // kubeadm asks the API server, so that the way back has restored it before.
+            steps.extend(OBJECTS.map(|(phase, _)| {
+                let before = self.objects(&self.before, self.made.kubeadm, phase);
+                again(format!("objects-again/{}", phase.id()), "note the objects of kubeadm", before)
+            }));
+        }
         steps
     }
 
-    /// etcd's data is saved; then it is replaced with the API server, then what asks them, and kubeadm's objects.
-    fn control_plane(&self) -> Result<Vec<PlannedStep<Action>>, StepError> {
+    fn objects(&self, parts: &NodeParts<'_>, configuration: &KubeadmConfiguration, phase: Phase) -> Action {
+        let (pack, configuration) = (parts.id.clone(), configuration.clone());
+        Action::KubeadmObjects(KubeadmObjects { pack, configuration, phase })
+    }
+
+    /// etcd and API server, what asks them, and kubeadm's objects.
+    fn control_plane(&self, is_replaced: bool) -> Result<Vec<PlannedStep<Action>>, StepError> {
+        if !is_replaced {
+            return Ok(Vec::new());
+        }
         let (pack, configuration) = (&self.after.id, self.configuration()?);
-        let snapshot = EtcdSnapshot { pack: pack.clone() };
         let known = Action::KubeadmConfiguration(self.made.kubeadm.clone());
         let kubeadm = Action::KubeadmConfiguration(configuration.clone());
+        let pods = StaticPods { pack: pack.clone(), configuration: configuration.clone() };
         let mut steps = vec![
-            step("etcd-snapshot", "save etcd's data", 2, Action::EtcdSnapshot(snapshot)),
             supersede(step("kubeadm-configuration", "configure the cluster", 0, kubeadm), &known),
+            step("control-plane", "replace etcd and the control plane", 40, Action::StaticPods(pods)),
         ];
-        for (name, title, parts) in STATIC_PODS {
-            let pods = StaticPods { parts: parts.to_vec(), pack: pack.clone(), configuration: configuration.clone() };
-            steps.push(step(format!("static-pods/{name}"), title, 30, Action::StaticPods(pods)));
-        }
-        let kubelet = KubeletConfiguration { pack: pack.clone(), configuration: configuration.clone() };
-        steps.push(step("kubelet-configuration", "configure the kubelet", 0, Action::KubeletConfiguration(kubelet)));
-        for (phase, title) in [
-            (Phase::UploadConfiguration, "store the configuration in the cluster"),
-            (Phase::Proxy, "replace kube-proxy"),
-        ] {
-            let objects = |pack: &landfall_host::pack::PackId, configuration: &KubeadmConfiguration| {
-                Action::KubeadmObjects(KubeadmObjects {
-                    pack: pack.clone(),
-                    configuration: configuration.clone(),
-                    phase,
-                })
-            };
-            let (known, later) = (objects(&self.before.id, self.made.kubeadm), objects(pack, &configuration));
-            steps.push(supersede(step(format!("objects/{}", phase.id()), title, 5, later), &known));
-        }
+        steps.extend(OBJECTS.map(|(phase, title)| {
+            step(format!("objects/{}", phase.id()), title, 5, self.objects(&self.after, &configuration, phase))
+        }));
         Ok(steps)
+    }
+
+    fn kubelet(&self, is_replaced: bool) -> Result<Option<PlannedStep<Action>>, StepError> {
+        let kubelet = KubeletConfiguration { pack: self.after.id.clone(), configuration: self.configuration()? };
+        let planned = step("kubelet-configuration", "configure the kubelet", 2, Action::KubeletConfiguration(kubelet));
+        Ok(is_replaced.then_some(planned))
     }
 
     fn registry(&self) -> Option<PlannedStep<Action>> {

@@ -61,11 +61,13 @@ TasksMax=infinity
 struct Programs {
     landfall: PathBuf,
     node: PathBuf,
+    /// The link to them.
+    link: PathBuf,
 }
 
 /// All of the files.
 pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
-    let programs = Programs { landfall, node: site.paths.node_programs(pack) };
+    let programs = Programs { landfall, node: site.paths.node_programs(pack), link: site.paths.node_link() };
     let configuration = site.paths.runtime_configuration();
     [
         (SLICE, slice()),
@@ -113,7 +115,8 @@ WantedBy=multi-user.target
     )
 }
 
-/// Its shim and the kubelet's helpers are found by `PATH`.
+/// Helpers are found by `PATH`. containerd notes the path of its shim with each container, and looks for it there when it starts: it
+/// must be one that outlives the node pack.
 fn path_variable(node: &Path) -> String {
     format!("Environment=PATH={}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n", node.display())
 }
@@ -124,7 +127,7 @@ fn containerd(programs: &Programs, configuration: &Path) -> String {
         programs.landfall.display(),
         programs.node.join("containerd").display(),
         configuration.display(),
-        path_variable(&programs.node),
+        path_variable(&programs.link),
     );
     service("containerd, which runs this site's containers", "", &lines)
 }

@@ -122,6 +122,7 @@ impl Side {
             missing_bytes: 123,
             token: "0f",
             ready: &ready,
+            node_ready: true,
             clients,
             changed_data,
             backups: &BackupSettings::default(),
