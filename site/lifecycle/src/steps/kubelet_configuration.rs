@@ -46,10 +46,13 @@ fn found(site: &Site) -> Result<Texts, StepError> {
     Ok(texts)
 }
 
-/// Writes them, durably, and restarts the kubelet, which reads them only when it starts; fails if it does not start. Pods go on.
+/// Writes them and removes others, durably, and restarts the kubelet, which reads them only when it starts; fails if it does not start. Pods go on.
 fn write(site: &Site, texts: &Texts) -> Result<(), StepError> {
     for (name, text) in texts {
         durable::write_file(&path(site, name), text.as_bytes(), 0o644)?;
+    }
+    for name in FILES.into_iter().filter(|name| !texts.contains_key(*name)) {
+        durable::remove_file(&path(site, name))?;
     }
     site.run(&systemctl(&["restart", KUBELET])).map(drop)
 }
@@ -81,5 +84,81 @@ impl Step<Site> for KubeletConfiguration {
             Ok(texts) if !texts.is_empty() => write(site, &texts),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
+    use landfall_host::facts::CgroupDriver;
+    use landfall_host::pack;
+
+    use super::*;
+    use crate::steps::tests::site;
+
+    /// Writes what kubeadm would, where it is told to.
+    #[derive(Default)]
+    struct Kubeadm {
+        ran: Mutex<Vec<String>>,
+    }
+
+    impl CommandRunner for Kubeadm {
+        fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
+            self.ran.lock().unwrap().push(command.program.file_name().unwrap().to_string_lossy().into_owned());
+            if let Some((_, folder)) = command.environment.iter().find(|(name, _)| name == "KUBEADM_INIT_DRYRUN_DIR") {
+                for (name, text) in [("config.yaml", "later"), ("kubeadm-flags.env", "FLAGS=later"), ("other", "x")] {
+                    durable::write_file(&PathBuf::from(folder).join(name), text.as_bytes(), 0o644).unwrap();
+                }
+            }
+            Ok(CommandOutput { success: true, ..CommandOutput::default() })
+        }
+    }
+
+    fn step() -> KubeletConfiguration {
+        let configuration = KubeadmConfiguration {
+            kubernetes: "v1.36.4".to_owned(),
+            image_repository: "registry.k8s.io".to_owned(),
+            etcd_repository: "registry.k8s.io".to_owned(),
+            etcd_tag: "3.7.3-0".to_owned(),
+            node_name: "node-1".to_owned(),
+            node_address: [10, 99, 0, 11].into(),
+            pod_ranges: Vec::new(),
+            service_ranges: Vec::new(),
+            dns_address: [10, 96, 0, 10].into(),
+            cgroup_driver: CgroupDriver::Systemd,
+            cgroup_version: 2,
+            nameserver: true,
+        };
+        KubeletConfiguration { pack: pack::sample(), configuration }
+    }
+
+    #[test]
+    fn the_files_change_as_a_whole_and_come_back_byte_by_byte() {
+        let (_root, mut site) = site();
+        let kubeadm = Arc::new(Kubeadm::default());
+        site.commands = Arc::clone(&kubeadm) as Arc<dyn CommandRunner>;
+        durable::create_folder(&site.paths.secrets()).unwrap();
+        durable::create_folder(&site.paths.kubelet_mount()).unwrap();
+        let token = crate::steps::cluster_secrets::token_path(&site);
+        durable::write_file(&token, b"abcdef.0123456789abcdef", 0o600).unwrap();
+        let config = path(&site, "config.yaml");
+        durable::write_file(&config, b"as it was", 0o644).unwrap();
+
+        assert!(matches!(step().observe(&mut site).unwrap(), Observed::Partial(_)));
+        let before = step().prepare(&mut site).unwrap();
+        assert_eq!(before, json!({"config.yaml": "as it was"}));
+        step().act(&mut site, &before).unwrap();
+        assert_eq!(step().observe(&mut site).unwrap(), Observed::Done);
+        assert_eq!(fs_err::read(&config).unwrap(), b"later");
+        // The configuration in it has the cluster's token.
+        assert!(!site.paths.run().join("kubeadm").exists());
+        step().undo(&mut site, &before).unwrap();
+        assert_eq!(fs_err::read(&config).unwrap(), b"as it was");
+        assert!(!path(&site, "kubeadm-flags.env").exists(), "it was not there before");
+        let ran = kubeadm.ran.lock().unwrap();
+        assert_eq!(*ran, ["kubeadm", "kubeadm", "systemctl", "kubeadm", "systemctl"]);
     }
 }
