@@ -124,6 +124,11 @@ fn ready(parts: &NodeParts<'_>) -> Action {
     Action::NodeReady(NodeReady { kubernetes: parts.kubernetes.clone() })
 }
 
+fn objects(parts: &NodeParts<'_>, configuration: &KubeadmConfiguration, phase: Phase) -> Action {
+    let (pack, configuration) = (parts.id.clone(), configuration.clone());
+    Action::KubeadmObjects(KubeadmObjects { pack, configuration, phase })
+}
+
 /// Nothing on the way forward; on the way back, this action of the earlier release.
 fn again(id: impl Into<String>, title: &str, before: Action) -> PlannedStep<Action> {
     step(id, title, 0, Action::Again(Again { before: Box::new(before) }))
@@ -193,16 +198,11 @@ impl Node<'_> {
         if replaces_control_plane {
             // kubeadm asks the API server, so that the way back has restored it before.
             steps.extend(OBJECTS.map(|(phase, _)| {
-                let before = self.objects(&self.before, self.made.kubeadm, phase);
+                let before = objects(&self.before, self.made.kubeadm, phase);
                 again(format!("objects-again/{}", phase.id()), "note the objects of kubeadm", before)
             }));
         }
         steps
-    }
-
-    fn objects(&self, parts: &NodeParts<'_>, configuration: &KubeadmConfiguration, phase: Phase) -> Action {
-        let (pack, configuration) = (parts.id.clone(), configuration.clone());
-        Action::KubeadmObjects(KubeadmObjects { pack, configuration, phase })
     }
 
     /// etcd and API server, what asks them, and kubeadm's objects.
@@ -219,7 +219,7 @@ impl Node<'_> {
             step("control-plane", "replace etcd and the control plane", 40, Action::StaticPods(pods)),
         ];
         steps.extend(OBJECTS.map(|(phase, title)| {
-            step(format!("objects/{}", phase.id()), title, 5, self.objects(&self.after, &configuration, phase))
+            step(format!("objects/{}", phase.id()), title, 5, objects(&self.after, &configuration, phase))
         }));
         Ok(steps)
     }
