@@ -96,6 +96,12 @@ pub trait Step<C> {
     /// Makes it so, from Absent or Partial. The value is the step's output, kept in the journal.
     fn act(&self, site: &mut C, before: &Value) -> Result<Value, StepError>;
 
+    /// Before the first undo of an operation: brings back what the undo of later steps needs, if it no longer works. It may run again, and
+    /// `undo` follows in its turn. Most steps have nothing of the kind.
+    fn rescue(&self, _site: &mut C, _before: &Value) -> Result<(), StepError> {
+        Ok(())
+    }
+
     /// Undoes it, wherever `act` stopped, a half-done act included.
     fn undo(&self, site: &mut C, before: &Value) -> Result<(), StepError>;
 }

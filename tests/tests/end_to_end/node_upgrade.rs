@@ -178,7 +178,8 @@ fn pods_outlive_containerd(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A person undoes it once everything of the node has changed, and the power is cut while the control plane goes back.
+/// Once everything of the node has changed, the later API server fails for good. A person undoes the upgrade, and the power is cut
+/// on the way back: the control plane was restored before anything asked it.
 fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     let run = format!("{STICK}/landfall upgrade {NODE}");
     engineer.machine().run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;
@@ -187,7 +188,10 @@ fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
         let step = step.as_str().unwrap_or_default();
         Ok((step == "prove" || step.starts_with("still-ready/")).then_some(()))
     })?;
-    let at = At { step: "control-plane".to_owned(), moment: Moment::Undoing(Duration::from_secs(2)) };
+    engineer
+        .machine()
+        .run("sed -i 's/--profiling=false/--unknown-flag/' /etc/kubernetes/manifests/kube-apiserver.yaml")?;
+    let at = At { step: "agent".to_owned(), moment: Moment::Undoing(Duration::from_secs(1)) };
     cut_during(engineer, &["upgrade", "--abort"], &at)?;
     let status = ends_by_itself(engineer)?;
     ensure!(status["release"]["version"] == "1.0.0", "{}", status["release"]);

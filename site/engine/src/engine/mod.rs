@@ -3,7 +3,8 @@
 //! Order of a step, each record durable before what follows it: look → `Prepared` (the state before, once) → `Started`
 //! → act → `Done`. After a crash or a failure the engine looks first. A complete step is synced and recorded as done; a
 //! missing or partial one is done again with the recorded state before; an object that is not Landfall's stops the
-//! operation as stuck. Undo goes through the steps in the reverse order of their `Started`, the unfinished one included.
+//! operation as stuck. Undo goes through the steps in the reverse order of their `Started`, the unfinished one included, once each
+//! had the chance to bring back what the undo of later ones needs.
 
 mod error;
 mod pace;
@@ -112,6 +113,7 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
         if self.journal.state().phase != (Phase::Undoing { keep_data }) {
             self.journal.append(Event::UndoRequested { keep_data, cause: UndoCause::Requested })?;
         }
+        self.rescue(site)?;
         while let Some(index) = self.journal.state().next_undo() {
             let plan = self.plan;
             let Some(planned) = plan.step(index) else { break };
@@ -119,6 +121,22 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
             self.step_back(index, planned, site)?;
         }
         self.journal.append(Event::Undone)?;
+        Ok(())
+    }
+
+    /// Brings back what undo needs. What cannot be brought back, the undo that needs it reports.
+    fn rescue(&self, site: &mut C) -> Result<(), EngineError> {
+        for (planned, state) in self.plan.all().zip(&self.journal.state().steps) {
+            if !state.status.is_there() {
+                continue;
+            }
+            let Err(source) = (self.resolve)(&planned.action).rescue(site, &state.before) else { continue };
+            log(planned, &source);
+            if is_fatal(&source) {
+                let (step, title, record) = (planned.id.clone(), planned.title.clone(), self.journal.last_sequence());
+                return Err(EngineError::StepFailed { step, title, record, source: Box::new(source) });
+            }
+        }
         Ok(())
     }
 

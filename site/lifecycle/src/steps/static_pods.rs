@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use landfall_error_codes::codes;
 use landfall_media::durable;
+use landfall_media::progress::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -23,6 +24,9 @@ use landfall_host::pack::PackId;
 
 /// How long a connection to a program of this node may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long the API server may be silent before the control plane goes back first.
+const RESCUE_AFTER: Duration = Duration::from_mins(1);
 
 /// A static pod that kubeadm defines, in the order in which they start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,6 +238,17 @@ impl Step<Site> for StaticPods {
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let wanted = self.wanted(site)?;
         Ok(json!({ "seconds": Self::run(site, &wanted)? }))
+    }
+
+    /// Components are undone before the node, and ask the API server.
+    fn rescue(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        let serves = || Cluster::connect(&site.paths.admin_kubeconfig())?.wait_serving(RESCUE_AFTER);
+        if serves().is_ok() {
+            return Ok(());
+        }
+        site.progress
+            .event(Event::Note("the API server does not answer: the control plane goes back first".to_owned()));
+        self.undo(site, before)
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {

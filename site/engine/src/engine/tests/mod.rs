@@ -31,6 +31,19 @@ fn undo_runs_in_reverse_and_restores_the_earlier_state() {
 }
 
 #[test]
+fn steps_that_began_bring_back_what_an_undo_needs_before_the_first_undo() {
+    let mut world = World::new(starter(), birth());
+    world.fault = Some(Fault::Act("two"));
+    world.install().unwrap_err();
+    // What cannot be brought back keeps no undo from trying.
+    world.fault = Some(Fault::Rescue("one"));
+    world.uninstall(false).unwrap();
+    assert_eq!(world.rescued, [("one".to_owned(), 0), ("two".to_owned(), 0)]);
+    assert_eq!(world.undone, ["two", "one"]);
+    assert_eq!(world.disk.contents(), birth());
+}
+
+#[test]
 fn a_failed_step_is_reported_and_resumes_with_the_recorded_state_before() {
     let mut world = World::new(starter(), birth());
     world.fault = Some(Fault::Act("two"));

@@ -59,6 +59,7 @@ pub(super) enum Fault {
     Act(&'static str),
     Sync(&'static str),
     Undo(&'static str),
+    Rescue(&'static str),
     /// The step is never ready, however often it is tried.
     Always(&'static str),
     /// The power fails whenever the step acts.
@@ -72,6 +73,8 @@ pub(super) struct World {
     pub(super) plan: Plan<WriteFiles>,
     /// Acts per step, over all runs.
     pub(super) acts: BTreeMap<String, usize>,
+    /// Names of steps in the order in which they could bring back what an undo needs, with how many were undone by then.
+    pub(super) rescued: Vec<(String, usize)>,
     /// Names of steps in the order in which their undo was complete.
     pub(super) undone: Vec<String>,
     pub(super) fault: Option<Fault>,
@@ -128,8 +131,8 @@ impl World {
             disk.place(name, content).unwrap();
         }
         disk.boot(Unsynced::Lost);
-        let (acts, undone) = (BTreeMap::new(), Vec::new());
-        Self { disk, plan, acts, undone, fault: None, then: None, operations_of_last_run: 0, birth }
+        let (acts, rescued, undone) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { disk, plan, acts, rescued, undone, fault: None, then: None, operations_of_last_run: 0, birth }
     }
 
     /// What an uninterrupted run leaves.
@@ -259,6 +262,11 @@ impl Durable for World {
 }
 
 impl Step<World> for WriteFiles {
+    fn rescue(&self, world: &mut World, _before: &Value) -> Result<(), StepError> {
+        world.rescued.push((self.name.clone(), world.undone.len()));
+        world.fail(self.fault(Fault::Rescue), format!("cannot bring back {}", self.name))
+    }
+
     fn observe(&self, world: &mut World) -> Result<Observed, StepError> {
         world.fail(self.fault(Fault::Observe), format!("cannot look at {}", self.name))?;
         let mut there = 0;
