@@ -375,11 +375,7 @@ const CUTS: &str = "twenty_four_instants";
 
 /// Those of the part `recovery`: installs and uninstalls that are cut, and data that is kept. `site` has upgrades that are cut, which
 /// the same engine continues.
-const RECOVERY: [&str; 3] = [
-    "power_cut::",
-    "uninstall::after_a_cut",
-    "kept_data::rows_survive",
-];
+const RECOVERY: [&str; 3] = ["power_cut::", "uninstall::after_a_cut", "kept_data::rows_survive"];
 
 fn site() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
