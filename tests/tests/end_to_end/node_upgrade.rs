@@ -22,7 +22,8 @@ const SELF_LIMIT: Duration = Duration::from_mins(10);
 
 /// Every file that says what the node runs, with its digest, and the folders of node packs.
 const NODE_FILES: &str = "sha256sum /etc/kubernetes/manifests/* /var/lib/kubelet/config.yaml \
-    /var/lib/kubelet/kubeadm-flags.env /etc/landfall/agent.json /etc/landfall/containerd.toml /etc/landfall/registry.yaml /etc/landfall/certs.d/*/* \
+    /var/lib/kubelet/kubeadm-flags.env /etc/landfall/agent.json /etc/landfall/containerd.toml \
+    /etc/landfall/registry.yaml /etc/landfall/certs.d/*/* \
     /etc/systemd/system/landfall-*.service /var/lib/landfall/node/kubeadm.yaml; \
     readlink /var/lib/landfall/node/current; ls -A /var/lib/landfall | grep -v backups";
 
@@ -71,7 +72,7 @@ struct Node {
     images: String,
     /// Versions of the kubelet and of containerd.
     kubelet: Value,
-    /// Images of the control plane and of kube-proxy.
+    /// Images of the pods in `kube-system`.
     running: String,
 }
 

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::steps::tests::site;
 
-    /// Writes what kubeadm would, where it is told to.
+    /// Writes the files that kubeadm would write, into the folder of a dry run.
     #[derive(Default)]
     struct Kubeadm {
         ran: Mutex<Vec<String>>,
