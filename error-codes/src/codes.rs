@@ -362,6 +362,7 @@ codes! {
     RESTORE_NOTHING = "LF4621", Usage, "The backup has nothing of this component", "Name a component that `landfall backup list` shows, or none to restore all of them.";
     BACKUP_COPY_PLACE = "LF4622", NotReady, "A folder cannot get copies of the backups", "Mount the disk of the copies, and name a folder on it that exists.";
     BACKUP_NOT_COPIED = "LF4623", NotReady, "Several folders did not get the copies that they lack", "Remove the causes that the message names, then run `landfall backup copy`; the backups themselves are as they were.";
+    RESTORE_TIME = "LF4624", Usage, "Data cannot return as of this time", "Run `landfall backup list` for the points in time that come back; `landfall backup log` adds those until now. A backup as it is returns with `--backup`.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

@@ -16,7 +16,10 @@ mod proof;
 mod room;
 mod upgrade;
 
-pub use backup::{BackupCheck, BackupCheckField, BackupFault, BackupField, BackupMarker, BackupRule, ComponentData};
+pub use backup::{
+    BackupCheck, BackupCheckField, BackupFault, BackupField, BackupLog, BackupLogField, BackupMarker, BackupRule,
+    ComponentData,
+};
 pub use proof::{
     CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestMethod, RequestProof,
     ResponseExpectation, TextExpectation, Workload, WorkloadKind,

@@ -1,11 +1,11 @@
 //! From what a vendor wrote to a backup rule of the release document.
 
 use landfall_release_document::{
-    BackupCheck, BackupCheckField, BackupFault, BackupField, BackupMarker, BackupRule, CommandExpectation,
+    BackupCheck, BackupCheckField, BackupFault, BackupField, BackupLog, BackupMarker, BackupRule, CommandExpectation,
 };
 use serde_saphyr::Spanned;
 
-use super::{CHECK_LIMIT_SECONDS, CheckDefinition, Declared, LIMIT_SECONDS};
+use super::{CHECK_LIMIT_SECONDS, CheckDefinition, Declared, LIMIT_SECONDS, LogDefinition};
 use crate::error::{BuildError, Result};
 use crate::proofs::ONE_WAY;
 use crate::workloads;
@@ -25,6 +25,7 @@ impl Declared<'_> {
             limit_seconds: definition.limit_seconds.as_ref().map_or(LIMIT_SECONDS, |limit| limit.value),
             save: definition.save.value.clone(),
             load: definition.load.value.clone(),
+            log: definition.log.as_ref().map(log),
             marker: definition
                 .marker
                 .as_ref()
@@ -63,6 +64,10 @@ impl Declared<'_> {
             BackupField::Limit => ("limitSeconds".to_owned(), line_of(definition.limit_seconds.as_ref())),
             BackupField::Save => ("save".to_owned(), line_of(Some(&definition.save))),
             BackupField::Load => ("load".to_owned(), line_of(Some(&definition.load))),
+            BackupField::Log(field) => {
+                let line = line_of(definition.log.as_ref().map(|log| log.program(field)));
+                (format!("log.{}", field.name()), line)
+            }
             BackupField::MarkerWrite => {
                 ("marker.write".to_owned(), line_of(definition.marker.as_ref().map(|marker| &marker.write)))
             }
@@ -78,6 +83,16 @@ impl Declared<'_> {
         let what = format!("the backup rule `{}` has {}", name.value, fault.what);
         let place = self.place(line.unwrap_or_else(|| name.referenced.line()), &field);
         BuildError::at(landfall_error_codes::codes::RELEASE_INVALID, place, what)
+    }
+}
+
+fn log(definition: &LogDefinition) -> BackupLog {
+    BackupLog {
+        keep: definition.keep.value.clone(),
+        save: definition.save.value.clone(),
+        saved: definition.saved.value.clone(),
+        load: definition.load.value.clone(),
+        recover: definition.recover.value.clone(),
     }
 }
 

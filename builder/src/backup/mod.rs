@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use landfall_error_codes::codes;
-use landfall_release_document::{BackupRule, ComponentData};
+use landfall_release_document::{BackupLogField, BackupRule, ComponentData};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -46,12 +46,44 @@ pub struct BackupDefinition {
     pub save: Spanned<Vec<String>>,
     /// The program that reads the backup from its standard input, with its arguments.
     pub load: Spanned<Vec<String>>,
+    /// The log of what is written between two backups.
+    #[serde(default)]
+    pub log: Option<LogDefinition>,
     /// A word that must return with the backup.
     #[serde(default)]
     pub marker: Option<MarkerDefinition>,
     /// What is checked after a restore.
     #[serde(default)]
     pub checks: Vec<CheckDefinition>,
+}
+
+/// How what is written between two backups is saved, and how it is applied to a backup that was loaded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogDefinition {
+    /// The program after which the software keeps its log until it was saved, with its arguments.
+    pub keep: Spanned<Vec<String>>,
+    /// The program that writes the log since the last `saved` to its standard output.
+    pub save: Spanned<Vec<String>>,
+    /// The program that runs once that is stored.
+    pub saved: Spanned<Vec<String>>,
+    /// The program that reads one log backup from its standard input.
+    pub load: Spanned<Vec<String>>,
+    /// The program that applies the log up to a time, for which `%{time}` stands in its arguments.
+    pub recover: Spanned<Vec<String>>,
+}
+
+impl LogDefinition {
+    /// One of its programs.
+    fn program(&self, field: BackupLogField) -> &Spanned<Vec<String>> {
+        match field {
+            BackupLogField::Keep => &self.keep,
+            BackupLogField::Save => &self.save,
+            BackupLogField::Saved => &self.saved,
+            BackupLogField::Load => &self.load,
+            BackupLogField::Recover => &self.recover,
+        }
+    }
 }
 
 /// How a word gets into the data, and out of restored data.

@@ -17,6 +17,12 @@ const DATA: &str = "    data: kept
         volume: data
         save: [sh, -euc, dump]
         load: [sh, -euc, fill]
+        log:
+          keep: [keep]
+          save: [save]
+          saved: [saved]
+          load: [place]
+          recover: [recover, '%{time}']
         marker:
           write: [set, '%{marker}']
           read: [get]
@@ -76,6 +82,9 @@ fn misdeclared_data_and_rules_are_refused_with_their_line() {
         refusal("save: [sh, -euc, dump]", "save: dump"),
         refusal("load: [sh, -euc, fill]", "load: ['', fill]"),
         refusal("load: [sh, -euc, fill]", "restore: [sh, -euc, fill]"),
+        refusal("keep: [keep]", "keep: []"),
+        refusal("          saved: [saved]\n", ""),
+        refusal("'%{time}'", "'{time}'"),
         refusal("'%{marker}'", "'{marker}'"),
         refusal("read: [get]", "read: [echo, '%{marker}']"),
         refusal("          read: [get]\n", ""),

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 pub(crate) enum BackupCommand {
     /// Save all data of the installed release, and prove the backup by restoring it on trial.
     Run(BackupRunArguments),
-    /// Print every backup, and which of them are proven.
+    /// Save what was written since the backup before, so that any point in time comes back; a timer does this every five minutes.
+    Log,
+    /// Print every backup, which of them are proven, and the points in time that come back.
     List,
     /// Read all data of all backups, and report every damage with what can no longer be restored because of it.
     Check(BackupCheckArguments),
@@ -61,9 +63,9 @@ pub(crate) struct DrillArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArguments {
     /// The beginning of a backup's id, as `landfall backup list` prints it; the newest proven backup without one.
-    #[arg(long, value_name = "BACKUP", conflicts_with = "at")]
+    #[arg(long, value_name = "BACKUP")]
     pub(crate) backup: Option<String>,
-    /// The newest backup whose data was read at this time or before it, such as `2026-11-22T06:00:00Z`.
+    /// Restore data as of this time, such as `2026-11-22T06:00:00Z`. Data without a log is as of the backup before it.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<Timestamp>,
     /// Restore this component only; may be repeated.

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
-    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupSummary, CopiedBackups, DrillReport, RecoveryKey,
+    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupSummary, CopiedBackups, DrillReport, LogOutcome,
+    PointsInTime, RecoveryKey, SavedLogs,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -32,6 +33,10 @@ impl Document for AdoptedBackups {
     const KIND: &'static str = "adoptedBackups";
 }
 
+impl Document for SavedLogs {
+    const KIND: &'static str = "logBackups";
+}
+
 impl Document for BackupCheckReport {
     const KIND: &'static str = "backupCheck";
 }
@@ -50,6 +55,8 @@ impl Document for DrillReport {
 pub(super) struct BackupList {
     /// The backups, oldest first.
     backups: Vec<BackupSummary>,
+    /// Time spans of which every point comes back, oldest first.
+    points_in_time: Vec<PointsInTime>,
 }
 
 impl Document for BackupList {
@@ -60,6 +67,7 @@ impl Document for BackupList {
 pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failure> {
     match command {
         BackupCommand::Run(arguments) => back_up(arguments, printer),
+        BackupCommand::Log => log(printer),
         BackupCommand::List => list(printer),
         BackupCommand::Check(arguments) => check(arguments, printer),
         BackupCommand::Copy(arguments) => copy(arguments, printer),
@@ -85,9 +93,18 @@ fn back_up(arguments: &BackupRunArguments, printer: Printer) -> Result<(), Failu
     Ok(())
 }
 
+fn log(printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    logging::keep(&operations.paths.logs(), "backup-log");
+    let saved = operations.back_up_logs()?;
+    printer.report(&saved, logs_text);
+    Ok(())
+}
+
 fn list(printer: Printer) -> Result<(), Failure> {
-    let list = BackupList { backups: operations_of_root(printer)?.backups()? };
-    printer.report(&list, |list| list_text(&list.backups));
+    let operations = operations_of_root(printer)?;
+    let list = BackupList { backups: operations.backups()?, points_in_time: operations.points_in_time()? };
+    printer.report(&list, list_text);
     Ok(())
 }
 
@@ -200,16 +217,28 @@ fn drill_text(report: &DrillReport) -> String {
     text
 }
 
-fn list_text(backups: &[BackupSummary]) -> String {
-    if backups.is_empty() {
+fn logs_text(saved: &SavedLogs) -> String {
+    let lines = saved.logs.iter().map(|log| match &log.outcome {
+        LogOutcome::Stored { until, size_bytes } => {
+            format!("{}: every point until {until} comes back ({} stored)", log.stream, HumanBytes(*size_bytes))
+        }
+        LogOutcome::NotBegun => format!("{}: points in time begin with the next backup", log.stream),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn list_text(list: &BackupList) -> String {
+    if list.backups.is_empty() {
         return "this site has no backups; `landfall backup run` makes one".to_owned();
     }
-    let lines = backups.iter().map(|backup| {
+    let lines = list.backups.iter().map(|backup| {
         let state = backup.proven.as_ref().map_or_else(|| "not proven".to_owned(), |time| format!("proven {time}"));
         let (id, time, size) = (backup.short_id(), &backup.time, HumanBytes(backup.size_bytes));
         format!("{id}  {time}  {} {}  {size}  {}, {state}", backup.release, backup.version, backup.reason)
     });
-    lines.collect::<Vec<_>>().join("\n")
+    let points = list.points_in_time.iter();
+    let points = points.map(|span| format!("{}: every point from {} until {}", span.stream, span.from, span.until));
+    lines.chain(points).collect::<Vec<_>>().join("\n")
 }
 
 fn check_text(report: &BackupCheckReport) -> String {
@@ -283,10 +312,18 @@ mod tests {
 
     #[test]
     fn a_list_says_which_backups_are_proven() {
-        assert!(list_text(&[]).contains("no backups"));
-        insta::assert_snapshot!(list_text(&[backup(None), backup(Some("2026-11-22T02:01:00Z"))]), @"
+        let points_in_time = vec![PointsInTime {
+            stream: "postgres/database".to_owned(),
+            from: "2026-11-22T02:00:09Z".to_owned(),
+            until: "2026-11-22T11:55:00Z".to_owned(),
+        }];
+        let none = BackupList { backups: Vec::new(), points_in_time: Vec::new() };
+        assert!(list_text(&none).contains("no backups"));
+        let backups = vec![backup(None), backup(Some("2026-11-22T02:01:00Z"))];
+        insta::assert_snapshot!(list_text(&BackupList { backups, points_in_time }), @"
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
+        postgres/database: every point from 2026-11-22T02:00:09Z until 2026-11-22T11:55:00Z
         ");
     }
 
@@ -299,6 +336,17 @@ mod tests {
         next, with the bundle of starter 1.0.0:
           landfall install BUNDLE --trust ROOT --adopt-data --site /var/lib/landfall/backups/site.yaml
           landfall restore --backup 01234567
+        ");
+    }
+
+    #[test]
+    fn a_log_backup_says_how_far_points_in_time_lead() {
+        let log =
+            |outcome| landfall_lifecycle::operations::SavedLog { stream: "postgres/database".to_owned(), outcome };
+        let stored = LogOutcome::Stored { until: "2026-11-22T12:00:00Z".to_owned(), size_bytes: 16 << 20 };
+        insta::assert_snapshot!(logs_text(&SavedLogs { logs: vec![log(stored), log(LogOutcome::NotBegun)] }), @"
+        postgres/database: every point until 2026-11-22T12:00:00Z comes back (16.00 MiB stored)
+        postgres/database: points in time begin with the next backup
         ");
     }
 

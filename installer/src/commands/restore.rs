@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use landfall_engine::plan::Plan;
-use landfall_lifecycle::operations::{BackupSummary, PreparedRestore, RestoreRequest, Restored};
+use landfall_lifecycle::operations::{BackupSummary, PreparedRestore, RestoreRequest, Restored, RestoredData};
 use landfall_lifecycle::steps::action::Action;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -49,8 +49,7 @@ pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), F
         return Ok(());
     }
     printer.note(&plan_text(&prepared));
-    let (components, time) = (prepared.components().join(", "), &prepared.backup().time);
-    let loss = format!("what was written to {components} since {time} will be lost");
+    let loss = format!("what was written since will be lost: {}", prepared.times().join(", "));
     let confirmation = site_named(confirm, &operations, &loss, printer)?;
     logging::keep(&operations.paths.logs(), "restore");
     let restored = prepared.run(&confirmation)?;
@@ -70,8 +69,12 @@ fn plan_text(prepared: &PreparedRestore<'_>) -> String {
 
 /// What a person wants to know after a restore.
 pub(super) fn summary(restored: &Restored) -> String {
-    let Restored { release, version, time, streams } = restored;
-    format!("data of {release} {version} is as it was at {time}, and was checked: {}", streams.join(", "))
+    let Restored { release, version, streams } = restored;
+    let mut text = format!("data of {release} {version} is back, and was checked:");
+    for RestoredData { stream, time } in streams {
+        let _infallible = write!(text, "\n  {stream} as of {time}");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -83,9 +86,14 @@ mod tests {
         let restored = Restored {
             release: "starter".to_owned(),
             version: "1.0.0".to_owned(),
-            time: "2026-11-22T02:00:00Z".to_owned(),
-            streams: vec!["postgres/database".to_owned(), "valkey/keys".to_owned()],
+            streams: [("postgres/database", "2026-11-22T11:59:59Z"), ("valkey/keys", "2026-11-22T02:00:00Z")]
+                .map(|(stream, time)| RestoredData { stream: stream.to_owned(), time: time.to_owned() })
+                .to_vec(),
         };
-        insta::assert_snapshot!(summary(&restored), @"data of starter 1.0.0 is as it was at 2026-11-22T02:00:00Z, and was checked: postgres/database, valkey/keys");
+        insta::assert_snapshot!(summary(&restored), @"
+        data of starter 1.0.0 is back, and was checked:
+          postgres/database as of 2026-11-22T11:59:59Z
+          valkey/keys as of 2026-11-22T02:00:00Z
+        ");
     }
 }

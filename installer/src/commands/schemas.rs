@@ -4,7 +4,7 @@ use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
     AdoptedBackups, BackedUp, BackupCheckReport, Configured, CopiedBackups, DrillReport, Installed, ProofReport,
-    RecoveryKey, Restored, Resumed, SiteVerification, StatusReport, Uninstalled, Upgraded,
+    RecoveryKey, Restored, Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -44,6 +44,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<RecoveryKey>(),
         schema_of::<restore::RestoreDryRun<'_>>(),
         schema_of::<Restored>(),
+        schema_of::<SavedLogs>(),
         schema_of::<build::Built>(),
         schema_of::<Configured>(),
         schema_of::<configure::ConfigureDryRun<'_>>(),

@@ -196,7 +196,7 @@ fn registry_text(text: &mut String, registry: &RegistryStatus) {
 }
 
 fn backups_text(backups: &BackupsStatus) -> String {
-    let BackupsStatus { count, newest, newest_proven, reason, copies } = backups;
+    let BackupsStatus { count, newest, newest_proven, reason, copies, logs } = backups;
     let mut text = match (reason, newest, newest_proven) {
         (Some(reason), ..) => format!("cannot be read: {reason}"),
         (None, None, _) => "none was made yet".to_owned(),
@@ -213,6 +213,16 @@ fn backups_text(backups: &BackupsStatus) -> String {
             }
             (None, _) => text.push_str(" yet"),
             _ => {}
+        }
+    }
+    for log in logs {
+        let until = log.until.as_ref().map_or_else(
+            || "no point in time comes back yet".to_owned(),
+            |until| format!("points in time come back until {until}"),
+        );
+        let _infallible = write!(text, "\n            {}: {until}", log.stream);
+        if let Some(reason) = &log.reason {
+            let _infallible = write!(text, "; the latest log backup failed: {reason}");
         }
     }
     text

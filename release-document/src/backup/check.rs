@@ -3,7 +3,9 @@
 
 use landfall_bundle_spec::names::is_dns_label;
 
-use super::{BackupCheck, BackupCheckField, BackupFault, BackupField, BackupMarker, BackupRule};
+use super::{
+    BackupCheck, BackupCheckField, BackupFault, BackupField, BackupLog, BackupLogField, BackupMarker, BackupRule,
+};
 use crate::fields::{self, check_arguments, check_container, check_sentence, check_text, check_workload, shown};
 
 /// Longest time that a program of a rule may take, in seconds: a day.
@@ -29,6 +31,7 @@ impl BackupRule {
         within(BackupField::Limit, check_limit(self.limit_seconds))?;
         within(BackupField::Save, check_arguments(&self.save))?;
         within(BackupField::Load, check_arguments(&self.load))?;
+        self.log.as_ref().map_or(Ok(()), check_log)?;
         self.marker.as_ref().map_or(Ok(()), check_marker)?;
         let checks = self.checks.len();
         require(checks <= CHECKS, BackupField::Checks, || format!("{checks} checks, where up to {CHECKS} belong"))?;
@@ -39,6 +42,18 @@ impl BackupRule {
             check_check(check).map_err(|(field, what)| BackupFault { field: BackupField::Check(index, field), what })
         })
     }
+}
+
+fn check_log(log: &BackupLog) -> Checked {
+    const PLACEHOLDER: &str = BackupLog::PLACEHOLDER;
+    for field in BackupLogField::ALL {
+        within(BackupField::Log(field), check_arguments(field.of(log)))?;
+    }
+    require(
+        log.recover.iter().any(|argument| argument.contains(PLACEHOLDER)),
+        BackupField::Log(BackupLogField::Recover),
+        || format!("no `{PLACEHOLDER}` in the arguments that recover"),
+    )
 }
 
 fn check_marker(marker: &BackupMarker) -> Checked {

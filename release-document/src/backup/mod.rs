@@ -42,13 +42,16 @@ pub struct BackupRule {
     pub container: Option<String>,
     /// The volume of the pod that holds the data. It is empty when `load` starts.
     pub volume: String,
-    /// Seconds until `save` counts as failed, and seconds until `load` does.
+    /// Seconds until `save` counts as failed, and seconds until `load` does; of the log, `save`, `load` and `recover`, too.
     pub limit_seconds: u64,
     /// The program that writes the backup to its standard output, with its arguments. It runs in a ready pod.
     pub save: Vec<String>,
     /// The program that reads the backup from its standard input and fills the volume, with its arguments. It runs in a pod
     /// of the workload's template in which the container's own program does not run.
     pub load: Vec<String>,
+    /// The log of what is written between two backups, if the software has one: with it, any point in time comes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<BackupLog>,
     /// A word that must return with the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<BackupMarker>,
@@ -64,6 +67,83 @@ impl BackupRule {
     /// Name of the stream within the release, such as `postgres/database`.
     pub fn stream(&self, component: &str) -> String {
         format!("{component}/{}", self.name)
+    }
+}
+
+/// How what is written between two backups is saved, and how it is applied to a backup that was loaded. Programs without a place
+/// of their own run in a ready pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupLog {
+    /// The program after which the software keeps everything that it writes to its log, until it was saved. What it kept before is
+    /// of no use then.
+    pub keep: Vec<String>,
+    /// The program that writes to its standard output everything of the log since the last `saved`, or since `keep`. It fails where
+    /// some of that is lost.
+    pub save: Vec<String>,
+    /// The program that runs once what the last `save` wrote is stored: the software need not keep it. Where it is cut off, a part
+    /// is saved twice.
+    pub saved: Vec<String>,
+    /// The program that reads what one `save` wrote from its standard input, and places it beside the data. It runs where the rule's
+    /// `load` does, after that, once for each log backup, oldest first.
+    pub load: Vec<String>,
+    /// The program that applies what was placed up to a time, for which [`BackupLog::PLACEHOLDER`] stands in its arguments. It runs
+    /// after the last `load`, in the same place, and ends when the data is as of that time.
+    pub recover: Vec<String>,
+}
+
+impl BackupLog {
+    /// What stands for the time in the arguments of `recover`: RFC 3339 with microseconds and the offset `+00:00`.
+    pub const PLACEHOLDER: &str = "%{time}";
+
+    /// Seconds until `keep` or `saved` counts as failed.
+    pub const LIMIT_SECONDS: u64 = 300;
+
+    /// The program that applies the log up to this time, with its arguments.
+    pub fn recover_to(&self, time: &str) -> Vec<String> {
+        self.recover.iter().map(|argument| argument.replace(Self::PLACEHOLDER, time)).collect()
+    }
+}
+
+/// A program of a rule's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupLogField {
+    /// `keep`.
+    Keep,
+    /// `save`.
+    Save,
+    /// `saved`.
+    Saved,
+    /// `load`.
+    Load,
+    /// `recover`.
+    Recover,
+}
+
+impl BackupLogField {
+    /// All of them, in the order in which they are declared.
+    pub const ALL: [Self; 5] = [Self::Keep, Self::Save, Self::Saved, Self::Load, Self::Recover];
+
+    /// Its name in a definition.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Save => "save",
+            Self::Saved => "saved",
+            Self::Load => "load",
+            Self::Recover => "recover",
+        }
+    }
+
+    /// The program, with its arguments.
+    pub fn of(self, log: &BackupLog) -> &[String] {
+        match self {
+            Self::Keep => &log.keep,
+            Self::Save => &log.save,
+            Self::Saved => &log.saved,
+            Self::Load => &log.load,
+            Self::Recover => &log.recover,
+        }
     }
 }
 
@@ -132,6 +212,8 @@ pub enum BackupField {
     Save,
     /// `load`.
     Load,
+    /// A program of the log.
+    Log(BackupLogField),
     /// `write` of the marker.
     MarkerWrite,
     /// `read` of the marker.

@@ -1,11 +1,12 @@
 use serde_json::{Value, json};
 
-use super::{BackupCheckField, BackupField, BackupRule};
+use super::{BackupCheckField, BackupField, BackupLogField, BackupRule};
 
 fn good() -> Value {
     json!({
         "name": "database", "workload": { "kind": "StatefulSet", "name": "db" }, "container": "server", "volume": "data",
         "limit_seconds": 3600, "save": ["sh", "-euc", "dump\n"], "load": ["sh", "-euc", "fill"],
+        "log": { "keep": ["keep"], "save": ["save"], "saved": ["saved"], "load": ["place"], "recover": ["to", "<%{time}>"] },
         "marker": { "write": ["set", "word=%{marker};%{marker}", "now"], "read": ["get", "word"] },
         "checks": [
             { "shows": "Every page is intact", "arguments": ["check"], "limit_seconds": 300, "expect": { "exit_code": 0 } },
@@ -29,7 +30,7 @@ fn without(fields: &[&str]) -> Value {
 
 #[test]
 fn good_rules_are_read_written_and_accepted() {
-    for document in [good(), without(&["container"]), without(&["marker"]), without(&["checks"])] {
+    for document in [good(), without(&["container"]), without(&["log"]), without(&["marker"]), without(&["checks"])] {
         let rule = read(&document).unwrap();
         assert_eq!(rule.check(), Ok(()));
         assert_eq!(serde_json::to_value(&rule).unwrap(), document);
@@ -56,6 +57,9 @@ fn every_field_is_what_it_claims_to_be() {
         ("/save/2", long(17 << 10), Field::Save),
         ("/load", json!(["", "a"]), Field::Load),
         ("/load/1", json!("a\0"), Field::Load),
+        ("/log/keep", json!([]), Field::Log(BackupLogField::Keep)),
+        ("/log/saved", json!(["a\0"]), Field::Log(BackupLogField::Saved)),
+        ("/log/recover", json!(["to", "{time}"]), Field::Log(BackupLogField::Recover)),
         ("/marker/write", json!([]), Field::MarkerWrite),
         ("/marker/write", json!(["set", "{marker}"]), Field::MarkerWrite),
         ("/marker/read", json!([]), Field::MarkerRead),
@@ -86,6 +90,7 @@ fn a_rule_shows_whether_a_restore_worked() {
 fn unknown_fields_and_kinds_are_refused() {
     for (place, value) in [
         ("/workload/kind", json!("Pod")),
+        ("/log", json!({ "keep": ["a"], "save": ["b"], "load": ["c"], "recover": ["%{time}"] })),
         ("/marker", json!({ "write": ["a"], "read": ["b"], "after": ["c"] })),
         ("/checks/0", json!({ "shows": "It answers", "arguments": ["a"], "limit_seconds": 1 })),
         ("/checks/0/expect", json!({ "exit_code": 0, "stderr": "" })),
@@ -105,4 +110,10 @@ fn unknown_fields_and_kinds_are_refused() {
 fn the_word_stands_wherever_the_marker_names_it() {
     let marker = read(&good()).unwrap().marker.unwrap();
     assert_eq!(marker.write_word("k3y"), ["set", "word=k3y;k3y", "now"]);
+}
+
+#[test]
+fn the_time_stands_wherever_the_log_names_it() {
+    let log = read(&good()).unwrap().log.unwrap();
+    assert_eq!(log.recover_to("2026-11-22T12:00:00.000000+00:00"), ["to", "<2026-11-22T12:00:00.000000+00:00>"]);
 }

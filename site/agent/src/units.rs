@@ -16,6 +16,10 @@ pub const OPERATION: &str = "landfall-operation.service";
 pub const BACKUP: &str = "landfall-backup.service";
 /// Starts a backup every night.
 pub const BACKUP_TIMER: &str = "landfall-backup.timer";
+/// Saves what was logged since the last time; started by its timer.
+pub const LOG_BACKUP: &str = "landfall-log-backup.service";
+/// Starts a log backup every five minutes.
+pub const LOG_BACKUP_TIMER: &str = "landfall-log-backup.timer";
 /// Holds the three services.
 pub const SLICE: &str = "landfall.slice";
 /// The services, in the order in which they start.

@@ -74,13 +74,26 @@ pub struct Proof {
     pub report: String,
 }
 
+/// What a backup holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupKind {
+    /// All data.
+    Full,
+    /// What was written since another backup: of no use without that one.
+    Log,
+}
+
 /// A backup that is complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
     /// What names it.
     pub id: BackupId,
-    /// When its data was read, as the caller said.
+    /// What it holds.
+    pub kind: BackupKind,
+    /// When the reading of its data began, as the caller said.
     pub time: Timestamp,
+    /// When all of its data was stored; missing where restic has rewritten the snapshot.
+    pub ended: Option<Timestamp>,
     /// What the caller noted about it.
     pub facts: BTreeMap<String, String>,
     /// Streams and documents, sorted by name.
@@ -94,6 +107,8 @@ pub struct Backup {
 #[serde(rename_all = "camelCase")]
 struct Description {
     streams: Vec<Stream>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     report: String,
 }
@@ -103,11 +118,14 @@ impl Backup {
     pub(crate) fn of(snapshot: &SnapshotFile) -> Option<Self> {
         snapshot.tags.contains(TAG).then(|| {
             let described = snapshot.description.as_deref().and_then(|text| serde_json::from_str(text).ok());
-            let Description { streams, report } = described.unwrap_or_default();
+            let Description { streams, ended, report } = described.unwrap_or_default();
             let proven = snapshot.tags.iter().find_map(|tag| tag.strip_prefix(PROVEN)?.strip_prefix('=')?.parse().ok());
+            let is_log = snapshot.tags.contains(names::LOG);
             Self {
                 id: BackupId(*snapshot.original.unwrap_or(snapshot.id)),
+                kind: if is_log { BackupKind::Log } else { BackupKind::Full },
                 time: snapshot.time.timestamp(),
+                ended,
                 facts: names::facts_of(snapshot.tags.iter()),
                 streams,
                 proof: proven.map(|time| Proof { time, report }),
@@ -118,7 +136,7 @@ impl Backup {
     /// Puts streams and proof where [`Backup::of`] finds them.
     pub(crate) fn describe(&self, snapshot: &mut SnapshotFile) -> Result<()> {
         let report = self.proof.as_ref().map(|proof| proof.report.clone()).unwrap_or_default();
-        let description = Description { streams: self.streams.clone(), report };
+        let description = Description { streams: self.streams.clone(), ended: self.ended, report };
         let text = serde_json::to_string(&description).map_err(|error| BackupError::Bug(error.to_string()))?;
         snapshot.description = Some(text);
         if let Some(proof) = &self.proof {
@@ -129,7 +147,12 @@ impl Backup {
 }
 
 /// A snapshot for a new backup, without its tree.
-pub(crate) fn new_snapshot(site: Uuid, time: Timestamp, facts: &BTreeMap<String, String>) -> Result<SnapshotFile> {
+pub(crate) fn new_snapshot(
+    site: Uuid,
+    kind: BackupKind,
+    time: Timestamp,
+    facts: &BTreeMap<String, String>,
+) -> Result<SnapshotFile> {
     let mut snapshot = SnapshotFile {
         time: time.to_zoned(TimeZone::UTC),
         program_version: format!("landfall {}", env!("CARGO_PKG_VERSION")),
@@ -138,6 +161,9 @@ pub(crate) fn new_snapshot(site: Uuid, time: Timestamp, facts: &BTreeMap<String,
         ..SnapshotFile::default()
     };
     snapshot.tags.add(TAG.to_owned());
+    if kind == BackupKind::Log {
+        snapshot.tags.add(names::LOG.to_owned());
+    }
     for tag in names::tags_of(facts)? {
         snapshot.tags.add(tag);
     }
@@ -167,14 +193,15 @@ mod tests {
     fn snapshot() -> SnapshotFile {
         let facts = BTreeMap::from([("release".to_owned(), "starter".to_owned())]);
         let time = "2026-11-21T12:00:00.5Z".parse().unwrap();
-        identified(Id::new([7; 32]).into(), new_snapshot(Uuid::nil(), time, &facts).unwrap())
+        identified(Id::new([7; 32]).into(), new_snapshot(Uuid::nil(), BackupKind::Log, time, &facts).unwrap())
     }
 
     #[test]
     fn a_snapshot_carries_streams_facts_and_proof() {
         let mut snapshot = snapshot();
         let mut backup = Backup::of(&snapshot).unwrap();
-        assert_eq!(backup.id, BackupId(Id::new([7; 32])));
+        assert_eq!((backup.id, backup.kind, backup.ended), (BackupId(Id::new([7; 32])), BackupKind::Log, None));
+        backup.ended = Some("2026-11-21T12:00:07Z".parse().unwrap());
         assert_eq!(backup.facts["release"], "starter");
         assert!(backup.proof.is_none() && backup.streams.is_empty());
         let name: StreamName = "postgres/database".parse().unwrap();

@@ -18,10 +18,19 @@ impl Repository {
     /// Copies a backup, its proof included, into another repository. Data that it has already is not copied again. When
     /// this returns, all of the copy is on the other's disk; if it fails, the other's backups are as they were.
     pub fn copy_to(&self, id: BackupId, other: &Self) -> Result<()> {
-        let (backup, mut snapshot) = self.find(id)?;
+        self.copy_all_to(&[id], other)
+    }
+
+    /// Copies several, in their order, as [`Repository::copy_to`] does. If it fails, those before the one that failed are copied.
+    pub fn copy_all_to(&self, ids: &[BackupId], other: &Self) -> Result<()> {
+        let found = self.find_all(ids)?;
         let mut change = Change::begin(other)?;
-        if !other.backups()?.contains(&backup) {
-            let (_, source) = self.indexed()?;
+        let there = other.everything()?;
+        let (_, source) = self.indexed()?;
+        for (backup, mut snapshot) in found {
+            if there.full.contains(&backup) || there.logs.contains(&backup) {
+                continue;
+            }
             self.refuse_incomplete(&source, &backup, &snapshot)?;
             snapshot.original.get_or_insert(snapshot.id);
             on_few_cores(|| copy(&source, other, &snapshot, &backup, &mut change))?;

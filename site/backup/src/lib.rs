@@ -38,12 +38,12 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
-pub use backup::{Backup, BackupId, Proof, Stream};
+pub use backup::{Backup, BackupId, BackupKind, Proof, Stream};
 pub use check::{Damage, Part, Taken, What};
 pub use error::{BackupError, Result};
 pub use key::RepositoryKey;
 pub use names::StreamName;
 pub use read::{OpenBackup, StreamReader};
-pub use repository::Repository;
+pub use repository::{Backups, Repository};
 pub use retention::{Forgotten, Retention};
 pub use save::NewBackup;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
-use rustic_core::repofile::BlobType;
+use rustic_core::repofile::{BlobType, SnapshotFile};
 use rustic_core::{BlobId, DataId, TreeId};
 
 use crate::backup::{Backup, BackupId};
@@ -27,9 +27,22 @@ pub struct OpenBackup {
 impl Repository {
     /// Opens a backup: reads the index, so that its streams can be read.
     pub fn open_backup(&self, id: BackupId) -> Result<OpenBackup> {
-        let (backup, snapshot) = self.find(id)?;
+        let opened = self.open_backups(&[id])?.pop();
+        opened.ok_or_else(|| BackupError::NoBackup { folder: self.folder().to_owned(), id })
+    }
+
+    /// Opens several, in their order; the index is read once.
+    pub fn open_backups(&self, ids: &[BackupId]) -> Result<Vec<OpenBackup>> {
+        let found = self.find_all(ids)?;
         let (_, indexed) = self.indexed()?;
-        Ok(OpenBackup { backup, tree: snapshot.tree, root: self.folder().to_owned(), indexed: Arc::new(indexed) })
+        let indexed = Arc::new(indexed);
+        let opened = |(backup, snapshot): (Backup, SnapshotFile)| OpenBackup {
+            backup,
+            tree: snapshot.tree,
+            root: self.folder().to_owned(),
+            indexed: indexed.clone(),
+        };
+        Ok(found.into_iter().map(opened).collect())
     }
 }
 

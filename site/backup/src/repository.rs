@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use landfall_media::durable;
@@ -11,7 +12,7 @@ use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use rustic_core::{ConfigOptions, Credentials, FileType, Id, KeyOptions};
 use uuid::Uuid;
 
-use crate::backup::{self, Backup, BackupId};
+use crate::backup::{self, Backup, BackupId, BackupKind};
 use crate::error::{BackupError, Result};
 use crate::folder::{CONFIG, FOLDERS, Folder, View};
 use crate::key::RepositoryKey;
@@ -28,11 +29,27 @@ const PIECE_SIZE: ByteSize = ByteSize::kib(256);
 const LEAST_PIECE_SIZE: ByteSize = ByteSize::kib(64);
 const LARGEST_PIECE_SIZE: ByteSize = ByteSize::mib(1);
 
+/// How long a change waits for another one by default. A nightly backup of large data must not end the log backups beside it.
+const PATIENCE: Duration = Duration::from_mins(30);
+
+/// Time between two tries to take the lock.
+const INTERVAL: Duration = Duration::from_millis(200);
+
 /// The opened backup repository of a site.
 pub struct Repository {
     root: PathBuf,
     site: Uuid,
     key: RepositoryKey,
+    patience: Duration,
+}
+
+/// Every backup of a repository, each list oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backups {
+    /// Those of all data.
+    pub full: Vec<Backup>,
+    /// Those of what was written in between.
+    pub logs: Vec<Backup>,
 }
 
 /// Who else may hold the lock.
@@ -49,7 +66,7 @@ impl Repository {
     /// All of it is on the disk when this returns. A folder that holds anything else is refused.
     pub fn create(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
         durable::create_folder_with_mode(folder, 0o700)?;
-        let repository = Self { root: folder.to_owned(), site, key: key.clone() };
+        let repository = Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE };
         let _lock = repository.lock(Lock::Exclusive)?;
         repository.refuse_occupied()?;
         let view = Arc::new(Folder::new(folder, View::default()));
@@ -71,7 +88,7 @@ impl Repository {
     /// Opens the repository in this folder, and changes nothing. It refuses a repository of another site and one that
     /// the key does not open, and names damage that keeps it from being opened.
     pub fn open(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
-        let repository = Self { root: folder.to_owned(), site, key: key.clone() };
+        let repository = Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE };
         if !folder.join(CONFIG).try_exists().map_err(|error| BackupError::io("look at", folder, error))? {
             // Empty folders are what an interrupted creation leaves.
             return Err(if repository.has_parts()? {
@@ -103,10 +120,23 @@ impl Repository {
         &self.root
     }
 
-    /// Every backup that is complete, newest last. A snapshot that cannot be read is left out, with a line in the log:
-    /// [`Repository::check`] names it.
+    /// The same repository, whose changes wait this long for another change.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Every backup of all data that is complete, newest last; see [`Repository::everything`].
     pub fn backups(&self) -> Result<Vec<Backup>> {
-        Ok(self.latest_snapshots()?.into_iter().map(|(backup, _)| backup).collect())
+        Ok(self.everything()?.full)
+    }
+
+    /// Every backup that is complete. A snapshot that cannot be read is left out, with a line in the log: [`Repository::check`]
+    /// names it.
+    pub fn everything(&self) -> Result<Backups> {
+        let all = self.latest_snapshots()?.into_iter().map(|(backup, _)| backup);
+        let (full, logs) = all.partition(|backup| backup.kind == BackupKind::Full);
+        Ok(Backups { full, logs })
     }
 
     /// Backups with the snapshots that count, oldest first.
@@ -116,8 +146,16 @@ impl Repository {
 
     /// The backup of this id, with the snapshot that counts.
     pub(crate) fn find(&self, id: BackupId) -> Result<(Backup, SnapshotFile)> {
-        let found = self.latest_snapshots()?.into_iter().find(|(backup, _)| backup.id == id);
+        let found = self.find_all(&[id])?.pop();
         found.ok_or_else(|| BackupError::NoBackup { folder: self.root.clone(), id })
+    }
+
+    /// The backups of these ids, in their order, each with the snapshot that counts.
+    pub(crate) fn find_all(&self, ids: &[BackupId]) -> Result<Vec<(Backup, SnapshotFile)>> {
+        let mut known: BTreeMap<BackupId, (Backup, SnapshotFile)> =
+            self.latest_snapshots()?.into_iter().map(|found| (found.0.id, found)).collect();
+        let missing = |id: &BackupId| BackupError::NoBackup { folder: self.root.clone(), id: *id };
+        ids.iter().map(|id| known.remove(id).ok_or_else(|| missing(id))).collect()
     }
 
     /// Every snapshot that is Landfall's and can be read, in the order of its id, with its backup.
@@ -191,17 +229,21 @@ impl Repository {
         Ok(View { hidden, ..View::default() })
     }
 
-    /// Takes the lock of the repository, which ends with the returned file.
+    /// Takes the lock of the repository, which ends with the returned file. Waits as long as the repository is patient.
     pub(crate) fn lock(&self, lock: Lock) -> Result<File> {
         let folder = File::open(&self.root).map_err(|error| BackupError::io("open", &self.root, error))?;
-        let locked = match lock {
-            Lock::Shared => folder.try_lock_shared(),
-            Lock::Exclusive => folder.try_lock(),
-        };
-        match locked {
-            Ok(()) => Ok(folder),
-            Err(TryLockError::WouldBlock) => Err(BackupError::InUse(self.root.clone())),
-            Err(TryLockError::Error(error)) => Err(BackupError::io("lock", &self.root, error)),
+        let begun = Instant::now();
+        loop {
+            let locked = match lock {
+                Lock::Shared => folder.try_lock_shared(),
+                Lock::Exclusive => folder.try_lock(),
+            };
+            match locked {
+                Ok(()) => return Ok(folder),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < self.patience => std::thread::sleep(INTERVAL),
+                Err(TryLockError::WouldBlock) => return Err(BackupError::InUse(self.root.clone())),
+                Err(TryLockError::Error(error)) => return Err(BackupError::io("lock", &self.root, error)),
+            }
         }
     }
 

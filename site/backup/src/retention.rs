@@ -3,20 +3,21 @@
 use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use rustic_core::{KeepOptions, PruneOptions, RusticResult};
 
-use crate::backup::{Backup, BackupId};
+use crate::backup::{Backup, BackupId, BackupKind};
 use crate::change::Change;
 use crate::error::{BackupError, Result};
 use crate::folder::View;
 use crate::library::{self, Opened};
-use crate::repository::{Repository, latest_of};
+use crate::repository::{Backups, Repository, latest_of};
 
 /// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one, counted back from the
 /// newest; and the same again of the proven ones. The newest backup is always kept, and so is the newest proven one of each of
-/// the newest two versions (the fact `version`): an upgrade begins with a backup of the version before.
+/// the newest two versions (the fact `version`): an upgrade begins with a backup of the version before. Log backups are kept for a
+/// number of days, with the backup that the oldest of these days begins from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Hours with a backup.
@@ -27,6 +28,8 @@ pub struct Retention {
     pub weekly: u16,
     /// Months with a backup.
     pub monthly: u16,
+    /// Days of 24 hours, counted back from the newest backup of any kind, of which every point in time comes back.
+    pub log_days: u16,
 }
 
 /// The fact that names the version whose data a backup holds.
@@ -40,7 +43,7 @@ const READER_HOURS: i64 = 23;
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { hourly: 0, daily: 30, weekly: 0, monthly: 0 }
+        Self { hourly: 0, daily: 30, weekly: 0, monthly: 0, log_days: 7 }
     }
 }
 
@@ -107,28 +110,26 @@ fn prune(opened: &Opened, readers: Span) -> RusticResult<u64> {
 }
 
 impl Retention {
-    /// Keeps only what is always kept.
-    const NONE: Self = Self { hourly: 0, daily: 0, weekly: 0, monthly: 0 };
-
     fn part(self, all: Vec<(Backup, SnapshotFile)>, now: Timestamp) -> Result<Parting> {
         let every: Vec<(SnapshotId, BackupId)> =
             all.iter().map(|(backup, snapshot)| (snapshot.id, backup.id)).collect();
         let (backups, counting): (Vec<Backup>, Vec<SnapshotId>) =
             latest_of(all).into_iter().map(|(backup, snapshot)| (backup, snapshot.id)).unzip();
-        let keep = self.kept(&backups, now)?;
+        let (full, logs) = backups.iter().cloned().partition(|backup| backup.kind == BackupKind::Full);
+        let keep = self.kept(&Backups { full, logs }, now)?;
         let is_removed = |(id, backup): &(SnapshotId, BackupId)| !counting.contains(id) || !keep.contains(backup);
         let removed = every.into_iter().filter(is_removed).map(|(id, _)| id).collect();
         let (kept, dropped) = backups.into_iter().partition(|backup| keep.contains(&backup.id));
         Ok(Parting { kept, dropped, removed })
     }
 
-    /// The backups that are kept, of these, which are sorted oldest first.
-    pub fn kept(self, backups: &[Backup], now: Timestamp) -> Result<Vec<BackupId>> {
-        let all: Vec<&Backup> = backups.iter().collect();
-        let proven: Vec<&Backup> = backups.iter().filter(|backup| backup.proof.is_some()).collect();
+    /// The backups that are kept, of these.
+    pub fn kept(self, backups: &Backups, now: Timestamp) -> Result<BTreeSet<BackupId>> {
+        let all: Vec<&Backup> = backups.full.iter().collect();
+        let proven: Vec<&Backup> = all.iter().copied().filter(|backup| backup.proof.is_some()).collect();
         let mut kept: BTreeSet<BackupId> =
             self.judged(&all, now)?.into_iter().chain(self.judged(&proven, now)?).collect();
-        kept.extend(backups.last().map(|newest| newest.id));
+        kept.extend(all.last().map(|newest| newest.id));
         let mut versions: Vec<Option<&String>> = Vec::new();
         for backup in proven.iter().rev() {
             let version = backup.facts.get(VERSION);
@@ -137,19 +138,36 @@ impl Retention {
                 kept.insert(backup.id);
             }
         }
-        Ok(all.into_iter().map(|backup| backup.id).filter(|id| kept.contains(id)).collect())
+        kept.extend(self.logs(backups, now)?);
+        Ok(kept)
+    }
+
+    /// The log backups that are kept, with the backup that the first of their days begins from. A clock that was wrong for a while
+    /// must not drop them: the days are counted back from the newest backup, unless that is of the future.
+    fn logs(self, backups: &Backups, now: Timestamp) -> Result<Vec<BackupId>> {
+        let newest = backups.full.last().into_iter().chain(backups.logs.last()).map(|backup| backup.time).max();
+        let Some(newest) = newest.filter(|_| self.log_days > 0 && !backups.logs.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let begin = newest.min(now).checked_sub(SignedDuration::from_hours(24 * i64::from(self.log_days)));
+        let begin = begin.map_err(|error| BackupError::Bug(error.to_string()))?;
+        let base = backups.full.iter().rev().find(|backup| backup.time <= begin);
+        let from = base.map_or(begin, |base| base.time);
+        let logs = backups.logs.iter().filter(|log| log.time >= from);
+        Ok(base.into_iter().chain(logs).map(|backup| backup.id).collect())
     }
 
     /// The newest of each period, of these, which are sorted oldest first.
     fn judged(self, backups: &[&Backup], now: Timestamp) -> Result<Vec<BackupId>> {
-        if backups.is_empty() || self == Self::NONE {
+        let Self { hourly, daily, weekly, monthly, .. } = self;
+        if backups.is_empty() || [hourly, daily, weekly, monthly] == [0; 4] {
             return Ok(Vec::new());
         }
         let options = KeepOptions::default()
-            .keep_hourly(i32::from(self.hourly))
-            .keep_daily(i32::from(self.daily))
-            .keep_weekly(i32::from(self.weekly))
-            .keep_monthly(i32::from(self.monthly));
+            .keep_hourly(i32::from(hourly))
+            .keep_daily(i32::from(daily))
+            .keep_weekly(i32::from(weekly))
+            .keep_monthly(i32::from(monthly));
         let as_snapshot = |(index, backup): (usize, &&Backup)| SnapshotFile {
             time: backup.time.to_zoned(TimeZone::UTC),
             label: index.to_string(),
@@ -175,7 +193,9 @@ mod tests {
     fn backups(times: &[&str], proven: &[usize]) -> Vec<Backup> {
         let one = |(index, time): (usize, &&str)| Backup {
             id: BackupId::of(Id::new([u8::try_from(index).unwrap(); 32])),
+            kind: BackupKind::Full,
             time: time.parse().unwrap(),
+            ended: None,
             facts: BTreeMap::new(),
             streams: Vec::new(),
             proof: proven.contains(&index).then(|| Proof { time: Timestamp::UNIX_EPOCH, report: String::new() }),
@@ -184,12 +204,13 @@ mod tests {
     }
 
     fn kept(retention: Retention, times: &[&str], proven: &[usize]) -> Vec<usize> {
-        let backups = backups(times, proven);
+        let backups = Backups { full: backups(times, proven), logs: Vec::new() };
         let kept = retention.kept(&backups, "2027-01-01T00:00:00Z".parse().unwrap()).unwrap();
-        (0..times.len()).filter(|index| kept.contains(&backups[*index].id)).collect()
+        (0..times.len()).filter(|index| kept.contains(&backups.full[*index].id)).collect()
     }
 
-    const NONE: Retention = Retention::NONE;
+    /// Keeps only what is always kept.
+    const NONE: Retention = Retention { hourly: 0, daily: 0, weekly: 0, monthly: 0, log_days: 0 };
 
     /// Two months: several in one hour, in one day, in one week.
     const TIMES: [&str; 8] = [
@@ -213,7 +234,7 @@ mod tests {
             (Retention { daily: 3, ..NONE }, vec![3, 4, 7]),
             (Retention { weekly: 2, ..NONE }, vec![1, 7]),
             (Retention { monthly: 2, ..NONE }, vec![1, 7]),
-            (Retention { hourly: 2, daily: 2, weekly: 3, monthly: 1 }, vec![0, 1, 4, 5, 7]),
+            (Retention { hourly: 2, daily: 2, weekly: 3, monthly: 1, log_days: 7 }, vec![0, 1, 4, 5, 7]),
             (Retention::default(), vec![0, 1, 2, 3, 4, 7]),
         ];
         for (retention, expected) in table {
@@ -233,13 +254,14 @@ mod tests {
     #[test]
     fn an_upgrades_backup_outlives_the_next_night_of_the_same_day() {
         let times = ["2026-11-21T02:00:00Z", "2026-11-22T18:00:00Z", "2026-11-22T23:30:00Z"];
-        let mut made = backups(&times, &[0, 1, 2]);
-        for (backup, version) in made.iter_mut().zip(["1.0.0", "1.0.0", "1.1.0"]) {
+        let mut full = backups(&times, &[0, 1, 2]);
+        for (backup, version) in full.iter_mut().zip(["1.0.0", "1.0.0", "1.1.0"]) {
             backup.facts.insert(VERSION.to_owned(), version.to_owned());
         }
-        let ids: Vec<_> = made.iter().map(|backup| backup.id).collect();
+        let ids: Vec<_> = full.iter().map(|backup| backup.id).collect();
         let now = "2026-11-23T00:00:00Z".parse().unwrap();
-        assert_eq!(Retention { daily: 1, ..NONE }.kept(&made, now).unwrap(), ids[1..]);
+        let kept = Retention { daily: 1, ..NONE }.kept(&Backups { full, logs: Vec::new() }, now).unwrap();
+        assert_eq!(kept.into_iter().collect::<Vec<_>>(), ids[1..]);
     }
 
     #[test]
@@ -253,5 +275,50 @@ mod tests {
         assert_eq!(kept(NONE, &TIMES, &[0, 2]), [2, 7]);
         assert_eq!(kept(Retention { daily: 2, ..NONE }, &TIMES, &[0]), [0, 4, 7]);
         assert_eq!(kept(NONE, &TIMES, &[7]), [7]);
+    }
+
+    /// A full backup each night at 02:00 from the 10th to the 20th, and a log backup at noon of each day.
+    fn nights() -> Backups {
+        let times = |hour: u8| (10..=20).map(|day| format!("2026-11-{day}T{hour:02}:00:00Z")).collect::<Vec<_>>();
+        let as_str = |times: &[String]| backups(&times.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        let (full, mut logs) = (as_str(&times(2)), as_str(&times(12)));
+        for (index, log) in logs.iter_mut().enumerate() {
+            log.id = BackupId::of(Id::new([100 + u8::try_from(index).unwrap(); 32]));
+            log.kind = BackupKind::Log;
+        }
+        Backups { full, logs }
+    }
+
+    fn kept_days(retention: Retention, backups: &Backups, now: &str) -> (Vec<i8>, Vec<i8>) {
+        let kept = retention.kept(backups, now.parse().unwrap()).unwrap();
+        let days = |of: &[Backup]| {
+            let kept = of.iter().filter(|backup| kept.contains(&backup.id));
+            kept.map(|backup| backup.time.to_zoned(TimeZone::UTC).day()).collect()
+        };
+        (days(&backups.full), days(&backups.logs))
+    }
+
+    #[test]
+    fn every_point_in_time_of_the_days_comes_back() {
+        let (nights, now) = (nights(), "2026-11-20T13:00:00Z");
+        let two = Retention { daily: 1, log_days: 2, ..NONE };
+        // From noon of the 18th on: the backup of that night, and all that follows it.
+        assert_eq!(kept_days(two, &nights, now), (vec![18, 20], vec![18, 19, 20]));
+        assert_eq!(kept_days(Retention { log_days: 0, ..two }, &nights, now), (vec![20], vec![]));
+        let all = Retention { daily: 1, log_days: 400, ..NONE };
+        assert_eq!(kept_days(all, &nights, now), (vec![20], (10..=20).collect()));
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_drops_no_log_backup() {
+        let two = Retention { daily: 9, log_days: 2, ..NONE };
+        let right = kept_days(two, &nights(), "2026-11-20T13:00:00Z");
+        // Now, or in a night of the past.
+        assert_eq!(kept_days(two, &nights(), "2036-11-20T13:00:00Z"), right);
+        let mut wrong = nights();
+        let later = backups(&["2036-01-01T02:00:00Z"], &[]);
+        wrong.full.push(Backup { id: BackupId::of(Id::new([99; 32])), ..later[0].clone() });
+        let (_, logs) = kept_days(two, &wrong, "2026-11-20T13:00:00Z");
+        assert_eq!(logs, right.1);
     }
 }

@@ -40,6 +40,7 @@ fn a_large_stream_takes_little_memory() {
     let repository = Repository::create(folder.path(), Uuid::nil(), &RepositoryKey::generate()).unwrap();
     let mut stream = Random(StdRng::seed_from_u64(1)).take(STREAM_BYTES);
     let new = NewBackup {
+        kind: landfall_backup::BackupKind::Full,
         time: jiff::Timestamp::UNIX_EPOCH,
         facts: BTreeMap::new(),
         streams: vec![("database".parse().unwrap(), &mut stream)],

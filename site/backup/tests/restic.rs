@@ -52,6 +52,7 @@ fn data(seed: u8, digests: usize) -> Vec<u8> {
 fn save(repository: &Repository, at: &str, data: &[u8]) -> landfall_backup::Backup {
     let (mut database, mut empty) = (Cursor::new(data), Cursor::new(b""));
     let new = NewBackup {
+        kind: landfall_backup::BackupKind::Full,
         time: at.parse().unwrap(),
         facts: BTreeMap::from([("release".to_owned(), "starter".to_owned()), ("version".into(), "1.2.3".into())]),
         streams: vec![(name("postgres/database"), &mut database), (name("empty"), &mut empty)],
@@ -158,7 +159,7 @@ fn what_restic_rewrites_is_still_a_backup() {
     assert_eq!(repository.check(&Silent).unwrap(), []);
     // Landfall's prune leaves what restic accepts.
     save(&repository, "2026-11-22T12:00:00Z", &data(4, 100_000));
-    let retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0 };
+    let retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
     assert_eq!(repository.forget(retention, "2026-11-23T00:00:00Z".parse().unwrap()).unwrap().dropped, []);
     restic(folder, &["check", "--read-data"]);
     assert_eq!(repository.check(&Silent).unwrap(), []);

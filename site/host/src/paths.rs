@@ -71,6 +71,8 @@ impl SitePaths {
         backup_key_printed = "/var/lib/landfall/backups/key-printed";
         /// What became of the latest copies on other disks.
         backup_copies = "/var/lib/landfall/backups/copies.json";
+        /// Which log backup the next one follows.
+        backup_logs = "/var/lib/landfall/backups/logs.json";
         /// There since the site first had a repository: one that is missing later is on a disk that is not mounted.
         backups_begun = "/var/lib/landfall/backups-begun";
         /// The owners of the data that an uninstall kept.

@@ -14,7 +14,7 @@ use rustic_core::{BackupOptions, ParentOptions, RusticResult};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use self::feed::{FeedError, Source};
-use crate::backup::{self, Backup, BackupId, Stream};
+use crate::backup::{self, Backup, BackupId, BackupKind, Stream};
 use crate::change::Change;
 use crate::error::{BackupError, Result};
 use crate::folder::View;
@@ -24,6 +24,8 @@ use crate::repository::Repository;
 
 /// What a backup will hold.
 pub struct NewBackup<'a> {
+    /// What it is.
+    pub kind: BackupKind,
     /// When its data is read.
     pub time: Timestamp,
     /// What to note about it, such as the release: restic shows it as tags. Names have lower-case letters, digits and
@@ -52,7 +54,7 @@ impl Repository {
         let (streams, documents) =
             (new.streams.iter().map(|(name, _)| name), new.documents.iter().map(|(name, _)| name));
         names::refuse_clashes(streams.chain(documents))?;
-        let snapshot = backup::new_snapshot(self.site(), new.time, &new.facts)?;
+        let snapshot = backup::new_snapshot(self.site(), new.kind, new.time, &new.facts)?;
         let mut change = Change::begin(self)?;
         let (mut snapshot, streams) = self.archive(snapshot, Source::sorted(new.streams, new.documents))?;
         snapshot.tree = trees::with_sizes(self, snapshot.tree, &streams, new.time)?;
@@ -93,6 +95,7 @@ impl Repository {
         let not_ours = || BackupError::Bug("the new snapshot is not a backup".to_owned());
         let mut backup = Backup::of(&snapshot).ok_or_else(not_ours)?;
         backup.streams = streams;
+        backup.ended = Some(Timestamp::now());
         backup.describe(&mut snapshot)?;
         let (folder, opened) = self.session(View::default())?;
         let saved = opened.save_snapshots(vec![snapshot.clone()]);

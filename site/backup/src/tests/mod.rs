@@ -18,7 +18,7 @@ use rand::{Rng as _, SeedableRng as _};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Backup, BackupError, BackupId, NewBackup, Repository, RepositoryKey, Result, StreamName};
+use crate::{Backup, BackupError, BackupId, BackupKind, NewBackup, Repository, RepositoryKey, Result, StreamName};
 
 const SITE: Uuid = Uuid::from_u128(0x5117e);
 
@@ -62,7 +62,7 @@ fn save(repository: &Repository, at: &str, streams: &[(&str, &[u8])]) -> Result<
     let names = streams.iter().map(|(stream, _)| name(stream));
     let streams = names.zip(readers.iter_mut().map(|reader| reader as &mut dyn Read)).collect();
     let documents = vec![(name("site.json"), b"{}".to_vec())];
-    repository.save(NewBackup { time: time(at), facts: facts("starter"), streams, documents })
+    repository.save(NewBackup { kind: BackupKind::Full, time: time(at), facts: facts("starter"), streams, documents })
 }
 
 fn read(repository: &Repository, id: BackupId, stream: &str) -> Result<Vec<u8>, io::Error> {

@@ -85,6 +85,7 @@ fn an_interrupted_creation_is_finished() {
 fn one_operation_at_a_time_changes_a_repository() {
     let kept = empty();
     let second = Repository::open(kept.repository.folder(), SITE, &kept.key).unwrap();
+    let second = second.with_patience(std::time::Duration::from_millis(300));
     let lock = kept.repository.lock(crate::repository::Lock::Exclusive).unwrap();
     let error = save(&second, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap_err();
     assert_eq!(error.code(), codes::BACKUP_IN_USE);

@@ -9,7 +9,7 @@ fn proof(report: &str) -> Proof {
     Proof { time: time("2026-11-21T20:00:00Z"), report: report.to_owned() }
 }
 
-const ONE: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0 };
+const ONE: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
 
 fn now() -> Timestamp {
     time("2026-11-22T00:00:00Z")

@@ -63,7 +63,13 @@ fn a_stream_that_fails_half_way_leaves_no_backup() {
     for (failing, whole) in [("a", "b"), ("b", "a")] {
         let (mut fails, mut works) = (Failing(&data), Cursor::new(&data[..MIB]));
         let streams: Vec<(StreamName, &mut dyn Read)> = vec![(name(failing), &mut fails), (name(whole), &mut works)];
-        let new = NewBackup { time: time("2026-11-21T12:00:00Z"), facts: facts("new"), streams, documents: Vec::new() };
+        let new = NewBackup {
+            kind: BackupKind::Full,
+            time: time("2026-11-21T12:00:00Z"),
+            facts: facts("new"),
+            streams,
+            documents: Vec::new(),
+        };
         let error = kept.repository.save(new).unwrap_err();
         assert!(matches!(&error, BackupError::Stream { name, .. } if name.as_str() == failing), "{error:?}");
     }
@@ -86,6 +92,7 @@ fn names_and_facts_that_clash_are_refused_before_anything_is_stored() {
     let document = save(&kept.repository, "2026-11-21T12:00:00Z", &[("site.json", b"")]).unwrap_err();
     assert!(matches!(document, BackupError::Name { .. }), "{document:?}");
     let comma = NewBackup {
+        kind: BackupKind::Full,
         time: time("2026-11-21T12:00:00Z"),
         facts: facts("a,b"),
         streams: Vec::new(),
@@ -99,6 +106,7 @@ fn names_and_facts_that_clash_are_refused_before_anything_is_stored() {
 fn an_empty_backup_is_one_too() {
     let kept = empty();
     let new = NewBackup {
+        kind: BackupKind::Full,
         time: time("2026-11-21T12:00:00Z"),
         facts: BTreeMap::new(),
         streams: Vec::new(),

@@ -1,11 +1,12 @@
-//! Copies of the backups on other disks: proven backups alone, each with its proof, in a repository of its own that the same
+//! Copies of the backups on other disks: proven backups, each with its proof, and log backups, in a repository of its own that the same
 //! key opens. A folder that cannot take a copy costs no backup, neither here nor there.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use landfall_backup::{Backup, BackupError, Repository, Retention};
+use landfall_backup::{Backup, BackupError, BackupId, BackupKind, Backups, Repository, Retention};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::files;
@@ -53,7 +54,7 @@ impl Copies<'_> {
         let forgotten = copies.forget(self.retention, now).map_err(unusable);
         let missing = missing(source, &copies, self.retention, now).map_err(unusable)?;
         let (mut added, mut failure) = (Vec::new(), None);
-        for backup in &missing {
+        for backup in &missing.full {
             let summary = BackupSummary::from(backup);
             self.progress.event(Event::Note(format!("copying backup {} to {}", summary.short_id(), folder.display())));
             match source.copy_to(backup.id, &copies) {
@@ -63,14 +64,19 @@ impl Copies<'_> {
                 Err(error) => failure = failure.or(Some(unusable(error))),
             }
         }
+        let logs: Vec<_> = missing.logs.iter().map(|log| log.id).collect();
+        if let Err(error) = source.copy_all_to(&logs, &copies) {
+            failure = failure.or(Some(unusable(error)));
+        }
         if let Some(failure) = failure {
             return Err(failure);
         }
         let there = copies.backups().map_err(unusable)?;
+        let is_full = |dropped: &&Backup| dropped.kind == BackupKind::Full;
         Ok(BackupCopies {
             repository: copies.folder().to_owned(),
             copied: added,
-            dropped: forgotten?.dropped.iter().map(BackupSummary::from).collect(),
+            dropped: forgotten?.dropped.iter().filter(is_full).map(BackupSummary::from).collect(),
             count: there.len(),
             newest: there.last().map(|backup| format!("{:.0}", backup.time)),
         })
@@ -116,20 +122,33 @@ impl Copies<'_> {
     }
 }
 
-/// Proven backups that the copies lack, oldest first: those that would be kept if all of them were there.
+/// Proven backups and log backups that the copies lack: those that would be kept if all of them were there.
 fn missing(
     source: &Repository,
     copies: &Repository,
     retention: Retention,
     now: Timestamp,
-) -> Result<Vec<Backup>, BackupError> {
-    let there = copies.backups()?;
-    let is_missing = |backup: &Backup| backup.proof.is_some() && !there.iter().any(|copy| copy.id == backup.id);
-    let missing: Vec<Backup> = source.backups()?.into_iter().filter(is_missing).collect();
-    let mut all: Vec<Backup> = there.iter().chain(&missing).cloned().collect();
-    all.sort_by_key(|backup| (backup.time, backup.id));
+) -> Result<Backups, BackupError> {
+    let (here, there) = (source.everything()?, copies.everything()?);
+    let full = lacking(here.full, &there.full).into_iter().filter(|backup| backup.proof.is_some()).collect();
+    let missing = Backups { full, logs: lacking(here.logs, &there.logs) };
+    let all = Backups { full: joined(&there.full, &missing.full), logs: joined(&there.logs, &missing.logs) };
     let kept = retention.kept(&all, now)?;
-    Ok(missing.into_iter().filter(|backup| kept.contains(&backup.id)).collect())
+    let are_kept = |backups: Vec<Backup>| backups.into_iter().filter(|backup| kept.contains(&backup.id)).collect();
+    Ok(Backups { full: are_kept(missing.full), logs: are_kept(missing.logs) })
+}
+
+fn lacking(mut here: Vec<Backup>, there: &[Backup]) -> Vec<Backup> {
+    let known: BTreeSet<BackupId> = there.iter().map(|copy| copy.id).collect();
+    here.retain(|backup| !known.contains(&backup.id));
+    here
+}
+
+/// Both, oldest first.
+fn joined(some: &[Backup], others: &[Backup]) -> Vec<Backup> {
+    let mut all = [some, others].concat();
+    all.sort_by_key(|backup| (backup.time, backup.id));
+    all
 }
 
 #[cfg(test)]
@@ -143,7 +162,7 @@ mod tests {
     use super::*;
     use crate::backups::folder::tests::host;
 
-    const ONE_DAY: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0 };
+    const ONE_DAY: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
 
     /// A folder on another filesystem: every Linux has this one.
     fn other_disk() -> tempfile::TempDir {
@@ -158,7 +177,8 @@ mod tests {
         let time: Timestamp = time.parse().unwrap();
         let documents = vec![("site.json".parse().unwrap(), data.to_vec())];
         let facts = [("version".to_owned(), "1.0.0".to_owned())].into();
-        let saved = repository.save(NewBackup { time, facts, streams: Vec::new(), documents }).unwrap();
+        let saved =
+            repository.save(NewBackup { kind: BackupKind::Full, time, facts, streams: Vec::new(), documents }).unwrap();
         if is_proven { repository.mark_proven(saved.id, Proof { time, report: String::new() }).unwrap() } else { saved }
     }
 

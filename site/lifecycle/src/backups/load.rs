@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use landfall_backup::OpenBackup;
 use landfall_cluster::{Cluster, Program, StreamError, Success};
 use landfall_engine::step::StepError;
@@ -33,33 +34,67 @@ pub(crate) fn size_bytes(backup: &OpenBackup, saved: &SavedStream) -> Option<u64
     backup.backup().streams.iter().find(|stream| stream.name.as_str() == name).map(|stream| stream.size_bytes)
 }
 
-/// Fills an empty volume: runs the rule's program in this container, with the stream as its input.
-pub(crate) fn load(
-    cluster: &Cluster,
-    backup: &OpenBackup,
-    saved: &SavedStream,
-    into: &Container,
-    progress: &dyn Progress,
-) -> Result<(), StepError> {
-    let name = saved.name();
-    progress.event(Event::PhaseStarted { phase: format!("loading {name}"), total_bytes: size_bytes(backup, saved) });
-    let mut from = Reported { from: backup.read(&saved.stream_name()?).map_err(unusable)?, progress };
-    let program = Program {
-        namespace: &into.namespace,
-        pod: &into.pod,
-        container: &into.name,
-        arguments: &saved.rule.load,
-        success: Success::Trailer,
-    };
-    let failed = |error: StreamError| {
-        StepError::new(codes::RESTORE_LOAD, format!("{name} cannot be loaded into {}/{}", into.namespace, into.pod))
-            .because(error)
-    };
-    let executed = cluster.write_stream(&program, Duration::from_secs(saved.rule.limit_seconds), &mut from);
-    let executed = executed.map_err(failed)?;
-    if executed.exit_code != 0 {
-        return Err(failed(StreamError::Failed { exit_code: executed.exit_code, stderr: executed.stderr }));
+/// A stream that returns, and the container that it goes into.
+#[derive(Clone, Copy)]
+pub(crate) struct Loading<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) saved: &'a SavedStream,
+    pub(crate) into: &'a Container,
+    pub(crate) progress: &'a dyn Progress,
+}
+
+impl Loading<'_> {
+    /// Fills an empty volume: runs the rule's program, with the stream as its input.
+    pub(crate) fn load(&self, backup: &OpenBackup) -> Result<(), StepError> {
+        self.feed(backup, &format!("loading {}", self.saved.name()), &self.saved.rule.load)
     }
-    progress.event(Event::PhaseDone);
-    Ok(())
+
+    /// Applies what was written after that, up to a time: places each of these log backups beside the data, oldest first, then lets the
+    /// software recover.
+    pub(crate) fn recover(&self, logs: &[OpenBackup], to: Timestamp) -> Result<(), StepError> {
+        let (name, rule) = (self.saved.name(), &self.saved.rule);
+        let missing = || StepError::new(codes::BUG, format!("{name} has no log"));
+        let log = rule.log.as_ref().ok_or_else(missing)?;
+        for (index, backup) in logs.iter().enumerate() {
+            self.feed(backup, &format!("loading log {} of {} of {name}", index + 1, logs.len()), &log.load)?;
+        }
+        let time = to.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string();
+        self.progress.event(Event::Note(format!("{name} recovers to {to:.0}")));
+        let Container { namespace, pod, name: container } = self.into;
+        let limit = Duration::from_secs(rule.limit_seconds);
+        let executed = self.cluster.execute(namespace, pod, container, &log.recover_to(&time), limit);
+        let executed = executed.map_err(|error| self.failed(error.into()))?;
+        match executed.exit_code {
+            0 => Ok(()),
+            exit_code => Err(self.failed(StreamError::Failed { exit_code, stderr: executed.stderr })),
+        }
+    }
+
+    fn feed(&self, backup: &OpenBackup, phase: &str, arguments: &[String]) -> Result<(), StepError> {
+        let total_bytes = size_bytes(backup, self.saved);
+        self.progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes });
+        let from = backup.read(&self.saved.stream_name()?).map_err(unusable)?;
+        let mut from = Reported { from, progress: self.progress };
+        let program = Program {
+            namespace: &self.into.namespace,
+            pod: &self.into.pod,
+            container: &self.into.name,
+            arguments,
+            success: Success::Trailer,
+        };
+        let limit = Duration::from_secs(self.saved.rule.limit_seconds);
+        let executed = self.cluster.write_stream(&program, limit, &mut from).map_err(|error| self.failed(error))?;
+        if executed.exit_code != 0 {
+            let failed = StreamError::Failed { exit_code: executed.exit_code, stderr: executed.stderr };
+            return Err(self.failed(failed));
+        }
+        self.progress.event(Event::PhaseDone);
+        Ok(())
+    }
+
+    fn failed(&self, error: StreamError) -> StepError {
+        let Container { namespace, pod, .. } = self.into;
+        StepError::new(codes::RESTORE_LOAD, format!("{} cannot be loaded into {namespace}/{pod}", self.saved.name()))
+            .because(error)
+    }
 }

@@ -54,6 +54,9 @@ pub struct SavedStream {
     /// The word that was written into the data, if the rule has a marker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub word: Option<String>,
+    /// The link that the log backups of this stream follow, if its log is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// The workload, as it was in the cluster.
     pub workload: Value,
 }
@@ -89,6 +92,7 @@ impl Manifest {
                     namespace: component.namespace.clone(),
                     ready_seconds: component.ready_seconds,
                     word: rule.marker.as_ref().map(|_| word()),
+                    link: None,
                     rule: rule.clone(),
                     workload: found.map(described).ok_or_else(missing)?,
                 });
@@ -144,7 +148,7 @@ fn described(mut workload: Value) -> Value {
 }
 
 /// Lower-case letters and digits, which mean themselves to every shell.
-fn word() -> String {
+pub(super) fn word() -> String {
     Alphanumeric.sample_string(&mut rand::rng(), WORD_LENGTH).to_lowercase()
 }
 

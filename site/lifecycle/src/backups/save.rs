@@ -5,17 +5,21 @@ use std::io::Read;
 use std::path::Path;
 
 use jiff::Timestamp;
-use landfall_backup::{Backup, NewBackup, Repository, StreamName};
+use landfall_backup::{Backup, BackupKind, NewBackup, Repository, StreamName};
 use landfall_cluster::Cluster;
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
-use landfall_media::progress::Progress;
-use landfall_release_document::ReleaseDocument;
+use landfall_media::progress::{Event, Progress};
+use landfall_release_document::{BackupLog, ReleaseDocument};
 
 use super::error::unusable;
-use super::manifest::Manifest;
-use super::source::RuleStream;
+use super::logs::LogRecords;
+use super::manifest::{Manifest, SavedStream, word};
+use super::rule_pod::RulePod;
+use super::source::PodStream;
+use crate::configuration::BackupSettings;
 
 /// The fact that names the operation which a backup belongs to.
 pub(crate) const OPERATION: &str = "operation";
@@ -27,6 +31,8 @@ pub(crate) enum Reason {
     Request,
     /// An upgrade begins with it.
     Upgrade,
+    /// Points in time begin with it, after a change of release or data.
+    Change,
 }
 
 impl Reason {
@@ -34,6 +40,7 @@ impl Reason {
         match self {
             Self::Request => "request",
             Self::Upgrade => "upgrade",
+            Self::Change => "change",
         }
     }
 }
@@ -48,6 +55,8 @@ pub(crate) struct Saving<'a> {
     pub(crate) release: &'a ReleaseDocument,
     /// First 12 hexadecimal digits of its bundle's id.
     pub(crate) bundle: &'a str,
+    /// What the site sets.
+    pub(crate) settings: &'a BackupSettings,
     /// Why.
     pub(crate) reason: Reason,
     /// What names the operation that the backup belongs to, if there is one.
@@ -59,16 +68,45 @@ pub(crate) struct Saving<'a> {
 impl Saving<'_> {
     /// Saves everything. Returns when all of it is on the disk; if it fails, no backup was made.
     pub(crate) fn save(&self, repository: &Repository) -> Result<Backup, StepError> {
-        let manifest = Manifest::new(self.release, self.cluster)?;
+        let mut manifest = Manifest::new(self.release, self.cluster)?;
+        if self.settings.has_points_in_time() {
+            for saved in &mut manifest.streams {
+                saved.link = self.link(saved)?;
+            }
+        }
         let mut documents = site_documents(self.paths, self.bundle)?;
         documents.push(manifest.document()?);
+        let pods: Vec<RulePod<'_>> = manifest.streams.iter().map(|saved| self.pod(saved)).collect();
         let mut sources = Vec::new();
-        for saved in &manifest.streams {
-            sources.push((saved.stream_name()?, RuleStream::new(self.cluster, saved, self.progress)));
+        for (saved, pod) in manifest.streams.iter().zip(&pods) {
+            let source = PodStream::new(pod, &saved.rule.save, self.progress).marked(saved.word.as_deref());
+            sources.push((saved.stream_name()?, source));
         }
         let streams = sources.iter_mut().map(|(name, source)| (name.clone(), source as &mut dyn Read)).collect();
-        let new = NewBackup { time: Timestamp::now(), facts: self.facts(), streams, documents };
-        repository.save(new).map_err(unusable)
+        let (kind, time, facts) = (BackupKind::Full, Timestamp::now(), self.facts());
+        repository.save(NewBackup { kind, time, facts, streams, documents }).map_err(unusable)
+    }
+
+    fn pod<'b>(&'b self, saved: &'b SavedStream) -> RulePod<'b> {
+        RulePod { cluster: self.cluster, stream: saved.name(), namespace: &saved.namespace, rule: &saved.rule }
+    }
+
+    /// The link that the log backups of a stream follow, from this backup on. Where no log is kept, or some of it may be lost, the
+    /// software begins to keep it. Where it cannot, the backup itself is as good without.
+    fn link(&self, saved: &SavedStream) -> Result<Option<String>, StepError> {
+        let Some(log) = &saved.rule.log else { return Ok(None) };
+        let records = LogRecords::of(self.paths);
+        if let Some(link) = records.whole_link(&saved.name()) {
+            return Ok(Some(link));
+        }
+        if let Err(error) = self.pod(saved).run(&log.keep, BackupLog::LIMIT_SECONDS) {
+            let text = format!("no points in time of {}: {}", saved.name(), with_causes(&error));
+            self.progress.event(Event::Note(text));
+            return Ok(None);
+        }
+        let link = word();
+        records.begin(&saved.name(), &link)?;
+        Ok(Some(link))
     }
 
     fn facts(&self) -> BTreeMap<String, String> {

@@ -18,6 +18,9 @@ pub struct BackupSettings {
     /// How many are kept; by default the newest of each of 30 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<KeepSettings>,
+    /// Days of which every point in time comes back, of components that have a log; by default 7, and none with 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point_in_time_days: Option<u16>,
     /// Folders on other disks that get a copy of each proven backup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<PathBuf>,
@@ -49,12 +52,19 @@ impl BackupSettings {
 
     /// Which backups are kept, here and in each copy.
     pub fn retention(&self) -> Retention {
-        self.keep.map_or_else(Retention::default, |KeepSettings { hourly, daily, weekly, monthly }| Retention {
-            hourly,
-            daily,
-            weekly,
-            monthly,
-        })
+        let default = Retention::default();
+        let log_days = self.point_in_time_days.unwrap_or(default.log_days);
+        match self.keep {
+            Some(KeepSettings { hourly, daily, weekly, monthly }) => {
+                Retention { hourly, daily, weekly, monthly, log_days }
+            }
+            None => Retention { log_days, ..default },
+        }
+    }
+
+    /// Whether what is written between two backups is saved, too.
+    pub fn has_points_in_time(&self) -> bool {
+        self.retention().log_days > 0
     }
 
     /// What no type can refuse, each with the key that has it.
@@ -133,7 +143,7 @@ mod tests {
         assert!(settings.is_default());
         assert_eq!(settings.retention(), Retention::default());
         let settings: BackupSettings = serde_json::from_str(r#"{"keep": {"weekly": 8}}"#).unwrap();
-        assert_eq!(settings.retention(), Retention { hourly: 0, daily: 0, weekly: 8, monthly: 0 });
+        assert_eq!(settings.retention(), Retention { hourly: 0, daily: 0, weekly: 8, monthly: 0, log_days: 7 });
         assert!(settings.problems(Path::new("/data")).is_empty());
     }
 }

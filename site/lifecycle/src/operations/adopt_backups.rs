@@ -207,6 +207,7 @@ mod tests {
         let made = Repository::create(&repository, Uuid::from_u128(7), &secret).unwrap();
         let document = |name: &str| (name.parse().unwrap(), b"{}".to_vec());
         made.save(landfall_backup::NewBackup {
+            kind: landfall_backup::BackupKind::Full,
             time: jiff::Timestamp::UNIX_EPOCH,
             facts: [("release".to_owned(), "shop".to_owned()), ("version".to_owned(), "1.0.0".to_owned())].into(),
             streams: Vec::new(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use landfall_backup::{Backup, Damage, Repository};
+use landfall_backup::{Backup, BackupKind, Damage, Repository};
 use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -71,6 +71,7 @@ impl Operations {
             paths: &self.paths,
             release: &ready.release.release,
             bundle: &short_id(ready.pins.bundle),
+            settings: &ready.pins.settings.backups,
             reason: Reason::Request,
             operation: None,
             progress: &*self.progress,
@@ -93,7 +94,8 @@ impl Operations {
         let dropped = forgotten?.dropped;
         let copies = outcome?.copies;
         let backup = find(&repository, &backup.id.to_string())?;
-        let dropped = dropped.iter().map(BackupSummary::from).collect();
+        let is_full = |dropped: &&Backup| dropped.kind == BackupKind::Full;
+        let dropped = dropped.iter().filter(is_full).map(BackupSummary::from).collect();
         Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped, copies })
     }
 
@@ -107,7 +109,7 @@ impl Operations {
 
     /// Every backup, oldest first. Changes nothing.
     pub fn backups(&self) -> Result<Vec<BackupSummary>> {
-        let Some(repository) = BackupFolder::of(&self.paths).open()? else { return Ok(Vec::new()) };
+        let Some(repository) = self.existing_repository()? else { return Ok(Vec::new()) };
         Ok(repository.backups().map_err(unusable)?.iter().map(BackupSummary::from).collect())
     }
 
@@ -132,7 +134,12 @@ impl Operations {
 
     /// The repository, which must exist.
     pub(super) fn repository(&self) -> Result<Repository> {
-        Ok(BackupFolder::of(&self.paths).open()?.ok_or_else(no_backups)?)
+        Ok(self.existing_repository()?.ok_or_else(no_backups)?)
+    }
+
+    /// The repository, if there is one.
+    pub(super) fn existing_repository(&self) -> Result<Option<Repository>> {
+        Ok(BackupFolder::of(&self.paths).open()?)
     }
 
     fn prove_backup(&self, ready: &ReadyToBackUp, repository: &Repository, backup: &Backup) -> Result<DrillReport> {
@@ -177,7 +184,7 @@ fn no_backups() -> StepError {
 }
 
 /// The backup whose id begins like this, or the newest of the installed version.
-pub(super) fn chosen_backup(repository: &Repository, id: Option<&str>, installed: &Pins) -> Result<Backup> {
+fn chosen_backup(repository: &Repository, id: Option<&str>, installed: &Pins) -> Result<Backup> {
     if let Some(id) = id {
         return find(repository, id);
     }
@@ -226,10 +233,14 @@ pub(super) fn others(backups: &[Backup], installed: &Pins) -> String {
 
 /// The only backup whose id begins like this.
 fn find(repository: &Repository, id: &str) -> Result<Backup> {
-    let backups = repository.backups().map_err(unusable)?;
-    let mut found = backups.into_iter().filter(|backup| !id.is_empty() && backup.id.to_string().starts_with(id));
+    find_in(&repository.backups().map_err(unusable)?, id)
+}
+
+/// The same, among these.
+pub(super) fn find_in(backups: &[Backup], id: &str) -> Result<Backup> {
+    let mut found = backups.iter().filter(|backup| !id.is_empty() && backup.id.to_string().starts_with(id));
     match (found.next(), found.next()) {
-        (Some(backup), None) => Ok(backup),
+        (Some(backup), None) => Ok(backup.clone()),
         (None, _) => Err(StepError::new(codes::BACKUP_UNKNOWN, format!("no backup has the id {id}")).into()),
         (Some(_), Some(_)) => {
             Err(StepError::new(codes::BACKUP_UNKNOWN, format!("several backups have an id that begins with {id}"))

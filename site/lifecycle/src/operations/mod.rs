@@ -3,6 +3,7 @@
 
 mod administration;
 mod adopt_backups;
+mod back_up_logs;
 mod backup;
 mod bundle;
 mod carried;
@@ -23,6 +24,7 @@ mod planned;
 mod prove;
 mod releases;
 mod restore;
+mod restore_choice;
 mod resume;
 mod revocation;
 mod running;
@@ -43,6 +45,7 @@ use landfall_media::progress::Progress;
 
 pub use administration::Pod;
 pub use adopt_backups::AdoptedBackups;
+pub use back_up_logs::SavedLogs;
 pub use backup::{BackedUp, BackupCheckReport, RecoveryKey};
 pub use bundle::{TrustedRelease, open_trusted};
 pub use change::Changed;
@@ -56,7 +59,7 @@ pub use landfall_cluster::{Listener, LogSource, Logged};
 pub use planned::PlannedInstall;
 pub use prove::ProofReport;
 pub use releases::KeptReleaseStatus;
-pub use restore::{PreparedRestore, RestoreRequest, Restored};
+pub use restore::{PreparedRestore, RestoreRequest, Restored, RestoredData};
 pub use resume::Resumed;
 pub use status::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
@@ -70,7 +73,8 @@ pub use upgrade::{PreparedUpgrade, Upgraded};
 pub use verify_site::SiteVerification;
 
 pub use crate::backups::{
-    BackupCopies, BackupSummary, CheckResult, CopyRecord, DrillReport, DrilledStream, StreamSummary,
+    BackupCopies, BackupSummary, CheckResult, CopyRecord, DrillReport, DrilledStream, LogOutcome, LogStatus,
+    PointsInTime, SavedLog, StreamSummary,
 };
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
 

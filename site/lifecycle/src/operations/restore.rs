@@ -1,7 +1,6 @@
 //! Restore: data of the installed release is replaced by that of a backup. A restore that fails brings back the data that was
 //! there before.
 
-use landfall_backup::{Backup, Repository};
 use landfall_cluster::{Cluster, Inventory};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -9,16 +8,17 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
-use super::backup::{chosen_backup, is_of, others};
 use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::error::Result;
+use super::restore_choice::RestoreChoice;
 use super::trust::Trust;
 use crate::backups::drill::groups;
-use crate::backups::{BackupSummary, LiveVolume, Manifest, SavedStream, new_token, refuse_without_room, unusable};
+use crate::backups::{BackupSummary, LiveVolume, SavedStream, new_token, refuse_without_room};
 use crate::pins::Pins;
 use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore, refuse_shared};
 use crate::steps::action::Action;
+use crate::steps::load::BackupStream;
 use crate::steps::set_aside::SetAside;
 use landfall_engine::plan::Plan;
 
@@ -27,7 +27,7 @@ use landfall_engine::plan::Plan;
 pub struct RestoreRequest {
     /// The beginning of its id; the newest proven one where neither this nor a time is given.
     pub backup: Option<String>,
-    /// The newest backup whose data was read at this time or before, RFC 3339.
+    /// The time as of which data returns: by its log where it has one, and otherwise the newest backup of then or before.
     pub at: Option<jiff::Timestamp>,
     /// Components, or all that the backup has.
     pub components: Vec<String>,
@@ -51,29 +51,37 @@ pub struct Restored {
     pub release: String,
     /// Its version.
     pub version: String,
-    /// When the restored data was read, RFC 3339 in UTC.
+    /// What was restored, in order.
+    pub streams: Vec<RestoredData>,
+}
+
+/// A stream that was restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoredData {
+    /// `COMPONENT/RULE`.
+    pub stream: String,
+    /// The time as of which its data is, RFC 3339 in UTC.
     pub time: String,
-    /// What was restored, in order: `COMPONENT/RULE`.
-    pub streams: Vec<String>,
 }
 
 impl Restored {
     /// The result of a restore that was committed.
     pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
-        let loaded: Vec<_> = plan
-            .all()
-            .filter_map(|planned| match &planned.action {
-                Action::Load(load) => Some(&load.stream),
-                _ => None,
-            })
-            .collect();
-        Self {
-            release: pins.release.clone(),
-            version: pins.version.clone(),
-            time: loaded.first().map(|stream| stream.time.clone()).unwrap_or_default(),
-            streams: loaded.iter().map(|stream| format!("{}/{}", stream.component, stream.rule)).collect(),
-        }
+        let streams = loaded(plan).map(|stream| RestoredData {
+            stream: format!("{}/{}", stream.component, stream.rule),
+            time: stream.as_of(),
+        });
+        Self { release: pins.release.clone(), version: pins.version.clone(), streams: streams.collect() }
     }
+}
+
+/// The streams that a plan loads, in order.
+fn loaded(plan: &Plan<Action>) -> impl Iterator<Item = &BackupStream> {
+    plan.all().filter_map(|planned| match &planned.action {
+        Action::Load(load) => Some(&load.stream),
+        _ => None,
+    })
 }
 
 impl Operations {
@@ -84,16 +92,14 @@ impl Operations {
         let pins = self.changeable(&history)?.clone();
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
         let repository = self.repository()?;
-        let backup = wanted_backup(&repository, request, &pins)?;
-        let open = repository.open_backup(backup.id).map_err(unusable)?;
-        let manifest = Manifest::read(&open)?;
-        manifest.refuse_other(&release.release)?;
-        let streams = chosen(&manifest, &request.components)?;
+        let choice = RestoreChoice::of(&repository, request, &pins)?;
+        choice.manifest.refuse_other(&release.release)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
         let token = new_token();
         let mut workloads: Vec<RestoredWorkload> = Vec::new();
-        for group in groups(&streams) {
-            let restored = self.workload(&cluster, &backup, &group, &token)?;
+        let saved: Vec<SavedStream> = choice.streams.iter().map(|stream| stream.saved.clone()).collect();
+        for group in groups(&saved) {
+            let restored = self.workload(&cluster, &choice, &group, &token)?;
             // Several containers of one workload have streams of their own.
             match workloads.iter_mut().find(|known| known.stop.workload == restored.stop.workload) {
                 Some(known) => known.streams.extend(restored.streams),
@@ -107,15 +113,16 @@ impl Operations {
         refuse_shared(&all)?;
         let mut components: Vec<String> = workloads.iter().map(|workload| workload.component.clone()).collect();
         components.dedup();
-        let plan = plan_restore(&release.release, &workloads);
-        Ok(PreparedRestore { operations: self, pins, release, backup: (&backup).into(), components, plan })
+        let plan = plan_restore(&release.release, &pins.settings.backups, &workloads);
+        let backup = (&choice.backup).into();
+        Ok(PreparedRestore { operations: self, pins, release, backup, components, plan })
     }
 
     /// The workload of a group as it is now.
     fn workload(
         &self,
         cluster: &Cluster,
-        backup: &Backup,
+        choice: &RestoreChoice,
         group: &[&SavedStream],
         token: &str,
     ) -> Result<RestoredWorkload, StepError> {
@@ -127,7 +134,7 @@ impl Operations {
         for saved in group {
             let volume = LiveVolume::of(cluster, &self.paths, &saved.namespace, &saved.rule)?;
             stop = Some(volume.stop.clone());
-            streams.push(RestoredStream::new(backup, saved, SetAside::of(volume, token)));
+            streams.push(choice.restored(saved, SetAside::of(volume, token)));
         }
         let stop = stop.ok_or_else(|| StepError::new(codes::BUG, "a workload has no stream"))?;
         Ok(RestoredWorkload {
@@ -141,38 +148,6 @@ impl Operations {
     }
 }
 
-/// The backup that a request means: without a name, the newest of the installed version; without a wish, a proven one.
-fn wanted_backup(repository: &Repository, request: &RestoreRequest, installed: &Pins) -> Result<Backup> {
-    if request.backup.is_some() {
-        return chosen_backup(repository, request.backup.as_deref(), installed);
-    }
-    let known = repository.backups().map_err(unusable)?;
-    let fits = |backup: &&Backup| match request.at {
-        Some(at) => backup.time <= at,
-        None => backup.proof.is_some(),
-    };
-    let found = known.iter().rev().filter(|backup| is_of(backup, installed)).find(fits);
-    Ok(found.cloned().ok_or_else(|| {
-        let kind = match request.at {
-            Some(at) => format!("made at {at} or before"),
-            None => "proven".to_owned(),
-        };
-        let what = format!("no backup of {} {} is {kind}", installed.release, installed.version);
-        StepError::new(codes::BACKUP_UNKNOWN, format!("{what}{}", others(&known, installed)))
-    })?)
-}
-
-/// The streams of these components, or all.
-fn chosen(manifest: &Manifest, components: &[String]) -> Result<Vec<SavedStream>, StepError> {
-    if let Some(unknown) =
-        components.iter().find(|wanted| manifest.streams.iter().all(|saved| saved.component != **wanted))
-    {
-        return Err(StepError::new(codes::RESTORE_NOTHING, format!("the backup has nothing of {unknown}")));
-    }
-    let is_wanted = |saved: &&SavedStream| components.is_empty() || components.contains(&saved.component);
-    Ok(manifest.streams.iter().filter(is_wanted).cloned().collect())
-}
-
 impl PreparedRestore<'_> {
     /// The steps.
     pub fn plan(&self) -> &Plan<Action> {
@@ -182,6 +157,12 @@ impl PreparedRestore<'_> {
     /// What is restored.
     pub fn backup(&self) -> &BackupSummary {
         &self.backup
+    }
+
+    /// What is restored, each with the time as of which it will be, in order.
+    pub fn times(&self) -> Vec<String> {
+        let of = |stream: &BackupStream| format!("{}/{} as of {}", stream.component, stream.rule, stream.as_of());
+        loaded(&self.plan).map(of).collect()
     }
 
     /// Whose data is replaced, in order.

@@ -3,16 +3,20 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+use landfall_backup::Backup;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 
 use super::install::step;
-use crate::backups::SavedStream;
+use crate::backups::{SavedStream, has_logs};
+use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
+use crate::steps::begin_logs::BeginLogs;
 use crate::steps::check_restored::CheckRestored;
 use crate::steps::component_ready::ComponentReady;
-use crate::steps::load::{BackupStream, Load};
+use crate::steps::load::{BackupStream, Load, Recovery};
 use crate::steps::ready_again::ReadyAgain;
 use crate::steps::remove_aside::RemoveAside;
 use crate::steps::set_aside::SetAside;
@@ -52,8 +56,17 @@ pub struct RestoredStream {
 }
 
 impl RestoredStream {
+    /// The same, to which the log up to a time is applied.
+    #[must_use]
+    pub fn recovered(mut self, to: Timestamp, logs: &[Backup]) -> Self {
+        // What is placed beside the data takes room, too.
+        self.size_bytes += logs.iter().flat_map(|log| &log.streams).map(|stream| stream.size_bytes).sum::<u64>();
+        self.stream.recovery = Some(Recovery { to, logs: logs.iter().map(|log| log.id).collect() });
+        self
+    }
+
     /// The stream of a backup that goes into this volume.
-    pub fn new(backup: &landfall_backup::Backup, saved: &SavedStream, volume: SetAside) -> Self {
+    pub fn new(backup: &Backup, saved: &SavedStream, volume: SetAside) -> Self {
         let name = saved.name();
         let known = backup.streams.iter().find(|stream| stream.name.as_str() == name);
         let stream = BackupStream {
@@ -61,6 +74,7 @@ impl RestoredStream {
             time: backup.time.to_string(),
             component: saved.component.clone(),
             rule: saved.rule.name.clone(),
+            recovery: None,
         };
         Self { stream, size_bytes: known.map_or(0, |stream| stream.size_bytes), volume }
     }
@@ -78,7 +92,7 @@ impl RestoredStream {
     /// It fills its volume.
     pub(super) fn load(&self) -> PlannedStep<Action> {
         let load = Action::Load(Load { stream: self.stream.clone(), volume: self.volume.clone() });
-        let title = format!("load {}/{} of {}", self.stream.component, self.stream.rule, self.stream.time);
+        let title = format!("load {}/{} of {}", self.stream.component, self.stream.rule, self.stream.as_of());
         let planned = step(self.id("load"), &title, 10 + self.size_bytes / LOADING_RATE, load);
         PlannedStep { bytes: self.size_bytes, ..planned }
     }
@@ -121,8 +135,19 @@ pub fn refuse_shared(streams: &[RestoredStream]) -> Result<(), StepError> {
     }
 }
 
+/// Where the release has logs: after the commit, points in time begin with what is there then.
+pub(super) fn begin_logs(release: &ReleaseDocument, settings: &BackupSettings) -> Option<PlannedStep<Action>> {
+    let action = || Action::BeginLogs(BeginLogs { settings: settings.clone() });
+    has_logs(release, settings)
+        .then(|| step("begin-logs", "back up all data, from which points in time begin", 30, action()))
+}
+
 /// Plans it, for workloads in the order in which they start.
-pub fn plan_restore(release: &ReleaseDocument, workloads: &[RestoredWorkload]) -> Plan<Action> {
+pub fn plan_restore(
+    release: &ReleaseDocument,
+    settings: &BackupSettings,
+    workloads: &[RestoredWorkload],
+) -> Plan<Action> {
     let mut steps = Vec::new();
     steps.extend(workloads.iter().filter(|workload| workload.was_ready).map(note_ready));
     // What starts last may need what starts first.
@@ -133,7 +158,7 @@ pub fn plan_restore(release: &ReleaseDocument, workloads: &[RestoredWorkload]) -
         steps.extend(start(workload));
     }
     steps.extend(streams.iter().map(|stream| stream.check()));
-    let closing = streams.iter().map(|stream| stream.remove_aside()).collect();
+    let closing = streams.iter().map(|stream| stream.remove_aside()).chain(begin_logs(release, settings)).collect();
     // There is nothing that a resume could mend: the data of a moment ago is better than a stopped database.
     let on_failure = OnFailure::Undo { from: 0 };
     Plan { closing, on_failure, ..Plan::new(Operation::Restore, &release.name, &release.version, steps) }
@@ -170,6 +195,7 @@ mod tests {
             time: "2026-11-22T12:00:00Z".to_owned(),
             component: component.to_owned(),
             rule: "files".to_owned(),
+            recovery: None,
         };
         let stop = Stop {
             workload: ObjectName::new("apps/v1", "StatefulSet", component, component),
@@ -201,7 +227,11 @@ mod tests {
             "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
             "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 1 },
         }));
-        let plan = plan_restore(&release.unwrap(), &[workload("db", true), workload("cache", false)]);
+        let plan = plan_restore(
+            &release.unwrap(),
+            &BackupSettings::default(),
+            &[workload("db", true), workload("cache", false)],
+        );
         let ids = |steps: &[PlannedStep<Action>]| steps.iter().map(|step| step.id.0.clone()).collect::<Vec<_>>();
         insta::assert_snapshot!(ids(&plan.steps).join("\n"), @"
         ready-again/db/db

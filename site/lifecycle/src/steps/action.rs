@@ -8,6 +8,7 @@ use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
 use crate::steps::back_up::BackUp;
 use crate::steps::backup_schedule::BackupSchedule;
+use crate::steps::begin_logs::BeginLogs;
 use crate::steps::check_restored::CheckRestored;
 use crate::steps::cluster_secrets::ClusterSecrets;
 use crate::steps::collect::Collect;
@@ -123,6 +124,8 @@ pub enum Action {
     Collect(Collect),
     /// Saves the installed release's data, and proves the backup.
     BackUp(BackUp),
+    /// Begins points in time after a change.
+    BeginLogs(BeginLogs),
     /// Ends the pods of a workload.
     Stop(Stop),
     /// Replaces the data of a volume by an empty folder.

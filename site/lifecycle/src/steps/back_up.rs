@@ -6,13 +6,39 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::backups::{BackupFolder, OPERATION, Reason, Saving, drill::Drill, unusable};
-use crate::site::Site;
+use crate::configuration::BackupSettings;
+use crate::site::{Site, SiteRelease};
+use landfall_cluster::Cluster;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Parameters of the step: none. What is saved, the installed release declares.
+/// Parameters of the step. What is saved, the installed release declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BackUp {}
+pub struct BackUp {
+    /// What the site sets.
+    #[serde(default, skip_serializing_if = "BackupSettings::is_default")]
+    pub settings: BackupSettings,
+}
+
+/// A backup of this release of the site, in the course of an operation.
+pub(super) fn saving<'a>(
+    site: &'a Site,
+    cluster: &'a Cluster,
+    of: &'a SiteRelease,
+    settings: &'a BackupSettings,
+    reason: Reason,
+) -> Saving<'a> {
+    Saving {
+        cluster,
+        paths: &site.paths,
+        release: &of.release,
+        bundle: &of.bundle,
+        settings,
+        reason,
+        operation: None,
+        progress: &*site.progress,
+    }
+}
 
 impl Step<Site> for BackUp {
     /// Only the act knows for which operation a backup was made.
@@ -32,20 +58,9 @@ impl Step<Site> for BackUp {
         let (cluster, installed) = (site.cluster()?, site.earlier_release()?);
         let repository = BackupFolder::of(&site.paths).open_or_create()?;
         let known = repository.backups().map_err(unusable)?;
-        let backup =
-            match known.into_iter().find(|known| known.facts.get(OPERATION).is_some_and(|fact| fact == operation)) {
-                Some(backup) => backup,
-                None => Saving {
-                    cluster: &cluster,
-                    paths: &site.paths,
-                    release: &installed.release,
-                    bundle: &installed.bundle,
-                    reason: Reason::Upgrade,
-                    operation: Some(operation),
-                    progress: &*site.progress,
-                }
-                .save(&repository)?,
-            };
+        let own = known.into_iter().find(|known| known.facts.get(OPERATION).is_some_and(|fact| fact == operation));
+        let saving = saving(site, &cluster, installed, &self.settings, Reason::Upgrade);
+        let backup = own.map_or_else(|| Saving { operation: Some(operation), ..saving }.save(&repository), Ok)?;
         if backup.proof.is_none() {
             let open = repository.open_backup(backup.id).map_err(unusable)?;
             let progress = &*site.progress;

@@ -1,13 +1,13 @@
-//! The backup of each day: a timer of systemd, in a site whose release declares what is saved.
+//! The backup of each day, and log backups between them: timers of systemd, in a site whose release declares what is saved.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::agent::{Agent, unit_files};
-use crate::backups::has_rules;
+use crate::backups::{has_logs, has_rules};
 use crate::configuration::BackupSettings;
 use crate::site::Site;
-use landfall_agent::units::{BACKUP, BACKUP_TIMER, systemctl};
+use landfall_agent::units::{BACKUP, BACKUP_TIMER, LOG_BACKUP, LOG_BACKUP_TIMER, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
 use landfall_host::files::OwnFile;
@@ -16,55 +16,100 @@ use landfall_host::files::OwnFile;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackupSchedule {
-    /// What the site sets. The timer has the time; the backup itself reads the rest.
+    /// What the site sets. The timers have the times; the backups themselves read the rest.
     pub settings: BackupSettings,
 }
 
+/// A timer with the service that it starts.
+struct Timer {
+    name: &'static str,
+    service: &'static str,
+    /// Whether the release and the site want it.
+    is_wanted: bool,
+    files: Vec<OwnFile>,
+}
+
+impl Timer {
+    fn exists(&self, site: &Site) -> bool {
+        unit_files::path(site, self.name).exists()
+    }
+
+    fn observe(&self, site: &Site) -> Result<Observed, StepError> {
+        if !self.is_wanted {
+            // An earlier release, or earlier settings, may have left it.
+            let is_left = self.exists(site);
+            return Ok(if is_left { Observed::Partial(format!("{} exists", self.name)) } else { Observed::Done });
+        }
+        match files::observe(&self.files)? {
+            Observed::Done => Ok(Agent::lack(site, self.name).map_or(Observed::Done, Observed::Partial)),
+            other => Ok(other),
+        }
+    }
+
+    fn start(&self, site: &Site) -> Result<(), StepError> {
+        files::write(&self.files)?;
+        site.run(&systemctl(&["daemon-reload"]))?;
+        site.run(&systemctl(&["enable", self.name]))?;
+        site.run(&systemctl(&["restart", self.name]))?;
+        Ok(())
+    }
+
+    fn remove(&self, site: &Site) -> Result<(), StepError> {
+        if self.exists(site) {
+            site.run(&systemctl(&["disable", self.name]))?;
+            site.run(&systemctl(&["stop", self.name]))?;
+        }
+        files::remove(&self.files)?;
+        site.run(&systemctl(&["daemon-reload"]))?;
+        // Nothing to reset if none has failed.
+        let _ = site.run(&systemctl(&["reset-failed", self.service]));
+        Ok(())
+    }
+}
+
 impl BackupSchedule {
-    fn files(&self, site: &Site) -> Vec<OwnFile> {
-        unit_files::backup_files(site, &Agent::program(site), self.settings.time)
+    fn timers(&self, site: &Site) -> [Timer; 2] {
+        let program = Agent::program(site);
+        [
+            Timer {
+                name: BACKUP_TIMER,
+                service: BACKUP,
+                is_wanted: has_rules(&site.release),
+                files: unit_files::backup_files(site, &program, self.settings.time),
+            },
+            Timer {
+                name: LOG_BACKUP_TIMER,
+                service: LOG_BACKUP,
+                is_wanted: has_logs(&site.release, &self.settings),
+                files: unit_files::log_backup_files(site, &program),
+            },
+        ]
     }
 }
 
 impl Step<Site> for BackupSchedule {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        if !has_rules(&site.release) {
-            // An earlier release may have left a timer.
-            let is_left = unit_files::path(site, BACKUP_TIMER).exists();
-            return Ok(if is_left { Observed::Partial(format!("{BACKUP_TIMER} exists")) } else { Observed::Done });
-        }
-        let observed = files::observe(&self.files(site))?;
-        if observed != Observed::Done {
-            return Ok(observed);
-        }
-        Ok(Agent::lack(site, BACKUP_TIMER).map_or(Observed::Done, Observed::Partial))
+        let [nightly, logs] = self.timers(site).map(|timer| timer.observe(site));
+        Ok(match (nightly?, logs?) {
+            (Observed::Done, other) | (other, _) if other != Observed::Absent => other,
+            (Observed::Done, Observed::Absent) => Observed::Partial(format!("{LOG_BACKUP_TIMER} is missing")),
+            _ => Observed::Absent,
+        })
     }
 
     fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
         Ok(Value::Null)
     }
 
-    fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
-        if !has_rules(&site.release) {
-            return self.undo(site, before).map(|()| Value::Null);
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        for timer in self.timers(site) {
+            if timer.is_wanted { timer.start(site)? } else { timer.remove(site)? }
         }
-        files::write(&self.files(site))?;
-        site.run(&systemctl(&["daemon-reload"]))?;
-        site.run(&systemctl(&["enable", BACKUP_TIMER]))?;
-        site.run(&systemctl(&["restart", BACKUP_TIMER]))?;
         site.sync_filesystem(&site.paths.host("/etc"))?;
         Ok(Value::Null)
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        if unit_files::path(site, BACKUP_TIMER).exists() {
-            site.run(&systemctl(&["disable", BACKUP_TIMER]))?;
-            site.run(&systemctl(&["stop", BACKUP_TIMER]))?;
-        }
-        files::remove(&self.files(site))?;
-        site.run(&systemctl(&["daemon-reload"]))?;
-        // Nothing to reset if none has failed.
-        let _ = site.run(&systemctl(&["reset-failed", BACKUP]));
-        Ok(())
+        self.timers(site).iter().try_for_each(|timer| timer.remove(site))
     }
 }

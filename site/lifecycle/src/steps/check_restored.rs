@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::load::BackupStream;
+use crate::backups::SavedStream;
 use crate::backups::check::check;
 use crate::pods::ready_container;
 use crate::site::Site;
@@ -27,6 +28,8 @@ impl Step<Site> for CheckRestored {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let (cluster, (_, saved)) = (site.cluster()?, self.stream.open(site)?);
+        // A backup that was cut off since then may have written a later word.
+        let saved = if self.stream.recovery.is_some() { SavedStream { word: None, ..saved } } else { saved };
         let rule = &saved.rule;
         let container = ready_container(&cluster, &saved.namespace, &rule.workload, rule.container.as_deref());
         let container = container

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use landfall_backup::{BackupId, OpenBackup};
+use jiff::Timestamp;
+use landfall_backup::{BackupId, OpenBackup, Repository};
 use landfall_cluster::drill::DrillPod;
 use landfall_cluster::{Cluster, ObjectName, Owner, Waiting};
 use landfall_error_codes::codes;
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use super::objects::DELETION_SECONDS;
 use super::set_aside::SetAside;
-use crate::backups::load::load;
+use crate::backups::load::Loading;
 use crate::backups::{BackupFolder, Manifest, SavedStream, unusable};
 use crate::pods::{Container, object_name};
 use crate::site::Site;
@@ -23,6 +24,9 @@ const START_LIMIT: Duration = Duration::from_mins(5);
 
 /// Time for everything of the pod beside the load itself.
 const MARGIN: Duration = Duration::from_mins(15);
+
+/// How long the pod may live at most.
+const LONGEST_LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 /// A stream of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,14 +40,36 @@ pub struct BackupStream {
     pub component: String,
     /// Name of its rule.
     pub rule: String,
+    /// What is applied to it, where another time than that of the backup returns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
+}
+
+/// What was written after a backup, up to a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovery {
+    /// The time.
+    pub to: Timestamp,
+    /// Log backups, oldest first.
+    pub logs: Vec<BackupId>,
 }
 
 impl BackupStream {
+    /// The time whose data it is, RFC 3339 in UTC.
+    pub fn as_of(&self) -> String {
+        self.recovery.as_ref().map_or_else(|| self.time.clone(), |recovery| recovery.to.to_string())
+    }
+
+    fn repository(site: &Site) -> Result<Repository, StepError> {
+        let repository = BackupFolder::of(&site.paths).open()?;
+        repository.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "this site has no backups"))
+    }
+
     /// Finds it in the site's repository.
     pub(super) fn open(&self, site: &Site) -> Result<(OpenBackup, SavedStream), StepError> {
         let unknown = |what: String| StepError::new(codes::BACKUP_UNKNOWN, what);
-        let repository = BackupFolder::of(&site.paths).open()?;
-        let repository = repository.ok_or_else(|| unknown("this site has no backups".to_owned()))?;
+        let repository = Self::repository(site)?;
         let backup = repository.open_backup(self.backup).map_err(unusable)?;
         let streams = Manifest::read(&backup)?.streams;
         let is_it = |saved: &SavedStream| saved.component == self.component && saved.rule.name == self.rule;
@@ -51,6 +77,20 @@ impl BackupStream {
         let found = found
             .ok_or_else(|| unknown(format!("the backup of {} has no {}/{}", self.time, self.component, self.rule)))?;
         Ok((backup, found))
+    }
+
+    /// Fills the volume of this container with it.
+    fn load(&self, site: &Site, backup: &OpenBackup, loading: Loading<'_>) -> Result<(), StepError> {
+        loading.load(backup)?;
+        let Some(Recovery { to, logs }) = &self.recovery else { return Ok(()) };
+        let logs = Self::repository(site)?.open_backups(logs).map_err(unusable)?;
+        loading.recover(&logs, *to)
+    }
+
+    /// How many programs run one after another: to load it, each log backup, and to recover.
+    fn programs(&self) -> u32 {
+        let logs = self.recovery.as_ref().map_or(0, |recovery| recovery.logs.len() + 1);
+        u32::try_from(logs).unwrap_or(u32::MAX).saturating_add(1)
     }
 }
 
@@ -83,9 +123,15 @@ impl Load {
             owner: &owner,
             // Its own claims.
             volumes: &BTreeMap::new(),
-            lifetime: MARGIN + Duration::from_secs(saved.rule.limit_seconds),
+            lifetime: self.lifetime(saved),
         };
         Ok(pod.loader()?)
+    }
+
+    /// A week at most: with many log backups, the sum of all limits says nothing.
+    fn lifetime(&self, saved: &SavedStream) -> Duration {
+        let programs = Duration::from_secs(saved.rule.limit_seconds).saturating_mul(self.stream.programs());
+        MARGIN.saturating_add(programs).min(LONGEST_LIFETIME)
     }
 
     fn delete_pod(saved: &SavedStream, cluster: &Cluster) -> Result<(), StepError> {
@@ -113,7 +159,8 @@ impl Step<Site> for Load {
         cluster.wait_ready(&Waiting { what: &what, objects: std::slice::from_ref(&name), limit }, &*site.progress)?;
         let container = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
         let into = Container { namespace: saved.namespace.clone(), pod: name.name, name: container };
-        load(&cluster, &backup, &saved, &into, &*site.progress)?;
+        let loading = Loading { cluster: &cluster, saved: &saved, into: &into, progress: &*site.progress };
+        self.stream.load(site, &backup, loading)?;
         Self::delete_pod(&saved, &cluster)?;
         site.sync_filesystem(&site.paths.storage())?;
         Ok(Value::Null)

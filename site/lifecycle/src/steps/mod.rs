@@ -6,6 +6,7 @@ pub mod agent;
 pub mod artifact_files;
 pub mod back_up;
 pub mod backup_schedule;
+pub mod begin_logs;
 pub mod check_restored;
 pub mod cluster_secrets;
 pub mod collect;
@@ -93,6 +94,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::AdvanceMark(step) => step,
         Action::Collect(step) => step,
         Action::BackUp(step) => step,
+        Action::BeginLogs(step) => step,
         Action::Stop(step) => step,
         Action::SetAside(step) => step,
         Action::Load(step) => step,

@@ -13,7 +13,7 @@ use landfall_error_codes::{Code, Coded, codes};
 use serde_json::Value;
 
 use super::super::check::{CheckResult, check};
-use super::super::load::load;
+use super::super::load::Loading;
 use super::{Drill, SavedStream};
 use crate::pods::Container;
 
@@ -95,7 +95,8 @@ impl Drill<'_> {
         };
         let loader = container(LOADER);
         for saved in group {
-            load(self.cluster, backup, saved, &loader, self.progress)?;
+            let loading = Loading { cluster: self.cluster, saved, into: &loader, progress: self.progress };
+            loading.load(backup)?;
         }
         let end = END_LOADING.map(str::to_owned);
         let ended = self.cluster.execute(namespace, &name.name, LOADER, &end, END_LIMIT);

@@ -8,7 +8,7 @@ use landfall_host::paths::SitePaths;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::backups::{BackupFolder, CopyRecord, CopyRecords, unusable};
+use crate::backups::{BackupFolder, CopyRecord, CopyRecords, LogRecords, LogStatus, unusable};
 
 /// The backups of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -25,6 +25,9 @@ pub struct BackupsStatus {
     /// The folders on other disks that get copies, by the site's settings, each with its latest copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopyRecord>,
+    /// How far points in time come back, of each stream whose log is kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<LogStatus>,
 }
 
 impl BackupsStatus {
@@ -38,8 +41,9 @@ impl BackupsStatus {
                 newest_proven: None,
                 reason: Some(with_causes(&error)),
                 copies: Vec::new(),
+                logs: Vec::new(),
             });
-            Self { copies: CopyRecords::of(paths).of_folders(folders), ..status }
+            Self { copies: CopyRecords::of(paths).of_folders(folders), logs: LogRecords::of(paths).status(), ..status }
         })
     }
 
@@ -53,7 +57,7 @@ impl BackupsStatus {
             found.map(|backup| format!("{:.0}", backup.time))
         };
         let (count, newest, newest_proven) = (backups.len(), newest(false), newest(true));
-        Ok(Self { count, newest, newest_proven, reason: None, copies: Vec::new() })
+        Ok(Self { count, newest, newest_proven, reason: None, copies: Vec::new(), logs: Vec::new() })
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
     OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, SiteState, StatusReport, StepReport, Verdict,
 };
-use crate::backups::CopyRecord;
+use crate::backups::{CopyRecord, LogStatus};
 
 /// The status of a host without a site.
 pub fn absent() -> StatusReport {
@@ -158,5 +158,10 @@ fn backups() -> BackupsStatus {
         newest_proven: Some(newest_proven),
         reason: None,
         copies: vec![copies],
+        logs: vec![LogStatus {
+            stream: "postgres/database".to_owned(),
+            until: Some("2026-11-20T12:00:00Z".to_owned()),
+            reason: Some("the server no longer keeps its log".to_owned()),
+        }],
     }
 }

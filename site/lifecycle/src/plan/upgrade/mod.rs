@@ -18,6 +18,7 @@ use landfall_release_document::ReleaseDocument;
 use super::components::ComponentInputs;
 use super::configure::Made;
 use super::install::{STAGING_RATE, backup_schedule, content_steps, step};
+use super::restore::begin_logs;
 use crate::backups::has_rules;
 use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
@@ -115,6 +116,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     let mut closing = changed.closing;
     closing.extend(node.closing);
     closing.push(step("collect", "remove what no kept release needs", 2, Action::Collect(Collect {})));
+    closing.extend(begin_logs(after, inputs.backups));
     // Until everything is staged the site is as it was: a pulled stick stops the upgrade, and does not undo it.
     let on_failure = OnFailure::Undo { from: 1 };
     let plan = Plan { closing, on_failure, ..Plan::new(inputs.operation, &after.name, &after.version, steps) };
@@ -134,7 +136,11 @@ fn missing(id: &str) -> StepError {
 /// can be read.
 fn backup(inputs: &UpgradeInputs<'_>) -> Option<PlannedStep<Action>> {
     let is_wanted = inputs.operation == Operation::Upgrade && has_rules(inputs.before.release);
-    is_wanted.then(|| step("backup", "back up all data, and prove the backup", 60, Action::BackUp(BackUp {})))
+    is_wanted.then(|| {
+        step("backup", "back up all data, and prove the backup", 60, {
+            Action::BackUp(BackUp { settings: inputs.backups.clone() })
+        })
+    })
 }
 
 /// The registry's list, and the files of new or changed artifacts.

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::configuration::TimeOfDay;
 use crate::site::Site;
-use landfall_agent::units::{AGENT, BACKUP, BACKUP_TIMER, CONTAINERD, KUBELET, OPERATION, SLICE};
+use landfall_agent::units::{
+    AGENT, BACKUP, BACKUP_TIMER, CONTAINERD, KUBELET, LOG_BACKUP, LOG_BACKUP_TIMER, OPERATION, SLICE,
+};
 use landfall_host::files::OwnFile;
 use landfall_host::pack::PackId;
 
@@ -82,9 +84,18 @@ pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
 
 /// The files of each day's backup.
 pub fn backup_files(site: &Site, landfall: &Path, time: Option<TimeOfDay>) -> Vec<OwnFile> {
-    [(BACKUP, backup(landfall)), (BACKUP_TIMER, backup_timer(time))]
-        .map(|(name, text)| OwnFile::new(path(site, name), text, 0o644))
-        .into()
+    let what = "a backup of all data, and the drill that proves it";
+    timed(site, (BACKUP, backup(landfall, what, "run")), (BACKUP_TIMER, backup_timer(time)))
+}
+
+/// The files of log backups.
+pub fn log_backup_files(site: &Site, landfall: &Path) -> Vec<OwnFile> {
+    let what = "a backup of what was written since the last one";
+    timed(site, (LOG_BACKUP, backup(landfall, what, "log")), (LOG_BACKUP_TIMER, log_backup_timer()))
+}
+
+fn timed(site: &Site, service: (&str, String), timer: (&str, String)) -> Vec<OwnFile> {
+    [service, timer].map(|(name, text)| OwnFile::new(path(site, name), text, 0o644)).into()
 }
 
 /// The file of a unit.
@@ -155,11 +166,19 @@ fn operation(programs: &Programs) -> String {
     )
 }
 
-fn backup(landfall: &Path) -> String {
+fn backup(landfall: &Path, what: &str, verb: &str) -> String {
     format!(
-        "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\nExecStart={} backup run\n{BACKING_UP}",
-        header("a backup of all data, and the drill that proves it"),
+        "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\nExecStart={} backup {verb}\n{BACKING_UP}",
+        header(what),
         landfall.display(),
+    )
+}
+
+/// Counted from the end of the one before, so that a slow one does not begin again at once.
+fn log_backup_timer() -> String {
+    format!(
+        "{}\n[Timer]\nOnActiveSec=5min\nOnUnitInactiveSec=5min\nAccuracySec=10s\n\n[Install]\nWantedBy=timers.target\n",
+        header("the time between two backups of what was written")
     )
 }
 

@@ -384,6 +384,7 @@ fn a_rollback_loads_data_once_the_earlier_release_has_its_objects() {
         time: "2026-11-22T12:00:00Z".to_owned(),
         component: "db".to_owned(),
         rule: "files".to_owned(),
+        recovery: None,
     };
     let volume = SetAside { folder: "pvc-1_db_data".to_owned(), token: "0f".to_owned(), stopped: stop() };
     let restored = ChangedData::Restored(vec![RestoredStream { stream, size_bytes: 7, volume }]);

@@ -1,0 +1,186 @@
+//! How far the log backups of a stream lead. Pure.
+
+use jiff::Timestamp;
+use landfall_backup::Backup;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{AFTER, LINK, STREAM, SavedStream};
+
+/// The log backups that follow a backup of a stream, without a gap, oldest first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Chain<'a>(Vec<&'a Backup>);
+
+/// A time span of which every point comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PointsInTime {
+    /// `COMPONENT/RULE`.
+    pub stream: String,
+    /// The first of them, RFC 3339 in UTC.
+    pub from: String,
+    /// The last of them, RFC 3339 in UTC.
+    pub until: String,
+}
+
+fn fact<'a>(backup: &'a Backup, key: &str) -> &'a str {
+    backup.facts.get(key).map(String::as_str).unwrap_or_default()
+}
+
+impl<'a> Chain<'a> {
+    /// Those that follow this stream of a backup. Where the power was cut before a log backup was noted, two follow the same one:
+    /// the later one has all of the earlier one.
+    pub(crate) fn of(saved: &SavedStream, logs: &'a [Backup]) -> Self {
+        let (name, Some(begin)) = (saved.name(), &saved.link) else { return Self::default() };
+        let own: Vec<&Backup> = logs.iter().filter(|log| fact(log, STREAM) == name).collect();
+        let mut chain: Vec<&Backup> = Vec::new();
+        let mut link = begin.as_str();
+        loop {
+            let following: Vec<&Backup> = own.iter().copied().filter(|log| fact(log, AFTER) == link).collect();
+            let continues = |log: &&&Backup| own.iter().any(|other| fact(other, AFTER) == fact(log, LINK));
+            // A link is followed once: words that were forged must not lead in a circle.
+            let next = following.iter().rev().find(continues).or(following.last());
+            match next {
+                Some(log) if !chain.iter().any(|known| known.id == log.id) => {
+                    link = fact(log, LINK);
+                    chain.push(log);
+                }
+                _ => return Self(chain),
+            }
+        }
+    }
+
+    /// The last time that it leads to; none if it leads nowhere.
+    pub(crate) fn until(&self) -> Option<Timestamp> {
+        self.0.iter().map(|log| log.time).max()
+    }
+
+    /// The log backups that lead to a time: the last of them has everything that was written until then. None if it is too late.
+    pub(crate) fn to(&self, at: Timestamp) -> Option<&[&'a Backup]> {
+        let last = self.0.iter().position(|log| log.time >= at)?;
+        Some(&self.0[..=last])
+    }
+}
+
+/// Adds a time span, which may continue the one before it of the same stream.
+pub(super) fn add(spans: &mut Vec<(String, Timestamp, Timestamp)>, stream: String, from: Timestamp, until: Timestamp) {
+    match spans.iter_mut().rev().find(|span| span.0 == stream) {
+        Some(span) if from <= span.2 => span.2 = span.2.max(until),
+        _ => spans.push((stream, from, until)),
+    }
+}
+
+impl PointsInTime {
+    /// The points in time of these backups of all data, oldest first, each with its streams.
+    pub(crate) fn of(backups: &[(&Backup, Vec<SavedStream>)], logs: &[Backup]) -> Vec<Self> {
+        let mut spans = Vec::new();
+        for (backup, streams) in backups {
+            for saved in streams {
+                let from = backup.ended.unwrap_or(backup.time);
+                if let Some(until) = Chain::of(saved, logs).until().filter(|until| *until > from) {
+                    add(&mut spans, saved.name(), from, until);
+                }
+            }
+        }
+        let span = |(stream, from, until): (String, Timestamp, Timestamp)| Self {
+            stream,
+            from: format!("{from:.0}"),
+            until: format!("{until:.0}"),
+        };
+        spans.into_iter().map(span).collect()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use landfall_backup::BackupKind;
+    use serde_json::json;
+
+    use super::*;
+
+    fn time(minute: i64) -> Timestamp {
+        Timestamp::from_second(60 * minute).unwrap()
+    }
+
+    /// A log backup of `db/rows` that began in this minute.
+    pub(crate) fn log(minute: i64, after: &str, link: &str) -> Backup {
+        let facts = [(STREAM, "db/rows"), (AFTER, after), (LINK, link)];
+        Backup {
+            id: format!("{minute:064x}").parse().unwrap(),
+            kind: BackupKind::Log,
+            time: time(minute),
+            ended: None,
+            facts: facts
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect::<BTreeMap<_, _>>(),
+            streams: Vec::new(),
+            proof: None,
+        }
+    }
+
+    fn saved(link: Option<&str>) -> SavedStream {
+        serde_json::from_value(json!({
+            "component": "db", "namespace": "db", "readySeconds": 60, "workload": {}, "link": link,
+            "rule": {"name": "rows", "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
+                "limit_seconds": 60, "save": ["a"], "load": ["b"]},
+        }))
+        .unwrap()
+    }
+
+    fn minutes(logs: &[&Backup]) -> Vec<i64> {
+        logs.iter().map(|log| log.time.as_second() / 60).collect()
+    }
+
+    #[test]
+    fn log_backups_lead_to_every_time_that_one_of_them_began_after() {
+        let logs = [log(5, "a", "b"), log(10, "b", "c"), log(15, "c", "d")];
+        let chain = Chain::of(&saved(Some("a")), &logs);
+        assert_eq!(chain.until(), Some(time(15)));
+        assert_eq!(minutes(chain.to(time(4)).unwrap()), [5]);
+        assert_eq!(minutes(chain.to(time(10)).unwrap()), [5, 10]);
+        assert_eq!(minutes(chain.to(time(11)).unwrap()), [5, 10, 15]);
+        assert!(chain.to(time(16)).is_none());
+        assert!(Chain::of(&saved(Some("c")), &logs).to(time(15)).is_some());
+        assert!(Chain::of(&saved(None), &logs).until().is_none());
+    }
+
+    #[test]
+    fn a_lost_log_backup_ends_the_way_whatever_the_clocks_said() {
+        let logs = [log(5, "a", "b"), log(15, "c", "d")];
+        assert_eq!(Chain::of(&saved(Some("a")), &logs).until(), Some(time(5)));
+        // The clock went back, and the chain did not.
+        let logs = [log(2, "b", "c"), log(5, "a", "b"), log(20, "c", "d")];
+        assert_eq!(minutes(Chain::of(&saved(Some("a")), &logs).to(time(6)).unwrap()), [5, 2, 20]);
+    }
+
+    #[test]
+    fn of_two_that_follow_one_the_way_goes_through_the_one_that_was_noted() {
+        let logs = [log(5, "a", "lost"), log(6, "a", "b"), log(10, "b", "c")];
+        assert_eq!(minutes(Chain::of(&saved(Some("a")), &logs).to(time(10)).unwrap()), [6, 10]);
+        // The later one was not noted either.
+        assert_eq!(minutes(Chain::of(&saved(Some("a")), &logs[..2]).to(time(5)).unwrap()), [6]);
+    }
+
+    #[test]
+    fn links_in_a_circle_end() {
+        let logs = [log(5, "a", "b"), log(6, "b", "a")];
+        assert_eq!(Chain::of(&saved(Some("a")), &logs).until(), Some(time(6)));
+    }
+
+    #[test]
+    fn spans_that_overlap_are_one() {
+        let logs = [log(5, "a", "b"), log(10, "b", "c"), log(35, "x", "y")];
+        let full = |minute: i64| Backup { ended: Some(time(minute)), kind: BackupKind::Full, ..log(minute, "", "") };
+        let backups = [full(1), full(7), full(30)];
+        let with = |index: usize, link: &str| (&backups[index], vec![saved(Some(link))]);
+        let points = PointsInTime::of(&[with(0, "a"), with(1, "b"), with(2, "x")], &logs);
+        let spans: Vec<_> = points.iter().map(|span| (span.from.as_str(), span.until.as_str())).collect();
+        assert_eq!(
+            spans,
+            [("1970-01-01T00:01:00Z", "1970-01-01T00:10:00Z"), ("1970-01-01T00:30:00Z", "1970-01-01T00:35:00Z")]
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! Which log backup the next one follows, of each stream: `/var/lib/landfall/backups/logs.json`.
+//!
+//! A file that is lost or damaged costs points in time until the next backup of all data, and no backup.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use landfall_engine::step::StepError;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How far the log of a stream leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LogStatus {
+    /// `COMPONENT/RULE`.
+    pub stream: String,
+    /// The last point in time that comes back, RFC 3339 in UTC; none before the first log backup.
+    pub until: Option<String>,
+    /// Why the latest log backup was not made.
+    pub reason: Option<String>,
+}
+
+/// The log of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogRecord {
+    /// `COMPONENT/RULE`.
+    stream: String,
+    /// The link that the next log backup follows.
+    link: String,
+    until: Option<String>,
+    reason: Option<String>,
+    /// Whether a program failed since the latest log backup: a part of the log may be lost.
+    has_failed: bool,
+}
+
+/// The records of a site.
+pub(crate) struct LogRecords {
+    folder: PathBuf,
+    file: PathBuf,
+}
+
+impl LogRecords {
+    pub(crate) fn of(paths: &SitePaths) -> Self {
+        Self { folder: paths.backups(), file: paths.backup_logs() }
+    }
+
+    /// How far each log leads.
+    pub(crate) fn status(&self) -> Vec<LogStatus> {
+        let status = |LogRecord { stream, until, reason, .. }| LogStatus { stream, until, reason };
+        self.all().into_iter().map(status).collect()
+    }
+
+    fn all(&self) -> Vec<LogRecord> {
+        let bytes = files::read(&self.file).ok().flatten().unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// The link that the next log backup of a stream follows; none where its log is not kept.
+    pub(crate) fn link(&self, stream: &str) -> Option<String> {
+        self.all().into_iter().find(|record| record.stream == stream).map(|record| record.link)
+    }
+
+    /// The same, where nothing of the log can have been lost.
+    pub(crate) fn whole_link(&self, stream: &str) -> Option<String> {
+        let found = self.all().into_iter().find(|record| record.stream == stream);
+        found.filter(|record| !record.has_failed).map(|record| record.link)
+    }
+
+    /// A log begins with this link. It is on the disk when this returns.
+    pub(crate) fn begin(&self, stream: &str, link: &str) -> Result<(), StepError> {
+        let new = LogRecord {
+            stream: stream.to_owned(),
+            link: link.to_owned(),
+            until: None,
+            reason: None,
+            has_failed: false,
+        };
+        self.change(|records| {
+            records.retain(|record| record.stream != stream);
+            records.push(new);
+        })
+    }
+
+    /// A log backup that follows `after` was stored, with everything until then. It is on the disk when this returns. Returns false,
+    /// and changes nothing, where the log has begun again meanwhile.
+    pub(crate) fn advance(&self, stream: &str, after: &str, link: &str, until: Timestamp) -> Result<bool, StepError> {
+        self.change_one(stream, after, |record| {
+            link.clone_into(&mut record.link);
+            record.until = Some(format!("{until:.0}"));
+            record.reason = None;
+            record.has_failed = false;
+        })
+    }
+
+    /// The log backup that should follow `after` was not made. It is on the disk when this returns.
+    pub(crate) fn fail(&self, stream: &str, after: &str, reason: &str, has_failed: bool) -> Result<(), StepError> {
+        let changed = self.change_one(stream, after, |record| {
+            record.reason = Some(reason.to_owned());
+            record.has_failed |= has_failed;
+        });
+        changed.map(|_| ())
+    }
+
+    /// Whatever is logged from now on follows no log backup. It is on the disk when this returns.
+    pub(crate) fn end(&self) -> Result<(), StepError> {
+        if self.all().is_empty() {
+            return Ok(());
+        }
+        self.change(Vec::clear)
+    }
+
+    fn change_one(&self, stream: &str, link: &str, change: impl FnOnce(&mut LogRecord)) -> Result<bool, StepError> {
+        let mut is_there = false;
+        self.change(|records| {
+            if let Some(record) = records.iter_mut().find(|record| record.stream == stream && record.link == link) {
+                change(record);
+                is_there = true;
+            }
+        })?;
+        Ok(is_there)
+    }
+
+    /// One change at a time: a backup and a log backup run beside each other.
+    fn change(&self, change: impl FnOnce(&mut Vec<LogRecord>)) -> Result<(), StepError> {
+        let failed = |error| files::failed("lock", &self.folder, error);
+        let folder = File::open(&self.folder).map_err(failed)?;
+        folder.lock().map_err(failed)?;
+        let mut records = self.all();
+        change(&mut records);
+        let bytes = serde_json::to_vec_pretty(&records).unwrap_or_default();
+        Ok(durable::write_file(&self.file, &bytes, 0o600)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records() -> (tempfile::TempDir, LogRecords) {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        durable::create_folder(&paths.backups()).unwrap();
+        (root, LogRecords::of(&paths))
+    }
+
+    #[test]
+    fn a_log_advances_from_link_to_link_until_it_begins_again() {
+        let (_root, records) = records();
+        assert_eq!(records.link("db/rows"), None);
+        records.begin("db/rows", "a").unwrap();
+        records.begin("kv/keys", "x").unwrap();
+        assert!(records.advance("db/rows", "a", "b", Timestamp::UNIX_EPOCH).unwrap());
+        // Two log backups at once: the one that was noted last counts.
+        assert!(!records.advance("db/rows", "a", "c", Timestamp::UNIX_EPOCH).unwrap());
+        assert_eq!(records.link("db/rows").unwrap(), "b");
+        assert_eq!(records.status()[0].until.as_deref(), Some("1970-01-01T00:00:00Z"));
+        records.end().unwrap();
+        assert!(records.all().is_empty());
+        assert!(!records.advance("db/rows", "b", "c", Timestamp::UNIX_EPOCH).unwrap());
+    }
+
+    #[test]
+    fn a_program_that_failed_is_remembered_until_one_succeeds() {
+        let (_root, records) = records();
+        records.begin("db/rows", "a").unwrap();
+        records.fail("db/rows", "a", "no pod", false).unwrap();
+        assert_eq!(records.whole_link("db/rows").as_deref(), Some("a"));
+        records.fail("db/rows", "a", "the log is lost", true).unwrap();
+        records.fail("db/rows", "a", "no pod", false).unwrap();
+        assert_eq!((records.whole_link("db/rows"), records.link("db/rows").is_some()), (None, true));
+        records.advance("db/rows", "a", "b", Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(records.whole_link("db/rows").as_deref(), Some("b"));
+        assert_eq!(records.all()[0].reason, None);
+    }
+
+    #[test]
+    fn a_damaged_file_is_as_none() {
+        let (_root, records) = records();
+        durable::write_file(&records.file, b"[{", 0o600).unwrap();
+        assert!(records.all().is_empty());
+        records.begin("db/rows", "a").unwrap();
+        assert_eq!(records.link("db/rows").as_deref(), Some("a"));
+    }
+}

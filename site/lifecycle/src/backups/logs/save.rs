@@ -1,0 +1,154 @@
+//! Saving what was logged since the log backup before: one backup of its own for each stream.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use landfall_backup::{Backup, BackupError, BackupKind, NewBackup, Repository};
+use landfall_cluster::{Cluster, StreamError};
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+use landfall_host::paths::SitePaths;
+use landfall_media::progress::{Event, Progress};
+use landfall_release_document::{BackupLog, BackupRule, ComponentEntry, ReleaseDocument};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::super::error::unusable;
+use super::super::manifest::word;
+use super::super::rule_pod::RulePod;
+use super::super::source::PodStream;
+use super::{AFTER, LINK, LogRecords, STREAM};
+
+/// What came of the log of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedLog {
+    /// `COMPONENT/RULE`.
+    pub stream: String,
+    /// What came of it.
+    pub outcome: LogOutcome,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum LogOutcome {
+    /// It is stored: every point until a time comes back.
+    #[serde(rename_all = "camelCase")]
+    Stored {
+        /// The last of them, RFC 3339 in UTC.
+        until: String,
+        /// Bytes, as they were read.
+        size_bytes: u64,
+    },
+    /// No log is kept yet: that begins with the next backup of all data.
+    NotBegun,
+}
+
+/// Log backups that are to be made.
+pub(crate) struct SavingLogs<'a> {
+    /// The site's cluster.
+    pub(crate) cluster: &'a Cluster,
+    /// The site's paths.
+    pub(crate) paths: &'a SitePaths,
+    /// The release that is installed.
+    pub(crate) release: &'a ReleaseDocument,
+    /// Where progress goes.
+    pub(crate) progress: &'a dyn Progress,
+}
+
+/// A log whose backup is to be made.
+struct Due<'a> {
+    pod: RulePod<'a>,
+    log: &'a BackupLog,
+    /// The link that the log backup follows.
+    after: String,
+}
+
+impl SavingLogs<'_> {
+    /// Saves the log of every stream that has one. One that fails keeps no other from being saved; the first failure is returned
+    /// then. What was saved is on the disk when this returns.
+    pub(crate) fn save(&self, repository: &Repository) -> Result<Vec<SavedLog>, StepError> {
+        let (mut saved, mut failure) = (Vec::new(), None);
+        for component in &self.release.components {
+            for rule in &component.backup {
+                let Some(log) = &rule.log else { continue };
+                match self.save_one(repository, component, rule, log) {
+                    Ok(outcome) => saved.push(SavedLog { stream: rule.stream(&component.name), outcome }),
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
+        }
+        failure.map_or(Ok(saved), Err)
+    }
+
+    fn save_one(
+        &self,
+        repository: &Repository,
+        component: &ComponentEntry,
+        rule: &BackupRule,
+        log: &BackupLog,
+    ) -> Result<LogOutcome, StepError> {
+        let (stream, records) = (rule.stream(&component.name), LogRecords::of(self.paths));
+        let Some(after) = records.link(&stream) else { return Ok(LogOutcome::NotBegun) };
+        let pod = RulePod { cluster: self.cluster, stream, namespace: &component.namespace, rule };
+        let due = Due { pod, log, after };
+        let (link, until) = (word(), Timestamp::now());
+        let stored = match self.store(repository, &due, &link, until) {
+            Ok(stored) => stored,
+            Err(error) => {
+                let has_failed = is_failure_of_program(&error);
+                let error = unusable(error);
+                records.fail(&due.pod.stream, &due.after, &with_causes(&error), has_failed)?;
+                return Err(error);
+            }
+        };
+        // Only what the record names may be dropped from the log.
+        if records.advance(&due.pod.stream, &due.after, &link, until)? {
+            self.release_log(&due);
+        }
+        let size_bytes = stored.streams.iter().map(|stream| stream.size_bytes).sum();
+        Ok(LogOutcome::Stored { until: format!("{until:.0}"), size_bytes })
+    }
+
+    fn store(
+        &self,
+        repository: &Repository,
+        due: &Due<'_>,
+        link: &str,
+        time: Timestamp,
+    ) -> Result<Backup, BackupError> {
+        let mut source = PodStream::new(&due.pod, &due.log.save, self.progress);
+        let ReleaseDocument { name: release, version, .. } = self.release;
+        let facts = [
+            ("release", release.as_str()),
+            ("version", version),
+            (STREAM, &due.pod.stream),
+            (AFTER, &due.after),
+            (LINK, link),
+        ];
+        let facts = facts.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        repository.save(NewBackup {
+            kind: BackupKind::Log,
+            time,
+            facts: BTreeMap::from(facts),
+            streams: vec![(due.pod.stream.parse()?, &mut source)],
+            documents: Vec::new(),
+        })
+    }
+
+    /// The software need not keep what is stored. Where this fails, the next log backup has a part of it again.
+    fn release_log(&self, due: &Due<'_>) {
+        if let Err(error) = due.pod.run(&due.log.saved, BackupLog::LIMIT_SECONDS) {
+            let text = format!("{}: {}; a part of its log will be saved again", due.pod.stream, with_causes(&error));
+            self.progress.event(Event::Note(text));
+        }
+    }
+}
+
+/// Whether the program itself ended with a failure: a part of the log may be lost. Where a connection broke off, nothing is.
+fn is_failure_of_program(error: &BackupError) -> bool {
+    let BackupError::Stream { source, .. } = error else { return false };
+    let failed = source.get_ref().and_then(|inner| inner.downcast_ref::<StreamError>());
+    matches!(failed, Some(StreamError::Failed { .. }))
+}

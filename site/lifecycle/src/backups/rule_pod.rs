@@ -1,0 +1,79 @@
+//! The pod in which a rule's programs run while its component does.
+
+use std::time::{Duration, Instant};
+
+use landfall_cluster::{Cluster, OutputStream, Program, Success};
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_release_document::BackupRule;
+
+use crate::pods::{Container, NoContainer, ready_container};
+
+/// How long a workload may have no ready pod.
+const POD_LIMIT: Duration = Duration::from_mins(2);
+
+/// Time between looks.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A ready pod of a rule's workload, looked up again for each program.
+pub(super) struct RulePod<'a> {
+    pub(super) cluster: &'a Cluster,
+    /// `COMPONENT/RULE`.
+    pub(super) stream: String,
+    /// The component's namespace.
+    pub(super) namespace: &'a str,
+    pub(super) rule: &'a BackupRule,
+}
+
+impl RulePod<'_> {
+    /// Starts a program whose output is a backup. It may take as long as the rule says.
+    pub(super) fn open(&self, arguments: &[String]) -> Result<OutputStream, StepError> {
+        let container = self.container()?;
+        let program = Program {
+            namespace: &container.namespace,
+            pod: &container.pod,
+            container: &container.name,
+            arguments,
+            success: Success::Trailer,
+        };
+        let limit = Duration::from_secs(self.rule.limit_seconds);
+        self.cluster.open_stream(&program, limit).map_err(|error| self.failed("cannot be started", error))
+    }
+
+    /// Runs a program to its end.
+    pub(super) fn run(&self, arguments: &[String], limit_seconds: u64) -> Result<(), StepError> {
+        let Container { namespace, pod, name } = self.container()?;
+        let limit = Duration::from_secs(limit_seconds);
+        let executed = self.cluster.execute(&namespace, &pod, &name, arguments, limit);
+        let executed = executed.map_err(|error| self.failed("cannot be prepared", error))?;
+        if executed.exit_code == 0 {
+            return Ok(());
+        }
+        let said = executed.stderr.text.trim();
+        let program = arguments.first().map_or("", String::as_str);
+        let what = format!("a program of {} ({program}) failed with exit code {}", self.stream, executed.exit_code);
+        Err(StepError::new(codes::BACKUP_STREAM, format!("{what}: {said}")))
+    }
+
+    fn container(&self) -> Result<Container, StepError> {
+        let (rule, begun) = (self.rule, Instant::now());
+        loop {
+            match ready_container(self.cluster, self.namespace, &rule.workload, rule.container.as_deref()) {
+                Ok(container) => return Ok(container),
+                Err(NoContainer::Cluster(error)) if !error.is_transient() => return Err(error.into()),
+                Err(error @ NoContainer::Missing(_)) => {
+                    return Err(StepError::new(codes::BACKUP_POD, error.to_string()));
+                }
+                Err(error) if begun.elapsed() > POD_LIMIT => {
+                    let what = format!("{} has not been saved", self.stream);
+                    return Err(StepError::new(codes::BACKUP_POD, what).because(error));
+                }
+                Err(_) => std::thread::sleep(INTERVAL),
+            }
+        }
+    }
+
+    fn failed(&self, problem: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StepError {
+        StepError::new(codes::BACKUP_STREAM, format!("the backup of {} {problem}", self.stream)).because(error)
+    }
+}

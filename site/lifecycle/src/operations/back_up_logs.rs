@@ -1,0 +1,75 @@
+//! Log backups, every five minutes: they hold neither the site nor what runs on it.
+
+use landfall_cluster::Cluster;
+use landfall_engine::step::StepError;
+use landfall_error_codes::{Coded, codes};
+use landfall_media::progress::Event;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::bundle::TrustedRelease;
+use super::decision::{Decision, Refusal, Verb, decide};
+use super::error::Result;
+use super::history::Past;
+use super::trust::Trust;
+use crate::backups::{Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse_without_room, unusable};
+
+/// Space that a log backup begins with.
+const LEAST_BYTES: u64 = 64 << 20;
+
+/// Log backups that were made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedLogs {
+    /// Each stream that has a log; none while an operation changes the site.
+    pub logs: Vec<SavedLog>,
+}
+
+impl Operations {
+    /// Saves what was logged since the log backups before. While an operation changes the site, it makes none, and that is no error:
+    /// the next one has what this one would have had.
+    ///
+    /// It does not take the site's lock: a backup that takes hours must not end points in time for as long.
+    pub fn back_up_logs(&self) -> Result<SavedLogs> {
+        let history = self.history()?;
+        let decision = decide(Verb::Change, history.deciding().map(Past::position));
+        if let Decision::Refuse(Refusal::InstallOpen | Refusal::ChangeOpen | Refusal::UninstallOpen) = decision {
+            self.progress.event(Event::Note("no log backup is made: an operation is changing this site".to_owned()));
+            return Ok(SavedLogs { logs: Vec::new() });
+        }
+        let pins = self.changeable(&history)?;
+        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        if !has_logs(&release.release, &pins.settings.backups) {
+            let what = format!("no log of {} {} is backed up", pins.release, pins.version);
+            return Err(StepError::new(codes::BACKUP_NO_RULES, what).into());
+        }
+        let Some(repository) = self.existing_repository()? else { return Ok(SavedLogs { logs: Vec::new() }) };
+        refuse_without_room(&self.paths, LEAST_BYTES, "a log backup")?;
+        let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
+        let release = &release.release;
+        let saving = SavingLogs { cluster: &cluster, paths: &self.paths, release, progress: &*self.progress };
+        Ok(SavedLogs { logs: saving.save(&repository)? })
+    }
+
+    /// The time spans of which every point comes back. Changes nothing.
+    pub fn points_in_time(&self) -> Result<Vec<PointsInTime>> {
+        let Some(repository) = self.existing_repository()? else { return Ok(Vec::new()) };
+        let known = repository.everything().map_err(unusable)?;
+        if known.logs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<_> = known.full.iter().map(|backup| backup.id).collect();
+        let opened = repository.open_backups(&ids).map_err(unusable)?;
+        let mut backups = Vec::new();
+        for (backup, open) in known.full.iter().zip(&opened) {
+            match Manifest::read(open) {
+                Ok(manifest) => backups.push((backup, manifest.streams)),
+                // One that cannot be read is reported by a check.
+                Err(error) if error.code() == codes::BACKUP_DAMAGED => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(PointsInTime::of(&backups, &known.logs))
+    }
+}

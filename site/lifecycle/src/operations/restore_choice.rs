@@ -1,0 +1,181 @@
+//! Which backup a restore takes, and what is applied to it.
+
+use jiff::Timestamp;
+use landfall_backup::{Backup, Backups, OpenBackup, Repository};
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+
+use super::backup::{find_in, is_of, others};
+use super::error::Result;
+use super::restore::RestoreRequest;
+use crate::backups::{Chain, Manifest, SavedStream, unusable};
+use crate::pins::Pins;
+use crate::plan::restore::RestoredStream;
+use crate::steps::set_aside::SetAside;
+
+/// The backup of a restore, and the streams of it that are restored.
+pub(super) struct RestoreChoice {
+    pub(super) backup: Backup,
+    pub(super) manifest: Manifest,
+    pub(super) streams: Vec<ChosenStream>,
+}
+
+/// A stream that is restored.
+pub(super) struct ChosenStream {
+    pub(super) saved: SavedStream,
+    /// The log backups that are applied to it, oldest first, and up to which time; none where the backup is restored as it is.
+    pub(super) recovery: Option<(Timestamp, Vec<Backup>)>,
+}
+
+impl RestoreChoice {
+    /// The backup that is named, or the newest of the installed version from which the wanted time can be reached; without a time,
+    /// the newest proven one.
+    pub(super) fn of(repository: &Repository, request: &RestoreRequest, installed: &Pins) -> Result<Self> {
+        let known = repository.everything().map_err(unusable)?;
+        let candidates = candidates(&known, request, installed)?;
+        let ids: Vec<_> = candidates.iter().map(|backup| backup.id).collect();
+        let opened = repository.open_backups(&ids).map_err(unusable)?;
+        let mut refusal = None;
+        for (backup, open) in candidates.iter().zip(&opened) {
+            match Self::from(backup, open, &known.logs, request) {
+                Ok(choice) => return Ok(choice),
+                // The newest backup says best how far the log leads.
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        let none = || StepError::new(codes::BACKUP_UNKNOWN, "there is no such backup");
+        Err(refusal.unwrap_or_else(none).into())
+    }
+
+    /// A stream of it, which goes into this volume.
+    pub(super) fn restored(&self, saved: &SavedStream, volume: SetAside) -> RestoredStream {
+        let restored = RestoredStream::new(&self.backup, saved, volume);
+        let chosen = self.streams.iter().find(|stream| stream.saved.name() == saved.name());
+        match chosen.and_then(|chosen| chosen.recovery.as_ref()) {
+            Some((to, logs)) => restored.recovered(*to, logs),
+            None => restored,
+        }
+    }
+
+    fn from(backup: &Backup, open: &OpenBackup, logs: &[Backup], request: &RestoreRequest) -> Result<Self, StepError> {
+        let manifest = Manifest::read(open)?;
+        let streams = chosen(&manifest, &request.components)?.into_iter();
+        let streams = streams.map(|saved| {
+            let recovery = recovery(backup, &saved, logs, request.at)?;
+            Ok(ChosenStream { saved, recovery })
+        });
+        let streams = streams.collect::<Result<Vec<_>, StepError>>()?;
+        Ok(Self { backup: backup.clone(), manifest, streams })
+    }
+}
+
+/// The backups that may be restored, the best one first.
+fn candidates(known: &Backups, request: &RestoreRequest, installed: &Pins) -> Result<Vec<Backup>> {
+    if let Some(id) = &request.backup {
+        return Ok(vec![find_in(&known.full, id)?]);
+    }
+    let fits = |backup: &&Backup| match request.at {
+        Some(at) => backup.time <= at,
+        None => backup.proof.is_some(),
+    };
+    let found = known.full.iter().rev().filter(|backup| is_of(backup, installed)).filter(fits);
+    // Without a time, the first one is it.
+    let count = if request.at.is_some() { usize::MAX } else { 1 };
+    let found: Vec<Backup> = found.take(count).cloned().collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let kind = match request.at {
+        Some(at) => format!("made at {at} or before"),
+        None => "proven".to_owned(),
+    };
+    let what = format!("no backup of {} {} is {kind}", installed.release, installed.version);
+    Err(StepError::new(codes::BACKUP_UNKNOWN, format!("{what}{}", others(&known.full, installed))).into())
+}
+
+/// The streams of these components, or all.
+fn chosen(manifest: &Manifest, components: &[String]) -> Result<Vec<SavedStream>, StepError> {
+    if let Some(unknown) =
+        components.iter().find(|wanted| manifest.streams.iter().all(|saved| saved.component != **wanted))
+    {
+        return Err(StepError::new(codes::RESTORE_NOTHING, format!("the backup has nothing of {unknown}")));
+    }
+    let is_wanted = |saved: &&SavedStream| components.is_empty() || components.contains(&saved.component);
+    Ok(manifest.streams.iter().filter(is_wanted).cloned().collect())
+}
+
+/// What is applied to a stream of a backup, so that it is as of the wanted time. A stream without a log is as of its backup; one with a
+/// log that does not lead there is refused: its data would silently be older than was asked for.
+fn recovery(
+    backup: &Backup,
+    saved: &SavedStream,
+    logs: &[Backup],
+    at: Option<Timestamp>,
+) -> Result<Option<(Timestamp, Vec<Backup>)>, StepError> {
+    let (Some(at), Some(_)) = (at, &saved.rule.log) else { return Ok(None) };
+    let (name, chain) = (saved.name(), Chain::of(saved, logs));
+    let refused = |why: String| StepError::new(codes::RESTORE_TIME, format!("{name} cannot return as of {at}: {why}"));
+    let ended = backup.ended.unwrap_or(backup.time);
+    if ended > at {
+        return Err(refused(format!("the backup that begins before then ends after it, at {ended:.0}")));
+    }
+    match (chain.to(at), chain.until()) {
+        (Some(logs), _) => Ok(Some((at, logs.iter().copied().cloned().collect()))),
+        (None, Some(until)) => Err(refused(format!("its log backups lead from {ended:.0} to {until:.0}"))),
+        (None, None) => Err(refused(format!("no log backup follows the backup of {:.0}", backup.time))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_backup::BackupKind;
+    use landfall_error_codes::Coded;
+    use serde_json::json;
+
+    use super::*;
+    use crate::backups::logs::tests::log;
+
+    fn time(minute: i64) -> Timestamp {
+        Timestamp::from_second(60 * minute).unwrap()
+    }
+
+    fn saved(has_log: bool) -> SavedStream {
+        let program = ["a"];
+        let log = json!({"keep": program, "save": program, "saved": program, "load": program, "recover": program});
+        let mut rule = json!({"name": "rows", "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
+            "limit_seconds": 60, "save": program, "load": program});
+        if has_log {
+            rule["log"] = log;
+        }
+        serde_json::from_value(json!({
+            "component": "db", "namespace": "db", "readySeconds": 60, "workload": {}, "link": "a", "rule": rule,
+        }))
+        .unwrap()
+    }
+
+    fn full(minute: i64, ended: i64) -> Backup {
+        Backup { kind: BackupKind::Full, ended: Some(time(ended)), ..log(minute, "", "") }
+    }
+
+    #[test]
+    fn a_time_is_reached_by_the_log_or_refused() {
+        let logs = [log(10, "a", "b"), log(15, "b", "c")];
+        let at = |minute: i64| recovery(&full(5, 7), &saved(true), &logs, Some(time(minute)));
+        let (to, applied) = at(12).unwrap().unwrap();
+        assert_eq!((to, applied), (time(12), logs.to_vec()));
+        assert_eq!(at(7).unwrap().unwrap().1, logs[..1]);
+        for (minute, why) in [(6, "ends after it"), (16, "lead from 1970-01-01T00:07:00Z to 1970-01-01T00:15:00Z")] {
+            let error = at(minute).unwrap_err();
+            assert_eq!(error.code(), codes::RESTORE_TIME);
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_log_is_as_of_its_backup() {
+        assert!(recovery(&full(5, 7), &saved(false), &[], Some(time(6))).unwrap().is_none());
+        assert!(recovery(&full(5, 7), &saved(true), &[], None).unwrap().is_none());
+        let error = recovery(&full(5, 7), &saved(true), &[], Some(time(8))).unwrap_err();
+        assert!(error.to_string().contains("no log backup follows"), "{error}");
+    }
+}

@@ -1,0 +1,57 @@
+//! After the commit of a change of release or data: points in time begin again, with a backup of what is there now.
+//!
+//! What was logged before leads to data that is no longer there.
+
+use landfall_engine::causes::with_causes;
+use landfall_media::progress::Event;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::back_up::saving;
+use crate::backups::{BackupFolder, LogRecords, Reason};
+use crate::configuration::BackupSettings;
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BeginLogs {
+    /// What the site sets.
+    #[serde(default, skip_serializing_if = "BackupSettings::is_default")]
+    pub settings: BackupSettings,
+}
+
+impl BeginLogs {
+    fn back_up(&self, site: &Site) -> Result<String, StepError> {
+        let (cluster, own) = (site.cluster()?, site.own_release());
+        let repository = BackupFolder::of(&site.paths).open_or_create()?;
+        let backup = saving(site, &cluster, &own, &self.settings, Reason::Change).save(&repository)?;
+        Ok(backup.id.to_string())
+    }
+}
+
+impl Step<Site> for BeginLogs {
+    /// Only the act knows whether a backup was made for this change.
+    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+        Ok(Observed::Absent)
+    }
+
+    /// The change itself is committed: where no backup can be made, the one of the next night is what points in time begin with.
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        LogRecords::of(&site.paths).end()?;
+        match self.back_up(site) {
+            Ok(backup) => Ok(json!({"backup": backup})),
+            Err(error) => {
+                let text = format!("points in time begin with the next backup: {}", with_causes(&error));
+                site.progress.event(Event::Note(text));
+                Ok(Value::Null)
+            }
+        }
+    }
+
+    /// What follows a commit is never undone.
+    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        Ok(())
+    }
+}
