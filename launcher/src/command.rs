@@ -57,12 +57,16 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("large", &[Work::Program, Work::Parts, Work::Tests, Work::Machines, Work::LargeRelease]),
     ("cuts", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("recovery", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
+    ("administration", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
+    ("node", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
+    ("reproducible", &[Work::Program, Work::Parts, Work::Tests]),
     ("fuzz", &[Work::Program, Work::Fuzz]),
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];
 
 /// Those that only `--full` runs.
-pub const PARTS_WHEN_FULL: &[&str] = &["figures", "large", "cuts", "recovery", "fuzz", "vm"];
+pub const PARTS_WHEN_FULL: &[&str] =
+    &["figures", "large", "cuts", "recovery", "administration", "node", "reproducible", "fuzz", "vm"];
 
 /// The work of a command line, given without the program's name. An unknown command may do anything.
 pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {

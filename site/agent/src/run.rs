@@ -26,6 +26,8 @@ const SLOW_TICKS: u64 = 10;
 const FILTER_TICKS: u64 = 2;
 /// Ticks between two looks for an open operation: ten minutes, so that one which cannot end at once is tried again.
 const OPERATION_TICKS: u64 = 600;
+/// The same in the first ten minutes after a boot: a machine that is still starting may be too slow for a step.
+const EARLY_OPERATION_TICKS: u64 = 60;
 /// Between two looks at a data folder that is not this site's.
 const IDENTITY_POLL: Duration = Duration::from_secs(5);
 
@@ -82,7 +84,8 @@ impl<'a> Agent<'a> {
         if tick.is_multiple_of(FILTER_TICKS) {
             self.tend_packet_filter()?;
         }
-        if tick.is_multiple_of(OPERATION_TICKS) {
+        let between = if tick < OPERATION_TICKS { EARLY_OPERATION_TICKS } else { OPERATION_TICKS };
+        if tick.is_multiple_of(between) {
             let continued = open_operation::continue_it(self.paths, &Subprocesses);
             self.concerns.unless_fatal(continued, "the open operation is not continued")?;
         }

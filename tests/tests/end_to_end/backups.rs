@@ -140,7 +140,9 @@ fn returns_to_any_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
     engineer.landfall(&["backup", "log"])?.report("backup log")?;
     for _ in 0..2 {
         let restored = engineer.landfall(&restore)?.report("restore --at")?;
-        let [data] = restored["streams"].as_array().context("no streams")?.as_slice() else { anyhow::bail!("{restored}") };
+        let [data] = restored["streams"].as_array().context("no streams")?.as_slice() else {
+            anyhow::bail!("{restored}")
+        };
         ensure!(data["stream"] == "postgres/database" && data["time"] == time.as_str(), "{restored}");
         ensure!(sql(machine, "SELECT count(*) FROM dropped")? == "1000", "the dropped table is not back");
         engineer.wait_ready("a restore to a point in time")?;

@@ -109,6 +109,9 @@ const PARTS: &[Part] = &[
     when_full("large", large),
     when_full("cuts", cuts),
     when_full("recovery", recovery),
+    when_full("administration", administration),
+    when_full("node", node),
+    when_full("reproducible", reproducible),
     when_full("fuzz", fuzz),
     when_full("vm", virtual_machines),
 ];
@@ -122,12 +125,12 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let rows = run_parts(&parts, arguments.keep_going);
     for Row { name, elapsed, failed } in &rows {
         printer::note(format!(
-            "{name:<10} {:>6} min  {}",
+            "{name:<14} {:>6} min  {}",
             minutes(*elapsed),
             if *failed { "FAILED" } else { "passed" }
         ));
     }
-    printer::note(format!("{:<10} {:>6} min  started {temperature}", "all", minutes(begun.elapsed())));
+    printer::note(format!("{:<14} {:>6} min  started {temperature}", "all", minutes(begun.elapsed())));
     let failed = rows.iter().filter(|row| row.failed).count();
     printer::data(format!("parts: {} passed, {failed} failed", rows.len() - failed));
     Ok(u8::from(failed > 0))
@@ -332,9 +335,18 @@ fn machines() -> Result<()> {
     end_to_end("site")
 }
 
+/// The test of the part `reproducible`, by a part of its name.
+const REPRODUCIBLE: &str = "a_second_build";
+
 fn assemble_images() -> Result<()> {
     images::ensure_all()?;
-    end_to_end("images")
+    run_end_to_end("images", &["--test-threads", "1", "--skip", REPRODUCIBLE])
+}
+
+/// Builds every image once more, which takes as long as the first time: seven minutes.
+fn reproducible() -> Result<()> {
+    images::ensure_all()?;
+    run_end_to_end("images", &[REPRODUCIBLE])
 }
 
 fn cluster() -> Result<()> {
@@ -377,20 +389,35 @@ const CUTS: &str = "twenty_four_instants";
 /// the same engine continues.
 const RECOVERY: [&str; 3] = ["power_cut::", "uninstall::after_a_cut", "kept_data::rows_survive"];
 
+/// Those of the part `administration`: what a host's administrator does to a site that runs.
+const ADMINISTRATION: [&str; 3] = ["firewall::", "units::", "site_configuration::"];
+
+/// Those of the part `node`: the node pack of a site changes, which takes a quarter of an hour.
+const NODE: [&str; 1] = ["node_upgrade::"];
+
 fn site() -> Result<()> {
+    let others = [LARGE, CUTS].into_iter().chain(RECOVERY).chain(ADMINISTRATION).chain(NODE);
+    sites(&others.flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
+}
+
+/// Tests with machines and real clusters, which these arguments of the test program choose.
+fn sites(chosen: &[&str]) -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     let _turn = turn_on_this_host()?;
-    let others = [LARGE, CUTS].into_iter().chain(RECOVERY).flat_map(|name| ["--skip", name]);
-    let arguments: Vec<&str> = ["--test-threads", LANES].into_iter().chain(others).collect();
-    run_end_to_end("end_to_end", &arguments)
+    run_end_to_end("end_to_end", &[&["--test-threads", LANES], chosen].concat())
 }
 
 /// Takes half an hour.
 fn recovery() -> Result<()> {
-    setup::ensure_packages(packages::TESTS)?;
-    let _turn = turn_on_this_host()?;
-    let arguments: Vec<&str> = ["--test-threads", LANES].into_iter().chain(RECOVERY).collect();
-    run_end_to_end("end_to_end", &arguments)
+    sites(&RECOVERY)
+}
+
+fn administration() -> Result<()> {
+    sites(&ADMINISTRATION)
+}
+
+fn node() -> Result<()> {
+    sites(&NODE)
 }
 
 /// The performance table in the release profile, which compiles every dependency again.
