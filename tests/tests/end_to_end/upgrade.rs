@@ -106,13 +106,17 @@ fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The upgrade began with a proven backup of the release before, and only one, although its power was cut.
+/// The upgrade began with a proven backup of the release before, and only one, although its power was cut. It ended with one from which
+/// points in time begin.
 fn expect_backup_before(engineer: Engineer<'_>) -> Result<()> {
     let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
     let backups = listed["backups"].as_array().context("there is no list of backups")?;
     let fields = |one: &Value| (one["version"].clone(), one["reason"].clone(), one["proven"].is_string());
     let found: Vec<_> = backups.iter().map(fields).collect();
-    ensure!(found == [(json!("1.0.0"), json!("upgrade"), true)], "the backups are {found:?}");
+    let expected = [(json!("1.0.0"), json!("upgrade"), true), (json!("1.1.0"), json!("change"), false)];
+    ensure!(found == expected, "the backups are {found:?}");
+    let logged = engineer.landfall(&["backup", "log"])?.report("backup log after an upgrade")?;
+    ensure!(logged["logs"][0]["outcome"]["kind"] == "stored", "{logged}");
     let releases = engineer.landfall(&["releases"])?.report("releases")?;
     let versions: Vec<_> = releases["releases"].as_array().into_iter().flatten().map(|one| &one["version"]).collect();
     ensure!(versions == ["1.1.0", "1.0.0"], "the releases are {versions:?}");
