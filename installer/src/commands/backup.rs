@@ -222,6 +222,7 @@ fn logs_text(saved: &SavedLogs) -> String {
         LogOutcome::Stored { until, size_bytes } => {
             format!("{}: every point until {until} comes back ({} stored)", log.stream, HumanBytes(*size_bytes))
         }
+        LogOutcome::InUse => format!("{}: a backup is being stored; the next log backup has it", log.stream),
         LogOutcome::NotBegun => format!("{}: points in time begin with the next backup", log.stream),
     });
     lines.collect::<Vec<_>>().join("\n")

@@ -18,8 +18,11 @@ use uuid::Uuid;
 use crate::error::{BackupError, Result};
 use crate::names::{self, PROVEN, StreamName};
 
-/// The tag of every backup: snapshots without it are not Landfall's, and are left alone.
+/// The tag of every backup of all data: snapshots without it, or that of a log backup, are not Landfall's, and are left alone.
 const TAG: &str = "landfall";
+
+/// The tag of every log backup. A version that knows none leaves them alone.
+const LOG_TAG: &str = "landfall-log";
 
 /// What names a backup as long as it exists. It is the id of its first snapshot: a mark makes another one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -116,11 +119,11 @@ struct Description {
 impl Backup {
     /// The backup that a snapshot carries, if it is Landfall's; its streams are empty if the snapshot does not name them.
     pub(crate) fn of(snapshot: &SnapshotFile) -> Option<Self> {
-        snapshot.tags.contains(TAG).then(|| {
+        let is_log = snapshot.tags.contains(LOG_TAG);
+        (is_log || snapshot.tags.contains(TAG)).then(|| {
             let described = snapshot.description.as_deref().and_then(|text| serde_json::from_str(text).ok());
             let Description { streams, ended, report } = described.unwrap_or_default();
             let proven = snapshot.tags.iter().find_map(|tag| tag.strip_prefix(PROVEN)?.strip_prefix('=')?.parse().ok());
-            let is_log = snapshot.tags.contains(names::LOG);
             Self {
                 id: BackupId(*snapshot.original.unwrap_or(snapshot.id)),
                 kind: if is_log { BackupKind::Log } else { BackupKind::Full },
@@ -160,10 +163,11 @@ pub(crate) fn new_snapshot(
         username: TAG.to_owned(),
         ..SnapshotFile::default()
     };
-    snapshot.tags.add(TAG.to_owned());
-    if kind == BackupKind::Log {
-        snapshot.tags.add(names::LOG.to_owned());
-    }
+    let tag = match kind {
+        BackupKind::Full => TAG,
+        BackupKind::Log => LOG_TAG,
+    };
+    snapshot.tags.add(tag.to_owned());
     for tag in names::tags_of(facts)? {
         snapshot.tags.add(tag);
     }

@@ -21,21 +21,30 @@ impl Repository {
         self.copy_all_to(&[id], other)
     }
 
-    /// Copies several, in their order, as [`Repository::copy_to`] does. If it fails, those before the one that failed are copied.
+    /// Copies several, in their order, as [`Repository::copy_to`] does. One that cannot be copied keeps no other from its copy; the
+    /// first failure is returned then.
     pub fn copy_all_to(&self, ids: &[BackupId], other: &Self) -> Result<()> {
         let found = self.find_all(ids)?;
         let mut change = Change::begin(other)?;
         let there = other.everything()?;
         let (_, source) = self.indexed()?;
+        let mut failure = None;
         for (backup, mut snapshot) in found {
             if there.full.contains(&backup) || there.logs.contains(&backup) {
                 continue;
             }
-            self.refuse_incomplete(&source, &backup, &snapshot)?;
             snapshot.original.get_or_insert(snapshot.id);
-            on_few_cores(|| copy(&source, other, &snapshot, &backup, &mut change))?;
+            let copied = self
+                .refuse_incomplete(&source, &backup, &snapshot)
+                .and_then(|()| on_few_cores(|| copy(&source, other, &snapshot, &backup, &mut change)));
+            match copied {
+                // The disk takes no more.
+                Err(error @ BackupError::Durable(_)) => return Err(error),
+                copied => failure = failure.or(copied.err()),
+            }
         }
-        change.finish()
+        change.finish()?;
+        failure.map_or(Ok(()), Err)
     }
 
     /// The library leaves out silently what no index names.

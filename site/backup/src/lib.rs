@@ -45,5 +45,5 @@ pub use key::RepositoryKey;
 pub use names::StreamName;
 pub use read::{OpenBackup, StreamReader};
 pub use repository::{Backups, Repository};
-pub use retention::{Forgotten, Retention};
+pub use retention::{BEGINS_LOG, Forgotten, Retention};
 pub use save::NewBackup;

@@ -100,9 +100,6 @@ pub(crate) fn refuse_clashes<'a>(names: impl Iterator<Item = &'a StreamName>) ->
 /// What the tag of a proof begins with; see [`crate::proven`].
 pub(crate) const PROVEN: &str = "proven";
 
-/// The tag of a log backup.
-pub(crate) const LOG: &str = "landfall-log";
-
 /// Facts as restic's tags: `release=starter`.
 pub(crate) fn tags_of(facts: &BTreeMap<String, String>) -> Result<Vec<String>> {
     facts.iter().map(|(key, value)| tag_of(key, value)).collect()

@@ -17,7 +17,8 @@ use crate::repository::{Backups, Repository, latest_of};
 /// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one, counted back from the
 /// newest; and the same again of the proven ones. The newest backup is always kept, and so is the newest proven one of each of
 /// the newest two versions (the fact `version`): an upgrade begins with a backup of the version before. Log backups are kept for a
-/// number of days, with the backup that the oldest of these days begins from.
+/// number of days, with the backup that the oldest of these days begins from, and with every one that begins a log (the fact
+/// `begins-log`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Hours with a backup.
@@ -34,6 +35,9 @@ pub struct Retention {
 
 /// The fact that names the version whose data a backup holds.
 const VERSION: &str = "version";
+
+/// The fact of a backup with which a log begins: nothing before it leads to what follows it.
+pub const BEGINS_LOG: &str = "begins-log";
 
 /// How many versions have a proven backup that is always kept.
 const PROVEN_VERSIONS: usize = 2;
@@ -142,7 +146,7 @@ impl Retention {
         Ok(kept)
     }
 
-    /// The log backups that are kept, with the backup that the first of their days begins from. A clock that was wrong for a while
+    /// The log backups that are kept, with the backups that they follow. A clock that was wrong for a while
     /// must not drop them: the days are counted back from the newest backup, unless that is of the future.
     fn logs(self, backups: &Backups, now: Timestamp) -> Result<Vec<BackupId>> {
         let newest = backups.full.last().into_iter().chain(backups.logs.last()).map(|backup| backup.time).max();
@@ -151,10 +155,14 @@ impl Retention {
         };
         let begin = newest.min(now).checked_sub(SignedDuration::from_hours(24 * i64::from(self.log_days)));
         let begin = begin.map_err(|error| BackupError::Bug(error.to_string()))?;
-        let base = backups.full.iter().rev().find(|backup| backup.time <= begin);
-        let from = base.map_or(begin, |base| base.time);
-        let logs = backups.logs.iter().filter(|log| log.time >= from);
-        Ok(base.into_iter().chain(logs).map(|backup| backup.id).collect())
+        let base = backups.full.iter().rposition(|backup| backup.time <= begin);
+        let from = base.map_or(begin, |base| backups.full[base].time);
+        let begins = |backup: &&Backup| backup.time >= from && backup.facts.contains_key(BEGINS_LOG);
+        // A log backup may have its time from before the backup that it follows, if one waited for the other.
+        let earlier = base.and_then(|base| base.checked_sub(1)).map_or(from, |earlier| backups.full[earlier].time);
+        let logs = backups.logs.iter().filter(|log| log.time >= earlier.min(from));
+        let full = base.map(|base| &backups.full[base]).into_iter().chain(backups.full.iter().filter(begins));
+        Ok(full.chain(logs).map(|backup| backup.id).collect())
     }
 
     /// The newest of each period, of these, which are sorted oldest first.
@@ -303,8 +311,17 @@ mod tests {
         let (nights, now) = (nights(), "2026-11-20T13:00:00Z");
         let two = Retention { daily: 1, log_days: 2, ..NONE };
         // From noon of the 18th on: the backup of that night, and all that follows it.
-        assert_eq!(kept_days(two, &nights, now), (vec![18, 20], vec![18, 19, 20]));
+        assert_eq!(kept_days(two, &nights, now), (vec![18, 20], vec![17, 18, 19, 20]));
         assert_eq!(kept_days(Retention { log_days: 0, ..two }, &nights, now), (vec![20], vec![]));
+        // A log began again in the evening of the 19th, and another one an hour later.
+        let mut again = nights.clone();
+        for (hour, id) in [(20, 51), (21, 52)] {
+            let mut begun = backups(&[&format!("2026-11-19T{hour}:00:00Z")], &[]).remove(0);
+            begun.id = BackupId::of(Id::new([id; 32]));
+            begun.facts.insert(BEGINS_LOG.to_owned(), "yes".to_owned());
+            again.full.insert(again.full.len() - 1, begun);
+        }
+        assert_eq!(kept_days(two, &again, now).0, [18, 19, 19, 20]);
         let all = Retention { daily: 1, log_days: 400, ..NONE };
         assert_eq!(kept_days(all, &nights, now), (vec![20], (10..=20).collect()));
     }

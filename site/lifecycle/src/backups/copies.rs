@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use landfall_backup::{Backup, BackupError, BackupId, BackupKind, Backups, Repository, Retention};
+use landfall_backup::{BEGINS_LOG, Backup, BackupError, BackupId, BackupKind, Backups, Repository, Retention};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::files;
@@ -122,7 +122,7 @@ impl Copies<'_> {
     }
 }
 
-/// Proven backups and log backups that the copies lack: those that would be kept if all of them were there.
+/// Backups that the copies lack, log backups included: those that would be kept if all of them were there.
 fn missing(
     source: &Repository,
     copies: &Repository,
@@ -130,12 +130,17 @@ fn missing(
     now: Timestamp,
 ) -> Result<Backups, BackupError> {
     let (here, there) = (source.everything()?, copies.everything()?);
-    let full = lacking(here.full, &there.full).into_iter().filter(|backup| backup.proof.is_some()).collect();
+    let full = lacking(here.full, &there.full).into_iter().filter(is_copied).collect();
     let missing = Backups { full, logs: lacking(here.logs, &there.logs) };
     let all = Backups { full: joined(&there.full, &missing.full), logs: joined(&there.logs, &missing.logs) };
     let kept = retention.kept(&all, now)?;
     let are_kept = |backups: Vec<Backup>| backups.into_iter().filter(|backup| kept.contains(&backup.id)).collect();
     Ok(Backups { full: are_kept(missing.full), logs: are_kept(missing.logs) })
+}
+
+/// Whether a backup is copied: one that is proven, and one that log backups follow.
+fn is_copied(backup: &Backup) -> bool {
+    backup.proof.is_some() || backup.facts.contains_key(BEGINS_LOG)
 }
 
 fn lacking(mut here: Vec<Backup>, there: &[Backup]) -> Vec<Backup> {

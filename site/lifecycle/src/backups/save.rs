@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use jiff::Timestamp;
-use landfall_backup::{Backup, BackupKind, NewBackup, Repository, StreamName};
+use landfall_backup::{BEGINS_LOG, Backup, BackupKind, NewBackup, Repository, StreamName};
 use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -69,9 +69,12 @@ impl Saving<'_> {
     /// Saves everything. Returns when all of it is on the disk; if it fails, no backup was made.
     pub(crate) fn save(&self, repository: &Repository) -> Result<Backup, StepError> {
         let mut manifest = Manifest::new(self.release, self.cluster)?;
+        let mut begins_log = false;
         if self.settings.has_points_in_time() {
             for saved in &mut manifest.streams {
-                saved.link = self.link(saved)?;
+                let link = self.link(saved)?;
+                begins_log |= matches!(link, Link::New(_));
+                saved.link = link.into_word();
             }
         }
         let mut documents = site_documents(self.paths, self.bundle)?;
@@ -83,8 +86,17 @@ impl Saving<'_> {
             sources.push((saved.stream_name()?, source));
         }
         let streams = sources.iter_mut().map(|(name, source)| (name.clone(), source as &mut dyn Read)).collect();
-        let (kind, time, facts) = (BackupKind::Full, Timestamp::now(), self.facts());
-        repository.save(NewBackup { kind, time, facts, streams, documents }).map_err(unusable)
+        let (kind, time, mut facts) = (BackupKind::Full, Timestamp::now(), self.facts());
+        if begins_log {
+            facts.insert(BEGINS_LOG.to_owned(), "yes".to_owned());
+        }
+        let backup = repository.save(NewBackup { kind, time, facts, streams, documents }).map_err(unusable)?;
+        for saved in &manifest.streams {
+            if let Some(link) = &saved.link {
+                LogRecords::of(self.paths).has_base(&saved.name(), link)?;
+            }
+        }
+        Ok(backup)
     }
 
     fn pod<'b>(&'b self, saved: &'b SavedStream) -> RulePod<'b> {
@@ -93,20 +105,21 @@ impl Saving<'_> {
 
     /// The link that the log backups of a stream follow, from this backup on. Where no log is kept, or some of it may be lost, the
     /// software begins to keep it. Where it cannot, the backup itself is as good without.
-    fn link(&self, saved: &SavedStream) -> Result<Option<String>, StepError> {
-        let Some(log) = &saved.rule.log else { return Ok(None) };
+    fn link(&self, saved: &SavedStream) -> Result<Link, StepError> {
+        let Some(log) = &saved.rule.log else { return Ok(Link::None) };
         let records = LogRecords::of(self.paths);
+        let _lock = records.lock()?;
         if let Some(link) = records.whole_link(&saved.name()) {
-            return Ok(Some(link));
+            return Ok(Link::Known(link));
         }
         if let Err(error) = self.pod(saved).run(&log.keep, BackupLog::LIMIT_SECONDS) {
             let text = format!("no points in time of {}: {}", saved.name(), with_causes(&error));
             self.progress.event(Event::Note(text));
-            return Ok(None);
+            return Ok(Link::None);
         }
         let link = word();
         records.begin(&saved.name(), &link)?;
-        Ok(Some(link))
+        Ok(Link::New(link))
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
@@ -118,6 +131,25 @@ impl Saving<'_> {
             (OPERATION, self.operation),
         ];
         facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect()
+    }
+}
+
+/// What the log backups of a stream follow.
+enum Link {
+    /// Nothing: no log is kept.
+    None,
+    /// What they followed before.
+    Known(String),
+    /// A log that begins with this backup.
+    New(String),
+}
+
+impl Link {
+    fn into_word(self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Known(word) | Self::New(word) => Some(word),
+        }
     }
 }
 

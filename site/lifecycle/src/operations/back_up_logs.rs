@@ -1,22 +1,32 @@
 //! Log backups, every five minutes: they hold neither the site nor what runs on it.
 
+use std::time::Duration;
+
 use landfall_cluster::Cluster;
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Coded, codes};
 use landfall_media::progress::Event;
+use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
+use super::backup::is_of;
 use super::bundle::TrustedRelease;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::Result;
 use super::history::Past;
 use super::trust::Trust;
-use crate::backups::{Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse_without_room, unusable};
+use crate::backups::{
+    LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse_without_room, unusable,
+};
 
-/// Space that a log backup begins with.
-const LEAST_BYTES: u64 = 64 << 20;
+/// Space that a log backup begins with. A backup of all data needs less: it removes old ones.
+const LEAST_BYTES: u64 = 512 << 20;
+
+/// How long a log backup waits for a change of the repository. The next one has what this one would have had.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Log backups that were made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -44,20 +54,32 @@ impl Operations {
             let what = format!("no log of {} {} is backed up", pins.release, pins.version);
             return Err(StepError::new(codes::BACKUP_NO_RULES, what).into());
         }
+        let saved = self.save_logs(&release.release);
+        if let Err(error) = &saved {
+            LogRecords::of(&self.paths).fail_all(&with_causes(error));
+        }
+        saved
+    }
+
+    fn save_logs(&self, release: &ReleaseDocument) -> Result<SavedLogs> {
         let Some(repository) = self.existing_repository()? else { return Ok(SavedLogs { logs: Vec::new() }) };
+        let repository = repository.with_patience(PATIENCE);
         refuse_without_room(&self.paths, LEAST_BYTES, "a log backup")?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
-        let release = &release.release;
         let saving = SavingLogs { cluster: &cluster, paths: &self.paths, release, progress: &*self.progress };
         Ok(SavedLogs { logs: saving.save(&repository)? })
     }
 
-    /// The time spans of which every point comes back. Changes nothing.
+    /// The time spans of which every point comes back, of the installed version. Changes nothing.
     pub fn points_in_time(&self) -> Result<Vec<PointsInTime>> {
         let Some(repository) = self.existing_repository()? else { return Ok(Vec::new()) };
-        let known = repository.everything().map_err(unusable)?;
+        let mut known = repository.everything().map_err(unusable)?;
         if known.logs.is_empty() {
             return Ok(Vec::new());
+        }
+        let history = self.history()?;
+        if let Some(pins) = history.committed().and_then(Past::pins) {
+            known.full.retain(|backup| is_of(backup, pins));
         }
         let ids: Vec<_> = known.full.iter().map(|backup| backup.id).collect();
         let opened = repository.open_backups(&ids).map_err(unusable)?;

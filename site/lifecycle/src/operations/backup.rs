@@ -142,6 +142,14 @@ impl Operations {
         Ok(BackupFolder::of(&self.paths).open()?)
     }
 
+    /// Where there is no room for a backup, those go that would go after it. Fails if that is not enough.
+    fn make_room(&self, pins: &Pins) -> Result<()> {
+        let Err(refusal) = refuse_without_room(&self.paths, LEAST_BYTES, "a backup") else { return Ok(()) };
+        let Some(repository) = self.existing_repository()? else { return Err(refusal.into()) };
+        repository.forget(pins.settings.backups.retention(), jiff::Timestamp::now()).map_err(unusable)?;
+        Ok(refuse_without_room(&self.paths, LEAST_BYTES, "a backup")?)
+    }
+
     fn prove_backup(&self, ready: &ReadyToBackUp, repository: &Repository, backup: &Backup) -> Result<DrillReport> {
         let open = repository.open_backup(backup.id).map_err(unusable)?;
         let release = &ready.release.release;
@@ -165,7 +173,7 @@ impl Operations {
             let what = format!("{} {} has no backup rules", pins.release, pins.version);
             return Err(StepError::new(codes::BACKUP_NO_RULES, what).into());
         }
-        refuse_without_room(&self.paths, LEAST_BYTES, "a backup")?;
+        self.make_room(&pins)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
         Ok(ReadyToBackUp { pins, release, cluster, _lock: lock })
     }

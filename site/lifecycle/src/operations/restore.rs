@@ -2,8 +2,10 @@
 //! there before.
 
 use landfall_cluster::{Cluster, Inventory};
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_media::progress::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,7 +16,7 @@ use super::error::Result;
 use super::restore_choice::RestoreChoice;
 use super::trust::Trust;
 use crate::backups::drill::groups;
-use crate::backups::{BackupSummary, LiveVolume, SavedStream, new_token, refuse_without_room};
+use crate::backups::{BackupSummary, LiveVolume, SavedStream, has_logs, new_token, refuse_without_room};
 use crate::pins::Pins;
 use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore, refuse_shared};
 use crate::steps::action::Action;
@@ -174,6 +176,13 @@ impl PreparedRestore<'_> {
     pub fn run(self, confirmation: &str) -> Result<Restored> {
         let operations = self.operations;
         operations.confirm(confirmation)?;
+        // What is not saved yet of the data that goes: a person may want to come back to it.
+        if has_logs(&self.release.release, &self.pins.settings.backups)
+            && let Err(error) = operations.back_up_logs()
+        {
+            let text = format!("what was written since the latest log backup is not saved: {}", with_causes(&error));
+            operations.progress.event(Event::Note(text));
+        }
         let file = operations.begin_change(&self.plan, &self.release, &self.pins, |change| change)?;
         match operations.end_change(&file)? {
             Changed::Restore(restored) => Ok(restored),

@@ -10,7 +10,7 @@ use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 
 use super::install::step;
-use crate::backups::{SavedStream, has_logs};
+use crate::backups::SavedStream;
 use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
 use crate::steps::begin_logs::BeginLogs;
@@ -135,11 +135,24 @@ pub fn refuse_shared(streams: &[RestoredStream]) -> Result<(), StepError> {
     }
 }
 
-/// Where the release has logs: after the commit, points in time begin with what is there then.
-pub(super) fn begin_logs(release: &ReleaseDocument, settings: &BackupSettings) -> Option<PlannedStep<Action>> {
-    let action = || Action::BeginLogs(BeginLogs { settings: settings.clone() });
-    has_logs(release, settings)
+/// Where one of these streams has a log: after the commit, its points in time begin with what is there then.
+pub(super) fn begin_logs(
+    release: &ReleaseDocument,
+    settings: &BackupSettings,
+    streams: Vec<String>,
+) -> Option<PlannedStep<Action>> {
+    let has_log = log_streams(release).iter().any(|stream| streams.contains(stream));
+    let action = || Action::BeginLogs(BeginLogs { settings: settings.clone(), streams });
+    (has_log && settings.has_points_in_time())
         .then(|| step("begin-logs", "back up all data, from which points in time begin", 30, action()))
+}
+
+/// The streams of a release that have a log, `COMPONENT/RULE`.
+pub(super) fn log_streams(release: &ReleaseDocument) -> Vec<String> {
+    let rules =
+        release.components.iter().flat_map(|component| component.backup.iter().map(move |rule| (component, rule)));
+    let with_log = rules.filter(|(_, rule)| rule.log.is_some());
+    with_log.map(|(component, rule)| rule.stream(&component.name)).collect()
 }
 
 /// Plans it, for workloads in the order in which they start.
@@ -158,7 +171,9 @@ pub fn plan_restore(
         steps.extend(start(workload));
     }
     steps.extend(streams.iter().map(|stream| stream.check()));
-    let closing = streams.iter().map(|stream| stream.remove_aside()).chain(begin_logs(release, settings)).collect();
+    let restored = streams.iter().map(|stream| format!("{}/{}", stream.stream.component, stream.stream.rule)).collect();
+    let closing =
+        streams.iter().map(|stream| stream.remove_aside()).chain(begin_logs(release, settings, restored)).collect();
     // There is nothing that a resume could mend: the data of a moment ago is better than a stopped database.
     let on_failure = OnFailure::Undo { from: 0 };
     Plan { closing, on_failure, ..Plan::new(Operation::Restore, &release.name, &release.version, steps) }

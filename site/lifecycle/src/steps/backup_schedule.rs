@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::agent::{Agent, unit_files};
-use crate::backups::{has_logs, has_rules};
+use crate::backups::{LogRecords, has_logs, has_rules};
 use crate::configuration::BackupSettings;
 use crate::site::Site;
 use landfall_agent::units::{BACKUP, BACKUP_TIMER, LOG_BACKUP, LOG_BACKUP_TIMER, systemctl};
@@ -58,6 +58,8 @@ impl Timer {
         if self.exists(site) {
             site.run(&systemctl(&["disable", self.name]))?;
             site.run(&systemctl(&["stop", self.name]))?;
+            // One that was started just now must not write while its folders go.
+            site.run(&systemctl(&["stop", self.service]))?;
         }
         files::remove(&self.files)?;
         site.run(&systemctl(&["daemon-reload"]))?;
@@ -105,11 +107,16 @@ impl Step<Site> for BackupSchedule {
         for timer in self.timers(site) {
             if timer.is_wanted { timer.start(site)? } else { timer.remove(site)? }
         }
+        if !has_logs(&site.release, &self.settings) {
+            // What is logged while it is not saved is lost to points in time.
+            LogRecords::of(&site.paths).end_all()?;
+        }
         site.sync_filesystem(&site.paths.host("/etc"))?;
         Ok(Value::Null)
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        self.timers(site).iter().try_for_each(|timer| timer.remove(site))
+        self.timers(site).iter().try_for_each(|timer| timer.remove(site))?;
+        LogRecords::of(&site.paths).end_all()
     }
 }

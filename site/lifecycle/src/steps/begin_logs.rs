@@ -20,6 +20,8 @@ pub struct BeginLogs {
     /// What the site sets.
     #[serde(default, skip_serializing_if = "BackupSettings::is_default")]
     pub settings: BackupSettings,
+    /// The streams whose data is another one now, `COMPONENT/RULE`.
+    pub streams: Vec<String>,
 }
 
 impl BeginLogs {
@@ -39,7 +41,11 @@ impl Step<Site> for BeginLogs {
 
     /// The change itself is committed: where no backup can be made, the one of the next night is what points in time begin with.
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        LogRecords::of(&site.paths).end()?;
+        {
+            let records = LogRecords::of(&site.paths);
+            let _lock = records.lock()?;
+            records.end(&self.streams)?;
+        }
         match self.back_up(site) {
             Ok(backup) => Ok(json!({"backup": backup})),
             Err(error) => {

@@ -62,6 +62,12 @@ impl<'a> Chain<'a> {
     }
 }
 
+/// The first full second that is not before this time.
+fn up_to_second(time: Timestamp) -> Timestamp {
+    let rest = time.subsec_nanosecond();
+    if rest == 0 { time } else { Timestamp::from_second(time.as_second() + 1).unwrap_or(time) }
+}
+
 /// Adds a time span, which may continue the one before it of the same stream.
 pub(super) fn add(spans: &mut Vec<(String, Timestamp, Timestamp)>, stream: String, from: Timestamp, until: Timestamp) {
     match spans.iter_mut().rev().find(|span| span.0 == stream) {
@@ -84,7 +90,7 @@ impl PointsInTime {
         }
         let span = |(stream, from, until): (String, Timestamp, Timestamp)| Self {
             stream,
-            from: format!("{from:.0}"),
+            from: format!("{:.0}", up_to_second(from)),
             until: format!("{until:.0}"),
         };
         spans.into_iter().map(span).collect()

@@ -13,6 +13,9 @@ use landfall_media::durable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The file whose lock is held while log backups are made, beside the records.
+const LOCK: &str = "logs.lock";
+
 /// How far the log of a stream leads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -33,6 +36,8 @@ struct LogRecord {
     stream: String,
     /// The link that the next log backup follows.
     link: String,
+    /// Whether there is a backup of all data that the log backups follow.
+    has_base: bool,
     until: Option<String>,
     reason: Option<String>,
     /// Whether a program failed since the latest log backup: a part of the log may be lost.
@@ -61,9 +66,22 @@ impl LogRecords {
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
-    /// The link that the next log backup of a stream follows; none where its log is not kept.
+    /// Waits until nothing else makes log backups or begins a log, until the returned file is dropped.
+    pub(crate) fn lock(&self) -> Result<File, StepError> {
+        let path = self.folder.join(LOCK);
+        let failed = |error| files::failed("lock", &path, error);
+        if !path.exists() {
+            durable::write_file(&path, b"", 0o600)?;
+        }
+        let file = File::open(&path).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(file)
+    }
+
+    /// The link that the next log backup of a stream follows; none where no backup is there that it would belong to.
     pub(crate) fn link(&self, stream: &str) -> Option<String> {
-        self.all().into_iter().find(|record| record.stream == stream).map(|record| record.link)
+        let found = self.all().into_iter().find(|record| record.stream == stream);
+        found.filter(|record| record.has_base).map(|record| record.link)
     }
 
     /// The same, where nothing of the log can have been lost.
@@ -77,6 +95,7 @@ impl LogRecords {
         let new = LogRecord {
             stream: stream.to_owned(),
             link: link.to_owned(),
+            has_base: false,
             until: None,
             reason: None,
             has_failed: false,
@@ -85,6 +104,11 @@ impl LogRecords {
             records.retain(|record| record.stream != stream);
             records.push(new);
         })
+    }
+
+    /// A backup of all data is stored that the log backups after this link follow. It is on the disk when this returns.
+    pub(crate) fn has_base(&self, stream: &str, link: &str) -> Result<(), StepError> {
+        self.change_one(stream, link, |record| record.has_base = true).map(drop)
     }
 
     /// A log backup that follows `after` was stored, with everything until then. It is on the disk when this returns. Returns false,
@@ -107,12 +131,29 @@ impl LogRecords {
         changed.map(|_| ())
     }
 
-    /// Whatever is logged from now on follows no log backup. It is on the disk when this returns.
-    pub(crate) fn end(&self) -> Result<(), StepError> {
-        if self.all().is_empty() {
+    /// No log backup was made, for a reason that concerns all streams. Best effort: the reason itself is reported in any case.
+    pub(crate) fn fail_all(&self, reason: &str) {
+        let fail = |record: &mut LogRecord| record.reason = Some(reason.to_owned());
+        if !self.all().is_empty() {
+            let _ = self.change(|records| records.iter_mut().for_each(fail));
+        }
+    }
+
+    /// Whatever these streams log from now on follows no log backup. It is on the disk when this returns.
+    pub(crate) fn end(&self, streams: &[String]) -> Result<(), StepError> {
+        self.end_where(|record| streams.contains(&record.stream))
+    }
+
+    /// The same of all streams.
+    pub(crate) fn end_all(&self) -> Result<(), StepError> {
+        self.end_where(|_| true)
+    }
+
+    fn end_where(&self, is_ended: impl Fn(&LogRecord) -> bool) -> Result<(), StepError> {
+        if !self.all().iter().any(&is_ended) {
             return Ok(());
         }
-        self.change(Vec::clear)
+        self.change(|records| records.retain(|record| !is_ended(record)))
     }
 
     fn change_one(&self, stream: &str, link: &str, change: impl FnOnce(&mut LogRecord)) -> Result<bool, StepError> {
@@ -155,12 +196,16 @@ mod tests {
         assert_eq!(records.link("db/rows"), None);
         records.begin("db/rows", "a").unwrap();
         records.begin("kv/keys", "x").unwrap();
+        assert_eq!(records.link("db/rows"), None, "no backup is there");
+        records.has_base("db/rows", "a").unwrap();
         assert!(records.advance("db/rows", "a", "b", Timestamp::UNIX_EPOCH).unwrap());
         // Two log backups at once: the one that was noted last counts.
         assert!(!records.advance("db/rows", "a", "c", Timestamp::UNIX_EPOCH).unwrap());
         assert_eq!(records.link("db/rows").unwrap(), "b");
         assert_eq!(records.status()[0].until.as_deref(), Some("1970-01-01T00:00:00Z"));
-        records.end().unwrap();
+        records.end(&["db/rows".to_owned()]).unwrap();
+        assert_eq!(records.all().len(), 1);
+        records.end_all().unwrap();
         assert!(records.all().is_empty());
         assert!(!records.advance("db/rows", "b", "c", Timestamp::UNIX_EPOCH).unwrap());
     }
@@ -169,6 +214,7 @@ mod tests {
     fn a_program_that_failed_is_remembered_until_one_succeeds() {
         let (_root, records) = records();
         records.begin("db/rows", "a").unwrap();
+        records.has_base("db/rows", "a").unwrap();
         records.fail("db/rows", "a", "no pod", false).unwrap();
         assert_eq!(records.whole_link("db/rows").as_deref(), Some("a"));
         records.fail("db/rows", "a", "the log is lost", true).unwrap();
@@ -185,6 +231,6 @@ mod tests {
         durable::write_file(&records.file, b"[{", 0o600).unwrap();
         assert!(records.all().is_empty());
         records.begin("db/rows", "a").unwrap();
-        assert_eq!(records.link("db/rows").as_deref(), Some("a"));
+        assert_eq!(records.whole_link("db/rows").as_deref(), Some("a"));
     }
 }

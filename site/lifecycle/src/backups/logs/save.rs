@@ -7,6 +7,7 @@ use landfall_backup::{Backup, BackupError, BackupKind, NewBackup, Repository};
 use landfall_cluster::{Cluster, StreamError};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
 use landfall_host::paths::SitePaths;
 use landfall_media::progress::{Event, Progress};
 use landfall_release_document::{BackupLog, BackupRule, ComponentEntry, ReleaseDocument};
@@ -41,8 +42,10 @@ pub enum LogOutcome {
         /// Bytes, as they were read.
         size_bytes: u64,
     },
-    /// No log is kept yet: that begins with the next backup of all data.
+    /// There is no backup yet that it would belong to.
     NotBegun,
+    /// A backup of all data is being stored: the next log backup has what this one would have had.
+    InUse,
 }
 
 /// Log backups that are to be made.
@@ -90,12 +93,14 @@ impl SavingLogs<'_> {
         log: &BackupLog,
     ) -> Result<LogOutcome, StepError> {
         let (stream, records) = (rule.stream(&component.name), LogRecords::of(self.paths));
+        let _lock = records.lock()?;
         let Some(after) = records.link(&stream) else { return Ok(LogOutcome::NotBegun) };
         let pod = RulePod { cluster: self.cluster, stream, namespace: &component.namespace, rule };
         let due = Due { pod, log, after };
         let (link, until) = (word(), Timestamp::now());
         let stored = match self.store(repository, &due, &link, until) {
             Ok(stored) => stored,
+            Err(BackupError::InUse(_)) => return Ok(LogOutcome::InUse),
             Err(error) => {
                 let has_failed = is_failure_of_program(&error);
                 let error = unusable(error);
@@ -104,9 +109,11 @@ impl SavingLogs<'_> {
             }
         };
         // Only what the record names may be dropped from the log.
-        if records.advance(&due.pod.stream, &due.after, &link, until)? {
-            self.release_log(&due);
+        if !records.advance(&due.pod.stream, &due.after, &link, until)? {
+            let what = format!("the log of {} began again while it was saved", due.pod.stream);
+            return Err(StepError::new(codes::BACKUP_STREAM, what));
         }
+        self.release_log(&due);
         let size_bytes = stored.streams.iter().map(|stream| stream.size_bytes).sum();
         Ok(LogOutcome::Stored { until: format!("{until:.0}"), size_bytes })
     }

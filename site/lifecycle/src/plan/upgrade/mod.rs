@@ -18,7 +18,7 @@ use landfall_release_document::ReleaseDocument;
 use super::components::ComponentInputs;
 use super::configure::Made;
 use super::install::{STAGING_RATE, backup_schedule, content_steps, step};
-use super::restore::begin_logs;
+use super::restore::{begin_logs, log_streams};
 use crate::backups::has_rules;
 use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
@@ -116,7 +116,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     let mut closing = changed.closing;
     closing.extend(node.closing);
     closing.push(step("collect", "remove what no kept release needs", 2, Action::Collect(Collect {})));
-    closing.extend(begin_logs(after, inputs.backups));
+    closing.extend(begin_logs(after, inputs.backups, log_streams(after)));
     // Until everything is staged the site is as it was: a pulled stick stops the upgrade, and does not undo it.
     let on_failure = OnFailure::Undo { from: 1 };
     let plan = Plan { closing, on_failure, ..Plan::new(inputs.operation, &after.name, &after.version, steps) };
