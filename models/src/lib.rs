@@ -27,7 +27,8 @@ pub use architecture::{Architecture, Experts, Latent, ModelKind, Quantization, W
 pub use collect::{ModelFile, ModelSource, models};
 pub use config::read_config;
 pub use document::{
-    EngineImage, Figures, MODELS_DOCUMENT_NAME, MODELS_DOCUMENT_TYPE, Model, ModelsDocument, WeightsFormat, engine_image,
+    EngineImage, Figures, MODELS_DOCUMENT_NAME, MODELS_DOCUMENT_TYPE, Model, ModelsDocument, WeightsFormat,
+    engine_image,
 };
 pub use error::{HeaderError, ModelError};
 pub use fit::{FitReport, Host, fit};

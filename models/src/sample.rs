@@ -7,10 +7,8 @@ pub fn safetensors(tensors: &[(&str, &str, &[u64], u64)]) -> (Vec<u8>, u64) {
     let (mut json, mut at) = ("{\"__metadata__\":{\"format\":\"pt\"}".to_owned(), 0);
     for (name, kind, shape, bytes) in tensors {
         let end = at + bytes;
-        let _infallible = write!(
-            json,
-            ",\"{name}\":{{\"dtype\":\"{kind}\",\"shape\":{shape:?},\"data_offsets\":[{at},{end}]}}"
-        );
+        let _infallible =
+            write!(json, ",\"{name}\":{{\"dtype\":\"{kind}\",\"shape\":{shape:?},\"data_offsets\":[{at},{end}]}}");
         at = end;
     }
     json.push('}');

@@ -90,7 +90,13 @@ fn folder_model(
         Some(file) => figures(configuration(file, source)?),
         None => Figures::Unknown("no config.json is beside the weights".to_owned()),
     };
-    Ok(Model { name: String::new(), format: WeightsFormat::Safetensors, files: count(&weights), weights: total, figures })
+    Ok(Model {
+        name: String::new(),
+        format: WeightsFormat::Safetensors,
+        files: count(&weights),
+        weights: total,
+        figures,
+    })
 }
 
 fn configuration(
@@ -139,7 +145,8 @@ fn gguf_model(parts: &[(&ModelFile, &str)], source: &dyn ModelSource) -> Result<
 fn check_parts(stems: &[&str]) -> Result<(), ModelError> {
     for stem in stems {
         let Some((common, _, stated)) = part(stem) else { continue };
-        let numbers = stems.iter().filter_map(|other| part(other)).filter(|found| (found.0, found.2) == (common, stated));
+        let numbers =
+            stems.iter().filter_map(|other| part(other)).filter(|found| (found.0, found.2) == (common, stated));
         let found = numbers.filter(|(_, number, _)| (1..=stated).contains(number)).count();
         if found as u64 != u64::from(stated) {
             return Err(ModelError::PartsMissing { model: shortened(common), found, stated });

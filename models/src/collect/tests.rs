@@ -71,10 +71,7 @@ fn several_models_are_named_by_their_paths() {
         .text("two/config.json", CONFIG);
     let found = files.models().expect("read");
     let names: Vec<_> = found.iter().map(|model| (model.name.as_str(), model.files)).collect();
-    assert_eq!(
-        names,
-        [("artifact/one", 1), ("artifact/two", 1), ("artifact/q4", 1), ("artifact/q8", 2)]
-    );
+    assert_eq!(names, [("artifact/one", 1), ("artifact/two", 1), ("artifact/q4", 1), ("artifact/q8", 2)]);
     assert_eq!(found[0].figures, Figures::Unknown("no config.json is beside the weights".to_owned()));
     assert_eq!(found[2].figures, Figures::Unknown("its metadata lacks llama.embedding_length".to_owned()));
     assert!(Files::default().text("wheel.whl", "").models().expect("none").is_empty());
@@ -99,7 +96,8 @@ fn weights_that_lie_or_miss_a_part_and_bad_configurations_are_refused() {
     ] {
         assert_eq!(files.models().expect_err("refused").code(), code);
     }
-    let odd = Files::default().with("model.safetensors", weights(10)).text("config.json", "{\"model_type\": \"\\u001b\"}");
+    let odd =
+        Files::default().with("model.safetensors", weights(10)).text("config.json", "{\"model_type\": \"\\u001b\"}");
     let Figures::Unknown(reason) = &odd.models().expect("read")[0].figures else { panic!("figures") };
     assert_eq!(reason, "config.json lacks num_hidden_layers");
 }

@@ -59,7 +59,8 @@ impl Fields<'_> {
 
     fn architecture(&self, whole: &Value, quantized: Option<&Value>) -> Result<Architecture, String> {
         let family = self.text("model_type");
-        let family = if family.is_empty() { return Err("config.json lacks model_type".to_owned()) } else { shortened(family) };
+        let family =
+            if family.is_empty() { return Err("config.json lacks model_type".to_owned()) } else { shortened(family) };
         if let Some(field) = STATES.iter().find(|field| self.0.get(**field).is_some()) {
             return Err(format!("layers of {family} keep a state instead of keys and values ({field})"));
         }
@@ -77,7 +78,9 @@ impl Fields<'_> {
             value_dim: head_dim,
             context: self.context(&family)?,
             vocabulary: self.number(&["vocab_size"]).unwrap_or_default(),
-            intermediate: self.small(&["moe_intermediate_size", "intermediate_size", "n_inner", "hidden_dim"])?.unwrap_or_default(),
+            intermediate: self
+                .small(&["moe_intermediate_size", "intermediate_size", "n_inner", "hidden_dim"])?
+                .unwrap_or_default(),
             experts: self.experts()?,
             window: self.window(&family, layers)?,
             latent: self.latent()?,
@@ -93,16 +96,20 @@ impl Fields<'_> {
             return Err(format!("{family} has an encoder and a decoder, whose memory is not computed"));
         }
         let classes = whole.get("architectures").or_else(|| self.0.get("architectures")).and_then(Value::as_array);
-        let is_decoder = classes.into_iter().flatten().filter_map(Value::as_str).any(|class| {
-            DECODERS.iter().any(|end| class.ends_with(end))
-        });
+        let is_decoder = classes
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .any(|class| DECODERS.iter().any(|end| class.ends_with(end)));
         let is_encoder = ENCODERS.iter().any(|part| family.contains(part));
         Ok(if is_encoder && !is_decoder { ModelKind::Encoder } else { ModelKind::Decoder })
     }
 
     fn kv_heads(&self, heads: u32) -> Result<u32, String> {
         // Falcon's first models share one key and value among all heads, and say so with a flag.
-        if self.0.get("multi_query") == Some(&Value::Bool(true)) && self.0.get("new_decoder_architecture") != Some(&Value::Bool(true)) {
+        if self.0.get("multi_query") == Some(&Value::Bool(true))
+            && self.0.get("new_decoder_architecture") != Some(&Value::Bool(true))
+        {
             return Ok(1);
         }
         Ok(self.small(&["num_key_value_heads", "num_kv_heads", "n_head_kv"])?.unwrap_or(heads))

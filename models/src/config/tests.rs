@@ -47,7 +47,8 @@ fn mixtures_windows_and_latents_are_understood() {
     let kinds = ["sliding_attention", "full_attention", "sliding_attention"];
     let named = figures(&with(&json!({"layer_types": kinds, "sliding_window": 128}))).expect("named layers");
     assert_eq!(named.window, Some(Window { layers: 2, tokens: 128 }));
-    let latent = json!({"model_type": "deepseek_v2", "num_hidden_layers": 27, "kv_lora_rank": 512, "qk_rope_head_dim": 64});
+    let latent =
+        json!({"model_type": "deepseek_v2", "num_hidden_layers": 27, "kv_lora_rank": 512, "qk_rope_head_dim": 64});
     let latent = figures(&with(&latent)).expect("latent");
     // 27 layers × (512 + 64) numbers × 2 bytes, on every GPU.
     assert_eq!((latent.token_bytes(1), latent.token_bytes(8)), (31_104, 31_104));
@@ -73,7 +74,10 @@ fn quantizations_are_named() {
     assert_eq!(of(json!({"quant_method": "gptq", "bits": 4, "group_size": -1})), some("gptq", 4, 0));
     assert_eq!(of(json!({"quant_method": "fp8"})), some("fp8", 8, 0));
     let groups = json!({"group_0": {"weights": {"num_bits": 8, "group_size": null}}});
-    assert_eq!(of(json!({"quant_method": "compressed-tensors", "config_groups": groups})), some("compressed-tensors", 8, 0));
+    assert_eq!(
+        of(json!({"quant_method": "compressed-tensors", "config_groups": groups})),
+        some("compressed-tensors", 8, 0)
+    );
     assert_eq!(of(json!({})), None);
 }
 

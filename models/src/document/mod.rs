@@ -158,7 +158,9 @@ impl EngineImage {
     fn check(&self) -> Result<(), String> {
         check_text("the reference of an image", &self.reference)?;
         match self.code.iter().find(|word| codes_of(word).is_none()) {
-            Some(word) => Err(format!("{:?} is no device that an image is compiled for", crate::names::shortened(word))),
+            Some(word) => {
+                Err(format!("{:?} is no device that an image is compiled for", crate::names::shortened(word)))
+            }
             None if self.code.len() > 64 => Err("an image is compiled for more than 64 devices".to_owned()),
             None => Ok(()),
         }
@@ -184,9 +186,8 @@ pub fn codes_of(word: &str) -> Option<Vec<Code>> {
 
 /// What an image's environment says about CUDA; none where it was not built with it.
 pub fn engine_image(reference: &str, environment: &[String]) -> Option<EngineImage> {
-    let variable = |name: &str| {
-        environment.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
-    };
+    let variable =
+        |name: &str| environment.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
     let mut numbers = variable("CUDA_VERSION").split('.');
     let cuda = format!("{}.{}", numbers.next()?, numbers.next()?).parse().ok()?;
     let words = variable("TORCH_CUDA_ARCH_LIST").split([' ', ';', ',']);

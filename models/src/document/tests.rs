@@ -55,7 +55,8 @@ fn absurd_documents_are_refused() {
 
 #[test]
 fn an_images_environment_names_cuda_and_devices() {
-    let image = |lines: &[&str]| engine_image("a/b:c", &lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
+    let image =
+        |lines: &[&str]| engine_image("a/b:c", &lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
     let found = image(&["PATH=/bin", "CUDA_VERSION=12.9.1", "TORCH_CUDA_ARCH_LIST=7.5 9.0a;x 12.0+PTX"]).expect("CUDA");
     assert_eq!(found.cuda, CudaVersion::new(12, 9));
     assert_eq!(found.code, ["7.5", "9.0a", "12.0+PTX"]);

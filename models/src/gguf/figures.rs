@@ -7,16 +7,16 @@ use super::metadata::Metadata;
 use super::types::mixture;
 
 /// Families that turn a text into a vector.
-const ENCODERS: [&str; 8] = ["bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "neo-bert", "modern-bert", "t5encoder"];
+const ENCODERS: [&str; 8] =
+    ["bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "neo-bert", "modern-bert", "t5encoder"];
 
 /// The figures, or why they are not known.
 pub fn figures(metadata: &Metadata, weights: &Weights) -> Result<Architecture, String> {
     let family = metadata.text("general.architecture").ok_or("its metadata names no architecture")?;
     let of = |name: &str| metadata.number(&format!("{family}.{name}"));
     let needed = |name: &str| of(name).ok_or_else(|| format!("its metadata lacks {family}.{name}"));
-    let small = |name: &'static str, number: u64| {
-        u32::try_from(number).map_err(|_| format!("{family}.{name} is {number}"))
-    };
+    let small =
+        |name: &'static str, number: u64| u32::try_from(number).map_err(|_| format!("{family}.{name} is {number}"));
     if of("ssm.state_size").is_some() || of("shortconv.l_cache").is_some() {
         return Err(format!("layers of {family} keep a state instead of keys and values"));
     }

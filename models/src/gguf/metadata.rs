@@ -20,7 +20,10 @@ enum Kept {
     Number(u64),
     Text(String),
     /// An array: how many elements, and the largest one if they are numbers and few.
-    Array { count: u64, largest: Option<u64> },
+    Array {
+        count: u64,
+        largest: Option<u64>,
+    },
 }
 
 /// The values that are kept, by their names.

@@ -56,8 +56,7 @@ pub fn read(mut file: impl Read, file_bytes: u64) -> Result<Weights, HeaderError
         return Err(HeaderError::TooLong { bytes: header_bytes, limit: limits::SAFETENSORS_HEADER_BYTES });
     }
     let data_at = LENGTH_BYTES + header_bytes;
-    let data_bytes =
-        file_bytes.checked_sub(data_at).ok_or(HeaderError::BeyondFile { claimed: data_at, file_bytes })?;
+    let data_bytes = file_bytes.checked_sub(data_at).ok_or(HeaderError::BeyondFile { claimed: data_at, file_bytes })?;
     let mut found = Found::default();
     let reader = std::io::BufReader::new(file.take(header_bytes));
     let mut json = serde_json::Deserializer::from_reader(reader);
