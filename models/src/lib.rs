@@ -15,6 +15,7 @@ mod config;
 mod document;
 mod error;
 pub mod fit;
+pub mod folder;
 pub mod gguf;
 pub mod limits;
 mod names;

@@ -1,0 +1,93 @@
+//! GPUs: the bus and the driver as the kernel shows them, and what NVIDIA's library says, if its driver is loaded.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use landfall_gpu_facts::look::Root;
+use landfall_gpu_facts::report::{NotAsked, NvmlFailure, NvmlFailureKind};
+use landfall_gpu_facts::{GpuReport, NvmlState, Outcome, SCHEMA, probe};
+
+use crate::paths::SitePaths;
+
+/// The program that asks the library, which a static program cannot load.
+const PROGRAM: &str = "landfall-gpu";
+
+/// How long the program may take. It limits the library to five seconds by itself.
+const TIME_LIMIT: Duration = Duration::from_secs(7);
+
+/// Where the program is looked for: beside this one.
+pub(super) fn program() -> PathBuf {
+    std::env::current_exe().map(|this| this.with_file_name(PROGRAM)).unwrap_or_else(|_| PROGRAM.into())
+}
+
+/// Reads the facts about GPUs. The program runs only where the driver is loaded: without it, the kernel's files say all
+/// that there is to know.
+pub(super) fn collect(paths: &SitePaths, program: &Path) -> GpuReport {
+    let root = paths.host("/");
+    let root = Root::new(&root);
+    let (hardware, driver) = (root.hardware(), root.driver());
+    let not_asked = if !root.is_machine() {
+        Some(NotAsked::OtherRoot)
+    } else if !driver.can_be_queried() {
+        Some(NotAsked::DriverNotLoaded)
+    } else {
+        None
+    };
+    match not_asked {
+        Some(why) => GpuReport { schema: SCHEMA, hardware, driver, nvml: NvmlState::NotAsked(why) },
+        None => match ask(program) {
+            Ok(report) => report,
+            Err(nvml) => GpuReport { schema: SCHEMA, hardware, driver, nvml },
+        },
+    }
+}
+
+/// What the program reports, or what became of it.
+fn ask(program: &Path) -> Result<GpuReport, NvmlState> {
+    match probe(program, TIME_LIMIT) {
+        Outcome::Facts(report) => Ok(*report),
+        Outcome::NotRun { reason, .. } => {
+            let detail = format!("{} could not be started: {reason}", program.display());
+            Err(NvmlState::Failed(NvmlFailure { kind: NvmlFailureKind::Other, detail }))
+        }
+        Outcome::TimedOut { after, .. } => {
+            Err(NvmlState::TimedOut(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)))
+        }
+        Outcome::Malformed { reason, .. } => Err(NvmlState::Crashed(reason)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+
+    use super::*;
+
+    #[test]
+    fn a_made_up_machine_shows_its_bus_and_no_library_is_asked() {
+        let device = "/sys/bus/pci/devices/0000:01:00.0";
+        let files = [("vendor", "0x10de\n"), ("device", "0x2330\n"), ("class", "0x030200\n")];
+        let files: Vec<_> = files.iter().map(|(name, text)| (format!("{device}/{name}"), *text)).collect();
+        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        let (_folder, paths) = super::super::sample::host(&files);
+        let report = collect(&paths, Path::new("/nonexistent"));
+        assert_eq!((report.hardware.devices.len(), report.nvml), (1, NvmlState::NotAsked(NotAsked::OtherRoot)));
+    }
+
+    #[test]
+    fn the_programs_report_is_taken_and_its_failures_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join(PROGRAM);
+        let stored = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines/two-l4.json");
+        let says = |script: &str| {
+            durable::write_file(&program, format!("#!/bin/sh\n{script}\n").as_bytes(), 0o755).unwrap();
+            ask(&program)
+        };
+        let report = says(&format!("cat '{stored}'")).unwrap();
+        assert_eq!(landfall_gpu_facts::judge::gpus(&report).count(), 2);
+        assert!(matches!(says("echo nonsense"), Err(NvmlState::Crashed(_))));
+        let missing = ask(Path::new("/nonexistent/landfall-gpu")).unwrap_err();
+        let NvmlState::Failed(failure) = missing else { panic!("{missing:?}") };
+        assert!(failure.detail.starts_with("/nonexistent/landfall-gpu could not be started: "), "{}", failure.detail);
+    }
+}
