@@ -14,8 +14,7 @@ const DEPTH: usize = 4;
 /// Maximum number of files of a folder; a model has some hundred.
 const FILES: usize = 1 << 14;
 
-/// The models of a folder, or of the folder of a safetensors file; of a GGUF file, that model with all of its parts. Links
-/// are followed.
+/// The models of a folder; of a file, that model with all of its parts, and the `config.json` beside. Links are followed.
 pub fn models_at(path: &Path) -> Result<Vec<Model>, ModelError> {
     let failed = |source| ModelError::Open { file: path.display().to_string(), source };
     let is_folder = std::fs::metadata(path).map_err(failed)?.is_dir();

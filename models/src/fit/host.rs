@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use landfall_gpu_facts::judge::{driver_version, gpus};
 use landfall_gpu_facts::nvml::{Gpu, Memory, Mig};
 use landfall_gpu_facts::version::{ComputeCapability, CudaVersion, DriverVersion};
-use landfall_gpu_facts::{GpuReport, Needs, NvmlState, host_state};
+use landfall_gpu_facts::{GpuReport, HostState, Needs, NvmlState, host_state};
 
 /// A host as models see it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,9 +60,7 @@ impl Host {
             host.notes.push("nothing is known about GPUs of this host: its facts do not mention them".to_owned());
             return host;
         };
-        if let Some(code) = host_state(report, &Needs::default()).code() {
-            host.notes.push(format!("[{}] {}. {}", code.id, code.title, code.fix));
-        }
+        host.notes.extend(obstacle(&host_state(report, &Needs::default())));
         host.driver = driver_version(report).cloned();
         if let NvmlState::Read(facts) = &report.nvml {
             host.cuda = facts.cuda_version.value().copied();
@@ -121,6 +119,15 @@ impl Host {
             Some(GpuGroup { memory_bytes, mig_device: Some(name.to_owned()), ..whole.clone() })
         };
         devices.iter().filter_map(device).collect()
+    }
+}
+
+/// What keeps GPUs from being used, for people.
+fn obstacle(state: &HostState) -> Option<String> {
+    match state {
+        HostState::OtherVendor => Some("only NVIDIA's GPUs are considered: this host has others".to_owned()),
+        HostState::SystemOnChip(model) => Some(format!("the memory of {model}'s own GPU is not known")),
+        state => state.code().map(|code| format!("[{}] {}. {}", code.id, code.title, code.fix)),
     }
 }
 

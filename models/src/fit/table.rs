@@ -29,7 +29,7 @@ pub fn table(report: &FitReport) -> String {
     } else {
         text.push('\n');
         text += &aligned(&rows);
-        text += "\nMemory is that of each GPU, or of the host. *At once* are sequences of the whole context.\n";
+        text += "\nAt once: sequences of the whole context. Memory: of each GPU, or of the host.\n";
     }
     text += &section("Settings", report, |place| place.profile.as_ref().map(settings).filter(|text| !text.is_empty()));
     text += &section("On a part of one GPU (MIG)", report, mig);

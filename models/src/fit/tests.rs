@@ -220,19 +220,25 @@ fn encoders_need_no_cache_and_floats_are_shortened() {
 
 #[test]
 fn the_states_of_hosts_are_reported() {
-    let said: Vec<_> =
-        ["none", "no-driver", "a100-mig", "mixed", "two-l4", "lost", "hangs", "h100-nvswitch-no-fabric-manager"]
-            .into_iter()
-            .map(|name| {
-                let host = machine(name);
-                let groups: Vec<_> = host
-                    .groups
-                    .iter()
-                    .map(|group| format!("{} {}", group.name(), text::gib(group.memory_bytes)))
-                    .collect();
-                format!("{name}: {groups:?} {:?}", host.notes)
-            })
-            .collect();
+    let said: Vec<_> = [
+        "none",
+        "no-driver",
+        "jetson",
+        "a100-mig",
+        "mixed",
+        "two-l4",
+        "lost",
+        "hangs",
+        "h100-nvswitch-no-fabric-manager",
+    ]
+    .into_iter()
+    .map(|name| {
+        let host = machine(name);
+        let groups: Vec<_> =
+            host.groups.iter().map(|group| format!("{} {}", group.name(), text::gib(group.memory_bytes))).collect();
+        format!("{name}: {groups:?} {:?}", host.notes)
+    })
+    .collect();
     insta::assert_snapshot!(said.join("\n"), @"");
     assert_eq!(Host::of(1, 1, None).notes.len(), 1);
 }
