@@ -48,7 +48,7 @@ pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Resu
     let is_only = found.len() == 1;
     let named = |(path, model): (String, Model)| {
         let whole = if is_only || path.is_empty() { name.to_owned() } else { format!("{name}/{path}") };
-        Model { name: shortened(&whole), ..model }
+        Model { name: printable(&whole), ..model }
     };
     Ok(found.into_iter().map(named).collect())
 }
@@ -157,12 +157,18 @@ fn check_parts(stems: &[&str]) -> Result<(), ModelError> {
 
 fn figures(found: Result<crate::Architecture, String>) -> Figures {
     match found {
-        Ok(architecture) => Figures::Known(Box::new(architecture)),
+        Ok(mut architecture) => {
+            architecture.family = printable(&architecture.family);
+            if let Some(quantization) = &mut architecture.quantization {
+                quantization.method = printable(&quantization.method);
+            }
+            Figures::Known(Box::new(architecture))
+        }
         Err(reason) => Figures::Unknown(printable(&reason)),
     }
 }
 
-/// A reason may quote a file.
+/// A text that may come from a file, as a document can hold it.
 fn printable(text: &str) -> String {
     shortened(text).chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }

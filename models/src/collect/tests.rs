@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 
 use landfall_error_codes::{Coded, codes};
+use proptest::prelude::*;
 
 use super::*;
+use crate::document::ModelsDocument;
 use crate::sample::{GgufValue, gguf, safetensors};
 
 /// Files in memory: their beginning, and the size that they claim.
@@ -100,4 +102,22 @@ fn weights_that_lie_or_miss_a_part_and_bad_configurations_are_refused() {
         Files::default().with("model.safetensors", weights(10)).text("config.json", "{\"model_type\": \"\\u001b\"}");
     let Figures::Unknown(reason) = &odd.models().expect("read")[0].figures else { panic!("figures") };
     assert_eq!(reason, "config.json lacks num_hidden_layers");
+}
+
+proptest! {
+    /// Whatever a configuration and a name hold, the document that follows can be written and read.
+    #[test]
+    fn what_was_collected_can_travel(family in ".{0,40}", method in ".{0,40}", name in "[^/]{1,40}") {
+        let config = serde_json::json!({
+            "model_type": family, "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4,
+            "max_position_embeddings": 64, "quantization_config": {"quant_method": method},
+        });
+        let files = Files::default()
+            .with("one/model.safetensors", weights(10))
+            .with(&format!("{name}.gguf"), quantized())
+            .text("one/config.json", &config.to_string());
+        let document = ModelsDocument::new(files.models().expect("read"), Vec::new());
+        let again = ModelsDocument::read(&document.to_bytes().expect("written")).expect("read");
+        prop_assert_eq!(again, document);
+    }
 }

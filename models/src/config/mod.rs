@@ -178,7 +178,7 @@ impl Fields<'_> {
 /// How the weights were made smaller; none where the configuration does not name a method.
 fn quantization(value: &Value) -> Option<Quantization> {
     let text = |name: &str| value.get(name).and_then(Value::as_str);
-    let method = text("quant_method").or_else(|| text("quant_algo"))?;
+    let method = text("quant_method").or_else(|| text("quant_algo")).filter(|method| !method.is_empty())?;
     // `compressed-tensors` describes groups of layers; their weights usually agree.
     let groups = value.get("config_groups").and_then(Value::as_object);
     let of_groups = groups.and_then(|groups| groups.values().next()).and_then(|group| group.get("weights"));

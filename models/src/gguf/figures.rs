@@ -12,7 +12,8 @@ const ENCODERS: [&str; 8] =
 
 /// The figures, or why they are not known.
 pub fn figures(metadata: &Metadata, weights: &Weights) -> Result<Architecture, String> {
-    let family = metadata.text("general.architecture").ok_or("its metadata names no architecture")?;
+    let family = metadata.text("general.architecture").filter(|family| !family.is_empty());
+    let family = family.ok_or("its metadata names no architecture")?;
     let of = |name: &str| metadata.number(&format!("{family}.{name}"));
     let needed = |name: &str| of(name).ok_or_else(|| format!("its metadata lacks {family}.{name}"));
     let small =

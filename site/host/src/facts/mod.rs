@@ -240,12 +240,12 @@ impl Facts {
             return Err(failed(&format!("is no document of the kind {KIND}")));
         }
         let number = schema.as_ref().and_then(Value::as_u64);
-        if !number.is_some_and(|number| (OLDEST_SCHEMA.into()..=SCHEMA.into()).contains(&number)) {
+        if !number.is_some_and(|number| (u64::from(OLDEST_SCHEMA)..=u64::from(SCHEMA)).contains(&number)) {
             let found = schema.map_or_else(|| "no schema".to_owned(), |schema| format!("schema {schema}"));
             return Err(failed(&format!("has {found}, and this landfall reads {OLDEST_SCHEMA} to {SCHEMA}")));
         }
         let gpus = fields.get("gpus").and_then(|gpus| gpus.get("schema"));
-        if let Some(other) = gpus.filter(|schema| schema.as_u64() != Some(landfall_gpu_facts::SCHEMA.into())) {
+        if let Some(other) = gpus.filter(|schema| schema.as_u64() != Some(u64::from(landfall_gpu_facts::SCHEMA))) {
             let known = landfall_gpu_facts::SCHEMA;
             return Err(failed(&format!("has facts about GPUs of schema {other}, and this landfall reads {known}")));
         }
