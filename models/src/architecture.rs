@@ -148,7 +148,7 @@ impl Architecture {
             ("latent position", u64::from(self.latent.map_or(0, |latent| latent.rope_dim)), 0, 1 << 16),
         ];
         match figures.iter().find(|(_, value, least, most)| value < least || value > most) {
-            Some((what, value, least, most)) => Err(format!("the {what} of {value} is not within {least} and {most}")),
+            Some((what, value, least, most)) => Err(format!("{what}: {value} is not between {least} and {most}")),
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use super::engine::{DEGREES, Engine, check_degree, check_device, check_images};
 use super::host::{GpuGroup, Host};
 use super::report::{DegreeFit, MigProfileFit, PlaceFit, Profile, Reason, Refusal};
-use super::size::{self, MOST_SEQUENCES, Room, SHORT_CONTEXT};
+use super::size::{self, MOST_OLLAMA_SEQUENCES, MOST_SEQUENCES, Room, SHORT_CONTEXT};
 use super::text::{gib, grouped};
 use crate::architecture::Architecture;
 use crate::document::{EngineImage, Model, WeightsFormat};
@@ -79,19 +79,33 @@ impl<'a> OnGpus<'a> {
         let room = Room::on_gpus(weights, group.memory_bytes, degree);
         let Some(free) = room.for_keys_and_values() else { return Err(too_large(room)) };
         let context = size::context(figures, degree, free, u64::MAX).ok_or_else(|| too_short(figures, degree, room))?;
-        let short = size::sequences(figures, degree, free, SHORT_CONTEXT.min(context), MOST_SEQUENCES);
+        let most = if self.engine == Engine::Ollama { MOST_OLLAMA_SEQUENCES } else { MOST_SEQUENCES };
+        let sequences = size::sequences(figures, degree, free, context, most);
+        let short = size::sequences(figures, degree, free, SHORT_CONTEXT.min(context), most);
+        // vLLM fills its share of the memory with keys and values; Ollama allocates what its sequences need.
+        let cached = figures.sequence_bytes(context, degree).saturating_mul(sequences);
+        let memory_bytes = match self.engine {
+            Engine::Ollama => room.fixed_bytes.saturating_add(cached),
+            Engine::Vllm | Engine::LlamaCpp | Engine::Component => room.available_bytes,
+        };
+        let tokens = size::tokens(figures, degree, free);
         Ok(Profile {
             engine: self.engine,
             tensor_parallel: degree,
             copies: group.count / degree,
             context,
-            sequences: size::sequences(figures, degree, free, context, MOST_SEQUENCES),
+            sequences,
             short_sequences: short,
-            kv_cache_tokens: size::tokens(figures, degree, free),
+            kv_cache_tokens: if self.engine == Engine::Ollama { tokens.map(|_| context * sequences) } else { tokens },
             kv_bytes_per_token: figures.token_bytes(degree),
             weights_bytes: weights.div_ceil(u64::from(degree)),
-            memory_bytes: room.available_bytes,
-            settings: self.settings(group, degree, context, short),
+            memory_bytes,
+            settings: self.settings(
+                group,
+                degree,
+                context,
+                if self.engine == Engine::Ollama { sequences } else { short },
+            ),
         })
     }
 
@@ -105,7 +119,7 @@ impl<'a> OnGpus<'a> {
 
     fn settings(self, group: &GpuGroup, degree: u32, context: u64, sequences: u64) -> Vec<String> {
         if self.engine == Engine::Ollama {
-            return vec![format!("OLLAMA_CONTEXT_LENGTH={context}"), "OLLAMA_NUM_PARALLEL=1".to_owned()];
+            return vec![format!("OLLAMA_CONTEXT_LENGTH={context}"), format!("OLLAMA_NUM_PARALLEL={sequences}")];
         }
         let mut settings = vec![
             format!("--tensor-parallel-size={degree}"),

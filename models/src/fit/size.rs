@@ -14,6 +14,9 @@ const GIB: u64 = 1 << 30;
 /// Most sequences that an engine on GPUs computes at once: vLLM's limit where nothing else is set.
 pub const MOST_SEQUENCES: u64 = 256;
 
+/// Most sequences at once that are proposed for Ollama, which allocates the cache of all of them at its start.
+pub const MOST_OLLAMA_SEQUENCES: u64 = 16;
+
 /// Fewest tokens of context with which a model is of use; a model with fewer has its own.
 pub const LEAST_CONTEXT: u64 = 2048;
 

@@ -134,12 +134,12 @@ fn what_does_not_fit_is_refused_with_its_bytes() {
     assert_eq!(refusal.reason, Reason::Memory);
     // 141,107,412,992 / 2 + 3 GiB, against 0.90 × 23,616,028,672.
     assert_eq!((refusal.needed_bytes, refusal.available_bytes), (Some(73_774_931_968), Some(21_254_425_740)));
-    insta::assert_snapshot!(refusal.text, @"");
+    insta::assert_snapshot!(refusal.text, @"weights and overhead need 68.7 GiB, and 19.8 GiB are available: 52,520,506,228 bytes are missing");
     // Weights fit, keys and values of the least context do not.
     let tight = model("tight", "BF16", 19_000_000_000, figures(32, 4096, 32, 32, 131_072));
     let refusal = on(&tight, &gpus("L4", 1, (8, 9))).refusal.expect("refused");
     assert_eq!(refusal.reason, Reason::Context);
-    insta::assert_snapshot!(refusal.text, @"");
+    insta::assert_snapshot!(refusal.text, @"with keys and values of 2,048 tokens it needs 20.7 GiB, and 19.8 GiB are available: 966,799,732 bytes are missing");
     let small = Host { memory_bytes: 6 * GIB, ..Host::default() };
     let quantized = llama_7b_q4();
     assert_eq!(cpu::fit(&quantized, known(&quantized), &small).refusal.expect("refused").reason, Reason::Memory);
@@ -175,7 +175,28 @@ fn gpus_that_are_too_old_for_weights_or_images_are_refused() {
         with(&volta, &[image((13, 0), &[])]),
         with(&gpus("H100", 1, (9, 0)), &[image((12, 9), &["8.0", "8.9"])]),
     ];
-    insta::assert_debug_snapshot!(said, @"");
+    insta::assert_debug_snapshot!(said, @r#"
+    [
+        Some(
+            (
+                Driver,
+                "CUDA 13.0 needs driver 580.65.06, and 575.57.08 is loaded",
+            ),
+        ),
+        Some(
+            (
+                ComputeCapability,
+                "CUDA 13.0 no longer supports compute capability 7.0",
+            ),
+        ),
+        Some(
+            (
+                Image,
+                "the image has no code for compute capability 9.0",
+            ),
+        ),
+    ]
+    "#);
     // One of two images is enough, and those of other engines do not count.
     assert_eq!(with(&old, &[image((13, 0), &[]), image((12, 9), &["9.0"])]), None);
     let other = EngineImage { reference: "docker.io/a/trainer:1".to_owned(), ..image((13, 0), &[]) };
@@ -239,7 +260,17 @@ fn the_states_of_hosts_are_reported() {
         format!("{name}: {groups:?} {:?}", host.notes)
     })
     .collect();
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    none: [] []
+    no-driver: [] ["[LF3034] The host has an NVIDIA GPU, but NVIDIA's driver is not loaded. Install NVIDIA's driver for this distribution and reboot; `nouveau` must not hold the GPU."]
+    jetson: [] ["the memory of NVIDIA Jetson AGX Orin Developer Kit's own GPU is not known"]
+    a100-mig: ["3 × NVIDIA A100-SXM4-40GB MIG 1g.5gb 4.3 GiB"] []
+    mixed: ["1 × NVIDIA H200 139.9 GiB", "1 × Tesla V100-PCIE-32GB 31.5 GiB"] []
+    two-l4: ["2 × NVIDIA L4 22.0 GiB"] ["programs hold 2.0 GiB of GPU 0: the figures below count all of its memory"]
+    lost: ["1 × NVIDIA L4 22.0 GiB"] ["[LF3039] A GPU does not answer. Look for `Xid` in `dmesg`, then power the host off and on; a GPU that is lost again must be replaced."]
+    hangs: [] ["[LF3040] NVIDIA's driver fails. Look for `NVRM` in `dmesg`; `nvidia-smi` should answer before Landfall can use the GPUs."]
+    h100-nvswitch-no-fabric-manager: ["8 × NVIDIA H100 80GB HBM3 79.1 GiB"] ["[LF3041] GPUs are connected by NVSwitch, but Fabric Manager is not running. Install NVIDIA's Fabric Manager in exactly the version of the driver, and enable its service."]
+    "#);
     assert_eq!(Host::of(1, 1, None).notes.len(), 1);
 }
 
@@ -272,8 +303,42 @@ fn the_table_is_aligned_and_names_every_reason() {
         vec![llama_8b(), llama_70b(), llama_7b_q4(), Model { name: "odd".to_owned(), ..unknown }],
         vec![image],
     );
-    insta::assert_snapshot!(table(&fit(&document, &gpus("H100", 4, (9, 0)))), @"");
-    insta::assert_snapshot!(table(&fit(&ModelsDocument::new(vec![llama_8b()], Vec::new()), &machine("none"))), @"");
+    insta::assert_snapshot!(table(&fit(&document, &gpus("H100", 4, (9, 0)))), @r"
+    16 cores, 64.0 GiB of memory, driver 580.159.04, CUDA 13.0
+    4 × NVIDIA H100 80GB HBM3, 79.1 GiB each, compute capability 9.0
+
+    model        weights  place                      engine     GPUs  copies  context  at once  KV tokens    memory
+    llama-8b     bf16     4 × NVIDIA H100 80GB HBM3  vLLM          1       4  131,072        3    444,622  71.2 GiB
+    llama-70b    bf16     4 × NVIDIA H100 80GB HBM3  vLLM          4       1  131,072        3    463,714  71.2 GiB
+    llama-7b-q4  q4_0     4 × NVIDIA H100 80GB HBM3  Ollama        1       4    4,096       16     65,536  37.6 GiB
+    llama-7b-q4  q4_0     CPU                        llama.cpp     -       1    4,096        4     16,384  11.6 GiB
+
+    At once: sequences of the whole context. Memory: of each GPU, or of the host.
+
+    Settings:
+      llama-8b on 4 × NVIDIA H100 80GB HBM3: --tensor-parallel-size=1 --max-model-len=131072 --max-num-seqs=108 --gpu-memory-utilization=0.90
+      llama-70b on 4 × NVIDIA H100 80GB HBM3: --tensor-parallel-size=4 --max-model-len=131072 --max-num-seqs=113 --gpu-memory-utilization=0.90
+      llama-7b-q4 on 4 × NVIDIA H100 80GB HBM3: OLLAMA_CONTEXT_LENGTH=4096 OLLAMA_NUM_PARALLEL=16
+      llama-7b-q4 on CPU: --ctx-size=16384 --parallel=4 --threads=16
+
+    Does not fit:
+      llama-8b on CPU: llama.cpp reads GGUF, and the weights are safetensors: ship a GGUF file for hosts without a GPU
+      llama-70b on CPU: llama.cpp reads GGUF, and the weights are safetensors: ship a GGUF file for hosts without a GPU
+      odd on 4 × NVIDIA H100 80GB HBM3: its figures are not known: why
+      odd on CPU: its figures are not known: why
+
+    docker.io/vllm/vllm-openai:v0.20.0 (CUDA 13.0):
+      on 4 × NVIDIA H100 80GB HBM3: runs
+    ");
+    insta::assert_snapshot!(table(&fit(&ModelsDocument::new(vec![llama_8b()], Vec::new()), &machine("none"))), @r"
+    16 cores, 64.0 GiB of memory
+    no GPU that models can use
+
+    No model fits.
+
+    Does not fit:
+      llama-8b on CPU: llama.cpp reads GGUF, and the weights are safetensors: ship a GGUF file for hosts without a GPU
+    ");
 }
 
 proptest! {

@@ -77,7 +77,22 @@ fn headers_that_lie_are_refused() {
         of(&[("a", 24, &[1 << 62], 1)]),
         overlapping,
     ];
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    it is not GGUF of version 2 or 3
+    it is not GGUF of version 2 or 3
+    it is not GGUF of version 2 or 3
+    it has 18446744073709551615 tensors, and at most 131072 are read
+    it has 18446744073709551615 metadata entries, and at most 4096 are read
+    a name has 18446744073709551615 bytes
+    it cannot be read to its end
+    it claims 23072 bytes, and the file has 23071
+    the tensor "a" has the unknown type 4
+    the size of the tensor "a" cannot be computed from its type and shape
+    the size of the tensor "a" cannot be computed from its type and shape
+    it has 9 dimensions, and at most 8 are read
+    it claims 4611686018427387968 bytes, and the file has 96
+    the tensors "a" and "b" overlap
+    "#);
 }
 
 #[test]
@@ -102,7 +117,14 @@ fn endless_arrays_and_texts_are_refused_at_the_limit() {
         entry(9, &[array(9, 1), array(9, 1), array(9, 1), array(9, 1), array(9, 1), array(8, 1)].concat()),
         entry(13, &[]),
     ];
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r"
+    it claims 18446744073709551615 bytes, and at most 67108864 are read
+    it claims 68157485 bytes, and at most 67108864 are read
+    it claims 68157489 bytes, and at most 67108864 are read
+    it has 1099511627776 elements in an array, and at most 8388601 are read
+    arrays are nested more than 4 deep
+    a value of its metadata has the unknown type 13
+    ");
 }
 
 proptest! {

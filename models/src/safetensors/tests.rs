@@ -92,7 +92,25 @@ fn headers_that_lie_are_refused() {
         refused(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 8, 16)), 15),
         refused(&format!("{{{}}}", tensor(&"n".repeat(2000), "[8]", 0, 8)), 8),
     ];
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    it cannot be read to its end
+    it claims 108 bytes, and the file has 50
+    it is not what safetensors prescribes
+    it is not what safetensors prescribes
+    it is not what safetensors prescribes
+    the tensor "a" has the unknown type U7
+    it is not what safetensors prescribes
+    the tensor "a" needs 9 bytes by type and shape, and has 8
+    the tensor "a" needs 9 bytes by type and shape, and has 0
+    the size of the tensor "a" cannot be computed from its type and shape
+    it is not what safetensors prescribes
+    the tensors "a" and "b" overlap
+    1 bytes of the data belong to no tensor
+    the name "a" occurs twice
+    1 bytes of the data belong to no tensor
+    it claims 16 bytes, and the file has 15
+    a name has 2000 bytes
+    "#);
 }
 
 proptest! {
