@@ -100,12 +100,11 @@ pub struct Quantization {
 impl Architecture {
     /// Bytes that one token takes in the KV cache of one layer, on each of `degree` GPUs.
     fn layer_bytes(&self, degree: u32) -> u64 {
-        let numbers = match self.latent {
-            Some(latent) => u64::from(latent.rank) + u64::from(latent.rope_dim),
-            None => {
-                let heads = self.kv_heads.div_ceil(degree.max(1)).max(1);
-                u64::from(heads) * (u64::from(self.head_dim) + u64::from(self.value_dim))
-            }
+        let numbers = if let Some(latent) = self.latent {
+            u64::from(latent.rank) + u64::from(latent.rope_dim)
+        } else {
+            let heads = self.kv_heads.div_ceil(degree.max(1)).max(1);
+            u64::from(heads) * (u64::from(self.head_dim) + u64::from(self.value_dim))
         };
         numbers.saturating_mul(KV_NUMBER_BYTES)
     }

@@ -61,13 +61,15 @@ pub fn gguf(metadata: &[(&str, GgufValue)], tensors: &[(&str, u32, &[u64], u64)]
                 bytes.extend(9_u32.to_le_bytes());
                 bytes.extend(4_u32.to_le_bytes());
                 bytes.extend((numbers.len() as u64).to_le_bytes());
-                numbers.iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+                bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
             }
             GgufValue::Texts(texts) => {
                 bytes.extend(9_u32.to_le_bytes());
                 bytes.extend(8_u32.to_le_bytes());
                 bytes.extend((texts.len() as u64).to_le_bytes());
-                texts.iter().for_each(|one| text(&mut bytes, one));
+                for one in texts {
+                    text(&mut bytes, one);
+                }
             }
         }
     }

@@ -93,7 +93,7 @@ impl Place {
 
 /// Tensors begin at aligned places, one after the other, and end within the file.
 fn check(mut places: Vec<Place>, data_at: u64, alignment: u64, file_bytes: u64) -> Result<(), HeaderError> {
-    places.sort_unstable_by(|one, other| (one.begin, one.bytes).cmp(&(other.begin, other.bytes)));
+    places.sort_unstable_by_key(|place| (place.begin, place.bytes));
     let (mut at, mut before) = (0, "");
     for Place { begin, bytes, name } in &places {
         if !begin.is_multiple_of(alignment) {

@@ -6,6 +6,7 @@
 //! data itself is never read. The `safetensors` crate is not used: it needs the whole header in memory, up to 100 MB.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::io::Read;
 
@@ -21,7 +22,7 @@ use crate::weights::Weights;
 const METADATA: &str = "__metadata__";
 
 /// Bytes that hold the length of the header.
-const LENGTH_BYTES: u64 = 8;
+const LENGTH_BYTES: usize = 8;
 
 /// Bits of a number of each type.
 const TYPES: [(&str, u64); 20] = [
@@ -49,13 +50,13 @@ const TYPES: [(&str, u64); 20] = [
 
 /// Reads the header of a file of `file_bytes` bytes from its beginning, and returns what its tensors take.
 pub fn read(mut file: impl Read, file_bytes: u64) -> Result<Weights, HeaderError> {
-    let mut length = [0; LENGTH_BYTES as usize];
+    let mut length = [0; LENGTH_BYTES];
     file.read_exact(&mut length)?;
     let header_bytes = u64::from_le_bytes(length);
     if header_bytes > limits::SAFETENSORS_HEADER_BYTES {
         return Err(HeaderError::TooLong { bytes: header_bytes, limit: limits::SAFETENSORS_HEADER_BYTES });
     }
-    let data_at = LENGTH_BYTES + header_bytes;
+    let data_at = LENGTH_BYTES as u64 + header_bytes;
     let data_bytes = file_bytes.checked_sub(data_at).ok_or(HeaderError::BeyondFile { claimed: data_at, file_bytes })?;
     let mut found = Found::default();
     let reader = std::io::BufReader::new(file.take(header_bytes));
@@ -99,9 +100,12 @@ impl Found {
             return Err(HeaderError::TooMany { what: "tensors", count, limit: limits::TENSORS });
         }
         self.weights.add(&tensor.dtype, needed);
-        match self.places.insert(name.clone(), (begin, end)) {
-            Some(_) => Err(HeaderError::Twice(shortened(&name))),
-            None => Ok(()),
+        match self.places.entry(name) {
+            Entry::Occupied(entry) => Err(HeaderError::Twice(shortened(entry.key()))),
+            Entry::Vacant(entry) => {
+                entry.insert((begin, end));
+                Ok(())
+            }
         }
     }
 

@@ -58,12 +58,9 @@ fn a_long_header_is_refused_before_it_is_read() {
 
 #[test]
 fn many_tensors_are_refused_within_their_limit() {
-    let mut text = "{".to_owned();
-    for number in 0..=limits::TENSORS {
-        text += &format!("\"{number}\":{{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}},");
-    }
-    text.pop();
-    let said = refused(&(text + "}"), 0);
+    let tensor = |number| format!("\"{number}\":{{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}");
+    let tensors: Vec<_> = (0..=limits::TENSORS).map(tensor).collect();
+    let said = refused(&format!("{{{}}}", tensors.join(",")), 0);
     assert_eq!(said, "it has 131073 tensors, and at most 131072 are read");
 }
 

@@ -17,7 +17,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(7);
 
 /// Where the program is looked for: beside this one.
 pub(super) fn program() -> PathBuf {
-    std::env::current_exe().map(|this| this.with_file_name(PROGRAM)).unwrap_or_else(|_| PROGRAM.into())
+    std::env::current_exe().map_or_else(|_| PROGRAM.into(), |this| this.with_file_name(PROGRAM))
 }
 
 /// Reads the facts about GPUs. The program runs only where the driver is loaded: without it, the kernel's files say all

@@ -288,6 +288,9 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
 mod tests {
     use super::*;
 
+    /// A change of a document.
+    type Change = fn(&mut Value);
+
     /// In a user namespace without a mapping, a process has the overflow user and no rights.
     #[test]
     fn a_user_learns_everything_but_the_packet_filter() {
@@ -326,7 +329,7 @@ mod tests {
             Facts::read(file.path()).map_err(|error| error.to_string())
         };
         assert_eq!(read(|_| {}).unwrap(), facts);
-        let others: [(fn(&mut Value), &str); 4] = [
+        let others: [(Change, &str); 4] = [
             (|one| one["kind"] = "status".into(), "is no document of the kind facts"),
             (|one| one["schema"] = 3.into(), "has schema 3, and this landfall reads 1 to 2"),
             (|one| one["schema"] = Value::Null, "has schema null, and this landfall reads 1 to 2"),
