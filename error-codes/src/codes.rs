@@ -195,9 +195,7 @@ codes! {
     DANGLING_REFERENCE = "LF2037", Usage, "A pod names something that is not in the release", "Correct the name, or list it under `madeOnSite` if running software makes it.";
     // LF207x: models.
     MODEL_HEADER = "LF2071", Usage, "The header of a model's weights is refused", "Fetch the named file again from its publisher, and push it into the artifact as it is.";
-    MODEL_CONFIGURATION = "LF2072", Usage, "A model's config.json cannot be used", "Take the `config.json` that the publisher ships beside the weights.";
-    MODEL_INCOMPLETE = "LF2073", Usage, "Files of a model's weights are missing", "Add the missing parts to the artifact or folder.";
-    MODEL_COUNT = "LF2074", Usage, "A release has more models than Landfall reads", "Split the artifact, or move its models into several releases.";
+    MODEL_COUNT = "LF2074", Usage, "There are more models or files than Landfall reads", "Split the artifact or folder, or move the models into several releases.";
     MODEL_UNREADABLE = "LF2075", Usage, "A file of a model cannot be read", "Check the path and its permissions, then run the same command again.";
     NO_MODELS = "LF2076", Usage, "No model was found", "Name a bundle whose release has a model, or a GGUF file or a folder with safetensors files.";
     // LF21: fetching.

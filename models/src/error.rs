@@ -16,30 +16,19 @@ pub enum ModelError {
         #[source]
         source: HeaderError,
     },
-    /// `config.json` cannot be used.
-    #[error("{file} is no configuration of a model")]
-    Config {
-        /// The file, as its artifact names it.
-        file: String,
-        /// What is wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A part of the weights is missing.
-    #[error("{model} has {found} of the {stated} files that their names announce")]
-    PartsMissing {
-        /// The names without the number of the part.
-        model: String,
-        /// How many there are.
-        found: usize,
-        /// How many there should be.
-        stated: u32,
-    },
     /// There are more models than one release can have.
     #[error("there are {found} models, and at most {} are read", limits::MODELS)]
     TooMany {
         /// How many there are.
         found: usize,
+    },
+    /// A folder has too many entries.
+    #[error("{folder} has more than {limit} files and folders")]
+    TooManyFiles {
+        /// The folder.
+        folder: String,
+        /// How many are looked at.
+        limit: usize,
     },
     /// A file could not be opened.
     #[error("{file} cannot be opened")]
@@ -93,14 +82,6 @@ pub enum HeaderError {
     /// A text, a type or a value is malformed.
     #[error("{0}")]
     Malformed(String),
-    /// A tensor's type is not known.
-    #[error("the tensor {tensor:?} has the unknown type {kind}")]
-    UnknownType {
-        /// Its name.
-        tensor: String,
-        /// The type as it is written.
-        kind: String,
-    },
     /// Type and shape of a tensor need another number of bytes than the header gives it.
     #[error("the tensor {tensor:?} needs {needed} bytes by type and shape, and has {given}")]
     WrongSize {
@@ -140,9 +121,7 @@ impl Coded for ModelError {
     fn code(&self) -> Code {
         match self {
             Self::Header { .. } => codes::MODEL_HEADER,
-            Self::Config { .. } => codes::MODEL_CONFIGURATION,
-            Self::PartsMissing { .. } => codes::MODEL_INCOMPLETE,
-            Self::TooMany { .. } => codes::MODEL_COUNT,
+            Self::TooMany { .. } | Self::TooManyFiles { .. } => codes::MODEL_COUNT,
             Self::Open { .. } => codes::MODEL_UNREADABLE,
         }
     }

@@ -11,8 +11,8 @@ use crate::names::part;
 /// How deep folders are searched, which also ends loops of links.
 const DEPTH: usize = 4;
 
-/// Maximum number of files of a folder; a model has some hundred.
-const FILES: usize = 1 << 14;
+/// Maximum number of files and folders that are looked at; a model has some hundred.
+const ENTRIES: usize = 1 << 14;
 
 /// The models of a folder; of a file, that model with all of its parts, and the `config.json` beside. Links are followed.
 pub fn models_at(path: &Path) -> Result<Vec<Model>, ModelError> {
@@ -24,7 +24,11 @@ pub fn models_at(path: &Path) -> Result<Vec<Model>, ModelError> {
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
     };
     let mut files = Vec::new();
-    list(folder, "", if is_folder { DEPTH } else { 0 }, &mut files).map_err(failed)?;
+    let mut left = ENTRIES;
+    list(folder, "", if is_folder { DEPTH } else { 0 }, &mut left, &mut files).map_err(failed)?;
+    if left == 0 {
+        return Err(ModelError::TooManyFiles { folder: folder.display().to_string(), limit: ENTRIES });
+    }
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if is_folder {
         let absolute = std::path::absolute(path).map_err(failed)?;
@@ -47,16 +51,21 @@ fn belongs(file: &str, common: &str) -> bool {
     stem == common || part(stem).is_some_and(|(other, ..)| other == common)
 }
 
-fn list(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<ModelFile>) -> io::Result<()> {
+/// Lists a folder until `left` entries were seen. A folder within it that cannot be read is left out.
+fn list(folder: &Path, prefix: &str, depth: usize, left: &mut usize, files: &mut Vec<ModelFile>) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
+        if *left == 0 {
+            return Ok(());
+        }
+        *left -= 1;
         let entry = entry?;
         // A name that is not text belongs to no model.
         let Ok(name) = entry.file_name().into_string() else { continue };
         let (path, full) = (format!("{prefix}{name}"), entry.path());
         let Ok(metadata) = std::fs::metadata(&full) else { continue };
         if metadata.is_dir() && depth > 0 {
-            list(&full, &format!("{path}/"), depth - 1, files)?;
-        } else if metadata.is_file() && files.len() < FILES {
+            let _left_out = list(&full, &format!("{path}/"), depth - 1, left, files);
+        } else if metadata.is_file() {
             files.push(ModelFile { path, bytes: metadata.len() });
         }
     }
@@ -112,5 +121,14 @@ mod tests {
         std::os::unix::fs::symlink(folder.path(), folder.path().join("deep/loop")).expect("loop");
         // The loop ends at the depth that is searched.
         assert_eq!(names("deep").len(), 5);
+    }
+
+    #[test]
+    fn a_folder_with_too_many_entries_is_refused() {
+        let folder = tempfile::tempdir().expect("folder");
+        for number in 0..=ENTRIES {
+            std::fs::create_dir(folder.path().join(number.to_string())).expect("folder");
+        }
+        assert!(matches!(models_at(folder.path()), Err(ModelError::TooManyFiles { .. })));
     }
 }

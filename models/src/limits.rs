@@ -1,8 +1,8 @@
 //! Limits of what is read of model files. Nothing is allocated or read beyond them, whatever a file claims.
 
-/// Largest JSON header of a safetensors file, in bytes. The largest published models have 1 to 2 MiB in one file; the
-/// format itself allows 100 MB.
-pub const SAFETENSORS_HEADER_BYTES: u64 = 16 << 20;
+/// Largest JSON header of a safetensors file, in bytes: what the format allows. It is read as a stream, so this limits
+/// time rather than memory.
+pub const SAFETENSORS_HEADER_BYTES: u64 = 100_000_000;
 
 /// Largest header of a GGUF file, in bytes: it contains the vocabulary, which takes up to 20 MiB. It is read as a stream,
 /// so this limits time rather than memory.
@@ -24,7 +24,10 @@ pub const GGUF_ENTRIES: u64 = 1 << 12;
 pub const GGUF_NESTING: u32 = 4;
 
 /// Largest `config.json`, in bytes. Lists of layers that are not quantized make it long.
-pub const CONFIG_BYTES: u64 = 1 << 20;
+pub const CONFIG_BYTES: u64 = 4 << 20;
+
+/// Largest `model.safetensors.index.json`, in bytes. It names the file of each tensor.
+pub const INDEX_BYTES: u64 = 32 << 20;
 
 /// Maximum number of models in one release.
 pub const MODELS: usize = 1024;

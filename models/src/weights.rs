@@ -4,6 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::shortened;
+
+/// Stands for all types that are not known.
+pub const OTHER_TYPE: &str = "other";
+
+/// Why a model with such a tensor has no figures.
+pub fn unknown_type(tensor: &str, kind: &str) -> String {
+    format!("the tensor {:?} has the unknown type {}", shortened(tensor), shortened(kind))
+}
+
 /// Tensors of one type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -62,6 +62,58 @@ fn parts_of_a_model_are_added_and_copies_are_not() {
     assert!(matches!(&found[0].figures, Figures::Known(known) if known.layers == 2));
 }
 
+/// Why the only model has no figures.
+fn reason(files: &Files) -> String {
+    match &files.models().expect("read")[..] {
+        [Model { figures: Figures::Unknown(reason), .. }] => reason.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn folders_count_unless_one_above_has_weights() {
+    let files = Files::default()
+        .with("one/model.safetensors", weights(10))
+        .with("one/2_Dense/model.safetensors", weights(1))
+        .with("group/two/model.safetensors", weights(10))
+        .with("one-more/deep/model.safetensors", weights(10));
+    let names: Vec<_> = files.models().expect("read").into_iter().map(|model| model.name).collect();
+    assert_eq!(names, ["artifact/group/two", "artifact/one", "artifact/one-more/deep"]);
+}
+
+#[test]
+fn the_index_decides_between_copies() {
+    let files = |index: Option<&str>| {
+        let files = Files::default()
+            .with("model-00001-of-00002.safetensors", weights(10))
+            .with("model-00002-of-00002.safetensors", weights(20))
+            .with("model.safetensors", weights(30))
+            .text("config.json", CONFIG);
+        let files = match index {
+            Some(index) => files.text(INDEX, index),
+            None => files,
+        };
+        files.models().expect("read").remove(0)
+    };
+    let map = |last: &str| {
+        let shard = |number| format!("\"t{number}\": \"model-0000{number}-of-00002.safetensors\"");
+        format!("{{\"weight_map\": {{{}, {}{last}}}}}", shard(1), shard(2))
+    };
+    let counted = files(Some(&map("")));
+    assert_eq!((counted.files, counted.weights.bytes()), (2, 30));
+    assert!(matches!(counted.figures, Figures::Known(_)));
+    let said =
+        [None, Some("[]"), Some(&map(", \"t3\": \"../../etc/passwd\"")[..])].map(|index| match files(index).figures {
+            Figures::Unknown(reason) => reason,
+            Figures::Known(_) => "known".to_owned(),
+        });
+    insta::assert_snapshot!(said.join("\n"), @r"
+    weights of 2 names are in one folder without model.safetensors.index.json
+    model.safetensors.index.json cannot be read: invalid length 0, expected struct Index with 1 element at line 1 column 2
+    model.safetensors.index.json names 3 files, and 2 of them are here
+    ");
+}
+
 #[test]
 fn several_models_are_named_by_their_paths() {
     let files = Files::default()
@@ -80,7 +132,7 @@ fn several_models_are_named_by_their_paths() {
 }
 
 #[test]
-fn weights_that_lie_or_miss_a_part_and_bad_configurations_are_refused() {
+fn weights_that_lie_are_refused_and_what_is_missing_or_odd_leaves_no_figures() {
     let (header, bytes) = weights(10);
     let short = Files::default().with("model.safetensors", (header, bytes - 1));
     let missing = Files::default().with("model-00001-of-00002.safetensors", weights(10));
@@ -89,15 +141,22 @@ fn weights_that_lie_or_miss_a_part_and_bad_configurations_are_refused() {
     let huge = Files::default()
         .with("model.safetensors", weights(10))
         .with("config.json", (Vec::new(), limits::CONFIG_BYTES + 1));
-    for (files, code) in [
-        (short, codes::MODEL_HEADER),
-        (missing, codes::MODEL_INCOMPLETE),
-        (endless, codes::MODEL_INCOMPLETE),
-        (no_object, codes::MODEL_CONFIGURATION),
-        (huge, codes::MODEL_CONFIGURATION),
-    ] {
-        assert_eq!(files.models().expect_err("refused").code(), code);
-    }
+    assert_eq!(short.models().expect_err("refused").code(), codes::MODEL_HEADER);
+    let infinite =
+        Files::default().with("model.safetensors", weights(10)).text("config.json", "{\"factor\": Infinity}");
+    let unknown_type =
+        Files::default().with("model.safetensors", safetensors(&[("a", "U7", &[1], 3)])).text("config.json", CONFIG);
+    let of_gguf = Files::default().with("model.gguf", gguf(&[], &[("a", 99, &[1], 3)]));
+    let said = [missing, endless, no_object, huge, infinite, unknown_type, of_gguf].map(|files| reason(&files));
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    model has 1 of the 2 files that their names announce
+    model has 1 of the 99999 files that their names announce
+    config.json cannot be read: invalid type: sequence, expected a map at line 1 column 0
+    config.json has 4194305 bytes, and at most 4194304 are read
+    config.json cannot be read: expected value at line 1 column 12
+    the tensor "a" has the unknown type U7
+    the tensor "a" has the unknown type 99
+    "#);
     let odd =
         Files::default().with("model.safetensors", weights(10)).text("config.json", "{\"model_type\": \"\\u001b\"}");
     let Figures::Unknown(reason) = &odd.models().expect("read")[0].figures else { panic!("figures") };

@@ -14,8 +14,8 @@ const DECODERS: [&str; 3] = ["ForCausalLM", "ForConditionalGeneration", "LMHeadM
 /// Parts of the names of families that turn a text into a vector.
 const ENCODERS: [&str; 5] = ["bert", "electra", "mpnet", "nomic", "xlm-roberta"];
 
-/// Fields of models some of whose layers keep a state instead of keys and values.
-const STATES: [&str; 8] = [
+/// Fields of models some of whose layers differ, or keep a state instead of keys and values.
+const STATES: [&str; 13] = [
     "ssm_state_size",
     "state_size",
     "mamba_d_state",
@@ -24,6 +24,23 @@ const STATES: [&str; 8] = [
     "linear_conv_kernel_dim",
     "conv_L_cache",
     "hybrid_override_pattern",
+    "block_configs",
+    "linear_attn_config",
+    "attn_type_list",
+    "lru_width",
+    "block_types",
+];
+
+/// Families whose keys and values vLLM keeps as one compressed vector.
+const LATENT: [&str; 8] = [
+    "deepseek_v2",
+    "deepseek_v3",
+    "deepseek_v32",
+    "kimi_k2",
+    "kimi_linear",
+    "longcat_flash",
+    "glm_moe_dsa",
+    "deepseek_mtp",
 ];
 
 /// Reads a `config.json`. The outer error is for what is no JSON object; the inner one says why figures are not known.
@@ -61,8 +78,8 @@ impl Fields<'_> {
         let family = self.text("model_type");
         let family =
             if family.is_empty() { return Err("config.json lacks model_type".to_owned()) } else { shortened(family) };
-        if let Some(field) = STATES.iter().find(|field| self.0.get(**field).is_some()) {
-            return Err(format!("layers of {family} keep a state instead of keys and values ({field})"));
+        if let Some(field) = STATES.iter().find(|field| self.0.get(**field).is_some_and(|value| !value.is_null())) {
+            return Err(format!("layers of {family} differ, or keep a state instead of keys and values ({field})"));
         }
         let layers = self.needed(&["num_hidden_layers", "n_layer", "n_layers", "num_layers"])?;
         let hidden = self.needed(&["hidden_size", "n_embd", "d_model", "dim"])?;
@@ -83,7 +100,7 @@ impl Fields<'_> {
                 .unwrap_or_default(),
             experts: self.experts()?,
             window: self.window(&family, layers)?,
-            latent: self.latent()?,
+            latent: self.latent(&family)?,
             quantization: quantized.and_then(quantization),
             family,
         };
@@ -112,15 +129,20 @@ impl Fields<'_> {
         {
             return Ok(1);
         }
-        Ok(self.small(&["num_key_value_heads", "num_kv_heads", "n_head_kv"])?.unwrap_or(heads))
+        if self.0.get("multi_query_attention") == Some(&Value::Bool(false)) {
+            return Ok(heads);
+        }
+        let names = ["num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num"];
+        let nested = self.0.get("attn_config").map(|nested| Fields(nested).small(&["kv_n_heads"])).transpose()?;
+        Ok(self.small(&names)?.or(nested.flatten()).unwrap_or(heads))
     }
 
     /// The context without the stretching of positions that some engines offer: a model was trained for this one.
     fn context(&self, family: &str) -> Result<u64, String> {
         let names = ["max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length"];
         let context = self.number(&names).ok_or_else(|| format!("config.json lacks {}", names[0]))?;
-        // The positions of RoBERTa and its relatives begin at 2.
-        let is_shifted = ["roberta", "xlm-roberta", "camembert"].contains(&family);
+        // The positions of RoBERTa, its relatives and MPNet begin at 2.
+        let is_shifted = ["roberta", "xlm-roberta", "camembert", "mpnet"].contains(&family);
         Ok(if is_shifted { context.saturating_sub(2) } else { context })
     }
 
@@ -130,9 +152,13 @@ impl Fields<'_> {
         Ok(count.filter(|count| *count > 0).map(|count| Experts { count, active }))
     }
 
-    fn latent(&self) -> Result<Option<Latent>, String> {
+    fn latent(&self, family: &str) -> Result<Option<Latent>, String> {
+        let Some(rank) = self.small(&["kv_lora_rank"])? else { return Ok(None) };
+        if !LATENT.contains(&family) {
+            return Err(format!("how {family} keeps its compressed keys and values (kv_lora_rank) is not known"));
+        }
         let rope_dim = self.small(&["qk_rope_head_dim"])?.unwrap_or_default();
-        Ok(self.small(&["kv_lora_rank"])?.map(|rank| Latent { rank, rope_dim }))
+        Ok(Some(Latent { rank, rope_dim }))
     }
 
     /// The layers that forget, and after how many tokens.
@@ -188,7 +214,13 @@ fn quantization(value: &Value) -> Option<Quantization> {
         found.and_then(|number| u32::try_from(number).ok())
     };
     let is_set = |name: &str| value.get(name) == Some(&Value::Bool(true));
+    // Blocks have two sides; neither may be divided.
+    let sides = ["weight_block_size", "block_structure"].iter().find_map(|name| {
+        let sides = value.get(name).or_else(|| of_groups?.get(name))?.as_array()?;
+        sides.iter().filter_map(Value::as_u64).max().and_then(|side| u32::try_from(side).ok())
+    });
     let implied = match method {
+        "modelopt" if text("quant_algo") == Some("FP8") => 8,
         "fp8" | "fbgemm_fp8" => 8,
         "mxfp4" => 4,
         "bitsandbytes" if is_set("load_in_4bit") => 4,
@@ -198,7 +230,7 @@ fn quantization(value: &Value) -> Option<Quantization> {
     Some(Quantization {
         method: shortened(method),
         bits: number(&["bits", "w_bit", "num_bits"]).unwrap_or(implied),
-        group: number(&["group_size", "q_group_size"]).unwrap_or_default(),
+        group: number(&["group_size", "q_group_size"]).or(sides).unwrap_or_default(),
     })
 }
 

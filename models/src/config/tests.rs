@@ -67,6 +67,25 @@ fn encoders_keep_nothing_and_parts_for_text_count() {
 }
 
 #[test]
+fn heads_of_keys_have_several_names() {
+    let heads = |changes: Value| {
+        let mut value = with(&changes);
+        value.as_object_mut().expect("object").remove("num_key_value_heads");
+        figures(&value).expect("figures").kv_heads
+    };
+    assert_eq!(heads(json!({})), 32);
+    assert_eq!(heads(json!({"multi_query_attention": true, "multi_query_group_num": 2})), 2);
+    assert_eq!(heads(json!({"multi_query_attention": false, "multi_query_group_num": 2})), 32);
+    assert_eq!(heads(json!({"attn_config": {"kv_n_heads": 8}})), 8);
+    assert_eq!(
+        figures(&with(&json!({"model_type": "mpnet", "architectures": [], "max_position_embeddings": 514})))
+            .expect("figures")
+            .context,
+        512
+    );
+}
+
+#[test]
 fn quantizations_are_named() {
     let of = |value: Value| figures(&with(&json!({"quantization_config": value}))).expect("figures").quantization;
     let some = |method: &str, bits, group| Some(Quantization { method: method.to_owned(), bits, group });
@@ -78,6 +97,8 @@ fn quantizations_are_named() {
         of(json!({"quant_method": "compressed-tensors", "config_groups": groups})),
         some("compressed-tensors", 8, 0)
     );
+    assert_eq!(of(json!({"quant_method": "fp8", "weight_block_size": [64, 128]})), some("fp8", 8, 128));
+    assert_eq!(of(json!({"quant_method": "modelopt", "quant_algo": "FP8"})), some("modelopt", 8, 0));
     assert_eq!(of(json!({})), None);
 }
 
@@ -87,6 +108,8 @@ fn what_is_not_understood_has_no_figures() {
         json!({}),
         json!({"model_type": "x"}),
         with(&json!({"mamba_d_state": 16})),
+        with(&json!({"block_configs": [{}]})),
+        with(&json!({"kv_lora_rank": 512})),
         with(&json!({"layer_types": ["linear_attention"]})),
         with(&json!({"is_encoder_decoder": true})),
         with(&json!({"num_hidden_layers": 0})),
@@ -98,7 +121,9 @@ fn what_is_not_understood_has_no_figures() {
     insta::assert_snapshot!(said.join("\n"), @r#"
     config.json lacks model_type
     config.json lacks num_hidden_layers
-    layers of llama keep a state instead of keys and values (mamba_d_state)
+    layers of llama differ, or keep a state instead of keys and values (mamba_d_state)
+    layers of llama differ, or keep a state instead of keys and values (block_configs)
+    how llama keeps its compressed keys and values (kv_lora_rank) is not known
     it has layers of the unknown kind "linear_attention"
     llama has an encoder and a decoder, whose memory is not computed
     layers: 0 is not between 1 and 4096

@@ -15,6 +15,9 @@ pub const MODELS_DOCUMENT_TYPE: &str = "landfall.dev/models/1";
 /// Name of the document in the bundle's head.
 pub const MODELS_DOCUMENT_NAME: &str = "documents/models.json";
 
+/// Most devices that an image is compiled for.
+const MOST_CODES: usize = 64;
+
 /// The models of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,7 +164,9 @@ impl EngineImage {
             Some(word) => {
                 Err(format!("{:?} is no device that an image is compiled for", crate::names::shortened(word)))
             }
-            None if self.code.len() > 64 => Err("an image is compiled for more than 64 devices".to_owned()),
+            None if self.code.len() > MOST_CODES => {
+                Err(format!("an image is compiled for more than {MOST_CODES} devices"))
+            }
             None => Ok(()),
         }
     }
@@ -190,8 +195,11 @@ pub fn engine_image(reference: &str, environment: &[String]) -> Option<EngineIma
         |name: &str| environment.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
     let mut numbers = variable("CUDA_VERSION").split('.');
     let cuda = format!("{}.{}", numbers.next()?, numbers.next()?).parse().ok()?;
-    let words = variable("TORCH_CUDA_ARCH_LIST").split([' ', ';', ',']);
-    let code = words.filter(|word| codes_of(word).is_some()).take(64).map(str::to_owned).collect();
+    let words = variable("TORCH_CUDA_ARCH_LIST").split([' ', ';', ',']).filter(|word| !word.is_empty());
+    let code: Vec<_> = words.map(str::to_owned).collect();
+    // A list that is understood in part would refuse devices that the image has code for.
+    let is_understood = code.len() <= MOST_CODES && code.iter().all(|word| codes_of(word).is_some());
+    let code = if is_understood { code } else { Vec::new() };
     Some(EngineImage { reference: reference.to_owned(), cuda, code })
 }
 

@@ -57,9 +57,11 @@ fn absurd_documents_are_refused() {
 fn an_images_environment_names_cuda_and_devices() {
     let image =
         |lines: &[&str]| engine_image("a/b:c", &lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
-    let found = image(&["PATH=/bin", "CUDA_VERSION=12.9.1", "TORCH_CUDA_ARCH_LIST=7.5 9.0a;x 12.0+PTX"]).expect("CUDA");
+    let found = image(&["PATH=/bin", "CUDA_VERSION=12.9.1", "TORCH_CUDA_ARCH_LIST=7.5 9.0a;12.0+PTX"]).expect("CUDA");
     assert_eq!(found.cuda, CudaVersion::new(12, 9));
     assert_eq!(found.code, ["7.5", "9.0a", "12.0+PTX"]);
+    let odd = image(&["CUDA_VERSION=12.9.1", "TORCH_CUDA_ARCH_LIST=7.5 Hopper"]).expect("CUDA");
+    assert!(odd.code.is_empty(), "{odd:?}");
     assert_eq!(image(&["CUDA_VERSION=", "PATH=/bin"]), None);
     assert_eq!(image(&["CUDA_VERSION_NEW=12.9.1"]), None);
 }

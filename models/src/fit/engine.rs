@@ -37,7 +37,8 @@ impl Engine {
 
     /// The engine that an image brings, by the last word of its repository.
     pub fn of_image(reference: &str) -> Option<Self> {
-        let name = reference.rsplit('/').next().unwrap_or_default();
+        let untagged = reference.split('@').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let name = untagged.split(':').next().unwrap_or_default();
         [("vllm", Self::Vllm), ("ollama", Self::Ollama), ("llama", Self::LlamaCpp)]
             .into_iter()
             .find_map(|(word, engine)| name.contains(word).then_some(engine))
@@ -91,11 +92,24 @@ fn check_groups(model: &Architecture, degree: u32) -> Result<(), Refusal> {
 /// The oldest device on which vLLM computes with such weights: its documentation's table of quantizations; where that
 /// has no entry, Ampere.
 fn oldest_device(quantization: Option<&Quantization>) -> ComputeCapability {
-    match quantization.map(|quantization| quantization.method.as_str()) {
-        None | Some("gptq" | "bitsandbytes") => ComputeCapability::new(7, 0),
-        Some("awq" | "fp8" | "compressed-tensors") => ComputeCapability::new(7, 5),
+    match quantization.map(|quantization| (quantization.method.as_str(), quantization.bits)) {
+        None | Some(("gptq" | "bitsandbytes", _)) => ComputeCapability::new(7, 0),
+        Some(("awq" | "fp8" | "compressed-tensors", _)) => ComputeCapability::new(7, 5),
+        Some(("modelopt", 8) | ("FP8", _)) => ComputeCapability::new(8, 9),
         Some(_) => ComputeCapability::new(8, 0),
     }
+}
+
+/// Families of encoders that vLLM does not run.
+const NOT_VLLM: [&str; 6] = ["mpnet", "electra", "deberta", "deberta-v2", "distilbert", "albert"];
+
+/// Refuses a family that vLLM does not run.
+pub fn check_family(model: &Architecture) -> Result<(), Refusal> {
+    if !NOT_VLLM.contains(&model.family.as_str()) {
+        return Ok(());
+    }
+    let text = format!("vLLM does not run {}: the component that mounts the model does, on the CPU", model.family);
+    Err(Refusal::new(Reason::Format, text))
 }
 
 /// Refuses a GPU that is too old for the weights. One whose compute capability is not known passes.

@@ -1,6 +1,6 @@
 //! A model on a group of GPUs.
 
-use super::engine::{DEGREES, Engine, check_degree, check_device, check_images};
+use super::engine::{DEGREES, Engine, check_degree, check_device, check_family, check_images};
 use super::host::{GpuGroup, Host};
 use super::report::{DegreeFit, MigProfileFit, PlaceFit, Profile, Reason, Refusal};
 use super::size::{self, MOST_OLLAMA_SEQUENCES, MOST_SEQUENCES, Room, SHORT_CONTEXT};
@@ -37,7 +37,7 @@ impl<'a> OnGpus<'a> {
     pub fn fit(self, group: &GpuGroup, host: &Host, images: &[EngineImage]) -> PlaceFit {
         let mut place = PlaceFit { place: group.name(), profile: None, refusal: None, mig: None, degrees: Vec::new() };
         let usable = check_images(self.engine, images, group, host).and_then(|()| match self.engine {
-            Engine::Vllm => check_device(self.figures, group),
+            Engine::Vllm => check_family(self.figures).and_then(|()| check_device(self.figures, group)),
             Engine::Ollama | Engine::LlamaCpp | Engine::Component => Ok(()),
         });
         if let Err(refusal) = usable {
@@ -136,16 +136,21 @@ impl<'a> OnGpus<'a> {
 
     /// The smallest part of an undivided GPU on which the model is of use.
     fn mig(self, group: &GpuGroup) -> Option<MigProfileFit> {
-        group.profiles.iter().find_map(|profile| {
-            let room = Room::on_gpus(self.weights_bytes(), profile.memory_bytes, 1);
-            let free = room.for_keys_and_values()?;
-            let context = size::context(self.figures, 1, free, u64::MAX)?;
-            (context >= MIG_CONTEXT.min(self.figures.context)).then(|| MigProfileFit {
-                name: profile.name.clone(),
-                instances: profile.instances,
-                context,
-                sequences: size::sequences(self.figures, 1, free, context, MOST_SEQUENCES),
-                kv_cache_tokens: size::tokens(self.figures, 1, free),
+        group.profiles.iter().find_map(|size| {
+            let slice = GpuGroup {
+                count: size.instances,
+                memory_bytes: size.memory_bytes,
+                mig_device: Some(size.name.clone()),
+                profiles: Vec::new(),
+                ..group.clone()
+            };
+            let profile = self.profile(&slice, 1).ok()?;
+            (profile.context >= MIG_CONTEXT.min(self.figures.context)).then(|| MigProfileFit {
+                name: size.name.clone(),
+                instances: size.instances,
+                context: profile.context,
+                sequences: profile.sequences,
+                kv_cache_tokens: profile.kv_cache_tokens,
             })
         })
     }

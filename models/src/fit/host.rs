@@ -7,6 +7,9 @@ use landfall_gpu_facts::nvml::{Gpu, Memory, Mig};
 use landfall_gpu_facts::version::{ComputeCapability, CudaVersion, DriverVersion};
 use landfall_gpu_facts::{GpuReport, HostState, Needs, NvmlState, host_state};
 
+/// GPUs of one model whose memory differs by less than about this are one group.
+const GROUP_BYTES: u64 = 256 << 20;
+
 /// A host as models see it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
@@ -67,9 +70,15 @@ impl Host {
         }
         let mut groups: BTreeMap<_, GpuGroup> = BTreeMap::new();
         for gpu in gpus(report) {
-            for group in host.groups_of(gpu) {
-                let key = (group.model.clone(), group.mig_device.clone(), group.memory_bytes, group.capability);
-                groups.entry(key).and_modify(|known| known.count += 1).or_insert(group);
+            for (total_bytes, group) in host.groups_of(gpu) {
+                // Drivers reserve a little more on one GPU than on its twin; the smallest decides.
+                let size = total_bytes.saturating_add(GROUP_BYTES / 2) / GROUP_BYTES;
+                let key = (group.model.clone(), group.mig_device.clone(), size, group.capability);
+                let add = |known: &mut GpuGroup| {
+                    known.count += 1;
+                    known.memory_bytes = known.memory_bytes.min(group.memory_bytes);
+                };
+                groups.entry(key).and_modify(add).or_insert_with(|| group.clone());
             }
         }
         host.groups = groups.into_values().collect();
@@ -78,8 +87,8 @@ impl Host {
         host
     }
 
-    /// The GPU itself, or the devices that it is divided into.
-    fn groups_of(&mut self, gpu: &Gpu) -> Vec<GpuGroup> {
+    /// The GPU itself, or the devices that it is divided into, each with its whole memory.
+    fn groups_of(&mut self, gpu: &Gpu) -> Vec<(u64, GpuGroup)> {
         let model = gpu.model.value().cloned().unwrap_or_else(|| "GPU of an unknown model".to_owned());
         let Some(memory) = gpu.memory.value() else {
             self.notes.push(format!("the memory of GPU {} ({model}) is not known", gpu.index));
@@ -100,12 +109,12 @@ impl Host {
         }
         match gpu.mig.value() {
             Some(mig) if mig.is_enabled => self.devices(gpu.index, &whole, mig),
-            Some(mig) => vec![GpuGroup { profiles: profiles(mig), ..whole }],
-            None => vec![whole],
+            Some(mig) => vec![(memory.total_bytes, GpuGroup { profiles: profiles(mig), ..whole })],
+            None => vec![(memory.total_bytes, whole)],
         }
     }
 
-    fn devices(&mut self, index: u32, whole: &GpuGroup, mig: &Mig) -> Vec<GpuGroup> {
+    fn devices(&mut self, index: u32, whole: &GpuGroup, mig: &Mig) -> Vec<(u64, GpuGroup)> {
         let devices = mig.devices.value().map(Vec::as_slice).unwrap_or_default();
         if devices.is_empty() {
             self.notes.push(format!(
@@ -115,8 +124,9 @@ impl Host {
         }
         let device = |device: &landfall_gpu_facts::nvml::MigDevice| {
             let name = device.name.value().and_then(|name| name.rsplit(' ').next()).unwrap_or("unknown profile");
-            let memory_bytes = usable(device.memory.value()?);
-            Some(GpuGroup { memory_bytes, mig_device: Some(name.to_owned()), ..whole.clone() })
+            let memory = device.memory.value()?;
+            let group = GpuGroup { memory_bytes: usable(memory), mig_device: Some(name.to_owned()), ..whole.clone() };
+            Some((memory.total_bytes, group))
         };
         devices.iter().filter_map(device).collect()
     }

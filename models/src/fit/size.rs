@@ -1,7 +1,7 @@
 //! The arithmetic of memory: what weights and overhead leave for keys and values, and how many tokens that holds.
 //!
-//! On GPUs: `room = 0.90 × memory − weights ÷ degree − overhead`, as vLLM divides a GPU's memory; the overhead was
-//! measured (2 GiB on one GPU; 3 GiB on several, which also need buffers to exchange results). On the CPU: `room = memory
+//! On GPUs: `room = 0.90 × memory − weights ÷ degree − overhead`, as vLLM divides a GPU's memory; the overhead is
+//! derived from published reports, not from Landfall's runs (2 GiB on one GPU; 3 GiB on several, which also need buffers). On the CPU: `room = memory
 //! − reserve − weights − buffers of llama.cpp`. `docs/MODELS.md` explains each term.
 
 use crate::architecture::{Architecture, ModelKind};

@@ -216,6 +216,54 @@ fn groups_of_quantized_weights_stay_whole() {
 }
 
 #[test]
+fn blocks_of_experts_stay_whole() {
+    let quantization = Some(Quantization { method: "fp8".to_owned(), bits: 8, group: 128 });
+    let figures = Architecture { quantization, intermediate: 1536, ..figures(94, 4096, 64, 4, 40_960) };
+    let model = model("fp8", "F8_E4M3", 30_000_000_000, figures);
+    let place = on(&model, &gpus("H100", 8, (9, 0)));
+    let refused: Vec<_> = place.degrees.iter().filter(|fit| fit.refusal.is_some()).map(|fit| fit.degree).collect();
+    // 1,536 = 4 × 3 × 128.
+    assert_eq!(refused, [8]);
+}
+
+#[test]
+fn families_and_devices_that_vllm_lacks_are_refused() {
+    let mpnet = Architecture { family: "mpnet".to_owned(), kind: ModelKind::Encoder, ..figures(12, 768, 12, 12, 512) };
+    let mpnet = model("mpnet", "F32", 400_000_000, mpnet);
+    let report = fit(&ModelsDocument::new(vec![mpnet], Vec::new()), &gpus("L4", 1, (8, 9)));
+    let [gpu, cpu] = &report.models[0].places[..] else { panic!("two places") };
+    assert_eq!(gpu.refusal.as_ref().map(|refusal| refusal.reason), Some(Reason::Format));
+    assert_eq!(cpu.profile.as_ref().map(|profile| profile.engine), Some(Engine::Component));
+    let modelopt = |bits| {
+        let quantization = Some(Quantization { method: "modelopt".to_owned(), bits, group: 0 });
+        let figures = Architecture { quantization, ..known(&llama_8b()).clone() };
+        on(&model("modelopt", "F8_E4M3", 8_000_000_000, figures), &gpus("H100", 1, (8, 0))).refusal
+    };
+    assert_eq!(modelopt(8).map(|refusal| refusal.reason), Some(Reason::ComputeCapability));
+    assert_eq!(modelopt(0), None);
+}
+
+#[test]
+fn images_are_known_by_their_repository() {
+    let of = Engine::of_image;
+    let digest = format!("docker.io/vllm/vllm-openai:v1@sha256:{}", "0".repeat(64));
+    assert_eq!((of(&digest), of("ollama/ollama:0.9")), (Some(Engine::Vllm), Some(Engine::Ollama)));
+    assert_eq!((of("a.example:5000/trainer:vllm-1"), of("a.example/trainer@sha256:vllm")), (None, None));
+}
+
+#[test]
+fn gpus_with_slightly_different_memory_are_one_group() {
+    let path = format!("{}/../gpu/facts/testdata/machines/two-l4.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).expect("facts");
+    let changed = text.replacen("\"reservedBytes\": 536870912", "\"reservedBytes\": 536875008", 1);
+    assert_ne!(changed, text);
+    let before = machine("two-l4").groups[0].memory_bytes;
+    let host = Host::of(16, 64 * GIB, Some(&GpuReport::read(changed.as_bytes()).expect("report")));
+    assert_eq!((host.groups.len(), host.groups[0].count), (1, 2));
+    assert_eq!(host.groups[0].memory_bytes, before - 4096);
+}
+
+#[test]
 fn windows_make_room_for_more_sequences() {
     let whole = figures(32, 4096, 32, 8, 32_768);
     let windowed = Architecture { window: Some(Window { layers: 32, tokens: 4096 }), ..whole.clone() };
@@ -283,6 +331,10 @@ fn parts_of_a_gpu_are_proposed_and_mig_devices_are_not_joined() {
     let mig = on(&llama_8b(), &host).mig.expect("a part");
     // 0.90 × 19 GiB leave 143 MiB beside the weights: too few tokens.
     assert_eq!((mig.name.as_str(), mig.instances, mig.context), ("3g.40gb", 2, 131_072));
+    // Ollama on a part has the limits of Ollama on a whole GPU.
+    let ollama = on(&llama_7b_q4(), &host).mig.expect("a part");
+    assert!(ollama.sequences <= 16);
+    assert_eq!(ollama.kv_cache_tokens, Some(ollama.context * ollama.sequences));
     let divided = machine("a100-mig");
     let small = model("small", "BF16", 1_000_000_000, figures(16, 2048, 32, 8, 131_072));
     let place = on(&small, &divided);

@@ -27,7 +27,10 @@ pub fn figures(metadata: &Metadata, weights: &Weights) -> Result<Architecture, S
     let layers = small("block_count", needed("block_count")?)?;
     let kind = if ENCODERS.contains(&family) { ModelKind::Encoder } else { ModelKind::Decoder };
     let vocabulary = of("vocab_size").or_else(|| metadata.count("tokenizer.ggml.tokens")).unwrap_or_default();
-    let rank = of("attention.kv_lora_rank");
+    // Older files of such models have no such sizes: llama.cpp keeps whole keys and values for them.
+    let has = |name| of(name).is_some_and(|size| size > 0);
+    let is_latent = has("attention.key_length_mla") && has("attention.value_length_mla");
+    let rank = of("attention.kv_lora_rank").filter(|_| is_latent);
     let architecture = Architecture {
         family: family.to_owned(),
         kind,
@@ -41,7 +44,7 @@ pub fn figures(metadata: &Metadata, weights: &Weights) -> Result<Architecture, S
         vocabulary,
         intermediate: small("feed_forward_length", of("feed_forward_length").unwrap_or_default())?,
         experts: experts(of("expert_count"), of("expert_used_count"))?,
-        // llama.cpp keeps all tokens of windowed layers unless it is told otherwise, so a window saves nothing here.
+        // A deliberate upper bound: llama-server saves memory in windowed layers, and the pattern of layers is not read.
         window: None::<Window>,
         latent: rank.map(|rank| latent(rank, of("rope.dimension_count").unwrap_or_default())).transpose()?,
         quantization: quantization(metadata, weights),
@@ -63,9 +66,8 @@ fn latent(rank: u64, rope_dim: u64) -> Result<Latent, String> {
 
 /// The mixture of types, by its usual name; none where the weights are plain floats.
 fn quantization(metadata: &Metadata, weights: &Weights) -> Option<Quantization> {
-    let main = weights.main_type()?;
     let named = metadata.number("general.file_type").and_then(mixture);
-    let method = named.unwrap_or(main);
+    let method = named.or_else(|| weights.main_type())?;
     if ["F32", "F16", "BF16", "F64"].contains(&method) {
         return None;
     }

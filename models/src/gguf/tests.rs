@@ -44,6 +44,37 @@ fn figures_and_weights_are_read() {
 }
 
 #[test]
+fn an_unknown_type_leaves_the_bytes_and_no_figures() {
+    // `NVFP4`, `Q1_0`, and a type that is not known.
+    let tensors: [(&str, u32, &[u64], u64); 3] = [("a", 40, &[128], 72), ("b", 99, &[7], 64), ("c", 41, &[128, 2], 36)];
+    let (header, file_bytes) = gguf(&metadata(), &tensors);
+    let found = read(&header[..], file_bytes).expect("read");
+    let of = |kind| found.weights.bytes_of(kind);
+    assert_eq!((of("NVFP4"), of("Q1_0"), of("other")), (72, 36, 64));
+    assert_eq!(found.unknown.as_deref(), Some("the tensor \"b\" has the unknown type 99"));
+    assert!(read(&header[..], file_bytes - 64).is_err());
+    // An empty tensor shares its beginning with the next one, whatever their types.
+    let (header, file_bytes) = gguf(&[], &[("a", 0, &[0], 0), ("b", 30, &[32], 64)]);
+    assert_eq!(read(&header[..], file_bytes).expect("read").weights.bytes(), 64);
+}
+
+#[test]
+fn latents_count_only_where_the_file_has_their_sizes() {
+    let mut metadata = metadata();
+    metadata.push(("llama.attention.kv_lora_rank", GgufValue::U32(512)));
+    metadata.push(("llama.rope.dimension_count", GgufValue::U32(64)));
+    let latent = |metadata: &[(&'static str, GgufValue)]| {
+        let (header, file_bytes) = gguf(metadata, &TENSORS);
+        read(&header[..], file_bytes).expect("read").figures.expect("figures").latent
+    };
+    assert_eq!(latent(&metadata), None);
+    metadata.push(("llama.attention.key_length_mla", GgufValue::U32(192)));
+    assert_eq!(latent(&metadata), None);
+    metadata.push(("llama.attention.value_length_mla", GgufValue::U32(128)));
+    assert!(latent(&metadata).is_some());
+}
+
+#[test]
 fn headers_that_lie_are_refused() {
     let (good, file_bytes) = gguf(&metadata(), &TENSORS);
     let with = |at: usize, bytes: &[u8]| {
@@ -70,7 +101,6 @@ fn headers_that_lie_are_refused() {
         with(24, &u64::MAX.to_le_bytes()),
         refusal(&good[..good.len() - 1], file_bytes),
         refusal(&good, file_bytes - 1),
-        of(&[("a", 4, &[32], 1)]),
         of(&[("a", 12, &[100], 1)]),
         of(&[("a", 0, &[1 << 40, 1 << 40], 1)]),
         of(&[("a", 0, &[1; 9], 1)]),
@@ -86,7 +116,6 @@ fn headers_that_lie_are_refused() {
     a name has 18446744073709551615 bytes
     it cannot be read to its end
     it claims 23072 bytes, and the file has 23071
-    the tensor "a" has the unknown type 4
     the size of the tensor "a" cannot be computed from its type and shape
     the size of the tensor "a" cannot be computed from its type and shape
     it has 9 dimensions, and at most 8 are read

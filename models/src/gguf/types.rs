@@ -1,7 +1,7 @@
 //! Types of tensors in GGUF: how many numbers a block holds, and how many bytes it takes.
 
 /// Number, name, numbers of a block, bytes of a block, as the GGUF specification lists them.
-const TYPES: [(u32, &str, u64, u64); 32] = [
+const TYPES: [(u32, &str, u64, u64); 34] = [
     (0, "F32", 1, 4),
     (1, "F16", 1, 2),
     (2, "Q4_0", 32, 18),
@@ -34,6 +34,8 @@ const TYPES: [(u32, &str, u64, u64); 32] = [
     (34, "TQ1_0", 256, 54),
     (35, "TQ2_0", 256, 66),
     (39, "MXFP4", 32, 17),
+    (40, "NVFP4", 64, 36),
+    (41, "Q1_0", 128, 18),
 ];
 
 /// Mixtures of types by their number in `general.file_type`, where another name than the main type is usual.

@@ -16,7 +16,7 @@ use serde::{Deserialize, de};
 use crate::error::HeaderError;
 use crate::limits;
 use crate::names::shortened;
-use crate::weights::Weights;
+use crate::weights::{OTHER_TYPE, Weights, unknown_type};
 
 /// Name in the header that is no tensor.
 const METADATA: &str = "__metadata__";
@@ -25,7 +25,7 @@ const METADATA: &str = "__metadata__";
 const LENGTH_BYTES: usize = 8;
 
 /// Bits of a number of each type.
-const TYPES: [(&str, u64); 20] = [
+const TYPES: [(&str, u64); 22] = [
     ("BOOL", 8),
     ("F4", 4),
     ("F6_E2M3", 6),
@@ -35,6 +35,8 @@ const TYPES: [(&str, u64); 20] = [
     ("F8_E5M2", 8),
     ("F8_E4M3", 8),
     ("F8_E8M0", 8),
+    ("F8_E4M3FNUZ", 8),
+    ("F8_E5M2FNUZ", 8),
     ("I16", 16),
     ("U16", 16),
     ("F16", 16),
@@ -48,8 +50,17 @@ const TYPES: [(&str, u64); 20] = [
     ("C64", 64),
 ];
 
+/// What a safetensors file says about its tensors.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SafetensorsHeader {
+    /// What they take.
+    pub weights: Weights,
+    /// Why a model with this file has no figures: a tensor has an unknown type.
+    pub unknown: Option<String>,
+}
+
 /// Reads the header of a file of `file_bytes` bytes from its beginning, and returns what its tensors take.
-pub fn read(mut file: impl Read, file_bytes: u64) -> Result<Weights, HeaderError> {
+pub fn read(mut file: impl Read, file_bytes: u64) -> Result<SafetensorsHeader, HeaderError> {
     let mut length = [0; LENGTH_BYTES];
     file.read_exact(&mut length)?;
     let header_bytes = u64::from_le_bytes(length);
@@ -72,7 +83,7 @@ pub fn read(mut file: impl Read, file_bytes: u64) -> Result<Weights, HeaderError
 /// What was found so far.
 #[derive(Default)]
 struct Found {
-    weights: Weights,
+    header: SafetensorsHeader,
     /// Begin and end of each tensor in the data.
     places: HashMap<String, (u64, u64)>,
     /// Why reading stopped: the deserializer can carry only its own errors.
@@ -84,7 +95,11 @@ impl Found {
         let (begin, end) = tensor.data_offsets;
         let bits = TYPES.iter().find(|(kind, _)| *kind == tensor.dtype).map(|(_, bits)| *bits);
         let Some(bits) = bits else {
-            return Err(HeaderError::UnknownType { tensor: shortened(&name), kind: shortened(&tensor.dtype) });
+            let Some(given) = end.checked_sub(begin) else {
+                return Err(HeaderError::Uncountable { tensor: shortened(&name) });
+            };
+            self.header.unknown.get_or_insert_with(|| unknown_type(&name, &tensor.dtype));
+            return self.place(name, OTHER_TYPE, (begin, end), given);
         };
         let total_bits = tensor.shape.0.and_then(|numbers| numbers.checked_mul(bits));
         let Some(total_bits) = total_bits.filter(|bits| bits % 8 == 0) else {
@@ -95,22 +110,26 @@ impl Found {
             let given = given.unwrap_or_default();
             return Err(HeaderError::WrongSize { tensor: shortened(&name), needed, given });
         }
+        self.place(name, &tensor.dtype, (begin, end), needed)
+    }
+
+    fn place(&mut self, name: String, kind: &str, at: (u64, u64), bytes: u64) -> Result<(), HeaderError> {
         let count = self.places.len() as u64 + 1;
         if count > limits::TENSORS {
             return Err(HeaderError::TooMany { what: "tensors", count, limit: limits::TENSORS });
         }
-        self.weights.add(&tensor.dtype, needed);
+        self.header.weights.add(kind, bytes);
         match self.places.entry(name) {
             Entry::Occupied(entry) => Err(HeaderError::Twice(shortened(entry.key()))),
             Entry::Vacant(entry) => {
-                entry.insert((begin, end));
+                entry.insert(at);
                 Ok(())
             }
         }
     }
 
     /// The tensors fill the data: each begins where the one before it ends.
-    fn check(self, data_bytes: u64) -> Result<Weights, HeaderError> {
+    fn check(self, data_bytes: u64) -> Result<SafetensorsHeader, HeaderError> {
         let mut places: Vec<_> = self.places.iter().map(|(name, (begin, end))| (*begin, *end, name.as_str())).collect();
         places.sort_unstable();
         let (mut at, mut before) = (0, "");
@@ -129,7 +148,7 @@ impl Found {
         if at < data_bytes {
             return Err(HeaderError::Hole { bytes: data_bytes - at });
         }
-        Ok(self.weights)
+        Ok(self.header)
     }
 }
 

@@ -1,5 +1,6 @@
 //! GPUs: the bus and the driver as the kernel shows them, and what NVIDIA's library says, if its driver is loaded.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,14 +43,34 @@ pub(super) fn collect(paths: &SitePaths, program: &Path) -> GpuReport {
     }
 }
 
+/// Refuses a program that users other than root and the caller could have replaced: it runs as the caller, who is often
+/// root.
+fn check_owner(program: &Path) -> Result<PathBuf, String> {
+    let program = fs_err::canonicalize(program).map_err(|error| error.to_string())?;
+    let own = rustix::process::geteuid().as_raw();
+    for path in [program.as_path(), program.parent().unwrap_or(Path::new("/"))] {
+        let metadata = fs_err::symlink_metadata(path).map_err(|error| error.to_string())?;
+        let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+        if ![0, own].contains(&owner) {
+            return Err(format!("{} belongs to the user {owner}", path.display()));
+        }
+        if mode & 0o022 != 0 {
+            return Err(format!("users other than its owner may write to {} (mode {mode:o})", path.display()));
+        }
+    }
+    Ok(program)
+}
+
 /// What the program reports, or what became of it.
 fn ask(program: &Path) -> Result<GpuReport, NvmlState> {
-    match probe(program, TIME_LIMIT) {
+    let not_started = |reason: &str| {
+        let detail = format!("{} could not be started: {reason}", program.display());
+        NvmlState::Failed(NvmlFailure { kind: NvmlFailureKind::Other, detail })
+    };
+    let checked = check_owner(program).map_err(|reason| not_started(&reason))?;
+    match probe(&checked, TIME_LIMIT) {
         Outcome::Facts(report) => Ok(*report),
-        Outcome::NotRun { reason, .. } => {
-            let detail = format!("{} could not be started: {reason}", program.display());
-            Err(NvmlState::Failed(NvmlFailure { kind: NvmlFailureKind::Other, detail }))
-        }
+        Outcome::NotRun { reason, .. } => Err(not_started(&reason.to_string())),
         Outcome::TimedOut { after, .. } => {
             Err(NvmlState::TimedOut(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)))
         }
@@ -59,6 +80,9 @@ fn ask(program: &Path) -> Result<GpuReport, NvmlState> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use landfall_media::durable;
 
     use super::*;
@@ -72,6 +96,22 @@ mod tests {
         let (_folder, paths) = super::super::sample::host(&files);
         let report = collect(&paths, Path::new("/nonexistent"));
         assert_eq!((report.hardware.devices.len(), report.nvml), (1, NvmlState::NotAsked(NotAsked::OtherRoot)));
+    }
+
+    #[test]
+    fn a_program_that_other_users_may_write_is_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join(PROGRAM);
+        durable::write_file(&program, b"#!/bin/sh\ntouch \"$0.ran\"\n", 0o755).unwrap();
+        let mode = |path: &Path, mode| fs_err::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        for (path, bad, good) in [(folder.path(), 0o777, 0o700), (&program, 0o775, 0o755), (&program, 0o757, 0o755)] {
+            mode(path, bad);
+            let NvmlState::Failed(failure) = ask(&program).unwrap_err() else { panic!("not refused") };
+            assert!(failure.detail.contains("users other than its owner may write to"), "{}", failure.detail);
+            mode(path, good);
+        }
+        assert!(!folder.path().join("landfall-gpu.ran").exists());
+        assert!(check_owner(&program).is_ok());
     }
 
     #[test]
