@@ -124,6 +124,9 @@ pub struct RootFs {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct RunConfiguration {
+    /// Its environment, each variable as `NAME=value`.
+    #[serde(default)]
+    pub env: Option<Vec<String>>,
     /// What its maker says about it.
     #[serde(default)]
     pub labels: Option<BTreeMap<String, String>>,

@@ -24,7 +24,7 @@ use super::order::{Order, order};
 use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
-use super::{programs, room};
+use super::{models, programs, room};
 use crate::backup;
 use crate::definition::{self, Definition};
 use crate::digests::Digests;
@@ -137,7 +137,8 @@ pub async fn build(
     let installer_bytes = installer.metadata().map_or(0, |metadata| metadata.len());
     room::check(&prepared.definition.release, &manifests, &store, installer_bytes, &output)?;
     let fetched = fetch::fetch(&client, &store, platform, &manifests, progress).await?;
-    let made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled)?;
+    let mut made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled)?;
+    made.documents.extend(models::document(&made.release, artifacts, &fetched.images, &store)?);
     programs::check(&made.release, artifacts, &store)?;
     layers::count_all(&store, &fetched.images, progress)?;
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });

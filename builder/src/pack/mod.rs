@@ -5,6 +5,7 @@ mod build;
 mod contents;
 mod existing;
 mod inputs;
+mod models;
 mod order;
 mod programs;
 mod room;

@@ -480,6 +480,31 @@ async fn a_program_for_the_node_that_needs_libraries_of_the_host_is_refused() {
 }
 
 #[tokio::test]
+async fn the_head_says_what_the_headers_of_models_say() {
+    let bench = Bench::new(true, false).await;
+    let (mut weights, file_bytes) = landfall_models::sample::safetensors(&[("a", "BF16", &[1000, 8], 16_000)]);
+    weights.resize(usize::try_from(file_bytes).expect("small"), 7);
+    bench.push_artifact_of(ARTIFACTS[1].0, "model.safetensors", &weights);
+    bench.lock().await.expect("locked");
+    let report = bench.build().await.expect("built");
+    let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
+    let verified = head(&bench.path("out"), &report, &anchor);
+    let document = verified.small_document(landfall_models::MODELS_DOCUMENT_NAME).expect("models");
+    let document = landfall_models::ModelsDocument::read(document).expect("read");
+    assert_eq!((document.models.len(), document.models[0].name.as_str()), (1, "model"));
+    assert_eq!(document.models[0].weights.bytes_of("BF16"), 16_000);
+    assert!(document.images.is_empty());
+
+    let bench = Bench::new(true, false).await;
+    weights.pop();
+    bench.push_artifact_of(ARTIFACTS[1].0, "model.safetensors", &weights);
+    bench.lock().await.expect("locked");
+    let refusal = bench.refusal().await;
+    assert!(refusal.starts_with("LF2071 "), "{refusal}");
+    assert!(refusal.ends_with("the models of registry.example/models/small:1 cannot be read"), "{refusal}");
+}
+
+#[tokio::test]
 async fn a_lock_of_files_that_do_not_fit_is_refused_before_anything_is_written() {
     let bench = Bench::new(true, false).await;
     bench.write("release/images.lock", composed(&bench, &tools()).as_bytes(), 0o644);

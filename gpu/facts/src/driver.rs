@@ -32,6 +32,11 @@ impl DriverState {
     pub fn is_loaded(&self) -> bool {
         self.version.is_some() || self.module_loaded
     }
+
+    /// Whether NVML may be queried. Without the driver, starting it would load the driver, which changes the machine.
+    pub fn can_be_queried(&self) -> bool {
+        self.is_loaded() || self.device_files.iter().any(|file| file.name == "nvidiactl")
+    }
 }
 
 /// NVIDIA's two kernel drivers.

@@ -20,13 +20,11 @@ pub fn report(arguments: &Arguments) -> io::Result<String> {
     GpuReport { schema: SCHEMA, hardware, driver, nvml }.to_json().map_err(io::Error::other)
 }
 
-/// Starting NVML without the driver would load the driver, which changes the machine; and the library knows only this
-/// machine.
+/// Without the driver, the library must not be started; and it knows only this machine.
 fn reason_not_to_ask(arguments: &Arguments, root: Root<'_>, driver: &DriverState) -> Option<NotAsked> {
-    let has_control_file = driver.device_files.iter().any(|file| file.name == "nvidiactl");
     if !root.is_machine() && arguments.library.is_none() {
         Some(NotAsked::OtherRoot)
-    } else if !driver.is_loaded() && !has_control_file {
+    } else if !driver.can_be_queried() {
         Some(NotAsked::DriverNotLoaded)
     } else {
         None

@@ -72,6 +72,9 @@ pub(crate) enum Command {
     Releases,
     /// Print what an install depends on here, for planning it elsewhere; changes nothing.
     Facts,
+    /// Look at the models of a release.
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Continue the operation that was interrupted.
     Resume(ResumeArguments),
     /// Report what runs here, and why anything does not; exits with 0 only if everything is ready.
@@ -198,6 +201,25 @@ pub(crate) struct BuildArguments {
 pub(crate) struct InspectArguments {
     /// A bundle, one of its parts, the folder that holds them, or a head.
     pub(crate) bundle: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Print which models run how on this machine, and why others do not; changes nothing and verifies nothing.
+    Fit(ModelsFitArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsFitArguments {
+    /// A bundle, one of its parts, the folder that holds them, or a head.
+    #[arg(required_unless_present = "model", conflicts_with = "model")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// A GGUF file, or a folder with safetensors files and `config.json`, instead of a release's models.
+    #[arg(long, value_name = "FILE|FOLDER")]
+    pub(crate) model: Vec<PathBuf>,
+    /// Compute for the host that this file describes, instead of this one: what `landfall facts` printed there.
+    #[arg(long)]
+    pub(crate) facts: Option<PathBuf>,
 }
 
 /// Where trust comes from: never from the stick.

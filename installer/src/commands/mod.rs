@@ -13,6 +13,7 @@ mod key;
 mod kubectl;
 mod lock;
 mod logs;
+mod models;
 mod node;
 mod prove;
 mod releases;
@@ -60,6 +61,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Restore(arguments) => restore::run(arguments, printer),
         Command::Releases => releases::run(printer),
         Command::Facts => facts::run(),
+        Command::Models(command) => models::run(&command, printer),
         Command::Resume(arguments) => resume::run(arguments, printer),
         Command::Prove(arguments) => prove::run(&arguments, printer),
         Command::Uninstall(arguments) => uninstall::run(arguments, printer),

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
-use super::{backup, build, configure, inspect, install, key, releases, restore, stage, upgrade, verify};
+use super::{backup, build, configure, inspect, install, key, models, releases, restore, stage, upgrade, verify};
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
 use crate::failure::{ErrorDocument, Failure};
@@ -56,6 +56,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<key::NewKey>(),
         schema_of::<LockReport>(),
         schema_of::<LogLine>(),
+        schema_of::<models::ModelsFit>(),
         schema_of::<ProgressLine<'_>>(),
         schema_of::<ProofReport>(),
         schema_of::<Resumed>(),

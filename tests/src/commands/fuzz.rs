@@ -13,7 +13,7 @@ use crate::workspace::{self, GLIBC_TARGET, cargo};
 use crate::{printer, setup};
 
 /// The targets, as `fuzz/Cargo.toml` has them.
-const TARGETS: [&str; 7] = ["head", "trust", "documents", "journal", "gpu", "sums", "manifests"];
+const TARGETS: [&str; 8] = ["head", "trust", "documents", "journal", "gpu", "models", "sums", "manifests"];
 
 /// What shows libFuzzer which code an input reached.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

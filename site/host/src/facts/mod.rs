@@ -5,6 +5,7 @@
 mod data_folder;
 mod filter;
 mod firewall;
+mod gpus;
 pub mod host;
 mod kubernetes;
 mod network;
@@ -19,6 +20,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use landfall_error_codes::codes;
+use landfall_gpu_facts::GpuReport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -29,8 +31,11 @@ use landfall_engine::step::StepError;
 /// What `landfall facts` prints, as the field `kind` of the document says.
 pub const KIND: &str = "facts";
 
-/// Form of the document.
-pub const SCHEMA: u32 = 1;
+/// Form of the document. Since 2 it has GPUs.
+pub const SCHEMA: u32 = 2;
+
+/// The oldest form that is still read: it knows nothing about GPUs.
+const OLDEST_SCHEMA: u32 = 1;
 
 /// Facts of one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -81,6 +86,9 @@ pub struct Facts {
     pub selinux: Option<String>,
     /// Traces of another Kubernetes or container runtime: files, processes.
     pub leftovers: Vec<String>,
+    /// What `landfall-gpu` reports about GPUs, as that document has it; null in facts of schema 1.
+    #[schemars(with = "Option<Value>")]
+    pub gpus: Option<GpuReport>,
 }
 
 /// Control groups of a host.
@@ -220,15 +228,26 @@ pub struct NodeAddress {
 }
 
 impl Facts {
-    /// Reads the output of `landfall facts` from a host; unknown fields are refused, since they may matter.
+    /// Reads the output of `landfall facts` from a host, of this form or an older one; unknown fields are refused, since
+    /// they may matter.
     pub fn read(path: &Path) -> Result<Self, StepError> {
         let failed = |what: &str| StepError::new(codes::FACTS_FILE, format!("{} {what}", path.display()));
         let bytes = fs_err::read(path).map_err(|error| failed("cannot be read").because(error))?;
         let wrong = |error| failed("does not hold the facts of a host").because(error);
         let mut fields: Map<String, Value> = serde_json::from_slice(&bytes).map_err(wrong)?;
         let (kind, schema) = (fields.remove("kind"), fields.remove("schema"));
-        if kind != Some(KIND.into()) || schema != Some(SCHEMA.into()) {
-            return Err(failed(&format!("is no document of the kind {KIND} in schema {SCHEMA}")));
+        if kind != Some(KIND.into()) {
+            return Err(failed(&format!("is no document of the kind {KIND}")));
+        }
+        let number = schema.as_ref().and_then(Value::as_u64);
+        if !number.is_some_and(|number| (u64::from(OLDEST_SCHEMA)..=u64::from(SCHEMA)).contains(&number)) {
+            let found = schema.map_or_else(|| "no schema".to_owned(), |schema| format!("schema {schema}"));
+            return Err(failed(&format!("has {found}, and this landfall reads {OLDEST_SCHEMA} to {SCHEMA}")));
+        }
+        let gpus = fields.get("gpus").and_then(|gpus| gpus.get("schema"));
+        if let Some(other) = gpus.filter(|schema| schema.as_u64() != Some(u64::from(landfall_gpu_facts::SCHEMA))) {
+            let known = landfall_gpu_facts::SCHEMA;
+            return Err(failed(&format!("has facts about GPUs of schema {other}, and this landfall reads {known}")));
         }
         serde_json::from_value(Value::Object(fields)).map_err(wrong)
     }
@@ -261,12 +280,16 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
         limits: host::limits(paths),
         selinux: host::selinux(paths),
         leftovers: kubernetes::leftovers(paths),
+        gpus: Some(gpus::collect(paths, &gpus::program())),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A change of a document.
+    type Change = fn(&mut Value);
 
     /// In a user namespace without a mapping, a process has the overflow user and no rights.
     #[test]
@@ -306,11 +329,26 @@ mod tests {
             Facts::read(file.path()).map_err(|error| error.to_string())
         };
         assert_eq!(read(|_| {}).unwrap(), facts);
-        let others: [fn(&mut Value); 2] = [|one| one["schema"] = 2.into(), |one| one["kind"] = "status".into()];
-        for other in others {
+        let others: [(Change, &str); 4] = [
+            (|one| one["kind"] = "status".into(), "is no document of the kind facts"),
+            (|one| one["schema"] = 3.into(), "has schema 3, and this landfall reads 1 to 2"),
+            (|one| one["schema"] = Value::Null, "has schema null, and this landfall reads 1 to 2"),
+            (|one| one["gpus"]["schema"] = 7.into(), "has facts about GPUs of schema 7, and this landfall reads 1"),
+        ];
+        for (other, said) in others {
             let refused = read(other).unwrap_err();
-            assert!(refused.ends_with("is no document of the kind facts in schema 1"), "{refused}");
+            assert!(refused.ends_with(said), "{refused}");
         }
         assert!(read(|document| document["surprise"] = true.into()).is_err());
+    }
+
+    #[test]
+    fn facts_of_an_older_landfall_are_still_read() {
+        let mut document = serde_json::to_value(sample::sample()).unwrap();
+        (document["kind"], document["schema"]) = (KIND.into(), 1.into());
+        assert!(document.as_object_mut().unwrap().remove("gpus").is_some());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        serde_json::to_writer(&file, &document).unwrap();
+        assert_eq!(Facts::read(file.path()).unwrap(), Facts { gpus: None, ..sample::sample() });
     }
 }

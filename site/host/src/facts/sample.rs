@@ -56,6 +56,7 @@ pub fn sample() -> Facts {
         limits: BTreeMap::from([("fs.inotify.max_user_instances".to_owned(), 128)]),
         selinux: None,
         leftovers: Vec::new(),
+        gpus: None,
     }
 }
 

@@ -1,0 +1,79 @@
+//! `documents/models.json`: what the headers of the release's models say, and which images were built with CUDA.
+
+use std::io::{self, Read};
+
+use landfall_bundle_spec::head::NewDocument;
+use landfall_error_codes::Coded as _;
+use landfall_media::store::ContentStore;
+use landfall_models::{
+    EngineImage, MODELS_DOCUMENT_NAME, Model, ModelError, ModelFile, ModelSource, ModelsDocument, engine_image, limits,
+};
+use landfall_release_document::{ArtifactEntry, ArtifactKind, ReleaseDocument};
+
+use crate::error::{BuildError, Place, Result};
+use crate::fetch::FetchedImage;
+use crate::lock::ArtifactPin;
+
+/// The document, where the release has a model whose weights are read. The blobs must be in the store; `pins` are of the
+/// release's artifacts, in their order.
+pub fn document(
+    release: &ReleaseDocument,
+    pins: &[ArtifactPin],
+    images: &[FetchedImage],
+    store: &ContentStore,
+) -> Result<Option<NewDocument>> {
+    let mut models: Vec<Model> = Vec::new();
+    for (artifact, pin) in
+        release.artifacts.iter().zip(pins).filter(|(artifact, _)| artifact.kind == ArtifactKind::Model)
+    {
+        models.extend(of_artifact(artifact, pin, store)?);
+    }
+    if models.is_empty() {
+        return Ok(None);
+    }
+    if models.len() > limits::MODELS {
+        let error = ModelError::TooMany { found: models.len() };
+        return Err(BuildError::new(error.code(), error.to_string()));
+    }
+    let bytes = ModelsDocument::new(models, engine_images(images)).to_bytes()?;
+    Ok(Some(NewDocument { name: MODELS_DOCUMENT_NAME.to_owned(), bytes }))
+}
+
+fn of_artifact(artifact: &ArtifactEntry, pin: &ArtifactPin, store: &ContentStore) -> Result<Vec<Model>> {
+    let files = artifact.files.iter().map(|file| ModelFile { path: file.path.clone(), bytes: file.blob.size });
+    let files: Vec<_> = files.collect();
+    landfall_models::models(&artifact.name, &files, &Stored { artifact, store }).map_err(|error| {
+        let what = format!("the models of {} cannot be read", artifact.reference);
+        BuildError::at(error.code(), place(pin), what).because(error)
+    })
+}
+
+/// Where the lock names the artifact.
+fn place(pin: &ArtifactPin) -> Place {
+    match pin {
+        ArtifactPin::Manifest(pin) => pin.place.clone(),
+        ArtifactPin::Files(pin) => pin.place.clone(),
+    }
+}
+
+fn engine_images(images: &[FetchedImage]) -> Vec<EngineImage> {
+    let image = |image: &FetchedImage| {
+        let environment = image.configuration.config.as_ref()?.env.as_ref()?;
+        engine_image(&image.pin.reference.to_string(), environment)
+    };
+    images.iter().filter_map(image).take(limits::MODELS).collect()
+}
+
+/// Files of an artifact in the store. Only headers are read, so they are not counted as content.
+struct Stored<'a> {
+    artifact: &'a ArtifactEntry,
+    store: &'a ContentStore,
+}
+
+impl ModelSource for Stored<'_> {
+    fn open(&self, file: &ModelFile) -> io::Result<Box<dyn Read + '_>> {
+        let entry = self.artifact.files.iter().find(|entry| entry.path == file.path);
+        let entry = entry.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        Ok(Box::new(fs_err::File::open(self.store.path(entry.blob.digest))?))
+    }
+}

@@ -1,0 +1,75 @@
+//! A reader that ends at a limit, for headers whose length only their contents say.
+
+use std::io::{BufReader, Read};
+
+use crate::error::HeaderError;
+
+/// Reads at most `limit` bytes; more are refused before they are read.
+pub struct Bounded<R> {
+    inner: BufReader<R>,
+    read: u64,
+    limit: u64,
+}
+
+impl<R: Read> Bounded<R> {
+    /// A reader of so many bytes at most.
+    pub fn new(inner: R, limit: u64) -> Self {
+        Self { inner: BufReader::with_capacity(64 << 10, inner), read: 0, limit }
+    }
+
+    /// Bytes that were read or skipped.
+    pub fn position(&self) -> u64 {
+        self.read
+    }
+
+    /// Bytes that may still be read.
+    pub fn left(&self) -> u64 {
+        self.limit - self.read
+    }
+
+    fn take(&mut self, bytes: u64) -> Result<(), HeaderError> {
+        let after = self.read.saturating_add(bytes);
+        if after > self.limit {
+            return Err(HeaderError::TooLong { bytes: after, limit: self.limit });
+        }
+        self.read = after;
+        Ok(())
+    }
+
+    /// The next bytes.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], HeaderError> {
+        let mut bytes = [0; N];
+        self.take(N as u64)?;
+        self.inner.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// A number of four bytes.
+    pub fn u32(&mut self) -> Result<u32, HeaderError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    /// A number of eight bytes.
+    pub fn u64(&mut self) -> Result<u64, HeaderError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// The next bytes, whose number the caller has limited.
+    pub fn bytes(&mut self, count: u64) -> Result<Vec<u8>, HeaderError> {
+        self.take(count)?;
+        let mut bytes = Vec::new();
+        (&mut self.inner).take(count).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 == count { Ok(bytes) } else { Err(ended()) }
+    }
+
+    /// Passes over bytes without keeping them.
+    pub fn skip(&mut self, count: u64) -> Result<(), HeaderError> {
+        self.take(count)?;
+        let skipped = std::io::copy(&mut (&mut self.inner).take(count), &mut std::io::sink())?;
+        if skipped == count { Ok(()) } else { Err(ended()) }
+    }
+}
+
+fn ended() -> HeaderError {
+    HeaderError::Read(std::io::ErrorKind::UnexpectedEof.into())
+}

@@ -1,0 +1,254 @@
+//! The models among the files of an artifact or folder: which files belong together, and what their headers say.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Read};
+
+use crate::config::read_config;
+use crate::document::{Figures, Model, WeightsFormat};
+use crate::error::ModelError;
+use crate::limits;
+use crate::names::{part, shortened, split, stem};
+use crate::weights::Weights;
+use crate::{gguf, safetensors};
+
+const SAFETENSORS: &str = ".safetensors";
+const GGUF: &str = ".gguf";
+
+/// Weights that change another model's, and are none of their own.
+const ADAPTER: &str = "adapter_model";
+
+/// Names the file of each tensor, so that copies of the weights beside these files do not count.
+const INDEX: &str = "model.safetensors.index.json";
+
+/// The same weights once more, in the form of their makers.
+const CONSOLIDATED: &str = "consolidated";
+
+/// A file of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ModelFile {
+    /// Its path in the artifact, with `/`.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What opens the files of an artifact.
+pub trait ModelSource {
+    /// A reader of a file, from its beginning.
+    fn open(&self, file: &ModelFile) -> io::Result<Box<dyn Read + '_>>;
+}
+
+/// The models of an artifact of this name. Files that hold no weights are ignored; weights that lie are refused; a model
+/// with missing parts, or whose configuration is missing or not understood, has no figures, with the reason.
+pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<Model>, ModelError> {
+    let mut files = files.to_vec();
+    files.sort();
+    let mut found = of_safetensors(&files, source)?;
+    found.extend(of_gguf(&files, source)?);
+    if found.len() > limits::MODELS {
+        return Err(ModelError::TooMany { found: found.len() });
+    }
+    let is_only = found.len() == 1;
+    let named = |(path, model): (String, Model)| {
+        let whole = if is_only || path.is_empty() { name.to_owned() } else { format!("{name}/{path}") };
+        Model { name: printable(&whole), ..model }
+    };
+    Ok(found.into_iter().map(named).collect())
+}
+
+/// The folders with safetensors files, but not those within another one: these hold parts, such as layers that follow an
+/// encoder, or the same weights in another form.
+fn of_safetensors(files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<(String, Model)>, ModelError> {
+    let mut folders: BTreeMap<&str, Vec<(&ModelFile, &str)>> = BTreeMap::new();
+    for file in files {
+        let (folder, name) = split(&file.path);
+        if let Some(stem) = stem(name, SAFETENSORS).filter(|stem| *stem != ADAPTER) {
+            folders.entry(folder).or_default().push((file, stem));
+        }
+    }
+    let has_weights = |folder: &str| folders.contains_key(folder);
+    let is_within = |folder: &str| {
+        let above = folder.match_indices('/').map(|(at, _)| &folder[..at]);
+        !folder.is_empty() && std::iter::once("").chain(above).any(has_weights)
+    };
+    let outer = folders.iter().filter(|(folder, _)| !is_within(folder));
+    outer
+        .map(|(folder, weights)| Ok(((*folder).to_owned(), folder_model(folder, weights.clone(), files, source)?)))
+        .collect()
+}
+
+fn folder_model(
+    folder: &str,
+    mut weights: Vec<(&ModelFile, &str)>,
+    files: &[ModelFile],
+    source: &dyn ModelSource,
+) -> Result<Model, ModelError> {
+    let is_copy = |(_, stem): &(&ModelFile, &str)| stem.starts_with(CONSOLIDATED);
+    if !weights.iter().all(is_copy) {
+        weights.retain(|file| !is_copy(file));
+    }
+    let beside = |name: &str| {
+        let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        files.iter().find(|file| file.path == path)
+    };
+    let mut obstacle = match beside(INDEX) {
+        Some(file) => keep_indexed(&mut weights, file, source)?,
+        None => several_names(&weights),
+    };
+    obstacle = obstacle.or_else(|| missing_parts(&weights));
+    let mut total = Weights::default();
+    for (file, _) in &weights {
+        let header = safetensors::read(opened(file, source)?, file.bytes).map_err(|error| refused(file, error))?;
+        total.extend(&header.weights);
+        obstacle = obstacle.or(header.unknown);
+    }
+    let figures = match (obstacle, beside("config.json")) {
+        (Some(reason), _) => figures(Err(reason)),
+        (None, Some(file)) => figures(configuration(file, source)?),
+        (None, None) => Figures::Unknown("no config.json is beside the weights".to_owned()),
+    };
+    Ok(Model {
+        name: String::new(),
+        format: WeightsFormat::Safetensors,
+        files: count(&weights),
+        weights: total,
+        figures,
+    })
+}
+
+/// Keeps the weights that the index names, if there are any. Returns why the model has no figures nevertheless.
+fn keep_indexed(
+    weights: &mut Vec<(&ModelFile, &str)>,
+    index: &ModelFile,
+    source: &dyn ModelSource,
+) -> Result<Option<String>, ModelError> {
+    let bytes = match small_file(index, limits::INDEX_BYTES, source)? {
+        Ok(bytes) => bytes,
+        Err(reason) => return Ok(Some(reason)),
+    };
+    let names: BTreeSet<String> = match serde_json::from_slice::<Index>(&bytes) {
+        Ok(index) => index.weight_map.into_values().collect(),
+        Err(error) => return Ok(Some(format!("{INDEX} cannot be read: {error}"))),
+    };
+    // Names of the index are compared with the listing, and never opened.
+    let is_named = |file: &(&ModelFile, &str)| names.contains(split(&file.0.path).1);
+    let found = weights.iter().filter(|file| is_named(file)).count();
+    if found > 0 {
+        weights.retain(is_named);
+    }
+    let is_complete = found == names.len();
+    Ok((!is_complete).then(|| format!("{INDEX} names {} files, and {found} of them are here", names.len())))
+}
+
+/// What is read of an index.
+#[derive(serde::Deserialize)]
+struct Index {
+    /// The file of each tensor.
+    weight_map: HashMap<String, String>,
+}
+
+/// Why it is not known which files are the model, if several names are in one folder and there is no index.
+fn several_names(weights: &[(&ModelFile, &str)]) -> Option<String> {
+    let common = |stem| part(stem).map_or((stem, 0), |(common, _, stated)| (common, stated));
+    let names: BTreeSet<_> = weights.iter().map(|(_, stem)| common(stem)).collect();
+    (names.len() > 1).then(|| format!("weights of {} names are in one folder without {INDEX}", names.len()))
+}
+
+/// The contents of a file of at most so many bytes, or why they are not used.
+fn small_file(file: &ModelFile, limit: u64, source: &dyn ModelSource) -> Result<Result<Vec<u8>, String>, ModelError> {
+    if file.bytes > limit {
+        let name = split(&file.path).1;
+        return Ok(Err(format!("{name} has {} bytes, and at most {limit} are read", file.bytes)));
+    }
+    let mut bytes = Vec::new();
+    let read = opened(file, source)?.take(limit).read_to_end(&mut bytes);
+    read.map_err(|error| ModelError::Open { file: file.path.clone(), source: error })?;
+    Ok(Ok(bytes))
+}
+
+fn configuration(
+    file: &ModelFile,
+    source: &dyn ModelSource,
+) -> Result<Result<crate::Architecture, String>, ModelError> {
+    Ok(small_file(file, limits::CONFIG_BYTES, source)?.and_then(|bytes| {
+        read_config(&bytes).unwrap_or_else(|error| Err(format!("config.json cannot be read: {error}")))
+    }))
+}
+
+/// GGUF files, those of several parts together.
+fn of_gguf(files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<(String, Model)>, ModelError> {
+    let mut models: BTreeMap<String, Vec<(&ModelFile, &str)>> = BTreeMap::new();
+    for file in files {
+        let (folder, name) = split(&file.path);
+        let Some(stem) = stem(name, GGUF) else { continue };
+        let common = part(stem).map_or(stem, |(common, ..)| common);
+        let key = if folder.is_empty() { common.to_owned() } else { format!("{folder}/{common}") };
+        models.entry(key).or_default().push((file, stem));
+    }
+    models.into_iter().map(|(path, parts)| Ok((path, gguf_model(&parts, source)?))).collect()
+}
+
+fn gguf_model(parts: &[(&ModelFile, &str)], source: &dyn ModelSource) -> Result<Model, ModelError> {
+    let mut obstacle = missing_parts(parts);
+    let mut weights = Weights::default();
+    let mut known = None;
+    for (file, _) in parts {
+        let header = gguf::read(opened(file, source)?, file.bytes).map_err(|error| refused(file, error))?;
+        weights.extend(&header.weights);
+        obstacle = obstacle.or(header.unknown);
+        // The first part has the metadata of the model.
+        known.get_or_insert(header.figures);
+    }
+    let known = known.unwrap_or_else(|| Err("it has no file".to_owned()));
+    let figures = figures(obstacle.map_or(known, Err));
+    Ok(Model { name: String::new(), format: WeightsFormat::Gguf, files: count(parts), weights, figures })
+}
+
+/// Names such as `model-00001-of-00003` announce their number. Returns which of them are missing.
+fn missing_parts(files: &[(&ModelFile, &str)]) -> Option<String> {
+    let mut numbers: BTreeMap<(&str, u32), BTreeSet<u32>> = BTreeMap::new();
+    for (common, number, stated) in files.iter().filter_map(|(_, stem)| part(stem)) {
+        let found = numbers.entry((common, stated)).or_default();
+        if (1..=stated).contains(&number) {
+            found.insert(number);
+        }
+    }
+    let incomplete = numbers.iter().find(|((_, stated), found)| found.len() as u64 != u64::from(*stated));
+    incomplete.map(|((common, stated), found)| {
+        let (common, found) = (shortened(common), found.len());
+        format!("{common} has {found} of the {stated} files that their names announce")
+    })
+}
+
+fn figures(found: Result<crate::Architecture, String>) -> Figures {
+    match found {
+        Ok(mut architecture) => {
+            architecture.family = printable(&architecture.family);
+            if let Some(quantization) = &mut architecture.quantization {
+                quantization.method = printable(&quantization.method);
+            }
+            Figures::Known(Box::new(architecture))
+        }
+        Err(reason) => Figures::Unknown(printable(&reason)),
+    }
+}
+
+/// A text that may come from a file, as a document can hold it.
+fn printable(text: &str) -> String {
+    shortened(text).chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
+fn opened<'a>(file: &ModelFile, source: &'a dyn ModelSource) -> Result<Box<dyn Read + 'a>, ModelError> {
+    source.open(file).map_err(|error| ModelError::Open { file: file.path.clone(), source: error })
+}
+
+fn refused(file: &ModelFile, source: crate::HeaderError) -> ModelError {
+    ModelError::Header { file: file.path.clone(), source }
+}
+
+fn count(files: &[(&ModelFile, &str)]) -> u32 {
+    u32::try_from(files.len()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

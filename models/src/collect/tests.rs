@@ -1,0 +1,182 @@
+use std::collections::BTreeMap;
+
+use landfall_error_codes::{Coded, codes};
+use proptest::prelude::*;
+
+use super::*;
+use crate::document::ModelsDocument;
+use crate::sample::{GgufValue, gguf, safetensors};
+
+/// Files in memory: their beginning, and the size that they claim.
+#[derive(Default)]
+struct Files(BTreeMap<String, (Vec<u8>, u64)>);
+
+impl ModelSource for Files {
+    fn open(&self, file: &ModelFile) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(&self.0[&file.path].0[..]))
+    }
+}
+
+impl Files {
+    fn with(mut self, path: &str, file: (Vec<u8>, u64)) -> Self {
+        self.0.insert(path.to_owned(), file);
+        self
+    }
+
+    fn text(self, path: &str, text: &str) -> Self {
+        self.with(path, (text.as_bytes().to_vec(), text.len() as u64))
+    }
+
+    fn models(&self) -> Result<Vec<Model>, ModelError> {
+        let files: Vec<_> =
+            self.0.iter().map(|(path, (_, bytes))| ModelFile { path: path.clone(), bytes: *bytes }).collect();
+        models("artifact", &files, self)
+    }
+}
+
+const CONFIG: &str = r#"{"model_type": "llama", "architectures": ["LlamaForCausalLM"], "num_hidden_layers": 2,
+    "hidden_size": 64, "num_attention_heads": 4, "max_position_embeddings": 2048}"#;
+
+fn weights(bytes: u64) -> (Vec<u8>, u64) {
+    safetensors(&[("a", "U8", &[bytes], bytes)])
+}
+
+fn quantized() -> (Vec<u8>, u64) {
+    let text = |text: &str| GgufValue::Text(text.to_owned());
+    gguf(&[("general.architecture", text("llama"))], &[("a", 24, &[64], 64)])
+}
+
+#[test]
+fn parts_of_a_model_are_added_and_copies_are_not() {
+    let files = Files::default()
+        .with("model-00001-of-00002.safetensors", weights(10))
+        .with("model-00002-of-00002.safetensors", weights(20))
+        .with("consolidated.safetensors", weights(30))
+        .with("adapter_model.safetensors", weights(1))
+        .with("original/model.safetensors", weights(30))
+        .text("config.json", CONFIG)
+        .text("README.md", "");
+    let found = files.models().expect("read");
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].name.as_str(), found[0].files, found[0].weights.bytes()), ("artifact", 2, 30));
+    assert!(matches!(&found[0].figures, Figures::Known(known) if known.layers == 2));
+}
+
+/// Why the only model has no figures.
+fn reason(files: &Files) -> String {
+    match &files.models().expect("read")[..] {
+        [Model { figures: Figures::Unknown(reason), .. }] => reason.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn folders_count_unless_one_above_has_weights() {
+    let files = Files::default()
+        .with("one/model.safetensors", weights(10))
+        .with("one/2_Dense/model.safetensors", weights(1))
+        .with("group/two/model.safetensors", weights(10))
+        .with("one-more/deep/model.safetensors", weights(10));
+    let names: Vec<_> = files.models().expect("read").into_iter().map(|model| model.name).collect();
+    assert_eq!(names, ["artifact/group/two", "artifact/one", "artifact/one-more/deep"]);
+}
+
+#[test]
+fn the_index_decides_between_copies() {
+    let files = |index: Option<&str>| {
+        let files = Files::default()
+            .with("model-00001-of-00002.safetensors", weights(10))
+            .with("model-00002-of-00002.safetensors", weights(20))
+            .with("model.safetensors", weights(30))
+            .text("config.json", CONFIG);
+        let files = match index {
+            Some(index) => files.text(INDEX, index),
+            None => files,
+        };
+        files.models().expect("read").remove(0)
+    };
+    let map = |last: &str| {
+        let shard = |number| format!("\"t{number}\": \"model-0000{number}-of-00002.safetensors\"");
+        format!("{{\"weight_map\": {{{}, {}{last}}}}}", shard(1), shard(2))
+    };
+    let counted = files(Some(&map("")));
+    assert_eq!((counted.files, counted.weights.bytes()), (2, 30));
+    assert!(matches!(counted.figures, Figures::Known(_)));
+    let said =
+        [None, Some("[]"), Some(&map(", \"t3\": \"../../etc/passwd\"")[..])].map(|index| match files(index).figures {
+            Figures::Unknown(reason) => reason,
+            Figures::Known(_) => "known".to_owned(),
+        });
+    insta::assert_snapshot!(said.join("\n"), @r"
+    weights of 2 names are in one folder without model.safetensors.index.json
+    model.safetensors.index.json cannot be read: invalid length 0, expected struct Index with 1 element at line 1 column 2
+    model.safetensors.index.json names 3 files, and 2 of them are here
+    ");
+}
+
+#[test]
+fn several_models_are_named_by_their_paths() {
+    let files = Files::default()
+        .with("q4.gguf", quantized())
+        .with("q8-00001-of-00002.gguf", quantized())
+        .with("q8-00002-of-00002.gguf", quantized())
+        .with("one/model.safetensors", weights(10))
+        .with("two/model.safetensors", weights(10))
+        .text("two/config.json", CONFIG);
+    let found = files.models().expect("read");
+    let names: Vec<_> = found.iter().map(|model| (model.name.as_str(), model.files)).collect();
+    assert_eq!(names, [("artifact/one", 1), ("artifact/two", 1), ("artifact/q4", 1), ("artifact/q8", 2)]);
+    assert_eq!(found[0].figures, Figures::Unknown("no config.json is beside the weights".to_owned()));
+    assert_eq!(found[2].figures, Figures::Unknown("its metadata lacks llama.embedding_length".to_owned()));
+    assert!(Files::default().text("wheel.whl", "").models().expect("none").is_empty());
+}
+
+#[test]
+fn weights_that_lie_are_refused_and_what_is_missing_or_odd_leaves_no_figures() {
+    let (header, bytes) = weights(10);
+    let short = Files::default().with("model.safetensors", (header, bytes - 1));
+    let missing = Files::default().with("model-00001-of-00002.safetensors", weights(10));
+    let endless = Files::default().with("model-00001-of-99999.gguf", quantized());
+    let no_object = Files::default().with("model.safetensors", weights(10)).text("config.json", "[]");
+    let huge = Files::default()
+        .with("model.safetensors", weights(10))
+        .with("config.json", (Vec::new(), limits::CONFIG_BYTES + 1));
+    assert_eq!(short.models().expect_err("refused").code(), codes::MODEL_HEADER);
+    let infinite =
+        Files::default().with("model.safetensors", weights(10)).text("config.json", "{\"factor\": Infinity}");
+    let unknown_type =
+        Files::default().with("model.safetensors", safetensors(&[("a", "U7", &[1], 3)])).text("config.json", CONFIG);
+    let of_gguf = Files::default().with("model.gguf", gguf(&[], &[("a", 99, &[1], 3)]));
+    let said = [missing, endless, no_object, huge, infinite, unknown_type, of_gguf].map(|files| reason(&files));
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    model has 1 of the 2 files that their names announce
+    model has 1 of the 99999 files that their names announce
+    config.json cannot be read: invalid type: sequence, expected a map at line 1 column 0
+    config.json has 4194305 bytes, and at most 4194304 are read
+    config.json cannot be read: expected value at line 1 column 12
+    the tensor "a" has the unknown type U7
+    the tensor "a" has the unknown type 99
+    "#);
+    let odd =
+        Files::default().with("model.safetensors", weights(10)).text("config.json", "{\"model_type\": \"\\u001b\"}");
+    let Figures::Unknown(reason) = &odd.models().expect("read")[0].figures else { panic!("figures") };
+    assert_eq!(reason, "config.json lacks num_hidden_layers");
+}
+
+proptest! {
+    /// Whatever a configuration and a name hold, the document that follows can be written and read.
+    #[test]
+    fn what_was_collected_can_travel(family in ".{0,40}", method in ".{0,40}", name in "[^/]{1,40}") {
+        let config = serde_json::json!({
+            "model_type": family, "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4,
+            "max_position_embeddings": 64, "quantization_config": {"quant_method": method},
+        });
+        let files = Files::default()
+            .with("one/model.safetensors", weights(10))
+            .with(&format!("{name}.gguf"), quantized())
+            .text("one/config.json", &config.to_string());
+        let document = ModelsDocument::new(files.models().expect("read"), Vec::new());
+        let again = ModelsDocument::read(&document.to_bytes().expect("written")).expect("read");
+        prop_assert_eq!(again, document);
+    }
+}

@@ -1,0 +1,86 @@
+//! The arithmetic of memory: what weights and overhead leave for keys and values, and how many tokens that holds.
+//!
+//! On GPUs: `room = 0.90 × memory − weights ÷ degree − overhead`, as vLLM divides a GPU's memory; the overhead is
+//! derived from published reports, not from Landfall's runs (2 GiB on one GPU; 3 GiB on several, which also need buffers). On the CPU: `room = memory
+//! − reserve − weights − buffers of llama.cpp`. `docs/MODELS.md` explains each term.
+
+use crate::architecture::{Architecture, ModelKind};
+
+/// Share of a GPU's memory that vLLM takes unless it is told otherwise.
+pub const UTILIZATION_PERCENT: u64 = 90;
+
+const GIB: u64 = 1 << 30;
+
+/// Most sequences that an engine on GPUs computes at once: vLLM's limit where nothing else is set.
+pub const MOST_SEQUENCES: u64 = 256;
+
+/// Most sequences at once that are proposed for Ollama, which allocates the cache of all of them at its start.
+pub const MOST_OLLAMA_SEQUENCES: u64 = 16;
+
+/// Fewest tokens of context with which a model is of use; a model with fewer has its own.
+pub const LEAST_CONTEXT: u64 = 2048;
+
+/// Tokens of a short sequence, such as a question with a few pages.
+pub const SHORT_CONTEXT: u64 = 4096;
+
+/// Tokens that llama.cpp computes at once, whose results it keeps for the whole vocabulary in four bytes each.
+const BATCH_TOKENS: u64 = 512;
+const RESULT_BYTES: u64 = 4;
+
+/// What a host keeps for everything else: a fifth of its memory, and no less than this.
+const LEAST_RESERVE_BYTES: u64 = 4 * GIB;
+
+/// Memory that is left for keys and values, or how much is missing for the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// What there is for weights, overhead, keys and values.
+    pub available_bytes: u64,
+    /// What weights and overhead take of it.
+    pub fixed_bytes: u64,
+}
+
+impl Room {
+    /// The room on each of `degree` GPUs with so much memory.
+    pub fn on_gpus(weights_bytes: u64, memory_bytes: u64, degree: u32) -> Self {
+        let overhead = if degree > 1 { 3 * GIB } else { 2 * GIB };
+        let share = weights_bytes.div_ceil(u64::from(degree.max(1)));
+        Self { available_bytes: memory_bytes / 100 * UTILIZATION_PERCENT, fixed_bytes: share.saturating_add(overhead) }
+    }
+
+    /// The room in the memory of a host.
+    pub fn on_cpu(weights_bytes: u64, memory_bytes: u64, vocabulary: u64) -> Self {
+        let reserve = (memory_bytes / 5).max(LEAST_RESERVE_BYTES);
+        let buffers = vocabulary.saturating_mul(BATCH_TOKENS * RESULT_BYTES);
+        Self {
+            available_bytes: memory_bytes.saturating_sub(reserve),
+            fixed_bytes: weights_bytes.saturating_add(buffers),
+        }
+    }
+
+    /// Bytes for keys and values; none where weights and overhead do not fit.
+    pub fn for_keys_and_values(self) -> Option<u64> {
+        self.available_bytes.checked_sub(self.fixed_bytes)
+    }
+}
+
+/// The longest context of which one sequence fits: the model's own, or else the largest power of two below it. None where
+/// not even the least fits.
+pub fn context(model: &Architecture, degree: u32, room_bytes: u64, most: u64) -> Option<u64> {
+    let own = model.context.min(most);
+    let fits = |tokens: &u64| model.sequence_bytes(*tokens, degree) <= room_bytes;
+    let shorter = (0..u64::BITS).rev().map(|power| 1 << power).skip_while(|tokens| *tokens >= own);
+    std::iter::once(own).chain(shorter).take_while(|tokens| *tokens >= LEAST_CONTEXT.min(own)).find(fits)
+}
+
+/// How many sequences of so many tokens fit at once; an encoder keeps nothing, so as many as the engine takes.
+pub fn sequences(model: &Architecture, degree: u32, room_bytes: u64, tokens: u64, most: u64) -> u64 {
+    match model.kind {
+        ModelKind::Encoder => most,
+        ModelKind::Decoder => (room_bytes / model.sequence_bytes(tokens, degree).max(1)).min(most),
+    }
+}
+
+/// How many tokens the KV cache holds while no layer forgets any; none for an encoder, which has no cache.
+pub fn tokens(model: &Architecture, degree: u32, room_bytes: u64) -> Option<u64> {
+    room_bytes.checked_div(model.token_bytes(degree))
+}

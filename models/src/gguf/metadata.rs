@@ -1,0 +1,169 @@
+//! Metadata of a GGUF file: names with values, most of which are passed over.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use crate::bytes::Bounded;
+use crate::error::HeaderError;
+use crate::limits;
+
+/// Number of the type of a text, and of an array.
+const TEXT: u32 = 8;
+const ARRAY: u32 = 9;
+
+/// Longest array of numbers of which the largest is looked for, such as heads by layer.
+const NUMBERS: u64 = 1 << 12;
+
+/// A value that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kept {
+    Number(u64),
+    Text(String),
+    /// An array: how many elements, and the largest one if they are numbers and few.
+    Array {
+        count: u64,
+        largest: Option<u64>,
+    },
+}
+
+/// The values that are kept, by their names.
+#[derive(Debug, Default)]
+pub struct Metadata(HashMap<String, Kept>);
+
+impl Metadata {
+    /// Reads so many entries.
+    pub fn read(header: &mut Bounded<impl Read>, entries: u64) -> Result<Self, HeaderError> {
+        let mut found = HashMap::new();
+        for _ in 0..entries {
+            let length = header.u64()?;
+            if length > limits::NAME_BYTES as u64 {
+                return Err(HeaderError::Malformed(format!("a name has {length} bytes")));
+            }
+            let name = String::from_utf8_lossy(&header.bytes(length)?).into_owned();
+            let kind = header.u32()?;
+            if let Some(value) = value(header, kind)?
+                && found.insert(name.clone(), value).is_some()
+            {
+                return Err(HeaderError::Twice(name));
+            }
+        }
+        Ok(Self(found))
+    }
+
+    /// A number; of an array of numbers, the largest.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.0.get(name)? {
+            Kept::Number(number) | Kept::Array { largest: Some(number), .. } => Some(*number),
+            Kept::Text(_) | Kept::Array { largest: None, .. } => None,
+        }
+    }
+
+    /// A text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.0.get(name)? {
+            Kept::Text(text) => Some(text),
+            Kept::Number(_) | Kept::Array { .. } => None,
+        }
+    }
+
+    /// How many elements an array has.
+    pub fn count(&self, name: &str) -> Option<u64> {
+        match self.0.get(name)? {
+            Kept::Array { count, .. } => Some(*count),
+            Kept::Number(_) | Kept::Text(_) => None,
+        }
+    }
+}
+
+/// Bytes of a value of a type with a fixed size.
+fn fixed_bytes(kind: u32) -> Option<u64> {
+    match kind {
+        0 | 1 | 7 => Some(1),
+        2 | 3 => Some(2),
+        4..=6 => Some(4),
+        10..=12 => Some(8),
+        _ => None,
+    }
+}
+
+/// Reads a value; nothing is returned for one that no one asks for, such as a float or a long text.
+fn value(header: &mut Bounded<impl Read>, kind: u32) -> Result<Option<Kept>, HeaderError> {
+    match kind {
+        TEXT => text(header),
+        ARRAY => array(header).map(Some),
+        _ => Ok(number(header, kind)?.map(Kept::Number)),
+    }
+}
+
+/// Reads a number; none for a negative one or a float.
+fn number(header: &mut Bounded<impl Read>, kind: u32) -> Result<Option<u64>, HeaderError> {
+    Ok(match kind {
+        0 | 7 => Some(u64::from(header.array::<1>()?[0])),
+        1 => u64::try_from(i8::from_le_bytes(header.array()?)).ok(),
+        2 => Some(u64::from(u16::from_le_bytes(header.array()?))),
+        3 => u64::try_from(i16::from_le_bytes(header.array()?)).ok(),
+        4 => Some(u64::from(header.u32()?)),
+        5 => u64::try_from(i32::from_le_bytes(header.array()?)).ok(),
+        10 => Some(header.u64()?),
+        11 => u64::try_from(i64::from_le_bytes(header.array()?)).ok(),
+        6 | 12 => {
+            header.skip(fixed_bytes(kind).unwrap_or_default())?;
+            None
+        }
+        _ => return Err(unknown(kind)),
+    })
+}
+
+fn unknown(kind: u32) -> HeaderError {
+    HeaderError::Malformed(format!("a value of its metadata has the unknown type {kind}"))
+}
+
+fn text(header: &mut Bounded<impl Read>) -> Result<Option<Kept>, HeaderError> {
+    let length = header.u64()?;
+    if length > limits::NAME_BYTES as u64 {
+        header.skip(length)?;
+        return Ok(None);
+    }
+    Ok(Some(Kept::Text(String::from_utf8_lossy(&header.bytes(length)?).into_owned())))
+}
+
+fn array(header: &mut Bounded<impl Read>) -> Result<Kept, HeaderError> {
+    let (kind, count) = (header.u32()?, header.u64()?);
+    let is_number = matches!(kind, 0..=5 | 10 | 11);
+    if is_number && (1..=NUMBERS).contains(&count) {
+        let mut largest = None;
+        for _ in 0..count {
+            largest = largest.max(number(header, kind)?);
+        }
+        return Ok(Kept::Array { count, largest });
+    }
+    skip_elements(header, kind, count, 1)?;
+    Ok(Kept::Array { count, largest: None })
+}
+
+fn skip_elements(header: &mut Bounded<impl Read>, kind: u32, count: u64, depth: u32) -> Result<(), HeaderError> {
+    if let Some(bytes) = fixed_bytes(kind) {
+        return header.skip(count.saturating_mul(bytes));
+    }
+    if depth > limits::GGUF_NESTING {
+        return Err(HeaderError::Malformed(format!("arrays are nested more than {} deep", limits::GGUF_NESTING)));
+    }
+    // Each element begins with its length, so a count beyond this is a lie.
+    if count > header.left() / 8 {
+        return Err(HeaderError::TooMany { what: "elements in an array", count, limit: header.left() / 8 });
+    }
+    for _ in 0..count {
+        match kind {
+            TEXT => {
+                let length = header.u64()?;
+                header.skip(length)?;
+            }
+            ARRAY => {
+                let (kind, count) = (header.u32()?, header.u64()?);
+                skip_elements(header, kind, count, depth + 1)?;
+            }
+            _ => return Err(unknown(kind)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Names of files, and texts from files.
+
+use crate::limits;
+
+/// A text from a file, shortened to what an error or a document may hold.
+pub fn shortened(text: &str) -> String {
+    if text.len() <= limits::TEXT_BYTES / 4 {
+        return text.to_owned();
+    }
+    let short: String = text.chars().take(limits::TEXT_BYTES / 16).collect();
+    format!("{short}…")
+}
+
+/// The folder of a path, empty for none, and the file's name.
+pub fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// A file's name without its extension, whatever the case of that.
+pub fn stem<'a>(name: &'a str, extension: &str) -> Option<&'a str> {
+    let at = name.len().checked_sub(extension.len())?;
+    let matches = name.is_char_boundary(at) && name[at..].eq_ignore_ascii_case(extension) && at > 0;
+    matches.then(|| &name[..at])
+}
+
+/// One of several parts, such as `model-00002-of-00004`: the common name, its number and how many there are.
+pub fn part(stem: &str) -> Option<(&str, u32, u32)> {
+    let (rest, total) = stem.rsplit_once("-of-")?;
+    let (common, number) = rest.rsplit_once('-')?;
+    let digits = |text: &str| {
+        let plain = text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| text.parse().ok()).flatten()
+    };
+    Some((common, digits(number)?, digits(total)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_and_extensions_are_recognized() {
+        assert_eq!(part("model-00002-of-00004"), Some(("model", 2, 4)));
+        assert_eq!(part("model"), None);
+        assert_eq!(part("model-2-of-4"), None);
+        assert_eq!(stem("a.GGUF", ".gguf"), Some("a"));
+        assert_eq!(stem(".gguf", ".gguf"), None);
+        assert_eq!(stem("é.bin", ".gguf"), None);
+        assert_eq!(split("a/b/c"), ("a/b", "c"));
+    }
+
+    #[test]
+    fn long_texts_are_shortened() {
+        assert_eq!(shortened("short"), "short");
+        assert!(shortened(&"é".repeat(10_000)).len() < 300);
+    }
+}

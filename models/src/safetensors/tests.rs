@@ -1,0 +1,162 @@
+use std::io::Read;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::sample::{safetensors, with_length};
+
+fn refusal(header: &[u8], file_bytes: u64) -> String {
+    read(header, file_bytes).expect_err("refused").to_string()
+}
+
+/// A file with this JSON and so many bytes of data.
+fn json(text: &str, data_bytes: u64) -> (Vec<u8>, u64) {
+    let header = with_length(text.as_bytes());
+    let file_bytes = header.len() as u64 + data_bytes;
+    (header, file_bytes)
+}
+
+fn refused(text: &str, data_bytes: u64) -> String {
+    let (header, file_bytes) = json(text, data_bytes);
+    refusal(&header, file_bytes)
+}
+
+#[test]
+fn tensors_are_counted_by_type() {
+    let (header, file_bytes) = safetensors(&[
+        ("embed", "BF16", &[32, 4], 256),
+        ("scale", "F32", &[], 4),
+        ("none", "F32", &[0, u64::MAX, u64::MAX], 0),
+        ("packed", "F4", &[3, 2], 3),
+    ]);
+    let weights = read(&header[..], file_bytes).expect("read").weights;
+    assert_eq!((weights.bytes(), weights.bytes_of("BF16"), weights.main_type()), (263, 256, Some("BF16")));
+    let (header, file_bytes) = json("{}   ", 0);
+    assert_eq!(read(&header[..], file_bytes).expect("empty").weights.bytes(), 0);
+}
+
+#[test]
+fn an_unknown_type_leaves_the_bytes_and_no_figures() {
+    let (header, file_bytes) =
+        safetensors(&[("a", "U7", &[1], 3), ("b", "F8_E4M3FNUZ", &[2], 2), ("c", "F8_E5M2FNUZ", &[1], 1)]);
+    let found = read(&header[..], file_bytes).expect("read");
+    assert_eq!((found.weights.bytes_of("other"), found.weights.bytes()), (3, 6));
+    assert_eq!(found.unknown.as_deref(), Some("the tensor \"a\" has the unknown type U7"));
+    assert!(read(&header[..], file_bytes - 1).is_err());
+}
+
+/// What gives bytes without end, and counts those that were taken.
+struct Endless(u64);
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        buffer.fill(b' ');
+        self.0 += buffer.len() as u64;
+        Ok(buffer.len())
+    }
+}
+
+#[test]
+fn a_long_header_is_refused_before_it_is_read() {
+    for length in [limits::SAFETENSORS_HEADER_BYTES + 1, 1 << 40, u64::MAX] {
+        let mut rest = Endless(0);
+        let said = read(length.to_le_bytes().chain(&mut rest), u64::MAX).expect_err("refused").to_string();
+        assert_eq!(said, format!("it claims {length} bytes, and at most 100000000 are read"));
+        assert_eq!(rest.0, 0);
+    }
+}
+
+#[test]
+fn many_tensors_are_refused_within_their_limit() {
+    let tensor = |number| format!("\"{number}\":{{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}");
+    let tensors: Vec<_> = (0..=limits::TENSORS).map(tensor).collect();
+    let said = refused(&format!("{{{}}}", tensors.join(",")), 0);
+    assert_eq!(said, "it has 131073 tensors, and at most 131072 are read");
+}
+
+#[test]
+fn headers_that_lie_are_refused() {
+    let tensor = |name: &str, shape: &str, begin: u64, end: u64| {
+        format!("\"{name}\":{{\"dtype\":\"U8\",\"shape\":{shape},\"data_offsets\":[{begin},{end}]}}")
+    };
+    let pair = |one: String, other: String| format!("{{{one},{other}}}");
+    let said = [
+        refusal(&[1, 2], 2),
+        refusal(&100_u64.to_le_bytes(), 50),
+        refused("[]", 0),
+        refused("{} x", 0),
+        refused("{\"a\":{\"dtype\":\"U8\",\"shape\":[1]}}", 1),
+        refused("{\"a\":{\"dtype\":\"U7\",\"shape\":[1],\"data_offsets\":[1,0]}}", 1),
+        refused("{\"a\":{\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]}}", 1),
+        refused(&format!("{{{}}}", tensor("a", "[9]", 0, 8)), 8),
+        refused(&format!("{{{}}}", tensor("a", "[9]", 9, 0)), 9),
+        refused(&format!("{{{}}}", tensor("a", "[9223372036854775808,4]", 0, 8)), 8),
+        refused(&format!("{{{}}}", tensor("a", "[1,1,1,1,1,1,1,1,1]", 0, 1)), 1),
+        refused(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 4, 12)), 12),
+        refused(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 9, 17)), 17),
+        refused(&pair(tensor("a", "[8]", 0, 8), tensor("a", "[8]", 8, 16)), 16),
+        refused(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 8, 16)), 17),
+        refused(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 8, 16)), 15),
+        refused(&format!("{{{}}}", tensor(&"n".repeat(2000), "[8]", 0, 8)), 8),
+    ];
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    it cannot be read to its end
+    it claims 108 bytes, and the file has 50
+    it is not what safetensors prescribes
+    it is not what safetensors prescribes
+    it is not what safetensors prescribes
+    the size of the tensor "a" cannot be computed from its type and shape
+    it is not what safetensors prescribes
+    the tensor "a" needs 9 bytes by type and shape, and has 8
+    the tensor "a" needs 9 bytes by type and shape, and has 0
+    the size of the tensor "a" cannot be computed from its type and shape
+    it is not what safetensors prescribes
+    the tensors "a" and "b" overlap
+    1 bytes of the data belong to no tensor
+    the name "a" occurs twice
+    1 bytes of the data belong to no tensor
+    it claims 16 bytes, and the file has 15
+    a name has 2000 bytes
+    "#);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in any::<u64>()) {
+        let _ = read(&bytes[..], size);
+        let _ = read(&with_length(&bytes)[..], size);
+    }
+
+    /// Whatever is written is read, with the same sum.
+    #[test]
+    fn any_tensors_that_fill_the_data_are_read(
+        sizes in proptest::collection::vec((0_u64..50, 0_u64..50), 0..20),
+    ) {
+        let names: Vec<_> = (0..sizes.len()).map(|number| number.to_string()).collect();
+        let shapes: Vec<_> = sizes.iter().map(|(rows, columns)| [*rows, *columns]).collect();
+        let tensors: Vec<_> = names
+            .iter()
+            .zip(&shapes)
+            .map(|(name, shape)| (name.as_str(), "F16", &shape[..], shape[0] * shape[1] * 2))
+            .collect();
+        let (header, file_bytes) = safetensors(&tensors);
+        let sum: u64 = tensors.iter().map(|(_, _, _, bytes)| bytes).sum();
+        prop_assert_eq!(read(&header[..], file_bytes).expect("read").weights.bytes(), sum);
+        // One byte of data more or less no longer fits.
+        prop_assert!(read(&header[..], file_bytes + 1).is_err());
+        prop_assert!(read(&header[..], file_bytes.saturating_sub(1)).is_err());
+    }
+
+    #[test]
+    fn a_changed_byte_is_refused_or_changes_the_contents_and_never_panics(
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let (mut header, file_bytes) = safetensors(&[("a", "BF16", &[8, 8], 128), ("b", "F32", &[4], 16)]);
+        let at = at.index(header.len());
+        header[at] = byte;
+        if let Ok(found) = read(&header[..], file_bytes) {
+            prop_assert!(found.weights.bytes() <= file_bytes);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! GPUs: the bus and the driver as the kernel shows them, and what NVIDIA's library says, if its driver is loaded.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use landfall_gpu_facts::look::Root;
+use landfall_gpu_facts::report::{NotAsked, NvmlFailure, NvmlFailureKind};
+use landfall_gpu_facts::{GpuReport, NvmlState, Outcome, SCHEMA, probe};
+
+use crate::paths::SitePaths;
+
+/// The program that asks the library, which a static program cannot load.
+const PROGRAM: &str = "landfall-gpu";
+
+/// How long the program may take. It limits the library to five seconds by itself.
+const TIME_LIMIT: Duration = Duration::from_secs(7);
+
+/// Where the program is looked for: beside this one.
+pub(super) fn program() -> PathBuf {
+    std::env::current_exe().map_or_else(|_| PROGRAM.into(), |this| this.with_file_name(PROGRAM))
+}
+
+/// Reads the facts about GPUs. The program runs only where the driver is loaded: without it, the kernel's files say all
+/// that there is to know.
+pub(super) fn collect(paths: &SitePaths, program: &Path) -> GpuReport {
+    let root = paths.host("/");
+    let root = Root::new(&root);
+    let (hardware, driver) = (root.hardware(), root.driver());
+    let not_asked = if !root.is_machine() {
+        Some(NotAsked::OtherRoot)
+    } else if !driver.can_be_queried() {
+        Some(NotAsked::DriverNotLoaded)
+    } else {
+        None
+    };
+    match not_asked {
+        Some(why) => GpuReport { schema: SCHEMA, hardware, driver, nvml: NvmlState::NotAsked(why) },
+        None => match ask(program) {
+            Ok(report) => report,
+            Err(nvml) => GpuReport { schema: SCHEMA, hardware, driver, nvml },
+        },
+    }
+}
+
+/// Refuses a program that users other than root and the caller could have replaced: it runs as the caller, who is often
+/// root.
+fn check_owner(program: &Path) -> Result<PathBuf, String> {
+    let program = fs_err::canonicalize(program).map_err(|error| error.to_string())?;
+    let own = rustix::process::geteuid().as_raw();
+    for path in [program.as_path(), program.parent().unwrap_or(Path::new("/"))] {
+        let metadata = fs_err::symlink_metadata(path).map_err(|error| error.to_string())?;
+        let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+        if ![0, own].contains(&owner) {
+            return Err(format!("{} belongs to the user {owner}", path.display()));
+        }
+        if mode & 0o022 != 0 {
+            return Err(format!("users other than its owner may write to {} (mode {mode:o})", path.display()));
+        }
+    }
+    Ok(program)
+}
+
+/// What the program reports, or what became of it.
+fn ask(program: &Path) -> Result<GpuReport, NvmlState> {
+    let not_started = |reason: &str| {
+        let detail = format!("{} could not be started: {reason}", program.display());
+        NvmlState::Failed(NvmlFailure { kind: NvmlFailureKind::Other, detail })
+    };
+    let checked = check_owner(program).map_err(|reason| not_started(&reason))?;
+    match probe(&checked, TIME_LIMIT) {
+        Outcome::Facts(report) => Ok(*report),
+        Outcome::NotRun { reason, .. } => Err(not_started(&reason.to_string())),
+        Outcome::TimedOut { after, .. } => {
+            Err(NvmlState::TimedOut(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)))
+        }
+        Outcome::Malformed { reason, .. } => Err(NvmlState::Crashed(reason)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use landfall_media::durable;
+
+    use super::*;
+
+    #[test]
+    fn a_made_up_machine_shows_its_bus_and_no_library_is_asked() {
+        let device = "/sys/bus/pci/devices/0000:01:00.0";
+        let files = [("vendor", "0x10de\n"), ("device", "0x2330\n"), ("class", "0x030200\n")];
+        let files: Vec<_> = files.iter().map(|(name, text)| (format!("{device}/{name}"), *text)).collect();
+        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        let (_folder, paths) = super::super::sample::host(&files);
+        let report = collect(&paths, Path::new("/nonexistent"));
+        assert_eq!((report.hardware.devices.len(), report.nvml), (1, NvmlState::NotAsked(NotAsked::OtherRoot)));
+    }
+
+    #[test]
+    fn a_program_that_other_users_may_write_is_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join(PROGRAM);
+        durable::write_file(&program, b"#!/bin/sh\ntouch \"$0.ran\"\n", 0o755).unwrap();
+        let mode = |path: &Path, mode| fs_err::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        for (path, bad, good) in [(folder.path(), 0o777, 0o700), (&program, 0o775, 0o755), (&program, 0o757, 0o755)] {
+            mode(path, bad);
+            let NvmlState::Failed(failure) = ask(&program).unwrap_err() else { panic!("not refused") };
+            assert!(failure.detail.contains("users other than its owner may write to"), "{}", failure.detail);
+            mode(path, good);
+        }
+        assert!(!folder.path().join("landfall-gpu.ran").exists());
+        assert!(check_owner(&program).is_ok());
+    }
+
+    #[test]
+    fn the_programs_report_is_taken_and_its_failures_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join(PROGRAM);
+        let stored = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines/two-l4.json");
+        let says = |script: &str| {
+            durable::write_file(&program, format!("#!/bin/sh\n{script}\n").as_bytes(), 0o755).unwrap();
+            ask(&program)
+        };
+        let report = says(&format!("cat '{stored}'")).unwrap();
+        assert_eq!(landfall_gpu_facts::judge::gpus(&report).count(), 2);
+        assert!(matches!(says("echo nonsense"), Err(NvmlState::Crashed(_))));
+        let missing = ask(Path::new("/nonexistent/landfall-gpu")).unwrap_err();
+        let NvmlState::Failed(failure) = missing else { panic!("{missing:?}") };
+        assert!(failure.detail.starts_with("/nonexistent/landfall-gpu could not be started: "), "{}", failure.detail);
+    }
+}
