@@ -18,6 +18,8 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::command::Subprocesses;
 use landfall_host::paths::SitePaths;
+use landfall_host::site_time;
+use landfall_host::site_time::MachineClocks;
 
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two looks at routes, names and units: ten seconds.
@@ -26,6 +28,8 @@ const SLOW_TICKS: u64 = 10;
 const FILTER_TICKS: u64 = 2;
 /// Ticks between two looks for an open operation: ten minutes, so that one which cannot end at once is tried again.
 const OPERATION_TICKS: u64 = 600;
+/// Ticks between two looks at trusted time: ten minutes. A reboot under a dead clock loses no more of it.
+const TIME_TICKS: u64 = 600;
 /// Between two looks at a data folder that is not this site's.
 const IDENTITY_POLL: Duration = Duration::from_secs(5);
 
@@ -85,6 +89,10 @@ impl<'a> Agent<'a> {
         if tick.is_multiple_of(OPERATION_TICKS) {
             let continued = open_operation::continue_it(self.paths, &Subprocesses);
             self.concerns.unless_fatal(continued, "the open operation is not continued")?;
+        }
+        if tick.is_multiple_of(TIME_TICKS) {
+            let observed = site_time::observe(self.paths, &MachineClocks::read(self.paths));
+            self.concerns.unless_fatal(observed, "trusted time cannot be stored")?;
         }
         let clocks = Clocks::read();
         if self.certificates.is_now(&clocks) {

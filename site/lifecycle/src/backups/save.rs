@@ -16,6 +16,7 @@ use landfall_release_document::ReleaseDocument;
 use super::error::unusable;
 use super::manifest::Manifest;
 use super::source::RuleStream;
+use crate::license;
 
 /// The fact that names the operation which a backup belongs to.
 pub(crate) const OPERATION: &str = "operation";
@@ -59,6 +60,7 @@ pub(crate) struct Saving<'a> {
 impl Saving<'_> {
     /// Saves everything. Returns when all of it is on the disk; if it fails, no backup was made.
     pub(crate) fn save(&self, repository: &Repository) -> Result<Backup, StepError> {
+        license::remember_cluster(self.paths, self.cluster);
         let manifest = Manifest::new(self.release, self.cluster)?;
         let mut documents = site_documents(self.paths, self.bundle)?;
         documents.push(manifest.document()?);
@@ -83,8 +85,8 @@ impl Saving<'_> {
     }
 }
 
-/// What makes a site this site: its journals, with settings and trust, the head of its release, and its generated secrets,
-/// without which its data is of no use.
+/// What makes a site this site: its journals, with settings and trust, the head of its release, its license, and its generated
+/// secrets, without which its data is of no use.
 fn site_documents(paths: &SitePaths, bundle: &str) -> Result<Vec<(StreamName, Vec<u8>)>, StepError> {
     let mut documents = Vec::new();
     let head = paths.release(bundle).join("bundle.head");
@@ -92,6 +94,9 @@ fn site_documents(paths: &SitePaths, bundle: &str) -> Result<Vec<(StreamName, Ve
         add_files(&mut documents, name, &folder)?;
     }
     add_file(&mut documents, "LANDFALL/bundle.head", &head)?;
+    for (name, path) in license::saved_files(paths) {
+        add_file(&mut documents, name, &path)?;
+    }
     Ok(documents)
 }
 
@@ -138,6 +143,8 @@ mod tests {
             paths.journal().join(".hidden"),
             secret.clone(),
             paths.release("0123").join("bundle.head"),
+            paths.license(),
+            paths.trusted_time(),
         ];
         for file in &files {
             durable::create_folder(file.parent().unwrap()).unwrap();
@@ -146,8 +153,13 @@ mod tests {
         let mut names: Vec<String> =
             site_documents(&paths, "0123").unwrap().into_iter().map(|(name, _)| name.to_string()).collect();
         names.sort();
-        let expected =
-            ["LANDFALL/bundle.head", "LANDFALL/journal/000001-install.journal", "LANDFALL/secrets/shop/key.json"];
+        let expected = [
+            "LANDFALL/bundle.head",
+            "LANDFALL/journal/000001-install.journal",
+            "LANDFALL/license.json",
+            "LANDFALL/secrets/shop/key.json",
+            "LANDFALL/time.json",
+        ];
         assert_eq!(names, expected);
     }
 }

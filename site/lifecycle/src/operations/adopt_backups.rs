@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use landfall_backup::{Backup, Damage, OpenBackup, Repository, RepositoryKey};
+use landfall_backup::{Backup, Damage, OpenBackup, Repository, RepositoryKey, StreamName};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::{files, mounts};
@@ -19,6 +19,7 @@ use super::error::{OperationError, Result};
 use super::kept::KeptData;
 use crate::backups::{BackupFolder, BackupSummary, unusable};
 use crate::configuration::SiteConfiguration;
+use crate::license;
 use crate::pins::JournalFolder;
 use landfall_engine::journal::Phase;
 
@@ -143,6 +144,10 @@ impl Operations {
         mounts::remove_tree(&journal)?;
         for stream in &used.streams {
             let name = stream.name.as_str();
+            if license::saved_files(&self.paths).iter().any(|(saved, _)| *saved == name) {
+                license::adopt(&self.paths, name, &document(open, &stream.name)?)?;
+                continue;
+            }
             let target = if let Some(secret) = secret_of_component(name) {
                 self.paths.secrets().join(secret)
             } else if let Some(file) = name.strip_prefix("LANDFALL/journal/") {
@@ -150,9 +155,7 @@ impl Operations {
             } else {
                 continue;
             };
-            let mut bytes = Vec::new();
-            let read = open.read(&stream.name).map_err(unusable)?.read_to_end(&mut bytes);
-            read.map_err(|error| OperationError::io("read", name, error))?;
+            let bytes = document(open, &stream.name)?;
             // A secret may be the only key to data: another one is never replaced.
             if files::read(&target)?.is_some_and(|known| known != bytes) {
                 let what = format!("{} exists already, with other content", target.display());
@@ -172,6 +175,14 @@ impl Operations {
         durable::write_file(&file, &bytes, 0o600)?;
         Ok(Some(file))
     }
+}
+
+/// A small document of a backup.
+fn document(open: &OpenBackup, name: &StreamName) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = open.read(name).map_err(unusable)?.read_to_end(&mut bytes);
+    read.map_err(|error| OperationError::io("read", name.as_str(), error))?;
+    Ok(bytes)
 }
 
 /// The path of a component's secret, `NAMESPACE/NAME.json`; those of the cluster itself are made again with it.

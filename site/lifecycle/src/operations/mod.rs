@@ -18,6 +18,7 @@ mod error;
 mod history;
 mod install;
 mod kept;
+mod license;
 mod own_files;
 mod planned;
 mod prove;
@@ -52,6 +53,7 @@ pub use copy_backups::CopiedBackups;
 pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
+pub use license::ConfirmedDate;
 pub use landfall_cluster::{Listener, LogSource, Logged};
 pub use planned::PlannedInstall;
 pub use prove::ProofReport;
@@ -72,6 +74,7 @@ pub use verify_site::SiteVerification;
 pub use crate::backups::{
     BackupCopies, BackupSummary, CheckResult, CopyRecord, DrillReport, DrilledStream, StreamSummary,
 };
+pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
 
 use crate::pins::JournalFolder;
