@@ -380,6 +380,7 @@ codes! {
     LICENSE_RECORD = "LF4715", License, "The site's record of its license cannot be used", "Import the license again with `landfall license import FILE`; what runs is not affected.";
     LICENSE_NO_ROOT = "LF4716", Usage, "This site trusts no vendor yet, so a license cannot be checked", "Pass the license to the install: `landfall install BUNDLE --trust ROOT --license FILE`.";
     DATE_UNCONFIRMABLE = "LF4717", NotReady, "The machine's date cannot be right", "Set the clock (`timedatectl set-time`), then run `landfall license confirm-date` again.";
+    NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding advises, then run the same command again; what runs is not affected.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

@@ -159,7 +159,7 @@ mod tests {
         let text = format!("{LEAST}ends: 2027-12-01\nsupersedes: [b, a]\n");
         let terms = describe("acme.yaml", &text, "2026-11-22T10:00:00.5Z".parse().unwrap(), 3).unwrap();
         insta::assert_snapshot!(serde_json::to_string(&terms).unwrap(), @r#"{"type":"landfall.dev/license/1","id":"acme-1","vendor":"V","customer":"C","contact":"a@b","release":"starter","issued":"2026-11-22T10:00:00Z","notBefore":"2026-11-22T10:00:00Z","ends":"2027-12-01T00:00:00Z","graceDays":30,"overagePercent":10,"entitlements":{},"supersedes":["a","b"],"revocation":3}"#);
-        assert_eq!(terms.with_overage(25), 27);
+        assert_eq!(Terms::limit_with_overage(25, terms.overage_percent), 27);
         assert_eq!(terms.grace_ends().unwrap().to_string(), "2027-12-31T00:00:00Z");
     }
 

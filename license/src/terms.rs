@@ -121,9 +121,9 @@ impl Terms {
         self.ends.map(|ends| ends.checked_add(grace).unwrap_or(Timestamp::MAX))
     }
 
-    /// A limit with its overage, rounded down.
-    pub fn with_overage(&self, limit: u64) -> u64 {
-        limit.saturating_add(limit.saturating_mul(self.overage_percent) / 100)
+    /// A limit with an overage in percent, rounded down.
+    pub const fn limit_with_overage(limit: u64, percent: u64) -> u64 {
+        limit.saturating_add(limit.saturating_mul(percent) / 100)
     }
 
     /// Says what is wrong with it.
