@@ -19,9 +19,6 @@ use crate::printer::Printer;
 use crate::progress::Drawn;
 use crate::usage::{self, ProcessUsage};
 
-/// Seconds since 1970 that stand in for the time of building, so that a build can be repeated to the byte.
-const EPOCH_VARIABLE: &str = "SOURCE_DATE_EPOCH";
-
 /// One byte more than the largest file on FAT32.
 const FOUR_GIB: u64 = 4 << 30;
 
