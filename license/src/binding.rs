@@ -18,8 +18,18 @@ const DIGEST_BYTES: usize = 16;
 
 /// What manufacturers write where they write no serial number.
 const PLACEHOLDERS: [&str; 12] = [
-    "none", "n/a", "na", "unknown", "default string", "not specified", "not applicable", "not available", "o.e.m.",
-    "to be filled by o.e.m.", "system serial number", "03000200-0400-0500-0006-000700080009",
+    "none",
+    "n/a",
+    "na",
+    "unknown",
+    "default string",
+    "not specified",
+    "not applicable",
+    "not available",
+    "o.e.m.",
+    "to be filled by o.e.m.",
+    "system serial number",
+    "03000200-0400-0500-0006-000700080009",
 ];
 
 /// What identifies a site.
@@ -176,7 +186,9 @@ mod tests {
 
     #[test]
     fn what_many_machines_share_identifies_none() {
-        for shared in ["", "  ", "0", "None", "To Be Filled By O.E.M.", "00000000-0000-0000-0000-000000000000", "FFFFFFFF"] {
+        for shared in
+            ["", "  ", "0", "None", "To Be Filled By O.E.M.", "00000000-0000-0000-0000-000000000000", "FFFFFFFF"]
+        {
             assert_eq!(Identifier::of(IdentifierKind::Product, shared), None, "{shared}");
         }
     }

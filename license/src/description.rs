@@ -141,7 +141,8 @@ fn time(field: &str, text: Option<String>) -> Result<Option<Timestamp>, String> 
         None => text.parse::<Timestamp>().ok(),
     };
     let time = time.and_then(|time| Timestamp::from_second(time.as_second()).ok());
-    time.map(Some).ok_or_else(|| format!("{field}: `{text}` is neither a date such as 2026-12-01 nor a time as in RFC 3339"))
+    time.map(Some)
+        .ok_or_else(|| format!("{field}: `{text}` is neither a date such as 2026-12-01 nor a time as in RFC 3339"))
 }
 
 #[cfg(test)]
@@ -149,7 +150,8 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> String {
-        describe("acme.yaml", text, Timestamp::UNIX_EPOCH, 0).map_or_else(|error| error.to_string(), |_| "fine".to_owned())
+        describe("acme.yaml", text, Timestamp::UNIX_EPOCH, 0)
+            .map_or_else(|error| error.to_string(), |_| "fine".to_owned())
     }
 
     const LEAST: &str = "id: acme-1\nvendor: V\ncustomer: C\ncontact: a@b\nrelease: starter\nentitlements: {}\n";

@@ -164,7 +164,13 @@ impl SealedLicense {
         if carried < terms.revocation {
             return Err(LicenseError::RevocationMissing { name: self.name.clone(), number: terms.revocation });
         }
-        Ok(License { terms, bytes: self.bytes.clone(), root: root.clone(), revocation: self.revocation.clone(), signers })
+        Ok(License {
+            terms,
+            bytes: self.bytes.clone(),
+            root: root.clone(),
+            revocation: self.revocation.clone(),
+            signers,
+        })
     }
 }
 
@@ -209,4 +215,3 @@ impl License {
         self.terms.entitlements.components.iter().any(|granted| granted == entitlement)
     }
 }
-

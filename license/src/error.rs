@@ -86,9 +86,9 @@ impl Coded for LicenseError {
     fn hint(&self) -> Option<String> {
         match self {
             // The registry's advice is about bundles.
-            Self::Refused { .. } => {
-                Some("Do not use this license file. Ask the vendor to send it again; what runs is not affected.".to_owned())
-            }
+            Self::Refused { .. } => Some(
+                "Do not use this license file. Ask the vendor to send it again; what runs is not affected.".to_owned(),
+            ),
             _ => None,
         }
     }

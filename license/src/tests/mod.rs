@@ -126,9 +126,8 @@ fn revocation_and_a_newer_license_end_it_at_once() {
     let superseded = BTreeSet::from(["acme-1".to_owned()]);
     let none = BTreeSet::new();
     let now = issued();
-    let by = |revocation, superseded| {
-        license.standing(&Circumstances { now, identifiers: None, revocation, superseded })
-    };
+    let by =
+        |revocation, superseded| license.standing(&Circumstances { now, identifiers: None, revocation, superseded });
     assert_eq!(by(Some(&revocation), &superseded), Standing::Revoked { reason: "the key was lost".to_owned() });
     assert_eq!(by(None, &superseded), Standing::Superseded);
     assert_eq!(by(None, &none), Standing::Valid);
@@ -184,7 +183,6 @@ fn a_replaced_node_stays_licensed_and_another_site_is_not() {
 
 #[test]
 fn a_later_form_is_refused_only_if_it_says_so() {
-    let vendor = vendor();
     let mut terms = serde_json::to_value(sample::terms("acme-1", issued()).unwrap()).unwrap();
     terms["laterField"] = 7.into();
     let read = |terms: &serde_json::Value| Terms::read("x", terms.to_string().as_bytes());
@@ -192,7 +190,6 @@ fn a_later_form_is_refused_only_if_it_says_so() {
     terms["requires"] = serde_json::json!(["floating-seats"]);
     terms["issued"] = 5.into();
     assert_eq!(read(&terms).unwrap_err().code(), codes::LICENSE_REQUIREMENT);
-    let _ = vendor;
 }
 
 /// Codes of what a release lacks that needs `analytics` and was built at this time.

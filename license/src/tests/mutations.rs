@@ -56,7 +56,9 @@ fn another(text: &str, random: &mut StdRng) -> String {
 fn collect(value: &Value, pointer: String, leaves: &mut Vec<String>) {
     match value {
         Value::Object(object) => {
-            object.iter().for_each(|(name, inner)| collect(inner, format!("{pointer}/{}", name.replace('/', "~1")), leaves));
+            object
+                .iter()
+                .for_each(|(name, inner)| collect(inner, format!("{pointer}/{}", name.replace('/', "~1")), leaves));
         }
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(index, inner)| collect(inner, format!("{pointer}/{index}"), leaves));

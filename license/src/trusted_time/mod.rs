@@ -50,7 +50,9 @@ pub struct Confirmation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unconfirmable {
     /// It is earlier than a time that has certainly passed.
-    #[error("the clock says {wall:.0}, and {least:.0} has certainly passed: the vendor's signatures and the running time of this site show it")]
+    #[error(
+        "the clock says {wall:.0}, and {least:.0} has certainly passed: the vendor's signatures and the running time of this site show it"
+    )]
     Behind {
         /// The wall clock.
         wall: Timestamp,
@@ -58,7 +60,9 @@ pub enum Unconfirmable {
         least: Timestamp,
     },
     /// It is implausibly late.
-    #[error("the clock says {wall:.0}, and is not believed later than {latest:.0}, five years after the newest time that is certain")]
+    #[error(
+        "the clock says {wall:.0}, and is not believed later than {latest:.0}, five years after the newest time that is certain"
+    )]
     Ahead {
         /// The wall clock.
         wall: Timestamp,

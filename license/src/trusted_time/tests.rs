@@ -46,7 +46,10 @@ fn a_right_clock_is_followed_and_a_wrong_one_is_reported() {
     assert_eq!(time.now(), month.wall + seconds(60));
     assert!(matches!(time.agreement(dead.wall), Agreement::Behind(_)));
     assert!(matches!(time.confirm(&dead), Err(Unconfirmable::Behind { .. })));
-    assert!(matches!(time.confirm(&Clocks { wall: at("2038-01-19T03:14:07Z"), ..dead }), Err(Unconfirmable::Ahead { .. })));
+    assert!(matches!(
+        time.confirm(&Clocks { wall: at("2038-01-19T03:14:07Z"), ..dead }),
+        Err(Unconfirmable::Ahead { .. })
+    ));
 }
 
 #[test]

@@ -132,7 +132,8 @@ fn lock(paths: &SitePaths) -> Result<Option<File>, StepError> {
         return Ok(None);
     }
     let file = File::open(&folder).map_err(|error| files::failed("open", &folder, error))?;
-    rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(|errno| files::failed("lock", &folder, errno.into()))?;
+    rustix::fs::flock(&file, FlockOperation::LockExclusive)
+        .map_err(|errno| files::failed("lock", &folder, errno.into()))?;
     Ok(Some(file))
 }
 

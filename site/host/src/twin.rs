@@ -48,7 +48,8 @@ impl Twin {
     /// Writes both copies with the folders they need, readable by root; both are on the disk when it returns.
     pub fn write(&self, document: &impl Serialize) -> Result<(), StepError> {
         for place in [&self.data, &self.settings] {
-            let bytes = serde_json::to_vec_pretty(document).map_err(|error| files::failed("write", place, error.into()))?;
+            let bytes =
+                serde_json::to_vec_pretty(document).map_err(|error| files::failed("write", place, error.into()))?;
             // A license may come before an install makes the folders.
             place.parent().map_or(Ok(()), durable::create_own_folder)?;
             durable::write_file(place, &bytes, 0o600)?;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use landfall_lifecycle::operations::Trust;
 use landfall_license::{Entitlements, SealedLicense, Terms};
+use landfall_lifecycle::operations::Trust;
 use schemars::JsonSchema;
 use serde::Serialize;
 

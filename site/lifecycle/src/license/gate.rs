@@ -57,11 +57,7 @@ struct Held {
 impl Licensing {
     /// Looks at the license in this file, or at the one that the site has, for a trusted release. A license that this site must
     /// not have is refused. Changes nothing.
-    pub(crate) fn look(
-        place: &Place<'_>,
-        release: &TrustedRelease,
-        given: Option<&Path>,
-    ) -> Result<Self, StepError> {
+    pub(crate) fn look(place: &Place<'_>, release: &TrustedRelease, given: Option<&Path>) -> Result<Self, StepError> {
         let (root, signed) = (release.verified.trusted().root(), release.built_at());
         let before = match place {
             Place::Here { paths, .. } => LicenseRecord::read(paths),

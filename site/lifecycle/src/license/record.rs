@@ -81,7 +81,10 @@ impl LicenseRecord {
             let held = held.terms();
             if held.issued > terms.issued && !terms.supersedes.contains(&held.id) {
                 let (id, issued) = (&held.id, held.issued);
-                return older(format!("{} was issued before {id}, which this site has, issued on {issued:.0}", terms.id));
+                return older(format!(
+                    "{} was issued before {id}, which this site has, issued on {issued:.0}",
+                    terms.id
+                ));
             }
             if held.id != terms.id {
                 superseded.insert(held.id.clone());

@@ -323,9 +323,8 @@ impl From<RecordedError> for FailedStep {
 
 /// Whether the machine itself is ready, and nothing but a license is missing.
 fn only_license(blockers: &[Blocker]) -> bool {
-    let of_license = |blocker: &Blocker| {
-        codes::ALL.iter().any(|code| code.id == blocker.code && code.class == ExitClass::License)
-    };
+    let of_license =
+        |blocker: &Blocker| codes::ALL.iter().any(|code| code.id == blocker.code && code.class == ExitClass::License);
     !blockers.is_empty() && blockers.iter().all(of_license)
 }
 

@@ -20,8 +20,8 @@ use super::bundle::TrustedRelease;
 use super::error::Result;
 use super::trust::Trust;
 use crate::license::{
-    LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, Place, TrustedDate, cluster_identifier,
-    needs, shown, standing, why,
+    LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, Place, TrustedDate,
+    cluster_identifier, needs, shown, standing, why,
 };
 
 /// How long a license waits for the API server: its answer only adds an identifier.
@@ -98,8 +98,9 @@ impl Operations {
         notes.extend(terms.as_ref().and_then(LicenseTerms::note));
         let date = self.trusted_date(&mut notes);
         notes.extend(date.as_ref().and_then(TrustedDate::note));
-        let grants =
-            |entitlement: &str| judged.as_ref().is_some_and(|(held, found)| found.permits() && held.grants(entitlement));
+        let grants = |entitlement: &str| {
+            judged.as_ref().is_some_and(|(held, found)| found.permits() && held.grants(entitlement))
+        };
         let needs = needed.iter().map(|need| NeededEntitlement {
             component: need.component.to_owned(),
             entitlement: need.entitlement.to_owned(),

@@ -172,11 +172,8 @@ pub fn license() -> LicenseStatus {
         warning_days: Some(14),
         text: "valid; it ends in 11 days, on 2026-12-01T00:00:00Z".to_owned(),
     };
-    let need = NeededEntitlement {
-        component: "assistant".to_owned(),
-        entitlement: "assistant".to_owned(),
-        granted: true,
-    };
+    let need =
+        NeededEntitlement { component: "assistant".to_owned(), entitlement: "assistant".to_owned(), granted: true };
     LicenseStatus {
         terms: Some(terms),
         needs: vec![need],
