@@ -23,7 +23,7 @@ use crate::operations::TrustedRelease;
 use crate::preflight::Blocker;
 
 /// For which machine a license is looked at.
-pub(crate) enum Place<'a> {
+pub(crate) enum LicensedHost<'a> {
     /// This one. Its cluster's identifier, where it answers.
     Here {
         /// The paths of the host.
@@ -57,11 +57,15 @@ struct Held {
 impl Licensing {
     /// Looks at the license in this file, or at the one that the site has, for a trusted release. A license that this site must
     /// not have is refused. Changes nothing.
-    pub(crate) fn look(place: &Place<'_>, release: &TrustedRelease, given: Option<&Path>) -> Result<Self, StepError> {
+    pub(crate) fn look(
+        place: &LicensedHost<'_>,
+        release: &TrustedRelease,
+        given: Option<&Path>,
+    ) -> Result<Self, StepError> {
         let (root, signed) = (release.verified.trusted().root(), release.built_at());
         let before = match place {
-            Place::Here { paths, .. } => LicenseRecord::read(paths),
-            Place::Elsewhere(_) => Ok(None),
+            LicensedHost::Here { paths, .. } => LicenseRecord::read(paths),
+            LicensedHost::Elsewhere(_) => Ok(None),
         };
         let mut note = before.as_ref().err().map(why);
         let before = before.ok().flatten();
@@ -77,7 +81,7 @@ impl Licensing {
         };
         let Some((mut record, license)) = found else { return Ok(Self { held: None, signed, note }) };
         let signed = signed.max(license.terms().issued);
-        if let Place::Here { cluster, paths } = place {
+        if let LicensedHost::Here { cluster, paths } = place {
             record.remember(cluster.iter().copied().chain(host_identifiers(paths)));
         }
         let standing = standing(place, &record, &license, signed)?;
@@ -174,19 +178,19 @@ fn refused(error: LicenseError) -> StepError {
 
 /// What a license comes to at a place, now.
 pub(crate) fn standing(
-    place: &Place<'_>,
+    place: &LicensedHost<'_>,
     record: &LicenseRecord,
     license: &License,
     signed: Timestamp,
 ) -> Result<Standing, StepError> {
     let (now, identifiers, known) = match place {
-        Place::Here { paths, .. } => {
+        LicensedHost::Here { paths, .. } => {
             let now = site_time::would_learn(paths, &MachineClocks::read(paths), signed).now();
             let known = Marks::read(paths).and_then(|marks| marks.revocation());
             let known = known.map_err(|error| StepError::new(error.code(), error.to_string()))?;
             (now, Some(record.identifiers(paths)), known)
         }
-        Place::Elsewhere(wall) => {
+        LicensedHost::Elsewhere(wall) => {
             let clocks = landfall_license::Clocks { wall: *wall, boot: "", uptime: std::time::Duration::ZERO };
             (TrustedTime::begin(signed, &clocks).now(), None, None)
         }

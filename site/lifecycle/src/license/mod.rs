@@ -5,7 +5,7 @@ mod gate;
 mod record;
 mod report;
 
-pub(crate) use gate::{Licensing, Place, needs, standing};
+pub(crate) use gate::{LicensedHost, Licensing, needs, standing};
 pub use record::LicenseRecord;
 pub(crate) use record::{adopt, cluster_identifier, remember_cluster, remove, saved_files, why};
 pub(crate) use report::shown;

@@ -20,7 +20,7 @@ use super::bundle::TrustedRelease;
 use super::error::Result;
 use super::trust::Trust;
 use crate::license::{
-    LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, Place, TrustedDate,
+    LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, NeededEntitlement, TrustedDate,
     cluster_identifier, needs, shown, standing, why,
 };
 
@@ -41,11 +41,11 @@ impl Operations {
     /// Imports a license that the site's vendor has signed, and reports what it comes to. License, trusted time and the
     /// revocation in the file are on the disk when it returns.
     pub fn import_license(&self, path: &Path) -> Result<LicenseStatus> {
-        let Some(release) = self.installed_release()? else {
+        let Some(release) = self.release_of_site()? else {
             let what = format!("the license {} cannot be checked before a release is installed", path.display());
             return Err(StepError::new(codes::LICENSE_NO_ROOT, what).into());
         };
-        let place = Place::Here { paths: &self.paths, cluster: self.cluster_identifier() };
+        let place = LicensedHost::Here { paths: &self.paths, cluster: self.cluster_identifier() };
         release.licensing(&place, Some(path))?.store(&self.paths)?;
         let missing = || StepError::new(codes::BUG, "the license that was stored is missing");
         Ok(self.license_status(Some(&release)).ok_or_else(missing)?)
@@ -53,7 +53,7 @@ impl Operations {
 
     /// The license of this site, what the installed release needs, and what identifies this site. Changes nothing.
     pub fn license_report(&self) -> Result<LicenseReport> {
-        let release = self.installed_release()?;
+        let release = self.release_of_site()?;
         let license = self.license_status(release.as_ref());
         let mut identifiers = host_identifiers(&self.paths);
         if let Ok(Some(record)) = LicenseRecord::read(&self.paths) {
@@ -84,7 +84,7 @@ impl Operations {
         if record.is_none() && notes.is_empty() && needed.is_empty() {
             return None;
         }
-        let place = Place::Here { paths: &self.paths, cluster: None };
+        let place = LicensedHost::Here { paths: &self.paths, cluster: None };
         let judged = record.map(|record| {
             let license = record.license()?;
             let found = standing(&place, &record, &license, license.terms().issued)?;
@@ -121,7 +121,7 @@ impl Operations {
     }
 
     /// The head of the release that the site has, or that an operation brings.
-    fn installed_release(&self) -> Result<Option<TrustedRelease>> {
+    fn release_of_site(&self) -> Result<Option<TrustedRelease>> {
         let Some(past) = self.deciding()? else { return Ok(None) };
         let Some(pins) = past.pins() else { return Ok(None) };
         Ok(Some(TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?))

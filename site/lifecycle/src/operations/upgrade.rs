@@ -20,7 +20,7 @@ use super::status::StatusReport;
 use super::trust::Trust;
 use crate::backups::{BackupSummary, refuse_without_room};
 use crate::configuration::{SiteConfiguration, resolve_values};
-use crate::license::{Licensing, Place};
+use crate::license::{LicensedHost, Licensing};
 use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
@@ -135,7 +135,7 @@ impl Operations {
         let release = TrustedRelease::find(bundle, &trust, self)?;
         refuse_unrelated(&pins, &release)?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
-        let place = Place::Here { paths: &self.paths, cluster: self.cluster_identifier() };
+        let place = LicensedHost::Here { paths: &self.paths, cluster: self.cluster_identifier() };
         let licensing = release.licensing(&place, license)?;
         // Relative paths have a different meaning for the process that continues.
         let media_path = std::path::absolute(bundle).map_err(|error| OperationError::io("find", bundle, error))?;

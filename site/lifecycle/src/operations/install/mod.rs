@@ -19,7 +19,7 @@ use super::running::Running;
 use super::status::ServiceStatus;
 use super::trust::Trust;
 use super::{Operations, engine_file};
-use crate::license::Place;
+use crate::license::LicensedHost;
 use crate::marks::Marks;
 use crate::pins::Pins;
 use crate::site::UndoScope;
@@ -121,7 +121,7 @@ impl Operations {
         self.check_vacant()?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
         let adoption = Adoption::find(&self.paths, &release, request.adopt_data)?;
-        let place = Place::Here { paths: &self.paths, cluster: None };
+        let place = LicensedHost::Here { paths: &self.paths, cluster: None };
         let licensing = release.licensing(&place, request.license.as_deref())?;
         let site = request.site.as_deref();
         let planned =
@@ -140,7 +140,7 @@ impl Operations {
         let site = request.site.as_deref();
         let facts = Facts::read(facts)?;
         let collected = facts.collected_at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
-        let licensing = release.licensing(&Place::Elsewhere(collected), request.license.as_deref())?;
+        let licensing = release.licensing(&LicensedHost::Elsewhere(collected), request.license.as_deref())?;
         PlannedInstall::new(release, trust, site, (Adoption::default(), licensing), || Ok(facts))
     }
 

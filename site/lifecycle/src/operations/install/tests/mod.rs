@@ -165,7 +165,7 @@ impl Fixture {
         let plan = Plan::new(Operation::Install, "tiny", "1.0.0", steps);
         let facts = facts::collect(&self.operations.paths).unwrap();
         let settings = SiteConfiguration::default();
-        let place = Place::Here { paths: &self.operations.paths, cluster: None };
+        let place = LicensedHost::Here { paths: &self.operations.paths, cluster: None };
         let licensing = release.licensing(&place, self.license.as_deref()).unwrap();
         let (plan, notes) = (InstallPlan { plan, node }, Vec::new());
         let planned = PlannedInstall { release, trust, settings, facts, plan, licensing, notes };
