@@ -90,7 +90,7 @@ fn no_mutated_license_is_accepted() {
 }
 
 #[test]
-#[ignore = "takes minutes; cargo xtask test --full runs it"]
+#[ignore = "takes minutes: `cargo test -p landfall-license -- --ignored`"]
 fn none_of_a_million_mutated_licenses_is_accepted() {
     none_is_accepted(1_000_000);
 }
