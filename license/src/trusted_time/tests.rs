@@ -31,17 +31,17 @@ fn a_right_clock_is_followed_and_a_wrong_one_is_reported() {
     let mut time = TrustedTime::begin(begin, &clocks(begin + seconds(40 * DAY_SECONDS), 100));
     assert_eq!(time.now(), at("2027-01-01T10:00:00Z"), "the first clock counts");
     // A night without power, and the same clock.
-    let night = Clocks { wall: time.now() + seconds(10 * HOUR), boot: "b", uptime: Duration::from_secs(60) };
+    let night = Clocks { wall: time.now() + seconds(10 * HOUR), boot: "b", uptime: Duration::from_mins(1) };
     time.observe(&night);
     assert_eq!((time.now(), time.agreement(night.wall)), (night.wall, Agreement::Agree));
     // A month without power: nothing moves by itself.
-    let month = Clocks { wall: night.wall + seconds(30 * DAY_SECONDS), boot: "c", uptime: Duration::from_secs(60) };
+    let month = Clocks { wall: night.wall + seconds(30 * DAY_SECONDS), boot: "c", uptime: Duration::from_mins(1) };
     time.observe(&month);
     assert!(matches!(time.agreement(month.wall), Agreement::Ahead(by) if by > seconds(29 * DAY_SECONDS)));
     let confirmed = time.confirm(&month).unwrap();
     assert_eq!((confirmed.after, time.now()), (month.wall, month.wall));
     // A dead clock.
-    let dead = Clocks { wall: at("1970-01-01T00:00:00Z"), boot: "d", uptime: Duration::from_secs(60) };
+    let dead = Clocks { wall: at("1970-01-01T00:00:00Z"), boot: "d", uptime: Duration::from_mins(1) };
     time.observe(&dead);
     assert_eq!(time.now(), month.wall + seconds(60));
     assert!(matches!(time.agreement(dead.wall), Agreement::Behind(_)));
@@ -75,7 +75,7 @@ fn signed_times_are_a_floor_and_the_newer_copy_counts() {
     assert_eq!(before.clone().merged(time.clone()), time);
     assert_eq!(time.clone().merged(before), time);
     // A disk comes to a machine that has run for a year.
-    time.observe(&Clocks { wall: begin, boot: "other", uptime: Duration::from_secs(31_536_000) });
+    time.observe(&Clocks { wall: begin, boot: "other", uptime: Duration::from_hours(365 * 24) });
     assert_eq!(time.now(), begin + seconds(YEAR + DAY_SECONDS));
     let text = serde_json::to_string(&time).unwrap();
     assert_eq!(serde_json::from_str::<TrustedTime>(&text).unwrap(), time);

@@ -67,17 +67,14 @@ pub(super) fn run(arguments: &LicenseInspectArguments, printer: Printer) -> Resu
         Failure::new(landfall_error_codes::codes::BAD_ARGUMENT, what).because(&error)
     })?;
     let sealed = SealedLicense::read(&path.display().to_string(), &bytes)?;
-    let inspection = match &arguments.trust.trust {
-        Some(trust) => {
-            let anchor = Trust::read(Some(trust), path)?.anchor;
-            let license = sealed.verify(&anchor)?;
-            let signers = license.signers().iter().map(ToString::to_string).collect();
-            Inspection::of(&sealed, license.terms(), true, signers)
-        }
-        None => {
-            let claimed = sealed.claimed_signers().iter().map(ToString::to_string).collect();
-            Inspection::of(&sealed, &sealed.untrusted()?, false, claimed)
-        }
+    let inspection = if let Some(trust) = &arguments.trust.trust {
+        let anchor = Trust::read(Some(trust), path)?.anchor;
+        let license = sealed.verify(&anchor)?;
+        let signers = license.signers().iter().map(ToString::to_string).collect();
+        Inspection::of(&sealed, license.terms(), true, signers)
+    } else {
+        let claimed = sealed.claimed_signers().iter().map(ToString::to_string).collect();
+        Inspection::of(&sealed, &sealed.untrusted()?, false, claimed)
     };
     printer.report(&inspection, text);
     Ok(())
