@@ -241,7 +241,7 @@ mod tests {
         remove(&paths, true).unwrap();
         let read = LicenseRecord::read(&paths).unwrap().unwrap();
         assert_eq!((&read, read.identifiers(&paths)), (&record, BTreeSet::from([site])));
-        // Somebody edits the end of the license.
+        // The end of the license is edited.
         let text = fs_err::read_to_string(paths.license()).unwrap();
         let edited = text.replacen("2027-11-22", "3000-11-22", 1);
         assert_ne!(text, edited);

@@ -152,7 +152,7 @@ fn a_wrong_clock_is_reported_and_confirmed_by_a_person() {
     let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
     let date = || operations.license_report().unwrap().license.unwrap().date.unwrap();
     assert!(date().agrees);
-    // Somebody had confirmed a date three years ahead.
+    // A person had confirmed a date three years ahead.
     let mut ahead = MachineClocks::read(paths);
     ahead.wall += SignedDuration::from_hours(3 * 365 * 24);
     site_time::confirm(paths, &ahead).unwrap();
