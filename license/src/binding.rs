@@ -17,11 +17,12 @@ const CONTEXT: &str = "landfall.dev 2026 identifiers of a licensed site";
 const DIGEST_BYTES: usize = 16;
 
 /// What manufacturers write where they write no serial number.
-const PLACEHOLDERS: [&str; 12] = [
+const PLACEHOLDERS: [&str; 13] = [
     "none",
     "n/a",
     "na",
     "unknown",
+    "uninitialized",
     "default string",
     "not specified",
     "not applicable",
@@ -186,9 +187,16 @@ mod tests {
 
     #[test]
     fn what_many_machines_share_identifies_none() {
-        for shared in
-            ["", "  ", "0", "None", "To Be Filled By O.E.M.", "00000000-0000-0000-0000-000000000000", "FFFFFFFF"]
-        {
+        for shared in [
+            "",
+            "  ",
+            "0",
+            "None",
+            "uninitialized\n",
+            "To Be Filled By O.E.M.",
+            "00000000-0000-0000-0000-000000000000",
+            "FFFFFFFF",
+        ] {
             assert_eq!(Identifier::of(IdentifierKind::Product, shared), None, "{shared}");
         }
     }

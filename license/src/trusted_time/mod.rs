@@ -147,16 +147,22 @@ impl TrustedTime {
     }
 
     /// The time that the site has run since the last look. Within a boot it is exact. After another boot it is the time since
-    /// then, but no more than a day: a disk may have come to a machine that has run for a year.
+    /// then, but no more than a day: a disk may have come to a machine that has run for a year. Clocks that were read before
+    /// the last look add nothing, and neither do those of a kernel that does not name its boot.
     fn ran_since(&mut self, clocks: &Clocks<'_>) -> SignedDuration {
         let uptime = clocks.uptime.as_secs();
-        let same_boot = clocks.boot == self.boot && uptime >= self.uptime_seconds;
-        let ran = if same_boot { uptime - self.uptime_seconds } else { uptime.min(DAY.as_secs().unsigned_abs()) };
-        if !same_boot {
-            clocks.boot.clone_into(&mut self.boot);
-            self.leapt_seconds = 0;
+        if clocks.boot.is_empty() {
+            return SignedDuration::ZERO;
         }
-        self.uptime_seconds = uptime;
+        let ran = if clocks.boot == self.boot {
+            let ran = uptime.saturating_sub(self.uptime_seconds);
+            self.uptime_seconds = self.uptime_seconds.max(uptime);
+            ran
+        } else {
+            clocks.boot.clone_into(&mut self.boot);
+            (self.uptime_seconds, self.leapt_seconds) = (uptime, 0);
+            uptime.min(DAY.as_secs().unsigned_abs())
+        };
         SignedDuration::from_secs(i64::try_from(ran).unwrap_or(i64::MAX))
     }
 

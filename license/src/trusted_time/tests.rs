@@ -81,6 +81,22 @@ fn signed_times_are_a_floor_and_the_newer_copy_counts() {
     assert_eq!(serde_json::from_str::<TrustedTime>(&text).unwrap(), time);
 }
 
+#[test]
+fn clocks_that_were_read_before_the_last_look_add_nothing() {
+    let begin = at("2026-11-22T10:00:00Z");
+    let mut time = TrustedTime::begin(begin, &clocks(begin, 5000));
+    // The clock uses the day of this boot, and then is dead.
+    time.observe(&clocks(begin + seconds(DAY_SECONDS), 5000));
+    let leapt = time.now();
+    for uptime in [4990, 5000, 4990, 5000] {
+        time.observe(&clocks(leapt + seconds(DAY_SECONDS), uptime));
+        assert_eq!((time.now(), time.least()), (leapt, begin), "no running time, and no second day");
+    }
+    time.observe(&Clocks { wall: begin, boot: "", uptime: Duration::from_secs(9000) });
+    time.observe(&clocks(begin, 5060));
+    assert_eq!(time.least(), begin + seconds(60), "a boot without a name is not another boot");
+}
+
 /// A machine with a clock that goes wrong.
 struct Machine {
     random: StdRng,

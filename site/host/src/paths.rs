@@ -83,6 +83,8 @@ impl SitePaths {
         trusted_time = "/var/lib/landfall/time.json";
         /// Trusted time on the operating system's disk.
         trusted_time_copy = "/etc/landfall/time.json";
+        /// The file that is under `flock` while the license or trusted time changes; only root can open it.
+        license_lock = "/var/lib/landfall/license.lock";
         /// Logs of pods.
         pod_logs = "/var/lib/landfall/logs/pods";
         /// The path of the command once the stick is gone.

@@ -1,14 +1,18 @@
 //! Trusted time on the disk of a site: read, moved forward, and written in two places. Only a site with a license keeps it.
 
-use std::fs::File;
 use std::time::Duration;
 
+use fs_err::File;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use jiff::Timestamp;
+use landfall_bundle_spec::trust::TrustAnchor;
 use landfall_engine::step::StepError;
-use landfall_error_codes::codes;
-use landfall_license::{Clocks, Confirmation, TrustedTime};
+use landfall_error_codes::{Coded, codes};
+use landfall_license::{Clocks, Confirmation, SealedLicense, TrustedTime};
 use landfall_media::durable;
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use serde::Deserialize;
 
 use crate::files;
 use crate::paths::SitePaths;
@@ -47,6 +51,41 @@ fn twin(paths: &SitePaths) -> Twin {
     Twin::new(paths.trusted_time(), paths.trusted_time_copy())
 }
 
+/// While this lives, no other process changes the license or trusted time. Clocks are read after it was taken.
+#[derive(Debug)]
+pub struct LicenseLock {
+    _file: File,
+}
+
+impl LicenseLock {
+    /// Waits for it. Only root can open the file, so no user of the host can make a command wait.
+    pub fn take(paths: &SitePaths) -> Result<Self, StepError> {
+        let path = paths.license_lock();
+        let file = lock_file(paths)?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)
+            .map_err(|errno| files::failed("lock", &path, errno.into()))?;
+        Ok(Self { _file: file })
+    }
+
+    /// Takes it unless another process has it.
+    pub fn try_take(paths: &SitePaths) -> Result<Option<Self>, StepError> {
+        let path = paths.license_lock();
+        let file = lock_file(paths)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(files::failed("lock", &path, errno.into())),
+        }
+    }
+}
+
+fn lock_file(paths: &SitePaths) -> Result<File, StepError> {
+    durable::create_own_folder(&paths.data())?;
+    let path = paths.license_lock();
+    let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    opened.map_err(|error| files::failed("open", &path, error))
+}
+
 /// Trusted time now; none on a site that keeps none. Changes nothing on the disk.
 pub fn read(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedTime>, StepError> {
     let mut time = stored(paths)?;
@@ -56,50 +95,87 @@ pub fn read(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedT
     Ok(time)
 }
 
-fn stored(paths: &SitePaths) -> Result<Option<TrustedTime>, StepError> {
+/// Trusted time as it is stored, both copies together.
+pub fn stored(paths: &SitePaths) -> Result<Option<TrustedTime>, StepError> {
     Ok(twin(paths).read::<TrustedTime>()?.into_iter().reduce(TrustedTime::merged))
 }
 
-/// Adds the time that the site has run, where it keeps trusted time; on the disk when it returns.
-pub fn observe(paths: &SitePaths, clocks: &MachineClocks) -> Result<(), StepError> {
-    if !paths.trusted_time().exists() && !paths.trusted_time_copy().exists() {
+/// Trusted time now. Damaged copies are like none: a license must never be kept out by them. A disk that cannot be read is an
+/// error: what it holds may be right.
+fn usable(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedTime>, StepError> {
+    match read(paths, clocks) {
+        Err(error) if error.code() == codes::LICENSE_RECORD => Ok(None),
+        time => time,
+    }
+}
+
+/// Adds the time that the site has run, and begins to keep trusted time where a site with a license lost it; on the disk when
+/// it returns. Does nothing while another process changes it: the next look adds the same time.
+pub fn observe(paths: &SitePaths) -> Result<(), StepError> {
+    let kept = [paths.trusted_time(), paths.trusted_time_copy(), paths.license(), paths.license_copy()];
+    if !kept.iter().any(|file| file.exists()) {
         return Ok(());
     }
-    let _held = lock(paths)?;
-    let Some(time) = read(paths, clocks)? else { return Ok(()) };
+    match LicenseLock::try_take(paths)? {
+        Some(lock) => add_running_time(paths, &lock, &MachineClocks::read(paths)),
+        None => Ok(()),
+    }
+}
+
+fn add_running_time(paths: &SitePaths, _lock: &LicenseLock, clocks: &MachineClocks) -> Result<(), StepError> {
+    let begun = || Some(TrustedTime::begin(license_issued(paths)?, &clocks.clocks()));
+    let Some(time) = usable(paths, clocks)?.or_else(begun) else { return Ok(()) };
     twin(paths).write(&time)
+}
+
+/// When the license that this site keeps was issued; none where there is none that can be used.
+fn license_issued(paths: &SitePaths) -> Option<Timestamp> {
+    let issued = |record: Accepted| {
+        let sealed = SealedLicense::read("that this site keeps", record.document.as_bytes()).ok()?;
+        Some(sealed.verify(&TrustAnchor::Root(record.root.into_bytes())).ok()?.terms().issued)
+    };
+    let license = Twin::new(paths.license(), paths.license_copy());
+    license.read::<Accepted>().ok()?.into_iter().filter_map(issued).max()
+}
+
+/// What is read here of a site's record of its license.
+#[derive(Deserialize)]
+struct Accepted {
+    document: String,
+    root: String,
 }
 
 /// Stores that a signed timestamp has passed, and begins to keep trusted time where none is kept, or where it was damaged; on
 /// the disk when it returns.
-pub fn learn(paths: &SitePaths, clocks: &MachineClocks, signed: Timestamp) -> Result<TrustedTime, StepError> {
-    durable::create_own_folder(&paths.data())?;
-    let _held = lock(paths)?;
-    // A damaged one is like none: a license must never be kept out by it.
-    let time = after_learning(read(paths, clocks).ok().flatten(), clocks, signed);
+pub fn learn(
+    paths: &SitePaths,
+    _lock: &LicenseLock,
+    clocks: &MachineClocks,
+    signed: Timestamp,
+) -> Result<TrustedTime, StepError> {
+    let time = would_learn(paths, clocks, signed)?;
     twin(paths).write(&time)?;
     Ok(time)
 }
 
 /// What trusted time would be after [`learn`]. Changes nothing on the disk.
-pub fn would_learn(paths: &SitePaths, clocks: &MachineClocks, signed: Timestamp) -> TrustedTime {
-    after_learning(read(paths, clocks).ok().flatten(), clocks, signed)
-}
-
-fn after_learning(time: Option<TrustedTime>, clocks: &MachineClocks, signed: Timestamp) -> TrustedTime {
-    match time {
+pub fn would_learn(paths: &SitePaths, clocks: &MachineClocks, signed: Timestamp) -> Result<TrustedTime, StepError> {
+    Ok(match usable(paths, clocks)? {
         Some(mut time) => {
             time.learn(signed);
             time
         }
         None => TrustedTime::begin(signed, &clocks.clocks()),
-    }
+    })
 }
 
 /// Takes over the wall clock, which a person has confirmed; on the disk when it returns. None on a site that keeps no trusted
 /// time.
-pub fn confirm(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<Confirmation>, StepError> {
-    let _held = lock(paths)?;
+pub fn confirm(
+    paths: &SitePaths,
+    _lock: &LicenseLock,
+    clocks: &MachineClocks,
+) -> Result<Option<Confirmation>, StepError> {
     let Some(mut time) = stored(paths)? else { return Ok(None) };
     let confirmed = time.confirm(&clocks.clocks());
     let confirmation = confirmed.map_err(|error| StepError::new(codes::DATE_UNCONFIRMABLE, error.to_string()))?;
@@ -109,9 +185,9 @@ pub fn confirm(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<Confi
 }
 
 /// Takes over what a backup says of trusted time: what was certain then has passed. On the disk when it returns.
-pub fn adopt(paths: &SitePaths, clocks: &MachineClocks, bytes: &[u8]) -> Result<(), StepError> {
+pub fn adopt(paths: &SitePaths, lock: &LicenseLock, clocks: &MachineClocks, bytes: &[u8]) -> Result<(), StepError> {
     match serde_json::from_slice::<TrustedTime>(bytes) {
-        Ok(time) => learn(paths, clocks, time.least()).map(drop),
+        Ok(time) => learn(paths, lock, clocks, time.least()).map(drop),
         // A backup is of use without it.
         Err(error) => {
             tracing::warn!(%error, "the trusted time of a backup cannot be read");
@@ -120,27 +196,18 @@ pub fn adopt(paths: &SitePaths, clocks: &MachineClocks, bytes: &[u8]) -> Result<
     }
 }
 
-/// Removes it from the operating system's disk, or from both, durably.
+/// Removes it from the operating system's disk, or from both, durably; the lock in any case.
 pub fn remove(paths: &SitePaths, keep_data: bool) -> Result<(), StepError> {
-    twin(paths).remove(keep_data)
-}
-
-/// The agent and commands change it one after the other. The lock ends with the file.
-fn lock(paths: &SitePaths) -> Result<Option<File>, StepError> {
-    let folder = paths.data();
-    if !folder.exists() {
-        return Ok(None);
-    }
-    let file = File::open(&folder).map_err(|error| files::failed("open", &folder, error))?;
-    rustix::fs::flock(&file, FlockOperation::LockExclusive)
-        .map_err(|errno| files::failed("lock", &folder, errno.into()))?;
-    Ok(Some(file))
+    twin(paths).remove(keep_data)?;
+    Ok(durable::remove_file(&paths.license_lock())?)
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
-    use landfall_error_codes::Coded;
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_license::sample;
 
     use super::*;
 
@@ -153,26 +220,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let right = clocks("2026-11-22T10:00:00Z", 100);
-        observe(&paths, &right).unwrap();
+        observe(&paths).unwrap();
         assert!(!paths.data().exists() && !paths.settings().exists(), "nothing is made");
-        assert_eq!((read(&paths, &right).unwrap(), confirm(&paths, &right).unwrap()), (None, None));
+        let lock = LicenseLock::take(&paths).unwrap();
+        assert_eq!((read(&paths, &right).unwrap(), confirm(&paths, &lock, &right).unwrap()), (None, None));
         let signed = "2026-11-01T00:00:00Z".parse().unwrap();
-        assert_eq!(learn(&paths, &right, signed).unwrap().now(), right.wall);
+        assert_eq!(learn(&paths, &lock, &right, signed).unwrap().now(), right.wall);
         // The clock dies; an hour runs.
         let dead = clocks("1970-01-01T00:00:00Z", 3700);
-        observe(&paths, &dead).unwrap();
+        add_running_time(&paths, &lock, &dead).unwrap();
         let hour = right.wall + SignedDuration::from_hours(1);
         assert_eq!(read(&paths, &dead).unwrap().unwrap().now(), hour);
-        assert_eq!(confirm(&paths, &dead).unwrap_err().code(), codes::DATE_UNCONFIRMABLE);
+        assert_eq!(confirm(&paths, &lock, &dead).unwrap_err().code(), codes::DATE_UNCONFIRMABLE);
         // Either disk is lost.
         for lost in [paths.trusted_time(), paths.trusted_time_copy()] {
             durable::remove_file(&lost).unwrap();
             assert_eq!(read(&paths, &dead).unwrap().unwrap().now(), hour);
-            observe(&paths, &dead).unwrap();
+            add_running_time(&paths, &lock, &dead).unwrap();
             assert!(lost.exists());
         }
         let later = clocks("2027-03-01T00:00:00Z", 3700);
-        assert_eq!(confirm(&paths, &later).unwrap().unwrap().after, later.wall);
+        assert_eq!(confirm(&paths, &lock, &later).unwrap().unwrap().after, later.wall);
         assert_eq!(read(&paths, &later).unwrap().unwrap().now(), later.wall);
         remove(&paths, false).unwrap();
         assert_eq!(read(&paths, &later).unwrap(), None);
@@ -186,9 +254,52 @@ mod tests {
         let signed = "2026-11-01T00:00:00Z".parse().unwrap();
         let saved = serde_json::to_vec(&TrustedTime::begin(signed, &ahead.clocks())).unwrap();
         let right = clocks("2026-12-01T00:00:00Z", 5);
-        adopt(&paths, &right, &saved).unwrap();
-        adopt(&paths, &right, b"{").unwrap();
+        let lock = LicenseLock::take(&paths).unwrap();
+        adopt(&paths, &lock, &right, &saved).unwrap();
+        adopt(&paths, &lock, &right, b"{").unwrap();
         assert_eq!(read(&paths, &right).unwrap().unwrap().now(), right.wall, "the clock that was ahead is left behind");
+    }
+
+    #[test]
+    fn the_agent_neither_waits_for_a_lock_nor_lends_one_to_users() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let clocks = MachineClocks::read(&SitePaths::default());
+        let lock = LicenseLock::take(&paths).unwrap();
+        learn(&paths, &lock, &clocks, "2026-11-01T00:00:00Z".parse().unwrap()).unwrap();
+        assert_eq!(paths.license_lock().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let before = stored(&paths).unwrap();
+        assert!(LicenseLock::try_take(&paths).unwrap().is_none());
+        observe(&paths).unwrap();
+        assert_eq!(stored(&paths).unwrap(), before, "it is skipped");
+        drop(lock);
+        observe(&paths).unwrap();
+        assert_ne!(stored(&paths).unwrap(), before);
+    }
+
+    #[test]
+    fn a_site_with_a_license_begins_again_after_damage_and_never_after_a_failed_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let (vendor, issued) = (Vendor::new(KeyKind::Ed25519).unwrap(), "2026-11-01T00:00:00Z".parse().unwrap());
+        let sealed = sample::sealed(&vendor, &sample::terms("acme-1", issued).unwrap(), None).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let record = serde_json::json!({"document": text(sealed.bytes()), "root": text(vendor.root.bytes())});
+        Twin::new(paths.license(), paths.license_copy()).write(&record).unwrap();
+        observe(&paths).unwrap();
+        assert_eq!(stored(&paths).unwrap().unwrap().least(), issued);
+        for place in [paths.trusted_time(), paths.trusted_time_copy()] {
+            durable::write_file(&place, b"{", 0o600).unwrap();
+        }
+        observe(&paths).unwrap();
+        assert_eq!(stored(&paths).unwrap().unwrap().least(), issued);
+        // A folder in place of the file: reading it fails.
+        durable::remove_file(&paths.trusted_time()).unwrap();
+        durable::create_folder(&paths.trusted_time()).unwrap();
+        assert_eq!(observe(&paths).unwrap_err().code(), codes::NODE_FILE);
+        let clocks = MachineClocks::read(&paths);
+        assert!(would_learn(&paths, &clocks, issued).is_err());
     }
 
     #[test]

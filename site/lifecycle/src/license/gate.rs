@@ -11,7 +11,7 @@ use landfall_error_codes::{Coded, codes};
 use landfall_host::identifiers::host_identifiers;
 use landfall_host::paths::SitePaths;
 use landfall_host::site_time;
-use landfall_host::site_time::MachineClocks;
+use landfall_host::site_time::{LicenseLock, MachineClocks};
 use landfall_license::{
     Circumstances, Identifier, License, LicenseError, Need, SealedLicense, Shortfall, Standing, TrustedTime, shortfalls,
 };
@@ -84,7 +84,11 @@ impl Licensing {
         if let LicensedHost::Here { cluster, paths } = place {
             record.remember(cluster.iter().copied().chain(host_identifiers(paths)));
         }
-        let standing = standing(place, &record, &license, signed)?;
+        let brought = release.verified.revocation();
+        let standing = standing(place, &record, &license, (signed, brought))?;
+        if given.is_some() && !standing.permits() {
+            refuse_worse(place, release, (&license, &standing), signed)?;
+        }
         if let (Some(_), Standing::OtherSite { .. } | Standing::Revoked { .. }) = (given, &standing) {
             let code = standing.code().unwrap_or(codes::LICENSE_OTHER_SITE);
             let what = format!("the license {} is {}", license.terms().id, standing.text(&license));
@@ -119,9 +123,38 @@ impl Licensing {
             }
             tracing::info!(license = held.license.terms().id, "the license is stored");
         }
-        held.record.write(paths)?;
-        site_time::learn(paths, &MachineClocks::read(paths), self.signed).map(drop)
+        let lock = LicenseLock::take(paths)?;
+        // Before the license: one without trusted time would be judged by the clock.
+        site_time::learn(paths, &lock, &MachineClocks::read(paths), self.signed)?;
+        // Another command may have changed it since the look.
+        let current = LicenseRecord::read(paths).ok().flatten();
+        let mut record = match current {
+            current if held.is_new => LicenseRecord::with(&held.license, current.as_ref())?,
+            Some(current) => current,
+            None => held.record.clone(),
+        };
+        record.remember(held.record.identifiers(paths));
+        record.write(paths)
     }
+}
+
+/// Refuses a license that does not count now where the one that the site has does: a replaced license never returns.
+fn refuse_worse(
+    place: &LicensedHost<'_>,
+    release: &TrustedRelease,
+    (given, found): (&License, &Standing),
+    signed: Timestamp,
+) -> Result<(), StepError> {
+    let LicensedHost::Here { paths, .. } = place else { return Ok(()) };
+    let Some(record) = LicenseRecord::read(paths).ok().flatten() else { return Ok(()) };
+    let Ok((record, license)) = held(record, release) else { return Ok(()) };
+    let standing = standing(place, &record, &license, (signed, release.verified.revocation()))?;
+    if !standing.permits() || license.terms().id == given.terms().id {
+        return Ok(());
+    }
+    let (id, kept) = (&given.terms().id, &license.terms().id);
+    let what = format!("the license {id} is {}; {kept}, which this site has, still counts", found.text(given));
+    Err(StepError::new(found.code().unwrap_or(codes::LICENSE_OLDER), what))
 }
 
 /// The license that the site has, if it is one of the vendor who signed this release: an earlier installation may have left
@@ -176,16 +209,16 @@ fn refused(error: LicenseError) -> StepError {
     }
 }
 
-/// What a license comes to at a place, now.
+/// What a license comes to at a place, now; with the newest signed time and the revocation that a release brings.
 pub(crate) fn standing(
     place: &LicensedHost<'_>,
     record: &LicenseRecord,
     license: &License,
-    signed: Timestamp,
+    (signed, brought): (Timestamp, Option<&Revocation>),
 ) -> Result<Standing, StepError> {
     let (now, identifiers, known) = match place {
         LicensedHost::Here { paths, .. } => {
-            let now = site_time::would_learn(paths, &MachineClocks::read(paths), signed).now();
+            let now = site_time::would_learn(paths, &MachineClocks::read(paths), signed)?.now();
             let known = Marks::read(paths).and_then(|marks| marks.revocation());
             let known = known.map_err(|error| StepError::new(error.code(), error.to_string()))?;
             (now, Some(record.identifiers(paths)), known)
@@ -195,11 +228,14 @@ pub(crate) fn standing(
             (TrustedTime::begin(signed, &clocks).now(), None, None)
         }
     };
-    let carried = license.revocation();
-    let number = |revocation: Option<&Revocation>| revocation.map_or(0, Revocation::number);
-    let revocation = if number(carried) > number(known.as_ref()) { carried } else { known.as_ref() };
+    let revocation = newest([known.as_ref(), license.revocation(), brought]);
     let superseded: &BTreeSet<String> = record.superseded();
     Ok(license.standing(&Circumstances { now, identifiers: identifiers.as_ref(), revocation, superseded }))
+}
+
+/// The revocation that counts of those that are known: the one with the highest number.
+fn newest(known: [Option<&Revocation>; 3]) -> Option<&Revocation> {
+    known.into_iter().flatten().max_by_key(|revocation| revocation.number())
 }
 
 /// What the components of a release need.
@@ -211,4 +247,24 @@ pub(crate) fn needs(release: &ReleaseDocument) -> Vec<Need<'_>> {
             Some(Need { component: &component.name, entitlement })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_revocation_counts_wherever_it_comes_from() {
+        let [first, second] = [1, 2].map(|number| Revocation::new(number, Vec::new()).unwrap());
+        let number = |known| newest(known).map(Revocation::number);
+        assert_eq!(number([None; 3]), None);
+        assert_eq!(number([None, None, Some(&first)]), Some(1), "a fresh host knows only the release's");
+        for known in [
+            [Some(&second), Some(&first), None],
+            [Some(&first), Some(&second), None],
+            [None, Some(&first), Some(&second)],
+        ] {
+            assert_eq!(number(known), Some(2));
+        }
+    }
 }

@@ -7,6 +7,6 @@ mod report;
 
 pub(crate) use gate::{LicensedHost, Licensing, needs, standing};
 pub use record::LicenseRecord;
-pub(crate) use record::{adopt, cluster_identifier, remember_cluster, remove, saved_files, why};
+pub(crate) use record::{SAVED, adopt, cluster_identifier, remember_cluster, remove, saved_documents, why};
 pub(crate) use report::shown;
 pub use report::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};

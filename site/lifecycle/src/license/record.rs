@@ -2,7 +2,6 @@
 //! accepted it, and what must outlive it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use landfall_bundle_spec::trust::{Root, TrustAnchor};
 use landfall_cluster::{Cluster, ObjectName};
@@ -11,7 +10,7 @@ use landfall_error_codes::{Coded, codes};
 use landfall_host::identifiers::host_identifiers;
 use landfall_host::paths::SitePaths;
 use landfall_host::site_time;
-use landfall_host::site_time::MachineClocks;
+use landfall_host::site_time::{LicenseLock, MachineClocks};
 use landfall_host::twin::Twin;
 use landfall_license::{Identifier, IdentifierKind, License, SealedLicense};
 use serde::{Deserialize, Serialize};
@@ -147,12 +146,17 @@ pub(crate) fn cluster_identifier(cluster: &Cluster) -> Option<Identifier> {
 /// Stores what identifies a cluster with the site's license, so that it is in the site's backups. A site without a license
 /// stores nothing; a failure is logged, and stops nothing.
 pub(crate) fn remember_cluster(paths: &SitePaths, cluster: &Cluster) {
-    let remembered = LicenseRecord::read(paths).and_then(|record| {
-        let Some(mut record) = record else { return Ok(()) };
-        let found = cluster_identifier(cluster).into_iter().chain(host_identifiers(paths));
+    let found = || cluster_identifier(cluster).into_iter().chain(host_identifiers(paths));
+    let remember = || {
+        if LicenseRecord::read(paths)?.is_none() {
+            return Ok(());
+        }
+        let found: Vec<Identifier> = found().collect();
+        let _lock = LicenseLock::take(paths)?;
+        let Some(mut record) = LicenseRecord::read(paths)? else { return Ok(()) };
         if record.remember(found) { record.write(paths) } else { Ok(()) }
-    });
-    if let Err(error) = remembered {
+    };
+    if let Err(error) = remember() {
         tracing::warn!(%error, "what identifies this site is not stored with its license");
     }
 }
@@ -163,17 +167,31 @@ pub(crate) fn remove(paths: &SitePaths, keep_data: bool) -> Result<(), StepError
     site_time::remove(paths, keep_data)
 }
 
-/// What a backup stores of the license, by name in the backup.
-pub(crate) fn saved_files(paths: &SitePaths) -> [(&'static str, PathBuf); 2] {
-    [("LANDFALL/license.json", paths.license()), ("LANDFALL/time.json", paths.trusted_time())]
+/// Names of what a backup stores of the license.
+pub(crate) const SAVED: [&str; 2] = ["LANDFALL/license.json", "LANDFALL/time.json"];
+
+/// What a backup stores of the license, by name in the backup: both copies together. What cannot be read is logged: it must not
+/// stop a backup.
+pub(crate) fn saved_documents(paths: &SitePaths) -> Vec<(&'static str, Vec<u8>)> {
+    let json = |found: Result<Option<serde_json::Value>, StepError>| match found {
+        Ok(found) => found.map(|found| found.to_string().into_bytes()),
+        Err(error) => {
+            tracing::warn!(error = why(&error), "the backup is made without the license or its date");
+            None
+        }
+    };
+    let record = LicenseRecord::read(paths).map(|record| record.and_then(|record| serde_json::to_value(record).ok()));
+    let time = site_time::stored(paths).map(|time| time.and_then(|time| serde_json::to_value(time).ok()));
+    SAVED.into_iter().zip([json(record), json(time)]).filter_map(|(name, bytes)| Some((name, bytes?))).collect()
 }
 
-/// Takes over a part of a backup that [`saved_files`] names; on the disk when it returns. A license that this machine has
-/// stays.
+/// Takes over a part of a backup that [`saved_documents`] names; on the disk when it returns. A license that this machine has
+/// stays; one that cannot be read is replaced.
 pub(crate) fn adopt(paths: &SitePaths, name: &str, bytes: &[u8]) -> Result<(), StepError> {
+    let lock = LicenseLock::take(paths)?;
     match name {
-        "LANDFALL/time.json" => site_time::adopt(paths, &MachineClocks::read(paths), bytes),
-        "LANDFALL/license.json" if LicenseRecord::read(paths)?.is_none() => {
+        "LANDFALL/time.json" => site_time::adopt(paths, &lock, &MachineClocks::read(paths), bytes),
+        "LANDFALL/license.json" if LicenseRecord::read(paths).ok().flatten().is_none() => {
             match serde_json::from_slice::<LicenseRecord>(bytes) {
                 Ok(record) => record.write(paths),
                 // A backup is of use without it.
@@ -261,8 +279,11 @@ mod tests {
         let cluster = Identifier::of(IdentifierKind::Cluster, "uid").unwrap();
         record.remember([cluster]);
         record.write(&old).unwrap();
-        for (name, path) in saved_files(&old) {
-            let bytes = fs_err::read(&path).unwrap_or_default();
+        // One copy of the old machine is damaged, and so is what an earlier installation left on the new one.
+        landfall_media::durable::write_file(&old.license(), b"{", 0o600).unwrap();
+        landfall_media::durable::create_own_folder(&new.data()).unwrap();
+        landfall_media::durable::write_file(&new.license(), b"{", 0o600).unwrap();
+        for (name, bytes) in saved_documents(&old) {
             adopt(&new, name, &bytes).unwrap();
         }
         let adopted = LicenseRecord::read(&new).unwrap().unwrap();

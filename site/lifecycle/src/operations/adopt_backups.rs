@@ -21,6 +21,7 @@ use crate::backups::{BackupFolder, BackupSummary, unusable};
 use crate::configuration::SiteConfiguration;
 use crate::license;
 use crate::pins::JournalFolder;
+use landfall_engine::causes::with_causes;
 use landfall_engine::journal::Phase;
 
 /// Where a repository is until all of it is copied.
@@ -65,6 +66,10 @@ impl Operations {
         let used = used.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "the repository has no backups"))?;
         let open = adopted.open_backup(used.id).map_err(unusable)?;
         let settings = self.take_what_an_install_needs(&open, used)?;
+        // The newest one has the newest license, proven or not.
+        if let Err(error) = backups.last().map_or(Ok(()), |newest| self.take_license(&adopted, newest)) {
+            tracing::warn!(error = with_causes(&error), "the license of the backups is not taken over");
+        }
         // From here on, the backups are this machine's.
         let (folder, target) = (self.paths.backups().join(INCOMING), self.paths.backup_repository());
         if !self.paths.backup_key().exists() {
@@ -138,16 +143,21 @@ impl Operations {
         Ok(())
     }
 
+    /// Takes over license and trusted time of a backup.
+    fn take_license(&self, repository: &Repository, backup: &Backup) -> Result<()> {
+        let open = repository.open_backup(backup.id).map_err(unusable)?;
+        for stream in backup.streams.iter().filter(|stream| license::SAVED.contains(&stream.name.as_str())) {
+            license::adopt(&self.paths, stream.name.as_str(), &document(&open, &stream.name)?)?;
+        }
+        Ok(())
+    }
+
     /// Writes the generated secrets of the lost site where an install finds them, and its settings for a person.
     fn take_what_an_install_needs(&self, open: &OpenBackup, used: &Backup) -> Result<Option<PathBuf>> {
         let journal = self.paths.backups().join(JOURNAL);
         mounts::remove_tree(&journal)?;
         for stream in &used.streams {
             let name = stream.name.as_str();
-            if license::saved_files(&self.paths).iter().any(|(saved, _)| *saved == name) {
-                license::adopt(&self.paths, name, &document(open, &stream.name)?)?;
-                continue;
-            }
             let target = if let Some(secret) = secret_of_component(name) {
                 self.paths.secrets().join(secret)
             } else if let Some(file) = name.strip_prefix("LANDFALL/journal/") {

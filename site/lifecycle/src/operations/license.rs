@@ -10,7 +10,7 @@ use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::identifiers::host_identifiers;
 use landfall_host::site_time;
-use landfall_host::site_time::MachineClocks;
+use landfall_host::site_time::{LicenseLock, MachineClocks};
 use landfall_license::Identifier;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -51,7 +51,7 @@ impl Operations {
         Ok(self.license_status(Some(&release)).ok_or_else(missing)?)
     }
 
-    /// The license of this site, what the installed release needs, and what identifies this site. Changes nothing.
+    /// The license of this site, what the installed release needs, and what identifies this site. Changes nothing but trusted time.
     pub fn license_report(&self) -> Result<LicenseReport> {
         let release = self.release_of_site()?;
         let license = self.license_status(release.as_ref());
@@ -66,7 +66,12 @@ impl Operations {
     /// Takes over the machine's clock as the date that licenses are judged by: a person has made sure that it is right. On the
     /// disk when it returns; refused where a later time has certainly passed.
     pub fn confirm_date(&self) -> Result<ConfirmedDate> {
-        let confirmed = site_time::confirm(&self.paths, &MachineClocks::read(&self.paths))?;
+        let confirmed = if self.paths.data().exists() {
+            let lock = LicenseLock::take(&self.paths)?;
+            site_time::confirm(&self.paths, &lock, &MachineClocks::read(&self.paths))?
+        } else {
+            None
+        };
         let text = |time: Timestamp| format!("{time:.0}");
         let (before, after) = confirmed.map(|date| (text(date.before), text(date.after))).unzip();
         Ok(ConfirmedDate { before, after })
@@ -85,9 +90,15 @@ impl Operations {
             return None;
         }
         let place = LicensedHost::Here { paths: &self.paths, cluster: None };
+        let brought = release.and_then(|release| release.verified.revocation());
+        if record.is_some()
+            && let Err(error) = site_time::observe(&self.paths)
+        {
+            tracing::warn!(error = why(&error), "trusted time cannot be stored");
+        }
         let judged = record.map(|record| {
             let license = record.license()?;
-            let found = standing(&place, &record, &license, license.terms().issued)?;
+            let found = standing(&place, &record, &license, (license.terms().issued, brought))?;
             Ok::<_, StepError>((license, found))
         });
         let judged = judged.transpose().unwrap_or_else(|error| {

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedLicense};
 use landfall_host::site_time;
-use landfall_host::site_time::MachineClocks;
+use landfall_host::site_time::{LicenseLock, MachineClocks};
 use landfall_license::{Binding, Identifier, IdentifierKind, Terms, sample};
 
 use super::*;
@@ -126,6 +126,13 @@ fn a_license_is_imported_replaced_and_revoked_at_an_installed_site() {
     assert_eq!(operations.status().unwrap().license.unwrap().terms, None, "the status names what is missing");
     operations.import_license(&first).unwrap();
     operations.import_license(&first).expect("the same once more");
+    let later = license(&fixture, &vendor, "later", |terms| {
+        terms.not_before = terms.issued + SignedDuration::from_hours(48);
+    });
+    let refused = operations.import_license(&later).unwrap_err();
+    assert_eq!(refused.code(), codes::LICENSE_NOT_YET, "it must not replace one that counts");
+    let kept = operations.status().unwrap().license.unwrap().terms.unwrap();
+    assert_eq!((kept.id.as_str(), kept.standing), ("acme-1", "valid"));
     let second = license(&fixture, &vendor, "acme-2", |terms| terms.supersedes = vec!["acme-1".to_owned()]);
     assert_eq!(operations.import_license(&second).unwrap().terms.unwrap().id, "acme-2");
     assert_eq!(operations.import_license(&first).unwrap_err().code(), codes::LICENSE_OLDER);
@@ -155,7 +162,7 @@ fn a_wrong_clock_is_reported_and_confirmed_by_a_person() {
     // A person had confirmed a date three years ahead.
     let mut ahead = MachineClocks::read(paths);
     ahead.wall += SignedDuration::from_hours(3 * 365 * 24);
-    site_time::confirm(paths, &ahead).unwrap();
+    site_time::confirm(paths, &LicenseLock::take(paths).unwrap(), &ahead).unwrap();
     let status = operations.license_report().unwrap().license.unwrap();
     assert_eq!((date().agrees, status.terms.unwrap().standing), (false, "ended"));
     assert!(status.notes.iter().any(|note| note.contains("landfall license confirm-date")), "{:?}", status.notes);
@@ -193,7 +200,8 @@ fn a_site_whose_license_has_ended_is_resumed_reported_and_uninstalled() {
     fixture.crash_at(|event| matches!(event, Event::StepStarted { index: 2, .. }));
     let mut ahead = MachineClocks::read(&fixture.operations.paths);
     ahead.wall += SignedDuration::from_hours(4 * 365 * 24);
-    site_time::confirm(&fixture.operations.paths, &ahead).unwrap();
+    let paths = &fixture.operations.paths;
+    site_time::confirm(paths, &LicenseLock::take(paths).unwrap(), &ahead).unwrap();
     assert!(matches!(fixture.operations.resume(None).unwrap(), Resumed::Install(_)));
     let report = fixture.operations.status().unwrap();
     assert_eq!(report.license.unwrap().terms.unwrap().standing, "ended");
