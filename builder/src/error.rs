@@ -19,6 +19,9 @@ pub enum BuildError {
     /// Found by the format: keys, roots, the head.
     #[error(transparent)]
     Format(#[from] landfall_bundle_spec::Error),
+    /// Found in a license.
+    #[error(transparent)]
+    License(#[from] landfall_license::LicenseError),
 }
 
 /// What failed, where, and why.
@@ -137,6 +140,7 @@ impl Coded for BuildError {
             Self::Failed(failure) => failure.code,
             Self::Media(error) => error.code(),
             Self::Format(error) => error.code(),
+            Self::License(error) => error.code(),
         }
     }
 
@@ -145,6 +149,7 @@ impl Coded for BuildError {
             Self::Failed(failure) => failure.hint.clone(),
             Self::Media(error) => Coded::hint(error),
             Self::Format(error) => Coded::hint(error),
+            Self::License(error) => Coded::hint(error),
         }
     }
 }

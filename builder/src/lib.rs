@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod file_url;
 mod files;
 mod layers;
+mod license;
 pub mod lock;
 mod meant;
 mod nearest;
@@ -26,6 +27,7 @@ pub mod signing;
 mod workloads;
 
 pub use error::{BuildError, Place};
+pub use license::{IssueOptions, issue};
 pub use lock::LockReport;
 pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
 pub use pack::{BuildReport, SiteRoom};

@@ -3,7 +3,7 @@
 //! A code is stable: it is never reused and never changes its meaning. Ranges: LF10 format, LF11 trust, LF12 media
 //! and parts, LF20 release definition and lock, LF21 fetching, LF30 site preflight, LF31 site configuration, LF40
 //! journal and engine, LF41 node steps, LF42 cluster and apply, LF43 looking at a site,
-//! LF44 upgrades and rollback, LF45 proofs, LF46 backups, LF90 bugs.
+//! LF44 upgrades and rollback, LF45 proofs, LF46 backups, LF47 licenses, LF90 bugs.
 
 use std::fmt;
 
@@ -368,6 +368,25 @@ codes! {
     BACKUP_COPY_PLACE = "LF4622", NotReady, "A folder cannot get copies of the backups", "Mount the disk of the copies, and name a folder on it that exists.";
     BACKUP_NOT_COPIED = "LF4623", NotReady, "Several folders did not get the copies that they lack", "Remove the causes that the message names, then run `landfall backup copy`; the backups themselves are as they were.";
     RESTORE_TIME = "LF4624", Usage, "Data cannot return as of this time", "Run `landfall backup list` for the points in time that come back; `landfall backup log` adds those until now. A backup as it is returns with `--backup`.";
+    // LF47: licenses. None of them stops what runs, a backup, a restore, a rollback or an uninstall.
+    LICENSE_MISSING = "LF4701", License, "The release has components that need a license, and this site has none", "Ask the vendor for a license, and pass it with `--license FILE`; what runs is not affected.";
+    LICENSE_LACKS = "LF4702", License, "The license does not include an entitlement that the release needs", "Ask the license's contact for a license that includes it, and pass that with `--license FILE`; what runs is not affected.";
+    LICENSE_ENDED = "LF4703", License, "The license has ended", "Ask the license's contact for a new one, and import it with `landfall license import FILE`; what runs is not affected.";
+    LICENSE_NOT_YET = "LF4704", License, "The license does not apply yet", "Wait until it applies. If its first day has come, set the clock and run `landfall license confirm-date`.";
+    LICENSE_REVOKED = "LF4705", License, "The vendor has revoked the license", "Ask the license's contact for a new one; what runs is not affected.";
+    LICENSE_OTHER_SITE = "LF4706", License, "The license is for another site", "Send the output of `landfall license show` to the license's contact, and ask for a license for this site.";
+    LICENSE_RELEASE_TOO_NEW = "LF4707", License, "The release is newer than the license allows", "Ask the license's contact for a license that includes newer releases; what runs is not affected.";
+    LICENSE_OTHER_RELEASE = "LF4708", License, "The license is for another product", "Import the license of the installed release; `landfall license inspect FILE` shows which product a license is for.";
+    LICENSE_OLDER = "LF4709", License, "A newer license has replaced this one", "Import the newest license that the vendor has issued; `landfall license show` shows the one that this site has.";
+    LICENSE_INVALID = "LF4710", License, "The license contradicts itself", "Ask the vendor for a new license.";
+    LICENSE_REQUIREMENT = "LF4711", License, "The license needs a newer Landfall", "Import it with the `landfall` of a newer release, or ask the vendor for a license that this version understands.";
+    LICENSE_INCOMPLETE = "LF4712", License, "The license file lacks the revocation that belongs to it", "Ask the vendor for the license file again: a part of it was removed.";
+    LICENSE_DESCRIPTION = "LF4713", Usage, "The description of a license cannot be used", "Correct the named field of the description.";
+    LICENSE_SIGNING = "LF4714", Usage, "The license cannot be signed with the given keys and roots", "Pass as many license keys as the newest root document asks for.";
+    LICENSE_RECORD = "LF4715", License, "The site's record of its license cannot be used", "Import the license again with `landfall license import FILE`; what runs is not affected.";
+    LICENSE_NO_ROOT = "LF4716", Usage, "This site trusts no vendor yet, so a license cannot be checked", "Pass the license to the install: `landfall install BUNDLE --trust ROOT --license FILE`.";
+    DATE_UNCONFIRMABLE = "LF4717", NotReady, "The machine's date cannot be right", "Set the clock (`timedatectl set-time`), then run `landfall license confirm-date` again.";
+    NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding advises, then run the same command again; what runs is not affected.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

@@ -268,6 +268,9 @@ pub struct ComponentEntry {
     /// How its data is saved and restored: at least one rule if there is data, otherwise none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backup: Vec<BackupRule>,
+    /// What a license must include before it is installed or upgraded, a DNS label; without one it needs no license.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entitlement: Option<String>,
 }
 
 /// A Secret whose values are generated on site and never travel.

@@ -142,6 +142,9 @@ impl Checked<'_> {
 
     fn component(&self, component: &ComponentDefinition, field: &str) -> Result<()> {
         self.label(&component.namespace, &format!("{field}.namespace"))?;
+        if let Some(entitlement) = &component.entitlement {
+            self.label(entitlement, &format!("{field}.entitlement"))?;
+        }
         for (number, need) in component.needs.iter().enumerate() {
             if !self.release.components.iter().any(|other| other.name.value == need.value) {
                 return Err(BuildError::at(

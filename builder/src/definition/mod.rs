@@ -185,6 +185,9 @@ pub struct ComponentDefinition {
     /// Objects of its namespace that running software makes itself, such as `Secret/webhook-tls`, which pods may name.
     #[serde(default)]
     pub made_on_site: Vec<Spanned<String>>,
+    /// What a license must include before it is installed or upgraded, a DNS label.
+    #[serde(default)]
+    pub entitlement: Option<Spanned<String>>,
 }
 
 const fn restricted() -> PodSecurity {

@@ -55,6 +55,17 @@ fn a_list_of_upgrades_is_refused_where_it_contradicts_itself() {
 }
 
 #[test]
+fn an_entitlement_is_a_name() {
+    let with = |name: &str| format!("needs: [network]\n    entitlement: {name}");
+    let refused = refusal("needs: [network]", &with("Reports"));
+    assert!(refused.contains(".entitlement: `Reports` is not a name"), "{refused}");
+    let definition = read_text(&GOOD.replacen("needs: [network]", &with("reports"), 1)).expect("good");
+    let entitled: Vec<_> =
+        definition.release.components.iter().filter_map(|component| component.entitlement.as_ref()).collect();
+    assert_eq!(entitled.len(), 1);
+}
+
+#[test]
 fn refusals_name_file_line_and_field() {
     let refusals = [
         refusal("needs: [network]", "needs: [netwrok]"),

@@ -161,7 +161,7 @@ fn prepare(
     let lock_path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&lock_path)?;
     let trust = read_trust(&options.roots)?;
-    check_signers(&options.roots, trust.newest(), keys, options.sign_commands.len())?;
+    check_signers(&options.roots, trust.newest(), Role::Release, keys, options.sign_commands.len())?;
     if lock.document.assembled.value {
         refuse_assembled(&trust, &lock, "its images were assembled for tests")?;
     }

@@ -139,6 +139,7 @@ fn component(whole: &Definition, index: usize) -> Result<ComponentEntry> {
         ready_seconds: definition.ready_seconds,
         data,
         backup,
+        entitlement: definition.entitlement.as_ref().map(|entitlement| entitlement.value.clone()),
     })
 }
 

@@ -16,3 +16,4 @@ mod tests;
 
 pub use build::{BuildReport, BuiltFile, build};
 pub use room::SiteRoom;
+pub(crate) use roots::{check_signers, read_trust};

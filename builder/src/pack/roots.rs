@@ -76,19 +76,20 @@ fn numbers(folder: &Path) -> Result<BTreeSet<u64>> {
     Ok(names.filter_map(|name| number(&name)).collect())
 }
 
-/// Checks that the newest root names the keys at hand for releases, and that they can be enough together with commands,
-/// each of which signs with a key that is known only once it has signed.
-pub fn check_signers(folder: &Path, newest: &Root, keys: &[SigningKey], commands: usize) -> Result<()> {
+/// Checks that the newest root names the keys at hand for a role, and that they can be enough together with commands, each of
+/// which signs with a key that is known only once it has signed.
+pub fn check_signers(folder: &Path, newest: &Root, role: Role, keys: &[SigningKey], commands: usize) -> Result<()> {
     let refused =
         |what: String| Err(BuildError::at(codes::SIGNING_REFUSED, Place::file(&folder.join(newest.name())), what));
-    let role = newest.role(Role::Release);
+    let of = role.name();
+    let role = newest.role(role);
     let ids: BTreeSet<_> = keys.iter().map(|key| key.public().id()).collect();
     if let Some(id) = ids.iter().find(|id| newest.key(**id).is_none() || !role.keys.contains(*id)) {
-        return refused(format!("does not name the key {id} for releases"));
+        return refused(format!("does not name the key {id} for the role {of}"));
     }
     let given = ids.len() + commands;
     if (given as u64) < role.threshold {
-        return refused(format!("asks for {} keys to sign a release, {given} given", role.threshold));
+        return refused(format!("asks for {} keys to sign a {of}, {given} given", role.threshold));
     }
     Ok(())
 }

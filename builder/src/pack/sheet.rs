@@ -65,6 +65,7 @@ impl Sheet<'_> {
             page.push_str("<p class=\"warning\"><strong>For development only.</strong> The root that signed this bundle must not be trusted by a customer.</p>\n");
         }
         self.identity_table(&mut page);
+        self.license_lines(&mut page);
         self.files_table(&mut page);
         self.contents_tables(&mut page);
         self.checks(&mut page);
@@ -104,6 +105,22 @@ impl Sheet<'_> {
             let _ = writeln!(page, "<tr><th>{name}</th><td><code>{}</code></td></tr>", escape(&value));
         }
         page.push_str("</table>\n");
+    }
+
+    /// What a site needs a license for, before the stick is on its way.
+    fn license_lines(&self, page: &mut String) {
+        let components = self.release.components.iter();
+        let needs: Vec<_> =
+            components.filter_map(|component| Some((&component.name, component.entitlement.as_ref()?))).collect();
+        if needs.is_empty() {
+            return;
+        }
+        page.push_str("<h2>License</h2>\n<p>The site needs a license of the vendor that includes:</p>\n<ul>\n");
+        for (component, entitlement) in needs {
+            let (component, entitlement) = (escape(component), escape(entitlement));
+            let _ = writeln!(page, "<li><code>{entitlement}</code>, for the component {component}</li>");
+        }
+        page.push_str("</ul>\n");
     }
 
     fn files_table(&self, page: &mut String) {

@@ -1,4 +1,4 @@
-//! The common form of root documents and revocations: signatures beside what they sign.
+//! The common form of root documents, revocations and licenses: signatures beside what they sign.
 //!
 //! Signatures are over the canonical bytes of `signed`, which is kept as it was read. Fields of later versions stay in
 //! it, signed like all fields, and this version ignores them.
@@ -16,7 +16,7 @@ use crate::{json, limits};
 
 /// Signatures by key id, and what they sign.
 #[derive(Debug, Clone)]
-pub(super) struct Envelope {
+pub struct Envelope {
     message: Vec<u8>,
     signatures: BTreeMap<KeyId, Vec<u8>>,
     bytes: Vec<u8>,
@@ -32,7 +32,7 @@ struct Encoded {
 
 impl Envelope {
     /// Reads canonical bytes whose signed part is of this type; returns the signed part, too.
-    pub(super) fn read(name: &str, document_type: &'static str, bytes: &[u8]) -> Result<(Self, Value)> {
+    pub fn read(name: &str, document_type: &'static str, bytes: &[u8]) -> Result<(Self, Value)> {
         check_size(name, bytes)?;
         let value = json::parse(name, bytes, json::Numbers::Integers)?;
         json::check_type(name, document_type, value.get("signed").unwrap_or(&Value::Null))?;
@@ -48,7 +48,7 @@ impl Envelope {
     }
 
     /// Encodes a signed part and its signatures.
-    pub(super) fn write(name: &str, message: Vec<u8>, signatures: BTreeMap<KeyId, Vec<u8>>) -> Result<Self> {
+    pub fn write(name: &str, message: Vec<u8>, signatures: BTreeMap<KeyId, Vec<u8>>) -> Result<Self> {
         let encoded: BTreeMap<_, _> = signatures.iter().map(|(key, bytes)| (key, STANDARD.encode(bytes))).collect();
         let encoded = json::to_canonical(name, &encoded)?;
         let bytes = [b"{\"signatures\":", encoded.as_slice(), b",\"signed\":", &message, b"}"].concat();
@@ -57,24 +57,24 @@ impl Envelope {
     }
 
     /// The same with one more signature, or with another one by the same key.
-    pub(super) fn with_signature(&self, name: &str, key: KeyId, signature: &[u8]) -> Result<Self> {
+    pub fn with_signature(&self, name: &str, key: KeyId, signature: &[u8]) -> Result<Self> {
         let mut signatures = self.signatures.clone();
         signatures.insert(key, signature.to_vec());
         Self::write(name, self.message.clone(), signatures)
     }
 
     /// The bytes that signers sign.
-    pub(super) fn message(&self) -> &[u8] {
+    pub fn message(&self) -> &[u8] {
         &self.message
     }
 
     /// The bytes of the document.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// All signatures, strangers' included.
-    pub(super) fn signatures(&self) -> Vec<(KeyId, &[u8])> {
+    pub fn signatures(&self) -> Vec<(KeyId, &[u8])> {
         self.signatures.iter().map(|(key, bytes)| (*key, bytes.as_slice())).collect()
     }
 }

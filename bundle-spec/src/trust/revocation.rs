@@ -1,4 +1,4 @@
-//! `revocation.json`: which releases must no longer be installed.
+//! `revocation.json`: which releases must no longer be installed, and which licenses no longer count.
 //!
 //! One numbered document, signed by the revocation role. A site keeps the one with the highest number that it has seen;
 //! running software is not touched. Threats: an older revocation in place of a newer one (numbers grow), two with one
@@ -39,6 +39,15 @@ pub struct RevokedRelease {
     pub reason: String,
 }
 
+/// A license that no longer counts. Running software is not touched by it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RevokedLicense {
+    /// Id of the license.
+    pub id: String,
+    /// Why, in the vendor's words; at most 500 characters.
+    pub reason: String,
+}
+
 /// The signed part.
 #[derive(Serialize, Deserialize)]
 struct Signed {
@@ -46,6 +55,8 @@ struct Signed {
     document_type: String,
     number: u64,
     releases: Vec<RevokedRelease>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    licenses: Vec<RevokedLicense>,
 }
 
 /// A revocation whose structure was checked. Nothing in it is trusted before [`Revocation::verify`].
@@ -54,18 +65,29 @@ pub struct Revocation {
     name: String,
     number: u64,
     releases: Vec<RevokedRelease>,
+    licenses: Vec<RevokedLicense>,
     envelope: Envelope,
 }
 
 impl Revocation {
     /// Makes one without signatures. Releases may come in any order; one that is named twice is refused.
-    pub fn new(number: u64, mut releases: Vec<RevokedRelease>) -> Result<Self> {
+    pub fn new(number: u64, releases: Vec<RevokedRelease>) -> Result<Self> {
+        Self::with_licenses(number, releases, Vec::new())
+    }
+
+    /// The same, which names licenses, too, in any order and none twice.
+    pub fn with_licenses(
+        number: u64,
+        mut releases: Vec<RevokedRelease>,
+        mut licenses: Vec<RevokedLicense>,
+    ) -> Result<Self> {
         releases.sort();
-        let signed = Signed { document_type: REVOCATION_TYPE.to_owned(), number, releases };
+        licenses.sort();
+        let signed = Signed { document_type: REVOCATION_TYPE.to_owned(), number, releases, licenses };
         let name = REVOCATION_FILE_NAME;
         check(name, &signed)?;
         let envelope = Envelope::write(name, json::to_canonical(name, &signed)?, BTreeMap::new())?;
-        Ok(Self { name: name.to_owned(), number, releases: signed.releases, envelope })
+        Ok(Self::of(name, signed, envelope))
     }
 
     /// Reads canonical bytes and checks that the document does not contradict itself.
@@ -73,7 +95,12 @@ impl Revocation {
         let (envelope, signed) = Envelope::read(name, REVOCATION_TYPE, bytes)?;
         let signed: Signed = json::from_value(name, signed)?;
         check(name, &signed)?;
-        Ok(Self { name: name.to_owned(), number: signed.number, releases: signed.releases, envelope })
+        Ok(Self::of(name, signed, envelope))
+    }
+
+    fn of(name: &str, signed: Signed, envelope: Envelope) -> Self {
+        let Signed { number, releases, licenses, .. } = signed;
+        Self { name: name.to_owned(), number, releases, licenses, envelope }
     }
 
     /// Its number: the highest one counts.
@@ -84,6 +111,16 @@ impl Revocation {
     /// The releases that must not be installed, sorted.
     pub fn releases(&self) -> &[RevokedRelease] {
         &self.releases
+    }
+
+    /// The licenses that no longer count, sorted.
+    pub fn licenses(&self) -> &[RevokedLicense] {
+        &self.licenses
+    }
+
+    /// The entry that revokes the license with this id, if there is one.
+    pub fn license_entry(&self, id: &str) -> Option<&RevokedLicense> {
+        self.licenses.iter().find(|license| license.id == id)
     }
 
     /// The bytes of the document.
@@ -155,6 +192,17 @@ fn check(name: &str, signed: &Signed) -> Result<()> {
         if release.reason.chars().count() > REASON_CHARACTERS {
             return invalid(format!("the reason for {} {} is too long", release.name, release.version));
         }
+    }
+    for license in &signed.licenses {
+        if !is_dns_label(&license.id) {
+            return invalid(format!("`{}` is not the id of a license", license.id.escape_default()));
+        }
+        if license.reason.chars().count() > REASON_CHARACTERS {
+            return invalid(format!("the reason for the license {} is too long", license.id));
+        }
+    }
+    if !signed.licenses.is_sorted_by(|one, next| one.id < next.id) {
+        return invalid("its licenses are not sorted, or one is named twice".to_owned());
     }
     let place = |release: &RevokedRelease| (release.name.clone(), release.version.clone(), release.bundle);
     if !signed.releases.is_sorted_by(|one, next| place(one) < place(next)) {

@@ -1,6 +1,7 @@
 //! Arguments, and nothing else: commands receive resolved values.
 
 mod backup;
+mod license;
 mod trust;
 
 use std::ffi::OsString;
@@ -12,6 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use backup::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupRunArguments, DrillArguments,
     RestoreArguments,
+};
+pub(crate) use license::{
+    LicenseCommand, LicenseImportArguments, LicenseInspectArguments, LicenseIssueArguments, LicenseRevokeArguments,
 };
 pub(crate) use trust::{
     ForRole, RoleName, TrustCommand, TrustImportArguments, TrustInitArguments, TrustRevokeArguments,
@@ -43,6 +47,9 @@ pub(crate) enum Command {
     /// Say who may sign what: root documents, their signatures, and revocations.
     #[command(subcommand)]
     Trust(TrustCommand),
+    /// Issue licenses, and see what this site's license allows; what runs never depends on it.
+    #[command(subcommand)]
+    License(LicenseCommand),
     /// Resolve what a release names against its registries, and pin it in the lock.
     Lock(LockArguments),
     /// Fetch, render and pack a release into one signed bundle.
@@ -265,6 +272,9 @@ pub(crate) struct InstallArguments {
     /// Use the data that an earlier installation left on this machine.
     #[arg(long, conflicts_with = "facts")]
     pub(crate) adopt_data: bool,
+    /// The vendor's license, where components of the release need one; it is imported with the install.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) license: Option<PathBuf>,
     /// Print the plan and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -291,11 +301,14 @@ pub(crate) struct UpgradeArguments {
     /// The bundle, one of its parts, or the folder that holds them. It is trusted by the root that the site trusts.
     #[arg(required_unless_present = "abort")]
     pub(crate) bundle: Option<PathBuf>,
+    /// The vendor's license, in place of the one that the site has; it is imported with the upgrade.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) license: Option<PathBuf>,
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Undo an upgrade or a rollback that is open.
-    #[arg(long, conflicts_with_all = ["bundle", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["bundle", "license", "dry_run"])]
     pub(crate) abort: bool,
 }
 

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
-use jiff::Timestamp;
 use landfall_builder::{BuildOptions, BuildOutput, BuildReport, SiteRoom};
 use landfall_bundle_spec::limits::FAT32_PART_BYTES;
 use landfall_bundle_spec::parts::BundleName;
@@ -12,16 +11,13 @@ use landfall_error_codes::codes;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{key, lock};
+use super::{key, lock, source_date};
 use crate::cli::BuildArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
 use crate::usage::{self, ProcessUsage};
-
-/// Seconds since 1970 that stand in for the time of building, so that a build can be repeated to the byte.
-const EPOCH_VARIABLE: &str = "SOURCE_DATE_EPOCH";
 
 /// One byte more than the largest file on FAT32.
 const FOUR_GIB: u64 = 4 << 30;
@@ -53,7 +49,7 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
         roots: arguments.roots,
         sign_commands: arguments.sign_command,
         kubectl: arguments.kubectl,
-        built_at: built_at()?,
+        built_at: source_date::now()?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     };
     let report = landfall_builder::build(&options, &keys, output, &Drawn::new(printer))?;
     drop(stream);
@@ -107,16 +103,6 @@ fn part_bytes(text: &str) -> Result<Option<u64>, Failure> {
         None | Some(0) => Err(refused("is neither fat32 nor none nor bytes such as 4000000, 512MiB or 2GiB")),
         Some(bytes) => Ok(Some(bytes)),
     }
-}
-
-fn built_at() -> Result<String, Failure> {
-    let Ok(text) = std::env::var(EPOCH_VARIABLE) else {
-        return Ok(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-    };
-    let seconds = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let bad =
-        || Failure::new(codes::BAD_ARGUMENT, format!("{EPOCH_VARIABLE}={text} is no number of seconds since 1970"));
-    Ok(seconds.ok_or_else(bad)?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 fn this_program() -> Result<PathBuf, Failure> {

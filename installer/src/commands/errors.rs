@@ -23,6 +23,7 @@ const AREAS: &[(&str, &str)] = &[
     ("LF44", "Upgrades and rollback"),
     ("LF45", "Proofs"),
     ("LF46", "Backups"),
+    ("LF47", "Licenses"),
     ("LF90", "Usage and bugs"),
 ];
 

@@ -189,6 +189,10 @@ fn text(inspection: &Inspection) -> String {
     for ComponentEntry { name, namespace, needs, .. } in &release.components {
         let _infallible = writeln!(text, "{name:<16} {namespace:<20} {}", needs.join(", "));
     }
+    for component in &release.components {
+        let Some(entitlement) = &component.entitlement else { continue };
+        let _infallible = writeln!(text, "{} needs a license that includes {entitlement}", component.name);
+    }
     let _infallible = writeln!(text, "\n{:>10}  image or artifact", "size");
     let images = release.images.iter().map(|image| (image_bytes(image), &image.reference, &image.manifest));
     let artifacts = release.artifacts.iter();

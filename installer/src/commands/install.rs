@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
         trust: arguments.trust.trust,
         site: arguments.site,
         adopt_data: arguments.adopt_data,
+        license: arguments.license,
     };
     if let Some(facts) = &arguments.facts {
         let planned = operations.plan_install_from(&request, facts).map_err(refusal)?;

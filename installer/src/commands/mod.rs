@@ -11,6 +11,7 @@ mod inspect;
 mod install;
 mod key;
 mod kubectl;
+mod license;
 mod lock;
 mod logs;
 mod models;
@@ -21,6 +22,7 @@ mod restore;
 mod resume;
 mod schemas;
 mod site;
+mod source_date;
 mod stage;
 mod status;
 mod trust;
@@ -43,6 +45,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Logs(arguments) => return logs::run(&arguments, printer),
         Command::Key(command) => key::run(command, printer),
         Command::Trust(command) => trust::run(command, printer),
+        Command::License(command) => license::run(command, printer),
         Command::Lock(arguments) => lock::run(arguments, printer),
         Command::Build(arguments) => build::run(arguments, printer),
         Command::Inspect(arguments) => inspect::run(&arguments, printer),

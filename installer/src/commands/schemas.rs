@@ -3,8 +3,9 @@
 use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
-    AdoptedBackups, BackedUp, BackupCheckReport, Configured, CopiedBackups, DrillReport, Installed, ProofReport,
-    RecoveryKey, Restored, Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled, Upgraded,
+    AdoptedBackups, BackedUp, BackupCheckReport, Configured, ConfirmedDate, CopiedBackups, DrillReport, Installed,
+    LicenseReport, ProofReport, RecoveryKey, Restored, Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled,
+    Upgraded,
 };
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -12,7 +13,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
-use super::{backup, build, configure, inspect, install, key, models, releases, restore, stage, upgrade, verify};
+use super::{
+    backup, build, configure, inspect, install, key, license, models, releases, restore, stage, upgrade, verify,
+};
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
 use crate::failure::{ErrorDocument, Failure};
@@ -55,6 +58,11 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<Installed>(),
         schema_of::<key::NewKey>(),
         schema_of::<LockReport>(),
+        schema_of::<LicenseReport>(),
+        schema_of::<license::inspect::Inspection>(),
+        schema_of::<license::issue::Issued>(),
+        schema_of::<license::site::Imported>(),
+        schema_of::<ConfirmedDate>(),
         schema_of::<LogLine>(),
         schema_of::<models::ModelsFit>(),
         schema_of::<ProgressLine<'_>>(),

@@ -10,6 +10,7 @@ use landfall_lifecycle::operations::{
     BackupsStatus, CertificatesStatus, CopyRecord, OperationStatus, RegistryStatus, SiteState, StatusReport, Verdict,
 };
 
+use super::license;
 use super::site::{DEVELOPMENT_NOTE, operations_of_root};
 use crate::document::Document;
 use crate::failure::Failure;
@@ -74,6 +75,9 @@ fn host_text(text: &mut String, report: &StatusReport) {
     }
     if let Some(backups) = &report.backups {
         let _infallible = writeln!(text, "backups   {}", backups_text(backups));
+    }
+    if let Some(status) = &report.license {
+        let _infallible = writeln!(text, "license   {}", license::site::line(status));
     }
     if let Some(disk) = &report.disk {
         let (free, total) = (HumanBytes(disk.free_bytes), HumanBytes(disk.total_bytes));

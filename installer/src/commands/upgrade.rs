@@ -75,7 +75,7 @@ impl Document for Aborted {
 pub(crate) fn run(arguments: &UpgradeArguments, printer: Printer) -> Result<(), Failure> {
     let Some(bundle) = &arguments.bundle else { return abort(printer) };
     let operations = operations_of_root(printer)?;
-    let prepared = operations.prepare_upgrade(bundle).map_err(refusal)?;
+    let prepared = operations.prepare_upgrade(bundle, arguments.license.as_deref()).map_err(refusal)?;
     if arguments.dry_run {
         print_plan(&prepared, printer);
         return Ok(());

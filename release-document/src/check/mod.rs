@@ -121,6 +121,10 @@ fn check_component(release: &ReleaseDocument, before: &[ComponentEntry], compone
     require(is_dns_label(&component.name), || format!("the component `{name}`"))?;
     let namespace = &component.namespace;
     require(is_dns_label(namespace), || format!("the namespace `{}` of component {name}", shown(namespace)))?;
+    let entitlement = component.entitlement.as_deref();
+    require(entitlement.is_none_or(is_dns_label), || {
+        format!("the entitlement `{}` of component {name}", shown(entitlement.unwrap_or_default()))
+    })?;
     for need in &component.needs {
         let right = before.iter().any(|other| other.name == *need);
         require(right, || format!("component {name} before `{}`, which it needs", shown(need)))?;

@@ -17,15 +17,22 @@ impl Concerns {
     /// dropped the data and would report success next time. So the agent ends, and systemd starts one that reads the
     /// disk. Returns whether there was news.
     pub fn unless_fatal<T>(&mut self, outcome: Result<T, StepError>, what: &'static str) -> Result<bool, StepError> {
+        match outcome {
+            Err(error) if error.code() == codes::SYNC_FAILED => Err(error),
+            outcome => Ok(self.note(outcome, what)),
+        }
+    }
+
+    /// Logs an error, whatever it is, and continues. Returns whether there was news.
+    pub fn note<T>(&mut self, outcome: Result<T, StepError>, what: &'static str) -> bool {
         let error = match outcome {
-            Err(error) if error.code() == codes::SYNC_FAILED => return Err(error),
             Err(error) => with_causes(&error),
             Ok(_) => {
                 let is_over = self.0.remove(what).is_some();
                 if is_over {
                     tracing::info!("no longer so: {what}");
                 }
-                return Ok(is_over);
+                return is_over;
             }
         };
         let is_news = self.0.get(what) != Some(&error);
@@ -33,7 +40,7 @@ impl Concerns {
             tracing::warn!(error, "{what}");
             self.0.insert(what, error);
         }
-        Ok(is_news)
+        is_news
     }
 }
 
@@ -54,6 +61,8 @@ mod tests {
     fn a_failed_sync_ends_the_agent_and_nothing_else_does() {
         let mut concerns = Concerns::default();
         let sync = SyncFailed { path: "/etc/cni".into(), source: std::io::Error::from_raw_os_error(5) };
+        let copy = SyncFailed { path: sync.path.clone(), source: std::io::Error::from_raw_os_error(5) };
+        assert!(concerns.note::<()>(Err(DurableError::from(copy).into()), "trusted time"), "it is only logged");
         let ended = concerns.unless_fatal::<()>(Err(DurableError::from(sync).into()), WHAT);
         assert_eq!(ended.unwrap_err().code(), codes::SYNC_FAILED);
         assert!(concerns.unless_fatal(failed(28), WHAT).unwrap());

@@ -18,6 +18,7 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::command::Subprocesses;
 use landfall_host::paths::SitePaths;
+use landfall_host::site_time;
 
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two looks at routes, names and units: ten seconds.
@@ -28,6 +29,8 @@ const FILTER_TICKS: u64 = 2;
 const OPERATION_TICKS: u64 = 600;
 /// The same in the first ten minutes after a boot: a machine that is still starting may be too slow for a step.
 const EARLY_OPERATION_TICKS: u64 = 60;
+/// Ticks between two looks at trusted time: ten minutes. A reboot under a dead clock loses no more of it.
+const TIME_TICKS: u64 = 600;
 /// Between two looks at a data folder that is not this site's.
 const IDENTITY_POLL: Duration = Duration::from_secs(5);
 
@@ -88,6 +91,10 @@ impl<'a> Agent<'a> {
         if tick.is_multiple_of(between) {
             let continued = open_operation::continue_it(self.paths, &Subprocesses);
             self.concerns.unless_fatal(continued, "the open operation is not continued")?;
+        }
+        if tick.is_multiple_of(TIME_TICKS) {
+            // Nothing that runs depends on it: not even a failed sync ends the agent.
+            self.concerns.note(site_time::observe(self.paths), "trusted time cannot be stored");
         }
         let clocks = Clocks::read();
         if self.certificates.is_now(&clocks) {

@@ -77,6 +77,16 @@ impl SitePaths {
         backups_begun = "/var/lib/landfall/backups-begun";
         /// The owners of the data that an uninstall kept.
         kept_record = "/var/lib/landfall/kept.json";
+        /// The site's license, and what it needs to be judged; [`SitePaths::license_copy`] is the same.
+        license = "/var/lib/landfall/license.json";
+        /// The license on the operating system's disk.
+        license_copy = "/etc/landfall/license.json";
+        /// Trusted time, on a site with a license; [`SitePaths::trusted_time_copy`] is the same.
+        trusted_time = "/var/lib/landfall/time.json";
+        /// Trusted time on the operating system's disk.
+        trusted_time_copy = "/etc/landfall/time.json";
+        /// The file that is under `flock` while the license or trusted time changes; only root can open it.
+        license_lock = "/var/lib/landfall/license.lock";
         /// Logs of pods.
         pod_logs = "/var/lib/landfall/logs/pods";
         /// The path of the command once the stick is gone.

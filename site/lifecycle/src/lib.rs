@@ -4,6 +4,7 @@
 pub mod backups;
 pub mod configuration;
 pub mod content;
+pub mod license;
 pub mod marks;
 mod node_name;
 pub mod operations;

@@ -38,6 +38,8 @@ pub(crate) struct Imported {
     number: u64,
     /// How many releases it names.
     releases: usize,
+    /// How many licenses it names.
+    licenses: usize,
 }
 
 impl Document for Imported {
@@ -52,10 +54,12 @@ fn import(arguments: &TrustImportArguments, printer: Printer) -> Result<(), Fail
         let what = format!("this site knows revocation {}, which is newer than {}", known.number(), given.number());
         return Err(Failure::new(codes::REVOCATION_OLDER, what));
     }
-    let imported = Imported { number: known.number(), releases: known.releases().len() };
+    let (releases, licenses) = (known.releases().len(), known.licenses().len());
+    let imported = Imported { number: known.number(), releases, licenses };
     printer.report(&imported, |imported| {
-        let Imported { number, releases } = imported;
-        format!("revocation {number} counts here: {releases} release(s) can no longer be installed")
+        let Imported { number, releases, licenses } = imported;
+        let licenses = if *licenses > 0 { format!("; {licenses} license(s) no longer count") } else { String::new() };
+        format!("revocation {number} counts here: {releases} release(s) can no longer be installed{licenses}")
     });
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! `landfall trust revoke`: the next revocation, still unsigned.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedRelease};
+use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedLicense, RevokedRelease};
 use landfall_error_codes::codes;
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -26,6 +26,8 @@ pub(crate) struct Made {
     number: u64,
     /// How many releases it names.
     releases: usize,
+    /// How many licenses it names.
+    licenses: usize,
 }
 
 impl Document for Made {
@@ -34,11 +36,6 @@ impl Document for Made {
 
 /// Makes the revocation after the one in the folder: everything that it names, and one release more.
 pub(super) fn run(arguments: &TrustRevokeArguments, printer: Printer) -> Result<(), Failure> {
-    let path = arguments.roots.join(REVOCATION_FILE_NAME);
-    let before = match path.metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        _ => Some(read_revocation(&path)?),
-    };
     let bundle = arguments.bundle.as_ref().map(|id| {
         id.parse::<Sha256>().map_err(|error| Failure::new(codes::BAD_ARGUMENT, format!("--bundle: {error}")))
     });
@@ -48,19 +45,39 @@ pub(super) fn run(arguments: &TrustRevokeArguments, printer: Printer) -> Result<
         bundle: bundle.transpose()?,
         reason: arguments.reason.clone(),
     };
-    let (number, mut releases) = before.map_or((0, Vec::new()), |before| (before.number(), before.releases().to_vec()));
-    releases.push(release);
+    next(&arguments.roots, Some(release), None, printer)
+}
+
+/// Makes the revocation after the one in a folder of roots: everything that it names, and one release or license more.
+pub(crate) fn next(
+    roots: &Path,
+    release: Option<RevokedRelease>,
+    license: Option<RevokedLicense>,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let path = roots.join(REVOCATION_FILE_NAME);
+    let before = match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        _ => Some(read_revocation(&path)?),
+    };
+    let (number, mut releases, mut licenses) = before.map_or((0, Vec::new(), Vec::new()), |before| {
+        (before.number(), before.releases().to_vec(), before.licenses().to_vec())
+    });
+    releases.extend(release);
+    licenses.extend(license);
     let refused = |error: landfall_bundle_spec::Error| {
         Failure::new(codes::TRUST_CHANGE_REFUSED, "the revocation cannot be made").because(&error)
     };
-    let next = Revocation::new(number + 1, releases).map_err(refused)?;
+    let next = Revocation::with_licenses(number + 1, releases, licenses).map_err(refused)?;
     durable::write_file(&path, next.bytes(), 0o644)?;
-    let made = Made { document: path, number: next.number(), releases: next.releases().len() };
+    let (releases, licenses) = (next.releases().len(), next.licenses().len());
+    let made = Made { document: path, number: next.number(), releases, licenses };
     printer.report(&made, |made| {
-        let path = made.document.display();
+        let Made { document, number, releases, licenses } = made;
+        let path = document.display();
         format!(
-            "revocation {} is in {path} and names {} release(s)\nIt counts once enough keys have signed it: landfall trust sign {path}",
-            made.number, made.releases
+            "revocation {number} is in {path} and names {releases} release(s) and {licenses} license(s)\n\
+             It counts once enough keys have signed it: landfall trust sign {path}"
         )
     });
     Ok(())

@@ -77,6 +77,8 @@ fn describe(content: &Content) -> String {
                 let only = release.bundle.map(|id| format!(", bundle {id} only")).unwrap_or_default();
                 format!("  {} {}{only}: {}", release.name, release.version, release.reason)
             }));
+            let licenses = revocation.licenses().iter();
+            lines.extend(licenses.map(|license| format!("  license {}: {}", license.id, license.reason)));
             lines.join("\n")
         }
     }

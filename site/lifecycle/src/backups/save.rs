@@ -20,6 +20,7 @@ use super::manifest::{Manifest, SavedStream, word};
 use super::rule_pod::RulePod;
 use super::source::PodStream;
 use crate::configuration::BackupSettings;
+use crate::license;
 
 /// The fact that names the operation which a backup belongs to.
 pub(crate) const OPERATION: &str = "operation";
@@ -68,6 +69,7 @@ pub(crate) struct Saving<'a> {
 impl Saving<'_> {
     /// Saves everything. Returns when all of it is on the disk; if it fails, no backup was made.
     pub(crate) fn save(&self, repository: &Repository) -> Result<Backup, StepError> {
+        license::remember_cluster(self.paths, self.cluster);
         let mut manifest = Manifest::new(self.release, self.cluster)?;
         let mut begins_log = false;
         if self.settings.has_points_in_time() {
@@ -153,8 +155,8 @@ impl Link {
     }
 }
 
-/// What makes a site this site: its journals, with settings and trust, the head of its release, and its generated secrets,
-/// without which its data is of no use.
+/// What makes a site this site: its journals, with settings and trust, the head of its release, its license, and its generated
+/// secrets, without which its data is of no use.
 fn site_documents(paths: &SitePaths, bundle: &str) -> Result<Vec<(StreamName, Vec<u8>)>, StepError> {
     let mut documents = Vec::new();
     let head = paths.release(bundle).join("bundle.head");
@@ -162,6 +164,9 @@ fn site_documents(paths: &SitePaths, bundle: &str) -> Result<Vec<(StreamName, Ve
         add_files(&mut documents, name, &folder)?;
     }
     add_file(&mut documents, "LANDFALL/bundle.head", &head)?;
+    for (name, bytes) in license::saved_documents(paths) {
+        documents.extend(name.parse().ok().map(|name| (name, bytes)));
+    }
     Ok(documents)
 }
 
@@ -199,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backup_has_what_makes_the_site_this_site() {
+    fn a_backup_has_what_makes_the_site_this_site_and_a_damaged_license_does_not_stop_it() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let secret = paths.secrets().join("shop/key.json");
@@ -208,6 +213,8 @@ mod tests {
             paths.journal().join(".hidden"),
             secret.clone(),
             paths.release("0123").join("bundle.head"),
+            paths.license(),
+            paths.trusted_time(),
         ];
         for file in &files {
             durable::create_folder(file.parent().unwrap()).unwrap();

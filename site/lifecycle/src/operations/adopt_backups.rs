@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use landfall_backup::{Backup, Damage, OpenBackup, Repository, RepositoryKey};
+use landfall_backup::{Backup, Damage, OpenBackup, Repository, RepositoryKey, StreamName};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::{files, mounts};
@@ -19,7 +19,9 @@ use super::error::{OperationError, Result};
 use super::kept::KeptData;
 use crate::backups::{BackupFolder, BackupSummary, unusable};
 use crate::configuration::SiteConfiguration;
+use crate::license;
 use crate::pins::JournalFolder;
+use landfall_engine::causes::with_causes;
 use landfall_engine::journal::Phase;
 
 /// Where a repository is until all of it is copied.
@@ -64,6 +66,10 @@ impl Operations {
         let used = used.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "the repository has no backups"))?;
         let open = adopted.open_backup(used.id).map_err(unusable)?;
         let settings = self.take_what_an_install_needs(&open, used)?;
+        // The newest one has the newest license, proven or not.
+        if let Err(error) = backups.last().map_or(Ok(()), |newest| self.take_license(&adopted, newest)) {
+            tracing::warn!(error = with_causes(&error), "the license of the backups is not taken over");
+        }
         // From here on, the backups are this machine's.
         let (folder, target) = (self.paths.backups().join(INCOMING), self.paths.backup_repository());
         if !self.paths.backup_key().exists() {
@@ -137,6 +143,15 @@ impl Operations {
         Ok(())
     }
 
+    /// Takes over license and trusted time of a backup.
+    fn take_license(&self, repository: &Repository, backup: &Backup) -> Result<()> {
+        let open = repository.open_backup(backup.id).map_err(unusable)?;
+        for stream in backup.streams.iter().filter(|stream| license::SAVED.contains(&stream.name.as_str())) {
+            license::adopt(&self.paths, stream.name.as_str(), &document(&open, &stream.name)?)?;
+        }
+        Ok(())
+    }
+
     /// Writes the generated secrets of the lost site where an install finds them, and its settings for a person.
     fn take_what_an_install_needs(&self, open: &OpenBackup, used: &Backup) -> Result<Option<PathBuf>> {
         let journal = self.paths.backups().join(JOURNAL);
@@ -150,9 +165,7 @@ impl Operations {
             } else {
                 continue;
             };
-            let mut bytes = Vec::new();
-            let read = open.read(&stream.name).map_err(unusable)?.read_to_end(&mut bytes);
-            read.map_err(|error| OperationError::io("read", name, error))?;
+            let bytes = document(open, &stream.name)?;
             // A secret may be the only key to data: another one is never replaced.
             if files::read(&target)?.is_some_and(|known| known != bytes) {
                 let what = format!("{} exists already, with other content", target.display());
@@ -172,6 +185,14 @@ impl Operations {
         durable::write_file(&file, &bytes, 0o600)?;
         Ok(Some(file))
     }
+}
+
+/// A small document of a backup.
+fn document(open: &OpenBackup, name: &StreamName) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = open.read(name).map_err(unusable)?.read_to_end(&mut bytes);
+    read.map_err(|error| OperationError::io("read", name.as_str(), error))?;
+    Ok(bytes)
 }
 
 /// The path of a component's secret, `NAMESPACE/NAME.json`; those of the cluster itself are made again with it.

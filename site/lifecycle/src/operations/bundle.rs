@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use landfall_bundle_spec::head::{Sealed, Signed};
 use landfall_bundle_spec::{Error as FormatError, Verified};
 use landfall_media::Payload;
@@ -16,6 +17,7 @@ use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCH
 use super::error::{OperationError, Result};
 use super::trust::Trust;
 use super::{Operations, carried};
+use crate::license::{LicensedHost, Licensing};
 use crate::marks::Marks;
 
 /// Finds a bundle, trusts its head and understands its release: the only way from a path to a usable bundle.
@@ -111,6 +113,16 @@ impl TrustedRelease {
     /// Name and version, for people.
     pub fn name(&self) -> String {
         format!("{} {}", self.release.name, self.release.version)
+    }
+
+    /// When it was built, by its signed head. A head names it as in RFC 3339; one that does not is as old as can be.
+    pub fn built_at(&self) -> Timestamp {
+        self.verified.identity().built_at.parse().unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// The license that counts for it: the one in this file, or the one that the site has.
+    pub(super) fn licensing(&self, place: &LicensedHost<'_>, given: Option<&Path>) -> Result<Licensing> {
+        Ok(Licensing::look(place, self, given)?)
     }
 
     /// What copying and checking of the payload need.

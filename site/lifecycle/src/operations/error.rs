@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, ExitClass, codes};
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
 
@@ -86,7 +86,11 @@ pub enum OperationError {
     #[error(transparent)]
     Look(#[from] StepError),
     /// The site is not ready; every blocker is reported.
-    #[error("this machine is not ready; nothing was changed")]
+    #[error("{}; nothing was changed", if only_license(.blockers) {
+        "this site has no license for this release"
+    } else {
+        "this machine is not ready"
+    })]
     NotReady {
         /// The blockers, each with its fix.
         blockers: Vec<Blocker>,
@@ -317,6 +321,13 @@ impl From<RecordedError> for FailedStep {
     }
 }
 
+/// Whether the machine itself is ready, and nothing but a license is missing.
+fn only_license(blockers: &[Blocker]) -> bool {
+    let of_license =
+        |blocker: &Blocker| codes::ALL.iter().any(|code| code.id == blocker.code && code.class == ExitClass::License);
+    !blockers.is_empty() && blockers.iter().all(of_license)
+}
+
 fn instead(nearest: Option<&str>, known: &[String]) -> String {
     match nearest {
         Some(nearest) => format!("did you mean {nearest}?"),
@@ -352,6 +363,7 @@ impl Coded for OperationError {
             Self::Marks(error) => error.code(),
             Self::Configuration(error) => error.code(),
             Self::Look(error) => error.code(),
+            Self::NotReady { blockers } if only_license(blockers) => codes::NOT_LICENSED,
             Self::NotReady { .. } => codes::NOT_READY,
             Self::AlreadyInstalled { .. } => codes::ALREADY_INSTALLED,
             Self::InstallOpen { .. } => codes::OPERATION_OPEN,

@@ -19,6 +19,7 @@ mod error;
 mod history;
 mod install;
 mod kept;
+mod license;
 mod own_files;
 mod planned;
 mod prove;
@@ -56,6 +57,7 @@ pub use error::{OperationError, Result};
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
 pub use landfall_cluster::{Listener, LogSource, Logged};
+pub use license::ConfirmedDate;
 pub use planned::PlannedInstall;
 pub use prove::ProofReport;
 pub use releases::KeptReleaseStatus;
@@ -76,6 +78,7 @@ pub use crate::backups::{
     BackupCopies, BackupSummary, CheckResult, CopyRecord, DrillReport, DrilledStream, LogOutcome, LogStatus,
     PointsInTime, SavedLog, StreamSummary,
 };
+pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
 
 use crate::pins::JournalFolder;

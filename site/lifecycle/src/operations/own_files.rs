@@ -8,6 +8,7 @@ use super::error::Result;
 use super::kept::KeptData;
 use super::{Operations, engine_file};
 use crate::content::remove_others;
+use crate::license;
 use crate::marks::Marks;
 use crate::steps::etcd_snapshot;
 use landfall_agent as node;
@@ -46,6 +47,7 @@ impl Operations {
         }
         engine_file::withdraw_command(&self.paths)?;
         Marks::remove(&self.paths)?;
+        license::remove(&self.paths, keep_data)?;
         mounts::remove_tree(&engine_file::folder(&self.paths))?;
         mounts::remove_tree(&self.paths.releases())?;
         // Of releases that came after the install, whose steps know only their own.

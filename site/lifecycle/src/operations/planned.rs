@@ -9,6 +9,7 @@ use super::error::{OperationError, Result};
 use super::kept::Adoption;
 use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
+use crate::license::Licensing;
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
 use crate::preflight::{Sizes, preflight, warnings};
 use crate::steps::action::Action;
@@ -22,18 +23,20 @@ pub struct PlannedInstall {
     pub(super) settings: SiteConfiguration,
     pub(super) facts: Facts,
     pub(super) plan: InstallPlan,
-    /// What a person should know of kept data.
+    /// The license that counts.
+    pub(super) licensing: Licensing,
+    /// What a person should know of kept data and the license.
     pub(super) notes: Vec<String>,
 }
 
 impl PlannedInstall {
     /// Plans from the known facts, once nothing blocks. `facts` is called after all input that a person may have
-    /// mistyped was read; `adoption` says what happens to kept data.
+    /// mistyped was read; `brought` says what happens to kept data, and which license counts.
     pub(super) fn new(
         release: TrustedRelease,
         trust: Trust,
         site: Option<&Path>,
-        adoption: Adoption,
+        brought: (Adoption, Licensing),
         facts: impl FnOnce() -> Result<Facts>,
     ) -> Result<Self> {
         let configuration = match site {
@@ -43,7 +46,9 @@ impl PlannedInstall {
         let facts = facts()?;
         let built_at = release.verified.identity().built_at;
         let mut blockers = preflight(&facts, &release.release, &configuration, sizes(&release), &built_at);
+        let (adoption, licensing) = brought;
         blockers.extend(adoption.blockers);
+        blockers.extend(licensing.blockers(&release.release, release.built_at()));
         if !blockers.is_empty() {
             return Err(OperationError::NotReady { blockers });
         }
@@ -54,7 +59,8 @@ impl PlannedInstall {
             configuration: &configuration,
             adopted: &adoption.volumes,
         })?;
-        Ok(Self { release, trust, settings: configuration, facts, plan, notes: adoption.notes })
+        let notes = adoption.notes.into_iter().chain(licensing.note.clone()).collect();
+        Ok(Self { release, trust, settings: configuration, facts, plan, licensing, notes })
     }
 
     /// The plan.

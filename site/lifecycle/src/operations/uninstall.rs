@@ -32,7 +32,7 @@ pub enum DataWish {
 pub struct Uninstalled {
     /// The removed release, if there was one.
     pub release: Option<String>,
-    /// Folders with data that were kept.
+    /// Folders with data that were kept, and the license.
     pub kept: Vec<PathBuf>,
     /// The volumes in them.
     pub volumes: Vec<KeptVolume>,
@@ -114,7 +114,7 @@ impl Operations {
     }
 
     fn uninstalled(&self, release: Option<String>) -> Result<Uninstalled> {
-        let folders = [self.paths.storage(), self.paths.secrets(), self.paths.backups()]
+        let folders = [self.paths.storage(), self.paths.secrets(), self.paths.backups(), self.paths.license()]
             .into_iter()
             .filter(|folder| folder.exists());
         let volumes = KeptData::find(&self.paths)?.map(|kept| kept.volumes).unwrap_or_default();

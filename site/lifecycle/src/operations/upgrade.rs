@@ -20,6 +20,7 @@ use super::status::StatusReport;
 use super::trust::Trust;
 use crate::backups::{BackupSummary, refuse_without_room};
 use crate::configuration::{SiteConfiguration, resolve_values};
+use crate::license::{LicensedHost, Licensing};
 use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
@@ -46,6 +47,8 @@ pub struct PreparedUpgrade<'a> {
     planned: UpgradePlan,
     /// The backup that data comes from, if any does.
     backup: Option<BackupSummary>,
+    /// The license that counts for an upgrade; a rollback asks for none.
+    licensing: Option<Licensing>,
 }
 
 /// The release that will be there.
@@ -122,9 +125,9 @@ impl Upgraded {
 }
 
 impl Operations {
-    /// Determines whether and how the bundle's release can take the place of the installed one. Reads journals, heads, the
-    /// host and the cluster; changes nothing.
-    pub fn prepare_upgrade(&self, bundle: &Path) -> Result<PreparedUpgrade<'_>> {
+    /// Determines whether and how the bundle's release can take the place of the installed one, under the license in this file
+    /// or the one that the site has. Reads journals, heads, the host and the cluster; changes nothing.
+    pub fn prepare_upgrade(&self, bundle: &Path, license: Option<&Path>) -> Result<PreparedUpgrade<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         // The chain of roots begins at the one that the site trusts.
@@ -132,14 +135,19 @@ impl Operations {
         let release = TrustedRelease::find(bundle, &trust, self)?;
         refuse_unrelated(&pins, &release)?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
+        let place = LicensedHost::Here { paths: &self.paths, cluster: self.cluster_identifier() };
+        let licensing = release.licensing(&place, license)?;
         // Relative paths have a different meaning for the process that continues.
         let media_path = std::path::absolute(bundle).map_err(|error| OperationError::io("find", bundle, error))?;
         let missing_bytes = self.missing(&release).iter().map(|index| release.payload().blob(*index).size).sum();
         let target = Target { release, trust, media_path, missing_bytes };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
-        let prepared = self.planned_upgrade(Operation::Upgrade, pins, target, &installed, data)?;
-        let blockers = self.upgrade_blockers(&prepared)?;
+        let mut prepared = self.planned_upgrade(Operation::Upgrade, pins, target, &installed, data)?;
+        let mut blockers = self.upgrade_blockers(&prepared)?;
+        let TrustedRelease { release, .. } = &prepared.target.release;
+        blockers.extend(licensing.blockers(release, prepared.target.release.built_at()));
+        prepared.licensing = Some(licensing);
         if blockers.is_empty() { Ok(prepared) } else { Err(OperationError::NotReady { blockers }) }
     }
 
@@ -204,7 +212,8 @@ impl Operations {
             backups: &settings.backups,
         })?;
         self.refuse_unfit(&planned.plan, &release.documents)?;
-        Ok(PreparedUpgrade { operations: self, pins, kept: history.kept(), target, planned, backup: data.backup })
+        let (kept, backup) = (history.kept(), data.backup);
+        Ok(PreparedUpgrade { operations: self, pins, kept, target, planned, backup, licensing: None })
     }
 
     /// Indexes of the blobs that the site does not hold.
@@ -361,9 +370,13 @@ impl PreparedUpgrade<'_> {
     }
 
     fn begin(self) -> Result<JournalFile> {
-        let Self { operations, pins, kept, target: Target { release, trust, media_path, .. }, planned, .. } = self;
+        let Self { operations, pins, kept, target, planned, licensing, .. } = self;
+        let Target { release, trust, media_path, .. } = target;
         if let Some(revocation) = release.verified.revocation() {
             Marks::learn(&operations.paths, revocation)?;
+        }
+        if let Some(licensing) = licensing {
+            licensing.store(&operations.paths)?;
         }
         let identity = release.verified.identity();
         let (bundle, trust): (Sha256, _) = (release.verified.id(), trust.pin(&release.verified));

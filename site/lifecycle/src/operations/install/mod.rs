@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::short_id;
 use landfall_media::durable;
@@ -18,6 +19,7 @@ use super::running::Running;
 use super::status::ServiceStatus;
 use super::trust::Trust;
 use super::{Operations, engine_file};
+use crate::license::LicensedHost;
 use crate::marks::Marks;
 use crate::pins::Pins;
 use crate::site::UndoScope;
@@ -38,6 +40,8 @@ pub struct InstallRequest {
     pub site: Option<PathBuf>,
     /// Whether data that an earlier installation left here is used again.
     pub adopt_data: bool,
+    /// The file of a license; without it, one that an earlier installation left here counts.
+    pub license: Option<PathBuf>,
 }
 
 /// An install that is possible; nothing is changed yet.
@@ -117,8 +121,11 @@ impl Operations {
         self.check_vacant()?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
         let adoption = Adoption::find(&self.paths, &release, request.adopt_data)?;
+        let place = LicensedHost::Here { paths: &self.paths, cluster: None };
+        let licensing = release.licensing(&place, request.license.as_deref())?;
         let site = request.site.as_deref();
-        let planned = PlannedInstall::new(release, trust, site, adoption, || Ok(facts::collect(&self.paths)?))?;
+        let planned =
+            PlannedInstall::new(release, trust, site, (adoption, licensing), || Ok(facts::collect(&self.paths)?))?;
         // Relative paths have a different meaning for the process that resumes.
         let media_path =
             std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;
@@ -131,7 +138,10 @@ impl Operations {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
         let release = TrustedRelease::find(&request.bundle, &trust, self)?;
         let site = request.site.as_deref();
-        PlannedInstall::new(release, trust, site, Adoption::default(), || Ok(Facts::read(facts)?))
+        let facts = Facts::read(facts)?;
+        let collected = facts.collected_at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+        let licensing = release.licensing(&LicensedHost::Elsewhere(collected), request.license.as_deref())?;
+        PlannedInstall::new(release, trust, site, (Adoption::default(), licensing), || Ok(facts))
     }
 
     /// Refuses a host that holds a release, or an operation that is not finished.
@@ -177,6 +187,7 @@ impl PreparedInstall<'_> {
         if let Some(revocation) = self.planned.release.verified.revocation() {
             Marks::learn(&operations.paths, revocation)?;
         }
+        self.planned.licensing.store(&operations.paths)?;
         let pins = self.pins(engine)?;
         tracing::info!(
             release = pins.release,

@@ -29,6 +29,7 @@ use super::error::{OperationError, Result};
 use super::kept::KeptData;
 use super::trust::Trust;
 use crate::backups::BackupFolder;
+use crate::license::LicenseStatus;
 use crate::pins::{Pins, Replay};
 use crate::registry::REGISTRY;
 use crate::settled::containers;
@@ -107,6 +108,8 @@ pub struct StatusReport {
     pub etcd: Option<EtcdStatus>,
     /// Backups of the site's data; none where none was ever made.
     pub backups: Option<BackupsStatus>,
+    /// The site's license; none where there is none and none is needed. It never keeps a site from being ready.
+    pub license: Option<LicenseStatus>,
     /// What a person should know besides.
     pub notes: Vec<String>,
 }
@@ -237,6 +240,7 @@ impl StatusReport {
             disk,
             etcd: None,
             backups: None,
+            license: None,
             notes: Vec::new(),
         }
     }
@@ -249,6 +253,7 @@ impl Operations {
         let Some(past) = self.deciding()? else {
             self.check_not_missing()?;
             report.notes.extend(KeptData::find(&self.paths)?.map(|kept| kept.note(&self.paths)));
+            report.license = self.license_status(None);
             return Ok(report);
         };
         let running = self.journals().holder();
@@ -274,6 +279,8 @@ impl Operations {
             report.release = Some(release_status(pins));
             self.head(pins, &mut report.notes)
         });
+        report.license = self.license_status(head.as_ref());
+        report.notes.extend(report.license.iter().flat_map(|license| license.notes.iter().cloned()));
         report.registry = head.as_ref().map(|head| self.registry(head));
         self.ask_cluster(&mut report);
         if let Some(head) = head.filter(|_| report.state == SiteState::Installed) {

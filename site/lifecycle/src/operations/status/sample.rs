@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use landfall_cluster::ComponentStatus;
 use landfall_engine::plan::Operation;
+use landfall_license::Entitlements;
 
 use super::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
     OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, SiteState, StatusReport, StepReport, Verdict,
 };
 use crate::backups::{CopyRecord, LogStatus};
+use crate::license::{LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
 
 /// The status of a host without a site.
 pub fn absent() -> StatusReport {
@@ -64,6 +66,7 @@ pub fn installed() -> StatusReport {
         }),
         disk: Some(disk()),
         backups: Some(backups()),
+        license: Some(license()),
         etcd: Some(EtcdStatus { ready: true, reason: None, size_bytes: 20 << 20, quota_bytes: 2 << 30 }),
         notes: vec!["network policies are stored but not enforced: flannel does not implement them".to_owned()],
     }
@@ -141,6 +144,41 @@ fn certificates() -> CertificatesStatus {
             certificate("/etc/kubernetes/admin.conf", "2027-11-20T07:40:00Z"),
             certificate("/etc/kubernetes/pki/ca.crt", "2036-11-17T07:40:00Z"),
         ],
+    }
+}
+
+/// A license that ends soon.
+pub fn license() -> LicenseStatus {
+    let now = "2026-11-20T08:00:00Z".to_owned();
+    let terms = LicenseTerms {
+        id: "acme-1".to_owned(),
+        vendor: "Example".to_owned(),
+        customer: "Acme".to_owned(),
+        contact: "licenses@example.com".to_owned(),
+        release: "starter".to_owned(),
+        issued: "2025-12-01T00:00:00Z".to_owned(),
+        not_before: "2025-12-01T00:00:00Z".to_owned(),
+        ends: Some("2026-12-01T00:00:00Z".to_owned()),
+        grace_ends: Some("2026-12-31T00:00:00Z".to_owned()),
+        overage_percent: 10,
+        entitlements: Entitlements {
+            components: vec!["assistant".to_owned()],
+            nodes: Some(3),
+            ..Entitlements::default()
+        },
+        standing: "ending",
+        permits: true,
+        days_left: Some(11),
+        warning_days: Some(14),
+        text: "valid; it ends in 11 days, on 2026-12-01T00:00:00Z".to_owned(),
+    };
+    let need =
+        NeededEntitlement { component: "assistant".to_owned(), entitlement: "assistant".to_owned(), granted: true };
+    LicenseStatus {
+        terms: Some(terms),
+        needs: vec![need],
+        date: Some(TrustedDate { now: now.clone(), least: now.clone(), clock: now, agrees: true }),
+        notes: Vec::new(),
     }
 }
 

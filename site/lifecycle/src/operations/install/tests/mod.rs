@@ -3,6 +3,7 @@
 mod clock;
 mod disks;
 mod kept;
+mod licensed;
 mod newer;
 mod reported;
 mod staged;
@@ -50,6 +51,8 @@ impl<F: Fn(&Event) -> bool + Send + Sync> Progress for Crash<F> {
 struct Fixture {
     folder: TempDir,
     operations: Operations,
+    /// The license that the install is given.
+    license: Option<PathBuf>,
 }
 
 fn sums(bytes: &[u8]) -> BlobSums {
@@ -128,7 +131,7 @@ impl Fixture {
             io: landfall_media::counters::IoCounters::default(),
         };
         durable::create_folder(&operations.paths.host("/var/lib")).unwrap();
-        Self { folder, operations }
+        Self { folder, operations, license: None }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -137,7 +140,7 @@ impl Fixture {
 
     fn request(&self) -> InstallRequest {
         let trust = self.path("1.root.json").display().to_string();
-        InstallRequest { bundle: self.path("stick"), trust: Some(trust), site: None, adopt_data: false }
+        InstallRequest { bundle: self.path("stick"), trust: Some(trust), site: None, adopt_data: false, license: None }
     }
 
     /// An install whose plan is the steps that need no root.
@@ -162,8 +165,10 @@ impl Fixture {
         let plan = Plan::new(Operation::Install, "tiny", "1.0.0", steps);
         let facts = facts::collect(&self.operations.paths).unwrap();
         let settings = SiteConfiguration::default();
-        let planned =
-            PlannedInstall { release, trust, settings, facts, plan: InstallPlan { plan, node }, notes: Vec::new() };
+        let place = LicensedHost::Here { paths: &self.operations.paths, cluster: None };
+        let licensing = release.licensing(&place, self.license.as_deref()).unwrap();
+        let (plan, notes) = (InstallPlan { plan, node }, Vec::new());
+        let planned = PlannedInstall { release, trust, settings, facts, plan, licensing, notes };
         PreparedInstall { operations: &self.operations, planned, media_path: self.path("stick") }
     }
 

@@ -48,6 +48,7 @@ impl Side {
             ready_seconds: 60,
             data: ComponentData::None,
             backup: Vec::new(),
+            entitlement: None,
         });
         let deployment = json!([{
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": name},

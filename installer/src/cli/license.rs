@@ -1,0 +1,69 @@
+//! Arguments of `landfall license`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::TrustArguments;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LicenseCommand {
+    /// Make a license from its description, signed by the vendor's license keys.
+    Issue(LicenseIssueArguments),
+    /// Revoke a license in the next revocation; it is then signed with `trust sign`.
+    Revoke(LicenseRevokeArguments),
+    /// Show what a license file says; verifies it only with `--trust`.
+    Inspect(LicenseInspectArguments),
+    /// Import a license at an installed site; running software is not touched.
+    Import(LicenseImportArguments),
+    /// Show the license of this site, what the installed release needs, and what identifies this site to its vendor.
+    Show,
+    /// Confirm that the machine's clock is right, after it was wrong: licenses are judged by this date from now on.
+    ConfirmDate,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LicenseIssueArguments {
+    /// The description of the license, in YAML.
+    pub(crate) description: PathBuf,
+    /// A cosign private key of the role license, as often as the root asks for keys; the password comes from
+    /// `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`, one for all, or is typed for each.
+    #[arg(long, required_unless_present = "sign_command")]
+    pub(crate) key: Vec<PathBuf>,
+    /// A command that signs, too: it reads the file $DOCUMENT and writes its signature to the file $SIGNATURE, as a
+    /// Sigstore bundle, or as bytes or base64.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) sign_command: Vec<String>,
+    /// Folder with the root documents, `N.root.json`, and `revocation.json` where there is one: all of them travel.
+    #[arg(long)]
+    pub(crate) roots: PathBuf,
+    /// Folder that receives `ID.license`; nothing there is overwritten.
+    #[arg(long, default_value = ".")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LicenseRevokeArguments {
+    /// Id of the license.
+    pub(crate) id: String,
+    /// Folder with the root documents and `revocation.json`, which is replaced by the next one.
+    #[arg(long)]
+    pub(crate) roots: PathBuf,
+    /// Why, in a sentence that the site shows.
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LicenseInspectArguments {
+    /// The license file.
+    pub(crate) license: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LicenseImportArguments {
+    /// The license file.
+    pub(crate) license: PathBuf,
+}

@@ -1,0 +1,170 @@
+//! `landfall license inspect`: what a license file says. Without `--trust` it verifies nothing, and says so.
+
+use std::fmt::Write;
+
+use landfall_license::{Entitlements, SealedLicense, Terms};
+use landfall_lifecycle::operations::Trust;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{entitlements_text, time};
+use crate::cli::LicenseInspectArguments;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// What a license file says.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Inspection {
+    /// Whether its signatures were checked, against what `--trust` names.
+    verified: bool,
+    /// Its id.
+    id: String,
+    /// Who issued it.
+    vendor: String,
+    /// For whom.
+    customer: String,
+    /// Whom to ask for another one.
+    contact: String,
+    /// Name of the release that it is for.
+    release: String,
+    /// When it was issued, RFC 3339 in UTC.
+    issued: String,
+    /// When it begins to apply.
+    not_before: String,
+    /// When it ends; none if it does not.
+    ends: Option<String>,
+    /// Days after the end for which it still counts.
+    grace_days: u64,
+    /// By how much a limit may be exceeded, in percent.
+    overage_percent: u64,
+    /// What it entitles to.
+    entitlements: Entitlements,
+    /// How many of the identifiers must be the site's; none if it is bound to no site.
+    identifiers_needed: Option<u64>,
+    /// Digests of the identifiers of the site that it is bound to.
+    identifiers: Vec<String>,
+    /// Ids of the licenses that it replaces.
+    supersedes: Vec<String>,
+    /// Number of the revocation that it was issued with; 0 for none.
+    revocation: u64,
+    /// Ids of the keys that signed; if it was not verified, of those that claim to have.
+    signed_by: Vec<String>,
+    /// Numbers of the root documents in the file.
+    roots: Vec<u64>,
+}
+
+impl Document for Inspection {
+    const KIND: &'static str = "license";
+}
+
+/// Shows a license file.
+pub(super) fn run(arguments: &LicenseInspectArguments, printer: Printer) -> Result<(), Failure> {
+    let path = &arguments.license;
+    let bytes = fs_err::read(path).map_err(|error| {
+        let what = format!("the license {} cannot be read", path.display());
+        Failure::new(landfall_error_codes::codes::BAD_ARGUMENT, what).because(&error)
+    })?;
+    let sealed = SealedLicense::read(&path.display().to_string(), &bytes)?;
+    let inspection = if let Some(trust) = &arguments.trust.trust {
+        let anchor = Trust::read(Some(trust), path)?.anchor;
+        let license = sealed.verify(&anchor)?;
+        let signers = license.signers().iter().map(ToString::to_string).collect();
+        Inspection::of(&sealed, license.terms(), true, signers)
+    } else {
+        let claimed = sealed.claimed_signers().iter().map(ToString::to_string).collect();
+        Inspection::of(&sealed, &sealed.untrusted()?, false, claimed)
+    };
+    printer.report(&inspection, text);
+    Ok(())
+}
+
+impl Inspection {
+    fn of(sealed: &SealedLicense, terms: &Terms, verified: bool, signed_by: Vec<String>) -> Self {
+        let identifiers = terms.binding.iter().flat_map(|binding| &binding.identifiers);
+        Self {
+            verified,
+            id: terms.id.clone(),
+            vendor: terms.vendor.clone(),
+            customer: terms.customer.clone(),
+            contact: terms.contact.clone(),
+            release: terms.release.clone(),
+            issued: time(terms.issued),
+            not_before: time(terms.not_before),
+            ends: terms.ends.map(time),
+            grace_days: terms.grace_days,
+            overage_percent: terms.overage_percent,
+            entitlements: terms.entitlements.clone(),
+            identifiers_needed: terms.binding.as_ref().map(|binding| binding.needed),
+            identifiers: identifiers.map(ToString::to_string).collect(),
+            supersedes: terms.supersedes.clone(),
+            revocation: terms.revocation,
+            signed_by,
+            roots: sealed.roots().iter().map(landfall_bundle_spec::trust::Root::number).collect(),
+        }
+    }
+}
+
+fn text(inspection: &Inspection) -> String {
+    let mut text = String::new();
+    if !inspection.verified {
+        text.push_str("NOT VERIFIED: this is what the file says about itself; `--trust` checks it.\n\n");
+    }
+    let ends = inspection.ends.as_ref().map_or_else(
+        || "it does not end".to_owned(),
+        |ends| format!("ends {ends}, then {} days of grace", inspection.grace_days),
+    );
+    let Inspection { id, vendor, customer, contact, release, issued, not_before, .. } = inspection;
+    for (what, value) in [
+        ("license", id.clone()),
+        ("issued by", format!("{vendor}, {issued}; questions to {contact}")),
+        ("for", format!("{customer}, release {release}")),
+        ("applies", format!("from {not_before}; {ends}")),
+    ] {
+        let _infallible = writeln!(text, "{what:<10} {value}");
+    }
+    text.push_str(&entitlements_text(&inspection.entitlements, inspection.overage_percent));
+    let bound = match inspection.identifiers_needed {
+        Some(needed) => format!("to a site with {needed} of {} identifiers", inspection.identifiers.len()),
+        None => "to no site".to_owned(),
+    };
+    let _infallible = writeln!(text, "{:<10} {bound}", "bound");
+    if !inspection.supersedes.is_empty() {
+        let _infallible = writeln!(text, "{:<10} {}", "replaces", inspection.supersedes.join(", "));
+    }
+    let _infallible = write!(text, "{:<10} {}", "signed by", inspection.signed_by.join(", "));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_license::sample;
+
+    use super::*;
+
+    fn inspection(verified: bool) -> Inspection {
+        let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+        let terms = sample::terms("acme-1", "2026-11-22T10:00:00Z".parse().unwrap()).unwrap();
+        let sealed = sample::sealed(&vendor, &terms, None).unwrap();
+        Inspection::of(&sealed, &terms, verified, vec!["0123".to_owned()])
+    }
+
+    #[test]
+    fn what_was_not_verified_says_so_first() {
+        assert!(text(&inspection(false)).starts_with("NOT VERIFIED: "));
+        insta::assert_snapshot!(text(&inspection(true)), @r"
+        license    acme-1
+        issued by  Example, 2026-11-22T10:00:00Z; questions to licenses@example.com
+        for        Acme, release tiny
+        applies    from 2026-11-22T10:00:00Z; ends 2027-11-22T10:00:00Z, then 30 days of grace
+          components     analytics
+          features       none
+          nodes          3
+        bound      to no site
+        signed by  0123
+        ");
+    }
+}

@@ -1,0 +1,203 @@
+//! To which site a license is bound: digests of identifiers, of which some must match, so that a site stays licensed when a
+//! disk or a machine is replaced.
+//!
+//! Threats: a license file that betrays serial numbers (only keyed digests travel), identifiers that many machines share
+//! (placeholders of manufacturers have no digest), and one identifier that counts twice (they are a set).
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What keys the digests. Never changed: it is in every license.
+const CONTEXT: &str = "landfall.dev 2026 identifiers of a licensed site";
+
+/// Bytes of a digest: enough that no two sites share one by chance.
+const DIGEST_BYTES: usize = 16;
+
+/// What manufacturers write where they write no serial number.
+const PLACEHOLDERS: [&str; 13] = [
+    "none",
+    "n/a",
+    "na",
+    "unknown",
+    "uninitialized",
+    "default string",
+    "not specified",
+    "not applicable",
+    "not available",
+    "o.e.m.",
+    "to be filled by o.e.m.",
+    "system serial number",
+    "03000200-0400-0500-0006-000700080009",
+];
+
+/// What identifies a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IdentifierKind {
+    /// Serial number of a main board.
+    Board,
+    /// UID of the namespace `kube-system`.
+    Cluster,
+    /// Serial number of a disk.
+    Disk,
+    /// Machine id of an operating system.
+    Machine,
+    /// UUID of a machine, as its firmware reports it.
+    Product,
+    /// UUID of the site, made by its first install.
+    Site,
+}
+
+impl IdentifierKind {
+    const ALL: [Self; 6] = [Self::Board, Self::Cluster, Self::Disk, Self::Machine, Self::Product, Self::Site];
+
+    /// Its name in a license.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Board => "board",
+            Self::Cluster => "cluster",
+            Self::Disk => "disk",
+            Self::Machine => "machine",
+            Self::Product => "product",
+            Self::Site => "site",
+        }
+    }
+}
+
+/// One identifier: its kind and a keyed digest, written `cluster:0123…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identifier {
+    kind: IdentifierKind,
+    digest: [u8; DIGEST_BYTES],
+}
+
+/// A text that is no identifier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an identifier such as `cluster:` and 32 hexadecimal digits")]
+pub struct InvalidIdentifier(String);
+
+impl Identifier {
+    /// The identifier of a value, such as a serial number; none for a placeholder, which many machines share.
+    pub fn of(kind: IdentifierKind, value: &str) -> Option<Self> {
+        let value = value.trim().to_ascii_lowercase();
+        let is_filler = value.chars().all(|letter| matches!(letter, '0' | 'f' | '-' | '.' | ' ' | '_' | 'x'));
+        if is_filler || PLACEHOLDERS.contains(&value.as_str()) {
+            return None;
+        }
+        let key = blake3::derive_key(CONTEXT, kind.name().as_bytes());
+        let hash = blake3::keyed_hash(&key, value.as_bytes());
+        let mut digest = [0; DIGEST_BYTES];
+        digest.copy_from_slice(&hash.as_bytes()[..DIGEST_BYTES]);
+        Some(Self { kind, digest })
+    }
+
+    /// Its kind.
+    pub const fn kind(&self) -> IdentifierKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.kind.name(), hex::encode(self.digest))
+    }
+}
+
+impl FromStr for Identifier {
+    type Err = InvalidIdentifier;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = || {
+            let (kind, digest) = text.split_once(':')?;
+            let kind = IdentifierKind::ALL.into_iter().find(|known| known.name() == kind)?;
+            let is_lower = digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            let digest = hex::decode(digest).ok().filter(|_| is_lower)?.try_into().ok()?;
+            Some(Self { kind, digest })
+        };
+        read().ok_or_else(|| InvalidIdentifier(text.chars().take(100).collect()))
+    }
+}
+
+impl Serialize for Identifier {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Identifier {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// To which site a license is bound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Binding {
+    /// How many of the identifiers must be the site's.
+    pub needed: u64,
+    /// The site's identifiers when the license was issued, sorted.
+    pub identifiers: Vec<Identifier>,
+}
+
+impl Binding {
+    /// Most identifiers of a binding.
+    const IDENTIFIERS: usize = 64;
+
+    /// How many of the identifiers are the site's.
+    pub fn matched(&self, site: &BTreeSet<Identifier>) -> u64 {
+        self.identifiers.iter().filter(|identifier| site.contains(identifier)).count() as u64
+    }
+
+    /// Says what is wrong with it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !self.identifiers.is_sorted_by(|one, next| one < next) {
+            return Err("the identifiers of its binding are not sorted, or one is listed twice".to_owned());
+        }
+        let count = self.identifiers.len();
+        if count > Self::IDENTIFIERS {
+            return Err(format!("its binding has {count} identifiers, more than {}", Self::IDENTIFIERS));
+        }
+        if self.needed == 0 || self.needed > count as u64 {
+            return Err(format!("its binding needs {} of {count} identifiers", self.needed));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_read_as_they_are_written_and_hide_their_value() {
+        let disk = Identifier::of(IdentifierKind::Disk, " WD-WX11A1234567\n").unwrap();
+        assert_eq!(disk.to_string().parse::<Identifier>(), Ok(disk));
+        assert!(!disk.to_string().to_lowercase().contains("wx11"));
+        assert_eq!(Identifier::of(IdentifierKind::Disk, "wd-wx11a1234567"), Some(disk), "firmware changes case");
+        assert_ne!(Identifier::of(IdentifierKind::Board, "WD-WX11A1234567"), Some(disk));
+        for bad in ["", "disk", "disk:", "disk:00", "tape:00112233445566778899aabbccddeeff"] {
+            assert!(bad.parse::<Identifier>().is_err(), "{bad}");
+        }
+        let upper = disk.to_string().to_uppercase().replace("DISK", "disk");
+        assert!(upper.parse::<Identifier>().is_err() || upper == disk.to_string(), "one spelling only");
+    }
+
+    #[test]
+    fn what_many_machines_share_identifies_none() {
+        for shared in [
+            "",
+            "  ",
+            "0",
+            "None",
+            "uninitialized\n",
+            "To Be Filled By O.E.M.",
+            "00000000-0000-0000-0000-000000000000",
+            "FFFFFFFF",
+        ] {
+            assert_eq!(Identifier::of(IdentifierKind::Product, shared), None, "{shared}");
+        }
+    }
+}

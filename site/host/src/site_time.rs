@@ -1,0 +1,310 @@
+//! Trusted time on the disk of a site: read, moved forward, and written in two places. Only a site with a license keeps it.
+
+use std::time::Duration;
+
+use fs_err::File;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use jiff::Timestamp;
+use landfall_bundle_spec::trust::TrustAnchor;
+use landfall_engine::step::StepError;
+use landfall_error_codes::{Coded, codes};
+use landfall_license::{Clocks, Confirmation, SealedLicense, TrustedTime};
+use landfall_media::durable;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use serde::Deserialize;
+
+use crate::files;
+use crate::paths::SitePaths;
+use crate::twin::Twin;
+
+/// The clocks of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineClocks {
+    /// The wall clock.
+    pub wall: Timestamp,
+    /// What names this boot.
+    pub boot: String,
+    /// How long the machine has run since this boot, suspended time included.
+    pub uptime: Duration,
+}
+
+impl MachineClocks {
+    /// All of them, now. Without a kernel's word on boot and uptime, no time has run.
+    pub fn read(paths: &SitePaths) -> Self {
+        let text = |path: &str| files::read_text(&paths.host(path)).ok().flatten().unwrap_or_default();
+        let uptime = text("/proc/uptime").split('.').next().and_then(|seconds| seconds.parse().ok());
+        Self {
+            wall: Timestamp::now(),
+            boot: text("/proc/sys/kernel/random/boot_id").trim().to_owned(),
+            uptime: Duration::from_secs(uptime.unwrap_or_default()),
+        }
+    }
+
+    /// As trusted time takes them.
+    pub fn clocks(&self) -> Clocks<'_> {
+        Clocks { wall: self.wall, boot: &self.boot, uptime: self.uptime }
+    }
+}
+
+fn twin(paths: &SitePaths) -> Twin {
+    Twin::new(paths.trusted_time(), paths.trusted_time_copy())
+}
+
+/// While this lives, no other process changes the license or trusted time. Clocks are read after it was taken.
+#[derive(Debug)]
+pub struct LicenseLock {
+    _file: File,
+}
+
+impl LicenseLock {
+    /// Waits for it. Only root can open the file, so no user of the host can make a command wait.
+    pub fn take(paths: &SitePaths) -> Result<Self, StepError> {
+        let path = paths.license_lock();
+        let file = lock_file(paths)?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)
+            .map_err(|errno| files::failed("lock", &path, errno.into()))?;
+        Ok(Self { _file: file })
+    }
+
+    /// Takes it unless another process has it.
+    pub fn try_take(paths: &SitePaths) -> Result<Option<Self>, StepError> {
+        let path = paths.license_lock();
+        let file = lock_file(paths)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(files::failed("lock", &path, errno.into())),
+        }
+    }
+}
+
+fn lock_file(paths: &SitePaths) -> Result<File, StepError> {
+    durable::create_own_folder(&paths.data())?;
+    let path = paths.license_lock();
+    let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    opened.map_err(|error| files::failed("open", &path, error))
+}
+
+/// Trusted time now; none on a site that keeps none. Changes nothing on the disk.
+pub fn read(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedTime>, StepError> {
+    let mut time = stored(paths)?;
+    if let Some(time) = &mut time {
+        time.observe(&clocks.clocks());
+    }
+    Ok(time)
+}
+
+/// Trusted time as it is stored, both copies together.
+pub fn stored(paths: &SitePaths) -> Result<Option<TrustedTime>, StepError> {
+    Ok(twin(paths).read::<TrustedTime>()?.into_iter().reduce(TrustedTime::merged))
+}
+
+/// Trusted time now. Damaged copies are like none: a license must never be kept out by them. A disk that cannot be read is an
+/// error: what it holds may be right.
+fn usable(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedTime>, StepError> {
+    match read(paths, clocks) {
+        Err(error) if error.code() == codes::LICENSE_RECORD => Ok(None),
+        time => time,
+    }
+}
+
+/// Adds the time that the site has run, and begins to keep trusted time where a site with a license lost it; on the disk when
+/// it returns. Does nothing while another process changes it: the next look adds the same time.
+pub fn observe(paths: &SitePaths) -> Result<(), StepError> {
+    let kept = [paths.trusted_time(), paths.trusted_time_copy(), paths.license(), paths.license_copy()];
+    if !kept.iter().any(|file| file.exists()) {
+        return Ok(());
+    }
+    match LicenseLock::try_take(paths)? {
+        Some(lock) => add_running_time(paths, &lock, &MachineClocks::read(paths)),
+        None => Ok(()),
+    }
+}
+
+fn add_running_time(paths: &SitePaths, _lock: &LicenseLock, clocks: &MachineClocks) -> Result<(), StepError> {
+    let begun = || Some(TrustedTime::begin(license_issued(paths)?, &clocks.clocks()));
+    let Some(time) = usable(paths, clocks)?.or_else(begun) else { return Ok(()) };
+    twin(paths).write(&time)
+}
+
+/// When the license that this site keeps was issued; none where there is none that can be used.
+fn license_issued(paths: &SitePaths) -> Option<Timestamp> {
+    let issued = |record: Accepted| {
+        let sealed = SealedLicense::read("that this site keeps", record.document.as_bytes()).ok()?;
+        Some(sealed.verify(&TrustAnchor::Root(record.root.into_bytes())).ok()?.terms().issued)
+    };
+    let license = Twin::new(paths.license(), paths.license_copy());
+    license.read::<Accepted>().ok()?.into_iter().filter_map(issued).max()
+}
+
+/// What is read here of a site's record of its license.
+#[derive(Deserialize)]
+struct Accepted {
+    document: String,
+    root: String,
+}
+
+/// Stores that a signed timestamp has passed, and begins to keep trusted time where none is kept, or where it was damaged; on
+/// the disk when it returns.
+pub fn learn(
+    paths: &SitePaths,
+    _lock: &LicenseLock,
+    clocks: &MachineClocks,
+    signed: Timestamp,
+) -> Result<TrustedTime, StepError> {
+    let time = would_learn(paths, clocks, signed)?;
+    twin(paths).write(&time)?;
+    Ok(time)
+}
+
+/// What trusted time would be after [`learn`]. Changes nothing on the disk.
+pub fn would_learn(paths: &SitePaths, clocks: &MachineClocks, signed: Timestamp) -> Result<TrustedTime, StepError> {
+    Ok(match usable(paths, clocks)? {
+        Some(mut time) => {
+            time.learn(signed);
+            time
+        }
+        None => TrustedTime::begin(signed, &clocks.clocks()),
+    })
+}
+
+/// Takes over the wall clock, which a person has confirmed; on the disk when it returns. None on a site that keeps no trusted
+/// time.
+pub fn confirm(
+    paths: &SitePaths,
+    _lock: &LicenseLock,
+    clocks: &MachineClocks,
+) -> Result<Option<Confirmation>, StepError> {
+    let Some(mut time) = stored(paths)? else { return Ok(None) };
+    let confirmed = time.confirm(&clocks.clocks());
+    let confirmation = confirmed.map_err(|error| StepError::new(codes::DATE_UNCONFIRMABLE, error.to_string()))?;
+    twin(paths).write(&time)?;
+    tracing::warn!(before = %confirmation.before, after = %confirmation.after, "a person has confirmed the date");
+    Ok(Some(confirmation))
+}
+
+/// Takes over what a backup says of trusted time: what was certain then has passed. On the disk when it returns.
+pub fn adopt(paths: &SitePaths, lock: &LicenseLock, clocks: &MachineClocks, bytes: &[u8]) -> Result<(), StepError> {
+    match serde_json::from_slice::<TrustedTime>(bytes) {
+        Ok(time) => learn(paths, lock, clocks, time.least()).map(drop),
+        // A backup is of use without it.
+        Err(error) => {
+            tracing::warn!(%error, "the trusted time of a backup cannot be read");
+            Ok(())
+        }
+    }
+}
+
+/// Removes it from the operating system's disk, or from both, durably; the lock in any case.
+pub fn remove(paths: &SitePaths, keep_data: bool) -> Result<(), StepError> {
+    twin(paths).remove(keep_data)?;
+    Ok(durable::remove_file(&paths.license_lock())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_license::sample;
+
+    use super::*;
+
+    fn clocks(wall: &str, uptime: u64) -> MachineClocks {
+        MachineClocks { wall: wall.parse().unwrap(), boot: "a".to_owned(), uptime: Duration::from_secs(uptime) }
+    }
+
+    #[test]
+    fn trusted_time_is_kept_only_once_something_signed_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let right = clocks("2026-11-22T10:00:00Z", 100);
+        observe(&paths).unwrap();
+        assert!(!paths.data().exists() && !paths.settings().exists(), "nothing is made");
+        let lock = LicenseLock::take(&paths).unwrap();
+        assert_eq!((read(&paths, &right).unwrap(), confirm(&paths, &lock, &right).unwrap()), (None, None));
+        let signed = "2026-11-01T00:00:00Z".parse().unwrap();
+        assert_eq!(learn(&paths, &lock, &right, signed).unwrap().now(), right.wall);
+        // The clock dies; an hour runs.
+        let dead = clocks("1970-01-01T00:00:00Z", 3700);
+        add_running_time(&paths, &lock, &dead).unwrap();
+        let hour = right.wall + SignedDuration::from_hours(1);
+        assert_eq!(read(&paths, &dead).unwrap().unwrap().now(), hour);
+        assert_eq!(confirm(&paths, &lock, &dead).unwrap_err().code(), codes::DATE_UNCONFIRMABLE);
+        // Either disk is lost.
+        for lost in [paths.trusted_time(), paths.trusted_time_copy()] {
+            durable::remove_file(&lost).unwrap();
+            assert_eq!(read(&paths, &dead).unwrap().unwrap().now(), hour);
+            add_running_time(&paths, &lock, &dead).unwrap();
+            assert!(lost.exists());
+        }
+        let later = clocks("2027-03-01T00:00:00Z", 3700);
+        assert_eq!(confirm(&paths, &lock, &later).unwrap().unwrap().after, later.wall);
+        assert_eq!(read(&paths, &later).unwrap().unwrap().now(), later.wall);
+        remove(&paths, false).unwrap();
+        assert_eq!(read(&paths, &later).unwrap(), None);
+    }
+
+    #[test]
+    fn a_backup_brings_what_was_certain_and_nothing_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let ahead = clocks("2031-01-01T00:00:00Z", 100);
+        let signed = "2026-11-01T00:00:00Z".parse().unwrap();
+        let saved = serde_json::to_vec(&TrustedTime::begin(signed, &ahead.clocks())).unwrap();
+        let right = clocks("2026-12-01T00:00:00Z", 5);
+        let lock = LicenseLock::take(&paths).unwrap();
+        adopt(&paths, &lock, &right, &saved).unwrap();
+        adopt(&paths, &lock, &right, b"{").unwrap();
+        assert_eq!(read(&paths, &right).unwrap().unwrap().now(), right.wall, "the clock that was ahead is left behind");
+    }
+
+    #[test]
+    fn the_agent_neither_waits_for_a_lock_nor_lends_one_to_users() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let clocks = MachineClocks::read(&SitePaths::default());
+        let lock = LicenseLock::take(&paths).unwrap();
+        learn(&paths, &lock, &clocks, "2026-11-01T00:00:00Z".parse().unwrap()).unwrap();
+        assert_eq!(paths.license_lock().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let before = stored(&paths).unwrap();
+        assert!(LicenseLock::try_take(&paths).unwrap().is_none());
+        observe(&paths).unwrap();
+        assert_eq!(stored(&paths).unwrap(), before, "it is skipped");
+        drop(lock);
+        observe(&paths).unwrap();
+        assert_ne!(stored(&paths).unwrap(), before);
+    }
+
+    #[test]
+    fn a_site_with_a_license_begins_again_after_damage_and_never_after_a_failed_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let (vendor, issued) = (Vendor::new(KeyKind::Ed25519).unwrap(), "2026-11-01T00:00:00Z".parse().unwrap());
+        let sealed = sample::sealed(&vendor, &sample::terms("acme-1", issued).unwrap(), None).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let record = serde_json::json!({"document": text(sealed.bytes()), "root": text(vendor.root.bytes())});
+        Twin::new(paths.license(), paths.license_copy()).write(&record).unwrap();
+        observe(&paths).unwrap();
+        assert_eq!(stored(&paths).unwrap().unwrap().least(), issued);
+        for place in [paths.trusted_time(), paths.trusted_time_copy()] {
+            durable::write_file(&place, b"{", 0o600).unwrap();
+        }
+        observe(&paths).unwrap();
+        assert_eq!(stored(&paths).unwrap().unwrap().least(), issued);
+        // A folder in place of the file: reading it fails.
+        durable::remove_file(&paths.trusted_time()).unwrap();
+        durable::create_folder(&paths.trusted_time()).unwrap();
+        assert_eq!(observe(&paths).unwrap_err().code(), codes::NODE_FILE);
+        let clocks = MachineClocks::read(&paths);
+        assert!(would_learn(&paths, &clocks, issued).is_err());
+    }
+
+    #[test]
+    fn this_machine_names_its_boot() {
+        let clocks = MachineClocks::read(&SitePaths::default());
+        assert!(!clocks.boot.is_empty() && clocks.uptime > Duration::ZERO);
+    }
+}

@@ -1,0 +1,270 @@
+//! What the license of a site comes to for a release: the one that it has, or the one that a person passes with the command.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use jiff::Timestamp;
+use landfall_bundle_spec::head::Opened;
+use landfall_bundle_spec::trust::{Revocation, Root, TrustAnchor};
+use landfall_engine::step::StepError;
+use landfall_error_codes::{Coded, codes};
+use landfall_host::identifiers::host_identifiers;
+use landfall_host::paths::SitePaths;
+use landfall_host::site_time;
+use landfall_host::site_time::{LicenseLock, MachineClocks};
+use landfall_license::{
+    Circumstances, Identifier, License, LicenseError, Need, SealedLicense, Shortfall, Standing, TrustedTime, shortfalls,
+};
+use landfall_release_document::ReleaseDocument;
+
+use super::record::{LicenseRecord, why};
+use crate::marks::Marks;
+use crate::operations::TrustedRelease;
+use crate::preflight::Blocker;
+
+/// For which machine a license is looked at.
+pub(crate) enum LicensedHost<'a> {
+    /// This one. Its cluster's identifier, where it answers.
+    Here {
+        /// The paths of the host.
+        paths: &'a SitePaths,
+        /// What identifies its cluster.
+        cluster: Option<Identifier>,
+    },
+    /// One that a file describes: its clock when it was described. What identifies it is not known.
+    Elsewhere(Timestamp),
+}
+
+/// The license that counts for an operation, and what it comes to.
+#[derive(Debug, Clone)]
+pub(crate) struct Licensing {
+    held: Option<Held>,
+    /// The newest signed time that the operation brings.
+    signed: Timestamp,
+    /// Why the license of the site cannot be used, if it cannot.
+    pub(crate) note: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Held {
+    record: LicenseRecord,
+    license: License,
+    standing: Standing,
+    /// Whether a person passed it: it is stored once the operation begins.
+    is_new: bool,
+}
+
+impl Licensing {
+    /// Looks at the license in this file, or at the one that the site has, for a trusted release. A license that this site must
+    /// not have is refused. Changes nothing.
+    pub(crate) fn look(
+        place: &LicensedHost<'_>,
+        release: &TrustedRelease,
+        given: Option<&Path>,
+    ) -> Result<Self, StepError> {
+        let (root, signed) = (release.verified.trusted().root(), release.built_at());
+        let before = match place {
+            LicensedHost::Here { paths, .. } => LicenseRecord::read(paths),
+            LicensedHost::Elsewhere(_) => Ok(None),
+        };
+        let mut note = before.as_ref().err().map(why);
+        let before = before.ok().flatten();
+        let found = match given {
+            Some(path) => Some(opened(path, root, &release.release.name, before.as_ref())?),
+            None => before.and_then(|record| match held(record, release) {
+                Ok(found) => Some(found),
+                Err(error) => {
+                    note = Some(why(&error));
+                    None
+                }
+            }),
+        };
+        let Some((mut record, license)) = found else { return Ok(Self { held: None, signed, note }) };
+        let signed = signed.max(license.terms().issued);
+        if let LicensedHost::Here { cluster, paths } = place {
+            record.remember(cluster.iter().copied().chain(host_identifiers(paths)));
+        }
+        let brought = release.verified.revocation();
+        let standing = standing(place, &record, &license, (signed, brought))?;
+        if given.is_some() && !standing.permits() {
+            refuse_worse(place, release, (&license, &standing), signed)?;
+        }
+        if let (Some(_), Standing::OtherSite { .. } | Standing::Revoked { .. }) = (given, &standing) {
+            let code = standing.code().unwrap_or(codes::LICENSE_OTHER_SITE);
+            let what = format!("the license {} is {}", license.terms().id, standing.text(&license));
+            return Err(StepError::new(code, what));
+        }
+        Ok(Self { held: Some(Held { record, license, standing, is_new: given.is_some() }), signed, note })
+    }
+
+    /// What blocks an install or an upgrade to this release.
+    pub(crate) fn blockers(&self, release: &ReleaseDocument, built_at: Timestamp) -> Vec<Blocker> {
+        let held = self.held.as_ref().map(|held| (&held.license, &held.standing));
+        let blocker = |shortfall: Shortfall| {
+            let mut blocker = Blocker::new(shortfall.code, shortfall.found, shortfall.needed);
+            if let Some(note) = &self.note {
+                blocker.found = format!("{}: {note}", blocker.found);
+            }
+            if let Some(fix) = shortfall.fix {
+                blocker.fix = fix;
+            }
+            blocker
+        };
+        shortfalls(&needs(release), built_at, held).into_iter().map(blocker).collect()
+    }
+
+    /// Stores what the operation brings: the license, its revocation, and the signed times. On the disk when it returns; a
+    /// site without a license stores nothing.
+    pub(crate) fn store(&self, paths: &SitePaths) -> Result<(), StepError> {
+        let Some(held) = &self.held else { return Ok(()) };
+        if held.is_new {
+            if let Some(revocation) = held.license.revocation() {
+                Marks::learn(paths, revocation).map_err(|error| StepError::new(error.code(), error.to_string()))?;
+            }
+            tracing::info!(license = held.license.terms().id, "the license is stored");
+        }
+        let lock = LicenseLock::take(paths)?;
+        // Before the license: one without trusted time would be judged by the clock.
+        site_time::learn(paths, &lock, &MachineClocks::read(paths), self.signed)?;
+        // Another command may have changed it since the look.
+        let current = LicenseRecord::read(paths).ok().flatten();
+        let mut record = match current {
+            current if held.is_new => LicenseRecord::with(&held.license, current.as_ref())?,
+            Some(current) => current,
+            None => held.record.clone(),
+        };
+        record.remember(held.record.identifiers(paths));
+        record.write(paths)
+    }
+}
+
+/// Refuses a license that does not count now where the one that the site has does: a replaced license never returns.
+fn refuse_worse(
+    place: &LicensedHost<'_>,
+    release: &TrustedRelease,
+    (given, found): (&License, &Standing),
+    signed: Timestamp,
+) -> Result<(), StepError> {
+    let LicensedHost::Here { paths, .. } = place else { return Ok(()) };
+    let Some(record) = LicenseRecord::read(paths).ok().flatten() else { return Ok(()) };
+    let Ok((record, license)) = held(record, release) else { return Ok(()) };
+    let standing = standing(place, &record, &license, (signed, release.verified.revocation()))?;
+    if !standing.permits() || license.terms().id == given.terms().id {
+        return Ok(());
+    }
+    let (id, kept) = (&given.terms().id, &license.terms().id);
+    let what = format!("the license {id} is {}; {kept}, which this site has, still counts", found.text(given));
+    Err(StepError::new(found.code().unwrap_or(codes::LICENSE_OLDER), what))
+}
+
+/// The license that the site has, if it is one of the vendor who signed this release: an earlier installation may have left
+/// another vendor's. Its signer may have lost the role since; the license stays.
+fn held(record: LicenseRecord, release: &TrustedRelease) -> Result<(LicenseRecord, License), StepError> {
+    let (license, trusted) = (record.license()?, release.verified.trusted().root());
+    let terms = license.terms();
+    if terms.release != release.release.name {
+        let what = format!("the license {} is for {}", terms.id, terms.release);
+        return Err(StepError::new(codes::LICENSE_OTHER_RELEASE, what));
+    }
+    let accepted = license.root();
+    let is_in_chain = || {
+        let opened = Opened::read_file(release.verified.head_bytes());
+        opened.is_ok_and(|opened| opened.roots().iter().any(|root| root.says_the_same(accepted)))
+    };
+    if accepted.says_the_same(trusted) || record.is_accepted_by(trusted) || is_in_chain() {
+        return Ok((record, license));
+    }
+    let what = format!("the license {} was accepted under a root that does not lead to this release", terms.id);
+    Err(StepError::new(codes::LICENSE_RECORD, what))
+}
+
+/// Reads a license that a person passes, verifies it, and makes the record of it.
+fn opened(
+    path: &Path,
+    root: &Root,
+    release: &str,
+    before: Option<&LicenseRecord>,
+) -> Result<(LicenseRecord, License), StepError> {
+    let name = path.display().to_string();
+    let bytes = fs_err::read(path).map_err(|error| landfall_host::files::failed("read", path, error))?;
+    let sealed = SealedLicense::read(&name, &bytes).map_err(refused)?;
+    let license = sealed.verify(&TrustAnchor::Root(root.bytes().to_vec())).map_err(refused)?;
+    let terms = license.terms();
+    if terms.release != release {
+        let what = format!("the license {} is for {}, and this release is {release}", terms.id, terms.release);
+        return Err(StepError::new(codes::LICENSE_OTHER_RELEASE, what));
+    }
+    Ok((LicenseRecord::with(&license, before)?, license))
+}
+
+fn refused(error: LicenseError) -> StepError {
+    let step = StepError::new(error.code(), error.to_string());
+    let step = match error.hint() {
+        Some(hint) => step.hint(hint),
+        None => step,
+    };
+    match error {
+        LicenseError::Refused { source, .. } => step.because(source),
+        _ => step,
+    }
+}
+
+/// What a license comes to at a place, now; with the newest signed time and the revocation that a release brings.
+pub(crate) fn standing(
+    place: &LicensedHost<'_>,
+    record: &LicenseRecord,
+    license: &License,
+    (signed, brought): (Timestamp, Option<&Revocation>),
+) -> Result<Standing, StepError> {
+    let (now, identifiers, known) = match place {
+        LicensedHost::Here { paths, .. } => {
+            let now = site_time::would_learn(paths, &MachineClocks::read(paths), signed)?.now();
+            let known = Marks::read(paths).and_then(|marks| marks.revocation());
+            let known = known.map_err(|error| StepError::new(error.code(), error.to_string()))?;
+            (now, Some(record.identifiers(paths)), known)
+        }
+        LicensedHost::Elsewhere(wall) => {
+            let clocks = landfall_license::Clocks { wall: *wall, boot: "", uptime: std::time::Duration::ZERO };
+            (TrustedTime::begin(signed, &clocks).now(), None, None)
+        }
+    };
+    let revocation = newest([known.as_ref(), license.revocation(), brought]);
+    let superseded: &BTreeSet<String> = record.superseded();
+    Ok(license.standing(&Circumstances { now, identifiers: identifiers.as_ref(), revocation, superseded }))
+}
+
+/// The revocation that counts of those that are known: the one with the highest number.
+fn newest(known: [Option<&Revocation>; 3]) -> Option<&Revocation> {
+    known.into_iter().flatten().max_by_key(|revocation| revocation.number())
+}
+
+/// What the components of a release need.
+pub(crate) fn needs(release: &ReleaseDocument) -> Vec<Need<'_>> {
+    let components = release.components.iter();
+    components
+        .filter_map(|component| {
+            let entitlement = component.entitlement.as_deref()?;
+            Some(Need { component: &component.name, entitlement })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_revocation_counts_wherever_it_comes_from() {
+        let [first, second] = [1, 2].map(|number| Revocation::new(number, Vec::new()).unwrap());
+        let number = |known| newest(known).map(Revocation::number);
+        assert_eq!(number([None; 3]), None);
+        assert_eq!(number([None, None, Some(&first)]), Some(1), "a fresh host knows only the release's");
+        for known in [
+            [Some(&second), Some(&first), None],
+            [Some(&first), Some(&second), None],
+            [None, Some(&first), Some(&second)],
+        ] {
+            assert_eq!(number(known), Some(2));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Releases whose components need a license: the gate before an install, and everything that goes on without one.
+
+use jiff::SignedDuration;
+use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedLicense};
+use landfall_host::site_time;
+use landfall_host::site_time::{LicenseLock, MachineClocks};
+use landfall_license::{Binding, Identifier, IdentifierKind, Terms, sample};
+
+use super::*;
+use crate::license::LicenseRecord;
+
+/// A release with a component that needs `analytics`.
+fn entitled() -> serde_json::Value {
+    let mut entitled = release(3);
+    entitled["components"] = json!([{
+        "name": "reports", "namespace": "reports", "needs": [], "objects": "documents/objects/reports.json",
+        "pod_security": "restricted", "ready_seconds": 60, "entitlement": "analytics",
+    }]);
+    entitled
+}
+
+/// A machine, and a stick with a release that needs a license.
+fn machine(vendor: &Vendor) -> Fixture {
+    Fixture::with_bundle(vendor, &bundle(vendor, &entitled()))
+}
+
+/// A license from now on, changed, in a file of the machine.
+fn license(fixture: &Fixture, vendor: &Vendor, name: &str, change: impl FnOnce(&mut Terms)) -> PathBuf {
+    let mut terms = sample::terms(name, Timestamp::now() - SignedDuration::from_hours(1)).unwrap();
+    change(&mut terms);
+    let sealed = sample::sealed(vendor, &terms, None).unwrap();
+    let path = fixture.path(sealed_name(name).as_str());
+    durable::write_file(&path, sealed.bytes(), 0o644).unwrap();
+    path
+}
+
+fn sealed_name(id: &str) -> String {
+    format!("{id}.license")
+}
+
+/// Codes of what blocks an install, of those about licenses.
+fn blocked(fixture: &Fixture, license: Option<PathBuf>) -> Vec<&'static str> {
+    let request = InstallRequest { license, ..fixture.request() };
+    match fixture.operations.prepare_install(&request) {
+        Err(OperationError::NotReady { blockers }) => {
+            blockers.iter().map(|blocker| blocker.code).filter(|code| code.starts_with("LF47")).collect()
+        }
+        Err(error) => vec![error.code().id],
+        Ok(_) => Vec::new(),
+    }
+}
+
+#[test]
+fn an_install_names_the_license_that_is_missing_and_takes_the_one_that_fits() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let fixture = machine(&vendor);
+    let birth = fixture.contents();
+    let of = |name: &str, change: fn(&mut Terms)| license(&fixture, &vendor, name, change);
+    assert_eq!(blocked(&fixture, None), ["LF4701"]);
+    assert_eq!(blocked(&fixture, Some(of("fits", |_| {}))), [""; 0]);
+    let lacks = of("lacks", |terms| terms.entitlements.components.clear());
+    assert_eq!(blocked(&fixture, Some(lacks)), ["LF4702"]);
+    let ended = of("ended", |terms| {
+        terms.not_before = terms.issued - SignedDuration::from_hours(24 * 100);
+        terms.ends = Some(terms.issued - SignedDuration::from_hours(24 * 31));
+    });
+    assert_eq!(blocked(&fixture, Some(ended)), ["LF4703"]);
+    let later = of("later", |terms| terms.not_before = terms.issued + SignedDuration::from_hours(48));
+    assert_eq!(blocked(&fixture, Some(later)), ["LF4704"]);
+    let elsewhere = of("elsewhere", |terms| {
+        let disk = Identifier::of(IdentifierKind::Disk, "of another machine").unwrap();
+        terms.binding = Some(Binding { needed: 1, identifiers: vec![disk] });
+    });
+    assert_eq!(blocked(&fixture, Some(elsewhere)), ["LF4706"]);
+    let old = of("old", |terms| {
+        terms.entitlements.newest_release = Some("2025-01-01T00:00:00Z".parse().unwrap());
+    });
+    assert_eq!(blocked(&fixture, Some(old)), ["LF4707"]);
+    let product = of("product", |terms| terms.release = "other".to_owned());
+    assert_eq!(blocked(&fixture, Some(product)), ["LF4708"]);
+    let stranger = Vendor::new(KeyKind::Ed25519).unwrap();
+    let forged = license(&fixture, &stranger, "forged", |_| {});
+    assert_eq!(blocked(&fixture, Some(forged)), ["LF1109"]);
+    assert_eq!(fixture.contents(), birth, "nothing was changed");
+}
+
+#[test]
+fn a_license_comes_with_the_install_and_outlives_it_with_the_data() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let mut fixture = machine(&vendor);
+    let birth = fixture.contents();
+    fixture.license = Some(license(&fixture, &vendor, "acme-1", |_| {}));
+    fixture.prepared().run().unwrap();
+    fixture.license = None;
+    let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
+    let status = operations.status().unwrap().license.unwrap();
+    assert_eq!((status.terms.unwrap().standing, status.needs[0].granted), ("valid", true));
+    let kept = operations.uninstall(&DataWish::Keep).unwrap().kept;
+    assert_eq!(kept, [paths.license()]);
+    assert!(!paths.settings().exists());
+    // The next install needs no file.
+    assert_eq!(blocked(&fixture, None), [""; 0]);
+    let site = operations.site_name().unwrap();
+    operations.uninstall(&DataWish::Delete { confirmation: site }).unwrap();
+    assert_eq!(fixture.contents(), birth);
+}
+
+#[test]
+fn a_license_that_another_vendor_left_counts_for_nothing() {
+    let [vendor, stranger] = [(); 2].map(|()| Vendor::new(KeyKind::Ed25519).unwrap());
+    let fixture = machine(&vendor);
+    let terms = sample::terms("acme-1", Timestamp::now()).unwrap();
+    let forged = sample::sealed(&stranger, &terms, None).unwrap().verify(&stranger.anchor()).unwrap();
+    LicenseRecord::with(&forged, None).unwrap().write(&fixture.operations.paths).unwrap();
+    assert_eq!(blocked(&fixture, None), ["LF4701"]);
+}
+
+#[test]
+fn a_license_is_imported_replaced_and_revoked_at_an_installed_site() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let fixture = machine(&vendor);
+    let operations = &fixture.operations;
+    let first = license(&fixture, &vendor, "acme-1", |_| {});
+    assert_eq!(operations.import_license(&first).unwrap_err().code(), codes::LICENSE_NO_ROOT);
+    fixture.prepared().run().unwrap();
+    assert_eq!(operations.status().unwrap().license.unwrap().terms, None, "the status names what is missing");
+    operations.import_license(&first).unwrap();
+    operations.import_license(&first).expect("the same once more");
+    let later = license(&fixture, &vendor, "later", |terms| {
+        terms.not_before = terms.issued + SignedDuration::from_hours(48);
+    });
+    let refused = operations.import_license(&later).unwrap_err();
+    assert_eq!(refused.code(), codes::LICENSE_NOT_YET, "it must not replace one that counts");
+    let kept = operations.status().unwrap().license.unwrap().terms.unwrap();
+    assert_eq!((kept.id.as_str(), kept.standing), ("acme-1", "valid"));
+    let second = license(&fixture, &vendor, "acme-2", |terms| terms.supersedes = vec!["acme-1".to_owned()]);
+    assert_eq!(operations.import_license(&second).unwrap().terms.unwrap().id, "acme-2");
+    assert_eq!(operations.import_license(&first).unwrap_err().code(), codes::LICENSE_OLDER);
+
+    let revoked = RevokedLicense { id: "acme-2".to_owned(), reason: "it was stolen".to_owned() };
+    let revocation = Revocation::with_licenses(1, Vec::new(), vec![revoked]).unwrap();
+    let signature = vendor.key.sign(revocation.message()).unwrap();
+    let revocation = revocation.with_signature(vendor.key.public().id(), &signature).unwrap();
+    let path = fixture.path(REVOCATION_FILE_NAME);
+    durable::write_file(&path, revocation.bytes(), 0o644).unwrap();
+    operations.import_revocation(&path).unwrap();
+    let status = operations.status().unwrap().license.unwrap();
+    let terms = status.terms.unwrap();
+    assert_eq!((terms.standing, terms.permits, status.needs[0].granted), ("revoked", false, false));
+    assert_eq!(operations.import_license(&second).unwrap_err().code(), codes::LICENSE_REVOKED);
+}
+
+#[test]
+fn a_wrong_clock_is_reported_and_confirmed_by_a_person() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let mut fixture = machine(&vendor);
+    fixture.license = Some(license(&fixture, &vendor, "acme-1", |_| {}));
+    fixture.prepared().run().unwrap();
+    let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
+    let date = || operations.license_report().unwrap().license.unwrap().date.unwrap();
+    assert!(date().agrees);
+    // A person had confirmed a date three years ahead.
+    let mut ahead = MachineClocks::read(paths);
+    ahead.wall += SignedDuration::from_hours(3 * 365 * 24);
+    site_time::confirm(paths, &LicenseLock::take(paths).unwrap(), &ahead).unwrap();
+    let status = operations.license_report().unwrap().license.unwrap();
+    assert_eq!((date().agrees, status.terms.unwrap().standing), (false, "ended"));
+    assert!(status.notes.iter().any(|note| note.contains("landfall license confirm-date")), "{:?}", status.notes);
+    operations.confirm_date().unwrap();
+    let status = operations.license_report().unwrap().license.unwrap();
+    assert_eq!((date().agrees, status.terms.unwrap().standing), (true, "valid"));
+}
+
+/// Expiry, a lost license and a wrong clock stop an install and an upgrade of entitled components, and nothing else: no other
+/// operation asks. Everything that asks names the gate, so the sources themselves show who does.
+#[test]
+fn nothing_but_an_install_and_an_upgrade_asks_for_a_license() {
+    fn asking(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("tests") && !path.ends_with("license") {
+                asking(&path, found);
+            } else if path.is_file() && fs_err::read_to_string(&path).unwrap().contains("licensing.blockers(") {
+                found.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    asking(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found.sort();
+    assert_eq!(found, ["planned.rs", "upgrade.rs"]);
+}
+
+#[test]
+fn a_site_whose_license_has_ended_is_resumed_reported_and_uninstalled() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let mut fixture = machine(&vendor);
+    let birth = fixture.contents();
+    fixture.license = Some(license(&fixture, &vendor, "acme-1", |_| {}));
+    fixture.crash_at(|event| matches!(event, Event::StepStarted { index: 2, .. }));
+    let mut ahead = MachineClocks::read(&fixture.operations.paths);
+    ahead.wall += SignedDuration::from_hours(4 * 365 * 24);
+    let paths = &fixture.operations.paths;
+    site_time::confirm(paths, &LicenseLock::take(paths).unwrap(), &ahead).unwrap();
+    assert!(matches!(fixture.operations.resume(None).unwrap(), Resumed::Install(_)));
+    let report = fixture.operations.status().unwrap();
+    assert_eq!(report.license.unwrap().terms.unwrap().standing, "ended");
+    let site = fixture.operations.site_name().unwrap();
+    fixture.operations.uninstall(&DataWish::Delete { confirmation: site }).unwrap();
+    let license = fixture.path("acme-1.license");
+    assert!(license.exists());
+    assert_eq!(fixture.contents(), birth);
+}

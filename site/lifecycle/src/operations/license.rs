@@ -1,0 +1,149 @@
+//! `landfall license` at a site: a license is imported, shown, and the date confirmed that it is judged by. No journal: nothing
+//! of it changes what runs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use landfall_cluster::Cluster;
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::identifiers::host_identifiers;
+use landfall_host::site_time;
+use landfall_host::site_time::{LicenseLock, MachineClocks};
+use landfall_license::Identifier;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::bundle::TrustedRelease;
+use super::error::Result;
+use super::trust::Trust;
+use crate::license::{
+    LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, NeededEntitlement, TrustedDate,
+    cluster_identifier, needs, shown, standing, why,
+};
+
+/// How long a license waits for the API server: its answer only adds an identifier.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What `confirm-date` changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfirmedDate {
+    /// The date that licenses were judged by before, RFC 3339 in UTC; none on a site that keeps none.
+    pub before: Option<String>,
+    /// The date that they are judged by now.
+    pub after: Option<String>,
+}
+
+impl Operations {
+    /// Imports a license that the site's vendor has signed, and reports what it comes to. License, trusted time and the
+    /// revocation in the file are on the disk when it returns.
+    pub fn import_license(&self, path: &Path) -> Result<LicenseStatus> {
+        let Some(release) = self.release_of_site()? else {
+            let what = format!("the license {} cannot be checked before a release is installed", path.display());
+            return Err(StepError::new(codes::LICENSE_NO_ROOT, what).into());
+        };
+        let place = LicensedHost::Here { paths: &self.paths, cluster: self.cluster_identifier() };
+        release.licensing(&place, Some(path))?.store(&self.paths)?;
+        let missing = || StepError::new(codes::BUG, "the license that was stored is missing");
+        Ok(self.license_status(Some(&release)).ok_or_else(missing)?)
+    }
+
+    /// The license of this site, what the installed release needs, and what identifies this site. Changes nothing but trusted time.
+    pub fn license_report(&self) -> Result<LicenseReport> {
+        let release = self.release_of_site()?;
+        let license = self.license_status(release.as_ref());
+        let mut identifiers = host_identifiers(&self.paths);
+        if let Ok(Some(record)) = LicenseRecord::read(&self.paths) {
+            identifiers.extend(record.identifiers(&self.paths));
+        }
+        identifiers.extend(self.cluster_identifier());
+        Ok(LicenseReport { license, identifiers: shown(&identifiers) })
+    }
+
+    /// Takes over the machine's clock as the date that licenses are judged by: a person has made sure that it is right. On the
+    /// disk when it returns; refused where a later time has certainly passed.
+    pub fn confirm_date(&self) -> Result<ConfirmedDate> {
+        let confirmed = if self.paths.data().exists() {
+            let lock = LicenseLock::take(&self.paths)?;
+            site_time::confirm(&self.paths, &lock, &MachineClocks::read(&self.paths))?
+        } else {
+            None
+        };
+        let text = |time: Timestamp| format!("{time:.0}");
+        let (before, after) = confirmed.map(|date| (text(date.before), text(date.after))).unzip();
+        Ok(ConfirmedDate { before, after })
+    }
+
+    /// What the license comes to for a release; none where there is no license and none is needed. What cannot be read is a
+    /// note, never an error.
+    pub(super) fn license_status(&self, release: Option<&TrustedRelease>) -> Option<LicenseStatus> {
+        let mut notes = Vec::new();
+        let record = LicenseRecord::read(&self.paths).unwrap_or_else(|error| {
+            notes.push(why(&error));
+            None
+        });
+        let needed = release.map(|release| needs(&release.release)).unwrap_or_default();
+        if record.is_none() && notes.is_empty() && needed.is_empty() {
+            return None;
+        }
+        let place = LicensedHost::Here { paths: &self.paths, cluster: None };
+        let brought = release.and_then(|release| release.verified.revocation());
+        if record.is_some()
+            && let Err(error) = site_time::observe(&self.paths)
+        {
+            tracing::warn!(error = why(&error), "trusted time cannot be stored");
+        }
+        let judged = record.map(|record| {
+            let license = record.license()?;
+            let found = standing(&place, &record, &license, (license.terms().issued, brought))?;
+            Ok::<_, StepError>((license, found))
+        });
+        let judged = judged.transpose().unwrap_or_else(|error| {
+            notes.push(why(&error));
+            None
+        });
+        let terms = judged.as_ref().map(|(license, found)| LicenseTerms::of(license, found));
+        notes.extend(terms.as_ref().and_then(LicenseTerms::note));
+        let date = self.trusted_date(&mut notes);
+        notes.extend(date.as_ref().and_then(TrustedDate::note));
+        let grants = |entitlement: &str| {
+            judged.as_ref().is_some_and(|(held, found)| found.permits() && held.grants(entitlement))
+        };
+        let needs = needed.iter().map(|need| NeededEntitlement {
+            component: need.component.to_owned(),
+            entitlement: need.entitlement.to_owned(),
+            granted: grants(need.entitlement),
+        });
+        Some(LicenseStatus { terms, needs: needs.collect(), date, notes })
+    }
+
+    fn trusted_date(&self, notes: &mut Vec<String>) -> Option<TrustedDate> {
+        let clocks = MachineClocks::read(&self.paths);
+        match site_time::read(&self.paths, &clocks) {
+            Ok(time) => time.map(|time| TrustedDate::of(&time, clocks.wall)),
+            Err(error) => {
+                notes.push(why(&error));
+                None
+            }
+        }
+    }
+
+    /// The head of the release that the site has, or that an operation brings.
+    fn release_of_site(&self) -> Result<Option<TrustedRelease>> {
+        let Some(past) = self.deciding()? else { return Ok(None) };
+        let Some(pins) = past.pins() else { return Ok(None) };
+        Ok(Some(TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?))
+    }
+
+    /// What identifies the cluster; none where there is none, or where it does not answer soon.
+    pub(super) fn cluster_identifier(&self) -> Option<Identifier> {
+        let kubeconfig = self.paths.admin_kubeconfig();
+        if !kubeconfig.exists() {
+            return None;
+        }
+        cluster_identifier(&Cluster::connect(&kubeconfig).ok()?.with_patience(CLUSTER_PATIENCE))
+    }
+}
