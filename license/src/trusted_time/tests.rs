@@ -92,7 +92,7 @@ fn clocks_that_were_read_before_the_last_look_add_nothing() {
         time.observe(&clocks(leapt + seconds(DAY_SECONDS), uptime));
         assert_eq!((time.now(), time.least()), (leapt, begin), "no running time, and no second day");
     }
-    time.observe(&Clocks { wall: begin, boot: "", uptime: Duration::from_secs(9000) });
+    time.observe(&Clocks { wall: begin, boot: "", uptime: Duration::from_mins(150) });
     time.observe(&clocks(begin, 5060));
     assert_eq!(time.least(), begin + seconds(60), "a boot without a name is not another boot");
 }

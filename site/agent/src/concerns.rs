@@ -25,16 +25,14 @@ impl Concerns {
 
     /// Logs an error, whatever it is, and continues. Returns whether there was news.
     pub fn note<T>(&mut self, outcome: Result<T, StepError>, what: &'static str) -> bool {
-        let error = match outcome {
-            Err(error) => with_causes(&error),
-            Ok(_) => {
-                let is_over = self.0.remove(what).is_some();
-                if is_over {
-                    tracing::info!("no longer so: {what}");
-                }
-                return is_over;
+        let Err(error) = outcome else {
+            let is_over = self.0.remove(what).is_some();
+            if is_over {
+                tracing::info!("no longer so: {what}");
             }
+            return is_over;
         };
+        let error = with_causes(&error);
         let is_news = self.0.get(what) != Some(&error);
         if is_news {
             tracing::warn!(error, "{what}");
