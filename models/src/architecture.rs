@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes of one number in the KV cache: vLLM and llama.cpp keep it in 16 bits unless they are told otherwise.
+/// Bytes of one number in the KV cache: vLLM and llama.cpp keep it in 16 bits unless they are configured otherwise.
 pub const KV_NUMBER_BYTES: u64 = 2;
 
 /// What a model does with tokens.

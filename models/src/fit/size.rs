@@ -6,7 +6,7 @@
 
 use crate::architecture::{Architecture, ModelKind};
 
-/// Share of a GPU's memory that vLLM takes unless it is told otherwise.
+/// Share of a GPU's memory that vLLM takes unless it is configured otherwise.
 pub const UTILIZATION_PERCENT: u64 = 90;
 
 const GIB: u64 = 1 << 30;
