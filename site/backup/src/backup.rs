@@ -117,6 +117,11 @@ struct Description {
 }
 
 impl Backup {
+    /// Whether it holds all data, and not a log.
+    pub fn is_full(&self) -> bool {
+        self.kind == BackupKind::Full
+    }
+
     /// The backup that a snapshot carries, if it is Landfall's; its streams are empty if the snapshot does not name them.
     pub(crate) fn of(snapshot: &SnapshotFile) -> Option<Self> {
         let is_log = snapshot.tags.contains(LOG_TAG);

@@ -29,7 +29,7 @@ const PIECE_SIZE: ByteSize = ByteSize::kib(256);
 const LEAST_PIECE_SIZE: ByteSize = ByteSize::kib(64);
 const LARGEST_PIECE_SIZE: ByteSize = ByteSize::mib(1);
 
-/// How long a change waits for another one by default. A nightly backup of large data must not end the log backups beside it.
+/// How long a change waits for another one by default: a log backup must not fail the nightly backup that begins beside it.
 const PATIENCE: Duration = Duration::from_mins(30);
 
 /// Time between two tries to take the lock.

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use landfall_backup::{BEGINS_LOG, Backup, BackupError, BackupId, BackupKind, Backups, Repository, Retention};
+use landfall_backup::{BEGINS_LOG, Backup, BackupError, BackupId, Backups, Repository, Retention};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::files;
@@ -72,11 +72,10 @@ impl Copies<'_> {
             return Err(failure);
         }
         let there = copies.backups().map_err(unusable)?;
-        let is_full = |dropped: &&Backup| dropped.kind == BackupKind::Full;
         Ok(BackupCopies {
             repository: copies.folder().to_owned(),
             copied: added,
-            dropped: forgotten?.dropped.iter().filter(is_full).map(BackupSummary::from).collect(),
+            dropped: forgotten?.dropped.iter().filter(|dropped| dropped.is_full()).map(BackupSummary::from).collect(),
             count: there.len(),
             newest: there.last().map(|backup| format!("{:.0}", backup.time)),
         })
@@ -158,7 +157,7 @@ fn joined(some: &[Backup], others: &[Backup]) -> Vec<Backup> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_backup::{NewBackup, Proof};
+    use landfall_backup::{BackupKind, NewBackup, Proof};
     use landfall_error_codes::Coded;
     use landfall_media::durable;
     use landfall_media::progress::Silent;

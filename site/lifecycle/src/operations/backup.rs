@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use landfall_backup::{Backup, BackupKind, Damage, Repository};
+use landfall_backup::{Backup, Damage, Repository};
 use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -94,8 +94,7 @@ impl Operations {
         let dropped = forgotten?.dropped;
         let copies = outcome?.copies;
         let backup = find(&repository, &backup.id.to_string())?;
-        let is_full = |dropped: &&Backup| dropped.kind == BackupKind::Full;
-        let dropped = dropped.iter().filter(is_full).map(BackupSummary::from).collect();
+        let dropped = dropped.iter().filter(|dropped| dropped.is_full()).map(BackupSummary::from).collect();
         Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped, copies })
     }
 

@@ -70,10 +70,7 @@ pub struct RestoredData {
 impl Restored {
     /// The result of a restore that was committed.
     pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
-        let streams = loaded(plan).map(|stream| RestoredData {
-            stream: format!("{}/{}", stream.component, stream.rule),
-            time: stream.as_of(),
-        });
+        let streams = loaded(plan).map(|stream| RestoredData { stream: stream.name(), time: stream.as_of() });
         Self { release: pins.release.clone(), version: pins.version.clone(), streams: streams.collect() }
     }
 }
@@ -163,7 +160,7 @@ impl PreparedRestore<'_> {
 
     /// What is restored, each with the time as of which it will be, in order.
     pub fn times(&self) -> Vec<String> {
-        let of = |stream: &BackupStream| format!("{}/{} as of {}", stream.component, stream.rule, stream.as_of());
+        let of = |stream: &BackupStream| format!("{} as of {}", stream.name(), stream.as_of());
         loaded(&self.plan).map(of).collect()
     }
 

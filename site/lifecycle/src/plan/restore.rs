@@ -80,7 +80,7 @@ impl RestoredStream {
     }
 
     fn id(&self, kind: &str) -> String {
-        format!("{kind}/{}/{}", self.stream.component, self.stream.rule)
+        format!("{kind}/{}", self.stream.name())
     }
 
     /// Its volume becomes empty, and what was there can come back.
@@ -92,7 +92,7 @@ impl RestoredStream {
     /// It fills its volume.
     pub(super) fn load(&self) -> PlannedStep<Action> {
         let load = Action::Load(Load { stream: self.stream.clone(), volume: self.volume.clone() });
-        let title = format!("load {}/{} of {}", self.stream.component, self.stream.rule, self.stream.as_of());
+        let title = format!("load {} of {}", self.stream.name(), self.stream.as_of());
         let planned = step(self.id("load"), &title, 10 + self.size_bytes / LOADING_RATE, load);
         PlannedStep { bytes: self.size_bytes, ..planned }
     }
@@ -171,7 +171,7 @@ pub fn plan_restore(
         steps.extend(start(workload));
     }
     steps.extend(streams.iter().map(|stream| stream.check()));
-    let restored = streams.iter().map(|stream| format!("{}/{}", stream.stream.component, stream.stream.rule)).collect();
+    let restored = streams.iter().map(|stream| stream.stream.name()).collect();
     let closing =
         streams.iter().map(|stream| stream.remove_aside()).chain(begin_logs(release, settings, restored)).collect();
     // There is nothing that a resume could mend: the data of a moment ago is better than a stopped database.

@@ -56,6 +56,11 @@ pub struct Recovery {
 }
 
 impl BackupStream {
+    /// `COMPONENT/RULE`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.component, self.rule)
+    }
+
     /// The time whose data it is, RFC 3339 in UTC.
     pub fn as_of(&self) -> String {
         self.recovery.as_ref().map_or_else(|| self.time.clone(), |recovery| recovery.to.to_string())
