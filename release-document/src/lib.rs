@@ -11,6 +11,7 @@ use landfall_bundle_spec::{Error, Result, Sha256, read_typed};
 
 mod backup;
 mod check;
+pub mod container;
 mod fields;
 mod proof;
 mod room;

@@ -5,15 +5,11 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_cluster::Owner;
+use landfall_release_document::ComponentEntry;
 use serde_json::{Value, json};
 
 use super::certificate::ConsoleCertificate;
 use super::keys::LinkKeys;
-
-/// Name of the Secret with the console's side of the link.
-const LINK: &str = "console-host";
-/// Name of the Secret with the certificate that browsers see.
-const CERTIFICATE: &str = "console-certificate";
 
 /// The Secrets of the console's namespace. `host` is where the host's API listens.
 pub(crate) fn secrets(
@@ -40,5 +36,6 @@ pub(crate) fn secrets(
         "console.key": encoded(&keys.console.key),
     });
     let serving = json!({ "tls.crt": encoded(&certificate.chain()), "tls.key": encoded(certificate.key()) });
-    [secret(LINK, "Opaque", link), secret(CERTIFICATE, "kubernetes.io/tls", serving)]
+    let [of_link, of_certificate] = ComponentEntry::CONSOLE_SECRETS;
+    [secret(of_link, "Opaque", link), secret(of_certificate, "kubernetes.io/tls", serving)]
 }

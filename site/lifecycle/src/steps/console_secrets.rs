@@ -1,19 +1,22 @@
 //! What the console's pods need to ask the host, and to be found by browsers: keys and a certificate, made on the site, and the
 //! Secrets that hold them.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use jiff::Timestamp;
+use landfall_release_document::ComponentEntry;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, Wanted};
 use crate::console::{ConsoleCertificate, ConsoleFiles, HOST_PORT, LinkKeys, secrets};
 use crate::site::Site;
-use landfall_cluster::{ObjectName, Owner};
+use landfall_cluster::{Cluster, ObjectName, Owner};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::node::NodeIdentity;
+use landfall_host::paths::SitePaths;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,16 +47,22 @@ impl ConsoleSecrets {
     }
 
     fn names(&self) -> [ObjectName; 2] {
-        landfall_release_document::ComponentEntry::CONSOLE_SECRETS
+        ComponentEntry::CONSOLE_SECRETS
             .map(|name| ObjectName::new("v1", "Secret", &self.namespace, name))
     }
 
     /// Makes what is missing of the files, issues the certificate again where it no longer serves, and applies the Secrets.
-    pub(crate) fn apply(&self, site: &Site, now: Timestamp) -> Result<(), StepError> {
-        let files = ConsoleFiles::of(&site.paths);
+    pub(crate) fn apply(
+        &self,
+        paths: &SitePaths,
+        node: &NodeIdentity,
+        cluster: &Cluster,
+        now: Timestamp,
+    ) -> Result<(), StepError> {
+        let files = ConsoleFiles::of(paths);
         let keys = LinkKeys::ensure(&files)?;
-        let certificate = ConsoleCertificate::ensure(&files, &names(&site.node, &self.namespace), now)?;
-        Ok(objects::apply(&site.cluster()?, &self.wanted(&keys, &certificate, &site.node))?)
+        let certificate = ConsoleCertificate::ensure(&files, &names(node, &self.namespace), now)?;
+        Ok(objects::apply(cluster, &self.wanted(&keys, &certificate, node))?)
     }
 }
 
@@ -70,7 +79,7 @@ impl Step<Site> for ConsoleSecrets {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        self.apply(site, Timestamp::now())?;
+        self.apply(&site.paths, &site.node, &site.cluster()?, Timestamp::now())?;
         Ok(json!({ "secrets": self.names().map(|name| name.to_string()) }))
     }
 
