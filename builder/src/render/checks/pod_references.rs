@@ -2,6 +2,7 @@
 //! by the release, or made by Landfall or by running software.
 
 use landfall_error_codes::codes;
+use landfall_release_document::ComponentEntry;
 use serde_json::Value;
 
 use super::pods::{Pod, containers};

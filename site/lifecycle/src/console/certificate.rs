@@ -80,7 +80,7 @@ impl ConsoleCertificate {
 
     /// SHA-256 of the certificate, and of the authority that issued it, as browsers show them.
     pub fn fingerprints(&self) -> Result<[String; 2], StepError> {
-        let of = |text: &str| Ok(Certificate::from_pem(text.as_bytes()).map_err(not_made)?.fingerprint());
+        let of = |text: &str| Certificate::from_pem(text.as_bytes()).map(|read| read.fingerprint()).map_err(not_made);
         Ok([of(&self.pair.certificate)?, of(&self.authority)?])
     }
 

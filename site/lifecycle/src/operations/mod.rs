@@ -77,7 +77,7 @@ pub use upgrade::{PreparedUpgrade, Upgraded};
 pub use verify_site::SiteVerification;
 
 pub use crate::backups::{
-    BackupCopies, BackupSummary, CheckResult, CopyRecord, DrillReport, DrilledStream, LogOutcome, LogStatus,
+    BackupCopies, BackupFailure, BackupSummary, BackupTry, CheckResult, CopyRecord, DrillReport, DrilledStream, LogOutcome, LogStatus,
     PointsInTime, SavedLog, StreamSummary,
 };
 pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
