@@ -101,10 +101,10 @@ mod tests {
         BackupTry::of(Err(&error), at("2026-11-23T02:00:00Z")).write(&paths).unwrap();
         let last = BackupTry::read(&paths);
         let told = |proven: Option<&str>, now: &str| notes(last.as_ref(), proven, at(now)).join("\n");
-        insta::assert_snapshot!(told(Some("2026-11-22T02:00:00Z"), "2026-11-23T08:00:00Z"), @"the latest backup failed at 2026-11-23T02:00:00Z: postgres/database broke off [LF4605]; `landfall backup run` tries again");
+        insta::assert_snapshot!(told(Some("2026-11-22T02:00:00Z"), "2026-11-23T08:00:00Z"), @"the latest backup failed at 2026-11-23T02:00:00Z: postgres/database broke off [LF4608]; `landfall backup run` tries again");
         assert_eq!(told(Some("2026-11-23T03:00:00Z"), "2026-11-23T08:00:00Z"), "");
         insta::assert_snapshot!(told(Some("2026-11-23T03:00:00Z"), "2026-11-25T08:00:00Z"), @"the newest proven backup is of 2026-11-23T03:00:00Z; what was written since is in no proven backup");
-        assert!(told(None, "2026-11-23T08:00:00Z").contains("LF4605"));
+        assert!(told(None, "2026-11-23T08:00:00Z").contains("LF4608"));
         let succeeded = BackupTry::of(Ok::<(), &StepError>(()), at("2026-11-23T02:00:00Z"));
         assert!(notes(Some(&succeeded), Some("2026-11-23T01:59:00Z"), at("2026-11-23T08:00:00Z")).is_empty());
     }
