@@ -30,8 +30,8 @@ mod workloads;
 pub use error::{BuildError, Place};
 pub use license::{IssueOptions, issue};
 pub use lock::LockReport;
-pub use own_image::PROGRAM as APPLIANCE_PROGRAM;
 pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
+pub use own_image::PROGRAM as APPLIANCE_PROGRAM;
 pub use pack::{BuildReport, SiteRoom};
 
 use landfall_bundle_spec::trust::SigningKey;

@@ -56,7 +56,9 @@ impl Console {
     /// The fingerprint of the certificate that a browser is shown.
     pub fn shown_fingerprint(&self, machine: &Machine) -> Result<String> {
         let place = format!("{}:{}", machine.address(), self.port);
-        let line = format!("openssl s_client -connect {place} < /dev/null 2> /dev/null | openssl x509 -noout -sha256 -fingerprint");
+        let line = format!(
+            "openssl s_client -connect {place} < /dev/null 2> /dev/null | openssl x509 -noout -sha256 -fingerprint"
+        );
         let output = in_network(machine, "sh")?.args(["-c", &line]).output().context("cannot run openssl")?;
         let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         Ok(said.rsplit('=').next().unwrap_or_default().to_owned())

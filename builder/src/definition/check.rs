@@ -145,7 +145,11 @@ impl Checked<'_> {
         let components = self.release.components.iter().enumerate().filter(|(_, component)| component.is_console());
         let second = components.skip(1).find_map(|(index, component)| Some((index, component.console.as_ref()?)));
         let Some((index, console)) = second else { return Ok(()) };
-        Err(self.invalid(console, format!("components[{index}].console"), "another component is the console already".to_owned()))
+        Err(self.invalid(
+            console,
+            format!("components[{index}].console"),
+            "another component is the console already".to_owned(),
+        ))
     }
 
     fn component(&self, component: &ComponentDefinition, field: &str) -> Result<()> {

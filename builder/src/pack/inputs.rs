@@ -37,12 +37,7 @@ pub struct NodePackInputs {
 /// Looks everything up in the lock. Entries that are missing are refused one by one, unresolved ones all together.
 ///
 /// `own` is the image that was made here, where a component names it; no lock has it.
-pub fn inputs(
-    definition: &Definition,
-    lock: &Lock,
-    components: &[Rendered],
-    own: Option<&Pin>,
-) -> Result<Inputs> {
+pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own: Option<&Pin>) -> Result<Inputs> {
     let platform = &definition.release.platform;
     if lock.document.platform.value != platform.value {
         let what = format!("the lock is for {}, the release for {}", lock.document.platform.value, platform.value);

@@ -156,7 +156,8 @@ pub(crate) fn summary(installed: &Installed) -> String {
         let _infallible = writeln!(text, "{component:<14} {name}{address}, port {ports}");
     }
     for address in installed.console.iter().flat_map(|console| &console.addresses) {
-        let _infallible = writeln!(text, "\nconsole        {address}; `landfall console` makes the first administrator");
+        let _infallible =
+            writeln!(text, "\nconsole        {address}; `landfall console` makes the first administrator");
     }
     if let Some(console) = &installed.console {
         let _infallible = writeln!(text, "certificate    SHA-256 {}", console.fingerprint);

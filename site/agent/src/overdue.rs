@@ -56,9 +56,12 @@ fn is_overdue(paths: &SitePaths, now: Timestamp) -> Result<bool, StepError> {
     let tried = files::read(&paths.backup_try())?.and_then(|bytes| serde_json::from_slice::<Tried>(&bytes).ok());
     let since = match tried {
         Some(tried) => Some(tried.at),
-        None => paths.data_uuid().metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| {
-            Timestamp::try_from(time).ok()
-        }),
+        None => paths
+            .data_uuid()
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+            .and_then(|time| Timestamp::try_from(time).ok()),
     };
     Ok(since.is_some_and(|since| since > now || now.duration_since(since) > OVERDUE))
 }

@@ -37,7 +37,7 @@ pub struct BackupFailure {
 
 impl BackupTry {
     /// What became of a try that ended now.
-    pub(crate) fn of(outcome: Result<(), &(impl Coded + std::error::Error + 'static)>, now: Timestamp) -> Self {
+    pub(crate) fn of(outcome: Result<(), &(impl Coded + 'static)>, now: Timestamp) -> Self {
         let failure = outcome.err().map(|error| BackupFailure {
             code: error.code().id.to_owned(),
             what: landfall_engine::causes::with_causes(error),

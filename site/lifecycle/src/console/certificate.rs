@@ -56,8 +56,8 @@ impl ConsoleCertificate {
         }
         let authority = authority(files, today)?;
         let (begins, ends) = (later(today, Span::new().days(-1)), later(today, Span::new().days(VALID_DAYS)));
-        let issuer = Authority::of(&authority.name, &authority.pair.key).map_err(not_made)?;
-        let (certificate, key) = issuer.issue(names, day(begins), day(ends)).map_err(not_made)?;
+        let signer = Authority::of(&authority.name, &authority.pair.key).map_err(not_made)?;
+        let (certificate, key) = signer.issue(names, day(begins), day(ends)).map_err(not_made)?;
         let names = names.to_vec();
         let issued =
             Self { names, begins, ends, authority: authority.pair.certificate, pair: Pair { certificate, key } };

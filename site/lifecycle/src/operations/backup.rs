@@ -17,7 +17,8 @@ use super::error::{OperationError, Result};
 use super::trust::Trust;
 use crate::backups::drill::Drill;
 use crate::backups::{
-    BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, Reason, Saving, has_rules, refuse_without_room, unusable,
+    BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, Reason, Saving, has_rules, refuse_without_room,
+    unusable,
 };
 use crate::pins::Pins;
 use landfall_bundle_spec::parts::short_id;

@@ -5,8 +5,8 @@ use landfall_error_codes::{Code, Coded, codes};
 use landfall_release_document::{DataRoom, ReleaseDocument};
 use serde::Serialize;
 
-use crate::console::HOST_PORT;
 use crate::configuration::SiteConfiguration;
+use crate::console::HOST_PORT;
 use crate::plan::network::{Networks, node_identity};
 use landfall_engine::step::StepError;
 use landfall_host::facts::{Facts, Filesystem};
