@@ -135,7 +135,8 @@ impl Bench {
 
     async fn lock(&self) -> Result<lock::LockReport> {
         let (store, kubectl) = (self.path("store"), self.path("kubectl"));
-        lock::update(&LockOptions { source: self.source(), store, kubectl, output: None }, &Silent).await
+        lock::update(&LockOptions { source: self.source(), store, kubectl, helm: "helm".into(), output: None }, &Silent)
+            .await
     }
 
     async fn build(&self) -> Result<BuildReport> {
@@ -158,6 +159,7 @@ impl Bench {
             store: self.path("store"),
             installer: self.path("landfall"),
             kubectl: self.path("kubectl"),
+            helm: self.path("helm"),
             built_at: built_at.to_owned(),
         };
         let output = BuildOutput::Folder { path: output.to_owned(), part_bytes: None };
