@@ -282,4 +282,4 @@ fn is_archived_chart(path: &str) -> bool {
 
 #[cfg(test)]
 #[path = "files_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -13,6 +13,8 @@ mod metadata;
 mod open;
 mod output;
 mod render;
+#[cfg(test)]
+mod tests;
 mod tests_as_proofs;
 mod unsteady;
 

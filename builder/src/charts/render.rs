@@ -48,7 +48,7 @@ pub fn render(
     leave_out(definition, index, chart, &mut left_out)?;
     second.retain(|sourced| !is_left_out(chart, sourced));
     let known = component.secrets.iter().map(|secret| format!("Secret/{}", secret.name.value)).collect();
-    let Steady { objects, secrets } = unsteady::steady(left_out, &second, &known)?;
+    let Steady { objects, secrets } = unsteady::steady(left_out, &second, &known, &component.namespace.value)?;
     let objects = absorb(&component, objects)?;
     let version = definition.release.version.value.clone();
     let repeatable = chart.repeatable.iter().map(|title| title.value.as_str()).collect();
@@ -168,7 +168,10 @@ fn absorb(component: &ComponentDefinition, objects: Vec<Sourced>) -> Result<Vec<
         if object["kind"] == "Namespace" && name == component.namespace.value {
             continue;
         }
-        let own = component.secrets.iter().find(|secret| object["kind"] == "Secret" && secret.name.value == name);
+        let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
+        let is_here = namespace.is_none_or(|namespace| namespace == component.namespace.value);
+        let is_secret = is_here && object["kind"] == "Secret";
+        let own = component.secrets.iter().find(|secret| is_secret && secret.name.value == name);
         let Some(own) = own else {
             kept.push(sourced);
             continue;

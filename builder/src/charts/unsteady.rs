@@ -42,8 +42,8 @@ pub struct Steady {
 }
 
 /// Takes apart what is the same each time and what is not. Objects of `known` titles may differ: the release has its own,
-/// or none.
-pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>) -> Result<Steady> {
+/// or none. A site generates Secrets in the component's own namespace, once for each name.
+pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>, namespace: &str) -> Result<Steady> {
     let mut steady = Steady::default();
     if let Some((one, _)) = first.iter().zip(second).find(|(one, other)| name(one) != name(other)) {
         let what = "the chart renders to objects of other names each time";
@@ -73,7 +73,17 @@ pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>)
             let what = "is something else each time that the chart is rendered";
             return Err(BuildError::at(codes::CHART_UNSTEADY, place(&one, &format!(": {pointer}")), what));
         }
-        steady.secrets.push(generated(&one, other, &mut drawn)?);
+        let of_one = one.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
+        if of_one != namespace {
+            let what =
+                format!("is in another namespace than the component's, `{namespace}`, where a site generates it");
+            return Err(refused(&one, "/metadata/namespace", &what));
+        }
+        let secret = generated(&one, other, &mut drawn)?;
+        if steady.secrets.iter().any(|other| other.name == secret.name) {
+            return Err(refused(&one, "/metadata/name", "is that of another Secret of the chart"));
+        }
+        steady.secrets.push(secret);
     }
     Ok(steady)
 }
@@ -237,7 +247,7 @@ mod tests {
     }
 
     fn run(one: &[Value], other: &[Value]) -> Result<Steady> {
-        steady(sourced(one), &sourced(other), &["Secret/own".to_owned()].into())
+        steady(sourced(one), &sourced(other), &["Secret/own".to_owned()].into(), "web")
     }
 
     #[test]
@@ -266,6 +276,7 @@ mod tests {
         let named = |name: &str| json!({ "kind": "ConfigMap", "metadata": { "name": name } });
         let typed = |value: &str| json!({ "kind": "Secret", "type": "kubernetes.io/tls", "metadata": { "name": "tls" }, "stringData": { "a": value } });
         let labeled = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "labels": { "app": "a", "watch": "me" } }, "stringData": { "a": value } });
+        let away = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "namespace": "other" }, "stringData": { "a": value } });
         let twice = |value: &str| secret(&json!({ "key": value, "again": value }));
         let refusals: Vec<_> = [
             run(&[map("1")], &[map("2")]),
@@ -277,6 +288,8 @@ mod tests {
             run(&[typed(A)], &[typed(B)]),
             run(&[labeled(A)], &[labeled(B)]),
             run(&[twice(A)], &[twice(B)]),
+            run(&[away(A)], &[away(B)]),
+            run(&[plain(A), plain(B)], &[plain(B), plain(A)]),
         ]
         .into_iter()
         .map(|result| result.map(|_| ()).expect_err("refused"))

@@ -26,6 +26,7 @@ pub use values::{check as check_values, site_schema};
 use crate::charts::{self, Charts};
 use crate::definition::{Definition, ObjectSource};
 use crate::error::{Place, Result};
+use crate::proofs;
 
 /// A component's objects, in the order in which they are applied.
 #[derive(Debug, Clone)]
@@ -78,6 +79,8 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
             None => {}
         }
     }
+    // A chart's tests are proofs by now.
+    proofs::check(&definition.path, &definition.release)?;
     objects::check(definition, &mut components)?;
     checks::check(definition, &components)?;
     Ok(components)
