@@ -171,7 +171,7 @@ codes! {
     RELEASE_CYCLE = "LF2004", Usage, "Components need one another in a cycle", "Remove one of the named components from another's `needs`.";
     LOCK_UNREADABLE = "LF2005", Usage, "The lock is not valid", "Correct the named line of the lock.";
     LOCK_UNRESOLVED = "LF2006", Usage, "The lock has unresolved entries", "Run `landfall lock` on a machine that reaches the registries.";
-    IMAGE_NOT_LOCKED = "LF2007", Usage, "An image or artifact is not in the lock", "Add the reference to the lock and run `landfall lock`.";
+    IMAGE_NOT_LOCKED = "LF2007", Usage, "An image, artifact or chart is not in the lock", "Add the reference to the lock and run `landfall lock`.";
     REFERENCE_UNDECLARED = "LF2008", Usage, "An object names an undeclared image outside its `image` fields", "Declare it under `references` of the component.";
     MANIFEST_INVALID = "LF2009", Usage, "A component's manifests cannot be used", "Correct the named manifest.";
     VALUE_INVALID = "LF2010", Usage, "A site value does not fit its schema or the rendered objects", "Correct the named value of the release definition.";

@@ -44,17 +44,17 @@ pub fn render(
     let served = served(definition, index, before);
     let printed = twice(definition, &component, chart, opened, helm, &charts.kubernetes, &served)?;
     let [first, second] = printed.map(|printed| output::objects(&opened.name, &printed));
-    let (mut left_out, mut second) = (first?, second?);
-    leave_out(definition, index, chart, &mut left_out)?;
+    let (mut first, mut second) = (first?, second?);
+    leave_out(definition, index, chart, &mut first)?;
     second.retain(|sourced| !is_left_out(chart, sourced));
     let known = component.secrets.iter().map(|secret| format!("Secret/{}", secret.name.value)).collect();
-    let Steady { objects, secrets } = unsteady::steady(left_out, &second, &known, &component.namespace.value)?;
+    let Steady { objects, secrets } = unsteady::steady(first, &second, &known, &component.namespace.value)?;
     let objects = absorb(&component, objects)?;
     let version = definition.release.version.value.clone();
     let repeatable = chart.repeatable.iter().map(|title| title.value.as_str()).collect();
     let placed = Rules { version: &version, repeatable }.place(objects)?;
     if let Some(test) = tests_as_proofs::only(&placed.tests)? {
-        let proof = tests_as_proofs::proof(&component, &component.name, test)?;
+        let proof = tests_as_proofs::proof(&component, test)?;
         definition.release.proofs.push(proof);
     }
     let own = &mut definition.release.components[index].secrets;
@@ -208,10 +208,29 @@ fn bring(definition: &mut Definition, index: usize, chart: &str, placed: Placed)
     let mut found = Vec::new();
     if !placed.before.is_empty() {
         let before = add_before(definition, index)?;
+        move_secrets(definition, index, before, &placed.before);
         found.push(rendered(before, placed.before));
     }
     found.push(rendered(index, placed.objects));
     Ok(found)
+}
+
+/// Gives a component that comes before another the Secrets that its objects name: they must exist by then.
+fn move_secrets(definition: &mut Definition, from: usize, to: usize, objects: &[Sourced]) {
+    let components = &mut definition.release.components;
+    let is_named = |secret: &mut SecretDefinition| objects.iter().any(|it| names(&it.object, &secret.name.value));
+    let moved: Vec<_> = components[from].secrets.extract_if(.., is_named).collect();
+    components[to].secrets = moved;
+}
+
+/// Whether any text of a value is this name.
+fn names(value: &Value, name: &str) -> bool {
+    match value {
+        Value::String(text) => text == name,
+        Value::Array(items) => items.iter().any(|item| names(item, name)),
+        Value::Object(fields) => fields.values().any(|field| names(field, name)),
+        _ => false,
+    }
 }
 
 /// Adds a component with the same namespace that another one needs; returns its index.

@@ -15,7 +15,9 @@ const HELM: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.21.4; exit;
 
 const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
 
-const HOOK: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: early, annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}}\n";
+const EARLY_SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: early-key}\nstringData: {key: RANDOM}\n";
+
+const HOOK: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: early, annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}}\ndata: {secret: early-key}\n";
 
 const ENTRIES: &str = "charts:\n  - {reference: 'ghcr.io/small/charts/network:1.0.0_b', digest: unresolved, mediaType: unresolved, size: unresolved}\n  \
     - reference: charts.example/stable/assistant:2.0.0\n    repository: https://charts.example/stable/\n    digest: unresolved\n    size: unresolved\n  \
@@ -55,7 +57,7 @@ async fn bench() -> Bench {
     });
     bench.registry.add_blob(&network);
     bench.push("ghcr.io/small/charts/network:1.0.0_b", &manifest);
-    publish(&bench, &chart("assistant", &format!("{HOOK}---\n{}", map("assistant"))));
+    publish(&bench, &chart("assistant", &format!("{HOOK}---\n{EARLY_SECRET}---\n{}", map("assistant"))));
     bench.write("release/charts/database.tgz", &chart("database", &map("database")), 0o644);
     let mirror = format!("  - {{host: charts.example, endpoint: 'http://{}/files'}}\n", bench.registry.address());
     let address = bench.registry.address();
@@ -92,7 +94,8 @@ fn said<T>(bench: &Bench, result: Result<T>) -> String {
     said.replace(&bench.path("").display().to_string(), "").replace(&bench.registry.address().to_string(), "REGISTRY")
 }
 
-fn objects(bench: &Bench, component: &str) -> Vec<String> {
+/// A document of the head of the bundle that was built.
+fn document(bench: &Bench, name: &str) -> Value {
     let out = fs_err::read_dir(bench.path("out")).expect("output");
     let head = out.filter_map(std::result::Result::ok).map(|entry| entry.path());
     let head =
@@ -101,9 +104,20 @@ fn objects(bench: &Bench, component: &str) -> Vec<String> {
     let anchor = fs_err::read(bench.path("roots/1.root.json")).expect("root");
     let anchor = landfall_bundle_spec::trust::TrustAnchor::Root(anchor);
     let verified = landfall_bundle_spec::Verified::read_file(&bytes, &anchor).expect("verified");
-    let document = verified.small_document(&format!("documents/objects/{component}.json")).expect("objects");
-    let objects: Vec<Value> = serde_json::from_slice(document).expect("objects");
-    objects.iter().map(crate::render::title).collect()
+    serde_json::from_slice(verified.small_document(name).expect("document")).expect("JSON")
+}
+
+fn objects(bench: &Bench, component: &str) -> Vec<String> {
+    let objects = document(bench, &format!("documents/objects/{component}.json"));
+    objects.as_array().into_iter().flatten().map(crate::render::title).collect()
+}
+
+/// The names of the Secrets that a site generates for a component.
+fn secrets(bench: &Bench, component: &str) -> Vec<String> {
+    let release = document(bench, "documents/release.json");
+    let components = release["components"].as_array().into_iter().flatten();
+    let secrets = components.filter(|entry| entry["name"] == component).flat_map(|entry| entry["secrets"].as_array());
+    secrets.flatten().filter_map(|secret| secret["name"].as_str()).map(str::to_owned).collect()
 }
 
 #[tokio::test]
@@ -120,6 +134,8 @@ async fn charts_of_every_place_are_locked_and_built() {
     assert_eq!(objects(&bench, "network"), ["ConfigMap/network"]);
     assert_eq!(objects(&bench, "assistant-before"), ["ConfigMap/early"]);
     assert_eq!(objects(&bench, "assistant"), ["ConfigMap/assistant"]);
+    assert_eq!(secrets(&bench, "assistant-before"), ["early-key"]);
+    assert!(secrets(&bench, "assistant").is_empty());
     assert_eq!(objects(&bench, "database"), ["ConfigMap/database"]);
     let again = bench.lock().await.expect("holds");
     assert_eq!((again.resolved, again.moved.len()), (0, 0));
@@ -184,6 +200,22 @@ async fn what_a_chart_renders_to_is_checked_as_a_release_has_it() {
         bench.lock().await.expect("locked");
         refusals.push(said(&bench, bench.build().await));
     }
+
+    // What the definition says of the chart is checked with what it renders to.
+    for (more, values) in [
+        ("values: [none.yaml]", ""),
+        ("values: [v.yaml]", "a: '{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}'\n"),
+        ("values: [v.yaml]", &"a: 1\n".repeat(300_000)),
+        ("leaveOut: [ConfigMap/databse]", ""),
+        ("repeatable: [Job/a]", ""),
+    ] {
+        let bench = self::bench().await;
+        bench.write("release/v.yaml", values.as_bytes(), 0o644);
+        let from = "{reference: charts.example/own/database}";
+        bench.edit("release/release.yaml", from, &format!("{{reference: charts.example/own/database, {more}}}"));
+        bench.lock().await.expect("locked");
+        refusals.push(said(&bench, bench.build().await));
+    }
     insta::assert_snapshot!(refusals.join("\n"));
 
     let bench = bench().await;
@@ -198,4 +230,5 @@ async fn what_a_chart_renders_to_is_checked_as_a_release_has_it() {
     bench.lock().await.expect("locked");
     bench.build().await.expect("built");
     assert!(objects(&bench, "database").is_empty(), "Landfall makes the namespace and both Secrets");
+    assert_eq!(secrets(&bench, "database"), ["constant", "database-password", "drawn"]);
 }

@@ -24,7 +24,7 @@ struct Asked {
 }
 
 /// The proof that a chart's test is.
-pub fn proof(component: &ComponentDefinition, line_of: &Spanned<String>, test: &Sourced) -> Result<ProofDefinition> {
+pub fn proof(component: &ComponentDefinition, test: &Sourced) -> Result<ProofDefinition> {
     let Some(asked) = asked(&test.object, &component.namespace.value) else {
         let what = "the test is more than one request to a Service of the component, which is what a proof can be";
         let title = title(&test.object);
@@ -35,7 +35,7 @@ pub fn proof(component: &ComponentDefinition, line_of: &Spanned<String>, test: &
     };
     let name = format!("{}-chart-test", component.name.value);
     let shows = format!("The Service {} of the component {} answers", asked.service, component.name.value);
-    let spanned = |text: String| Spanned::new(text, line_of.referenced, line_of.defined);
+    let spanned = |text: String| Spanned { value: text, ..component.name.clone() };
     Ok(ProofDefinition {
         name: spanned(name),
         component: component.name.clone(),
@@ -44,7 +44,7 @@ pub fn proof(component: &ComponentDefinition, line_of: &Spanned<String>, test: &
         command: None,
         request: Some(RequestDefinition {
             service: spanned(asked.service),
-            port: Spanned::new(asked.port, line_of.referenced, line_of.defined),
+            port: Spanned::new(asked.port, component.name.referenced, component.name.defined),
             method: landfall_release_document::RequestMethod::Get,
             path: spanned(asked.path),
             headers: None,

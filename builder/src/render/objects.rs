@@ -175,9 +175,9 @@ fn place_in(
     if found.is_empty() {
         object["metadata"]["namespace"] = json!(namespace);
     } else if found != namespace && !declared.iter().any(|declared| declared.value == found) {
-        return wrong(format!(
-            "`{found}` is not the component's namespace `{namespace}`, and none of its `namespaces`"
-        ));
+        let what = format!("`{found}` is not the component's namespace `{namespace}`, and none of its `namespaces`");
+        let hint = format!("Set the namespace `{namespace}`, or list `{found}` under `namespaces` of the component.");
+        return wrong(what).map_err(|error| error.hint(hint));
     }
     Ok(())
 }
