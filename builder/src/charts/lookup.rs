@@ -5,7 +5,7 @@
 //! where they execute it. So a look-up behind a condition that the values do not meet does no harm, and one that is reached
 //! fails with its file and line. What is no template, but may become one through `tpl`, must not call it at all.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landfall_error_codes::codes;
 
@@ -21,9 +21,10 @@ const TRAP: &str = "fail  ";
 /// What Go's templates say where they execute the trap.
 pub const SPRUNG: &str = "wrong number of args for fail";
 
-/// Traps every look-up of a chart's templates; returns where they are, for messages. Refuses one in any other file.
-pub fn trap(name: &str, files: &mut ChartFiles) -> Result<Vec<String>> {
-    let mut trapped = Vec::new();
+/// Traps every look-up of a chart's templates; returns how many there are. Refuses one in any other file. Messages
+/// call the chart by `name`, and so a file of values, whose path is empty.
+pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
+    let mut trapped = 0;
     for (path, bytes) in &mut files.0 {
         let Ok(text) = std::str::from_utf8(bytes) else { continue };
         let calls = calls(text);
@@ -34,12 +35,12 @@ pub fn trap(name: &str, files: &mut ChartFiles) -> Result<Vec<String>> {
             if Path::new(path).extension().is_some_and(|extension| extension == "md") {
                 continue;
             }
-            let file = format!("{name}/{path}");
-            let place = Place { file: Some(file.into()), line: u64::try_from(line).ok(), field: None };
+            let file = if path.is_empty() { PathBuf::from(name) } else { Path::new(name).join(path) };
+            let place = Place { file: Some(file), line: u64::try_from(line).ok(), field: None };
             let what = "calls `lookup`, which asks a cluster: there is none while a release is built";
             return Err(BuildError::at(codes::CHART_LOOKUP, place, what));
         }
-        trapped.push(format!("{path}:{line}"));
+        trapped += calls.len();
         let mut text = text.to_owned();
         for at in calls {
             text.replace_range(at..at + LOOKUP.len(), TRAP);
@@ -133,7 +134,7 @@ mod tests {
         ] {
             for path in ["templates/a.yaml", "charts/b/templates/_helpers.tpl"] {
                 let mut trapped = files(path, text);
-                assert_eq!(trap("c", &mut trapped).expect("template").len(), 1, "{text}");
+                assert_eq!(trap("c", &mut trapped).expect("template"), 1, "{text}");
                 let found = trapped.text(path).expect("text");
                 assert!(found.contains("fail  ") && found.len() == text.len(), "{found}");
             }
@@ -150,7 +151,7 @@ mod tests {
             "{{ unended",
         ] {
             let mut same = files("templates/a.yaml", text);
-            assert_eq!(trap("c", &mut same).expect("none").len(), 0, "{text}");
+            assert_eq!(trap("c", &mut same).expect("none"), 0, "{text}");
             assert_eq!(same.text("templates/a.yaml"), Some(text));
         }
     }

@@ -116,7 +116,7 @@ fn objects(bench: &Bench, component: &str) -> Vec<String> {
 fn secrets(bench: &Bench, component: &str) -> Vec<String> {
     let release = document(bench, "documents/release.json");
     let components = release["components"].as_array().into_iter().flatten();
-    let secrets = components.filter(|entry| entry["name"] == component).flat_map(|entry| entry["secrets"].as_array());
+    let secrets = components.filter(|entry| entry["name"] == component).filter_map(|entry| entry["secrets"].as_array());
     secrets.flatten().filter_map(|secret| secret["name"].as_str()).map(str::to_owned).collect()
 }
 

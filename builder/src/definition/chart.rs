@@ -40,14 +40,6 @@ pub struct ChartDefinition {
     pub leave_out: Vec<Spanned<String>>,
 }
 
-impl ChartDefinition {
-    /// Where the definition names the chart.
-    pub fn line(&self) -> u64 {
-        let folder = self.folder.as_ref().map(|folder| folder.referenced.line());
-        folder.or_else(|| Some(self.reference.as_ref()?.referenced.line())).unwrap_or_default()
-    }
-}
-
 /// Where the objects of a component come from.
 #[derive(Debug, Clone, Copy)]
 pub enum ObjectSource<'a> {

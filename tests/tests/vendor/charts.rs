@@ -103,13 +103,25 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
     let arguments = vendor.build_arguments(&release, &path("stick"), &with_helm);
     let report = Outcome::success(&mut starter.command(&vendor, &arguments))?.json()?;
     let names = report["files"].as_array().into_iter().flatten().filter_map(|file| file["name"].as_str());
-    let head = names.into_iter().find(|name| name.ends_with(".head")).context("no head")?;
+    let is_head = |name: &&str| Path::new(name).extension().is_some_and(|extension| extension == "head");
+    let head = names.into_iter().find(is_head).context("no head")?;
     let head = path("stick").join(head);
     let release = document(&head, "documents/release.json")?;
     let components = release["components"].as_array().context("no components")?;
     let mut lines = components.iter().map(|component| shown(&head, component)).collect::<Result<Vec<_>>>()?;
     lines.push(format!("proofs: {}", serde_json::to_string_pretty(&release["proofs"])?));
     insta::assert_snapshot!(lines.join("\n"));
+
+    // A value with which a template reaches a look-up of the cluster is refused, with the line of the template.
+    for (from, to) in [("tests/releases", "releases"), ("tests/charts", "charts")] {
+        Outcome::success(Command::new("cp").arg("--recursive").arg(workspace::root().join(from)).arg(path(to)))?;
+    }
+    let values = path("releases/charts/values/image.yaml");
+    std::fs::write(&values, std::fs::read_to_string(&values)? + "apiKey: true\n")?;
+    let arguments = vendor.build_arguments(&path("releases/charts"), &path("none"), &with_helm);
+    let refused = Outcome::of(&mut starter.command(&vendor, &arguments))?;
+    assert_eq!((refused.code, refused.error()), (2, Some("LF2083")), "{}", refused.stderr);
+    assert!(refused.stderr.contains("vectors/templates/secret.yaml:3:13"), "{}", refused.stderr);
 
     // Another Helm than the lock's renders nothing.
     let other = path("other-helm");
