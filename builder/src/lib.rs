@@ -6,6 +6,7 @@
 //! ```
 
 pub mod backup;
+mod charts;
 mod compression;
 pub mod definition;
 mod digests;

@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 use landfall_release_document::{ArtifactKind, COMPUTED_PREFIX, NodeImage};
 use serde_saphyr::Spanned;
 
-use super::{ComponentDefinition, Release, upgrades};
+use super::{ComponentDefinition, Release, chart, upgrades};
 use crate::error::{BuildError, Place, Result};
 use crate::nearest::nearest;
 use crate::reference::Reference;
@@ -136,6 +136,7 @@ impl Checked<'_> {
             let field = format!("components[{index}]");
             self.once(&mut seen, &component.name, &format!("{field}.name"))?;
             self.component(component, &field)?;
+            chart::check(self.path, self.release, index)?;
         }
         self.one_console()
     }
@@ -196,8 +197,7 @@ impl Checked<'_> {
             self.pointer(&reference.path, &format!("{field}.path"))?;
         }
         for (number, made) in component.made_on_site.iter().enumerate() {
-            let is_title = made.value.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty());
-            if !is_title {
+            if !is_title(&made.value) {
                 let what = format!("`{}` is not a kind and a name, such as Secret/webhook-tls", made.value);
                 return Err(self.invalid(made, format!("{field}.madeOnSite[{number}]"), what));
             }
@@ -276,7 +276,12 @@ fn is_minor(version: &str) -> bool {
         .is_some_and(|(major, minor)| number(major) && number(minor))
 }
 
-fn is_label(name: &str) -> bool {
+/// Whether a text is the kind and the name of an object.
+pub(super) fn is_title(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty() && !name.contains('/'))
+}
+
+pub(super) fn is_label(name: &str) -> bool {
     let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     name.len() <= 63
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')

@@ -67,6 +67,13 @@ pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own
     Ok(Inputs { images, artifacts, written, node_packs: packs.collect::<Result<_>>()? })
 }
 
+/// The Kubernetes version of the node pack that runs in the end, which must be in the lock.
+pub fn kubernetes(definition: &Definition, lock: &Lock) -> Result<String> {
+    let packs = roles(definition, lock)?;
+    let last = packs.iter().enumerate().next_back();
+    last.map_or_else(|| Ok(String::new()), |(index, roles)| Ok(node_pack(definition, index, roles)?.kubernetes))
+}
+
 type Roles<'a> = BTreeMap<NodeImage, &'a LockEntry>;
 
 fn roles<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<Roles<'a>>> {
