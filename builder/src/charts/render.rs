@@ -254,6 +254,7 @@ fn add_before(definition: &mut Definition, index: usize) -> Result<usize> {
         quota: after.quota.clone(),
         ready_seconds: after.ready_seconds,
         entitlement: after.entitlement.clone(),
+        console: None,
         not_images: Vec::new(),
         made_on_site: after.made_on_site.clone(),
         namespace: after.namespace.clone(),
