@@ -19,6 +19,7 @@ pub mod lock;
 mod meant;
 mod nearest;
 pub mod options;
+mod own_image;
 pub mod pack;
 pub mod proofs;
 pub mod reference;
@@ -29,6 +30,7 @@ mod workloads;
 pub use error::{BuildError, Place};
 pub use license::{IssueOptions, issue};
 pub use lock::LockReport;
+pub use own_image::PROGRAM as APPLIANCE_PROGRAM;
 pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
 pub use pack::{BuildReport, SiteRoom};
 

@@ -53,6 +53,8 @@ pub struct BuildOptions {
     pub store: PathBuf,
     /// The static `landfall` that travels in the bundle.
     pub installer: PathBuf,
+    /// The static `landfall-appliance`, of which the console's image is made; needed only by a release with a console.
+    pub appliance: PathBuf,
     /// The kubectl that renders: a path, or a name that is looked up in PATH.
     pub kubectl: PathBuf,
     /// When it is built, in UTC: `2026-11-20T08:16:00Z`.

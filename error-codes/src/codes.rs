@@ -3,7 +3,8 @@
 //! A code is stable: it is never reused and never changes its meaning. Ranges: LF10 format, LF11 trust, LF12 media
 //! and parts, LF20 release definition and lock, LF21 fetching, LF30 site preflight, LF31 site configuration, LF40
 //! journal and engine, LF41 node steps, LF42 cluster and apply, LF43 looking at a site,
-//! LF44 upgrades and rollback, LF45 proofs, LF46 backups, LF47 licenses, LF50 the appliance, LF90 bugs.
+//! LF44 upgrades and rollback, LF45 proofs, LF46 backups, LF47 licenses, LF48 the console on the host, LF50 the appliance,
+//! LF90 bugs.
 
 use std::fmt;
 
@@ -387,6 +388,10 @@ codes! {
     LICENSE_NO_ROOT = "LF4716", Usage, "This site trusts no vendor yet, so a license cannot be checked", "Pass the license to the install: `landfall install BUNDLE --trust ROOT --license FILE`.";
     DATE_UNCONFIRMABLE = "LF4717", NotReady, "The machine's date cannot be right", "Set the clock (`timedatectl set-time`), then run `landfall license confirm-date` again.";
     NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding advises, then run the same command again; what runs is not affected.";
+    // LF485: the host's side of the console.
+    CONSOLE_FILES = "LF4851", Resumable, "The host's files of the console cannot be used", "Remove what is wrong with them in /var/lib/landfall/console, then run `landfall resume`, or the same command again.";
+    CONSOLE_MISSING = "LF4852", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";
+    HOST_API = "LF4853", Resumable, "The host's API for the console cannot serve", "Look at `journalctl --unit landfall-host-api`; nothing that runs depends on it.";
     // LF50: the appliance.
     APPLIANCE_SETTINGS = "LF5001", Usage, "The appliance's settings cannot be used", "Correct each setting that the message names, then start the appliance again.";
     APPLIANCE_DATABASE = "LF5002", NotReady, "The appliance's database cannot be used", "Check that the data folder is writable and has free space; `landfall-appliance database check` reports the database's state.";

@@ -6,6 +6,7 @@ mod commands;
 mod countdown;
 mod document;
 mod failure;
+mod host_api;
 mod logging;
 mod password;
 mod printer;

@@ -11,6 +11,7 @@ use landfall_bundle_spec::{Error, Result, Sha256, read_typed};
 
 mod backup;
 mod check;
+pub mod container;
 mod fields;
 mod proof;
 mod room;
@@ -271,6 +272,16 @@ pub struct ComponentEntry {
     /// What a license must include before it is installed or upgraded, a DNS label; without one it needs no license.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entitlement: Option<String>,
+    /// Whether it is the site's console: its namespace gets the Secrets by which its pods may ask the host. At most one
+    /// component is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub console: bool,
+}
+
+impl ComponentEntry {
+    /// The Secrets that the namespace of the console gets: its side of the link to the host, and the certificate that browsers
+    /// see.
+    pub const CONSOLE_SECRETS: [&str; 2] = ["console-host", "console-certificate"];
 }
 
 /// A Secret whose values are generated on site and never travel.

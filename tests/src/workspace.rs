@@ -48,7 +48,7 @@ pub fn landfall() -> Result<PathBuf> {
     }
     setup::ensure_packages(packages::PROGRAM)?;
     dependencies::bring();
-    run(cargo().args(["build", "--quiet", "--workspace", "--bin", "landfall"]))?;
+    run(cargo().args(["build", "--quiet", "--workspace", "--bin", "landfall", "--bin", "landfall-appliance"]))?;
     let program = target_folder().join(TARGET).join("debug").join("landfall");
     ensure!(program.is_file(), "cargo built no {}", program.display());
     dependencies::keep_for_programs()?;

@@ -137,7 +137,15 @@ impl Checked<'_> {
             self.once(&mut seen, &component.name, &format!("{field}.name"))?;
             self.component(component, &field)?;
         }
-        Ok(())
+        self.one_console()
+    }
+
+    /// The host answers one set of pods.
+    fn one_console(&self) -> Result<()> {
+        let components = self.release.components.iter().enumerate().filter(|(_, component)| component.is_console());
+        let second = components.skip(1).find_map(|(index, component)| Some((index, component.console.as_ref()?)));
+        let Some((index, console)) = second else { return Ok(()) };
+        Err(self.invalid(console, format!("components[{index}].console"), "another component is the console already".to_owned()))
     }
 
     fn component(&self, component: &ComponentDefinition, field: &str) -> Result<()> {

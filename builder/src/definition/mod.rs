@@ -188,6 +188,16 @@ pub struct ComponentDefinition {
     /// What a license must include before it is installed or upgraded, a DNS label.
     #[serde(default)]
     pub entitlement: Option<Spanned<String>>,
+    /// Whether it is the site's console: its namespace gets the Secrets by which its pods may ask the host.
+    #[serde(default)]
+    pub console: Option<Spanned<bool>>,
+}
+
+impl ComponentDefinition {
+    /// Whether it is the site's console.
+    pub fn is_console(&self) -> bool {
+        self.console.as_ref().is_some_and(|console| console.value)
+    }
 }
 
 const fn restricted() -> PodSecurity {

@@ -33,6 +33,7 @@ use crate::fetch::{self, Client, Manifests};
 use crate::layers;
 use crate::lock::Lock;
 use crate::options::{BuildOptions, BuildOutput};
+use crate::own_image;
 use crate::proofs;
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
@@ -128,7 +129,7 @@ pub async fn build(
     let installer = open_installer(&options.installer)?;
     let store = ContentStore::at(&options.store);
     let digests = Digests::of(&store);
-    let prepared = prepare(options, keys, &digests, progress)?;
+    let prepared = prepare(options, keys, &store, &digests, progress)?;
     store.sweep(false)?;
     let Inputs { images, artifacts, .. } = &prepared.inputs;
     let platform = &prepared.definition.release.platform.value;
@@ -154,6 +155,7 @@ pub async fn build(
 fn prepare(
     options: &BuildOptions,
     keys: &[SigningKey],
+    store: &ContentStore,
     digests: &Digests,
     progress: &dyn Progress,
 ) -> Result<Prepared> {
@@ -172,7 +174,8 @@ fn prepare(
     render::check_values(&definition, &components)?;
     backup::check_rendered(&definition, &components)?;
     proofs::check_rendered(&definition, &components)?;
-    let inputs = inputs(&definition, &lock, &components)?;
+    let own = own_image::make(&definition, &components, &options.appliance, store)?;
+    let inputs = inputs(&definition, &lock, &components, own.as_ref())?;
     for component in &mut components {
         render::bind(&definition, component, &inputs.written)?;
         render::scan(&definition, component, &lock)?;

@@ -140,6 +140,7 @@ fn component(whole: &Definition, index: usize) -> Result<ComponentEntry> {
         data,
         backup,
         entitlement: definition.entitlement.as_ref().map(|entitlement| entitlement.value.clone()),
+        console: definition.is_console(),
     })
 }
 

@@ -8,6 +8,7 @@ use landfall_release_document::{ArtifactKind, NodeImage};
 use crate::definition::{Definition, role_name};
 use crate::error::{BuildError, Place, Result};
 use crate::lock::{ArtifactPin, Content, List, Lock, LockEntry, Pin};
+use crate::own_image;
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
 
@@ -34,14 +35,21 @@ pub struct NodePackInputs {
 }
 
 /// Looks everything up in the lock. Entries that are missing are refused one by one, unresolved ones all together.
-pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered]) -> Result<Inputs> {
+///
+/// `own` is the image that was made here, where a component names it; no lock has it.
+pub fn inputs(
+    definition: &Definition,
+    lock: &Lock,
+    components: &[Rendered],
+    own: Option<&Pin>,
+) -> Result<Inputs> {
     let platform = &definition.release.platform;
     if lock.document.platform.value != platform.value {
         let what = format!("the lock is for {}, the release for {}", lock.document.platform.value, platform.value);
         return Err(BuildError::at(codes::LOCK_UNREADABLE, Place::file(&lock.path), what));
     }
     let roles = roles(definition, lock)?;
-    let written = written(definition, lock, components)?;
+    let Written { locked: written, own: of_own } = written(definition, lock, components)?;
     let artifacts = artifacts(definition, lock)?;
     let mut images: Vec<&LockEntry> = Vec::new();
     let of_nodes = roles.iter().flat_map(|pack| pack.values().copied());
@@ -52,11 +60,13 @@ pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered]) -> 
     }
     let all: Vec<_> = images.iter().chain(&artifacts).copied().collect();
     lock.check_resolved(&all)?;
-    let images = images.iter().filter_map(|entry| lock.pin(List::Images, entry)).collect();
+    let images = images.iter().filter_map(|entry| lock.pin(List::Images, entry));
+    let images = images.chain(own.cloned()).collect();
     let artifacts = artifacts.iter().filter_map(|entry| lock.artifact_pin(entry)).collect();
     let written = written
         .into_iter()
         .filter_map(|(reference, entry)| Some((reference, lock.pin(List::Images, entry)?)))
+        .chain(of_own.into_iter().filter_map(|reference| Some((reference, own.cloned()?))))
         .collect();
     let packs = roles.iter().enumerate().map(|(index, roles)| node_pack(definition, index, roles));
     Ok(Inputs { images, artifacts, written, node_packs: packs.collect::<Result<_>>()? })
@@ -92,20 +102,27 @@ fn artifacts<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<&'a Lock
         .collect()
 }
 
-/// Every image that manifests name, in the order in which components are applied.
-fn written<'a>(
-    definition: &Definition,
-    lock: &'a Lock,
-    components: &[Rendered],
-) -> Result<Vec<(Reference, &'a LockEntry)>> {
-    let mut found = Vec::new();
+/// What manifests name.
+struct Written<'a> {
+    /// With the entry of the lock that each means, in the order in which components are applied.
+    locked: Vec<(Reference, &'a LockEntry)>,
+    /// The names of the image that was made here.
+    own: Vec<Reference>,
+}
+
+fn written<'a>(definition: &Definition, lock: &'a Lock, components: &[Rendered]) -> Result<Written<'a>> {
+    let mut written = Written { locked: Vec::new(), own: Vec::new() };
     for component in components {
         for usage in render::usages(definition, component)? {
+            if own_image::is_meant(&usage.reference) == Ok(true) {
+                written.own.push(usage.reference);
+                continue;
+            }
             let entry = lock.find(List::Images, &usage.reference, usage.place)?;
-            found.push((usage.reference, entry));
+            written.locked.push((usage.reference, entry));
         }
     }
-    Ok(found)
+    Ok(written)
 }
 
 fn parse(text: &str, place: &Place) -> Result<Reference> {

@@ -15,5 +15,8 @@ mod sheet;
 mod tests;
 
 pub use build::{BuildReport, BuiltFile, build};
+pub(crate) use programs::check_installer;
+#[cfg(test)]
+pub(crate) use programs::program as program_for_tests;
 pub use room::SiteRoom;
 pub(crate) use roots::{check_signers, read_trust};

@@ -156,6 +156,7 @@ impl Bench {
             sign_commands: Vec::new(),
             roots: self.path("roots"),
             store: self.path("store"),
+            appliance: PathBuf::from("/nowhere/landfall-appliance"),
             installer: self.path("landfall"),
             kubectl: self.path("kubectl"),
             built_at: built_at.to_owned(),

@@ -93,6 +93,8 @@ pub(crate) enum Command {
     Kubectl(KubectlArguments),
     /// Print the logs of a component's pods.
     Logs(LogsArguments),
+    /// Print where the console is, how a browser recognizes it, and a one-use token that makes an administrator.
+    Console(ConsoleArguments),
     /// Remove everything that Landfall brought to this machine; keeps data unless asked otherwise.
     Uninstall(UninstallArguments),
     /// The host agent.
@@ -199,6 +201,9 @@ pub(crate) struct BuildArguments {
     /// The static `landfall` that travels in the bundle, instead of this one.
     #[arg(long)]
     pub(crate) installer: Option<PathBuf>,
+    /// The static `landfall-appliance` of which the console's image is made, instead of the one beside this program.
+    #[arg(long)]
+    pub(crate) appliance: Option<PathBuf>,
     /// The kubectl that renders, which must be the one that the lock records.
     #[arg(long, default_value = "kubectl")]
     pub(crate) kubectl: PathBuf,
@@ -397,12 +402,22 @@ pub(crate) enum NodeCommand {
     /// Finish or undo the change that is open; run by systemd.
     #[command(hide = true)]
     Operate,
+    /// Answer the console's pods; run by systemd.
+    #[command(hide = true)]
+    Serve,
     /// Prepare the host for a unit; run by systemd before the unit's program.
     #[command(hide = true)]
     Prepare {
         /// The unit's program.
         program: PreparedProgram,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsoleArguments {
+    /// Make no token: earlier ones count on.
+    #[arg(long)]
+    pub(crate) no_token: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]

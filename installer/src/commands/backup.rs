@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
     AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupSummary, CopiedBackups, DrillReport, LogOutcome,
-    PointsInTime, RecoveryKey, SavedLogs,
+    Operations, PointsInTime, RecoveryKey, SavedLogs,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -52,11 +52,18 @@ impl Document for DrillReport {
 /// Every backup of a site.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct BackupList {
+pub(crate) struct BackupList {
     /// The backups, oldest first.
     backups: Vec<BackupSummary>,
     /// Time spans of which every point comes back, oldest first.
     points_in_time: Vec<PointsInTime>,
+}
+
+impl BackupList {
+    /// The backups of this host.
+    pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
+        Ok(Self { backups: operations.backups()?, points_in_time: operations.points_in_time()? })
+    }
 }
 
 impl Document for BackupList {
@@ -103,7 +110,7 @@ fn log(printer: Printer) -> Result<(), Failure> {
 
 fn list(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
-    let list = BackupList { backups: operations.backups()?, points_in_time: operations.points_in_time()? };
+    let list = BackupList::of(&operations)?;
     printer.report(&list, list_text);
     Ok(())
 }

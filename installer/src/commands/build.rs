@@ -45,6 +45,7 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
     let options = BuildOptions {
         store: arguments.store.map_or_else(lock::default_store, Ok)?,
         installer: arguments.installer.map_or_else(this_program, Ok)?,
+        appliance: arguments.appliance.map_or_else(beside_this_program, Ok)?,
         source: lock::source(arguments.release, arguments.source),
         roots: arguments.roots,
         sign_commands: arguments.sign_command,
@@ -109,6 +110,11 @@ fn this_program() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|error| {
         Failure::new(codes::BAD_ARGUMENT, "this program cannot find itself; name it with --installer").because(&error)
     })
+}
+
+/// The console's program as it is published: beside `landfall`.
+fn beside_this_program() -> Result<PathBuf, Failure> {
+    Ok(this_program()?.with_file_name(landfall_builder::APPLIANCE_PROGRAM))
 }
 
 fn text(built: &Built) -> String {

@@ -5,6 +5,7 @@ mod build;
 mod completions;
 mod configure;
 mod confirmation;
+mod console;
 mod errors;
 mod facts;
 mod inspect;
@@ -32,6 +33,9 @@ mod verify;
 mod verify_site;
 
 use std::process::ExitCode;
+
+pub(crate) use backup::BackupList;
+pub(crate) use releases::ReleaseList;
 
 use crate::cli::{Cli, Command, VerifyArguments};
 use crate::failure::Failure;
@@ -68,6 +72,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Resume(arguments) => resume::run(arguments, printer),
         Command::Prove(arguments) => prove::run(&arguments, printer),
         Command::Uninstall(arguments) => uninstall::run(arguments, printer),
+        Command::Console(arguments) => console::run(&arguments, printer),
         Command::Node(command) => node::run(&command),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ use landfall_media::progress::{Event, Progress};
 
 use crate::cli::{NodeCommand, PreparedProgram};
 use crate::failure::Failure;
+use crate::host_api;
 use crate::logging;
 use crate::printer::failure_text;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(command: &NodeCommand) -> Result<(), Failure> {
     match command {
         NodeCommand::Run => landfall_agent::run(&paths)?,
         NodeCommand::Operate => operate(&paths)?,
+        NodeCommand::Serve => host_api::run(&paths)?,
         NodeCommand::Prepare { program: PreparedProgram::Containerd } => prepare::containerd(&paths)?,
         NodeCommand::Prepare { program: PreparedProgram::Kubelet } => prepare::kubelet(&paths)?,
     }

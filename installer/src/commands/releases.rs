@@ -1,6 +1,6 @@
 //! `landfall releases`: what is installed, and where a rollback would lead.
 
-use landfall_lifecycle::operations::KeptReleaseStatus;
+use landfall_lifecycle::operations::{KeptReleaseStatus, Operations};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -12,9 +12,16 @@ use crate::printer::Printer;
 /// The releases that a site keeps.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ReleaseList {
+pub(crate) struct ReleaseList {
     /// The releases, the installed one first.
     releases: Vec<KeptReleaseStatus>,
+}
+
+impl ReleaseList {
+    /// The releases of this host.
+    pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
+        Ok(Self { releases: operations.releases()? })
+    }
 }
 
 impl Document for ReleaseList {
@@ -23,7 +30,7 @@ impl Document for ReleaseList {
 
 /// Prints them.
 pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
-    let list = ReleaseList { releases: operations_of_root(printer)?.releases()? };
+    let list = ReleaseList::of(&operations_of_root(printer)?)?;
     printer.report(&list, |list| text(&list.releases));
     Ok(())
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    backup, build, configure, inspect, install, key, license, models, releases, restore, stage, upgrade, verify,
+    backup, build, configure, console, inspect, install, key, license, models, releases, restore, stage, upgrade, verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -63,6 +63,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<license::issue::Issued>(),
         schema_of::<license::site::Imported>(),
         schema_of::<ConfirmedDate>(),
+        schema_of::<console::ConsoleAccess>(),
         schema_of::<LogLine>(),
         schema_of::<models::ModelsFit>(),
         schema_of::<ProgressLine<'_>>(),

@@ -52,6 +52,8 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
         check_component(release, &release.components[..index], component)?;
     }
     unique("value", release.values.iter().map(|value| &value.name))?;
+    let consoles = release.components.iter().filter(|component| component.console).count();
+    require(consoles <= 1, || format!("{consoles} consoles"))?;
     release.values.iter().try_for_each(|value| check_value(release, value))?;
     require(release.proofs.len() <= PROOFS, || format!("{} proofs", release.proofs.len()))?;
     unique("proof", release.proofs.iter().map(|proof| &proof.name))?;

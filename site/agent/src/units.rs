@@ -20,6 +20,8 @@ pub const BACKUP_TIMER: &str = "landfall-backup.timer";
 pub const LOG_BACKUP: &str = "landfall-log-backup.service";
 /// Starts a log backup every five minutes.
 pub const LOG_BACKUP_TIMER: &str = "landfall-log-backup.timer";
+/// Answers the console's pods; nothing that runs depends on it.
+pub const HOST_API: &str = "landfall-host-api.service";
 /// Holds the three services.
 pub const SLICE: &str = "landfall.slice";
 /// The services, in the order in which they start.

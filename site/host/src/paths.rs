@@ -87,6 +87,8 @@ impl SitePaths {
         trusted_time_copy = "/etc/landfall/time.json";
         /// The file that is under `flock` while the license or trusted time changes; only root can open it.
         license_lock = "/var/lib/landfall/license.lock";
+        /// What the host keeps for the console: keys, certificates and one-use tokens, readable by root only.
+        console = "/var/lib/landfall/console";
         /// Logs of pods.
         pod_logs = "/var/lib/landfall/logs/pods";
         /// The path of the command once the stick is gone.

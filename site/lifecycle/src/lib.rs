@@ -3,6 +3,7 @@
 
 pub mod backups;
 pub mod configuration;
+pub mod console;
 pub mod content;
 pub mod license;
 pub mod marks;

@@ -61,7 +61,13 @@ impl Namespace<'_> {
     fn lacks(&self, named: &Named<'_>) -> Option<String> {
         let Named { kind, name, key, .. } = named;
         let title = format!("{kind}/{name}");
-        let is_made = |it: &&ComponentDefinition| it.made_on_site.iter().any(|made| made.value == title);
+        let is_of_console = |it: &&ComponentDefinition| {
+            let names = ComponentEntry::CONSOLE_SECRETS.map(|name| format!("Secret/{name}"));
+            it.is_console() && names.contains(&title)
+        };
+        let is_made = |it: &&ComponentDefinition| {
+            is_of_console(it) || it.made_on_site.iter().any(|made| made.value == title)
+        };
         if EVERYWHERE.contains(&(*kind, *name)) || self.definitions.iter().any(is_made) {
             return None;
         }

@@ -6,9 +6,7 @@
 //! writes a word behind its output once it has succeeded. The word is different each time.
 
 use hyper::body::Bytes;
-
-/// Runs its arguments, and writes its own name once they have succeeded. The exit code is theirs.
-const SCRIPT: &str = r#""$@" && printf %s "$0""#;
+use landfall_release_document::container::RUN_AND_MARK;
 
 /// The trailer, and the end of the output so far, which may be a part of the trailer.
 #[derive(Debug)]
@@ -25,7 +23,7 @@ impl Trailer {
 
     /// The arguments that run a program and write the trailer behind its output.
     pub(crate) fn arguments(&self, program: &[String]) -> Vec<String> {
-        ["sh", "-c", SCRIPT, &self.word].map(str::to_owned).into_iter().chain(program.iter().cloned()).collect()
+        ["sh", "-c", RUN_AND_MARK, &self.word].map(str::to_owned).into_iter().chain(program.iter().cloned()).collect()
     }
 
     /// Takes a piece of the output; returns the bytes that certainly precede the trailer.

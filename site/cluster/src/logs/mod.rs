@@ -3,6 +3,7 @@
 //! A watch reports the pods; each run of a container has a stream of its own. A stream that breaks off while its container
 //! runs is opened again after the last line that was passed on.
 
+mod recent;
 mod runs;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -54,7 +54,7 @@ impl Operations {
     }
 
     /// The cluster, and the list of a component's objects in it.
-    fn component(&self, component: &str) -> Result<(Cluster, Inventory)> {
+    pub(super) fn component(&self, component: &str) -> Result<(Cluster, Inventory)> {
         let kubeconfig = self.paths.admin_kubeconfig();
         if !kubeconfig.exists() {
             return Err(OperationError::NoCluster { missing: kubeconfig });

@@ -132,7 +132,7 @@ impl Operations {
     }
 
     /// The head of the release that the site has, or that an operation brings.
-    fn release_of_site(&self) -> Result<Option<TrustedRelease>> {
+    pub(super) fn release_of_site(&self) -> Result<Option<TrustedRelease>> {
         let Some(past) = self.deciding()? else { return Ok(None) };
         let Some(pins) = past.pins() else { return Ok(None) };
         Ok(Some(TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?))

@@ -7,6 +7,7 @@ use super::bundle::TrustedRelease;
 use super::error::Result;
 use super::kept::KeptData;
 use super::{Operations, engine_file};
+use crate::console::ConsoleFiles;
 use crate::content::remove_others;
 use crate::license;
 use crate::marks::Marks;
@@ -48,6 +49,7 @@ impl Operations {
         engine_file::withdraw_command(&self.paths)?;
         Marks::remove(&self.paths)?;
         license::remove(&self.paths, keep_data)?;
+        ConsoleFiles::of(&self.paths).remove()?;
         mounts::remove_tree(&engine_file::folder(&self.paths))?;
         mounts::remove_tree(&self.paths.releases())?;
         // Of releases that came after the install, whose steps know only their own.

@@ -9,6 +9,7 @@ use crate::configuration::{Patch, ResolvedValues, patched};
 use crate::steps::action::Action;
 use crate::steps::component::Component;
 use crate::steps::component_ready::ComponentReady;
+use crate::steps::console_secrets::ConsoleSecrets;
 use crate::steps::mount::Mount;
 use crate::steps::namespace::Namespace;
 use crate::steps::objects::read_document;
@@ -57,6 +58,12 @@ pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<A
                 1,
                 Action::Secret(step),
             ));
+        }
+        if component.console {
+            let step = ConsoleSecrets { namespace: component.namespace.clone(), owner: owner(inputs, component) };
+            let id = format!("console-secrets/{}", component.namespace);
+            let title = format!("make the keys and the certificate of {}", component.name);
+            steps.push(step_of(id, title, 1, Action::ConsoleSecrets(step)));
         }
         for mount in mounts(inputs, component)? {
             let title = format!("offer the files of {} to {}", mount.claim, component.name);

@@ -26,7 +26,7 @@ const MEMORY_TOLERANCE_PERCENT: u64 = 8;
 /// Controllers that the kubelet cannot do without.
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 /// API server, etcd, kubelet, kube-proxy, controller manager, scheduler, registry.
-const PORTS: [u16; 11] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 10256, 10257, 10259];
+const PORTS: [u16; 12] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 10256, 10257, 10259, HOST_PORT];
 /// The path of the data folder.
 const DATA: &str = "/var/lib/landfall";
 

@@ -14,8 +14,10 @@ use crate::steps::cluster_secrets::ClusterSecrets;
 use crate::steps::collect::Collect;
 use crate::steps::component::Component;
 use crate::steps::component_ready::ComponentReady;
+use crate::steps::console_secrets::ConsoleSecrets;
 use crate::steps::control_plane_ready::ControlPlaneReady;
 use crate::steps::etcd_snapshot::{EtcdSnapshot, RemoveEtcdSnapshot};
+use crate::steps::host_api::HostApi;
 use crate::steps::host_tuning::HostTuning;
 use crate::steps::identity::Identity;
 use crate::steps::keep_copy::KeepCopy;
@@ -94,6 +96,10 @@ pub enum Action {
     Namespace(Namespace),
     /// A Secret whose values are generated on the site.
     Secret(Secret),
+    /// The Secrets by which the console's pods may ask the host.
+    ConsoleSecrets(ConsoleSecrets),
+    /// The host's API for the console.
+    HostApi(HostApi),
     /// An artifact's files as a read-only volume.
     Mount(Mount),
     /// The folder of volumes.

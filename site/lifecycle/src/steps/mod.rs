@@ -12,8 +12,10 @@ pub mod cluster_secrets;
 pub mod collect;
 pub mod component;
 pub mod component_ready;
+pub mod console_secrets;
 pub mod control_plane_ready;
 pub mod etcd_snapshot;
+pub mod host_api;
 pub mod host_tuning;
 mod hosts_entry;
 pub mod identity;
@@ -79,6 +81,8 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::ArtifactFiles(step) => step,
         Action::Namespace(step) => step,
         Action::Secret(step) => step,
+        Action::ConsoleSecrets(step) => step,
+        Action::HostApi(step) => step,
         Action::Mount(step) => step,
         Action::Storage(step) => step,
         Action::KeptVolumes(step) => step,

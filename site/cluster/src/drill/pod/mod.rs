@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use landfall_release_document::container::{END_FIRST_PROGRAM, WAIT_FOR_END};
 use serde_json::{Value, json};
 
 use super::volumes::{self, DataVolume};
@@ -17,10 +18,7 @@ pub const LOADER: &str = "landfall-load";
 
 /// The program that ends the loader of [`DrillPod::loader_before_server`] after the volume was filled, to be run in
 /// [`LOADER`]. It returns at once; the server is started a second later.
-pub const END_LOADING: [&str; 3] = ["sh", "-c", "(sleep 1; kill -TERM 1) > /dev/null 2>&1 < /dev/null &"];
-
-/// Waits until it is ended, which counts as success. An end of the waiting itself is a failure: nothing was loaded.
-const WAIT_FOR_END: &str = r#"trap "exit 0" TERM; sleep "$0" & wait; exit 1"#;
+pub const END_LOADING: [&str; 3] = ["sh", "-c", END_FIRST_PROGRAM];
 
 /// Fields of a template's `spec` that its pods share with those made after it.
 const POD_FIELDS: &[&str] = &[

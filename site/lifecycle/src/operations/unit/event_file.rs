@@ -53,6 +53,23 @@ pub(super) fn forget(paths: &SitePaths) {
     }
 }
 
+/// What the unit has reported so far, in its present run or its last one since the machine started.
+pub(in crate::operations) fn reported(paths: &SitePaths) -> Vec<Event> {
+    let collected = Collected::default();
+    EventReader::at(paths).forward(&collected);
+    collected.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps all events.
+#[derive(Default)]
+struct Collected(Mutex<Vec<Event>>);
+
+impl Progress for Collected {
+    fn event(&self, event: Event) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+}
+
 /// Reads what a unit writes.
 pub(super) struct EventReader {
     path: PathBuf,

@@ -22,6 +22,7 @@ use super::history::Past;
 use crate::pins::State;
 use crate::site::UndoScope;
 pub use event_file::EventFile;
+pub(super) use event_file::reported;
 use event_file::EventReader;
 
 /// The interval between two looks at the unit.

@@ -18,6 +18,7 @@ use crate::steps::artifact_files::ArtifactFiles;
 use crate::steps::backup_schedule::BackupSchedule;
 use crate::steps::cluster_secrets::ClusterSecrets;
 use crate::steps::control_plane_ready::ControlPlaneReady;
+use crate::steps::host_api::HostApi;
 use crate::steps::host_tuning::HostTuning;
 use crate::steps::identity::Identity;
 use crate::steps::kept_volumes::{AdoptedVolume, KeptVolumes};
@@ -100,6 +101,7 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
         node: &planner.node.name,
     })?);
     steps.push(backup_schedule(&inputs.configuration.backups));
+    steps.push(host_api());
     let plan = Plan::new(Operation::Install, &inputs.release.name, &inputs.release.version, steps);
     Ok(InstallPlan { plan, node: planner.node })
 }
@@ -119,6 +121,11 @@ pub(super) fn step(id: impl Into<String>, title: &str, seconds: u64, action: Act
 pub(super) fn backup_schedule(settings: &BackupSettings) -> PlannedStep<Action> {
     let action = Action::BackupSchedule(BackupSchedule { settings: settings.clone() });
     step("backup-schedule", "set the timer of backups", 0, action)
+}
+
+/// The host's API for the console. Every site has the step: a later release may bring a console.
+pub(super) fn host_api() -> PlannedStep<Action> {
+    step("host-api", "answer the console", 0, Action::HostApi(HostApi {}))
 }
 
 impl Planner<'_> {

@@ -85,6 +85,7 @@ pub(crate) fn release() -> ReleaseDocument {
             data: ComponentData::None,
             backup: Vec::new(),
             entitlement: None,
+            console: false,
         }],
         values: ["corefile", "flannel"].map(computed_value).to_vec(),
         requirements: Requirements { cores: 2, memory_bytes: 4 << 30, data_bytes: 10 << 30 },

@@ -17,7 +17,7 @@ use landfall_release_document::ReleaseDocument;
 
 use super::components::ComponentInputs;
 use super::configure::Made;
-use super::install::{STAGING_RATE, backup_schedule, content_steps, step};
+use super::install::{STAGING_RATE, backup_schedule, content_steps, host_api, step};
 use super::restore::{begin_logs, log_streams};
 use crate::backups::has_rules;
 use crate::configuration::BackupSettings;
@@ -105,7 +105,8 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     steps.extend(content(inputs));
     steps.extend(changed.steps);
     steps.extend(node.agent);
-    steps.push(schedule(inputs));
+    steps.push(again(inputs, backup_schedule(inputs.backups)));
+    steps.push(again(inputs, host_api()));
     steps.extend(components::all_ready(after));
     steps.push(step("prove", "prove that the release can be used", 30, Action::Prove(Prove {})));
     if inputs.operation == Operation::Upgrade {
@@ -159,9 +160,8 @@ fn content(inputs: &UpgradeInputs<'_>) -> Vec<PlannedStep<Action>> {
     steps
 }
 
-/// The timer starts the later release's `landfall`, and exists only where that release declares what is saved.
-fn schedule(inputs: &UpgradeInputs<'_>) -> PlannedStep<Action> {
-    let planned = backup_schedule(inputs.backups);
+/// The units start the later release's `landfall`, and exist only where that release has a use for them.
+fn again(inputs: &UpgradeInputs<'_>, planned: PlannedStep<Action>) -> PlannedStep<Action> {
     match inputs.before.made.get(&planned.id) {
         Some(before) => supersede(planned, before),
         None => planned,

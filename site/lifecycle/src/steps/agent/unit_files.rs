@@ -48,6 +48,18 @@ IOSchedulingClass=idle
 TimeoutStartSec=infinity
 ";
 
+/// Of the unit that answers the console. An operation may take long, and outlives it.
+const ANSWERING: &str = "\
+Type=exec
+UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
+UMask=0077
+Restart=always
+RestartSec=5
+TimeoutStopSec=10
+MemoryMax=512M
+TasksMax=256
+";
+
 /// For the two that start pods' processes or manage control groups.
 const RUNTIME: &str = "\
 Delegate=yes
@@ -92,6 +104,24 @@ pub fn backup_files(site: &Site, landfall: &Path, time: Option<TimeOfDay>) -> Ve
 pub fn log_backup_files(site: &Site, landfall: &Path) -> Vec<OwnFile> {
     let what = "a backup of what was written since the last one";
     timed(site, (LOG_BACKUP, backup(landfall, what, "log")), (LOG_BACKUP_TIMER, log_backup_timer()))
+}
+
+/// The unit that answers the console's pods. Without their keys there is nobody to answer.
+pub fn host_api(landfall: &Path) -> String {
+    format!(
+        "{}After={AGENT} network-online.target
+RequiresMountsFor=/var/lib/landfall /etc/landfall /var/log
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={} node serve
+{ANSWERING}
+[Install]
+WantedBy=multi-user.target
+",
+        header("answers for this site's console"),
+        landfall.display(),
+    )
 }
 
 fn timed(site: &Site, service: (&str, String), timer: (&str, String)) -> Vec<OwnFile> {

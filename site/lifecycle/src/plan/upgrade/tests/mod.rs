@@ -49,6 +49,7 @@ impl Side {
             data: ComponentData::None,
             backup: Vec::new(),
             entitlement: None,
+            console: false,
         });
         let deployment = json!([{
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": name},

@@ -1,0 +1,185 @@
+//! The image of the console: one layer with the program `landfall-appliance`, made here, so that no registry needs to have it. The
+//! same program gives the same image.
+
+use std::path::Path;
+
+use landfall_bundle_spec::{Sha256, to_canonical};
+use landfall_error_codes::codes;
+use landfall_media::store::ContentStore;
+use serde_json::json;
+
+use crate::definition::Definition;
+use crate::error::{BuildError, Place, Result};
+use crate::lock::Pin;
+use crate::pack::check_installer;
+use crate::reference::Reference;
+use crate::render::{self, Rendered};
+
+/// What manifests call it, without tag or digest.
+const NAME: &str = "landfall.internal/appliance";
+
+/// The program's name in the image, and beside `landfall`.
+pub const PROGRAM: &str = "landfall-appliance";
+
+/// Other names of the program in the image: it understands what Landfall has a container's `sh` and `sleep` do, and no more.
+const OTHER_NAMES: [&str; 2] = ["sh", "sleep"];
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// User and group that the program runs as.
+const USER: &str = "65532:65532";
+
+/// Whether a reference means this image; the error says why one that looks so does not.
+pub fn is_meant(reference: &Reference) -> std::result::Result<bool, String> {
+    if reference.name() != NAME {
+        return Ok(false);
+    }
+    if reference.tag.is_some() || reference.digest.is_some() {
+        return Err(format!("`{reference}` has a tag or a digest, but `landfall build` makes this image: write `{NAME}`"));
+    }
+    Ok(true)
+}
+
+/// Makes the image if one of the components names it. Its manifest, configuration and layer are in the store, and on the disk,
+/// when it returns.
+pub fn make(
+    definition: &Definition,
+    components: &[Rendered],
+    program: &Path,
+    store: &ContentStore,
+) -> Result<Option<Pin>> {
+    for component in components {
+        for usage in render::usages(definition, component)? {
+            let is_meant = is_meant(&usage.reference);
+            if is_meant.map_err(|what| BuildError::at(codes::MANIFEST_INVALID, usage.place.clone(), what))? {
+                let platform = &definition.release.platform.value;
+                return image(program, platform, store, usage.place).map(Some);
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn image(program: &Path, platform: &str, store: &ContentStore, place: Place) -> Result<Pin> {
+    let missing = |error: std::io::Error| {
+        let what = "the console's program cannot be read";
+        let hint = format!("Put `{PROGRAM}` beside `landfall`, or name its path with --appliance.");
+        BuildError::at(codes::TOOL_MISSING, Place::file(program), what).because(error).hint(hint)
+    };
+    let bytes = fs_err::read(program).map_err(missing)?;
+    check_installer(program, platform)?;
+    let layer = layer(&bytes).map_err(missing)?;
+    let layer = store.ingest_bytes(&layer)?;
+    let (os, architecture) = platform.split_once('/').unwrap_or(("linux", platform));
+    let configuration = json!({
+        "architecture": architecture,
+        "os": os,
+        "config": {
+            "User": USER,
+            "Env": ["PATH=/bin"],
+            "Entrypoint": [format!("/bin/{PROGRAM}")],
+            "WorkingDir": "/",
+        },
+        "rootfs": { "type": "layers", "diff_ids": [layer.sha256] },
+        "history": [{ "created_by": "landfall build" }],
+    });
+    let configuration = store.ingest_bytes(&to_canonical("the console's configuration", &configuration)?)?;
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": { "mediaType": CONFIGURATION, "digest": configuration.sha256, "size": configuration.size },
+        "layers": [{ "mediaType": LAYER, "digest": layer.sha256, "size": layer.size }],
+    });
+    let manifest = store.ingest_bytes(&to_canonical("the console's manifest", &manifest)?)?;
+    let reference = Reference { tag: Some(tag(layer.sha256)), ..named()? };
+    Ok(Pin {
+        reference,
+        digest: manifest.sha256,
+        media_type: MANIFEST.to_owned(),
+        size: manifest.size,
+        license: Some("Apache-2.0".to_owned()),
+        place,
+    })
+}
+
+fn named() -> Result<Reference> {
+    NAME.parse().map_err(|error| BuildError::new(codes::BUG, format!("{error}")))
+}
+
+/// Two programs of one version are two images.
+fn tag(layer: Sha256) -> String {
+    format!("{}-{}", env!("CARGO_PKG_VERSION"), &layer.to_hex()[..12])
+}
+
+/// A tar with the program and its other names, whose fields are the same everywhere.
+fn layer(program: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::with_capacity(program.len() + (8 << 10)));
+    let mut header = header(tar::EntryType::Regular, 0o755);
+    header.set_size(program.len() as u64);
+    archive.append_data(&mut header, format!("bin/{PROGRAM}"), program)?;
+    for name in OTHER_NAMES {
+        let mut link = self::header(tar::EntryType::Symlink, 0o777);
+        archive.append_link(&mut link, format!("bin/{name}"), PROGRAM)?;
+    }
+    archive.into_inner()
+}
+
+fn header(kind: tar::EntryType, mode: u32) -> tar::Header {
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(kind);
+    header.set_size(0);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+
+    use super::*;
+    use crate::pack::program_for_tests;
+
+    #[test]
+    fn only_the_bare_name_means_it() {
+        let meant = |text: &str| is_meant(&text.parse().unwrap());
+        assert_eq!(meant("landfall.internal/appliance"), Ok(true));
+        assert_eq!(meant("landfall.internal/other"), Ok(false));
+        assert_eq!(meant("docker.io/library/busybox:1"), Ok(false));
+        assert!(meant("landfall.internal/appliance:1").unwrap_err().contains("has a tag"));
+    }
+
+    #[test]
+    fn the_same_program_gives_the_same_image_and_another_one_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(PROGRAM);
+        let made = |store: &str, content: &[u8]| {
+            durable::write_file(&path, &program_for_tests(&[(1, content)]), 0o755).unwrap();
+            let store = ContentStore::at(&folder.path().join(store));
+            let pin = image(&path, "linux/amd64", &store, Place::file(&path)).unwrap();
+            assert!(store.contains(pin.digest));
+            pin
+        };
+        let first = made("one", b"code");
+        assert_eq!(made("two", b"code").digest, first.digest);
+        let other = made("one", b"other");
+        assert_ne!(other.digest, first.digest);
+        assert_ne!(other.reference.tag, first.reference.tag);
+    }
+
+    #[test]
+    fn a_program_that_is_missing_or_for_another_processor_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(PROGRAM);
+        let store = ContentStore::at(&folder.path().join("store"));
+        let refused = |platform: &str| image(&path, platform, &store, Place::file(&path)).unwrap_err();
+        let missing = refused("linux/amd64");
+        assert!(missing.to_string().contains("the console's program cannot be read"), "{missing}");
+        durable::write_file(&path, &program_for_tests(&[(1, b"code")]), 0o755).unwrap();
+        assert!(refused("linux/arm64").to_string().contains("is a program for linux/amd64"));
+    }
+}

@@ -1,0 +1,90 @@
+//! `landfall console`: where the console is, how a browser recognizes it, and a token for the first administrator.
+
+use std::fmt::Write as _;
+
+use landfall_lifecycle::operations::ConsoleAddress;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::site::operations_of_root;
+use crate::cli::ConsoleArguments;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// The way into the console.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConsoleAccess {
+    #[serde(flatten)]
+    address: ConsoleAddress,
+    /// A token that makes one administrator, once; none where it was not wanted.
+    token: Option<Token>,
+}
+
+/// A one-use token.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Token {
+    /// As it is typed.
+    text: String,
+    /// When it no longer counts, RFC 3339 in UTC.
+    ends: String,
+}
+
+impl Document for ConsoleAccess {
+    const KIND: &'static str = "console";
+}
+
+/// Prints it. Earlier tokens no longer count, if another one was made.
+pub(crate) fn run(arguments: &ConsoleArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    let address = operations.console_address()?;
+    let token = if arguments.no_token {
+        None
+    } else {
+        let token = operations.console_token()?;
+        Some(Token { text: token.text, ends: format!("{:.0}", token.ends) })
+    };
+    printer.report(&ConsoleAccess { address, token }, text);
+    Ok(())
+}
+
+fn text(access: &ConsoleAccess) -> String {
+    let ConsoleAddress { addresses, fingerprint, authority_fingerprint, certificate_ends } = &access.address;
+    let mut text = String::new();
+    for address in addresses {
+        let _infallible = writeln!(text, "console      {address}");
+    }
+    let _infallible = writeln!(text, "certificate  SHA-256 {fingerprint}, until {certificate_ends}");
+    let _infallible = writeln!(text, "authority    SHA-256 {authority_fingerprint}");
+    if let Some(token) = &access.token {
+        let _infallible = writeln!(text, "token        {} (counts once, until {})", token.text, token.ends);
+    }
+    text.push_str("\nCompare the fingerprint with the one that the browser shows before you type anything there.");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_in_is_named_with_what_proves_it() {
+        let address = ConsoleAddress {
+            addresses: vec!["https://192.0.2.7:31443/".to_owned()],
+            fingerprint: "AB:CD".to_owned(),
+            authority_fingerprint: "EF:01".to_owned(),
+            certificate_ends: "2029-02-01".to_owned(),
+        };
+        let token = Token { text: "K7QF2M-9XRT4B".to_owned(), ends: "2026-11-23T10:00:00Z".to_owned() };
+        insta::assert_snapshot!(text(&ConsoleAccess { address, token: Some(token) }), @"
+        console      https://192.0.2.7:31443/
+        certificate  SHA-256 AB:CD, until 2029-02-01
+        authority    SHA-256 EF:01
+        token        K7QF2M-9XRT4B (counts once, until 2026-11-23T10:00:00Z)
+
+        Compare the fingerprint with the one that the browser shows before you type anything there.
+        ");
+    }
+}

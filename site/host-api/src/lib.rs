@@ -1,0 +1,12 @@
+//! The host's API for the console, on the node's address. It answers with what `landfall … --json` prints, and takes few wishes:
+//! a one-use token is checked, a backup begins. Whoever takes over the console's pod can do no more than that.
+
+mod answer;
+mod routes;
+mod serve;
+mod site;
+#[cfg(test)]
+mod tests;
+
+pub use serve::serve;
+pub use site::{Question, Site};

@@ -1,0 +1,32 @@
+//! Serving: HTTP/1.1 over TLS 1.3, to the one client whose certificate is known.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::ServerConfig;
+
+use super::routes::router;
+use super::site::Site;
+
+/// Answers until the future ends, or until the listener fails.
+pub async fn serve(
+    site: Arc<dyn Site>,
+    listener: TcpListener,
+    tls: ServerConfig,
+    until: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let handle = Handle::new();
+    let stopping = handle.clone();
+    tokio::spawn(async move {
+        until.await;
+        stopping.shutdown();
+    });
+    listener.set_nonblocking(true)?;
+    axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(tls)))?
+        .handle(handle)
+        .serve(router(site).into_make_service())
+        .await
+}

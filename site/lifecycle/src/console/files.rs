@@ -1,0 +1,50 @@
+//! Files of the console in the data folder: each whole, or not there, whatever cut their writing.
+
+use std::path::PathBuf;
+
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Only root may read keys and tokens.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// The folder of these files.
+#[derive(Debug, Clone)]
+pub(crate) struct ConsoleFiles {
+    pub(super) folder: PathBuf,
+}
+
+impl ConsoleFiles {
+    pub(crate) fn of(paths: &SitePaths) -> Self {
+        Self { folder: paths.console() }
+    }
+
+    /// Reads one; none if it is not there. The reason never quotes what it holds.
+    pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StepError> {
+        let path = self.folder.join(name);
+        let failed = |what: &str| StepError::new(codes::CONSOLE_FILES, format!("{} {what}", path.display()));
+        match fs_err::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("cannot be read").because(error)),
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| failed("is damaged")),
+        }
+    }
+
+    /// Writes one; on the disk when it returns.
+    pub(super) fn write(&self, name: &str, content: &impl Serialize) -> Result<(), StepError> {
+        let bytes = serde_json::to_vec_pretty(content)
+            .map_err(|error| StepError::new(codes::BUG, format!("cannot write {name} as JSON")).because(error))?;
+        durable::create_folder_with_mode(&self.folder, FOLDER_MODE)?;
+        Ok(durable::write_file(&self.folder.join(name), &bytes, FILE_MODE)?)
+    }
+
+    /// Removes all of them.
+    pub(crate) fn remove(&self) -> Result<(), StepError> {
+        Ok(durable::remove_tree(&self.folder)?)
+    }
+}

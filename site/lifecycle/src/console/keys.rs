@@ -1,0 +1,58 @@
+//! The two identities of the link between the console's pods and the host. They are made once, and no clock ends them.
+
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_link::{Certificate, Identity, IdentityError};
+use serde::{Deserialize, Serialize};
+
+use super::files::ConsoleFiles;
+
+const HOST: &str = "host.json";
+const CONSOLE: &str = "console.json";
+
+/// A certificate with its key, as PEM. No `Debug`: the key must not reach a log.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pair {
+    pub(super) certificate: String,
+    pub(super) key: String,
+}
+
+/// Both sides of the link.
+pub struct LinkKeys {
+    pub(super) host: Pair,
+    pub(super) console: Pair,
+}
+
+impl LinkKeys {
+    /// Reads them; none where the site has no console.
+    pub(crate) fn read(files: &ConsoleFiles) -> Result<Option<Self>, StepError> {
+        let (host, console) = (files.read(HOST)?, files.read(CONSOLE)?);
+        Ok(host.zip(console).map(|(host, console)| Self { host, console }))
+    }
+
+    /// Reads them, and makes those that are missing.
+    pub(crate) fn ensure(files: &ConsoleFiles) -> Result<Self, StepError> {
+        Ok(Self { host: pair(files, HOST, "landfall-host")?, console: pair(files, CONSOLE, "landfall-console")? })
+    }
+
+    /// The host's side: who it is, and whom it answers.
+    pub fn host_side(&self) -> Result<(Identity, Certificate), IdentityError> {
+        let own = Identity::from_pem(self.host.certificate.as_bytes(), self.host.key.as_bytes())?;
+        Ok((own, Certificate::from_pem(self.console.certificate.as_bytes())?))
+    }
+}
+
+fn pair(files: &ConsoleFiles, file: &str, name: &str) -> Result<Pair, StepError> {
+    if let Some(known) = files.read(file)? {
+        return Ok(known);
+    }
+    let (certificate, key) = Identity::generate(name).map_err(not_made)?;
+    let pair = Pair { certificate, key };
+    files.write(file, &pair)?;
+    Ok(pair)
+}
+
+pub(super) fn not_made(error: IdentityError) -> StepError {
+    StepError::new(codes::CONSOLE_FILES, "the console's keys cannot be made").because(error)
+}

@@ -1,0 +1,131 @@
+//! One-use tokens: who can run `landfall console` on the host may make an administrator of the console, once for each run.
+
+use std::io::ErrorKind;
+
+use jiff::{SignedDuration, Timestamp};
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use rand::RngExt as _;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::files::ConsoleFiles;
+
+/// How long a token counts.
+const VALID: SignedDuration = SignedDuration::from_hours(1);
+/// Letters and digits that are not taken for each other: 32 of them.
+const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+/// Characters of a token: 120 bits.
+const LENGTH: usize = 24;
+/// Characters between two dashes.
+const GROUP: usize = 6;
+
+/// A token that was just made; only its digest is kept.
+pub struct OneUseToken {
+    /// As a person reads and types it.
+    pub text: String,
+    /// When it no longer counts.
+    pub ends: Timestamp,
+}
+
+/// What is kept of one, in a file that is named by its digest.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    made: Timestamp,
+    ends: Timestamp,
+}
+
+impl OneUseToken {
+    /// Makes one. Those that were made earlier no longer count.
+    pub(crate) fn issue(files: &ConsoleFiles, now: Timestamp) -> Result<Self, StepError> {
+        let mut random = rand::rng();
+        let letters: Vec<u8> = (0..LENGTH).map(|_| ALPHABET[random.random_range(0..ALPHABET.len())]).collect();
+        let groups: Vec<_> = letters.chunks(GROUP).map(String::from_utf8_lossy).collect();
+        let text = groups.join("-");
+        let ends = now.saturating_add(VALID).unwrap_or(Timestamp::MAX);
+        remove_all(files)?;
+        files.write(&name(&text), &Kept { made: now, ends })?;
+        Ok(Self { text, ends })
+    }
+
+    /// Whether a token counts; from then on it does not. Of parallel claims of one token, one counts: the one that removes its
+    /// file.
+    pub(crate) fn claim(files: &ConsoleFiles, text: &str, now: Timestamp) -> Result<bool, StepError> {
+        let name = name(text);
+        let Some(kept) = files.read::<Kept>(&name)? else { return Ok(false) };
+        let path = files.folder.join(&name);
+        match fs_err::remove_file(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => {
+                return Err(StepError::new(codes::CONSOLE_FILES, "the token cannot be used up").because(error));
+            }
+            Ok(()) => durable::sync_folder(&files.folder)?,
+        }
+        Ok(kept.made <= now && now < kept.ends)
+    }
+}
+
+const PREFIX: &str = "token-";
+
+/// Case, dashes and spaces do not matter.
+fn name(text: &str) -> String {
+    let letters: String = text.chars().filter(char::is_ascii_alphanumeric).map(|it| it.to_ascii_uppercase()).collect();
+    format!("{PREFIX}{}.json", hex::encode(Sha256::digest(letters.as_bytes())))
+}
+
+fn remove_all(files: &ConsoleFiles) -> Result<(), StepError> {
+    let Ok(entries) = fs_err::read_dir(&files.folder) else { return Ok(()) };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        durable::remove_file(&entry.path())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_host::paths::SitePaths;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn minutes(count: i64) -> Timestamp {
+        NOW + SignedDuration::from_mins(count)
+    }
+
+    #[test]
+    fn a_token_counts_once_within_its_time_and_until_the_next_one() {
+        let root = tempfile::tempdir().unwrap();
+        let files = ConsoleFiles::of(&SitePaths::below(root.path()));
+        let issue = || OneUseToken::issue(&files, NOW).unwrap().text;
+        let claim = |text: &str, at| OneUseToken::claim(&files, text, at).unwrap();
+        assert!(!claim("ABCDEF", NOW), "none was made");
+        let token = issue();
+        assert_eq!(token.len(), LENGTH + LENGTH / GROUP - 1, "{token}");
+        assert!(!claim("ABCDEF", minutes(1)), "another one");
+        assert!(claim(&format!(" {} ", token.to_lowercase().replace('-', " ")), minutes(1)));
+        assert!(!claim(&token, minutes(1)), "it was used");
+        assert!(!claim(&issue(), minutes(60)), "it has ended");
+        assert!(!claim(&issue(), minutes(-1)), "the clock says that it was not made yet");
+        let (older, newer) = (issue(), issue());
+        assert!(!claim(&older, NOW) && claim(&newer, NOW));
+    }
+
+    #[test]
+    fn of_parallel_claims_one_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let files = ConsoleFiles::of(&SitePaths::below(root.path()));
+        for _ in 0..20 {
+            let token = OneUseToken::issue(&files, NOW).unwrap().text;
+            let counted = std::thread::scope(|scope| {
+                let claims: Vec<_> = (0..16)
+                    .map(|_| scope.spawn(|| OneUseToken::claim(&files, &token, NOW).unwrap()))
+                    .collect();
+                claims.into_iter().map(|claim| claim.join().unwrap()).filter(|counted| *counted).count()
+            });
+            assert_eq!(counted, 1);
+        }
+    }
+}

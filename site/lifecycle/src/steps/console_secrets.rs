@@ -1,0 +1,95 @@
+//! What the console's pods need to ask the host, and to be found by browsers: keys and a certificate, made on the site, and the
+//! Secrets that hold them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use landfall_release_document::ComponentEntry;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::objects;
+use super::objects::{DELETION_SECONDS, Wanted};
+use crate::console::{ConsoleCertificate, ConsoleFiles, HOST_PORT, LinkKeys, secrets};
+use crate::site::Site;
+use landfall_cluster::{Cluster, ObjectName, Owner};
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::node::NodeIdentity;
+use landfall_host::paths::SitePaths;
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleSecrets {
+    /// Namespace of the Secrets.
+    pub namespace: String,
+    /// Their owner.
+    pub owner: Owner,
+}
+
+/// Names and addresses by which browsers and other pods reach the console.
+fn names(node: &NodeIdentity, namespace: &str) -> Vec<String> {
+    vec![node.address.to_string(), node.name.clone(), format!("console.{namespace}.svc"), "localhost".to_owned()]
+}
+
+impl ConsoleSecrets {
+    /// The Secrets, by the files that are there; none where one of the files is missing.
+    fn known(&self, site: &Site) -> Result<Option<Vec<Wanted>>, StepError> {
+        let files = ConsoleFiles::of(&site.paths);
+        let (keys, certificate) = (LinkKeys::read(&files)?, ConsoleCertificate::read(&files)?);
+        Ok(keys.zip(certificate).map(|(keys, certificate)| self.wanted(&keys, &certificate, &site.node)))
+    }
+
+    fn wanted(&self, keys: &LinkKeys, certificate: &ConsoleCertificate, node: &NodeIdentity) -> Vec<Wanted> {
+        let host = SocketAddr::new(node.address, HOST_PORT);
+        secrets(&self.namespace, &self.owner, keys, certificate, host).map(Wanted::new).into()
+    }
+
+    fn names(&self) -> [ObjectName; 2] {
+        ComponentEntry::CONSOLE_SECRETS
+            .map(|name| ObjectName::new("v1", "Secret", &self.namespace, name))
+    }
+
+    /// Makes what is missing of the files, issues the certificate again where it no longer serves, and applies the Secrets.
+    pub(crate) fn apply(
+        &self,
+        paths: &SitePaths,
+        node: &NodeIdentity,
+        cluster: &Cluster,
+        now: Timestamp,
+    ) -> Result<(), StepError> {
+        let files = ConsoleFiles::of(paths);
+        let keys = LinkKeys::ensure(&files)?;
+        let certificate = ConsoleCertificate::ensure(&files, &names(node, &self.namespace), now)?;
+        Ok(objects::apply(cluster, &self.wanted(&keys, &certificate, node))?)
+    }
+}
+
+impl Step<Site> for ConsoleSecrets {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        match self.known(site)? {
+            Some(wanted) => objects::observe(&site.cluster()?, &wanted),
+            None => Ok(Observed::Absent),
+        }
+    }
+
+    fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
+        Ok(Value::Null)
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        self.apply(&site.paths, &site.node, &site.cluster()?, Timestamp::now())?;
+        Ok(json!({ "secrets": self.names().map(|name| name.to_string()) }))
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        if !site.undo.removing_cluster {
+            let cluster = site.cluster()?;
+            for name in self.names() {
+                cluster.delete(&name, Duration::from_secs(DELETION_SECONDS))?;
+            }
+        }
+        ConsoleFiles::of(&site.paths).remove()
+    }
+}

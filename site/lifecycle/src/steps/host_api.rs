@@ -1,0 +1,71 @@
+//! The host's API for the console: a unit of systemd, in a site whose release has a console.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::agent::{Agent, unit_files};
+use crate::console::console_of;
+use crate::site::Site;
+use landfall_agent::units::{HOST_API, systemctl};
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::files;
+use landfall_host::files::OwnFile;
+
+/// Parameters of the step: none. Every site has it, whatever its release brings: a later one may bring a console.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostApi {}
+
+impl HostApi {
+    fn file(site: &Site) -> [OwnFile; 1] {
+        let text = unit_files::host_api(&Agent::program(site));
+        [OwnFile::new(unit_files::path(site, HOST_API), text, 0o644)]
+    }
+
+    fn remove(site: &Site) -> Result<(), StepError> {
+        if unit_files::path(site, HOST_API).exists() {
+            site.run(&systemctl(&["disable", HOST_API]))?;
+            site.run(&systemctl(&["stop", HOST_API]))?;
+        }
+        files::remove(&Self::file(site))?;
+        site.run(&systemctl(&["daemon-reload"]))?;
+        // Nothing to reset if it has not failed.
+        let _ = site.run(&systemctl(&["reset-failed", HOST_API]));
+        Ok(())
+    }
+}
+
+impl Step<Site> for HostApi {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        if console_of(&site.release).is_none() {
+            // An earlier release may have left it.
+            let is_left = unit_files::path(site, HOST_API).exists();
+            return Ok(if is_left { Observed::Partial(format!("{HOST_API} exists")) } else { Observed::Done });
+        }
+        match files::observe(&Self::file(site))? {
+            Observed::Done => Ok(Agent::lack(site, HOST_API).map_or(Observed::Done, Observed::Partial)),
+            other => Ok(other),
+        }
+    }
+
+    fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
+        Ok(Value::Null)
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        if console_of(&site.release).is_some() {
+            files::write(&Self::file(site))?;
+            site.run(&systemctl(&["daemon-reload"]))?;
+            site.run(&systemctl(&["enable", HOST_API]))?;
+            site.run(&systemctl(&["restart", HOST_API]))?;
+        } else {
+            Self::remove(site)?;
+        }
+        site.sync_filesystem(&site.paths.host("/etc"))?;
+        Ok(Value::Null)
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        Self::remove(site)
+    }
+}

@@ -1,0 +1,79 @@
+//! Documents of the host's API that no command prints.
+
+use landfall_progress::Event;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A one-use token, which `landfall console` printed on the host.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Claim {
+    /// The token as a person typed it.
+    pub token: String,
+}
+
+/// A wish for a backup, with who made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupRequest {
+    /// The user's name.
+    pub by: String,
+    /// Id that leads to the request in the appliance's log.
+    pub correlation: String,
+}
+
+/// What the running operation reported after a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProgressPage {
+    /// Whether an operation runs.
+    pub running: bool,
+    /// What it does: `upgrade`, `configure` …
+    pub operation: Option<String>,
+    /// Its news, oldest first. An operation that begins starts again with number 1.
+    pub events: Vec<NumberedEvent>,
+}
+
+/// An event of progress with its number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NumberedEvent {
+    /// From 1.
+    pub number: u64,
+    /// The event.
+    pub event: Event,
+}
+
+/// The last lines that a component's containers wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ComponentLogs {
+    /// The component.
+    pub component: String,
+    /// Lines in the order in which they were written, as far as each container's own order goes.
+    pub lines: Vec<LogLine>,
+}
+
+/// One line of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogLine {
+    /// Its pod.
+    pub pod: String,
+    /// Its container.
+    pub container: String,
+    /// The line without its end.
+    pub text: String,
+}
+
+/// Why a request failed (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The HTTP status again.
+    pub status: u16,
+    /// What failed.
+    pub title: String,
+    /// Why, where there is more to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Its code in the one registry: `LF4607`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}

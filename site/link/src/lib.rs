@@ -1,0 +1,14 @@
+//! The link between the appliance, which runs as a pod, and its host, which serves an API on the node's address. Both sides
+//! know the other's certificate exactly: no authority, no name and no date decides who may speak.
+
+mod authority;
+mod documents;
+mod identity;
+mod pinned;
+pub mod routes;
+
+pub use authority::{Authority, Day};
+pub use landfall_progress::Event;
+pub use documents::{BackupRequest, Claim, ComponentLogs, LogLine, NumberedEvent, Problem, ProgressPage};
+pub use identity::{Certificate, Identity, IdentityError};
+pub use pinned::{client, server};

@@ -1,0 +1,209 @@
+//! TLS 1.3 in which each side accepts exactly one certificate. The handshake proves that the other side holds its key; nothing
+//! else is asked.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::version::TLS13;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
+};
+
+use super::identity::{Certificate, Identity, IdentityError};
+
+/// How the host serves: as `own`, to the one that holds `peer`'s key.
+pub fn server(own: &Identity, peer: Certificate) -> Result<ServerConfig, IdentityError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Arc::new(Pinned::new(peer, &provider));
+    ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])
+        .map_err(mismatch)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![own.certificate.0.clone()], own.key.clone_key())
+        .map_err(mismatch)
+}
+
+/// How the appliance connects: as `own`, to the one that holds `peer`'s key. Any name of the server passes.
+pub fn client(own: &Identity, peer: Certificate) -> Result<ClientConfig, IdentityError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Arc::new(Pinned::new(peer, &provider));
+    ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])
+        .map_err(mismatch)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_client_auth_cert(vec![own.certificate.0.clone()], own.key.clone_key())
+        .map_err(mismatch)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
+fn mismatch(error: Error) -> IdentityError {
+    IdentityError::Mismatch(error.to_string())
+}
+
+/// The one certificate that is accepted.
+#[derive(Debug)]
+struct Pinned {
+    certificate: Certificate,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Pinned {
+    fn new(certificate: Certificate, provider: &CryptoProvider) -> Self {
+        Self { certificate, algorithms: provider.signature_verification_algorithms }
+    }
+
+    fn check(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {
+        if *certificate == self.certificate.0 {
+            return Ok(());
+        }
+        Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+    }
+}
+
+/// TLS 1.2 is not offered, so its signatures never come.
+fn no_tls12() -> Result<HandshakeSignatureValid, Error> {
+    Err(Error::General("TLS 1.2 is not offered".to_owned()))
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        _others: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.check(certificate).map(|()| ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        no_tls12()
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl ClientCertVerifier for Pinned {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        _others: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.check(certificate).map(|()| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        no_tls12()
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    use super::*;
+
+    fn identity(name: &str) -> Identity {
+        let (certificate, key) = Identity::generate(name).unwrap();
+        Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
+    }
+
+    /// Whether the two sides can speak: bytes must go both ways, because a client learns of a refusal only when it reads.
+    async fn speak(server: ServerConfig, client: ClientConfig) -> std::io::Result<()> {
+        let (near, far) = duplex(1 << 16);
+        let serving = async {
+            let mut stream = TlsAcceptor::from(Arc::new(server)).accept(far).await?;
+            let mut bytes = [0; 4];
+            stream.read_exact(&mut bytes).await?;
+            stream.write_all(&bytes).await?;
+            stream.shutdown().await
+        };
+        let asking = async {
+            let name = ServerName::try_from("10.0.0.1").unwrap();
+            let mut stream = TlsConnector::from(Arc::new(client)).connect(name, near).await?;
+            stream.write_all(b"ping").await?;
+            let mut bytes = [0; 4];
+            stream.read_exact(&mut bytes).await.map(drop)
+        };
+        let (served, asked) = tokio::join!(serving, asking);
+        served.and(asked)
+    }
+
+    #[tokio::test]
+    async fn only_the_two_that_know_each_other_speak() {
+        let (host, appliance, stranger) = (identity("host"), identity("appliance"), identity("host"));
+        let pin = |identity: &Identity| identity.certificate().clone();
+        let known = |own: &Identity, peer: &Identity| server(own, pin(peer)).unwrap();
+        let asks = |own: &Identity, peer: &Identity| client(own, pin(peer)).unwrap();
+        speak(known(&host, &appliance), asks(&appliance, &host)).await.unwrap();
+        assert!(speak(known(&host, &appliance), asks(&stranger, &host)).await.is_err(), "a stranger asks");
+        assert!(speak(known(&stranger, &appliance), asks(&appliance, &host)).await.is_err(), "a stranger serves");
+    }
+
+    #[tokio::test]
+    async fn a_certificate_without_its_key_opens_nothing() {
+        let (host, appliance, thief) = (identity("host"), identity("appliance"), identity("thief"));
+        let stolen = Identity { certificate: appliance.certificate.clone(), key: thief.key.clone_key() };
+        let refused = client(&stolen, host.certificate().clone());
+        assert!(matches!(refused, Err(IdentityError::Mismatch(_))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn one_without_a_certificate_is_refused() {
+        let (host, appliance) = (identity("host"), identity("appliance"));
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = Arc::new(Pinned::new(host.certificate().clone(), &provider));
+        let bare = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        assert!(speak(server(&host, appliance.certificate().clone()).unwrap(), bare).await.is_err());
+    }
+}

@@ -1,0 +1,20 @@
+//! The paths of the host's API, version 1. A GET answers with the document that `landfall … --json` prints.
+
+/// GET: the site's status, `kind` `status`.
+pub const STATUS: &str = "/v1/status";
+/// GET: releases, `kind` `releases`.
+pub const RELEASES: &str = "/v1/releases";
+/// GET: backups, `kind` `backups`. POST a [`crate::BackupRequest`]: begin one; 202, or 409 where one runs.
+pub const BACKUPS: &str = "/v1/backups";
+/// GET: the license, `kind` `licenseStatus`; 404 where there is none and none is needed.
+pub const LICENSE: &str = "/v1/license";
+/// GET with `after`, the number of the last event that is known: a [`crate::ProgressPage`], as soon as there is news, or after
+/// twenty seconds.
+pub const PROGRESS: &str = "/v1/progress";
+/// GET with `lines` below this, followed by a component's name: a [`crate::ComponentLogs`].
+pub const LOGS: &str = "/v1/logs";
+/// POST a [`crate::Claim`]: 204 if the token counted, which it does once; 403 if not.
+pub const CLAIMS: &str = "/v1/claims";
+
+/// Media type of a [`crate::Problem`] (RFC 9457).
+pub const PROBLEM: &str = "application/problem+json";
