@@ -401,7 +401,7 @@ codes! {
     APPLIANCE_LISTEN = "LF5006", NotReady, "The appliance cannot accept connections", "Free the address that the message names, or set another one with `--listen`.";
     AUDIT_BROKEN = "LF5007", Refused, "The audit log was changed after it was written", "Keep the file; compare it with an earlier export. The entries before the named one are as they were written.";
     AUDIT_FILE = "LF5008", Usage, "The file is not an exported audit log", "Export the log again with `GET /api/v1/audit`, or name the right file.";
-    HOST_UNREACHABLE = "LF5010", NotReady, "The host does not answer the console", "Run `landfall status` on the host, which reports whether the agent runs. What is installed keeps running.";
+    HOST_SILENT = "LF5010", NotReady, "The host does not answer the console", "Run `landfall status` on the host, which reports whether the agent runs. What is installed keeps running.";
     HOST_ANSWER = "LF5011", NotReady, "The console cannot read the host's answer", "Run `landfall status` on the host; if that works, report this with the appliance's log.";
     SIGN_IN_NEEDED = "LF5020", Usage, "The request needs a sign-in", "Sign in, or send an API key as `Authorization: Bearer KEY`.";
     NOT_PERMITTED = "LF5021", Usage, "The role or the API key does not permit this", "Ask an administrator for the role or the scope that the message names.";

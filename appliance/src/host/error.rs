@@ -51,7 +51,7 @@ impl HostError {
     /// The registry's entry that fits where the host named none.
     pub fn registered(&self) -> Code {
         match self {
-            Self::Unreachable(_) => codes::HOST_UNREACHABLE,
+            Self::Unreachable(_) => codes::HOST_SILENT,
             Self::Unreadable(_) | Self::Refused(_) => codes::HOST_ANSWER,
         }
     }

@@ -68,3 +68,6 @@ pub trait Host: Send + Sync + 'static {
     /// Begins a backup.
     fn begin_backup<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>>;
 }
+
+#[cfg(test)]
+mod tests;

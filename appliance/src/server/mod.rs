@@ -18,3 +18,6 @@ pub use router::router;
 pub use serve::serve;
 #[cfg(test)]
 pub use serve::serve_on;
+
+#[cfg(test)]
+mod tests;

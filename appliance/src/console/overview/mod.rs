@@ -78,3 +78,6 @@ pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
 pub async fn live(State(context): State<Context>) -> Shown {
     draw(&Live { view: view(&context).await })
 }
+
+#[cfg(test)]
+mod tests;
