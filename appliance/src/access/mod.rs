@@ -7,10 +7,9 @@ mod guard;
 mod origin;
 mod rules;
 
-pub use caller::{Caller, Identity};
+pub use caller::Caller;
 pub use cookies::{FORM, SESSION, cookie, set_cookie, unset_cookie};
 pub use guard::guard;
-pub use rules::{Need, RULES, Rule};
 
 #[cfg(test)]
 mod tests;

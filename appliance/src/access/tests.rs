@@ -1,6 +1,6 @@
 use axum::http::{Method, StatusCode};
 
-use super::*;
+use super::rules::{Need, RULES, Rule};
 use crate::people::{Role, Scope};
 use crate::testing::{Reply, Site, Visitor};
 

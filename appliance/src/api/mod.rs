@@ -6,10 +6,10 @@ mod people;
 mod site;
 
 
-use axum::Router;
-use axum::extract::FromRequest;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, Request};
 use axum::routing::{delete, get, patch};
+use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 
 pub use site::back_up_now;
 
@@ -33,12 +33,13 @@ pub fn routes() -> Router<Context> {
 }
 
 /// A body in JSON; one that cannot be read is refused with a problem document.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(Refusal))]
 pub struct Body<T>(pub T);
 
-impl From<JsonRejection> for Refusal {
-    fn from(rejection: JsonRejection) -> Self {
-        Self::Invalid(rejection.body_text())
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let read = Json::<T>::from_request(request, state).await;
+        read.map(|Json(body)| Self(body)).map_err(|rejection| Refusal::Invalid(rejection.body_text()))
     }
 }

@@ -26,6 +26,7 @@ struct Row {
 struct Copy {
     mark: Mark,
     newest: Option<Moment>,
+    tried: Option<Moment>,
     copy: CopyRecord,
 }
 
@@ -92,7 +93,7 @@ fn copy(copy: CopyRecord) -> Copy {
         (None, None) => How::Attention.mark("None yet"),
         (None, Some(_)) => How::Good.mark("Copied"),
     };
-    Copy { mark, newest, copy }
+    Copy { mark, newest, tried: Moment::read(copy.tried.as_deref()), copy }
 }
 
 async fn facts(context: &Context) -> Result<Facts, Trouble> {

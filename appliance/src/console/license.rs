@@ -1,5 +1,7 @@
 //! The license: its terms, what needs it, and the date that it is judged by.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::extract::State;
 
@@ -46,8 +48,8 @@ fn moment(text: &str) -> Option<Moment> {
 }
 
 /// A limit, as it is shown.
-fn limit(count: Option<u64>) -> String {
-    count.map_or_else(|| "no limit".to_owned(), |count| count.to_string())
+fn limit(count: impl Borrow<Option<u64>>) -> String {
+    count.borrow().map_or_else(|| "no limit".to_owned(), |count| count.to_string())
 }
 
 pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {

@@ -1,5 +1,6 @@
 //! Times, exact and relative.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use askama::filters::HtmlSafe;
@@ -40,7 +41,8 @@ impl Moment {
 }
 
 /// A length of time in its largest unit: `3 hours`.
-pub fn length(seconds: u64) -> String {
+pub fn length(seconds: impl Borrow<u64>) -> String {
+    let seconds = *seconds.borrow();
     let (count, unit) = match seconds {
         0..60 => (seconds, "second"),
         60..3600 => (seconds / 60, "minute"),

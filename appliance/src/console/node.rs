@@ -7,7 +7,7 @@ use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
-use super::units::{bytes, percent, short};
+use super::units::{bytes, percent};
 use super::{Shown, draw};
 use crate::access::Caller;
 use crate::context::Context;
@@ -41,8 +41,8 @@ fn certificate_mark(problem: Option<&String>) -> Mark {
 }
 
 /// A time of a document, as it is shown.
-fn moment(text: Option<&String>) -> Option<Moment> {
-    Moment::read(text.map(String::as_str))
+fn moment(text: &str) -> Option<Moment> {
+    Moment::read(Some(text))
 }
 
 async fn view(context: &Context) -> View {

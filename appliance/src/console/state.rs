@@ -20,11 +20,6 @@ pub enum State {
 }
 
 impl State {
-    /// Good, or bad.
-    pub const fn of(is_good: bool) -> Self {
-        if is_good { Self::Good } else { Self::Bad }
-    }
-
     const fn class(self) -> &'static str {
         match self {
             Self::Bad => "bad",

@@ -1,8 +1,11 @@
-//! Numbers with units, as people read them.
+//! Numbers with units, as people read them. Templates pass references, so the functions take either.
+
+use std::borrow::Borrow;
 
 /// Bytes in the unit that leaves one to four digits: `3.0 GiB`.
-pub fn bytes(count: u64) -> String {
+pub fn bytes(count: impl Borrow<u64>) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let count = *count.borrow();
     if count < 1024 {
         return format!("{count} B");
     }
@@ -11,12 +14,16 @@ pub fn bytes(count: u64) -> String {
         tenths /= 1024;
         unit += 1;
     }
-    if tenths >= 1000 { format!("{} {}", tenths / 10, UNITS[unit]) } else { format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]) }
+    let (whole, rest, unit) = (tenths / 10, tenths % 10, UNITS[unit]);
+    if tenths >= 1000 { format!("{whole} {unit}") } else { format!("{whole}.{rest} {unit}") }
 }
 
 /// A part of a whole, in percent, rounded down.
-pub fn percent(part: u64, whole: u64) -> u64 {
-    if whole == 0 { return 0 }
+pub fn percent(part: impl Borrow<u64>, whole: impl Borrow<u64>) -> u64 {
+    let (part, whole) = (*part.borrow(), *whole.borrow());
+    if whole == 0 {
+        return 0;
+    }
     u64::try_from(u128::from(part.min(whole)) * 100 / u128::from(whole)).unwrap_or(100)
 }
 

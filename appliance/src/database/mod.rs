@@ -18,7 +18,7 @@ use sqlx::{Sqlite, Transaction};
 
 use crate::error::{Context as _, Result};
 
-pub use check::{Counts, check};
+pub use check::check;
 pub use load::load;
 pub use save::save;
 

@@ -28,8 +28,6 @@ pub enum Verdict {
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     pub verdict: Verdict,
-    #[serde(default)]
-    pub state: String,
     pub release: Option<Release>,
     pub operation: Option<Operation>,
     pub agent: Option<Agent>,
@@ -84,7 +82,6 @@ pub struct Operation {
 /// Who runs an operation.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Holder {
-    pub operation: String,
     pub started: String,
 }
 
@@ -161,7 +158,6 @@ pub struct CertificatesStatus {
     #[serde(flatten)]
     pub part: Part,
     pub soonest_end: Option<String>,
-    pub days_left: Option<i64>,
     #[serde(default)]
     pub certificates: Vec<Certificate>,
 }
@@ -210,7 +206,6 @@ pub struct Etcd {
 #[serde(rename_all = "camelCase")]
 pub struct BackupsStatus {
     pub count: usize,
-    pub newest: Option<String>,
     pub newest_proven: Option<String>,
     pub reason: Option<String>,
     #[serde(default)]
@@ -232,7 +227,6 @@ pub struct CopyRecord {
 #[derive(Debug, Clone, Deserialize)]
 pub struct LogStatus {
     pub stream: String,
-    pub until: Option<String>,
     pub reason: Option<String>,
 }
 

@@ -14,14 +14,13 @@ use serde_json::Value;
 
 pub use client::Client;
 pub use documents::{
-    Backup, Backups, CertificatesStatus, ComponentStatus, CopyRecord, License, LicenseDocument, NodeStatus, Part, Releases,
-    Status, Terms, Verdict,
+    Backup, Backups, ComponentStatus, CopyRecord, License, LicenseDocument, Operation, Part, Releases, Status, Terms, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;
 pub use landfall_link::{ComponentLogs, ProgressPage};
 pub use running::Running;
-pub use site::{Answer, Site, Unavailable};
+pub use site::{Site, Unavailable};
 
 /// A document that the host prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -16,12 +16,12 @@ pub use passwords::{Hasher, LEAST_CHARACTERS};
 pub use role::Role;
 pub use secret::Secret;
 pub use sessions::{
-    ABSOLUTE, IDLE, Session, all_sessions, begin_session, end_own_session, end_session, end_sessions_but, find_session,
+    Session, all_sessions, begin_session, end_own_session, end_session, end_sessions_but, find_session,
     sessions_of,
 };
 pub use throttle::Throttle;
 pub use users::{
-    User, any_user, change_own_password, create_user, find_user, remove_user, set_password, set_role, sign_in, users,
+    User, any_user, change_own_password, create_user, remove_user, set_password, set_role, sign_in, users,
 };
 
 #[cfg(test)]

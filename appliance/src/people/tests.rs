@@ -3,6 +3,7 @@ use std::sync::atomic::Ordering;
 
 use axum::http::StatusCode;
 
+use super::sessions::IDLE;
 use super::*;
 use crate::refusal::Refusal;
 use crate::testing::{PASSWORD, Site, Visitor, author};

@@ -14,7 +14,6 @@ pub use assets::{ICON, OWN_SCRIPT, SCRIPT, STYLE};
 pub use log::begin_log;
 pub use metrics::Metrics;
 pub use refuse::{Audience, Page, refuse};
-pub use router::router;
 pub use serve::serve;
 #[cfg(test)]
 pub use serve::serve_on;

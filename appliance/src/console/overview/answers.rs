@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::console::moment::Moment;
 use crate::console::state::{Mark, State};
 use crate::console::units::count;
-use crate::host::{Releases, Status, Verdict};
+use crate::host::{Operation, Releases, Status, Verdict};
 
 /// The newest proven backup may be this old: one is made each night.
 const RECENT: SignedDuration = SignedDuration::from_hours(30);
@@ -45,8 +45,9 @@ fn healthy(status: &Status) -> Answer {
 
 fn unfinished(status: &Status) -> (Mark, String) {
     match &status.operation {
-        Some(operation) if operation.running.is_some() => {
-            (State::Busy.mark("Changing"), format!("The operation {} is running.", operation.operation))
+        Some(Operation { operation, running: Some(holder), .. }) => {
+            let since = Moment::read(Some(&holder.started)).map(|at| format!("; it began {}", at.relative()));
+            (State::Busy.mark("Changing"), format!("The operation {operation} is running{}.", since.unwrap_or_default()))
         }
         Some(operation) => (State::Attention.mark("Interrupted"), format!("The operation {} was interrupted.", operation.operation)),
         None => (State::Attention.mark("Unfinished"), "An operation has not ended.".to_owned()),
