@@ -3,7 +3,8 @@
 //! A code is stable: it is never reused and never changes its meaning. Ranges: LF10 format, LF11 trust, LF12 media
 //! and parts, LF20 release definition and lock, LF21 fetching, LF30 site preflight, LF31 site configuration, LF40
 //! journal and engine, LF41 node steps, LF42 cluster and apply, LF43 looking at a site,
-//! LF44 upgrades and rollback, LF45 proofs, LF46 backups, LF47 licenses, LF48 the console, LF90 bugs.
+//! LF44 upgrades and rollback, LF45 proofs, LF46 backups, LF47 licenses, LF48 the console on the host, LF50 the appliance,
+//! LF90 bugs.
 
 use std::fmt;
 
@@ -396,10 +397,32 @@ codes! {
     LICENSE_NO_ROOT = "LF4716", Usage, "This site trusts no vendor yet, so a license cannot be checked", "Pass the license to the install: `landfall install BUNDLE --trust ROOT --license FILE`.";
     DATE_UNCONFIRMABLE = "LF4717", NotReady, "The machine's date cannot be right", "Set the clock (`timedatectl set-time`), then run `landfall license confirm-date` again.";
     NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding advises, then run the same command again; what runs is not affected.";
-    // LF485: the host's side of the console.
-    CONSOLE_FILES = "LF4851", Resumable, "The host's files of the console cannot be used", "Remove what is wrong with them in /var/lib/landfall/console, then run `landfall resume`, or the same command again.";
-    CONSOLE_MISSING = "LF4852", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";
-    HOST_API = "LF4853", Resumable, "The host's API for the console cannot serve", "Look at `journalctl --unit landfall-host-api`; nothing that runs depends on it.";
+    // LF48: the host's side of the console.
+    CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Remove what is wrong with them in /var/lib/landfall/console, then run `landfall resume`, or the same command again.";
+    CONSOLE_MISSING = "LF4802", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";
+    HOST_API = "LF4803", Resumable, "The host's API for the console cannot serve", "Look at `journalctl --unit landfall-host-api`; nothing that runs depends on it.";
+    // LF50: the appliance.
+    APPLIANCE_SETTINGS = "LF5001", Usage, "The appliance's settings cannot be used", "Correct each setting that the message names, then start the appliance again.";
+    APPLIANCE_DATABASE = "LF5002", NotReady, "The appliance's database cannot be used", "Check that the data folder is writable and has free space; `landfall-appliance database check` reports the database's state.";
+    APPLIANCE_DATABASE_NEWER = "LF5003", Usage, "A newer appliance wrote this database", "Start the newer appliance, or load a snapshot that this version wrote into an empty data folder.";
+    APPLIANCE_SNAPSHOT = "LF5004", Refused, "The data is not a sound database of the appliance", "Load a snapshot that `landfall-appliance database save` wrote.";
+    APPLIANCE_DATA_OCCUPIED = "LF5005", Usage, "The data folder already holds a database of the appliance", "Name an empty data folder.";
+    APPLIANCE_LISTEN = "LF5006", NotReady, "The appliance cannot accept connections", "Free the address that the message names, or set another one with `--listen`.";
+    AUDIT_BROKEN = "LF5007", Refused, "The audit log was changed after it was written", "Keep the file; compare it with an earlier export. The entries before the named one are as they were written.";
+    AUDIT_FILE = "LF5008", Usage, "The file is not an exported audit log", "Export the log again with `GET /api/v1/audit`, or name the right file.";
+    HOST_SILENT = "LF5010", NotReady, "The host does not answer the console", "Run `landfall status` on the host, which reports whether the agent runs. What is installed keeps running.";
+    HOST_ANSWER = "LF5011", NotReady, "The console cannot read the host's answer", "Run `landfall status` on the host; if that works, report this with the appliance's log.";
+    SIGN_IN_NEEDED = "LF5020", Usage, "The request needs a sign-in", "Sign in, or send an API key as `Authorization: Bearer KEY`.";
+    NOT_PERMITTED = "LF5021", Usage, "The role or the API key does not permit this", "Ask an administrator for the role or the scope that the message names.";
+    FOREIGN_REQUEST = "LF5022", Usage, "The request did not come from a page of the console", "Open the console's page again and repeat the action there.";
+    REQUEST_INVALID = "LF5023", Usage, "The request cannot be understood", "Correct the field that the message names.";
+    NOT_THERE = "LF5024", Usage, "The console knows nothing of this name", "Check the name; the list one level up shows what exists.";
+    TOO_MANY_ATTEMPTS = "LF5025", Usage, "Too many failed sign-ins", "Wait as long as the message says. `landfall console` on the host prints a token that always works.";
+    NAME_TAKEN = "LF5026", Usage, "A user of this name exists", "Choose another name.";
+    LAST_ADMINISTRATOR = "LF5027", Usage, "The last administrator cannot be removed or lose the role", "Make another user an administrator first.";
+    PASSWORD_UNSUITABLE = "LF5028", Usage, "The password is too easy to guess", "Choose a longer one, for example four unrelated words.";
+    TOKEN_REFUSED = "LF5029", Usage, "The host refused the one-use token", "Run `landfall console` on the host for a new token; each works once and for a short time.";
+    SIGN_IN_FAILED = "LF5030", Usage, "User name or password is wrong", "Try again. An administrator can set a new password; `landfall console` on the host prints a token that always works.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

@@ -25,6 +25,7 @@ const AREAS: &[(&str, &str)] = &[
     ("LF46", "Backups"),
     ("LF47", "Licenses"),
     ("LF48", "The console"),
+    ("LF50", "The appliance"),
     ("LF90", "Usage and bugs"),
 ];
 

@@ -1,0 +1,141 @@
+//! What every request passes before its handler: who is it, may they, and did they mean it.
+
+use std::net::SocketAddr;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use subtle::ConstantTimeEq as _;
+use tower_http::request_id::RequestId;
+
+use super::caller::{Caller, Identity};
+use super::cookies::{FORM, SESSION, cookie};
+use super::origin::is_own;
+use super::rules::{Need, Rule};
+use crate::context::Context;
+use crate::people::{Role, find_session, open_key};
+use crate::refusal::Refusal;
+use crate::server::{Audience, refuse};
+
+/// Longest body of a request, in bytes.
+const BODY_BYTES: usize = 64 << 10;
+/// The header in which scripts of a page send the form's token.
+const TOKEN_HEADER: &str = "x-csrf-token";
+
+/// Lets a request through to its handler, with its [`Caller`], or refuses it.
+pub async fn guard(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let audience = audience(&request);
+    let (mut parts, body) = request.into_parts();
+    let mut caller = anonymous(&parts);
+    let admitted = admit(&context, &parts, body, &mut caller).await;
+    match admitted {
+        Ok(body) => {
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(refusal) => refuse(refusal, &caller, audience),
+    }
+}
+
+fn audience(request: &Request) -> Audience {
+    match request.uri().path() {
+        path if is_api(path) => Audience::Program,
+        path if path.starts_with("/live/") => Audience::LivePart,
+        _ if request.method() == Method::GET => Audience::Reader,
+        _ => Audience::Sender,
+    }
+}
+
+/// Whether a path is for programs, whose errors are problem documents.
+fn is_api(path: &str) -> bool {
+    path.starts_with("/api/") || path == "/metrics"
+}
+
+fn anonymous(parts: &Parts) -> Caller {
+    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|connection| connection.0.ip().to_canonical());
+    let id = parts.extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    Caller {
+        identity: Identity::Nobody,
+        form_secret: None,
+        address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
+        correlation: id.unwrap_or_default().to_owned(),
+    }
+}
+
+async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller) -> Result<Body, Refusal> {
+    let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let nothing = || Refusal::NotThere(format!("{} {}", parts.method, parts.uri.path()));
+    let rule = Rule::find(&parts.method, path).ok_or_else(nothing)?;
+    if rule.need == Need::Open {
+        return Ok(body);
+    }
+    let changes = rule.method != Method::GET;
+    identify(context, parts, rule, caller, changes).await?;
+    permit(rule.need, caller)?;
+    let is_program = matches!(caller.identity, Identity::Program(_));
+    if !changes || is_program {
+        return Ok(body);
+    }
+    let bytes = to_bytes(body, BODY_BYTES).await.map_err(|_| Refusal::Invalid("the body is too long".to_owned()))?;
+    let token = if is_api(path) { header_token(&parts.headers) } else { body_token(&bytes) };
+    let is_meant = token.is_some_and(|token| bool::from(token.as_bytes().ct_eq(caller.form_token().as_bytes())));
+    if is_meant && caller.form_secret.is_some() { Ok(Body::from(bytes)) } else { Err(Refusal::Foreign) }
+}
+
+/// Finds out who calls. A key counts for the API alone; a cookie counts only if the request comes from the console's own pages.
+async fn identify(context: &Context, parts: &Parts, rule: &Rule, caller: &mut Caller, changes: bool) -> Result<(), Refusal> {
+    let bearer = parts.headers.get(header::AUTHORIZATION);
+    if let (Some(value), true) = (bearer, is_api(rule.path)) {
+        let text = value.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
+        let key = open_key(context, text.trim()).await?.ok_or(Refusal::SignInNeeded)?;
+        caller.identity = Identity::Program(key);
+        return Ok(());
+    }
+    let (session, form) = (cookie(&parts.headers, SESSION), cookie(&parts.headers, FORM));
+    if !is_own(&parts.headers, changes) {
+        // Without its cookies the request is nobody's. One that would change something is told why.
+        return if changes && (session.is_some() || form.is_some()) { Err(Refusal::Foreign) } else { Ok(()) };
+    }
+    caller.form_secret = form;
+    if let Some(secret) = session {
+        let is_active = !rule.path.starts_with("/live/");
+        if let Some(found) = find_session(context, &secret, is_active).await? {
+            caller.identity = Identity::Browser(found);
+            caller.form_secret = Some(secret);
+        }
+    }
+    Ok(())
+}
+
+fn permit(need: Need, caller: &Caller) -> Result<(), Refusal> {
+    let least = |role: Role| match caller.role() {
+        None => Err(Refusal::SignInNeeded),
+        Some(own) if own < role => Err(Refusal::Role(role)),
+        Some(_) => Ok(()),
+    };
+    match (need, &caller.identity) {
+        (Need::Open | Need::Form, _) => Ok(()),
+        (Need::Page(role), _) => least(role),
+        (Need::ApiSession(_), Identity::Program(_)) => Err(Refusal::NotByKey),
+        (Need::ApiSession(role), _) => least(role),
+        (Need::Api(role, scope), Identity::Program(key)) => {
+            least(role)?;
+            if key.scopes.contains(&scope) { Ok(()) } else { Err(Refusal::Scope(scope.text())) }
+        }
+        (Need::Api(role, _), _) => least(role),
+    }
+}
+
+fn header_token(headers: &HeaderMap) -> Option<String> {
+    headers.get(TOKEN_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// The field `csrf` of a form, which must be there once.
+fn body_token(bytes: &[u8]) -> Option<String> {
+    let mut tokens = form_urlencoded::parse(bytes).filter(|(name, _)| name == "csrf").map(|(_, value)| value);
+    let one = tokens.next()?;
+    if tokens.next().is_some() { None } else { Some(one.into_owned()) }
+}

@@ -1,0 +1,15 @@
+//! Who may do what: one table of routes and rights, and one guard that every request passes. A route that is not in the table is
+//! refused.
+
+mod caller;
+mod cookies;
+mod guard;
+mod origin;
+mod rules;
+
+pub use caller::Caller;
+pub use cookies::{FORM, SESSION, cookie, set_cookie, unset_cookie};
+pub use guard::guard;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! Whether a browser sent a request from a page of the console.
+
+use axum::http::{HeaderMap, header};
+
+/// Whether a request may carry a cookie's rights. Browsers say themselves where a request comes from; one that says another
+/// origin has none, and one that changes something must say that it is this one.
+pub fn is_own(headers: &HeaderMap, changes: bool) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let site = text("sec-fetch-site");
+    let origin = headers.get(header::ORIGIN).map(|value| value.to_str().unwrap_or_default());
+    let own = text("host").map(|host| format!("https://{host}"));
+    let is_own_origin = origin.map(|origin| own.as_deref() == Some(origin));
+    match (site, is_own_origin) {
+        (_, Some(false)) => false,
+        (Some("same-origin"), _) => true,
+        (Some("none"), _) => !changes,
+        (Some(_), _) => false,
+        (None, is_own) => is_own.unwrap_or(!changes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn says(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+        std::iter::once((header::HOST, HeaderValue::from_static("192.0.2.7:31443"))).chain(pairs).collect()
+    }
+
+    #[test]
+    fn only_the_own_origin_changes_anything() {
+        let own = ("origin", "https://192.0.2.7:31443");
+        assert!(is_own(&says(&[own]), true));
+        assert!(is_own(&says(&[own, ("sec-fetch-site", "same-origin")]), true));
+        assert!(is_own(&says(&[("sec-fetch-site", "same-origin")]), true));
+        let foreign: [&[_]; 8] = [
+            &[],
+            &[("origin", "null")],
+            &[("origin", "http://192.0.2.7:31443")],
+            &[("origin", "https://192.0.2.7")],
+            &[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
+            &[own, ("sec-fetch-site", "cross-site")],
+            &[own, ("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "none")],
+        ];
+        for headers in foreign {
+            assert!(!is_own(&says(headers), true), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn looking_is_allowed_from_the_address_bar_but_not_from_elsewhere() {
+        assert!(is_own(&says(&[]), false) && is_own(&says(&[("sec-fetch-site", "none")]), false));
+        assert!(!is_own(&says(&[("sec-fetch-site", "cross-site")]), false));
+        assert!(!is_own(&says(&[("origin", "https://evil.example")]), false));
+    }
+}

@@ -1,0 +1,111 @@
+//! The one table of routes and rights.
+
+use axum::http::Method;
+
+use crate::people::{Role, Scope};
+
+/// What a route needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing.
+    Open,
+    /// Nothing, and a form's token where something is sent.
+    Form,
+    /// A page for people who are signed in, with at least this role.
+    Page(Role),
+    /// The API: a session or a key of a user with at least this role; a key also needs the scope.
+    Api(Role, Scope),
+    /// The API, but not for keys.
+    ApiSession(Role),
+}
+
+/// A route with what it needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// `GET`, which includes `HEAD`, or a method that changes something.
+    pub method: &'static Method,
+    /// The path as the router has it.
+    pub path: &'static str,
+    /// What it needs.
+    pub need: Need,
+}
+
+impl Rule {
+    /// The rule of a request; none where no route is meant for it.
+    pub fn find(method: &Method, path: &str) -> Option<&'static Self> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        RULES.iter().find(|rule| rule.method == method && rule.path == path)
+    }
+}
+
+const fn rule(method: &'static Method, path: &'static str, need: Need) -> Rule {
+    Rule { method, path, need }
+}
+
+const fn get(path: &'static str, need: Need) -> Rule {
+    rule(&Method::GET, path, need)
+}
+
+const fn post(path: &'static str, need: Need) -> Rule {
+    rule(&Method::POST, path, need)
+}
+
+const VIEWER: Need = Need::Page(Role::Viewer);
+const ADMINISTRATOR: Need = Need::Page(Role::Administrator);
+const READ: Need = Need::Api(Role::Viewer, Scope::Read);
+const PEOPLE: Need = Need::Api(Role::Administrator, Scope::People);
+
+/// Every route.
+pub const RULES: &[Rule] = &[
+    get("/health", Need::Open),
+    get("/health/live", Need::Open),
+    get("/assets/{name}", Need::Open),
+    get("/sign-in", Need::Form),
+    post("/sign-in", Need::Form),
+    get("/first", Need::Form),
+    post("/first", Need::Form),
+    post("/sign-out", VIEWER),
+    get("/", VIEWER),
+    get("/live/overview", VIEWER),
+    get("/components", VIEWER),
+    get("/live/components", VIEWER),
+    get("/components/{name}", VIEWER),
+    get("/live/components/{name}", VIEWER),
+    get("/releases", VIEWER),
+    get("/backups", VIEWER),
+    get("/live/backups", VIEWER),
+    post("/backups", Need::Page(Role::Operator)),
+    get("/license", VIEWER),
+    get("/node", VIEWER),
+    get("/live/node", VIEWER),
+    get("/account", VIEWER),
+    post("/account/password", VIEWER),
+    post("/account/sessions", VIEWER),
+    post("/account/sessions/{id}", VIEWER),
+    get("/users", ADMINISTRATOR),
+    post("/users", ADMINISTRATOR),
+    get("/users/{name}", ADMINISTRATOR),
+    post("/users/{name}/role", ADMINISTRATOR),
+    post("/users/{name}/password", ADMINISTRATOR),
+    post("/users/{name}/remove", ADMINISTRATOR),
+    get("/keys", ADMINISTRATOR),
+    post("/keys", ADMINISTRATOR),
+    post("/keys/{id}/remove", ADMINISTRATOR),
+    get("/audit", ADMINISTRATOR),
+    get("/api/v1/status", READ),
+    get("/api/v1/releases", READ),
+    get("/api/v1/backups", READ),
+    post("/api/v1/backups", Need::Api(Role::Operator, Scope::Backup)),
+    get("/api/v1/license", READ),
+    get("/api/v1/users", PEOPLE),
+    post("/api/v1/users", PEOPLE),
+    rule(&Method::PATCH, "/api/v1/users/{name}", PEOPLE),
+    rule(&Method::DELETE, "/api/v1/users/{name}", PEOPLE),
+    get("/api/v1/sessions", PEOPLE),
+    rule(&Method::DELETE, "/api/v1/sessions/{id}", PEOPLE),
+    get("/api/v1/keys", PEOPLE),
+    post("/api/v1/keys", Need::ApiSession(Role::Administrator)),
+    rule(&Method::DELETE, "/api/v1/keys/{id}", PEOPLE),
+    get("/api/v1/audit", Need::Api(Role::Administrator, Scope::Audit)),
+    get("/metrics", Need::Api(Role::Viewer, Scope::Metrics)),
+];

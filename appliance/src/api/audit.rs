@@ -1,0 +1,32 @@
+//! The audit log as JSON lines, read page by page while it is sent.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::try_unfold;
+
+use crate::access::Caller;
+use crate::audit::{Event, end, export as export_page, record};
+use crate::context::Context;
+use crate::error::Error;
+use crate::refusal::Refusal;
+
+/// All entries until now, the one about this export included, and the line of the head.
+pub async fn export(State(context): State<Context>, caller: Caller) -> Result<Response, Refusal> {
+    let mut write = context.database.write().await?;
+    record(&mut write, &caller.author(), Event::done("audit.export", "audit")).await?;
+    write.commit().await?;
+    let head = end(context.database.read()).await?;
+    let pages = try_unfold(Some(0), move |after| {
+        let context = context.clone();
+        async move {
+            let Some(after) = after else { return Ok::<_, Error>(None) };
+            let (text, next) = export_page(context.database.read(), after, head).await?;
+            Ok(Some((text, next)))
+        }
+    });
+    let name = format!("attachment; filename=\"audit-{}.jsonl\"", head.number);
+    let headers = [(header::CONTENT_TYPE, "application/jsonl".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, Body::from_stream(pages)).into_response())
+}

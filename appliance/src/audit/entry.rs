@@ -1,0 +1,58 @@
+//! One entry, and the bytes of it that are hashed.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::head::Hash;
+
+/// What became of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// It was refused, or failed.
+    Refused,
+}
+
+/// One entry. Its canonical form is JSON without spaces, with the fields in this order, which is that of the alphabet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// What was done: `user.create`, `session.begin` …
+    pub action: String,
+    /// Who did it: a user's name, `key:ID of NAME`, or `-`.
+    pub actor: String,
+    /// When, RFC 3339 in UTC with milliseconds.
+    pub at: Timestamp,
+    /// Id of the request, which its log lines carry, too.
+    pub correlation: String,
+    /// More about it, for a person.
+    pub detail: String,
+    /// The address that the request came from.
+    pub from: String,
+    /// From 1, without gaps.
+    pub number: i64,
+    /// What it was done to.
+    pub object: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Entry {
+    /// The bytes that are hashed.
+    pub fn canonical(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// The hash of this entry after the one before it.
+    pub fn hash(&self, previous: &Hash) -> Result<Hash, serde_json::Error> {
+        Ok(hash(previous, &self.canonical()?))
+    }
+}
+
+/// SHA-256 of the hash before (32 bytes) and the canonical text.
+pub fn hash(previous: &Hash, canonical: &str) -> Hash {
+    Hash(Sha256::new().chain_update(previous.0).chain_update(canonical).finalize().into())
+}

@@ -1,0 +1,58 @@
+//! The end of the chain, which names everything before it.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A link of the chain: SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hash(pub(super) [u8; 32]);
+
+impl Hash {
+    /// What the first entry follows.
+    pub const BEGIN: Self = Self([0; 32]);
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&hex::encode(self.0))
+    }
+}
+
+impl FromStr for Hash {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut bytes = [0; 32];
+        let is_canonical = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        (is_canonical && hex::decode_to_slice(text, &mut bytes).is_ok()).then_some(Self(bytes)).ok_or(())
+    }
+}
+
+/// The last entry of a log: its number and its hash. Written `NUMBER:HASH`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// How many entries there are.
+    pub number: i64,
+    /// Hash of the last one.
+    pub hash: Hash,
+}
+
+impl Head {
+    /// The head of a log without entries.
+    pub const EMPTY: Self = Self { number: 0, hash: Hash::BEGIN };
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.number, self.hash)
+    }
+}
+
+impl FromStr for Head {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (number, hash) = text.split_once(':').ok_or(())?;
+        Ok(Self { number: number.parse().map_err(|_| ())?, hash: hash.parse()? })
+    }
+}

@@ -1,0 +1,19 @@
+//! The audit log: who did what, when, from where, and with what outcome. It is a chain of hashes, so that a change of an entry
+//! shows in every later one.
+
+mod chain;
+mod entry;
+mod export;
+mod head;
+mod record;
+mod verify;
+
+pub use chain::check_chain;
+pub use entry::{Entry, Outcome};
+pub use export::{end, export, page};
+pub use head::Head;
+pub use record::{Author, Event, head, record};
+pub use verify::verify;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! The command line: arguments only, nothing is decided here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The console of a site.
+#[derive(Debug, Parser)]
+#[command(name = "landfall-appliance", version, about, max_term_width = 110)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the console and its API over HTTPS
+    Serve(Box<ServeArguments>),
+    /// Save, load or check the database
+    #[command(subcommand)]
+    Database(DatabaseCommand),
+    /// Work with exported audit logs
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+/// Settings of the server. All of them are checked together, so none is required here.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Folder for the database, the only one that is written to
+    #[arg(long, env = "LANDFALL_APPLIANCE_DATA", value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Address and port to accept connections at
+    #[arg(long, env = "LANDFALL_APPLIANCE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
+    pub listen: String,
+    /// Certificate chain of the console in PEM; read again when it changes
+    #[arg(long, env = "LANDFALL_APPLIANCE_CERTIFICATE", value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+    /// Private key of the console's certificate in PEM
+    #[arg(long, env = "LANDFALL_APPLIANCE_KEY", value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Address and port of the host's API
+    #[arg(long, env = "LANDFALL_APPLIANCE_HOST_ADDRESS", value_name = "ADDRESS")]
+    pub host_address: Option<String>,
+    /// The host's certificate in PEM; only a server that holds its key is trusted
+    #[arg(long, env = "LANDFALL_APPLIANCE_HOST_CERTIFICATE", value_name = "FILE")]
+    pub host_certificate: Option<PathBuf>,
+    /// The appliance's certificate for the host's API, in PEM
+    #[arg(long, env = "LANDFALL_APPLIANCE_CLIENT_CERTIFICATE", value_name = "FILE")]
+    pub client_certificate: Option<PathBuf>,
+    /// Private key of the client certificate in PEM
+    #[arg(long, env = "LANDFALL_APPLIANCE_CLIENT_KEY", value_name = "FILE")]
+    pub client_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DatabaseCommand {
+    /// Write a consistent snapshot to standard output; the server may run
+    Save(DataArguments),
+    /// Read a snapshot from standard input into a folder without a database
+    Load(DataArguments),
+    /// Check the database, and print what it holds
+    Check(DataArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct DataArguments {
+    /// Folder of the database
+    #[arg(long, env = "LANDFALL_APPLIANCE_DATA", value_name = "FOLDER")]
+    pub data: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check that an exported log is whole and unchanged
+    Verify(VerifyArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// The exported log, as JSON lines
+    pub file: PathBuf,
+    /// An earlier head that the log must contain: an entry's number and hash
+    #[arg(long, value_name = "NUMBER:HASH")]
+    pub head: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,58 @@
+//! What each command does: parsed arguments in, a result or an error out.
+
+use std::io::{stdin, stdout};
+
+use landfall_error_codes::codes;
+
+use crate::audit::{self, Head};
+use crate::cli::{Arguments, AuditCommand, Command, DatabaseCommand, VerifyArguments};
+use crate::configuration::Configuration;
+use crate::error::{Context as _, Error, Result};
+use crate::printer::line;
+use crate::{database, server};
+
+/// Threads that serve. A console has a handful of users.
+const THREADS: usize = 2;
+
+/// Executes a command to its end.
+pub fn execute(arguments: Arguments) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    let runtime = runtime.context(codes::BUG, || "no runtime can be made".to_owned())?;
+    match arguments.command {
+        Command::Serve(arguments) => {
+            server::begin_log();
+            runtime.block_on(server::serve(Configuration::check(*arguments)?))
+        }
+        Command::Database(DatabaseCommand::Save(data)) => {
+            runtime.block_on(database::save(&data.data, &mut stdout().lock()))
+        }
+        Command::Database(DatabaseCommand::Load(data)) => {
+            runtime.block_on(database::load(&data.data, &mut stdin().lock()))
+        }
+        Command::Database(DatabaseCommand::Check(data)) => {
+            let counts = runtime.block_on(database::check(&data.data))?;
+            line(&format!("schema         {}", counts.schema));
+            line(&format!("users          {} ({} administrators)", counts.users, counts.administrators));
+            line(&format!("sessions       {}", counts.sessions));
+            line(&format!("API keys       {}", counts.keys));
+            line(&format!("audit entries  {}", counts.head.number));
+            line(&format!("audit head     {}", counts.head));
+            line("the database is sound");
+            Ok(())
+        }
+        Command::Audit(AuditCommand::Verify(arguments)) => verify(&arguments),
+    }
+}
+
+fn verify(arguments: &VerifyArguments) -> Result<()> {
+    let known = arguments.head.as_deref().map(|text| {
+        let what = || Error::new(codes::AUDIT_FILE, format!("--head: {text} is not an entry's number, a colon and a hash"));
+        text.parse::<Head>().map_err(|()| what())
+    });
+    let failed = || format!("{} cannot be opened", arguments.file.display());
+    let file = fs_err::File::open(&arguments.file).context(codes::AUDIT_FILE, failed)?;
+    let head = audit::verify(std::io::BufReader::new(file), known.transpose()?.as_ref())
+        .map_err(|error| error.named(&arguments.file))?;
+    line(&format!("{} entries are whole; head {head}", head.number));
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! What the server needs to know, checked at its start. Every fault is reported at once.
+
+mod tls;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use landfall_error_codes::codes;
+
+use crate::cli::ServeArguments;
+use crate::error::{Error, Result};
+
+pub use tls::{ServerFiles, server_config};
+
+/// Settings that were checked. The certificates were readable at the start; only the server's own may change later.
+#[derive(Debug)]
+pub struct Configuration {
+    /// The folder of the database, which exists and can be written to.
+    pub data: PathBuf,
+    /// Where connections are accepted.
+    pub listen: SocketAddr,
+    /// Files of the console's own certificate.
+    pub files: ServerFiles,
+    /// The certificate as it was at the start.
+    pub server: Arc<rustls::ServerConfig>,
+    /// Address and port of the host's API.
+    pub host_address: String,
+    /// How the host is reached: which certificate it must hold, and which one is shown to it.
+    pub client: Arc<rustls::ClientConfig>,
+}
+
+/// Settings that cannot be used, in the order of the arguments.
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    fn take<T>(&mut self, argument: &str, checked: Result<T, String>) -> Option<T> {
+        checked.map_err(|why| self.0.push(format!("--{argument}: {why}"))).ok()
+    }
+
+    fn error(self) -> Error {
+        Error::new(codes::APPLIANCE_SETTINGS, format!("settings cannot be used: {}", self.0.join("; ")))
+    }
+}
+
+impl Configuration {
+    /// Checks all settings. The error names each one that cannot be used.
+    pub fn check(arguments: ServeArguments) -> Result<Self> {
+        let mut faults = Faults::default();
+        let data = faults.take("data", given(arguments.data).and_then(writable_folder));
+        let listen = faults.take("listen", address(&arguments.listen));
+        let host_address = faults.take("host-address", given(arguments.host_address).and_then(host_and_port));
+        let certificate = faults.take("certificate", given(arguments.certificate).and_then(readable));
+        let key = faults.take("key", given(arguments.key).and_then(readable));
+        let files = certificate.zip(key).map(|(certificate, key)| ServerFiles { certificate, key });
+        let server = files.as_ref().and_then(|files| faults.take("certificate", server_config(files)));
+        let host = faults.take("host-certificate", given(arguments.host_certificate).and_then(read));
+        let own = faults.take("client-certificate", given(arguments.client_certificate).and_then(read));
+        let own_key = faults.take("client-key", given(arguments.client_key).and_then(read));
+        let client = match (host, own, own_key) {
+            (Some(host), Some(own), Some(key)) => faults.take("host-certificate", tls::client_config(&host, &own, &key)),
+            _ => None,
+        };
+        let parts = (data, listen, files, server, host_address, client);
+        let (Some(data), Some(listen), Some(files), Some(server), Some(host_address), Some(client)) = parts else {
+            return Err(faults.error());
+        };
+        Ok(Self { data, listen, files, server, host_address, client })
+    }
+}
+
+fn given<T>(value: Option<T>) -> Result<T, String> {
+    value.ok_or_else(|| "is missing".to_owned())
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{text} is not an address with a port, such as 0.0.0.0:8443"))
+}
+
+/// A name is resolved for each connection, so only its form is checked.
+fn host_and_port(text: String) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text),
+        _ => Err(format!("{text} is not an address with a port, such as 192.0.2.17:8444")),
+    }
+}
+
+fn writable_folder(folder: PathBuf) -> Result<PathBuf, String> {
+    if !folder.is_dir() {
+        return Err(format!("{} is not a folder", folder.display()));
+    }
+    let probe = folder.join(format!(".writable-{}", std::process::id()));
+    landfall_media::durable::write_file(&probe, b"", 0o600)
+        .and_then(|()| landfall_media::durable::remove_file(&probe))
+        .map_err(|error| format!("{} cannot be written to: {}", folder.display(), reason(&error)))?;
+    Ok(folder)
+}
+
+fn reason(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn readable(file: PathBuf) -> Result<PathBuf, String> {
+    read_file(&file).map(|_| file)
+}
+
+fn read(file: PathBuf) -> Result<Vec<u8>, String> {
+    readable(file).and_then(|file| read_file(&file))
+}
+
+fn read_file(file: &Path) -> Result<Vec<u8>, String> {
+    fs_err::read(file).map_err(|error| format!("{} cannot be read: {}", file.display(), reason(&error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use landfall_error_codes::Coded as _;
+
+    use super::*;
+    use crate::cli::{Arguments, Command};
+
+    #[test]
+    fn all_faults_are_reported_at_once() {
+        let parsed = Arguments::parse_from(["x", "serve", "--listen", "nowhere", "--data", "/nonexistent", "--key", "/no"]);
+        let Command::Serve(arguments) = parsed.command else { panic!("not serve") };
+        let error = Configuration::check(*arguments).unwrap_err();
+        assert_eq!(error.code(), codes::APPLIANCE_SETTINGS);
+        let text = error.to_string();
+        let missing = ["--certificate", "--host-address", "--host-certificate", "--client-certificate", "--client-key"];
+        for argument in ["--listen", "--data", "--key: /no"].iter().chain(&missing) {
+            assert!(text.contains(argument), "{argument} is not in {text}");
+        }
+    }
+}

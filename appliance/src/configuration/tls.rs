@@ -1,0 +1,44 @@
+//! Certificates and keys, from PEM files to what rustls uses. The provider of cryptography is aws-lc-rs, named each time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::TLS13;
+
+/// Where the console's certificate and its key are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFiles {
+    /// The certificate chain in PEM.
+    pub certificate: PathBuf,
+    /// The private key in PEM.
+    pub key: PathBuf,
+}
+
+/// How the console serves with the certificate that the files hold now. The error says which file is wrong and why.
+pub fn server_config(files: &ServerFiles) -> Result<Arc<rustls::ServerConfig>, String> {
+    let shown = files.certificate.display();
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| format!("{shown} is not a certificate in PEM: {error}"))?;
+    if chain.is_empty() {
+        return Err(format!("{shown} holds no certificate"));
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| format!("{} is not a private key in PEM: {error}", files.key.display()))?;
+    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(|error| format!("{shown} and {} do not belong together: {error}", files.key.display()))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// How the host is reached, from three PEM texts.
+pub fn client_config(host: &[u8], certificate: &[u8], key: &[u8]) -> Result<Arc<rustls::ClientConfig>, String> {
+    let host = landfall_link::Certificate::from_pem(host).map_err(|error| error.to_string())?;
+    let own = landfall_link::Identity::from_pem(certificate, key).map_err(|error| error.to_string())?;
+    landfall_link::client(&own, host).map(Arc::new).map_err(|error| error.to_string())
+}

@@ -1,0 +1,56 @@
+//! The audit log, for administrators.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::state::{Mark, State as How};
+use super::{Shown, draw};
+use crate::access::Caller;
+use crate::audit::{Entry, Outcome, end, page};
+use crate::context::Context;
+
+/// Entries of a page.
+const ENTRIES: i64 = 50;
+
+struct Row {
+    mark: Mark,
+    at: Moment,
+    entry: Entry,
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct Whole {
+    frame: Frame,
+    rows: Vec<Row>,
+    head: String,
+    count: i64,
+    /// The number before which the next page begins.
+    older: Option<i64>,
+    is_newest: bool,
+}
+
+#[derive(Deserialize)]
+pub struct Before {
+    before: Option<i64>,
+}
+
+fn row(entry: Entry) -> Row {
+    let mark = match entry.outcome {
+        Outcome::Done => How::Good.mark("Done"),
+        Outcome::Refused => How::Attention.mark("Refused"),
+    };
+    Row { mark, at: Moment::new(entry.at), entry }
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller, Query(Before { before }): Query<Before>) -> Shown {
+    let pool = context.database.read();
+    let rows: Vec<_> = page(pool, before, ENTRIES).await?.into_iter().map(row).collect();
+    let head = end(pool).await?;
+    let older = rows.last().map(|row| row.entry.number).filter(|number| *number > 1);
+    let frame = Frame::new(&context, &caller, Place::Audit, "Audit");
+    draw(&Whole { frame, rows, head: head.to_string(), count: head.number, older, is_newest: before.is_none() })
+}

@@ -1,0 +1,137 @@
+//! Backups: what comes back, and the button for another one.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::state::{Mark, State as How};
+use super::trouble::Trouble;
+use super::units::{bytes, short};
+use super::{Shown, draw, go};
+use crate::access::Caller;
+use crate::api::back_up_now;
+use crate::context::Context;
+use crate::host::{Backup, Backups, CopyRecord, Running, Status, Topic};
+
+struct Row {
+    mark: Mark,
+    time: Option<Moment>,
+    proven: Option<Moment>,
+    reason: &'static str,
+    backup: Backup,
+}
+
+struct Copy {
+    mark: Mark,
+    newest: Option<Moment>,
+    tried: Option<Moment>,
+    copy: CopyRecord,
+}
+
+struct Span {
+    stream: String,
+    from: Option<Moment>,
+    until: Option<Moment>,
+}
+
+struct Facts {
+    rows: Vec<Row>,
+    copies: Vec<Copy>,
+    spans: Vec<Span>,
+    problem: Option<String>,
+}
+
+struct View {
+    facts: Result<Facts, Trouble>,
+    running: Option<Running>,
+}
+
+#[derive(Template)]
+#[template(path = "backups.html")]
+struct Whole {
+    frame: Frame,
+    view: View,
+}
+
+#[derive(Template)]
+#[template(path = "backups_live.html")]
+struct Live {
+    view: View,
+}
+
+/// What was just done.
+#[derive(Deserialize)]
+pub struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+/// Why a backup was made. A reason of a newer version is shown as another one.
+fn reason(reason: &str) -> &'static str {
+    match reason {
+        "request" => "Requested",
+        "schedule" => "Schedule",
+        "upgrade" => "Before an upgrade",
+        "rollback" => "Before a rollback",
+        "restore" => "After a restore",
+        _ => "Other",
+    }
+}
+
+fn row(backup: Backup) -> Row {
+    let (time, proven) = (Moment::read(Some(&backup.time)), Moment::read(backup.proven.as_deref()));
+    let mark = if proven.is_some() { How::Good.mark("Proven") } else { How::Attention.mark("Not proven") };
+    Row { mark, time, proven, reason: reason(&backup.reason), backup }
+}
+
+fn copy(copy: CopyRecord) -> Copy {
+    let newest = Moment::read(copy.newest.as_deref());
+    let mark = match (&copy.reason, newest) {
+        (Some(_), _) => How::Attention.mark("Failed"),
+        (None, None) => How::Attention.mark("None yet"),
+        (None, Some(_)) => How::Good.mark("Copied"),
+    };
+    Copy { mark, newest, tried: Moment::read(copy.tried.as_deref()), copy }
+}
+
+async fn facts(context: &Context) -> Result<Facts, Trouble> {
+    let (backups, status) =
+        tokio::join!(context.site.read::<Backups>(Topic::Backups), context.site.read::<Status>(Topic::Status));
+    let mut backups = backups?.unwrap_or(Backups { backups: Vec::new(), points_in_time: Vec::new() });
+    backups.backups.reverse();
+    let kept = status.ok().flatten().and_then(|status| status.backups);
+    let spans = backups.points_in_time.into_iter().map(|span| Span {
+        from: Moment::read(Some(&span.from)),
+        until: Moment::read(Some(&span.until)),
+        stream: span.stream,
+    });
+    let problem = kept.as_ref().and_then(|kept| kept.reason.clone());
+    let copies = kept.map(|kept| kept.copies).unwrap_or_default();
+    Ok(Facts {
+        rows: backups.backups.into_iter().map(row).collect(),
+        copies: copies.into_iter().map(copy).collect(),
+        spans: spans.collect(),
+        problem,
+    })
+}
+
+async fn view(context: &Context) -> View {
+    View { facts: facts(context).await, running: context.site.running() }
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller, Query(Done { done }): Query<Done>) -> Shown {
+    let notice = (done == "begun").then_some("The host has begun a backup. It appears below once its data was read.");
+    let frame = Frame::new(&context, &caller, Place::Backups, "Backups").with(notice);
+    draw(&Whole { frame, view: view(&context).await })
+}
+
+pub async fn live(State(context): State<Context>) -> Shown {
+    draw(&Live { view: view(&context).await })
+}
+
+pub async fn begin(State(context): State<Context>, caller: Caller) -> Shown {
+    back_up_now(&context, &caller).await?;
+    go("/backups?done=begun")
+}

@@ -1,0 +1,135 @@
+//! Components: a list, and a page for each with its log lines.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use serde::Deserialize;
+
+use super::frame::{Frame, Place};
+use super::state::{Mark, State as How};
+use super::trouble::Trouble;
+use super::{Shown, draw};
+use crate::access::Caller;
+use crate::context::Context;
+use crate::host::{ComponentLogs, ComponentStatus, Status, Topic};
+use crate::refusal::Refusal;
+
+/// Lines that are asked for of each container.
+const LINES: u32 = 200;
+
+struct Row {
+    mark: Mark,
+    component: ComponentStatus,
+    version: String,
+}
+
+struct Rows {
+    list: Result<Vec<Row>, Trouble>,
+}
+
+struct Detail {
+    row: Result<Option<Row>, Trouble>,
+    logs: Result<ComponentLogs, Trouble>,
+    name: String,
+    find: String,
+    follows: bool,
+}
+
+#[derive(Template)]
+#[template(path = "components.html")]
+struct Whole {
+    frame: Frame,
+    view: Rows,
+}
+
+#[derive(Template)]
+#[template(path = "components_live.html")]
+struct Live {
+    view: Rows,
+}
+
+#[derive(Template)]
+#[template(path = "component.html")]
+struct One {
+    frame: Frame,
+    view: Detail,
+}
+
+#[derive(Template)]
+#[template(path = "component_live.html")]
+struct LiveOne {
+    view: Detail,
+}
+
+/// Which lines of the log are shown.
+#[derive(Deserialize)]
+pub struct Choice {
+    #[serde(default)]
+    find: String,
+    #[serde(default)]
+    follow: String,
+}
+
+fn row(component: ComponentStatus, version: &str) -> Row {
+    let mark = match component.ready {
+        ready if ready == component.total => How::Good.mark("Ready"),
+        0 => How::Bad.mark("Not ready"),
+        _ => How::Attention.mark("Partly ready"),
+    };
+    Row { mark, component, version: version.to_owned() }
+}
+
+async fn rows(context: &Context) -> Result<Vec<Row>, Trouble> {
+    let Some(status) = context.site.read::<Status>(Topic::Status).await? else { return Ok(Vec::new()) };
+    let version = status.release.map(|release| release.version).unwrap_or_default();
+    let mut rows: Vec<_> = status.components.into_iter().map(|component| row(component, &version)).collect();
+    rows.sort_by(|one, other| (one.mark.state, &one.component.component).cmp(&(other.mark.state, &other.component.component)));
+    Ok(rows)
+}
+
+pub async fn list(State(context): State<Context>, caller: Caller) -> Shown {
+    let frame = Frame::new(&context, &caller, Place::Components, "Components");
+    draw(&Whole { frame, view: Rows { list: rows(&context).await } })
+}
+
+pub async fn live_list(State(context): State<Context>) -> Shown {
+    draw(&Live { view: Rows { list: rows(&context).await } })
+}
+
+/// The name goes into a path of the host's API, so it must be one that a component can have.
+fn checked(name: String) -> Result<String, Refusal> {
+    let is_one = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !name.is_empty() && name.len() <= 63 && name.bytes().all(is_one) {
+        return Ok(name);
+    }
+    Err(Refusal::NotThere(format!("component {name}")))
+}
+
+async fn detail(context: &Context, name: String, choice: Choice) -> Result<Detail, Refusal> {
+    let (name, find) = (checked(name)?, choice.find.trim().to_owned());
+    let (rows, logs) = tokio::join!(rows(context), context.site.logs(&name, LINES));
+    let row = rows.map(|rows| rows.into_iter().find(|row| row.component.component == name));
+    if matches!(row, Ok(None)) {
+        return Err(Refusal::NotThere(format!("component {name}")));
+    }
+    let wanted = find.to_lowercase();
+    let logs = logs.map_err(Trouble::from).map(|mut logs| {
+        logs.lines.retain(|line| wanted.is_empty() || line.text.to_lowercase().contains(&wanted));
+        logs
+    });
+    Ok(Detail { row, logs, name, find, follows: !choice.follow.is_empty() })
+}
+
+pub async fn one(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(choice): Query<Choice>,
+) -> Shown {
+    let view = detail(&context, name, choice).await?;
+    let frame = Frame::new(&context, &caller, Place::Components, view.name.clone());
+    draw(&One { frame, view })
+}
+
+pub async fn live_one(State(context): State<Context>, Path(name): Path<String>, Query(choice): Query<Choice>) -> Shown {
+    draw(&LiveOne { view: detail(&context, name, choice).await? })
+}

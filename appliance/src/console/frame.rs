@@ -1,0 +1,132 @@
+//! What is around every page: the navigation, who is signed in, what the whole console should say.
+
+use super::moment::Moment;
+use crate::access::Caller;
+use crate::context::Context;
+use crate::people::{LEAST_CHARACTERS, Role};
+use crate::refusal::{Problem, Refusal};
+use crate::server::{ICON, OWN_SCRIPT, SCRIPT, STYLE};
+
+/// Places in the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Overview,
+    Components,
+    Releases,
+    Backups,
+    License,
+    Node,
+    Users,
+    Keys,
+    Audit,
+    Account,
+    None,
+}
+
+/// One entry of the navigation.
+pub struct Entry {
+    pub place: Place,
+    pub path: &'static str,
+    pub name: &'static str,
+}
+
+const SITE: &[Entry] = &[
+    Entry { place: Place::Overview, path: "/", name: "Overview" },
+    Entry { place: Place::Components, path: "/components", name: "Components" },
+    Entry { place: Place::Releases, path: "/releases", name: "Releases" },
+    Entry { place: Place::Backups, path: "/backups", name: "Backups" },
+    Entry { place: Place::License, path: "/license", name: "License" },
+    Entry { place: Place::Node, path: "/node", name: "Node" },
+];
+const PEOPLE: &[Entry] = &[
+    Entry { place: Place::Users, path: "/users", name: "Users" },
+    Entry { place: Place::Keys, path: "/keys", name: "API keys" },
+    Entry { place: Place::Audit, path: "/audit", name: "Audit" },
+];
+
+/// What is around a page.
+pub struct Frame {
+    pub title: String,
+    pub place: Place,
+    pub user: Option<String>,
+    pub role: Role,
+    pub csrf: String,
+    /// Since when the host has not answered.
+    pub silent: Option<Moment>,
+    /// What was just done.
+    pub notice: Option<&'static str>,
+    /// What was just refused.
+    pub refused: Option<Problem>,
+}
+
+impl Frame {
+    /// The frame of a page for this caller.
+    pub fn new(context: &Context, caller: &Caller, place: Place, title: impl Into<String>) -> Self {
+        let silent = context.site.silent_since().map(Moment::new);
+        Self { silent, ..Self::bare(caller, place, title) }
+    }
+
+    /// A frame that says nothing of the site.
+    pub fn bare(caller: &Caller, place: Place, title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            place,
+            user: caller.user().map(str::to_owned),
+            role: caller.role().unwrap_or(Role::Viewer),
+            csrf: caller.form_token(),
+            silent: None,
+            notice: None,
+            refused: None,
+        }
+    }
+
+    /// The same with what was just done.
+    pub fn with(self, notice: Option<&'static str>) -> Self {
+        Self { notice, ..self }
+    }
+
+    /// The same with what was just refused.
+    pub fn refusing(self, refusal: Option<&Refusal>) -> Self {
+        Self { refused: refusal.map(Refusal::problem), ..self }
+    }
+
+    pub fn site(&self) -> &'static [Entry] {
+        SITE
+    }
+
+    pub fn people(&self) -> &'static [Entry] {
+        if self.is_administrator() { PEOPLE } else { &[] }
+    }
+
+    pub fn is_here(&self, entry: &Entry) -> bool {
+        self.place == entry.place
+    }
+
+    pub fn is_operator(&self) -> bool {
+        self.role >= Role::Operator
+    }
+
+    pub fn is_administrator(&self) -> bool {
+        self.role >= Role::Administrator
+    }
+
+    pub fn least_characters(&self) -> usize {
+        LEAST_CHARACTERS
+    }
+
+    pub fn style(&self) -> String {
+        STYLE.path()
+    }
+
+    pub fn script(&self) -> String {
+        SCRIPT.path()
+    }
+
+    pub fn own_script(&self) -> String {
+        OWN_SCRIPT.path()
+    }
+
+    pub fn icon(&self) -> String {
+        ICON.path()
+    }
+}

@@ -1,0 +1,112 @@
+//! API keys, for administrators.
+
+use askama::Template;
+use axum::extract::{Form, Path, Query, State};
+use serde::Deserialize;
+
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::state::{Mark, State as How};
+use super::{Shown, draw, draw_refused, go};
+use crate::access::Caller;
+use crate::context::Context;
+use crate::people::{Key, NewKey, Scope, keys, make_key, remove_key};
+use crate::refusal::Refusal;
+use crate::server::Page;
+
+struct Row {
+    mark: Mark,
+    key: Key,
+    scopes: String,
+    ends: Moment,
+    used: Option<Moment>,
+}
+
+#[derive(Template)]
+#[template(path = "keys.html")]
+struct Whole {
+    frame: Frame,
+    rows: Vec<Row>,
+    scopes: [Scope; 5],
+    /// The key that was just made, shown this once.
+    made: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+/// The form of a new key; a box that is not checked is not sent.
+#[derive(Deserialize)]
+pub struct Create {
+    label: String,
+    days: String,
+    #[serde(default)]
+    read: String,
+    #[serde(default)]
+    backup: String,
+    #[serde(default)]
+    people: String,
+    #[serde(default)]
+    audit: String,
+    #[serde(default)]
+    metrics: String,
+}
+
+impl Create {
+    fn wish(&self) -> Result<NewKey, Refusal> {
+        let boxes = [&self.read, &self.backup, &self.people, &self.audit, &self.metrics];
+        let chosen = Scope::ALL.into_iter().zip(boxes).filter(|(_, text)| !text.is_empty());
+        let days = self.days.trim().parse().map_err(|_| Refusal::Invalid("days: give a whole number".to_owned()))?;
+        Ok(NewKey { label: self.label.clone(), scopes: chosen.map(|(scope, _)| scope).collect(), days })
+    }
+}
+
+/// What a scope permits, beside its box.
+fn meaning(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::Read => "status, releases, backups and license",
+        Scope::Backup => "begin backups",
+        Scope::People => "read and change users, sessions and keys: as powerful as an administrator",
+        Scope::Audit => "export the audit log",
+        Scope::Metrics => "read /metrics",
+    }
+}
+
+fn row(key: Key) -> Row {
+    let ends = Moment::new(key.ends);
+    let mark = if ends.age().is_negative() { How::Good.mark("Valid") } else { How::Unknown.mark("Ended") };
+    let scopes = key.scopes.iter().map(|scope| scope.text()).collect::<Vec<_>>().join(", ");
+    Row { mark, scopes, ends, used: key.used.map(Moment::new), key }
+}
+
+async fn page(context: &Context, frame: Frame, made: Option<String>) -> Result<Whole, Refusal> {
+    let rows = keys(context).await?.into_iter().map(row).collect();
+    Ok(Whole { frame, rows, scopes: Scope::ALL, made })
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller, Query(Done { done }): Query<Done>) -> Shown {
+    let notice = (done == "removed").then_some("The API key is removed. It no longer works.");
+    let frame = Frame::new(&context, &caller, Place::Keys, "API keys").with(notice);
+    draw(&page(&context, frame, None).await?)
+}
+
+pub async fn create(State(context): State<Context>, caller: Caller, Form(form): Form<Create>) -> Shown {
+    let frame = Frame::new(&context, &caller, Place::Keys, "API keys");
+    let made = match form.wish() {
+        Ok(wish) => make_key(&context, &caller.author(), &caller.session()?.user, wish).await,
+        Err(refusal) => Err(refusal),
+    };
+    match made {
+        Ok((_, text)) => draw(&page(&context, frame, Some(text)).await?),
+        Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
+        Err(refusal) => draw_refused(&page(&context, frame.refusing(Some(&refusal)), None).await?, refusal.status()),
+    }
+}
+
+pub async fn remove(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
+    remove_key(&context, &caller.author(), &id).await?;
+    go("/keys?done=removed")
+}

@@ -1,0 +1,85 @@
+//! The pages. Each has a file here, with its sentences, and a template of the same name, with the rest of its words.
+
+mod account;
+mod audit;
+mod backups;
+mod components;
+mod frame;
+mod keys;
+mod license;
+mod moment;
+mod node;
+mod overview;
+mod problem;
+mod releases;
+mod sign_in;
+mod state;
+mod trouble;
+mod units;
+mod users;
+
+use askama::Template;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use axum::routing::{get, post};
+use landfall_error_codes::codes;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::refusal::Refusal;
+use crate::server::Page;
+
+pub use problem::problem;
+
+/// What a page's handler returns.
+type Shown = Result<Response, Page>;
+
+/// The routes of the pages.
+pub fn routes() -> Router<Context> {
+    Router::new()
+        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/first", get(sign_in::show_first).post(sign_in::first))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/", get(overview::show))
+        .route("/live/overview", get(overview::live))
+        .route("/components", get(components::list))
+        .route("/live/components", get(components::live_list))
+        .route("/components/{name}", get(components::one))
+        .route("/live/components/{name}", get(components::live_one))
+        .route("/releases", get(releases::show))
+        .route("/backups", get(backups::show).post(backups::begin))
+        .route("/live/backups", get(backups::live))
+        .route("/license", get(license::show))
+        .route("/node", get(node::show))
+        .route("/live/node", get(node::live))
+        .route("/account", get(account::show))
+        .route("/account/password", post(account::password))
+        .route("/account/sessions", post(account::end_others))
+        .route("/account/sessions/{id}", post(account::end_one))
+        .route("/users", get(users::list).post(users::create))
+        .route("/users/{name}", get(users::one))
+        .route("/users/{name}/role", post(users::role))
+        .route("/users/{name}/password", post(users::password))
+        .route("/users/{name}/remove", post(users::remove))
+        .route("/keys", get(keys::show).post(keys::create))
+        .route("/keys/{id}/remove", post(keys::remove))
+        .route("/audit", get(audit::show))
+}
+
+/// Draws a template.
+fn draw(template: &impl Template) -> Shown {
+    let failed = |error| Refusal::from(Error::new(codes::BUG, "a page cannot be drawn").because(error));
+    let text = template.render().map_err(failed)?;
+    Ok(Html(text).into_response())
+}
+
+/// Draws a template that shows a refusal, with the refusal's status.
+fn draw_refused(template: &impl Template, status: StatusCode) -> Shown {
+    draw(template).map(|page| (status, page).into_response())
+}
+
+/// Leads on to a page after something was done.
+fn go(path: &str) -> Shown {
+    Ok(Redirect::to(path).into_response())
+}

@@ -1,0 +1,86 @@
+//! Times, exact and relative.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+use askama::filters::HtmlSafe;
+use jiff::{SignedDuration, Timestamp};
+
+/// A time, and the time at which it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    at: Timestamp,
+    now: Timestamp,
+}
+
+impl Moment {
+    /// A time, looked at now.
+    pub fn new(at: Timestamp) -> Self {
+        Self { at, now: Timestamp::now() }
+    }
+
+    /// A time of a document; none where it is missing or is none.
+    pub fn read(text: Option<&str>) -> Option<Self> {
+        text?.parse().ok().map(Self::new)
+    }
+
+    /// How long ago it was; negative in the future.
+    pub fn age(&self) -> SignedDuration {
+        self.now.duration_since(self.at)
+    }
+
+    /// As people say it: `3 hours ago`, `in 12 days`.
+    pub fn relative(&self) -> String {
+        let seconds = self.age().as_secs();
+        if (-10..10).contains(&seconds) {
+            return "just now".to_owned();
+        }
+        let length = length(seconds.unsigned_abs());
+        if seconds < 0 { format!("in {length}") } else { format!("{length} ago") }
+    }
+}
+
+/// A length of time in its largest unit: `3 hours`.
+pub fn length(seconds: impl Borrow<u64>) -> String {
+    let seconds = *seconds.borrow();
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..172_800 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (exact, at) = (self.at.strftime("%Y-%m-%d %H:%M"), self.at.strftime("%Y-%m-%dT%H:%M:%SZ"));
+        let relative = self.relative();
+        write!(
+            formatter,
+            r#"<span class="when"><time datetime="{at}">{exact} UTC</time> <span class="ago">{relative}</span></span>"#
+        )
+    }
+}
+
+// Digits and the program's own words.
+impl HtmlSafe for Moment {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_as_people_say_them() {
+        let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
+        let said = |at: &str| Moment { at: at.parse().unwrap(), now }.relative();
+        assert_eq!(said("2026-11-20T07:59:55Z"), "just now");
+        assert_eq!(said("2026-11-20T07:59:00Z"), "1 minute ago");
+        assert_eq!(said("2026-11-20T01:40:00Z"), "6 hours ago");
+        assert_eq!(said("2026-11-01T08:00:00Z"), "19 days ago");
+        assert_eq!(said("2026-12-01T08:00:00Z"), "in 11 days");
+        let shown = Moment { at: "2026-11-20T01:40:00Z".parse().unwrap(), now }.to_string();
+        assert!(shown.contains("2026-11-20 01:40 UTC") && shown.contains("2026-11-20T01:40:00Z"));
+        assert_eq!(Moment::read(Some("yesterday")), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! The host and its cluster: what everything else runs on.
+
+use askama::Template;
+use axum::extract::State;
+
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::state::{Mark, State as How};
+use super::trouble::Trouble;
+use super::units::{bytes, percent};
+use super::{Shown, draw};
+use crate::access::Caller;
+use crate::context::Context;
+use crate::host::{Part, Status, Topic};
+
+struct View {
+    facts: Result<Option<Status>, Trouble>,
+}
+
+#[derive(Template)]
+#[template(path = "node.html")]
+struct Whole {
+    frame: Frame,
+    view: View,
+}
+
+#[derive(Template)]
+#[template(path = "node_live.html")]
+struct Live {
+    view: View,
+}
+
+/// The mark of a part.
+fn mark(part: &Part) -> Mark {
+    if part.ready { How::Good.mark("Ready") } else { How::Bad.mark("Not ready") }
+}
+
+/// The mark of a certificate.
+fn certificate_mark(problem: Option<&String>) -> Mark {
+    if problem.is_none() { How::Good.mark("Valid") } else { How::Bad.mark("Unusable") }
+}
+
+/// A time of a document, as it is shown.
+fn moment(text: &str) -> Option<Moment> {
+    Moment::read(Some(text))
+}
+
+async fn view(context: &Context) -> View {
+    View { facts: context.site.read(Topic::Status).await.map_err(Trouble::from) }
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+    let frame = Frame::new(&context, &caller, Place::Node, "Node");
+    draw(&Whole { frame, view: view(&context).await })
+}
+
+pub async fn live(State(context): State<Context>) -> Shown {
+    draw(&Live { view: view(&context).await })
+}

@@ -1,0 +1,103 @@
+//! What needs a person: every reason and note of the status, the worst first, each with where to look.
+
+use super::answers::sentence;
+use crate::console::state::{Mark, State};
+use crate::host::{Part, Status};
+
+/// Something for a person.
+#[derive(Debug, Clone)]
+pub struct Matter {
+    pub mark: Mark,
+    /// What it is about.
+    pub subject: String,
+    pub text: String,
+    pub path: String,
+}
+
+#[derive(Default)]
+struct List(Vec<Matter>);
+
+impl List {
+    fn add(&mut self, state: State, subject: impl Into<String>, text: &str, path: impl Into<String>) {
+        let word = match state {
+            State::Bad => "Act",
+            State::Attention => "Look",
+            _ => "Note",
+        };
+        self.0.push(Matter { mark: state.mark(word), subject: subject.into(), text: sentence(text), path: path.into() });
+    }
+
+    fn part(&mut self, subject: &str, part: Option<&Part>, path: &str) {
+        if let Some(part) = part.filter(|part| !part.ready) {
+            self.add(State::Bad, subject, part.reason.as_deref().unwrap_or("is not ready"), path);
+        }
+    }
+}
+
+/// All matters of a status, the worst first.
+pub fn matters(status: &Status) -> Vec<Matter> {
+    let mut list = List::default();
+    operation(status, &mut list);
+    list.part("Agent", status.agent.as_ref().map(|agent| &agent.part), "/node");
+    for node in &status.nodes {
+        list.part(&format!("Node {}", node.name), Some(&node.part), "/node");
+        for pressure in &node.pressures {
+            list.add(State::Bad, format!("Node {}", node.name), &format!("the kubelet reports {pressure}"), "/node");
+        }
+    }
+    list.part("Service addresses", status.service_addresses.as_ref(), "/node");
+    for component in &status.components {
+        for reason in &component.reasons {
+            list.add(State::Bad, component.component.clone(), reason, format!("/components/{}", component.component));
+        }
+    }
+    list.part("Registry", status.registry.as_ref().map(|registry| &registry.part), "/node");
+    list.part("Certificates", status.certificates.as_ref().map(|certificates| &certificates.part), "/node");
+    list.part("Clock", status.clock.as_ref().map(|clock| &clock.part), "/node");
+    list.part("Disk", status.disk.as_ref().map(|disk| &disk.part), "/node");
+    list.part("etcd", status.etcd.as_ref().map(|etcd| &etcd.part), "/node");
+    if let Some(seen) = status.clock.as_ref().and_then(|clock| clock.earlier_than.as_ref()) {
+        list.add(State::Attention, "Clock", &format!("it says an earlier time than the site has seen: {seen}"), "/node");
+    }
+    backups(status, &mut list);
+    for note in status.license.iter().flat_map(|license| &license.notes) {
+        list.add(State::Attention, "License", note, "/license");
+    }
+    for note in &status.notes {
+        list.add(State::Unknown, "Note", note, "/node");
+    }
+    list.0.sort_by_key(|matter| matter.mark.state);
+    list.0
+}
+
+fn operation(status: &Status, list: &mut List) {
+    let Some(operation) = &status.operation else { return };
+    let Some(step) = operation.step.as_ref().filter(|_| operation.running.is_none()) else { return };
+    let state = if step.stuck { State::Bad } else { State::Attention };
+    let what = format!("interrupted at step {} of {}: {}", step.index, step.count, step.title);
+    list.add(state, format!("Operation {}", operation.operation), &what, "/");
+    if let Some(failure) = &step.failure {
+        let text = format!("{}: {}. {}", failure.code, failure.what, failure.hint);
+        list.add(state, "Last failure", &text, "/");
+    }
+    if let Some(blocked) = &step.blocked {
+        list.add(State::Bad, "In the way", blocked, "/");
+    }
+}
+
+fn backups(status: &Status, list: &mut List) {
+    let Some(backups) = &status.backups else { return };
+    if let Some(reason) = &backups.reason {
+        list.add(State::Bad, "Backups", reason, "/backups");
+    }
+    for copy in &backups.copies {
+        if let Some(reason) = &copy.reason {
+            list.add(State::Attention, format!("Copies in {}", copy.folder), reason, "/backups");
+        }
+    }
+    for log in &backups.logs {
+        if let Some(reason) = &log.reason {
+            list.add(State::Attention, format!("Log of {}", log.stream), reason, "/backups");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The overview: the four answers first, then what needs a person, then what is being done.
+
+mod answers;
+mod attention;
+
+use askama::Template;
+use axum::extract::State;
+
+use self::answers::Answer;
+use self::attention::Matter;
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::trouble::Trouble;
+use super::{Shown, draw};
+use crate::access::Caller;
+use crate::context::Context;
+use crate::host::{Releases, Running, Status, Topic};
+
+/// What the host reports, for this page.
+struct Facts {
+    site: String,
+    node: Option<String>,
+    at: Option<Moment>,
+    answers: [Answer; 4],
+    matters: Vec<Matter>,
+}
+
+struct View {
+    facts: Result<Facts, Trouble>,
+    running: Option<Running>,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Whole {
+    frame: Frame,
+    view: View,
+}
+
+#[derive(Template)]
+#[template(path = "overview_live.html")]
+struct Live {
+    view: View,
+}
+
+async fn view(context: &Context) -> View {
+    let (status, releases) =
+        tokio::join!(context.site.read::<Status>(Topic::Status), context.site.read::<Releases>(Topic::Releases));
+    let facts = status.map_err(Trouble::from).map(|status| status.map(|status| facts(&status, releases.ok().flatten().as_ref())));
+    View { facts: facts.and_then(|facts| facts.ok_or_else(no_status)), running: context.site.running() }
+}
+
+/// A host always has a status; one without is of another version.
+fn no_status() -> Trouble {
+    let (why, hint) = ("the host has no status".to_owned(), "Run `landfall status` on the host.".to_owned());
+    Trouble { title: "The host reports nothing".to_owned(), why, since: None, hint, code: "LF5011".to_owned() }
+}
+
+fn facts(status: &Status, releases: Option<&Releases>) -> Facts {
+    Facts {
+        site: status.release.as_ref().map_or_else(
+            || "No release is installed".to_owned(),
+            |release| format!("{} {}", release.name, release.version),
+        ),
+        node: status.nodes.first().map(|node| format!("{} · {}", node.name, node.address)),
+        at: Moment::read(status.clock.as_ref().map(|clock| clock.now.as_str())),
+        answers: answers::answers(status, releases),
+        matters: attention::matters(status),
+    }
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+    let frame = Frame::new(&context, &caller, Place::Overview, "Overview");
+    draw(&Whole { frame, view: view(&context).await })
+}
+
+pub async fn live(State(context): State<Context>) -> Shown {
+    draw(&Live { view: view(&context).await })
+}
+
+#[cfg(test)]
+mod tests;

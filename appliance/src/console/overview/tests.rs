@@ -1,0 +1,68 @@
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::answers::answers;
+use super::attention::matters;
+use crate::console::state::State;
+use crate::host::fake::sample;
+use crate::host::{Releases, Status};
+
+fn status(change: impl FnOnce(&mut Value)) -> Status {
+    let mut document = sample("status");
+    document["backups"]["newestProven"] = (Timestamp::now() - SignedDuration::from_hours(8)).to_string().into();
+    document["backups"]["copies"] = Value::Array(Vec::new());
+    change(&mut document);
+    serde_json::from_value(document).unwrap()
+}
+
+fn states(change: impl FnOnce(&mut Value)) -> [State; 4] {
+    let releases: Releases = serde_json::from_value(sample("releases")).unwrap();
+    answers(&status(change), Some(&releases)).map(|answer| answer.mark.state)
+}
+
+#[test]
+fn the_four_answers_follow_the_facts() {
+    use State::{Attention, Bad, Busy, Good, Unknown};
+    assert_eq!(states(|_| ()), [Good, Attention, Good, Good]);
+    assert_eq!(states(|status| status["license"] = Value::Null)[1], Good);
+    assert_eq!(states(|status| status["license"]["terms"]["standing"] = "valid".into())[1], Good);
+    assert_eq!(states(|status| {
+        status["license"]["terms"]["standing"] = "ended".into();
+        status["license"]["terms"]["permits"] = false.into();
+    })[1], Bad);
+    assert_eq!(states(|status| {
+        status["license"]["terms"] = Value::Null;
+        status["license"]["needs"][0]["granted"] = false.into();
+    })[1], Bad);
+    for (verdict, state) in [("not-ready", Bad), ("stuck", Bad), ("absent", Unknown), ("unfinished", Attention), ("later", Unknown)] {
+        assert_eq!(states(|status| status["verdict"] = verdict.into())[0], state, "{verdict}");
+    }
+    assert_eq!(states(|status| {
+        status["verdict"] = "unfinished".into();
+        status["operation"]["running"] = serde_json::json!({"operation": "upgrade", "pid": 7, "started": "2026-11-20T07:00:00Z"});
+    })[0], Busy);
+    assert_eq!(states(|status| status["backups"] = Value::Null)[2], Bad);
+    assert_eq!(states(|status| status["backups"]["newestProven"] = Value::Null)[2], Bad);
+    assert_eq!(states(|status| status["backups"]["reason"] = "the disk is not mounted".into())[2], Bad);
+    for (hours, state) in [(29, Good), (31, Attention), (79, Bad)] {
+        let proven = (Timestamp::now() - SignedDuration::from_hours(hours)).to_string();
+        assert_eq!(states(|status| status["backups"]["newestProven"] = proven.into())[2], state, "{hours} hours");
+    }
+    assert_eq!(states(|status| status["release"]["counter"] = 7.into())[3], Attention);
+}
+
+#[test]
+fn every_reason_reaches_a_person_the_worst_first() {
+    let not_ready: Status = serde_json::from_value(sample("status-not-ready")).unwrap();
+    let found = matters(&not_ready);
+    assert!(found.iter().any(|matter| matter.text.contains("ImagePullBackOff") && matter.path == "/components/assistant"));
+    assert!(found.iter().any(|matter| matter.subject == "Disk"));
+    assert!(found.iter().any(|matter| matter.subject.contains("/mnt/vault")));
+    assert!(found.is_sorted_by_key(|matter| matter.mark.state));
+    let stuck: Status = serde_json::from_value(sample("status-stuck")).unwrap();
+    let found = matters(&stuck);
+    assert!(found.iter().any(|matter| matter.text.contains("step 12 of 40")));
+    assert!(found.iter().any(|matter| matter.text.starts_with("LF4608")));
+    let absent: Status = serde_json::from_value(sample("status-absent")).unwrap();
+    assert!(matters(&absent).is_empty());
+}

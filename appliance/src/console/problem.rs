@@ -1,0 +1,23 @@
+//! The page of a refusal.
+
+use askama::Template;
+use axum::response::{Html, IntoResponse as _, Response};
+
+use super::frame::{Frame, Place};
+use crate::access::Caller;
+use crate::refusal::Problem;
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    frame: Frame,
+    problem: &'a Problem,
+    correlation: &'a str,
+}
+
+/// A page that says what was refused, why, and what to do.
+pub fn problem(caller: &Caller, problem: &Problem) -> Response {
+    let frame = Frame::bare(caller, Place::None, problem.title.clone());
+    let page = ProblemPage { frame, problem, correlation: &caller.correlation };
+    page.render().map_or_else(|_| problem.title.clone().into_response(), |text| Html(text).into_response())
+}

@@ -1,0 +1,41 @@
+//! Releases that the site keeps.
+
+use askama::Template;
+use axum::extract::State;
+
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::trouble::Trouble;
+use super::units::short;
+use super::{Shown, draw};
+use crate::access::Caller;
+use crate::context::Context;
+use crate::host::{Releases, Status, Topic};
+
+struct Facts {
+    releases: Releases,
+    status: Option<Status>,
+    /// The latest operation, and when its last record was written.
+    operation: Option<(String, Option<Moment>)>,
+}
+
+#[derive(Template)]
+#[template(path = "releases.html")]
+struct Whole {
+    frame: Frame,
+    facts: Result<Facts, Trouble>,
+}
+
+async fn facts(context: &Context) -> Result<Facts, Trouble> {
+    let (releases, status) =
+        tokio::join!(context.site.read::<Releases>(Topic::Releases), context.site.read::<Status>(Topic::Status));
+    let status = status.ok().flatten();
+    let operation = status.as_ref().and_then(|status| status.operation.as_ref());
+    let operation = operation.map(|operation| (operation.operation.clone(), Moment::read(operation.at.as_deref())));
+    Ok(Facts { releases: releases?.unwrap_or(Releases { releases: Vec::new() }), status, operation })
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+    let frame = Frame::new(&context, &caller, Place::Releases, "Releases");
+    draw(&Whole { frame, facts: facts(&context).await })
+}

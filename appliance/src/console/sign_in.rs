@@ -1,0 +1,138 @@
+//! Signing in and out, and the first administrator.
+
+use askama::Template;
+use axum::extract::{Form, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
+use serde::Deserialize;
+
+use super::frame::{Frame, Place};
+use super::{Shown, draw, draw_refused, go};
+use crate::access::{Caller, FORM, SESSION, cookie, set_cookie, unset_cookie};
+use crate::context::Context;
+use crate::people::{Secret, any_user, begin_session, end_own_session, make_administrator, sign_in as check};
+use crate::refusal::Refusal;
+use crate::server::Page;
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    frame: Frame,
+    name: String,
+    /// Whether there is no user yet.
+    is_new: bool,
+}
+
+#[derive(Template)]
+#[template(path = "first.html")]
+struct FirstPage {
+    frame: Frame,
+    name: String,
+    is_new: bool,
+}
+
+#[derive(Deserialize)]
+pub struct SignIn {
+    name: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+pub struct First {
+    token: String,
+    name: String,
+    password: String,
+    again: String,
+}
+
+/// A browser that has no word for forms yet gets one.
+fn with_form_secret(mut caller: Caller) -> Result<(Caller, Option<Secret>), Page> {
+    if caller.form_secret.is_some() {
+        return Ok((caller, None));
+    }
+    let secret = Secret::random()?;
+    caller.form_secret = Some(secret.clone());
+    Ok((caller, Some(secret)))
+}
+
+fn with_cookie(page: Response, secret: Option<&Secret>) -> Response {
+    let cookie = secret.and_then(|secret| set_cookie(FORM, secret));
+    (AppendHeaders(cookie.map(|value| (header::SET_COOKIE, value))), page).into_response()
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+    if caller.user().is_some() {
+        return go("/");
+    }
+    let (caller, secret) = with_form_secret(caller)?;
+    let is_new = !any_user(&context).await?;
+    let frame = Frame::new(&context, &caller, Place::None, "Sign in");
+    let page = draw(&SignInPage { frame, name: String::new(), is_new })?;
+    Ok(with_cookie(page, secret.as_ref()))
+}
+
+pub async fn sign_in(
+    State(context): State<Context>,
+    caller: Caller,
+    headers: HeaderMap,
+    Form(form): Form<SignIn>,
+) -> Shown {
+    let name = match check(&context, &caller.author(), (&form.name, caller.address), &form.password).await {
+        Ok(name) => name,
+        Err(Refusal::Internal(error)) => return Err(Page(Refusal::Internal(error))),
+        Err(refusal) => {
+            let frame = Frame::new(&context, &caller, Place::None, "Sign in").refusing(Some(&refusal));
+            return draw_refused(&SignInPage { frame, name: form.name, is_new: false }, refusal.status());
+        }
+    };
+    enter(&context, caller, &headers, name).await
+}
+
+/// Begins a session, and leads to the overview.
+async fn enter(context: &Context, caller: Caller, headers: &HeaderMap, name: String) -> Shown {
+    let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let before = cookie(headers, SESSION);
+    let mut author = caller.author();
+    author.name.clone_from(&name);
+    let secret = begin_session(context, &author, &name, (browser, before.as_ref())).await?;
+    let cookies = [set_cookie(SESSION, &secret), unset_cookie(FORM)];
+    let cookies = cookies.into_iter().flatten().map(|value| (header::SET_COOKIE, value)).collect::<Vec<_>>();
+    Ok((AppendHeaders(cookies), go("/")?).into_response())
+}
+
+pub async fn show_first(State(context): State<Context>, caller: Caller) -> Shown {
+    let (caller, secret) = with_form_secret(caller)?;
+    let is_new = !any_user(&context).await?;
+    let frame = Frame::new(&context, &caller, Place::None, "Set up an administrator");
+    let page = draw(&FirstPage { frame, name: String::new(), is_new })?;
+    Ok(with_cookie(page, secret.as_ref()))
+}
+
+pub async fn first(
+    State(context): State<Context>,
+    caller: Caller,
+    headers: HeaderMap,
+    Form(form): Form<First>,
+) -> Shown {
+    let made = if form.password == form.again {
+        make_administrator(&context, &caller.author(), &form.token, (&form.name, &form.password)).await
+    } else {
+        Err(Refusal::Invalid("the two passwords differ".to_owned()))
+    };
+    match made {
+        Ok(name) => enter(&context, caller, &headers, name).await,
+        Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
+        Err(refusal) => {
+            let is_new = !any_user(&context).await?;
+            let frame = Frame::new(&context, &caller, Place::None, "Set up an administrator").refusing(Some(&refusal));
+            draw_refused(&FirstPage { frame, name: form.name, is_new }, refusal.status())
+        }
+    }
+}
+
+pub async fn sign_out(State(context): State<Context>, caller: Caller) -> Shown {
+    let session = caller.session()?;
+    end_own_session(&context, &caller.author(), &session.user, &session.id).await?;
+    let cookie = unset_cookie(SESSION).map(|value| (header::SET_COOKIE, value));
+    Ok((AppendHeaders(cookie), go("/sign-in")?).into_response())
+}

@@ -1,0 +1,181 @@
+//! Users, for administrators.
+
+use askama::Template;
+use axum::extract::{Form, Path, Query, State};
+use serde::Deserialize;
+
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::{Shown, draw, draw_refused, go};
+use crate::access::Caller;
+use crate::context::Context;
+use crate::people::{Role, User, create_user, remove_user, sessions_of, set_password, set_role, users};
+use crate::refusal::Refusal;
+use crate::server::Page;
+
+struct Row {
+    user: User,
+    created: Moment,
+    is_self: bool,
+}
+
+#[derive(Template)]
+#[template(path = "users.html")]
+struct List {
+    frame: Frame,
+    rows: Vec<Row>,
+    roles: [Role; 3],
+    name: String,
+}
+
+#[derive(Template)]
+#[template(path = "user.html")]
+struct One {
+    frame: Frame,
+    user: User,
+    created: Moment,
+    password_changed: Moment,
+    sessions: usize,
+    is_self: bool,
+    roles: [Role; 3],
+}
+
+#[derive(Deserialize)]
+pub struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+#[derive(Deserialize)]
+pub struct Create {
+    name: String,
+    role: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+pub struct NewRole {
+    role: String,
+}
+
+#[derive(Deserialize)]
+pub struct NewPassword {
+    password: String,
+}
+
+fn notice(done: &str) -> Option<&'static str> {
+    match done {
+        "created" => Some("The user is created. Hand over the password in person; the user can change it under Your account."),
+        "role" => Some("The role is changed."),
+        "password" => Some("The password is set. The user's sessions have ended."),
+        "removed" => Some("The user is removed, with sessions and API keys. The audit log keeps what the user did."),
+        _ => None,
+    }
+}
+
+fn role_of(text: &str) -> Result<Role, Refusal> {
+    text.parse().map_err(|()| Refusal::Invalid("role: choose viewer, operator or administrator".to_owned()))
+}
+
+async fn list_page(context: &Context, caller: &Caller, frame: Frame, name: String) -> Result<List, Refusal> {
+    let rows = users(context).await?.into_iter().map(|user| Row {
+        created: Moment::new(user.created),
+        is_self: caller.user() == Some(&user.name),
+        user,
+    });
+    Ok(List { frame, rows: rows.collect(), roles: Role::ALL, name })
+}
+
+pub async fn list(State(context): State<Context>, caller: Caller, Query(Done { done }): Query<Done>) -> Shown {
+    let frame = Frame::new(&context, &caller, Place::Users, "Users").with(notice(&done));
+    draw(&list_page(&context, &caller, frame, String::new()).await?)
+}
+
+pub async fn create(State(context): State<Context>, caller: Caller, Form(form): Form<Create>) -> Shown {
+    let created = match role_of(&form.role) {
+        Ok(role) => create_user(&context, &caller.author(), &form.name, role, &form.password).await.map(drop),
+        Err(refusal) => Err(refusal),
+    };
+    match created {
+        Ok(()) => go("/users?done=created"),
+        Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
+        Err(refusal) => {
+            let frame = Frame::new(&context, &caller, Place::Users, "Users").refusing(Some(&refusal));
+            draw_refused(&list_page(&context, &caller, frame, form.name).await?, refusal.status())
+        }
+    }
+}
+
+async fn one_page(context: &Context, caller: &Caller, name: &str, frame: Frame) -> Result<One, Refusal> {
+    let missing = || Refusal::NotThere(format!("user {name}"));
+    let user = users(context).await?.into_iter().find(|user| user.name == name).ok_or_else(missing)?;
+    Ok(One {
+        frame,
+        created: Moment::new(user.created),
+        password_changed: Moment::new(user.password_changed),
+        sessions: sessions_of(context, name).await?.len(),
+        is_self: caller.user() == Some(name),
+        roles: Role::ALL,
+        user,
+    })
+}
+
+fn frame_of(context: &Context, caller: &Caller, name: &str) -> Frame {
+    Frame::new(context, caller, Place::Users, format!("User {name}"))
+}
+
+pub async fn one(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(Done { done }): Query<Done>,
+) -> Shown {
+    let frame = frame_of(&context, &caller, &name).with(notice(&done));
+    draw(&one_page(&context, &caller, &name, frame).await?)
+}
+
+/// The user's page again after a change, with what was done or refused.
+async fn after(context: &Context, caller: &Caller, name: &str, (changed, done): (Result<(), Refusal>, &str)) -> Shown {
+    match changed {
+        Ok(()) => go(&format!("/users/{name}?done={done}")),
+        Err(refusal @ (Refusal::Internal(_) | Refusal::NotThere(_))) => Err(Page(refusal)),
+        Err(refusal) => {
+            let frame = frame_of(context, caller, name).refusing(Some(&refusal));
+            draw_refused(&one_page(context, caller, name, frame).await?, refusal.status())
+        }
+    }
+}
+
+pub async fn role(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Form(form): Form<NewRole>,
+) -> Shown {
+    let changed = match role_of(&form.role) {
+        Ok(role) => set_role(&context, &caller.author(), &name, role).await.map(drop),
+        Err(refusal) => Err(refusal),
+    };
+    // Who gave up the role cannot see the page any longer.
+    if changed.is_ok() && caller.user() == Some(&name) && form.role != Role::Administrator.text() {
+        return go("/");
+    }
+    after(&context, &caller, &name, (changed, "role")).await
+}
+
+pub async fn password(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Form(form): Form<NewPassword>,
+) -> Shown {
+    let changed = set_password(&context, &caller.author(), &name, &form.password).await;
+    after(&context, &caller, &name, (changed, "password")).await
+}
+
+pub async fn remove(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> Shown {
+    match remove_user(&context, &caller.author(), &name).await {
+        Ok(()) => go("/users?done=removed"),
+        refused => after(&context, &caller, &name, (refused, "removed")).await,
+    }
+}

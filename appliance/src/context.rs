@@ -1,0 +1,52 @@
+//! What every request shares.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::database::Database;
+use crate::host::Site;
+use crate::people::{Hasher, Throttle};
+use crate::server::Metrics;
+
+/// What every request shares; cheap to clone.
+#[derive(Clone)]
+pub struct Context(Arc<Shared>);
+
+/// The parts of a context.
+pub struct Shared {
+    /// People, keys and the audit log.
+    pub database: Database,
+    /// The site as the host reports it.
+    pub site: Arc<Site>,
+    /// Hashes passwords, a few at once.
+    pub hasher: Hasher,
+    /// Counts failed sign-ins.
+    pub throttle: Throttle,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+    /// When the process began to serve.
+    pub started: Timestamp,
+}
+
+impl Context {
+    /// A context of a server that begins now.
+    pub fn new(database: Database, site: Arc<Site>) -> Self {
+        Self(Arc::new(Shared {
+            database,
+            site,
+            hasher: Hasher::new(),
+            throttle: Throttle::default(),
+            metrics: Metrics::new(),
+            started: Timestamp::now(),
+        }))
+    }
+}
+
+impl std::ops::Deref for Context {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

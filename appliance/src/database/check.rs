@@ -1,0 +1,49 @@
+//! What a database holds, after it was found sound.
+
+use std::path::Path;
+
+use landfall_error_codes::codes;
+use sqlx::ConnectOptions as _;
+
+use super::inspect::inspect;
+use super::{file, migrations, options};
+use crate::audit::{self, Head};
+use crate::error::{Context as _, Error, Result};
+
+/// How much a database holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts {
+    /// Number of its schema.
+    pub schema: i64,
+    /// Users.
+    pub users: i64,
+    /// Administrators among them.
+    pub administrators: i64,
+    /// Sessions, ended ones included.
+    pub sessions: i64,
+    /// API keys, ended ones included.
+    pub keys: i64,
+    /// The audit log's last entry.
+    pub head: Head,
+}
+
+/// Checks the database of a data folder, and counts what it holds. Changes nothing.
+pub async fn check(folder: &Path) -> Result<Counts> {
+    let path = file(folder);
+    if !path.exists() {
+        return Err(Error::new(codes::APPLIANCE_DATABASE, format!("{} does not exist", path.display())));
+    }
+    inspect(&path).await?;
+    let failed = || format!("{} cannot be opened", path.display());
+    let mut connection = options(&path).read_only(true).connect().await.context(codes::APPLIANCE_DATABASE, failed)?;
+    Ok(Counts {
+        schema: migrations::version(&mut connection).await?,
+        users: sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&mut connection).await?,
+        administrators: sqlx::query_scalar("SELECT count(*) FROM users WHERE role = 'administrator'")
+            .fetch_one(&mut connection)
+            .await?,
+        sessions: sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&mut connection).await?,
+        keys: sqlx::query_scalar("SELECT count(*) FROM api_keys").fetch_one(&mut connection).await?,
+        head: audit::head(&mut connection).await?,
+    })
+}

@@ -1,0 +1,77 @@
+//! Whether a file is a sound database of the appliance.
+//!
+//! A snapshot may come from anywhere. What a hostile one could do, and what stops it: pages that contradict each other
+//! (`integrity_check`), rows without their owner (`foreign_key_check`), triggers, views or columns that would run or hide
+//! things later (the schema must be the text that this program writes), functions in the schema (`trusted_schema` is off), an
+//! edited audit log (its chain is checked).
+
+use std::path::Path;
+
+use landfall_error_codes::codes;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+
+use super::{APPLICATION_ID, migrations, options};
+use crate::audit;
+use crate::error::{Context as _, Error, Result};
+
+fn refused(what: impl Into<String>) -> Error {
+    Error::new(codes::APPLIANCE_SNAPSHOT, what)
+}
+
+/// Checks a database file completely, without changing it. Another process may use it.
+pub async fn inspect(path: &Path) -> Result<()> {
+    let failed = || format!("{} cannot be opened as a database", path.display());
+    let connection = options(path).read_only(true).connect().await;
+    let mut connection = connection.context(codes::APPLIANCE_SNAPSHOT, failed)?;
+    let checked = inspect_connection(&mut connection).await;
+    let _closed = connection.close().await;
+    checked
+}
+
+async fn inspect_connection(connection: &mut SqliteConnection) -> Result<()> {
+    let unreadable = || "the database cannot be read to its end".to_owned();
+    let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(5)")
+        .fetch_all(&mut *connection)
+        .await
+        .context(codes::APPLIANCE_SNAPSHOT, unreadable)?;
+    if found != ["ok"] {
+        return Err(refused(format!("the database is damaged: {}", found.join(", "))));
+    }
+    let owner: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await
+        .context(codes::APPLIANCE_SNAPSHOT, unreadable)?;
+    if owner != APPLICATION_ID {
+        return Err(refused("the database is another program's"));
+    }
+    let version = migrations::version(connection).await?;
+    let expected = expected_schema(version).await?;
+    if schema(connection).await.context(codes::APPLIANCE_SNAPSHOT, unreadable)? != expected {
+        return Err(refused("the database has tables, triggers or columns that the appliance did not make"));
+    }
+    let orphans = sqlx::query("PRAGMA foreign_key_check")
+        .fetch_all(&mut *connection)
+        .await
+        .context(codes::APPLIANCE_SNAPSHOT, unreadable)?;
+    if !orphans.is_empty() {
+        return Err(refused(format!("{} rows belong to users that are missing", orphans.len())));
+    }
+    audit::check_chain(connection).await.map_err(|error| refused("the audit log is not whole").because(error))
+}
+
+/// Everything that the schema declares, in a fixed order.
+async fn schema(connection: &mut SqliteConnection) -> Result<Vec<[String; 4]>, sqlx::Error> {
+    let rows = sqlx::query("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name")
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Ok([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?])).collect()
+}
+
+/// The schema of that version, as this program makes it.
+async fn expected_schema(version: i64) -> Result<Vec<[String; 4]>> {
+    let mut fresh = SqliteConnectOptions::new().in_memory(true).connect().await?;
+    let failed = || "the schema cannot be made for comparison".to_owned();
+    migrations::migrator().run_to(version, &mut fresh).await.context(codes::APPLIANCE_DATABASE, failed)?;
+    Ok(schema(&mut fresh).await?)
+}

@@ -1,0 +1,67 @@
+//! A snapshot becomes the database of an empty data folder: wholly, or not at all.
+
+use std::io::{Read, Write as _};
+use std::path::Path;
+
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions};
+
+use super::inspect::inspect;
+use super::{FILE, file, migrations, options};
+use crate::error::{Context as _, Error, Result};
+
+/// Largest snapshot that is read, in bytes. An audit log of ten million entries is smaller.
+const LIMIT: u64 = 8 << 30;
+
+/// Reads a snapshot from `input` into a folder without a database. Sessions of the snapshot end. When it returns, the database
+/// is on the disk under its name.
+pub async fn load(folder: &Path, input: &mut impl Read) -> Result<()> {
+    let path = file(folder);
+    if path.exists() {
+        return Err(Error::new(codes::APPLIANCE_DATA_OCCUPIED, format!("{} exists", path.display())));
+    }
+    let arriving = folder.join(format!("{FILE}.loading"));
+    clear(folder)?;
+    let loaded = place(&arriving, &path, input).await;
+    if loaded.is_err() {
+        clear(folder)?;
+    }
+    loaded
+}
+
+/// Removes what an unfinished load left, with the files that SQLite puts beside it.
+fn clear(folder: &Path) -> Result<()> {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        let leftover = folder.join(format!("{FILE}.loading{suffix}"));
+        let failed = || format!("{} cannot be removed", leftover.display());
+        durable::remove_file(&leftover).context(codes::APPLIANCE_DATABASE, failed)?;
+    }
+    Ok(())
+}
+
+async fn place(arriving: &Path, path: &Path, input: &mut impl Read) -> Result<()> {
+    receive(arriving, input)?;
+    inspect(arriving).await?;
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    let pool = pool.connect_with(options(arriving).journal_mode(SqliteJournalMode::Delete)).await?;
+    migrations::up(&pool).await?;
+    sqlx::query("DELETE FROM sessions").execute(&pool).await?;
+    pool.close().await;
+    let failed = || format!("{} cannot be made", path.display());
+    let written = fs_err::File::open(arriving).context(codes::APPLIANCE_DATABASE, failed)?;
+    durable::sync_file(written.file(), arriving).context(codes::APPLIANCE_DATABASE, failed)?;
+    durable::rename(arriving, path).context(codes::APPLIANCE_DATABASE, failed)
+}
+
+fn receive(arriving: &Path, input: &mut impl Read) -> Result<()> {
+    let failed = || "the snapshot cannot be read in".to_owned();
+    let mut target = durable::create_file(arriving, 0o600).context(codes::APPLIANCE_DATABASE, failed)?;
+    let length = std::io::copy(&mut input.take(LIMIT + 1), &mut target).context(codes::APPLIANCE_DATABASE, failed)?;
+    if length == 0 || length > LIMIT {
+        let why = if length == 0 { "is empty".to_owned() } else { format!("is larger than {LIMIT} bytes") };
+        return Err(Error::new(codes::APPLIANCE_SNAPSHOT, format!("the snapshot {why}")));
+    }
+    target.flush().context(codes::APPLIANCE_DATABASE, failed)?;
+    durable::sync_file(&target, arriving).context(codes::APPLIANCE_DATABASE, failed)
+}

@@ -1,0 +1,57 @@
+//! Errors of commands and of the server's own work. What a request may be refused for is in [`crate::refusal`].
+
+use landfall_error_codes::{Code, Coded, codes};
+
+/// What failed, on which file or object. `Display` never repeats the source.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Error {
+    code: Code,
+    what: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error without a source.
+    pub fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), source: None }
+    }
+
+    /// The same, caused by another error.
+    pub fn because(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..self }
+    }
+
+    /// What a person does next.
+    pub fn next(&self) -> String {
+        self.code.fix.to_owned()
+    }
+}
+
+impl Coded for Error {
+    fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(source: sqlx::Error) -> Self {
+        Self::new(codes::APPLIANCE_DATABASE, "the database refused a query").because(source)
+    }
+}
+
+/// Attaches a code and what was being done to any error.
+pub trait Context<T> {
+    /// Turns the error into one of this crate.
+    fn context(self, code: Code, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Context<T> for Result<T, E> {
+    fn context(self, code: Code, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| Error::new(code, what()).because(source))
+    }
+}

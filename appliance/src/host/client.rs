@@ -1,0 +1,158 @@
+//! The host's API over TLS with both certificates pinned. One connection for each request: they are rare, and so no broken one is
+//! kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{Method, Request, StatusCode, header};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use landfall_link::{BackupRequest, Claim, ComponentLogs, Problem, ProgressPage, routes};
+use rustls::pki_types::ServerName;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::{Host, HostError, Topic};
+
+/// For a connection and its handshakes.
+const CONNECT: Duration = Duration::from_secs(3);
+/// For a document. The host asks the cluster, which may itself not answer at once.
+const DOCUMENT: Duration = Duration::from_secs(15);
+/// For news: the host waits 20 seconds for them.
+const NEWS: Duration = Duration::from_secs(30);
+/// For an action, which the host only begins.
+const ACTION: Duration = Duration::from_secs(30);
+/// Largest answer, in bytes.
+const LIMIT: usize = 16 << 20;
+
+/// The host, by its address.
+pub struct Client {
+    address: String,
+    tls: TlsConnector,
+}
+
+impl Client {
+    /// The host at this address and port.
+    pub fn new(address: String, tls: Arc<rustls::ClientConfig>) -> Self {
+        Self { address, tls: TlsConnector::from(tls) }
+    }
+
+    async fn connect(&self) -> Result<http1::SendRequest<Full<Bytes>>, HostError> {
+        let stream = TcpStream::connect(&self.address).await.map_err(|error| HostError::unreachable(&error))?;
+        let _delays = stream.set_nodelay(true);
+        // The certificate is pinned, so no name is compared; this one only completes the handshake.
+        let name = ServerName::try_from("landfall-host").map_err(|error| HostError::unreachable(&error))?;
+        let stream = self.tls.connect(name, stream).await.map_err(|error| HostError::unreachable(&error))?;
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|error| HostError::unreachable(&error))?;
+        tokio::spawn(connection.map(drop));
+        Ok(sender)
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), HostError> {
+        let late = |_| HostError::unreachable(&"the connection was not made in time");
+        let mut sender = timeout(CONNECT, self.connect()).await.map_err(late)??;
+        let response = sender.send_request(request).await.map_err(|error| HostError::unreachable(&error))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), LIMIT).collect().await;
+        Ok((status, body.map_err(|error| HostError::unreachable(&error))?.to_bytes()))
+    }
+
+    async fn ask(&self, method: Method, path: String, body: Vec<u8>, patience: Duration) -> Result<(StatusCode, Bytes), HostError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "landfall-host")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| HostError::unreadable(&error))?;
+        let late = |_| HostError::unreachable(&format!("no answer in {} seconds", patience.as_secs()));
+        timeout(patience, self.exchange(request)).await.map_err(late)?
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: String, patience: Duration) -> Result<T, HostError> {
+        let (status, body) = self.ask(Method::GET, path, Vec::new(), patience).await?;
+        if status == StatusCode::OK { read(&body) } else { Err(refused(status, &body)) }
+    }
+
+    async fn post(&self, path: &str, body: &impl Serialize) -> Result<(StatusCode, Bytes), HostError> {
+        let body = serde_json::to_vec(body).map_err(|error| HostError::unreadable(&error))?;
+        self.ask(Method::POST, path.to_owned(), body, ACTION).await
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, HostError> {
+    serde_json::from_slice(body).map_err(|error| HostError::unreadable(&error))
+}
+
+/// A status that is no success. One without a problem document still has its number.
+fn refused(status: StatusCode, body: &[u8]) -> HostError {
+    let problem = serde_json::from_slice(body).unwrap_or_else(|_| Problem {
+        status: status.as_u16(),
+        title: format!("the host answered {status}"),
+        detail: None,
+        code: None,
+        hint: None,
+    });
+    HostError::Refused(Arc::new(problem))
+}
+
+fn route(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Status => routes::STATUS,
+        Topic::Releases => routes::RELEASES,
+        Topic::Backups => routes::BACKUPS,
+        Topic::License => routes::LICENSE,
+    }
+}
+
+impl Host for Client {
+    fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>> {
+        async move {
+            let (status, body) = self.ask(Method::GET, route(topic).to_owned(), Vec::new(), DOCUMENT).await?;
+            match status {
+                StatusCode::OK => read(&body).map(Some),
+                StatusCode::NOT_FOUND => Ok(None),
+                _ => Err(refused(status, &body)),
+            }
+        }
+        .boxed()
+    }
+
+    fn progress(&self, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
+        self.get(format!("{}?after={after}", routes::PROGRESS), NEWS).boxed()
+    }
+
+    fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>> {
+        self.get(format!("{}/{component}?lines={lines}", routes::LOGS), DOCUMENT).boxed()
+    }
+
+    fn claim<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<bool, HostError>> {
+        async move {
+            let (status, body) = self.post(routes::CLAIMS, &Claim { token: token.to_owned() }).await?;
+            match status {
+                StatusCode::NO_CONTENT => Ok(true),
+                StatusCode::FORBIDDEN => Ok(false),
+                _ => Err(refused(status, &body)),
+            }
+        }
+        .boxed()
+    }
+
+    fn begin_backup<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            let request = BackupRequest { by: by.to_owned(), correlation: correlation.to_owned() };
+            let (status, body) = self.post(routes::BACKUPS, &request).await?;
+            if status == StatusCode::ACCEPTED { Ok(()) } else { Err(refused(status, &body)) }
+        }
+        .boxed()
+    }
+}

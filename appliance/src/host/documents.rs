@@ -1,0 +1,358 @@
+//! The host's documents, as far as pages show them. Their JSON Schemas are in `docs/schemas`. Fields that are not known are
+//! ignored, and everything that may be missing may be. The schemas describe each field.
+
+use serde::Deserialize;
+
+/// What a status comes to. A verdict of a newer version is one that this version does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// All that should run is ready.
+    Ready,
+    /// Something is not.
+    NotReady,
+    /// Nothing is installed.
+    Absent,
+    /// An operation runs or was interrupted.
+    Unfinished,
+    /// An operation needs a person.
+    Stuck,
+    /// Of a newer version.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// `landfall status`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    pub verdict: Verdict,
+    pub release: Option<Release>,
+    pub operation: Option<Operation>,
+    pub agent: Option<Agent>,
+    #[serde(default)]
+    pub nodes: Vec<NodeStatus>,
+    pub service_addresses: Option<Part>,
+    #[serde(default)]
+    pub components: Vec<ComponentStatus>,
+    pub registry: Option<Registry>,
+    pub certificates: Option<CertificatesStatus>,
+    pub clock: Option<Clock>,
+    pub disk: Option<Disk>,
+    pub etcd: Option<Etcd>,
+    pub backups: Option<BackupsStatus>,
+    pub license: Option<License>,
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// A part that is ready, or why it is not.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Part {
+    pub ready: bool,
+    pub reason: Option<String>,
+}
+
+/// The installed release.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Release {
+    pub name: String,
+    pub version: String,
+    pub counter: u64,
+    #[serde(default)]
+    pub development: bool,
+    #[serde(default)]
+    pub bundle: String,
+    #[serde(default)]
+    pub root: String,
+    #[serde(default)]
+    pub trust: String,
+}
+
+/// The latest operation.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Operation {
+    pub operation: String,
+    pub running: Option<Holder>,
+    pub at: Option<String>,
+    pub step: Option<Step>,
+}
+
+/// Who runs an operation.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Holder {
+    pub started: String,
+}
+
+/// A step of an operation.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Step {
+    pub index: usize,
+    pub count: usize,
+    pub title: String,
+    pub failure: Option<Failure>,
+    pub blocked: Option<String>,
+    #[serde(default)]
+    pub stuck: bool,
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Failure {
+    pub code: String,
+    pub what: String,
+    #[serde(default)]
+    pub hint: String,
+}
+
+/// The host's agent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Agent {
+    #[serde(flatten)]
+    pub part: Part,
+    pub last_kubelet_error: Option<String>,
+}
+
+/// A node.
+#[derive(Debug, Clone, Deserialize)]
+pub struct NodeStatus {
+    pub name: String,
+    pub address: String,
+    pub kubernetes: String,
+    #[serde(flatten)]
+    pub part: Part,
+    #[serde(default)]
+    pub pressures: Vec<String>,
+}
+
+/// A component.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ComponentStatus {
+    pub component: String,
+    pub namespace: String,
+    pub release: String,
+    pub ready: usize,
+    pub total: usize,
+    #[serde(default)]
+    pub reasons: Vec<String>,
+}
+
+/// The registry.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registry {
+    pub address: String,
+    #[serde(flatten)]
+    pub part: Part,
+    pub staged_blobs: usize,
+    pub blobs: usize,
+    pub staged_bytes: u64,
+}
+
+/// The certificates.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificatesStatus {
+    #[serde(flatten)]
+    pub part: Part,
+    pub soonest_end: Option<String>,
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
+}
+
+/// A certificate.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Certificate {
+    pub file: String,
+    pub ends: Option<String>,
+    pub problem: Option<String>,
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Clock {
+    #[serde(flatten)]
+    pub part: Part,
+    pub now: String,
+    pub earlier_than: Option<String>,
+}
+
+/// Space of the data folder.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Disk {
+    #[serde(flatten)]
+    pub part: Part,
+    pub folder: String,
+    pub total_bytes: u64,
+    pub free_bytes: u64,
+}
+
+/// The cluster's database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Etcd {
+    #[serde(flatten)]
+    pub part: Part,
+    pub size_bytes: u64,
+    pub quota_bytes: u64,
+}
+
+/// The backups, summed up.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupsStatus {
+    pub count: usize,
+    pub newest_proven: Option<String>,
+    pub reason: Option<String>,
+    #[serde(default)]
+    pub copies: Vec<CopyRecord>,
+    #[serde(default)]
+    pub logs: Vec<LogStatus>,
+}
+
+/// The latest copy into a folder.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CopyRecord {
+    pub folder: String,
+    pub tried: Option<String>,
+    pub newest: Option<String>,
+    pub reason: Option<String>,
+}
+
+/// How far the log of a stream leads.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LogStatus {
+    pub stream: String,
+    pub reason: Option<String>,
+}
+
+/// `landfall license show`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LicenseDocument {
+    pub license: Option<License>,
+    #[serde(default)]
+    pub identifiers: Vec<String>,
+}
+
+/// The license, and what needs it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct License {
+    pub terms: Option<Terms>,
+    #[serde(default)]
+    pub needs: Vec<Need>,
+    pub date: Option<TrustedDate>,
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// The terms of a license.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Terms {
+    pub id: String,
+    pub vendor: String,
+    pub customer: String,
+    pub contact: String,
+    pub release: String,
+    pub issued: String,
+    pub not_before: String,
+    pub ends: Option<String>,
+    pub grace_ends: Option<String>,
+    #[serde(default)]
+    pub overage_percent: u64,
+    #[serde(default)]
+    pub entitlements: Entitlements,
+    pub standing: String,
+    pub permits: bool,
+    pub days_left: Option<u64>,
+    pub text: String,
+}
+
+/// What a license entitles to.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Entitlements {
+    pub components: Vec<String>,
+    pub features: Vec<String>,
+    pub namespaces: Option<u64>,
+    pub nodes: Option<u64>,
+    pub gpus: Option<u64>,
+    pub users: Option<u64>,
+    pub newest_release: Option<String>,
+}
+
+/// What a component needs.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Need {
+    pub component: String,
+    pub entitlement: String,
+    pub granted: bool,
+}
+
+/// The date that licenses are judged by.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TrustedDate {
+    pub now: String,
+    pub clock: String,
+    pub agrees: bool,
+}
+
+/// `landfall releases`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Releases {
+    pub releases: Vec<KeptRelease>,
+}
+
+/// A release that the site keeps.
+#[derive(Debug, Clone, Deserialize)]
+pub struct KeptRelease {
+    pub name: String,
+    pub version: String,
+    pub counter: u64,
+    pub bundle: String,
+    pub installed: bool,
+}
+
+/// `landfall backup list`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Backups {
+    pub backups: Vec<Backup>,
+    #[serde(default)]
+    pub points_in_time: Vec<PointsInTime>,
+}
+
+/// A backup.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Backup {
+    pub id: String,
+    pub time: String,
+    pub release: String,
+    pub version: String,
+    pub reason: String,
+    pub proven: Option<String>,
+    pub size_bytes: u64,
+    #[serde(default)]
+    pub streams: Vec<Stream>,
+}
+
+/// A stream of a backup.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stream {
+    pub name: String,
+    pub size_bytes: u64,
+}
+
+/// A span of which every point in time comes back.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PointsInTime {
+    pub stream: String,
+    pub from: String,
+    pub until: String,
+}

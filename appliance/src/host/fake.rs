@@ -1,0 +1,127 @@
+//! A host at the edge of the process: it answers with sample documents, which the schemas of the real ones accept.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use landfall_link::{LogLine, Problem};
+use serde_json::Value;
+
+use super::{ComponentLogs, Host, HostError, ProgressPage, Topic};
+
+/// What the sample of a name says.
+pub fn sample(name: &str) -> Value {
+    let path = format!("{}/samples/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap()
+}
+
+/// The host.
+pub struct FakeHost {
+    pub status: Mutex<Value>,
+    pub license: Mutex<Option<Value>>,
+    pub progress: Mutex<ProgressPage>,
+    pub tokens: Mutex<HashSet<String>>,
+    pub is_silent: AtomicBool,
+    pub is_busy: AtomicBool,
+    pub questions: AtomicUsize,
+    pub backups_begun: AtomicUsize,
+}
+
+impl FakeHost {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            status: Mutex::new(sample("status")),
+            license: Mutex::new(Some(sample("licenseStatus"))),
+            progress: Mutex::new(ProgressPage { running: false, operation: None, events: Vec::new() }),
+            tokens: Mutex::new(HashSet::from(["K7QF2M-9XRT4B".to_owned()])),
+            is_silent: AtomicBool::new(false),
+            is_busy: AtomicBool::new(false),
+            questions: AtomicUsize::new(0),
+            backups_begun: AtomicUsize::new(0),
+        })
+    }
+
+    fn heard(&self) -> Result<(), HostError> {
+        if self.is_silent.load(Ordering::SeqCst) {
+            return Err(HostError::unreachable(&"connection refused"));
+        }
+        Ok(())
+    }
+}
+
+impl Host for FakeHost {
+    fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>> {
+        async move {
+            self.heard()?;
+            self.questions.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Ok(match topic {
+                Topic::Status => Some(self.status.lock().unwrap().clone()),
+                Topic::Releases => Some(sample("releases")),
+                Topic::Backups => Some(sample("backups")),
+                Topic::License => self.license.lock().unwrap().clone(),
+            })
+        }
+        .boxed()
+    }
+
+    fn progress(&self, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
+        async move {
+            self.heard()?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let mut page = self.progress.lock().unwrap().clone();
+            page.events.retain(|event| event.number > after);
+            Ok(page)
+        }
+        .boxed()
+    }
+
+    fn logs<'a>(&'a self, component: &'a str, _lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>> {
+        async move {
+            self.heard()?;
+            let line = |text: &str| LogLine {
+                pod: format!("{component}-0"),
+                container: "server".to_owned(),
+                text: text.to_owned(),
+            };
+            let lines = [
+                "2026-11-20T07:58:01Z listening on port 8080",
+                "2026-11-20T07:58:03Z <script>alert(1)</script> & more",
+                "2026-11-20T07:59:12Z answered GET /health in 2 ms",
+            ];
+            Ok(ComponentLogs { component: component.to_owned(), lines: lines.map(line).to_vec() })
+        }
+        .boxed()
+    }
+
+    fn claim<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<bool, HostError>> {
+        async move {
+            self.heard()?;
+            tokio::task::yield_now().await;
+            Ok(self.tokens.lock().unwrap().remove(token))
+        }
+        .boxed()
+    }
+
+    fn begin_backup<'a>(&'a self, _by: &'a str, _correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            self.heard()?;
+            if self.is_busy.load(Ordering::SeqCst) {
+                let problem = Problem {
+                    status: 409,
+                    title: "A backup is being made".to_owned(),
+                    detail: None,
+                    code: Some("LF4607".to_owned()),
+                    hint: Some("Wait until it has ended.".to_owned()),
+                };
+                return Err(HostError::Refused(problem.into()));
+            }
+            self.backups_begun.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,72 @@
+//! What the host reports, and what it is asked to do. Nothing of it is stored: the console asks each time.
+
+mod client;
+mod documents;
+mod error;
+#[cfg(test)]
+pub mod fake;
+mod follower;
+mod running;
+mod site;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+pub use client::Client;
+pub use documents::{
+    Backup, Backups, ComponentStatus, CopyRecord, License, LicenseDocument, Operation, Part, Releases, Status, Terms, Verdict,
+};
+pub use error::HostError;
+pub use follower::follow;
+pub use landfall_link::{ComponentLogs, ProgressPage};
+pub use running::Running;
+pub use site::{Site, Unavailable};
+
+/// A document that the host prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// `landfall status`.
+    Status,
+    /// `landfall releases`.
+    Releases,
+    /// `landfall backup list`.
+    Backups,
+    /// `landfall license show`.
+    License,
+}
+
+impl Topic {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Status, Self::Releases, Self::Backups, Self::License];
+
+    /// Its `kind`, which is checked in the answer.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Releases => "releases",
+            Self::Backups => "backups",
+            Self::License => "licenseStatus",
+        }
+    }
+}
+
+/// The host's API. The real one is [`Client`].
+pub trait Host: Send + Sync + 'static {
+    /// The present document; none where the host has none, such as a license on a site that needs none.
+    fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>>;
+
+    /// What the running operation reported after an event's number. Waits up to 20 seconds for news.
+    fn progress(&self, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>>;
+
+    /// The last lines of a component's containers.
+    fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>>;
+
+    /// Whether the one-use token counts. It is then consumed.
+    fn claim<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<bool, HostError>>;
+
+    /// Begins a backup.
+    fn begin_backup<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>>;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! The site as the host reports it. Answers are shared for a moment, so that many browsers cost the host one request.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::{ComponentLogs, Host, HostError, ProgressPage, Running, Topic};
+
+/// An answer this young is given again.
+const FRESH: Duration = Duration::from_millis(1500);
+/// An answer this young is given to a page at once, while the next one is on its way.
+const SHOWN: Duration = Duration::from_secs(15);
+
+/// What the host answered: a document, or none where the host has none.
+pub type Answer = Result<Option<Arc<Value>>, HostError>;
+
+/// No document can be shown, and why.
+#[derive(Debug, Clone)]
+pub struct Unavailable {
+    /// What failed.
+    pub error: HostError,
+    /// Since when nothing came back; none where something did.
+    pub since: Option<Timestamp>,
+}
+
+#[derive(Default)]
+struct Slot {
+    held: Mutex<Option<(Instant, Answer)>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Slot {
+    fn held(&self, youngest: Duration) -> Option<Answer> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().filter(|(at, _)| at.elapsed() < youngest).map(|(_, answer)| answer.clone())
+    }
+
+    fn hold(&self, answer: Option<Answer>) {
+        let held = answer.map(|answer| (Instant::now(), answer));
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    }
+}
+
+/// The host, with the latest answers.
+pub struct Site {
+    host: Arc<dyn Host>,
+    slots: [Slot; Topic::ALL.len()],
+    silent_since: Mutex<Option<Timestamp>>,
+    running: watch::Sender<Option<Running>>,
+}
+
+impl Site {
+    /// The site of this host.
+    pub fn new(host: Arc<dyn Host>) -> Arc<Self> {
+        let slots = std::array::from_fn(|_| Slot::default());
+        Arc::new(Self { host, slots, silent_since: Mutex::default(), running: watch::channel(None).0 })
+    }
+
+    fn slot(&self, topic: Topic) -> &Slot {
+        &self.slots[topic as usize]
+    }
+
+    /// Since when the host has not answered; none while it does.
+    pub fn silent_since(&self) -> Option<Timestamp> {
+        *self.silent_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers whether anything came back.
+    fn heard<T>(&self, answer: &Result<T, HostError>) {
+        let mut silent = self.silent_since.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Err(error) if error.is_unreachable() => {
+                if silent.is_none() {
+                    tracing::warn!(%error, "the host does not answer");
+                }
+                silent.get_or_insert_with(Timestamp::now);
+            }
+            _ => {
+                if silent.take().is_some() {
+                    tracing::info!("the host answers again");
+                }
+            }
+        }
+    }
+
+    async fn ask(&self, topic: Topic) -> Answer {
+        let answer = self.host.document(topic).await.and_then(|found| found.map(|value| checked(topic, value)).transpose());
+        self.heard(&answer);
+        self.slot(topic).hold(Some(answer.clone()));
+        answer
+    }
+
+    /// A document that is at most a second and a half old.
+    pub async fn fresh(&self, topic: Topic) -> Answer {
+        if let Some(answer) = self.slot(topic).held(FRESH) {
+            return answer;
+        }
+        let _turn = self.slot(topic).turn.lock().await;
+        match self.slot(topic).held(FRESH) {
+            Some(answer) => answer,
+            None => self.ask(topic).await,
+        }
+    }
+
+    /// A document for a page, at once where there is a recent one. While the host is silent, no page waits for it.
+    async fn shown(self: &Arc<Self>, topic: Topic) -> Answer {
+        let youngest = if self.silent_since().is_some() { Duration::MAX } else { SHOWN };
+        let Some(answer) = self.slot(topic).held(youngest) else { return self.fresh(topic).await };
+        if self.slot(topic).held(FRESH).is_none()
+            && let Ok(turn) = self.slot(topic).turn.clone().try_lock_owned()
+        {
+            let site = self.clone();
+            tokio::spawn(async move {
+                let _turn = turn;
+                site.ask(topic).await
+            });
+        }
+        // An answer from before the silence is no news of now.
+        match (self.silent_since(), answer) {
+            (Some(_), Ok(_)) => Err(HostError::unreachable(&"no answer since then")),
+            (_, answer) => answer,
+        }
+    }
+
+    /// A document for a page, as its type.
+    pub async fn read<T: DeserializeOwned>(self: &Arc<Self>, topic: Topic) -> Result<Option<T>, Unavailable> {
+        let unavailable = |error| Unavailable { error, since: self.silent_since() };
+        let answer = self.shown(topic).await.map_err(unavailable)?;
+        let parse = |value: Arc<Value>| T::deserialize(&*value).map_err(|error| unavailable(HostError::unreadable(&error)));
+        answer.map(parse).transpose()
+    }
+
+    /// What the running operation reported after a number.
+    pub(super) async fn news(&self, after: u64) -> Result<ProgressPage, HostError> {
+        let news = self.host.progress(after).await;
+        self.heard(&news);
+        news
+    }
+
+    /// Shows another state of the running operation. Every answer so far may be out of date where one began or ended.
+    pub(super) fn show_running(&self, running: Option<Running>) {
+        let is_turn = running.is_some() != self.running.borrow().is_some();
+        self.running.send_replace(running);
+        if is_turn {
+            self.forget();
+        }
+    }
+
+    /// The running operation, if there is one.
+    pub fn running(&self) -> Option<Running> {
+        self.running.borrow().clone()
+    }
+
+    /// The last lines of a component.
+    pub async fn logs(&self, component: &str, lines: u32) -> Result<ComponentLogs, Unavailable> {
+        let logs = self.host.logs(component, lines).await;
+        self.heard(&logs);
+        logs.map_err(|error| Unavailable { error, since: self.silent_since() })
+    }
+
+    /// Whether the one-use token counts. It is then consumed.
+    pub async fn claim(&self, token: &str) -> Result<bool, HostError> {
+        let claimed = self.host.claim(token).await;
+        self.heard(&claimed);
+        claimed
+    }
+
+    /// Begins a backup.
+    pub async fn begin_backup(&self, by: &str, correlation: &str) -> Result<(), HostError> {
+        let begun = self.host.begin_backup(by, correlation).await;
+        self.heard(&begun);
+        self.forget();
+        begun
+    }
+
+    /// The next page asks the host again.
+    fn forget(&self) {
+        for slot in &self.slots {
+            slot.hold(None);
+        }
+    }
+}
+
+/// A document of the kind that was asked for, in a form that this version knows.
+fn checked(topic: Topic, value: Value) -> Result<Arc<Value>, HostError> {
+    let (kind, schema) = (value["kind"].as_str(), value["schema"].as_u64());
+    if kind == Some(topic.kind()) && schema == Some(1) {
+        return Ok(Arc::new(value));
+    }
+    Err(HostError::unreadable(&format!("a document {kind:?} of form {schema:?} in place of {:?} of form 1", topic.kind())))
+}

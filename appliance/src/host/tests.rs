@@ -1,0 +1,136 @@
+use std::collections::HashSet;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+use landfall_host_api::{Question, serve};
+use landfall_link::{ComponentLogs, Event, Identity, LogLine, NumberedEvent, Problem, ProgressPage};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::fake::sample;
+use super::*;
+
+fn schema(kind: &str) -> jsonschema::Validator {
+    let path = format!("{}/../docs/schemas/{kind}.json", env!("CARGO_MANIFEST_DIR"));
+    jsonschema::validator_for(&serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap()).unwrap()
+}
+
+/// Reads a sample that the schema accepts, also with fields that no version knows yet, and without those that may be missing.
+fn reads<T: DeserializeOwned>(name: &str, kind: &str) -> T {
+    let mut document = sample(name);
+    let schema = schema(kind);
+    if let Err(error) = schema.validate(&document) {
+        panic!("{name}: {error}");
+    }
+    T::deserialize(&document).unwrap_or_else(|error| panic!("{name}: {error}"));
+    add_unknown(&mut document);
+    T::deserialize(&document).unwrap_or_else(|error| panic!("{name} of a newer version: {error}"))
+}
+
+fn add_unknown(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(add_unknown);
+            fields.insert("ofLater".to_owned(), serde_json::json!({"x": [1]}));
+        }
+        Value::Array(items) => items.iter_mut().for_each(add_unknown),
+        _ => {}
+    }
+}
+
+#[test]
+fn documents_of_the_schemas_can_be_read() {
+    for name in ["status", "status-not-ready", "status-stuck", "status-absent"] {
+        let status: Status = reads(name, "status");
+        assert_eq!(status.release.is_some(), name != "status-absent");
+    }
+    let releases: Releases = reads("releases", "releases");
+    assert!(releases.releases[0].installed);
+    let backups: Backups = reads("backups", "backups");
+    assert_eq!((backups.backups.len(), backups.points_in_time.len()), (3, 1));
+    let license: LicenseDocument = reads("licenseStatus", "licenseStatus");
+    assert_eq!(license.license.unwrap().terms.unwrap().standing, "ending");
+}
+
+#[test]
+fn a_verdict_of_a_newer_version_is_unknown() {
+    let mut status = sample("status");
+    status["verdict"] = "levitating".into();
+    let status: Status = serde_json::from_value(status).unwrap();
+    assert_eq!(status.verdict, Verdict::Unknown);
+}
+
+/// The host's side of the API, over a made-up site.
+struct Answers(Mutex<HashSet<String>>);
+
+impl landfall_host_api::Site for Answers {
+    fn document(&self, question: Question) -> Result<Option<String>, Problem> {
+        match question {
+            Question::Status => Ok(Some(sample("status").to_string())),
+            Question::License => Ok(None),
+            Question::Releases => Ok(Some(sample("releases").to_string())),
+            Question::Backups => Err(problem("LF4602")),
+        }
+    }
+
+    fn logs(&self, component: &str, lines: usize) -> Result<ComponentLogs, Problem> {
+        let line = LogLine { pod: "p".into(), container: "c".into(), text: lines.to_string() };
+        Ok(ComponentLogs { component: component.to_owned(), lines: vec![line] })
+    }
+
+    fn progress(&self, after: u64) -> ProgressPage {
+        let event = NumberedEvent { number: after + 1, event: Event::PhaseDone };
+        ProgressPage { running: true, operation: Some("upgrade".to_owned()), events: vec![event] }
+    }
+
+    fn claim(&self, token: &str) -> Result<bool, Problem> {
+        Ok(self.0.lock().unwrap().remove(token))
+    }
+
+    fn begin_backup(&self) -> Result<bool, Problem> {
+        Ok(true)
+    }
+}
+
+fn problem(code: &str) -> Problem {
+    let (title, hint) = ("not mounted".to_owned(), Some("mount it".to_owned()));
+    Problem { status: 503, title, detail: None, code: Some(code.to_owned()), hint }
+}
+
+fn identity(name: &str) -> Identity {
+    let (certificate, key) = Identity::generate(name).unwrap();
+    Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_speaks_with_the_hosts_own_side() {
+    let (host, console) = (identity("host"), identity("console"));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let tls = landfall_link::server(&host, console.certificate().clone()).unwrap();
+    let site = Arc::new(Answers(Mutex::new(HashSet::from(["T".to_owned()]))));
+    tokio::spawn(serve(site, listener, tls, std::future::pending()));
+    let pinned = landfall_link::client(&console, host.certificate().clone()).unwrap();
+    let client = Client::new(address.clone(), Arc::new(pinned));
+    assert_eq!(client.document(Topic::Status).await.unwrap().unwrap(), sample("status"));
+    assert!(client.document(Topic::License).await.unwrap().is_none());
+    let refused = client.document(Topic::Backups).await.unwrap_err();
+    assert!(matches!(&refused, HostError::Refused(problem) if problem.code.as_deref() == Some("LF4602")), "{refused}");
+    assert_eq!(client.progress(6).await.unwrap().events[0].number, 7);
+    assert_eq!(client.logs("postgres", 200).await.unwrap().lines[0].text, "200");
+    assert!(client.claim("T").await.unwrap());
+    assert!(!client.claim("T").await.unwrap());
+    client.begin_backup("alice", "c").await.unwrap();
+    let stranger = landfall_link::client(&identity("console"), host.certificate().clone()).unwrap();
+    let refused = Client::new(address, Arc::new(stranger)).document(Topic::Status).await.unwrap_err();
+    assert!(refused.is_unreachable(), "{refused}");
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_there_is_unreachable() {
+    let (host, console) = (identity("host"), identity("console"));
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let pinned = landfall_link::client(&console, host.certificate().clone()).unwrap();
+    let error = Client::new(address, Arc::new(pinned)).document(Topic::Status).await.unwrap_err();
+    assert!(error.is_unreachable(), "{error}");
+}

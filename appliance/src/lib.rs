@@ -1,0 +1,42 @@
+//! The appliance: shows a site's state in a browser and as an API, and asks the host to act.
+//!
+//! The host is the only source of what is shown ([`host`]); the database holds people, keys and the audit log alone. Each
+//! request passes one table of rights ([`access`]) before a page ([`console`]) or the API ([`api`]) answers it.
+
+mod access;
+mod api;
+mod audit;
+mod cli;
+mod commands;
+mod configuration;
+mod container;
+mod console;
+mod context;
+mod database;
+mod error;
+mod host;
+mod people;
+mod printer;
+mod refusal;
+mod server;
+#[cfg(test)]
+mod testing;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Runs the command that the process's arguments name. Returns the exit code that its error's class has.
+pub fn run() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = container::as_container_program(&arguments) {
+        return code;
+    }
+    match commands::execute(cli::Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            printer::error(&error);
+            ExitCode::from(landfall_error_codes::Coded::code(&error).class.exit_code())
+        }
+    }
+}

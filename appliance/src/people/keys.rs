@@ -1,0 +1,184 @@
+//! API keys: for programs, with scopes and an end. A key belongs to a user, and never permits more than its user may.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::role::Role;
+use super::secret::{Secret, identifier};
+use super::users::{find_user, time};
+use crate::audit::{Author, Event, record};
+use crate::context::Context;
+use crate::refusal::Refusal;
+
+/// What a key's text begins with, so that scanners of leaked secrets recognize it.
+const PREFIX: &str = "lfk_";
+/// Longest life of a key, in days.
+const MOST_DAYS: i64 = 400;
+/// How exactly the last use is stored.
+const EXACTNESS: SignedDuration = SignedDuration::from_mins(1);
+
+/// What a key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Read status, releases, backups and license.
+    Read,
+    /// Begin backups.
+    Backup,
+    /// Read and change users, sessions and the list of keys.
+    People,
+    /// Read the audit log.
+    Audit,
+    /// Read `/metrics`.
+    Metrics,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Backup, Self::People, Self::Audit, Self::Metrics];
+
+    /// As it is stored and shown.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Backup => "backup",
+            Self::People => "people",
+            Self::Audit => "audit",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.text())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let found = Self::ALL.into_iter().find(|scope| scope.text() == text);
+        found.ok_or_else(|| Refusal::Invalid(format!("scopes: {text} is none of read, backup, people, audit and metrics")))
+    }
+}
+
+/// A key, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Names it in lists and in the audit log.
+    pub id: String,
+    /// What its owner calls it.
+    pub label: String,
+    /// Whose it is.
+    pub user: String,
+    /// What its user may do now.
+    pub role: Role,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends.
+    pub ends: Timestamp,
+    /// When it was last used, to the minute.
+    pub used: Option<Timestamp>,
+}
+
+/// A wish for a key.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// What its owner calls it.
+    pub label: String,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// For how many days.
+    pub days: i64,
+}
+
+const COLUMNS: &str = "SELECT k.id, k.label, k.user_name, u.role, k.scopes, k.created, k.ends, k.used, k.secret_hash \
+     FROM api_keys k JOIN users u ON u.name = k.user_name";
+
+fn key(row: &SqliteRow) -> Result<Key, sqlx::Error> {
+    let (role, scopes): (String, String) = (row.try_get("role")?, row.try_get("scopes")?);
+    Ok(Key {
+        id: row.try_get("id")?,
+        label: row.try_get("label")?,
+        user: row.try_get("user_name")?,
+        role: role.parse().unwrap_or(Role::Viewer),
+        scopes: scopes.split_whitespace().filter_map(|scope| scope.parse().ok()).collect(),
+        created: time(row.try_get("created")?),
+        ends: time(row.try_get("ends")?),
+        used: row.try_get::<Option<i64>, _>("used")?.map(time),
+    })
+}
+
+/// All keys, those that ended included.
+pub async fn keys(context: &Context) -> Result<Vec<Key>, Refusal> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY k.ends DESC, k.id")));
+    let rows = rows.fetch_all(context.database.read()).await?;
+    Ok(rows.iter().map(key).collect::<Result<_, _>>()?)
+}
+
+/// Makes a key for a user. Returns it with its text, which is never shown again.
+pub async fn make_key(context: &Context, author: &Author, user: &str, new: NewKey) -> Result<(Key, String), Refusal> {
+    let label = new.label.trim().to_owned();
+    if label.is_empty() || label.chars().count() > 64 || label.chars().any(char::is_control) {
+        return Err(Refusal::Invalid("label: use 1 to 64 characters".to_owned()));
+    }
+    if new.scopes.is_empty() {
+        return Err(Refusal::Invalid("scopes: choose at least one".to_owned()));
+    }
+    if !(1..=MOST_DAYS).contains(&new.days) {
+        return Err(Refusal::Invalid(format!("days: choose 1 to {MOST_DAYS}")));
+    }
+    let (id, secret, now) = (identifier(), Secret::random()?, Timestamp::now());
+    let ends = now.as_millisecond() + new.days * 24 * 3600 * 1000;
+    let scopes: Vec<_> = Scope::ALL.into_iter().filter(|scope| new.scopes.contains(scope)).collect();
+    let text = scopes.iter().map(|scope| scope.text()).collect::<Vec<_>>().join(" ");
+    let mut write = context.database.write().await?;
+    let role = find_user(&mut write, user).await?.role;
+    let insert = "INSERT INTO api_keys (id, secret_hash, label, user_name, scopes, created, ends) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let insert = sqlx::query(insert).bind(&id).bind(secret.hash()).bind(&label).bind(user).bind(&text);
+    insert.bind(now.as_millisecond()).bind(ends).execute(&mut *write).await?;
+    let detail = format!("{label}: {text}, {} days", new.days);
+    record(&mut write, author, Event::done("key.create", &id).with(&detail)).await?;
+    write.commit().await?;
+    let shown = format!("{PREFIX}{id}_{}", secret.reveal());
+    let key = Key { id, label, user: user.to_owned(), role, scopes, created: now, ends: time(ends), used: None };
+    Ok((key, shown))
+}
+
+/// The key that a request brought, if there is one and it has not ended.
+pub async fn open_key(context: &Context, text: &str) -> Result<Option<Key>, Refusal> {
+    let Some((id, secret)) = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')) else { return Ok(None) };
+    let Some(secret) = Secret::read(secret) else { return Ok(None) };
+    let now = Timestamp::now();
+    let found = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE k.id = $1 AND k.ends > $2 AND k.secret_hash = $3")));
+    let found = found.bind(id).bind(now.as_millisecond()).bind(secret.hash());
+    let found = found.fetch_optional(context.database.read()).await?;
+    let found = found.as_ref().map(key).transpose()?;
+    if let Some(key) = found.as_ref().filter(|key| key.used.is_none_or(|used| now.duration_since(used) > EXACTNESS)) {
+        let mut write = context.database.write().await?;
+        let update = sqlx::query("UPDATE api_keys SET used = $2 WHERE id = $1").bind(&key.id).bind(now.as_millisecond());
+        update.execute(&mut *write).await?;
+        write.commit().await?;
+    }
+    Ok(found)
+}
+
+/// Removes a key.
+pub async fn remove_key(context: &Context, author: &Author, id: &str) -> Result<(), Refusal> {
+    let mut write = context.database.write().await?;
+    let removed = sqlx::query("DELETE FROM api_keys WHERE id = $1").bind(id).execute(&mut *write).await?;
+    if removed.rows_affected() == 0 {
+        return Err(Refusal::NotThere(format!("API key {id}")));
+    }
+    record(&mut write, author, Event::done("key.remove", id)).await?;
+    write.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Passwords: what is accepted, and Argon2id with the parameters that OWASP recommends.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use landfall_error_codes::codes;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use super::common;
+use crate::error::{Context as _, Error, Result};
+use crate::refusal::Refusal;
+
+/// Fewest characters of a password.
+pub const LEAST_CHARACTERS: usize = 12;
+/// Most bytes of a password, so that hashing one is bounded.
+const MOST_BYTES: usize = 1024;
+/// Memory of one hash, in KiB. OWASP: 19 MiB with two passes and one lane.
+const MEMORY_KIB: u32 = if cfg!(test) { 64 } else { 19 * 1024 };
+/// Hashes that are computed at once; more wait, so that sign-ins cannot fill the memory.
+const AT_ONCE: usize = 2;
+
+/// Computes hashes outside the threads that serve.
+#[derive(Debug, Clone)]
+pub struct Hasher {
+    turns: Arc<Semaphore>,
+    /// Hash of a password that no one has: an unknown name takes as long as a known one.
+    decoy: Arc<str>,
+}
+
+impl Hasher {
+    /// A hasher.
+    pub fn new() -> Self {
+        let decoy = compute("a password that no one has").unwrap_or_default();
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), decoy: decoy.into() }
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let ended = || "the hashing of passwords has ended".to_owned();
+        let turn = self.turns.clone().acquire_owned().await.context(codes::BUG, ended)?;
+        let done = spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        done.await.context(codes::BUG, || "the hashing of a password broke off".to_owned())
+    }
+
+    /// The hash of a new password, in PHC's form.
+    pub async fn hash(&self, password: &str) -> Result<String> {
+        let password = password.to_owned();
+        self.run(move || compute(&password)).await?
+    }
+
+    /// Whether a password has this hash. Without a hash it is compared with the decoy, and is wrong.
+    pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool> {
+        if password.len() > MOST_BYTES {
+            return Ok(false);
+        }
+        let is_known = hash.is_some();
+        let (password, hash) = (password.to_owned(), hash.unwrap_or(&self.decoy).to_owned());
+        let matches = move || {
+            let parsed = PasswordHash::new(&hash);
+            parsed.is_ok_and(|parsed| argon2().is_ok_and(|own| own.verify_password(password.as_bytes(), &parsed).is_ok()))
+        };
+        Ok(self.run(matches).await? && is_known)
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>> {
+    let params = Params::new(MEMORY_KIB, 2, 1, None);
+    let params = params.map_err(|error| Error::new(codes::BUG, format!("Argon2 refuses its parameters: {error}")))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn compute(password: &str) -> Result<String> {
+    let hash: Result<PasswordHash, _> = argon2()?.hash_password(password.as_bytes());
+    let hash = hash.map_err(|error| Error::new(codes::BUG, format!("no hash can be computed: {error}")))?;
+    Ok(hash.to_string())
+}
+
+/// Whether a new password for a user is good enough.
+pub fn suitable(password: &str, name: &str) -> Result<(), Refusal> {
+    if password.chars().count() < LEAST_CHARACTERS {
+        return Err(Refusal::Password("it has fewer than 12 characters"));
+    }
+    if password.len() > MOST_BYTES {
+        return Err(Refusal::Password("it has more than 1024 bytes"));
+    }
+    common::reason(password, name).map_or(Ok(()), |why| Err(Refusal::Password(why)))
+}

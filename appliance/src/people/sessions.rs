@@ -1,0 +1,174 @@
+//! Sessions: what a browser has after its user signed in.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::role::Role;
+use super::secret::{Secret, identifier};
+use super::users::{find_user, time};
+use crate::audit::{Author, Event, record};
+use crate::context::Context;
+use crate::refusal::Refusal;
+
+/// A session ends after this long without a request. Pages that refresh themselves do not count.
+pub const IDLE: Duration = Duration::from_hours(1);
+/// A session ends after this long in any case.
+pub const ABSOLUTE: Duration = Duration::from_hours(12);
+/// How exactly the last request is stored, so that not every request writes.
+const EXACTNESS: SignedDuration = SignedDuration::from_mins(1);
+/// Most sessions of one user; the oldest one ends.
+const MOST: i64 = 20;
+
+/// A session that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Names it in lists; worthless to a thief.
+    pub id: String,
+    /// Whose it is.
+    pub user: String,
+    /// What its user may do now.
+    pub role: Role,
+    /// When it began.
+    pub created: Timestamp,
+    /// When its latest request came, to the minute.
+    pub seen: Timestamp,
+    /// When it ends in any case.
+    pub ends: Timestamp,
+    /// Where it began.
+    pub address: String,
+    /// What the browser called itself.
+    pub browser: String,
+}
+
+const COLUMNS: &str = "SELECT s.id, s.user_name, u.role, s.created, s.seen, s.ends, s.address, s.browser \
+     FROM sessions s JOIN users u ON u.name = s.user_name";
+
+/// Sessions that have not ended, with a condition of their own.
+fn query(condition: &str) -> sqlx::AssertSqlSafe<String> {
+    sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE s.seen > $1 AND s.ends > $2 AND {condition} ORDER BY s.seen DESC"))
+}
+
+fn session(row: &SqliteRow) -> Result<Session, sqlx::Error> {
+    let role: String = row.try_get("role")?;
+    Ok(Session {
+        id: row.try_get("id")?,
+        user: row.try_get("user_name")?,
+        role: role.parse().unwrap_or(Role::Viewer),
+        created: time(row.try_get("created")?),
+        seen: time(row.try_get("seen")?),
+        ends: time(row.try_get("ends")?),
+        address: row.try_get("address")?,
+        browser: row.try_get("browser")?,
+    })
+}
+
+/// The two limits at a time: the earliest last request, and the earliest end.
+fn limits(now: Timestamp) -> (i64, i64) {
+    let idle = i64::try_from(IDLE.as_millis()).unwrap_or(i64::MAX);
+    (now.as_millisecond().saturating_sub(idle), now.as_millisecond())
+}
+
+/// Begins a session for a user who has proven to be one. Returns what the browser keeps. The one that it had before, if any,
+/// ends: a word that was known before the sign-in is worth nothing after it.
+pub async fn begin_session(
+    context: &Context,
+    author: &Author,
+    user: &str,
+    (browser, before): (&str, Option<&Secret>),
+) -> Result<Secret, Refusal> {
+    let secret = Secret::random()?;
+    let now = Timestamp::now();
+    let ends = now.as_millisecond().saturating_add(i64::try_from(ABSOLUTE.as_millis()).unwrap_or(i64::MAX));
+    let mut write = context.database.write().await?;
+    find_user(&mut write, user).await?;
+    let ended = sqlx::query("DELETE FROM sessions WHERE seen <= $1 OR ends <= $2 OR secret_hash = $3");
+    let (seen, end) = limits(now);
+    ended.bind(seen).bind(end).bind(before.map(Secret::hash).unwrap_or_default()).execute(&mut *write).await?;
+    let most = "DELETE FROM sessions WHERE user_name = $1 AND id NOT IN \
+         (SELECT id FROM sessions WHERE user_name = $1 ORDER BY created DESC LIMIT $2)";
+    sqlx::query(most).bind(user).bind(MOST - 1).execute(&mut *write).await?;
+    let insert = "INSERT INTO sessions (id, secret_hash, user_name, created, seen, ends, address, browser) \
+         VALUES ($1, $2, $3, $4, $4, $5, $6, $7)";
+    sqlx::query(insert)
+        .bind(identifier())
+        .bind(secret.hash())
+        .bind(user)
+        .bind(now.as_millisecond())
+        .bind(ends)
+        .bind(&author.from)
+        .bind(browser.chars().take(200).collect::<String>())
+        .execute(&mut *write)
+        .await?;
+    record(&mut write, author, Event::done("session.begin", user)).await?;
+    write.commit().await?;
+    Ok(secret)
+}
+
+/// The session of a secret, if it has not ended. `is_active` says that a person did something, which moves the idle end.
+pub async fn find_session(context: &Context, secret: &Secret, is_active: bool) -> Result<Option<Session>, Refusal> {
+    let now = Timestamp::now();
+    let (seen, end) = limits(now);
+    let found = sqlx::query(query("s.secret_hash = $3")).bind(seen).bind(end).bind(secret.hash());
+    let found = found.fetch_optional(context.database.read()).await?;
+    let found = found.as_ref().map(session).transpose()?;
+    if let Some(session) = found.as_ref().filter(|session| is_active && now.duration_since(session.seen) > EXACTNESS) {
+        let mut write = context.database.write().await?;
+        let update = sqlx::query("UPDATE sessions SET seen = $2 WHERE id = $1").bind(&session.id).bind(now.as_millisecond());
+        update.execute(&mut *write).await?;
+        write.commit().await?;
+    }
+    Ok(found)
+}
+
+/// Sessions of a user that have not ended, the latest first.
+pub async fn sessions_of(context: &Context, user: &str) -> Result<Vec<Session>, Refusal> {
+    let (seen, end) = limits(Timestamp::now());
+    let rows = sqlx::query(query("s.user_name = $3")).bind(seen).bind(end).bind(user);
+    let rows = rows.fetch_all(context.database.read()).await?;
+    Ok(rows.iter().map(session).collect::<Result<_, _>>()?)
+}
+
+/// All sessions that have not ended, the latest first.
+pub async fn all_sessions(context: &Context) -> Result<Vec<Session>, Refusal> {
+    let (seen, end) = limits(Timestamp::now());
+    let rows = sqlx::query(query("1 = 1")).bind(seen).bind(end).fetch_all(context.database.read()).await?;
+    Ok(rows.iter().map(session).collect::<Result<_, _>>()?)
+}
+
+/// Ends a session, whose ever it is.
+pub async fn end_session(context: &Context, author: &Author, id: &str) -> Result<(), Refusal> {
+    end(context, author, id, None).await
+}
+
+/// Ends a session of this user.
+pub async fn end_own_session(context: &Context, author: &Author, user: &str, id: &str) -> Result<(), Refusal> {
+    end(context, author, id, Some(user)).await
+}
+
+async fn end(context: &Context, author: &Author, id: &str, user: Option<&str>) -> Result<(), Refusal> {
+    let mut write = context.database.write().await?;
+    let owner = owner(&mut write, id).await?.filter(|owner| user.is_none_or(|user| user == owner));
+    let owner = owner.ok_or_else(|| Refusal::NotThere(format!("session {id}")))?;
+    sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id).execute(&mut *write).await?;
+    record(&mut write, author, Event::done("session.end", &owner)).await?;
+    write.commit().await?;
+    Ok(())
+}
+
+async fn owner(connection: &mut SqliteConnection, id: &str) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT user_name FROM sessions WHERE id = $1").bind(id).fetch_optional(connection).await
+}
+
+/// Ends all sessions of a user but one.
+pub async fn end_sessions_but(context: &Context, author: &Author, user: &str, kept: &str) -> Result<(), Refusal> {
+    let mut write = context.database.write().await?;
+    let ended = sqlx::query("DELETE FROM sessions WHERE user_name = $1 AND id <> $2").bind(user).bind(kept);
+    let count = ended.execute(&mut *write).await?.rows_affected();
+    let detail = format!("{count} others");
+    record(&mut write, author, Event::done("session.end", user).with(&detail)).await?;
+    write.commit().await?;
+    Ok(())
+}

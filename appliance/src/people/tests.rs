@@ -1,0 +1,214 @@
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use axum::http::StatusCode;
+
+use super::sessions::IDLE;
+use super::*;
+use crate::refusal::Refusal;
+use crate::testing::{PASSWORD, Site, Visitor, author};
+
+const TOKEN: &str = "K7QF2M-9XRT4B";
+
+fn first<'a>(token: &'a str, name: &'a str) -> [(&'a str, &'a str); 4] {
+    [("token", token), ("name", name), ("password", PASSWORD), ("again", PASSWORD)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_claimed_in_parallel_makes_one_administrator() {
+    let site = Site::empty().await;
+    let door = site.at_the_door("/first").await;
+    let claims = (0..200).map(|number| {
+        let door = door.clone();
+        tokio::spawn(async move { door.post("/first", &first(TOKEN, &format!("admin-{number}"))).await.status })
+    });
+    let mut statuses = Vec::new();
+    for claim in claims.collect::<Vec<_>>() {
+        statuses.push(claim.await.unwrap());
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == StatusCode::SEE_OTHER).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(*status, StatusCode::SEE_OTHER | StatusCode::FORBIDDEN)));
+    let all = users(&site.context).await.unwrap();
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].role, Role::Administrator);
+}
+
+#[tokio::test]
+async fn the_first_administrator_signs_in_and_out() {
+    let site = Site::empty().await;
+    let page = site.visitor().get("/sign-in").await;
+    assert!(page.body.contains("landfall console"), "the page says how to begin");
+    let door = site.at_the_door("/first").await;
+    let weak = [("token", TOKEN), ("name", "Alice"), ("password", "password1234"), ("again", "password1234")];
+    assert_eq!(door.post("/first", &weak).await.status, StatusCode::UNPROCESSABLE_ENTITY, "the token is not spent on it");
+    let differing = [("token", TOKEN), ("name", "Alice"), ("password", PASSWORD), ("again", "another")];
+    assert_eq!(door.post("/first", &differing).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let made = door.post("/first", &first(TOKEN, "Alice")).await;
+    assert_eq!((made.status, made.header("location")), (StatusCode::SEE_OTHER, "/"));
+    assert_eq!(door.post("/first", &first(TOKEN, "mallory")).await.status, StatusCode::FORBIDDEN, "it counts once");
+    let door = site.at_the_door("/sign-in").await;
+    let wrong = door.post("/sign-in", &[("name", "alice"), ("password", "wrong")]).await;
+    assert!(wrong.status == StatusCode::UNAUTHORIZED && wrong.body.contains("LF5030") && wrong.body.contains("alice"));
+    let entered = door.post("/sign-in", &[("name", "ALICE "), ("password", PASSWORD)]).await;
+    assert_eq!(entered.status, StatusCode::SEE_OTHER);
+    let session = entered.cookie("__Host-session").unwrap();
+    let flags = entered.headers.get_all("set-cookie").iter().next().unwrap().to_str().unwrap();
+    for flag in ["Path=/", "Secure", "HttpOnly", "SameSite=Strict"] {
+        assert!(flags.contains(flag), "{flag} is not in the cookie");
+    }
+    let csrf = Secret::read(&session).unwrap().form_token();
+    let browser = Visitor { cookies: format!("__Host-session={session}"), csrf, ..site.visitor() };
+    assert!(browser.get("/users").await.is_success());
+    assert_eq!(browser.post("/sign-out", &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.get("/users").await.header("location"), "/sign-in", "the cookie is worthless now");
+}
+
+#[tokio::test]
+async fn a_later_token_is_the_way_back_in() {
+    let site = Site::begin().await;
+    let old = site.sign_in("vera").await;
+    let door = site.at_the_door("/first").await;
+    assert_eq!(door.post("/first", &first(TOKEN, "vera")).await.status, StatusCode::SEE_OTHER);
+    let vera = users(&site.context).await.unwrap().into_iter().find(|user| user.name == "vera").unwrap();
+    assert_eq!(vera.role, Role::Administrator);
+    assert_eq!(old.get("/").await.header("location"), "/sign-in", "earlier sessions have ended");
+    assert_eq!(site.host.tokens.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_session_known_before_the_sign_in_is_worth_nothing_after_it() {
+    let site = Site::begin().await;
+    let planted = site.sign_in("vera").await;
+    let fields = [("name", "root"), ("password", PASSWORD)];
+    let entered = planted.post("/sign-in", &fields).await;
+    assert_eq!(entered.status, StatusCode::SEE_OTHER);
+    let fresh = entered.cookie("__Host-session").unwrap();
+    assert!(!planted.cookies.contains(&fresh));
+    assert_eq!(planted.get("/").await.header("location"), "/sign-in");
+}
+
+#[tokio::test]
+async fn sessions_end_when_they_are_idle_and_when_they_are_old() {
+    let site = Site::begin().await;
+    let hour = i64::try_from(IDLE.as_millis()).unwrap();
+    for change in [format!("seen = seen - {hour} - 1000"), "ends = created".to_owned()] {
+        let browser = site.sign_in("vera").await;
+        assert!(browser.get("/account").await.is_success());
+        let mut write = site.context.database.write().await.unwrap();
+        let update = sqlx::AssertSqlSafe(format!("UPDATE sessions SET {change}"));
+        sqlx::query(update).execute(&mut *write).await.unwrap();
+        write.commit().await.unwrap();
+        assert_eq!(browser.get("/account").await.header("location"), "/sign-in", "{change}");
+    }
+}
+
+#[tokio::test]
+async fn pages_that_refresh_themselves_keep_no_session_alive() {
+    let site = Site::begin().await;
+    let browser = site.sign_in("vera").await;
+    let mut write = site.context.database.write().await.unwrap();
+    sqlx::query("UPDATE sessions SET seen = seen - 600000").execute(&mut *write).await.unwrap();
+    write.commit().await.unwrap();
+    let seen = async || sessions_of(&site.context, "vera").await.unwrap()[0].seen;
+    let before = seen().await;
+    assert!(browser.get("/live/overview").await.is_success());
+    assert_eq!(seen().await, before);
+    assert!(browser.get("/").await.is_success());
+    assert!(seen().await > before);
+}
+
+#[tokio::test]
+async fn guessing_slows_down_and_locks_nobody_out() {
+    let site = Site::begin().await;
+    let door = site.at_the_door("/sign-in").await;
+    for _ in 0..6 {
+        let reply = door.post("/sign-in", &[("name", "root"), ("password", "wrong")]).await;
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+    }
+    let reply = door.post("/sign-in", &[("name", "root"), ("password", PASSWORD)]).await;
+    assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(reply.body.contains("landfall console"));
+    let other = door.post("/sign-in", &[("name", "olga"), ("password", PASSWORD)]).await;
+    assert_eq!(other.status, StatusCode::SEE_OTHER, "others sign in");
+    let door = site.at_the_door("/first").await;
+    assert_eq!(door.post("/first", &first(TOKEN, "root")).await.status, StatusCode::SEE_OTHER, "the token always works");
+}
+
+#[tokio::test]
+async fn the_last_administrator_stays_one() {
+    let site = Site::begin().await;
+    let root = site.sign_in("root").await;
+    for reply in [
+        root.post("/users/root/remove", &[]).await,
+        root.post("/users/root/role", &[("role", "viewer")]).await,
+        root.call(axum::http::Method::DELETE, "/api/v1/users/root", "").await,
+    ] {
+        assert!(reply.status == StatusCode::CONFLICT && reply.body.contains("LF5027"), "{}", reply.status);
+    }
+    set_role(&site.context, &author(), "olga", Role::Administrator).await.unwrap();
+    assert_eq!(root.post("/users/root/remove", &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(root.get("/").await.header("location"), "/sign-in");
+    let all: HashSet<_> = users(&site.context).await.unwrap().into_iter().map(|user| user.name).collect();
+    assert_eq!(all, HashSet::from(["olga".to_owned(), "vera".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_the_other_sessions() {
+    let site = Site::begin().await;
+    let (here, there) = (site.sign_in("vera").await, site.sign_in("vera").await);
+    let new = "puffin lantern granite wharf";
+    let wrong = [("present", "wrong"), ("new", new), ("again", new)];
+    assert_eq!(here.post("/account/password", &wrong).await.status, StatusCode::UNAUTHORIZED);
+    let fields = [("present", PASSWORD), ("new", new), ("again", new)];
+    let changed = here.post("/account/password", &fields).await;
+    assert_eq!(changed.status, StatusCode::SEE_OTHER);
+    assert_eq!(there.get("/").await.header("location"), "/sign-in");
+    let fresh = Visitor { cookies: format!("__Host-session={}", changed.cookie("__Host-session").unwrap()), ..here };
+    assert!(fresh.get("/").await.is_success());
+}
+
+#[tokio::test]
+async fn a_key_never_permits_more_than_its_user_and_ends() {
+    let site = Site::begin().await;
+    let key = site.program("olga", &Scope::ALL).await;
+    assert!(key.get("/api/v1/status").await.is_success());
+    assert_eq!(key.get("/api/v1/users").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(key.call(axum::http::Method::POST, "/api/v1/backups", "").await.status, StatusCode::ACCEPTED);
+    assert_eq!(site.host.backups_begun.load(Ordering::SeqCst), 1);
+    set_role(&site.context, &author(), "olga", Role::Viewer).await.unwrap();
+    assert_eq!(key.call(axum::http::Method::POST, "/api/v1/backups", "").await.status, StatusCode::FORBIDDEN);
+    let mut write = site.context.database.write().await.unwrap();
+    sqlx::query("UPDATE api_keys SET ends = created").execute(&mut *write).await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(key.get("/api/v1/status").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(key.get("/").await.header("location"), "/sign-in", "a key opens no page");
+}
+
+#[tokio::test]
+async fn names_and_passwords_have_rules() {
+    let site = Site::empty().await;
+    let make = async |name: &str, password: &str| create_user(&site.context, &author(), name, Role::Viewer, password).await;
+    for name in ["", " ", "a b", "-a", "../x", "ä", "a\nb", &"a".repeat(65), "<b>"] {
+        assert!(matches!(make(name, PASSWORD).await, Err(Refusal::Invalid(_))), "{name:?}");
+    }
+    for password in ["", "short", "password1234", &"a".repeat(2000)] {
+        assert!(matches!(make("alice", password).await, Err(Refusal::Password(_))), "{password:?}");
+    }
+    assert_eq!(make("Alice@Example.com", PASSWORD).await.unwrap().name, "alice@example.com");
+    assert!(matches!(make("alice@example.com", PASSWORD).await, Err(Refusal::NameTaken(_))));
+}
+
+#[tokio::test]
+async fn no_secret_is_stored_as_it_is() {
+    let site = Site::begin().await;
+    let browser = site.sign_in("vera").await;
+    let key = site.program("root", &[Scope::Read]).await.key.unwrap();
+    let mut bytes = Vec::new();
+    crate::database::save(site.data.path(), &mut bytes).await.unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    let session = browser.cookies.split('=').nth(1).unwrap();
+    for secret in [PASSWORD, session, key.rsplit('_').next().unwrap(), TOKEN] {
+        assert!(!text.contains(secret));
+    }
+    assert!(text.contains("$argon2id$v=19$"));
+}

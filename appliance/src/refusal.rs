@@ -1,0 +1,146 @@
+//! Why a request is refused: the same reasons for pages and for the API, which show them differently.
+
+use axum::http::StatusCode;
+use landfall_error_codes::{Code, codes};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::host::HostError;
+use crate::people::Role;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Nobody is signed in.
+    SignInNeeded,
+    /// The role is too low.
+    Role(Role),
+    /// The API key lacks the scope.
+    Scope(&'static str),
+    /// API keys may not do this at all.
+    NotByKey,
+    /// The request came from another origin, or without the form's token.
+    Foreign,
+    /// A field cannot be used, and why.
+    Invalid(String),
+    /// Nothing has this name.
+    NotThere(String),
+    /// Too many failed sign-ins; seconds until the next one is looked at.
+    TooManyAttempts(u64),
+    /// The user exists.
+    NameTaken(String),
+    /// It would leave no administrator.
+    LastAdministrator,
+    /// The password is too easy to guess, and why.
+    Password(&'static str),
+    /// The host did not accept the token.
+    Token,
+    /// Name or password is wrong.
+    SignIn,
+    /// The host did not do it.
+    Host(HostError),
+    /// A fault of the appliance, which is logged and not shown.
+    Internal(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Internal(error)
+    }
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<HostError> for Refusal {
+    fn from(error: HostError) -> Self {
+        Self::Host(error)
+    }
+}
+
+/// A refusal as RFC 9457 has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// Its code in the one registry.
+    pub code: String,
+    /// What failed.
+    pub title: String,
+    /// Why, and on what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What to do next.
+    pub hint: String,
+}
+
+impl Refusal {
+    /// The HTTP status and the registry's entry.
+    fn class(&self) -> (StatusCode, Code) {
+        match self {
+            Self::SignInNeeded => (StatusCode::UNAUTHORIZED, codes::SIGN_IN_NEEDED),
+            Self::Role(_) | Self::Scope(_) | Self::NotByKey => (StatusCode::FORBIDDEN, codes::NOT_PERMITTED),
+            Self::Foreign => (StatusCode::FORBIDDEN, codes::FOREIGN_REQUEST),
+            Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID),
+            Self::NotThere(_) => (StatusCode::NOT_FOUND, codes::NOT_THERE),
+            Self::TooManyAttempts(_) => (StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_ATTEMPTS),
+            Self::NameTaken(_) => (StatusCode::CONFLICT, codes::NAME_TAKEN),
+            Self::LastAdministrator => (StatusCode::CONFLICT, codes::LAST_ADMINISTRATOR),
+            Self::Password(_) => (StatusCode::UNPROCESSABLE_ENTITY, codes::PASSWORD_UNSUITABLE),
+            Self::Token => (StatusCode::FORBIDDEN, codes::TOKEN_REFUSED),
+            Self::SignIn => (StatusCode::UNAUTHORIZED, codes::SIGN_IN_FAILED),
+            Self::Host(error) => (error.status(), error.registered()),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, codes::BUG),
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.class().0
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Role(role) => Some(format!("this needs the role {role}")),
+            Self::Scope(scope) => Some(format!("the API key lacks the scope {scope}")),
+            Self::NotByKey => Some("API keys cannot do this; sign in".to_owned()),
+            Self::Invalid(why) => Some(why.clone()),
+            Self::NotThere(what) => Some(format!("there is no {what}")),
+            Self::TooManyAttempts(seconds) => Some(format!("wait {seconds} seconds")),
+            Self::NameTaken(name) => Some(format!("the name {name} is taken")),
+            Self::Password(why) => Some((*why).to_owned()),
+            Self::Host(error) => Some(error.to_string()),
+            Self::SignInNeeded
+            | Self::Foreign
+            | Self::LastAdministrator
+            | Self::Token
+            | Self::SignIn
+            | Self::Internal(_) => None,
+        }
+    }
+
+    /// What the API answers, and what a page shows.
+    pub fn problem(&self) -> Problem {
+        let (status, code) = self.class();
+        let status = status.as_u16();
+        if let Self::Host(HostError::Refused(problem)) = self {
+            return Problem {
+                status,
+                code: problem.code.clone().unwrap_or_else(|| code.id.to_owned()),
+                title: problem.title.clone(),
+                detail: problem.detail.clone(),
+                hint: problem.hint.clone().unwrap_or_else(|| code.fix.to_owned()),
+            };
+        }
+        Problem {
+            status,
+            code: code.id.to_owned(),
+            title: code.title.to_owned(),
+            detail: self.detail(),
+            hint: code.fix.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What `/metrics` shows, in the text format of Prometheus.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Bounds of the histogram, in seconds.
+const BOUNDS: [f64; 9] = [0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 15.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+/// Counters of the process.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    seconds: Histogram,
+    sign_ins: Family<Outcome, Counter>,
+    host_answers: Gauge,
+}
+
+impl Metrics {
+    /// Counters that begin at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("landfall_console");
+        let requests = Family::<Request, Counter>::default();
+        let seconds = Histogram::new(BOUNDS);
+        let sign_ins = Family::<Outcome, Counter>::default();
+        let host_answers = Gauge::default();
+        registry.register("requests", "Requests by method, route and status", requests.clone());
+        registry.register("request_seconds", "Seconds from a request to its response", seconds.clone());
+        registry.register("sign_ins", "Sign-ins with a password", sign_ins.clone());
+        registry.register("host_answers", "Whether the host answers: 1 or 0", host_answers.clone());
+        Self { registry, requests, seconds, sign_ins, host_answers }
+    }
+
+    /// Counts a request. The route is the router's pattern, so that paths make no labels.
+    pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let label = Request { method: method.to_owned(), route: route.to_owned(), status };
+        self.requests.get_or_create(&label).inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a sign-in.
+    pub fn signed_in(&self, is_done: bool) {
+        self.sign_ins.get_or_create(&Outcome { outcome: if is_done { "done" } else { "refused" } }).inc();
+    }
+
+    /// All of them as text. `host_answers` is of this moment.
+    pub fn text(&self, host_answers: bool) -> Result<String, std::fmt::Error> {
+        self.host_answers.set(i64::from(host_answers));
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

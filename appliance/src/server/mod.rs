@@ -1,0 +1,22 @@
+//! The server: TLS, the layers around every request, what probes ask for, and the end.
+
+mod assets;
+mod certificate;
+mod headers;
+mod health;
+mod log;
+mod metrics;
+mod refuse;
+mod router;
+mod serve;
+
+pub use assets::{ICON, OWN_SCRIPT, SCRIPT, STYLE};
+pub use log::begin_log;
+pub use metrics::Metrics;
+pub use refuse::{Audience, Page, refuse};
+pub use serve::serve;
+#[cfg(test)]
+pub use serve::serve_on;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! The routes, and the layers that every request passes, the outermost last.
+
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+use tracing::Instrument as _;
+
+use super::{assets, headers, health, refuse};
+use crate::access::guard;
+use crate::context::Context;
+use crate::{api, console};
+
+/// Longest time that a request takes. The host's answers are awaited for less.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Longest body of a request, in bytes.
+const BODY_BYTES: usize = 64 << 10;
+
+/// Everything that the console answers.
+pub fn router(context: Context) -> Router {
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .route("/metrics", get(health::metrics))
+        .route("/assets/{name}", get(assets::asset))
+        .merge(console::routes())
+        .merge(api::routes())
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .layer(from_fn(refuse::draw_refusals))
+        .layer(from_fn_with_state(context.clone(), guard))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(context.clone(), observe))
+        .layer(from_fn(headers::add_headers))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(from_fn(forget_foreign_id))
+        .with_state(context)
+}
+
+/// The id of a request is the console's own: a sender must not choose what the logs say.
+async fn forget_foreign_id(mut request: Request, next: Next) -> Response {
+    request.headers_mut().remove("x-request-id");
+    next.run(request).await
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that the layer calls")]
+fn panicked(reason: Box<dyn std::any::Any + Send>) -> Response {
+    let text = reason.downcast_ref::<&str>().copied().or_else(|| reason.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(reason = text.unwrap_or("unknown"), "a request panicked");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+/// Logs and counts each request. Queries, bodies, cookies and keys are never logged.
+async fn observe(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().to_string();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    let span = tracing::info_span!("request", id, method, path = request.uri().path());
+    async move {
+        let response = next.run(request).await;
+        let (status, took) = (response.status().as_u16(), started.elapsed());
+        context.metrics.answered(&method, &route, status, took);
+        let is_quiet = route.starts_with("/health") || route.starts_with("/live/") || route.starts_with("/assets/");
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if is_quiet && status < 500 {
+            tracing::debug!(status, duration_ms, "answered");
+        } else {
+            tracing::info!(status, duration_ms, "answered");
+        }
+        response
+    }
+    .instrument(span)
+    .await
+}

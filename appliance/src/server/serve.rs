@@ -1,0 +1,68 @@
+//! From checked settings to a running server, and to its end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use landfall_error_codes::codes;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::certificate;
+use super::router::router;
+use crate::configuration::Configuration;
+use crate::context::Context;
+use crate::database::Database;
+use crate::error::{Context as _, Result};
+use crate::host::{self, Client, Site};
+
+/// Time for requests to end after the signal; the kubelet waits longer.
+const FAREWELL: Duration = Duration::from_secs(8);
+/// For the first request of a connection to arrive, so that idle ones are closed.
+const FIRST_REQUEST: Duration = Duration::from_secs(30);
+
+/// Serves until a signal ends the process.
+pub async fn serve(configuration: Configuration) -> Result<()> {
+    let database = Database::open(&configuration.data).await?;
+    let client = Client::new(configuration.host_address.clone(), configuration.client.clone());
+    let context = Context::new(database, Site::new(Arc::new(client)));
+    let failed = || format!("cannot accept connections at {}", configuration.listen);
+    let listener = TcpListener::bind(configuration.listen).context(codes::APPLIANCE_LISTEN, failed)?;
+    let tls = RustlsConfig::from_config(configuration.server.clone());
+    tokio::spawn(certificate::renew(configuration.files.clone(), tls.clone()));
+    let handle = Handle::new();
+    tokio::spawn(end_on_signal(handle.clone())?);
+    tracing::info!(address = %configuration.listen, version = env!("CARGO_PKG_VERSION"), "the console accepts connections");
+    serve_on(listener, tls, context, handle).await
+}
+
+/// Serves on a listener until the handle says otherwise, then closes the database.
+pub async fn serve_on(listener: TcpListener, tls: RustlsConfig, context: Context, handle: Handle<SocketAddr>) -> Result<()> {
+    let failed = || "the server ended".to_owned();
+    let following = tokio::spawn(host::follow(context.site.clone()));
+    listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
+    let server = axum_server::from_tcp_rustls(listener, tls).context(codes::APPLIANCE_LISTEN, failed)?;
+    let service = router(context.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let server = server.handle(handle).first_request_timeout(FIRST_REQUEST);
+    let served = server.serve(service).await.context(codes::APPLIANCE_LISTEN, failed);
+    following.abort();
+    context.database.close().await;
+    tracing::info!("the console has ended");
+    served
+}
+
+/// Ends the server at SIGTERM or SIGINT: requests that run may end, new connections are refused.
+fn end_on_signal(handle: Handle<SocketAddr>) -> Result<impl Future<Output = ()>> {
+    let failed = || "signals cannot be received".to_owned();
+    let mut terminate = signal(SignalKind::terminate()).context(codes::BUG, failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).context(codes::BUG, failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("the console ends");
+        handle.graceful_shutdown(Some(FAREWELL));
+    })
+}

@@ -1,0 +1,165 @@
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use axum_server::tls_rustls::RustlsConfig;
+
+use super::*;
+use crate::configuration::{ServerFiles, server_config};
+use crate::host::fake::sample;
+use crate::people::Scope;
+use crate::testing::{Site, Visitor, new_certificate, pinning, until};
+
+#[tokio::test]
+async fn probes_say_what_works() {
+    let site = Site::empty().await;
+    let visitor = site.visitor();
+    assert_eq!(visitor.get("/health/live").await.body, "live\n");
+    let health = visitor.get("/health").await.json();
+    assert_eq!((health["ready"].as_bool(), health["checks"][1]["works"].as_bool()), (Some(true), Some(true)));
+    site.host.is_silent.store(true, Ordering::SeqCst);
+    until(async || site.visitor().get("/health").await.json()["checks"][1]["works"] == false).await;
+    let health = visitor.get("/health").await;
+    assert_eq!(health.status, StatusCode::OK, "without the host the console still does its work");
+    assert!(health.json()["checks"][1]["since"].is_string());
+    site.context.database.close().await;
+    assert_eq!(visitor.get("/health").await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn metrics_are_text_without_paths() {
+    let site = Site::begin().await;
+    let program = site.program("vera", &[Scope::Metrics]).await;
+    site.visitor().get("/secret-path-of-an-attacker").await;
+    program.get("/metrics").await;
+    let metrics = program.get("/metrics").await.body;
+    assert!(metrics.contains("landfall_console_requests_total{method=\"GET\",route=\"/metrics\",status=\"200\"} 1"), "{metrics}");
+    assert!(metrics.contains("landfall_console_host_answers 1") && !metrics.contains("attacker"));
+}
+
+#[tokio::test]
+async fn every_page_answers_while_the_host_is_silent() {
+    let site = Site::begin().await;
+    let root = site.sign_in("root").await;
+    assert!(root.get("/").await.body.contains("Is it healthy?"));
+    site.host.is_silent.store(true, Ordering::SeqCst);
+    until(async || site.context.site.silent_since().is_some()).await;
+    for page in ["/", "/components", "/releases", "/backups", "/license", "/node", "/users", "/keys", "/audit", "/account"] {
+        let begun = Instant::now();
+        let reply = root.get(page).await;
+        assert!(reply.is_success(), "{page}: {}", reply.status);
+        assert!(reply.body.contains("The host does not answer, since"), "{page} does not say so");
+        assert!(begun.elapsed() < Duration::from_secs(2), "{page} waits");
+    }
+    let status = root.get("/api/v1/status").await;
+    assert_eq!((status.status, status.json()["code"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("LF5010")));
+    assert_eq!(status.header("content-type"), "application/problem+json");
+    site.host.is_silent.store(false, Ordering::SeqCst);
+    until(async || root.get("/").await.body.contains("Is it healthy?")).await;
+    assert!(!root.get("/").await.body.contains("The host does not answer"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_browsers_cost_the_host_one_question() {
+    let site = Site::begin().await;
+    let vera = site.sign_in("vera").await;
+    let before = site.host.questions.load(Ordering::SeqCst);
+    let loads: Vec<_> = (0..50).map(|_| tokio::spawn({ let vera = vera.clone(); async move { vera.get("/api/v1/status").await.status } })).collect();
+    for load in loads {
+        assert_eq!(load.await.unwrap(), StatusCode::OK);
+    }
+    assert!(site.host.questions.load(Ordering::SeqCst) - before <= 3);
+    assert_eq!(vera.get("/api/v1/status").await.json(), sample("status"), "it is passed on as it is");
+}
+
+#[tokio::test]
+async fn a_license_that_is_not_there_is_no_error() {
+    let site = Site::begin().await;
+    *site.host.license.lock().unwrap() = None;
+    let vera = site.sign_in("vera").await;
+    assert!(vera.get("/license").await.body.contains("needs none"));
+    assert_eq!(vera.get("/api/v1/license").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_document_of_another_form_is_not_guessed_at() {
+    let site = Site::begin().await;
+    site.host.status.lock().unwrap()["schema"] = 2.into();
+    let vera = site.sign_in("vera").await;
+    let page = vera.get("/").await;
+    assert!(page.is_success() && page.body.contains("LF5011"), "{}", page.body);
+    assert_eq!(vera.get("/api/v1/status").await.status, StatusCode::BAD_GATEWAY);
+}
+
+#[tokio::test]
+async fn a_backup_begins_once_and_a_second_wish_is_told_why_not() {
+    let site = Site::begin().await;
+    let olga = site.sign_in("olga").await;
+    assert_eq!(olga.post("/backups", &[]).await.header("location"), "/backups?done=begun");
+    site.host.is_busy.store(true, Ordering::SeqCst);
+    let second = olga.post("/backups", &[]).await;
+    assert!(second.status == StatusCode::CONFLICT && second.body.contains("LF4607"), "{}", second.body);
+    let exported = site.sign_in("root").await.get("/api/v1/audit").await;
+    let entries: Vec<_> = exported.body.lines().filter(|line| line.contains("backup.begin")).collect();
+    assert_eq!(entries.len(), 2);
+    assert!(entries[0].contains("\"outcome\":\"done\"") && entries[1].contains("\"outcome\":\"refused\""));
+    let head = crate::audit::verify(exported.body.as_bytes(), None).map_err(|error| error.to_string());
+    assert!(head.is_ok(), "{head:?}");
+}
+
+#[tokio::test]
+async fn pages_hold_nothing_inline_and_load_nothing_from_elsewhere() {
+    let site = Site::begin().await;
+    let root = site.sign_in("root").await;
+    let pages = ["/", "/components", "/components/assistant", "/releases", "/backups", "/license", "/node", "/users", "/users/vera", "/keys", "/audit", "/account"];
+    for page in pages {
+        let reply = root.get(page).await;
+        assert!(reply.is_success(), "{page}: {}", reply.body);
+        let body = reply.body.to_lowercase();
+        for forbidden in ["style=\"", "<style", "javascript:", " onclick", " onload", "hx-on", "http://", "https://", "<script>"] {
+            assert!(!body.contains(forbidden), "{page} has {forbidden}");
+        }
+        assert!(reply.header("content-security-policy").starts_with("default-src 'none'"));
+        assert_eq!(reply.header("cache-control"), "no-store");
+        for asset in body.split(['"', '\'']).filter(|text| text.starts_with("/assets/")) {
+            let file = root.get(asset).await;
+            assert!(file.is_success() && file.header("cache-control").contains("immutable"), "{asset}");
+        }
+    }
+    let log = root.get("/components/assistant").await.body;
+    assert!(log.contains("&#60;script&#62;") || log.contains("&lt;script&gt;"), "a log line is text");
+    let found = root.get("/components/assistant?find=LISTENING").await.body;
+    assert!(found.contains("listening on port") && !found.contains("GET /health"));
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_used_without_a_restart() {
+    let keys = tempfile::tempdir().unwrap();
+    let files = ServerFiles { certificate: keys.path().join("tls.crt"), key: keys.path().join("tls.key") };
+    let first = new_certificate(&files);
+    let tls = RustlsConfig::from_config(server_config(&files).unwrap());
+    let renewing = tokio::spawn(certificate::renew(files.clone(), tls.clone()));
+    let site = Site::empty().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let handle = axum_server::Handle::new();
+    tokio::spawn(serve_on(listener, tls.clone(), site.context.clone(), handle.clone()));
+    let old = Visitor { address, tls: pinning(first), ..site.visitor() };
+    assert!(old.get("/health/live").await.is_success());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let second = new_certificate(&files);
+    let new = Visitor { tls: pinning(second), ..old };
+    until(async || {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let name = rustls::pki_types::ServerName::try_from("console").unwrap();
+        new.tls.connect(name, stream).await.is_ok()
+    })
+    .await;
+    assert!(new.get("/health/live").await.is_success());
+    let used = tls.get_inner();
+    landfall_media::durable::write_file(&files.certificate, b"nonsense", 0o600).unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert!(std::sync::Arc::ptr_eq(&used, &tls.get_inner()), "one that cannot be used changes nothing");
+    handle.shutdown();
+    renewing.abort();
+}

@@ -1,0 +1,229 @@
+//! A whole console in the test's process: real TLS, real database, a fake host behind the trait.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use landfall_link::{Certificate, Identity};
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::audit::{Author, Event, record};
+use crate::configuration::{ServerFiles, server_config};
+use crate::context::Context;
+use crate::database::Database;
+use crate::host::fake::FakeHost;
+use crate::people::{NewKey, Role, Scope, begin_session, create_user, make_key};
+use crate::server::serve_on;
+
+/// A password that is good enough.
+pub const PASSWORD: &str = "gravel tuba cinnamon orbit";
+
+/// A running console.
+pub struct Site {
+    pub data: tempfile::TempDir,
+    pub context: Context,
+    pub host: Arc<FakeHost>,
+    pub address: SocketAddr,
+    pub tls: TlsConnector,
+    handle: Handle<SocketAddr>,
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The value of a cookie that the reply sets.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        let all = self.headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut found = all.filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.split(';').next());
+        found.next().filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+/// A browser or a program.
+#[derive(Clone)]
+pub struct Visitor {
+    pub address: SocketAddr,
+    pub tls: TlsConnector,
+    pub cookies: String,
+    pub csrf: String,
+    pub key: Option<String>,
+    /// What the browser says of where a request comes from.
+    pub origin: Option<String>,
+}
+
+impl Visitor {
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    /// Sends a form with the token.
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("csrf", &self.csrf).extend_pairs(fields);
+        self.send(Method::POST, path, &[("content-type", "application/x-www-form-urlencoded")], &form.finish()).await
+    }
+
+    /// Sends JSON with the token in a header.
+    pub async fn call(&self, method: Method, path: &str, body: &str) -> Reply {
+        let headers = [("content-type", "application/json"), ("x-csrf-token", self.csrf.as_str())];
+        self.send(method, path, &headers, body).await
+    }
+
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let stream = self.tls.connect(ServerName::try_from("console").unwrap(), stream).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, self.address.to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(origin) = &self.origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        if !self.cookies.is_empty() {
+            request = request.header(header::COOKIE, &self.cookies);
+        }
+        if let Some(key) = &self.key {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
+        }
+        let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = String::from_utf8_lossy(&body.collect().await.unwrap().to_bytes()).into_owned();
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+/// An author of tests.
+pub fn author() -> Author {
+    Author { name: "test".to_owned(), from: "192.0.2.7".to_owned(), correlation: "test".to_owned() }
+}
+
+/// Appends an audit entry.
+pub async fn note(database: &Database, text: &str) {
+    let mut write = database.write().await.unwrap();
+    record(&mut write, &author(), Event::done("test", text)).await.unwrap();
+    write.commit().await.unwrap();
+}
+
+/// Writes a new certificate with its key, and returns what a client pins.
+pub fn new_certificate(files: &ServerFiles) -> Certificate {
+    let (certificate, key) = Identity::generate("console").unwrap();
+    for (path, text) in [(&files.certificate, &certificate), (&files.key, &key)] {
+        landfall_media::durable::write_file(path, text.as_bytes(), 0o600).unwrap();
+    }
+    Certificate::from_pem(certificate.as_bytes()).unwrap()
+}
+
+/// A client that trusts exactly this certificate.
+pub fn pinning(certificate: Certificate) -> TlsConnector {
+    let (own, key) = Identity::generate("browser").unwrap();
+    let own = Identity::from_pem(own.as_bytes(), key.as_bytes()).unwrap();
+    TlsConnector::from(Arc::new(landfall_link::client(&own, certificate).unwrap()))
+}
+
+impl Site {
+    /// A console without users.
+    pub async fn empty() -> Self {
+        Self::at(0).await
+    }
+
+    /// A console without users at this port of the loopback.
+    pub async fn at(port: u16) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let keys = tempfile::tempdir().unwrap();
+        let files = ServerFiles { certificate: keys.path().join("tls.crt"), key: keys.path().join("tls.key") };
+        let certificate = new_certificate(&files);
+        let tls = RustlsConfig::from_config(server_config(&files).unwrap());
+        let host = FakeHost::new();
+        let database = Database::open(data.path()).await.unwrap();
+        let context = Context::new(database, crate::host::Site::new(host.clone()));
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let (address, handle) = (listener.local_addr().unwrap(), Handle::new());
+        tokio::spawn(serve_on(listener, tls, context.clone(), handle.clone()));
+        Self { data, context, host, address, tls: pinning(certificate), handle }
+    }
+
+    /// A console with an administrator `root`, an operator `olga` and a viewer `vera`.
+    pub async fn begin() -> Self {
+        let site = Self::empty().await;
+        for (name, role) in [("root", Role::Administrator), ("olga", Role::Operator), ("vera", Role::Viewer)] {
+            create_user(&site.context, &author(), name, role, PASSWORD).await.unwrap();
+        }
+        site
+    }
+
+    /// A visitor without anything.
+    pub fn visitor(&self) -> Visitor {
+        let (address, tls) = (self.address, self.tls.clone());
+        let origin = Some(format!("https://{address}"));
+        Visitor { address, tls, cookies: String::new(), csrf: String::new(), key: None, origin }
+    }
+
+    /// A browser whose user is signed in.
+    pub async fn sign_in(&self, user: &str) -> Visitor {
+        let secret = begin_session(&self.context, &author(), user, ("test", None)).await.unwrap();
+        let cookies = format!("__Host-session={}", secret.reveal());
+        Visitor { cookies, csrf: secret.form_token(), ..self.visitor() }
+    }
+
+    /// A browser that has opened a page with a form, but has not signed in.
+    pub async fn at_the_door(&self, path: &str) -> Visitor {
+        let page = self.visitor().get(path).await;
+        let form = page.cookie("__Host-form").unwrap();
+        let csrf = page.body.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        Visitor { cookies: format!("__Host-form={form}"), csrf, ..self.visitor() }
+    }
+
+    /// A program with a key of this user.
+    pub async fn program(&self, user: &str, scopes: &[Scope]) -> Visitor {
+        let new = NewKey { label: "test".to_owned(), scopes: scopes.to_vec(), days: 1 };
+        let (_, text) = make_key(&self.context, &author(), user, new).await.unwrap();
+        Visitor { key: Some(text), origin: None, ..self.visitor() }
+    }
+}
+
+/// Waits until something holds, for ten seconds at most.
+pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..100 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it did not come true within ten seconds");
+}
