@@ -54,12 +54,16 @@ impl Operations {
     }
 
     /// The cluster, and the list of a component's objects in it.
-    pub(super) fn component(&self, component: &str) -> Result<(Cluster, Inventory)> {
+    fn component(&self, component: &str) -> Result<(Cluster, Inventory)> {
         let kubeconfig = self.paths.admin_kubeconfig();
         if !kubeconfig.exists() {
             return Err(OperationError::NoCluster { missing: kubeconfig });
         }
-        let cluster = Cluster::connect(&kubeconfig).map_err(StepError::from)?;
+        self.component_of(Cluster::connect(&kubeconfig).map_err(StepError::from)?, component)
+    }
+
+    /// The same, of a cluster that was connected.
+    pub(super) fn component_of(&self, cluster: Cluster, component: &str) -> Result<(Cluster, Inventory)> {
         let mut inventories = Inventory::all(&cluster).map_err(StepError::from)?;
         if let Some(found) = inventories.iter().position(|inventory| inventory.owner.component == component) {
             return Ok((cluster, inventories.swap_remove(found)));
