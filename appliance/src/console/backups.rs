@@ -1,9 +1,10 @@
 //! Backups: what comes back, and the button for another one.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 
+use super::fields::Asked;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
@@ -121,7 +122,7 @@ async fn view(context: &Context) -> View {
     View { facts: facts(context).await, running: context.site.running() }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Query(Done { done }): Query<Done>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
     let notice = (done == "begun").then_some("The host has begun a backup. It appears below once its data was read.");
     let frame = Frame::new(&context, &caller, Place::Backups, "Backups").with(notice);
     draw(&Whole { frame, view: view(&context).await })

@@ -1,9 +1,10 @@
 //! Components: a list, and a page for each with its log lines.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use serde::Deserialize;
 
+use super::fields::Asked;
 use super::frame::{Frame, Place};
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
@@ -123,13 +124,13 @@ pub async fn one(
     State(context): State<Context>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(choice): Query<Choice>,
+    Asked(choice): Asked<Choice>,
 ) -> Shown {
     let view = detail(&context, name, choice).await?;
     let frame = Frame::new(&context, &caller, Place::Components, view.name.clone());
     draw(&One { frame, view })
 }
 
-pub async fn live_one(State(context): State<Context>, Path(name): Path<String>, Query(choice): Query<Choice>) -> Shown {
+pub async fn live_one(State(context): State<Context>, Path(name): Path<String>, Asked(choice): Asked<Choice>) -> Shown {
     draw(&LiveOne { view: detail(&context, name, choice).await? })
 }

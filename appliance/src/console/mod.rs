@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod backups;
 mod components;
+mod fields;
 mod frame;
 mod keys;
 mod license;
