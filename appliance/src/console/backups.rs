@@ -28,7 +28,7 @@ struct Copy {
     mark: Mark,
     newest: Option<Moment>,
     tried: Option<Moment>,
-    copy: CopyRecord,
+    record: CopyRecord,
 }
 
 struct Span {
@@ -87,14 +87,14 @@ fn row(backup: Backup) -> Row {
     Row { mark, time, proven, reason: reason(&backup.reason), backup }
 }
 
-fn copy(copy: CopyRecord) -> Copy {
-    let newest = Moment::read(copy.newest.as_deref());
-    let mark = match (&copy.reason, newest) {
+fn copy(record: CopyRecord) -> Copy {
+    let newest = Moment::read(record.newest.as_deref());
+    let mark = match (&record.reason, newest) {
         (Some(_), _) => How::Attention.mark("Failed"),
         (None, None) => How::Attention.mark("None yet"),
         (None, Some(_)) => How::Good.mark("Copied"),
     };
-    Copy { mark, newest, tried: Moment::read(copy.tried.as_deref()), copy }
+    Copy { mark, newest, tried: Moment::read(record.tried.as_deref()), record }
 }
 
 async fn facts(context: &Context) -> Result<Facts, Trouble> {

@@ -83,7 +83,9 @@ async fn rows(context: &Context) -> Result<Vec<Row>, Trouble> {
     let Some(status) = context.site.read::<Status>(Topic::Status).await? else { return Ok(Vec::new()) };
     let version = status.release.map(|release| release.version).unwrap_or_default();
     let mut rows: Vec<_> = status.components.into_iter().map(|component| row(component, &version)).collect();
-    rows.sort_by(|one, other| (one.mark.state, &one.component.component).cmp(&(other.mark.state, &other.component.component)));
+    rows.sort_by(|one, other| {
+        (one.mark.state, &one.component.component).cmp(&(other.mark.state, &other.component.component))
+    });
     Ok(rows)
 }
 

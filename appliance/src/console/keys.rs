@@ -1,5 +1,7 @@
 //! API keys, for administrators.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use serde::Deserialize;
@@ -66,8 +68,8 @@ impl Create {
 }
 
 /// What a scope permits, beside its box.
-fn meaning(scope: &Scope) -> &'static str {
-    match scope {
+fn meaning(scope: impl Borrow<Scope>) -> &'static str {
+    match scope.borrow() {
         Scope::Read => "status, releases, backups and license",
         Scope::Backup => "begin backups",
         Scope::People => "read and change users, sessions and keys: as powerful as an administrator",

@@ -81,6 +81,7 @@ fn draw_refused(template: &impl Template, status: StatusCode) -> Shown {
 }
 
 /// Leads on to a page after something was done.
+#[expect(clippy::unnecessary_wraps, reason = "handlers end with it")]
 fn go(path: &str) -> Shown {
     Ok(Redirect::to(path).into_response())
 }

@@ -66,7 +66,9 @@ pub struct NewPassword {
 
 fn notice(done: &str) -> Option<&'static str> {
     match done {
-        "created" => Some("The user is created. Hand over the password in person; the user can change it under Your account."),
+        "created" => {
+            Some("The user is created. Hand over the password in person; the user can change it under Your account.")
+        }
         "role" => Some("The role is changed."),
         "password" => Some("The password is set. The user's sessions have ended."),
         "removed" => Some("The user is removed, with sessions and API keys. The audit log keeps what the user did."),
