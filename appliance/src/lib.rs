@@ -9,6 +9,7 @@ mod audit;
 mod cli;
 mod commands;
 mod configuration;
+mod container;
 mod console;
 mod context;
 mod database;
@@ -27,6 +28,10 @@ use clap::Parser as _;
 
 /// Runs the command that the process's arguments name. Returns the exit code that its error's class has.
 pub fn run() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = container::as_container_program(&arguments) {
+        return code;
+    }
     match commands::execute(cli::Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod backup;
+mod charts;
 mod compression;
 pub mod definition;
 mod digests;
@@ -30,8 +31,8 @@ mod workloads;
 pub use error::{BuildError, Place};
 pub use license::{IssueOptions, issue};
 pub use lock::LockReport;
-pub use own_image::PROGRAM as APPLIANCE_PROGRAM;
 pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
+pub use own_image::PROGRAM as APPLIANCE_PROGRAM;
 pub use pack::{BuildReport, SiteRoom};
 
 use landfall_bundle_spec::trust::SigningKey;

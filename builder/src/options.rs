@@ -23,6 +23,8 @@ pub struct LockOptions {
     pub store: PathBuf,
     /// The kubectl that renders: a path, or a name that is looked up in PATH.
     pub kubectl: PathBuf,
+    /// The Helm that renders charts, in the same way; a release without charts needs none.
+    pub helm: PathBuf,
     /// File that receives the lock, instead of the one it was read from.
     pub output: Option<PathBuf>,
 }
@@ -57,6 +59,8 @@ pub struct BuildOptions {
     pub appliance: PathBuf,
     /// The kubectl that renders: a path, or a name that is looked up in PATH.
     pub kubectl: PathBuf,
+    /// The Helm that renders charts, in the same way; a release without charts needs none.
+    pub helm: PathBuf,
     /// When it is built, in UTC: `2026-11-20T08:16:00Z`.
     pub built_at: String,
 }

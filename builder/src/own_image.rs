@@ -37,7 +37,9 @@ pub fn is_meant(reference: &Reference) -> std::result::Result<bool, String> {
         return Ok(false);
     }
     if reference.tag.is_some() || reference.digest.is_some() {
-        return Err(format!("`{reference}` has a tag or a digest, but `landfall build` makes this image: write `{NAME}`"));
+        return Err(format!(
+            "`{reference}` has a tag or a digest, but `landfall build` makes this image: write `{NAME}`"
+        ));
     }
     Ok(true)
 }
@@ -159,7 +161,7 @@ mod tests {
         let path = folder.path().join(PROGRAM);
         let made = |store: &str, content: &[u8]| {
             durable::write_file(&path, &program_for_tests(&[(1, content)]), 0o755).unwrap();
-            let store = ContentStore::at(&folder.path().join(store));
+            let store = ContentStore::at(folder.path().join(store));
             let pin = image(&path, "linux/amd64", &store, Place::file(&path)).unwrap();
             assert!(store.contains(pin.digest));
             pin
@@ -175,7 +177,7 @@ mod tests {
     fn a_program_that_is_missing_or_for_another_processor_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(PROGRAM);
-        let store = ContentStore::at(&folder.path().join("store"));
+        let store = ContentStore::at(folder.path().join("store"));
         let refused = |platform: &str| image(&path, platform, &store, Place::file(&path)).unwrap_err();
         let missing = refused("linux/amd64");
         assert!(missing.to_string().contains("the console's program cannot be read"), "{missing}");

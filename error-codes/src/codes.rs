@@ -172,7 +172,7 @@ codes! {
     RELEASE_CYCLE = "LF2004", Usage, "Components need one another in a cycle", "Remove one of the named components from another's `needs`.";
     LOCK_UNREADABLE = "LF2005", Usage, "The lock is not valid", "Correct the named line of the lock.";
     LOCK_UNRESOLVED = "LF2006", Usage, "The lock has unresolved entries", "Run `landfall lock` on a machine that reaches the registries.";
-    IMAGE_NOT_LOCKED = "LF2007", Usage, "An image or artifact is not in the lock", "Add the reference to the lock and run `landfall lock`.";
+    IMAGE_NOT_LOCKED = "LF2007", Usage, "An image, artifact or chart is not in the lock", "Add the reference to the lock and run `landfall lock`.";
     REFERENCE_UNDECLARED = "LF2008", Usage, "An object names an undeclared image outside its `image` fields", "Declare it under `references` of the component.";
     MANIFEST_INVALID = "LF2009", Usage, "A component's manifests cannot be used", "Correct the named manifest.";
     VALUE_INVALID = "LF2010", Usage, "A site value does not fit its schema or the rendered objects", "Correct the named value of the release definition.";
@@ -188,7 +188,7 @@ codes! {
     PROOF_TARGET = "LF2041", Usage, "A proof names something that its component does not have", "Name a workload, container, Service and port of the component's manifests, or a file of an artifact.";
     LOCK_STALE = "LF2030", Usage, "A digest of the lock belongs to another name", "Run `landfall lock`: it asks what the name means now.";
     INSTALLER_UNFIT = "LF2031", Usage, "The `landfall` that travels cannot run at the site", "Name a static `landfall` for the release's platform with --installer.";
-    RENDERER_UNPINNED = "LF2032", Usage, "The kubectl that renders is not the one in the lock", "Use the kubectl that the lock names, or run `landfall lock` with the one that shall render from now on.";
+    RENDERER_UNPINNED = "LF2032", Usage, "The program that renders is not the one in the lock", "Use the kubectl and the Helm that the lock names, or run `landfall lock` with those that shall render from now on.";
     REMOTE_BASE = "LF2033", Usage, "A kustomization takes something from elsewhere", "Copy it into the folder of the component, so that the same bytes are rendered each time.";
     OBJECT_UNFIT = "LF2034", Usage, "An object does not fit the schema of its kind", "Correct the named field: the API server would refuse it at the site.";
     NEED_MISSING = "LF2035", Usage, "A component does not need the one whose kinds it uses", "Add the named component to `needs`.";
@@ -199,6 +199,15 @@ codes! {
     MODEL_COUNT = "LF2074", Usage, "There are more models or files than Landfall reads", "Split the artifact or folder, or move the models into several releases.";
     MODEL_UNREADABLE = "LF2075", Usage, "A file of a model cannot be read", "Check the path and its permissions, then run the same command again.";
     NO_MODELS = "LF2076", Usage, "No model was found", "Name a bundle whose release has a model, or a GGUF file or a folder with safetensors files.";
+    // LF208x: charts.
+    CHART_UNREADABLE = "LF2080", Usage, "A chart cannot be used as it is", "Fetch the chart again from its publisher, or correct the named file of it.";
+    CHART_DEPENDENCY = "LF2081", Usage, "A chart lacks a chart that it needs", "Run `helm dependency build` in the chart's folder.";
+    CHART_REFUSED = "LF2082", Usage, "Helm cannot render a chart", "Correct the chart's values, or the named template.";
+    CHART_LOOKUP = "LF2083", Usage, "A chart looks up objects of a cluster", "Set values with which the chart does without a look-up, such as the name of an existing Secret.";
+    CHART_UNSTEADY = "LF2084", Usage, "A chart renders to something else each time", "Set the values that the chart would make up, or declare the Secret under `secrets` of the component.";
+    CHART_HOOK = "LF2085", Usage, "A chart's hook has no place in a release", "Switch the hook off by the chart's values, or list its object under `leaveOut` of the chart.";
+    CHART_LIMIT = "LF2086", Usage, "A chart is too large", "Split the chart, or take files out of it that it does not need.";
+    CHART_NOT_OFFERED = "LF2087", Usage, "A repository of charts does not have a chart", "Correct the name, the version or the repository in the lock.";
     // LF21: fetching.
     REGISTRIES_INVALID = "LF2101", Usage, "The registries file is not valid", "Correct the named line of the registries file.";
     FETCH_FAILED = "LF2102", Resumable, "A registry or server did not deliver the content", "Run the same command again; it continues where it stopped.";
@@ -388,10 +397,10 @@ codes! {
     LICENSE_NO_ROOT = "LF4716", Usage, "This site trusts no vendor yet, so a license cannot be checked", "Pass the license to the install: `landfall install BUNDLE --trust ROOT --license FILE`.";
     DATE_UNCONFIRMABLE = "LF4717", NotReady, "The machine's date cannot be right", "Set the clock (`timedatectl set-time`), then run `landfall license confirm-date` again.";
     NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding advises, then run the same command again; what runs is not affected.";
-    // LF485: the host's side of the console.
-    CONSOLE_FILES = "LF4851", Resumable, "The host's files of the console cannot be used", "Remove what is wrong with them in /var/lib/landfall/console, then run `landfall resume`, or the same command again.";
-    CONSOLE_MISSING = "LF4852", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";
-    HOST_API = "LF4853", Resumable, "The host's API for the console cannot serve", "Look at `journalctl --unit landfall-host-api`; nothing that runs depends on it.";
+    // LF48: the host's side of the console.
+    CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Remove what is wrong with them in /var/lib/landfall/console, then run `landfall resume`, or the same command again.";
+    CONSOLE_MISSING = "LF4802", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";
+    HOST_API = "LF4803", Resumable, "The host's API for the console cannot serve", "Look at `journalctl --unit landfall-host-api`; nothing that runs depends on it.";
     // LF50: the appliance.
     APPLIANCE_SETTINGS = "LF5001", Usage, "The appliance's settings cannot be used", "Correct each setting that the message names, then start the appliance again.";
     APPLIANCE_DATABASE = "LF5002", NotReady, "The appliance's database cannot be used", "Check that the data folder is writable and has free space; `landfall-appliance database check` reports the database's state.";

@@ -29,9 +29,8 @@ pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
     let (own, console) = host.0.console_keys()?.host_side().map_err(|error| unusable(&error))?;
     let tls = server(&own, console).map_err(|error| unusable(&error))?;
     let address = SocketAddr::new(AgentSettings::read(paths)?.node.address, HOST_PORT);
-    let listener = TcpListener::bind(address).map_err(|error| {
-        Failure::new(codes::HOST_API, &format!("cannot listen at {address}")).because(&error)
-    })?;
+    let listener = TcpListener::bind(address)
+        .map_err(|error| Failure::new(codes::HOST_API, format!("cannot listen at {address}")).because(&error))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| unusable(&error))?;
     let renewing = host.0.clone();
     std::thread::spawn(move || renew(&renewing));

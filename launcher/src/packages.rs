@@ -11,6 +11,7 @@ pub const PROGRAM: &[&str] = &["gcc", "musl-tools"];
 /// foreign programs beside which Landfall must do no harm.
 pub const TESTS: &[&str] = &[
     "b3sum",
+    "curl",
     "e2fsprogs",
     "fish",
     "gcc",
@@ -52,7 +53,7 @@ pub const PYTHON: &[&str] = &["python3", "python3-pip"];
 pub const SWITCH: &[&str] = &["iproute2", "procps", "tcpdump", "util-linux"];
 
 /// A test machine.
-pub const MACHINE: &[&str] = &["iproute2", "nftables", "util-linux", "xfsprogs"];
+pub const MACHINE: &[&str] = &["curl", "iproute2", "nftables", "openssl", "util-linux", "xfsprogs"];
 
 /// A virtual machine and its stick.
 pub const VIRTUAL_MACHINE: &[&str] = &["e2fsprogs", "mtools", "qemu-system-x86", "qemu-utils"];
@@ -80,6 +81,7 @@ fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
 
 /// The programs that are started by name and so must be found in `PATH`, with the packages that provide them.
 pub const PROGRAMS: &[(&str, &str)] = &[
+    ("curl", "curl"),
     ("gcc", "gcc"),
     ("git", "git"),
     ("iptables", "iptables-nft"),

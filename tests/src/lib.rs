@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod cache;
 pub mod commands;
+pub mod console;
 pub mod cosign;
 pub mod dependencies;
 pub mod documents;

@@ -4,6 +4,7 @@
 mod vendor {
     mod bad_releases;
     mod byte_counters;
+    mod charts;
     mod command_line;
     mod credentials;
     mod fat32;

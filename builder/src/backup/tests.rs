@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use super::{check_rendered, rules};
 use crate::definition::Definition;
 use crate::proofs::tests::{read_text, said};
-use crate::render::Rendered;
 use crate::render::tests::starter;
+use crate::render::{Origin, Rendered};
 
 const GOOD: &str = include_str!("../definition/good.yaml");
 
@@ -141,7 +141,7 @@ fn rendered(definition: &Definition) -> Vec<Rendered> {
 fn of(definition: &Definition, name: &str, object: Value) -> Rendered {
     let components = &definition.release.components;
     let index = components.iter().position(|component| component.name.value == name).expect("component");
-    Rendered { index, folder: format!("manifests/{name}").into(), objects: vec![object] }
+    Rendered { index, origin: Origin::Folder(format!("manifests/{name}").into()), objects: vec![object] }
 }
 
 #[test]
@@ -150,7 +150,10 @@ fn volumes_that_components_bring_must_be_declared_as_data() {
         let definition = read_text(text).expect("good by itself");
         let mut components = rendered(&definition);
         for (name, object) in more {
-            let of_component = components.iter_mut().find(|component| component.folder.ends_with(name));
+            let of_component = components.iter_mut().find(|component| {
+                let index = component.index;
+                definition.release.components[index].name.value == *name
+            });
             of_component.expect("component").objects.push(object.clone());
         }
         check_rendered(&definition, &components).map_err(|error| said(&error, text))

@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 use landfall_release_document::{ArtifactKind, COMPUTED_PREFIX, NodeImage};
 use serde_saphyr::Spanned;
 
-use super::{ComponentDefinition, Release, upgrades};
+use super::{ComponentDefinition, Release, chart, upgrades};
 use crate::error::{BuildError, Place, Result};
 use crate::nearest::nearest;
 use crate::reference::Reference;
@@ -136,6 +136,7 @@ impl Checked<'_> {
             let field = format!("components[{index}]");
             self.once(&mut seen, &component.name, &format!("{field}.name"))?;
             self.component(component, &field)?;
+            chart::check(self.path, self.release, index)?;
         }
         self.one_console()
     }
@@ -145,7 +146,11 @@ impl Checked<'_> {
         let components = self.release.components.iter().enumerate().filter(|(_, component)| component.is_console());
         let second = components.skip(1).find_map(|(index, component)| Some((index, component.console.as_ref()?)));
         let Some((index, console)) = second else { return Ok(()) };
-        Err(self.invalid(console, format!("components[{index}].console"), "another component is the console already".to_owned()))
+        Err(self.invalid(
+            console,
+            format!("components[{index}].console"),
+            "another component is the console already".to_owned(),
+        ))
     }
 
     fn component(&self, component: &ComponentDefinition, field: &str) -> Result<()> {
@@ -192,8 +197,7 @@ impl Checked<'_> {
             self.pointer(&reference.path, &format!("{field}.path"))?;
         }
         for (number, made) in component.made_on_site.iter().enumerate() {
-            let is_title = made.value.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty());
-            if !is_title {
+            if !is_title(&made.value) {
                 let what = format!("`{}` is not a kind and a name, such as Secret/webhook-tls", made.value);
                 return Err(self.invalid(made, format!("{field}.madeOnSite[{number}]"), what));
             }
@@ -272,7 +276,12 @@ fn is_minor(version: &str) -> bool {
         .is_some_and(|(major, minor)| number(major) && number(minor))
 }
 
-fn is_label(name: &str) -> bool {
+/// Whether a text is the kind and the name of an object.
+pub(super) fn is_title(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty() && !name.contains('/'))
+}
+
+pub(super) fn is_label(name: &str) -> bool {
     let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     name.len() <= 63
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')

@@ -1,5 +1,6 @@
 //! `release.yaml`: what a vendor writes, read strictly and checked as a whole before anything is fetched.
 
+mod chart;
 mod check;
 mod order;
 mod quantity;
@@ -15,7 +16,9 @@ use landfall_release_document::{ArtifactKind, ComponentData, NodeImage, PodSecur
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+pub use chart::{ChartDefinition, ObjectSource};
 pub use check::role_name;
+pub(crate) use order::order;
 pub use quantity::Quantity;
 pub use read::read;
 pub(crate) use read::{text, yaml, yaml_text};
@@ -149,9 +152,16 @@ pub struct ComponentDefinition {
     /// Name, a DNS label.
     pub name: Spanned<String>,
     /// Folder with its kustomization, relative to the definition.
-    pub manifests: Spanned<PathBuf>,
+    #[serde(default)]
+    pub manifests: Option<Spanned<PathBuf>>,
+    /// The Helm chart that its objects come from, instead.
+    #[serde(default)]
+    pub chart: Option<ChartDefinition>,
     /// Namespace of its objects.
     pub namespace: Spanned<String>,
+    /// Namespaces besides its own that it has objects in: Kubernetes' own, or those of components that it needs.
+    #[serde(default)]
+    pub namespaces: Vec<Spanned<String>>,
     /// Names of the components that must be ready first.
     #[serde(default)]
     pub needs: Vec<Spanned<String>>,

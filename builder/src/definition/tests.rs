@@ -66,6 +66,29 @@ fn an_entitlement_is_a_name() {
 }
 
 #[test]
+fn a_component_has_one_source_and_a_chart_one_place() {
+    let chart = |text: &str| refusal("manifests: manifests/network", text);
+    let more = |text: &str| chart(&format!("chart: {{folder: charts/a, {text}}}"));
+    let refusals = [
+        chart("readySeconds: 5"),
+        refusal("manifests: manifests/network", "manifests: a\n    chart: {folder: b}"),
+        chart("chart: {folder: a, reference: b.example/c}"),
+        chart("chart: {values: [a]}"),
+        chart("chart: {reference: 'BAD reference'}"),
+        more("release: Network"),
+        more("repeatable: [setup]"),
+        more("leaveOut: [Job/a, Job/]"),
+        more("surprise: 1"),
+        refusal("needs: [network]\n", "needs: [network]\n    namespaces: [kube-system, kube-flannel, assistant]\n"),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+    for good in ["chart: {folder: charts/a}", "chart: {reference: ghcr.io/a/b, values: [c], leaveOut: [Job/a]}"] {
+        let definition = read_text(&GOOD.replacen("manifests: manifests/network", good, 1)).expect(good);
+        assert!(definition.has_charts());
+    }
+}
+
+#[test]
 fn refusals_name_file_line_and_field() {
     let refusals = [
         refusal("needs: [network]", "needs: [netwrok]"),

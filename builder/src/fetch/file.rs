@@ -61,6 +61,25 @@ impl Client {
         }
     }
 
+    /// The whole of a small file whose content is not known yet, into memory.
+    pub async fn document(&self, url: &FileUrl, limit_bytes: usize, progress: &dyn Progress) -> Result<Vec<u8>> {
+        let host = self.server(url)?;
+        let mut tries = self.tries();
+        loop {
+            let address = self.registries.file(url)?;
+            let request = self.web().await?.get(address);
+            let answer = match web::send(request, self.registries.proxies()).await {
+                Ok(response) => web::read(response, limit_bytes, codes::FILE_MISSING).await,
+                Err(failure) => Err(failure),
+            };
+            let failure = match answer {
+                Ok(bytes) => return Ok(bytes),
+                Err(failure) => failure,
+            };
+            self.pause_or_give_up(&host, &format!("the file {url}"), failure, &mut tries, progress).await?;
+        }
+    }
+
     /// Opens a file of pinned size at a byte; the server may ignore the offset.
     pub(super) async fn pinned_file(
         &self,

@@ -2,6 +2,7 @@
 //! the content store.
 
 mod blob;
+mod chart;
 mod client;
 mod credentials;
 mod file;
@@ -16,6 +17,7 @@ pub(crate) mod tests;
 mod token;
 mod web;
 
+pub use chart::fetch_chart;
 pub use client::{Client, RawManifest};
 pub use credentials::DockerConfiguration;
 pub use file::Measured;

@@ -223,7 +223,7 @@ fn blobs(manifest: &ManifestDocument) -> impl Iterator<Item = &Described> {
     std::iter::once(&manifest.config).chain(&manifest.layers)
 }
 
-async fn fetch_manifest(
+pub(super) async fn fetch_manifest(
     client: &Client,
     store: &ContentStore,
     pin: &Pin,

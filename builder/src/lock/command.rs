@@ -10,13 +10,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resolve::{Moved, Resolution, resolve};
-use super::{Content, Lock};
+use super::{Content, List, Lock};
 use crate::definition;
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::Client;
 use crate::options::LockOptions;
-use crate::render::{self, Renderer};
+use crate::render::{Program, Renderer, Tool};
 
 /// What `landfall lock` did.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -30,6 +30,8 @@ pub struct LockReport {
     pub moved: Vec<Moved>,
     /// The kubectl that renders, as the lock records it now.
     pub renderer: Renderer,
+    /// The Helm that renders charts, as the lock records it now; none where the release has no charts.
+    pub helm: Option<Renderer>,
     /// All manifests and files.
     pub entries: usize,
 }
@@ -41,9 +43,13 @@ pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<Lo
     let lock = Lock::read(&path)?;
     let store = ContentStore::at(&options.store);
     let digests = Digests::of(&store);
-    let renderer = render::find_kubectl(&options.kubectl, &lock)?.identity(&digests)?;
+    let identity = |tool, path| Program::find(tool, path, &lock)?.identity(&digests);
+    let renderer = identity(Tool::Kubectl, &options.kubectl)?;
+    let helm = if definition.has_charts() { Some(identity(Tool::Helm, &options.helm)?) } else { None };
+    let renderers = [Some((Tool::Kubectl, &renderer)), helm.as_ref().map(|helm| (Tool::Helm, helm))];
+    let renderers: Vec<_> = renderers.into_iter().flatten().collect();
     let client = Client::configured(options.source.registries.as_deref())?;
-    let mut resolution = resolve(&lock, &renderer, &client, &store, progress).await;
+    let mut resolution = resolve(&lock, &renderers, &client, &store, progress).await;
     let output = options.output.clone().unwrap_or_else(|| path.clone());
     // What is written must be readable: a lock is never left worse than it was.
     let written = Lock::parse(&output, resolution.text.clone())?;
@@ -55,15 +61,16 @@ pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<Lo
         resolution.failures = failures.map(|error| error.in_rewritten(&path, |field| written.line_of(field))).collect();
     }
     let inputs = |content: &Content| match content {
-        Content::Manifest(_) => 1,
+        Content::Manifest(_) | Content::Archive(_) => 1,
         Content::Files(files) => files.len(),
     };
-    let entries = lock.document.images.iter().chain(&lock.document.artifacts).map(|entry| inputs(&entry.content)).sum();
+    let lists = List::ALL.into_iter().flat_map(|list| lock.list(list));
+    let entries = lists.map(|entry| inputs(&entry.content)).sum();
     if let Some(error) = failure(&lock, &resolution) {
         return Err(error);
     }
     let Resolution { resolved, moved, .. } = resolution;
-    Ok(LockReport { lock: output, resolved, moved, renderer, entries })
+    Ok(LockReport { lock: output, resolved, moved, renderer, helm, entries })
 }
 
 /// One error that names every entry that is still open.

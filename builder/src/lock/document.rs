@@ -1,15 +1,17 @@
 //! The lock as it is written, and what is checked of it before anything else sees it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::archive;
 use super::{
-    Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields, RendererFields, Take,
+    ArchiveFields, Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields,
+    RendererFields, Take,
 };
 use crate::compression::Compression;
 use crate::definition::yaml_text;
@@ -25,9 +27,13 @@ struct WrittenLock {
     platform: Spanned<String>,
     #[serde(default)]
     renderer: Option<WrittenRenderer>,
+    #[serde(default)]
+    helm: Option<WrittenRenderer>,
     images: Vec<WrittenEntry>,
     #[serde(default)]
     artifacts: Vec<WrittenEntry>,
+    #[serde(default)]
+    charts: Vec<WrittenEntry>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -53,6 +59,12 @@ struct WrittenEntry {
     size: Option<Spanned<Field<u64>>>,
     #[serde(default)]
     files: Option<Vec<WrittenFile>>,
+    #[serde(default)]
+    repository: Option<Spanned<String>>,
+    #[serde(default)]
+    archive: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    url: Option<Spanned<Field<String>>>,
     #[serde(default)]
     license: Option<String>,
     #[serde(default)]
@@ -80,10 +92,18 @@ pub fn read(path: &Path, text: &str) -> Result<LockDocument> {
     Ok(LockDocument {
         assembled: written.assembled,
         platform: written.platform,
-        renderer: written.renderer.map(|WrittenRenderer { version, digest }| RendererFields { version, digest }),
+        renderer: written.renderer.map(RendererFields::from),
+        helm: written.helm.map(RendererFields::from),
         images: checked.list(List::Images, written.images)?,
         artifacts: checked.list(List::Artifacts, written.artifacts)?,
+        charts: checked.list(List::Charts, written.charts)?,
     })
+}
+
+impl From<WrittenRenderer> for RendererFields {
+    fn from(WrittenRenderer { version, digest }: WrittenRenderer) -> Self {
+        Self { version, digest }
+    }
 }
 
 struct Checked<'a> {
@@ -93,7 +113,7 @@ struct Checked<'a> {
 }
 
 /// Says what is wrong with one entry or one of its files: the name of a field, and what.
-type Refuse<'a> = &'a dyn Fn(&str, String) -> BuildError;
+pub(super) type Refuse<'a> = &'a dyn Fn(&str, String) -> BuildError;
 
 impl Checked<'_> {
     fn list(&mut self, list: List, written: Vec<WrittenEntry>) -> Result<Vec<LockEntry>> {
@@ -122,20 +142,34 @@ impl Checked<'_> {
             BuildError::at(codes::LOCK_UNREADABLE, place, what)
         };
         reference(&written.reference.value, &refuse)?;
-        let WrittenEntry { reference, resolved, index, digest, media_type, size, files, license, recipe } = written;
-        let content = if let Some(files) = files {
+        let origin = archive::origin(list, (&written.repository, &written.archive, &written.url), &refuse)?;
+        let WrittenEntry { reference, resolved, index, digest, media_type, size, files, license, recipe, url, .. } =
+            written;
+        let missing = |field: &str| refuse(field, "is missing; write `unresolved` where it is not known".to_owned());
+        let content = if let Some(origin) = origin {
+            if files.is_some() || media_type.is_some() || index.is_some() {
+                let what = "an archive has neither `files` nor the `index` and `mediaType` of a manifest";
+                return Err(refuse("digest", what.to_owned()));
+            }
+            Content::Archive(Box::new(ArchiveFields {
+                origin,
+                url,
+                resolved,
+                digest: digest.ok_or_else(|| missing("digest"))?,
+                size: size.ok_or_else(|| missing("size"))?,
+            }))
+        } else if let Some(files) = files {
             let pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some(), resolved.is_some()];
             if pinned.contains(&true) {
                 let what = "an entry names either files, or the digest, mediaType and size of a manifest";
                 return Err(refuse("files", what.to_owned()));
             }
-            if list == List::Images {
-                return Err(refuse("files", "an image is a manifest; only artifacts are composed of files".to_owned()));
+            if list != List::Artifacts {
+                let what = format!("no {} is composed of files; only artifacts are", list.noun());
+                return Err(refuse("files", what));
             }
             Content::Files(self.files(&name, files, &refuse)?)
         } else {
-            let missing =
-                |field: &str| refuse(field, "is missing; write `unresolved` where it is not known".to_owned());
             Content::Manifest(Box::new(ManifestFields {
                 resolved,
                 index,

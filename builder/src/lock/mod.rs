@@ -1,5 +1,7 @@
 //! The lock: every upstream input, pinned by digest.
 
+mod archive;
+mod charts;
 mod command;
 mod document;
 mod edit;
@@ -15,6 +17,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use serde_saphyr::Spanned;
 
+pub use archive::{ArchiveFields, ArchiveOrigin, ArchivePin, ArchiveSource, ChartPin};
 pub use command::{LockReport, update};
 pub use field::{Field, IndexField};
 pub use pin::{ArtifactPin, FilePin, FilesPin, Pin, Take};
@@ -24,6 +27,7 @@ use crate::definition;
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::FileUrl;
 use crate::reference::Reference;
+use crate::render::Tool;
 
 /// A lock that was read, with the text it was read from, which keeps its comments when it is written again.
 #[derive(Debug, Clone)]
@@ -44,13 +48,27 @@ pub struct LockDocument {
     pub platform: Spanned<String>,
     /// The kubectl that renders, where the lock records one.
     pub renderer: Option<RendererFields>,
+    /// The Helm that renders charts, where the lock records one.
+    pub helm: Option<RendererFields>,
     /// Container images.
     pub images: Vec<LockEntry>,
-    /// Everything else.
+    /// Everything else that travels.
     pub artifacts: Vec<LockEntry>,
+    /// Helm charts, which are rendered and do not travel.
+    pub charts: Vec<LockEntry>,
 }
 
-/// The kubectl that renders.
+impl LockDocument {
+    /// The program that renders, where the lock records one.
+    pub fn renderer(&self, tool: Tool) -> Option<&RendererFields> {
+        match tool {
+            Tool::Kubectl => self.renderer.as_ref(),
+            Tool::Helm => self.helm.as_ref(),
+        }
+    }
+}
+
+/// A program that renders.
 #[derive(Debug, Clone)]
 pub struct RendererFields {
     /// What it says its version is, for people.
@@ -86,6 +104,8 @@ pub enum Content {
     Manifest(Box<ManifestFields>),
     /// Upstream publishes files; the manifest is made here. Only for artifacts.
     Files(Vec<LockedFile>),
+    /// An archive of a chart, from a repository of charts or a folder of this machine. Only for charts.
+    Archive(Box<ArchiveFields>),
 }
 
 /// What the digest beside it was resolved from; another name since then makes that digest stale.
@@ -128,15 +148,21 @@ pub struct LockedFile {
 pub enum List {
     /// Container images.
     Images,
-    /// Everything else.
+    /// Everything else that travels.
     Artifacts,
+    /// Helm charts.
+    Charts,
 }
 
 impl List {
+    /// Every list.
+    const ALL: [Self; 3] = [Self::Images, Self::Artifacts, Self::Charts];
+
     fn field(self) -> &'static str {
         match self {
             Self::Images => "images",
             Self::Artifacts => "artifacts",
+            Self::Charts => "charts",
         }
     }
 
@@ -144,6 +170,7 @@ impl List {
         match self {
             Self::Images => "image",
             Self::Artifacts => "artifact",
+            Self::Charts => "chart",
         }
     }
 }
@@ -158,7 +185,7 @@ impl LockEntry {
     pub fn digest(&self) -> Option<Sha256> {
         match &self.content {
             Content::Manifest(fields) => fields.digest.value.known().copied(),
-            Content::Files(_) => None,
+            Content::Files(_) | Content::Archive(_) => None,
         }
     }
 
@@ -186,6 +213,11 @@ impl LockEntry {
                 .filter(|file| !file.is_confirmed())
                 .map(|file| text(file.line(), &file.written.value, resolved_from(&file.resolved)))
                 .collect(),
+            Content::Archive(archive) => {
+                let (name, from) = (archive.name(&self.reference.value), resolved_from(&archive.resolved));
+                let stale = (from != Some(&name)).then(|| text(self.reference.referenced.line(), &name, from));
+                stale.into_iter().collect()
+            }
         }
     }
 
@@ -200,6 +232,10 @@ impl LockEntry {
                 .iter()
                 .filter_map(|file| open_fields(file.line(), &file.url.to_string(), &file.unresolved()))
                 .collect(),
+            Content::Archive(archive) => {
+                let line = self.reference.referenced.line();
+                open_fields(line, &self.reference.value, &archive.unresolved()).into_iter().collect()
+            }
         }
     }
 }
@@ -269,6 +305,7 @@ impl Lock {
         match list {
             List::Images => &self.document.images,
             List::Artifacts => &self.document.artifacts,
+            List::Charts => &self.document.charts,
         }
     }
 
@@ -314,12 +351,12 @@ impl Lock {
         let index = |text: &str| text.strip_suffix(']')?.parse::<usize>().ok();
         let (entry, file) = field.split_once(".files[").map_or((field, None), |(entry, file)| (entry, Some(file)));
         let (list, number) = entry.split_once('[')?;
-        let list = [List::Images, List::Artifacts].into_iter().find(|known| known.field() == list)?;
+        let list = List::ALL.into_iter().find(|known| known.field() == list)?;
         let entry = self.list(list).get(index(number)?)?;
         match (file, &entry.content) {
             (None, _) => Some(entry.reference.referenced.line()),
             (Some(file), Content::Files(files)) => Some(files.get(index(file)?)?.line()),
-            (Some(_), Content::Manifest(_)) => None,
+            (Some(_), Content::Manifest(_) | Content::Archive(_)) => None,
         }
     }
 

@@ -12,11 +12,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::edit::{self, Replacement};
-use super::{Content, IndexField, List, Lock, LockEntry, LockedFile, ManifestFields, resolved_from};
+use super::{ArchiveFields, Content, IndexField, List, Lock, LockEntry, LockedFile, ManifestFields, resolved_from};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, IndexDocument, RawManifest, is_index};
 use crate::reference::Reference;
-use crate::render::Renderer;
+use crate::render::{Renderer, Tool};
 
 /// Entries and files that are resolved at the same time.
 const PARALLEL: usize = 8;
@@ -58,7 +58,7 @@ pub struct Resolution {
 }
 
 /// The result for one entry.
-enum Outcome {
+pub(super) enum Outcome {
     /// All of it holds.
     Holds,
     Moved(Moved),
@@ -70,22 +70,23 @@ enum Outcome {
 enum Asked<'a> {
     Manifest(&'a LockEntry, &'a ManifestFields),
     File(&'a LockedFile),
+    Archive(&'a LockEntry, &'a ArchiveFields),
 }
 
 /// Who is asked, and where the answers are kept.
 #[derive(Clone, Copy)]
-struct Asking<'a> {
-    lock: &'a Lock,
-    client: &'a Client,
-    store: &'a ContentStore,
-    progress: &'a dyn Progress,
+pub(super) struct Asking<'a> {
+    pub(super) lock: &'a Lock,
+    pub(super) client: &'a Client,
+    pub(super) store: &'a ContentStore,
+    pub(super) progress: &'a dyn Progress,
 }
 
 /// Resolves what is unresolved or stale, and compares every tag with the digest beside it. Files stay in the store, so
 /// that a build need not fetch them again.
 pub async fn resolve(
     lock: &Lock,
-    renderer: &Renderer,
+    renderers: &[(Tool, &Renderer)],
     client: &Client,
     store: &ContentStore,
     progress: &dyn Progress,
@@ -98,6 +99,7 @@ pub async fn resolve(
             let found = match asked {
                 Asked::Manifest(entry, fields) => asking.manifest(entry, fields).await,
                 Asked::File(file) => asking.measure(file).await,
+                Asked::Archive(entry, archive) => asking.archive(entry, archive).await,
             };
             // Names the entry that an error is about; the cause stays.
             found.map_err(|error| error.within(place))
@@ -106,7 +108,7 @@ pub async fn resolve(
         .collect()
         .await;
     progress.event(Event::PhaseDone);
-    let mut replacements = renderer_fields(lock, renderer);
+    let mut replacements: Vec<_> = renderer_fields(lock, renderers).into_iter().flatten().collect();
     let mut resolution = Resolution { text: String::new(), resolved: 0, moved: Vec::new(), failures: Vec::new() };
     for found in results {
         match found {
@@ -123,28 +125,38 @@ pub async fn resolve(
     resolution
 }
 
-/// The lock records the kubectl that is at hand, whatever it recorded before.
-fn renderer_fields(lock: &Lock, renderer: &Renderer) -> Vec<Replacement> {
-    let Renderer { version, digest } = renderer;
-    let fields = if let Some(fields) = &lock.document.renderer {
-        vec![Replacement::new(&fields.version, version.clone()), Replacement::new(&fields.digest, digest.to_string())]
-    } else {
-        let value = format!("{{version: {version}, digest: {digest}}}");
-        vec![edit::beside(lock, &lock.document.platform, &[("renderer", value)])]
-    };
-    fields.into_iter().flatten().collect()
+/// The lock records the programs that are at hand, whatever it recorded before.
+fn renderer_fields(lock: &Lock, renderers: &[(Tool, &Renderer)]) -> Vec<Option<Replacement>> {
+    let mut fields = Vec::new();
+    let mut lacking = Vec::new();
+    for (tool, Renderer { version, digest }) in renderers {
+        if let Some(known) = lock.document.renderer(*tool) {
+            fields.push(Replacement::new(&known.version, version.clone()));
+            fields.push(Replacement::new(&known.digest, digest.to_string()));
+        } else {
+            lacking.push((tool.field(), format!("{{version: {version}, digest: {digest}}}")));
+        }
+    }
+    if !lacking.is_empty() {
+        fields.push(edit::beside(lock, &lock.document.platform, &lacking));
+    }
+    fields
 }
 
 /// Every manifest, and every file that is not known to be what its address names, with its place.
 fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
     let mut asked = Vec::new();
-    for list in [List::Images, List::Artifacts] {
+    for list in List::ALL {
         for (number, entry) in lock.list(list).iter().enumerate() {
             let field = format!("{}[{number}]", list.field());
             match &entry.content {
                 Content::Manifest(fields) => {
                     let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
                     asked.push((place, Asked::Manifest(entry, fields)));
+                }
+                Content::Archive(archive) => {
+                    let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
+                    asked.push((place, Asked::Archive(entry, archive)));
                 }
                 Content::Files(files) => {
                     let open = |file: &LockedFile| !file.unresolved().is_empty() || !file.is_confirmed();
@@ -270,7 +282,7 @@ impl Asking<'_> {
         replacements
     }
 
-    fn replaced(self, fields: impl IntoIterator<Item = Option<Replacement>>, what: &str) -> Result<Outcome> {
+    pub(super) fn replaced(self, fields: impl IntoIterator<Item = Option<Replacement>>, what: &str) -> Result<Outcome> {
         let unknown = || {
             let what = format!("the place of {what} is not known");
             BuildError::at(codes::BUG, Place::file(&self.lock.path), what)

@@ -7,7 +7,7 @@ use landfall_media::store::ContentStore;
 use super::*;
 use crate::fetch::tests::registry::{Registry, digest};
 use crate::fetch::{Client, DockerConfiguration, Registries, Retry};
-use crate::render::Renderer;
+use crate::render::{Renderer, Tool};
 
 const TEXT: &str = "# kept\nassembled: false\nplatform: linux/amd64\nimages:\n  # why\n  - reference: ghcr.io/a/one:1  # tag\n    index: unresolved\n    digest: unresolved\n    mediaType: unresolved\n    size: unresolved\n  - {reference: 'ghcr.io/a/two:1', digest: unresolved, mediaType: unresolved, size: unresolved}\n  - {reference: 'ghcr.io/a/two:2', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}\nartifacts: []\n";
 
@@ -22,7 +22,7 @@ fn renderer() -> Renderer {
 /// Resolves a lock with a store of its own.
 async fn resolved(lock: &Lock, client: &Client) -> resolve::Resolution {
     let folder = tempfile::tempdir().expect("folder");
-    resolve::resolve(lock, &renderer(), client, &ContentStore::at(folder.path()), &Silent).await
+    resolve::resolve(lock, &[(Tool::Kubectl, &renderer())], client, &ContentStore::at(folder.path()), &Silent).await
 }
 
 /// What a resolved lock says besides what was found.

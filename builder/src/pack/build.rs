@@ -19,13 +19,14 @@ use serde::Serialize;
 
 use super::contents::{Contents, contents, open_installer, placed};
 use super::existing::existing;
-use super::inputs::{Inputs, inputs};
+use super::inputs::{Inputs, inputs, kubernetes};
 use super::order::{Order, order};
 use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
 use super::{models, programs, room};
 use crate::backup;
+use crate::charts::{self, Charts};
 use crate::definition::{self, Definition};
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
@@ -36,7 +37,7 @@ use crate::options::{BuildOptions, BuildOutput};
 use crate::own_image;
 use crate::proofs;
 use crate::reference::Reference;
-use crate::render::{self, Rendered};
+use crate::render::{self, Program, Rendered, Tool};
 use crate::signing;
 
 /// A file of the bundle.
@@ -129,7 +130,7 @@ pub async fn build(
     let installer = open_installer(&options.installer)?;
     let store = ContentStore::at(&options.store);
     let digests = Digests::of(&store);
-    let prepared = prepare(options, keys, &store, &digests, progress)?;
+    let prepared = prepare(options, keys, &client, &store, &digests, progress).await?;
     store.sweep(false)?;
     let Inputs { images, artifacts, .. } = &prepared.inputs;
     let platform = &prepared.definition.release.platform.value;
@@ -152,14 +153,15 @@ pub async fn build(
     write(options, output, &prepared, &payload, &made.release, prepared_bytes, progress)
 }
 
-fn prepare(
+async fn prepare(
     options: &BuildOptions,
     keys: &[SigningKey],
+    client: &Client,
     store: &ContentStore,
     digests: &Digests,
     progress: &dyn Progress,
 ) -> Result<Prepared> {
-    let definition = definition::read(&options.source.release)?;
+    let mut definition = definition::read(&options.source.release)?;
     let lock_path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&lock_path)?;
     let trust = read_trust(&options.roots)?;
@@ -167,10 +169,11 @@ fn prepare(
     if lock.document.assembled.value {
         refuse_assembled(&trust, &lock, "its images were assembled for tests")?;
     }
-    let kubectl = render::find_kubectl(&options.kubectl, &lock)?;
+    let kubectl = Program::find(Tool::Kubectl, &options.kubectl, &lock)?;
     kubectl.check(&lock, digests)?;
+    let charts = charts(options, &definition, &lock, client, store, digests, progress).await?;
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
-    let mut components = render::render(&definition, &kubectl)?;
+    let mut components = render::render(&mut definition, &kubectl, &charts)?;
     render::check_values(&definition, &components)?;
     backup::check_rendered(&definition, &components)?;
     proofs::check_rendered(&definition, &components)?;
@@ -183,6 +186,26 @@ fn prepare(
     programs::check_installer(&options.installer, &definition.release.platform.value)?;
     progress.event(Event::PhaseDone);
     Ok(Prepared { definition, lock, inputs, components, trust })
+}
+
+/// The charts of a release, and the Helm that the lock pins for them.
+async fn charts(
+    options: &BuildOptions,
+    definition: &Definition,
+    lock: &Lock,
+    client: &Client,
+    store: &ContentStore,
+    digests: &Digests,
+    progress: &dyn Progress,
+) -> Result<Charts> {
+    if !definition.has_charts() {
+        return Ok(Charts::default());
+    }
+    let helm = Program::find(Tool::Helm, &options.helm, lock)?;
+    helm.check_pinned(lock, digests)?;
+    let kubernetes = kubernetes(definition, lock)?;
+    let opened = charts::open_all(definition, lock, client, store, progress).await?;
+    Ok(Charts::new(helm, kubernetes, opened))
 }
 
 fn refuse_assembled(trust: &Trust, lock: &Lock, what: &str) -> Result<()> {

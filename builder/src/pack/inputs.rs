@@ -37,12 +37,7 @@ pub struct NodePackInputs {
 /// Looks everything up in the lock. Entries that are missing are refused one by one, unresolved ones all together.
 ///
 /// `own` is the image that was made here, where a component names it; no lock has it.
-pub fn inputs(
-    definition: &Definition,
-    lock: &Lock,
-    components: &[Rendered],
-    own: Option<&Pin>,
-) -> Result<Inputs> {
+pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own: Option<&Pin>) -> Result<Inputs> {
     let platform = &definition.release.platform;
     if lock.document.platform.value != platform.value {
         let what = format!("the lock is for {}, the release for {}", lock.document.platform.value, platform.value);
@@ -70,6 +65,13 @@ pub fn inputs(
         .collect();
     let packs = roles.iter().enumerate().map(|(index, roles)| node_pack(definition, index, roles));
     Ok(Inputs { images, artifacts, written, node_packs: packs.collect::<Result<_>>()? })
+}
+
+/// The Kubernetes version of the node pack that runs in the end, which must be in the lock.
+pub fn kubernetes(definition: &Definition, lock: &Lock) -> Result<String> {
+    let packs = roles(definition, lock)?;
+    let last = packs.iter().enumerate().next_back();
+    last.map_or_else(|| Ok(String::new()), |(index, roles)| Ok(node_pack(definition, index, roles)?.kubernetes))
 }
 
 type Roles<'a> = BTreeMap<NodeImage, &'a LockEntry>;

@@ -12,7 +12,7 @@ mod room;
 mod roots;
 mod sheet;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use build::{BuildReport, BuiltFile, build};
 pub(crate) use programs::check_installer;

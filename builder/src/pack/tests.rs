@@ -35,14 +35,14 @@ const OBJECTS: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: 
 const KUBECTL: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then\n  echo '{\"clientVersion\": {\"gitVersion\": \"v1.36.3\"}}'\nelse\n  cat \"$2/objects.yaml\"\nfi\n";
 
 /// A vendor's folder with a release, a key and its root, and the registry that has the images.
-struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
-    registry: Registry,
+    pub(crate) registry: Registry,
     key: SigningKey,
 }
 
 impl Bench {
-    async fn new(development: bool, assembled_annotation: bool) -> Self {
+    pub(crate) async fn new(development: bool, assembled_annotation: bool) -> Self {
         let bench = Self {
             folder: tempfile::tempdir().expect("folder"),
             registry: Registry::start(|_| ()).await,
@@ -71,23 +71,23 @@ impl Bench {
         bench
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, bytes: &[u8], mode: u32) {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8], mode: u32) {
         let path = self.path(name);
         durable::create_folder(path.parent().expect("folder")).expect("folder");
         durable::write_file(&path, bytes, mode).expect("file");
     }
 
-    fn edit(&self, name: &str, from: &str, to: &str) {
+    pub(crate) fn edit(&self, name: &str, from: &str, to: &str) {
         let text = fs_err::read_to_string(self.path(name)).expect("text");
         assert!(text.contains(from), "{name} has no `{from}`");
         self.write(name, text.replacen(from, to, 1).as_bytes(), 0o644);
     }
 
-    fn push(&self, reference: &str, manifest: &Value) {
+    pub(crate) fn push(&self, reference: &str, manifest: &Value) {
         let (repository, tag) = reference.rsplit_once(':').expect("tag");
         self.registry.add_manifest(repository, tag, MANIFEST, manifest.to_string().as_bytes());
     }
@@ -129,16 +129,20 @@ impl Bench {
         self.push(reference, &manifest);
     }
 
-    fn source(&self) -> SourceOptions {
+    pub(crate) fn source(&self) -> SourceOptions {
         SourceOptions { release: self.path("release"), lock: None, registries: Some(self.path("registries.yaml")) }
     }
 
-    async fn lock(&self) -> Result<lock::LockReport> {
+    pub(crate) async fn lock(&self) -> Result<lock::LockReport> {
         let (store, kubectl) = (self.path("store"), self.path("kubectl"));
-        lock::update(&LockOptions { source: self.source(), store, kubectl, output: None }, &Silent).await
+        lock::update(
+            &LockOptions { source: self.source(), store, kubectl, helm: self.path("helm"), output: None },
+            &Silent,
+        )
+        .await
     }
 
-    async fn build(&self) -> Result<BuildReport> {
+    pub(crate) async fn build(&self) -> Result<BuildReport> {
         self.build_at("2026-11-20T08:16:00Z").await
     }
 
@@ -159,6 +163,7 @@ impl Bench {
             appliance: PathBuf::from("/nowhere/landfall-appliance"),
             installer: self.path("landfall"),
             kubectl: self.path("kubectl"),
+            helm: self.path("helm"),
             built_at: built_at.to_owned(),
         };
         let output = BuildOutput::Folder { path: output.to_owned(), part_bytes: None };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{check_rendered, proofs};
 use crate::definition::{self, Definition};
 use crate::error::BuildError;
-use crate::render::Rendered;
+use crate::render::{Origin, Rendered};
 
 const GOOD: &str = include_str!("../definition/good.yaml");
 
@@ -96,7 +96,7 @@ fn rendered(definition: &Definition) -> Vec<Rendered> {
     let of = |name: &str, objects: Vec<Value>| {
         let components = &definition.release.components;
         let index = components.iter().position(|component| component.name.value == name).expect("component");
-        Rendered { index, folder: format!("manifests/{name}").into(), objects }
+        Rendered { index, origin: Origin::Folder(format!("manifests/{name}").into()), objects }
     };
     let workload = |kind: &str, name: &str, container: &str| {
         json!({ "kind": kind, "metadata": { "name": name },

@@ -5,51 +5,82 @@ mod checks;
 mod images;
 mod kustomize;
 mod objects;
+mod program;
 mod scan;
 mod spots;
 #[cfg(test)]
 pub(crate) mod tests;
 mod values;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
+pub use checks::served_kinds;
 pub use images::{bind, usages};
-pub use kustomize::{Kubectl, Renderer, find as find_kubectl};
+pub use program::{Program, Renderer, Tool};
 pub use scan::scan;
 pub use values::{check as check_values, site_schema};
 
-use crate::definition::Definition;
+use crate::charts::{self, Charts};
+use crate::definition::{Definition, ObjectSource};
 use crate::error::{Place, Result};
+use crate::proofs;
 
 /// A component's objects, in the order in which they are applied.
 #[derive(Debug, Clone)]
 pub struct Rendered {
     /// Its index in the definition.
     pub index: usize,
-    /// Its folder of manifests.
-    pub folder: PathBuf,
+    /// Where they come from.
+    pub origin: Origin,
     /// Its objects.
     pub objects: Vec<Value>,
+}
+
+/// What a person corrects where an object is wrong.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A file of a folder of manifests.
+    Folder(PathBuf),
+    /// A template of a chart: the chart, and the files of its objects by kind and name.
+    Chart(PathBuf, BTreeMap<String, PathBuf>),
 }
 
 impl Rendered {
     /// A place in a rendered object, and the file that a person corrects for it.
     pub fn place(&self, object: &Value, field: &str) -> Place {
-        let file = kustomize::source(&self.folder, object);
-        Place { file: Some(file), line: None, field: Some(format!("{}{field}", title(object))) }
+        let title = title(object);
+        let file = match &self.origin {
+            Origin::Folder(folder) => kustomize::source(folder, object),
+            Origin::Chart(chart, files) => files.get(&title).unwrap_or(chart).clone(),
+        };
+        Place { file: Some(file), line: None, field: Some(format!("{title}{field}")) }
     }
 }
 
-/// Renders every component, in the order in which they are applied, and checks the objects.
-pub fn render(definition: &Definition, kubectl: &Kubectl) -> Result<Vec<Rendered>> {
-    let mut components = Vec::new();
-    for &index in &definition.order {
-        let folder = definition.resolve(&definition.release.components[index].manifests.value);
-        let objects = kubectl.render(definition, index, &folder)?;
-        components.push(Rendered { index, folder, objects });
+/// Renders every component, in the order in which they are applied, and checks the objects. What charts bring beside
+/// objects becomes part of the definition: Secrets that are generated at a site, proofs, and components that come before
+/// theirs.
+pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Result<Vec<Rendered>> {
+    let mut components: Vec<Rendered> = Vec::new();
+    for index in definition.order.clone() {
+        match definition.release.components[index].source() {
+            Some(ObjectSource::Manifests(manifests)) => {
+                let origin = Origin::Folder(definition.resolve(&manifests.value));
+                let objects = kustomize::render(kubectl, definition, manifests, index)?;
+                components.push(Rendered { index, origin, objects });
+            }
+            Some(ObjectSource::Chart(_)) => {
+                let rendered = charts::render(definition, index, charts, &components)?;
+                components.extend(rendered);
+            }
+            None => {}
+        }
     }
+    // A chart's tests are proofs by now.
+    proofs::check(&definition.path, &definition.release)?;
     objects::check(definition, &mut components)?;
     checks::check(definition, &components)?;
     Ok(components)

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use landfall_error_codes::codes;
 use serde_json::{Value, json};
+use serde_saphyr::Spanned;
 
 use super::{Rendered, title};
 use crate::definition::Definition;
@@ -69,10 +70,11 @@ pub fn check(definition: &Definition, components: &mut [Rendered]) -> Result<()>
     let mut seen = HashSet::new();
     for component in components {
         let namespace = definition.release.components[component.index].namespace.value.clone();
+        let declared = &definition.release.components[component.index].namespaces;
         let mut objects = std::mem::take(&mut component.objects);
         for object in &mut objects {
             acceptable(component, object)?;
-            place_in(component, object, &namespace, &custom)?;
+            place_in(component, object, &namespace, declared, &custom)?;
             let key = format!("{} {} {}", group(object), title(object), text(object, "/metadata/namespace"));
             if !seen.insert(key) {
                 let what = "another object of this release has the same kind and name";
@@ -148,6 +150,7 @@ fn place_in(
     component: &Rendered,
     object: &mut Value,
     namespace: &str,
+    declared: &[Spanned<String>],
     custom: &HashMap<(String, String), bool>,
 ) -> Result<()> {
     let kind = text(object, "/kind").to_owned();
@@ -169,9 +172,12 @@ fn place_in(
     if !namespaced {
         return if found.is_empty() { Ok(()) } else { wrong(format!("a {kind} has no namespace")) };
     }
-    if !found.is_empty() && found != namespace {
-        return wrong(format!("`{found}` is not the component's namespace `{namespace}`"));
+    if found.is_empty() {
+        object["metadata"]["namespace"] = json!(namespace);
+    } else if found != namespace && !declared.iter().any(|declared| declared.value == found) {
+        let what = format!("`{found}` is not the component's namespace `{namespace}`, and none of its `namespaces`");
+        let hint = format!("Set the namespace `{namespace}`, or list `{found}` under `namespaces` of the component.");
+        return wrong(what).map_err(|error| error.hint(hint));
     }
-    object["metadata"]["namespace"] = json!(namespace);
     Ok(())
 }

@@ -34,7 +34,11 @@ pub(super) fn definition(from: &str, to: &str) -> Definition {
 pub(super) fn component(definition: &Definition, name: &str, text: &str) -> Rendered {
     let index =
         definition.release.components.iter().position(|component| component.name.value == name).expect("component");
-    Rendered { index, folder: format!("manifests/{name}").into(), objects: kustomize::parse(text).expect("yaml") }
+    Rendered {
+        index,
+        origin: Origin::Folder(format!("manifests/{name}").into()),
+        objects: kustomize::parse(text).expect("yaml"),
+    }
 }
 
 /// The starter release as its files are, with the selectors and the settings that kustomize adds.
@@ -43,7 +47,8 @@ pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
     let definition = crate::definition::read(&folder).expect("definition");
     let mut components = Vec::new();
     for &index in &definition.order {
-        let folder = definition.resolve(&definition.release.components[index].manifests.value);
+        let manifests = definition.release.components[index].manifests.as_ref().expect("manifests");
+        let folder = definition.resolve(&manifests.value);
         let mut objects = Vec::new();
         for entry in fs_err::read_dir(&folder).expect("folder") {
             let path = entry.expect("entry").path();
@@ -60,7 +65,7 @@ pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
         let metadata = serde_json::json!({ "name": "assistant-program" });
         objects.push(serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {} }));
         objects.truncate(objects.len() - usize::from(!folder.ends_with("assistant")));
-        components.push(Rendered { index, folder, objects });
+        components.push(Rendered { index, origin: Origin::Folder(folder), objects });
     }
     assert!(components.iter().all(|component| !component.objects.is_empty()));
     objects::check(&definition, &mut components).expect("applicable");
@@ -325,22 +330,23 @@ fn a_folder_that_kubectl_refuses_is_named_with_what_it_said() {
         "#!/bin/sh\necho 'error: broken.yaml: yaml: line 2: did not find expected node' >&2\nexit 1\n",
     );
     assert_eq!(fs_err::metadata(&script).expect("script").permissions().mode() & 0o777, 0o755);
-    let definition = crate::definition::read(folder.path()).expect("definition");
-    let kubectl = find_kubectl(&script, &lock()).expect("found");
+    let mut definition = crate::definition::read(folder.path()).expect("definition");
+    let kubectl = Program::find(Tool::Kubectl, &script, &lock()).expect("found");
     let refusal = |error: crate::BuildError| {
         format!("{} {error}", error.code().id).replace(&format!("{}/", folder.path().display()), "")
     };
-    let refused = refusal(render(&definition, &kubectl).expect_err("refused"));
-    let nothing = refusal(find_kubectl(&folder.path().join("none/kubectl"), &lock()).expect_err("missing"));
+    let refused = refusal(render(&mut definition, &kubectl, &Charts::default()).expect_err("refused"));
+    let nothing =
+        refusal(Program::find(Tool::Kubectl, &folder.path().join("none/kubectl"), &lock()).expect_err("missing"));
     landfall_media::durable::remove_file(&folder.path().join("manifests/network/kustomization.yaml")).expect("removed");
-    let without = refusal(render(&definition, &kubectl).expect_err("no kustomization"));
+    let without = refusal(render(&mut definition, &kubectl, &Charts::default()).expect_err("no kustomization"));
     insta::assert_snapshot!([refused, nothing, without].join("\n"));
 }
 
 #[test]
 fn without_a_kubectl_the_error_names_the_one_that_the_lock_records() {
     let hint = |lock: &Lock| {
-        let missing = find_kubectl(Path::new("kubectl-that-nobody-has"), lock).expect_err("missing");
+        let missing = Program::find(Tool::Kubectl, Path::new("kubectl-that-nobody-has"), lock).expect_err("missing");
         assert_eq!(missing.code().id, "LF2015");
         Coded::hint(&missing).expect("hint")
     };

@@ -168,6 +168,9 @@ pub(crate) struct LockArguments {
     /// The kubectl that renders: the lock records its version and digest.
     #[arg(long, default_value = "kubectl")]
     pub(crate) kubectl: PathBuf,
+    /// The Helm that renders charts, where the release has some: the lock records its version and digest.
+    #[arg(long, default_value = "helm")]
+    pub(crate) helm: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -207,6 +210,9 @@ pub(crate) struct BuildArguments {
     /// The kubectl that renders, which must be the one that the lock records.
     #[arg(long, default_value = "kubectl")]
     pub(crate) kubectl: PathBuf,
+    /// The Helm that renders charts, which must be the one that the lock records.
+    #[arg(long, default_value = "helm")]
+    pub(crate) helm: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
         roots: arguments.roots,
         sign_commands: arguments.sign_command,
         kubectl: arguments.kubectl,
+        helm: arguments.helm,
         built_at: source_date::now()?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     };
     let report = landfall_builder::build(&options, &keys, output, &Drawn::new(printer))?;

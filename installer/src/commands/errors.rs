@@ -24,6 +24,7 @@ const AREAS: &[(&str, &str)] = &[
     ("LF45", "Proofs"),
     ("LF46", "Backups"),
     ("LF47", "Licenses"),
+    ("LF48", "The console"),
     ("LF50", "The appliance"),
     ("LF90", "Usage and bugs"),
 ];

@@ -155,6 +155,13 @@ pub(crate) fn summary(installed: &Installed) -> String {
         let (component, name, ports) = (&service.component, &service.name, ports.join(", "));
         let _infallible = writeln!(text, "{component:<14} {name}{address}, port {ports}");
     }
+    for address in installed.console.iter().flat_map(|console| &console.addresses) {
+        let _infallible =
+            writeln!(text, "\nconsole        {address}; `landfall console` makes the first administrator");
+    }
+    if let Some(console) = &installed.console {
+        let _infallible = writeln!(text, "certificate    SHA-256 {}", console.fingerprint);
+    }
     for note in &installed.notes {
         let _infallible = writeln!(text, "note: {note}; `landfall status` reports why");
     }
@@ -174,7 +181,7 @@ pub(crate) fn summary(installed: &Installed) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use landfall_host::facts;
-    use landfall_lifecycle::operations::ServiceStatus;
+    use landfall_lifecycle::operations::{ConsoleAddress, ServiceStatus};
     use serde_json::{Value, json};
 
     use super::*;
@@ -210,6 +217,12 @@ pub(super) mod tests {
                 address: Some("10.96.7.7".to_owned()),
                 ports: vec![5432],
             }],
+            console: Some(ConsoleAddress {
+                addresses: vec!["https://192.0.2.17:31443/".to_owned()],
+                fingerprint: "5B:0C".to_owned(),
+                authority_fingerprint: "91:E7".to_owned(),
+                certificate_ends: "2029-02-01".to_owned(),
+            }),
             notes: Vec::new(),
             secrets: vec!["/var/lib/landfall/secrets/postgres/postgres.json".into()],
             media_read_bytes: 1,

@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Fail
         source: source(arguments.release, arguments.source),
         store: arguments.store.map_or_else(default_store, Ok)?,
         kubectl: arguments.kubectl,
+        helm: arguments.helm,
         output: arguments.output,
     };
     let report = landfall_builder::lock(&options, &Drawn::new(printer))?;
@@ -29,9 +30,10 @@ pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Fail
 }
 
 fn text(report: &LockReport) -> String {
-    let LockReport { lock, resolved, entries, renderer, .. } = report;
+    let LockReport { lock, resolved, entries, renderer, helm, .. } = report;
     let mut lines = vec![format!("{}: {resolved} of {entries} entries newly resolved", lock.display())];
     lines.push(format!("renders with kubectl {}, {}", renderer.version, renderer.digest));
+    lines.extend(helm.iter().map(|helm| format!("renders charts with Helm {}, {}", helm.version, helm.digest)));
     let moved = report.moved.iter().map(|moved| {
         format!(
             "moved since it was resolved: {} names {} now; the lock keeps {}",

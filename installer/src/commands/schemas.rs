@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    backup, build, configure, console, inspect, install, key, license, models, releases, restore, stage, upgrade, verify,
+    backup, build, configure, console, inspect, install, key, license, models, releases, restore, stage, upgrade,
+    verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};

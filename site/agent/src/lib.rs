@@ -15,6 +15,7 @@ pub mod kubelet_files;
 pub mod nameservers;
 pub mod notify;
 mod open_operation;
+mod overdue;
 pub mod packet_filter;
 pub mod pods;
 pub mod prepare;

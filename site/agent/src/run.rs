@@ -7,6 +7,7 @@ use super::concerns::Concerns;
 use super::due::{Clocks, Due};
 use super::kubelet;
 use super::notify::Systemd;
+use super::overdue::Overdue;
 use super::packet_filter::PacketFilter;
 use super::pods::Pods;
 use super::programs::Programs;
@@ -52,6 +53,7 @@ struct Agent<'a> {
     packet_filter: PacketFilter,
     /// When certificates are looked at.
     certificates: Due,
+    overdue: Overdue,
     concerns: Concerns,
     systemd: Systemd,
 }
@@ -72,6 +74,7 @@ impl<'a> Agent<'a> {
             settings,
             packet_filter: PacketFilter::watch(),
             certificates: Due::default(),
+            overdue: Overdue::begin(),
             concerns: Concerns::default(),
             systemd,
         })
@@ -93,6 +96,8 @@ impl<'a> Agent<'a> {
             self.concerns.unless_fatal(continued, "the open operation is not continued")?;
         }
         if tick.is_multiple_of(TIME_TICKS) {
+            let started = self.overdue.tend(self.paths, &Subprocesses);
+            self.concerns.unless_fatal(started, "the overdue backup is not started")?;
             // Nothing that runs depends on it: not even a failed sync ends the agent.
             self.concerns.note(site_time::observe(self.paths), "trusted time cannot be stored");
         }

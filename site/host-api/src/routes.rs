@@ -109,11 +109,15 @@ async fn logs(
 async fn claim(State(host): State<Host>, Json(Claim { token }): Json<Claim>) -> Result<StatusCode> {
     let counts = host.ask(move |site| site.claim(&token)).await??;
     tracing::info!(counts, "a one-use token was claimed");
-    if counts { Ok(StatusCode::NO_CONTENT) } else { Err(Refused::new(StatusCode::FORBIDDEN, "the token does not count")) }
+    if counts {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Refused::new(StatusCode::FORBIDDEN, "the token does not count"))
+    }
 }
 
 async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>) -> Result<Response> {
-    let begun = host.ask(|site| site.begin_backup()).await??;
+    let begun = host.ask(Site::begin_backup).await??;
     tracing::info!(by = wish.by, correlation = wish.correlation, begun, "a backup was asked for");
     if begun {
         return Ok(StatusCode::ACCEPTED.into_response());

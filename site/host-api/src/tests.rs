@@ -4,7 +4,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use landfall_link::{Certificate, ComponentLogs, Identity, LogLine, NumberedEvent, Problem, ProgressPage, client, server};
+use landfall_link::{
+    Certificate, ComponentLogs, Identity, LogLine, NumberedEvent, Problem, ProgressPage, client, server,
+};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 

@@ -75,6 +75,8 @@ impl SitePaths {
         backup_logs = "/var/lib/landfall/backups/logs.json";
         /// There since the site first had a repository: one that is missing later is on a disk that is not mounted.
         backups_begun = "/var/lib/landfall/backups-begun";
+        /// The latest try to make a backup. It is outside of the backups' folder, which may be a disk that is away.
+        backup_try = "/var/lib/landfall/backup-try.json";
         /// The owners of the data that an uninstall kept.
         kept_record = "/var/lib/landfall/kept.json";
         /// The site's license, and what it needs to be judged; [`SitePaths::license_copy`] is the same.

@@ -58,7 +58,7 @@ impl Content {
 }
 
 impl Content {
-    /// Processes that run from one of them go on: the kernel keeps their programs.
+    /// Processes that run from one of them continue: the kernel keeps their programs.
     fn remove_other_packs(&self, folder: &Path) -> Result<(), StepError> {
         let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
         for entry in entries.flatten() {

@@ -8,7 +8,7 @@ mod pinned;
 pub mod routes;
 
 pub use authority::{Authority, Day};
-pub use landfall_progress::Event;
 pub use documents::{BackupRequest, Claim, ComponentLogs, LogLine, NumberedEvent, Problem, ProgressPage};
 pub use identity::{Certificate, Identity, IdentityError};
+pub use landfall_progress::Event;
 pub use pinned::{client, server};

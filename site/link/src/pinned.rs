@@ -170,8 +170,8 @@ mod tests {
             let mut bytes = [0; 4];
             stream.read_exact(&mut bytes).await.map(drop)
         };
-        let (served, asked) = tokio::join!(serving, asking);
-        served.and(asked)
+        let (host_side, console_side) = tokio::join!(serving, asking);
+        host_side.and(console_side)
     }
 
     #[tokio::test]

@@ -34,6 +34,14 @@ enum Command {
     },
     /// Opens a shell on a machine.
     Shell(Target),
+    /// Leads a port of this host's loopback to a port of a machine, until the command is interrupted.
+    Forward {
+        #[command(flatten)]
+        target: Target,
+        /// The machine's port: the console's by default.
+        #[arg(long, default_value_t = 31443)]
+        port: u16,
+    },
     /// Cuts the power of a machine: unsynced data is lost.
     Cut(Target),
     /// Kills the first process of a machine.
@@ -100,6 +108,7 @@ pub fn run(arguments: Arguments) -> Result<u8> {
         Command::List => list()?,
         Command::Run { target, program } => return program_on(&target.machine()?, &program),
         Command::Shell(target) => return program_on(&target.machine()?, &["/bin/bash".to_owned(), "-l".to_owned()]),
+        Command::Forward { target, port } => forward(&target.machine()?, port)?,
         Command::Cut(target) => target.machine()?.power_cut()?,
         Command::Crash(target) => target.machine()?.crash()?,
         Command::Boot(target) => target.machine()?.boot()?,
@@ -112,6 +121,12 @@ pub fn run(arguments: Arguments) -> Result<u8> {
         Command::Down { name } => Site::open(&name)?.down()?,
     }
     Ok(0)
+}
+
+fn forward(machine: &Machine, port: u16) -> Result<()> {
+    let forward = machine.forward(port)?;
+    printer::data(format!("https://{}/", forward.address()?));
+    forward.run()
 }
 
 fn start(up: &Up) -> Result<()> {

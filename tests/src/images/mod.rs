@@ -190,6 +190,11 @@ pub fn ensure_cosign() -> Result<PathBuf> {
     Ok(node_pack::COSIGN.ensure(&Workshop::open()?)?.join("cosign"))
 }
 
+/// The program `helm`, with which vendors render charts.
+pub fn ensure_helm() -> Result<PathBuf> {
+    Ok(node_pack::HELM.ensure(&Workshop::open()?)?.join("helm"))
+}
+
 /// The end of a failed program's output, which usually contains the reason.
 fn last_lines(output: &[u8]) -> String {
     const LINES: usize = 20;

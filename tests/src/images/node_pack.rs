@@ -161,6 +161,17 @@ pub const COSIGN: GoModule = GoModule {
     variables: &[("sigs.k8s.io/release-utils/version.gitVersion", "{version}")],
 };
 
+/// The program that renders charts. Its version is the one that is made for the node pack's Kubernetes, and its module takes
+/// all that both need in the versions of [`KUBERNETES`]: that is compiled once.
+pub const HELM: GoModule = GoModule {
+    name: "helm",
+    upstream: "helm.sh/helm/v3",
+    stamp: None,
+    programs: &[Program { package: "helm.sh/helm/v3/cmd/helm", file: "helm" }],
+    build: Build::Go,
+    variables: &[("helm.sh/helm/v3/internal/version.version", "{version}")],
+};
+
 /// The base with Debian's nft and its nft-based iptables, for programs that write packet-filter rules.
 pub const PACKET_FILTER: Root =
     Root { name: "packet-filter", packages: &["iptables", "nftables"], accounts: &[], removed: &[] };

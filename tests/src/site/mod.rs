@@ -38,6 +38,7 @@ mod cgroup;
 mod disk;
 mod execute;
 mod files;
+mod forward;
 mod host_settings;
 mod machine;
 mod names;

@@ -240,7 +240,7 @@ fn restores(engineer: Engineer<'_>, name: &str) -> Result<()> {
     expect_data(engineer, "second")?;
     let restored = engineer.landfall(&["restore", "--confirm", name])?.report("restore")?;
     let streams: Vec<&Value> = restored["streams"].as_array().into_iter().flatten().map(|one| &one["stream"]).collect();
-    ensure!(streams == ["postgres/database", "valkey/keys"], "{restored}");
+    ensure!(streams == ["postgres/database", "valkey/keys", "console/people"], "{restored}");
     engineer.wait_ready("a restore")?;
     printer::note("proved: a restore brings data back, and only with the site's name");
     Ok(())

@@ -90,6 +90,15 @@ kinds! {
     "apiregistration.k8s.io/v1" { APIService = aggregation::APIService }
 }
 
+/// What the node pack's Kubernetes serves, as charts ask for it: versions, and versions with their kinds.
+pub fn served() -> Vec<String> {
+    let kinds = |(version, kinds): &(&'static str, &'static [&'static str])| {
+        let kinds = kinds.iter().map(|kind| format!("{version}/{kind}")).collect::<Vec<_>>();
+        std::iter::once((*version).to_owned()).chain(kinds)
+    };
+    VERSIONS.iter().flat_map(kinds).collect()
+}
+
 /// Kinds of a version that is not whole here, since they change with Kubernetes: their fields are checked.
 fn more_written_again(version: &str, kind: &str, object: Value) -> Option<serde_json::Result<Value>> {
     if version != "admissionregistration.k8s.io/v1" {

@@ -10,6 +10,7 @@ mod pods;
 #[cfg(test)]
 mod tests;
 
+pub use kinds::served as served_kinds;
 use serde_json::Value;
 
 use super::Rendered;

@@ -2,6 +2,7 @@
 //! by the release, or made by Landfall or by running software.
 
 use landfall_error_codes::codes;
+use landfall_release_document::ComponentEntry;
 use serde_json::Value;
 
 use super::pods::{Pod, containers};
@@ -62,12 +63,11 @@ impl Namespace<'_> {
         let Named { kind, name, key, .. } = named;
         let title = format!("{kind}/{name}");
         let is_of_console = |it: &&ComponentDefinition| {
-            let names = ComponentEntry::CONSOLE_SECRETS.map(|name| format!("Secret/{name}"));
-            it.is_console() && names.contains(&title)
+            let secrets = ComponentEntry::CONSOLE_SECRETS.map(|secret| format!("Secret/{secret}"));
+            it.is_console() && secrets.contains(&title)
         };
-        let is_made = |it: &&ComponentDefinition| {
-            is_of_console(it) || it.made_on_site.iter().any(|made| made.value == title)
-        };
+        let is_made =
+            |it: &&ComponentDefinition| is_of_console(it) || it.made_on_site.iter().any(|made| made.value == title);
         if EVERYWHERE.contains(&(*kind, *name)) || self.definitions.iter().any(is_made) {
             return None;
         }

@@ -56,8 +56,8 @@ impl ConsoleCertificate {
         }
         let authority = authority(files, today)?;
         let (begins, ends) = (later(today, Span::new().days(-1)), later(today, Span::new().days(VALID_DAYS)));
-        let issuer = Authority::of(&authority.name, &authority.pair.key).map_err(not_made)?;
-        let (certificate, key) = issuer.issue(names, day(begins), day(ends)).map_err(not_made)?;
+        let signer = Authority::of(&authority.name, &authority.pair.key).map_err(not_made)?;
+        let (certificate, key) = signer.issue(names, day(begins), day(ends)).map_err(not_made)?;
         let names = names.to_vec();
         let issued =
             Self { names, begins, ends, authority: authority.pair.certificate, pair: Pair { certificate, key } };
@@ -80,7 +80,7 @@ impl ConsoleCertificate {
 
     /// SHA-256 of the certificate, and of the authority that issued it, as browsers show them.
     pub fn fingerprints(&self) -> Result<[String; 2], StepError> {
-        let of = |text: &str| Ok(Certificate::from_pem(text.as_bytes()).map_err(not_made)?.fingerprint());
+        let of = |text: &str| Certificate::from_pem(text.as_bytes()).map(|read| read.fingerprint()).map_err(not_made);
         Ok([of(&self.pair.certificate)?, of(&self.authority)?])
     }
 

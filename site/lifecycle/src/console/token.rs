@@ -120,9 +120,8 @@ mod tests {
         for _ in 0..20 {
             let token = OneUseToken::issue(&files, NOW).unwrap().text;
             let counted = std::thread::scope(|scope| {
-                let claims: Vec<_> = (0..16)
-                    .map(|_| scope.spawn(|| OneUseToken::claim(&files, &token, NOW).unwrap()))
-                    .collect();
+                let claims: Vec<_> =
+                    (0..16).map(|_| scope.spawn(|| OneUseToken::claim(&files, &token, NOW).unwrap())).collect();
                 claims.into_iter().map(|claim| claim.join().unwrap()).filter(|counted| *counted).count()
             });
             assert_eq!(counted, 1);

@@ -13,11 +13,12 @@ use serde::Serialize;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
-use super::error::Result;
+use super::error::{OperationError, Result};
 use super::trust::Trust;
 use crate::backups::drill::Drill;
 use crate::backups::{
-    BackupCopies, BackupFolder, BackupSummary, DrillReport, Reason, Saving, has_rules, refuse_without_room, unusable,
+    BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, Reason, Saving, has_rules, refuse_without_room,
+    unusable,
 };
 use crate::pins::Pins;
 use landfall_bundle_spec::parts::short_id;
@@ -63,8 +64,27 @@ pub struct RecoveryKey {
 impl Operations {
     /// Saves the data of the installed release, and proves the backup by a drill unless `drilled` is false. Older backups are
     /// removed as the site's settings say, once the new one is proven; then each folder for copies gets it.
+    ///
+    /// What became of it is noted, and on the disk when this returns.
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
-        let ready = self.ready_to_back_up("backup")?;
+        let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;
+        let made = self.back_up_ready(&ready, drilled);
+        self.note_try(made.as_ref().map(drop));
+        made
+    }
+
+    /// A try that cannot be noted is still a backup.
+    fn note_try(&self, outcome: std::result::Result<(), &OperationError>) {
+        if !self.paths.data_uuid().exists() {
+            return;
+        }
+        let noted = BackupTry::of(outcome, jiff::Timestamp::now()).write(&self.paths);
+        if let Err(error) = noted {
+            tracing::warn!(%error, "what became of the backup is not noted");
+        }
+    }
+
+    fn back_up_ready(&self, ready: &ReadyToBackUp, drilled: bool) -> Result<BackedUp> {
         let repository = BackupFolder::of(&self.paths).open_or_create()?;
         let saving = Saving {
             cluster: &ready.cluster,
@@ -80,7 +100,7 @@ impl Operations {
         if !drilled {
             return Ok(BackedUp { backup: (&backup).into(), drill: None, dropped: Vec::new(), copies: Vec::new() });
         }
-        let report = self.prove_backup(&ready, &repository, &backup);
+        let report = self.prove_backup(ready, &repository, &backup);
         // Backups that fail every night must not fill the disk; the newest proven one stays.
         let settings = &ready.pins.settings.backups;
         let forgotten = repository.forget(settings.retention(), jiff::Timestamp::now()).map_err(unusable);

@@ -137,9 +137,9 @@ impl Operations {
     /// The ports of the node that lead to a component's pods.
     fn node_ports(&self, owner: &Owner) -> Result<Vec<u64>> {
         let cluster = self.patient_cluster()?;
-        let listed = cluster.resource("v1", "Service").and_then(|kind| {
-            cluster.list(&kind, None, &format!("{COMPONENT_LABEL}={}", owner.component))
-        });
+        let listed = cluster
+            .resource("v1", "Service")
+            .and_then(|kind| cluster.list(&kind, None, &format!("{COMPONENT_LABEL}={}", owner.component)));
         let services = listed.map_err(StepError::from)?;
         let ports = |service: &Value| service.pointer("/spec/ports").and_then(Value::as_array).cloned();
         let ports = services.iter().filter_map(ports).flatten();

@@ -77,8 +77,8 @@ pub use upgrade::{PreparedUpgrade, Upgraded};
 pub use verify_site::SiteVerification;
 
 pub use crate::backups::{
-    BackupCopies, BackupSummary, CheckResult, CopyRecord, DrillReport, DrilledStream, LogOutcome, LogStatus,
-    PointsInTime, SavedLog, StreamSummary,
+    BackupCopies, BackupFailure, BackupSummary, BackupTry, CheckResult, CopyRecord, DrillReport, DrilledStream,
+    LogOutcome, LogStatus, PointsInTime, SavedLog, StreamSummary,
 };
 pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};

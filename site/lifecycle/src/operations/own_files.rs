@@ -7,6 +7,7 @@ use super::bundle::TrustedRelease;
 use super::error::Result;
 use super::kept::KeptData;
 use super::{Operations, engine_file};
+use crate::backups::BackupTry;
 use crate::console::ConsoleFiles;
 use crate::content::remove_others;
 use crate::license;
@@ -46,6 +47,7 @@ impl Operations {
         if !self.paths.backups().exists() {
             durable::remove_file(&self.paths.backups_begun())?;
         }
+        BackupTry::remove(&self.paths)?;
         engine_file::withdraw_command(&self.paths)?;
         Marks::remove(&self.paths)?;
         license::remove(&self.paths, keep_data)?;

@@ -6,6 +6,7 @@ use landfall_release_document::{DataRoom, ReleaseDocument};
 use serde::Serialize;
 
 use crate::configuration::SiteConfiguration;
+use crate::console::HOST_PORT;
 use crate::plan::network::{Networks, node_identity};
 use landfall_engine::step::StepError;
 use landfall_host::facts::{Facts, Filesystem};

@@ -47,8 +47,7 @@ impl ConsoleSecrets {
     }
 
     fn names(&self) -> [ObjectName; 2] {
-        ComponentEntry::CONSOLE_SECRETS
-            .map(|name| ObjectName::new("v1", "Secret", &self.namespace, name))
+        ComponentEntry::CONSOLE_SECRETS.map(|name| ObjectName::new("v1", "Secret", &self.namespace, name))
     }
 
     /// Makes what is missing of the files, issues the certificate again where it no longer serves, and applies the Secrets.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::console::Console;
 use crate::proofs::{self, Expected};
 use crate::site::{Machine, MachineSpec, Site, Stream};
 use crate::vendor::Vendor;
@@ -60,6 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     ensure!(names.is_empty(), "software asked for foreign names: {names:?}");
     printer::note("proved: no packet was for an address outside the site, and no query for a foreign name");
     show_status(&machine, &expected)?;
+    open_console(&machine)?;
     if arguments.upgrade {
         upgrade::rehearse(&machine)?;
     }
@@ -138,9 +140,22 @@ fn show_status(machine: &Machine, expected: &Expected) -> Result<()> {
     Ok(())
 }
 
+/// Shows the way into the console, once a browser would find it there with the certificate that is named.
+fn open_console(machine: &Machine) -> Result<()> {
+    printer::note("site# landfall console");
+    printer::data(machine.run("/media/stick/landfall console")?.stdout.trim_end());
+    let console = Console::without_token(machine)?;
+    let (code, _) = console.ask(machine, "/health/live", &[])?;
+    let shown = console.shown_fingerprint(machine)?;
+    ensure!(code == 200 && shown == console.fingerprint, "the console answers {code} with the certificate {shown}");
+    printer::note("proved: the console answers with this certificate");
+    Ok(())
+}
+
 fn farewell(folder: &Path, begun: Instant) {
     printer::note(format!("done in {:.1} min", begun.elapsed().as_secs_f64() / 60.0));
     printer::note(format!("bundle, cosign.pub and 1.root.json: {}", folder.display()));
+    printer::note("its console:  cargo xtask site forward demo");
     printer::note("look around:  cargo xtask site shell demo");
     printer::note("end it:       cargo xtask demo --down");
 }

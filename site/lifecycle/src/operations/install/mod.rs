@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bundle::TrustedRelease;
+use super::console::ConsoleAddress;
 use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::Past;
@@ -19,6 +20,7 @@ use super::running::Running;
 use super::status::ServiceStatus;
 use super::trust::Trust;
 use super::{Operations, engine_file};
+use crate::console::console_of;
 use crate::license::LicensedHost;
 use crate::marks::Marks;
 use crate::pins::Pins;
@@ -69,6 +71,9 @@ pub struct Installed {
     pub kubeconfig: PathBuf,
     /// The addresses of components within the cluster.
     pub services: Vec<ServiceStatus>,
+    /// Where a browser finds the console; none where the release has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<ConsoleAddress>,
     /// What could not be determined for this report.
     pub notes: Vec<String>,
     /// Files with the secrets that were generated, readable by root.
@@ -85,12 +90,20 @@ impl Installed {
     pub(super) fn of(running: &Running, operations: &Operations) -> Self {
         let site = running.site();
         // The install is committed by now: a pausing API server must not make it look failed, nor hide addresses.
-        let (services, notes) = match operations.services() {
+        let (services, mut notes) = match operations.services() {
             Ok(services) => (services, Vec::new()),
             Err(error) => {
                 (Vec::new(), vec![format!("where components are reached is not known: {}", with_causes(&error))])
             }
         };
+        let console = console_of(&site.release).map(|_| operations.console_address());
+        let console = console.and_then(|found| match found {
+            Ok(address) => Some(address),
+            Err(error) => {
+                notes.push(format!("where the console is reached is not known: {}", with_causes(&error)));
+                None
+            }
+        });
         Self {
             release: running.pins.release.clone(),
             version: running.pins.version.clone(),
@@ -99,6 +112,7 @@ impl Installed {
             address: site.node.address.to_string(),
             kubeconfig: site.paths.admin_kubeconfig(),
             services,
+            console,
             notes,
             secrets: running.secret_files(),
             media_read_bytes: operations.io.media.totals().read_bytes,

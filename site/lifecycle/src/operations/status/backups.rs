@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::backups::{BackupFolder, CopyRecord, CopyRecords, LogRecords, LogStatus, unusable};
+use crate::backups::{BackupFolder, BackupTry, CopyRecord, CopyRecords, LogRecords, LogStatus, last_try, unusable};
 
 /// The backups of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -22,6 +23,9 @@ pub struct BackupsStatus {
     pub newest_proven: Option<String>,
     /// Why the repository cannot be used.
     pub reason: Option<String>,
+    /// The latest try to make one, outside of an upgrade; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_try: Option<BackupTry>,
     /// The folders on other disks that get copies, by the site's settings, each with its latest copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopyRecord>,
@@ -34,17 +38,25 @@ impl BackupsStatus {
     /// Those of this site, whose settings name these folders for copies; none where there never was one.
     pub(super) fn of(paths: &SitePaths, folders: &[PathBuf]) -> Option<Self> {
         let folder = BackupFolder::of(paths);
-        folder.exists().then(|| {
+        let last_try = BackupTry::read(paths);
+        (folder.exists() || last_try.is_some()).then(|| {
             let status = Self::read(&folder).unwrap_or_else(|error| Self {
                 count: 0,
                 newest: None,
                 newest_proven: None,
                 reason: Some(with_causes(&error)),
+                last_try: None,
                 copies: Vec::new(),
                 logs: Vec::new(),
             });
-            Self { copies: CopyRecords::of(paths).of_folders(folders), logs: LogRecords::of(paths).status(), ..status }
+            let copies = CopyRecords::of(paths).of_folders(folders);
+            Self { copies, logs: LogRecords::of(paths).status(), last_try, ..status }
         })
+    }
+
+    /// What a person should know of them.
+    pub(super) fn notes(&self, now: Timestamp) -> Vec<String> {
+        last_try::notes(self.last_try.as_ref(), self.newest_proven.as_deref(), now)
     }
 
     fn read(folder: &BackupFolder) -> Result<Self, StepError> {
@@ -57,7 +69,7 @@ impl BackupsStatus {
             found.map(|backup| format!("{:.0}", backup.time))
         };
         let (count, newest, newest_proven) = (backups.len(), newest(false), newest(true));
-        Ok(Self { count, newest, newest_proven, reason: None, copies: Vec::new(), logs: Vec::new() })
+        Ok(Self { count, newest, newest_proven, reason: None, last_try: None, copies: Vec::new(), logs: Vec::new() })
     }
 }
 

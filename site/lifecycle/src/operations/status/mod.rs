@@ -274,6 +274,7 @@ impl Operations {
         self.look_at_host(&mut report, Timestamp::now());
         let settings = replay.state.pins.as_ref().map(|pins| pins.settings.backups.clone()).unwrap_or_default();
         report.backups = BackupsStatus::of(&self.paths, &settings.copies);
+        report.notes.extend(report.backups.iter().flat_map(|backups| backups.notes(Timestamp::now())));
         report.notes.extend(BackupFolder::of(&self.paths).note());
         let head = replay.state.pins.as_ref().and_then(|pins| {
             report.release = Some(release_status(pins));

@@ -10,7 +10,7 @@ use super::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
     OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, SiteState, StatusReport, StepReport, Verdict,
 };
-use crate::backups::{CopyRecord, LogStatus};
+use crate::backups::{BackupTry, CopyRecord, LogStatus};
 use crate::license::{LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
 
 /// The status of a host without a site.
@@ -195,6 +195,7 @@ fn backups() -> BackupsStatus {
         newest: Some(newest),
         newest_proven: Some(newest_proven),
         reason: None,
+        last_try: Some(BackupTry { at: "2026-11-20T12:00:00Z".to_owned(), failure: None }),
         copies: vec![copies],
         logs: vec![LogStatus {
             stream: "postgres/database".to_owned(),

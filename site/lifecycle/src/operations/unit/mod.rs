@@ -22,8 +22,8 @@ use super::history::Past;
 use crate::pins::State;
 use crate::site::UndoScope;
 pub use event_file::EventFile;
-pub(super) use event_file::reported;
 use event_file::EventReader;
+pub(super) use event_file::reported;
 
 /// The interval between two looks at the unit.
 const POLL: Duration = Duration::from_millis(500);

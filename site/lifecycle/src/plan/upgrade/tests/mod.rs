@@ -155,6 +155,7 @@ fn a_release_that_differs_in_nothing_replaces_only_the_agent() {
             "stage stage-release",
             "agent supersede",
             "backup-schedule supersede",
+            "host-api supersede",
             "prove prove",
             "mark advance-mark",
             "collect collect"
@@ -225,7 +226,7 @@ fn components_are_added_changed_and_removed_in_this_order() {
     let after = side("1.1.0", 2).with("web", "web:2", &[]).with("same", "same:1", &[]).with("new", "new:1", &[]);
     let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
     assert_eq!(
-        lines(&plan)[1..lines(&plan).len() - 5],
+        lines(&plan)[1..lines(&plan).len() - 6],
         [
             "ready-again/web ready-again",
             "ready-again/old ready-again",
@@ -267,7 +268,7 @@ fn a_component_whose_files_change_is_stopped_before_its_volume_changes() {
     model.manifest = Descriptor { digest: Sha256([99; 32]), ..model.manifest.clone() };
     let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
     assert_eq!(
-        lines(&plan)[1..lines(&plan).len() - 5],
+        lines(&plan)[1..lines(&plan).len() - 6],
         [
             "ready-again/web ready-again",
             "registry-links supersede",
@@ -356,7 +357,7 @@ fn what_uses_changed_data_stops_first_and_starts_in_its_turn() {
     let planned = before.with_clients_to(&after, Operation::Upgrade, &data, &clients).unwrap();
     let lines = lines(&planned);
     assert_eq!(
-        lines[1..lines.len() - 6],
+        lines[1..lines.len() - 7],
         [
             "ready-again/db ready-again",
             "ready-again/api ready-again",
@@ -400,4 +401,23 @@ fn a_rollback_loads_data_once_the_earlier_release_has_its_objects() {
     let planned = before.with_data_to(&before, Operation::Rollback, &data).unwrap();
     assert_eq!(ids(&planned.plan.steps), format!("ready-again/db {}", steps.replace("component/db ", "")));
     assert_eq!(fates(&planned), [("db", Fate::Changed)]);
+}
+
+#[test]
+fn a_console_gets_its_secrets_after_its_namespace_and_before_its_objects() {
+    let before = side("1.0.0", 1);
+    let mut after = side("1.1.0", 2).with("console", "console:1", &[]);
+    after.release.components.iter_mut().for_each(|component| component.console = component.name == "console");
+    let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
+    assert_eq!(
+        lines(&plan)[1..lines(&plan).len() - 6],
+        [
+            "namespace/console namespace",
+            "console-secrets/console console-secrets",
+            "component/console component",
+            "ready/console component-ready",
+        ]
+    );
+    let again = after.upgraded_to(&after, Operation::Upgrade).unwrap();
+    assert!(!lines(&again).iter().any(|line| line.starts_with("console-secrets")), "{:?}", lines(&again));
 }

@@ -1,0 +1,285 @@
+//! A chart's files, in memory: from an archive, with its archived subcharts, or from a folder.
+//!
+//! Threats: an archive comes from anywhere. It may hold names that lead out of it, links, devices, a member twice,
+//! archives within archives, or a few kilobytes that unpack to more than any disk has. Only plain files with plain names
+//! are taken, each of a bounded size. What all of them unpack to is counted together, as it is read. Of a folder, links
+//! are refused: they may lead to files of this machine that nobody meant to ship.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use landfall_error_codes::codes;
+
+use crate::compression::Compression;
+use crate::error::{BuildError, Place, Result};
+use crate::files::is_relative;
+
+/// What a chart may be made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Members of all archives together, folders among them.
+    pub members: usize,
+    /// Bytes of one file.
+    pub file_bytes: u64,
+    /// Bytes of everything unpacked, archived subcharts twice.
+    pub unpacked_bytes: u64,
+    /// Archives within archives.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { members: 10_000, file_bytes: 8 << 20, unpacked_bytes: 128 << 20, depth: 8 }
+    }
+}
+
+/// The largest archive of a chart.
+pub const ARCHIVE_BYTES: u64 = 64 << 20;
+
+/// The files of a chart by their paths below its folder. Archived subcharts are unpacked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChartFiles(pub BTreeMap<String, Vec<u8>>);
+
+/// What is left of the limits, and how messages call the chart.
+struct Unpacking<'a> {
+    name: &'a str,
+    limits: Limits,
+    members: usize,
+    bytes: u64,
+}
+
+impl ChartFiles {
+    /// The files of an archive, which messages call by `name`.
+    pub fn of_archive(name: &str, archive: &[u8], limits: Limits) -> Result<Self> {
+        let mut unpacking = Unpacking::new(name, limits);
+        let files = unpacking.archive(name, archive)?;
+        let mut files = Self(unpacking.without_top_folder(name, files)?);
+        unpacking.subcharts(&mut files)?;
+        Ok(files)
+    }
+
+    /// The files of a folder. What Git keeps beside them is not part of a chart.
+    pub fn of_folder(folder: &Path, limits: Limits) -> Result<Self> {
+        let name = folder.display().to_string();
+        let mut unpacking = Unpacking::new(&name, limits);
+        let mut files = Self::default();
+        unpacking.folder(folder, "", &mut files.0)?;
+        unpacking.subcharts(&mut files)?;
+        Ok(files)
+    }
+
+    /// The text of a file; none where there is no such file, or where it is no UTF-8.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        std::str::from_utf8(self.0.get(path)?).ok()
+    }
+
+    /// The paths of the folders that hold a chart: the chart's own, which is empty, and those of its subcharts.
+    pub fn charts(&self) -> Vec<&str> {
+        let files = self.0.keys().filter_map(|path| path.strip_suffix("Chart.yaml"));
+        files.filter(|folder| is_chart_folder(folder)).collect()
+    }
+
+    /// Writes the files below a folder that ends with the rendering: nothing is synced.
+    #[expect(clippy::disallowed_methods, reason = "a folder that ends with the rendering")]
+    pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        for (path, bytes) in &self.0 {
+            let path = folder.join(path);
+            fs_err::create_dir_all(path.parent().unwrap_or(folder))?;
+            fs_err::write(path, bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a folder is where a chart is: `charts/NAME/`, as often as it is nested, or the chart's own.
+fn is_chart_folder(folder: &str) -> bool {
+    let mut segments = folder.split_terminator('/');
+    while let Some(segment) = segments.next() {
+        if segment != "charts" || segments.next().is_none() {
+            return false;
+        }
+    }
+    true
+}
+
+impl<'a> Unpacking<'a> {
+    fn new(name: &'a str, limits: Limits) -> Self {
+        Self { name, limits, members: 0, bytes: 0 }
+    }
+
+    fn refuse(&self, what: impl std::fmt::Display) -> BuildError {
+        BuildError::at(codes::CHART_UNREADABLE, Place::file(Path::new(self.name)), what.to_string())
+    }
+
+    fn beyond(&self, what: impl std::fmt::Display) -> BuildError {
+        BuildError::at(codes::CHART_LIMIT, Place::file(Path::new(self.name)), what.to_string())
+    }
+
+    /// Counts a member, before anything of it is read.
+    fn count_member(&mut self) -> Result<()> {
+        self.members += 1;
+        if self.members <= self.limits.members {
+            return Ok(());
+        }
+        Err(self.beyond(format_args!("has more than {} files", self.limits.members)))
+    }
+
+    /// Reads a file whole, counted as it comes: no size that is declared is believed.
+    fn read(&mut self, path: &str, source: impl Read) -> Result<Vec<u8>> {
+        let left = self.limits.unpacked_bytes - self.bytes;
+        let mut bytes = Vec::new();
+        let path = path.escape_default();
+        source
+            .take(self.limits.file_bytes.min(left) + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.refuse(format_args!("`{path}` cannot be read")).because(error))?;
+        let length = bytes.len() as u64;
+        if length > self.limits.file_bytes {
+            return Err(self.beyond(format_args!("`{path}` has more than {} bytes", self.limits.file_bytes)));
+        }
+        if length > left {
+            return Err(self.beyond(format_args!("unpacks to more than {} bytes", self.limits.unpacked_bytes)));
+        }
+        self.bytes += length;
+        Ok(bytes)
+    }
+
+    fn archive(&mut self, shown: &str, archive: &[u8]) -> Result<BTreeMap<String, Vec<u8>>> {
+        let broken = |what: &str| format!("{what}: a chart is a tar archive in gzip");
+        if !archive.starts_with(&[0x1f, 0x8b]) {
+            return Err(self.refuse(broken(&format!("`{}` is no chart", shown.escape_default()))));
+        }
+        // Also bounds what lies between the members: a tar reader skips it, and must decompress it for that.
+        let bound = self.limits.unpacked_bytes + (self.limits.members as u64) * 2048;
+        let mut tar = tar::Archive::new(Compression::Gzip.reader(archive).take(bound));
+        let mut files = BTreeMap::new();
+        let entries = tar.entries().map_err(|error| self.refuse(broken("cannot be unpacked")).because(error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| self.refuse(broken("cannot be unpacked")).because(error))?;
+            self.count_member()?;
+            if let Some((path, bytes)) = self.member(entry)? {
+                let shown = path.escape_default().to_string();
+                if files.insert(path, bytes).is_some() {
+                    return Err(self.refuse(format_args!("has `{shown}` twice")));
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// A file of an archive; none for a folder.
+    fn member<R: Read>(&mut self, mut entry: tar::Entry<'_, R>) -> Result<Option<(String, Vec<u8>)>> {
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let shown = path.escape_default().to_string();
+        let path = path.trim_start_matches("./").trim_end_matches('/').to_owned();
+        let is_plain = is_relative(&path) && !path.contains(|letter: char| letter.is_control() || letter == ':');
+        match entry.header().entry_type() {
+            tar::EntryType::XGlobalHeader => return Ok(None),
+            tar::EntryType::Directory if path.is_empty() || path == "." => return Ok(None),
+            _ if !is_plain => {
+                return Err(self.refuse(format_args!("has a member `{shown}`, whose name leads out of it")));
+            }
+            tar::EntryType::Directory => return Ok(None),
+            tar::EntryType::Regular | tar::EntryType::Continuous => {}
+            tar::EntryType::Symlink | tar::EntryType::Link => {
+                return Err(self.refuse(format_args!("has a link `{shown}`: charts have plain files")));
+            }
+            _ => return Err(self.refuse(format_args!("has `{shown}`, which is no plain file"))),
+        }
+        let declared = entry.size();
+        let bytes = self.read(&path, &mut entry)?;
+        if bytes.len() as u64 != declared {
+            return Err(self.refuse(format_args!("ends within `{shown}`")));
+        }
+        Ok(Some((path, bytes)))
+    }
+
+    /// Archives of charts have one folder, of the chart's name.
+    fn without_top_folder(&self, shown: &str, files: BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<String, Vec<u8>>> {
+        let top = files.keys().next().and_then(|path| path.split_once('/')).map(|(top, _)| format!("{top}/"));
+        let Some(top) = top.filter(|top| files.contains_key(&format!("{top}Chart.yaml"))) else {
+            let what = format!("`{}` has no Chart.yaml in a folder of its own: it is no chart", shown.escape_default());
+            return Err(self.refuse(what));
+        };
+        let mut inner = BTreeMap::new();
+        for (path, bytes) in files {
+            let Some(below) = path.strip_prefix(&top) else {
+                let what = format!("has `{}` beside the folder `{top}`", path.escape_default());
+                return Err(self.refuse(what));
+            };
+            inner.insert(below.to_owned(), bytes);
+        }
+        Ok(inner)
+    }
+
+    /// Unpacks archived subcharts in place, and theirs.
+    fn subcharts(&mut self, files: &mut ChartFiles) -> Result<()> {
+        for _ in 0..self.limits.depth {
+            let archived: Vec<_> = files.0.keys().filter(|path| is_archived_chart(path)).cloned().collect();
+            if archived.is_empty() {
+                return Ok(());
+            }
+            for path in archived {
+                let bytes = files.0.remove(&path).unwrap_or_default();
+                let unpacked = self.archive(&path, &bytes)?;
+                let folder = path.trim_end_matches(".tgz");
+                for (below, bytes) in self.without_top_folder(&path, unpacked)? {
+                    let inner = format!("{folder}/{below}");
+                    if !is_relative(&inner) || files.0.insert(inner.clone(), bytes).is_some() {
+                        return Err(self.refuse(format_args!("has `{}` twice", inner.escape_default())));
+                    }
+                }
+            }
+        }
+        match files.0.keys().find(|path| is_archived_chart(path)) {
+            Some(_) => Err(self.beyond(format_args!("has more than {} archives within archives", self.limits.depth))),
+            None => Ok(()),
+        }
+    }
+
+    fn folder(&mut self, folder: &Path, below: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+        let unreadable = |what: &str, error| self.refuse(what).because(error);
+        let mut entries: Vec<_> = fs_err::read_dir(folder)
+            .and_then(Iterator::collect::<std::io::Result<_>>)
+            .map_err(|error| unreadable("its folder cannot be read", error))?;
+        entries.sort_by_key(fs_err::DirEntry::file_name);
+        for entry in entries {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
+            if name == ".git" || name == ".DS_Store" {
+                continue;
+            }
+            self.count_member()?;
+            let kind =
+                entry.file_type().map_err(|error| self.refuse(format!("{path} cannot be read")).because(error))?;
+            if !is_relative(&path) {
+                return Err(self.refuse(format_args!("`{}` is no plain name", path.escape_default())));
+            } else if kind.is_dir() {
+                self.folder(&entry.path(), &path, files)?;
+            } else if kind.is_file() {
+                let file = fs_err::File::open(entry.path());
+                let file = file.map_err(|error| self.refuse(format!("{path} cannot be read")).because(error))?;
+                let bytes = self.read(&path, file)?;
+                files.insert(path, bytes);
+            } else {
+                let what = format!("`{path}` is a link or something special: copy the file that is meant");
+                return Err(self.refuse(what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a path is that of an archived subchart: `charts/NAME.tgz` of a chart.
+fn is_archived_chart(path: &str) -> bool {
+    let Some((folder, name)) = path.rsplit_once('/') else { return false };
+    let chart = folder.strip_suffix("charts").unwrap_or("?");
+    Path::new(name).extension().is_some_and(|extension| extension == "tgz")
+        && !name.starts_with(['_', '.'])
+        && is_chart_folder(chart)
+}
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+pub(super) mod tests;

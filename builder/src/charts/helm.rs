@@ -1,0 +1,216 @@
+//! Helm as a program of its own, on the vendor's machine, on a chart that anyone may have written.
+//!
+//! Threats: a template may run for ever, print without end, or take all memory; a schema of values may name a document
+//! elsewhere. Time, output and memory are bounded. Helm gets a home of its own and no environment, so it has no
+//! configuration, no plugin and no cluster, and its proxy is a port without a listener.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use landfall_error_codes::codes;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use super::lookup::SPRUNG;
+use crate::error::{BuildError, Place, Result};
+use crate::render::Program;
+
+/// How long a chart may take to render. Real ones take a second.
+const LONGEST: Duration = Duration::from_mins(2);
+
+/// What a chart may render to, in bytes. Real ones render to a tenth of it.
+const OUTPUT_BYTES: u64 = 64 << 20;
+
+/// How much of Helm's messages is read.
+const MESSAGE_BYTES: u64 = 64 << 10;
+
+/// What Helm may take for data, in bytes.
+const MEMORY_BYTES: u64 = 4 << 30;
+
+/// A port without a listener: nothing is fetched while a chart is rendered.
+const NO_PROXY: &str = "http://127.0.0.1:9";
+
+/// One rendering of a chart.
+pub struct Rendering<'a> {
+    /// What messages call the chart.
+    pub name: &'a str,
+    /// A folder of its own with the folder `chart`, and `values-0.yaml` and so on.
+    pub folder: &'a Path,
+    /// How many files of values there are.
+    pub values: usize,
+    /// What the chart knows as the name of its release.
+    pub release: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Kubernetes version of the node pack.
+    pub kubernetes: &'a str,
+    /// Versions and kinds that the cluster serves.
+    pub served: &'a [String],
+}
+
+impl Rendering<'_> {
+    /// What Helm renders, as text.
+    pub fn run(&self, helm: &Program) -> Result<String> {
+        let mut child = self.command(helm)?.spawn().map_err(|error| helm.unusable(error))?;
+        if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            let limit = Rlimit { current: Some(MEMORY_BYTES), maximum: Some(MEMORY_BYTES) };
+            // A process that has ended by now needs no limit.
+            let _ = prlimit(Some(pid), Resource::Data, limit);
+        }
+        let output = reader(child.stdout.take(), OUTPUT_BYTES);
+        let messages = reader(child.stderr.take(), MESSAGE_BYTES);
+        let success = self.wait(&mut child)?;
+        let output = output.join().unwrap_or_default();
+        let messages = String::from_utf8_lossy(&messages.join().unwrap_or_default()).into_owned();
+        if output.len() as u64 > OUTPUT_BYTES {
+            return Err(self.beyond(format!("renders to more than {OUTPUT_BYTES} bytes")));
+        }
+        if !success {
+            return Err(self.refused(&messages));
+        }
+        String::from_utf8(output).map_err(|error| self.refused("the result is not UTF-8").because(error))
+    }
+
+    fn command(&self, helm: &Program) -> Result<Command> {
+        let home = self.folder.join("home");
+        fs_err::create_dir_all(&home).map_err(|error| super::interrupted("Helm's home", error))?;
+        let mut command = helm.command();
+        command.arg("template").arg(self.release).arg(self.folder.join("chart"));
+        command.args(["--namespace", self.namespace, "--include-crds", "--kube-version", self.kubernetes]);
+        command.arg("--api-versions").arg(self.served.join(","));
+        for number in 0..self.values {
+            command.arg("--values").arg(values_file(self.folder, number));
+        }
+        command.env_clear().env("HOME", &home).env("KUBECONFIG", "/dev/null").current_dir(&home);
+        for proxy in ["HTTP_PROXY", "HTTPS_PROXY"] {
+            command.env(proxy, NO_PROXY);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(command)
+    }
+
+    /// Waits for the end, or makes it.
+    fn wait(&self, child: &mut Child) -> Result<bool> {
+        let begun = Instant::now();
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return Ok(status.success()),
+                Ok(None) if begun.elapsed() < LONGEST => std::thread::sleep(Duration::from_millis(5)),
+                Ok(None) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return Err(self.beyond(format!("is not rendered after {} seconds", LONGEST.as_secs())));
+                }
+                Err(error) => return Err(super::interrupted("Helm", error)),
+            }
+        }
+    }
+
+    fn beyond(&self, what: String) -> BuildError {
+        BuildError::at(codes::CHART_LIMIT, Place::file(Path::new(self.name)), what)
+    }
+
+    /// What Helm's message means.
+    fn refused(&self, messages: &str) -> BuildError {
+        let place = Place::file(Path::new(self.name));
+        // A message may hold anything of the chart: a terminal gets it escaped.
+        let said: String = messages
+            .trim()
+            .trim_start_matches("Error: ")
+            .chars()
+            .flat_map(|letter| match letter {
+                '\n' | '"' | '\'' => vec![letter],
+                letter => letter.escape_debug().collect(),
+            })
+            .collect();
+        let said = said.lines().filter(|line| !line.starts_with("Use --debug")).collect::<Vec<_>>().join("\n");
+        if messages.contains(SPRUNG) {
+            let what = format!("a template calls `lookup`, which asks a cluster: {}", at(&said));
+            return BuildError::at(codes::CHART_LOOKUP, place, what);
+        }
+        let what = if said.trim().is_empty() { "ended without a message".to_owned() } else { said.trim().to_owned() };
+        BuildError::at(codes::CHART_REFUSED, place, format!("helm template refuses it: {what}"))
+    }
+}
+
+/// Where the trap was sprung: the innermost `CHART/templates/FILE:LINE:COLUMN` of Go's message.
+fn at(said: &str) -> &str {
+    let before = said.split(SPRUNG).next().unwrap_or(said);
+    let innermost = before.rfind("template: ").map_or(before, |at| &before[at + "template: ".len()..]);
+    innermost.split(": ").next().unwrap_or(innermost)
+}
+
+/// A file of values in the folder of a rendering.
+pub fn values_file(folder: &Path, number: usize) -> std::path::PathBuf {
+    folder.join(format!("values-{number}.yaml"))
+}
+
+/// Reads a pipe to its end, or to a byte beyond a limit; then it is closed, which ends the writer.
+fn reader(pipe: Option<impl Read + Send + 'static>, limit: u64) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(pipe) = pipe {
+            let _ = pipe.take(limit + 1).read_to_end(&mut bytes);
+        }
+        bytes
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+    use landfall_media::durable;
+
+    use super::*;
+    use crate::lock::Lock;
+    use crate::render::Tool;
+
+    /// Renders with a script in Helm's place.
+    fn run(script: &str) -> Result<String> {
+        let folder = tempfile::tempdir().expect("folder");
+        let helm = folder.path().join("helm");
+        durable::write_file(&helm, format!("#!/bin/sh\n{script}\n").as_bytes(), 0o755).expect("script");
+        let lock =
+            Lock::parse(Path::new("images.lock"), "assembled: false\nplatform: linux/amd64\nimages: []\n".into());
+        let helm = Program::find(Tool::Helm, &helm, &lock.expect("lock")).expect("found");
+        Rendering {
+            name: "shop",
+            folder: folder.path(),
+            values: 1,
+            release: "shop",
+            namespace: "web",
+            kubernetes: "v1.36.3",
+            served: &["v1".to_owned(), "v1/Pod".to_owned()],
+        }
+        .run(&helm)
+    }
+
+    #[test]
+    fn helm_gets_no_environment_and_all_that_it_must_know() {
+        let said = run("echo \"$@\" | sed \"s#$HOME#HOME#g; s#${HOME%/home}#FOLDER#g\"; /usr/bin/env | /usr/bin/sed \"s#$HOME#HOME#g\" | /usr/bin/sort | /usr/bin/grep -v '^_=\\|^PWD=\\|^SHLVL=\\|^OLDPWD='")
+            .expect("rendered");
+        insta::assert_snapshot!(said);
+    }
+
+    #[test]
+    fn what_helm_refuses_is_told_as_what_it_is() {
+        let refusals: Vec<_> = [
+            "echo 'Error: execution error at (shop/templates/a.yaml:3:4): set a host\u{1b}[31m' >&2; exit 1",
+            "echo 'Error: template: shop/templates/a.yaml:1:3: executing \"x\" at <include \"y\" .>: error calling include: template: shop/charts/b/templates/_helpers.tpl:7:9: executing \"y\" at <fail>: wrong number of args for fail: want 1 got 4' >&2; echo; echo 'Use --debug flag to render out invalid YAML' >&2; exit 1",
+            "exit 3",
+            "printf '\\377'",
+        ]
+        .into_iter()
+        .map(|script| run(script).expect_err("refused"))
+        .map(|error| format!("{} {error}", error.code().id))
+        .collect();
+        insta::assert_snapshot!(refusals.join("\n"));
+    }
+
+    #[test]
+    fn output_without_end_is_cut_off() {
+        let error = run("exec yes").expect_err("endless");
+        assert_eq!(error.code(), codes::CHART_LIMIT, "{error}");
+    }
+}

@@ -1,0 +1,110 @@
+//! `index.yaml` of a repository of charts: which versions of a chart it offers, and where their archives are.
+
+use std::collections::BTreeMap;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use serde::Deserialize;
+
+use crate::error::{BuildError, Result};
+use crate::file_url::FileUrl;
+use crate::nearest::nearest;
+
+/// The index of a repository; lenient, since other software writes it.
+#[derive(Debug, Deserialize)]
+pub struct ChartIndex {
+    #[serde(skip)]
+    address: String,
+    entries: BTreeMap<String, Vec<Entry>>,
+}
+
+/// One version of a chart.
+#[derive(Debug, Deserialize)]
+struct Entry {
+    version: String,
+    #[serde(default)]
+    urls: Vec<String>,
+    #[serde(default)]
+    digest: Option<String>,
+}
+
+/// An archive that a repository offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Its address.
+    pub url: FileUrl,
+    /// What the repository says its digest is.
+    pub digest: Option<Sha256>,
+}
+
+impl ChartIndex {
+    /// The largest index that is read.
+    pub const LIMIT_BYTES: usize = 64 << 20;
+
+    /// Reads an index that came from an address.
+    pub fn read(address: &FileUrl, bytes: &[u8]) -> Result<Self> {
+        let unreadable = |what: String| BuildError::new(codes::CHART_NOT_OFFERED, format!("{address} {what}"));
+        let text = std::str::from_utf8(bytes).map_err(|_| unreadable("is no text".to_owned()))?;
+        // Its size is bounded where it is fetched; large repositories have more nodes than the parser takes by default.
+        let options = serde_saphyr::options! { budget: None };
+        let index: Self = serde_saphyr::from_str_with_options(text, options)
+            .map_err(|error| unreadable(format!("is no index of charts: {}", error.without_snippet())))?;
+        Ok(Self { address: address.to_string(), ..index })
+    }
+
+    /// The archive of a version of a chart, in the repository of this address.
+    pub fn offer(&self, repository: &str, name: &str, version: &str) -> Result<Offer> {
+        let lacking = |what: String| BuildError::new(codes::CHART_NOT_OFFERED, format!("{} {what}", self.address));
+        let Some(versions) = self.entries.get(name) else {
+            let near = nearest(name, self.entries.keys().map(String::as_str));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            return Err(lacking(format!("has no chart `{name}`{near}")));
+        };
+        let plain = |version: &str| version.strip_prefix('v').unwrap_or(version).to_owned();
+        let Some(found) = versions.iter().find(|entry| plain(&entry.version) == plain(version)) else {
+            let newest: Vec<_> = versions.iter().take(5).map(|entry| entry.version.as_str()).collect();
+            return Err(lacking(format!("has no version {version} of `{name}`; it begins with {}", newest.join(", "))));
+        };
+        let unusable = |what: &str| lacking(format!("has {what} for `{name}` {version}"));
+        let written = found.urls.first().ok_or_else(|| unusable("no address"))?;
+        let base = url::Url::parse(&format!("{repository}/")).map_err(|_| unusable("no base"))?;
+        let url = base.join(written).map_err(|_| unusable("no valid address"))?;
+        let url =
+            url.as_str().parse().map_err(|error| unusable("an address that Landfall does not take").because(error))?;
+        let digest = found.digest.as_deref().filter(|digest| !digest.is_empty());
+        let digest = digest.map(|digest| format!("sha256:{}", digest.trim_start_matches("sha256:")).parse());
+        Ok(Offer { url, digest: digest.transpose().map_err(|_| unusable("no SHA-256 as digest"))? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+
+    use super::*;
+
+    fn index(text: &str) -> Result<ChartIndex> {
+        ChartIndex::read(&"https://charts.example/stable/index.yaml".parse().expect("address"), text.as_bytes())
+    }
+
+    const INDEX: &str = "apiVersion: v1\nentries:\n  shop:\n  - {name: shop, version: 2.0.0, created: x, urls: [shop-2.0.0.tgz], digest: 0707070707070707070707070707070707070707070707070707070707070707}\n  - {version: v1.0.0, urls: ['https://cdn.example/shop-1.0.0.tgz']}\n  - {version: 0.1.0}\n  - {version: 0.2.0, urls: ['ftp://a/b.tgz']}\n  - {version: 0.3.0, urls: [a.tgz], digest: x}\n";
+
+    #[test]
+    fn a_version_is_found_with_its_address_and_digest() {
+        let index = index(INDEX).expect("index");
+        let offer = |version: &str| index.offer("https://charts.example/stable", "shop", version);
+        let found = offer("2.0.0").expect("offered");
+        assert_eq!(found.url.to_string(), "https://charts.example/stable/shop-2.0.0.tgz");
+        assert_eq!(found.digest, Some(Sha256([7; 32])));
+        let found = offer("1.0.0").expect("offered");
+        assert_eq!((found.url.to_string().as_str(), found.digest), ("https://cdn.example/shop-1.0.0.tgz", None));
+        let refusals: Vec<_> = ["3.0.0", "0.1.0", "0.2.0", "0.3.0"]
+            .into_iter()
+            .map(|version| offer(version).expect_err(version))
+            .chain([index.offer("https://charts.example", "shpo", "1").expect_err("name")])
+            .chain([self::index("a: [").expect_err("broken"), self::index("entries: 1").expect_err("other")])
+            .map(|error| format!("{} {error}", error.code().id))
+            .collect();
+        insta::assert_snapshot!(refusals.join("\n"));
+    }
+}

@@ -1,0 +1,175 @@
+//! Look-ups of the cluster. Without a cluster, Helm's `lookup` finds nothing, and a chart renders to something that no
+//! site was asked for: a look-up that a rendering makes is refused.
+//!
+//! Each call of `lookup` in a template is replaced by a call of `fail` with the same arguments, which Go's templates refuse
+//! where they execute it. So a look-up behind a condition that the values do not meet does no harm, and one that is reached
+//! fails with its file and line. What is no template, but may become one through `tpl`, must not call it at all.
+
+use std::path::{Path, PathBuf};
+
+use landfall_error_codes::codes;
+
+use super::files::ChartFiles;
+use crate::error::{BuildError, Place, Result};
+
+/// What is looked for.
+const LOOKUP: &str = "lookup";
+
+/// What takes its place, of the same length, so that Helm names the right column.
+const TRAP: &str = "fail  ";
+
+/// What Go's templates say where they execute the trap.
+pub const SPRUNG: &str = "wrong number of args for fail";
+
+/// Traps every look-up of a chart's templates; returns how many there are. Refuses one in any other file. Messages
+/// call the chart by `name`, and so a file of values, whose path is empty.
+pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
+    let mut trapped = 0;
+    for (path, bytes) in &mut files.0 {
+        let Ok(text) = std::str::from_utf8(bytes) else { continue };
+        let calls = calls(text);
+        let Some(first) = calls.first() else { continue };
+        let line = text[..*first].matches('\n').count() + 1;
+        if !is_template(path) {
+            // Prose about a chart is never rendered.
+            if Path::new(path).extension().is_some_and(|extension| extension == "md") {
+                continue;
+            }
+            let file = if path.is_empty() { PathBuf::from(name) } else { Path::new(name).join(path) };
+            let place = Place { file: Some(file), line: u64::try_from(line).ok(), field: None };
+            let what = "calls `lookup`, which asks a cluster: there is none while a release is built";
+            return Err(BuildError::at(codes::CHART_LOOKUP, place, what));
+        }
+        trapped += calls.len();
+        let mut text = text.to_owned();
+        for at in calls {
+            text.replace_range(at..at + LOOKUP.len(), TRAP);
+        }
+        *bytes = text.into_bytes();
+    }
+    Ok(trapped)
+}
+
+fn is_template(path: &str) -> bool {
+    path.starts_with("templates/") || path.contains("/templates/")
+}
+
+/// Whether any action of a text calls one of these functions.
+pub fn mentions(text: &str, functions: &[&str]) -> bool {
+    words(text).iter().any(|(_, word)| functions.contains(word))
+}
+
+/// Where the actions of a text call `lookup`.
+fn calls(text: &str) -> Vec<usize> {
+    words(text).into_iter().filter(|(_, word)| *word == LOOKUP).map(|(at, _)| at).collect()
+}
+
+/// The identifiers of a text's actions that may be functions: not those behind `.` or `$`, nor in comments or quotes.
+fn words(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut rest = 0;
+    while let Some(start) = text[rest..].find("{{").map(|at| rest + at + 2) {
+        let inner = text[start..].trim_start_matches('-').trim_start();
+        if inner.starts_with("/*") {
+            let end = text[start..].find("*/").map_or(text.len(), |at| start + at + 2);
+            rest = end;
+            continue;
+        }
+        rest = action(text, start, &mut found);
+    }
+    found
+}
+
+/// Reads one action from behind its `{{`; returns where it ends.
+fn action<'a>(text: &'a str, start: usize, found: &mut Vec<(usize, &'a str)>) -> usize {
+    let bytes = text.as_bytes();
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut at = start;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'}' if bytes.get(at + 1) == Some(&b'}') => return at + 2,
+            quote @ (b'"' | b'\'' | b'`') => at = quoted(bytes, at, quote),
+            byte if is_word(byte) => {
+                let end = (at..bytes.len()).find(|end| !is_word(bytes[*end])).unwrap_or(bytes.len());
+                if at == 0 || !matches!(bytes[at - 1], b'.' | b'$') {
+                    found.push((at, &text[at..end]));
+                }
+                at = end;
+            }
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// Where a quoted text ends that begins at a byte.
+fn quoted(bytes: &[u8], start: usize, quote: u8) -> usize {
+    let mut at = start + 1;
+    while at < bytes.len() && bytes[at] != quote {
+        at += if bytes[at] == b'\\' && quote != b'`' { 2 } else { 1 };
+    }
+    at + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+
+    use super::*;
+
+    fn files(path: &str, text: &str) -> ChartFiles {
+        ChartFiles([(path.to_owned(), text.as_bytes().to_vec())].into())
+    }
+
+    #[test]
+    fn every_call_in_a_template_is_trapped_and_no_other_word() {
+        for text in [
+            "{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}",
+            "a: {{- (lookup \"v1\" \"Secret\" .Release.Namespace \"b\").data }}",
+            "{{ $s := lookup `v1` \"Secret\" }}",
+            "{{ if and (not .a) (lookup \"}}\" \"b\") }}",
+            "{{ \"\\\"}}\" | lookup }}",
+            "{{/* lookup */}}{{ lookup }}",
+            "{{\n  lookup\n}}",
+        ] {
+            for path in ["templates/a.yaml", "charts/b/templates/_helpers.tpl"] {
+                let mut trapped = files(path, text);
+                assert_eq!(trap("c", &mut trapped).expect("template"), 1, "{text}");
+                let found = trapped.text(path).expect("text");
+                assert!(found.contains("fail  ") && found.len() == text.len(), "{found}");
+            }
+        }
+        for text in [
+            "lookup",
+            "{{/* lookup \"v1\" */}}",
+            "{{- /* lookup */ -}}",
+            "{{ .Values.lookup }}",
+            "{{ $lookup }}",
+            "{{ \"lookup\" }} {{ `lookup` }}",
+            "{{ include \"common.lookup\" . }}",
+            "{{ lookups }} {{ mylookup }}",
+            "{{ unended",
+        ] {
+            let mut same = files("templates/a.yaml", text);
+            assert_eq!(trap("c", &mut same).expect("none"), 0, "{text}");
+            assert_eq!(same.text("templates/a.yaml"), Some(text));
+        }
+    }
+
+    #[test]
+    fn values_and_files_that_may_become_templates_must_not_call_it() {
+        for path in ["values.yaml", "files/config.tpl", "charts/b/values.yaml"] {
+            let refused =
+                trap("shop", &mut files(path, "a: 1\nb: '{{ lookup \"v1\" \"Secret\" }}'\n")).expect_err(path);
+            assert_eq!(refused.code(), codes::CHART_LOOKUP);
+            assert!(refused.to_string().starts_with(&format!("shop/{path}:2: calls `lookup`")), "{refused}");
+        }
+        trap("shop", &mut files("README.md", "Call `{{ lookup }}`.")).expect("prose");
+    }
+
+    #[test]
+    fn functions_are_found_by_name() {
+        assert!(mentions("{{ now | date \"2006\" }}", &["now"]));
+        assert!(!mentions("{{ .now }} now {{ \"now\" }}", &["now"]));
+    }
+}

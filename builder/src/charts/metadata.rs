@@ -1,0 +1,138 @@
+//! `Chart.yaml` and `Chart.lock`: what a chart says it is, and which charts it needs.
+
+use std::path::Path;
+
+use landfall_error_codes::codes;
+use serde::Deserialize;
+
+use super::files::ChartFiles;
+use crate::error::{BuildError, Place, Result};
+
+/// What a chart says about itself, as far as Landfall reads it; lenient, since other software writes it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Metadata {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// `application`, or `library` for one that renders nothing itself.
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+    #[serde(default)]
+    dependencies: Option<Vec<Dependency>>,
+}
+
+/// A chart that another one needs.
+#[derive(Debug, Clone, Deserialize)]
+struct Dependency {
+    name: String,
+    #[serde(default)]
+    version: Option<String>,
+}
+
+/// `Chart.lock`.
+#[derive(Debug, Default, Deserialize)]
+struct LockFile {
+    #[serde(default)]
+    dependencies: Option<Vec<Dependency>>,
+}
+
+/// Reads what a chart says about itself, and refuses one that cannot be rendered as it is: without a chart that it needs,
+/// or with another version of one than its `Chart.lock` says.
+pub fn check(name: &str, files: &ChartFiles) -> Result<Metadata> {
+    let metadata: Metadata = yaml(name, files, "Chart.yaml")?;
+    if metadata.kind.as_deref() == Some("library") {
+        let what = format!("the chart `{}` is a library, which renders nothing", metadata.name);
+        return Err(BuildError::at(codes::CHART_UNREADABLE, Place::file(&Path::new(name).join("Chart.yaml")), what));
+    }
+    for folder in files.charts() {
+        dependencies(name, files, folder)?;
+    }
+    Ok(metadata)
+}
+
+fn dependencies(name: &str, files: &ChartFiles, folder: &str) -> Result<()> {
+    let path = format!("{folder}Chart.yaml");
+    let metadata: Metadata = yaml(name, files, &path)?;
+    let lacking = |what: String| {
+        let hint = format!(
+            "Run `helm dependency build` in the chart's folder, so that `{folder}charts` holds it, or take the chart from an archive."
+        );
+        let place = Place::file(&Path::new(name).join(&path));
+        Err(BuildError::at(codes::CHART_DEPENDENCY, place, what).hint(hint))
+    };
+    let below = format!("{folder}charts/");
+    let subcharts: Vec<Metadata> = files
+        .charts()
+        .into_iter()
+        .filter(|other| other.strip_prefix(&below).is_some_and(|rest| rest.matches('/').count() == 1))
+        .map(|other| yaml(name, files, &format!("{other}Chart.yaml")))
+        .collect::<Result<_>>()?;
+    for wanted in metadata.dependencies.iter().flatten() {
+        if !subcharts.iter().any(|found| found.name == wanted.name) {
+            return lacking(format!("it needs the chart `{}`, which `{below}` does not have", wanted.name));
+        }
+    }
+    let lock = format!("{folder}Chart.lock");
+    let locked = if files.0.contains_key(&lock) { yaml(name, files, &lock)? } else { LockFile::default() };
+    for wanted in locked.dependencies.iter().flatten() {
+        let of_name: Vec<_> = subcharts.iter().filter(|found| found.name == wanted.name).collect();
+        let version = wanted.version.as_deref().unwrap_or_default();
+        if !of_name.iter().any(|found| plain(&found.version) == plain(version)) {
+            let found: Vec<_> = of_name.iter().map(|found| found.version.as_str()).collect();
+            let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+            return lacking(format!("Chart.lock names `{}` {version}, and `{below}` has {found}", wanted.name));
+        }
+    }
+    Ok(())
+}
+
+/// A version without the `v` that some write.
+fn plain(version: &str) -> &str {
+    version.strip_prefix('v').unwrap_or(version)
+}
+
+fn yaml<T: serde::de::DeserializeOwned>(name: &str, files: &ChartFiles, path: &str) -> Result<T> {
+    let place = Place::file(&Path::new(name).join(path));
+    let Some(text) = files.text(path) else {
+        return Err(BuildError::at(codes::CHART_UNREADABLE, place, "is missing, or is no text: a chart has this file"));
+    };
+    serde_saphyr::from_str(text)
+        .map_err(|error| BuildError::at(codes::CHART_UNREADABLE, place, error.without_snippet().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+
+    use super::*;
+
+    fn files(files: &[(&str, &str)]) -> ChartFiles {
+        ChartFiles(files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect())
+    }
+
+    fn refused(of: &[(&str, &str)]) -> String {
+        let error = check("shop", &files(of)).expect_err("refused");
+        format!("{} {error}", error.code().id)
+    }
+
+    const NEEDS: &str = "{name: shop, version: 1.0.0, dependencies: [{name: db, version: ^2.0.0, repository: x}]}";
+
+    #[test]
+    fn a_chart_has_every_chart_that_it_needs_in_the_version_that_it_locks() {
+        let db = ("charts/db-2.1.0/Chart.yaml", "{name: db, version: v2.1.0}");
+        let lock = "{dependencies: [{name: db, version: 2.1.0}], digest: x, generated: 2026-01-01}";
+        let good = check("shop", &files(&[("Chart.yaml", NEEDS), db, ("Chart.lock", lock)])).expect("whole");
+        assert_eq!((good.name.as_str(), good.version.as_str()), ("shop", "1.0.0"));
+        let inner = ("charts/db/Chart.yaml", "{name: db, version: 2.1.0, dependencies: [{name: common}]}");
+        let refusals = [
+            refused(&[("Chart.yaml", NEEDS)]),
+            refused(&[("Chart.yaml", NEEDS), db, ("Chart.lock", &lock.replace("2.1.0", "2.2.0"))]),
+            refused(&[("Chart.yaml", NEEDS), inner]),
+            refused(&[("Chart.yaml", "{name: shop, version: 1.0.0, type: library}")]),
+            refused(&[("Chart.yaml", "name: [")]),
+            refused(&[("values.yaml", "")]),
+        ];
+        insta::assert_snapshot!(refusals.join("\n"));
+    }
+}

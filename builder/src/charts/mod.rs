@@ -1,0 +1,32 @@
+//! Helm charts: opened, checked, rendered by a pinned Helm at build time, and made part of a release.
+//!
+//! ```text
+//! folder, archive, registry, repository ── open ── files ── check, trap ── helm template, twice ── objects, Secrets, hooks
+//! ```
+
+mod files;
+mod helm;
+mod hooks;
+mod index;
+mod lookup;
+mod metadata;
+mod open;
+mod output;
+mod render;
+#[cfg(test)]
+mod tests;
+mod tests_as_proofs;
+mod unsteady;
+
+pub use index::ChartIndex;
+pub use open::{Charts, open_all, open_archive, read_archive, read_blob};
+pub use render::render;
+
+use landfall_error_codes::codes;
+
+use crate::error::BuildError;
+
+/// The error that this machine does not let a chart be rendered.
+fn interrupted(what: &str, error: std::io::Error) -> BuildError {
+    BuildError::new(codes::BUILD_INTERRUPTED, format!("{what} cannot be run or written")).because(error)
+}

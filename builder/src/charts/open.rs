@@ -1,0 +1,140 @@
+//! Opens charts: from folders of the release, and from what the lock pins.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use landfall_media::progress::Progress;
+use landfall_media::store::ContentStore;
+use sha2::Digest as _;
+
+use super::files::{ARCHIVE_BYTES, ChartFiles, Limits};
+use super::metadata::{self, Metadata};
+use crate::definition::{ChartDefinition, Definition};
+use crate::error::{BuildError, Place, Result};
+use crate::fetch::{Client, fetch_chart};
+use crate::lock::{ArchivePin, ArchiveSource, ChartPin, List, Lock, LockEntry};
+use crate::reference::Reference;
+use crate::render::Program;
+
+/// The charts of a release, and what they are rendered with.
+#[derive(Debug, Default)]
+pub struct Charts {
+    /// The Helm that the lock pins; none where the release has no charts.
+    pub helm: Option<Program>,
+    /// The Kubernetes version of the node pack that runs in the end.
+    pub kubernetes: String,
+    /// By the index of the component.
+    pub(super) opened: BTreeMap<usize, Opened>,
+}
+
+impl Charts {
+    /// The charts of a release.
+    pub fn new(helm: Program, kubernetes: String, opened: BTreeMap<usize, Opened>) -> Self {
+        Self { helm: Some(helm), kubernetes, opened }
+    }
+}
+
+/// A chart whose files are known and whole.
+#[derive(Debug)]
+pub struct Opened {
+    /// What messages call it: its folder or reference.
+    pub(super) name: String,
+    pub(super) files: ChartFiles,
+}
+
+/// Opens every chart of a release; what a lock pins is fetched into the store first. Refuses one that is not whole.
+pub async fn open_all(
+    definition: &Definition,
+    lock: &Lock,
+    client: &Client,
+    store: &ContentStore,
+    progress: &dyn Progress,
+) -> Result<BTreeMap<usize, Opened>> {
+    let entries = entries(definition, lock)?;
+    lock.check_resolved(&entries.values().copied().collect::<Vec<_>>())?;
+    let mut opened = BTreeMap::new();
+    for (index, component) in definition.release.components.iter().enumerate() {
+        let Some(chart) = &component.chart else { continue };
+        let (name, files) = match (&chart.folder, entries.get(&index)) {
+            (Some(folder), _) => {
+                let folder = definition.resolve(&folder.value);
+                (folder.display().to_string(), ChartFiles::of_folder(&folder, Limits::default())?)
+            }
+            (None, Some(entry)) => {
+                let name = entry.reference.value.clone();
+                let bytes = bytes(entry, lock, client, store, progress).await?;
+                let files = ChartFiles::of_archive(&name, &bytes, Limits::default())?;
+                (name, files)
+            }
+            (None, None) => continue,
+        };
+        metadata::check(&name, &files)?;
+        opened.insert(index, Opened { name, files });
+    }
+    Ok(opened)
+}
+
+/// The lock's entry of each component that has a chart by reference.
+fn entries<'a>(definition: &Definition, lock: &'a Lock) -> Result<BTreeMap<usize, &'a LockEntry>> {
+    let mut found = BTreeMap::new();
+    for (index, component) in definition.release.components.iter().enumerate() {
+        let Some(ChartDefinition { reference: Some(written), .. }) = &component.chart else { continue };
+        let place = definition.place(written, format!("components[{index}].chart.reference"));
+        let wanted: Reference = written
+            .value
+            .parse()
+            .map_err(|error| BuildError::at(codes::RELEASE_INVALID, place.clone(), format!("{error}")))?;
+        found.insert(index, lock.find(List::Charts, &wanted, place)?);
+    }
+    Ok(found)
+}
+
+/// The archive that the lock pins.
+async fn bytes(
+    entry: &LockEntry,
+    lock: &Lock,
+    client: &Client,
+    store: &ContentStore,
+    progress: &dyn Progress,
+) -> Result<Vec<u8>> {
+    let unresolved = || BuildError::at(codes::LOCK_UNRESOLVED, Place::file(&lock.path), "a chart is unresolved");
+    let pin = lock.chart_pin(entry).ok_or_else(unresolved)?;
+    if let ChartPin::Archive(ArchivePin { source: ArchiveSource::File(path), digest, place, .. }) = &pin {
+        let bytes = read_archive(path).map_err(|error| error.within(place.clone()))?;
+        let found = Sha256(sha2::Sha256::digest(&bytes).into());
+        if found == *digest {
+            return Ok(bytes);
+        }
+        let what = format!("{} is {found} where the lock says {digest}", path.display());
+        return Err(BuildError::at(codes::FETCH_MISMATCH, place.clone(), what));
+    }
+    let digest = fetch_chart(client, store, &pin, progress).await?;
+    read_blob(store, digest)
+}
+
+/// Opens an archive as a build does, so that a lock pins none that a build would refuse. Messages call it by `name`.
+pub fn open_archive(name: &str, bytes: &[u8]) -> Result<Metadata> {
+    metadata::check(name, &ChartFiles::of_archive(name, bytes, Limits::default())?)
+}
+
+/// An archive of this machine.
+pub fn read_archive(path: &Path) -> Result<Vec<u8>> {
+    let unreadable =
+        |error| BuildError::at(codes::CHART_UNREADABLE, Place::file(path), "cannot be read").because(error);
+    let mut bytes = Vec::new();
+    let file = fs_err::File::open(path).map_err(unreadable)?;
+    file.take(ARCHIVE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > ARCHIVE_BYTES {
+        let what = format!("has more than {ARCHIVE_BYTES} bytes");
+        return Err(BuildError::at(codes::CHART_LIMIT, Place::file(path), what));
+    }
+    Ok(bytes)
+}
+
+/// An archive of the store.
+pub fn read_blob(store: &ContentStore, digest: Sha256) -> Result<Vec<u8>> {
+    read_archive(&store.path(digest))
+}

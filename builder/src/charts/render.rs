@@ -1,0 +1,272 @@
+//! A chart's objects, as a component of the release has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use landfall_error_codes::codes;
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use super::files::ChartFiles;
+use super::helm::{Rendering, values_file};
+use super::hooks::{Placed, Rules};
+use super::open::{Charts, Opened};
+use super::output::{self, Sourced};
+use super::unsteady::{self, Generated, Steady};
+use super::{lookup, tests_as_proofs};
+use crate::definition::{ChartDefinition, ComponentDefinition, Definition, SecretDefinition, order};
+use crate::error::{BuildError, Place, Result};
+use crate::render::{Origin, Program, Rendered, served_kinds, title};
+
+/// The largest file of values.
+const VALUES_BYTES: u64 = 1 << 20;
+
+/// Template functions that read the clock: the second rendering then comes a second later.
+const CLOCK: [&str; 4] = ["now", "ago", "unixEpoch", "dateInZone"];
+
+/// Longer than the finest time that those functions print.
+const TICK: Duration = Duration::from_millis(1100);
+
+/// Renders a component's chart. What it brings beside objects becomes part of the definition. Returns the component, after
+/// one that comes before it where the chart has such hooks.
+pub fn render(
+    definition: &mut Definition,
+    index: usize,
+    charts: &Charts,
+    before: &[Rendered],
+) -> Result<Vec<Rendered>> {
+    let component = definition.release.components[index].clone();
+    let (Some(chart), Some(opened), Some(helm)) = (&component.chart, charts.opened.get(&index), &charts.helm) else {
+        let what = format!("the chart of the component `{}` was not opened", component.name.value);
+        return Err(BuildError::new(codes::BUG, what));
+    };
+    let served = served(definition, index, before);
+    let printed = twice(definition, &component, chart, opened, helm, &charts.kubernetes, &served)?;
+    let [first, second] = printed.map(|printed| output::objects(&opened.name, &printed));
+    let (mut first, mut second) = (first?, second?);
+    leave_out(definition, index, chart, &mut first)?;
+    second.retain(|sourced| !is_left_out(chart, sourced));
+    let known = component.secrets.iter().map(|secret| format!("Secret/{}", secret.name.value)).collect();
+    let Steady { objects, secrets } = unsteady::steady(first, &second, &known, &component.namespace.value)?;
+    let objects = absorb(&component, objects)?;
+    let version = definition.release.version.value.clone();
+    let repeatable = chart.repeatable.iter().map(|title| title.value.as_str()).collect();
+    let placed = Rules { version: &version, repeatable }.place(objects)?;
+    if let Some(test) = tests_as_proofs::only(&placed.tests)? {
+        let proof = tests_as_proofs::proof(&component, test)?;
+        definition.release.proofs.push(proof);
+    }
+    let own = &mut definition.release.components[index].secrets;
+    own.extend(secrets.into_iter().map(|secret| declared(&component, secret)));
+    bring(definition, index, &opened.name, placed)
+}
+
+/// What Helm prints at two times.
+fn twice(
+    definition: &Definition,
+    component: &ComponentDefinition,
+    chart: &ChartDefinition,
+    opened: &Opened,
+    helm: &Program,
+    kubernetes: &str,
+    served: &[String],
+) -> Result<[String; 2]> {
+    let mut files = opened.files.clone();
+    lookup::trap(&opened.name, &mut files)?;
+    let folder = tempfile::tempdir().map_err(|error| super::interrupted("the chart", error))?;
+    files.write(&folder.path().join("chart")).map_err(|error| super::interrupted("the chart", error))?;
+    for (number, written) in chart.values.iter().enumerate() {
+        let path = definition.resolve(&written.value);
+        values(&path, folder.path(), number)?;
+    }
+    let rendering = Rendering {
+        name: &opened.name,
+        folder: folder.path(),
+        values: chart.values.len(),
+        release: &chart.release.as_ref().unwrap_or(&component.name).value,
+        namespace: &component.namespace.value,
+        kubernetes,
+        served,
+    };
+    let first = rendering.run(helm)?;
+    if reads_clock(&files) {
+        std::thread::sleep(TICK);
+    }
+    Ok([first, rendering.run(helm)?])
+}
+
+fn reads_clock(files: &ChartFiles) -> bool {
+    let mut texts = files.0.values().filter_map(|bytes| std::str::from_utf8(bytes).ok());
+    texts.any(|text| lookup::mentions(text, &CLOCK))
+}
+
+/// Copies a file of values, so that Helm reads what was checked.
+fn values(path: &Path, folder: &Path, number: usize) -> Result<()> {
+    let place = Place::file(path);
+    let unreadable =
+        |error| BuildError::at(codes::CHART_REFUSED, place.clone(), "the values cannot be read").because(error);
+    if fs_err::metadata(path).map_err(unreadable)?.len() > VALUES_BYTES {
+        let what = format!("values have at most {VALUES_BYTES} bytes");
+        return Err(BuildError::at(codes::CHART_LIMIT, place, what));
+    }
+    let mut files = ChartFiles([(String::new(), fs_err::read(path).map_err(unreadable)?)].into());
+    lookup::trap(&path.display().to_string(), &mut files)?;
+    let bytes = files.0.remove("").unwrap_or_default();
+    let name = values_file(Path::new(""), number).display().to_string();
+    ChartFiles([(name, bytes)].into()).write(folder).map_err(|error| super::interrupted("the values", error))
+}
+
+/// What the cluster serves when the component is applied: Kubernetes' own kinds, and those of components that it needs.
+fn served(definition: &Definition, index: usize, before: &[Rendered]) -> Vec<String> {
+    let needed = definition.needed_by(index);
+    let objects = before.iter().filter(|rendered| needed.contains(&rendered.index)).flat_map(|it| &it.objects);
+    let mut served = served_kinds();
+    for crd in objects.filter(|object| object["kind"] == "CustomResourceDefinition") {
+        let text = |pointer| crd.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let versions = crd.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
+        for version in versions.filter(|version| version["served"] == true).filter_map(|it| it["name"].as_str()) {
+            let version = format!("{}/{version}", text("/spec/group"));
+            served.push(format!("{version}/{}", text("/spec/names/kind")));
+            served.push(version);
+        }
+    }
+    let unique: BTreeSet<_> = served.into_iter().collect();
+    unique.into_iter().collect()
+}
+
+fn is_left_out(chart: &ChartDefinition, sourced: &Sourced) -> bool {
+    let title = title(&sourced.object);
+    chart.leave_out.iter().any(|wanted| wanted.value == title)
+}
+
+/// Removes what the release does not have; refuses a title that the chart does not render.
+fn leave_out(definition: &Definition, index: usize, chart: &ChartDefinition, objects: &mut Vec<Sourced>) -> Result<()> {
+    let titles: BTreeSet<_> = objects.iter().map(|sourced| title(&sourced.object)).collect();
+    let lists = [("leaveOut", &chart.leave_out), ("repeatable", &chart.repeatable)];
+    for (field, number, wanted) in
+        lists.into_iter().flat_map(|(field, list)| list.iter().enumerate().map(move |(at, one)| (field, at, one)))
+    {
+        if !titles.contains(&wanted.value) {
+            let place = definition.place(wanted, format!("components[{index}].chart.{field}[{number}]"));
+            let what = format!("the chart renders no {}", wanted.value);
+            let error = BuildError::at(codes::RELEASE_INVALID, place, what);
+            return Err(crate::meant::hinted(error, &wanted.value, titles.iter().map(String::as_str)));
+        }
+    }
+    objects.retain(|sourced| !is_left_out(chart, sourced));
+    Ok(())
+}
+
+/// Leaves out what Landfall makes itself: the component's namespace, and Secrets that the component declares, which must
+/// have all keys of the chart's.
+fn absorb(component: &ComponentDefinition, objects: Vec<Sourced>) -> Result<Vec<Sourced>> {
+    let mut kept = Vec::new();
+    for sourced in objects {
+        let object = &sourced.object;
+        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        if object["kind"] == "Namespace" && name == component.namespace.value {
+            continue;
+        }
+        let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
+        let is_here = namespace.is_none_or(|namespace| namespace == component.namespace.value);
+        let is_secret = is_here && object["kind"] == "Secret";
+        let own = component.secrets.iter().find(|secret| is_secret && secret.name.value == name);
+        let Some(own) = own else {
+            kept.push(sourced);
+            continue;
+        };
+        let keys = ["data", "stringData"].into_iter().filter_map(|field| object[field].as_object());
+        let mut keys = keys.flat_map(|fields| fields.keys());
+        if let Some(key) = keys.find(|key| !own.random.contains_key(*key) && !own.fixed.contains_key(*key)) {
+            let place = Place {
+                file: Some(sourced.file.clone()),
+                line: None,
+                field: Some(format!("{}: /data/{key}", title(object))),
+            };
+            let what = format!("the component declares the Secret `{name}` without the key `{key}` of the chart's");
+            return Err(BuildError::at(codes::RELEASE_INVALID, place, what));
+        }
+    }
+    Ok(kept)
+}
+
+/// A Secret of a chart as if the component declared it.
+fn declared(component: &ComponentDefinition, secret: Generated) -> SecretDefinition {
+    let Generated { name, random, fixed } = secret;
+    SecretDefinition { name: Spanned { value: name, ..component.name.clone() }, random, fixed }
+}
+
+/// The component, and one that comes before it where the chart has hooks for that.
+fn bring(definition: &mut Definition, index: usize, chart: &str, placed: Placed) -> Result<Vec<Rendered>> {
+    let rendered = |index: usize, sourced: Vec<Sourced>| {
+        let files: BTreeMap<String, PathBuf> =
+            sourced.iter().map(|sourced| (title(&sourced.object), sourced.file.clone())).collect();
+        let origin = Origin::Chart(chart.into(), files);
+        Rendered { index, origin, objects: sourced.into_iter().map(|sourced| sourced.object).collect() }
+    };
+    let mut found = Vec::new();
+    if !placed.before.is_empty() {
+        let before = add_before(definition, index)?;
+        move_secrets(definition, index, before, &placed.before);
+        found.push(rendered(before, placed.before));
+    }
+    found.push(rendered(index, placed.objects));
+    Ok(found)
+}
+
+/// Gives a component that comes before another the Secrets that its objects name: they must exist by then.
+fn move_secrets(definition: &mut Definition, from: usize, to: usize, objects: &[Sourced]) {
+    let components = &mut definition.release.components;
+    let is_named = |secret: &mut SecretDefinition| objects.iter().any(|it| names(&it.object, &secret.name.value));
+    let moved: Vec<_> = components[from].secrets.extract_if(.., is_named).collect();
+    components[to].secrets = moved;
+}
+
+/// Whether any text of a value is this name.
+fn names(value: &Value, name: &str) -> bool {
+    match value {
+        Value::String(text) => text == name,
+        Value::Array(items) => items.iter().any(|item| names(item, name)),
+        Value::Object(fields) => fields.values().any(|field| names(field, name)),
+        _ => false,
+    }
+}
+
+/// Adds a component with the same namespace that another one needs; returns its index.
+fn add_before(definition: &mut Definition, index: usize) -> Result<usize> {
+    let components = &mut definition.release.components;
+    let after = &components[index];
+    let name = Spanned { value: format!("{}-before", after.name.value), ..after.name.clone() };
+    if components.iter().any(|other| other.name.value == name.value) {
+        let place = Place::field(&definition.path, name.referenced.line(), format!("components[{index}].name"));
+        let what =
+            format!("`{}` is the name of what the chart's hooks become: name that component otherwise", name.value);
+        return Err(BuildError::at(codes::RELEASE_INVALID, place, what));
+    }
+    let before = ComponentDefinition {
+        name: name.clone(),
+        manifests: None,
+        chart: None,
+        namespaces: after.namespaces.clone(),
+        needs: after.needs.clone(),
+        pod_security: after.pod_security,
+        quota: after.quota.clone(),
+        ready_seconds: after.ready_seconds,
+        entitlement: after.entitlement.clone(),
+        console: None,
+        not_images: Vec::new(),
+        made_on_site: after.made_on_site.clone(),
+        namespace: after.namespace.clone(),
+        secrets: Vec::new(),
+        mounts: Vec::new(),
+        data: None,
+        backup: Vec::new(),
+        references: Vec::new(),
+    };
+    components[index].needs.push(name);
+    components.push(before);
+    definition.order = order(&definition.release)
+        .map_err(|names| BuildError::new(codes::BUG, format!("a chart's hooks made a cycle: {}", names.join(", "))))?;
+    Ok(definition.release.components.len() - 1)
+}

@@ -1,0 +1,234 @@
+//! Releases with charts, from every place that charts come from. A script stands in for Helm, because these tests are about
+//! what the builder makes of charts and their places; the real one renders in the tests crate.
+
+use landfall_error_codes::Coded as _;
+use serde_json::{Value, json};
+
+use super::files::tests::archive;
+use crate::error::Result;
+use crate::fetch::tests::registry::digest;
+use crate::pack::tests::Bench;
+
+/// Prints its version, or the templates of a chart as they are, with each `RANDOM` as another text.
+const HELM: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.21.4; exit; fi\ncd \"$3\"\n\
+    for file in templates/*.yaml; do\n  printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  sed \"s/RANDOM/kLq3ZtX9vB1mWc7D$$/\" \"$file\"\ndone\n";
+
+const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
+
+const EARLY_SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: early-key}\nstringData: {key: RANDOM}\n";
+
+const HOOK: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: early, annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}}\ndata: {secret: early-key}\n";
+
+const ENTRIES: &str = "charts:\n  - {reference: 'ghcr.io/small/charts/network:1.0.0_b', digest: unresolved, mediaType: unresolved, size: unresolved}\n  \
+    - reference: charts.example/stable/assistant:2.0.0\n    repository: https://charts.example/stable/\n    digest: unresolved\n    size: unresolved\n  \
+    - reference: charts.example/own/database:3.0.0\n    archive: charts/database.tgz\n    digest: unresolved\n    size: unresolved\n";
+
+/// An archive of a chart of this name with one template.
+fn chart(name: &str, template: &str) -> Vec<u8> {
+    let metadata = format!("{{name: {name}, version: 2.0.0}}");
+    let folder = |path: &str| format!("{name}/{path}");
+    archive(&[(&folder("Chart.yaml"), metadata.as_bytes()), (&folder("templates/a.yaml"), template.as_bytes())])
+}
+
+fn map(name: &str) -> String {
+    MAP.replace("NAME", name)
+}
+
+fn index(archive: &[u8]) -> String {
+    let digest = digest(archive).to_hex();
+    format!(
+        "apiVersion: v1\nentries: {{assistant: [{{version: 2.0.0, urls: [assistant-2.0.0.tgz], digest: {digest}}}]}}\n"
+    )
+}
+
+/// A release whose components come from a registry, a repository of charts, and an archive.
+async fn bench() -> Bench {
+    let bench = Bench::new(false, false).await;
+    bench.write("helm", HELM.as_bytes(), 0o755);
+    let network = chart("network", &map("network"));
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": { "mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": digest(b"{}"), "size": 2 },
+        "layers": [{
+            "mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+            "digest": digest(&network), "size": network.len(),
+        }],
+    });
+    bench.registry.add_blob(&network);
+    bench.push("ghcr.io/small/charts/network:1.0.0_b", &manifest);
+    publish(&bench, &chart("assistant", &format!("{HOOK}---\n{EARLY_SECRET}---\n{}", map("assistant"))));
+    bench.write("release/charts/database.tgz", &chart("database", &map("database")), 0o644);
+    let mirror = format!("  - {{host: charts.example, endpoint: 'http://{}/files'}}\n", bench.registry.address());
+    let address = bench.registry.address();
+    bench.write(
+        "registries.yaml",
+        format!("mirrors:\n  - {{host: '*', endpoint: 'http://{address}'}}\n{mirror}").as_bytes(),
+        0o644,
+    );
+    for (component, reference) in [
+        ("network", "ghcr.io/small/charts/network"),
+        ("assistant", "charts.example/stable/assistant"),
+        ("database", "charts.example/own/database"),
+    ] {
+        let to = format!("chart: {{reference: {reference}}}");
+        bench.edit("release/release.yaml", &format!("manifests: manifests/{component}"), &to);
+    }
+    let release = fs_err::read_to_string(bench.path("release/release.yaml")).expect("release");
+    let (before_values, _) = release.split_once("values:").expect("values");
+    bench.write("release/release.yaml", before_values.as_bytes(), 0o644);
+    let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
+    bench.write("release/images.lock", format!("{lock}{ENTRIES}").as_bytes(), 0o644);
+    bench
+}
+
+/// Offers a chart in the repository.
+fn publish(bench: &Bench, archive: &[u8]) {
+    bench.registry.add_file("stable/assistant-2.0.0.tgz", archive);
+    bench.registry.add_file("stable/index.yaml", index(archive).as_bytes());
+}
+
+fn said<T>(bench: &Bench, result: Result<T>) -> String {
+    let error = result.map(|_| ()).expect_err("refused");
+    let said = format!("{} {error}", error.code().id);
+    said.replace(&bench.path("").display().to_string(), "").replace(&bench.registry.address().to_string(), "REGISTRY")
+}
+
+/// A document of the head of the bundle that was built.
+fn document(bench: &Bench, name: &str) -> Value {
+    let out = fs_err::read_dir(bench.path("out")).expect("output");
+    let head = out.filter_map(std::result::Result::ok).map(|entry| entry.path());
+    let head =
+        head.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "head")).expect("head");
+    let bytes = fs_err::read(head).expect("head");
+    let anchor = fs_err::read(bench.path("roots/1.root.json")).expect("root");
+    let anchor = landfall_bundle_spec::trust::TrustAnchor::Root(anchor);
+    let verified = landfall_bundle_spec::Verified::read_file(&bytes, &anchor).expect("verified");
+    serde_json::from_slice(verified.small_document(name).expect("document")).expect("JSON")
+}
+
+fn objects(bench: &Bench, component: &str) -> Vec<String> {
+    let objects = document(bench, &format!("documents/objects/{component}.json"));
+    objects.as_array().into_iter().flatten().map(crate::render::title).collect()
+}
+
+/// The names of the Secrets that a site generates for a component.
+fn secrets(bench: &Bench, component: &str) -> Vec<String> {
+    let release = document(bench, "documents/release.json");
+    let components = release["components"].as_array().into_iter().flatten();
+    let secrets = components.filter(|entry| entry["name"] == component).filter_map(|entry| entry["secrets"].as_array());
+    secrets.flatten().filter_map(|secret| secret["name"].as_str()).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn charts_of_every_place_are_locked_and_built() {
+    let bench = bench().await;
+    let report = bench.lock().await.expect("locked");
+    assert_eq!(report.helm.map(|helm| helm.version).as_deref(), Some("v3.21.4"));
+    let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
+    let (_, charts) = lock.split_once("charts:\n").expect("charts");
+    insta::with_settings!({ filters => vec![(r"size: '?\d+'?", "size: SIZE"), (r"sha256:[0-9a-f]{64}", "DIGEST")] }, {
+        insta::assert_snapshot!(charts);
+    });
+    bench.build().await.expect("built");
+    assert_eq!(objects(&bench, "network"), ["ConfigMap/network"]);
+    assert_eq!(objects(&bench, "assistant-before"), ["ConfigMap/early"]);
+    assert_eq!(objects(&bench, "assistant"), ["ConfigMap/assistant"]);
+    assert_eq!(secrets(&bench, "assistant-before"), ["early-key"]);
+    assert!(secrets(&bench, "assistant").is_empty());
+    assert_eq!(objects(&bench, "database"), ["ConfigMap/database"]);
+    let again = bench.lock().await.expect("holds");
+    assert_eq!((again.resolved, again.moved.len()), (0, 0));
+
+    // The repository offers another archive of the same version: what is pinned is built.
+    let other = chart("assistant", &map("other"));
+    bench.registry.add_file("stable/index.yaml", index(&other).as_bytes());
+    let moved = bench.lock().await.expect("moved").moved;
+    assert_eq!((moved[0].reference.as_str(), moved[0].now), ("charts.example/stable/assistant:2.0.0", digest(&other)));
+    // An archive beside the lock that changed is refused.
+    bench.write("release/charts/database.tgz", &chart("database", &map("other")), 0o644);
+    let refused = said(&bench, bench.build().await);
+    assert!(
+        refused.starts_with("LF2104 release/images.lock:") && refused.contains("charts/database.tgz is sha256:"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn nothing_of_a_hostile_chart_is_locked_or_kept() {
+    let bench = bench().await;
+    let good = chart("assistant", &map("assistant"));
+    let hostile = archive(&[("assistant/Chart.yaml", b"{name: a, version: 2.0.0}"), ("assistant/../../x", b"x")]);
+    let lacking = archive(&[("assistant/Chart.yaml", b"{name: a, version: 2.0.0, dependencies: [{name: b}]}")]);
+    for (served, said_by_index, code) in
+        [(&hostile, &hostile, "LF2080"), (&lacking, &lacking, "LF2081"), (&good, &hostile, "LF2104")]
+    {
+        bench.registry.add_file("stable/assistant-2.0.0.tgz", served);
+        bench.registry.add_file("stable/index.yaml", index(said_by_index).as_bytes());
+        let refused = said(&bench, bench.lock().await);
+        assert!(refused.contains(code) || refused.starts_with(code), "{refused}");
+        let store = landfall_media::store::ContentStore::at(bench.path("store"));
+        assert!(!store.contains(digest(served)), "a refused chart was kept");
+        let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
+        let (_, entry) = lock.split_once("charts.example/stable/assistant").expect("entry");
+        assert!(entry.lines().take(4).any(|line| line.trim() == "digest: unresolved"), "{lock}");
+    }
+    bench.registry.add_file("stable/index.yaml", b"entries: {other: []}");
+    let refused = said(&bench, bench.lock().await);
+    assert!(refused.starts_with("LF2087 ") && refused.contains("has no chart `assistant`"), "{refused}");
+    let unresolved = said(&bench, bench.build().await);
+    assert!(unresolved.starts_with("LF2006 ") || unresolved.starts_with("LF2032 "), "{unresolved}");
+}
+
+#[tokio::test]
+async fn what_a_chart_renders_to_is_checked_as_a_release_has_it() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: drawn}\nstringData: {password: RANDOM, user: app}\n";
+    let constant = "apiVersion: v1\nkind: Secret\nmetadata: {name: constant}\nstringData: {password: hunter2}\n";
+    let elsewhere = MAP.replace("{name: NAME}", "{name: a, namespace: kube-system}");
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: NAME}\n";
+    let mut refusals = Vec::new();
+    for template in [
+        MAP.replace("a: b", "a: RANDOM"),
+        constant.to_owned(),
+        elsewhere,
+        namespace.replace("NAME", "other"),
+        HOOK.replace("pre-install,pre-upgrade", "pre-delete"),
+        "a: [\n".to_owned(),
+    ] {
+        let bench = bench().await;
+        bench.write("release/charts/database.tgz", &chart("database", &template), 0o644);
+        bench.lock().await.expect("locked");
+        refusals.push(said(&bench, bench.build().await));
+    }
+
+    // What the definition says of the chart is checked with what it renders to.
+    for (more, values) in [
+        ("values: [none.yaml]", ""),
+        ("values: [v.yaml]", "a: '{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}'\n"),
+        ("values: [v.yaml]", &"a: 1\n".repeat(300_000)),
+        ("leaveOut: [ConfigMap/databse]", ""),
+        ("repeatable: [Job/a]", ""),
+    ] {
+        let bench = self::bench().await;
+        bench.write("release/v.yaml", values.as_bytes(), 0o644);
+        let from = "{reference: charts.example/own/database}";
+        bench.edit("release/release.yaml", from, &format!("{{reference: charts.example/own/database, {more}}}"));
+        bench.lock().await.expect("locked");
+        refusals.push(said(&bench, bench.build().await));
+    }
+    insta::assert_snapshot!(refusals.join("\n"));
+
+    let bench = bench().await;
+    let template = format!("{secret}---\n{}---\n{constant}", namespace.replace("NAME", "database"));
+    bench.write("release/charts/database.tgz", &chart("database", &template), 0o644);
+    bench.edit(
+        "release/release.yaml",
+        "      - name: database-password",
+        "      - {name: constant, random: {password: 20}}\n      - name: database-password",
+    );
+    bench.edit("release/release.yaml", "namespace: database\n", "namespace: database\n    namespaces: [kube-system]\n");
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
+    assert!(objects(&bench, "database").is_empty(), "Landfall makes the namespace and both Secrets");
+    assert_eq!(secrets(&bench, "database"), ["constant", "database-password", "drawn"]);
+}

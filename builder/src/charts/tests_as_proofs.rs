@@ -1,0 +1,138 @@
+//! Tests of a chart that are proofs: a pod that asks one address of a Service of the component, and nothing else.
+
+use landfall_error_codes::codes;
+use serde_json::Value;
+use serde_saphyr::Spanned;
+use url::Url;
+
+use super::hooks::refused;
+use super::output::Sourced;
+use crate::definition::ComponentDefinition;
+use crate::error::{BuildError, Place, Result};
+use crate::proofs::{ProofDefinition, RequestDefinition};
+use crate::render::title;
+
+/// The options of wget and curl that change nothing of what is asked.
+const OPTIONS: [&str; 11] =
+    ["-q", "-O-", "-qO-", "--quiet", "--spider", "-f", "-s", "-S", "-fsS", "--fail", "--silent"];
+
+/// What a pod asks.
+struct Asked {
+    service: String,
+    port: u16,
+    path: String,
+}
+
+/// The proof that a chart's test is.
+pub fn proof(component: &ComponentDefinition, test: &Sourced) -> Result<ProofDefinition> {
+    let Some(asked) = asked(&test.object, &component.namespace.value) else {
+        let what = "the test is more than one request to a Service of the component, which is what a proof can be";
+        let title = title(&test.object);
+        let hint = format!(
+            "List it under `leaveOut` of the chart (`leaveOut: [{title}]`), and declare a proof of your own under `proofs`."
+        );
+        return Err(refused(test, what.to_owned()).hint(hint));
+    };
+    let name = format!("{}-chart-test", component.name.value);
+    let shows = format!("The Service {} of the component {} answers", asked.service, component.name.value);
+    let spanned = |text: String| Spanned { value: text, ..component.name.clone() };
+    Ok(ProofDefinition {
+        name: spanned(name),
+        component: component.name.clone(),
+        shows: spanned(shows),
+        limit_seconds: None,
+        command: None,
+        request: Some(RequestDefinition {
+            service: spanned(asked.service),
+            port: Spanned::new(asked.port, component.name.referenced, component.name.defined),
+            method: landfall_release_document::RequestMethod::Get,
+            path: spanned(asked.path),
+            headers: None,
+            body: None,
+            expect: None,
+        }),
+    })
+}
+
+/// Refuses a second test that is a proof: one name would be two proofs.
+pub fn only(tests: &[Sourced]) -> Result<Option<&Sourced>> {
+    match tests {
+        [] => Ok(None),
+        [test] => Ok(Some(test)),
+        [_, second, ..] => {
+            let field = title(&second.object);
+            let place = Place { file: Some(second.file.clone()), line: None, field: Some(field) };
+            let hint = "List all of them but one under `leaveOut` of the chart, and declare proofs under `proofs`.";
+            Err(BuildError::at(codes::CHART_HOOK, place, "the chart has more than one test").hint(hint))
+        }
+    }
+}
+
+fn asked(pod: &Value, namespace: &str) -> Option<Asked> {
+    let spec = pod.get("spec").filter(|_| pod["kind"] == "Pod")?;
+    let has_more =
+        ["initContainers", "volumes"].iter().any(|key| spec[*key].as_array().is_some_and(|list| !list.is_empty()));
+    let [container] = spec["containers"].as_array()?.as_slice() else { return None };
+    if has_more || container.get("env").is_some() || container.get("envFrom").is_some() {
+        return None;
+    }
+    let words = ["command", "args"].into_iter().flat_map(|key| container[key].as_array().into_iter().flatten());
+    let words: Vec<&str> = words.map(Value::as_str).collect::<Option<_>>()?;
+    let (program, arguments) = words.split_first()?;
+    if !matches!(program.rsplit('/').next()?, "wget" | "curl") {
+        return None;
+    }
+    let addresses: Vec<_> = arguments.iter().filter(|word| !OPTIONS.contains(word)).collect();
+    let [address] = addresses.as_slice() else { return None };
+    let whole = if address.contains("://") { (**address).to_owned() } else { format!("http://{address}") };
+    let url = Url::parse(&whole).ok().filter(|url| url.scheme() == "http")?;
+    let host = url.host_str()?.trim_end_matches('.');
+    let host = host.strip_suffix(".cluster.local").unwrap_or(host);
+    let host = host.strip_suffix(".svc").unwrap_or(host);
+    let service = host.strip_suffix(&format!(".{namespace}")).unwrap_or(host);
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let is_name = !service.is_empty() && !service.contains('.');
+    is_name.then(|| Asked {
+        service: service.to_owned(),
+        port: url.port_or_known_default().unwrap_or(80),
+        path: format!("{}{query}", url.path()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn found(container: &Value) -> Option<String> {
+        let pod = json!({ "kind": "Pod", "metadata": { "name": "t" }, "spec": { "containers": [container] } });
+        asked(&pod, "web").map(|asked| format!("{}:{}{}", asked.service, asked.port, asked.path))
+    }
+
+    #[test]
+    fn one_request_to_a_service_is_a_proof_and_nothing_else_is() {
+        let command = |words: &[&str]| found(&json!({ "command": words }));
+        assert_eq!(command(&["wget", "shop:8080"]).as_deref(), Some("shop:8080/"));
+        assert_eq!(
+            command(&["/usr/bin/curl", "-fsS", "http://shop.web.svc.cluster.local/health?full=1"]).as_deref(),
+            Some("shop:80/health?full=1")
+        );
+        assert_eq!(
+            found(&json!({ "command": ["wget"], "args": ["-qO-", "shop.web:1/a"] })).as_deref(),
+            Some("shop:1/a")
+        );
+        for words in [
+            &["sh", "-c", "wget shop:80"][..],
+            &["wget", "https://shop:8443"],
+            &["wget", "--header=a: b", "shop:80"],
+            &["wget", "shop.other:80"],
+            &["wget", "a", "b"],
+            &["wget"],
+            &[],
+        ] {
+            assert_eq!(command(words), None, "{words:?}");
+        }
+        assert_eq!(found(&json!({ "command": ["wget", "shop:80"], "env": [] })), None);
+    }
+}

@@ -1,0 +1,300 @@
+//! What a chart makes up: values that differ between two renderings of the same input.
+//!
+//! Helm's templates draw random values, keys and certificates, and read the clock. A release must render to the same bytes
+//! each time, and no secret may travel in it. So a chart is rendered twice. A Secret that differs becomes one that the site
+//! generates; anything else that differs is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use landfall_error_codes::codes;
+use serde_json::Value;
+
+use super::output::Sourced;
+use crate::error::{BuildError, Place, Result};
+use crate::render::title;
+
+/// The fewest and the most characters of a value that a site generates.
+const CHARACTERS: std::ops::RangeInclusive<usize> = 16..=256;
+
+/// Labels that say which chart an object is of: the generated Secret needs none of them.
+const PLAIN_LABELS: [&str; 8] =
+    ["app", "chart", "heritage", "release", "helm.sh/chart", "k8s-app", "component", "tier"];
+
+/// A Secret of a chart whose values the site generates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// Its name.
+    pub name: String,
+    /// Keys with a random value of so many letters and digits.
+    pub random: BTreeMap<String, u32>,
+    /// Keys with a fixed value.
+    pub fixed: BTreeMap<String, String>,
+}
+
+/// What two renderings have in common, and the Secrets in which they differ.
+#[derive(Debug, Default)]
+pub struct Steady {
+    /// The objects without those Secrets.
+    pub objects: Vec<Sourced>,
+    /// The Secrets.
+    pub secrets: Vec<Generated>,
+}
+
+/// Takes apart what is the same each time and what is not. Objects of `known` titles may differ: the release has its own,
+/// or none. A site generates Secrets in the component's own namespace, once for each name.
+pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>, namespace: &str) -> Result<Steady> {
+    let mut steady = Steady::default();
+    if let Some((one, _)) = first.iter().zip(second).find(|(one, other)| name(one) != name(other)) {
+        let what = "the chart renders to objects of other names each time";
+        return Err(BuildError::at(codes::CHART_UNSTEADY, place(one, ""), what));
+    }
+    if first.len() != second.len() {
+        let what = "the chart renders to more objects at one time than at another";
+        let longer = if first.len() > second.len() { &first } else { second };
+        return Err(BuildError::at(codes::CHART_UNSTEADY, place(&longer[first.len().min(second.len())], ""), what));
+    }
+    let mut drawn = Drawn::default();
+    for (mut one, other) in first.into_iter().zip(second) {
+        let mut differing = Vec::new();
+        differences(&one.object, &other.object, "", &mut differing);
+        let draws_checksum =
+            |pointer: &String| pointer.rsplit('/').next().is_some_and(|key| key.starts_with("checksum~1"));
+        // It makes pods restart where a Secret changes, which a generated one never does.
+        for pointer in differing.extract_if(.., |pointer| draws_checksum(pointer) && pointer.contains("/annotations/"))
+        {
+            remove(&mut one.object, &pointer);
+        }
+        let Some(pointer) = differing.first().filter(|_| !known.contains(&title(&one.object))) else {
+            steady.objects.push(one);
+            continue;
+        };
+        if one.object["kind"] != "Secret" {
+            let what = "is something else each time that the chart is rendered";
+            return Err(BuildError::at(codes::CHART_UNSTEADY, place(&one, &format!(": {pointer}")), what));
+        }
+        let of_one = one.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
+        if of_one != namespace {
+            let what =
+                format!("is in another namespace than the component's, `{namespace}`, where a site generates it");
+            return Err(refused(&one, "/metadata/namespace", &what));
+        }
+        let secret = generated(&one, other, &mut drawn)?;
+        if steady.secrets.iter().any(|other| other.name == secret.name) {
+            return Err(refused(&one, "/metadata/name", "is that of another Secret of the chart"));
+        }
+        steady.secrets.push(secret);
+    }
+    Ok(steady)
+}
+
+fn name(sourced: &Sourced) -> (String, Option<&str>, Option<&str>) {
+    let text = |pointer| sourced.object.pointer(pointer).and_then(Value::as_str);
+    (title(&sourced.object), text("/apiVersion"), text("/metadata/namespace"))
+}
+
+fn place(sourced: &Sourced, field: &str) -> Place {
+    let field = format!("{}{field}", title(&sourced.object));
+    Place { file: Some(sourced.file.clone()), line: None, field: Some(field) }
+}
+
+/// The pointers of the smallest parts in which two values differ.
+fn differences(one: &Value, other: &Value, pointer: &str, found: &mut Vec<String>) {
+    match (one, other) {
+        (Value::Object(fields), Value::Object(others)) if fields.keys().eq(others.keys()) => {
+            for (key, field) in fields {
+                let key_pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                differences(field, &others[key], &key_pointer, found);
+            }
+        }
+        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
+            for (index, (item, other)) in items.iter().zip(others).enumerate() {
+                differences(item, other, &format!("{pointer}/{index}"), found);
+            }
+        }
+        (one, other) if one != other => found.push(pointer.to_owned()),
+        _ => {}
+    }
+}
+
+/// Removes the field of a pointer.
+fn remove(object: &mut Value, pointer: &str) {
+    let Some((parent, key)) = pointer.rsplit_once('/') else { return };
+    if let Some(fields) = object.pointer_mut(parent).and_then(Value::as_object_mut) {
+        fields.remove(&key.replace("~1", "/").replace("~0", "~"));
+    }
+}
+
+/// Values that were drawn, with their places: one that is used twice would be generated twice.
+#[derive(Default)]
+struct Drawn(BTreeMap<String, String>);
+
+impl Drawn {
+    /// Notes a value; refuses one that another Secret or key has too.
+    fn note(&mut self, secret: &Sourced, pointer: &str, value: &str) -> Result<()> {
+        let here = format!("{}: {pointer}", title(&secret.object));
+        match self.0.insert(value.to_owned(), here) {
+            None => Ok(()),
+            Some(elsewhere) => {
+                let what = format!("has the value that {elsewhere} has: a site would generate two");
+                Err(refused(secret, pointer, &what))
+            }
+        }
+    }
+}
+
+fn refused(secret: &Sourced, pointer: &str, what: &str) -> BuildError {
+    let hint = format!(
+        "Set the value in the chart's values, name an existing Secret there, or declare `{}` under `secrets` of the component.",
+        secret.object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("?")
+    );
+    BuildError::at(codes::CHART_UNSTEADY, place(secret, &format!(": {pointer}")), what).hint(hint)
+}
+
+/// The declaration of a Secret that a chart draws.
+fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Generated> {
+    let object = &one.object;
+    let type_of = object["type"].as_str().unwrap_or("Opaque");
+    if type_of != "Opaque" {
+        return Err(refused(one, "/type", &format!("is `{type_of}`, where a site generates only Opaque Secrets")));
+    }
+    let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
+    let is_plain = |key: &String| PLAIN_LABELS.contains(&key.as_str()) || key.starts_with("app.kubernetes.io/");
+    if let Some(label) = labels.and_then(|labels| labels.keys().find(|key| !is_plain(key))) {
+        let what = format!("has the label `{label}`, which a generated Secret would not have");
+        return Err(refused(one, "/metadata/labels", &what));
+    }
+    let (values, others) = (values(one)?, values(other)?);
+    let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut found = Generated { name, random: BTreeMap::new(), fixed: BTreeMap::new() };
+    for (key, value) in values {
+        let pointer = format!("/data/{key}");
+        match others.get(&key) {
+            Some(again) if *again == value => {
+                found.fixed.insert(key, value);
+            }
+            Some(again) => {
+                let length = letters_and_digits(&value, again).map_err(|what| refused(one, &pointer, what))?;
+                drawn.note(one, &pointer, &value)?;
+                found.random.insert(key, length);
+            }
+            None => return Err(refused(one, &pointer, "is not in each rendering")),
+        }
+    }
+    if found.random.is_empty() {
+        return Err(refused(one, "", "differs in something else than its values"));
+    }
+    Ok(found)
+}
+
+/// The values of a Secret as programs read them.
+fn values(secret: &Sourced) -> Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    let fields = |field: &str| secret.object[field].as_object().into_iter().flatten().collect::<Vec<_>>();
+    for (key, value) in fields("data") {
+        let bytes = value.as_str().and_then(|text| base64::engine::general_purpose::STANDARD.decode(text.trim()).ok());
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        let Some(text) = text else {
+            return Err(refused(secret, &format!("/data/{key}"), "is no text in base64"));
+        };
+        found.insert(key.clone(), text);
+    }
+    for (key, value) in fields("stringData") {
+        let Some(text) = value.as_str() else {
+            return Err(refused(secret, &format!("/stringData/{key}"), "is no text"));
+        };
+        found.insert(key.clone(), text.to_owned());
+    }
+    Ok(found)
+}
+
+/// How many letters and digits a site generates in place of two values, or why it cannot. A shorter password than any that a
+/// site generates becomes a longer one.
+fn letters_and_digits(one: &str, other: &str) -> std::result::Result<u32, &'static str> {
+    if one.len() != other.len() {
+        return Err("has another length each time: it is more than a random text");
+    }
+    let both = || one.bytes().chain(other.bytes());
+    if !both().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err("is more than random letters and digits, such as a key or an address: a site cannot generate it");
+    }
+    // Of sixteen and more random letters of both cases, hardly any two texts lack one case.
+    if !both().any(|byte| byte.is_ascii_uppercase()) || !both().any(|byte| byte.is_ascii_lowercase()) {
+        return Err("has letters of one case at most, such as hexadecimal digits: a site generates both");
+    }
+    if one.len() > *CHARACTERS.end() {
+        return Err("is longer than what a site generates");
+    }
+    u32::try_from(one.len().max(*CHARACTERS.start())).map_err(|_| "is longer than what a site generates")
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+    use serde_json::json;
+
+    use super::*;
+
+    const A: &str = "kLq3ZtX9vB1mWc7D";
+    const B: &str = "Pz4RsY8nJh2GfT6u";
+
+    fn secret(data: &Value) -> Value {
+        json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "db" }, "stringData": data })
+    }
+
+    fn sourced(objects: &[Value]) -> Vec<Sourced> {
+        objects.iter().map(|object| Sourced { file: "shop/templates/a.yaml".into(), object: object.clone() }).collect()
+    }
+
+    fn run(one: &[Value], other: &[Value]) -> Result<Steady> {
+        steady(sourced(one), &sourced(other), &["Secret/own".to_owned()].into(), "web")
+    }
+
+    #[test]
+    fn a_secret_that_differs_is_generated_at_the_site() {
+        let pod = |sum: &str| json!({ "kind": "Deployment", "metadata": { "name": "a" }, "spec": { "template": { "metadata": { "annotations": { "checksum/secret": sum, "b": "c" } } } } });
+        let own =
+            |value: &str| json!({ "kind": "Secret", "metadata": { "name": "own" }, "stringData": { "a": value } });
+        let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+        let mut one = secret(&json!({ "password": A, "user": "app" }));
+        let mut other = secret(&json!({ "password": B, "user": "app" }));
+        one["data"] = json!({ "short": base64("kLq3ZtX9vB") });
+        other["data"] = json!({ "short": base64("Pz4RsY8nJh") });
+        let found = run(&[one, pod("1"), own("1")], &[other, pod("2"), own("2")]).expect("generated");
+        let random = [("password".to_owned(), 16), ("short".to_owned(), 16)].into();
+        let fixed = [("user".to_owned(), "app".to_owned())].into();
+        assert_eq!(found.secrets, [Generated { name: "db".into(), random, fixed }]);
+        assert_eq!(found.objects.len(), 2);
+        let annotations = &found.objects[0].object["spec"]["template"]["metadata"]["annotations"];
+        assert_eq!(annotations, &json!({ "b": "c" }), "nothing restarts for a Secret that never changes");
+    }
+
+    #[test]
+    fn what_else_differs_is_refused_with_object_and_field() {
+        let plain = |value: &str| secret(&json!({ "key": value }));
+        let map = |value: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a/b" }, "data": { "a/b": value } });
+        let named = |name: &str| json!({ "kind": "ConfigMap", "metadata": { "name": name } });
+        let typed = |value: &str| json!({ "kind": "Secret", "type": "kubernetes.io/tls", "metadata": { "name": "tls" }, "stringData": { "a": value } });
+        let labeled = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "labels": { "app": "a", "watch": "me" } }, "stringData": { "a": value } });
+        let away = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "namespace": "other" }, "stringData": { "a": value } });
+        let twice = |value: &str| secret(&json!({ "key": value, "again": value }));
+        let refusals: Vec<_> = [
+            run(&[map("1")], &[map("2")]),
+            run(&[named("a-1")], &[named("a-2")]),
+            run(&[named("a")], &[named("a"), named("b")]),
+            run(&[plain("postgres://app:kLq3ZtX9vB1mWc7D@db")], &[plain("postgres://app:Pz4RsY8nJh2GfT6u@db")]),
+            run(&[plain("0a1b2c3d4e5f6071")], &[plain("ffeeddccbbaa0099")]),
+            run(&[plain("abcdefg")], &[plain("abcdefgh")]),
+            run(&[typed(A)], &[typed(B)]),
+            run(&[labeled(A)], &[labeled(B)]),
+            run(&[twice(A)], &[twice(B)]),
+            run(&[away(A)], &[away(B)]),
+            run(&[plain(A), plain(B)], &[plain(B), plain(A)]),
+        ]
+        .into_iter()
+        .map(|result| result.map(|_| ()).expect_err("refused"))
+        .map(|error| format!("{} {error}", error.code().id))
+        .collect();
+        insta::assert_snapshot!(refusals.join("\n"));
+    }
+}

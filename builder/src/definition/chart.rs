@@ -1,0 +1,140 @@
+//! A component whose objects come from a Helm chart, and what is checked of that before the chart is known.
+
+use std::path::{Path, PathBuf};
+
+use landfall_error_codes::codes;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::{ComponentDefinition, Definition, Release};
+use crate::error::{BuildError, Place, Result};
+use crate::reference::Reference;
+
+/// Namespaces that every cluster has.
+const OF_KUBERNETES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// The longest name of a Helm release: Helm refuses a longer one.
+const RELEASE_NAME_BYTES: usize = 53;
+
+/// A Helm chart, and how it is rendered.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChartDefinition {
+    /// A folder of this release that holds it, relative to the definition.
+    #[serde(default)]
+    pub folder: Option<Spanned<PathBuf>>,
+    /// Its reference, as it is named in the lock.
+    #[serde(default)]
+    pub reference: Option<Spanned<String>>,
+    /// What the chart knows as the name of its release; by default the component's name.
+    #[serde(default)]
+    pub release: Option<Spanned<String>>,
+    /// Files of values, relative to the definition; a later one wins.
+    #[serde(default)]
+    pub values: Vec<Spanned<PathBuf>>,
+    /// Hooks such as `Job/shop-admin` of an install or an upgrade alone, which may run at each of both.
+    #[serde(default)]
+    pub repeatable: Vec<Spanned<String>>,
+    /// Objects such as `Job/shop-cleanup` that the chart renders and the release does not have.
+    #[serde(default)]
+    pub leave_out: Vec<Spanned<String>>,
+}
+
+/// Where the objects of a component come from.
+#[derive(Debug, Clone, Copy)]
+pub enum ObjectSource<'a> {
+    /// A folder with a kustomization.
+    Manifests(&'a Spanned<PathBuf>),
+    /// A chart.
+    Chart(&'a ChartDefinition),
+}
+
+impl ComponentDefinition {
+    /// Where its objects come from; none for a component that was made of a chart's hooks.
+    pub fn source(&self) -> Option<ObjectSource<'_>> {
+        let chart = self.chart.as_ref().map(ObjectSource::Chart);
+        chart.or_else(|| self.manifests.as_ref().map(ObjectSource::Manifests))
+    }
+}
+
+impl Definition {
+    /// Whether any component comes from a chart.
+    pub fn has_charts(&self) -> bool {
+        self.release.components.iter().any(|component| component.chart.is_some())
+    }
+
+    /// Every component that another one needs, directly or through others, by index.
+    pub fn needed_by(&self, index: usize) -> Vec<usize> {
+        needed_by(&self.release, index)
+    }
+}
+
+fn needed_by(release: &Release, index: usize) -> Vec<usize> {
+    let (mut found, mut next) = (Vec::new(), vec![index]);
+    while let Some(index) = next.pop() {
+        for need in &release.components[index].needs {
+            let other = release.components.iter().position(|component| component.name.value == need.value);
+            if let Some(other) = other.filter(|other| !found.contains(other)) {
+                found.push(other);
+                next.push(other);
+            }
+        }
+    }
+    found
+}
+
+/// Refuses a component without a source of objects, or with two, and a chart that is declared wrongly.
+pub(super) fn check(path: &Path, release: &Release, index: usize) -> Result<()> {
+    let component = &release.components[index];
+    let invalid = |line: u64, field: &str, what: String| {
+        let place = Place::field(path, line, format!("components[{index}].{field}"));
+        Err(BuildError::at(codes::RELEASE_INVALID, place, what))
+    };
+    for (number, namespace) in component.namespaces.iter().enumerate() {
+        let of_needed = needed_by(release, index)
+            .into_iter()
+            .any(|needed| release.components[needed].namespace.value == namespace.value);
+        if !of_needed && !OF_KUBERNETES.contains(&namespace.value.as_str()) {
+            let what = format!(
+                "`{}` is neither a namespace of Kubernetes nor that of a component that `{}` needs: it may not exist yet",
+                namespace.value, component.name.value
+            );
+            return invalid(namespace.referenced.line(), &format!("namespaces[{number}]"), what);
+        }
+    }
+    let line = component.name.referenced.line();
+    let chart = match (&component.manifests, &component.chart) {
+        (Some(_), None) => return Ok(()),
+        (None, Some(chart)) => chart,
+        _ => {
+            let what = format!("the component `{}` must have one of `manifests` and `chart`", component.name.value);
+            return invalid(line, "manifests", what);
+        }
+    };
+    if chart.folder.is_some() == chart.reference.is_some() {
+        let what = "a chart must have one of `folder` and `reference`".to_owned();
+        return invalid(line, "chart", what);
+    }
+    if let Some(reference) = &chart.reference
+        && let Err(error) = reference.value.parse::<Reference>()
+    {
+        return invalid(reference.referenced.line(), "chart.reference", error.to_string());
+    }
+    let name = chart.release.as_ref().unwrap_or(&component.name);
+    if name.value.len() > RELEASE_NAME_BYTES || !super::check::is_label(&name.value) {
+        let what =
+            format!("`{}` is no name of a Helm release: up to 53 lower-case letters, digits and `-`", name.value);
+        return invalid(name.referenced.line(), "chart.release", what);
+    }
+    let lists = [("repeatable", &chart.repeatable), ("leaveOut", &chart.leave_out)];
+    for (field, number, title) in lists
+        .into_iter()
+        .flat_map(|(field, list)| list.iter().enumerate().map(move |(number, title)| (field, number, title)))
+    {
+        if !super::check::is_title(&title.value) {
+            let what = format!("`{}` is not a kind and a name, such as Job/shop-admin", title.value);
+            return invalid(title.referenced.line(), &format!("chart.{field}[{number}]"), what);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Resolving charts that are archives: what a repository's index offers, and what the archive is.
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use sha2::Digest as _;
+
+use super::archive::name_and_version;
+use super::edit::{self, Replacement};
+use super::resolve::{Asking, Moved, Outcome};
+use super::{ArchiveFields, ArchiveOrigin, LockEntry, resolved_from};
+use crate::charts::{self, ChartIndex};
+use crate::error::{BuildError, Result};
+use crate::fetch::Measured;
+use crate::file_url::FileUrl;
+use crate::reference::Reference;
+
+/// What was found for an archive.
+struct Found {
+    /// Its address, where it is a repository's.
+    url: Option<FileUrl>,
+    measured: Measured,
+}
+
+impl Asking<'_> {
+    /// Finds an archive, reads it for its digest, and opens it: no hostile chart is pinned.
+    pub(super) async fn archive(self, entry: &LockEntry, fields: &ArchiveFields) -> Result<Outcome> {
+        let reference: Reference = entry
+            .reference
+            .value
+            .parse()
+            .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
+        let found = match &fields.origin {
+            ArchiveOrigin::Repository(address) => match self.offered(address, &reference, entry, fields).await? {
+                Ok(found) => found,
+                Err(outcome) => return Ok(outcome),
+            },
+            ArchiveOrigin::File(path) => {
+                let path = self.lock.beside(path);
+                let bytes = charts::read_archive(&path)?;
+                charts::open_archive(&path.display().to_string(), &bytes)?;
+                let digest = Sha256(sha2::Sha256::digest(&bytes).into());
+                Found { url: None, measured: Measured { digest, size: bytes.len() as u64 } }
+            }
+        };
+        let name = fields.name(&entry.reference.value);
+        let confirmed = resolved_from(&fields.resolved) == Some(&name);
+        let binding = confirmed || resolved_from(&fields.resolved).is_none();
+        if let Some(pinned) = fields.digest.value.known().filter(|pinned| binding && **pinned != found.measured.digest)
+        {
+            let what = format!("{name} is {} where the lock says {pinned}", found.measured.digest);
+            return Err(BuildError::new(codes::FETCH_MISMATCH, what));
+        }
+        if confirmed && fields.unresolved().is_empty() {
+            return Ok(Outcome::Holds);
+        }
+        self.replaced(self.archive_fields(entry, fields, &found, name), &entry.reference.value)
+    }
+
+    /// The archive that a repository offers; or that it still offers the same, or another one by now.
+    async fn offered(
+        self,
+        address: &str,
+        reference: &Reference,
+        entry: &LockEntry,
+        fields: &ArchiveFields,
+    ) -> Result<std::result::Result<Found, Outcome>> {
+        let index_url: FileUrl = format!("{address}/index.yaml")
+            .parse()
+            .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
+        let bytes = self.client.document(&index_url, ChartIndex::LIMIT_BYTES, self.progress).await?;
+        let index = ChartIndex::read(&index_url, &bytes)?;
+        let (name, version) = name_and_version(reference);
+        let offer = index.offer(address, &name, &version)?;
+        let confirmed = resolved_from(&fields.resolved) == Some(&fields.name(&entry.reference.value));
+        if let (true, true, Some(pinned)) = (confirmed, fields.unresolved().is_empty(), fields.digest.value.known()) {
+            return Ok(Err(match offer.digest.filter(|now| now != pinned) {
+                Some(now) => Outcome::Moved(Moved { reference: reference.to_string(), pinned: *pinned, now }),
+                None => Outcome::Holds,
+            }));
+        }
+        let measured = self.client.measure(&offer.url, self.store, self.progress).await?;
+        if let Some(published) = offer.digest.filter(|published| *published != measured.digest) {
+            let what = format!("{} is {} where {index_url} says {published}", offer.url, measured.digest);
+            self.forget(measured.digest)?;
+            return Err(BuildError::new(codes::FETCH_MISMATCH, what));
+        }
+        let opened = charts::read_blob(self.store, measured.digest)
+            .and_then(|bytes| charts::open_archive(&offer.url.to_string(), &bytes));
+        if let Err(error) = opened {
+            self.forget(measured.digest)?;
+            return Err(error);
+        }
+        Ok(Ok(Found { url: Some(offer.url), measured }))
+    }
+
+    /// Keeps nothing of a chart that was refused.
+    fn forget(self, digest: Sha256) -> Result<()> {
+        durable::remove_file(&self.store.path(digest))?;
+        Ok(())
+    }
+
+    fn archive_fields(
+        self,
+        entry: &LockEntry,
+        fields: &ArchiveFields,
+        found: &Found,
+        name: String,
+    ) -> Vec<Option<Replacement>> {
+        let Measured { digest, size } = found.measured;
+        let mut replacements = vec![
+            Replacement::new(&fields.digest, digest.to_string()),
+            Replacement::new(&fields.size, size.to_string()),
+        ];
+        let mut lacking = Vec::new();
+        let url = found.url.as_ref().map(|url| ("url", &fields.url, url.to_string()));
+        for (key, field, value) in [Some(("resolved", &fields.resolved, name)), url].into_iter().flatten() {
+            match field {
+                Some(field) => replacements.push(Replacement::new(field, value)),
+                None => lacking.push((key, value)),
+            }
+        }
+        if !lacking.is_empty() {
+            replacements.push(edit::beside(self.lock, &entry.reference, &lacking));
+        }
+        replacements
+    }
+}

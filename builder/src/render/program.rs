@@ -1,0 +1,169 @@
+//! The programs that render, on the vendor's machine: kubectl for kustomizations, Helm for charts. The lock pins both.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::digests::Digests;
+use crate::error::{BuildError, Place, Result};
+use crate::lock::{Lock, RendererFields};
+
+/// What a program that renders is: the same program renders the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Renderer {
+    /// What it says its version is, such as `v1.36.3`, for people.
+    pub version: String,
+    /// SHA-256 of the program.
+    #[schemars(with = "String")]
+    pub digest: Sha256,
+}
+
+/// Which program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// Renders kustomizations.
+    Kubectl,
+    /// Renders charts.
+    Helm,
+}
+
+impl Tool {
+    /// Its name, which is also the option that names its path.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kubectl => "kubectl",
+            Self::Helm => "helm",
+        }
+    }
+
+    /// Where the lock records it.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Kubectl => "renderer",
+            Self::Helm => "helm",
+        }
+    }
+
+    /// What it renders, for messages.
+    fn renders(self) -> &'static str {
+        match self {
+            Self::Kubectl => "the manifests",
+            Self::Helm => "the charts",
+        }
+    }
+
+    fn version_arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Kubectl => &["version", "--client", "--output", "json"],
+            Self::Helm => &["version", "--template", "{{.Version}}"],
+        }
+    }
+
+    /// The version in what it prints.
+    fn version(self, output: &[u8]) -> Option<String> {
+        match self {
+            Self::Kubectl => {
+                let said: Value = serde_json::from_slice(output).ok()?;
+                said.pointer("/clientVersion/gitVersion")?.as_str().map(str::to_owned)
+            }
+            Self::Helm => Some(std::str::from_utf8(output).ok()?.trim().to_owned()),
+        }
+    }
+}
+
+/// A program that renders, found on this machine.
+#[derive(Debug, Clone)]
+pub struct Program {
+    tool: Tool,
+    path: PathBuf,
+}
+
+impl Program {
+    /// Finds a program: a path is taken as it is, a bare name is looked up in the folders of PATH. Where there is none, the
+    /// error says which one the lock records.
+    pub fn find(tool: Tool, path: &Path, lock: &Lock) -> Result<Self> {
+        let (name, renders) = (tool.name(), tool.renders());
+        let missing = |what: String| {
+            let wanted = match lock.document.renderer(tool).and_then(RendererFields::known) {
+                Some((version, digest)) => format!("Install {name} {version}, {digest}, which the lock records"),
+                None => format!("Install the {name} that renders this release from now on: `landfall lock` records it"),
+            };
+            let hint = format!("{wanted}, or name its path with --{name}.");
+            BuildError::at(codes::TOOL_MISSING, Place::file(path), what).hint(hint)
+        };
+        if path.components().count() > 1 {
+            return if path.is_file() {
+                Ok(Self { tool, path: path.to_owned() })
+            } else {
+                Err(missing(format!("there is no such file; {name} renders {renders}")))
+            };
+        }
+        let folders = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&folders)
+            .map(|folder| folder.join(path))
+            .find(|path| path.is_file())
+            .map(|path| Self { tool, path })
+            .ok_or_else(|| missing(format!("no folder of PATH has it; {name} renders {renders}")))
+    }
+
+    /// A command that runs it.
+    pub fn command(&self) -> Command {
+        Command::new(&self.path)
+    }
+
+    /// Its version and digest.
+    pub fn identity(&self, digests: &Digests) -> Result<Renderer> {
+        let digest = self.digest(digests)?;
+        let output =
+            self.command().args(self.tool.version_arguments()).output().map_err(|error| self.unusable(error))?;
+        let usable = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
+        let version = self.tool.version(&output.stdout);
+        match version.filter(|version| !version.is_empty() && version.bytes().all(usable)) {
+            Some(version) => Ok(Renderer { version, digest }),
+            None => Err(BuildError::at(
+                codes::TOOL_MISSING,
+                Place::file(&self.path),
+                format!("reports no version: is it a {}?", self.tool.name()),
+            )),
+        }
+    }
+
+    /// Refuses another program than the lock records. [`Lock::check_resolved`] refuses a lock that records no kubectl.
+    pub fn check(&self, lock: &Lock, digests: &Digests) -> Result<()> {
+        let Some(fields) = lock.document.renderer(self.tool) else { return Ok(()) };
+        let Some((version, digest)) = fields.known() else { return Ok(()) };
+        let found = self.digest(digests)?;
+        if found == digest {
+            return Ok(());
+        }
+        let field = format!("{}.digest", self.tool.field());
+        let place = Place::field(&lock.path, fields.digest.referenced.line(), field);
+        let what = format!("{} is {found} where the lock records {version}, {digest}", self.path.display());
+        Err(BuildError::at(codes::RENDERER_UNPINNED, place, what))
+    }
+
+    /// The same, and refuses a lock that records none: only one program promises the same bytes.
+    pub fn check_pinned(&self, lock: &Lock, digests: &Digests) -> Result<()> {
+        if lock.document.renderer(self.tool).and_then(RendererFields::known).is_some() {
+            return self.check(lock, digests);
+        }
+        let (field, name) = (self.tool.field(), self.tool.name());
+        let what = format!("`{field}` does not name the {name} that renders: only one program promises the same bytes");
+        Err(BuildError::at(codes::RENDERER_UNPINNED, Place::file(&lock.path), what))
+    }
+
+    fn digest(&self, digests: &Digests) -> Result<Sha256> {
+        digests.program(&self.path).map(|program| program.digest).map_err(|error| self.unusable(error))
+    }
+
+    /// The error that it cannot be run.
+    pub fn unusable(&self, error: std::io::Error) -> BuildError {
+        BuildError::at(codes::TOOL_MISSING, Place::file(&self.path), "does not run").because(error)
+    }
+}

@@ -1,0 +1,111 @@
+//! The latest try to make a backup, and why it failed: a site whose backups fail must not look like one that has them.
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use landfall_engine::step::StepError;
+use landfall_error_codes::Coded;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Age of the newest proven backup from which a person is told: a day, and half of one for what takes long.
+const OLD: SignedDuration = SignedDuration::from_hours(36);
+
+/// A try to make a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupTry {
+    /// When it ended, RFC 3339 in UTC.
+    pub at: String,
+    /// Why it failed; none where it succeeded.
+    #[serde(default)]
+    pub failure: Option<BackupFailure>,
+}
+
+/// Why a backup failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupFailure {
+    /// Entry of the registry of codes.
+    pub code: String,
+    /// What failed, and why.
+    pub what: String,
+}
+
+impl BackupTry {
+    /// What became of a try that ended now.
+    pub(crate) fn of(outcome: Result<(), &(impl Coded + 'static)>, now: Timestamp) -> Self {
+        let failure = outcome.err().map(|error| BackupFailure {
+            code: error.code().id.to_owned(),
+            what: landfall_engine::causes::with_causes(error),
+        });
+        Self { at: format!("{now:.0}"), failure }
+    }
+
+    /// Reads the latest one; a file that is lost or damaged counts as none.
+    pub(crate) fn read(paths: &SitePaths) -> Option<Self> {
+        serde_json::from_slice(&files::read(&file(paths)).ok()??).ok()
+    }
+
+    /// Writes it; on the disk when this returns.
+    pub(crate) fn write(&self, paths: &SitePaths) -> Result<(), StepError> {
+        let bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        Ok(durable::write_file(&file(paths), &bytes, 0o600)?)
+    }
+
+    /// Forgets it.
+    pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
+        Ok(durable::remove_file(&file(paths))?)
+    }
+}
+
+fn file(paths: &SitePaths) -> PathBuf {
+    paths.backup_try()
+}
+
+/// What a person should know of backups: that the latest try failed, or that the newest proven one is old. `proven` is its time.
+pub(crate) fn notes(last: Option<&BackupTry>, proven: Option<&str>, now: Timestamp) -> Vec<String> {
+    let mut notes = Vec::new();
+    let time = |text: &str| text.parse::<Timestamp>().ok();
+    let newest = proven.and_then(time);
+    if let Some(BackupTry { at, failure: Some(failure) }) = last
+        && time(at) > newest
+    {
+        let BackupFailure { code, what } = failure;
+        notes.push(format!("the latest backup failed at {at}: {what} [{code}]; `landfall backup run` tries again"));
+    }
+    if newest.is_some_and(|newest| now.duration_since(newest) > OLD) {
+        let proven = proven.unwrap_or_default();
+        notes.push(format!("the newest proven backup is of {proven}; what was written since is in no proven backup"));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::codes;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_until_a_later_backup_is_proven() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        durable::create_folder(&paths.data()).unwrap();
+        assert_eq!(BackupTry::read(&paths), None);
+        let error = StepError::new(codes::BACKUP_STREAM, "postgres/database broke off");
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        BackupTry::of(Err(&error), at("2026-11-23T02:00:00Z")).write(&paths).unwrap();
+        let last = BackupTry::read(&paths);
+        let told = |proven: Option<&str>, now: &str| notes(last.as_ref(), proven, at(now)).join("\n");
+        insta::assert_snapshot!(told(Some("2026-11-22T02:00:00Z"), "2026-11-23T08:00:00Z"), @"the latest backup failed at 2026-11-23T02:00:00Z: postgres/database broke off [LF4608]; `landfall backup run` tries again");
+        assert_eq!(told(Some("2026-11-23T03:00:00Z"), "2026-11-23T08:00:00Z"), "");
+        insta::assert_snapshot!(told(Some("2026-11-23T03:00:00Z"), "2026-11-25T08:00:00Z"), @"the newest proven backup is of 2026-11-23T03:00:00Z; what was written since is in no proven backup");
+        assert!(told(None, "2026-11-23T08:00:00Z").contains("LF4608"));
+        let succeeded = BackupTry::of(Ok::<(), &StepError>(()), at("2026-11-23T02:00:00Z"));
+        assert!(notes(Some(&succeeded), Some("2026-11-23T01:59:00Z"), at("2026-11-23T08:00:00Z")).is_empty());
+    }
+}

@@ -1,0 +1,9 @@
+{{- define "ingress.labels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+{{- define "ingress.image" -}}
+{{ .repository }}{{ with .tag }}:{{ . }}{{ end }}
+{{- end }}

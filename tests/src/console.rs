@@ -1,0 +1,74 @@
+//! The console of a machine's site, as a browser on another machine meets it.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::site::{Machine, tool};
+
+/// What `landfall console` says of it.
+pub struct Console {
+    /// The port on the node.
+    pub port: u16,
+    /// SHA-256 of its certificate.
+    pub fingerprint: String,
+    /// A token that makes an administrator, once; none where it was not wanted.
+    pub token: Option<String>,
+}
+
+impl Console {
+    /// Asks for the way in, with a token.
+    pub fn with_token(machine: &Machine) -> Result<Self> {
+        Self::by(machine, "landfall console --json")
+    }
+
+    /// Asks for the way in; earlier tokens still count.
+    pub fn without_token(machine: &Machine) -> Result<Self> {
+        Self::by(machine, "landfall console --no-token --json")
+    }
+
+    fn by(machine: &Machine, line: &str) -> Result<Self> {
+        let said: Value = serde_json::from_str(&machine.run(line)?.stdout)?;
+        let text = |pointer: &str| said.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let address = text("/addresses/0").context("the console has no address")?;
+        let port = address.trim_end_matches('/').rsplit(':').next().and_then(|port| port.parse().ok());
+        Ok(Self {
+            port: port.with_context(|| format!("{address} has no port"))?,
+            fingerprint: text("/fingerprint").context("the console has no fingerprint")?,
+            token: text("/token/text"),
+        })
+    }
+
+    /// Asks it from the machine's own network, by the host's curl, with these further arguments; returns the answer's code and
+    /// body.
+    pub fn ask(&self, machine: &Machine, path: &str, arguments: &[&str]) -> Result<(u16, String)> {
+        let url = format!("https://{}:{}{path}", machine.address(), self.port);
+        let mut command = in_network(machine, "curl")?;
+        command.args(["--silent", "--show-error", "--insecure", "--max-time", "30", "--write-out", "\n%{http_code}"]);
+        let output = command.args(arguments).arg(&url).output().context("cannot run curl")?;
+        ensure!(output.status.success(), "curl {url}: {}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8(output.stdout).with_context(|| format!("{url} answered no text"))?;
+        let (body, code) = said.rsplit_once('\n').context("curl prints no code")?;
+        Ok((code.parse()?, body.to_owned()))
+    }
+
+    /// The fingerprint of the certificate that a browser is shown.
+    pub fn shown_fingerprint(&self, machine: &Machine) -> Result<String> {
+        let place = format!("{}:{}", machine.address(), self.port);
+        let line = format!(
+            "openssl s_client -connect {place} < /dev/null 2> /dev/null | openssl x509 -noout -sha256 -fingerprint"
+        );
+        let output = in_network(machine, "sh")?.args(["-c", &line]).output().context("cannot run openssl")?;
+        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Ok(said.rsplit('=').next().unwrap_or_default().to_owned())
+    }
+}
+
+/// A program of the host in the machine's network.
+fn in_network(machine: &Machine, program: &str) -> Result<Command> {
+    let mut command = Command::new("nsenter");
+    command.arg(format!("--target={}", machine.first()?.number)).args(["--net", "--", program]);
+    command.env_clear().env("PATH", tool::PATH);
+    Ok(command)
+}
