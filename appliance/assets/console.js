@@ -1,12 +1,23 @@
-// Says so when the console no longer answers the parts of a page that refresh themselves, and takes it back when it does.
+// Parts of a page refresh themselves. This keeps what a reader opened open, and says so when the console no longer answers.
 (function () {
   "use strict";
+  var open = [];
   function silent(is) {
     var banner = document.getElementById("console-silent");
-    if (banner && banner.hidden === is) banner.hidden = !is;
+    if (banner) banner.hidden = !is;
   }
-  document.addEventListener("htmx:sendError", function () { silent(true); });
-  document.addEventListener("htmx:timeout", function () { silent(true); });
-  document.addEventListener("htmx:responseError", function () { silent(true); });
-  document.addEventListener("htmx:afterSwap", function () { silent(false); });
+  function failed() { silent(true); }
+  document.addEventListener("htmx:sendError", failed);
+  document.addEventListener("htmx:timeout", failed);
+  document.addEventListener("htmx:responseError", failed);
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    open = Array.from(event.target.querySelectorAll("details[open][id]"), function (part) { return part.id; });
+  });
+  document.addEventListener("htmx:afterSwap", function () {
+    silent(false);
+    open.forEach(function (id) {
+      var part = document.getElementById(id);
+      if (part) part.open = true;
+    });
+  });
 })();

@@ -46,7 +46,8 @@ pub fn execute(arguments: Arguments) -> Result<()> {
 
 fn verify(arguments: &VerifyArguments) -> Result<()> {
     let known = arguments.head.as_deref().map(|text| {
-        let what = || Error::new(codes::AUDIT_FILE, format!("--head: {text} is not an entry's number, a colon and a hash"));
+        let what =
+            || Error::new(codes::AUDIT_FILE, format!("--head: {text} is not an entry's number, a colon and a hash"));
         text.parse::<Head>().map_err(|()| what())
     });
     let failed = || format!("{} cannot be opened", arguments.file.display());

@@ -91,9 +91,11 @@ impl Visitor {
 
     /// Sends a form with the token.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("csrf", &self.csrf).extend_pairs(fields);
-        self.send(Method::POST, path, &[("content-type", "application/x-www-form-urlencoded")], &form.finish()).await
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("csrf", &self.csrf)
+            .extend_pairs(fields)
+            .finish();
+        self.send(Method::POST, path, &[("content-type", "application/x-www-form-urlencoded")], &form).await
     }
 
     /// Sends JSON with the token in a header.

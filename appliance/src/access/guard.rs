@@ -86,7 +86,13 @@ async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller
 }
 
 /// Finds out who calls. A key counts for the API alone; a cookie counts only if the request comes from the console's own pages.
-async fn identify(context: &Context, parts: &Parts, rule: &Rule, caller: &mut Caller, changes: bool) -> Result<(), Refusal> {
+async fn identify(
+    context: &Context,
+    parts: &Parts,
+    rule: &Rule,
+    caller: &mut Caller,
+    changes: bool,
+) -> Result<(), Refusal> {
     let bearer = parts.headers.get(header::AUTHORIZATION);
     if let (Some(value), true) = (bearer, is_api(rule.path)) {
         let text = value.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
@@ -118,14 +124,12 @@ fn permit(need: Need, caller: &Caller) -> Result<(), Refusal> {
     };
     match (need, &caller.identity) {
         (Need::Open | Need::Form, _) => Ok(()),
-        (Need::Page(role), _) => least(role),
         (Need::ApiSession(_), Identity::Program(_)) => Err(Refusal::NotByKey),
-        (Need::ApiSession(role), _) => least(role),
         (Need::Api(role, scope), Identity::Program(key)) => {
             least(role)?;
             if key.scopes.contains(&scope) { Ok(()) } else { Err(Refusal::Scope(scope.text())) }
         }
-        (Need::Api(role, _), _) => least(role),
+        (Need::Page(role) | Need::Api(role, _) | Need::ApiSession(role), _) => least(role),
     }
 }
 

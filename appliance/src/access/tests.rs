@@ -64,8 +64,15 @@ enum Verdict {
 
 fn verdict(reply: &Reply) -> Verdict {
     match reply.status {
-        StatusCode::SEE_OTHER if reply.header("location") == "/sign-in" => Verdict::SignIn,
-        StatusCode::UNAUTHORIZED if reply.body.contains("LF5020") || !reply.header("hx-redirect").is_empty() => Verdict::SignIn,
+        // A sign-out leads there, too, and removes the cookie.
+        StatusCode::SEE_OTHER
+            if reply.header("location") == "/sign-in" && !reply.headers.contains_key("set-cookie") =>
+        {
+            Verdict::SignIn
+        }
+        StatusCode::UNAUTHORIZED if reply.body.contains("LF5020") || !reply.header("hx-redirect").is_empty() => {
+            Verdict::SignIn
+        }
         StatusCode::FORBIDDEN => Verdict::Forbidden,
         _ => Verdict::Admitted,
     }
@@ -78,7 +85,13 @@ fn expected(who: Who, rule: &Rule) -> Verdict {
     match (rule.need, who) {
         (Need::Open, _) => Verdict::Admitted,
         (Need::Form, Who::Signed(_)) => Verdict::Admitted,
-        (Need::Form, _) => if changes { Verdict::Forbidden } else { Verdict::Admitted },
+        (Need::Form, _) => {
+            if changes {
+                Verdict::Forbidden
+            } else {
+                Verdict::Admitted
+            }
+        }
         (_, Who::Foreign) if changes => Verdict::Forbidden,
         (_, Who::Nobody | Who::Expired | Who::Foreign) => Verdict::SignIn,
         (Need::Page(least) | Need::Api(least, _) | Need::ApiSession(least), Who::Signed(own)) => by_role(own, least),
@@ -105,7 +118,15 @@ async fn every_route_admits_exactly_whom_the_table_names() {
         for who in EVERYBODY {
             let reply = ask(&visitor(&site, who, rule.need).await, rule).await;
             let found = verdict(&reply);
-            assert_eq!(found, expected(who, rule), "{} {} as {who:?}: {} {}", rule.method, rule.path, reply.status, reply.body);
+            assert_eq!(
+                found,
+                expected(who, rule),
+                "{} {} as {who:?}: {} {}",
+                rule.method,
+                rule.path,
+                reply.status,
+                reply.body
+            );
             assert_ne!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "{} {} is in no router", rule.method, rule.path);
             assert!(!reply.status.is_server_error(), "{} {}: {}", rule.method, rule.path, reply.body);
             assert!(!reply.header("x-request-id").is_empty() && !reply.header("content-security-policy").is_empty());
@@ -132,7 +153,15 @@ async fn what_changes_anything_needs_the_form_token() {
 async fn what_is_in_no_table_is_nowhere() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
-    let paths = ["/nothing", "/assets/../console.db", "/assets/..%2f..%2fconsole.db", "//", "/api/v2/status", "/components/..%2f..", "/components/A"];
+    let paths = [
+        "/nothing",
+        "/assets/../console.db",
+        "/assets/..%2f..%2fconsole.db",
+        "//",
+        "/api/v2/status",
+        "/components/..%2f..",
+        "/components/A",
+    ];
     for path in paths {
         let reply = root.get(path).await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");

@@ -60,6 +60,10 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(KeyItem::new(key, Some(text)))))
 }
 
-pub async fn remove(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+pub async fn remove(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
     remove_key(&context, &caller.author(), &id).await.map(|()| StatusCode::NO_CONTENT)
 }

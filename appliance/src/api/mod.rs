@@ -5,7 +5,6 @@ mod keys;
 mod people;
 mod site;
 
-
 use axum::extract::{FromRequest, Request};
 use axum::routing::{delete, get, patch};
 use axum::{Json, Router};

@@ -108,7 +108,11 @@ pub async fn change(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub async fn remove(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> Result<StatusCode, Refusal> {
+pub async fn remove(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Refusal> {
     remove_user(&context, &caller.author(), &name).await.map(|()| StatusCode::NO_CONTENT)
 }
 
@@ -116,6 +120,10 @@ pub async fn list_sessions(State(context): State<Context>) -> Result<Json<List<S
     Ok(list("sessions", all_sessions(&context).await?.into_iter().map(SessionItem::from).collect()))
 }
 
-pub async fn end(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+pub async fn end(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
     end_session(&context, &caller.author(), &id).await.map(|()| StatusCode::NO_CONTENT)
 }

@@ -28,7 +28,8 @@ impl Follower {
     /// Takes the next entry, if it is the next one and as it was written. The error names the entry by its place.
     pub fn follow(&mut self, text: &str, hash: &str) -> Result<Entry> {
         let number = self.0.number + 1;
-        let broken = |why: &str| Error::new(codes::AUDIT_BROKEN, format!("entry {number} is not as it was written: {why}"));
+        let broken =
+            |why: &str| Error::new(codes::AUDIT_BROKEN, format!("entry {number} is not as it was written: {why}"));
         let entry: Entry = serde_json::from_str(text).map_err(|_| broken("it is no entry"))?;
         if entry.canonical().ok().as_deref() != Some(text) {
             return Err(broken("its text was edited"));

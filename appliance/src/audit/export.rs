@@ -52,12 +52,14 @@ pub async fn page(pool: &SqlitePool, before: Option<i64>, count: i64) -> Result<
 /// Some of the exported text: entries after a number, at most a page of them, or the line of the head behind the last one.
 /// Returns the number to continue after; none behind the head.
 pub async fn export(pool: &SqlitePool, after: i64, end: Head) -> Result<(String, Option<i64>)> {
-    let rows = sqlx::query("SELECT number, entry, hash FROM audit WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3")
-        .bind(after)
-        .bind(end.number)
-        .bind(PAGE)
-        .fetch_all(pool)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT number, entry, hash FROM audit WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3",
+    )
+    .bind(after)
+    .bind(end.number)
+    .bind(PAGE)
+    .fetch_all(pool)
+    .await?;
     let mut text = String::new();
     let mut last = None;
     for row in &rows {

@@ -59,7 +59,8 @@ fn short(text: &str) -> String {
 /// Appends an entry. It counts once the transaction of the connection is committed.
 pub async fn record(connection: &mut SqliteConnection, author: &Author, event: Event<'_>) -> Result<Head> {
     let before = head(connection).await?;
-    let at = Timestamp::now().round(Unit::Millisecond).context(codes::BUG, || "the time has no milliseconds".to_owned())?;
+    let at =
+        Timestamp::now().round(Unit::Millisecond).context(codes::BUG, || "the time has no milliseconds".to_owned())?;
     let entry = Entry {
         action: event.action.to_owned(),
         actor: short(&author.name),

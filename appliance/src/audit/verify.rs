@@ -21,7 +21,8 @@ pub struct Broken(Error);
 impl Broken {
     /// The error, with the file that it is about.
     pub fn named(self, file: &Path) -> Error {
-        Error::new(landfall_error_codes::Coded::code(&self.0), format!("{} is not whole", file.display())).because(self.0)
+        Error::new(landfall_error_codes::Coded::code(&self.0), format!("{} is not whole", file.display()))
+            .because(self.0)
     }
 }
 
@@ -42,11 +43,14 @@ pub fn verify(log: impl BufRead, known: Option<&Head>) -> Result<Head, Broken> {
     let mut has_known = known.is_none_or(|known| *known == Head::EMPTY);
     for line in log.lines() {
         let next = follower.head().number + 1;
-        let line = line.map_err(|error| Broken(Error::new(codes::AUDIT_FILE, "the file cannot be read").because(error)))?;
+        let line =
+            line.map_err(|error| Broken(Error::new(codes::AUDIT_FILE, "the file cannot be read").because(error)))?;
         if end.is_some() {
             return Err(broken("a line follows the head".to_owned()));
         }
-        match read(&line).ok_or_else(|| broken(format!("entry {next} is not as it was written: its line is no entry")))? {
+        match read(&line)
+            .ok_or_else(|| broken(format!("entry {next} is not as it was written: its line is no entry")))?
+        {
             Line::AuditEntry { entry, hash, .. } => {
                 let text = entry.canonical().map_err(|error| broken(error.to_string()))?;
                 follower.follow(&text, &hash).map_err(Broken)?;

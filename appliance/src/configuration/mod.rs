@@ -59,7 +59,9 @@ impl Configuration {
         let own = faults.take("client-certificate", given(arguments.client_certificate).and_then(read));
         let own_key = faults.take("client-key", given(arguments.client_key).and_then(read));
         let client = match (host, own, own_key) {
-            (Some(host), Some(own), Some(key)) => faults.take("host-certificate", tls::client_config(&host, &own, &key)),
+            (Some(host), Some(own), Some(key)) => {
+                faults.take("host-certificate", tls::client_config(&host, &own, &key))
+            }
             _ => None,
         };
         let parts = (data, listen, files, server, host_address, client);
@@ -123,7 +125,8 @@ mod tests {
 
     #[test]
     fn all_faults_are_reported_at_once() {
-        let parsed = Arguments::parse_from(["x", "serve", "--listen", "nowhere", "--data", "/nonexistent", "--key", "/no"]);
+        let parsed =
+            Arguments::parse_from(["x", "serve", "--listen", "nowhere", "--data", "/nonexistent", "--key", "/no"]);
         let Command::Serve(arguments) = parsed.command else { panic!("not serve") };
         let error = Configuration::check(*arguments).unwrap_err();
         assert_eq!(error.code(), codes::APPLIANCE_SETTINGS);

@@ -1,11 +1,12 @@
 //! One's own account: password and sessions.
 
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse as _};
 use serde::Deserialize;
 
+use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::{Shown, draw, draw_refused, go};
@@ -63,7 +64,7 @@ async fn page(context: &Context, caller: &Caller, frame: Frame) -> Result<Whole,
     Ok(Whole { frame, name: own.user.clone(), rows: rows.collect() })
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Query(Done { done }): Query<Done>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
     let frame = Frame::new(&context, &caller, Place::Account, "Your account").with(notice(&done));
     draw(&page(&context, &caller, frame).await?)
 }
@@ -73,7 +74,7 @@ pub async fn password(
     State(context): State<Context>,
     caller: Caller,
     headers: HeaderMap,
-    Form(form): Form<Password>,
+    Sent(form): Sent<Password>,
 ) -> Shown {
     let name = caller.session()?.user.clone();
     let author = caller.author();

@@ -1,9 +1,10 @@
 //! The audit log, for administrators.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 
+use super::fields::Asked;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
@@ -46,7 +47,7 @@ fn row(entry: Entry) -> Row {
     Row { mark, at: Moment::new(entry.at), entry }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Query(Before { before }): Query<Before>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(Before { before }): Asked<Before>) -> Shown {
     let pool = context.database.read();
     let rows: Vec<_> = page(pool, before, ENTRIES).await?.into_iter().map(row).collect();
     let head = end(pool).await?;

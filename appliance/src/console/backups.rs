@@ -1,9 +1,10 @@
 //! Backups: what comes back, and the button for another one.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 
+use super::fields::Asked;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
@@ -27,7 +28,7 @@ struct Copy {
     mark: Mark,
     newest: Option<Moment>,
     tried: Option<Moment>,
-    copy: CopyRecord,
+    record: CopyRecord,
 }
 
 struct Span {
@@ -86,14 +87,14 @@ fn row(backup: Backup) -> Row {
     Row { mark, time, proven, reason: reason(&backup.reason), backup }
 }
 
-fn copy(copy: CopyRecord) -> Copy {
-    let newest = Moment::read(copy.newest.as_deref());
-    let mark = match (&copy.reason, newest) {
+fn copy(record: CopyRecord) -> Copy {
+    let newest = Moment::read(record.newest.as_deref());
+    let mark = match (&record.reason, newest) {
         (Some(_), _) => How::Attention.mark("Failed"),
         (None, None) => How::Attention.mark("None yet"),
         (None, Some(_)) => How::Good.mark("Copied"),
     };
-    Copy { mark, newest, tried: Moment::read(copy.tried.as_deref()), copy }
+    Copy { mark, newest, tried: Moment::read(record.tried.as_deref()), record }
 }
 
 async fn facts(context: &Context) -> Result<Facts, Trouble> {
@@ -121,7 +122,7 @@ async fn view(context: &Context) -> View {
     View { facts: facts(context).await, running: context.site.running() }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Query(Done { done }): Query<Done>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
     let notice = (done == "begun").then_some("The host has begun a backup. It appears below once its data was read.");
     let frame = Frame::new(&context, &caller, Place::Backups, "Backups").with(notice);
     draw(&Whole { frame, view: view(&context).await })

@@ -1,9 +1,10 @@
 //! Components: a list, and a page for each with its log lines.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use serde::Deserialize;
 
+use super::fields::Asked;
 use super::frame::{Frame, Place};
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
@@ -82,7 +83,9 @@ async fn rows(context: &Context) -> Result<Vec<Row>, Trouble> {
     let Some(status) = context.site.read::<Status>(Topic::Status).await? else { return Ok(Vec::new()) };
     let version = status.release.map(|release| release.version).unwrap_or_default();
     let mut rows: Vec<_> = status.components.into_iter().map(|component| row(component, &version)).collect();
-    rows.sort_by(|one, other| (one.mark.state, &one.component.component).cmp(&(other.mark.state, &other.component.component)));
+    rows.sort_by(|one, other| {
+        (one.mark.state, &one.component.component).cmp(&(other.mark.state, &other.component.component))
+    });
     Ok(rows)
 }
 
@@ -123,13 +126,13 @@ pub async fn one(
     State(context): State<Context>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(choice): Query<Choice>,
+    Asked(choice): Asked<Choice>,
 ) -> Shown {
     let view = detail(&context, name, choice).await?;
     let frame = Frame::new(&context, &caller, Place::Components, view.name.clone());
     draw(&One { frame, view })
 }
 
-pub async fn live_one(State(context): State<Context>, Path(name): Path<String>, Query(choice): Query<Choice>) -> Shown {
+pub async fn live_one(State(context): State<Context>, Path(name): Path<String>, Asked(choice): Asked<Choice>) -> Shown {
     draw(&LiveOne { view: detail(&context, name, choice).await? })
 }

@@ -59,6 +59,7 @@ pub struct Frame {
     pub refused: Option<Problem>,
 }
 
+#[expect(clippy::unused_self, reason = "templates call these on the frame that they have")]
 impl Frame {
     /// The frame of a page for this caller.
     pub fn new(context: &Context, caller: &Caller, place: Place, title: impl Into<String>) -> Self {

@@ -1,9 +1,12 @@
 //! API keys, for administrators.
 
+use std::borrow::Borrow;
+
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Path, State};
 use serde::Deserialize;
 
+use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
@@ -65,8 +68,8 @@ impl Create {
 }
 
 /// What a scope permits, beside its box.
-fn meaning(scope: &Scope) -> &'static str {
-    match scope {
+fn meaning(scope: impl Borrow<Scope>) -> &'static str {
+    match scope.borrow() {
         Scope::Read => "status, releases, backups and license",
         Scope::Backup => "begin backups",
         Scope::People => "read and change users, sessions and keys: as powerful as an administrator",
@@ -87,13 +90,13 @@ async fn page(context: &Context, frame: Frame, made: Option<String>) -> Result<W
     Ok(Whole { frame, rows, scopes: Scope::ALL, made })
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Query(Done { done }): Query<Done>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
     let notice = (done == "removed").then_some("The API key is removed. It no longer works.");
     let frame = Frame::new(&context, &caller, Place::Keys, "API keys").with(notice);
     draw(&page(&context, frame, None).await?)
 }
 
-pub async fn create(State(context): State<Context>, caller: Caller, Form(form): Form<Create>) -> Shown {
+pub async fn create(State(context): State<Context>, caller: Caller, Sent(form): Sent<Create>) -> Shown {
     let frame = Frame::new(&context, &caller, Place::Keys, "API keys");
     let made = match form.wish() {
         Ok(wish) => make_key(&context, &caller.author(), &caller.session()?.user, wish).await,

@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod backups;
 mod components;
+mod fields;
 mod frame;
 mod keys;
 mod license;
@@ -80,6 +81,7 @@ fn draw_refused(template: &impl Template, status: StatusCode) -> Shown {
 }
 
 /// Leads on to a page after something was done.
+#[expect(clippy::unnecessary_wraps, reason = "handlers end with it")]
 fn go(path: &str) -> Shown {
     Ok(Redirect::to(path).into_response())
 }

@@ -29,6 +29,11 @@ impl Moment {
         self.now.duration_since(self.at)
     }
 
+    /// Its day: `2026-11-20`.
+    pub fn day(&self) -> String {
+        self.at.strftime("%Y-%m-%d").to_string()
+    }
+
     /// As people say it: `3 hours ago`, `in 12 days`.
     pub fn relative(&self) -> String {
         let seconds = self.age().as_secs();

@@ -31,7 +31,7 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
         tokio::join!(context.site.read::<Releases>(Topic::Releases), context.site.read::<Status>(Topic::Status));
     let status = status.ok().flatten();
     let operation = status.as_ref().and_then(|status| status.operation.as_ref());
-    let operation = operation.map(|operation| (operation.operation.clone(), Moment::read(operation.at.as_deref())));
+    let operation = operation.map(|operation| (operation.name.clone(), Moment::read(operation.at.as_deref())));
     Ok(Facts { releases: releases?.unwrap_or(Releases { releases: Vec::new() }), status, operation })
 }
 

@@ -1,11 +1,12 @@
 //! Signing in and out, and the first administrator.
 
 use askama::Template;
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use serde::Deserialize;
 
+use super::fields::Sent;
 use super::frame::{Frame, Place};
 use super::{Shown, draw, draw_refused, go};
 use crate::access::{Caller, FORM, SESSION, cookie, set_cookie, unset_cookie};
@@ -75,7 +76,7 @@ pub async fn sign_in(
     State(context): State<Context>,
     caller: Caller,
     headers: HeaderMap,
-    Form(form): Form<SignIn>,
+    Sent(form): Sent<SignIn>,
 ) -> Shown {
     let name = match check(&context, &caller.author(), (&form.name, caller.address), &form.password).await {
         Ok(name) => name,
@@ -112,7 +113,7 @@ pub async fn first(
     State(context): State<Context>,
     caller: Caller,
     headers: HeaderMap,
-    Form(form): Form<First>,
+    Sent(form): Sent<First>,
 ) -> Shown {
     let made = if form.password == form.again {
         make_administrator(&context, &caller.author(), &form.token, (&form.name, &form.password)).await

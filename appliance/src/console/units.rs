@@ -44,9 +44,10 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!([0, 1023, 1024, 1536, 3 << 30, 60 << 30, 100 << 30, 5 << 50].map(bytes), [
-            "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "3.0 GiB", "60.0 GiB", "100 GiB", "5.0 PiB"
-        ]);
+        assert_eq!(
+            [0, 1023, 1024, 1536, 3 << 30, 60 << 30, 100 << 30, 5 << 50].map(bytes),
+            ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "3.0 GiB", "60.0 GiB", "100 GiB", "5.0 PiB"]
+        );
         assert_eq!((percent(1, 3), percent(5, 0), percent(u64::MAX, u64::MAX)), (33, 0, 100));
         assert_eq!(short("sha256:abcdef0123456789"), "abcdef012345");
     }

@@ -1,9 +1,10 @@
 //! Users, for administrators.
 
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Path, State};
 use serde::Deserialize;
 
+use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::{Shown, draw, draw_refused, go};
@@ -65,7 +66,9 @@ pub struct NewPassword {
 
 fn notice(done: &str) -> Option<&'static str> {
     match done {
-        "created" => Some("The user is created. Hand over the password in person; the user can change it under Your account."),
+        "created" => {
+            Some("The user is created. Hand over the password in person; the user can change it under Your account.")
+        }
         "role" => Some("The role is changed."),
         "password" => Some("The password is set. The user's sessions have ended."),
         "removed" => Some("The user is removed, with sessions and API keys. The audit log keeps what the user did."),
@@ -86,12 +89,12 @@ async fn list_page(context: &Context, caller: &Caller, frame: Frame, name: Strin
     Ok(List { frame, rows: rows.collect(), roles: Role::ALL, name })
 }
 
-pub async fn list(State(context): State<Context>, caller: Caller, Query(Done { done }): Query<Done>) -> Shown {
+pub async fn list(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
     let frame = Frame::new(&context, &caller, Place::Users, "Users").with(notice(&done));
     draw(&list_page(&context, &caller, frame, String::new()).await?)
 }
 
-pub async fn create(State(context): State<Context>, caller: Caller, Form(form): Form<Create>) -> Shown {
+pub async fn create(State(context): State<Context>, caller: Caller, Sent(form): Sent<Create>) -> Shown {
     let created = match role_of(&form.role) {
         Ok(role) => create_user(&context, &caller.author(), &form.name, role, &form.password).await.map(drop),
         Err(refusal) => Err(refusal),
@@ -128,7 +131,7 @@ pub async fn one(
     State(context): State<Context>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(Done { done }): Query<Done>,
+    Asked(Done { done }): Asked<Done>,
 ) -> Shown {
     let frame = frame_of(&context, &caller, &name).with(notice(&done));
     draw(&one_page(&context, &caller, &name, frame).await?)
@@ -150,7 +153,7 @@ pub async fn role(
     State(context): State<Context>,
     caller: Caller,
     Path(name): Path<String>,
-    Form(form): Form<NewRole>,
+    Sent(form): Sent<NewRole>,
 ) -> Shown {
     let changed = match role_of(&form.role) {
         Ok(role) => set_role(&context, &caller.author(), &name, role).await.map(drop),
@@ -167,7 +170,7 @@ pub async fn password(
     State(context): State<Context>,
     caller: Caller,
     Path(name): Path<String>,
-    Form(form): Form<NewPassword>,
+    Sent(form): Sent<NewPassword>,
 ) -> Shown {
     let changed = set_password(&context, &caller.author(), &name, &form.password).await;
     after(&context, &caller, &name, (changed, "password")).await

@@ -47,7 +47,9 @@ pub async fn up(pool: &SqlitePool) -> Result<()> {
             let what = format!("the database has schema {version}, and this version knows {}", newest());
             Error::new(codes::APPLIANCE_DATABASE_NEWER, what)
         }
-        other => Error::new(codes::APPLIANCE_DATABASE, "the database's schema cannot be brought up to date").because(other),
+        other => {
+            Error::new(codes::APPLIANCE_DATABASE, "the database's schema cannot be brought up to date").because(other)
+        }
     })?;
     let owner: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(pool).await?;
     if owner != APPLICATION_ID {

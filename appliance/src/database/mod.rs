@@ -69,7 +69,10 @@ impl Database {
         }
         let failed = || format!("{} cannot be opened", path.display());
         let writer = SqlitePoolOptions::new().max_connections(1);
-        let writer = writer.connect_with(options(&path).journal_mode(SqliteJournalMode::Wal)).await.context(codes::APPLIANCE_DATABASE, failed)?;
+        let writer = writer
+            .connect_with(options(&path).journal_mode(SqliteJournalMode::Wal))
+            .await
+            .context(codes::APPLIANCE_DATABASE, failed)?;
         migrations::up(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS);
         let readers = readers.connect_lazy_with(options(&path).read_only(true));

@@ -104,7 +104,8 @@ async fn what_is_no_sound_database_of_the_appliance_is_refused() {
     ] {
         assert_eq!(refusal_of(&bytes, sql).await, codes::APPLIANCE_SNAPSHOT, "{sql}");
     }
-    let newer = "INSERT INTO _sqlx_migrations SELECT 99, 'later', installed_on, 1, checksum, 1 FROM _sqlx_migrations LIMIT 1";
+    let newer =
+        "INSERT INTO _sqlx_migrations SELECT 99, 'later', installed_on, 1, checksum, 1 FROM _sqlx_migrations LIMIT 1";
     assert_eq!(refusal_of(&bytes, newer).await, codes::APPLIANCE_DATABASE_NEWER);
 }
 
@@ -129,7 +130,8 @@ async fn a_flipped_byte_in_any_page_is_refused_or_changes_nothing_that_counts() 
 async fn a_newer_database_is_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(folder.path()).await.unwrap();
-    let newer = "INSERT INTO _sqlx_migrations SELECT 99, 'later', installed_on, 1, checksum, 1 FROM _sqlx_migrations LIMIT 1";
+    let newer =
+        "INSERT INTO _sqlx_migrations SELECT 99, 'later', installed_on, 1, checksum, 1 FROM _sqlx_migrations LIMIT 1";
     sqlx::query(newer).execute(&database.writer).await.unwrap();
     database.close().await;
     let error = Database::open(folder.path()).await.unwrap_err();

@@ -66,7 +66,13 @@ impl Client {
         Ok((status, body.map_err(|error| HostError::unreachable(&error))?.to_bytes()))
     }
 
-    async fn ask(&self, method: Method, path: String, body: Vec<u8>, patience: Duration) -> Result<(StatusCode, Bytes), HostError> {
+    async fn ask(
+        &self,
+        method: Method,
+        path: String,
+        body: Vec<u8>,
+        patience: Duration,
+    ) -> Result<(StatusCode, Bytes), HostError> {
         let request = Request::builder()
             .method(method)
             .uri(path)

@@ -73,7 +73,8 @@ pub struct Release {
 /// The latest operation.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Operation {
-    pub operation: String,
+    #[serde(rename = "operation")]
+    pub name: String,
     pub running: Option<Holder>,
     pub at: Option<String>,
     pub step: Option<Step>,

@@ -88,19 +88,26 @@ impl Site {
     }
 
     async fn ask(&self, topic: Topic) -> Answer {
-        let answer = self.host.document(topic).await.and_then(|found| found.map(|value| checked(topic, value)).transpose());
+        let answer =
+            self.host.document(topic).await.and_then(|found| found.map(|value| checked(topic, value)).transpose());
         self.heard(&answer);
         self.slot(topic).hold(Some(answer.clone()));
         answer
     }
 
+    /// The latest answer, if it is fresh. One from before the host fell silent is not.
+    fn held(&self, topic: Topic) -> Option<Answer> {
+        let held = self.slot(topic).held(FRESH);
+        held.filter(|answer| answer.is_err() || self.silent_since().is_none())
+    }
+
     /// A document that is at most a second and a half old.
     pub async fn fresh(&self, topic: Topic) -> Answer {
-        if let Some(answer) = self.slot(topic).held(FRESH) {
+        if let Some(answer) = self.held(topic) {
             return answer;
         }
         let _turn = self.slot(topic).turn.lock().await;
-        match self.slot(topic).held(FRESH) {
+        match self.held(topic) {
             Some(answer) => answer,
             None => self.ask(topic).await,
         }
@@ -130,7 +137,8 @@ impl Site {
     pub async fn read<T: DeserializeOwned>(self: &Arc<Self>, topic: Topic) -> Result<Option<T>, Unavailable> {
         let unavailable = |error| Unavailable { error, since: self.silent_since() };
         let answer = self.shown(topic).await.map_err(unavailable)?;
-        let parse = |value: Arc<Value>| T::deserialize(&*value).map_err(|error| unavailable(HostError::unreadable(&error)));
+        let parse =
+            |value: Arc<Value>| T::deserialize(&*value).map_err(|error| unavailable(HostError::unreadable(&error)));
         answer.map(parse).transpose()
     }
 
@@ -191,5 +199,8 @@ fn checked(topic: Topic, value: Value) -> Result<Arc<Value>, HostError> {
     if kind == Some(topic.kind()) && schema == Some(1) {
         return Ok(Arc::new(value));
     }
-    Err(HostError::unreadable(&format!("a document {kind:?} of form {schema:?} in place of {:?} of form 1", topic.kind())))
+    Err(HostError::unreadable(&format!(
+        "a document {kind:?} of form {schema:?} in place of {:?} of form 1",
+        topic.kind()
+    )))
 }

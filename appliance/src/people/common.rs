@@ -2,15 +2,103 @@
 
 /// Words that people build passwords from.
 const ROOTS: &[&str] = &[
-    "password", "passwort", "passphrase", "passcode", "secret", "login", "signin", "welcome", "willkommen", "letmein",
-    "changeme", "change", "default", "admin", "administrator", "root", "user", "guest", "test", "testing", "temp",
-    "temporary", "demo", "example", "sample", "operator", "viewer", "console", "appliance", "landfall", "kubernetes",
-    "docker", "linux", "server", "system", "master", "super", "access", "open", "please", "trustno", "iloveyou", "love",
-    "sunshine", "princess", "dragon", "monkey", "football", "baseball", "soccer", "hockey", "superman", "batman",
-    "starwars", "shadow", "freedom", "whatever", "qwerty", "qwertz", "azerty", "asdf", "zxcv", "correct", "horse",
-    "battery", "staple", "company", "office", "work", "home", "spring", "summer", "autumn", "winter", "january",
-    "february", "march", "april", "june", "july", "august", "september", "october", "november", "december", "monday",
-    "friday", "sunday", "my", "the", "your", "is", "new", "old", "this", "abc", "xyz",
+    "password",
+    "passwort",
+    "passphrase",
+    "passcode",
+    "secret",
+    "login",
+    "signin",
+    "welcome",
+    "willkommen",
+    "letmein",
+    "changeme",
+    "change",
+    "default",
+    "admin",
+    "administrator",
+    "root",
+    "user",
+    "guest",
+    "test",
+    "testing",
+    "temp",
+    "temporary",
+    "demo",
+    "example",
+    "sample",
+    "operator",
+    "viewer",
+    "console",
+    "appliance",
+    "landfall",
+    "kubernetes",
+    "docker",
+    "linux",
+    "server",
+    "system",
+    "master",
+    "super",
+    "access",
+    "open",
+    "please",
+    "trustno",
+    "iloveyou",
+    "love",
+    "sunshine",
+    "princess",
+    "dragon",
+    "monkey",
+    "football",
+    "baseball",
+    "soccer",
+    "hockey",
+    "superman",
+    "batman",
+    "starwars",
+    "shadow",
+    "freedom",
+    "whatever",
+    "qwerty",
+    "qwertz",
+    "azerty",
+    "asdf",
+    "zxcv",
+    "correct",
+    "horse",
+    "battery",
+    "staple",
+    "company",
+    "office",
+    "work",
+    "home",
+    "spring",
+    "summer",
+    "autumn",
+    "winter",
+    "january",
+    "february",
+    "march",
+    "april",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "monday",
+    "friday",
+    "sunday",
+    "my",
+    "the",
+    "your",
+    "is",
+    "new",
+    "old",
+    "this",
+    "abc",
+    "xyz",
 ];
 
 /// Rows of keyboards and of the alphabet, which people type along.
@@ -42,7 +130,8 @@ pub fn reason(password: &str, name: &str) -> Option<&'static str> {
     if name.chars().count() > 2 && remainder(&plain.replace(&self::plain(name), "")) < UNCOMMON {
         return Some("it is built from the user name");
     }
-    (remainder(&plain) < UNCOMMON).then_some("it is built from words and rows of keys that are guessed first")
+    let is_common = remainder(&plain) < UNCOMMON || remainder(&password.to_lowercase()) < UNCOMMON;
+    is_common.then_some("it is built from words and rows of keys that are guessed first")
 }
 
 /// Small letters, with digits and signs that stand for letters turned back.
@@ -56,9 +145,7 @@ fn plain(text: &str) -> String {
         '!' => 'i',
         other => other,
     };
-    let lower = text.to_lowercase();
-    // A row of digits is a walk or a year, not letters.
-    if lower.bytes().all(|byte| byte.is_ascii_digit()) { lower } else { lower.chars().map(letter).collect() }
+    text.to_lowercase().chars().map(letter).collect()
 }
 
 /// How many letters remain without roots, walks, digits and signs.
@@ -97,9 +184,21 @@ mod tests {
     #[test]
     fn what_is_guessed_first_is_common() {
         for password in [
-            "password1234", "P@ssw0rd2026!", "Welcome2026!!", "qwertyuiop12", "1qaz2wsx3edc", "aaaaaaaaaaaa",
-            "abcabcabcabc", "123456789012", "LandfallAdmin1", "Summer2026!Summer", "correcthorsebatterystaple",
-            "alice-alice-2026", "changeme-changeme", "zyxwvutsrqpo", "iloveyou12345",
+            "password1234",
+            "P@ssw0rd2026!",
+            "Welcome2026!!",
+            "qwertyuiop12",
+            "1qaz2wsx3edc",
+            "aaaaaaaaaaaa",
+            "abcabcabcabc",
+            "123456789012",
+            "LandfallAdmin1",
+            "Summer2026!Summer",
+            "correcthorsebatterystaple",
+            "alice-alice-2026",
+            "changeme-changeme",
+            "zyxwvutsrqpo",
+            "iloveyou12345",
         ] {
             assert!(reason(password, "alice").is_some(), "{password}");
         }
@@ -107,7 +206,9 @@ mod tests {
 
     #[test]
     fn what_is_not_is_not() {
-        for password in ["gravel tuba cinnamon orbit", "x9!Kq-mV2#pLw7", "Der Zug nach Ulm hält nie", "velvet-anchor-93-puffin"] {
+        for password in
+            ["gravel tuba cinnamon orbit", "x9!Kq-mV2#pLw7", "Der Zug nach Ulm hält nie", "velvet-anchor-93-puffin"]
+        {
             assert_eq!(reason(password, "alice"), None, "{password}");
         }
     }

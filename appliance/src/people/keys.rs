@@ -63,7 +63,9 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
         let found = Self::ALL.into_iter().find(|scope| scope.text() == text);
-        found.ok_or_else(|| Refusal::Invalid(format!("scopes: {text} is none of read, backup, people, audit and metrics")))
+        found.ok_or_else(|| {
+            Refusal::Invalid(format!("scopes: {text} is none of read, backup, people, audit and metrics"))
+        })
     }
 }
 
@@ -158,13 +160,15 @@ pub async fn open_key(context: &Context, text: &str) -> Result<Option<Key>, Refu
     let Some((id, secret)) = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')) else { return Ok(None) };
     let Some(secret) = Secret::read(secret) else { return Ok(None) };
     let now = Timestamp::now();
-    let found = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE k.id = $1 AND k.ends > $2 AND k.secret_hash = $3")));
+    let found =
+        sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE k.id = $1 AND k.ends > $2 AND k.secret_hash = $3")));
     let found = found.bind(id).bind(now.as_millisecond()).bind(secret.hash());
     let found = found.fetch_optional(context.database.read()).await?;
     let found = found.as_ref().map(key).transpose()?;
     if let Some(key) = found.as_ref().filter(|key| key.used.is_none_or(|used| now.duration_since(used) > EXACTNESS)) {
         let mut write = context.database.write().await?;
-        let update = sqlx::query("UPDATE api_keys SET used = $2 WHERE id = $1").bind(&key.id).bind(now.as_millisecond());
+        let update =
+            sqlx::query("UPDATE api_keys SET used = $2 WHERE id = $1").bind(&key.id).bind(now.as_millisecond());
         update.execute(&mut *write).await?;
         write.commit().await?;
     }

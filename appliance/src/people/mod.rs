@@ -16,8 +16,7 @@ pub use passwords::{Hasher, LEAST_CHARACTERS};
 pub use role::Role;
 pub use secret::Secret;
 pub use sessions::{
-    Session, all_sessions, begin_session, end_own_session, end_session, end_sessions_but, find_session,
-    sessions_of,
+    Session, all_sessions, begin_session, end_own_session, end_session, end_sessions_but, find_session, sessions_of,
 };
 pub use throttle::Throttle;
 pub use users::{

@@ -62,7 +62,8 @@ impl Hasher {
         let (password, hash) = (password.to_owned(), hash.unwrap_or(&self.decoy).to_owned());
         let matches = move || {
             let parsed = PasswordHash::new(&hash);
-            parsed.is_ok_and(|parsed| argon2().is_ok_and(|own| own.verify_password(password.as_bytes(), &parsed).is_ok()))
+            parsed
+                .is_ok_and(|parsed| argon2().is_ok_and(|own| own.verify_password(password.as_bytes(), &parsed).is_ok()))
         };
         Ok(self.run(matches).await? && is_known)
     }

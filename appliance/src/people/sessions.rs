@@ -116,7 +116,8 @@ pub async fn find_session(context: &Context, secret: &Secret, is_active: bool) -
     let found = found.as_ref().map(session).transpose()?;
     if let Some(session) = found.as_ref().filter(|session| is_active && now.duration_since(session.seen) > EXACTNESS) {
         let mut write = context.database.write().await?;
-        let update = sqlx::query("UPDATE sessions SET seen = $2 WHERE id = $1").bind(&session.id).bind(now.as_millisecond());
+        let update =
+            sqlx::query("UPDATE sessions SET seen = $2 WHERE id = $1").bind(&session.id).bind(now.as_millisecond());
         update.execute(&mut *write).await?;
         write.commit().await?;
     }

@@ -40,7 +40,11 @@ async fn the_first_administrator_signs_in_and_out() {
     assert!(page.body.contains("landfall console"), "the page says how to begin");
     let door = site.at_the_door("/first").await;
     let weak = [("token", TOKEN), ("name", "Alice"), ("password", "password1234"), ("again", "password1234")];
-    assert_eq!(door.post("/first", &weak).await.status, StatusCode::UNPROCESSABLE_ENTITY, "the token is not spent on it");
+    assert_eq!(
+        door.post("/first", &weak).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "the token is not spent on it"
+    );
     let differing = [("token", TOKEN), ("name", "Alice"), ("password", PASSWORD), ("again", "another")];
     assert_eq!(door.post("/first", &differing).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let made = door.post("/first", &first(TOKEN, "Alice")).await;
@@ -131,7 +135,11 @@ async fn guessing_slows_down_and_locks_nobody_out() {
     let other = door.post("/sign-in", &[("name", "olga"), ("password", PASSWORD)]).await;
     assert_eq!(other.status, StatusCode::SEE_OTHER, "others sign in");
     let door = site.at_the_door("/first").await;
-    assert_eq!(door.post("/first", &first(TOKEN, "root")).await.status, StatusCode::SEE_OTHER, "the token always works");
+    assert_eq!(
+        door.post("/first", &first(TOKEN, "root")).await.status,
+        StatusCode::SEE_OTHER,
+        "the token always works"
+    );
 }
 
 #[tokio::test]
@@ -187,7 +195,8 @@ async fn a_key_never_permits_more_than_its_user_and_ends() {
 #[tokio::test]
 async fn names_and_passwords_have_rules() {
     let site = Site::empty().await;
-    let make = async |name: &str, password: &str| create_user(&site.context, &author(), name, Role::Viewer, password).await;
+    let make =
+        async |name: &str, password: &str| create_user(&site.context, &author(), name, Role::Viewer, password).await;
     for name in ["", " ", "a b", "-a", "../x", "ä", "a\nb", &"a".repeat(65), "<b>"] {
         assert!(matches!(make(name, PASSWORD).await, Err(Refusal::Invalid(_))), "{name:?}");
     }

@@ -52,7 +52,8 @@ pub fn canonical_name(name: &str) -> Result<String, Refusal> {
     if begins && name.len() <= MOST_CHARACTERS && name.chars().all(is_allowed) {
         return Ok(name);
     }
-    let why = "name: use 1 to 64 letters a to z, digits, dots, dashes, underscores or @, and begin with a letter or digit";
+    let why =
+        "name: use 1 to 64 letters a to z, digits, dots, dashes, underscores or @, and begin with a letter or digit";
     Err(Refusal::Invalid(why.to_owned()))
 }
 
@@ -65,7 +66,8 @@ pub async fn users(context: &Context) -> Result<Vec<User>, Refusal> {
 
 /// Whether there is a user at all.
 pub async fn any_user(context: &Context) -> Result<bool, Refusal> {
-    let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM users LIMIT 1").fetch_optional(context.database.read()).await?;
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM users LIMIT 1").fetch_optional(context.database.read()).await?;
     Ok(found.is_some())
 }
 
@@ -77,7 +79,13 @@ pub async fn find_user(connection: &mut SqliteConnection, name: &str) -> Result<
 }
 
 /// Makes a user.
-pub async fn create_user(context: &Context, author: &Author, name: &str, role: Role, password: &str) -> Result<User, Refusal> {
+pub async fn create_user(
+    context: &Context,
+    author: &Author,
+    name: &str,
+    role: Role,
+    password: &str,
+) -> Result<User, Refusal> {
     let name = canonical_name(name)?;
     suitable(password, &name)?;
     let hash = context.hasher.hash(password).await?;
@@ -178,7 +186,12 @@ async fn check_password(context: &Context, (name, address): (&str, IpAddr), pass
 }
 
 /// Checks name and password. A failure is recorded; what the throttle refuses is not, so that nobody can fill the log.
-pub async fn sign_in(context: &Context, author: &Author, (name, address): (&str, IpAddr), password: &str) -> Result<String, Refusal> {
+pub async fn sign_in(
+    context: &Context,
+    author: &Author,
+    (name, address): (&str, IpAddr),
+    password: &str,
+) -> Result<String, Refusal> {
     let name = canonical_name(name).map_err(|_| Refusal::SignIn)?;
     let checked = check_password(context, (&name, address), password).await;
     context.metrics.signed_in(checked.is_ok());

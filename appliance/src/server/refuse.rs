@@ -41,7 +41,7 @@ pub async fn draw_refusals(request: Request, next: Next) -> Response {
     let pending = response.extensions().get::<Pending>().cloned();
     let refusal = pending.and_then(|pending| pending.0.lock().ok().and_then(|mut refusal| refusal.take()));
     match (refusal, caller) {
-        (Some(refusal), Some(caller)) => page(refusal, &caller),
+        (Some(refusal), Some(caller)) => page(&refusal, &caller),
         _ => response,
     }
 }
@@ -94,12 +94,14 @@ pub fn refuse(refusal: Refusal, caller: &Caller, audience: Audience) -> Response
         (Audience::Program, refusal) => refusal.into_response(),
         (Audience::Reader, Refusal::SignInNeeded) => Redirect::to("/sign-in").into_response(),
         // The whole page goes to the sign-in, not the part.
-        (Audience::LivePart, Refusal::SignInNeeded) => (StatusCode::UNAUTHORIZED, [("hx-redirect", "/sign-in")]).into_response(),
-        (_, refusal) => page(refusal, caller),
+        (Audience::LivePart, Refusal::SignInNeeded) => {
+            (StatusCode::UNAUTHORIZED, [("hx-redirect", "/sign-in")]).into_response()
+        }
+        (_, refusal) => page(&refusal, caller),
     }
 }
 
-fn page(refusal: Refusal, caller: &Caller) -> Response {
-    log(&refusal);
+fn page(refusal: &Refusal, caller: &Caller) -> Response {
+    log(refusal);
     (refusal.status(), console::problem(caller, &refusal.problem())).into_response()
 }

@@ -38,18 +38,23 @@ pub async fn serve(configuration: Configuration) -> Result<()> {
 }
 
 /// Serves on a listener until the handle says otherwise, then closes the database.
-pub async fn serve_on(listener: TcpListener, tls: RustlsConfig, context: Context, handle: Handle<SocketAddr>) -> Result<()> {
+pub async fn serve_on(
+    listener: TcpListener,
+    tls: RustlsConfig,
+    context: Context,
+    handle: Handle<SocketAddr>,
+) -> Result<()> {
     let failed = || "the server ended".to_owned();
     let following = tokio::spawn(host::follow(context.site.clone()));
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp_rustls(listener, tls).context(codes::APPLIANCE_LISTEN, failed)?;
-    let service = router(context.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let routes = router(context.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let server = server.handle(handle).first_request_timeout(FIRST_REQUEST);
-    let served = server.serve(service).await.context(codes::APPLIANCE_LISTEN, failed);
+    let result = server.serve(routes).await.context(codes::APPLIANCE_LISTEN, failed);
     following.abort();
     context.database.close().await;
     tracing::info!("the console has ended");
-    served
+    result
 }
 
 /// Ends the server at SIGTERM or SIGINT: requests that run may end, new connections are refused.

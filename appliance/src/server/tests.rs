@@ -33,7 +33,10 @@ async fn metrics_are_text_without_paths() {
     site.visitor().get("/secret-path-of-an-attacker").await;
     program.get("/metrics").await;
     let metrics = program.get("/metrics").await.body;
-    assert!(metrics.contains("landfall_console_requests_total{method=\"GET\",route=\"/metrics\",status=\"200\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("landfall_console_requests_total{method=\"GET\",route=\"/metrics\",status=\"200\"} 1"),
+        "{metrics}"
+    );
     assert!(metrics.contains("landfall_console_host_answers 1") && !metrics.contains("attacker"));
 }
 
@@ -44,7 +47,9 @@ async fn every_page_answers_while_the_host_is_silent() {
     assert!(root.get("/").await.body.contains("Is it healthy?"));
     site.host.is_silent.store(true, Ordering::SeqCst);
     until(async || site.context.site.silent_since().is_some()).await;
-    for page in ["/", "/components", "/releases", "/backups", "/license", "/node", "/users", "/keys", "/audit", "/account"] {
+    for page in
+        ["/", "/components", "/releases", "/backups", "/license", "/node", "/users", "/keys", "/audit", "/account"]
+    {
         let begun = Instant::now();
         let reply = root.get(page).await;
         assert!(reply.is_success(), "{page}: {}", reply.status);
@@ -64,7 +69,14 @@ async fn many_browsers_cost_the_host_one_question() {
     let site = Site::begin().await;
     let vera = site.sign_in("vera").await;
     let before = site.host.questions.load(Ordering::SeqCst);
-    let loads: Vec<_> = (0..50).map(|_| tokio::spawn({ let vera = vera.clone(); async move { vera.get("/api/v1/status").await.status } })).collect();
+    let loads: Vec<_> = (0..50)
+        .map(|_| {
+            tokio::spawn({
+                let vera = vera.clone();
+                async move { vera.get("/api/v1/status").await.status }
+            })
+        })
+        .collect();
     for load in loads {
         assert_eq!(load.await.unwrap(), StatusCode::OK);
     }
@@ -111,12 +123,27 @@ async fn a_backup_begins_once_and_a_second_wish_is_told_why_not() {
 async fn pages_hold_nothing_inline_and_load_nothing_from_elsewhere() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
-    let pages = ["/", "/components", "/components/assistant", "/releases", "/backups", "/license", "/node", "/users", "/users/vera", "/keys", "/audit", "/account"];
+    let pages = [
+        "/",
+        "/components",
+        "/components/assistant",
+        "/releases",
+        "/backups",
+        "/license",
+        "/node",
+        "/users",
+        "/users/vera",
+        "/keys",
+        "/audit",
+        "/account",
+    ];
     for page in pages {
         let reply = root.get(page).await;
         assert!(reply.is_success(), "{page}: {}", reply.body);
         let body = reply.body.to_lowercase();
-        for forbidden in ["style=\"", "<style", "javascript:", " onclick", " onload", "hx-on", "http://", "https://", "<script>"] {
+        for forbidden in
+            ["style=\"", "<style", "javascript:", " onclick", " onload", "hx-on", "http://", "https://", "<script>"]
+        {
             assert!(!body.contains(forbidden), "{page} has {forbidden}");
         }
         assert!(reply.header("content-security-policy").starts_with("default-src 'none'"));

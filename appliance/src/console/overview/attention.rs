@@ -24,7 +24,12 @@ impl List {
             State::Attention => "Look",
             _ => "Note",
         };
-        self.0.push(Matter { mark: state.mark(word), subject: subject.into(), text: sentence(text), path: path.into() });
+        self.0.push(Matter {
+            mark: state.mark(word),
+            subject: subject.into(),
+            text: sentence(text),
+            path: path.into(),
+        });
     }
 
     fn part(&mut self, subject: &str, part: Option<&Part>, path: &str) {
@@ -57,7 +62,12 @@ pub fn matters(status: &Status) -> Vec<Matter> {
     list.part("Disk", status.disk.as_ref().map(|disk| &disk.part), "/node");
     list.part("etcd", status.etcd.as_ref().map(|etcd| &etcd.part), "/node");
     if let Some(seen) = status.clock.as_ref().and_then(|clock| clock.earlier_than.as_ref()) {
-        list.add(State::Attention, "Clock", &format!("it says an earlier time than the site has seen: {seen}"), "/node");
+        list.add(
+            State::Attention,
+            "Clock",
+            &format!("it says an earlier time than the site has seen: {seen}"),
+            "/node",
+        );
     }
     backups(status, &mut list);
     for note in status.license.iter().flat_map(|license| &license.notes) {
@@ -75,7 +85,7 @@ fn operation(status: &Status, list: &mut List) {
     let Some(step) = operation.step.as_ref().filter(|_| operation.running.is_none()) else { return };
     let state = if step.stuck { State::Bad } else { State::Attention };
     let what = format!("interrupted at step {} of {}: {}", step.index, step.count, step.title);
-    list.add(state, format!("Operation {}", operation.operation), &what, "/");
+    list.add(state, format!("Operation {}", operation.name), &what, "/");
     if let Some(failure) = &step.failure {
         let text = format!("{}: {}. {}", failure.code, failure.what, failure.hint);
         list.add(state, "Last failure", &text, "/");

@@ -46,8 +46,12 @@ struct Live {
 async fn view(context: &Context) -> View {
     let (status, releases) =
         tokio::join!(context.site.read::<Status>(Topic::Status), context.site.read::<Releases>(Topic::Releases));
-    let facts = status.map_err(Trouble::from).map(|status| status.map(|status| facts(&status, releases.ok().flatten().as_ref())));
-    View { facts: facts.and_then(|facts| facts.ok_or_else(no_status)), running: context.site.running() }
+    let facts = match status {
+        Ok(Some(status)) => Ok(facts(&status, releases.ok().flatten().as_ref())),
+        Ok(None) => Err(no_status()),
+        Err(unavailable) => Err(unavailable.into()),
+    };
+    View { facts, running: context.site.running() }
 }
 
 /// A host always has a status; one without is of another version.

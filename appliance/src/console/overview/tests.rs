@@ -26,21 +26,33 @@ fn the_four_answers_follow_the_facts() {
     assert_eq!(states(|_| ()), [Good, Attention, Good, Good]);
     assert_eq!(states(|status| status["license"] = Value::Null)[1], Good);
     assert_eq!(states(|status| status["license"]["terms"]["standing"] = "valid".into())[1], Good);
-    assert_eq!(states(|status| {
-        status["license"]["terms"]["standing"] = "ended".into();
-        status["license"]["terms"]["permits"] = false.into();
-    })[1], Bad);
-    assert_eq!(states(|status| {
-        status["license"]["terms"] = Value::Null;
-        status["license"]["needs"][0]["granted"] = false.into();
-    })[1], Bad);
-    for (verdict, state) in [("not-ready", Bad), ("stuck", Bad), ("absent", Unknown), ("unfinished", Attention), ("later", Unknown)] {
+    assert_eq!(
+        states(|status| {
+            status["license"]["terms"]["standing"] = "ended".into();
+            status["license"]["terms"]["permits"] = false.into();
+        })[1],
+        Bad
+    );
+    assert_eq!(
+        states(|status| {
+            status["license"]["terms"] = Value::Null;
+            status["license"]["needs"][0]["granted"] = false.into();
+        })[1],
+        Bad
+    );
+    for (verdict, state) in
+        [("not-ready", Bad), ("stuck", Bad), ("absent", Unknown), ("unfinished", Attention), ("later", Unknown)]
+    {
         assert_eq!(states(|status| status["verdict"] = verdict.into())[0], state, "{verdict}");
     }
-    assert_eq!(states(|status| {
-        status["verdict"] = "unfinished".into();
-        status["operation"]["running"] = serde_json::json!({"operation": "upgrade", "pid": 7, "started": "2026-11-20T07:00:00Z"});
-    })[0], Busy);
+    assert_eq!(
+        states(|status| {
+            status["verdict"] = "unfinished".into();
+            status["operation"]["running"] =
+                serde_json::json!({"operation": "upgrade", "pid": 7, "started": "2026-11-20T07:00:00Z"});
+        })[0],
+        Busy
+    );
     assert_eq!(states(|status| status["backups"] = Value::Null)[2], Bad);
     assert_eq!(states(|status| status["backups"]["newestProven"] = Value::Null)[2], Bad);
     assert_eq!(states(|status| status["backups"]["reason"] = "the disk is not mounted".into())[2], Bad);
@@ -55,7 +67,9 @@ fn the_four_answers_follow_the_facts() {
 fn every_reason_reaches_a_person_the_worst_first() {
     let not_ready: Status = serde_json::from_value(sample("status-not-ready")).unwrap();
     let found = matters(&not_ready);
-    assert!(found.iter().any(|matter| matter.text.contains("ImagePullBackOff") && matter.path == "/components/assistant"));
+    assert!(
+        found.iter().any(|matter| matter.text.contains("ImagePullBackOff") && matter.path == "/components/assistant")
+    );
     assert!(found.iter().any(|matter| matter.subject == "Disk"));
     assert!(found.iter().any(|matter| matter.subject.contains("/mnt/vault")));
     assert!(found.is_sorted_by_key(|matter| matter.mark.state));
