@@ -31,8 +31,8 @@ impl Bounded {
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Bounded {
     type Stream = Held<TlsStream<TcpStream>>;
-    type Service = S;
-    type Future = BoxFuture<'static, io::Result<(Self::Stream, S)>>;
+    type Service = <RustlsAcceptor as Accept<TcpStream, S>>::Service;
+    type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let place = self.places.clone().try_acquire_owned();

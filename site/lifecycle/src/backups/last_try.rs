@@ -47,7 +47,8 @@ impl BackupTry {
         now: Timestamp,
     ) -> Result<(), StepError> {
         let at = format!("{now:.0}");
-        let failure = outcome.err().map(|error| BackupFailure { code: error.code().id.to_owned(), what: with_causes(error) });
+        let failure =
+            outcome.err().map(|error| BackupFailure { code: error.code().id.to_owned(), what: with_causes(error) });
         let succeeded = match failure {
             None => Some(at.clone()),
             Some(_) => Self::read(paths).and_then(|earlier| earlier.succeeded),
@@ -113,6 +114,9 @@ mod tests {
         insta::assert_snapshot!(told(Some("2026-11-23T03:00:00Z"), "2026-11-25T08:00:00Z"), @"the newest proven backup is of 2026-11-23T03:00:00Z; what was written since is in no proven backup");
         assert!(told(None, "2026-11-23T08:00:00Z").contains("LF4608"));
         BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-23T02:00:00Z")).unwrap();
-        assert!(notes(BackupTry::read(&paths).as_ref(), Some("2026-11-23T01:59:00Z"), at("2026-11-23T08:00:00Z")).is_empty());
+        assert!(
+            notes(BackupTry::read(&paths).as_ref(), Some("2026-11-23T01:59:00Z"), at("2026-11-23T08:00:00Z"))
+                .is_empty()
+        );
     }
 }

@@ -59,17 +59,17 @@ impl Operations {
         if !kubeconfig.exists() {
             return Err(OperationError::NoCluster { missing: kubeconfig });
         }
-        self.component_of(Cluster::connect(&kubeconfig).map_err(StepError::from)?, component)
+        component_of(Cluster::connect(&kubeconfig).map_err(StepError::from)?, component)
     }
+}
 
-    /// The same, of a cluster that was connected.
-    pub(super) fn component_of(&self, cluster: Cluster, component: &str) -> Result<(Cluster, Inventory)> {
-        let mut inventories = Inventory::all(&cluster).map_err(StepError::from)?;
-        if let Some(found) = inventories.iter().position(|inventory| inventory.owner.component == component) {
-            return Ok((cluster, inventories.swap_remove(found)));
-        }
-        Err(unknown(component, inventories.into_iter().map(|inventory| inventory.owner.component).collect()))
+/// The same, of a cluster that was connected.
+pub(super) fn component_of(cluster: Cluster, component: &str) -> Result<(Cluster, Inventory)> {
+    let mut inventories = Inventory::all(&cluster).map_err(StepError::from)?;
+    if let Some(found) = inventories.iter().position(|inventory| inventory.owner.component == component) {
+        return Ok((cluster, inventories.swap_remove(found)));
     }
+    Err(unknown(component, inventories.into_iter().map(|inventory| inventory.owner.component).collect()))
 }
 
 impl Pod {

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Operations;
+use super::administration::component_of;
 use super::error::{OperationError, Result};
 use super::unit::RunEvents;
 use crate::console::{ConsoleCertificate, ConsoleFiles, LinkKeys, OneUseToken, console_of};
@@ -128,7 +129,7 @@ impl Operations {
 
     /// The last lines of each container of a component's pods, by their source. A container that has logged nothing is left out.
     pub fn recent_logs(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, String>> {
-        let (cluster, inventory) = self.component_of(self.patient_cluster()?, component)?;
+        let (cluster, inventory) = component_of(self.patient_cluster()?, component)?;
         Ok(cluster.recent_logs(&inventory, lines).map_err(StepError::from)?)
     }
 
