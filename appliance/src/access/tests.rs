@@ -83,20 +83,14 @@ fn expected(who: Who, rule: &Rule) -> Verdict {
     let changes = rule.method != Method::GET;
     let by_role = |own: Role, least: Role| if own < least { Verdict::Forbidden } else { Verdict::Admitted };
     match (rule.need, who) {
-        (Need::Open, _) => Verdict::Admitted,
-        (Need::Form, Who::Signed(_)) => Verdict::Admitted,
-        (Need::Form, _) => {
-            if changes {
-                Verdict::Forbidden
-            } else {
-                Verdict::Admitted
-            }
-        }
+        (Need::Form, Who::Signed(_)) | (Need::Open, _) | (Need::Api(..), Who::KeyWith) => Verdict::Admitted,
+        (Need::Form, _) if !changes => Verdict::Admitted,
+        (Need::Form, _) => Verdict::Forbidden,
         (_, Who::Foreign) if changes => Verdict::Forbidden,
-        (_, Who::Nobody | Who::Expired | Who::Foreign) => Verdict::SignIn,
+        (_, Who::Nobody | Who::Expired | Who::Foreign) | (Need::Page(_), Who::KeyWith | Who::KeyWithout) => {
+            Verdict::SignIn
+        }
         (Need::Page(least) | Need::Api(least, _) | Need::ApiSession(least), Who::Signed(own)) => by_role(own, least),
-        (Need::Page(_), Who::KeyWith | Who::KeyWithout) => Verdict::SignIn,
-        (Need::Api(..), Who::KeyWith) => Verdict::Admitted,
         (Need::Api(..) | Need::ApiSession(_), Who::KeyWithout | Who::KeyWith) => Verdict::Forbidden,
     }
 }
