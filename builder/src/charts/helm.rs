@@ -134,11 +134,12 @@ impl Rendering<'_> {
     }
 }
 
-/// Where the trap was sprung: the innermost `CHART/templates/FILE:LINE:COLUMN` of Go's message.
+/// Where the trap was sprung: the last `CHART/templates/FILE:LINE:COLUMN` before what Go says about it. Helm 3 writes that in
+/// one line, and Helm 4 in several.
 fn at(said: &str) -> &str {
     let before = said.split(SPRUNG).next().unwrap_or(said);
-    let innermost = before.rfind("template: ").map_or(before, |at| &before[at + "template: ".len()..]);
-    innermost.split(": ").next().unwrap_or(innermost)
+    let is_place = |word: &&str| word.contains("/templates/") && word.ends_with(|last: char| last.is_ascii_digit());
+    before.split_whitespace().map(|word| word.trim_end_matches(':')).rfind(is_place).unwrap_or("a template")
 }
 
 /// A file of values in the folder of a rendering.
@@ -198,6 +199,7 @@ mod tests {
         let refusals: Vec<_> = [
             "echo 'Error: execution error at (shop/templates/a.yaml:3:4): set a host\u{1b}[31m' >&2; exit 1",
             "echo 'Error: template: shop/templates/a.yaml:1:3: executing \"x\" at <include \"y\" .>: error calling include: template: shop/charts/b/templates/_helpers.tpl:7:9: executing \"y\" at <fail>: wrong number of args for fail: want 1 got 4' >&2; echo; echo 'Use --debug flag to render out invalid YAML' >&2; exit 1",
+            "printf 'Error: shop/templates/a.yaml:3:13\\n  executing \"shop/templates/a.yaml\" at <fail>:\\n    wrong number of args for fail: want 1 got 4\\n' >&2; exit 1",
             "exit 3",
             "printf '\\377'",
         ]

@@ -21,6 +21,9 @@ const CHARACTERS: std::ops::RangeInclusive<usize> = 16..=256;
 const PLAIN_LABELS: [&str; 8] =
     ["app", "chart", "heritage", "release", "helm.sh/chart", "k8s-app", "component", "tier"];
 
+/// Ends of keys whose constant values may be read by everyone: they travel with the release.
+const PLAIN_KEYS: [&str; 9] = ["user", "username", "name", "host", "hostname", "port", "database", "dbname", "email"];
+
 /// A Secret of a chart whose values the site generates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
@@ -171,6 +174,10 @@ fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Genera
         let pointer = format!("/data/{key}");
         match others.get(&key) {
             Some(again) if *again == value => {
+                let end = key.rsplit(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
+                if !PLAIN_KEYS.contains(&end.to_ascii_lowercase().as_str()) {
+                    return Err(refused(one, &pointer, "is the same each time: it would travel in the clear"));
+                }
                 found.fixed.insert(key, value);
             }
             Some(again) => {
@@ -277,6 +284,7 @@ mod tests {
         let typed = |value: &str| json!({ "kind": "Secret", "type": "kubernetes.io/tls", "metadata": { "name": "tls" }, "stringData": { "a": value } });
         let labeled = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "labels": { "app": "a", "watch": "me" } }, "stringData": { "a": value } });
         let away = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "namespace": "other" }, "stringData": { "a": value } });
+        let beside = |value: &str| secret(&json!({ "password": value, "admin-token": "hunter2" }));
         let twice = |value: &str| secret(&json!({ "key": value, "again": value }));
         let refusals: Vec<_> = [
             run(&[map("1")], &[map("2")]),
@@ -289,6 +297,7 @@ mod tests {
             run(&[labeled(A)], &[labeled(B)]),
             run(&[twice(A)], &[twice(B)]),
             run(&[away(A)], &[away(B)]),
+            run(&[beside(A)], &[beside(B)]),
             run(&[plain(A), plain(B)], &[plain(B), plain(A)]),
         ]
         .into_iter()

@@ -118,7 +118,7 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
     }
     let values = path("releases/charts/values/image.yaml");
     std::fs::write(&values, std::fs::read_to_string(&values)? + "apiKey: true\n")?;
-    let arguments = vendor.build_arguments(&path("releases/charts"), &path("none"), &with_helm);
+    let arguments = vendor.build_arguments(&path("releases/charts"), &path("none"), &with_helm[3..]);
     let refused = Outcome::of(&mut starter.command(&vendor, &arguments))?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2083")), "{}", refused.stderr);
     assert!(refused.stderr.contains("vectors/templates/secret.yaml:3:13"), "{}", refused.stderr);
