@@ -9,8 +9,8 @@ use landfall_agent::settings::AgentSettings;
 use landfall_error_codes::{ExitClass, codes};
 use landfall_host::paths::SitePaths;
 use landfall_host_api::{Question, Site, serve};
-use landfall_lifecycle::console::HOST_PORT;
-use landfall_lifecycle::operations::Operations;
+use landfall_lifecycle::console::{HOST_PORT, LinkKeys};
+use landfall_lifecycle::operations::{Operations, Reported};
 use landfall_link::{ComponentLogs, LogLine, NumberedEvent, Problem, ProgressPage, server};
 use landfall_media::progress::Silent;
 
@@ -19,31 +19,47 @@ use crate::document::line;
 use crate::failure::Failure;
 use crate::logging;
 
-/// Between two looks at the console's certificate.
-const RENEWAL: Duration = Duration::from_hours(1);
+/// Between two looks at the console's keys and its certificate.
+const LOOK: Duration = Duration::from_hours(1);
+/// The same after one that failed: the cluster may still be starting.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
-/// Answers the console until the process is stopped.
+/// Answers the console until the process is stopped, or its keys change.
 pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
     logging::keep(&paths.logs(), "host-api");
     let host = Host(Operations::new(Arc::new(Silent)));
-    let (own, console) = host.0.console_keys()?.host_side().map_err(|error| unusable(&error))?;
+    let keys = host.0.console_keys()?;
+    let (own, console) = keys.host_side().map_err(|error| unusable(&error))?;
     let tls = server(&own, console).map_err(|error| unusable(&error))?;
     let address = SocketAddr::new(AgentSettings::read(paths)?.node.address, HOST_PORT);
     let listener = TcpListener::bind(address)
         .map_err(|error| Failure::new(codes::HOST_API, format!("cannot listen at {address}")).because(&error))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| unusable(&error))?;
-    let renewing = host.0.clone();
-    std::thread::spawn(move || renew(&renewing));
-    let served = runtime.block_on(serve(Arc::new(host), listener, tls, std::future::pending()));
-    served.map_err(|error| unusable(&error))
+    let (changed, until) = tokio::sync::oneshot::channel();
+    let looking = host.0.clone();
+    std::thread::spawn(move || {
+        keep_secrets(&looking, &keys);
+        let _ = changed.send(());
+    });
+    let until = async move { drop(until.await) };
+    let served = runtime.block_on(serve(Arc::new(host), listener, tls, until));
+    served.map_err(|error| unusable(&error))?;
+    // systemd starts it again, with the keys that are there now.
+    Err(Failure::new(codes::HOST_API, "the console's keys have changed"))
 }
 
-/// Keeps the certificate that browsers see. A cluster that does not answer is asked again an hour later.
-fn renew(operations: &Operations) {
+/// Keeps what the console's pods mount, until the keys are no longer the ones that are served.
+fn keep_secrets(operations: &Operations, served: &LinkKeys) {
     loop {
-        std::thread::sleep(RENEWAL);
-        if let Err(error) = operations.renew_console_certificate() {
-            tracing::warn!(%error, "the console's certificate was not looked at");
+        let kept = operations.renew_console_secrets();
+        let are_same = operations.console_keys().map(|keys| keys == *served);
+        match (kept, are_same) {
+            (_, Ok(false)) => return,
+            (Ok(()), Ok(true)) => std::thread::sleep(LOOK),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!(%error, "the console's keys and certificate are not looked at");
+                std::thread::sleep(LOOK_AGAIN);
+            }
         }
     }
 }
@@ -89,10 +105,10 @@ impl Site for Host {
         Ok(ComponentLogs { component: component.to_owned(), lines: lines.collect() })
     }
 
-    fn progress(&self, after: u64) -> ProgressPage {
-        let reported = self.0.reported(after);
-        let events = reported.events.into_iter().map(|(number, event)| NumberedEvent { number, event });
-        ProgressPage { running: reported.running, operation: reported.operation, events: events.collect() }
+    fn progress(&self, run: u64, after: u64) -> ProgressPage {
+        let Reported { running, operation, run, events } = self.0.reported(run, after);
+        let events = events.into_iter().map(|(number, event)| NumberedEvent { number, event });
+        ProgressPage { running, operation, run, events: events.collect() }
     }
 
     fn claim(&self, token: &str) -> Result<bool, Problem> {

@@ -9,6 +9,7 @@ mod end_to_end {
     mod certificates;
     mod comparison;
     mod configure;
+    mod console;
     mod cut;
     mod damage;
     mod engineer;

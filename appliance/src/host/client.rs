@@ -133,8 +133,8 @@ impl Host for Client {
         .boxed()
     }
 
-    fn progress(&self, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
-        self.get(format!("{}?after={after}", routes::PROGRESS), NEWS).boxed()
+    fn progress(&self, run: u64, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
+        self.get(format!("{}?run={run}&after={after}", routes::PROGRESS), NEWS).boxed()
     }
 
     fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>> {

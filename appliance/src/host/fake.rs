@@ -35,7 +35,7 @@ impl FakeHost {
         Arc::new(Self {
             status: Mutex::new(sample("status")),
             license: Mutex::new(Some(sample("licenseStatus"))),
-            progress: Mutex::new(ProgressPage { running: false, operation: None, events: Vec::new() }),
+            progress: Mutex::new(ProgressPage { running: false, operation: None, run: 0, events: Vec::new() }),
             tokens: Mutex::new(HashSet::from(["K7QF2M-9XRT4B".to_owned()])),
             is_silent: AtomicBool::new(false),
             is_busy: AtomicBool::new(false),
@@ -68,7 +68,7 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn progress(&self, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
+    fn progress(&self, _run: u64, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
         async move {
             self.heard()?;
             tokio::time::sleep(Duration::from_millis(50)).await;

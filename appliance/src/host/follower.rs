@@ -15,31 +15,30 @@ const RETRY: Duration = Duration::from_secs(3);
 /// Where the follower is.
 #[derive(Default)]
 struct Place {
+    /// The run that the number belongs to.
+    run: u64,
     after: u64,
     running: Option<Running>,
 }
 
 impl Place {
-    /// Takes an answer. Returns whether the same operation's events must be asked for from their beginning.
-    fn take(&mut self, page: ProgressPage) -> bool {
+    /// Takes an answer. One of another run has that run's events from the first on.
+    fn take(&mut self, page: ProgressPage) {
+        if page.run != self.run {
+            *self = Self { run: page.run, ..Self::default() };
+        }
+        let last = page.events.last().map_or(self.after, |last| last.number);
+        self.after = last;
         if !page.running {
-            // Its last number says nothing of the next operation, which counts from 1.
-            self.after = page.events.last().map_or(self.after, |last| last.number);
             self.running = None;
-            return false;
+            return;
         }
-        let begins = page.operation.clone().unwrap_or_else(|| "operation".to_owned());
-        let is_other = self.running.as_ref().is_none_or(|running| running.operation != begins);
-        if is_other && self.after > 0 {
-            *self = Self { after: 0, running: Some(Running::begun(page.operation)) };
-            return true;
-        }
-        let running = self.running.get_or_insert_with(|| Running::begun(page.operation));
-        for event in page.events {
-            self.after = event.number;
-            running.take(event.event);
-        }
-        false
+        let begun = Running::begun(page.operation);
+        let running = match &mut self.running {
+            Some(running) if running.operation == begun.operation => running,
+            other => other.insert(begun),
+        };
+        page.events.into_iter().for_each(|event| running.take(event.event));
     }
 }
 
@@ -47,11 +46,11 @@ impl Place {
 pub async fn follow(site: Arc<Site>) {
     let mut place = Place::default();
     loop {
-        match site.news(place.after).await {
+        match site.news(place.run, place.after).await {
             Ok(page) => {
-                let is_again = place.take(page);
+                place.take(page);
                 site.show_running(place.running.clone());
-                sleep(if is_again { Duration::ZERO } else { PAUSE }).await;
+                sleep(PAUSE).await;
             }
             Err(_) => sleep(RETRY).await,
         }
@@ -64,11 +63,12 @@ mod tests {
 
     use super::*;
 
-    fn page(operation: Option<&str>, numbers: &[u64]) -> ProgressPage {
+    fn page(run: u64, operation: Option<&str>, numbers: &[u64]) -> ProgressPage {
         let event = |number: &u64| NumberedEvent { number: *number, event: Event::Note(number.to_string()) };
         ProgressPage {
             running: operation.is_some(),
             operation: operation.map(str::to_owned),
+            run,
             events: numbers.iter().map(event).collect(),
         }
     }
@@ -76,15 +76,22 @@ mod tests {
     #[test]
     fn operations_follow_each_other() {
         let mut place = Place::default();
-        assert!(!place.take(page(None, &[])));
-        assert!(!place.take(page(Some("upgrade"), &[1, 2])));
-        assert!(!place.take(page(Some("upgrade"), &[3])));
-        assert_eq!((place.after, place.running.as_ref().unwrap().notes.len()), (3, 3));
-        assert!(!place.take(page(None, &[4])));
-        assert!(place.running.is_none());
-        assert!(place.take(page(Some("rollback"), &[])), "its events are asked for from the beginning");
-        assert!(!place.take(page(Some("rollback"), &[1])));
-        assert!(place.take(page(Some("backup"), &[2])), "another one began in between");
-        assert_eq!((place.after, place.running.unwrap().operation.as_str()), (0, "backup"));
+        let mut take = |run, operation, numbers: &[u64]| {
+            place.take(page(run, operation, numbers));
+            let running = place.running.as_ref();
+            (place.after, running.map(|running| (running.operation.clone(), running.notes.len())))
+        };
+        let shown = |operation: &str, notes| Some((operation.to_owned(), notes));
+        assert_eq!(take(0, None, &[]), (0, None));
+        assert_eq!(take(1, Some("upgrade"), &[1, 2]), (2, shown("upgrade", 2)));
+        assert_eq!(take(1, Some("upgrade"), &[3]), (3, shown("upgrade", 3)));
+        assert_eq!(take(1, None, &[4]), (4, None));
+        assert_eq!(take(1, Some("backup"), &[]), (4, shown("backup", 0)), "of it nothing is known but its name");
+        assert_eq!(
+            take(2, Some("upgrade"), &[1, 2, 3, 4, 5, 6]),
+            (6, shown("upgrade", 6)),
+            "another run began in between"
+        );
+        assert_eq!(take(3, Some("upgrade"), &[1]), (1, shown("upgrade", 1)));
     }
 }

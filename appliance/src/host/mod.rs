@@ -56,8 +56,8 @@ pub trait Host: Send + Sync + 'static {
     /// The present document; none where the host has none, such as a license on a site that needs none.
     fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>>;
 
-    /// What the running operation reported after an event's number. Waits up to 20 seconds for news.
-    fn progress(&self, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>>;
+    /// What the running operation reported after an event's number of this run. Waits up to 20 seconds for news.
+    fn progress(&self, run: u64, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>>;
 
     /// The last lines of a component's containers.
     fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>>;

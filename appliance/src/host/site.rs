@@ -143,8 +143,8 @@ impl Site {
     }
 
     /// What the running operation reported after a number.
-    pub(super) async fn news(&self, after: u64) -> Result<ProgressPage, HostError> {
-        let news = self.host.progress(after).await;
+    pub(super) async fn news(&self, run: u64, after: u64) -> Result<ProgressPage, HostError> {
+        let news = self.host.progress(run, after).await;
         self.heard(&news);
         news
     }

@@ -78,9 +78,9 @@ impl landfall_host_api::Site for Answers {
         Ok(ComponentLogs { component: component.to_owned(), lines: vec![line] })
     }
 
-    fn progress(&self, after: u64) -> ProgressPage {
+    fn progress(&self, run: u64, after: u64) -> ProgressPage {
         let event = NumberedEvent { number: after + 1, event: Event::PhaseDone };
-        ProgressPage { running: true, operation: Some("upgrade".to_owned()), events: vec![event] }
+        ProgressPage { running: true, operation: Some("upgrade".to_owned()), run, events: vec![event] }
     }
 
     fn claim(&self, token: &str) -> Result<bool, Problem> {
@@ -116,7 +116,7 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     assert!(client.document(Topic::License).await.unwrap().is_none());
     let refused = client.document(Topic::Backups).await.unwrap_err();
     assert!(matches!(&refused, HostError::Refused(problem) if problem.code.as_deref() == Some("LF4602")), "{refused}");
-    assert_eq!(client.progress(6).await.unwrap().events[0].number, 7);
+    assert_eq!(client.progress(3, 6).await.unwrap().events[0].number, 7);
     assert_eq!(client.logs("postgres", 200).await.unwrap().lines[0].text, "200");
     assert!(client.claim("T").await.unwrap());
     assert!(!client.claim("T").await.unwrap());

@@ -51,10 +51,13 @@ pub(crate) fn run(arguments: &ConsoleArguments, printer: Printer) -> Result<(), 
 }
 
 fn text(access: &ConsoleAccess) -> String {
-    let ConsoleAddress { addresses, fingerprint, authority_fingerprint, certificate_ends } = &access.address;
+    let ConsoleAddress { addresses, reason, fingerprint, authority_fingerprint, certificate_ends } = &access.address;
     let mut text = String::new();
     for address in addresses {
         let _infallible = writeln!(text, "console      {address}");
+    }
+    if let Some(reason) = reason {
+        let _infallible = writeln!(text, "console      its port is not known: {reason}");
     }
     let _infallible = writeln!(text, "certificate  SHA-256 {fingerprint}, until {certificate_ends}");
     let _infallible = writeln!(text, "authority    SHA-256 {authority_fingerprint}");
@@ -73,6 +76,7 @@ mod tests {
     fn the_way_in_is_named_with_what_proves_it() {
         let address = ConsoleAddress {
             addresses: vec!["https://192.0.2.7:31443/".to_owned()],
+            reason: None,
             fingerprint: "AB:CD".to_owned(),
             authority_fingerprint: "EF:01".to_owned(),
             certificate_ends: "2029-02-01".to_owned(),

@@ -219,6 +219,7 @@ pub(super) mod tests {
             }],
             console: Some(ConsoleAddress {
                 addresses: vec!["https://192.0.2.17:31443/".to_owned()],
+                reason: None,
                 fingerprint: "5B:0C".to_owned(),
                 authority_fingerprint: "91:E7".to_owned(),
                 certificate_ends: "2029-02-01".to_owned(),

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::civil::Time;
+use jiff::{SignedDuration, Span, Timestamp, Zoned};
 use landfall_engine::step::StepError;
 use landfall_host::command::CommandRunner;
 use landfall_host::files;
@@ -11,8 +12,10 @@ use serde::Deserialize;
 
 use super::units::{BACKUP, BACKUP_TIMER, UnitState, systemctl};
 
-/// Time since the latest try from which a backup is overdue: a day, the timer's own delay, and an hour.
-const OVERDUE: SignedDuration = SignedDuration::from_hours(26);
+/// The unit of the timer.
+const TIMER: &str = "/etc/systemd/system/landfall-backup.timer";
+/// From the time of each day's backup until it is overdue: the timer's own delay is an hour, and a backup takes its time.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(3);
 /// How long the agent leaves a machine alone after its start.
 const SETTLED: Duration = Duration::from_mins(15);
 /// Between two starts by the agent, whatever the clock says.
@@ -21,7 +24,8 @@ const AGAIN: Duration = Duration::from_hours(6);
 /// What the agent reads of the record of the latest try.
 #[derive(Deserialize)]
 struct Tried {
-    at: Timestamp,
+    #[serde(default)]
+    succeeded: Option<Timestamp>,
 }
 
 /// When backups were started for being overdue.
@@ -40,7 +44,7 @@ impl Overdue {
     /// Starts a backup if one is overdue.
     pub(crate) fn tend(&mut self, paths: &SitePaths, commands: &dyn CommandRunner) -> Result<(), StepError> {
         let may_start = self.started.map_or(self.begun.elapsed() >= SETTLED, |last| last.elapsed() >= AGAIN);
-        if !may_start || !is_overdue(paths, Timestamp::now())? || !UnitState::of(BACKUP_TIMER, commands).is_on() {
+        if !may_start || !is_overdue(paths, &Zoned::now())? || !UnitState::of(BACKUP_TIMER, commands).is_on() {
             return Ok(());
         }
         self.started = Some(Instant::now());
@@ -50,20 +54,34 @@ impl Overdue {
     }
 }
 
-/// Whether the latest try is too long ago. Without one, the site is as old as its UUID; a try in the future counts for nothing: the
-/// clock was wrong then.
-fn is_overdue(paths: &SitePaths, now: Timestamp) -> Result<bool, StepError> {
+/// Whether no backup has succeeded since the time of the last one that is due. A site that has none is as old as its UUID. A success
+/// in the future counts for nothing: the clock was wrong then.
+fn is_overdue(paths: &SitePaths, now: &Zoned) -> Result<bool, StepError> {
+    let Some(time) = files::read_text(&paths.host(TIMER))?.as_deref().and_then(time_of_day) else { return Ok(false) };
     let tried = files::read(&paths.backup_try())?.and_then(|bytes| serde_json::from_slice::<Tried>(&bytes).ok());
-    let since = match tried {
-        Some(tried) => Some(tried.at),
-        None => paths
-            .data_uuid()
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-            .ok()
-            .and_then(|time| Timestamp::try_from(time).ok()),
-    };
-    Ok(since.is_some_and(|since| since > now || now.duration_since(since) > OVERDUE))
+    let Some(since) = tried.and_then(|tried| tried.succeeded).or_else(|| birth(paths)) else { return Ok(false) };
+    let Some(due) = last_due(now, time) else { return Ok(false) };
+    Ok(since < due || since > now.timestamp())
+}
+
+fn birth(paths: &SitePaths) -> Option<Timestamp> {
+    let modified = paths.data_uuid().metadata().and_then(|metadata| metadata.modified()).ok()?;
+    Timestamp::try_from(modified).ok()
+}
+
+/// The time of each day's backup, in the machine's time zone, as the unit of its timer has it.
+fn time_of_day(unit: &str) -> Option<Time> {
+    let text = unit.lines().find_map(|line| line.strip_prefix("OnCalendar=*-*-* "))?;
+    let (hour, minute) = text.trim().split_once(':')?;
+    Time::new(hour.parse().ok()?, minute.get(..2)?.parse().ok()?, 0, 0).ok()
+}
+
+/// The time of the last backup for which the patience is over.
+fn last_due(now: &Zoned, time: Time) -> Option<Timestamp> {
+    let until = now.checked_sub(PATIENCE).ok()?;
+    let today = until.with().time(time).build().ok()?;
+    let due = if today <= until { today } else { today.checked_sub(Span::new().days(1)).ok()? };
+    Some(due.timestamp())
 }
 
 #[cfg(test)]
@@ -73,24 +91,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backup_is_overdue_a_day_after_the_latest_try() {
+    fn a_backup_is_overdue_hours_after_its_time_until_one_succeeds() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let is_overdue = |now| super::is_overdue(&paths, now).unwrap();
-        assert!(!is_overdue(at("2026-11-23T08:00:00Z")), "there is no site");
+        let at = |text: &str| text.parse::<Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC);
+        let is_overdue = |now: &str| super::is_overdue(&paths, &at(now)).unwrap();
+        assert!(!is_overdue("2026-11-23T08:00:00Z"), "there is no timer");
+        let timer = paths.host(TIMER);
+        durable::create_folder(timer.parent().unwrap()).unwrap();
+        durable::write_file(&timer, b"[Timer]\nOnCalendar=*-*-* 01:30\nRandomizedDelaySec=1h\n", 0o644).unwrap();
         durable::create_folder(&paths.data()).unwrap();
-        durable::write_file(&paths.data_uuid(), b"", 0o644).unwrap();
-        assert!(!is_overdue(Timestamp::now()), "it has just been installed");
-        assert!(is_overdue(Timestamp::now() + SignedDuration::from_hours(27)), "it never made one");
-        durable::write_file(&paths.backup_try(), br#"{"at": "2026-11-23T02:00:00Z", "failure": null}"#, 0o600).unwrap();
+        assert!(!is_overdue("2026-11-23T08:00:00Z"), "there is no site");
+        let tried = br#"{"at": "2026-11-24T09:00:00Z", "failure": {}, "succeeded": "2026-11-23T01:50:00Z"}"#;
+        durable::write_file(&paths.backup_try(), tried, 0o600).unwrap();
         for (now, expected) in [
             ("2026-11-23T20:00:00Z", false),
-            ("2026-11-24T03:59:00Z", false),
-            ("2026-11-24T04:01:00Z", true),
+            ("2026-11-24T01:40:00Z", false),
+            ("2026-11-24T04:29:00Z", false),
+            ("2026-11-24T04:31:00Z", true),
+            ("2026-11-25T00:10:00Z", true),
             ("2015-01-01T00:00:00Z", true),
         ] {
-            assert_eq!(is_overdue(at(now)), expected, "{now}");
+            assert_eq!(is_overdue(now), expected, "{now}");
         }
+        // A machine that is on from nine to five makes one each morning.
+        let tried = br#"{"at": "2026-11-24T09:20:00Z", "succeeded": "2026-11-24T09:20:00Z"}"#;
+        durable::write_file(&paths.backup_try(), tried, 0o600).unwrap();
+        assert!(!is_overdue("2026-11-24T17:00:00Z") && is_overdue("2026-11-25T09:15:00Z"));
+        durable::remove_file(&paths.backup_try()).unwrap();
+        durable::write_file(&paths.data_uuid(), b"", 0o644).unwrap();
+        assert!(is_overdue("2100-01-01T12:00:00Z"), "it never made one");
+    }
+
+    #[test]
+    fn the_time_of_a_timer_is_read() {
+        let time = |text: &str| time_of_day(text).map(|time| (time.hour(), time.minute()));
+        assert_eq!(time("[Timer]\nOnCalendar=*-*-* 03:15\n"), Some((3, 15)));
+        assert_eq!(time("OnCalendar=*-*-* 03:15:00\n"), Some((3, 15)));
+        assert_eq!(time("OnCalendar=daily\n"), None);
     }
 }

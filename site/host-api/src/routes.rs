@@ -1,6 +1,6 @@
 //! The routes, and what each asks the host.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
@@ -20,6 +20,10 @@ use super::site::{Question, Site};
 
 /// Questions that the host answers at the same time; more wait.
 const AT_ONCE: usize = 4;
+/// The same of what it answers at once: progress, tokens.
+const QUICK_AT_ONCE: usize = 8;
+/// Between two backups that the console begins.
+const BACKUP_PAUSE: Duration = Duration::from_mins(10);
 /// Longest body of a request, in bytes.
 const BODY_BYTES: usize = 16 << 10;
 /// How long progress waits for news.
@@ -31,26 +35,65 @@ const MOST_LINES: usize = 2000;
 
 type Result<T> = std::result::Result<T, Refused>;
 
-/// The host with a bound on how much it is asked at once.
+/// The host with bounds on how much it is asked at once.
 #[derive(Clone)]
 struct Host {
     site: Arc<dyn Site>,
     turns: Arc<Semaphore>,
+    quick_turns: Arc<Semaphore>,
+    /// When the console last began a backup.
+    last_backup: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Host {
-    /// Asks the host outside of the threads that serve.
+    fn new(site: Arc<dyn Site>) -> Self {
+        let turns = |count| Arc::new(Semaphore::new(count));
+        Self { site, turns: turns(AT_ONCE), quick_turns: turns(QUICK_AT_ONCE), last_backup: Arc::default() }
+    }
+
+    /// Asks what may take the host seconds.
     async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&dyn Site) -> T + Send + 'static) -> Result<T> {
+        Self::in_turn(&self.turns, &self.site, question).await
+    }
+
+    /// Asks what the host answers at once.
+    async fn ask_quickly<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Site) -> T + Send + 'static,
+    ) -> Result<T> {
+        Self::in_turn(&self.quick_turns, &self.site, question).await
+    }
+
+    /// Asks outside of the threads that serve. The turn ends with the question itself: whoever gives up waiting does not end it.
+    async fn in_turn<T: Send + 'static>(
+        turns: &Arc<Semaphore>,
+        site: &Arc<dyn Site>,
+        question: impl FnOnce(&dyn Site) -> T + Send + 'static,
+    ) -> Result<T> {
         let failed = || Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "the question ended without an answer");
-        let _turn = self.turns.clone().acquire_owned().await.map_err(|_| failed())?;
-        let site = self.site.clone();
-        spawn_blocking(move || question(&*site)).await.map_err(|_| failed())
+        let turn = turns.clone().acquire_owned().await.map_err(|_| failed())?;
+        let site = site.clone();
+        let asked = spawn_blocking(move || {
+            let answer = question(&*site);
+            drop(turn);
+            answer
+        });
+        asked.await.map_err(|_| failed())
+    }
+
+    /// Whether a backup may begin now; it counts as begun then.
+    fn may_back_up(&self) -> bool {
+        let mut last = self.last_backup.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = last.is_none_or(|begun| begun.elapsed() >= BACKUP_PAUSE);
+        if may {
+            *last = Some(Instant::now());
+        }
+        may
     }
 }
 
 /// The API over a host.
 pub(crate) fn router(site: Arc<dyn Site>) -> Router {
-    let host = Host { site, turns: Arc::new(Semaphore::new(AT_ONCE)) };
     Router::new()
         .route(routes::STATUS, get(|host| answer(host, Question::Status)))
         .route(routes::RELEASES, get(|host| answer(host, Question::Releases)))
@@ -60,7 +103,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(&format!("{}/{{component}}", routes::LOGS), get(logs))
         .route(routes::CLAIMS, post(claim))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(host)
+        .with_state(Host::new(site))
 }
 
 async fn answer(State(host): State<Host>, question: Question) -> Result<Response> {
@@ -72,16 +115,18 @@ async fn answer(State(host): State<Host>, question: Question) -> Result<Response
 struct After {
     #[serde(default)]
     after: u64,
+    /// The run that the number belongs to.
+    #[serde(default)]
+    run: u64,
 }
 
-async fn progress(State(host): State<Host>, Query(After { after }): Query<After>) -> Result<Response> {
+async fn progress(State(host): State<Host>, Query(After { after, run }): Query<After>) -> Result<Response> {
     let end = Instant::now() + NEWS_PATIENCE;
-    let first = host.ask(move |site| site.progress(after)).await?;
-    let is_running = first.running;
-    let mut page = first;
-    while page.events.is_empty() && page.running == is_running && Instant::now() < end {
+    let mut page = host.ask_quickly(move |site| site.progress(run, after)).await?;
+    let (is_running, of_run) = (page.running, page.run);
+    while page.events.is_empty() && page.running == is_running && page.run == of_run && Instant::now() < end {
         sleep(NEWS_POLL).await;
-        page = host.ask(move |site| site.progress(after)).await?;
+        page = host.ask_quickly(move |site| site.progress(run, after)).await?;
     }
     Ok(document(json(&page)))
 }
@@ -107,7 +152,7 @@ async fn logs(
 }
 
 async fn claim(State(host): State<Host>, Json(Claim { token }): Json<Claim>) -> Result<StatusCode> {
-    let counts = host.ask(move |site| site.claim(&token)).await??;
+    let counts = host.ask_quickly(move |site| site.claim(&token)).await??;
     tracing::info!(counts, "a one-use token was claimed");
     if counts {
         Ok(StatusCode::NO_CONTENT)
@@ -117,7 +162,10 @@ async fn claim(State(host): State<Host>, Json(Claim { token }): Json<Claim>) -> 
 }
 
 async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>) -> Result<Response> {
-    let begun = host.ask(Site::begin_backup).await??;
+    if !host.may_back_up() {
+        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "a backup was begun less than ten minutes ago"));
+    }
+    let begun = host.ask_quickly(Site::begin_backup).await??;
     tracing::info!(by = wish.by, correlation = wish.correlation, begun, "a backup was asked for");
     if begun {
         return Ok(StatusCode::ACCEPTED.into_response());

@@ -3,13 +3,18 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rustls::ServerConfig;
 
+use super::bounded::Bounded;
 use super::routes::router;
 use super::site::Site;
+
+/// How long a client may take to show who it is.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Answers until the future ends, or until the listener fails.
 pub async fn serve(
@@ -25,7 +30,9 @@ pub async fn serve(
         stopping.shutdown();
     });
     listener.set_nonblocking(true)?;
-    axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(tls)))?
+    let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls))).handshake_timeout(HANDSHAKE);
+    axum_server::from_tcp(listener)?
+        .acceptor(Bounded::new(tls))
         .handle(handle)
         .serve(router(site).into_make_service())
         .await

@@ -23,8 +23,8 @@ pub trait Site: Send + Sync + 'static {
     /// The last lines of each container of a component.
     fn logs(&self, component: &str, lines: usize) -> Result<ComponentLogs, Problem>;
 
-    /// What the operation that runs, or ran last, reported after a number.
-    fn progress(&self, after: u64) -> ProgressPage;
+    /// What the operation that runs, or ran last, reported after a number of this run; all of it if its run is another one.
+    fn progress(&self, run: u64, after: u64) -> ProgressPage;
 
     /// Whether a one-use token counts; from then on it does not.
     fn claim(&self, token: &str) -> Result<bool, Problem>;

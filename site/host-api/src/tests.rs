@@ -39,11 +39,11 @@ impl Site for Remembering {
         Ok(ComponentLogs { component: component.to_owned(), lines: vec![line] })
     }
 
-    fn progress(&self, after: u64) -> ProgressPage {
+    fn progress(&self, _run: u64, after: u64) -> ProgressPage {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         let event = landfall_event(&format!("note {asked}"));
         let events = if asked > after { vec![NumberedEvent { number: asked, event }] } else { Vec::new() };
-        ProgressPage { running: true, operation: Some("upgrade".to_owned()), events }
+        ProgressPage { running: true, operation: Some("upgrade".to_owned()), run: 7, events }
     }
 
     fn claim(&self, token: &str) -> Result<bool, Problem> {
@@ -131,7 +131,9 @@ async fn of_parallel_claims_one_counts_and_a_second_backup_does_not_begin() {
     assert_eq!(counted, 1);
     let wish = json!({ "by": "alice", "correlation": "1" });
     assert_eq!(served.post("/v1/backups", wish.clone()).await, StatusCode::ACCEPTED);
-    assert_eq!(served.post("/v1/backups", wish).await, StatusCode::CONFLICT);
+    assert_eq!(served.post("/v1/backups", wish.clone()).await, StatusCode::TOO_MANY_REQUESTS);
+    let busy = Served::begin(Remembering { is_backing_up: AtomicBool::new(true), ..Remembering::default() });
+    assert_eq!(busy.post("/v1/backups", wish).await, StatusCode::CONFLICT);
     assert_eq!(served.post("/v1/backups", json!({ "by": "x".repeat(20_000), "correlation": "" })).await.as_u16(), 413);
 }
 

@@ -27,7 +27,10 @@ pub struct ProgressPage {
     pub running: bool,
     /// What it does: `upgrade`, `configure` …
     pub operation: Option<String>,
-    /// Its news, oldest first. An operation that begins starts again with number 1.
+    /// What distinguishes this run of an operation from others: numbers of events belong to it.
+    #[serde(default)]
+    pub run: u64,
+    /// Its news, oldest first. A run that begins starts again with number 1.
     pub events: Vec<NumberedEvent>,
 }
 

@@ -8,7 +8,7 @@ pub const RELEASES: &str = "/v1/releases";
 pub const BACKUPS: &str = "/v1/backups";
 /// GET: the license, `kind` `licenseStatus`; 404 where there is none and none is needed.
 pub const LICENSE: &str = "/v1/license";
-/// GET with `after`, the number of the last event that is known: a [`crate::ProgressPage`], as soon as there is news, or after
+/// GET with `run` and `after`, the run and the number of the last event that is known: a [`crate::ProgressPage`], as soon as there is news, or after
 /// twenty seconds.
 pub const PROGRESS: &str = "/v1/progress";
 /// GET with `lines` below this, followed by a component's name: a [`crate::ComponentLogs`].

@@ -1,35 +1,78 @@
-//! The console of a site that has landed: a browser finds it with the certificate that was announced, and the host answers it
-//! alone.
+//! The console of a site that has landed: a browser finds it with the certificate that was announced, one person enters it with the
+//! token, and it shows what the host says. The host answers nobody else.
+
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::console::Console;
+use landfall_tests::printer;
 use landfall_tests::site::Machine;
+use serde_json::Value;
 
 /// The port of the host's API.
 const HOST_PORT: u16 = 10280;
 
-/// Fails unless the console can be found and entered, and the host's API answers nobody else.
+/// A password that no rule refuses.
+const PASSWORD: &str = "ostrich-lantern-quarry-71";
+
+/// Fails unless the console is found, entered once, and true.
 pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
     let console = Console::with_token(machine)?;
     let (code, _) = console.ask(machine, "/health/live", &[])?;
     ensure!(code == 200, "the console's life is {code}");
     let shown = console.shown_fingerprint(machine)?;
     ensure!(shown == console.fingerprint, "a browser is shown {shown}, and announced was {}", console.fingerprint);
-    let (_, health) = console.ask(machine, "/health", &[])?;
-    ensure!(health.contains("\"host\""), "the console does not say whether its host answers: {health}");
+    let folder = tempfile::tempdir()?;
+    let browser = folder.path().join("browser");
+    let (code, body) = claim(machine, &console, &browser)?;
+    ensure!(code == 303, "the token made no administrator: {code}: {body}");
+    let status = document(machine, &console, &browser, "status")?;
+    ensure!(status["ready"] == true && status["release"]["name"] == "starter", "{status:#}");
+    let (code, page) = console.ask(machine, "/", &["--cookie", &text(&browser)])?;
+    ensure!(code == 200 && page.contains("starter"), "the overview is {code}: {page}");
+    let (code, _) = claim(machine, &console, &folder.path().join("other"))?;
+    ensure!(code == 403, "a used token is answered with {code}");
     strangers_get_no_answer(machine)?;
-    token_counts_once(machine, &console)
-}
-
-/// Without the console's certificate, and with another one, the host says nothing.
-fn strangers_get_no_answer(machine: &Machine) -> Result<()> {
-    let host = Console { port: HOST_PORT, fingerprint: String::new(), token: None };
-    ensure!(host.ask(machine, "/v1/status", &[]).is_err(), "the host's API answered a stranger");
+    printer::note(
+        "proved: the console is found by its certificate, entered once with its token, and shows the host's status",
+    );
     Ok(())
 }
 
-fn token_counts_once(machine: &Machine, console: &Console) -> Result<()> {
-    let token = console.token.clone().context("there is no token")?;
-    let _ = (machine, token);
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Sends the form of the first administrator as a browser does, with this file as its memory.
+fn claim(machine: &Machine, console: &Console, browser: &Path) -> Result<(u16, String)> {
+    let memory = text(browser);
+    let (_, page) = console.ask(machine, "/first", &["--cookie-jar", &memory])?;
+    let (_, rest) =
+        page.split_once("name=\"csrf\" value=\"").with_context(|| format!("the form has no word: {page}"))?;
+    let word = rest.split('"').next().unwrap_or_default();
+    let token = console.token.as_deref().context("there is no token")?;
+    let origin = format!("Origin: https://{}:{}", machine.address(), console.port);
+    let fields = [("csrf", word), ("token", token), ("name", "ada"), ("password", PASSWORD), ("again", PASSWORD)];
+    let fields = fields.map(|(name, value)| format!("{name}={value}"));
+    let mut arguments = vec!["--cookie", &memory, "--cookie-jar", &memory, "--header", &origin];
+    fields.iter().for_each(|field| arguments.extend(["--data-urlencode", field.as_str()]));
+    console.ask(machine, "/first", &arguments)
+}
+
+/// A document of the console's API, as the person who has signed in gets it.
+fn document(machine: &Machine, console: &Console, browser: &Path, kind: &str) -> Result<Value> {
+    let (code, body) = console.ask(machine, &format!("/api/v1/{kind}"), &["--cookie", &text(browser)])?;
+    ensure!(code == 200, "{kind} is answered with {code}: {body}");
+    let document: Value = serde_json::from_str(&body).with_context(|| format!("{kind} is no JSON: {body}"))?;
+    ensure!(document["kind"] == kind, "{document:#}");
+    Ok(document)
+}
+
+/// The host listens, or the console would know nothing; without the console's certificate it says nothing.
+fn strangers_get_no_answer(machine: &Machine) -> Result<()> {
+    machine.run("systemctl is-active landfall-host-api")?;
+    let host = Console { port: HOST_PORT, fingerprint: String::new(), token: None };
+    let refused = host.ask(machine, "/v1/status", &[]).err().context("the host's API answered a stranger")?;
+    ensure!(!refused.to_string().contains("Connection refused"), "the host's API does not listen: {refused}");
     Ok(())
 }

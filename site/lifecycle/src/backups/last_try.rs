@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::Coded;
 use landfall_host::files;
@@ -23,6 +24,9 @@ pub struct BackupTry {
     /// Why it failed; none where it succeeded.
     #[serde(default)]
     pub failure: Option<BackupFailure>,
+    /// When the latest try ended that succeeded, RFC 3339 in UTC; none where none did.
+    #[serde(default)]
+    pub succeeded: Option<String>,
 }
 
 /// Why a backup failed.
@@ -36,24 +40,26 @@ pub struct BackupFailure {
 }
 
 impl BackupTry {
-    /// What became of a try that ended now.
-    pub(crate) fn of(outcome: Result<(), &(impl Coded + 'static)>, now: Timestamp) -> Self {
-        let failure = outcome.err().map(|error| BackupFailure {
-            code: error.code().id.to_owned(),
-            what: landfall_engine::causes::with_causes(error),
-        });
-        Self { at: format!("{now:.0}"), failure }
+    /// Notes what became of a try that ended now; on the disk when this returns.
+    pub(crate) fn note(
+        paths: &SitePaths,
+        outcome: Result<(), &(impl Coded + 'static)>,
+        now: Timestamp,
+    ) -> Result<(), StepError> {
+        let at = format!("{now:.0}");
+        let failure =
+            outcome.err().map(|error| BackupFailure { code: error.code().id.to_owned(), what: with_causes(error) });
+        let succeeded = match failure {
+            None => Some(at.clone()),
+            Some(_) => Self::read(paths).and_then(|earlier| earlier.succeeded),
+        };
+        let bytes = serde_json::to_vec_pretty(&Self { at, failure, succeeded }).unwrap_or_default();
+        Ok(durable::write_file(&file(paths), &bytes, 0o600)?)
     }
 
     /// Reads the latest one; a file that is lost or damaged counts as none.
     pub(crate) fn read(paths: &SitePaths) -> Option<Self> {
         serde_json::from_slice(&files::read(&file(paths)).ok()??).ok()
-    }
-
-    /// Writes it; on the disk when this returns.
-    pub(crate) fn write(&self, paths: &SitePaths) -> Result<(), StepError> {
-        let bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
-        Ok(durable::write_file(&file(paths), &bytes, 0o600)?)
     }
 
     /// Forgets it.
@@ -71,7 +77,7 @@ pub(crate) fn notes(last: Option<&BackupTry>, proven: Option<&str>, now: Timesta
     let mut notes = Vec::new();
     let time = |text: &str| text.parse::<Timestamp>().ok();
     let newest = proven.and_then(time);
-    if let Some(BackupTry { at, failure: Some(failure) }) = last
+    if let Some(BackupTry { at, failure: Some(failure), .. }) = last
         && time(at) > newest
     {
         let BackupFailure { code, what } = failure;
@@ -98,14 +104,19 @@ mod tests {
         assert_eq!(BackupTry::read(&paths), None);
         let error = StepError::new(codes::BACKUP_STREAM, "postgres/database broke off");
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        BackupTry::of(Err(&error), at("2026-11-23T02:00:00Z")).write(&paths).unwrap();
+        BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-20T02:00:00Z")).unwrap();
+        BackupTry::note(&paths, Err(&error), at("2026-11-23T02:00:00Z")).unwrap();
         let last = BackupTry::read(&paths);
+        assert_eq!(last.as_ref().unwrap().succeeded.as_deref(), Some("2026-11-20T02:00:00Z"));
         let told = |proven: Option<&str>, now: &str| notes(last.as_ref(), proven, at(now)).join("\n");
         insta::assert_snapshot!(told(Some("2026-11-22T02:00:00Z"), "2026-11-23T08:00:00Z"), @"the latest backup failed at 2026-11-23T02:00:00Z: postgres/database broke off [LF4608]; `landfall backup run` tries again");
         assert_eq!(told(Some("2026-11-23T03:00:00Z"), "2026-11-23T08:00:00Z"), "");
         insta::assert_snapshot!(told(Some("2026-11-23T03:00:00Z"), "2026-11-25T08:00:00Z"), @"the newest proven backup is of 2026-11-23T03:00:00Z; what was written since is in no proven backup");
         assert!(told(None, "2026-11-23T08:00:00Z").contains("LF4608"));
-        let succeeded = BackupTry::of(Ok::<(), &StepError>(()), at("2026-11-23T02:00:00Z"));
-        assert!(notes(Some(&succeeded), Some("2026-11-23T01:59:00Z"), at("2026-11-23T08:00:00Z")).is_empty());
+        BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-23T02:00:00Z")).unwrap();
+        assert!(
+            notes(BackupTry::read(&paths).as_ref(), Some("2026-11-23T01:59:00Z"), at("2026-11-23T08:00:00Z"))
+                .is_empty()
+        );
     }
 }

@@ -18,8 +18,8 @@ const SERVING: &str = "serving.json";
 const VALID_DAYS: i64 = 800;
 /// Days before its end from which another one is issued.
 const RENEWED_DAYS: i64 = 270;
-/// Years that the authority is valid.
-const AUTHORITY_YEARS: i64 = 30;
+/// First and last day of the authority. Fixed ones, because the clock may be wrong at its birth.
+const AUTHORITY_DAYS: [Day; 2] = [(2000, 1, 1), (2099, 12, 31)];
 
 /// The site's authority.
 #[derive(Serialize, Deserialize)]
@@ -54,7 +54,7 @@ impl ConsoleCertificate {
         if let Some(known) = Self::read(files)?.filter(|known| known.serves(names, today)) {
             return Ok(known);
         }
-        let authority = authority(files, today)?;
+        let authority = authority(files)?;
         let (begins, ends) = (later(today, Span::new().days(-1)), later(today, Span::new().days(VALID_DAYS)));
         let signer = Authority::of(&authority.name, &authority.pair.key).map_err(not_made)?;
         let (certificate, key) = signer.issue(names, day(begins), day(ends)).map_err(not_made)?;
@@ -91,14 +91,13 @@ impl ConsoleCertificate {
 }
 
 /// The authority is made once: people may have told their browsers to trust it.
-fn authority(files: &ConsoleFiles, today: Date) -> Result<AuthorityFile, StepError> {
+fn authority(files: &ConsoleFiles) -> Result<AuthorityFile, StepError> {
     if let Some(known) = files.read(AUTHORITY)? {
         return Ok(known);
     }
     let name = format!("Landfall site {}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-    // It begins long ago, because the clock may be ahead on this day.
-    let end = later(today, Span::new().years(AUTHORITY_YEARS));
-    let (certificate, key) = Authority::generate(&name, (2000, 1, 1), day(end)).map_err(not_made)?;
+    let [begin, end] = AUTHORITY_DAYS;
+    let (certificate, key) = Authority::generate(&name, begin, end).map_err(not_made)?;
     let made = AuthorityFile { name, pair: Pair { certificate, key } };
     files.write(AUTHORITY, &made)?;
     Ok(made)

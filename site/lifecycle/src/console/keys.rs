@@ -11,7 +11,7 @@ const HOST: &str = "host.json";
 const CONSOLE: &str = "console.json";
 
 /// A certificate with its key, as PEM. No `Debug`: the key must not reach a log.
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pair {
     pub(super) certificate: String,
@@ -19,6 +19,7 @@ pub(super) struct Pair {
 }
 
 /// Both sides of the link.
+#[derive(PartialEq, Eq)]
 pub struct LinkKeys {
     pub(super) host: Pair,
     pub(super) console: Pair,

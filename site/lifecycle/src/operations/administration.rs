@@ -54,18 +54,22 @@ impl Operations {
     }
 
     /// The cluster, and the list of a component's objects in it.
-    pub(super) fn component(&self, component: &str) -> Result<(Cluster, Inventory)> {
+    fn component(&self, component: &str) -> Result<(Cluster, Inventory)> {
         let kubeconfig = self.paths.admin_kubeconfig();
         if !kubeconfig.exists() {
             return Err(OperationError::NoCluster { missing: kubeconfig });
         }
-        let cluster = Cluster::connect(&kubeconfig).map_err(StepError::from)?;
-        let mut inventories = Inventory::all(&cluster).map_err(StepError::from)?;
-        if let Some(found) = inventories.iter().position(|inventory| inventory.owner.component == component) {
-            return Ok((cluster, inventories.swap_remove(found)));
-        }
-        Err(unknown(component, inventories.into_iter().map(|inventory| inventory.owner.component).collect()))
+        component_of(Cluster::connect(&kubeconfig).map_err(StepError::from)?, component)
     }
+}
+
+/// The same, of a cluster that was connected.
+pub(super) fn component_of(cluster: Cluster, component: &str) -> Result<(Cluster, Inventory)> {
+    let mut inventories = Inventory::all(&cluster).map_err(StepError::from)?;
+    if let Some(found) = inventories.iter().position(|inventory| inventory.owner.component == component) {
+        return Ok((cluster, inventories.swap_remove(found)));
+    }
+    Err(unknown(component, inventories.into_iter().map(|inventory| inventory.owner.component).collect()))
 }
 
 impl Pod {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use landfall_backup::{Backup, Damage, Repository};
 use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
 use landfall_media::progress::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -65,42 +65,16 @@ impl Operations {
     /// Saves the data of the installed release, and proves the backup by a drill unless `drilled` is false. Older backups are
     /// removed as the site's settings say, once the new one is proven; then each folder for copies gets it.
     ///
-    /// What became of it is noted, and on the disk when this returns.
+    /// Whether data was saved and proven is noted, and on the disk when this returns.
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
         let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;
-        let made = self.back_up_ready(&ready, drilled);
-        self.note_try(made.as_ref().map(drop));
-        made
-    }
-
-    /// A try that cannot be noted is still a backup.
-    fn note_try(&self, outcome: std::result::Result<(), &OperationError>) {
-        if !self.paths.data_uuid().exists() {
-            return;
-        }
-        let noted = BackupTry::of(outcome, jiff::Timestamp::now()).write(&self.paths);
-        if let Err(error) = noted {
-            tracing::warn!(%error, "what became of the backup is not noted");
-        }
-    }
-
-    fn back_up_ready(&self, ready: &ReadyToBackUp, drilled: bool) -> Result<BackedUp> {
         let repository = BackupFolder::of(&self.paths).open_or_create()?;
-        let saving = Saving {
-            cluster: &ready.cluster,
-            paths: &self.paths,
-            release: &ready.release.release,
-            bundle: &short_id(ready.pins.bundle),
-            settings: &ready.pins.settings.backups,
-            reason: Reason::Request,
-            operation: None,
-            progress: &*self.progress,
-        };
-        let backup = saving.save(&repository)?;
+        let backup = self.save(&ready, &repository).inspect_err(|error| self.note_try(Err(error)))?;
         if !drilled {
             return Ok(BackedUp { backup: (&backup).into(), drill: None, dropped: Vec::new(), copies: Vec::new() });
         }
-        let report = self.prove_backup(ready, &repository, &backup);
+        let report = self.prove_backup(&ready, &repository, &backup);
+        self.note_try(report.as_ref().map(drop));
         // Backups that fail every night must not fill the disk; the newest proven one stays.
         let settings = &ready.pins.settings.backups;
         let forgotten = repository.forget(settings.retention(), jiff::Timestamp::now()).map_err(unusable);
@@ -116,6 +90,34 @@ impl Operations {
         let backup = find(&repository, &backup.id.to_string())?;
         let dropped = dropped.iter().filter(|dropped| dropped.is_full()).map(BackupSummary::from).collect();
         Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped, copies })
+    }
+
+    fn save(&self, ready: &ReadyToBackUp, repository: &Repository) -> Result<Backup> {
+        let saving = Saving {
+            cluster: &ready.cluster,
+            paths: &self.paths,
+            release: &ready.release.release,
+            bundle: &short_id(ready.pins.bundle),
+            settings: &ready.pins.settings.backups,
+            reason: Reason::Request,
+            operation: None,
+            progress: &*self.progress,
+        };
+        Ok(saving.save(repository)?)
+    }
+
+    /// Notes what became of a try. One that was refused because another operation ran, or because there is nothing to save, is none. A
+    /// try that cannot be noted is still a backup.
+    fn note_try(&self, outcome: std::result::Result<(), &OperationError>) {
+        let is_none = |error: &&OperationError| {
+            [codes::SITE_BUSY, codes::BACKUP_NO_RULES, codes::NOT_INSTALLED].contains(&error.code())
+        };
+        if outcome.is_err_and(|error| is_none(&error)) || !self.paths.data_uuid().exists() {
+            return;
+        }
+        if let Err(error) = BackupTry::note(&self.paths, outcome, jiff::Timestamp::now()) {
+            tracing::warn!(%error, "what became of the backup is not noted");
+        }
     }
 
     /// Restores a backup on trial, the named one or the newest, and marks it as proven if every check passes.

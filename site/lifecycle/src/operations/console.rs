@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use landfall_agent::settings::AgentSettings;
 use landfall_agent::units::{BACKUP, UnitState, systemctl};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, LogSource, Owner};
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::command::{CommandRunner as _, Subprocesses};
@@ -16,8 +17,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Operations;
-use super::error::Result;
-use super::unit::reported;
+use super::administration::component_of;
+use super::error::{OperationError, Result};
+use super::unit::RunEvents;
 use crate::console::{ConsoleCertificate, ConsoleFiles, LinkKeys, OneUseToken, console_of};
 use crate::steps::console_secrets::ConsoleSecrets;
 
@@ -28,8 +30,11 @@ const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleAddress {
-    /// Its addresses for a browser.
+    /// Its addresses for a browser; none where the cluster did not name its port.
     pub addresses: Vec<String>,
+    /// Why there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// SHA-256 of its certificate, as browsers show it.
     pub fingerprint: String,
     /// SHA-256 of the authority that issued it; the authority stays when the certificate is renewed.
@@ -45,6 +50,8 @@ pub struct Reported {
     pub running: bool,
     /// What it does.
     pub operation: Option<String>,
+    /// What distinguishes the run of the events.
+    pub run: u64,
     /// Its events after the wanted number, each with its own.
     pub events: Vec<(u64, Event)>,
 }
@@ -58,9 +65,12 @@ impl Operations {
         let [fingerprint, authority_fingerprint] = certificate.fingerprints()?;
         let node = AgentSettings::read(&self.paths)?.node;
         let host = if node.address.is_ipv6() { format!("[{}]", node.address) } else { node.address.to_string() };
-        let ports = self.node_ports(&owner)?;
+        let ports = self.node_ports(&owner);
+        let reason = ports.as_ref().err().map(|error| with_causes(error));
+        let ports = ports.unwrap_or_default();
         Ok(ConsoleAddress {
             addresses: ports.iter().map(|port| format!("https://{host}:{port}/")).collect(),
+            reason,
             fingerprint,
             authority_fingerprint,
             certificate_ends: certificate.ends().to_string(),
@@ -78,29 +88,32 @@ impl Operations {
         Ok(OneUseToken::claim(&ConsoleFiles::of(&self.paths), text, Timestamp::now())?)
     }
 
-    /// The keys of the link between console and host.
+    /// The keys of the link between console and host; those that are missing are made.
     pub fn console_keys(&self) -> Result<LinkKeys> {
-        Ok(LinkKeys::read(&ConsoleFiles::of(&self.paths))?.ok_or_else(missing)?)
+        self.console_secrets()?;
+        Ok(LinkKeys::ensure(&ConsoleFiles::of(&self.paths))?)
     }
 
-    /// Issues the console's certificate again if it no longer serves, and gives it to the console's pods.
-    pub fn renew_console_certificate(&self) -> Result<()> {
+    /// Gives the console's pods their keys and their certificate, which is issued again if it no longer serves.
+    pub fn renew_console_secrets(&self) -> Result<()> {
         let node = AgentSettings::read(&self.paths)?.node;
         let cluster = self.patient_cluster()?;
         Ok(self.console_secrets()?.apply(&self.paths, &node, &cluster, Timestamp::now())?)
     }
 
-    /// What the operation that runs, or ran last, reported after a number. An operation that begins starts with 1 again.
-    pub fn reported(&self, after: u64) -> Reported {
-        let running = self.journals().holder();
-        let events = reported(&self.paths);
-        // A number that does not exist yet is one of an earlier operation.
-        let after = if after > events.len() as u64 { 0 } else { after };
-        let numbered = (1..).zip(events).skip_while(|(number, _)| *number <= after);
+    /// What the change that runs, or ran last, reported after a number of this run; all of it if its run is another one. Of what
+    /// runs outside of the unit of changes, such as a backup, nothing is known but its name.
+    pub fn reported(&self, run: u64, after: u64) -> Reported {
+        let holder = self.journals().holder();
+        let RunEvents { run: last, events } = RunEvents::read(&self.paths);
+        let after = if run == last { after } else { 0 };
+        let is_other = holder.as_ref().is_some_and(|holder| is_outside(&holder.operation));
+        let events = if is_other { Vec::new() } else { events };
         Reported {
-            running: running.is_some(),
-            operation: running.map(|holder| holder.operation),
-            events: numbered.collect(),
+            running: holder.is_some(),
+            operation: holder.map(|holder| holder.operation),
+            run: last,
+            events: (1..).zip(events).skip_while(|(number, _)| *number <= after).collect(),
         }
     }
 
@@ -116,13 +129,16 @@ impl Operations {
 
     /// The last lines of each container of a component's pods, by their source. A container that has logged nothing is left out.
     pub fn recent_logs(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, String>> {
-        let (cluster, inventory) = self.component(component)?;
-        let cluster = cluster.with_patience(CLUSTER_PATIENCE);
+        let (cluster, inventory) = component_of(self.patient_cluster()?, component)?;
         Ok(cluster.recent_logs(&inventory, lines).map_err(StepError::from)?)
     }
 
     fn patient_cluster(&self) -> Result<Cluster> {
-        let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
+        let kubeconfig = self.paths.admin_kubeconfig();
+        if !kubeconfig.exists() {
+            return Err(OperationError::NoCluster { missing: kubeconfig });
+        }
+        let cluster = Cluster::connect(&kubeconfig).map_err(StepError::from)?;
         Ok(cluster.with_patience(CLUSTER_PATIENCE))
     }
 
@@ -145,6 +161,11 @@ impl Operations {
         let ports = services.iter().filter_map(ports).flatten();
         Ok(ports.filter_map(|port| port["nodePort"].as_u64()).collect())
     }
+}
+
+/// Whether a verb holds the site's lock without being a change.
+fn is_outside(verb: &str) -> bool {
+    verb == "drill" || verb.starts_with("backup")
 }
 
 fn missing() -> StepError {

@@ -27,7 +27,7 @@ use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{ComponentChange, Installed, NodeChange, UpgradeInputs, UpgradePlan, plan_upgrade};
-use crate::preflight::{Blocker, Sizes, upgrade_space};
+use crate::preflight::{Blocker, Sizes, upgrade_ports, upgrade_space};
 use crate::steps::action::Action;
 use crate::steps::load::Load;
 use crate::steps::stage::find_media;
@@ -232,7 +232,11 @@ impl Operations {
         let room = DataRoom::of(&missing, &Requirements { data_bytes, ..release.release.requirements.clone() });
         let inodes = missing.iter().filter_map(|entry| entry.layer).map(|layer| layer.inodes);
         let sizes = Sizes { room, unpacked_inodes: inodes.fold(0, u64::saturating_add) };
-        let mut blockers = upgrade_space(&facts::collect(&self.paths)?, sizes);
+        let facts = facts::collect(&self.paths)?;
+        let mut blockers = upgrade_space(&facts, sizes);
+        if let Some(installed) = self.release_of_site()? {
+            blockers.extend(upgrade_ports(&facts, &installed.release, &release.release));
+        }
         blockers.extend(unready(&self.status()?));
         Ok(blockers)
     }

@@ -6,7 +6,7 @@ use landfall_release_document::{DataRoom, ReleaseDocument};
 use serde::Serialize;
 
 use crate::configuration::SiteConfiguration;
-use crate::console::HOST_PORT;
+use crate::console::{HOST_PORT, console_of};
 use crate::plan::network::{Networks, node_identity};
 use landfall_engine::step::StepError;
 use landfall_host::facts::{Facts, Filesystem};
@@ -27,7 +27,7 @@ const MEMORY_TOLERANCE_PERCENT: u64 = 8;
 /// Controllers that the kubelet cannot do without.
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 /// API server, etcd, kubelet, kube-proxy, controller manager, scheduler, registry.
-const PORTS: [u16; 12] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 10256, 10257, 10259, HOST_PORT];
+const PORTS: [u16; 11] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 10256, 10257, 10259];
 /// The path of the data folder.
 const DATA: &str = "/var/lib/landfall";
 
@@ -86,7 +86,7 @@ pub fn preflight(
 ) -> Vec<Blocker> {
     let mut blockers = system(facts, release);
     blockers.extend(capacity(facts, release, sizes));
-    blockers.extend(network(facts, configuration));
+    blockers.extend(network(facts, &ports(release), configuration));
     if !facts.leftovers.is_empty() {
         blockers.push(Blocker::new(codes::OTHER_KUBERNETES, facts.leftovers.join(", "), "none"));
     }
@@ -234,18 +234,32 @@ fn space(filesystem: &Filesystem, parts: &[(u64, &str)], inodes: u64) -> Vec<Blo
     blockers
 }
 
-fn network(facts: &Facts, configuration: &SiteConfiguration) -> Vec<Blocker> {
+/// The ports that a site of this release listens on.
+fn ports(release: &ReleaseDocument) -> Vec<u16> {
+    PORTS.into_iter().chain(console_of(release).map(|_| HOST_PORT)).collect()
+}
+
+/// Ports that only the later release needs, and that something else has.
+pub fn upgrade_ports(facts: &Facts, before: &ReleaseDocument, after: &ReleaseDocument) -> Option<Blocker> {
+    let known = ports(before);
+    let new: Vec<u16> = ports(after).into_iter().filter(|port| !known.contains(port)).collect();
+    busy(facts, &new)
+}
+
+fn busy(facts: &Facts, ports: &[u16]) -> Option<Blocker> {
+    let busy: Vec<String> =
+        ports.iter().filter(|port| facts.network.ports_in_use.contains(port)).map(ToString::to_string).collect();
+    (!busy.is_empty()).then(|| Blocker::new(codes::PORT_IN_USE, format!("TCP {}", busy.join(", ")), "all of them free"))
+}
+
+fn network(facts: &Facts, ports: &[u16], configuration: &SiteConfiguration) -> Vec<Blocker> {
     let mut blockers = Vec::new();
     if let Some(blocker) = ipv6(facts, configuration) {
         blockers.push(blocker);
     } else if let Err(error) = node_identity(facts, configuration) {
         blockers.push(Blocker::of(&error, "a name and an address for the node"));
     }
-    let busy: Vec<String> =
-        PORTS.iter().filter(|port| facts.network.ports_in_use.contains(port)).map(ToString::to_string).collect();
-    if !busy.is_empty() {
-        blockers.push(Blocker::new(codes::PORT_IN_USE, format!("TCP {}", busy.join(", ")), "all of them free"));
-    }
+    blockers.extend(busy(facts, ports));
     if !facts.missing_modules.is_empty() && !facts.can_load_modules {
         blockers.push(Blocker::new(codes::MODULE_MISSING, facts.missing_modules.join(", "), "loaded or loadable"));
     }

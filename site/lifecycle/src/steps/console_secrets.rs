@@ -73,8 +73,8 @@ impl Step<Site> for ConsoleSecrets {
         }
     }
 
-    fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
-        Ok(Value::Null)
+    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+        Ok(json!({ "files_existed": site.paths.console().exists() }))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
@@ -82,13 +82,14 @@ impl Step<Site> for ConsoleSecrets {
         Ok(json!({ "secrets": self.names().map(|name| name.to_string()) }))
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         if !site.undo.removing_cluster {
             let cluster = site.cluster()?;
             for name in self.names() {
                 cluster.delete(&name, Duration::from_secs(DELETION_SECONDS))?;
             }
         }
-        ConsoleFiles::of(&site.paths).remove()
+        // Those of another component's console, which may run again, stay.
+        if before["files_existed"] == json!(false) { ConsoleFiles::of(&site.paths).remove() } else { Ok(()) }
     }
 }

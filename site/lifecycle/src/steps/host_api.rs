@@ -1,15 +1,22 @@
 //! The host's API for the console: a unit of systemd, in a site whose release has a console.
 
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::agent::{Agent, unit_files};
-use crate::console::console_of;
+use crate::console::{HOST_PORT, console_of};
 use crate::site::Site;
 use landfall_agent::units::{HOST_API, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
 use landfall_host::files::OwnFile;
+
+/// How long it may take to listen.
+const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Parameters of the step: none. Every site has it, whatever its release brings: a later one may bring a console.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +39,21 @@ impl HostApi {
         // Nothing to reset if it has not failed.
         let _ = site.run(&systemctl(&["reset-failed", HOST_API]));
         Ok(())
+    }
+}
+
+/// Waits until it accepts connections at the node's address.
+fn wait_until_it_listens(site: &Site) -> Result<(), StepError> {
+    let (address, end) = (SocketAddr::new(site.node.address, HOST_PORT), Instant::now() + START_LIMIT);
+    loop {
+        match TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() >= end => {
+                let what = format!("{HOST_API} does not listen at {address}");
+                return Err(StepError::new(codes::HOST_API, what).because(error));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+        }
     }
 }
 
@@ -58,6 +80,7 @@ impl Step<Site> for HostApi {
             site.run(&systemctl(&["daemon-reload"]))?;
             site.run(&systemctl(&["enable", HOST_API]))?;
             site.run(&systemctl(&["restart", HOST_API]))?;
+            wait_until_it_listens(site)?;
         } else {
             Self::remove(site)?;
         }

@@ -37,10 +37,12 @@ pub use agent::AgentStatus;
 pub use backups::BackupsStatus;
 pub use certificates::{CertificateStatus, CertificatesStatus};
 pub use host::{ClockStatus, DiskStatus, EtcdStatus};
+use landfall_agent::units::{HOST_API, UnitState};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::{Holder, Phase, RecordedError};
 use landfall_engine::plan::{Operation, Plan};
+use landfall_host::command::Subprocesses;
 pub use nodes::NodeStatus;
 pub use services::ServiceAddresses;
 pub use verdict::Verdict;
@@ -297,8 +299,17 @@ impl Operations {
         let plausibility = landfall_agent::clock_plausibility(&self.paths, now);
         report.clock = Some(ClockStatus::of(plausibility, &self.paths, now));
         report.notes.extend(plausibility.note(now, &self.paths));
+        report.notes.extend(self.host_api_note());
         report.etcd = EtcdStatus::of(&self.paths);
         report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
+    }
+
+    /// What a person should know where the console cannot ask the host.
+    fn host_api_note(&self) -> Option<String> {
+        let is_wanted = self.paths.host(format!("/etc/systemd/system/{HOST_API}")).exists();
+        (is_wanted && !UnitState::of(HOST_API, &Subprocesses).is_on()).then(|| {
+            format!("{HOST_API} does not run, so the console knows nothing of this host: `journalctl --unit {HOST_API}` shows why")
+        })
     }
 
     /// Services of components.

@@ -2,6 +2,7 @@
 //! journal is the truth; this is for eyes.
 
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -26,7 +27,9 @@ impl EventFile {
     pub fn begin(paths: &SitePaths) -> Self {
         let open = || {
             durable::create_folder(&paths.run()).map_err(std::io::Error::other)?;
-            OpenOptions::new().create(true).write(true).truncate(true).open(path(paths))
+            // Another file, by which readers recognize another run.
+            durable::remove_file(&path(paths)).map_err(std::io::Error::other)?;
+            OpenOptions::new().create_new(true).write(true).open(path(paths))
         };
         let file = open().inspect_err(|error| tracing::warn!(%error, "this operation cannot be followed"));
         Self(Mutex::new(file.ok()))
@@ -54,10 +57,25 @@ pub(super) fn forget(paths: &SitePaths) {
 }
 
 /// What the unit has reported so far, in its present run or its last one since the machine started.
-pub(in crate::operations) fn reported(paths: &SitePaths) -> Vec<Event> {
-    let collected = Collected::default();
-    EventReader::at(paths).forward(&collected);
-    collected.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+#[derive(Default)]
+pub(in crate::operations) struct RunEvents {
+    /// What distinguishes this run from others: 0 where there was none.
+    pub(in crate::operations) run: u64,
+    pub(in crate::operations) events: Vec<Event>,
+}
+
+impl RunEvents {
+    pub(in crate::operations) fn read(paths: &SitePaths) -> Self {
+        let run = || path(paths).metadata().map(|metadata| metadata.ino()).unwrap_or_default();
+        let before = run();
+        let collected = Collected::default();
+        EventReader::at(paths).forward(&collected);
+        if run() != before {
+            // Another one began meanwhile; the next look sees it.
+            return Self { run: before, events: Vec::new() };
+        }
+        Self { run: before, events: collected.0.into_inner().unwrap_or_else(PoisonError::into_inner) }
+    }
 }
 
 /// Keeps all events.
@@ -73,22 +91,24 @@ impl Progress for Collected {
 /// Reads what a unit writes.
 pub(super) struct EventReader {
     path: PathBuf,
-    /// Bytes that were forwarded already.
+    /// The file that was read last.
+    file: u64,
+    /// Bytes of it that were forwarded already.
     seen: u64,
 }
 
 impl EventReader {
     /// Follows the unit, from the first event of its present run on.
     pub(super) fn at(paths: &SitePaths) -> Self {
-        Self { path: path(paths), seen: 0 }
+        Self { path: path(paths), file: 0, seen: 0 }
     }
 
     /// Forwards whole lines that are new. A unit that began anew is followed from its first line.
     pub(super) fn forward(&mut self, progress: &dyn Progress) {
         let Ok(mut file) = File::open(&self.path) else { return };
-        let length = file.metadata().map(|metadata| metadata.len()).unwrap_or_default();
-        if length < self.seen {
-            self.seen = 0;
+        let Ok(metadata) = file.metadata() else { return };
+        if metadata.ino() != self.file || metadata.len() < self.seen {
+            (self.file, self.seen) = (metadata.ino(), 0);
         }
         if file.seek(SeekFrom::Start(self.seen)).is_err() {
             return;

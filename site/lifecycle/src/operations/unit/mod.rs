@@ -23,7 +23,7 @@ use crate::pins::State;
 use crate::site::UndoScope;
 pub use event_file::EventFile;
 use event_file::EventReader;
-pub(super) use event_file::reported;
+pub(super) use event_file::RunEvents;
 
 /// The interval between two looks at the unit.
 const POLL: Duration = Duration::from_millis(500);

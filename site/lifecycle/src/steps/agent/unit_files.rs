@@ -48,7 +48,7 @@ IOSchedulingClass=idle
 TimeoutStartSec=infinity
 ";
 
-/// Of the unit that answers the console. An operation may take long, and outlives it.
+/// Of the unit that answers the console. Its port is open to everything that reaches the node.
 const ANSWERING: &str = "\
 Type=exec
 UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
@@ -56,6 +56,8 @@ UMask=0077
 Restart=always
 RestartSec=5
 TimeoutStopSec=10
+NoNewPrivileges=yes
+LimitNOFILE=4096
 MemoryMax=512M
 TasksMax=256
 ";
@@ -106,10 +108,11 @@ pub fn log_backup_files(site: &Site, landfall: &Path) -> Vec<OwnFile> {
     timed(site, (LOG_BACKUP, backup(landfall, what, "log")), (LOG_BACKUP_TIMER, log_backup_timer()))
 }
 
-/// The unit that answers the console's pods. Without their keys there is nobody to answer.
+/// The unit that answers the console's pods.
 pub fn host_api(landfall: &Path) -> String {
     format!(
         "{}After={AGENT} network-online.target
+Wants=network-online.target
 RequiresMountsFor=/var/lib/landfall /etc/landfall /var/log
 StartLimitIntervalSec=0
 
