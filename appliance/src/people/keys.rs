@@ -147,7 +147,7 @@ pub async fn make_key(context: &Context, author: &Author, user: &str, new: NewKe
          VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let insert = sqlx::query(insert).bind(&id).bind(secret.hash()).bind(&label).bind(user).bind(&text);
     insert.bind(now.as_millisecond()).bind(ends).execute(&mut *write).await?;
-    let detail = format!("{label}: {text}, {} days", new.days);
+    let detail = format!("{label}: {text}; days: {}", new.days);
     record(&mut write, author, Event::done("key.create", &id).with(&detail)).await?;
     write.commit().await?;
     let shown = format!("{PREFIX}{id}_{}", secret.reveal());

@@ -6,6 +6,8 @@ mod attention;
 use askama::Template;
 use axum::extract::State;
 
+pub use self::answers::sentence;
+
 use self::answers::Answer;
 use self::attention::Matter;
 use super::frame::{Frame, Place};
