@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use landfall_link::{Certificate, Identity};
+use landfall_peer::{Certificate, Identity};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -155,7 +155,7 @@ pub fn new_certificate(files: &ServerFiles) -> Certificate {
 pub fn pinning(certificate: Certificate) -> TlsConnector {
     let (own, key) = Identity::generate("browser").unwrap();
     let own = Identity::from_pem(own.as_bytes(), key.as_bytes()).unwrap();
-    TlsConnector::from(Arc::new(landfall_link::client(&own, certificate).unwrap()))
+    TlsConnector::from(Arc::new(landfall_peer::client(&own, certificate).unwrap()))
 }
 
 impl Site {

@@ -9,10 +9,10 @@ use landfall_agent::settings::AgentSettings;
 use landfall_error_codes::{ExitClass, codes};
 use landfall_host::paths::SitePaths;
 use landfall_host_api::{Question, Site, serve};
-use landfall_lifecycle::console::{HOST_PORT, LinkKeys};
+use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
 use landfall_lifecycle::operations::{Operations, Reported};
-use landfall_link::{ComponentLogs, LogLine, NumberedEvent, Problem, ProgressPage, server};
 use landfall_media::progress::Silent;
+use landfall_peer::{ComponentLogs, LogLine, NumberedEvent, Problem, ProgressPage, server};
 
 use crate::commands::{BackupList, ReleaseList};
 use crate::document::line;
@@ -49,7 +49,7 @@ pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
 }
 
 /// Keeps what the console's pods mount, until the keys are no longer the ones that are served.
-fn keep_secrets(operations: &Operations, served: &LinkKeys) {
+fn keep_secrets(operations: &Operations, served: &PeerKeys) {
     loop {
         let kept = operations.renew_console_secrets();
         let are_same = operations.console_keys().map(|keys| keys == *served);

@@ -279,7 +279,7 @@ pub struct ComponentEntry {
 }
 
 impl ComponentEntry {
-    /// The Secrets that the namespace of the console gets: its side of the link to the host, and the certificate that browsers
+    /// The Secrets that the namespace of the console gets: the keys by which the host knows it, and the certificate that browsers
     /// see.
     pub const CONSOLE_SECRETS: [&str; 2] = ["console-host", "console-certificate"];
 }

@@ -38,7 +38,7 @@ pub fn server_config(files: &ServerFiles) -> Result<Arc<rustls::ServerConfig>, S
 
 /// How the host is reached, from three PEM texts.
 pub fn client_config(host: &[u8], certificate: &[u8], key: &[u8]) -> Result<Arc<rustls::ClientConfig>, String> {
-    let host = landfall_link::Certificate::from_pem(host).map_err(|error| error.to_string())?;
-    let own = landfall_link::Identity::from_pem(certificate, key).map_err(|error| error.to_string())?;
-    landfall_link::client(&own, host).map(Arc::new).map_err(|error| error.to_string())
+    let host = landfall_peer::Certificate::from_pem(host).map_err(|error| error.to_string())?;
+    let own = landfall_peer::Identity::from_pem(certificate, key).map_err(|error| error.to_string())?;
+    landfall_peer::client(&own, host).map(Arc::new).map_err(|error| error.to_string())
 }

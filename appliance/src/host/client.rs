@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use landfall_link::{BackupRequest, Claim, ComponentLogs, Problem, ProgressPage, routes};
+use landfall_peer::{BackupRequest, Claim, ComponentLogs, Problem, ProgressPage, routes};
 use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

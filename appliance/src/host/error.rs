@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use landfall_error_codes::{Code, codes};
-use landfall_link::Problem;
+use landfall_peer::Problem;
 
 /// Why the host did not answer, or refused.
 #[derive(Debug, Clone, thiserror::Error)]

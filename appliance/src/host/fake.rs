@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use landfall_link::{LogLine, Problem};
+use landfall_peer::{LogLine, Problem};
 use serde_json::Value;
 
 use super::{ComponentLogs, Host, HostError, ProgressPage, Topic};

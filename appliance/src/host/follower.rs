@@ -59,7 +59,7 @@ pub async fn follow(site: Arc<Site>) {
 
 #[cfg(test)]
 mod tests {
-    use landfall_link::{Event, NumberedEvent};
+    use landfall_peer::{Event, NumberedEvent};
 
     use super::*;
 

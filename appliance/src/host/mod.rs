@@ -19,7 +19,7 @@ pub use documents::{
 };
 pub use error::HostError;
 pub use follower::follow;
-pub use landfall_link::{ComponentLogs, ProgressPage};
+pub use landfall_peer::{ComponentLogs, ProgressPage};
 pub use running::Running;
 pub use site::{Site, Unavailable};
 

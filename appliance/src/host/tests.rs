@@ -3,7 +3,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use landfall_host_api::{Question, serve};
-use landfall_link::{ComponentLogs, Event, Identity, LogLine, NumberedEvent, Problem, ProgressPage};
+use landfall_peer::{ComponentLogs, Event, Identity, LogLine, NumberedEvent, Problem, ProgressPage};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -107,10 +107,10 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     let (host, console) = (identity("host"), identity("console"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let tls = landfall_link::server(&host, console.certificate().clone()).unwrap();
+    let tls = landfall_peer::server(&host, console.certificate().clone()).unwrap();
     let site = Arc::new(Answers(Mutex::new(HashSet::from(["T".to_owned()]))));
     tokio::spawn(serve(site, listener, tls, std::future::pending()));
-    let pinned = landfall_link::client(&console, host.certificate().clone()).unwrap();
+    let pinned = landfall_peer::client(&console, host.certificate().clone()).unwrap();
     let client = Client::new(address.clone(), Arc::new(pinned));
     assert_eq!(client.document(Topic::Status).await.unwrap().unwrap(), sample("status"));
     assert!(client.document(Topic::License).await.unwrap().is_none());
@@ -121,7 +121,7 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     assert!(client.claim("T").await.unwrap());
     assert!(!client.claim("T").await.unwrap());
     client.begin_backup("alice", "c").await.unwrap();
-    let stranger = landfall_link::client(&identity("console"), host.certificate().clone()).unwrap();
+    let stranger = landfall_peer::client(&identity("console"), host.certificate().clone()).unwrap();
     let refused = Client::new(address, Arc::new(stranger)).document(Topic::Status).await.unwrap_err();
     assert!(refused.is_unreachable(), "{refused}");
 }
@@ -130,7 +130,7 @@ async fn the_client_speaks_with_the_hosts_own_side() {
 async fn a_host_that_is_not_there_is_unreachable() {
     let (host, console) = (identity("host"), identity("console"));
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let pinned = landfall_link::client(&console, host.certificate().clone()).unwrap();
+    let pinned = landfall_peer::client(&console, host.certificate().clone()).unwrap();
     let error = Client::new(address, Arc::new(pinned)).document(Topic::Status).await.unwrap_err();
     assert!(error.is_unreachable(), "{error}");
 }

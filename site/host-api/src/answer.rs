@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use landfall_link::{Problem, routes};
+use landfall_peer::{Problem, routes};
 use serde::Serialize;
 
 /// Why a request gets no answer.

@@ -1,6 +1,6 @@
 //! What the API asks the host. Each call may block.
 
-use landfall_link::{ComponentLogs, Problem, ProgressPage};
+use landfall_peer::{ComponentLogs, Problem, ProgressPage};
 
 /// A question whose answer is a document that a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use landfall_link::{
+use landfall_peer::{
     Certificate, ComponentLogs, Identity, LogLine, NumberedEvent, Problem, ProgressPage, client, server,
 };
 use reqwest::{Client, StatusCode};
@@ -56,8 +56,8 @@ impl Site for Remembering {
     }
 }
 
-fn landfall_event(text: &str) -> landfall_link::Event {
-    landfall_link::Event::Note(text.to_owned())
+fn landfall_event(text: &str) -> landfall_peer::Event {
+    landfall_peer::Event::Note(text.to_owned())
 }
 
 fn identity(name: &str) -> Identity {

@@ -169,7 +169,15 @@ fn released_vendor(folder: &Path) -> Result<Vendor> {
     let landfall = if let Some(program) = std::env::var_os(workspace::PROGRAM_VARIABLE) {
         PathBuf::from(program)
     } else {
-        workspace::run(workspace::cargo().args(["build", "--quiet", "--release", "--bin", "landfall", "--bin", "landfall-appliance"]))?;
+        workspace::run(workspace::cargo().args([
+            "build",
+            "--quiet",
+            "--release",
+            "--bin",
+            "landfall",
+            "--bin",
+            "landfall-appliance",
+        ]))?;
         workspace::target_folder().join(workspace::TARGET).join("release/landfall")
     };
     let parts = images::ensure_all()?;

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use landfall_engine::step::StepError;
-use landfall_link::{Authority, Certificate, Day};
+use landfall_peer::{Authority, Certificate, Day};
 use serde::{Deserialize, Serialize};
 
 use super::files::ConsoleFiles;

@@ -1,8 +1,8 @@
-//! The two identities of the link between the console's pods and the host. They are made once, and no clock ends them.
+//! The identities of the two peers, the console's pods and the host. They are made once, and no clock ends them.
 
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
-use landfall_link::{Certificate, Identity, IdentityError};
+use landfall_peer::{Certificate, Identity, IdentityError};
 use serde::{Deserialize, Serialize};
 
 use super::files::ConsoleFiles;
@@ -18,14 +18,14 @@ pub(super) struct Pair {
     pub(super) key: String,
 }
 
-/// Both sides of the link.
+/// Both peers.
 #[derive(PartialEq, Eq)]
-pub struct LinkKeys {
+pub struct PeerKeys {
     pub(super) host: Pair,
     pub(super) console: Pair,
 }
 
-impl LinkKeys {
+impl PeerKeys {
     /// Reads them; none where the site has no console.
     pub(crate) fn read(files: &ConsoleFiles) -> Result<Option<Self>, StepError> {
         let (host, console) = (files.read(HOST)?, files.read(CONSOLE)?);

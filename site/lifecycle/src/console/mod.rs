@@ -10,7 +10,7 @@ use landfall_release_document::{ComponentEntry, ReleaseDocument};
 
 pub use certificate::ConsoleCertificate;
 pub(crate) use files::ConsoleFiles;
-pub use keys::LinkKeys;
+pub use keys::PeerKeys;
 pub(crate) use secrets::secrets;
 pub use token::OneUseToken;
 

@@ -1,4 +1,4 @@
-//! What the console's pods mount: their side of the link, and the certificate that browsers see.
+//! What the console's pods mount: the keys by which the host knows them, and the certificate that browsers see.
 
 use std::net::SocketAddr;
 
@@ -9,13 +9,13 @@ use landfall_release_document::ComponentEntry;
 use serde_json::{Value, json};
 
 use super::certificate::ConsoleCertificate;
-use super::keys::LinkKeys;
+use super::keys::PeerKeys;
 
 /// The Secrets of the console's namespace. `host` is where the host's API listens.
 pub(crate) fn secrets(
     namespace: &str,
     owner: &Owner,
-    keys: &LinkKeys,
+    keys: &PeerKeys,
     certificate: &ConsoleCertificate,
     host: SocketAddr,
 ) -> [Value; 2] {
@@ -29,13 +29,13 @@ pub(crate) fn secrets(
         owner.mark(&mut object);
         object
     };
-    let link = json!({
+    let keys_of_peer = json!({
         "address": encoded(&host.to_string()),
         "host.crt": encoded(&keys.host.certificate),
         "console.crt": encoded(&keys.console.certificate),
         "console.key": encoded(&keys.console.key),
     });
     let serving = json!({ "tls.crt": encoded(&certificate.chain()), "tls.key": encoded(certificate.key()) });
-    let [of_link, of_certificate] = ComponentEntry::CONSOLE_SECRETS;
-    [secret(of_link, "Opaque", link), secret(of_certificate, "kubernetes.io/tls", serving)]
+    let [of_keys, of_certificate] = ComponentEntry::CONSOLE_SECRETS;
+    [secret(of_keys, "Opaque", keys_of_peer), secret(of_certificate, "kubernetes.io/tls", serving)]
 }

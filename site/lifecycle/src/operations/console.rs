@@ -20,7 +20,7 @@ use super::Operations;
 use super::administration::component_of;
 use super::error::{OperationError, Result};
 use super::unit::RunEvents;
-use crate::console::{ConsoleCertificate, ConsoleFiles, LinkKeys, OneUseToken, console_of};
+use crate::console::{ConsoleCertificate, ConsoleFiles, OneUseToken, PeerKeys, console_of};
 use crate::steps::console_secrets::ConsoleSecrets;
 
 /// How long a question of the console waits for the API server.
@@ -88,10 +88,10 @@ impl Operations {
         Ok(OneUseToken::claim(&ConsoleFiles::of(&self.paths), text, Timestamp::now())?)
     }
 
-    /// The keys of the link between console and host; those that are missing are made.
-    pub fn console_keys(&self) -> Result<LinkKeys> {
+    /// The keys of the console and of its host; those that are missing are made.
+    pub fn console_keys(&self) -> Result<PeerKeys> {
         self.console_secrets()?;
-        Ok(LinkKeys::ensure(&ConsoleFiles::of(&self.paths))?)
+        Ok(PeerKeys::ensure(&ConsoleFiles::of(&self.paths))?)
     }
 
     /// Gives the console's pods their keys and their certificate, which is issued again if it no longer serves.

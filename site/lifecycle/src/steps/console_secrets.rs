@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, Wanted};
-use crate::console::{ConsoleCertificate, ConsoleFiles, HOST_PORT, LinkKeys, secrets};
+use crate::console::{ConsoleCertificate, ConsoleFiles, HOST_PORT, PeerKeys, secrets};
 use crate::site::Site;
 use landfall_cluster::{Cluster, ObjectName, Owner};
 use landfall_engine::step::{Observed, Step, StepError};
@@ -37,11 +37,11 @@ impl ConsoleSecrets {
     /// The Secrets, by the files that are there; none where one of the files is missing.
     fn known(&self, site: &Site) -> Result<Option<Vec<Wanted>>, StepError> {
         let files = ConsoleFiles::of(&site.paths);
-        let (keys, certificate) = (LinkKeys::read(&files)?, ConsoleCertificate::read(&files)?);
+        let (keys, certificate) = (PeerKeys::read(&files)?, ConsoleCertificate::read(&files)?);
         Ok(keys.zip(certificate).map(|(keys, certificate)| self.wanted(&keys, &certificate, &site.node)))
     }
 
-    fn wanted(&self, keys: &LinkKeys, certificate: &ConsoleCertificate, node: &NodeIdentity) -> Vec<Wanted> {
+    fn wanted(&self, keys: &PeerKeys, certificate: &ConsoleCertificate, node: &NodeIdentity) -> Vec<Wanted> {
         let host = SocketAddr::new(node.address, HOST_PORT);
         secrets(&self.namespace, &self.owner, keys, certificate, host).map(Wanted::new).into()
     }
@@ -59,7 +59,7 @@ impl ConsoleSecrets {
         now: Timestamp,
     ) -> Result<(), StepError> {
         let files = ConsoleFiles::of(paths);
-        let keys = LinkKeys::ensure(&files)?;
+        let keys = PeerKeys::ensure(&files)?;
         let certificate = ConsoleCertificate::ensure(&files, &names(node, &self.namespace), now)?;
         Ok(objects::apply(cluster, &self.wanted(&keys, &certificate, node))?)
     }

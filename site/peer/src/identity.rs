@@ -49,7 +49,7 @@ pub enum IdentityError {
 impl Identity {
     /// Makes a new key on P-256. Returns the PEM texts of its certificate and of the key.
     ///
-    /// The certificate is never judged by its dates, so that no clock can end the link: they say so.
+    /// The certificate is never judged by its dates, so that no clock can end the connection: they say so.
     pub fn generate(name: &str) -> Result<(String, String), IdentityError> {
         let failed = |error: rcgen::Error| IdentityError::NotMade(error.to_string());
         let key = KeyPair::generate().map_err(failed)?;

@@ -1,4 +1,4 @@
-//! The link between the appliance, which runs as a pod, and its host, which serves an API on the node's address. Both sides
+//! The console, which runs as a pod, and its host, which serves an API on the node's address, as peers. Both sides
 //! know the other's certificate exactly: no authority, no name and no date decides who may speak.
 
 mod authority;
