@@ -55,7 +55,9 @@ fn claim(machine: &Machine, console: &Console, browser: &Path) -> Result<(u16, S
     let fields = [("csrf", word), ("token", token), ("name", "ada"), ("password", PASSWORD), ("again", PASSWORD)];
     let fields = fields.map(|(name, value)| format!("{name}={value}"));
     let mut arguments = vec!["--cookie", &memory, "--cookie-jar", &memory, "--header", &origin];
-    fields.iter().for_each(|field| arguments.extend(["--data-urlencode", field.as_str()]));
+    for field in &fields {
+        arguments.extend(["--data-urlencode", field.as_str()]);
+    }
     console.ask(machine, "/first", &arguments)
 }
 
