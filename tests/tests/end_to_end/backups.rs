@@ -212,7 +212,7 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     let checks = drilled.iter().flat_map(|one| one["checks"].as_array().into_iter().flatten());
     let passed: Vec<&str> =
         checks.filter(|check| check["passed"] == true).filter_map(|one| one["shows"].as_str()).collect();
-    ensure!(drilled.len() == 2 && passed.len() >= 8, "the drill showed only {passed:?}");
+    ensure!(drilled.len() == 3 && passed.len() >= 10, "the drill showed only {passed:?}");
     ensure!(made["backup"]["proven"].is_string(), "the backup is not proven: {made}");
     let namespaces = administer(engineer.machine(), "kubectl get namespaces --output name")?.stdout;
     ensure!(!namespaces.contains("drill"), "a drill's namespace is left: {namespaces}");
