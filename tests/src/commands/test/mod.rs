@@ -286,7 +286,8 @@ fn compile_gpu_tests() -> Result<()> {
 }
 
 /// Tests of whole crates that need no machine: bytes counted, the frozen vectors, a hundred roots, the memory of a backup.
-const UNIT_TESTS: [&str; 8] = ["--test", "counters", "--test", "vectors", "--test", "rotations", "--test", "memory"];
+const UNIT_TESTS: [&str; 10] =
+    ["--test", "counters", "--test", "vectors", "--test", "rotations", "--test", "memory", "--test", "container"];
 
 /// Tests with disks that fail, which only root can make, and with restic. Without these they fail rather than pass unseen.
 const DEMANDING_TESTS: [&str; 6] = ["--test", "failing_disk", "--test", "restic", "--", "--include-ignored"];
