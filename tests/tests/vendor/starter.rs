@@ -43,7 +43,10 @@ impl Starter {
         std::fs::create_dir_all(folder.join("docker")).context("cannot create the folder of the tests")?;
         // A copy: the program travels in the bundle, and must not change between two builds.
         let landfall = folder.join("landfall");
-        std::fs::copy(workspace::landfall()?, &landfall).context("cannot copy landfall")?;
+        let built = workspace::landfall()?;
+        std::fs::copy(&built, &landfall).context("cannot copy landfall")?;
+        let console = "landfall-appliance";
+        std::fs::copy(built.with_file_name(console), folder.join(console)).context("cannot copy the console")?;
         let parts = images::ensure_all()?;
         let mut starter = Self { folder, landfall, parts, report: Value::Null };
         let registry = Registry::start(&starter.parts.tree.root)?;
