@@ -9,6 +9,7 @@ pub mod clock;
 pub mod concerns;
 mod deletions;
 pub mod due;
+mod frozen;
 pub mod held;
 pub mod kubelet;
 pub mod kubelet_files;

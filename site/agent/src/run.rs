@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::concerns::Concerns;
 use super::due::{Clocks, Due};
+use super::frozen::Frozen;
 use super::kubelet;
 use super::notify::Systemd;
 use super::overdue::Overdue;
@@ -54,6 +55,7 @@ struct Agent<'a> {
     /// When certificates are looked at.
     certificates: Due,
     overdue: Overdue,
+    frozen: Frozen,
     concerns: Concerns,
     systemd: Systemd,
 }
@@ -75,6 +77,7 @@ impl<'a> Agent<'a> {
             packet_filter: PacketFilter::watch(),
             certificates: Due::default(),
             overdue: Overdue::begin(),
+            frozen: Frozen::default(),
             concerns: Concerns::default(),
             systemd,
         })
@@ -84,6 +87,8 @@ impl<'a> Agent<'a> {
         self.concerns.unless_fatal(bridge::keep(self.paths), "the bridge network's configuration cannot be written")?;
         if tick.is_multiple_of(SLOW_TICKS) {
             self.restore_host()?;
+            let thawed = self.frozen.tend(self.paths, Instant::now());
+            self.concerns.unless_fatal(thawed, "a container is frozen and cannot be thawed")?;
             let line = self.status_line();
             self.systemd.status(line);
         }
