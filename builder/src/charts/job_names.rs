@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use serde_json::Value;
 use sha2::Digest as _;
@@ -69,9 +70,8 @@ pub fn versioned(name: &str, version: &str) -> String {
     if is_plain {
         return format!("{name}-{text}");
     }
-    let digest = sha2::Sha256::digest(version.as_bytes());
-    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{name}-{text}-{digest}")
+    let digest = Sha256(sha2::Sha256::digest(version.as_bytes()).into()).to_hex();
+    format!("{name}-{text}-{}", &digest[..8])
 }
 
 /// Refuses objects that name one of these Jobs by its old name: it has none of that name.

@@ -190,6 +190,9 @@ fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Genera
     Ok(found)
 }
 
+/// Whether a generated Secret can do without a key.
+type IsPlain<'a> = &'a dyn Fn(&str) -> bool;
+
 /// Refuses what a generated Secret would not have: labels that others may select, annotations that others may read, and all
 /// other fields beside its name and values.
 fn carried(one: &Sourced) -> Result<()> {
@@ -199,7 +202,7 @@ fn carried(one: &Sourced) -> Result<()> {
     let is_annotation = |key: &str| key.starts_with("helm.sh/") || key.starts_with("meta.helm.sh/");
     let is_metadata = |key: &str| ["name", "namespace", "labels", "annotations"].contains(&key);
     let is_field = |key: &str| ["apiVersion", "kind", "type", "metadata", "data", "stringData"].contains(&key);
-    let parts: [(&str, &str, &dyn Fn(&str) -> bool); 4] = [
+    let parts: [(&str, &str, IsPlain<'_>); 4] = [
         ("/metadata/labels", "label", &is_label),
         ("/metadata/annotations", "annotation", &is_annotation),
         ("/metadata", "field", &is_metadata),
