@@ -31,12 +31,24 @@ const MEMORY_BYTES: u64 = 4 << 30;
 /// A port without a listener: nothing is fetched while a chart is rendered.
 const NO_PROXY: &str = "http://127.0.0.1:9";
 
+/// What Helm prints where it leaves out an object because of its hook.
+const UNKNOWN_HOOK: &str = "skipping unknown hook";
+
+/// What Helm prints where values have no effect that templates may count on: a table of the chart's gives way to a single value, or
+/// a value that must be a table or a boolean is none. Where it says `skipped value` or `Ignoring non-table value`, a table of the
+/// vendor's takes the place of a single default of the chart's, as meant.
+const IGNORED_VALUE: [&str; 3] =
+    ["cannot overwrite table with non table", "skipping globals because", "returned non-bool value"];
+
 /// One rendering of a chart.
+#[derive(Clone, Copy)]
 pub struct Rendering<'a> {
     /// What messages call the chart.
     pub name: &'a str,
-    /// A folder of its own with the folder `chart`, and `values-0.yaml` and so on.
+    /// A folder of its own with the chart, and `values-0.yaml` and so on.
     pub folder: &'a Path,
+    /// The folder of the chart in it.
+    pub chart: &'a str,
     /// How many files of values there are.
     pub values: usize,
     /// What the chart knows as the name of its release.
@@ -69,14 +81,33 @@ impl Rendering<'_> {
         if !success {
             return Err(self.refused(&messages));
         }
+        self.check_messages(&messages)?;
         String::from_utf8(output).map_err(|error| self.refused("the result is not UTF-8").because(error))
+    }
+
+    /// Refuses what Helm did without, though it succeeded: a hook that it does not know, and values that it ignored.
+    fn check_messages(&self, messages: &str) -> Result<()> {
+        let place = || Place::file(Path::new(self.name));
+        for message in messages.lines() {
+            if message.contains(UNKNOWN_HOOK) {
+                let what = format!("Helm leaves out an object with a hook that it does not know: {}", escaped(message));
+                let hint = "Correct its annotation `helm.sh/hook`, or have no such object by the chart's values.";
+                return Err(BuildError::at(codes::CHART_HOOK, place(), what).hint(hint));
+            }
+            if IGNORED_VALUE.iter().any(|ignored| message.contains(ignored)) {
+                let what = format!("Helm ignores values: {}", escaped(message));
+                let hint = "Write the value in the form that the chart's values.yaml has, or mend that file in a chart that is a folder.";
+                return Err(BuildError::at(codes::CHART_REFUSED, place(), what).hint(hint));
+            }
+        }
+        Ok(())
     }
 
     fn command(&self, helm: &Program) -> Result<Command> {
         let home = self.folder.join("home");
         fs_err::create_dir_all(&home).map_err(|error| super::interrupted("Helm's home", error))?;
         let mut command = helm.command();
-        command.arg("template").arg(self.release).arg(self.folder.join("chart"));
+        command.arg("template").arg(self.release).arg(self.folder.join(self.chart));
         command.args(["--namespace", self.namespace, "--include-crds", "--kube-version", self.kubernetes]);
         command.arg("--api-versions").arg(self.served.join(","));
         for number in 0..self.values {
@@ -114,16 +145,7 @@ impl Rendering<'_> {
     /// What Helm's message means.
     fn refused(&self, messages: &str) -> BuildError {
         let place = Place::file(Path::new(self.name));
-        // A message may hold anything of the chart: a terminal gets it escaped.
-        let said: String = messages
-            .trim()
-            .trim_start_matches("Error: ")
-            .chars()
-            .flat_map(|letter| match letter {
-                '\n' | '"' | '\'' => vec![letter],
-                letter => letter.escape_debug().collect(),
-            })
-            .collect();
+        let said = escaped(messages.trim().trim_start_matches("Error: "));
         let said = said.lines().filter(|line| !line.starts_with("Use --debug")).collect::<Vec<_>>().join("\n");
         if messages.contains(SPRUNG) {
             let what = format!("a template calls `lookup`, which asks a cluster: {}", at(&said));
@@ -132,6 +154,15 @@ impl Rendering<'_> {
         let what = if said.trim().is_empty() { "ended without a message".to_owned() } else { said.trim().to_owned() };
         BuildError::at(codes::CHART_REFUSED, place, format!("helm template refuses it: {what}"))
     }
+}
+
+/// Helm's messages as a terminal gets them: they may hold anything of the chart.
+fn escaped(messages: &str) -> String {
+    let letters = messages.chars().flat_map(|letter| match letter {
+        '\n' | '"' | '\'' => vec![letter],
+        letter => letter.escape_debug().collect(),
+    });
+    letters.collect()
 }
 
 /// Where the trap was sprung: the last `CHART/templates/FILE:LINE:COLUMN` before what Go says about it. Helm 3 writes that in
@@ -178,6 +209,7 @@ mod tests {
         Rendering {
             name: "shop",
             folder: folder.path(),
+            chart: "chart",
             values: 1,
             release: "shop",
             namespace: "web",
@@ -202,12 +234,24 @@ mod tests {
             "printf 'Error: shop/templates/a.yaml:3:13\\n  executing \"shop/templates/a.yaml\" at <fail>:\\n    wrong number of args for fail: want 1 got 4\\n' >&2; exit 1",
             "exit 3",
             "printf '\\377'",
+            "echo 'manifest_sorter.go:199: info: skipping unknown hook: \"pre-instal\"' >&2",
+            "echo 'WARNING: This chart is deprecated' >&2; echo 'coalesce.go:298: warning: cannot overwrite table with non table for shop.image (map[tag:1])' >&2",
+            "echo \"dependencies.go:65: Warning: Condition path 'db.on' for chart db returned non-bool value\" >&2",
         ]
         .into_iter()
         .map(|script| run(script).expect_err("refused"))
         .map(|error| format!("{} {error}", error.code().id))
         .collect();
         insta::assert_snapshot!(refusals.join("\n"));
+    }
+
+    #[test]
+    fn what_helm_only_remarks_is_no_refusal() {
+        for remark in
+            ["WARNING: This chart is deprecated", "coalesce.go:237: warning: skipped value for shop.args: Not a table."]
+        {
+            assert_eq!(run(&format!("echo '{remark}' >&2; echo 'kind: A'")).expect("rendered"), "kind: A\n");
+        }
     }
 
     #[test]

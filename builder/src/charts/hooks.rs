@@ -2,20 +2,22 @@
 //!
 //! A Job before an install and an upgrade becomes part of a component that its own needs, and comes before it. One after
 //! them becomes an object like all others: a component is ready once its Jobs are complete. What such a Job uses comes with
-//! it. Landfall runs both for each version of a release, so a hook of an install or an upgrade alone must be declared to
-//! bear that. A test that asks a Service becomes a proof. Every other hook is refused.
+//! it, and so does what is in `crds`. At each of both times there is at most one, because nothing orders two. Landfall runs
+//! both for each version of a release, so a hook of an install or an upgrade alone must be declared to bear that. A test that asks a Service becomes a proof. Every other hook is refused.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use landfall_error_codes::codes;
 use serde_json::Value;
 
+use super::job_names;
 use super::output::Sourced;
 use crate::error::{BuildError, Place, Result};
 use crate::render::title;
 
-const HOOK: &str = "helm.sh/hook";
-const HOOK_WEIGHT: &str = "helm.sh/hook-weight";
+/// The annotation that makes an object a hook.
+pub(super) const HOOK: &str = "helm.sh/hook";
 
 /// What Jobs of hooks use, and may come with them.
 const COMPANIONS: [&str; 9] = [
@@ -30,9 +32,6 @@ const COMPANIONS: [&str; 9] = [
     "PersistentVolumeClaim",
 ];
 
-/// The longest name of a Job, whose pods carry it as a label.
-const JOB_NAME_BYTES: usize = 63;
-
 /// What becomes of a chart's objects.
 #[derive(Debug, Default)]
 pub struct Placed {
@@ -42,6 +41,8 @@ pub struct Placed {
     pub objects: Vec<Sourced>,
     /// Pods that test it.
     pub tests: Vec<Sourced>,
+    /// Names that Jobs had before the version became part of them.
+    pub renamed: BTreeSet<String>,
 }
 
 /// When a hook runs, as far as that has a place.
@@ -53,7 +54,9 @@ enum When {
 
 /// What a release says about hooks.
 pub struct Rules<'a> {
-    /// Its version, which becomes part of the names of Jobs: Kubernetes changes no Job in place.
+    /// What messages call the chart.
+    pub chart: &'a Path,
+    /// Its version, which becomes part of the names of Jobs.
     pub version: &'a str,
     /// Hooks of an install or an upgrade alone that bear being run at both, by kind and name.
     pub repeatable: BTreeSet<&'a str>,
@@ -63,33 +66,35 @@ impl Rules<'_> {
     /// Places all objects of a chart.
     pub fn place(&self, objects: Vec<Sourced>) -> Result<Placed> {
         let mut placed = Placed::default();
-        let mut weights: Vec<(When, String, String)> = Vec::new();
+        let mut jobs: Vec<(When, String)> = Vec::new();
         for mut sourced in objects {
-            let Some(events) = events(&sourced.object) else {
-                placed.objects.push(sourced);
-                continue;
-            };
-            if events.contains("test") {
-                placed.tests.push(sourced);
-                continue;
-            }
-            let when = self.when(&sourced, &events)?;
-            if sourced.object["kind"] == "Job" {
-                let weight = annotation(&sourced.object, HOOK_WEIGHT).unwrap_or("0").to_owned();
-                let other = weights.iter().find(|(other, at, _)| *other == when && *at != weight);
-                if let Some((_, _, other)) = other {
-                    let what = format!("it has another weight than {other}: Landfall runs both at the same time");
-                    return Err(refused(&sourced, what));
+            let is_job = job_names::is_job(&sourced.object);
+            let mut when = When::After;
+            if let Some(events) = events(&sourced.object) {
+                if events.contains("test") {
+                    placed.tests.push(sourced);
+                    continue;
                 }
-                weights.push((when, weight, title(&sourced.object)));
-                self.rename(&mut sourced)?;
+                when = self.when(&sourced, &events)?;
+                if is_job {
+                    alone(when, &sourced, &mut jobs)?;
+                }
+                plain(&mut sourced.object);
             }
-            plain(&mut sourced.object);
+            if is_job {
+                placed.renamed.insert(job_names::rename(&mut sourced, self.version)?);
+            }
             match when {
                 When::Before => placed.before.push(sourced),
                 When::After => placed.objects.push(sourced),
             }
         }
+        if !placed.before.is_empty() {
+            let crds: Vec<_> = placed.objects.extract_if(.., |sourced| self.is_of_crds(sourced)).collect();
+            placed.before.splice(0..0, crds);
+        }
+        let all: Vec<_> = placed.before.iter().chain(&placed.objects).collect();
+        job_names::check_references(&placed.renamed, self.version, &all)?;
         Ok(placed)
     }
 
@@ -100,7 +105,7 @@ impl Rules<'_> {
             return Err(refused(sourced, format!("a release has no place for the hook `{event}`")));
         }
         let kind = sourced.object["kind"].as_str().unwrap_or_default();
-        let is_job = kind == "Job";
+        let is_job = job_names::is_job(&sourced.object);
         if !is_job && !COMPANIONS.contains(&kind) {
             return Err(refused(sourced, format!("a {kind} is a hook, where a release has a place for Jobs")));
         }
@@ -121,22 +126,30 @@ impl Rules<'_> {
         Ok(if before { When::Before } else { When::After })
     }
 
-    /// Gives a Job a name of its own for each version of the release.
-    fn rename(&self, sourced: &mut Sourced) -> Result<()> {
-        let name = sourced.object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-        let version = self.version.to_ascii_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
-        let new = format!("{name}-{}", version.trim_end_matches('-'));
-        if new.len() > JOB_NAME_BYTES {
-            let what = format!("its name with the version, `{new}`, has more than {JOB_NAME_BYTES} characters");
-            return Err(refused(sourced, what));
+    /// Whether an object is of a folder `crds`, which Helm applies before all else.
+    fn is_of_crds(&self, sourced: &Sourced) -> bool {
+        let below = sourced.file.strip_prefix(self.chart).unwrap_or(&sourced.file);
+        let mut segments = below.iter();
+        let mut first = segments.next();
+        while first.is_some_and(|segment| segment == "charts") {
+            first = segments.nth(1);
         }
-        sourced.object["metadata"]["name"] = Value::String(new);
-        // It stays, so that a site can tell that it is complete.
-        if let Some(spec) = sourced.object["spec"].as_object_mut() {
-            spec.remove("ttlSecondsAfterFinished");
-        }
-        Ok(())
+        first.is_some_and(|segment| segment == "crds")
     }
+}
+
+/// Notes a Job of a hook; refuses one beside another at the same time, which Helm runs one after the other.
+fn alone(when: When, sourced: &Sourced, jobs: &mut Vec<(When, String)>) -> Result<()> {
+    let title = title(&sourced.object);
+    if let Some((_, other)) = jobs.iter().find(|(at, _)| *at == when) {
+        let what = format!("Helm runs it and {other} one after the other, and Landfall both at the same time");
+        let hint = format!(
+            "List one of them under `leaveOut` of the chart (`leaveOut: [{title}]`), and have its work done by the other, or by a component of its own that the chart's needs."
+        );
+        return Err(refused(sourced, what).hint(hint));
+    }
+    jobs.push((when, title));
+    Ok(())
 }
 
 /// The events of a hook; none for any other object.
@@ -180,39 +193,69 @@ mod tests {
     fn hook(kind: &str, name: &str, events: &str) -> Sourced {
         let annotations = json!({ HOOK: events, "helm.sh/hook-delete-policy": "before-hook-creation" });
         let metadata = json!({ "name": name, "annotations": annotations });
-        let object = json!({ "kind": kind, "metadata": metadata, "spec": { "ttlSecondsAfterFinished": 1 } });
+        let spec = json!({ "ttlSecondsAfterFinished": 1 });
+        let object = json!({ "apiVersion": "batch/v1", "kind": kind, "metadata": metadata, "spec": spec });
         Sourced { file: "shop/templates/hook.yaml".into(), object }
     }
 
+    fn plain(file: &str, object: &Value) -> Sourced {
+        Sourced { file: file.into(), object: object.clone() }
+    }
+
     fn run(objects: Vec<Sourced>) -> Result<Placed> {
-        Rules { version: "2.0.0+b", repeatable: ["Job/once"].into() }.place(objects)
+        Rules { chart: Path::new("shop"), version: "2.0.0", repeatable: ["Job/once"].into() }.place(objects)
+    }
+
+    fn titles(list: &[Sourced]) -> Vec<String> {
+        list.iter().map(|one| title(&one.object)).collect()
     }
 
     #[test]
     fn jobs_get_their_places_and_names() {
         let all = "pre-install,pre-upgrade,post-install,post-upgrade";
-        let plain = Sourced { file: "a".into(), object: json!({ "kind": "Service", "metadata": { "name": "a" } }) };
+        let service = json!({ "kind": "Service", "metadata": { "name": "a" } });
+        let foreign = json!({ "apiVersion": "batch.example/v1", "kind": "Job", "metadata": { "name": "foreign" } });
+        let own = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "own" }, "spec": { "ttlSecondsAfterFinished": 1 } });
         let placed = run(vec![
             hook("ServiceAccount", "hooks", all),
             hook("Job", "create", "pre-install, pre-upgrade"),
-            hook("Job", "patch", "post-install,post-upgrade"),
             hook("Job", "once", "post-install"),
             hook("Pod", "test", "test"),
-            plain.clone(),
+            plain("a", &service),
+            plain("a", &own),
+            plain("a", &foreign),
         ])
         .expect("placed");
-        let titles = |list: &[Sourced]| list.iter().map(|one| title(&one.object)).collect::<Vec<_>>();
-        assert_eq!(titles(&placed.before), ["ServiceAccount/hooks", "Job/create-2-0-0-b"]);
-        assert_eq!(titles(&placed.objects), ["Job/patch-2-0-0-b", "Job/once-2-0-0-b", "Service/a"]);
+        assert_eq!(titles(&placed.before), ["ServiceAccount/hooks", "Job/create-2-0-0"]);
+        assert_eq!(titles(&placed.objects), ["Job/once-2-0-0", "Service/a", "Job/own-2-0-0", "Job/foreign"]);
         assert_eq!(titles(&placed.tests), ["Pod/test"]);
-        let expected = json!({ "kind": "Job", "metadata": { "name": "create-2-0-0-b" }, "spec": {} });
+        let metadata = json!({ "name": "create-2-0-0" });
+        let expected = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {} });
         assert_eq!(placed.before[1].object, expected);
+        assert_eq!(placed.objects[2].object["spec"], json!({}), "a Job that is no hook stays, too");
+    }
+
+    #[test]
+    fn what_is_in_crds_comes_before_all_jobs() {
+        let object = |name: &str| json!({ "kind": "CustomResourceDefinition", "metadata": { "name": name } });
+        let objects = || {
+            vec![
+                plain("shop/crds/a.yaml", &object("a")),
+                plain("shop/charts/b/charts/c/crds/b.yaml", &object("b")),
+                plain("shop/templates/crds/c.yaml", &object("c")),
+            ]
+        };
+        let without = run(objects()).expect("placed");
+        assert!(without.before.is_empty() && without.objects.len() == 3);
+        let with = run([objects(), vec![hook("Job", "create", "pre-install,pre-upgrade")]].concat()).expect("placed");
+        let expected = ["CustomResourceDefinition/a", "CustomResourceDefinition/b", "Job/create-2-0-0"];
+        assert_eq!(titles(&with.before), expected);
+        assert_eq!(titles(&with.objects), ["CustomResourceDefinition/c"]);
     }
 
     #[test]
     fn a_hook_without_a_place_is_refused_by_name() {
-        let mut later = hook("Job", "later", "pre-install,pre-upgrade");
-        later.object["metadata"]["annotations"][HOOK_WEIGHT] = json!("5");
+        let waiting = json!({ "kind": "Pod", "metadata": { "name": "p" }, "spec": { "args": ["job/create"] } });
         let refusals: Vec<_> = [
             vec![hook("Job", "cleanup", "pre-delete")],
             vec![hook("CustomResourceDefinition", "a", "crd-install")],
@@ -221,8 +264,9 @@ mod tests {
             vec![hook("Deployment", "a", "post-install,post-upgrade")],
             vec![hook("Job", "a", "pre-install,pre-upgrade,post-install,post-upgrade")],
             vec![hook("Job", "admin", "post-install")],
-            vec![hook("Job", "sooner", "pre-install,pre-upgrade"), later],
+            vec![hook("Job", "sooner", "pre-install,pre-upgrade"), hook("Job", "later", "pre-install,pre-upgrade")],
             vec![hook("Job", &"a".repeat(60), "pre-install,pre-upgrade")],
+            vec![hook("Job", "create", "pre-install,pre-upgrade"), plain("shop/templates/a.yaml", &waiting)],
         ]
         .into_iter()
         .map(|objects| run(objects).map(|_| ()).expect_err("refused"))

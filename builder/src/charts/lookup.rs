@@ -3,8 +3,9 @@
 //!
 //! Each call of `lookup` in a template is replaced by a call of `fail` with the same arguments, which Go's templates refuse
 //! where they execute it. So a look-up behind a condition that the values do not meet does no harm, and one that is reached
-//! fails with its file and line. What is no template, but may become one through `tpl`, must not call it at all.
+//! fails with its file and line. Notes reach no site, so they may look up what they like. What is no template, but may become one through `tpl`, must not call it at all.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landfall_error_codes::codes;
@@ -14,6 +15,9 @@ use crate::error::{BuildError, Place, Result};
 
 /// What is looked for.
 const LOOKUP: &str = "lookup";
+
+/// How the paths of templates end whose result Helm drops.
+const NOTES: &str = "NOTES.txt";
 
 /// What takes its place, of the same length, so that Helm names the right column.
 const TRAP: &str = "fail  ";
@@ -25,7 +29,8 @@ pub const SPRUNG: &str = "wrong number of args for fail";
 /// call the chart by `name`, and so a file of values, whose path is empty.
 pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
     let mut trapped = 0;
-    for (path, bytes) in &mut files.0 {
+    let notes = notes(files);
+    for (path, bytes) in files.0.iter_mut().filter(|(path, _)| !notes.contains(*path)) {
         let Ok(text) = std::str::from_utf8(bytes) else { continue };
         let calls = calls(text);
         let Some(first) = calls.first() else { continue };
@@ -50,7 +55,19 @@ pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
     Ok(trapped)
 }
 
-fn is_template(path: &str) -> bool {
+/// The notes of a chart, which Helm renders and then drops. Not those of which another template may take something in.
+fn notes(files: &ChartFiles) -> BTreeSet<String> {
+    let is_notes = |path: &str| is_template(path) && path.ends_with(NOTES);
+    let is_named = |text: &str| text.contains(NOTES);
+    if files.0.keys().any(|path| !is_notes(path) && is_template(path) && files.text(path).is_some_and(is_named)) {
+        return BTreeSet::new();
+    }
+    let defines = |path: &str| files.text(path).is_some_and(|text| mentions(text, &["define", "block"]));
+    files.0.keys().filter(|path| is_notes(path) && !defines(path)).cloned().collect()
+}
+
+/// Whether a path is that of a template.
+pub fn is_template(path: &str) -> bool {
     path.starts_with("templates/") || path.contains("/templates/")
 }
 
@@ -165,6 +182,22 @@ mod tests {
             assert!(refused.to_string().starts_with(&format!("shop/{path}:2: calls `lookup`")), "{refused}");
         }
         trap("shop", &mut files("README.md", "Call `{{ lookup }}`.")).expect("prose");
+    }
+
+    #[test]
+    fn notes_may_look_up_what_reaches_no_site() {
+        let lookup = "{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}";
+        let notes = ("templates/NOTES.txt", lookup.to_owned());
+        let inner = ("charts/b/templates/NOTES.txt", lookup.to_owned());
+        let trapped = |files: &[(&str, String)]| {
+            let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.clone().into_bytes()));
+            trap("shop", &mut ChartFiles(files.collect())).expect("templates")
+        };
+        assert_eq!(trapped(&[notes.clone(), inner]), 0);
+        let defined = format!("{{{{ define \"a\" }}}}{lookup}{{{{ end }}}}");
+        assert_eq!(trapped(&[("templates/NOTES.txt", defined)]), 1, "another template may include it");
+        let taken = "{{ include (print $.Template.BasePath \"/NOTES.txt\") . }}".to_owned();
+        assert_eq!(trapped(&[notes, ("templates/a.yaml", taken)]), 1, "another template takes it in");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 use super::files::ChartFiles;
 use crate::error::{BuildError, Place, Result};
+use crate::lock::name_and_version;
+use crate::reference::Reference;
 
 /// What a chart says about itself, as far as Landfall reads it; lenient, since other software writes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +22,21 @@ pub struct Metadata {
     pub kind: Option<String>,
     #[serde(default)]
     dependencies: Option<Vec<Dependency>>,
+}
+
+impl Metadata {
+    /// Refuses a chart that messages call by `shown` where it is another one, or of another version, than a reference of the
+    /// lock names: an index or an archive may be of anything.
+    pub fn check_reference(&self, shown: &str, reference: &Reference) -> Result<()> {
+        let (name, version) = name_and_version(reference);
+        let is_version = version.is_empty() || plain(&self.version).replace('_', "+") == plain(&version);
+        if self.name == name && is_version {
+            return Ok(());
+        }
+        let what = format!("is the chart `{}` {}, where the lock names {reference}", self.name, self.version);
+        let hint = "Correct the entry of the lock: its reference ends with the chart's own name and version, with `_` for `+`.";
+        Err(BuildError::at(codes::CHART_UNREADABLE, Place::file(&Path::new(shown).join("Chart.yaml")), what).hint(hint))
+    }
 }
 
 /// A chart that another one needs.
@@ -114,6 +131,24 @@ mod tests {
     fn refused(of: &[(&str, &str)]) -> String {
         let error = check("shop", &files(of)).expect_err("refused");
         format!("{} {error}", error.code().id)
+    }
+
+    #[test]
+    fn a_chart_is_the_one_that_the_lock_names() {
+        let is = |chart: &str, reference: &str| {
+            let metadata = check("shop", &files(&[("Chart.yaml", chart)])).expect("whole");
+            metadata.check_reference("shop", &reference.parse().expect("reference")).map_err(|error| error.to_string())
+        };
+        let shop = "{name: shop, version: v1.0.0+b}";
+        for reference in ["a.example/charts/shop:1.0.0_b", "a.example/charts/shop:v1.0.0_b"] {
+            is(shop, reference).expect(reference);
+        }
+        let refusals: Vec<_> =
+            ["a.example/charts/shop:2.3.0", "a.example/charts/shop:1.0.0", "a.example/charts/db:1.0.0_b"]
+                .into_iter()
+                .map(|reference| is(shop, reference).expect_err(reference))
+                .collect();
+        insta::assert_snapshot!(refusals.join("\n"));
     }
 
     const NEEDS: &str = "{name: shop, version: 1.0.0, dependencies: [{name: db, version: ^2.0.0, repository: x}]}";

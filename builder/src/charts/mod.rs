@@ -8,6 +8,7 @@ mod files;
 mod helm;
 mod hooks;
 mod index;
+mod job_names;
 mod lookup;
 mod metadata;
 mod open;

@@ -5,13 +5,13 @@ use std::io::Read as _;
 use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Code, codes};
 use landfall_media::progress::Progress;
 use landfall_media::store::ContentStore;
 use sha2::Digest as _;
 
 use super::files::{ARCHIVE_BYTES, ChartFiles, Limits};
-use super::metadata::{self, Metadata};
+use super::metadata;
 use crate::definition::{ChartDefinition, Definition};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, fetch_chart};
@@ -61,17 +61,19 @@ pub async fn open_all(
         let (name, files) = match (&chart.folder, entries.get(&index)) {
             (Some(folder), _) => {
                 let folder = definition.resolve(&folder.value);
-                (folder.display().to_string(), ChartFiles::of_folder(&folder, Limits::default())?)
+                let (name, files) = (folder.display().to_string(), ChartFiles::of_folder(&folder, Limits::default())?);
+                metadata::check(&name, &files)?;
+                (name, files)
             }
             (None, Some(entry)) => {
                 let name = entry.reference.value.clone();
                 let bytes = bytes(entry, lock, client, store, progress).await?;
-                let files = ChartFiles::of_archive(&name, &bytes, Limits::default())?;
+                let reference = parsed(&name, Place::file(&lock.path), codes::LOCK_UNREADABLE)?;
+                let files = open_archive(&name, &bytes, &reference)?;
                 (name, files)
             }
             (None, None) => continue,
         };
-        metadata::check(&name, &files)?;
         opened.insert(index, Opened { name, files });
     }
     Ok(opened)
@@ -83,13 +85,14 @@ fn entries<'a>(definition: &Definition, lock: &'a Lock) -> Result<BTreeMap<usize
     for (index, component) in definition.release.components.iter().enumerate() {
         let Some(ChartDefinition { reference: Some(written), .. }) = &component.chart else { continue };
         let place = definition.place(written, format!("components[{index}].chart.reference"));
-        let wanted: Reference = written
-            .value
-            .parse()
-            .map_err(|error| BuildError::at(codes::RELEASE_INVALID, place.clone(), format!("{error}")))?;
+        let wanted = parsed(&written.value, place.clone(), codes::RELEASE_INVALID)?;
         found.insert(index, lock.find(List::Charts, &wanted, place)?);
     }
     Ok(found)
+}
+
+fn parsed(reference: &str, place: Place, code: Code) -> Result<Reference> {
+    reference.parse().map_err(|error| BuildError::at(code, place, format!("{error}")))
 }
 
 /// The archive that the lock pins.
@@ -115,9 +118,12 @@ async fn bytes(
     read_blob(store, digest)
 }
 
-/// Opens an archive as a build does, so that a lock pins none that a build would refuse. Messages call it by `name`.
-pub fn open_archive(name: &str, bytes: &[u8]) -> Result<Metadata> {
-    metadata::check(name, &ChartFiles::of_archive(name, bytes, Limits::default())?)
+/// Opens an archive as a build does, so that a lock pins none that a build would refuse: one that is broken, or of another
+/// chart than the lock's entry names. Messages call it by `name`.
+pub fn open_archive(name: &str, bytes: &[u8], reference: &Reference) -> Result<ChartFiles> {
+    let files = ChartFiles::of_archive(name, bytes, Limits::default())?;
+    metadata::check(name, &files)?.check_reference(name, reference)?;
+    Ok(files)
 }
 
 /// An archive of this machine.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use landfall_error_codes::codes;
 use serde_json::Value;
 
+use super::hooks::HOOK;
 use crate::error::{BuildError, Place, Result};
+use crate::render::title;
 
 /// What Helm writes before each document: the template.
 const SOURCE: &str = "# Source: ";
@@ -35,10 +37,46 @@ pub fn objects(name: &str, printed: &str) -> Result<Vec<Sourced>> {
             if !object.is_object() {
                 return Err(invalid("renders to something that is no object".to_owned()));
             }
-            found.push(Sourced { file: file.clone(), object });
+            flatten(&file, object, &mut found)?;
         }
     }
     Ok(found)
+}
+
+/// An object, or those of a list, as an API server gets them from Helm.
+fn flatten(file: &Path, object: Value, found: &mut Vec<Sourced>) -> Result<()> {
+    let Some(kind) = listed_kind(&object).map(str::to_owned) else {
+        found.push(Sourced { file: file.to_owned(), object });
+        return Ok(());
+    };
+    let version = object["apiVersion"].clone();
+    let items = object["items"].as_array().cloned().unwrap_or_default();
+    for item in std::iter::once(&object).chain(&items) {
+        if item.pointer("/metadata/annotations").is_some_and(|annotations| annotations.get(HOOK).is_some()) {
+            let what = "a list has a hook, or is one: Helm sees no hooks in lists, so write the objects one by one";
+            let place = Place { file: Some(file.to_owned()), line: None, field: Some(title(item)) };
+            return Err(BuildError::at(codes::CHART_HOOK, place, what));
+        }
+    }
+    for mut item in items {
+        let Some(fields) = item.as_object_mut() else {
+            let what = "renders to a list of something that is no object";
+            return Err(BuildError::at(codes::CHART_REFUSED, Place::file(file), what));
+        };
+        // Items of a typed list need not say what they are.
+        if !kind.is_empty() {
+            fields.entry("kind").or_insert_with(|| kind.clone().into());
+            fields.entry("apiVersion").or_insert_with(|| version.clone());
+        }
+        flatten(file, item, found)?;
+    }
+    Ok(())
+}
+
+/// What a list is a list of, which is empty where it is one of anything; none for what is no list.
+fn listed_kind(object: &Value) -> Option<&str> {
+    let kind = object["kind"].as_str()?.strip_suffix("List")?;
+    object["items"].is_array().then_some(kind)
 }
 
 /// Each document with its template. Helm separates them by a line `---` and a comment.
@@ -83,6 +121,23 @@ mod tests {
             let error = objects("shop", &printed).expect_err(text);
             assert_eq!(error.code(), codes::CHART_REFUSED);
             assert!(error.to_string().starts_with("shop/templates/a.yaml: renders to "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_its_objects() {
+        let list = "---\n# Source: shop/templates/a.yaml\napiVersion: v1\nkind: List\nitems:\n- {kind: A}\n- {apiVersion: v1, kind: ConfigMapList, items: [{metadata: {name: b}}]}\n- {kind: AllowList}\n---\n{kind: List, items: []}\n";
+        let found = objects("shop", list).expect("objects");
+        let found: Vec<_> = found.iter().map(|found| found.object.to_string()).collect();
+        let map = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b"}}"#;
+        assert_eq!(found, [r#"{"kind":"A"}"#, map, r#"{"kind":"AllowList"}"#]);
+        let hook = "metadata: {name: a, annotations: {helm.sh/hook: post-install}}";
+        for (list, code) in [
+            (format!("{{kind: List, items: [{{kind: Job, {hook}}}]}}"), codes::CHART_HOOK),
+            (format!("{{kind: List, items: [], {hook}}}"), codes::CHART_HOOK),
+            ("{kind: List, items: [text]}".to_owned(), codes::CHART_REFUSED),
+        ] {
+            assert_eq!(objects("shop", &list).expect_err("refused").code(), code, "{list}");
         }
     }
 }

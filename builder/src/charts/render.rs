@@ -28,6 +28,12 @@ const CLOCK: [&str; 4] = ["now", "ago", "unixEpoch", "dateInZone"];
 /// Longer than the finest time that those functions print.
 const TICK: Duration = Duration::from_millis(1100);
 
+/// The folder of a chart where it is rendered.
+const CHART: &str = "chart";
+
+/// The same of a chart without templates.
+const BARE_CHART: &str = "bare-chart";
+
 /// Renders a component's chart. What it brings beside objects becomes part of the definition. Returns the component, after
 /// one that comes before it where the chart has such hooks.
 pub fn render(
@@ -52,7 +58,7 @@ pub fn render(
     let objects = absorb(&component, objects)?;
     let version = definition.release.version.value.clone();
     let repeatable = chart.repeatable.iter().map(|title| title.value.as_str()).collect();
-    let placed = Rules { version: &version, repeatable }.place(objects)?;
+    let placed = Rules { chart: Path::new(&opened.name), version: &version, repeatable }.place(objects)?;
     if let Some(test) = tests_as_proofs::only(&placed.tests)? {
         let proof = tests_as_proofs::proof(&component, test)?;
         definition.release.proofs.push(proof);
@@ -75,25 +81,45 @@ fn twice(
     let mut files = opened.files.clone();
     lookup::trap(&opened.name, &mut files)?;
     let folder = tempfile::tempdir().map_err(|error| super::interrupted("the chart", error))?;
-    files.write(&folder.path().join("chart")).map_err(|error| super::interrupted("the chart", error))?;
+    files.write(&folder.path().join(CHART)).map_err(|error| super::interrupted("the chart", error))?;
     for (number, written) in chart.values.iter().enumerate() {
         let path = definition.resolve(&written.value);
         values(&path, folder.path(), number)?;
     }
-    let rendering = Rendering {
+    let mut rendering = Rendering {
         name: &opened.name,
         folder: folder.path(),
+        chart: CHART,
         values: chart.values.len(),
         release: &chart.release.as_ref().unwrap_or(&component.name).value,
         namespace: &component.namespace.value,
         kubernetes,
         served,
     };
+    let served = with_own(&rendering, &files, helm)?;
+    rendering.served = &served;
     let first = rendering.run(helm)?;
     if reads_clock(&files) {
         std::thread::sleep(TICK);
     }
     Ok([first, rendering.run(helm)?])
+}
+
+/// What the cluster serves with the kinds of the chart's own `crds` as well, and of those of its subcharts that the values enable:
+/// Helm applies these before it asks what is served. A rendering without templates tells which they are.
+fn with_own(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Result<Vec<String>> {
+    let mut served: BTreeSet<_> = rendering.served.iter().cloned().collect();
+    if files.0.keys().any(|path| path.starts_with("crds/") || path.contains("/crds/")) {
+        let mut bare = files.clone();
+        bare.0.retain(|path, _| !lookup::is_template(path));
+        let written = bare.write(&rendering.folder.join(BARE_CHART));
+        written.map_err(|error| super::interrupted("the chart", error))?;
+        let printed = Rendering { chart: BARE_CHART, ..*rendering }.run(helm)?;
+        for sourced in output::objects(rendering.name, &printed)? {
+            served.extend(kinds(&sourced.object));
+        }
+    }
+    Ok(served.into_iter().collect())
 }
 
 fn reads_clock(files: &ChartFiles) -> bool {
@@ -121,18 +147,20 @@ fn values(path: &Path, folder: &Path, number: usize) -> Result<()> {
 fn served(definition: &Definition, index: usize, before: &[Rendered]) -> Vec<String> {
     let needed = definition.needed_by(index);
     let objects = before.iter().filter(|rendered| needed.contains(&rendered.index)).flat_map(|it| &it.objects);
-    let mut served = served_kinds();
-    for crd in objects.filter(|object| object["kind"] == "CustomResourceDefinition") {
-        let text = |pointer| crd.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let versions = crd.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
-        for version in versions.filter(|version| version["served"] == true).filter_map(|it| it["name"].as_str()) {
-            let version = format!("{}/{version}", text("/spec/group"));
-            served.push(format!("{version}/{}", text("/spec/names/kind")));
-            served.push(version);
-        }
-    }
-    let unique: BTreeSet<_> = served.into_iter().collect();
+    let unique: BTreeSet<_> = served_kinds().into_iter().chain(objects.flat_map(kinds)).collect();
     unique.into_iter().collect()
+}
+
+/// The versions and kinds that a cluster serves for a CRD; none for any other object.
+fn kinds(object: &Value) -> Vec<String> {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    if text("/kind") != "CustomResourceDefinition" {
+        return Vec::new();
+    }
+    let versions = object.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
+    let versions = versions.filter(|version| version["served"] == true).filter_map(|it| it["name"].as_str());
+    let versions = versions.map(|version| format!("{}/{version}", text("/spec/group")));
+    versions.flat_map(|version| [format!("{version}/{}", text("/spec/names/kind")), version]).collect()
 }
 
 fn is_left_out(chart: &ChartDefinition, sourced: &Sourced) -> bool {

@@ -11,7 +11,13 @@ use crate::pack::tests::Bench;
 
 /// Prints its version, or the templates of a chart as they are, with each `RANDOM` as another text.
 const HELM: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.21.4; exit; fi\ncd \"$3\"\n\
-    for file in templates/*.yaml; do\n  printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  sed \"s/RANDOM/kLq3ZtX9vB1mWc7D$$/\" \"$file\"\ndone\n";
+    served=no; case \"$*\" in *own.example/v1/Own*) served=yes;; esac\n\
+    for file in crds/*.yaml templates/*.yaml; do\n  [ -f \"$file\" ] || continue\n  printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  \
+    sed \"s/RANDOM/kLq3ZtX9vB1mWc7D$$/; s/SERVED/$served/\" \"$file\"\ndone\n";
+
+const CRD: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: owns.own.example}\nspec:\n  \
+    group: own.example\n  names: {kind: Own, listKind: OwnList, plural: owns, singular: own}\n  scope: Namespaced\n  \
+    versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]\n";
 
 const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
 
@@ -25,9 +31,20 @@ const ENTRIES: &str = "charts:\n  - {reference: 'ghcr.io/small/charts/network:1.
 
 /// An archive of a chart of this name with one template.
 fn chart(name: &str, template: &str) -> Vec<u8> {
-    let metadata = format!("{{name: {name}, version: 2.0.0}}");
-    let folder = |path: &str| format!("{name}/{path}");
-    archive(&[(&folder("Chart.yaml"), metadata.as_bytes()), (&folder("templates/a.yaml"), template.as_bytes())])
+    chart_of(name, &[("templates/a.yaml", template)])
+}
+
+/// An archive of a chart of this name, in the version that the lock names, with these files.
+fn chart_of(name: &str, files: &[(&str, &str)]) -> Vec<u8> {
+    let version = match name {
+        "network" => "1.0.0+b",
+        "database" => "v3.0.0",
+        _ => "2.0.0",
+    };
+    let metadata = format!("{{name: {name}, version: {version}}}");
+    let mut members = vec![(format!("{name}/Chart.yaml"), metadata.as_bytes())];
+    members.extend(files.iter().map(|(path, text)| (format!("{name}/{path}"), text.as_bytes())));
+    archive(&members.iter().map(|(path, bytes)| (path.as_str(), *bytes)).collect::<Vec<_>>())
 }
 
 fn map(name: &str) -> String {
@@ -150,6 +167,55 @@ async fn charts_of_every_place_are_locked_and_built() {
     let refused = said(&bench, bench.build().await);
     assert!(
         refused.starts_with("LF2104 release/images.lock:") && refused.contains("charts/database.tgz is sha256:"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_in_crds_is_served_and_comes_before_hooks() {
+    let bench = bench().await;
+    let template = format!("{HOOK}---\n{}", map("assistant").replace("a: b", "a: 'SERVED'"));
+    publish(&bench, &chart_of("assistant", &[("crds/own.yaml", CRD), ("templates/a.yaml", &template)]));
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
+    assert_eq!(objects(&bench, "assistant-before"), ["CustomResourceDefinition/owns.own.example", "ConfigMap/early"]);
+    let own = document(&bench, "documents/objects/assistant.json");
+    assert_eq!(own.pointer("/0/data/a"), Some(&json!("yes")));
+}
+
+#[tokio::test]
+async fn a_chart_of_another_name_or_version_is_refused() {
+    let bench = bench().await;
+    publish(&bench, &chart("other", &map("assistant")));
+    let refused = said(&bench, bench.lock().await);
+    assert!(
+        refused.contains("is the chart `other` 2.0.0, where the lock names charts.example/stable/assistant:2.0.0"),
+        "{refused}"
+    );
+    publish(&bench, &chart("assistant", &map("assistant")));
+    bench.write("release/charts/database.tgz", &chart("other", &map("database")), 0o644);
+    let refused = said(&bench, bench.lock().await);
+    assert!(
+        refused.contains("is the chart `other` 2.0.0, where the lock names charts.example/own/database:3.0.0"),
+        "{refused}"
+    );
+    // While a release is locked, a registry is asked for the manifest alone.
+    let bench = self::bench().await;
+    let again = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": { "mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": digest(b"{}"), "size": 2 },
+        "layers": [{
+            "mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+            "digest": digest(&chart("other", &map("a"))), "size": chart("other", &map("a")).len(),
+        }],
+    });
+    bench.registry.add_blob(&chart("other", &map("a")));
+    bench.push("ghcr.io/small/charts/network:1.0.0_b", &again);
+    bench.lock().await.expect("locked");
+    let refused = said(&bench, bench.build().await);
+    assert!(
+        refused.contains("is the chart `other` 2.0.0, where the lock names ghcr.io/small/charts/network:1.0.0_b"),
         "{refused}"
     );
 }

@@ -12,9 +12,14 @@ use crate::error::{BuildError, Place, Result};
 use crate::proofs::{ProofDefinition, RequestDefinition};
 use crate::render::title;
 
-/// The options of wget and curl that change nothing of what is asked.
-const OPTIONS: [&str; 11] =
-    ["-q", "-O-", "-qO-", "--quiet", "--spider", "-f", "-s", "-S", "-fsS", "--fail", "--silent"];
+/// What a request of curl fails with on an answer that a proof does not take, either in its long form or among short options.
+const FAIL: &str = "--fail";
+
+/// The options of curl that change nothing of what is asked.
+const OPTIONS: [&str; 3] = [FAIL, "--silent", "--show-error"];
+
+/// The same as letters.
+const SHORT_OPTIONS: [char; 3] = ['f', 's', 'S'];
 
 /// What a pod asks.
 struct Asked {
@@ -26,7 +31,7 @@ struct Asked {
 /// The proof that a chart's test is.
 pub fn proof(component: &ComponentDefinition, test: &Sourced) -> Result<ProofDefinition> {
     let Some(asked) = asked(&test.object, &component.namespace.value) else {
-        let what = "the test is more than one request to a Service of the component, which is what a proof can be";
+        let what = "the test is something else than one `curl --fail` of a Service of the component, which is what a proof can be";
         let title = title(&test.object);
         let hint = format!(
             "List it under `leaveOut` of the chart (`leaveOut: [{title}]`), and declare a proof of your own under `proofs`."
@@ -79,13 +84,39 @@ fn asked(pod: &Value, namespace: &str) -> Option<Asked> {
     let words = ["command", "args"].into_iter().flat_map(|key| container[key].as_array().into_iter().flatten());
     let words: Vec<&str> = words.map(Value::as_str).collect::<Option<_>>()?;
     let (program, arguments) = words.split_first()?;
-    if !matches!(program.rsplit('/').next()?, "wget" | "curl") {
+    // wget follows redirections, and asks with HEAD as a spider.
+    if program.rsplit('/').next()? != "curl" {
         return None;
     }
-    let addresses: Vec<_> = arguments.iter().filter(|word| !OPTIONS.contains(word)).collect();
+    let (options, addresses): (Vec<&str>, Vec<&str>) =
+        arguments.iter().copied().partition(|word| word.starts_with('-'));
     let [address] = addresses.as_slice() else { return None };
-    let whole = if address.contains("://") { (**address).to_owned() } else { format!("http://{address}") };
-    let url = Url::parse(&whole).ok().filter(|url| url.scheme() == "http")?;
+    fails(&options).then(|| service(address, namespace))?
+}
+
+/// Whether curl with these options only fails on an error that a server answers, and does nothing else.
+fn fails(options: &[&str]) -> bool {
+    let is_short =
+        |option: &str| letters(option).is_some_and(|rest| rest.chars().all(|it| SHORT_OPTIONS.contains(&it)));
+    let is_fail = |option: &str| option == FAIL || letters(option).is_some_and(|rest| rest.contains('f'));
+    let is_known = options.iter().all(|option| OPTIONS.contains(option) || is_short(option));
+    is_known && options.iter().any(|option| is_fail(option))
+}
+
+/// The letters of short options.
+fn letters(option: &str) -> Option<&str> {
+    option.strip_prefix('-').filter(|rest| !rest.is_empty() && !rest.starts_with('-'))
+}
+
+/// The Service that an address is of, with port and path.
+fn service(address: &str, namespace: &str) -> Option<Asked> {
+    // curl itself reads these: one address becomes many.
+    if address.contains(['[', ']', '{', '}']) {
+        return None;
+    }
+    let whole = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    let is_plain = |url: &Url| url.scheme() == "http" && url.username().is_empty() && url.password().is_none();
+    let url = Url::parse(&whole).ok().filter(is_plain)?;
     let host = url.host_str()?.trim_end_matches('.');
     let host = host.strip_suffix(".cluster.local").unwrap_or(host);
     let host = host.strip_suffix(".svc").unwrap_or(host);
@@ -113,26 +144,37 @@ mod tests {
     #[test]
     fn one_request_to_a_service_is_a_proof_and_nothing_else_is() {
         let command = |words: &[&str]| found(&json!({ "command": words }));
-        assert_eq!(command(&["wget", "shop:8080"]).as_deref(), Some("shop:8080/"));
+        assert_eq!(command(&["curl", "--fail", "--silent", "shop:8080"]).as_deref(), Some("shop:8080/"));
         assert_eq!(
             command(&["/usr/bin/curl", "-fsS", "http://shop.web.svc.cluster.local/health?full=1"]).as_deref(),
             Some("shop:80/health?full=1")
         );
         assert_eq!(
-            found(&json!({ "command": ["wget"], "args": ["-qO-", "shop.web:1/a"] })).as_deref(),
+            found(&json!({ "command": ["curl"], "args": ["-s", "-f", "shop.web:1/a"] })).as_deref(),
             Some("shop:1/a")
         );
         for words in [
-            &["sh", "-c", "wget shop:80"][..],
-            &["wget", "https://shop:8443"],
-            &["wget", "--header=a: b", "shop:80"],
-            &["wget", "shop.other:80"],
-            &["wget", "a", "b"],
-            &["wget"],
+            &["sh", "-c", "curl -f shop:80"][..],
+            &["curl", "-f", "https://shop:8443"],
+            &["curl", "-f", "--header=a: b", "shop:80"],
+            &["curl", "-f", "shop.other:80"],
+            &["curl", "-f", "a", "b"],
+            &["curl", "-f"],
             &[],
+            // Satisfied with any answer, a redirection's, or that to another request.
+            &["curl", "shop:80"],
+            &["curl", "-sS", "shop:80"],
+            &["curl", "-fL", "shop:80"],
+            &["curl", "-f", "--location", "shop:80"],
+            &["curl", "-fI", "shop:80"],
+            &["curl", "-f", "http://a:b@shop:80"],
+            &["curl", "-f", "http://shop:80/[1-3]"],
+            &["wget", "shop:80"],
+            &["wget", "-qO-", "shop:80"],
+            &["wget", "--spider", "shop:80"],
         ] {
             assert_eq!(command(words), None, "{words:?}");
         }
-        assert_eq!(found(&json!({ "command": ["wget", "shop:80"], "env": [] })), None);
+        assert_eq!(found(&json!({ "command": ["curl", "-f", "shop:80"], "env": [] })), None);
     }
 }

@@ -151,7 +151,8 @@ fn refused(secret: &Sourced, pointer: &str, what: &str) -> BuildError {
         "Set the value in the chart's values, name an existing Secret there, or declare `{}` under `secrets` of the component.",
         secret.object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("?")
     );
-    BuildError::at(codes::CHART_UNSTEADY, place(secret, &format!(": {pointer}")), what).hint(hint)
+    let field = if pointer.is_empty() { String::new() } else { format!(": {pointer}") };
+    BuildError::at(codes::CHART_UNSTEADY, place(secret, &field), what).hint(hint)
 }
 
 /// The declaration of a Secret that a chart draws.
@@ -161,12 +162,7 @@ fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Genera
     if type_of != "Opaque" {
         return Err(refused(one, "/type", &format!("is `{type_of}`, where a site generates only Opaque Secrets")));
     }
-    let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
-    let is_plain = |key: &String| PLAIN_LABELS.contains(&key.as_str()) || key.starts_with("app.kubernetes.io/");
-    if let Some(label) = labels.and_then(|labels| labels.keys().find(|key| !is_plain(key))) {
-        let what = format!("has the label `{label}`, which a generated Secret would not have");
-        return Err(refused(one, "/metadata/labels", &what));
-    }
+    carried(one)?;
     let (values, others) = (values(one)?, values(other)?);
     let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut found = Generated { name, random: BTreeMap::new(), fixed: BTreeMap::new() };
@@ -192,6 +188,34 @@ fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Genera
         return Err(refused(one, "", "differs in something else than its values"));
     }
     Ok(found)
+}
+
+/// Whether a generated Secret can do without a key.
+type IsPlain<'a> = &'a dyn Fn(&str) -> bool;
+
+/// Refuses what a generated Secret would not have: labels that others may select, annotations that others may read, and all
+/// other fields beside its name and values.
+fn carried(one: &Sourced) -> Result<()> {
+    let object = &one.object;
+    let keys = |pointer| object.pointer(pointer).and_then(Value::as_object).into_iter().flat_map(|map| map.keys());
+    let is_label = |key: &str| PLAIN_LABELS.contains(&key) || key.starts_with("app.kubernetes.io/");
+    let is_annotation = |key: &str| key.starts_with("helm.sh/") || key.starts_with("meta.helm.sh/");
+    let is_metadata = |key: &str| ["name", "namespace", "labels", "annotations"].contains(&key);
+    let is_field = |key: &str| ["apiVersion", "kind", "type", "metadata", "data", "stringData"].contains(&key);
+    let parts: [(&str, &str, IsPlain<'_>); 4] = [
+        ("/metadata/labels", "label", &is_label),
+        ("/metadata/annotations", "annotation", &is_annotation),
+        ("/metadata", "field", &is_metadata),
+        ("", "field", &is_field),
+    ];
+    for (pointer, noun, is_plain) in parts {
+        let is_void = |key: &str| object.pointer(pointer).is_some_and(|map| map[key].is_null() || map[key] == false);
+        if let Some(key) = keys(pointer).find(|key| !is_plain(key) && !is_void(key)) {
+            let what = format!("has the {noun} `{key}`, which a generated Secret would not have");
+            return Err(refused(one, pointer, &what));
+        }
+    }
+    Ok(())
 }
 
 /// The values of a Secret as programs read them.
@@ -264,7 +288,9 @@ mod tests {
             |value: &str| json!({ "kind": "Secret", "metadata": { "name": "own" }, "stringData": { "a": value } });
         let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
         let mut one = secret(&json!({ "password": A, "user": "app" }));
+        one["metadata"]["annotations"] = json!({ "helm.sh/resource-policy": "keep" });
         let mut other = secret(&json!({ "password": B, "user": "app" }));
+        other["metadata"]["annotations"] = json!({ "helm.sh/resource-policy": "keep" });
         one["data"] = json!({ "short": base64("kLq3ZtX9vB") });
         other["data"] = json!({ "short": base64("Pz4RsY8nJh") });
         let found = run(&[one, pod("1"), own("1")], &[other, pod("2"), own("2")]).expect("generated");
@@ -283,6 +309,9 @@ mod tests {
         let named = |name: &str| json!({ "kind": "ConfigMap", "metadata": { "name": name } });
         let typed = |value: &str| json!({ "kind": "Secret", "type": "kubernetes.io/tls", "metadata": { "name": "tls" }, "stringData": { "a": value } });
         let labeled = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "labels": { "app": "a", "watch": "me" } }, "stringData": { "a": value } });
+        let noted = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "annotations": { "helm.sh/resource-policy": "keep", "replicate-to": "all" } }, "stringData": { "a": value } });
+        let immutable = |value: &str| json!({ "kind": "Secret", "immutable": true, "metadata": { "name": "db" }, "stringData": { "a": value } });
+        let final_one = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "finalizers": ["a"] }, "stringData": { "a": value } });
         let away = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "namespace": "other" }, "stringData": { "a": value } });
         let beside = |value: &str| secret(&json!({ "password": value, "admin-token": "hunter2" }));
         let twice = |value: &str| secret(&json!({ "key": value, "again": value }));
@@ -295,6 +324,9 @@ mod tests {
             run(&[plain("abcdefg")], &[plain("abcdefgh")]),
             run(&[typed(A)], &[typed(B)]),
             run(&[labeled(A)], &[labeled(B)]),
+            run(&[noted(A)], &[noted(B)]),
+            run(&[immutable(A)], &[immutable(B)]),
+            run(&[final_one(A)], &[final_one(B)]),
             run(&[twice(A)], &[twice(B)]),
             run(&[away(A)], &[away(B)]),
             run(&[beside(A)], &[beside(B)]),

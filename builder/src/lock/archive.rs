@@ -161,7 +161,7 @@ impl Lock {
 
 /// Name and version of a chart, by the reference that it has in the lock. A tag cannot have the `+` of a version, for which
 /// registries of charts write `_`.
-pub(super) fn name_and_version(reference: &Reference) -> (String, String) {
+pub fn name_and_version(reference: &Reference) -> (String, String) {
     let name = reference.repository.rsplit('/').next().unwrap_or_default();
     (name.to_owned(), reference.tag.as_deref().unwrap_or_default().replace('_', "+"))
 }

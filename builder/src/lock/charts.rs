@@ -38,7 +38,7 @@ impl Asking<'_> {
             ArchiveOrigin::File(path) => {
                 let path = self.lock.beside(path);
                 let bytes = charts::read_archive(&path)?;
-                charts::open_archive(&path.display().to_string(), &bytes)?;
+                charts::open_archive(&path.display().to_string(), &bytes, &reference)?;
                 let digest = Sha256(sha2::Sha256::digest(&bytes).into());
                 Found { url: None, measured: Measured { digest, size: bytes.len() as u64 } }
             }
@@ -86,7 +86,7 @@ impl Asking<'_> {
             return Err(BuildError::new(codes::FETCH_MISMATCH, what));
         }
         let opened = charts::read_blob(self.store, measured.digest)
-            .and_then(|bytes| charts::open_archive(&offer.url.to_string(), &bytes));
+            .and_then(|bytes| charts::open_archive(&offer.url.to_string(), &bytes, reference));
         if let Err(error) = opened {
             self.forget(measured.digest)?;
             return Err(error);

@@ -17,7 +17,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use serde_saphyr::Spanned;
 
-pub use archive::{ArchiveFields, ArchiveOrigin, ArchivePin, ArchiveSource, ChartPin};
+pub use archive::{ArchiveFields, ArchiveOrigin, ArchivePin, ArchiveSource, ChartPin, name_and_version};
 pub use command::{LockReport, update};
 pub use field::{Field, IndexField};
 pub use pin::{ArtifactPin, FilePin, FilesPin, Pin, Take};

@@ -86,7 +86,7 @@ pub struct Program {
 
 impl Program {
     /// Finds a program: a path is taken as it is, a bare name is looked up in the folders of PATH. Where there is none, the
-    /// error says which one the lock records.
+    /// error says which one the lock records. What is found has an absolute path, since it runs in other folders.
     pub fn find(tool: Tool, path: &Path, lock: &Lock) -> Result<Self> {
         let (name, renders) = (tool.name(), tool.renders());
         let missing = |what: String| {
@@ -99,7 +99,7 @@ impl Program {
         };
         if path.components().count() > 1 {
             return if path.is_file() {
-                Ok(Self { tool, path: path.to_owned() })
+                Self::at(tool, path)
             } else {
                 Err(missing(format!("there is no such file; {name} renders {renders}")))
             };
@@ -108,8 +108,14 @@ impl Program {
         std::env::split_paths(&folders)
             .map(|folder| folder.join(path))
             .find(|path| path.is_file())
-            .map(|path| Self { tool, path })
             .ok_or_else(|| missing(format!("no folder of PATH has it; {name} renders {renders}")))
+            .and_then(|path| Self::at(tool, &path))
+    }
+
+    fn at(tool: Tool, path: &Path) -> Result<Self> {
+        let absolute = std::path::absolute(path)
+            .map_err(|error| BuildError::at(codes::TOOL_MISSING, Place::file(path), "has no path").because(error))?;
+        Ok(Self { tool, path: absolute })
     }
 
     /// A command that runs it.
@@ -165,5 +171,25 @@ impl Program {
     /// The error that it cannot be run.
     pub fn unusable(&self, error: std::io::Error) -> BuildError {
         BuildError::at(codes::TOOL_MISSING, Place::file(&self.path), "does not run").because(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+
+    use super::*;
+
+    #[test]
+    fn a_program_of_a_relative_path_runs_in_any_folder() {
+        let here = std::env::current_dir().expect("folder");
+        let folder = tempfile::tempdir_in(&here).expect("folder");
+        durable::write_file(&folder.path().join("helm"), b"#!/bin/sh\n", 0o755).expect("script");
+        let text = "assembled: false\nplatform: linux/amd64\nimages: []\n";
+        let lock = Lock::parse(Path::new("images.lock"), text.into()).expect("lock");
+        let relative = folder.path().strip_prefix(&here).expect("below").join("helm");
+        let helm = Program::find(Tool::Helm, &Path::new(".").join(relative), &lock).expect("found");
+        let status = helm.command().current_dir("/").status().expect("it runs");
+        assert!(status.success());
     }
 }

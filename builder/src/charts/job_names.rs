@@ -1,0 +1,259 @@
+//! Names of a chart's Jobs. Kubernetes changes no Job in place, and the next version brings other images: each version of a
+//! release has Jobs of its own, with the version as part of their names. Nothing else of the chart may name one.
+
+use std::collections::BTreeSet;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use serde_json::Value;
+use sha2::Digest as _;
+
+use super::output::Sourced;
+use crate::error::{BuildError, Place, Result};
+use crate::render::title;
+
+/// The longest name of a Job, whose pods carry it as a label.
+const NAME_BYTES: usize = 63;
+
+/// How commands call Jobs.
+const JOB_WORDS: [&str; 4] = ["job", "jobs", "job.batch", "jobs.batch"];
+
+/// Labels that Kubernetes gives the pods of a Job.
+const JOB_LABELS: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
+
+/// Fields whose texts name something else than a Job, unless what they are in says that it is one.
+const OTHER_NAMES: [&str; 9] = [
+    "name",
+    "namespace",
+    "secretName",
+    "serviceAccountName",
+    "serviceAccount",
+    "serviceName",
+    "claimName",
+    "image",
+    "resourceNames",
+];
+
+/// Fields with what people or selectors read: texts that are the Job's name by chance.
+const REMARKS: [&str; 4] = ["labels", "matchLabels", "annotations", "selector"];
+
+/// Fields with what programs are told.
+const PROGRAM: [&str; 3] = ["command", "args", "env"];
+
+/// Whether an object is a Job of Kubernetes.
+pub fn is_job(object: &Value) -> bool {
+    object["kind"] == "Job" && object["apiVersion"] == "batch/v1"
+}
+
+/// Gives a Job a name of its own for each version of the release; returns the old one.
+pub fn rename(sourced: &mut Sourced, version: &str) -> Result<String> {
+    let old = name(&sourced.object).to_owned();
+    let new = versioned(&old, version);
+    if new.len() > NAME_BYTES {
+        let what = format!("its name with the version, `{new}`, has more than {NAME_BYTES} characters");
+        return Err(refused(sourced, ": metadata.name", what));
+    }
+    sourced.object["metadata"]["name"] = Value::String(new);
+    // It stays, so that a site can tell that it is complete.
+    if let Some(spec) = sourced.object["spec"].as_object_mut() {
+        spec.remove("ttlSecondsAfterFinished");
+    }
+    Ok(old)
+}
+
+/// The name of a Job in a version of the release. Of a version with other characters than digits, small letters and dots,
+/// its digest is part of the name as well: two versions never have the same name.
+pub fn versioned(name: &str, version: &str) -> String {
+    let is_plain = version.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'.');
+    let text = version.to_ascii_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+    let text = text.trim_end_matches('-');
+    if is_plain {
+        return format!("{name}-{text}");
+    }
+    let digest = Sha256(sha2::Sha256::digest(version.as_bytes()).into()).to_hex();
+    format!("{name}-{text}-{}", &digest[..8])
+}
+
+/// Refuses objects that name one of these Jobs by its old name: it has none of that name.
+pub fn check_references(old_names: &BTreeSet<String>, version: &str, objects: &[&Sourced]) -> Result<()> {
+    for old in old_names {
+        let new = versioned(old, version);
+        let is_unique = !objects.iter().any(|other| name(&other.object) == old);
+        for sourced in objects {
+            let is_own = is_job(&sourced.object) && name(&sourced.object) == new;
+            let search = Search { old, is_own, is_unique };
+            if let Some(pointer) = search.object(&sourced.object, "", Around::Other) {
+                let what = format!("names Job/{old}, which is `{new}` in this version of the release");
+                let hint = format!(
+                    "Have none of both by the chart's values, list one under `leaveOut` of the chart (`leaveOut: [Job/{old}]`), or bring the objects as manifests of your own."
+                );
+                return Err(refused(sourced, &format!(": {pointer}"), what).hint(hint));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn name(object: &Value) -> &str {
+    object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn refused(sourced: &Sourced, field: &str, what: String) -> BuildError {
+    let field = format!("{}{field}", title(&sourced.object));
+    let place = Place { file: Some(sourced.file.clone()), line: None, field: Some(field) };
+    BuildError::at(codes::CHART_HOOK, place, what)
+}
+
+/// What a text is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Around {
+    Program,
+    Remark,
+    OtherName,
+    Other,
+}
+
+/// A search for a Job's old name in one object.
+struct Search<'a> {
+    old: &'a str,
+    is_own: bool,
+    /// No other object of the chart has the name: where it is found, the Job is meant.
+    is_unique: bool,
+}
+
+impl Search<'_> {
+    fn value(&self, value: &Value, pointer: &str, around: Around) -> Option<String> {
+        match value {
+            Value::String(text) => self.is_named(text, around).then(|| pointer.to_owned()),
+            Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
+                let pointer = format!("{pointer}/{index}");
+                let before = index.checked_sub(1).and_then(|before| items[before].as_str());
+                if item == self.old && before.is_some_and(|before| JOB_WORDS.contains(&before)) {
+                    return Some(pointer);
+                }
+                self.value(item, &pointer, around)
+            }),
+            Value::Object(_) => self.object(value, pointer, around),
+            _ => None,
+        }
+    }
+
+    fn object(&self, object: &Value, pointer: &str, around: Around) -> Option<String> {
+        let fields = object.as_object()?;
+        let is_list_with = |field: &str, wanted: &dyn Fn(&Value) -> bool| {
+            object[field].as_array().is_some_and(|list| list.iter().any(wanted))
+        };
+        let is_jobs = |item: &Value| item.as_str().is_some_and(|text| text == "*" || text.starts_with("jobs"));
+        if is_list_with("resources", &is_jobs) && is_list_with("resourceNames", &|item| item == self.old) {
+            return Some(format!("{pointer}/resourceNames"));
+        }
+        if object["kind"] == "Job" && object["name"] == self.old {
+            return Some(format!("{pointer}/name"));
+        }
+        let is_of_job = pointer.rsplit('/').next().is_some_and(|key| key.to_ascii_lowercase().contains("job"));
+        fields.iter().find_map(|(key, field)| {
+            let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+            if JOB_LABELS.contains(&key.as_str()) && field == self.old {
+                return Some(pointer);
+            }
+            let within = match key.as_str() {
+                key if PROGRAM.contains(&key) => Around::Program,
+                key if REMARKS.contains(&key) => Around::Remark,
+                "name" if is_of_job => Around::Other,
+                key if OTHER_NAMES.contains(&key) => Around::OtherName,
+                _ => around,
+            };
+            self.value(field, &pointer, within)
+        })
+    }
+
+    /// Whether a text names the Job.
+    fn is_named(&self, text: &str, around: Around) -> bool {
+        let is_meant = match around {
+            _ if self.is_own => false,
+            Around::Program => true,
+            Around::Other => self.is_unique,
+            Around::Remark | Around::OtherName => false,
+        };
+        let mut words = text.match_indices(self.old).filter(|(at, _)| is_word(text, *at, self.old.len()));
+        words.any(|(at, _)| is_meant || is_called_job(&text[..at]))
+    }
+}
+
+/// Whether what is at a place of a text is a name of its own, not a part of a longer one.
+fn is_word(text: &str, at: usize, length: usize) -> bool {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    let before = text[..at].chars().next_back();
+    let mut after = text[at + length..].chars();
+    let is_longer = match after.next() {
+        Some('.') => after.next().is_some_and(is_part),
+        next => next.is_some_and(is_part),
+    };
+    !is_longer && !before.is_some_and(|letter| is_part(letter) || letter == '.')
+}
+
+/// Whether a text ends with what commands call Jobs, as in `wait job/`.
+fn is_called_job(before: &str) -> bool {
+    let word = before.strip_suffix(['/', ' ', '=', ':']).unwrap_or("").trim_end();
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '.';
+    let word = word.rsplit(|letter| !is_part(letter)).next().unwrap_or_default();
+    JOB_WORDS.contains(&word.trim_start_matches('-').to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn job(name: &str) -> Sourced {
+        let spec = json!({ "ttlSecondsAfterFinished": 1 });
+        let object = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": name }, "spec": spec });
+        Sourced { file: "a".into(), object }
+    }
+
+    fn found(object: &Value) -> Option<String> {
+        let mut own = job("shop-migrate");
+        let old = rename(&mut own, "1.0.0").expect("renamed");
+        let other = Sourced { file: "shop/templates/b.yaml".into(), object: object.clone() };
+        check_references(&[old].into(), "1.0.0", &[&own, &other]).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_two_versions_have_the_same_name() {
+        let versions = ["2.0.0", "2.0.0+b", "2.0.0-b", "2.0.0-B", "2.0.0-b.1", "2.0.0-b-1", "2.0.0+b.1", "2.0.0-2"];
+        let names: BTreeSet<_> = versions.iter().map(|version| versioned("a", version)).collect();
+        assert_eq!(names.len(), versions.len(), "{names:?}");
+        assert_eq!(versioned("a", "2.0.0"), "a-2-0-0");
+        assert!(names.iter().all(|name| name.bytes().all(|it| it == b'-' || it.is_ascii_alphanumeric())));
+    }
+
+    #[test]
+    fn what_names_a_job_that_is_renamed_is_refused_with_its_field() {
+        let role = |resource: &str| json!({ "kind": "Role", "metadata": { "name": "r" }, "rules": [{ "resources": [resource], "resourceNames": ["shop-migrate"] }] });
+        let waits = |args: Value| json!({ "kind": "Deployment", "metadata": { "name": "d" }, "spec": { "initContainers": [{ "name": "wait", "args": args }] } });
+        let account = json!({ "kind": "ServiceAccount", "metadata": { "name": "shop-migrate", "annotations": { "a": "kubectl wait job/shop-migrate" } } });
+        let refusals: Vec<_> = [
+            waits(json!(["wait", "--for=condition=complete", "job/shop-migrate"])),
+            waits(json!(["job", "shop-migrate"])),
+            waits(json!(["until done shop-migrate; do sleep 1; done"])),
+            role("jobs"),
+            json!({ "kind": "ConfigMap", "metadata": { "name": "m" }, "data": { "a/b": "job: shop-migrate." } }),
+            json!({ "kind": "NetworkPolicy", "metadata": { "name": "n" }, "spec": { "podSelector": { "matchLabels": { "job-name": "shop-migrate" } } } }),
+            json!({ "kind": "Gate", "metadata": { "name": "g" }, "spec": { "jobRef": { "name": "shop-migrate" } } }),
+            account,
+        ]
+        .iter()
+        .map(|object| found(object).expect("refused"))
+        .collect();
+        insta::assert_snapshot!(refusals.join("\n"));
+        for object in [
+            waits(json!(["shop-migrate-2", "a.shop-migrate", "shop-migrate.shop.svc", "my-shop-migrate"])),
+            role("secrets"),
+            json!({ "kind": "ServiceAccount", "metadata": { "name": "shop-migrate", "labels": { "app": "shop-migrate" } } }),
+            json!({ "kind": "RoleBinding", "metadata": { "name": "b" }, "subjects": [{ "kind": "ServiceAccount", "name": "shop-migrate" }] }),
+        ] {
+            assert_eq!(found(&object), None, "{object}");
+        }
+    }
+}
