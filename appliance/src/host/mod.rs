@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub use client::Client;
 pub use documents::{
-    Backup, Backups, ComponentStatus, CopyRecord, License, LicenseDocument, Operation, Part, Releases, Status, Terms,
+    Backup, Backups, BackupsStatus, ComponentStatus, CopyRecord, License, LicenseDocument, Operation, Part, Releases, Status, Terms,
     Verdict,
 };
 pub use error::HostError;
