@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::database::Database;
 use crate::host::Site;
-use crate::people::{Hasher, Throttle};
+use crate::people::{Failures, Hasher, Throttle};
 use crate::server::Metrics;
 
 /// What every request shares; cheap to clone.
@@ -23,6 +23,8 @@ pub struct Shared {
     pub hasher: Hasher,
     /// Counts failed sign-ins.
     pub throttle: Throttle,
+    /// Bounds what strangers write into the audit log.
+    pub failures: Failures,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// When the process began to serve.
@@ -37,6 +39,7 @@ impl Context {
             site,
             hasher: Hasher::new(),
             throttle: Throttle::default(),
+            failures: Failures::default(),
             metrics: Metrics::new(),
             started: Timestamp::now(),
         }))

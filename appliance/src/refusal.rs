@@ -1,7 +1,7 @@
 //! Why a request is refused: the same reasons for pages and for the API, which show them differently.
 
 use axum::http::StatusCode;
-use landfall_error_codes::{Code, codes};
+use landfall_error_codes::{Code, Coded as _, codes};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -39,7 +39,9 @@ pub enum Refusal {
     SignIn,
     /// The host did not do it.
     Host(HostError),
-    /// A fault of the appliance, which is logged and not shown.
+    /// The request took too long.
+    Late,
+    /// A fault of the appliance, which is logged; its code is shown, and nothing else of it.
     Internal(Error),
 }
 
@@ -93,7 +95,8 @@ impl Refusal {
             Self::Token => (StatusCode::FORBIDDEN, codes::TOKEN_REFUSED),
             Self::SignIn => (StatusCode::UNAUTHORIZED, codes::SIGN_IN_FAILED),
             Self::Host(error) => (error.status(), error.registered()),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, codes::BUG),
+            Self::Late => (StatusCode::GATEWAY_TIMEOUT, codes::HOST_SILENT),
+            Self::Internal(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.code()),
         }
     }
 
@@ -119,6 +122,7 @@ impl Refusal {
             | Self::Token
             | Self::SignIn
             | Self::Internal(_) => None,
+            Self::Late => Some("the request was not answered in 40 seconds".to_owned()),
         }
     }
 
@@ -142,5 +146,17 @@ impl Refusal {
             detail: self.detail(),
             hint: code.fix.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_internal_error_shows_its_code_and_nothing_else() {
+        let error = Error::new(codes::APPLIANCE_DATABASE, "/data/console.db is read-only");
+        let problem = Refusal::Internal(error).problem();
+        assert_eq!((problem.status, problem.code.as_str(), problem.detail), (500, "LF5002", None));
     }
 }

@@ -21,7 +21,7 @@ use crate::configuration::{ServerFiles, server_config};
 use crate::context::Context;
 use crate::database::Database;
 use crate::host::fake::FakeHost;
-use crate::people::{NewKey, Role, Scope, begin_session, create_user, make_key};
+use crate::people::{NewKey, Proven, Role, Scope, begin_session, create_user, make_key};
 use crate::server::serve_on;
 
 /// A password that is good enough.
@@ -198,7 +198,8 @@ impl Site {
 
     /// A browser whose user is signed in.
     pub async fn sign_in(&self, user: &str) -> Visitor {
-        let secret = begin_session(&self.context, &author(), user, ("test", None)).await.unwrap();
+        let proven = Proven::without_password(&self.context, user).await;
+        let secret = begin_session(&self.context, &author(), &proven, ("test", None)).await.unwrap();
         let cookies = format!("__Host-session={}", secret.reveal());
         Visitor { cookies, csrf: secret.form_token(), ..self.visitor() }
     }

@@ -29,6 +29,8 @@ pub struct Caller {
     pub identity: Identity,
     /// The word that forms carry: of the session, or of the browser before a sign-in.
     pub form_secret: Option<Secret>,
+    /// The word of the browser from before its sign-in, which a form that was opened then still carries.
+    pub door_secret: Option<Secret>,
     /// The address.
     pub address: IpAddr,
     /// Id of the request.

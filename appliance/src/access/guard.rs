@@ -40,6 +40,14 @@ pub async fn guard(State(context): State<Context>, request: Request, next: Next)
     }
 }
 
+/// Who asks, before anything of it is checked: for answers that no handler gives.
+pub fn stranger(request: Request) -> (Request, Caller, Audience) {
+    let audience = audience(&request);
+    let (parts, body) = request.into_parts();
+    let caller = anonymous(&parts);
+    (Request::from_parts(parts, body), caller, audience)
+}
+
 fn audience(request: &Request) -> Audience {
     match request.uri().path() {
         path if is_api(path) => Audience::Program,
@@ -60,6 +68,7 @@ fn anonymous(parts: &Parts) -> Caller {
     Caller {
         identity: Identity::Nobody,
         form_secret: None,
+        door_secret: None,
         address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
         correlation: id.unwrap_or_default().to_owned(),
     }
@@ -81,8 +90,14 @@ async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller
     }
     let bytes = to_bytes(body, BODY_BYTES).await.map_err(|_| Refusal::Invalid("the body is too long".to_owned()))?;
     let token = if is_api(path) { header_token(&parts.headers) } else { body_token(&bytes) };
-    let is_meant = token.is_some_and(|token| bool::from(token.as_bytes().ct_eq(caller.form_token().as_bytes())));
-    if is_meant && caller.form_secret.is_some() { Ok(Body::from(bytes)) } else { Err(Refusal::Foreign) }
+    if is_meant(rule.need, caller, &token.unwrap_or_default()) { Ok(Body::from(bytes)) } else { Err(Refusal::Foreign) }
+}
+
+/// Whether a form carries a word of this browser. A form from before a sign-in may be sent after one, in another tab.
+fn is_meant(need: Need, caller: &Caller, token: &str) -> bool {
+    let door = caller.door_secret.as_ref().filter(|_| need == Need::Form);
+    let mut secrets = caller.form_secret.iter().chain(door);
+    secrets.any(|secret| bool::from(token.as_bytes().ct_eq(secret.form_token().as_bytes())))
 }
 
 /// Finds out who calls. A key counts for the API alone; a cookie counts only if the request comes from the console's own pages.
@@ -105,7 +120,8 @@ async fn identify(
         // Without its cookies the request is nobody's. One that would change something is told why.
         return if changes && (session.is_some() || form.is_some()) { Err(Refusal::Foreign) } else { Ok(()) };
     }
-    caller.form_secret = form;
+    caller.form_secret.clone_from(&form);
+    caller.door_secret = form;
     if let Some(secret) = session {
         let is_active = !rule.path.starts_with("/live/");
         if let Some(found) = find_session(context, &secret, is_active).await? {

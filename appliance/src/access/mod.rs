@@ -9,7 +9,7 @@ mod rules;
 
 pub use caller::Caller;
 pub use cookies::{FORM, SESSION, cookie, set_cookie, unset_cookie};
-pub use guard::guard;
+pub use guard::{guard, stranger};
 
 #[cfg(test)]
 mod tests;

@@ -180,3 +180,18 @@ async fn a_long_body_is_refused() {
     let reply = site.sign_in("root").await.post("/users", &[("name", &long)]).await;
     assert!(reply.status.is_client_error());
 }
+
+#[tokio::test]
+async fn a_second_tab_that_signs_in_is_led_to_the_overview() {
+    let site = Site::begin().await;
+    let door = site.at_the_door("/sign-in").await;
+    let fields = [("name", "vera"), ("password", crate::testing::PASSWORD)];
+    let first = door.post("/sign-in", &fields).await;
+    let session = first.cookie("__Host-session").unwrap();
+    let second = Visitor { cookies: format!("{}; __Host-session={session}", door.cookies), ..door };
+    let reply = second.post("/sign-in", &fields).await;
+    assert_eq!((reply.status, reply.header("location")), (StatusCode::SEE_OTHER, "/"), "{}", reply.body);
+    assert_eq!(second.get("/sign-in").await.header("location"), "/");
+    let elsewhere = second.post("/account/sessions", &[]).await;
+    assert_eq!(elsewhere.status, StatusCode::FORBIDDEN, "the word from the door opens nothing else");
+}

@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Body;
 use crate::access::Caller;
 use crate::context::Context;
-use crate::people::{
-    Role, Session, User, all_sessions, create_user, end_session, remove_user, set_password, set_role, users,
-};
+use crate::people::{Role, Session, User, all_sessions, change_user, create_user, end_session, remove_user, users};
 use crate::refusal::Refusal;
 
 /// A list with its kind.
@@ -89,7 +87,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(made.into())))
 }
 
-/// Changes the role, the password, or first the password and then the role.
+/// Changes the role, the password, or both at once.
 pub async fn change(
     State(context): State<Context>,
     caller: Caller,
@@ -99,12 +97,7 @@ pub async fn change(
     if wish.role.is_none() && wish.password.is_none() {
         return Err(Refusal::Invalid("give role, password or both".to_owned()));
     }
-    if let Some(password) = &wish.password {
-        set_password(&context, &caller.author(), &name, password).await?;
-    }
-    if let Some(role) = wish.role {
-        set_role(&context, &caller.author(), &name, role).await?;
-    }
+    change_user(&context, &caller.author(), &name, (wish.role, wish.password.as_deref())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -37,16 +37,19 @@ pub enum Line {
 /// Form of the lines.
 pub const SCHEMA: u32 = 1;
 
-/// Entries before a number, newest first; the newest of all where `before` is none.
-pub async fn page(pool: &SqlitePool, before: Option<i64>, count: i64) -> Result<Vec<Entry>> {
-    let rows = sqlx::query("SELECT entry FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2")
+/// Entries before a number, newest first, each with its number; the newest of all where `before` is none. One that cannot be read
+/// has its place.
+pub async fn page(pool: &SqlitePool, before: Option<i64>, count: i64) -> Result<Vec<(i64, Option<Entry>)>> {
+    let rows = sqlx::query("SELECT number, entry FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2")
         .bind(before.unwrap_or(i64::MAX))
         .bind(count)
         .fetch_all(pool)
         .await?;
-    let read = |row: &sqlx::sqlite::SqliteRow| Ok(serde_json::from_str(row.try_get(0)?).ok());
-    let entries: Result<Vec<Option<Entry>>, sqlx::Error> = rows.iter().map(read).collect();
-    Ok(entries?.into_iter().flatten().collect())
+    let read = |row: &sqlx::sqlite::SqliteRow| {
+        let text: Option<&str> = row.try_get(1).ok();
+        Ok((row.try_get(0)?, text.and_then(|text| serde_json::from_str(text).ok())))
+    };
+    Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
 }
 
 /// Some of the exported text: entries after a number, at most a page of them, or the line of the head behind the last one.

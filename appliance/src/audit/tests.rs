@@ -150,7 +150,7 @@ async fn what_the_database_exports_is_whole() {
     assert_eq!(head.number, 1203);
     check_chain(&mut database.read().acquire().await.unwrap()).await.unwrap();
     assert_eq!(
-        page(database.read(), Some(11), 3).await.unwrap().iter().map(|entry| entry.number).collect::<Vec<_>>(),
+        page(database.read(), Some(11), 3).await.unwrap().iter().map(|(number, _)| *number).collect::<Vec<_>>(),
         [10, 9, 8]
     );
 }

@@ -84,9 +84,9 @@ pub async fn password(
         Err(Refusal::Invalid("the two new passwords differ".to_owned()))
     };
     match changed {
-        Ok(()) => {
+        Ok(proven) => {
             let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let secret = begin_session(&context, &author, &name, (browser, None)).await?;
+            let secret = begin_session(&context, &author, &proven, (browser, None)).await?;
             let cookie = set_cookie(SESSION, &secret).map(|value| (header::SET_COOKIE, value));
             Ok((AppendHeaders(cookie), go("/account?done=password")?).into_response())
         }

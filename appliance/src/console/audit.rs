@@ -17,6 +17,12 @@ use crate::context::Context;
 const ENTRIES: i64 = 50;
 
 struct Row {
+    number: i64,
+    /// None where the entry cannot be read.
+    read: Option<Read>,
+}
+
+struct Read {
     mark: Mark,
     at: Moment,
     entry: Entry,
@@ -39,19 +45,20 @@ pub struct Before {
     before: Option<i64>,
 }
 
-fn row(entry: Entry) -> Row {
+fn read(entry: Entry) -> Read {
     let mark = match entry.outcome {
         Outcome::Done => How::Good.mark("Done"),
         Outcome::Refused => How::Attention.mark("Refused"),
     };
-    Row { mark, at: Moment::new(entry.at), entry }
+    Read { mark, at: Moment::new(entry.at), entry }
 }
 
 pub async fn show(State(context): State<Context>, caller: Caller, Asked(Before { before }): Asked<Before>) -> Shown {
     let pool = context.database.read();
-    let rows: Vec<_> = page(pool, before, ENTRIES).await?.into_iter().map(row).collect();
+    let found = page(pool, before, ENTRIES).await?;
+    let rows: Vec<_> = found.into_iter().map(|(number, entry)| Row { number, read: entry.map(read) }).collect();
     let head = end(pool).await?;
-    let older = rows.last().map(|row| row.entry.number).filter(|number| *number > 1);
+    let older = rows.last().map(|row| row.number).filter(|number| *number > 1);
     let frame = Frame::new(&context, &caller, Place::Audit, "Audit");
     draw(&Whole { frame, rows, head: head.to_string(), count: head.number, older, is_newest: before.is_none() })
 }

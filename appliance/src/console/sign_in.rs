@@ -11,7 +11,7 @@ use super::frame::{Frame, Place};
 use super::{Shown, draw, draw_refused, go};
 use crate::access::{Caller, FORM, SESSION, cookie, set_cookie, unset_cookie};
 use crate::context::Context;
-use crate::people::{Secret, any_user, begin_session, end_own_session, make_administrator, sign_in as check};
+use crate::people::{Proven, Secret, any_user, begin_session, end_own_session, make_administrator, sign_in as check};
 use crate::refusal::Refusal;
 use crate::server::Page;
 
@@ -78,27 +78,31 @@ pub async fn sign_in(
     headers: HeaderMap,
     Sent(form): Sent<SignIn>,
 ) -> Shown {
-    let name = match check(&context, &caller.author(), (&form.name, caller.address), &form.password).await {
-        Ok(name) => name,
+    // Another tab has signed in meanwhile. Who names another user means to become that one, and must prove it.
+    if caller.user().is_some_and(|user| user == form.name.trim().to_lowercase()) {
+        return go("/");
+    }
+    let proven = match check(&context, &caller.author(), (&form.name, caller.address), &form.password).await {
+        Ok(proven) => proven,
         Err(Refusal::Internal(error)) => return Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
             let frame = Frame::new(&context, &caller, Place::None, "Sign in").refusing(Some(&refusal));
             return draw_refused(&SignInPage { frame, name: form.name, is_new: false }, refusal.status());
         }
     };
-    enter(&context, caller, &headers, name).await
+    enter(&context, caller, &headers, &proven).await
 }
 
 /// Begins a session, and leads to the overview.
-async fn enter(context: &Context, caller: Caller, headers: &HeaderMap, name: String) -> Shown {
+async fn enter(context: &Context, caller: Caller, headers: &HeaderMap, proven: &Proven) -> Shown {
     let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let before = cookie(headers, SESSION);
     let mut author = caller.author();
-    author.name.clone_from(&name);
-    let secret = begin_session(context, &author, &name, (browser, before.as_ref())).await?;
-    let cookies = [set_cookie(SESSION, &secret), unset_cookie(FORM)];
-    let cookies = cookies.into_iter().flatten().map(|value| (header::SET_COOKIE, value)).collect::<Vec<_>>();
-    Ok((AppendHeaders(cookies), go("/")?).into_response())
+    proven.name().clone_into(&mut author.name);
+    let secret = begin_session(context, &author, proven, (browser, before.as_ref())).await?;
+    // The word for forms before the sign-in stays: another tab may still show such a form, and it opens nothing else.
+    let cookie = set_cookie(SESSION, &secret).map(|value| (header::SET_COOKIE, value));
+    Ok((AppendHeaders(cookie), go("/")?).into_response())
 }
 
 pub async fn show_first(State(context): State<Context>, caller: Caller) -> Shown {
@@ -116,12 +120,13 @@ pub async fn first(
     Sent(form): Sent<First>,
 ) -> Shown {
     let made = if form.password == form.again {
-        make_administrator(&context, &caller.author(), &form.token, (&form.name, &form.password)).await
+        make_administrator(&context, &caller.author(), (&form.token, caller.address), (&form.name, &form.password))
+            .await
     } else {
         Err(Refusal::Invalid("the two passwords differ".to_owned()))
     };
     match made {
-        Ok(name) => enter(&context, caller, &headers, name).await,
+        Ok(proven) => enter(&context, caller, &headers, &proven).await,
         Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
             let is_new = !any_user(&context).await?;

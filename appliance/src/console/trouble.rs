@@ -22,7 +22,7 @@ pub struct Trouble {
 impl From<Unavailable> for Trouble {
     fn from(unavailable: Unavailable) -> Self {
         let why = match &unavailable.error {
-            HostError::Unreachable(why) | HostError::Unreadable(why) => why.to_string(),
+            HostError::Unreachable(why) | HostError::Late(why) | HostError::Unreadable(why) => why.to_string(),
             HostError::Refused(problem) => problem.detail.clone().unwrap_or_default(),
         };
         let since = unavailable.since.map(Moment::new);

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use landfall_error_codes::codes;
-use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnection;
 
-use super::inspect::inspect;
-use super::{file, migrations, options};
+use super::inspect::{close, inspect_connection, open};
+use super::{file, migrations};
 use crate::audit::{self, Head};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 
 /// How much a database holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,17 +33,21 @@ pub async fn check(folder: &Path) -> Result<Counts> {
     if !path.exists() {
         return Err(Error::new(codes::APPLIANCE_DATABASE, format!("{} does not exist", path.display())));
     }
-    inspect(&path).await?;
-    let failed = || format!("{} cannot be opened", path.display());
-    let mut connection = options(&path).read_only(true).connect().await.context(codes::APPLIANCE_DATABASE, failed)?;
+    let mut connection = open(&path).await?;
+    let counted = count(&mut connection).await;
+    close(connection).await;
+    counted
+}
+
+async fn count(connection: &mut SqliteConnection) -> Result<Counts> {
+    inspect_connection(connection).await?;
+    let administrators = "SELECT count(*) FROM users WHERE role = 'administrator'";
     Ok(Counts {
-        schema: migrations::version(&mut connection).await?,
-        users: sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&mut connection).await?,
-        administrators: sqlx::query_scalar("SELECT count(*) FROM users WHERE role = 'administrator'")
-            .fetch_one(&mut connection)
-            .await?,
-        sessions: sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&mut connection).await?,
-        keys: sqlx::query_scalar("SELECT count(*) FROM api_keys").fetch_one(&mut connection).await?,
-        head: audit::head(&mut connection).await?,
+        schema: migrations::version(connection).await?,
+        users: sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&mut *connection).await?,
+        administrators: sqlx::query_scalar(administrators).fetch_one(&mut *connection).await?,
+        sessions: sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&mut *connection).await?,
+        keys: sqlx::query_scalar("SELECT count(*) FROM api_keys").fetch_one(&mut *connection).await?,
+        head: audit::head(connection).await?,
     })
 }

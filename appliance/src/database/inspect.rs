@@ -21,15 +21,28 @@ fn refused(what: impl Into<String>) -> Error {
 
 /// Checks a database file completely, without changing it. Another process may use it.
 pub async fn inspect(path: &Path) -> Result<()> {
-    let failed = || format!("{} cannot be opened as a database", path.display());
-    let connection = options(path).read_only(true).connect().await;
-    let mut connection = connection.context(codes::APPLIANCE_SNAPSHOT, failed)?;
+    let mut connection = open(path).await?;
     let checked = inspect_connection(&mut connection).await;
-    let _closed = connection.close().await;
+    close(connection).await;
     checked
 }
 
-async fn inspect_connection(connection: &mut SqliteConnection) -> Result<()> {
+/// Opens a database to read it as it is at one moment.
+pub async fn open(path: &Path) -> Result<SqliteConnection> {
+    let failed = || format!("{} cannot be opened as a database", path.display());
+    let connection = options(path).read_only(true).connect().await;
+    let mut connection = connection.context(codes::APPLIANCE_SNAPSHOT, failed)?;
+    sqlx::query("BEGIN").execute(&mut connection).await.context(codes::APPLIANCE_SNAPSHOT, failed)?;
+    Ok(connection)
+}
+
+/// Ends the reading. Nothing was changed.
+pub async fn close(mut connection: SqliteConnection) {
+    let _ended = sqlx::query("ROLLBACK").execute(&mut connection).await;
+    let _closed = connection.close().await;
+}
+
+pub async fn inspect_connection(connection: &mut SqliteConnection) -> Result<()> {
     let unreadable = || "the database cannot be read to its end".to_owned();
     let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(5)")
         .fetch_all(&mut *connection)

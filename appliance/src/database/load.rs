@@ -18,8 +18,12 @@ const LIMIT: u64 = 8 << 30;
 /// is on the disk under its name.
 pub async fn load(folder: &Path, input: &mut impl Read) -> Result<()> {
     let path = file(folder);
-    if path.exists() {
-        return Err(Error::new(codes::APPLIANCE_DATA_OCCUPIED, format!("{} exists", path.display())));
+    // Of a database that is gone, SQLite's own files beside it would be mixed into the new one.
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let path = folder.join(format!("{FILE}{suffix}"));
+        if path.symlink_metadata().is_ok() {
+            return Err(Error::new(codes::APPLIANCE_DATA_OCCUPIED, format!("{} exists", path.display())));
+        }
     }
     let arriving = folder.join(format!("{FILE}.loading"));
     clear(folder)?;

@@ -7,6 +7,7 @@ use landfall_error_codes::codes;
 use landfall_media::durable;
 use sqlx::ConnectOptions as _;
 
+use super::inspect::inspect;
 use super::{FILE, file, options};
 use crate::error::{Context as _, Error, Result};
 
@@ -24,10 +25,17 @@ pub async fn save(folder: &Path, output: &mut impl Write) -> Result<()> {
         return Err(Error::new(codes::APPLIANCE_DATABASE, format!("{} does not exist", path.display())));
     }
     let target = snapshot(folder);
-    let made = write_snapshot(&path, &target).await.and_then(|()| copy_out(&target, output));
+    let made = make(&path, &target, output).await;
     let failed = || format!("{} cannot be removed", target.display());
     let removed = durable::remove_file(&target).context(codes::APPLIANCE_DATABASE, failed);
     made.and(removed)
+}
+
+/// What cannot be loaded is no backup, so the snapshot is inspected before anybody has it.
+async fn make(path: &Path, target: &Path, output: &mut impl Write) -> Result<()> {
+    write_snapshot(path, target).await?;
+    inspect(target).await?;
+    copy_out(target, output)
 }
 
 async fn write_snapshot(path: &Path, target: &Path) -> Result<()> {

@@ -137,3 +137,25 @@ async fn a_newer_database_is_left_as_it_is() {
     let error = Database::open(folder.path()).await.unwrap_err();
     assert_eq!(error.code(), codes::APPLIANCE_DATABASE_NEWER);
 }
+
+#[tokio::test]
+async fn files_of_a_database_that_is_gone_refuse_a_load() {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let target = tempfile::tempdir().unwrap();
+        let old = target.path().join(format!("{FILE}{suffix}"));
+        landfall_media::durable::write_file(&old, b"old", 0o600).unwrap();
+        let error = load(target.path(), &mut &b"x"[..]).await.unwrap_err();
+        assert_eq!(error.code(), codes::APPLIANCE_DATA_OCCUPIED, "{suffix}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_loaded_is_not_saved() {
+    let site = testing::Site::begin().await;
+    let mut write = site.context.database.write().await.unwrap();
+    sqlx::query("DELETE FROM audit WHERE number = 1").execute(&mut *write).await.unwrap();
+    write.commit().await.unwrap();
+    let mut bytes = Vec::new();
+    assert_eq!(save(site.data.path(), &mut bytes).await.unwrap_err().code(), codes::APPLIANCE_SNAPSHOT);
+    assert!(bytes.is_empty());
+}

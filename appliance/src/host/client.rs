@@ -80,7 +80,7 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| HostError::unreadable(&error))?;
-        let late = |_| HostError::unreachable(&format!("no answer in {} seconds", patience.as_secs()));
+        let late = |_| HostError::late(&format!("no answer in {} seconds", patience.as_secs()));
         timeout(patience, self.exchange(request)).await.map_err(late)?
     }
 

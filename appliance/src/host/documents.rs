@@ -209,10 +209,39 @@ pub struct BackupsStatus {
     pub count: usize,
     pub newest_proven: Option<String>,
     pub reason: Option<String>,
+    pub last_try: Option<BackupTry>,
     #[serde(default)]
     pub copies: Vec<CopyRecord>,
     #[serde(default)]
     pub logs: Vec<LogStatus>,
+}
+
+/// The latest try to make a backup.
+#[derive(Debug, Clone, Deserialize)]
+pub struct BackupTry {
+    pub at: String,
+    pub failure: Option<BackupFailure>,
+}
+
+/// Why a backup failed.
+#[derive(Debug, Clone, Deserialize)]
+pub struct BackupFailure {
+    pub code: String,
+    pub what: String,
+}
+
+impl BackupsStatus {
+    /// Why the latest try failed, unless a backup from after it is proven. A time that cannot be read is no excuse.
+    pub fn failed_last(&self) -> Option<(&BackupTry, &BackupFailure)> {
+        let last = self.last_try.as_ref()?;
+        let failure = last.failure.as_ref()?;
+        let time = |text: Option<&str>| text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        let is_mended = match (time(self.newest_proven.as_deref()), time(Some(&last.at))) {
+            (Some(proven), Some(tried)) => proven >= tried && proven <= jiff::Timestamp::now(),
+            _ => false,
+        };
+        if is_mended { None } else { Some((last, failure)) }
+    }
 }
 
 /// The latest copy into a folder.

@@ -12,6 +12,9 @@ pub enum HostError {
     /// No connection, or no answer in time.
     #[error("the host does not answer: {0}")]
     Unreachable(Arc<str>),
+    /// A connection, but no answer in time: of one document that says nothing of the others.
+    #[error("the host has not answered in time: {0}")]
+    Late(Arc<str>),
     /// The answer has another form than this version knows.
     #[error("the host's answer cannot be read: {0}")]
     Unreadable(Arc<str>),
@@ -26,20 +29,30 @@ impl HostError {
         Self::Unreachable(why.to_string().into())
     }
 
+    /// No answer in time, and in which.
+    pub fn late(why: &dyn std::fmt::Display) -> Self {
+        Self::Late(why.to_string().into())
+    }
+
     /// An answer of another form, and why.
     pub fn unreadable(why: &dyn std::fmt::Display) -> Self {
         Self::Unreadable(why.to_string().into())
     }
 
-    /// Whether nothing came back.
+    /// Whether no connection was made, or it broke.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable(_))
+    }
+
+    /// Whether it took too long.
+    pub fn is_late(&self) -> bool {
+        matches!(self, Self::Late(_))
     }
 
     /// The HTTP status of the console's own answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreachable(_) | Self::Late(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreadable(_) => StatusCode::BAD_GATEWAY,
             Self::Refused(problem) => match problem.status {
                 status @ (404 | 409 | 422 | 503) => StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY),
@@ -51,7 +64,7 @@ impl HostError {
     /// The registry's entry that fits where the host named none.
     pub fn registered(&self) -> Code {
         match self {
-            Self::Unreachable(_) => codes::HOST_SILENT,
+            Self::Unreachable(_) | Self::Late(_) => codes::HOST_SILENT,
             Self::Unreadable(_) | Self::Refused(_) => codes::HOST_ANSWER,
         }
     }

@@ -25,6 +25,8 @@ pub struct FakeHost {
     pub progress: Mutex<ProgressPage>,
     pub tokens: Mutex<HashSet<String>>,
     pub is_silent: AtomicBool,
+    /// Whether documents take too long, but nothing else does.
+    pub is_late: AtomicBool,
     pub is_busy: AtomicBool,
     pub questions: AtomicUsize,
     pub backups_begun: AtomicUsize,
@@ -38,6 +40,7 @@ impl FakeHost {
             progress: Mutex::new(ProgressPage { running: false, operation: None, run: 0, events: Vec::new() }),
             tokens: Mutex::new(HashSet::from(["K7QF2M-9XRT4B".to_owned()])),
             is_silent: AtomicBool::new(false),
+            is_late: AtomicBool::new(false),
             is_busy: AtomicBool::new(false),
             questions: AtomicUsize::new(0),
             backups_begun: AtomicUsize::new(0),
@@ -56,6 +59,9 @@ impl Host for FakeHost {
     fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>> {
         async move {
             self.heard()?;
+            if self.is_late.load(Ordering::SeqCst) {
+                return Err(HostError::late(&"no answer in 15 seconds"));
+            }
             self.questions.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(5)).await;
             Ok(match topic {

@@ -69,8 +69,12 @@ impl Site {
         *self.silent_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers whether anything came back.
+    /// Remembers whether anything came back. That one answer takes too long does not say that the host is silent, nor that it is not:
+    /// what the follower waits for decides that.
     fn heard<T>(&self, answer: &Result<T, HostError>) {
+        if answer.as_ref().is_err_and(HostError::is_late) {
+            return;
+        }
         let mut silent = self.silent_since.lock().unwrap_or_else(PoisonError::into_inner);
         match answer {
             Err(error) if error.is_unreachable() => {
@@ -145,6 +149,8 @@ impl Site {
     /// What the running operation reported after a number.
     pub(super) async fn news(&self, run: u64, after: u64) -> Result<ProgressPage, HostError> {
         let news = self.host.progress(run, after).await;
+        // The host answers within its own patience, also where there is no news.
+        let news = news.map_err(|error| if error.is_late() { HostError::unreachable(&error) } else { error });
         self.heard(&news);
         news
     }
@@ -158,8 +164,11 @@ impl Site {
         }
     }
 
-    /// The running operation, if there is one.
+    /// The running operation, if there is one. None while the host is silent: what it was doing is no news of now.
     pub fn running(&self) -> Option<Running> {
+        if self.silent_since().is_some() {
+            return None;
+        }
         self.running.borrow().clone()
     }
 

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::net::TcpListener;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use landfall_host_api::{Question, serve};
@@ -133,4 +134,25 @@ async fn a_host_that_is_not_there_is_unreachable() {
     let pinned = landfall_peer::client(&console, host.certificate().clone()).unwrap();
     let error = Client::new(address, Arc::new(pinned)).document(Topic::Status).await.unwrap_err();
     assert!(error.is_unreachable(), "{error}");
+}
+
+#[tokio::test]
+async fn a_late_document_is_no_silence_and_silence_shows_no_progress() {
+    let host = super::fake::FakeHost::new();
+    let site = super::Site::new(host.clone());
+    site.show_running(Some(super::Running::begun(Some("upgrade".to_owned()))));
+    host.is_late.store(true, Ordering::SeqCst);
+    assert!(site.fresh(Topic::Status).await.unwrap_err().is_late());
+    assert!(site.silent_since().is_none() && site.running().is_some());
+    host.is_silent.store(true, Ordering::SeqCst);
+    assert!(site.news(0, 0).await.is_err());
+    let since = site.silent_since().unwrap();
+    assert!(site.running().is_none());
+    host.is_silent.store(false, Ordering::SeqCst);
+    tokio::time::sleep(std::time::Duration::from_millis(1600)).await;
+    assert!(site.fresh(Topic::Status).await.unwrap_err().is_late());
+    assert_eq!(site.silent_since(), Some(since), "a late document does not end it");
+    host.is_late.store(false, Ordering::SeqCst);
+    assert!(site.news(0, 0).await.is_ok());
+    assert!(site.silent_since().is_none() && site.running().is_some());
 }

@@ -1,43 +1,70 @@
 //! The first administrator, and the way back in for a site that lost its last one: the host vouches, with a one-use token.
 
+use std::net::IpAddr;
+use std::time::Instant;
+
+use landfall_error_codes::codes;
+
+use super::failures::record_failure;
 use super::passwords::suitable;
 use super::role::Role;
+use super::sign_in::Proven;
 use super::users::{canonical_name, find_user, insert, store_password, store_role};
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::error::Context as _;
 use crate::refusal::Refusal;
 
 /// Makes an administrator of this name, or makes the user of this name one with this password. The host consumes the token,
-/// once; name and password are checked before, so that a typing error does not cost the token.
+/// once; name and password are checked before, so that a typing error does not cost the token. A browser that is gone
+/// meanwhile does not, either: once the host is asked, all of it is done.
 pub async fn make_administrator(
     context: &Context,
     author: &Author,
-    token: &str,
+    (token, address): (&str, IpAddr),
     (name, password): (&str, &str),
-) -> Result<String, Refusal> {
+) -> Result<Proven, Refusal> {
     let name = canonical_name(name)?;
     suitable(password, &name)?;
     let token = token.trim();
     if token.is_empty() || token.len() > 200 {
         return Err(Refusal::Token);
     }
-    let hash = context.hasher.hash(password).await?;
-    if !context.site.claim(token).await? {
+    let wait = context.throttle.claim(address, Instant::now());
+    wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
+    let claim = Claim { author: author.clone(), token: token.to_owned(), name, password: password.to_owned() };
+    let claimed = tokio::spawn(claim.make(context.clone())).await;
+    claimed.context(codes::BUG, || "the claim of a token broke off".to_owned())?
+}
+
+/// A claim whose parts are suitable.
+struct Claim {
+    author: Author,
+    token: String,
+    name: String,
+    password: String,
+}
+
+impl Claim {
+    async fn make(self, context: Context) -> Result<Proven, Refusal> {
+        let Self { author, token, name, password } = self;
+        if !context.site.claim(&token).await? {
+            let event = Event::refused("administrator.claim", &name, "the host refused the token");
+            record_failure(&context, &author, event).await?;
+            return Err(Refusal::Token);
+        }
+        let hash = context.hasher.hash_surely(&password).await?;
         let mut write = context.database.write().await?;
-        record(&mut write, author, Event::refused("administrator.claim", &name, "the host refused the token")).await?;
+        let detail = if find_user(&mut write, &name).await.is_ok() {
+            store_password(&mut write, &name, &hash).await?;
+            store_role(&mut write, &name, Role::Administrator).await?;
+            "a new password for an existing user"
+        } else {
+            insert(&mut write, &name, Role::Administrator, &hash).await?;
+            "a new user"
+        };
+        record(&mut write, &author, Event::done("administrator.claim", &name).with(detail)).await?;
         write.commit().await?;
-        return Err(Refusal::Token);
+        Ok(Proven::new(name, hash))
     }
-    let mut write = context.database.write().await?;
-    let detail = if find_user(&mut write, &name).await.is_ok() {
-        store_password(&mut write, &name, &hash).await?;
-        store_role(&mut write, &name, Role::Administrator).await?;
-        "a new password for an existing user"
-    } else {
-        insert(&mut write, &name, Role::Administrator, &hash).await?;
-        "a new user"
-    };
-    record(&mut write, author, Event::done("administrator.claim", &name).with(detail)).await?;
-    write.commit().await?;
-    Ok(name)
 }

@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::role::Role;
 use super::secret::{Secret, identifier};
+use super::sessions::touch;
 use super::users::{find_user, time};
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
@@ -166,11 +167,7 @@ pub async fn open_key(context: &Context, text: &str) -> Result<Option<Key>, Refu
     let found = found.fetch_optional(context.database.read()).await?;
     let found = found.as_ref().map(key).transpose()?;
     if let Some(key) = found.as_ref().filter(|key| key.used.is_none_or(|used| now.duration_since(used) > EXACTNESS)) {
-        let mut write = context.database.write().await?;
-        let update =
-            sqlx::query("UPDATE api_keys SET used = $2 WHERE id = $1").bind(&key.id).bind(now.as_millisecond());
-        update.execute(&mut *write).await?;
-        write.commit().await?;
+        touch(context, "UPDATE api_keys SET used = $2 WHERE id = $1", &key.id, now).await;
     }
     Ok(found)
 }

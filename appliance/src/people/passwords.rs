@@ -6,7 +6,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use landfall_error_codes::codes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use super::common;
@@ -21,11 +21,20 @@ const MOST_BYTES: usize = 1024;
 const MEMORY_KIB: u32 = if cfg!(test) { 64 } else { 19 * 1024 };
 /// Hashes that are computed at once; more wait, so that sign-ins cannot fill the memory.
 const AT_ONCE: usize = 2;
+/// Hashes that are computed or waited for; further ones are refused, so that a flood of sign-ins makes no queue of minutes.
+const MOST: usize = AT_ONCE + 16;
+/// Seconds after which somebody who found the queue full tries again.
+const LATER: u64 = 5;
+
+/// A place in the queue of hashes.
+#[derive(Debug)]
+pub struct Place(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
 
 /// Computes hashes outside the threads that serve.
 #[derive(Debug, Clone)]
 pub struct Hasher {
     turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
     /// Hash of a password that no one has: an unknown name takes as long as a known one.
     decoy: Arc<str>,
 }
@@ -34,7 +43,14 @@ impl Hasher {
     /// A hasher.
     pub fn new() -> Self {
         let decoy = compute("a password that no one has").unwrap_or_default();
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), decoy: decoy.into() }
+        let (turns, places) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(MOST)));
+        Self { turns, places, decoy: decoy.into() }
+    }
+
+    /// A place in the queue, if it is not full.
+    pub fn enter(&self) -> Result<Place, Refusal> {
+        let place = self.places.clone().try_acquire_owned();
+        place.map(Place).map_err(|_| Refusal::TooManyAttempts(LATER))
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
@@ -48,13 +64,19 @@ impl Hasher {
     }
 
     /// The hash of a new password, in PHC's form.
-    pub async fn hash(&self, password: &str) -> Result<String> {
+    pub async fn hash(&self, password: &str) -> Result<String, Refusal> {
+        let _place = self.enter()?;
+        Ok(self.hash_surely(password).await?)
+    }
+
+    /// The same, however long the queue is: for what was paid for with a one-use token.
+    pub async fn hash_surely(&self, password: &str) -> Result<String> {
         let password = password.to_owned();
         self.run(move || compute(&password)).await?
     }
 
     /// Whether a password has this hash. Without a hash it is compared with the decoy, and is wrong.
-    pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool> {
+    pub async fn verify(&self, _place: Place, password: &str, hash: Option<&str>) -> Result<bool> {
         if password.len() > MOST_BYTES {
             return Ok(false);
         }
@@ -90,4 +112,18 @@ pub fn suitable(password: &str, name: &str) -> Result<(), Refusal> {
         return Err(Refusal::Password("it has more than 1024 bytes"));
     }
     common::reason(password, name).map_or(Ok(()), |why| Err(Refusal::Password(why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_is_bounded() {
+        let hasher = Hasher::new();
+        let mut held: Vec<_> = (0..MOST).map(|_| hasher.enter().unwrap()).collect();
+        assert!(matches!(hasher.enter(), Err(Refusal::TooManyAttempts(LATER))));
+        held.pop();
+        assert!(hasher.enter().is_ok());
+    }
 }

@@ -8,9 +8,11 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::role::Role;
 use super::secret::{Secret, identifier};
-use super::users::{find_user, time};
+use super::sign_in::Proven;
+use super::users::time;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::error::Error;
 use crate::refusal::Refusal;
 
 /// A session ends after this long without a request. Pages that refresh themselves do not count.
@@ -76,14 +78,15 @@ fn limits(now: Timestamp) -> (i64, i64) {
 pub async fn begin_session(
     context: &Context,
     author: &Author,
-    user: &str,
+    proven: &Proven,
     (browser, before): (&str, Option<&Secret>),
 ) -> Result<Secret, Refusal> {
+    let user = proven.name();
     let secret = Secret::random()?;
     let now = Timestamp::now();
     let ends = now.as_millisecond().saturating_add(i64::try_from(ABSOLUTE.as_millis()).unwrap_or(i64::MAX));
     let mut write = context.database.write().await?;
-    find_user(&mut write, user).await?;
+    proven.counts(&mut write).await?;
     let ended = sqlx::query("DELETE FROM sessions WHERE seen <= $1 OR ends <= $2 OR secret_hash = $3");
     let (seen, end) = limits(now);
     ended.bind(seen).bind(end).bind(before.map(Secret::hash).unwrap_or_default()).execute(&mut *write).await?;
@@ -115,13 +118,21 @@ pub async fn find_session(context: &Context, secret: &Secret, is_active: bool) -
     let found = found.fetch_optional(context.database.read()).await?;
     let found = found.as_ref().map(session).transpose()?;
     if let Some(session) = found.as_ref().filter(|session| is_active && now.duration_since(session.seen) > EXACTNESS) {
-        let mut write = context.database.write().await?;
-        let update =
-            sqlx::query("UPDATE sessions SET seen = $2 WHERE id = $1").bind(&session.id).bind(now.as_millisecond());
-        update.execute(&mut *write).await?;
-        write.commit().await?;
+        touch(context, "UPDATE sessions SET seen = $2 WHERE id = $1", &session.id, now).await;
     }
     Ok(found)
+}
+
+/// Stores when something was last used, if that is possible: a full disk must not lock out those who would free it.
+pub async fn touch(context: &Context, update: &'static str, id: &str, now: Timestamp) {
+    let touched = async {
+        let mut write = context.database.write().await?;
+        sqlx::query(update).bind(id).bind(now.as_millisecond()).execute(&mut *write).await?;
+        write.commit().await.map_err(Error::from)
+    };
+    if let Err(error) = touched.await {
+        tracing::warn!(%error, "the last use cannot be stored");
+    }
 }
 
 /// Sessions of a user that have not ended, the latest first.

@@ -1,8 +1,8 @@
-//! Failed sign-ins slow down further ones, of one name from one address. So an attacker elsewhere locks nobody out, and the host's
-//! one-use token is not subject to it.
+//! Failed sign-ins slow down further ones, of one name from one address, and of all names from one address. So an attacker elsewhere
+//! locks nobody out, and the host's one-use token is subject to a limit of its own alone.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,16 @@ const FREE: u32 = 5;
 const LONGEST: Duration = Duration::from_mins(15);
 /// Without a failure for this long, everything is forgiven.
 const FORGIVEN: Duration = Duration::from_hours(1);
-/// Most pairs of name and address that are remembered; the oldest one is forgotten first.
+/// Most pairs of name and address, and most addresses, that are remembered. One without a delay is forgotten first, then the oldest.
 const MOST: usize = 10_000;
 
 /// Counts failures in memory: a restart forgives, and no attacker can restart the console.
 #[derive(Debug, Default)]
-pub struct Throttle(Mutex<HashMap<(String, IpAddr), Failures>>);
+pub struct Throttle {
+    pairs: Mutex<HashMap<(String, IpAddr), Failures>>,
+    sign_ins: Mutex<Addresses>,
+    claims: Mutex<Addresses>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Failures {
@@ -30,24 +34,84 @@ impl Failures {
         let doublings = self.count.saturating_sub(FREE).min(16);
         if doublings == 0 { Duration::ZERO } else { Duration::from_secs(1 << (doublings - 1)).min(LONGEST) }
     }
+
+    fn left(self, now: Instant) -> Duration {
+        (self.last + self.delay()).saturating_duration_since(now)
+    }
+}
+
+/// How many tries an address has at once, and how fast they come back.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    burst: u32,
+    each: Duration,
+}
+
+/// Failed sign-ins of all names. Many people may share an address.
+const SIGN_INS: Rate = Rate { burst: 100, each: Duration::from_secs(3) };
+/// Tries with a one-use token, each of which asks the host.
+const CLAIMS: Rate = Rate { burst: 30, each: Duration::from_secs(6) };
+
+/// When each address has all of its tries again.
+#[derive(Debug, Default)]
+struct Addresses(HashMap<IpAddr, Instant>);
+
+impl Addresses {
+    fn left(&self, address: IpAddr, rate: Rate, now: Instant) -> Result<(), Duration> {
+        let full = self.0.get(&address).copied().unwrap_or(now);
+        let left = (full + rate.each).saturating_duration_since(now).saturating_sub(rate.each * rate.burst);
+        if left.is_zero() { Ok(()) } else { Err(left) }
+    }
+
+    fn take(&mut self, address: IpAddr, rate: Rate, now: Instant) {
+        if self.0.len() >= MOST && !self.0.contains_key(&address) {
+            let first = self.0.iter().min_by_key(|(_, full)| **full).map(|(address, _)| *address);
+            first.map(|address| self.0.remove(&address));
+        }
+        let full = self.0.entry(address).or_insert(now);
+        *full = (*full).max(now) + rate.each;
+    }
+
+    fn give_back(&mut self, address: IpAddr, rate: Rate) {
+        if let Some(full) = self.0.get_mut(&address) {
+            *full = full.checked_sub(rate.each).unwrap_or(*full);
+        }
+    }
+}
+
+/// What counts as one address: a network's device has a whole /64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => {
+            let [a, b, c, d, ..] = six.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Throttle {
     /// How long this name must wait at this address. Counts as a failure until [`Self::succeeded`] says otherwise, so that parallel
     /// tries do not pass together.
     pub fn attempt(&self, name: &str, address: IpAddr, now: Instant) -> Result<(), Duration> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = network(address);
+        let (mut known, mut addresses) = (lock(&self.pairs), lock(&self.sign_ins));
         let pair = (name.to_owned(), address);
         let before = known.get(&pair).copied().filter(|failures| now.duration_since(failures.last) < FORGIVEN);
-        if let Some(failures) = before {
-            let left = (failures.last + failures.delay()).saturating_duration_since(now);
-            if !left.is_zero() {
-                return Err(left);
-            }
+        let left = before.map_or(Duration::ZERO, |failures| failures.left(now));
+        if !left.is_zero() {
+            return Err(left);
         }
+        addresses.left(address, SIGN_INS, now)?;
+        addresses.take(address, SIGN_INS, now);
         if known.len() >= MOST && !known.contains_key(&pair) {
-            let oldest = known.iter().min_by_key(|(_, failures)| failures.last).map(|(pair, _)| pair.clone());
-            oldest.map(|pair| known.remove(&pair));
+            let least = |(_, failures): &(_, &Failures)| (!failures.left(now).is_zero(), failures.last);
+            let first = known.iter().min_by_key(least).map(|(pair, _)| pair.clone());
+            first.map(|pair| known.remove(&pair));
         }
         known.insert(pair, Failures { count: before.map_or(0, |failures| failures.count) + 1, last: now });
         Ok(())
@@ -55,7 +119,18 @@ impl Throttle {
 
     /// Forgives a name at an address, after it was right.
     pub fn succeeded(&self, name: &str, address: IpAddr) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(name.to_owned(), address));
+        let address = network(address);
+        let mut known = lock(&self.pairs);
+        lock(&self.sign_ins).give_back(address, SIGN_INS);
+        known.remove(&(name.to_owned(), address));
+    }
+
+    /// How long this address must wait until it may try a one-use token.
+    pub fn claim(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
+        let mut addresses = lock(&self.claims);
+        addresses.left(network(address), CLAIMS, now)?;
+        addresses.take(network(address), CLAIMS, now);
+        Ok(())
     }
 }
 
@@ -95,9 +170,29 @@ mod tests {
         }
         throttle.succeeded("alice", HERE);
         assert_eq!(throttle.attempt("alice", HERE, now), Ok(()));
-        for number in 0..MOST + 50 {
-            throttle.attempt(&number.to_string(), HERE, now + Duration::from_millis(1)).unwrap();
+        for _ in 0..5 {
+            throttle.attempt("alice", HERE, now).unwrap();
         }
-        assert_eq!(throttle.0.lock().unwrap().len(), MOST);
+        for number in 0..MOST + 50 {
+            let address = IpAddr::V4(u32::try_from(number / 50).unwrap().into());
+            throttle.attempt(&number.to_string(), address, now + Duration::from_millis(1)).unwrap();
+        }
+        assert_eq!(throttle.pairs.lock().unwrap().len(), MOST);
+        assert!(throttle.attempt("alice", HERE, now).is_err(), "a flood of names does not end a delay");
+    }
+
+    #[test]
+    fn one_address_has_a_limit_for_all_names() {
+        let throttle = Throttle::default();
+        let now = Instant::now();
+        for number in 0..SIGN_INS.burst {
+            throttle.attempt(&number.to_string(), HERE, now).unwrap();
+        }
+        assert_eq!(throttle.attempt("alice", HERE, now), Err(SIGN_INS.each));
+        assert_eq!(throttle.attempt("alice", THERE, now), Ok(()));
+        assert_eq!(throttle.attempt("alice", HERE, now + SIGN_INS.each), Ok(()));
+        assert_eq!((0..=CLAIMS.burst).filter(|_| throttle.claim(HERE, now).is_ok()).count(), 30);
+        let six = |last: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, last));
+        assert_eq!(network(six(1)), network(six(2)));
     }
 }

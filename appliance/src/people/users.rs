@@ -1,8 +1,5 @@
 //! Users: made, changed and removed, each in one transaction with its audit entry.
 
-use std::net::IpAddr;
-use std::time::Instant;
-
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
@@ -123,14 +120,19 @@ async fn keep_an_administrator(connection: &mut SqliteConnection, name: &str) ->
 /// Gives a user another role.
 pub async fn set_role(context: &Context, author: &Author, name: &str, role: Role) -> Result<User, Refusal> {
     let mut write = context.database.write().await?;
-    let before = find_user(&mut write, name).await?;
-    if before.role == Role::Administrator && role != Role::Administrator {
-        keep_an_administrator(&mut write, name).await?;
-    }
-    store_role(&mut write, name, role).await?;
-    let detail = format!("{} to {role}", before.role);
-    record(&mut write, author, Event::done("user.role", name).with(&detail)).await?;
+    let changed = put_role(&mut write, author, name, role).await?;
     write.commit().await?;
+    Ok(changed)
+}
+
+async fn put_role(write: &mut SqliteConnection, author: &Author, name: &str, role: Role) -> Result<User, Refusal> {
+    let before = find_user(&mut *write, name).await?;
+    if before.role == Role::Administrator && role != Role::Administrator {
+        keep_an_administrator(&mut *write, name).await?;
+    }
+    store_role(&mut *write, name, role).await?;
+    let detail = format!("{} to {role}", before.role);
+    record(write, author, Event::done("user.role", name).with(&detail)).await?;
     Ok(User { role, ..before })
 }
 
@@ -150,57 +152,45 @@ pub async fn store_password(connection: &mut SqliteConnection, name: &str, hash:
 
 /// Gives another user a new password. The user's sessions end.
 pub async fn set_password(context: &Context, author: &Author, name: &str, password: &str) -> Result<(), Refusal> {
-    suitable(password, name)?;
-    let hash = context.hasher.hash(password).await?;
+    change_user(context, author, name, (None, Some(password))).await
+}
+
+/// Gives another user a new role, a new password, or both; all of it or nothing.
+pub async fn change_user(
+    context: &Context,
+    author: &Author,
+    name: &str,
+    (role, password): (Option<Role>, Option<&str>),
+) -> Result<(), Refusal> {
+    let hash = match password {
+        Some(password) => {
+            suitable(password, name)?;
+            Some(context.hasher.hash(password).await?)
+        }
+        None => None,
+    };
     let mut write = context.database.write().await?;
     find_user(&mut write, name).await?;
-    store_password(&mut write, name, &hash).await?;
-    record(&mut write, author, Event::done("user.password", name)).await?;
+    if let Some(hash) = hash {
+        put_password(&mut write, author, name, &hash).await?;
+    }
+    if let Some(role) = role {
+        put_role(&mut write, author, name, role).await?;
+    }
     write.commit().await?;
     Ok(())
 }
 
-/// Changes one's own password, which needs the present one. All sessions end; the caller begins a new one.
-pub async fn change_own_password(
-    context: &Context,
+/// Stores a new password of a user, with its audit entry.
+pub async fn put_password(
+    write: &mut SqliteConnection,
     author: &Author,
-    (name, address): (&str, IpAddr),
-    (present, new): (&str, &str),
+    name: &str,
+    hash: &str,
 ) -> Result<(), Refusal> {
-    suitable(new, name)?;
-    check_password(context, (name, address), present).await?;
-    set_password(context, author, name, new).await
-}
-
-/// Compares a password, as often as the throttle allows.
-async fn check_password(context: &Context, (name, address): (&str, IpAddr), password: &str) -> Result<(), Refusal> {
-    let wait = context.throttle.attempt(name, address, Instant::now());
-    wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
-    let hash = sqlx::query_scalar("SELECT password FROM users WHERE name = $1").bind(name);
-    let hash: Option<String> = hash.fetch_optional(context.database.read()).await?;
-    if !context.hasher.verify(password, hash.as_deref()).await? {
-        return Err(Refusal::SignIn);
-    }
-    context.throttle.succeeded(name, address);
+    store_password(&mut *write, name, hash).await?;
+    record(write, author, Event::done("user.password", name)).await?;
     Ok(())
-}
-
-/// Checks name and password. A failure is recorded; what the throttle refuses is not, so that nobody can fill the log.
-pub async fn sign_in(
-    context: &Context,
-    author: &Author,
-    (name, address): (&str, IpAddr),
-    password: &str,
-) -> Result<String, Refusal> {
-    let name = canonical_name(name).map_err(|_| Refusal::SignIn)?;
-    let checked = check_password(context, (&name, address), password).await;
-    context.metrics.signed_in(checked.is_ok());
-    if matches!(checked, Err(Refusal::SignIn)) {
-        let mut write = context.database.write().await?;
-        record(&mut write, author, Event::refused("session.begin", &name, "name or password is wrong")).await?;
-        write.commit().await?;
-    }
-    checked.map(|()| name)
 }
 
 /// Removes a user with sessions and keys. What the audit log says of the user stays.

@@ -1,6 +1,7 @@
 //! The server: TLS, the layers around every request, what probes ask for, and the end.
 
 mod assets;
+mod bounded;
 mod certificate;
 mod headers;
 mod health;

@@ -4,10 +4,11 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::{Coded as _, codes};
 
-use crate::access::Caller;
+use crate::access::{Caller, stranger};
 use crate::console;
+use crate::error::Error;
 use crate::refusal::Refusal;
 
 /// Media type of RFC 9457.
@@ -42,6 +43,26 @@ pub async fn draw_refusals(request: Request, next: Next) -> Response {
     let refusal = pending.and_then(|pending| pending.0.lock().ok().and_then(|mut refusal| refusal.take()));
     match (refusal, caller) {
         (Some(refusal), Some(caller)) => page(&refusal, &caller),
+        _ => response,
+    }
+}
+
+/// Draws what no handler did: a request that took too long, or one whose handler panicked.
+pub async fn draw_faults(request: Request, next: Next) -> Response {
+    let (request, caller, audience) = stranger(request);
+    with_code(next.run(request).await, &caller, audience)
+}
+
+/// The answer, or one with a code in place of a bare status.
+pub fn with_code(response: Response, caller: &Caller, audience: Audience) -> Response {
+    if response.headers().contains_key(header::CONTENT_TYPE) {
+        return response;
+    }
+    match response.status() {
+        StatusCode::GATEWAY_TIMEOUT => refuse(Refusal::Late, caller, audience),
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            refuse(Refusal::Internal(Error::new(codes::BUG, "a request panicked")), caller, audience)
+        }
         _ => response,
     }
 }

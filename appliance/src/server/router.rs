@@ -38,6 +38,7 @@ pub fn router(context: Context) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(refuse::draw_faults))
         .layer(from_fn_with_state(context.clone(), observe))
         .layer(from_fn(headers::add_headers))
         .layer(PropagateRequestIdLayer::x_request_id())

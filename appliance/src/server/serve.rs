@@ -9,6 +9,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use landfall_error_codes::codes;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::bounded::{Bounded, CONNECTIONS};
 use super::certificate;
 use super::router::router;
 use crate::configuration::Configuration;
@@ -21,6 +22,10 @@ use crate::host::{self, Client, Site};
 const FAREWELL: Duration = Duration::from_secs(8);
 /// For the first request of a connection to arrive, so that idle ones are closed.
 const FIRST_REQUEST: Duration = Duration::from_secs(30);
+/// For the head of each request to arrive, the wait for a next one on the same connection included.
+const HEAD: Duration = Duration::from_secs(30);
+/// Longest head of a request, in bytes, and most that is held of a body.
+const BUFFER: usize = 64 << 10;
 
 /// Serves until a signal ends the process.
 pub async fn serve(configuration: Configuration) -> Result<()> {
@@ -47,7 +52,9 @@ pub async fn serve_on(
     let failed = || "the server ended".to_owned();
     let following = tokio::spawn(host::follow(context.site.clone()));
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
-    let server = axum_server::from_tcp_rustls(listener, tls).context(codes::APPLIANCE_LISTEN, failed)?;
+    let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
+    let mut server = server.acceptor(Bounded::new(tls, CONNECTIONS));
+    server.http_builder().http1().header_read_timeout(HEAD).max_buf_size(BUFFER);
     let routes = router(context.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let server = server.handle(handle).first_request_timeout(FIRST_REQUEST);
     let result = server.serve(routes).await.context(codes::APPLIANCE_LISTEN, failed);

@@ -115,6 +115,11 @@ async fn a_backup_begins_once_and_a_second_wish_is_told_why_not() {
     let entries: Vec<_> = exported.body.lines().filter(|line| line.contains("backup.begin")).collect();
     assert_eq!(entries.len(), 2);
     assert!(entries[0].contains("\"outcome\":\"done\"") && entries[1].contains("\"outcome\":\"refused\""));
+    assert_eq!(
+        exported.body.lines().filter(|line| line.contains("backup.ask")).count(),
+        2,
+        "the wish is recorded first"
+    );
     let head = crate::audit::verify(exported.body.as_bytes(), None).map_err(|error| error.to_string());
     assert!(head.is_ok(), "{head:?}");
 }
@@ -189,4 +194,51 @@ async fn a_new_certificate_is_used_without_a_restart() {
     assert!(std::sync::Arc::ptr_eq(&used, &tls.get_inner()), "one that cannot be used changes nothing");
     handle.shutdown();
     renewing.abort();
+}
+
+#[tokio::test]
+async fn connections_are_bounded() {
+    use axum_server::accept::Accept as _;
+    let keys = tempfile::tempdir().unwrap();
+    let files = ServerFiles { certificate: keys.path().join("tls.crt"), key: keys.path().join("tls.key") };
+    let client = pinning(new_certificate(&files));
+    let acceptor = bounded::Bounded::new(RustlsConfig::from_config(server_config(&files).unwrap()), 1);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let arrive = async || {
+        let outgoing = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (incoming, _) = listener.accept().await.unwrap();
+        let name = rustls::pki_types::ServerName::try_from("console").unwrap();
+        tokio::join!(client.connect(name, outgoing), acceptor.accept(incoming, ()))
+    };
+    let (browser, held) = arrive().await;
+    assert!(browser.is_ok() && held.is_ok());
+    assert!(arrive().await.1.is_err(), "the one place is taken");
+    drop(held);
+    assert!(arrive().await.1.is_ok(), "and is free again");
+}
+
+#[tokio::test]
+async fn what_no_handler_answers_still_has_a_code() {
+    use axum::response::IntoResponse as _;
+    for (path, status, text) in [("/late", 504, "LF5010"), ("/api/v1/panics", 500, r#""code":"LF9001""#)] {
+        let request = axum::extract::Request::get(path).body(axum::body::Body::empty()).unwrap();
+        let (_, caller, audience) = crate::access::stranger(request);
+        let bare = StatusCode::from_u16(status).unwrap().into_response();
+        let response = refuse::with_code(bare, &caller, audience);
+        assert_eq!(response.status().as_u16(), status);
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        assert!(String::from_utf8_lossy(&body).contains(text), "{path}: {}", String::from_utf8_lossy(&body));
+    }
+}
+
+#[tokio::test]
+async fn an_audit_entry_that_cannot_be_read_keeps_its_place() {
+    let site = Site::begin().await;
+    let root = site.sign_in("root").await;
+    let mut write = site.context.database.write().await.unwrap();
+    sqlx::query("UPDATE audit SET entry = 'nonsense' WHERE number = 2").execute(&mut *write).await.unwrap();
+    write.commit().await.unwrap();
+    let page = root.get("/audit").await;
+    assert!(page.is_success() && page.body.contains("Entry 2 cannot be read."), "{}", page.body);
 }

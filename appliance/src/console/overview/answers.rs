@@ -5,12 +5,14 @@ use jiff::SignedDuration;
 use crate::console::moment::Moment;
 use crate::console::state::{Mark, State};
 use crate::console::units::count;
-use crate::host::{Operation, Releases, Status, Terms, Verdict};
+use crate::host::{BackupsStatus, Operation, Releases, Status, Terms, Verdict};
 
 /// The newest proven backup may be this old: one is made each night.
 const RECENT: SignedDuration = SignedDuration::from_hours(30);
 /// From this age on, several nights have failed.
 const OLD: SignedDuration = SignedDuration::from_hours(78);
+/// Further ahead of the clock than this, a time is a fault of a clock.
+const AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
 /// An answer: the question, its state, one sentence of evidence, and where there is more.
 #[derive(Debug, Clone)]
@@ -66,28 +68,33 @@ fn unfinished(status: &Status) -> (Mark, String) {
 fn licensed(status: &Status) -> Answer {
     let (mark, evidence) = match &status.license {
         None => (State::Good.mark("Not needed"), "The installed release needs no license.".to_owned()),
-        Some(license) => match &license.terms {
-            None if license.needs.iter().any(|need| !need.granted) => {
-                let lacking = count(license.needs.len(), "component");
-                (
+        Some(license) => {
+            let lacking = license.needs.iter().filter(|need| !need.granted).count();
+            match &license.terms {
+                None if lacking > 0 => (
                     State::Bad.mark("No"),
-                    format!("{lacking} need a license, and the site has none. What runs is not affected."),
-                )
+                    format!("The site has no license for {}. What runs is not affected.", count(lacking, "component")),
+                ),
+                None => (State::Good.mark("Not needed"), "No component needs a license.".to_owned()),
+                Some(terms) if lacking > 0 => (
+                    State::Bad.mark("Not all"),
+                    format!("The license does not cover {}. {}", count(lacking, "component"), term_of(terms)),
+                ),
+                Some(terms) => (standing(terms), term_of(terms)),
             }
-            None => (State::Good.mark("Not needed"), "No component needs a license.".to_owned()),
-            Some(terms) => {
-                let mark = match (terms.standing.as_str(), terms.permits) {
-                    ("valid", _) => State::Good.mark("Yes"),
-                    ("ending", _) => State::Attention.mark("Ending"),
-                    ("grace", _) => State::Attention.mark("In grace"),
-                    (_, true) => State::Attention.mark("Yes"),
-                    (_, false) => State::Bad.mark("No"),
-                };
-                (mark, term_of(terms))
-            }
-        },
+        }
     };
     Answer { question: "Is it licensed?", mark, evidence, path: "/license", more: "License" }
+}
+
+fn standing(terms: &Terms) -> Mark {
+    match (terms.standing.as_str(), terms.permits) {
+        ("valid", _) => State::Good.mark("Yes"),
+        ("ending", _) => State::Attention.mark("Ending"),
+        ("grace", _) => State::Attention.mark("In grace"),
+        (_, true) => State::Attention.mark("Yes"),
+        (_, false) => State::Bad.mark("No"),
+    }
 }
 
 /// When the license ends, in the words of a person; its own text where it stands in no common way.
@@ -111,24 +118,46 @@ fn backed_up(status: &Status) -> Answer {
         None => (State::Bad.mark("No"), "No backup was ever made.".to_owned()),
         Some(backups) => match (&backups.reason, Moment::read(backups.newest_proven.as_deref())) {
             (Some(reason), _) => (State::Bad.mark("No"), sentence(reason)),
-            (None, None) => (
-                State::Bad.mark("Not proven"),
-                format!("{} exist; no drill has proven one.", count(backups.count, "backup")),
-            ),
-            (None, Some(proven)) => {
-                let mark = match proven.age() {
-                    age if age > OLD => State::Bad.mark("Out of date"),
-                    age if age > RECENT => State::Attention.mark("Aging"),
-                    _ if backups.copies.iter().any(|copy| copy.reason.is_some()) => {
-                        State::Attention.mark("Yes, not copied")
-                    }
-                    _ => State::Good.mark("Yes"),
-                };
-                (mark, format!("The newest proven backup was made {}.", proven.relative()))
+            (None, None) => {
+                let exist = format!("{} exist; no drill has proven one.", count(backups.count, "backup"));
+                (State::Bad.mark("Not proven"), with_failure(backups, exist))
             }
+            (None, Some(proven)) => proven_at(backups, proven),
         },
     };
     Answer { question: "Is it backed up?", mark, evidence, path: "/backups", more: "Backups" }
+}
+
+/// The answer where a backup is proven: what failed since then counts more than that one exists.
+fn proven_at(backups: &BackupsStatus, proven: Moment) -> (Mark, String) {
+    let made = format!("The newest proven backup was made {}.", proven.relative());
+    let age = proven.age();
+    if age < -AHEAD {
+        let ahead = format!("The newest proven backup is dated {}: a clock is wrong.", proven.relative());
+        return (State::Attention.mark("Unclear"), with_failure(backups, ahead));
+    }
+    let has_failed = backups.failed_last().is_some();
+    let mark = match age {
+        age if age > OLD => State::Bad.mark("Out of date"),
+        age if age > RECENT && has_failed => State::Bad.mark("Failing"),
+        _ if has_failed => State::Attention.mark("Last try failed"),
+        age if age > RECENT => State::Attention.mark("Aging"),
+        _ if backups.logs.iter().any(|log| log.reason.is_some()) => State::Attention.mark("Yes, with gaps"),
+        _ if backups.copies.iter().any(|copy| copy.reason.is_some()) => State::Attention.mark("Yes, not copied"),
+        _ => State::Good.mark("Yes"),
+    };
+    let gap = backups.logs.iter().find_map(|log| log.reason.as_ref().map(|reason| (&log.stream, reason)));
+    match gap.filter(|_| !has_failed) {
+        Some((stream, reason)) => (mark, format!("{made} The log of {stream}: {}", sentence(reason))),
+        None => (mark, with_failure(backups, made)),
+    }
+}
+
+/// Evidence, after why the latest try failed.
+fn with_failure(backups: &BackupsStatus, evidence: String) -> String {
+    let Some((last, failure)) = backups.failed_last() else { return evidence };
+    let tried = Moment::read(Some(&last.at)).map(|at| format!(" {}", at.relative())).unwrap_or_default();
+    format!("The latest try failed{tried}: {}: {} {evidence}", failure.code, sentence(&failure.what))
 }
 
 /// A site without a network knows of newer releases only what it was given.

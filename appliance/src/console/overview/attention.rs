@@ -73,7 +73,8 @@ pub fn matters(status: &Status) -> Vec<Matter> {
     for note in status.license.iter().flat_map(|license| &license.notes) {
         list.add(State::Attention, "License", note, "/license");
     }
-    for note in &status.notes {
+    let is_told = |note: &&String| status.license.iter().any(|license| license.notes.contains(note));
+    for note in status.notes.iter().filter(|note| !is_told(note)) {
         list.add(State::Unknown, "Note", note, "/node");
     }
     list.0.sort_by_key(|matter| matter.mark.state);
@@ -99,6 +100,10 @@ fn backups(status: &Status, list: &mut List) {
     let Some(backups) = &status.backups else { return };
     if let Some(reason) = &backups.reason {
         list.add(State::Bad, "Backups", reason, "/backups");
+    }
+    if let Some((_, failure)) = backups.failed_last() {
+        let text = format!("the latest try failed: {}: {}", failure.code, failure.what);
+        list.add(State::Bad, "Backups", &text, "/backups");
     }
     for copy in &backups.copies {
         if let Some(reason) = &copy.reason {

@@ -80,3 +80,42 @@ fn every_reason_reaches_a_person_the_worst_first() {
     let absent: Status = serde_json::from_value(sample("status-absent")).unwrap();
     assert!(matters(&absent).is_empty());
 }
+
+#[test]
+fn a_backup_that_fails_is_no_yes() {
+    use State::{Attention, Bad, Good};
+    let failed = |hours: i64| {
+        let at = (Timestamp::now() - SignedDuration::from_hours(hours)).to_string();
+        serde_json::json!({"at": at, "failure": {"code": "LF4602", "what": "the disk is not mounted"}, "succeeded": null})
+    };
+    let found = status(|status| status["backups"]["lastTry"] = failed(1));
+    let answer = answers(&found, None)[2].clone();
+    assert_eq!(answer.mark.state, Attention);
+    assert!(answer.evidence.contains("LF4602: The disk is not mounted."), "{}", answer.evidence);
+    assert!(matters(&found).iter().any(|matter| matter.text.contains("LF4602") && matter.path == "/backups"));
+    assert_eq!(states(|status| status["backups"]["lastTry"] = failed(9))[2], Good, "a later one is proven");
+    let both = |status: &mut Value| {
+        status["backups"]["newestProven"] = (Timestamp::now() - SignedDuration::from_hours(40)).to_string().into();
+        status["backups"]["lastTry"] = failed(1);
+    };
+    assert_eq!(states(both)[2], Bad);
+    let ahead = (Timestamp::now() + SignedDuration::from_mins(11)).to_string();
+    assert_eq!(states(|status| status["backups"]["newestProven"] = ahead.into())[2], Attention);
+    let gap = serde_json::json!([{"stream": "postgres", "reason": "the log has a gap"}]);
+    assert_eq!(states(|status| status["backups"]["logs"] = gap)[2], Attention);
+}
+
+#[test]
+fn a_need_that_is_not_granted_is_no_yes_and_a_note_is_told_once() {
+    let found = status(|status| {
+        status["license"]["terms"]["standing"] = "valid".into();
+        status["license"]["needs"][0]["granted"] = false.into();
+        status["license"]["notes"] = serde_json::json!(["the license ends soon"]);
+        status["notes"] = serde_json::json!(["the license ends soon", "another note"]);
+    });
+    let answer = answers(&found, None)[1].clone();
+    assert_eq!(answer.mark.state, State::Bad);
+    assert!(answer.evidence.contains("1 component."), "{}", answer.evidence);
+    let told = matters(&found).iter().filter(|matter| matter.text.starts_with("The license ends")).count();
+    assert_eq!(told, 1);
+}
