@@ -1,14 +1,17 @@
 //! The image of the console: one layer with the program `landfall-appliance`, made here, so that no registry needs to have it. The
 //! same program gives the same image.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::{Sha256, to_canonical};
 use landfall_error_codes::codes;
+use landfall_media::durable;
 use landfall_media::store::ContentStore;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::definition::Definition;
+use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::lock::Pin;
 use crate::pack::check_installer;
@@ -51,28 +54,75 @@ pub fn make(
     components: &[Rendered],
     program: &Path,
     store: &ContentStore,
+    digests: &Digests,
 ) -> Result<Option<Pin>> {
     for component in components {
         for usage in render::usages(definition, component)? {
             let is_meant = is_meant(&usage.reference);
             if is_meant.map_err(|what| BuildError::at(codes::MANIFEST_INVALID, usage.place.clone(), what))? {
                 let platform = &definition.release.platform.value;
-                return image(program, platform, store, usage.place).map(Some);
+                return image(program, platform, store, digests, usage.place).map(Some);
             }
         }
     }
     Ok(None)
 }
 
-fn image(program: &Path, platform: &str, store: &ContentStore, place: Place) -> Result<Pin> {
+/// The image of a program that was read already: the same program is not read again.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Made {
+    /// The Landfall that made it: another one may make another image.
+    landfall: String,
+    layer: Sha256,
+    configuration: Sha256,
+    manifest: Sha256,
+    manifest_bytes: u64,
+}
+
+impl Made {
+    fn path(store: &ContentStore, program: Sha256, platform: &str) -> PathBuf {
+        let name = format!("{}-{}.json", program.to_hex(), platform.replace('/', "-"));
+        store.root().join("landfall/images").join(name)
+    }
+
+    /// What is remembered, if all of it is in the store.
+    fn read(path: &Path, store: &ContentStore) -> Option<Self> {
+        let made: Self = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
+        let is_there = [made.layer, made.configuration, made.manifest].into_iter().all(|blob| store.contains(blob));
+        (is_there && made.landfall == env!("CARGO_PKG_VERSION")).then_some(made)
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
+        path.parent().map_or(Ok(()), durable::create_folder)?;
+        Ok(durable::write_file(path, &serde_json::to_vec(self).unwrap_or_default(), 0o644)?)
+    }
+
+    fn pin(&self, place: Place) -> Result<Pin> {
+        Ok(Pin {
+            reference: Reference { tag: Some(tag(self.layer)), ..named()? },
+            digest: self.manifest,
+            media_type: MANIFEST.to_owned(),
+            size: self.manifest_bytes,
+            license: Some("Apache-2.0".to_owned()),
+            place,
+        })
+    }
+}
+
+fn image(program: &Path, platform: &str, store: &ContentStore, digests: &Digests, place: Place) -> Result<Pin> {
     let missing = |error: std::io::Error| {
         let what = "the console's program cannot be read";
         let hint = format!("Put `{PROGRAM}` beside `landfall`, or name its path with --appliance.");
         BuildError::at(codes::TOOL_MISSING, Place::file(program), what).because(error).hint(hint)
     };
-    let bytes = fs_err::read(program).map_err(missing)?;
+    let digest = digests.program(program).map_err(missing)?.digest;
+    let record = Made::path(store, digest, platform);
+    if let Some(made) = Made::read(&record, store) {
+        return made.pin(place);
+    }
     check_installer(program, platform)?;
-    let layer = layer(&bytes).map_err(missing)?;
+    let layer = layer(&fs_err::read(program).map_err(missing)?).map_err(missing)?;
     let layer = store.ingest_bytes(&layer)?;
     let (os, architecture) = platform.split_once('/').unwrap_or(("linux", platform));
     let configuration = json!({
@@ -95,15 +145,15 @@ fn image(program: &Path, platform: &str, store: &ContentStore, place: Place) -> 
         "layers": [{ "mediaType": LAYER, "digest": layer.sha256, "size": layer.size }],
     });
     let manifest = store.ingest_bytes(&to_canonical("the console's manifest", &manifest)?)?;
-    let reference = Reference { tag: Some(tag(layer.sha256)), ..named()? };
-    Ok(Pin {
-        reference,
-        digest: manifest.sha256,
-        media_type: MANIFEST.to_owned(),
-        size: manifest.size,
-        license: Some("Apache-2.0".to_owned()),
-        place,
-    })
+    let made = Made {
+        landfall: env!("CARGO_PKG_VERSION").to_owned(),
+        layer: layer.sha256,
+        configuration: configuration.sha256,
+        manifest: manifest.sha256,
+        manifest_bytes: manifest.size,
+    };
+    made.write(&record)?;
+    made.pin(place)
 }
 
 fn named() -> Result<Reference> {
@@ -141,8 +191,6 @@ fn header(kind: tar::EntryType, mode: u32) -> tar::Header {
 
 #[cfg(test)]
 mod tests {
-    use landfall_media::durable;
-
     use super::*;
     use crate::pack::program_for_tests;
 
@@ -162,8 +210,10 @@ mod tests {
         let made = |store: &str, content: &[u8]| {
             durable::write_file(&path, &program_for_tests(&[(1, content)]), 0o755).unwrap();
             let store = ContentStore::at(folder.path().join(store));
-            let pin = image(&path, "linux/amd64", &store, Place::file(&path)).unwrap();
+            let make = || image(&path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
+            let pin = make();
             assert!(store.contains(pin.digest));
+            assert_eq!(make(), pin, "it is remembered");
             pin
         };
         let first = made("one", b"code");
@@ -178,7 +228,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(PROGRAM);
         let store = ContentStore::at(folder.path().join("store"));
-        let refused = |platform: &str| image(&path, platform, &store, Place::file(&path)).unwrap_err();
+        let refused =
+            |platform: &str| image(&path, platform, &store, &Digests::of(&store), Place::file(&path)).unwrap_err();
         let missing = refused("linux/amd64");
         assert!(missing.to_string().contains("the console's program cannot be read"), "{missing}");
         durable::write_file(&path, &program_for_tests(&[(1, b"code")]), 0o755).unwrap();

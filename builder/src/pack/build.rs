@@ -177,7 +177,7 @@ async fn prepare(
     render::check_values(&definition, &components)?;
     backup::check_rendered(&definition, &components)?;
     proofs::check_rendered(&definition, &components)?;
-    let own = own_image::make(&definition, &components, &options.appliance, store)?;
+    let own = own_image::make(&definition, &components, &options.appliance, store, digests)?;
     let inputs = inputs(&definition, &lock, &components, own.as_ref())?;
     for component in &mut components {
         render::bind(&definition, component, &inputs.written)?;
