@@ -1,7 +1,7 @@
 //! The appliance: shows a site's state in a browser and as an API, and asks the host to act.
 //!
-//! The host is the only source of what is shown ([`host`]); the database holds people, keys and the audit log alone. Each
-//! request passes one table of rights ([`access`]) before a page ([`console`]) or the API ([`api`]) answers it.
+//! The host is the only source of what is shown (`host`); the database holds people, keys and the audit log alone. Each
+//! request passes one table of rights (`access`) before a page (`console`) or the API (`api`) answers it.
 
 mod access;
 mod api;
