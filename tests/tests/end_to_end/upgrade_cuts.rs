@@ -45,7 +45,8 @@ struct Counts {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_few_instants_of_upgrades() -> Result<()> {
-    upgrades_cut("e2e-upgrade-cuts", &Counts { staging: 1, backup: 1, change: 1, rollback: 2, undo: 1 })
+    // Four, since more of them take more time than CI has.
+    upgrades_cut("e2e-upgrade-cuts", &Counts { staging: 1, backup: 0, change: 1, rollback: 1, undo: 1 })
 }
 
 #[test]
