@@ -18,8 +18,8 @@ use crate::site::{Machine, PowerState, Site};
 use crate::vendor::VENDOR_STORE;
 use crate::{documents, images, printer, workspace};
 
-/// How long it may take with a full cache, on two cores.
-const WARM_LIMIT: Duration = Duration::from_mins(5);
+/// How long it may take with a full cache, on two cores that others may use as well.
+const WARM_LIMIT: Duration = Duration::from_mins(8);
 
 /// How long it may take with an empty cache, or with one that holds the images alone.
 const COLD_LIMIT: Duration = Duration::from_mins(35);
