@@ -398,7 +398,7 @@ codes! {
     DATE_UNCONFIRMABLE = "LF4717", NotReady, "The machine's date cannot be right", "Set the clock (`timedatectl set-time`), then run `landfall license confirm-date` again.";
     NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding advises, then run the same command again; what runs is not affected.";
     // LF48: the host's side of the console.
-    CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Remove what is wrong with them in /var/lib/landfall/console, then run `landfall resume`, or the same command again.";
+    CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Remove the named file, then run `systemctl restart landfall-host-api`, which makes it again.";
     CONSOLE_MISSING = "LF4802", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";
     HOST_API = "LF4803", Resumable, "The host's API for the console cannot serve", "Look at `journalctl --unit landfall-host-api`; nothing that runs depends on it.";
     // LF50: the appliance.
