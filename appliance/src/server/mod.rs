@@ -1,7 +1,6 @@
 //! The server: TLS, the layers around every request, what probes ask for, and the end.
 
 mod assets;
-mod bounded;
 mod certificate;
 mod headers;
 mod health;

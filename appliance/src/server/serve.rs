@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use landfall_error_codes::codes;
+use landfall_peer::Bounded;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::bounded::{Bounded, CONNECTIONS};
 use super::certificate;
 use super::router::router;
 use crate::configuration::Configuration;
@@ -26,6 +26,9 @@ const FIRST_REQUEST: Duration = Duration::from_secs(30);
 const HEAD: Duration = Duration::from_secs(30);
 /// Longest head of a request, in bytes, and most that is held of a body.
 const BUFFER: usize = 64 << 10;
+
+/// Connections at the same time.
+const CONNECTIONS: usize = 500;
 
 /// Serves until a signal ends the process.
 pub async fn serve(configuration: Configuration) -> Result<()> {
@@ -53,7 +56,7 @@ pub async fn serve_on(
     let following = tokio::spawn(host::follow(context.site.clone()));
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
-    let mut server = server.acceptor(Bounded::new(tls, CONNECTIONS));
+    let mut server = server.acceptor(Bounded::new(RustlsAcceptor::new(tls), CONNECTIONS));
     server.http_builder().http1().header_read_timeout(HEAD).max_buf_size(BUFFER);
     let routes = router(context.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let server = server.handle(handle).first_request_timeout(FIRST_REQUEST);

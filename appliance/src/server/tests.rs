@@ -2,7 +2,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use landfall_peer::Bounded;
 
 use super::*;
 use crate::configuration::{ServerFiles, server_config};
@@ -202,7 +203,7 @@ async fn connections_are_bounded() {
     let keys = tempfile::tempdir().unwrap();
     let files = ServerFiles { certificate: keys.path().join("tls.crt"), key: keys.path().join("tls.key") };
     let client = pinning(new_certificate(&files));
-    let acceptor = bounded::Bounded::new(RustlsConfig::from_config(server_config(&files).unwrap()), 1);
+    let acceptor = Bounded::new(RustlsAcceptor::new(RustlsConfig::from_config(server_config(&files).unwrap())), 1);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let arrive = async || {

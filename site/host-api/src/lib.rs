@@ -2,8 +2,6 @@
 //! a one-use token is checked, a backup begins. Whoever takes over the console's pod can do no more than that.
 
 mod answer;
-mod bounded;
-mod held;
 mod routes;
 mod serve;
 mod site;

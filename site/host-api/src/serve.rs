@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use landfall_peer::Bounded;
 use rustls::ServerConfig;
 
-use super::bounded::Bounded;
 use super::routes::router;
 use super::site::Site;
 
+/// Connections at the same time.
+const CONNECTIONS: usize = 64;
 /// How long a client may take to show who it is.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
@@ -32,7 +34,7 @@ pub async fn serve(
     listener.set_nonblocking(true)?;
     let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls))).handshake_timeout(HANDSHAKE);
     axum_server::from_tcp(listener)?
-        .acceptor(Bounded::new(tls))
+        .acceptor(Bounded::new(tls, CONNECTIONS))
         .handle(handle)
         .serve(router(site).into_make_service())
         .await

@@ -2,12 +2,14 @@
 //! know the other's certificate exactly: no authority, no name and no date decides who may speak.
 
 mod authority;
+mod bounded;
 mod documents;
 mod identity;
 mod pinned;
 pub mod routes;
 
 pub use authority::{Authority, Day};
+pub use bounded::{Bounded, Held};
 pub use documents::{BackupRequest, Claim, ComponentLogs, LogLine, NumberedEvent, Problem, ProgressPage};
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;

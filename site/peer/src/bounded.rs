@@ -1,4 +1,4 @@
-//! A bound on connections. The port is open to everything that reaches the node, and a stranger costs a handshake.
+//! A bound on the connections of a server. Its port is open to everything that reaches the node, and a stranger costs a handshake.
 
 use std::io;
 use std::pin::Pin;
@@ -6,16 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum_server::accept::Accept;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::tls_rustls::RustlsAcceptor;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::server::TlsStream;
-
-/// Connections at the same time, those that are still shaking hands included; more are closed at once.
-pub const CONNECTIONS: usize = 500;
 
 /// Accepts a bounded number of connections.
 #[derive(Clone)]
@@ -25,8 +22,9 @@ pub struct Bounded {
 }
 
 impl Bounded {
-    pub fn new(tls: RustlsConfig, most: usize) -> Self {
-        Self { tls: RustlsAcceptor::new(tls), places: Arc::new(Semaphore::new(most)) }
+    /// Of at most so many at the same time, those that are still shaking hands included; more are closed at once.
+    pub fn new(tls: RustlsAcceptor, most: usize) -> Self {
+        Self { tls, places: Arc::new(Semaphore::new(most)) }
     }
 }
 
