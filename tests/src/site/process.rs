@@ -38,6 +38,15 @@ impl ProcessId {
         self.boot == boot_id() && start_of(self.number) == Some(self.started_ticks)
     }
 
+    /// How long ago it started. A program that replaced another one in the same process counts from the first one's start.
+    pub fn age(&self) -> Result<Duration> {
+        let text = std::fs::read_to_string("/proc/uptime").context("cannot read for how long this host is up")?;
+        let uptime = text.split_whitespace().next().and_then(|seconds| seconds.parse().ok());
+        let uptime = Duration::from_secs_f64(uptime.context("this host does not say for how long it is up")?);
+        let millis = self.started_ticks * 1000 / rustix::param::clock_ticks_per_second();
+        Ok(uptime.saturating_sub(Duration::from_millis(millis)))
+    }
+
     /// Its folder below `/proc`.
     pub fn proc(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/{name}", self.number))
@@ -137,6 +146,8 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let id = ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap();
         assert!(id.is_alive());
+        let own = ProcessId::own().unwrap().age().unwrap();
+        assert!(id.age().unwrap() < Duration::from_secs(10) && id.age().unwrap() <= own + Duration::from_millis(20));
         let other = ProcessId { started_ticks: id.started_ticks + 1, ..id.clone() };
         assert!(!other.is_alive());
         other.kill(Duration::from_secs(1)).unwrap();

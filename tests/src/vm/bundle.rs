@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::source::Source;
 use crate::cache::{Key, cache_root};
+use crate::source::Source;
 use crate::vendor::Vendor;
 use crate::{commands, workspace};
 

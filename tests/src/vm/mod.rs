@@ -26,7 +26,6 @@ pub mod report;
 pub mod scenarios;
 mod sleep;
 pub mod snapshot;
-pub mod source;
 pub mod stick;
 pub mod wire;
 

@@ -4,12 +4,12 @@
 mod upgrade;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::console::Console;
 use crate::proofs::{self, Expected};
+use crate::results::{self, Outcome, Run};
 use crate::site::{Machine, MachineSpec, Site, Stream};
 use crate::vendor::Vendor;
 use crate::{printer, workspace};
@@ -29,6 +29,9 @@ pub struct Arguments {
     /// Afterwards, upgrade the site, let an upgrade fail, and roll back, while a program writes without pause.
     #[arg(long, conflicts_with = "down")]
     upgrade: bool,
+    /// Write the minutes that it took to docs/TESTS.md.
+    #[arg(long, conflicts_with_all = ["down", "upgrade"])]
+    report: bool,
 }
 
 /// Runs the command.
@@ -38,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         printer::note("the demo's machine is removed");
         return Ok(0);
     }
-    let begun = Instant::now();
+    let run = Run::begin()?;
     let folder = workspace::root().join("target/demo");
     let vendor = Vendor::open(&folder.join("vendor"))?;
     let bundle = build(&vendor, &folder)?;
@@ -65,7 +68,11 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if arguments.upgrade {
         upgrade::rehearse(&machine)?;
     }
-    farewell(&folder, begun);
+    let minutes = results::minutes(results::elapsed()?);
+    farewell(&folder, &minutes);
+    if arguments.report {
+        run.keep_command(&Outcome { name: results::DEMO, minutes, has_passed: true })?;
+    }
     Ok(0)
 }
 
@@ -152,8 +159,8 @@ fn open_console(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-fn farewell(folder: &Path, begun: Instant) {
-    printer::note(format!("done in {:.1} min", begun.elapsed().as_secs_f64() / 60.0));
+fn farewell(folder: &Path, minutes: &str) {
+    printer::note(format!("done in {minutes} min"));
     printer::note(format!("bundle, cosign.pub and 1.root.json: {}", folder.display()));
     printer::note("its console:  cargo xtask site forward demo");
     printer::note("look around:  cargo xtask site shell demo");

@@ -10,6 +10,7 @@ use landfall_launcher::packages;
 
 use self::beside::Beside;
 use crate::cache::Cache;
+use crate::results::{self, Outcome, Run, minutes};
 use crate::workspace::{self, cargo};
 use crate::{dependencies, images, printer, setup, tools};
 
@@ -30,6 +31,9 @@ pub struct Arguments {
     /// Continue after a part has failed, and report all of them.
     #[arg(long)]
     keep_going: bool,
+    /// Write the results to docs/TESTS.md.
+    #[arg(long)]
+    report: bool,
 }
 
 /// One part: a name, and what it does.
@@ -54,6 +58,12 @@ struct Row {
     name: &'static str,
     elapsed: Duration,
     failed: bool,
+}
+
+impl Row {
+    fn outcome(&self) -> Outcome {
+        Outcome { name: self.name, minutes: minutes(self.elapsed), has_passed: !self.failed }
+    }
 }
 
 /// The part that compiles what the parts with machines need.
@@ -88,6 +98,17 @@ impl Arguments {
             None => self.full || part.runs == Runs::Always,
         }
     }
+
+    /// Keeps the results of the parts, and that of the whole if it was what CI runs.
+    fn keep(&self, run: &Run, rows: &[Row]) -> Result<()> {
+        let outcomes: Vec<Outcome> = rows.iter().map(Row::outcome).collect();
+        run.keep_parts(&outcomes, &PARTS.iter().map(|part| part.name).collect::<Vec<_>>())?;
+        if self.only.is_some() || self.full {
+            return Ok(());
+        }
+        let has_passed = outcomes.iter().all(|outcome| outcome.has_passed);
+        run.keep_command(&Outcome { name: results::TEST, minutes: minutes(results::elapsed()?), has_passed })
+    }
 }
 
 /// The parts, cheap ones first, so that a mistake is found early.
@@ -118,9 +139,9 @@ const PARTS: &[Part] = &[
 
 /// Runs the command: exit code 0 when every part passed, 1 otherwise.
 pub fn run(arguments: &Arguments) -> Result<u8> {
-    let temperature = if Cache::open()?.is_empty()? { "cold" } else { "warm" };
+    let run = Run::begin()?;
+    let temperature = run.temperature().name();
     printer::note(format!("the cache is {temperature}"));
-    let begun = Instant::now();
     let parts: Vec<&Part> = PARTS.iter().filter(|part| arguments.asks_for(part)).collect();
     let rows = run_parts(&parts, arguments.keep_going);
     for Row { name, elapsed, failed } in &rows {
@@ -130,7 +151,10 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
             if *failed { "FAILED" } else { "passed" }
         ));
     }
-    printer::note(format!("{:<14} {:>6} min  started {temperature}", "all", minutes(begun.elapsed())));
+    printer::note(format!("{:<14} {:>6} min  started {temperature}", "all", minutes(results::elapsed()?)));
+    if arguments.report {
+        arguments.keep(&run, &rows)?;
+    }
     let failed = rows.iter().filter(|row| row.failed).count();
     printer::data(format!("parts: {} passed, {failed} failed", rows.len() - failed));
     Ok(u8::from(failed > 0))
@@ -178,10 +202,6 @@ fn run_part(part: &Part) -> Row {
         printer::failure(error);
     }
     Row { name: part.name, elapsed: started.elapsed(), failed: outcome.is_err() }
-}
-
-fn minutes(elapsed: Duration) -> String {
-    format!("{:.1}", elapsed.as_secs_f64() / 60.0)
 }
 
 fn set_up() -> Result<()> {
@@ -475,7 +495,7 @@ mod tests {
     fn a_part_for_full_runs_is_left_out_unless_it_is_named() {
         let part = when_full("slow", || Ok(()));
         let asks = |only: Option<&str>, full| {
-            Arguments { only: only.map(str::to_owned), full, keep_going: false }.asks_for(&part)
+            Arguments { only: only.map(str::to_owned), full, keep_going: false, report: false }.asks_for(&part)
         };
         assert_eq!([asks(None, false), asks(None, true), asks(Some("slow"), false)], [false, true, true]);
     }

@@ -1,0 +1,235 @@
+//! The latest results of what runs too long to be run at every look: both commands of the README, cold and warm, and each part of
+//! `cargo xtask test`. They are kept in the tree, for people in `docs/TESTS.md`.
+#![expect(clippy::disallowed_methods, reason = "generated documents of the project's own tree")]
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::cache::Cache;
+use crate::site::{ProcessId, tool};
+use crate::source::Source;
+use crate::workspace;
+
+/// The names of the commands with a line of their own.
+pub const DEMO: &str = "cargo xtask demo";
+/// See [`DEMO`].
+pub const TEST: &str = "cargo xtask test";
+
+/// What a run finds in the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Temperature {
+    /// Nothing: everything is downloaded and built.
+    Cold,
+    /// What an earlier run left.
+    Warm,
+}
+
+impl Temperature {
+    /// That of the cache at this moment.
+    pub fn now() -> Result<Self> {
+        Ok(if Cache::open()?.is_empty()? { Self::Cold } else { Self::Warm })
+    }
+
+    /// As it is printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Warm => "warm",
+        }
+    }
+}
+
+/// How long the command runs that a person typed, with what was compiled for it: this program has replaced that one in its process.
+pub fn elapsed() -> Result<Duration> {
+    ProcessId::own()?.age()
+}
+
+/// Minutes as they are printed, to a tenth.
+pub fn minutes(elapsed: Duration) -> String {
+    format!("{:.1}", elapsed.as_secs_f64() / 60.0)
+}
+
+/// What one command or part came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Name of the command or part.
+    pub name: &'static str,
+    /// Minutes that it took, to a tenth.
+    pub minutes: String,
+    /// Whether it passed.
+    pub has_passed: bool,
+}
+
+/// A run whose outcomes will be kept.
+#[derive(Debug)]
+pub struct Run {
+    before: Source,
+    temperature: Temperature,
+}
+
+impl Run {
+    /// Notes the sources and the cache before anything changes them.
+    pub fn begin() -> Result<Self> {
+        Ok(Self { before: Source::of(&workspace::root())?, temperature: Temperature::now()? })
+    }
+
+    /// What it found in the cache.
+    pub fn temperature(&self) -> Temperature {
+        self.temperature
+    }
+
+    /// Writes the outcome of a command over that of an earlier run of the same temperature.
+    pub fn keep_command(&self, outcome: &Outcome) -> Result<()> {
+        let row = self.row(outcome)?;
+        change(|kept| kept.put_command(row))
+    }
+
+    /// Writes the outcomes of parts over those of earlier runs. `order` names all parts that exist.
+    pub fn keep_parts(&self, outcomes: &[Outcome], order: &[&str]) -> Result<()> {
+        let rows = outcomes.iter().map(|outcome| self.row(outcome)).collect::<Result<Vec<_>>>()?;
+        change(|kept| kept.put_parts(rows, order))
+    }
+
+    fn row(&self, outcome: &Outcome) -> Result<Row> {
+        let date = tool::output(Command::new("date").args(["--utc", "+%Y-%m-%d %H:%M"]))?;
+        let source = Source::describe(&self.before, &Source::of(&workspace::root())?);
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Row {
+            name: outcome.name.to_owned(),
+            temperature: self.temperature,
+            passed: outcome.has_passed,
+            minutes: outcome.minutes.clone(),
+            ran: format!("{}, {source}, {processors} processors", date.trim()),
+        })
+    }
+}
+
+/// The latest result of one command or part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Row {
+    name: String,
+    temperature: Temperature,
+    passed: bool,
+    minutes: String,
+    /// When, from which sources, on how many processors.
+    ran: String,
+}
+
+/// All latest results.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Kept {
+    /// One for each command and temperature.
+    commands: Vec<Row>,
+    parts: Vec<Row>,
+}
+
+impl Kept {
+    fn read(path: &Path) -> Result<Self> {
+        match std::fs::read(path) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).with_context(|| format!("cannot understand {}", path.display()))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    fn put_command(&mut self, row: Row) {
+        self.commands.retain(|kept| (&kept.name, kept.temperature) != (&row.name, row.temperature));
+        self.commands.push(row);
+        self.commands
+            .sort_by(|one, other| (&one.name, one.temperature.name()).cmp(&(&other.name, other.temperature.name())));
+    }
+
+    /// Parts that no longer exist lose their rows.
+    fn put_parts(&mut self, rows: Vec<Row>, order: &[&str]) {
+        let earlier = std::mem::take(&mut self.parts);
+        let latest = |name: &str| rows.iter().chain(&earlier).find(|row| row.name == name).cloned();
+        self.parts = order.iter().filter_map(|name| latest(name)).collect();
+    }
+
+    fn document(&self) -> String {
+        let mut text = String::from(
+            "# Latest results\n\n\
+             Generated by `cargo xtask test --report` and `cargo xtask demo --report`; do not edit. Each line is the latest run: minutes,\n\
+             what it found in the cache, end of the run (UTC), commit, machine. The virtual machines' scenarios are in [VM](VM.md).\n",
+        );
+        for (title, rows) in [("command", &self.commands), ("part of `cargo xtask test`", &self.parts)] {
+            let _infallible = writeln!(text, "\n| {title} | cache | result | minutes | run |\n|---|---|---|---|---|");
+            for Row { name, temperature, passed, minutes, ran } in rows {
+                let result = if *passed { "passed" } else { "**failed**" };
+                let _infallible =
+                    writeln!(text, "| `{name}` | {} | {result} | {minutes} | {ran} |", temperature.name());
+            }
+        }
+        text
+    }
+}
+
+fn change(change: impl FnOnce(&mut Kept)) -> Result<()> {
+    let [results, document] = ["docs/tests.json", "docs/TESTS.md"].map(|name| workspace::root().join(name));
+    let mut kept = Kept::read(&results)?;
+    change(&mut kept);
+    put(&results, &(serde_json::to_string_pretty(&kept)? + "\n"))?;
+    put(&document, &kept.document())
+}
+
+fn put(path: &PathBuf, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, temperature: Temperature, passed: bool, ran: &str) -> Row {
+        Row { name: name.to_owned(), temperature, passed, minutes: "1.5".to_owned(), ran: ran.to_owned() }
+    }
+
+    #[test]
+    fn a_cold_run_of_a_command_does_not_replace_a_warm_one() {
+        let mut kept = Kept::default();
+        for (temperature, ran) in [(Temperature::Warm, "one"), (Temperature::Cold, "two"), (Temperature::Warm, "three")]
+        {
+            kept.put_command(row(DEMO, temperature, true, ran));
+        }
+        let expected = [row(DEMO, Temperature::Cold, true, "two"), row(DEMO, Temperature::Warm, true, "three")];
+        assert_eq!(kept.commands, expected);
+    }
+
+    #[test]
+    fn each_part_keeps_its_latest_run_in_the_order_of_the_parts() {
+        let warm = |name, passed, ran| row(name, Temperature::Warm, passed, ran);
+        let mut kept = Kept::default();
+        kept.put_parts(
+            vec![warm("unit", true, "one"), warm("gone", true, "one"), warm("lint", true, "one")],
+            &["lint", "gone", "unit"],
+        );
+        kept.put_parts(vec![warm("unit", false, "two")], &["lint", "unit", "new"]);
+        assert_eq!(kept.parts, [warm("lint", true, "one"), warm("unit", false, "two")]);
+        let text = kept.document();
+        assert!(text.contains("| `lint` | warm | passed | 1.5 | one |"), "{text}");
+        assert!(text.contains("| `unit` | warm | **failed** | 1.5 | two |"), "{text}");
+    }
+
+    #[test]
+    fn what_is_kept_can_be_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tests.json");
+        assert_eq!(Kept::read(&path).unwrap(), Kept::default(), "there was no run yet");
+        let mut kept = Kept::default();
+        kept.put_command(row(TEST, Temperature::Cold, false, "one"));
+        put(&path, &serde_json::to_string(&kept).unwrap()).unwrap();
+        assert_eq!(Kept::read(&path).unwrap(), kept);
+        put(&path, "{").unwrap();
+        assert!(Kept::read(&path).unwrap_err().to_string().starts_with("cannot understand "));
+    }
+}
