@@ -4,11 +4,11 @@ use std::io::{stdin, stdout};
 
 use landfall_error_codes::codes;
 
-use crate::audit::{self, Head};
+use crate::audit::{self, Chain, Head};
 use crate::cli::{Arguments, AuditCommand, Command, DatabaseCommand, VerifyArguments};
 use crate::configuration::Configuration;
 use crate::error::{Context as _, Error, Result};
-use crate::printer::line;
+use crate::printer::{line, note};
 use crate::{database, server};
 
 /// Threads that serve. A console has a handful of users.
@@ -24,10 +24,10 @@ pub fn execute(arguments: Arguments) -> Result<()> {
             runtime.block_on(server::serve(Configuration::check(*arguments)?))
         }
         Command::Database(DatabaseCommand::Save(data)) => {
-            runtime.block_on(database::save(&data.data, &mut stdout().lock()))
+            runtime.block_on(database::save(&data.data, &mut stdout().lock())).map(|chain| warn_of_broken(&chain))
         }
         Command::Database(DatabaseCommand::Load(data)) => {
-            runtime.block_on(database::load(&data.data, &mut stdin().lock()))
+            runtime.block_on(database::load(&data.data, &mut stdin().lock())).map(|chain| warn_of_broken(&chain))
         }
         Command::Database(DatabaseCommand::Check(data)) => {
             let counts = runtime.block_on(database::check(&data.data))?;
@@ -35,12 +35,25 @@ pub fn execute(arguments: Arguments) -> Result<()> {
             line(&format!("users          {} ({} administrators)", counts.users, counts.administrators));
             line(&format!("sessions       {}", counts.sessions));
             line(&format!("API keys       {}", counts.keys));
-            line(&format!("audit entries  {}", counts.head.number));
-            line(&format!("audit head     {}", counts.head));
+            match &counts.audit {
+                Chain::Whole(head) => {
+                    line(&format!("audit entries  {}", head.number));
+                    line(&format!("audit head     {head}"));
+                }
+                Chain::Broken(why) => line(&format!("audit          not whole: {why}")),
+            }
             line("the database is sound");
+            warn_of_broken(&counts.audit);
             Ok(())
         }
         Command::Audit(AuditCommand::Verify(arguments)) => verify(&arguments),
+    }
+}
+
+/// A log that was changed is saved and loaded as it is, and everybody who does that learns of it.
+fn warn_of_broken(chain: &Chain) {
+    if let Chain::Broken(error) = chain {
+        note(&format!("the audit log was changed after it was written: {error} [{}]", codes::AUDIT_BROKEN.id));
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::audit::Watch;
 use crate::database::Database;
 use crate::host::Site;
 use crate::people::{Failures, Hasher, Throttle};
@@ -25,6 +26,8 @@ pub struct Shared {
     pub throttle: Throttle,
     /// Bounds what strangers write into the audit log.
     pub failures: Failures,
+    /// Whether the audit log is whole.
+    pub audit: Watch,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// When the process began to serve.
@@ -40,6 +43,7 @@ impl Context {
             hasher: Hasher::new(),
             throttle: Throttle::default(),
             failures: Failures::default(),
+            audit: Watch::default(),
             metrics: Metrics::new(),
             started: Timestamp::now(),
         }))

@@ -10,6 +10,11 @@ pub fn line(text: &str) {
     println!("{text}");
 }
 
+/// Prints what a person should know and what stops nothing.
+pub fn note(text: &str) {
+    eprintln!("note: {text}");
+}
+
 /// Prints an error with its causes, its code and what to do next.
 pub fn error(error: &Error) {
     eprintln!("error[{}]: {error}", error.code().id);

@@ -17,6 +17,7 @@ mod end_to_end {
     mod firewall;
     mod fixture;
     mod flips;
+    mod full_disk;
     mod handbook;
     mod install;
     mod journal;

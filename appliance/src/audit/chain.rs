@@ -1,6 +1,6 @@
 //! The rule that every chain keeps, whether it is in a database or in a file.
 
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::entry::Entry;
@@ -46,8 +46,28 @@ impl Follower {
     }
 }
 
-/// Checks the chain of a database from its first entry to its last.
-pub async fn check_chain(connection: &mut SqliteConnection) -> Result<()> {
+/// What a whole log of a database is found to be. A broken one is evidence: it is shown, saved and restored as it is, and stops
+/// nothing else.
+#[derive(Debug)]
+pub enum Chain {
+    /// Every entry is as it was written; the last one.
+    Whole(Head),
+    /// An entry was changed, added or removed. The error names it.
+    Broken(Error),
+}
+
+impl Chain {
+    /// Follows the chain of a database from its first entry to its last. An error means that it cannot be read.
+    pub async fn of(connection: &mut SqliteConnection) -> Result<Self> {
+        match follow_to_end(connection).await {
+            Ok(head) => Ok(Self::Whole(head)),
+            Err(error) if error.code() == codes::AUDIT_BROKEN => Ok(Self::Broken(error)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+async fn follow_to_end(connection: &mut SqliteConnection) -> Result<Head> {
     let mut follower = Follower::new();
     loop {
         let rows = sqlx::query("SELECT entry, hash FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
@@ -64,7 +84,7 @@ pub async fn check_chain(connection: &mut SqliteConnection) -> Result<()> {
     }
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM audit").fetch_one(connection).await?;
     if count == follower.head().number {
-        return Ok(());
+        return Ok(follower.head());
     }
     Err(Error::new(codes::AUDIT_BROKEN, "the log has entries before its first one"))
 }

@@ -7,13 +7,15 @@ mod export;
 mod head;
 mod record;
 mod verify;
+mod watch;
 
-pub use chain::check_chain;
+pub use chain::Chain;
 pub use entry::{Entry, Outcome};
 pub use export::{end, export, page};
 pub use head::Head;
 pub use record::{Author, Event, head, record};
 pub use verify::verify;
+pub use watch::Watch;
 
 #[cfg(test)]
 mod tests;

@@ -7,11 +7,11 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::inspect::{close, inspect_connection, open};
 use super::{file, migrations};
-use crate::audit::{self, Head};
+use crate::audit::Chain;
 use crate::error::{Error, Result};
 
 /// How much a database holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Counts {
     /// Number of its schema.
     pub schema: i64,
@@ -23,8 +23,8 @@ pub struct Counts {
     pub sessions: i64,
     /// API keys, ended ones included.
     pub keys: i64,
-    /// The audit log's last entry.
-    pub head: Head,
+    /// The audit log.
+    pub audit: Chain,
 }
 
 /// Checks the database of a data folder, and counts what it holds. Changes nothing.
@@ -40,7 +40,7 @@ pub async fn check(folder: &Path) -> Result<Counts> {
 }
 
 async fn count(connection: &mut SqliteConnection) -> Result<Counts> {
-    inspect_connection(connection).await?;
+    let audit = inspect_connection(connection).await?;
     let administrators = "SELECT count(*) FROM users WHERE role = 'administrator'";
     Ok(Counts {
         schema: migrations::version(connection).await?,
@@ -48,6 +48,6 @@ async fn count(connection: &mut SqliteConnection) -> Result<Counts> {
         administrators: sqlx::query_scalar(administrators).fetch_one(&mut *connection).await?,
         sessions: sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&mut *connection).await?,
         keys: sqlx::query_scalar("SELECT count(*) FROM api_keys").fetch_one(&mut *connection).await?,
-        head: audit::head(connection).await?,
+        audit,
     })
 }

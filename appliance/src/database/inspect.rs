@@ -2,8 +2,8 @@
 //!
 //! A snapshot may come from anywhere. What a hostile one could do, and what stops it: pages that contradict each other
 //! (`integrity_check`), rows without their owner (`foreign_key_check`), triggers, views or columns that would run or hide
-//! things later (the schema must be the text that this program writes), functions in the schema (`trusted_schema` is off), an
-//! edited audit log (its chain is checked).
+//! things later (the schema must be the text that this program writes), functions in the schema (`trusted_schema` is off). An
+//! edited audit log is reported, and is no reason to refuse: it is evidence, and everything else is sound.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use super::{APPLICATION_ID, migrations, options};
-use crate::audit;
+use crate::audit::Chain;
 use crate::error::{Context as _, Error, Result};
 
 fn refused(what: impl Into<String>) -> Error {
@@ -20,7 +20,7 @@ fn refused(what: impl Into<String>) -> Error {
 }
 
 /// Checks a database file completely, without changing it. Another process may use it.
-pub async fn inspect(path: &Path) -> Result<()> {
+pub async fn inspect(path: &Path) -> Result<Chain> {
     let mut connection = open(path).await?;
     let checked = inspect_connection(&mut connection).await;
     close(connection).await;
@@ -42,7 +42,8 @@ pub async fn close(mut connection: SqliteConnection) {
     let _closed = connection.close().await;
 }
 
-pub async fn inspect_connection(connection: &mut SqliteConnection) -> Result<()> {
+/// The same for a connection that reads one moment.
+pub async fn inspect_connection(connection: &mut SqliteConnection) -> Result<Chain> {
     let unreadable = || "the database cannot be read to its end".to_owned();
     let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(5)")
         .fetch_all(&mut *connection)
@@ -70,7 +71,7 @@ pub async fn inspect_connection(connection: &mut SqliteConnection) -> Result<()>
     if !orphans.is_empty() {
         return Err(refused(format!("{} rows belong to users that are missing", orphans.len())));
     }
-    audit::check_chain(connection).await.map_err(|error| refused("the audit log is not whole").because(error))
+    Chain::of(connection).await.map_err(|error| refused("the audit log cannot be read").because(error))
 }
 
 /// Everything that the schema declares, in a fixed order.

@@ -9,14 +9,15 @@ use sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions};
 
 use super::inspect::inspect;
 use super::{FILE, file, migrations, options};
+use crate::audit::Chain;
 use crate::error::{Context as _, Error, Result};
 
 /// Largest snapshot that is read, in bytes. An audit log of ten million entries is smaller.
 const LIMIT: u64 = 8 << 30;
 
 /// Reads a snapshot from `input` into a folder without a database. Sessions of the snapshot end. When it returns, the database
-/// is on the disk under its name.
-pub async fn load(folder: &Path, input: &mut impl Read) -> Result<()> {
+/// is on the disk under its name. Returns whether its audit log is whole.
+pub async fn load(folder: &Path, input: &mut impl Read) -> Result<Chain> {
     let path = file(folder);
     // Of a database that is gone, SQLite's own files beside it would be mixed into the new one.
     for suffix in ["", "-wal", "-shm", "-journal"] {
@@ -44,9 +45,9 @@ fn clear(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn place(arriving: &Path, path: &Path, input: &mut impl Read) -> Result<()> {
+async fn place(arriving: &Path, path: &Path, input: &mut impl Read) -> Result<Chain> {
     receive(arriving, input)?;
-    inspect(arriving).await?;
+    let chain = inspect(arriving).await?;
     let pool = SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect_with(options(arriving).journal_mode(SqliteJournalMode::Delete)).await?;
     migrations::up(&pool).await?;
@@ -55,7 +56,8 @@ async fn place(arriving: &Path, path: &Path, input: &mut impl Read) -> Result<()
     let failed = || format!("{} cannot be made", path.display());
     let written = fs_err::File::open(arriving).context(codes::APPLIANCE_DATABASE, failed)?;
     durable::sync_file(written.file(), arriving).context(codes::APPLIANCE_DATABASE, failed)?;
-    durable::rename(arriving, path).context(codes::APPLIANCE_DATABASE, failed)
+    durable::rename(arriving, path).context(codes::APPLIANCE_DATABASE, failed)?;
+    Ok(chain)
 }
 
 fn receive(arriving: &Path, input: &mut impl Read) -> Result<()> {

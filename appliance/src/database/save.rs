@@ -9,6 +9,7 @@ use sqlx::ConnectOptions as _;
 
 use super::inspect::inspect;
 use super::{FILE, file, options};
+use crate::audit::Chain;
 use crate::error::{Context as _, Error, Result};
 
 /// What the name of a snapshot in the making ends with; a process id follows.
@@ -18,8 +19,9 @@ fn snapshot(folder: &Path) -> PathBuf {
     folder.join(format!("{FILE}{SUFFIX}{}", std::process::id()))
 }
 
-/// Writes a snapshot of one moment to `output`. The data folder needs room for a second copy meanwhile.
-pub async fn save(folder: &Path, output: &mut impl Write) -> Result<()> {
+/// Writes a snapshot of one moment to `output`, and returns whether its audit log is whole. The data folder needs room for a second
+/// copy meanwhile.
+pub async fn save(folder: &Path, output: &mut impl Write) -> Result<Chain> {
     let path = file(folder);
     if !path.exists() {
         return Err(Error::new(codes::APPLIANCE_DATABASE, format!("{} does not exist", path.display())));
@@ -28,14 +30,15 @@ pub async fn save(folder: &Path, output: &mut impl Write) -> Result<()> {
     let made = make(&path, &target, output).await;
     let failed = || format!("{} cannot be removed", target.display());
     let removed = durable::remove_file(&target).context(codes::APPLIANCE_DATABASE, failed);
-    made.and(removed)
+    made.and_then(|chain| removed.map(|()| chain))
 }
 
 /// What cannot be loaded is no backup, so the snapshot is inspected before anybody has it.
-async fn make(path: &Path, target: &Path, output: &mut impl Write) -> Result<()> {
+async fn make(path: &Path, target: &Path, output: &mut impl Write) -> Result<Chain> {
     write_snapshot(path, target).await?;
-    inspect(target).await?;
-    copy_out(target, output)
+    let chain = inspect(target).await?;
+    copy_out(target, output)?;
+    Ok(chain)
 }
 
 async fn write_snapshot(path: &Path, target: &Path) -> Result<()> {

@@ -96,8 +96,6 @@ async fn what_is_no_sound_database_of_the_appliance_is_refused() {
         "CREATE VIEW seen AS SELECT * FROM users",
         "ALTER TABLE users ADD COLUMN shell TEXT",
         "DROP TABLE audit",
-        "UPDATE audit SET entry = replace(entry, 'root', 'tooR') WHERE number = 1",
-        "DELETE FROM audit WHERE number = 1",
         "INSERT INTO sessions VALUES ('i', 'h', 'nobody', 1, 1, 1, 'a', 'b')",
         "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1",
         "DELETE FROM _sqlx_migrations WHERE version = 1",
@@ -150,10 +148,37 @@ async fn files_of_a_database_that_is_gone_refuse_a_load() {
 }
 
 #[tokio::test]
+async fn an_edited_audit_log_is_saved_and_loaded_as_the_evidence_that_it_is() {
+    for sql in [
+        "UPDATE audit SET entry = replace(entry, 'root', 'tooR') WHERE number = 1",
+        "DELETE FROM audit WHERE number = 1",
+    ] {
+        let site = testing::Site::begin().await;
+        assert_eq!(site.context.audit.broken(), None);
+        let mut write = site.context.database.write().await.unwrap();
+        sqlx::query(sql).execute(&mut *write).await.unwrap();
+        write.commit().await.unwrap();
+        site.context.audit.look(&site.context.database).await.unwrap();
+        assert!(site.context.audit.broken().is_some_and(|why| why.contains("entry 1")), "{sql}");
+
+        let (mut bytes, target) = (Vec::new(), tempfile::tempdir().unwrap());
+        let saved = save(site.data.path(), &mut bytes).await.unwrap();
+        let loaded = load(target.path(), &mut &bytes[..]).await.unwrap();
+        let checked = check(target.path()).await.unwrap().audit;
+        for chain in [saved, loaded, checked] {
+            assert!(
+                matches!(&chain, Chain::Broken(error) if error.to_string().contains("entry 1")),
+                "{sql}: {chain:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_loaded_is_not_saved() {
     let site = testing::Site::begin().await;
     let mut write = site.context.database.write().await.unwrap();
-    sqlx::query("DELETE FROM audit WHERE number = 1").execute(&mut *write).await.unwrap();
+    sqlx::query("CREATE TABLE more (x)").execute(&mut *write).await.unwrap();
     write.commit().await.unwrap();
     let mut bytes = Vec::new();
     assert_eq!(save(site.data.path(), &mut bytes).await.unwrap_err().code(), codes::APPLIANCE_SNAPSHOT);

@@ -54,6 +54,8 @@ pub async fn serve_on(
 ) -> Result<()> {
     let failed = || "the server ended".to_owned();
     let following = tokio::spawn(host::follow(context.site.clone()));
+    let watched = context.clone();
+    let watching = tokio::spawn(async move { watched.audit.watch(&watched.database).await });
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
     let mut server = server.acceptor(Bounded::new(RustlsAcceptor::new(tls), CONNECTIONS));
@@ -62,6 +64,7 @@ pub async fn serve_on(
     let server = server.handle(handle).first_request_timeout(FIRST_REQUEST);
     let result = server.serve(routes).await.context(codes::APPLIANCE_LISTEN, failed);
     following.abort();
+    watching.abort();
     context.database.close().await;
     tracing::info!("the console has ended");
     result

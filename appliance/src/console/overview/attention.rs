@@ -39,6 +39,14 @@ impl List {
     }
 }
 
+/// A log of who did what that was changed afterwards comes before everything else.
+pub fn of_broken_audit(why: String) -> Matter {
+    let text = format!("it was changed after it was written: {why}. Export it, and compare it with an earlier export");
+    let mut list = List::default();
+    list.add(State::Bad, "Audit", &text, "/audit");
+    list.0.remove(0)
+}
+
 /// All matters of a status, the worst first.
 pub fn matters(status: &Status) -> Vec<Matter> {
     let mut list = List::default();

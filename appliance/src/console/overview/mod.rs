@@ -49,7 +49,11 @@ async fn view(context: &Context) -> View {
     let (status, releases) =
         tokio::join!(context.site.read::<Status>(Topic::Status), context.site.read::<Releases>(Topic::Releases));
     let facts = match status {
-        Ok(Some(status)) => Ok(facts(&status, releases.ok().flatten().as_ref())),
+        Ok(Some(status)) => {
+            let mut facts = facts(&status, releases.ok().flatten().as_ref());
+            facts.matters.splice(..0, context.audit.broken().map(attention::of_broken_audit));
+            Ok(facts)
+        }
         Ok(None) => Err(no_status()),
         Err(unavailable) => Err(unavailable.into()),
     };

@@ -411,7 +411,7 @@ const CUTS: &str = "twenty_four_instants";
 const RECOVERY: [&str; 3] = ["power_cut::", "uninstall::after_a_cut", "kept_data::rows_survive"];
 
 /// Those of the part `administration`: what a host's administrator does to a site that runs.
-const ADMINISTRATION: [&str; 3] = ["firewall::", "units::", "site_configuration::"];
+const ADMINISTRATION: [&str; 4] = ["firewall::", "full_disk::", "units::", "site_configuration::"];
 
 /// Those of the part `node`: the node pack of a site changes, which takes a quarter of an hour.
 const NODE: [&str; 1] = ["node_upgrade::"];

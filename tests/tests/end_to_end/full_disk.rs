@@ -1,0 +1,97 @@
+//! A data folder without room, as the handbook describes it: nothing is begun that would need room, no data is lost, and
+//! everything returns by itself once there is room.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use landfall_tests::proofs::sql;
+use landfall_tests::site::{Machine, wait_until};
+use serde_json::Value;
+
+use super::engineer::Engineer;
+use super::fixture::machine_with_stick;
+use super::handbook;
+
+/// The handbook's page.
+const PAGE: &str = "### A full disk";
+
+/// A file that does not belong to Landfall, on the disk of the data folder.
+const BALLAST: &str = "/var/ballast";
+
+/// What it leaves free: the kubelet removes pods below 1 GiB.
+const FREE_BYTES: u64 = 400_000_000;
+
+/// How soon the kubelet removes a pod.
+const EVICTION_LIMIT: Duration = Duration::from_mins(3);
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_full_disk_loses_nothing() -> Result<()> {
+    let (_site, machine) = machine_with_stick("e2e-full-disk")?;
+    let engineer = Engineer::at(&machine);
+    engineer.install()?;
+    engineer.wait_ready("the install")?;
+    sql(&machine, "CREATE TABLE kept (word text)")?;
+    sql(&machine, "INSERT INTO kept VALUES ('acknowledged')")?;
+    engineer.landfall(&["backup", "run"])?.report("backup run")?;
+    let proven = proven_backups(engineer)?;
+    ensure!(proven.len() == 1, "the proven backups are {proven:?}");
+
+    fill(&machine)?;
+    wait_for_eviction(engineer)?;
+    for verb in [&["backup", "run"][..], &["drill"]] {
+        engineer.landfall(verb)?.refused(&verb.join(" "), "LF4615", 4)?;
+    }
+    let [look, later] = split(handbook::commands(PAGE)?)?;
+    look.iter().try_for_each(|command| expect_to_work(&machine, command, &[0, 4]))?;
+    ensure!(proven_backups(engineer)? == proven, "a proven backup is gone");
+
+    machine.run(&format!("rm {BALLAST}"))?;
+    engineer.wait_ready("there was room again")?;
+    later.iter().try_for_each(|command| expect_to_work(&machine, command, &[0]))?;
+    let rows = sql(&machine, "SELECT word FROM kept")?;
+    ensure!(rows.trim() == "acknowledged", "the rows are {rows:?}");
+    ensure!(proven_backups(engineer)?.len() == 2, "the page's backup is not proven");
+    engineer.uninstall_all()?;
+    engineer.expect_unchanged("after a full disk and an uninstall", &["/var/log/landfall"])
+}
+
+fn fill(machine: &Machine) -> Result<()> {
+    let free = "df --output=avail --block-size=1 /var/lib/landfall | tail --lines 1";
+    machine.run(&format!("fallocate --length $(( $({free}) - {FREE_BYTES} )) {BALLAST}")).map(drop)
+}
+
+/// Waits until the database's pod is gone. The status must not call the site ready meanwhile.
+fn wait_for_eviction(engineer: Engineer<'_>) -> Result<()> {
+    wait_until("the eviction of the database", EVICTION_LIMIT, || {
+        let status = engineer.status()?;
+        let is_unready = status["ready"] == false && status["disk"]["ready"] == false;
+        ensure!(is_unready, "the status with a full disk is {status:#}");
+        let component = status["components"].as_array().into_iter().flatten().find(|one| one["name"] == "postgres");
+        Ok((component.context("the status has no postgres")?["ready"] == false).then_some(()))
+    })
+}
+
+/// The identifiers of all proven backups.
+fn proven_backups(engineer: Engineer<'_>) -> Result<Vec<Value>> {
+    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+    let backups = listed["backups"].as_array().context("no list of backups")?;
+    Ok(backups.iter().filter(|backup| backup["proven"].is_string()).map(|backup| backup["id"].clone()).collect())
+}
+
+/// The commands before there is room, and those after it: the page begins both with the status.
+fn split(commands: Vec<String>) -> Result<[Vec<String>; 2]> {
+    let Some(again) = commands.iter().rposition(|command| command == "landfall status").filter(|index| *index > 0)
+    else {
+        bail!("the page does not look at the status twice: {commands:?}");
+    };
+    let (look, later) = commands.split_at(again);
+    Ok([look.to_vec(), later.to_vec()])
+}
+
+fn expect_to_work(machine: &Machine, command: &str, codes: &[i32]) -> Result<()> {
+    let output = machine.try_run(command)?;
+    let code = output.status.code().unwrap_or(-1);
+    ensure!(codes.contains(&code), "`{command}` ended with {code}: {}{}", output.stdout, output.stderr);
+    Ok(())
+}
