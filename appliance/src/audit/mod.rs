@@ -13,7 +13,7 @@ pub use chain::Chain;
 pub use entry::{Entry, Outcome};
 pub use export::{end, export, page};
 pub use head::Head;
-pub use record::{Author, Event, head, record};
+pub use record::{Author, Event, record};
 pub use verify::verify;
 pub use watch::Watch;
 

@@ -5,6 +5,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _, SqliteConnection};
 
 use super::*;
+use crate::audit::Chain;
 use crate::testing;
 
 async fn tables(connection: &mut SqliteConnection) -> Vec<String> {

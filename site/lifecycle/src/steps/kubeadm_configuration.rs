@@ -197,6 +197,8 @@ impl KubeadmConfiguration {
             },
             // This is a percentage, too, and therefore off: below the figures above, unused images are deleted first.
             "imageGCHighThresholdPercent": 100,
+            // Pods return this long after there is room again; by default, that would be five minutes of a site that does nothing.
+            "evictionPressureTransitionPeriod": "1m0s",
             "evictionMinimumReclaim": { "nodefs.available": "512Mi", "imagefs.available": "512Mi" },
         });
         if self.minor_version().is_some_and(|minor| minor >= BACK_OFF_SINCE) {
