@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use backup::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupRunArguments, DrillArguments,
-    RestoreArguments,
+    ReplacedDataCommand, ReplacedDataRemoveArguments, RestoreArguments,
 };
 pub(crate) use license::{
     LicenseCommand, LicenseImportArguments, LicenseInspectArguments, LicenseIssueArguments, LicenseRevokeArguments,
@@ -75,6 +75,9 @@ pub(crate) enum Command {
     Drill(DrillArguments),
     /// Replace data of the installed release by that of a backup; a restore that fails is undone by itself.
     Restore(RestoreArguments),
+    /// Look at data that an undone change kept beside the volume that it was in, and remove it.
+    #[command(subcommand)]
+    ReplacedData(ReplacedDataCommand),
     /// Print the releases that the site keeps: the installed one, and the one to which it can return.
     Releases,
     /// Print what an install depends on here, for planning it elsewhere; changes nothing.

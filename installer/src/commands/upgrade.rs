@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use indicatif::HumanBytes;
 use landfall_engine::plan::Plan;
-use landfall_lifecycle::operations::{BackupSummary, DataChoice, PreparedUpgrade, Upgraded};
+use landfall_lifecycle::operations::{Aborted, BackupSummary, DataChoice, PreparedUpgrade, Upgraded};
 use landfall_lifecycle::plan::upgrade::{ComponentChange, Fate, NodeChange};
 use landfall_lifecycle::steps::action::Action;
 use schemars::JsonSchema;
@@ -59,14 +59,6 @@ impl Document for RolledBack {
     const KIND: &'static str = "rollback";
 }
 
-/// The result of `--abort`.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Aborted {
-    /// Name and version of the release that is installed, as it was before.
-    release: String,
-}
-
 impl Document for Aborted {
     const KIND: &'static str = "abort";
 }
@@ -118,9 +110,17 @@ pub(crate) fn roll_back(arguments: RollbackArguments, printer: Printer) -> Resul
 pub(super) fn abort(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "abort");
-    let aborted = Aborted { release: operations.abort_change()? };
-    printer.report(&aborted, |aborted| format!("the change was undone: {} is as it was before", aborted.release));
+    let aborted = operations.abort_change()?;
+    printer.report(&aborted, abort_text);
     Ok(())
+}
+
+fn abort_text(aborted: &Aborted) -> String {
+    let mut text = format!("the change was undone: {} is as it was before", aborted.release);
+    for replaced in &aborted.replaced_data {
+        let _infallible = write!(text, "\n  {}", replaced.note());
+    }
+    text
 }
 
 fn print_plan(prepared: &PreparedUpgrade<'_>, printer: Printer) {

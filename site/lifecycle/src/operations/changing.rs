@@ -8,6 +8,8 @@ use landfall_engine::plan::Plan;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::command::Subprocesses;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
@@ -17,7 +19,18 @@ use super::history::{History, Past};
 use super::unit::stop;
 use crate::pins::Pins;
 use crate::plan::upgrade::changed_in_place;
+use crate::replaced_data::ReplacedData;
 use crate::steps::action::Action;
+
+/// The result of undoing an open change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Aborted {
+    /// Name and version of the release that is installed, as it was before.
+    pub release: String,
+    /// What was in volumes whose data the change had changed: it is kept beside them.
+    pub replaced_data: Vec<ReplacedData>,
+}
 
 impl Operations {
     /// The history of a site on which no operation runs now.
@@ -95,7 +108,7 @@ impl Operations {
 
     /// Makes the open change go back, and ends it. The unit that runs it is stopped first: what its step has begun, the undo
     /// of that step removes.
-    pub fn abort_change(&self) -> Result<String> {
+    pub fn abort_change(&self) -> Result<Aborted> {
         let history = self.history_or_hand_over()?;
         let refused = |refusal: Refusal, past: Option<&Past>| refusal.of(past.map(Past::release).unwrap_or_default());
         let deciding = history.deciding();
@@ -118,7 +131,7 @@ impl Operations {
         drop((journal, lock));
         match self.end_change(&past.file) {
             // Whether it failed before or not: a person wanted it undone, and it is.
-            Err(OperationError::ChangeUndone { release, .. }) => Ok(release),
+            Err(OperationError::ChangeUndone { release, replaced, .. }) => Ok(Aborted { release, replaced_data: replaced }),
             Err(error) => Err(error),
             Ok(_) => Err(refused(Refusal::NothingToAbort, Some(past))),
         }

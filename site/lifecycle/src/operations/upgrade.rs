@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::Sha256;
-use landfall_host::{facts, files};
+use landfall_bundle_spec::{BlobEntry, Sha256};
+use landfall_host::facts;
 use landfall_media::store::ContentStore;
-use landfall_release_document::{DataRoom, Requirements, UpgradeRoute};
+use landfall_release_document::UpgradeRoute;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use super::changed_data::{DataChoice, PlannedData};
 use super::error::{OperationError, Result};
 use super::status::StatusReport;
 use super::trust::Trust;
-use crate::backups::{BackupSummary, refuse_without_room};
+use crate::backups::{BackupSummary, refuse_lacking};
 use crate::configuration::{SiteConfiguration, resolve_values};
 use crate::license::{LicensedHost, Licensing};
 use crate::marks::Marks;
@@ -27,13 +27,13 @@ use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{ComponentChange, Installed, NodeChange, UpgradeInputs, UpgradePlan, plan_upgrade};
-use crate::preflight::{Blocker, Sizes, upgrade_ports, upgrade_space};
+use crate::preflight::{Blocker, upgrade_ports, upgrade_space};
+use crate::room::FilesystemPeak;
 use crate::steps::action::Action;
 use crate::steps::load::Load;
 use crate::steps::stage::find_media;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::{Operation, Plan};
-use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 
 /// An upgrade or a rollback that is possible; nothing is changed yet.
@@ -45,6 +45,8 @@ pub struct PreparedUpgrade<'a> {
     kept: Vec<KeptRelease>,
     target: Target,
     planned: UpgradePlan,
+    /// What it takes of each filesystem at its peak.
+    peaks: Vec<FilesystemPeak>,
     /// The backup that data comes from, if any does.
     backup: Option<BackupSummary>,
     /// The license that counts for an upgrade; a rollback asks for none.
@@ -57,8 +59,15 @@ struct Target {
     trust: Trust,
     /// Where its bundle is.
     media_path: PathBuf,
-    /// Bytes of its blobs that the site lacks.
-    missing_bytes: u64,
+    /// Its blobs that the site lacks.
+    missing: Vec<BlobEntry>,
+}
+
+impl Target {
+    /// Bytes that are copied from the media.
+    fn missing_bytes(&self) -> u64 {
+        self.missing.iter().map(|blob| blob.size).sum()
+    }
 }
 
 /// The result of an upgrade or a rollback.
@@ -139,8 +148,8 @@ impl Operations {
         let licensing = release.licensing(&place, license)?;
         // Relative paths have a different meaning for the process that continues.
         let media_path = std::path::absolute(bundle).map_err(|error| OperationError::io("find", bundle, error))?;
-        let missing_bytes = self.missing(&release).iter().map(|index| release.payload().blob(*index).size).sum();
-        let target = Target { release, trust, media_path, missing_bytes };
+        let missing = self.missing(&release);
+        let target = Target { release, trust, media_path, missing };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
         let mut prepared = self.planned_upgrade(Operation::Upgrade, pins, target, &installed, data)?;
@@ -165,14 +174,11 @@ impl Operations {
         };
         let trust = Trust::pinned(&kept.trust);
         let release = TrustedRelease::read(&self.head_file(kept.bundle), &trust)?;
-        let target = Target { release, trust, media_path: pins.media_path.clone(), missing_bytes: 0 };
+        let target = Target { release, trust, media_path: pins.media_path.clone(), missing: Vec::new() };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
         let prepared = self.planned_upgrade(Operation::Rollback, pins, target, &installed, data)?;
-        let plan = &prepared.planned.plan;
-        // What is loaded may be unpacked beside its final place; the data that is there stays until the commit.
-        let needed = self.copied_bytes(plan)?.saturating_add(loaded_bytes(plan).saturating_mul(2));
-        refuse_without_room(&self.paths, needed, "the data that changes")?;
+        refuse_lacking(&prepared.peaks, "the data that changes")?;
         Ok(prepared)
     }
 
@@ -208,48 +214,31 @@ impl Operations {
                 node: &pins.node.name,
             },
             bundle: release.verified.id(),
-            missing_bytes: target.missing_bytes,
+            missing_bytes: target.missing_bytes(),
             backups: &settings.backups,
         })?;
         self.refuse_unfit(&planned.plan, &release.documents)?;
+        let peaks = self.peaks(&planned.plan, &installed.release, &release.release, &target.missing)?;
         let (kept, backup) = (history.kept(), data.backup);
-        Ok(PreparedUpgrade { operations: self, pins, kept, target, planned, backup, licensing: None })
+        Ok(PreparedUpgrade { operations: self, pins, kept, target, planned, peaks, backup, licensing: None })
     }
 
-    /// Indexes of the blobs that the site does not hold.
-    fn missing(&self, release: &TrustedRelease) -> Vec<usize> {
+    /// The blobs that the site does not hold.
+    fn missing(&self, release: &TrustedRelease) -> Vec<BlobEntry> {
         let (store, payload) = (ContentStore::at(self.paths.registry()), release.payload());
-        (0..payload.blobs().len()).filter(|blob| !store.holds(&payload, *blob)).collect()
+        let missing = (0..payload.blobs().len()).filter(|blob| !store.holds(&payload, *blob));
+        missing.map(|blob| payload.blob(blob).clone()).collect()
     }
 
     /// Everything that would block an upgrade, found at once: a site that is not ready now, and too little space.
     fn upgrade_blockers(&self, prepared: &PreparedUpgrade<'_>) -> Result<Vec<Blocker>> {
-        let release = &prepared.target.release;
-        let payload = release.payload();
-        let missing: Vec<_> = self.missing(release).into_iter().map(|index| payload.blob(index).clone()).collect();
-        // What running software writes is there already; what the release changes of it is there twice.
-        let data_bytes = self.copied_bytes(&prepared.planned.plan)?;
-        let room = DataRoom::of(&missing, &Requirements { data_bytes, ..release.release.requirements.clone() });
-        let inodes = missing.iter().filter_map(|entry| entry.layer).map(|layer| layer.inodes);
-        let sizes = Sizes { room, unpacked_inodes: inodes.fold(0, u64::saturating_add) };
         let facts = facts::collect(&self.paths)?;
-        let mut blockers = upgrade_space(&facts, sizes);
+        let mut blockers = upgrade_space(&facts, &prepared.peaks);
         if let Some(installed) = self.release_of_site()? {
-            blockers.extend(upgrade_ports(&facts, &installed.release, &release.release));
+            blockers.extend(upgrade_ports(&facts, &installed.release, &prepared.target.release.release));
         }
         blockers.extend(unready(&self.status()?));
         Ok(blockers)
-    }
-
-    /// Bytes of the volumes that a plan copies.
-    fn copied_bytes(&self, plan: &Plan<Action>) -> Result<u64, StepError> {
-        let mut bytes = 0;
-        for planned in plan.all() {
-            if let Action::KeepCopy(copy) = &planned.action {
-                bytes += files::tree_bytes(&self.paths.storage().join(&copy.folder))?;
-            }
-        }
-        Ok(bytes)
     }
 }
 
@@ -257,12 +246,6 @@ impl Operations {
 fn ready_components(status: &StatusReport) -> BTreeSet<String> {
     let ready = status.components.iter().filter(|component| component.reasons.is_empty());
     ready.map(|component| component.component.clone()).collect()
-}
-
-/// Bytes of the streams that a plan loads.
-fn loaded_bytes(plan: &Plan<Action>) -> u64 {
-    let loads = plan.all().filter(|planned| matches!(planned.action, Action::Load(_)));
-    loads.map(|planned| planned.bytes).fold(0, u64::saturating_add)
 }
 
 /// The site's settings as the release understands them.
@@ -337,7 +320,12 @@ impl PreparedUpgrade<'_> {
 
     /// Bytes that are copied from the media.
     pub fn missing_bytes(&self) -> u64 {
-        self.target.missing_bytes
+        self.target.missing_bytes()
+    }
+
+    /// What it takes of each filesystem at its peak, beside everything that is there.
+    pub fn peaks(&self) -> &[FilesystemPeak] {
+        &self.peaks
     }
 
     /// The backup that takes the place of data, if one does: what was written since it is lost.
@@ -361,7 +349,7 @@ impl PreparedUpgrade<'_> {
 
     fn execute(self) -> Result<Upgraded> {
         let operations = self.operations;
-        if self.target.missing_bytes > 0 {
+        if self.target.missing_bytes() > 0 {
             // A missing part is reported before anything is written.
             let payload = self.target.release.payload();
             find_media(&self.target.media_path, &payload, operations.io.media.clone())?;
