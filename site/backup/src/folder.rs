@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use landfall_media::durable::{self, Batch, DurableError};
@@ -43,11 +43,19 @@ pub(crate) struct Folder {
     view: View,
     failure: Mutex<Option<BackupError>>,
     last_snapshot: Mutex<Option<Id>>,
+    /// Whether nothing more may be written. Held for reading by each write.
+    is_closed: RwLock<bool>,
 }
 
 impl Folder {
     pub(crate) fn new(root: &Path, view: View) -> Self {
-        Self { root: root.to_owned(), view, failure: Mutex::default(), last_snapshot: Mutex::default() }
+        Self {
+            root: root.to_owned(),
+            view,
+            failure: Mutex::default(),
+            last_snapshot: Mutex::default(),
+            is_closed: RwLock::default(),
+        }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -57,6 +65,11 @@ impl Folder {
     /// The first write that failed in this session.
     pub(crate) fn take_failure(&self) -> Option<BackupError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Waits for writes in progress, and refuses all later ones of this session: the library's threads outlive a failure of theirs.
+    pub(crate) fn close(&self) {
+        *self.is_closed.write().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
     /// The snapshot that this session wrote last.
@@ -183,6 +196,10 @@ impl WriteBackend for Folder {
     fn write_bytes(&self, kind: FileType, id: &Id, _: bool, content: BytesList) -> RusticResult<()> {
         if kind == FileType::Snapshot && self.view.holds_snapshots {
             return Ok(());
+        }
+        let is_closed = self.is_closed.read().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return Err(refused("write", &self.path(kind, id), "the session has failed"));
         }
         let bytes = content.into_vec().concat();
         // Index files are small, and without one the packs before it are lost.

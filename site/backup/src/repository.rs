@@ -68,7 +68,8 @@ impl Repository {
     /// All of it is on the disk when this returns. A folder that holds anything else is refused.
     pub fn create(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
         durable::create_folder_with_mode(folder, 0o700)?;
-        let repository = Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE, reserve: Reserve::default() };
+        let repository =
+            Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE, reserve: Reserve::default() };
         let _lock = repository.lock(Lock::Exclusive)?;
         repository.refuse_occupied()?;
         let view = Arc::new(Folder::new(folder, View::default()));
@@ -90,7 +91,8 @@ impl Repository {
     /// Opens the repository in this folder, and changes nothing. It refuses a repository of another site and one that
     /// the key does not open, and names damage that keeps it from being opened.
     pub fn open(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
-        let repository = Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE, reserve: Reserve::default() };
+        let repository =
+            Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE, reserve: Reserve::default() };
         if !folder.join(CONFIG).try_exists().map_err(|error| BackupError::io("look at", folder, error))? {
             // Empty folders are what an interrupted creation leaves.
             return Err(if repository.has_parts()? {

@@ -14,13 +14,18 @@ pub struct Reserve {
 }
 
 impl Reserve {
+    /// Bytes that may be written below `folder` beside the reserve; none where that is not known.
+    pub(crate) fn spare_bytes(self, folder: &Path) -> u64 {
+        let free = rustix::fs::statvfs(folder).map_or(0, |measured| measured.f_bavail * measured.f_frsize);
+        free.saturating_sub(self.bytes)
+    }
+
     /// Refuses to write a file of this size below `folder` if less than the reserve would be free then.
     pub(crate) fn refuse(self, folder: &Path, size_bytes: u64) -> Result<()> {
         if self == Self::default() {
             return Ok(());
         }
-        let measured =
-            rustix::fs::statvfs(folder).map_err(|errno| BackupError::io("measure", folder, errno.into()))?;
+        let measured = rustix::fs::statvfs(folder).map_err(|errno| BackupError::io("measure", folder, errno.into()))?;
         let left_bytes = (measured.f_bavail * measured.f_frsize).saturating_sub(size_bytes);
         let short = if left_bytes < self.bytes {
             format!("{left_bytes} bytes would be free, and {} must stay free", self.bytes)

@@ -86,11 +86,14 @@ impl Repository {
     }
 
     /// Drops what [`Repository::forget`] drops, and every unproven backup that is neither the newest nor one that log backups follow.
-    /// It removes at once what no backup needs, and writes no pack: for a disk that has no room. A reader that began before, such as
+    /// It removes at once what no backup needs. Packs of which a part is needed are written again as far as there is room beside the
+    /// reserve: half of it at most, since both are there for a while. A reader that began before, such as
     /// another machine's restic, may miss data; Landfall's own hold the site's lock, or the repository's. Returns what was dropped, oldest
     /// first.
     pub fn make_room(&self, retention: Retention, now: Timestamp) -> Result<Vec<Backup>> {
-        let options = PruneOptions::default().instant_delete(true).max_repack(LimitOption::Size(ByteSize(0)));
+        let spare = LimitOption::Size(ByteSize(self.reserve().spare_bytes(self.folder()) / 2));
+        let options = PruneOptions::default().instant_delete(true).max_repack(spare);
+        let options = options.max_unused(LimitOption::Size(ByteSize(0)));
         Ok(self.forget_those(|all| retention.part(all, now, Scope::Needed), &options)?.dropped)
     }
 
@@ -181,9 +184,8 @@ impl Retention {
     fn needed(self, backups: &Backups, now: Timestamp) -> Result<BTreeSet<BackupId>> {
         let (mut kept, logs) = (self.kept(backups, now)?, self.logs(backups, now)?);
         let newest = backups.full.last().map(|newest| newest.id);
-        let is_unneeded = |backup: &&Backup| {
-            backup.proof.is_none() && Some(backup.id) != newest && !logs.contains(&backup.id)
-        };
+        let is_unneeded =
+            |backup: &&Backup| backup.proof.is_none() && Some(backup.id) != newest && !logs.contains(&backup.id);
         for backup in backups.full.iter().filter(is_unneeded) {
             kept.remove(&backup.id);
         }

@@ -55,8 +55,7 @@ impl FreeSpace {
     pub fn at(path: &Path) -> Result<Self, StepError> {
         let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
         let device = fs_err::metadata(existing).map_err(|error| failed("look at", existing, error))?.dev();
-        let measured =
-            rustix::fs::statvfs(existing).map_err(|errno| failed("measure", existing, errno.into()))?;
+        let measured = rustix::fs::statvfs(existing).map_err(|errno| failed("measure", existing, errno.into()))?;
         Ok(Self {
             device,
             bytes: measured.f_bavail * measured.f_frsize,

@@ -106,7 +106,7 @@ impl Repository {
             (feed::feed_all(feeds), archiver.join())
         });
         let archived = archived.map_err(|_| BackupError::Bug("the archiver panicked".to_owned()))?;
-        match (fed, archived) {
+        let stored = match (fed, archived) {
             (Err(FeedError::Stream { name, source }), _) => Err(BackupError::Stream { name, source }),
             (_, Err(error)) => Err(library::failure(&folder, "store a backup", error)),
             (Err(FeedError::Stopped(name)), Ok(_)) => {
@@ -114,7 +114,8 @@ impl Repository {
                 Err(folder.take_failure().unwrap_or(BackupError::Bug(lost)))
             }
             (Ok(streams), Ok(snapshot)) => Ok((snapshot, streams)),
-        }
+        };
+        stored.inspect_err(|_| folder.close())
     }
 
     /// Makes the backup one that counts.

@@ -87,9 +87,14 @@ mod tests {
     fn unproven_backups_make_room_for_the_next_one() {
         let (_root, paths) = host();
         let repository = BackupFolder::of(&paths).open_or_create().unwrap();
+        // Words that neither compress nor repeat.
         let noise = |seed: u8| -> Vec<u8> {
-            let words = (0..1 << 17).map(|index: u64| (index + u64::from(seed)).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            words.flat_map(u64::to_le_bytes).collect()
+            let word = |index: u64| {
+                let mixed = (index + (u64::from(seed) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                mixed ^ (mixed >> 27)
+            };
+            (0..1 << 17).map(word).flat_map(u64::to_le_bytes).collect()
         };
         for day in 1..4_u8 {
             let time = format!("2026-11-0{day}T12:00:00Z").parse().unwrap();
