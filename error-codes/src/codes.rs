@@ -194,6 +194,8 @@ codes! {
     NEED_MISSING = "LF2035", Usage, "A component does not need the one whose kinds it uses", "Add the named component to `needs`.";
     POD_REFUSED = "LF2036", Usage, "Pods break the Pod Security level of their namespace", "Correct the named fields, or set another `podSecurity` for the component.";
     DANGLING_REFERENCE = "LF2037", Usage, "A pod names something that is not in the release", "Correct the name, or list it under `madeOnSite` if running software makes it.";
+    EDITABLE_INVALID = "LF2038", Usage, "An editable field does not exist", "Correct kind, name and path of the field: a JSON Pointer into an object that the component renders.";
+    RULE_PROGRAM = "LF2039", Usage, "A backup rule runs a program that its image does not have", "Correct the program of the rule, name the container that has it, or take an image with it; a stream's program needs `sh`, too.";
     // LF207x: models.
     MODEL_HEADER = "LF2071", Usage, "The header of a model's weights is refused", "Fetch the named file again from its publisher, and push it into the artifact as it is.";
     MODEL_COUNT = "LF2074", Usage, "There are more models or files than Landfall reads", "Split the artifact or folder, or move the models into several releases.";
@@ -301,6 +303,7 @@ codes! {
     SETTINGS_FIXED = "LF4033", Usage, "Settings of the node and its networks are fixed when a site is installed", "Remove the change from the site configuration; for another address or network, uninstall, which keeps the data, and install again.";
     CHANGE_UNFIT = "LF4034", NotReady, "The cluster would refuse the change", "Correct what the message names, then run the same command again; some fields, such as the size of a volume, never change once a site is installed.";
     NOTHING_TO_ABORT = "LF4035", Usage, "There is no open change to undo", "Run `landfall status` to see what is installed.";
+    EDITED = "LF4036", NotReady, "Fields that the change would set were edited", "Undo the edits that the message names with `landfall kubectl edit`, or run the same command with `--overwrite-edits`, which takes these fields over. To keep an edit, ask the vendor to make its field editable.";
     REPLACED_UNKNOWN = "LF4037", Usage, "There is no such replaced data", "Run `landfall replaced-data list`, and name what it lists.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run `landfall resume`.";

@@ -3,9 +3,9 @@
 use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
-    Aborted, AdoptedBackups, BackedUp, BackupCheckReport, Configured, ConfirmedDate, CopiedBackups, DrillReport, Installed,
-    LicenseReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled,
-    Upgraded,
+    Aborted, AdoptedBackups, BackedUp, BackupCheckReport, Configured, ConfirmedDate, CopiedBackups, DrillReport,
+    Installed, LicenseReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs,
+    SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    backup, build, configure, console, inspect, install, key, license, models, releases, replaced_data, restore, stage, upgrade,
-    verify,
+    backup, build, configure, console, inspect, install, key, license, models, releases, replaced_data, restore, stage,
+    upgrade, verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};

@@ -188,13 +188,10 @@ mod tests {
         ];
         let found = peaks(&paths, &phases).unwrap();
         let shown: Vec<(&str, u64)> = found.iter().map(|peak| (peak.folder.as_str(), peak.needed_bytes)).collect();
-        let expected = [
-            (data.to_str().unwrap(), DATA_RESERVE.bytes + 30),
-            (backups.to_str().unwrap(), BACKUPS_RESERVE.bytes + 7),
-        ];
+        let expected =
+            [(data.to_str().unwrap(), DATA_RESERVE.bytes + 30), (backups.to_str().unwrap(), BACKUPS_RESERVE.bytes + 7)];
         assert_eq!(shown, expected);
-        let parts: Vec<(&str, u64)> =
-            found[0].parts.iter().map(|part| (part.purpose.as_str(), part.bytes)).collect();
+        let parts: Vec<(&str, u64)> = found[0].parts.iter().map(|part| (part.purpose.as_str(), part.bytes)).collect();
         assert_eq!(parts, [("for one", 10), ("for another", 20), ("that stays free", DATA_RESERVE.bytes)]);
         assert_eq!(found[0].needed_inodes, DATA_RESERVE.inodes + 2);
         let lacking = FilesystemPeak { free_bytes: found[0].needed_bytes - 1, ..found[0].clone() };

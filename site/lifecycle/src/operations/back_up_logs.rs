@@ -19,9 +19,7 @@ use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::Result;
 use super::history::Past;
 use super::trust::Trust;
-use crate::backups::{
-    LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse, unusable,
-};
+use crate::backups::{LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse, unusable};
 use crate::room::Demand;
 
 /// Space that a log backup begins with.

@@ -7,6 +7,7 @@ use landfall_error_codes::{Code, Coded, ExitClass, codes};
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
 
+use super::changing::ObjectEdit;
 use crate::configuration::ConfigurationError;
 use crate::marks::MarksError;
 use crate::preflight::Blocker;
@@ -144,6 +145,12 @@ pub enum OperationError {
     /// The cluster would refuse the objects of a change.
     #[error("the cluster would refuse this change; nothing was changed")]
     ChangeUnfit(#[source] Box<StepError>),
+    /// Edits would be lost.
+    #[error("this change would set fields that were edited: {}; nothing was changed", lost.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Edited {
+        /// Each field.
+        lost: Vec<ObjectEdit>,
+    },
     /// Settings were to change that are fixed when a site is installed.
     #[error("{} cannot change once a site is installed", .fields.join(", "))]
     SettingsFixed {
@@ -380,6 +387,7 @@ impl Coded for OperationError {
             Self::ChangeNotUndone { .. } => codes::UNDO_FAILED,
             Self::ChangeUndone { .. } => codes::CHANGE_UNDONE,
             Self::ChangeUnfit(_) => codes::CHANGE_UNFIT,
+            Self::Edited { .. } => codes::EDITED,
             Self::SettingsFixed { .. } => codes::SETTINGS_FIXED,
             Self::UninstallOpen { .. } => codes::UNINSTALLING,
             Self::NothingStaged => codes::NOTHING_STAGED,

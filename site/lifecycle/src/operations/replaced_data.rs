@@ -27,9 +27,8 @@ impl Operations {
     /// Replaced data of this name.
     pub fn find_replaced_data(&self, name: &str) -> Result<ReplacedData> {
         let found = self.replaced_data()?.into_iter().find(|replaced| replaced.name == name);
-        Ok(found.ok_or_else(|| {
-            StepError::new(codes::REPLACED_UNKNOWN, format!("no replaced data has the name {name}"))
-        })?)
+        Ok(found
+            .ok_or_else(|| StepError::new(codes::REPLACED_UNKNOWN, format!("no replaced data has the name {name}")))?)
     }
 
     /// Removes it, once a person has named the site. It is gone from the disk when this returns. Refused while a change is open.

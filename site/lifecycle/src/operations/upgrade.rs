@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::{BlobEntry, Sha256};
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_host::facts;
 use landfall_media::store::ContentStore;
 use landfall_release_document::UpgradeRoute;
@@ -15,6 +16,7 @@ use super::Operations;
 use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::changed_data::{DataChoice, PlannedData};
+use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result};
 use super::status::StatusReport;
 use super::trust::Trust;
@@ -26,12 +28,15 @@ use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::network::Networks;
-use crate::plan::upgrade::{ComponentChange, Installed, NodeChange, UpgradeInputs, UpgradePlan, plan_upgrade};
+use crate::plan::upgrade::{
+    ComponentChange, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan, plan_upgrade, set_edits,
+};
 use crate::preflight::{Blocker, upgrade_ports, upgrade_space};
 use crate::room::FilesystemPeak;
 use crate::steps::action::Action;
 use crate::steps::load::Load;
 use crate::steps::stage::find_media;
+use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::{Operation, Plan};
 use landfall_error_codes::codes;
@@ -45,8 +50,13 @@ pub struct PreparedUpgrade<'a> {
     kept: Vec<KeptRelease>,
     target: Target,
     planned: UpgradePlan,
+    /// What stops, what becomes of data, and from when on nothing goes back by itself.
+    outlook: Outlook,
     /// What it takes of each filesystem at its peak.
     peaks: Vec<FilesystemPeak>,
+    /// Fields of what changes that other managers have edited, and what becomes of those that do not stay.
+    edits: Vec<ObjectEdit>,
+    policy: Edits,
     /// The backup that data comes from, if any does.
     backup: Option<BackupSummary>,
     /// The license that counts for an upgrade; a rollback asks for none.
@@ -136,7 +146,7 @@ impl Upgraded {
 impl Operations {
     /// Determines whether and how the bundle's release can take the place of the installed one, under the license in this file
     /// or the one that the site has. Reads journals, heads, the host and the cluster; changes nothing.
-    pub fn prepare_upgrade(&self, bundle: &Path, license: Option<&Path>) -> Result<PreparedUpgrade<'_>> {
+    pub fn prepare_upgrade(&self, bundle: &Path, license: Option<&Path>, policy: Edits) -> Result<PreparedUpgrade<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         // The chain of roots begins at the one that the site trusts.
@@ -152,7 +162,7 @@ impl Operations {
         let target = Target { release, trust, media_path, missing };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
-        let mut prepared = self.planned_upgrade(Operation::Upgrade, pins, target, &installed, data)?;
+        let mut prepared = self.planned_upgrade((Operation::Upgrade, policy), pins, target, &installed, data)?;
         let mut blockers = self.upgrade_blockers(&prepared)?;
         let TrustedRelease { release, .. } = &prepared.target.release;
         blockers.extend(licensing.blockers(release, prepared.target.release.built_at()));
@@ -163,7 +173,12 @@ impl Operations {
     /// Determines how a release that the site keeps can take the place of the installed one: that of this version, or the one
     /// before it. A site that is not ready may go back: that may be why it does. Where the installed release has changed data,
     /// `choice` says what becomes of it; without one, it is refused.
-    pub fn prepare_rollback(&self, version: Option<&str>, choice: Option<DataChoice>) -> Result<PreparedUpgrade<'_>> {
+    pub fn prepare_rollback(
+        &self,
+        version: Option<&str>,
+        choice: Option<DataChoice>,
+        policy: Edits,
+    ) -> Result<PreparedUpgrade<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         let earlier: Vec<KeptRelease> = history.kept().into_iter().skip(1).collect();
@@ -177,7 +192,7 @@ impl Operations {
         let target = Target { release, trust, media_path: pins.media_path.clone(), missing: Vec::new() };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
-        let prepared = self.planned_upgrade(Operation::Rollback, pins, target, &installed, data)?;
+        let prepared = self.planned_upgrade((Operation::Rollback, policy), pins, target, &installed, data)?;
         refuse_lacking(&prepared.peaks, "the data that changes")?;
         Ok(prepared)
     }
@@ -188,7 +203,7 @@ impl Operations {
 
     fn planned_upgrade(
         &self,
-        operation: Operation,
+        (operation, policy): (Operation, Edits),
         pins: Pins,
         target: Target,
         installed: &TrustedRelease,
@@ -199,7 +214,7 @@ impl Operations {
         let release = &target.release;
         let values = resolve_values(&release.release, &settings, &computed_values(&Networks::of(&settings)?))?;
         let (made, status) = (history.made()?, self.status()?);
-        let planned = plan_upgrade(&UpgradeInputs {
+        let mut planned = plan_upgrade(&UpgradeInputs {
             token: &data.token,
             ready: &ready_components(&status),
             node_ready: !status.nodes.is_empty() && status.nodes.iter().all(|node| node.ready),
@@ -217,10 +232,25 @@ impl Operations {
             missing_bytes: target.missing_bytes(),
             backups: &settings.backups,
         })?;
-        self.refuse_unfit(&planned.plan, &release.documents)?;
+        let releases = (&*installed.release, &*release.release);
+        let outlook = Outlook::of(&planned.plan, &planned.components, releases, &history.step_times());
+        let edits = self.judged(&planned.plan, &release.documents)?;
+        set_edits(&mut planned.plan, policy);
         let peaks = self.peaks(&planned.plan, &installed.release, &release.release, &target.missing)?;
         let (kept, backup) = (history.kept(), data.backup);
-        Ok(PreparedUpgrade { operations: self, pins, kept, target, planned, peaks, backup, licensing: None })
+        Ok(PreparedUpgrade {
+            operations: self,
+            pins,
+            kept,
+            target,
+            planned,
+            outlook,
+            peaks,
+            edits,
+            policy,
+            backup,
+            licensing: None,
+        })
     }
 
     /// The blobs that the site does not hold.
@@ -323,9 +353,19 @@ impl PreparedUpgrade<'_> {
         self.target.missing_bytes()
     }
 
+    /// What stops, what becomes of data, and from when on nothing goes back by itself.
+    pub fn outlook(&self) -> &Outlook {
+        &self.outlook
+    }
+
     /// What it takes of each filesystem at its peak, beside everything that is there.
     pub fn peaks(&self) -> &[FilesystemPeak] {
         &self.peaks
+    }
+
+    /// Fields of what changes that were edited, and whether each edit stays.
+    pub fn edits(&self) -> &[ObjectEdit] {
+        &self.edits
     }
 
     /// The backup that takes the place of data, if one does: what was written since it is lost.
@@ -339,7 +379,7 @@ impl PreparedUpgrade<'_> {
         self.execute()
     }
 
-    /// Runs it. Refused where data would be lost.
+    /// Runs it. Refused where data would be lost, and where edits would, unless they are to be overwritten.
     pub fn run(self) -> Result<Upgraded> {
         if self.backup.is_some() {
             self.operations.confirm("")?;
@@ -348,6 +388,7 @@ impl PreparedUpgrade<'_> {
     }
 
     fn execute(self) -> Result<Upgraded> {
+        refuse_edits(&self.edits, self.policy)?;
         let operations = self.operations;
         if self.target.missing_bytes() > 0 {
             // A missing part is reported before anything is written.
@@ -382,5 +423,29 @@ impl PreparedUpgrade<'_> {
             kept,
             ..change
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::status::sample;
+
+    #[test]
+    fn a_site_that_is_not_ready_blocks_an_upgrade_with_every_reason() {
+        assert_eq!(unready(&sample::installed()), None);
+        let mut report = sample::installed();
+        report.ready = false;
+        report.components[0].reasons = vec!["StatefulSet a: 0 of 1 pods are ready".to_owned()];
+        report.nodes[0].reason = Some("the disk is full".to_owned());
+        let blocker = unready(&report).unwrap();
+        assert_eq!(blocker.code, codes::UPGRADE_UNREADY.id);
+        let (node, component) = (&report.nodes[0].name, &report.components[0].component);
+        let expected = format!("{node}: the disk is full; {component}: StatefulSet a: 0 of 1 pods are ready");
+        assert_eq!(blocker.found, expected);
+        // A note may be all that is known.
+        let mut silent = sample::installed();
+        (silent.ready, silent.notes) = (false, vec!["the cluster does not answer".to_owned()]);
+        assert_eq!(unready(&silent).unwrap().found, "the cluster does not answer");
     }
 }
