@@ -194,6 +194,8 @@ codes! {
     NEED_MISSING = "LF2035", Usage, "A component does not need the one whose kinds it uses", "Add the named component to `needs`.";
     POD_REFUSED = "LF2036", Usage, "Pods break the Pod Security level of their namespace", "Correct the named fields, or set another `podSecurity` for the component.";
     DANGLING_REFERENCE = "LF2037", Usage, "A pod names something that is not in the release", "Correct the name, or list it under `madeOnSite` if running software makes it.";
+    EDITABLE_INVALID = "LF2038", Usage, "An editable field does not exist", "Correct kind, name and path of the field: a JSON Pointer into an object that the component renders.";
+    RULE_PROGRAM = "LF2039", Usage, "A backup rule runs a program that its image does not have", "Correct the program of the rule, name the container that has it, or take an image with it; a stream's program needs `sh`, too.";
     // LF207x: models.
     MODEL_HEADER = "LF2071", Usage, "The header of a model's weights is refused", "Fetch the named file again from its publisher, and push it into the artifact as it is.";
     MODEL_COUNT = "LF2074", Usage, "There are more models or files than Landfall reads", "Split the artifact or folder, or move the models into several releases.";
@@ -301,6 +303,8 @@ codes! {
     SETTINGS_FIXED = "LF4033", Usage, "Settings of the node and its networks are fixed when a site is installed", "Remove the change from the site configuration; for another address or network, uninstall, which keeps the data, and install again.";
     CHANGE_UNFIT = "LF4034", NotReady, "The cluster would refuse the change", "Correct what the message names, then run the same command again; some fields, such as the size of a volume, never change once a site is installed.";
     NOTHING_TO_ABORT = "LF4035", Usage, "There is no open change to undo", "Run `landfall status` to see what is installed.";
+    EDITED = "LF4036", NotReady, "Fields that the change would set were edited", "Undo the edits that the message names with `landfall kubectl edit`, or run the same command with `--overwrite-edits`, which takes these fields over. To keep an edit, ask the vendor to make its field editable.";
+    REPLACED_UNKNOWN = "LF4037", Usage, "There is no such replaced data", "Run `landfall replaced-data list`, and name what it lists.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";
@@ -368,7 +372,7 @@ codes! {
     BACKUP_NOT_FREED = "LF4612", Resumable, "Backups were dropped, but their space was not freed", "Remove the cause that the message names; the next removal of old backups frees the space.";
     BACKUP_NO_RULES = "LF4613", Usage, "The release declares nothing that is backed up", "Ask the vendor for a release whose components have backup rules.";
     BACKUP_UNPROVEN = "LF4614", NotReady, "A drill did not prove the backup", "Read which check failed, remove its cause, then run `landfall backup run` again; older backups are as they were.";
-    BACKUP_NO_ROOM = "LF4615", NotReady, "There is no room to restore a backup", "Free as much space in the data folder as the message names, then run the same command again.";
+    BACKUP_NO_ROOM = "LF4615", NotReady, "There is no room for a backup, a drill or a restore", "Free as much space as the message names, or keep fewer backups (`backups.keep` in site.yaml), then run the same command again.";
     RESTORE_OTHER_VERSION = "LF4616", Usage, "The backup is of another version than the installed one", "Install that version first, with `landfall rollback` or `landfall upgrade`, then restore.";
     RESTORE_LOAD = "LF4617", NotReady, "Data of a backup could not be loaded", "Read what the program said; the data is as it was before the restore.";
     RESTORE_IMPOSSIBLE = "LF4618", Usage, "The data cannot be restored in place", "Ask the vendor for a component whose data is in a volume of its own, of a Deployment or StatefulSet.";
@@ -378,6 +382,7 @@ codes! {
     BACKUP_COPY_PLACE = "LF4622", NotReady, "A folder cannot get copies of the backups", "Mount the disk of the copies, and name a folder on it that exists.";
     BACKUP_NOT_COPIED = "LF4623", NotReady, "Several folders did not get the copies that they lack", "Remove the causes that the message names, then run `landfall backup copy`; the backups themselves are as they were.";
     RESTORE_TIME = "LF4624", Usage, "Data cannot return as of this time", "Run `landfall backup list` for the points in time that come back; `landfall backup log` adds those until now. A backup as it is returns with `--backup`.";
+    BACKUP_STOPPED = "LF4625", NotReady, "A backup, a drill or a restore was stopped before it filled the disk", "Free as much space as the message names, or keep fewer backups (`backups.keep` in site.yaml), then run the same command again; older backups are as they were.";
     // LF47: licenses. None of them stops what runs, a backup, a restore, a rollback or an uninstall.
     LICENSE_MISSING = "LF4701", License, "The release has components that need a license, and this site has none", "Ask the vendor for a license, and pass it with `--license FILE`; what runs is not affected.";
     LICENSE_LACKS = "LF4702", License, "The license does not include an entitlement that the release needs", "Ask the license's contact for a license that includes it, and pass that with `--license FILE`; what runs is not affected.";

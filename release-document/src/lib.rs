@@ -269,6 +269,9 @@ pub struct ComponentEntry {
     /// How its data is saved and restored: at least one rule if there is data, otherwise none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backup: Vec<BackupRule>,
+    /// Fields of its objects that the site may change: an edit of one of them, or below it, stays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub editable: Vec<EditableField>,
     /// What a license must include before it is installed or upgraded, a DNS label; without one it needs no license.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entitlement: Option<String>,
@@ -282,6 +285,18 @@ impl ComponentEntry {
     /// The Secrets that the namespace of the console gets: the keys by which the host knows it, and the certificate that browsers
     /// see.
     pub const CONSOLE_SECRETS: [&str; 2] = ["console-host", "console-certificate"];
+}
+
+/// A field of a component's object that the site may change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EditableField {
+    /// Kind of the object.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// JSON Pointer (RFC 6901) to the field.
+    pub path: String,
 }
 
 /// A Secret whose values are generated on site and never travel.

@@ -2,6 +2,7 @@
 //! into the release document.
 
 mod declared;
+mod programs;
 mod rendered;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use landfall_release_document::{BackupLogField, BackupRule, ComponentData};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+pub use programs::check as check_programs;
 pub use rendered::check as check_rendered;
 
 use crate::definition::{ComponentDefinition, Definition, Release};

@@ -291,6 +291,7 @@ fn add_before(definition: &mut Definition, index: usize) -> Result<usize> {
         data: None,
         backup: Vec::new(),
         references: Vec::new(),
+        editable: Vec::new(),
     };
     components[index].needs.push(name);
     components.push(before);

@@ -195,12 +195,27 @@ pub struct ComponentDefinition {
     /// Objects of its namespace that running software makes itself, such as `Secret/webhook-tls`, which pods may name.
     #[serde(default)]
     pub made_on_site: Vec<Spanned<String>>,
+    /// Fields of its objects that the site may change: an edit of one of them, or below it, stays.
+    #[serde(default)]
+    pub editable: Vec<EditableDefinition>,
     /// What a license must include before it is installed or upgraded, a DNS label.
     #[serde(default)]
     pub entitlement: Option<Spanned<String>>,
     /// Whether it is the site's console: its namespace gets the Secrets by which its pods may ask the host.
     #[serde(default)]
     pub console: Option<Spanned<bool>>,
+}
+
+/// A field that the site may change.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EditableDefinition {
+    /// Kind of the rendered object.
+    pub kind: String,
+    /// Name of the rendered object.
+    pub name: String,
+    /// JSON Pointer (RFC 6901) to the field.
+    pub path: Spanned<String>,
 }
 
 impl ComponentDefinition {

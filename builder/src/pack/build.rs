@@ -142,6 +142,7 @@ pub async fn build(
     let mut made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled)?;
     made.documents.extend(models::document(&made.release, artifacts, &fetched.images, &store)?);
     programs::check(&made.release, artifacts, &store)?;
+    backup::check_programs(&prepared.definition, &prepared.components, &fetched.images, &store)?;
     layers::count_all(&store, &fetched.images, progress)?;
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
     let placed = placed(&store, &made.release, &options.installer, &digests)?;
@@ -175,6 +176,7 @@ async fn prepare(
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
     let mut components = render::render(&mut definition, &kubectl, &charts)?;
     render::check_values(&definition, &components)?;
+    render::check_editable(&definition, &components)?;
     backup::check_rendered(&definition, &components)?;
     proofs::check_rendered(&definition, &components)?;
     let own = own_image::make(&definition, &components, &options.appliance, store, digests)?;

@@ -8,8 +8,9 @@ use landfall_bundle_spec::to_canonical;
 use landfall_error_codes::codes;
 use landfall_media::store::{ContentStore, Expected};
 use landfall_release_document::{
-    ArtifactMount, ComponentEntry, Descriptor, GeneratedSecret, ImageEntry, NodePack, RELEASE_DOCUMENT_NAME,
-    RELEASE_DOCUMENT_TYPE, ReleaseDocument, Requirements, SITE_SCHEMA_NAME, SiteValue, ValueTarget,
+    ArtifactMount, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry, NodePack,
+    RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, ReleaseDocument, Requirements, SITE_SCHEMA_NAME, SiteValue,
+    ValueTarget,
 };
 use serde_json::json;
 
@@ -17,7 +18,7 @@ use super::artifact;
 use super::inputs::Inputs;
 use super::order::Placed;
 use crate::backup;
-use crate::definition::Definition;
+use crate::definition::{Definition, EditableDefinition};
 use crate::digests::{Digests, Program};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Fetched, FetchedImage};
@@ -139,9 +140,15 @@ fn component(whole: &Definition, index: usize) -> Result<ComponentEntry> {
         ready_seconds: definition.ready_seconds,
         data,
         backup,
+        editable: definition.editable.iter().map(editable).collect(),
         entitlement: definition.entitlement.as_ref().map(|entitlement| entitlement.value.clone()),
         console: definition.is_console(),
     })
+}
+
+fn editable(field: &EditableDefinition) -> EditableField {
+    let EditableDefinition { kind, name, path } = field;
+    EditableField { kind: kind.clone(), name: name.clone(), path: path.value.clone() }
 }
 
 fn values(definition: &Definition) -> Vec<SiteValue> {

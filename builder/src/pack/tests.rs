@@ -184,13 +184,13 @@ impl Bench {
     }
 }
 
-/// A layer with one file.
+/// A layer with one file, by name a shell.
 fn tar_of(text: &str) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_ustar();
     header.set_size(text.len() as u64);
     header.set_mode(0o644);
-    archive.append_data(&mut header, "file", text.as_bytes()).expect("entry");
+    archive.append_data(&mut header, "bin/sh", text.as_bytes()).expect("entry");
     archive.into_inner().expect("archive")
 }
 
@@ -266,13 +266,21 @@ fn with_claims() -> String {
 #[tokio::test]
 async fn backup_rules_and_upgrades_reach_the_site() {
     let rule = "    data: migrated\n    backup:\n      - name: rows\n        workload: StatefulSet/database\n        \
-                volume: data\n        save: [dump]\n        load: [fill]\n        \
+                volume: data\n        save: [sh, -c, dump]\n        load: [/bin/sh, -c, fill]\n        \
                 checks: [{shows: It answers, arguments: [ask]}]\n    secrets:";
     let bench = Bench::new(false, false).await;
     bench.lock().await.expect("locked");
     bench.write("release/manifests/database/objects.yaml", with_claims().as_bytes(), 0o644);
     bench.edit("release/release.yaml", "    secrets:", rule);
     bench.edit("release/release.yaml", "counter: 7", "counter: 7\nsoakSeconds: 90\nupgrades: [{from: 1.2.2}]");
+    // The image has a shell, and nothing else.
+    let refused = bench.refusal().await;
+    assert!(refused.starts_with("LF2039"), "{refused}");
+    assert!(
+        refused.contains("the rule `rows` of `database` runs `ask`, which the image ghcr.io/small/database:1"),
+        "{refused}"
+    );
+    bench.edit("release/release.yaml", "arguments: [ask]", "arguments: [sh, -c, ask]");
     bench.build().await.expect("built");
     let (release, _) = read_as_a_site(&bench);
     let database = &release.components[1];

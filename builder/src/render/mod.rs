@@ -21,7 +21,7 @@ pub use checks::served_kinds;
 pub use images::{bind, usages};
 pub use program::{Program, Renderer, Tool};
 pub use scan::scan;
-pub use values::{check as check_values, site_schema};
+pub use values::{check as check_values, check_editable, site_schema};
 
 use crate::charts::{self, Charts};
 use crate::definition::{Definition, ObjectSource};

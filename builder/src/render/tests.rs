@@ -293,6 +293,32 @@ fn values_must_fit_their_schemas_and_the_rendered_objects() {
 }
 
 #[test]
+fn editable_fields_must_exist() {
+    let check = |field: &str| {
+        let to = format!("namespace: database\n    editable: [{field}]");
+        let definition = definition("namespace: database", &to);
+        let components = [component(&definition, "database", STATEFUL_SET)];
+        super::check_editable(&definition, &components).map_err(|error| format!("{} {error}", error.code().id))
+    };
+    check("{kind: StatefulSet, name: database, path: /spec/replicas}").expect("good");
+    check("{kind: StatefulSet, name: database, path: /spec/template}").expect("a part");
+    let refused = [
+        "{kind: StatefulSet, name: database, path: /spec/replica}",
+        "{kind: StatefulSet, name: database, path: \"\"}",
+        "{kind: Deployment, name: database, path: /spec/replicas}",
+    ];
+    let found = refused.map(|field| check(field).expect_err(field));
+    let ends = [
+        "StatefulSet/database has no field /spec/replica",
+        "the whole of StatefulSet/database cannot be editable",
+        "the component renders no Deployment/database",
+    ];
+    for (found, end) in found.iter().zip(ends) {
+        assert!(found.starts_with("LF2038") && found.ends_with(end), "{found}");
+    }
+}
+
+#[test]
 fn the_file_that_a_person_corrects_is_named() {
     let folder = tempfile::tempdir().expect("folder");
     let write = |name: &str, text: &str| {

@@ -34,6 +34,26 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     Ok(())
 }
 
+/// Refuses an editable field that does not exist: a misspelled one would let an upgrade overwrite what it should leave.
+pub fn check_editable(definition: &Definition, components: &[Rendered]) -> Result<()> {
+    for rendered in components {
+        for (number, field) in definition.release.components[rendered.index].editable.iter().enumerate() {
+            let place = definition.place(&field.path, format!("components[{}].editable[{number}]", rendered.index));
+            let wanted = format!("{}/{}", field.kind, field.name);
+            let what = match rendered.objects.iter().find(|object| title(object) == wanted) {
+                None => format!("the component renders no {wanted}"),
+                Some(_) if field.path.value.is_empty() => format!("the whole of {wanted} cannot be editable"),
+                Some(object) if object.pointer(&field.path.value).is_none() => {
+                    format!("{wanted} has no field {}", field.path.value)
+                }
+                Some(_) => continue,
+            };
+            return Err(BuildError::at(codes::EDITABLE_INVALID, place, what));
+        }
+    }
+    Ok(())
+}
+
 fn check_default(definition: &Definition, value: &ValueDefinition, field: &str) -> Result<()> {
     let schema_place = definition.place(&value.schema, format!("{field}.schema"));
     let validator = jsonschema::validator_for(&value.schema.value)

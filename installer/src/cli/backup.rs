@@ -23,6 +23,23 @@ pub(crate) enum BackupCommand {
     Adopt(BackupAdoptArguments),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReplacedDataCommand {
+    /// Print all of it, with claim, folder and size.
+    List,
+    /// Remove some of it; asks for the name of the site.
+    Remove(ReplacedDataRemoveArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplacedDataRemoveArguments {
+    /// Its name, as `landfall replaced-data list` prints it.
+    pub(crate) name: String,
+    /// Name of the site, for scripts without a terminal.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct BackupCheckArguments {
     /// Read the copies in this folder instead.

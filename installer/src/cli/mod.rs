@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use landfall_lifecycle::operations::Edits;
 
 pub(crate) use backup::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupRunArguments, DrillArguments,
-    RestoreArguments,
+    ReplacedDataCommand, ReplacedDataRemoveArguments, RestoreArguments,
 };
 pub(crate) use license::{
     LicenseCommand, LicenseImportArguments, LicenseInspectArguments, LicenseIssueArguments, LicenseRevokeArguments,
@@ -75,6 +76,9 @@ pub(crate) enum Command {
     Drill(DrillArguments),
     /// Replace data of the installed release by that of a backup; a restore that fails is undone by itself.
     Restore(RestoreArguments),
+    /// Look at data that an undone change kept beside the volume that it was in, and remove it.
+    #[command(subcommand)]
+    ReplacedData(ReplacedDataCommand),
     /// Print the releases that the site keeps: the installed one, and the one to which it can return.
     Releases,
     /// Print what an install depends on here, for planning it elsewhere; changes nothing.
@@ -299,11 +303,14 @@ pub(crate) struct ConfigureArguments {
     /// The whole site configuration as it is to be: values that it leaves out become the release's own.
     #[arg(long, value_name = "FILE", required_unless_present = "abort")]
     pub(crate) site: Option<PathBuf>,
+    /// Take over fields that were edited and that the release does not let the site change: those edits are lost.
+    #[arg(long)]
+    pub(crate) overwrite_edits: bool,
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Undo a change that is open.
-    #[arg(long, conflicts_with_all = ["site", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["site", "dry_run", "overwrite_edits"])]
     pub(crate) abort: bool,
 }
 
@@ -315,11 +322,14 @@ pub(crate) struct UpgradeArguments {
     /// The vendor's license, in place of the one that the site has; it is imported with the upgrade.
     #[arg(long, value_name = "FILE")]
     pub(crate) license: Option<PathBuf>,
+    /// Take over fields that were edited and that the release does not let the site change: those edits are lost.
+    #[arg(long)]
+    pub(crate) overwrite_edits: bool,
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Undo an upgrade or a rollback that is open.
-    #[arg(long, conflicts_with_all = ["bundle", "license", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["bundle", "license", "dry_run", "overwrite_edits"])]
     pub(crate) abort: bool,
 }
 
@@ -331,6 +341,9 @@ pub(crate) struct RollbackArguments {
     /// What becomes of data that the installed release has changed.
     #[arg(long, value_enum)]
     pub(crate) data: Option<RollbackData>,
+    /// Take over fields that were edited and that the release does not let the site change: those edits are lost.
+    #[arg(long)]
+    pub(crate) overwrite_edits: bool,
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -492,4 +505,9 @@ mod tests {
         let untouched = super::with_kubectl_apart(["landfall", "logs", "kubectl"].iter().map(Into::into));
         assert_eq!(untouched, ["landfall", "logs", "kubectl"]);
     }
+}
+
+/// What a change does with edited fields, by the option of this name.
+pub(crate) fn edits(overwrite_edits: bool) -> Edits {
+    if overwrite_edits { Edits::Overwrite } else { Edits::Refuse }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use landfall_engine::plan::Plan;
-use landfall_lifecycle::operations::{Configured, PreparedConfigure};
+use landfall_lifecycle::operations::{Configured, ObjectEdit, PreparedConfigure};
 use landfall_lifecycle::plan::configure::{FieldChange, SettingChange};
 use landfall_lifecycle::steps::action::Action;
 use schemars::JsonSchema;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::site::operations_of_root;
 use super::upgrade;
-use crate::cli::ConfigureArguments;
+use crate::cli::{ConfigureArguments, edits};
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
@@ -26,6 +26,9 @@ pub(super) struct ConfigureDryRun<'a> {
     changes: &'a [FieldChange],
     /// What would change in Landfall's own settings.
     settings: &'a [SettingChange],
+    /// Fields of what changes that other managers have set otherwise, and whether each edit stays. With one that does not stay, the
+    /// command is refused (LF4036) unless it has `--overwrite-edits`.
+    edits: &'a [ObjectEdit],
     /// What would be done; each action as the journal would keep it.
     #[schemars(with = "Plan<serde_json::Value>")]
     plan: &'a Plan<Action>,
@@ -43,11 +46,14 @@ impl Document for Configured {
 pub(crate) fn run(arguments: &ConfigureArguments, printer: Printer) -> Result<(), Failure> {
     let Some(site) = &arguments.site else { return upgrade::abort(printer) };
     let operations = operations_of_root(printer)?;
-    let prepared = operations.prepare_configure(site)?;
+    let prepared = operations.prepare_configure(site, edits(arguments.overwrite_edits))?;
     if arguments.dry_run {
         let (changes, settings) = (prepared.changes(), prepared.settings());
-        let dry_run = ConfigureDryRun { changes, settings, plan: prepared.plan() };
-        printer.report(&dry_run, |_| format!("{}\nprinting it changes nothing", changes_text(changes, settings)));
+        let dry_run = ConfigureDryRun { changes, settings, edits: prepared.edits(), plan: prepared.plan() };
+        printer.report(&dry_run, |_| {
+            let (changes, edits) = (changes_text(changes, settings), upgrade::edits_text(prepared.edits()));
+            format!("{changes}{edits}\nprinting it changes nothing")
+        });
         return Ok(());
     }
     logging::keep(&operations.paths.logs(), "configure");
@@ -60,7 +66,7 @@ pub(crate) fn run(arguments: &ConfigureArguments, printer: Printer) -> Result<()
 fn note_changes(prepared: &PreparedConfigure<'_>, printer: Printer) {
     let (changes, settings) = (prepared.changes(), prepared.settings());
     if !changes.is_empty() || !settings.is_empty() {
-        printer.note(&changes_text(changes, settings));
+        printer.note(&format!("{}{}", changes_text(changes, settings), upgrade::edits_text(prepared.edits())));
     }
 }
 

@@ -19,6 +19,7 @@ mod models;
 mod node;
 mod prove;
 mod releases;
+mod replaced_data;
 mod restore;
 mod resume;
 mod schemas;
@@ -66,6 +67,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Backup(command) => backup::run(&command, printer),
         Command::Drill(arguments) => backup::drill(&arguments, printer),
         Command::Restore(arguments) => restore::run(arguments, printer),
+        Command::ReplacedData(command) => replaced_data::run(command, printer),
         Command::Releases => releases::run(printer),
         Command::Facts => facts::run(),
         Command::Models(command) => models::run(&command, printer),

@@ -3,9 +3,9 @@
 use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
-    AdoptedBackups, BackedUp, BackupCheckReport, Configured, ConfirmedDate, CopiedBackups, DrillReport, Installed,
-    LicenseReport, ProofReport, RecoveryKey, Restored, Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled,
-    Upgraded,
+    Aborted, AdoptedBackups, BackedUp, BackupCheckReport, Configured, ConfirmedDate, CopiedBackups, DrillReport,
+    Installed, LicenseReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs,
+    SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    backup, build, configure, console, inspect, install, key, license, models, releases, restore, stage, upgrade,
-    verify,
+    backup, build, configure, console, inspect, install, key, license, models, releases, replaced_data, restore, stage,
+    upgrade, verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -37,7 +37,7 @@ impl Document for Written {
 /// Every kind of document, and its schema.
 fn all() -> Vec<(&'static str, Value)> {
     vec![
-        schema_of::<upgrade::Aborted>(),
+        schema_of::<Aborted>(),
         schema_of::<AdoptedBackups>(),
         schema_of::<releases::ReleaseList>(),
         schema_of::<BackedUp>(),
@@ -69,6 +69,8 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<models::ModelsFit>(),
         schema_of::<ProgressLine<'_>>(),
         schema_of::<ProofReport>(),
+        schema_of::<replaced_data::ReplacedDataList>(),
+        schema_of::<RemovedReplacedData>(),
         schema_of::<Resumed>(),
         schema_of::<upgrade::RolledBack>(),
         schema_of::<revoke::Made>(),

@@ -4,8 +4,11 @@ use std::fmt::Write;
 
 use indicatif::HumanBytes;
 use landfall_engine::plan::Plan;
-use landfall_lifecycle::operations::{BackupSummary, DataChoice, PreparedUpgrade, Upgraded};
-use landfall_lifecycle::plan::upgrade::{ComponentChange, Fate, NodeChange};
+use landfall_lifecycle::operations::{Aborted, BackupSummary, DataChoice, ObjectEdit, PreparedUpgrade, Upgraded};
+use landfall_lifecycle::plan::upgrade::{
+    ComponentChange, ComponentOutlook, DataFate, Fate, Interruption, NodeChange, Outlook, PointOfNoReturn,
+};
+use landfall_lifecycle::room::FilesystemPeak;
 use landfall_lifecycle::steps::action::Action;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,7 +16,7 @@ use serde::Serialize;
 use super::confirmation::site_named;
 use super::install::refusal;
 use super::site::operations_of_root;
-use crate::cli::{RollbackArguments, RollbackData, UpgradeArguments};
+use crate::cli::{RollbackArguments, RollbackData, UpgradeArguments, edits};
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
@@ -37,6 +40,13 @@ pub(super) struct UpgradeDryRun<'a> {
     /// The backup that the data would come from, if any would.
     #[serde(skip_serializing_if = "Option::is_none")]
     backup: Option<&'a BackupSummary>,
+    /// Fields of what changes that other managers have set otherwise, and whether each edit stays. With one that does not stay, the
+    /// command is refused (LF4036) unless it has `--overwrite-edits`.
+    edits: &'a [ObjectEdit],
+    /// What stops and for how long, what becomes of data, and from when on nothing goes back by itself.
+    outlook: &'a Outlook,
+    /// What it takes of each filesystem at its peak, beside everything that is there.
+    space: &'a [FilesystemPeak],
     /// What would be done; each action as the journal would keep it.
     #[schemars(with = "Plan<serde_json::Value>")]
     plan: &'a Plan<Action>,
@@ -59,14 +69,6 @@ impl Document for RolledBack {
     const KIND: &'static str = "rollback";
 }
 
-/// The result of `--abort`.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Aborted {
-    /// Name and version of the release that is installed, as it was before.
-    release: String,
-}
-
 impl Document for Aborted {
     const KIND: &'static str = "abort";
 }
@@ -75,7 +77,9 @@ impl Document for Aborted {
 pub(crate) fn run(arguments: &UpgradeArguments, printer: Printer) -> Result<(), Failure> {
     let Some(bundle) = &arguments.bundle else { return abort(printer) };
     let operations = operations_of_root(printer)?;
-    let prepared = operations.prepare_upgrade(bundle, arguments.license.as_deref()).map_err(refusal)?;
+    let prepared = operations
+        .prepare_upgrade(bundle, arguments.license.as_deref(), edits(arguments.overwrite_edits))
+        .map_err(refusal)?;
     if arguments.dry_run {
         print_plan(&prepared, printer);
         return Ok(());
@@ -89,13 +93,13 @@ pub(crate) fn run(arguments: &UpgradeArguments, printer: Printer) -> Result<(), 
 
 /// Returns the site to an earlier release, or prints what would change.
 pub(crate) fn roll_back(arguments: RollbackArguments, printer: Printer) -> Result<(), Failure> {
-    let RollbackArguments { to, data, dry_run, confirm } = arguments;
+    let RollbackArguments { to, data, overwrite_edits, dry_run, confirm } = arguments;
     let operations = operations_of_root(printer)?;
     let choice = data.map(|data| match data {
         RollbackData::Keep => DataChoice::Keep,
         RollbackData::Restore => DataChoice::Restore,
     });
-    let prepared = operations.prepare_rollback(to.as_deref(), choice)?;
+    let prepared = operations.prepare_rollback(to.as_deref(), choice, edits(overwrite_edits))?;
     if dry_run {
         print_plan(&prepared, printer);
         return Ok(());
@@ -118,9 +122,17 @@ pub(crate) fn roll_back(arguments: RollbackArguments, printer: Printer) -> Resul
 pub(super) fn abort(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "abort");
-    let aborted = Aborted { release: operations.abort_change()? };
-    printer.report(&aborted, |aborted| format!("the change was undone: {} is as it was before", aborted.release));
+    let aborted = operations.abort_change()?;
+    printer.report(&aborted, abort_text);
     Ok(())
+}
+
+fn abort_text(aborted: &Aborted) -> String {
+    let mut text = format!("the change was undone: {} is as it was before", aborted.release);
+    for replaced in &aborted.replaced_data {
+        let _infallible = write!(text, "\n  {}", replaced.note());
+    }
+    text
 }
 
 fn print_plan(prepared: &PreparedUpgrade<'_>, printer: Printer) {
@@ -131,6 +143,9 @@ fn print_plan(prepared: &PreparedUpgrade<'_>, printer: Printer) {
         node: prepared.node(),
         components: prepared.components(),
         backup: prepared.backup(),
+        edits: prepared.edits(),
+        outlook: prepared.outlook(),
+        space: prepared.peaks(),
         plan: prepared.plan(),
     };
     printer.report(&dry_run, |_| format!("{}\nprinting it changes nothing", changes_text(prepared)));
@@ -157,6 +172,63 @@ fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
     text.push_str(&components_text(prepared.components()));
     if let Some(backup) = prepared.backup() {
         let _infallible = write!(text, "\n  from the backup of {}: {}", backup.time, loss_text(prepared, backup));
+    }
+    text.push_str(&edits_text(prepared.edits()));
+    text.push_str(&outlook_text(prepared.outlook()));
+    text.push_str(&space_text(prepared.peaks()));
+    text
+}
+
+/// What stops, what becomes of data, and what does not go back.
+fn outlook_text(outlook: &Outlook) -> String {
+    let mut text = String::new();
+    for ComponentOutlook { component, interruption, expected_seconds, data } in &outlook.components {
+        let pods = match interruption {
+            Interruption::None => None,
+            Interruption::Replaced => Some("its pods are replaced"),
+            Interruption::Stops => Some("stops"),
+            Interruption::Removed => Some("its pods are removed"),
+        };
+        let seconds = expected_seconds.map(|seconds| format!(", {seconds} s by earlier operations of this site"));
+        let pods = pods.map(|pods| format!("{pods}{}", seconds.unwrap_or_default()));
+        let data = match data {
+            DataFate::None => None,
+            DataFate::Kept => Some("its data is kept"),
+            DataFate::Copied => Some("its data is copied, then changed"),
+            DataFate::Restored => Some("its data is that of the backup"),
+        };
+        let parts: Vec<String> = pods.into_iter().chain(data.map(str::to_owned)).collect();
+        if !parts.is_empty() && *interruption != Interruption::None {
+            let _infallible = write!(text, "\n  meanwhile, {component}: {}", parts.join("; "));
+        }
+    }
+    let PointOfNoReturn { after, lost } = &outlook.point_of_no_return;
+    let _infallible = write!(text, "\n  whatever fails is undone until the commit, which follows the step \"{after}\"");
+    for lost in lost {
+        let _infallible = write!(text, "\n    after it, {lost}");
+    }
+    text
+}
+
+/// What is taken of each filesystem at its peak.
+fn space_text(peaks: &[FilesystemPeak]) -> String {
+    let mut text = String::new();
+    for FilesystemPeak { folder, needed_bytes, free_bytes, parts, .. } in peaks {
+        let parts: Vec<String> =
+            parts.iter().map(|part| format!("{} {}", HumanBytes(part.bytes), part.purpose)).collect();
+        let (needed, free) = (HumanBytes(*needed_bytes), HumanBytes(*free_bytes));
+        let _infallible =
+            write!(text, "\n  space in {folder}: {needed} at the peak, {free} free ({})", parts.join(", "));
+    }
+    text
+}
+
+/// The fields that were edited, and what becomes of each edit.
+pub(super) fn edits_text(edits: &[ObjectEdit]) -> String {
+    let mut text = String::new();
+    for found in edits {
+        let fate = if found.edit.stays { "stays" } else { "would be lost: revert it, or use --overwrite-edits" };
+        let _infallible = write!(text, "\n  edited: {found}; it {fate}");
     }
     text
 }
@@ -235,6 +307,7 @@ pub(super) fn summary(what: &str, upgraded: &Upgraded) -> String {
 #[cfg(test)]
 mod tests {
     use landfall_lifecycle::plan::upgrade::ObjectChange;
+    use landfall_lifecycle::room::PeakPart;
 
     use super::*;
 
@@ -291,6 +364,36 @@ mod tests {
         insta::assert_snapshot!(node_text(&runtime), @r"
           node: changed; Kubernetes stays v1.36.3; pods go on while it changes
         ");
+    }
+
+    #[test]
+    fn a_plan_says_what_stops_what_it_takes_and_what_does_not_go_back() {
+        let component = |component: &str, interruption, expected_seconds, data| ComponentOutlook {
+            component: component.to_owned(),
+            interruption,
+            expected_seconds,
+            data,
+        };
+        let lost = vec!["the copies of the data of db are removed".to_owned()];
+        let outlook = Outlook {
+            components: vec![
+                component("dns", Interruption::None, None, DataFate::None),
+                component("db", Interruption::Stops, Some(42), DataFate::Copied),
+                component("web", Interruption::Replaced, None, DataFate::None),
+                component("cache", Interruption::Removed, None, DataFate::Kept),
+            ],
+            point_of_no_return: PointOfNoReturn { after: "mark the release as the newest one".to_owned(), lost },
+        };
+        let part = |purpose: &str, bytes| PeakPart { purpose: purpose.to_owned(), bytes };
+        let peak = FilesystemPeak {
+            folder: "/var/lib/landfall".to_owned(),
+            needed_bytes: 4 << 30,
+            free_bytes: 9 << 30,
+            needed_inodes: 21_000,
+            free_inodes: None,
+            parts: vec![part("for a backup", 3 << 30), part("that stays free", 1 << 30)],
+        };
+        insta::assert_snapshot!(format!("{}{}", outlook_text(&outlook), space_text(&[peak])));
     }
 
     #[test]

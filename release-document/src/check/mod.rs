@@ -8,8 +8,8 @@ use landfall_bundle_spec::names::{is_dns_label, is_document_name, is_file_name, 
 
 use crate::fields::{is_subdomain, shown};
 use crate::{
-    ArtifactEntry, ArtifactKind, BackupRule, ComponentEntry, Descriptor, GeneratedSecret, ImageEntry, NodePack, Proof,
-    ReleaseDocument, SiteValue, check_upgrades,
+    ArtifactEntry, ArtifactKind, BackupRule, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry,
+    NodePack, Proof, ReleaseDocument, SiteValue, check_upgrades,
 };
 
 /// Longest random value of a secret, in characters.
@@ -145,7 +145,17 @@ fn check_component(release: &ReleaseDocument, before: &[ComponentEntry], compone
         require(right, || format!("`{}`, which is no artifact, in component {name}", shown(&mount.artifact)))?;
         require(is_subdomain(&mount.claim), || format!("the claim `{}` of component {name}", shown(&mount.claim)))?;
     }
+    component.editable.iter().try_for_each(|field| {
+        let EditableField { kind, name: object, path } = field;
+        let right = is_plain(kind) && is_plain(object) && !object.contains('/') && is_pointer(path);
+        require(right, || format!("the editable field `{}` of component {name}", shown(path)))
+    })?;
     check_backup(&name, component)
+}
+
+/// Whether this is a JSON Pointer to a part of an object.
+fn is_pointer(path: &str) -> bool {
+    path.len() <= 4096 && path.starts_with('/') && !path.chars().any(char::is_control)
 }
 
 /// Data without a rule would be lost with its machine, and a rule without data has nothing to save.
@@ -194,8 +204,7 @@ fn check_value(release: &ReleaseDocument, value: &SiteValue) -> Checked {
         let right = is_plain(&target.kind) && is_plain(&target.name) && !target.name.contains('/');
         require(right, || format!("the object `{} {}` of value {name}", shown(&target.kind), shown(&target.name)))?;
         let path = &target.path;
-        let right = path.len() <= 4096 && path.starts_with('/') && !path.chars().any(char::is_control);
-        require(right, || format!("the path `{}` of value {name}", shown(path)))?;
+        require(is_pointer(path), || format!("the path `{}` of value {name}", shown(path)))?;
     }
     Ok(())
 }

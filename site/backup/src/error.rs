@@ -87,6 +87,14 @@ pub enum BackupError {
         #[source]
         source: io::Error,
     },
+    /// More of the disk would have been taken than a backup may take.
+    #[error("the backup was stopped before it filled the disk of {}: {short}", folder.display())]
+    NoRoom {
+        /// The repository's folder.
+        folder: PathBuf,
+        /// What is free, and what must stay free.
+        short: String,
+    },
     /// No backup has this id.
     #[error("the backup repository in {} has no backup {id}", folder.display())]
     NoBackup {
@@ -146,6 +154,11 @@ impl BackupError {
         }
     }
 
+    /// Whether the disk takes no more, or should not.
+    pub fn is_out_of_room(&self) -> bool {
+        matches!(self, Self::NoRoom { .. }) || (!self.is_fatal() && self.code() == codes::NO_SPACE)
+    }
+
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { operation, path: path.to_owned(), source }
     }
@@ -172,6 +185,7 @@ impl Coded for BackupError {
             Self::Damaged { .. } => codes::BACKUP_DAMAGED,
             Self::InUse(_) => codes::BACKUP_IN_USE,
             Self::Stream { .. } => codes::BACKUP_STREAM,
+            Self::NoRoom { .. } => codes::BACKUP_STOPPED,
             Self::NoBackup { .. } | Self::NoStream { .. } => codes::BACKUP_UNKNOWN,
             Self::Name { .. } => codes::BACKUP_NAME,
             Self::Library { .. } => codes::BACKUP_LIBRARY,

@@ -9,12 +9,15 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use landfall_media::durable::{self, Batch, DurableError};
 use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
 use rustix::fs::Advice;
+
+use crate::error::BackupError;
+use crate::reserve::Reserve;
 
 /// Folders of restic and of Landfall in a repository.
 pub(crate) const FOLDERS: [&str; 6] = ["data", "index", "keys", "locks", "snapshots", crate::ledger::FOLDER];
@@ -29,6 +32,8 @@ pub(crate) struct View {
     pub holds_snapshots: bool,
     /// Files that are treated as missing, because they are damaged.
     pub hidden: BTreeSet<PathBuf>,
+    /// What the packs that are written leave free.
+    pub reserve: Reserve,
 }
 
 /// A repository's folder as one session of the library sees it.
@@ -36,13 +41,21 @@ pub(crate) struct View {
 pub(crate) struct Folder {
     root: PathBuf,
     view: View,
-    failure: Mutex<Option<DurableError>>,
+    failure: Mutex<Option<BackupError>>,
     last_snapshot: Mutex<Option<Id>>,
+    /// Whether nothing more may be written. Held for reading by each write.
+    is_closed: RwLock<bool>,
 }
 
 impl Folder {
     pub(crate) fn new(root: &Path, view: View) -> Self {
-        Self { root: root.to_owned(), view, failure: Mutex::default(), last_snapshot: Mutex::default() }
+        Self {
+            root: root.to_owned(),
+            view,
+            failure: Mutex::default(),
+            last_snapshot: Mutex::default(),
+            is_closed: RwLock::default(),
+        }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -50,8 +63,13 @@ impl Folder {
     }
 
     /// The first write that failed in this session.
-    pub(crate) fn take_failure(&self) -> Option<DurableError> {
+    pub(crate) fn take_failure(&self) -> Option<BackupError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Waits for writes in progress, and refuses all later ones of this session: the library's threads outlive a failure of theirs.
+    pub(crate) fn close(&self) {
+        *self.is_closed.write().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
     /// The snapshot that this session wrote last.
@@ -140,7 +158,8 @@ impl Folder {
     }
 
     /// Keeps a failed write for [`Folder::take_failure`], and reports it to the library.
-    fn keep(&self, operation: &str, path: &Path, error: DurableError) -> Box<RusticError> {
+    fn keep(&self, operation: &str, path: &Path, error: impl Into<BackupError>) -> Box<RusticError> {
+        let error = error.into();
         let said = error.to_string();
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         refused(operation, path, said)
@@ -178,7 +197,17 @@ impl WriteBackend for Folder {
         if kind == FileType::Snapshot && self.view.holds_snapshots {
             return Ok(());
         }
-        let stored = self.store(kind, id, &content.into_vec().concat());
+        let is_closed = self.is_closed.read().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return Err(refused("write", &self.path(kind, id), "the session has failed"));
+        }
+        let bytes = content.into_vec().concat();
+        // Index files are small, and without one the packs before it are lost.
+        let refused = match kind {
+            FileType::Pack => self.view.reserve.refuse(&self.root, bytes.len() as u64),
+            _ => Ok(()),
+        };
+        let stored = refused.and_then(|()| Ok(self.store(kind, id, &bytes)?));
         stored.map_err(|error| self.keep("write", &self.path(kind, id), error))
     }
 

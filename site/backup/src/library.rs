@@ -42,7 +42,7 @@ pub(crate) fn open(folder: &Arc<Folder>, credentials: &Credentials) -> Result<Op
 /// The error of something that was done in this folder: the folder's own, which has its code, or else the library's.
 pub(crate) fn failure(folder: &Folder, doing: &'static str, error: Box<RusticError>) -> BackupError {
     match folder.take_failure() {
-        Some(durable) => durable.into(),
+        Some(own) => own,
         None => BackupError::Library { doing, folder: folder.root().to_owned(), source: error.into() },
     }
 }

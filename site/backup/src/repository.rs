@@ -18,6 +18,7 @@ use crate::folder::{CONFIG, FOLDERS, Folder, View};
 use crate::key::RepositoryKey;
 use crate::ledger::{Found, Ledger};
 use crate::library::{self, Indexed, Opened};
+use crate::reserve::Reserve;
 use crate::{walk, whole};
 
 /// The size of a pack, the unit in which data is written: about five of them are in memory at a time.
@@ -41,6 +42,7 @@ pub struct Repository {
     site: Uuid,
     key: RepositoryKey,
     patience: Duration,
+    reserve: Reserve,
 }
 
 /// Every backup of a repository, each list oldest first.
@@ -66,7 +68,8 @@ impl Repository {
     /// All of it is on the disk when this returns. A folder that holds anything else is refused.
     pub fn create(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
         durable::create_folder_with_mode(folder, 0o700)?;
-        let repository = Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE };
+        let repository =
+            Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE, reserve: Reserve::default() };
         let _lock = repository.lock(Lock::Exclusive)?;
         repository.refuse_occupied()?;
         let view = Arc::new(Folder::new(folder, View::default()));
@@ -88,7 +91,8 @@ impl Repository {
     /// Opens the repository in this folder, and changes nothing. It refuses a repository of another site and one that
     /// the key does not open, and names damage that keeps it from being opened.
     pub fn open(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
-        let repository = Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE };
+        let repository =
+            Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE, reserve: Reserve::default() };
         if !folder.join(CONFIG).try_exists().map_err(|error| BackupError::io("look at", folder, error))? {
             // Empty folders are what an interrupted creation leaves.
             return Err(if repository.has_parts()? {
@@ -124,6 +128,16 @@ impl Repository {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same repository, whose backups leave this much of its filesystem free, or are not made.
+    #[must_use]
+    pub fn with_reserve(self, reserve: Reserve) -> Self {
+        Self { reserve, ..self }
+    }
+
+    pub(crate) fn reserve(&self) -> Reserve {
+        self.reserve
     }
 
     /// Every backup of all data that is complete, newest last; see [`Repository::everything`].

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use bytesize::ByteSize;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
-use rustic_core::{KeepOptions, PruneOptions, RusticResult};
+use rustic_core::{KeepOptions, LimitOption, PruneOptions, RusticResult};
 
 use crate::backup::{Backup, BackupId, BackupKind};
 use crate::change::Change;
@@ -69,21 +70,51 @@ struct Parting {
     removed: Vec<SnapshotId>,
 }
 
+/// What a removal leaves.
+#[derive(Debug, Clone, Copy)]
+enum Scope {
+    /// What the retention keeps.
+    Wanted,
+    /// Of that, what a site cannot do without.
+    Needed,
+}
+
 impl Repository {
     /// Drops every backup that the retention does not keep, then removes data that no backup needs.
     pub fn forget(&self, retention: Retention, now: Timestamp) -> Result<Forgotten> {
         self.forget_beside_readers(retention, now, Span::new().hours(READER_HOURS))
     }
 
-    /// The same, where no reader takes longer than this.
+    /// Drops what [`Repository::forget`] drops, and every unproven backup that is neither the newest nor one that log backups follow.
+    /// It removes at once what no backup needs. Packs of which a part is needed are written again as far as there is room beside the
+    /// reserve: half of it at most, since both are there for a while. A reader that began before, such as
+    /// another machine's restic, may miss data; Landfall's own hold the site's lock, or the repository's. Returns what was dropped, oldest
+    /// first.
+    pub fn make_room(&self, retention: Retention, now: Timestamp) -> Result<Vec<Backup>> {
+        let spare = LimitOption::Size(ByteSize(self.reserve().spare_bytes(self.folder()) / 2));
+        let options = PruneOptions::default().instant_delete(true).max_repack(spare);
+        let options = options.max_unused(LimitOption::Size(ByteSize(0)));
+        Ok(self.forget_those(|all| retention.part(all, now, Scope::Needed), &options)?.dropped)
+    }
+
+    /// Drops what the retention does not keep, where no reader takes longer than this.
     pub(crate) fn forget_beside_readers(
         &self,
         retention: Retention,
         now: Timestamp,
         readers: Span,
     ) -> Result<Forgotten> {
+        let options = PruneOptions::default().keep_delete(readers);
+        self.forget_those(|all| retention.part(all, now, Scope::Wanted), &options)
+    }
+
+    fn forget_those(
+        &self,
+        part: impl FnOnce(Vec<(Backup, SnapshotFile)>) -> Result<Parting>,
+        options: &PruneOptions,
+    ) -> Result<Forgotten> {
         let mut change = Change::begin(self)?;
-        let Parting { kept, dropped, removed } = retention.part(self.all_snapshots()?, now)?;
+        let Parting { kept, dropped, removed } = part(self.all_snapshots()?)?;
         // A lost backup is named until every backup of its time is gone.
         let is_past = |time| kept.first().is_some_and(|oldest| time < oldest.time);
         let lost = change.lost()?.into_iter().filter(|(_, entry)| is_past(entry.time)).map(|(id, _)| id);
@@ -93,7 +124,7 @@ impl Repository {
         let failure = |doing, error| library::failure(&folder, doing, error);
         let deleted = opened.delete_snapshots(&removed);
         deleted.map_err(|error| failure("remove backups that are no longer kept", error))?;
-        match prune(&opened, readers) {
+        match prune(&opened, options) {
             Ok(freed_bytes) => change.finish().map(|()| Forgotten { dropped, freed_bytes }),
             Err(error) => {
                 let source = Box::new(failure("remove data that no backup needs", error));
@@ -105,22 +136,25 @@ impl Repository {
 
 /// Removes packs that were marked long enough ago, marks those that no snapshot needs, and writes packs again that are
 /// mostly unneeded. Returns the bytes removed.
-fn prune(opened: &Opened, readers: Span) -> RusticResult<u64> {
-    let options = PruneOptions::default().keep_delete(readers);
-    let plan = opened.prune_plan(&options)?;
+fn prune(opened: &Opened, options: &PruneOptions) -> RusticResult<u64> {
+    let plan = opened.prune_plan(options)?;
     let freed_bytes = plan.stats.size_to_delete.remove;
-    opened.prune(&options, plan)?;
+    opened.prune(options, plan)?;
     Ok(freed_bytes)
 }
 
 impl Retention {
-    fn part(self, all: Vec<(Backup, SnapshotFile)>, now: Timestamp) -> Result<Parting> {
+    fn part(self, all: Vec<(Backup, SnapshotFile)>, now: Timestamp, scope: Scope) -> Result<Parting> {
         let every: Vec<(SnapshotId, BackupId)> =
             all.iter().map(|(backup, snapshot)| (snapshot.id, backup.id)).collect();
         let (backups, counting): (Vec<Backup>, Vec<SnapshotId>) =
             latest_of(all).into_iter().map(|(backup, snapshot)| (backup, snapshot.id)).unzip();
         let (full, logs) = backups.iter().cloned().partition(|backup| backup.kind == BackupKind::Full);
-        let keep = self.kept(&Backups { full, logs }, now)?;
+        let all = Backups { full, logs };
+        let keep = match scope {
+            Scope::Wanted => self.kept(&all, now)?,
+            Scope::Needed => self.needed(&all, now)?,
+        };
         let is_removed = |(id, backup): &(SnapshotId, BackupId)| !counting.contains(id) || !keep.contains(backup);
         let removed = every.into_iter().filter(is_removed).map(|(id, _)| id).collect();
         let (kept, dropped) = backups.into_iter().partition(|backup| keep.contains(&backup.id));
@@ -143,6 +177,18 @@ impl Retention {
             }
         }
         kept.extend(self.logs(backups, now)?);
+        Ok(kept)
+    }
+
+    /// The same without unproven backups, unless one is the newest or has log backups that follow it.
+    fn needed(self, backups: &Backups, now: Timestamp) -> Result<BTreeSet<BackupId>> {
+        let (mut kept, logs) = (self.kept(backups, now)?, self.logs(backups, now)?);
+        let newest = backups.full.last().map(|newest| newest.id);
+        let is_unneeded =
+            |backup: &&Backup| backup.proof.is_none() && Some(backup.id) != newest && !logs.contains(&backup.id);
+        for backup in backups.full.iter().filter(is_unneeded) {
+            kept.remove(&backup.id);
+        }
         Ok(kept)
     }
 

@@ -1,6 +1,6 @@
 //! Server-side apply: the API server merges the declared fields and records that Landfall owns them.
 //!
-//! No other manager is ever overruled. A field that another manager set to another value is a conflict for a person to
+//! No other manager is overruled unless a person wants it ([`Edits::Overwrite`](super::Edits)). A field that another manager set to another value is a conflict for a person to
 //! decide: the API server does not record whether the change was intended. What Landfall set by another request than an
 //! apply, such as a number of replicas, counts as another manager's for the API server alone; Landfall overrules itself.
 
@@ -136,6 +136,11 @@ impl Cluster {
                 applied => return applied,
             }
         }
+    }
+
+    /// Applies an object and takes over what other managers have set: a person wanted that.
+    pub(super) fn patch_over(&self, name: &ObjectName, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
+        self.patch_once(name, object, dry_run, true)
     }
 
     fn patch_once(&self, name: &ObjectName, object: &Value, dry_run: bool, force: bool) -> Result<Value, ClusterError> {

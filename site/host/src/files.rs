@@ -94,27 +94,6 @@ pub fn read_text(path: &Path) -> Result<Option<String>, StepError> {
     Ok(read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Bytes that a folder and everything in it take on their filesystem. What goes away meanwhile does not count.
-pub fn tree_bytes(path: &Path) -> Result<u64, StepError> {
-    use std::os::unix::fs::MetadataExt as _;
-    let gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
-    let found = match path.symlink_metadata() {
-        Err(error) if gone(&error) => return Ok(0),
-        found => found.map_err(|error| failed("look at", path, error))?,
-    };
-    let mut bytes = found.blocks() * 512;
-    if found.is_dir() {
-        let entries = match fs_err::read_dir(path) {
-            Err(error) if gone(&error) => return Ok(bytes),
-            entries => entries.map_err(|error| failed("list", path, error))?,
-        };
-        for entry in entries {
-            bytes += tree_bytes(&entry.map_err(|error| failed("list", path, error))?.path())?;
-        }
-    }
-    Ok(bytes)
-}
-
 /// Removes a folder of Landfall's if it is empty.
 pub fn remove_folder_if_empty(path: &Path) -> Result<(), StepError> {
     match fs_err::read_dir(path) {

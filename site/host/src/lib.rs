@@ -14,4 +14,5 @@ pub mod process;
 pub mod range;
 pub mod service_route;
 pub mod site_time;
+pub mod space;
 pub mod twin;

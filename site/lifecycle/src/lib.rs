@@ -15,6 +15,8 @@ mod pods;
 pub mod preflight;
 mod proofs;
 mod registry;
+pub mod replaced_data;
+pub mod room;
 mod settled;
 pub mod site;
 pub mod steps;

@@ -135,7 +135,13 @@ fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
     ensure!(failure.contains("starter 1.1.0") && failure.contains("postgres"), "the reason is not named: {failure}");
     engineer.wait_ready("an upgrade that went back")?;
     expect_release(engineer, "1.1.0", "8192kB")?;
-    printer::note("proved: a release that does not work went back by itself");
+    // What was in the changed volume is kept, and named, until a person removes it.
+    let listed = engineer.landfall(&["replaced-data", "list"])?.report("replaced-data list")?;
+    let status = engineer.status()?;
+    ensure!(listed["replacedData"] == status["replacedData"], "{listed} {}", status["replacedData"]);
+    let name = listed["replacedData"][0]["name"].as_str().context("no replaced data is named")?;
+    ensure!(failure.contains(name) && name.starts_with("after-upgrade."), "{name} is not named: {failure}");
+    printer::note("proved: a release that does not work went back by itself, and kept what it had made of the data");
     Ok(())
 }
 
@@ -149,6 +155,7 @@ fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     })?;
     let aborted = engineer.landfall(&["upgrade", "--abort"])?.report("upgrade --abort")?;
     ensure!(aborted["release"] == "starter 1.1.0", "{aborted}");
+    ensure!(aborted["replacedData"].as_array().is_some_and(|replaced| replaced.len() == 1), "{aborted}");
     engineer.wait_ready("an upgrade that was aborted")?;
     expect_release(engineer, "1.1.0", "8192kB")
 }

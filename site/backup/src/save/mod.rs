@@ -3,6 +3,7 @@
 mod feed;
 mod sealed;
 mod trees;
+mod written;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -14,6 +15,7 @@ use rustic_core::{BackupOptions, ParentOptions, RusticResult};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use self::feed::{FeedError, Source};
+use self::written::Written;
 use crate::backup::{self, Backup, BackupId, BackupKind, Stream};
 use crate::change::Change;
 use crate::error::{BackupError, Result};
@@ -47,7 +49,8 @@ const CORES: usize = 8;
 
 impl Repository {
     /// Stores a backup. When this returns, all of it is on the disk; if it fails, no backup was made, and older ones are
-    /// as they were. Data that an earlier backup has is not stored again.
+    /// as they were. Data that an earlier backup has is not stored again. One that would leave less of the filesystem free than the
+    /// repository's reserve is stopped ([`BackupError::NoRoom`]), and what was written of it is removed.
     ///
     /// Memory is bounded: no stream is held or staged as a whole.
     pub fn save(&self, new: NewBackup<'_>) -> Result<Backup> {
@@ -56,18 +59,42 @@ impl Repository {
         names::refuse_clashes(streams.chain(documents))?;
         let snapshot = backup::new_snapshot(self.site(), new.kind, new.time, &new.facts)?;
         let mut change = Change::begin(self)?;
-        let (mut snapshot, streams) = self.archive(snapshot, Source::sorted(new.streams, new.documents))?;
-        snapshot.tree = trees::with_sizes(self, snapshot.tree, &streams, new.time)?;
-        let (snapshot, backup) = self.store_snapshot(snapshot, streams)?;
-        change.add(snapshot.id, &backup)?;
-        change.finish()?;
-        Ok(backup)
+        let before = Written::of(self)?;
+        let sources = Source::sorted(new.streams, new.documents);
+        match self.store(snapshot, sources, new.time) {
+            Ok((snapshot, backup)) => {
+                change.add(snapshot.id, &backup)?;
+                change.finish()?;
+                Ok(backup)
+            }
+            Err(error) => {
+                // The next backup would use what is stored already, but a full disk is needed by whatever else runs.
+                if error.is_out_of_room()
+                    && let Err(failed) = before.remove_later(self).and_then(|()| change.finish())
+                {
+                    tracing::warn!(%failed, "parts of a backup that was stopped are still stored");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Stores everything, the snapshot last.
+    fn store(
+        &self,
+        snapshot: SnapshotFile,
+        sources: Vec<Source<'_>>,
+        time: Timestamp,
+    ) -> Result<(SnapshotFile, Backup)> {
+        let (mut snapshot, streams) = self.archive(snapshot, sources)?;
+        snapshot.tree = trees::with_sizes(self, snapshot.tree, &streams, time)?;
+        self.store_snapshot(snapshot, streams)
     }
 
     /// Stores the data of all sources, but no snapshot. A source that fails leaves data that the next backup uses or the
     /// next prune removes.
     fn archive(&self, snapshot: SnapshotFile, sources: Vec<Source<'_>>) -> Result<(SnapshotFile, Vec<Stream>)> {
-        let view = View { holds_snapshots: true, ..self.view_of_whole_indexes()? };
+        let view = View { holds_snapshots: true, reserve: self.reserve(), ..self.view_of_whole_indexes()? };
         let (folder, opened) = self.session(view)?;
         let (feeds, entries) = feed::connect(sources);
         let (fed, archived) = std::thread::scope(|scope| {
@@ -79,15 +106,16 @@ impl Repository {
             (feed::feed_all(feeds), archiver.join())
         });
         let archived = archived.map_err(|_| BackupError::Bug("the archiver panicked".to_owned()))?;
-        match (fed, archived) {
+        let stored = match (fed, archived) {
             (Err(FeedError::Stream { name, source }), _) => Err(BackupError::Stream { name, source }),
             (_, Err(error)) => Err(library::failure(&folder, "store a backup", error)),
             (Err(FeedError::Stopped(name)), Ok(_)) => {
                 let lost = format!("the stream {name} was not stored to its end");
-                Err(folder.take_failure().map_or(BackupError::Bug(lost), BackupError::from))
+                Err(folder.take_failure().unwrap_or(BackupError::Bug(lost)))
             }
             (Ok(streams), Ok(snapshot)) => Ok((snapshot, streams)),
-        }
+        };
+        stored.inspect_err(|_| folder.close())
     }
 
     /// Makes the backup one that counts.

@@ -6,6 +6,7 @@ use landfall_media::mounted::on_tmpfs;
 use landfall_progress::Silent;
 
 use super::*;
+use crate::Reserve;
 use crate::ledger::{Found, Ledger};
 
 /// A repository in this folder with one backup, and that backup's data.
@@ -50,6 +51,54 @@ fn a_full_disk_costs_nothing_older_wherever_it_is_full() {
     assert!(failures > 5, "{failures}");
     let saved = save(&repository, "2026-11-21T13:00:00Z", &[("database", &new)]).unwrap();
     assert!(read(&repository, saved.id, "database").unwrap() == new);
+}
+
+/// A stream that notes how much of the disk was free at the least while it was read.
+struct Watching<'a> {
+    bytes: Cursor<&'a [u8]>,
+    disk: &'a Path,
+    least_free_bytes: u64,
+}
+
+impl Read for Watching<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.least_free_bytes = self.least_free_bytes.min(free_bytes(self.disk));
+        self.bytes.read(buffer)
+    }
+}
+
+fn free_bytes(disk: &Path) -> u64 {
+    rustix::fs::statvfs(disk).map(|stat| stat.f_bavail * stat.f_frsize).unwrap()
+}
+
+#[test]
+fn a_backup_stops_before_it_fills_the_disk_and_leaves_nothing_of_itself() {
+    let test = "tests::interrupted::a_backup_stops_before_it_fills_the_disk_and_leaves_nothing_of_itself";
+    let Some(disk) = on_tmpfs(test, "size=192m") else { return };
+    let (repository, older, data) = with_older(&disk);
+    let before = free_bytes(&disk);
+    let reserve = Reserve { bytes: before - 40 * MIB as u64, inodes: 0 };
+    let repository = repository.with_reserve(reserve);
+    let new = random(53, 120 * MIB);
+    let mut watching = Watching { bytes: Cursor::new(&new), disk: &disk, least_free_bytes: u64::MAX };
+    let stopped = repository.save(NewBackup {
+        kind: BackupKind::Full,
+        time: time("2026-11-21T12:00:00Z"),
+        facts: facts("1.1.0"),
+        streams: vec![(name("database"), &mut watching)],
+        documents: Vec::new(),
+    });
+    assert_eq!(stopped.unwrap_err().code(), codes::BACKUP_STOPPED);
+    // Index files are written whatever is free.
+    assert!(watching.least_free_bytes + MIB as u64 >= reserve.bytes, "{} {reserve:?}", watching.least_free_bytes);
+    assert!(watching.least_free_bytes < before - 10 * MIB as u64, "it began to write");
+    assert_only_older(&repository, &older, &data);
+    assert!(free_bytes(&disk) + MIB as u64 > before, "{} {before}", free_bytes(&disk));
+    let saved = save(&repository, "2026-11-21T13:00:00Z", &[("database", &new[..20 * MIB])]).unwrap();
+    assert!(read(&repository, saved.id, "database").unwrap() == new[..20 * MIB]);
+    let crowded = repository.with_reserve(Reserve { bytes: 0, inodes: u64::MAX });
+    let error = save(&crowded, "2026-11-21T14:00:00Z", &[("database", b"rows")]).unwrap_err();
+    assert_eq!(error.code(), codes::BACKUP_STOPPED);
 }
 
 #[test]

@@ -87,3 +87,27 @@ fn snapshots_that_are_not_landfalls_stay() {
     assert_eq!(opened.get_all_snapshots().unwrap().len(), 2);
     assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
 }
+
+#[test]
+fn room_is_made_of_unproven_backups_at_once_and_never_of_the_last_proven_one() {
+    let kept = empty();
+    let days = ["2026-11-17T12:00:00Z", "2026-11-18T12:00:00Z", "2026-11-19T12:00:00Z", "2026-11-20T12:00:00Z"];
+    let saved: Vec<Backup> = (0..4)
+        .map(|day| save(&kept.repository, days[day], &[("database", &random(day as u64, 2 * MIB))]).unwrap())
+        .collect();
+    kept.repository.mark_proven(saved[1].id, proof("the last one")).unwrap();
+    let size = || -> u64 {
+        let data = kept.repository.folder().join("data");
+        let folders = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path());
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap());
+        files.map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+    };
+    let before = size();
+    let dropped = kept.repository.make_room(Retention::default(), now()).unwrap();
+    let ids = |backups: &[Backup]| backups.iter().map(|backup| backup.id).collect::<Vec<_>>();
+    assert_eq!(ids(&dropped), [saved[0].id, saved[2].id]);
+    assert_eq!(ids(&kept.repository.backups().unwrap()), [saved[1].id, saved[3].id]);
+    assert!(size() + 3 * MIB as u64 <= before, "{before} bytes became {}", size());
+    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert!(read(&kept.repository, saved[1].id, "database").unwrap() == random(1, 2 * MIB));
+}

@@ -13,6 +13,7 @@ use landfall_host::paths::SitePaths;
 use landfall_media::durable;
 use uuid::Uuid;
 
+use super::room::reserve_of_backups;
 use super::unusable;
 
 /// Where a site keeps its backups.
@@ -25,6 +26,7 @@ pub(crate) struct BackupFolder {
     site: PathBuf,
     /// There since the first repository. It is outside of the folder, which may be a disk.
     begun: PathBuf,
+    paths: SitePaths,
 }
 
 impl BackupFolder {
@@ -36,6 +38,7 @@ impl BackupFolder {
             printed: paths.backup_key_printed(),
             site: paths.data_uuid(),
             begun: paths.backups_begun(),
+            paths: paths.clone(),
         }
     }
 
@@ -55,7 +58,7 @@ impl BackupFolder {
         }
         let key = RepositoryKey::read(&self.key).map_err(unusable)?;
         match Repository::open(&self.repository, self.owner()?, &key) {
-            Ok(repository) => Ok(Some(repository)),
+            Ok(repository) => Ok(Some(repository.with_reserve(reserve_of_backups(&self.paths)?))),
             Err(BackupError::NoRepository(_)) if self.begun.exists() => Err(self.gone()),
             Err(BackupError::NoRepository(_)) => Ok(None),
             Err(error) => Err(unusable(error)),
@@ -81,7 +84,8 @@ impl BackupFolder {
             RepositoryKey::generate().write_new(&self.key).map_err(unusable)?;
         }
         let key = RepositoryKey::read(&self.key).map_err(unusable)?;
-        Repository::create(&self.repository, self.owner()?, &key).map_err(unusable)
+        let made = Repository::create(&self.repository, self.owner()?, &key).map_err(unusable)?;
+        Ok(made.with_reserve(reserve_of_backups(&self.paths)?))
     }
 
     fn gone(&self) -> StepError {

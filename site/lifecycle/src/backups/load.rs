@@ -8,11 +8,13 @@ use landfall_backup::OpenBackup;
 use landfall_cluster::{Cluster, Program, StreamError, Success};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_host::paths::SitePaths;
 use landfall_media::progress::{Event, Progress};
 
 use super::SavedStream;
 use super::error::unusable;
 use crate::pods::Container;
+use crate::room::{Guarded, OutOfRoom, reserve};
 
 /// Reports what is read.
 struct Reported<'a, R> {
@@ -38,6 +40,8 @@ pub(crate) fn size_bytes(backup: &OpenBackup, saved: &SavedStream) -> Option<u64
 #[derive(Clone, Copy)]
 pub(crate) struct Loading<'a> {
     pub(crate) cluster: &'a Cluster,
+    /// Where the volumes are: a load that would fill their filesystem is stopped.
+    pub(crate) paths: &'a SitePaths,
     pub(crate) saved: &'a SavedStream,
     pub(crate) into: &'a Container,
     pub(crate) progress: &'a dyn Progress,
@@ -74,6 +78,8 @@ impl Loading<'_> {
         let total_bytes = size_bytes(backup, self.saved);
         self.progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes });
         let from = backup.read(&self.saved.stream_name()?).map_err(unusable)?;
+        let (paths, storage) = (self.paths, self.paths.storage());
+        let from = Guarded::new(from, storage.clone(), reserve(paths, &storage)?);
         let mut from = Reported { from, progress: self.progress };
         let program = Program {
             namespace: &self.into.namespace,
@@ -94,7 +100,17 @@ impl Loading<'_> {
 
     fn failed(&self, error: StreamError) -> StepError {
         let Container { namespace, pod, .. } = self.into;
+        if is_out_of_room(&error) {
+            let what = format!("the load of {} into {namespace}/{pod} was stopped", self.saved.name());
+            return StepError::new(codes::BACKUP_STOPPED, what).because(error);
+        }
         StepError::new(codes::RESTORE_LOAD, format!("{} cannot be loaded into {namespace}/{pod}", self.saved.name()))
             .because(error)
     }
+}
+
+/// Whether a load was stopped because its filesystem would have been filled: that says nothing of the backup.
+fn is_out_of_room(error: &StreamError) -> bool {
+    let StreamError::Reading(error) = error else { return false };
+    error.get_ref().is_some_and(|inner| inner.is::<OutOfRoom>())
 }

@@ -15,12 +15,15 @@ use landfall_media::progress::{Event, Progress};
 use landfall_release_document::{BackupLog, ReleaseDocument};
 
 use super::error::unusable;
+use super::estimate::BackupEstimate;
 use super::logs::LogRecords;
 use super::manifest::{Manifest, SavedStream, word};
+use super::room::make_room;
 use super::rule_pod::RulePod;
 use super::source::PodStream;
 use crate::configuration::BackupSettings;
 use crate::license;
+use crate::room::Demand;
 
 /// The fact that names the operation which a backup belongs to.
 pub(crate) const OPERATION: &str = "operation";
@@ -46,6 +49,15 @@ impl Reason {
     }
 }
 
+/// What comes after a backup: its room is made before, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NextOfBackup {
+    /// A drill proves it.
+    Drill,
+    /// It stays unproven.
+    Nothing,
+}
+
 /// A backup that is to be made.
 pub(crate) struct Saving<'a> {
     /// The site's cluster.
@@ -60,6 +72,8 @@ pub(crate) struct Saving<'a> {
     pub(crate) settings: &'a BackupSettings,
     /// Why.
     pub(crate) reason: Reason,
+    /// What comes after it.
+    pub(crate) next: NextOfBackup,
     /// What names the operation that the backup belongs to, if there is one.
     pub(crate) operation: Option<&'a str>,
     /// Where progress goes.
@@ -67,8 +81,11 @@ pub(crate) struct Saving<'a> {
 }
 
 impl Saving<'_> {
-    /// Saves everything. Returns when all of it is on the disk; if it fails, no backup was made.
+    /// Saves everything. Returns when all of it is on the disk; if it fails, no backup was made. Where there is no room, old backups go
+    /// first; where that is not enough, nothing is read.
     pub(crate) fn save(&self, repository: &Repository) -> Result<Backup, StepError> {
+        let retention = self.settings.retention();
+        make_room(self.paths, repository, retention, &self.demands(repository)?)?;
         license::remember_cluster(self.paths, self.cluster);
         let mut manifest = Manifest::new(self.release, self.cluster)?;
         let mut begins_log = false;
@@ -99,6 +116,15 @@ impl Saving<'_> {
             }
         }
         Ok(backup)
+    }
+
+    fn demands(&self, repository: &Repository) -> Result<Vec<Demand>, StepError> {
+        let estimate = BackupEstimate::of(self.paths, self.cluster, self.release, Some(repository))?;
+        let [backup, drill] = estimate.demands(self.paths);
+        Ok(match self.next {
+            NextOfBackup::Drill => vec![backup, drill],
+            NextOfBackup::Nothing => vec![backup],
+        })
     }
 
     fn pod<'b>(&'b self, saved: &'b SavedStream) -> RulePod<'b> {

@@ -6,6 +6,7 @@ use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Coded, codes};
+use landfall_host::space::Space;
 use landfall_media::progress::Event;
 use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
@@ -18,11 +19,10 @@ use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::Result;
 use super::history::Past;
 use super::trust::Trust;
-use crate::backups::{
-    LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse_without_room, unusable,
-};
+use crate::backups::{LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse, unusable};
+use crate::room::Demand;
 
-/// Space that a log backup begins with. A backup of all data needs less: it removes old ones.
+/// Space that a log backup begins with.
 const LEAST_BYTES: u64 = 512 << 20;
 
 /// How long a log backup waits for a change of the repository. The next one has what this one would have had.
@@ -64,7 +64,8 @@ impl Operations {
     fn save_logs(&self, release: &ReleaseDocument) -> Result<SavedLogs> {
         let Some(repository) = self.existing_repository()? else { return Ok(SavedLogs { logs: Vec::new() }) };
         let repository = repository.with_patience(PATIENCE);
-        refuse_without_room(&self.paths, LEAST_BYTES, "a log backup")?;
+        let (folder, space) = (self.paths.backup_repository(), Space { bytes: LEAST_BYTES, inodes: 0 });
+        refuse(&self.paths, &[Demand { folder, space, purpose: "for a log backup" }], "a log backup")?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
         let saving = SavingLogs { cluster: &cluster, paths: &self.paths, release, progress: &*self.progress };
         Ok(SavedLogs { logs: saving.save(&repository)? })

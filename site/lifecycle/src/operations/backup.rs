@@ -17,15 +17,12 @@ use super::error::{OperationError, Result};
 use super::trust::Trust;
 use crate::backups::drill::Drill;
 use crate::backups::{
-    BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, Reason, Saving, has_rules, refuse_without_room,
+    BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, Saving, has_rules,
     unusable,
 };
 use crate::pins::Pins;
 use landfall_bundle_spec::parts::short_id;
 use landfall_cluster::Cluster;
-
-/// Space that a backup begins with: how much it needs, only its end shows.
-const LEAST_BYTES: u64 = 256 << 20;
 
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -69,7 +66,8 @@ impl Operations {
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
         let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;
         let repository = BackupFolder::of(&self.paths).open_or_create()?;
-        let backup = self.save(&ready, &repository).inspect_err(|error| self.note_try(Err(error)))?;
+        let next = if drilled { NextOfBackup::Drill } else { NextOfBackup::Nothing };
+        let backup = self.save(&ready, &repository, next).inspect_err(|error| self.note_try(Err(error)))?;
         if !drilled {
             return Ok(BackedUp { backup: (&backup).into(), drill: None, dropped: Vec::new(), copies: Vec::new() });
         }
@@ -92,7 +90,7 @@ impl Operations {
         Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped, copies })
     }
 
-    fn save(&self, ready: &ReadyToBackUp, repository: &Repository) -> Result<Backup> {
+    fn save(&self, ready: &ReadyToBackUp, repository: &Repository, next: NextOfBackup) -> Result<Backup> {
         let saving = Saving {
             cluster: &ready.cluster,
             paths: &self.paths,
@@ -100,6 +98,7 @@ impl Operations {
             bundle: &short_id(ready.pins.bundle),
             settings: &ready.pins.settings.backups,
             reason: Reason::Request,
+            next,
             operation: None,
             progress: &*self.progress,
         };
@@ -163,14 +162,6 @@ impl Operations {
         Ok(BackupFolder::of(&self.paths).open()?)
     }
 
-    /// Where there is no room for a backup, those go that would go after it. Fails if that is not enough.
-    fn make_room(&self, pins: &Pins) -> Result<()> {
-        let Err(refusal) = refuse_without_room(&self.paths, LEAST_BYTES, "a backup") else { return Ok(()) };
-        let Some(repository) = self.existing_repository()? else { return Err(refusal.into()) };
-        repository.forget(pins.settings.backups.retention(), jiff::Timestamp::now()).map_err(unusable)?;
-        Ok(refuse_without_room(&self.paths, LEAST_BYTES, "a backup")?)
-    }
-
     fn prove_backup(&self, ready: &ReadyToBackUp, repository: &Repository, backup: &Backup) -> Result<DrillReport> {
         let open = repository.open_backup(backup.id).map_err(unusable)?;
         let release = &ready.release.release;
@@ -194,7 +185,6 @@ impl Operations {
             let what = format!("{} {} has no backup rules", pins.release, pins.version);
             return Err(StepError::new(codes::BACKUP_NO_RULES, what).into());
         }
-        self.make_room(&pins)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
         Ok(ReadyToBackUp { pins, release, cluster, _lock: lock })
     }

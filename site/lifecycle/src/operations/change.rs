@@ -12,7 +12,17 @@ use super::restore::Restored;
 use super::running::Running;
 use super::upgrade::Upgraded;
 use crate::pins::Pins;
+use crate::replaced_data::ReplacedData;
 use crate::steps::action::Action;
+
+/// What is known of a change that went back.
+#[derive(Debug, Default)]
+pub(super) struct Undoing {
+    /// Why it did.
+    pub(super) failure: Option<RecordedError>,
+    /// What it found in volumes whose data it had changed.
+    pub(super) replaced: Vec<ReplacedData>,
+}
 
 /// The result of a change that was committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -37,7 +47,8 @@ impl Changed {
             running.expect_clock()?;
         }
         let end = running.change()?;
-        Self::of(end, &running.pins, running.plan(), running.failure())
+        let replaced = if end == End::Undone { running.replaced_data()? } else { Vec::new() };
+        Self::of(end, &running.pins, running.plan(), Undoing { failure: running.failure(), replaced })
     }
 
     /// The error of who wanted the result of another kind of change.
@@ -52,14 +63,15 @@ impl Changed {
     }
 
     /// The result of a change that ended.
-    pub(super) fn of(end: End, pins: &Pins, plan: &Plan<Action>, failure: Option<RecordedError>) -> Result<Self> {
+    pub(super) fn of(end: End, pins: &Pins, plan: &Plan<Action>, undoing: Undoing) -> Result<Self> {
         match (end, pins.operation) {
             (End::Undone, _) => {
                 let stays =
                     pins.kept.first().map_or((&pins.release, &pins.version), |kept| (&kept.release, &kept.version));
                 Err(OperationError::ChangeUndone {
                     release: format!("{} {}", stays.0, stays.1),
-                    source: failure.map(|error| Box::new(FailedStep::from(error))),
+                    replaced: undoing.replaced,
+                    source: undoing.failure.map(|error| Box::new(FailedStep::from(error))),
                 })
             }
             (End::Committed, Operation::Upgrade) => Ok(Self::Upgrade(Upgraded::of(pins, plan))),

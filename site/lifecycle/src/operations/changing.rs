@@ -1,13 +1,16 @@
 //! What every change of a site begins with: a look at what is there, the cluster's judgment, the first record of its journal.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use landfall_cluster::{Applied, Cluster, ClusterError, ObjectName};
+use landfall_cluster::{Cluster, ClusterError, Edited, Edits, FieldEdit, ObjectName};
 use landfall_engine::journal::{Event, JournalError, JournalErrorKind, JournalFile, Phase, UndoCause};
 use landfall_engine::plan::Plan;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::command::Subprocesses;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
@@ -16,8 +19,63 @@ use super::error::{OperationError, Result};
 use super::history::{History, Past};
 use super::unit::stop;
 use crate::pins::Pins;
-use crate::plan::upgrade::changed_in_place;
+use crate::plan::upgrade::{ChangedObject, changed_objects};
+use crate::replaced_data::ReplacedData;
 use crate::steps::action::Action;
+
+/// A field of a component's object that another manager has set to another value than the release.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectEdit {
+    /// The component.
+    pub component: String,
+    /// Kind, namespace and name of the object.
+    pub object: String,
+    /// The field, who has set it, and both values.
+    #[serde(flatten)]
+    pub edit: FieldEdit,
+}
+
+impl fmt::Display for ObjectEdit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FieldEdit { field, manager, now, new, .. } = &self.edit;
+        write!(formatter, "{} {field}, set by {manager}", self.object)?;
+        match (now, new) {
+            (Some(now), Some(new)) => write!(formatter, ": {now} now, {new} in the release"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses a change that would lose edits, unless a person wants that.
+pub(super) fn refuse_edits(found: &[ObjectEdit], edits: Edits) -> Result<()> {
+    let lost: Vec<ObjectEdit> = found.iter().filter(|found| !found.edit.stays).cloned().collect();
+    if edits == Edits::Overwrite || lost.is_empty() { Ok(()) } else { Err(OperationError::Edited { lost }) }
+}
+
+/// The edits of an object that a plan changes; an object that the API server would not take is an error.
+fn edits_of(cluster: &Cluster, changed: &ChangedObject) -> Result<Vec<ObjectEdit>, ClusterError> {
+    let ChangedObject { component, object, editable, is_made_anew } = changed;
+    let edited = Edited { object, editable, edits: Edits::Refuse };
+    let found = cluster.edits(&edited)?;
+    if !found.is_empty() && !is_made_anew {
+        // The API server has named the conflicts, and judges the rest only without them.
+        cluster.compare_edited(&Edited { edits: Edits::Overwrite, ..edited })?;
+    }
+    let object = ObjectName::of(object)?.to_string();
+    let edit = |edit| ObjectEdit { component: component.clone(), object: object.clone(), edit };
+    Ok(found.into_iter().map(edit).collect())
+}
+
+/// The result of undoing an open change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Aborted {
+    /// Name and version of the release that is installed, as it was before.
+    pub release: String,
+    /// What was in volumes whose data the change had changed: it is kept beside them.
+    pub replaced_data: Vec<ReplacedData>,
+}
 
 impl Operations {
     /// The history of a site on which no operation runs now.
@@ -40,23 +98,18 @@ impl Operations {
         }
     }
 
-    /// Refuses objects that the API server would not take, and fields that another manager has set. Nothing is stored: the API
-    /// server judges, and forgets.
-    pub(super) fn refuse_unfit(&self, plan: &Plan<Action>, documents: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    /// Refuses objects that the API server would not take. Returns every field that another manager has set otherwise. Nothing is
+    /// stored: the API server judges, and forgets.
+    pub(super) fn judged(&self, plan: &Plan<Action>, documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<ObjectEdit>> {
         let unfit = |error| OperationError::ChangeUnfit(Box::new(error));
-        let objects = changed_in_place(plan, documents).map_err(unfit)?;
+        let objects = changed_objects(plan, documents).map_err(unfit)?;
         if objects.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let judged = || -> Result<(), StepError> {
+        let judged = || -> Result<Vec<ObjectEdit>, StepError> {
             let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
-            for object in &objects {
-                if let Applied::Foreign { manager } = cluster.compare(object)? {
-                    let object = ObjectName::of(object)?.into();
-                    return Err(ClusterError::Foreign { object, manager }.into());
-                }
-            }
-            Ok(())
+            let edits = objects.iter().map(|changed| edits_of(&cluster, changed)).collect::<Result<Vec<_>, _>>()?;
+            Ok(edits.into_iter().flatten().collect())
         };
         judged().map_err(unfit)
     }
@@ -95,7 +148,7 @@ impl Operations {
 
     /// Makes the open change go back, and ends it. The unit that runs it is stopped first: what its step has begun, the undo
     /// of that step removes.
-    pub fn abort_change(&self) -> Result<String> {
+    pub fn abort_change(&self) -> Result<Aborted> {
         let history = self.history_or_hand_over()?;
         let refused = |refusal: Refusal, past: Option<&Past>| refusal.of(past.map(Past::release).unwrap_or_default());
         let deciding = history.deciding();
@@ -118,7 +171,9 @@ impl Operations {
         drop((journal, lock));
         match self.end_change(&past.file) {
             // Whether it failed before or not: a person wanted it undone, and it is.
-            Err(OperationError::ChangeUndone { release, .. }) => Ok(release),
+            Err(OperationError::ChangeUndone { release, replaced, .. }) => {
+                Ok(Aborted { release, replaced_data: replaced })
+            }
             Err(error) => Err(error),
             Ok(_) => Err(refused(Refusal::NothingToAbort, Some(past))),
         }

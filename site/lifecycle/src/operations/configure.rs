@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::change::Changed;
+use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result};
 use super::trust::Trust;
 use crate::configuration::{BackupSettings, SiteConfiguration, resolve_values};
@@ -17,8 +18,10 @@ use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::configure::{ConfigurePlan, FieldChange, SettingChange, plan_configure, setting_changes};
 use crate::plan::network::Networks;
+use crate::plan::upgrade::set_edits;
 use crate::steps::action::Action;
 use crate::steps::replace::Replace;
+use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::Plan;
 
@@ -30,6 +33,9 @@ pub struct PreparedConfigure<'a> {
     release: TrustedRelease,
     settings: SiteConfiguration,
     planned: ConfigurePlan,
+    /// Fields of what changes that other managers have edited.
+    edits: Vec<ObjectEdit>,
+    policy: Edits,
 }
 
 /// The result of a change of settings.
@@ -56,8 +62,8 @@ impl Configured {
 
 impl Operations {
     /// Determines what another site configuration changes on this site. Reads journals, the kept head and the file; changes
-    /// nothing.
-    pub fn prepare_configure(&self, site: &Path) -> Result<PreparedConfigure<'_>> {
+    /// nothing. `policy` says what becomes of fields that other managers have edited.
+    pub fn prepare_configure(&self, site: &Path, policy: Edits) -> Result<PreparedConfigure<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
@@ -70,9 +76,10 @@ impl Operations {
             values: &values,
             node: &pins.node.name,
         };
-        let planned = plan_configure(&inputs, &settings.backups, &history.made()?)?;
-        self.refuse_unfit(&planned.plan, &release.documents)?;
-        Ok(PreparedConfigure { operations: self, pins, release, settings, planned })
+        let mut planned = plan_configure(&inputs, &settings.backups, &history.made()?)?;
+        let edits = self.judged(&planned.plan, &release.documents)?;
+        set_edits(&mut planned.plan, policy);
+        Ok(PreparedConfigure { operations: self, pins, release, settings, planned, edits, policy })
     }
 }
 
@@ -130,17 +137,23 @@ impl PreparedConfigure<'_> {
         &self.planned.changes
     }
 
+    /// Fields of what changes that were edited, and whether each edit stays.
+    pub fn edits(&self) -> &[ObjectEdit] {
+        &self.edits
+    }
+
     /// What changes in Landfall's own settings.
     pub fn settings(&self) -> &[SettingChange] {
         &self.planned.settings
     }
 
-    /// Runs it.
+    /// Runs it. Refused where edits would be lost, unless they are to be overwritten.
     pub fn run(self) -> Result<Configured> {
         if self.planned.plan.all().next().is_none() {
             let (release, version) = (self.pins.release, self.pins.version);
             return Ok(Configured { release, version, components: Vec::new(), settings: Vec::new() });
         }
+        refuse_edits(&self.edits, self.policy)?;
         let operations = self.operations;
         let file = self.begin()?;
         match operations.end_change(&file)? {
@@ -151,7 +164,7 @@ impl PreparedConfigure<'_> {
 
     /// Writes the journal of the change: from here on it ends, whatever happens to this process.
     fn begin(self) -> Result<JournalFile> {
-        let Self { operations, pins, release, settings, planned } = self;
+        let Self { operations, pins, release, settings, planned, .. } = self;
         operations.begin_change(&planned.plan, &release, &pins, |change| Pins { settings, ..change })
     }
 }

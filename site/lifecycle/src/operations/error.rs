@@ -7,9 +7,11 @@ use landfall_error_codes::{Code, Coded, ExitClass, codes};
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
 
+use super::changing::ObjectEdit;
 use crate::configuration::ConfigurationError;
 use crate::marks::MarksError;
 use crate::preflight::Blocker;
+use crate::replaced_data::ReplacedData;
 use landfall_engine::engine::EngineError;
 use landfall_engine::journal::{JournalError, RecordedError};
 use landfall_engine::step::StepError;
@@ -125,10 +127,12 @@ pub enum OperationError {
         source: Box<FailedStep>,
     },
     /// A change went back by itself.
-    #[error("the change was undone: {} is as it was before", .release)]
+    #[error("the change was undone: {} is as it was before{}", .release, kept(.replaced))]
     ChangeUndone {
         /// The release.
         release: String,
+        /// What was in volumes whose data the change had changed: it is kept beside them.
+        replaced: Vec<ReplacedData>,
         /// Why.
         source: Option<Box<FailedStep>>,
     },
@@ -141,6 +145,12 @@ pub enum OperationError {
     /// The cluster would refuse the objects of a change.
     #[error("the cluster would refuse this change; nothing was changed")]
     ChangeUnfit(#[source] Box<StepError>),
+    /// Edits would be lost.
+    #[error("this change would set fields that were edited: {}; nothing was changed", lost.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Edited {
+        /// Each field.
+        lost: Vec<ObjectEdit>,
+    },
     /// Settings were to change that are fixed when a site is installed.
     #[error("{} cannot change once a site is installed", .fields.join(", "))]
     SettingsFixed {
@@ -328,6 +338,11 @@ fn only_license(blockers: &[Blocker]) -> bool {
     !blockers.is_empty() && blockers.iter().all(of_license)
 }
 
+/// What an undo kept, after what it brought back.
+fn kept(replaced: &[ReplacedData]) -> String {
+    replaced.iter().map(|replaced| format!("; {replaced}")).collect()
+}
+
 fn instead(nearest: Option<&str>, known: &[String]) -> String {
     match nearest {
         Some(nearest) => format!("did you mean {nearest}?"),
@@ -372,6 +387,7 @@ impl Coded for OperationError {
             Self::ChangeNotUndone { .. } => codes::UNDO_FAILED,
             Self::ChangeUndone { .. } => codes::CHANGE_UNDONE,
             Self::ChangeUnfit(_) => codes::CHANGE_UNFIT,
+            Self::Edited { .. } => codes::EDITED,
             Self::SettingsFixed { .. } => codes::SETTINGS_FIXED,
             Self::UninstallOpen { .. } => codes::UNINSTALLING,
             Self::NothingStaged => codes::NOTHING_STAGED,
@@ -418,6 +434,11 @@ impl Coded for OperationError {
             Self::DataUndecided { backup: Ok(time), .. } => Some(format!(
                 "With `--data restore` the data is that of {time} again, and what was written since is lost. With `--data \
                  keep` it stays as it is; if the proofs fail with it, everything is as it is now."
+            )),
+            Self::ChangeUndone { replaced, .. } if !replaced.is_empty() => Some(format!(
+                "{} Look at the kept data in its folder; `landfall replaced-data list` names it again, and `landfall \
+                 replaced-data remove NAME` removes it.",
+                codes::CHANGE_UNDONE.fix
             )),
             Self::ChangeNotUndone { .. } => {
                 Some("Remove the cause, then run `landfall resume`; it continues to undo the change.".to_owned())

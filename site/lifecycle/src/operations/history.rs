@@ -1,8 +1,9 @@
 //! Everything that operations did to a site, from their journals and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_bundle_spec::Sha256;
+use landfall_cluster::Edits;
 use landfall_error_codes::{Coded, codes};
 
 use super::decision::Refusal;
@@ -10,8 +11,9 @@ use super::error::{OperationError, Result};
 use super::{Operations, engine_file};
 use crate::pins::{KeptRelease, Pins, Replay};
 use crate::plan::configure::Made;
+use crate::plan::upgrade::StepTimes;
 use crate::steps::action::Action;
-use landfall_engine::journal::{JournalFile, Phase, StepStatus, record};
+use landfall_engine::journal::{Event, JournalFile, Phase, StepStatus, record};
 use landfall_engine::plan::{Operation, Plan, StepId};
 
 /// How many releases a site keeps: the installed one, and the one before it.
@@ -123,11 +125,37 @@ impl History {
     }
 }
 
+impl History {
+    /// Seconds that each step took when it was done last. A step that a power cut or a retry interrupted counts from its last start.
+    pub(super) fn step_times(&self) -> StepTimes {
+        let mut times = StepTimes::new();
+        for past in &self.operations {
+            let mut begun = BTreeMap::new();
+            for entry in &past.replay.entries {
+                match &entry.event {
+                    Event::Started { step } => drop(begun.insert(step, entry.at)),
+                    Event::Done { step, .. } => {
+                        let took = begun.remove(step).map(|begun| entry.at.duration_since(begun).as_secs());
+                        // The clock may have been set meanwhile.
+                        if let Some(seconds) = took.and_then(|seconds| u64::try_from(seconds).ok()) {
+                            times.insert(step.clone(), seconds);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        times
+    }
+}
+
 /// Adds what is there once an action of a step is done.
 fn fold(made: &mut Made, id: &StepId, action: &Action) {
     match action {
-        Action::Replace(replace) => drop(made.insert(id.clone(), (*replace.after).clone())),
-        Action::Supersede(supersede) => drop(made.insert(id.clone(), (*supersede.after).clone())),
+        Action::Replace(replace) => drop(made.insert(id.clone(), (*replace.after).clone().with_edits(Edits::Refuse))),
+        Action::Supersede(supersede) => {
+            drop(made.insert(id.clone(), (*supersede.after).clone().with_edits(Edits::Refuse)))
+        }
         Action::Retire(retire) => {
             made.remove(&retire.step);
             if let Action::Component(component) = &*retire.before {

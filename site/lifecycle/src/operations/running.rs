@@ -13,6 +13,7 @@ use super::trust::Trust;
 use super::{Operations, engine_file};
 use crate::marks::Marks;
 use crate::pins::{Event, Journal, KeptRelease, Pins, State};
+use crate::replaced_data::ReplacedData;
 use crate::site::{Site, SiteRelease, UndoScope};
 use crate::steps;
 use crate::steps::action::Action;
@@ -135,6 +136,11 @@ impl Running {
     /// The error of the step that made the operation go back.
     pub(super) fn failure(&self) -> Option<RecordedError> {
         self.journal.state().steps.iter().find_map(|step| step.failure.clone())
+    }
+
+    /// What its undo found in volumes whose data it had changed, and set aside.
+    pub(super) fn replaced_data(&self) -> Result<Vec<ReplacedData>> {
+        Ok(ReplacedData::of_plan(&self.site.paths, &self.plan)?)
     }
 
     /// Undoes every step that started, within the operation's scope. `owner` is the release that owns kept data, if it is

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_host::{facts, files};
+use landfall_bundle_spec::blobs::BlobEntry;
+use landfall_host::facts;
 use landfall_media::store::ContentStore;
-use landfall_release_document::{DataRoom, Requirements, UpgradeRoute};
+use landfall_release_document::UpgradeRoute;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,10 +16,11 @@ use super::Operations;
 use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::changed_data::{DataChoice, PlannedData};
+use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result};
 use super::status::StatusReport;
 use super::trust::Trust;
-use crate::backups::{BackupSummary, refuse_without_room};
+use crate::backups::{BackupSummary, refuse_lacking};
 use crate::configuration::{SiteConfiguration, resolve_values};
 use crate::license::{LicensedHost, Licensing};
 use crate::marks::Marks;
@@ -26,14 +28,17 @@ use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::network::Networks;
-use crate::plan::upgrade::{ComponentChange, Installed, NodeChange, UpgradeInputs, UpgradePlan, plan_upgrade};
-use crate::preflight::{Blocker, Sizes, upgrade_ports, upgrade_space};
+use crate::plan::upgrade::{
+    ComponentChange, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan, plan_upgrade, set_edits,
+};
+use crate::preflight::{Blocker, upgrade_ports, upgrade_space};
+use crate::room::FilesystemPeak;
 use crate::steps::action::Action;
 use crate::steps::load::Load;
 use crate::steps::stage::find_media;
+use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::{Operation, Plan};
-use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 
 /// An upgrade or a rollback that is possible; nothing is changed yet.
@@ -45,6 +50,13 @@ pub struct PreparedUpgrade<'a> {
     kept: Vec<KeptRelease>,
     target: Target,
     planned: UpgradePlan,
+    /// What stops, what becomes of data, and from when on nothing goes back by itself.
+    outlook: Outlook,
+    /// What it takes of each filesystem at its peak.
+    peaks: Vec<FilesystemPeak>,
+    /// Fields of what changes that other managers have edited, and what becomes of those that do not stay.
+    edits: Vec<ObjectEdit>,
+    policy: Edits,
     /// The backup that data comes from, if any does.
     backup: Option<BackupSummary>,
     /// The license that counts for an upgrade; a rollback asks for none.
@@ -57,8 +69,15 @@ struct Target {
     trust: Trust,
     /// Where its bundle is.
     media_path: PathBuf,
-    /// Bytes of its blobs that the site lacks.
-    missing_bytes: u64,
+    /// Its blobs that the site lacks.
+    missing: Vec<BlobEntry>,
+}
+
+impl Target {
+    /// Bytes that are copied from the media.
+    fn missing_bytes(&self) -> u64 {
+        self.missing.iter().map(|blob| blob.size).sum()
+    }
 }
 
 /// The result of an upgrade or a rollback.
@@ -127,7 +146,7 @@ impl Upgraded {
 impl Operations {
     /// Determines whether and how the bundle's release can take the place of the installed one, under the license in this file
     /// or the one that the site has. Reads journals, heads, the host and the cluster; changes nothing.
-    pub fn prepare_upgrade(&self, bundle: &Path, license: Option<&Path>) -> Result<PreparedUpgrade<'_>> {
+    pub fn prepare_upgrade(&self, bundle: &Path, license: Option<&Path>, policy: Edits) -> Result<PreparedUpgrade<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         // The chain of roots begins at the one that the site trusts.
@@ -139,11 +158,11 @@ impl Operations {
         let licensing = release.licensing(&place, license)?;
         // Relative paths have a different meaning for the process that continues.
         let media_path = std::path::absolute(bundle).map_err(|error| OperationError::io("find", bundle, error))?;
-        let missing_bytes = self.missing(&release).iter().map(|index| release.payload().blob(*index).size).sum();
-        let target = Target { release, trust, media_path, missing_bytes };
+        let missing = self.missing(&release);
+        let target = Target { release, trust, media_path, missing };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
-        let mut prepared = self.planned_upgrade(Operation::Upgrade, pins, target, &installed, data)?;
+        let mut prepared = self.planned_upgrade((Operation::Upgrade, policy), pins, target, &installed, data)?;
         let mut blockers = self.upgrade_blockers(&prepared)?;
         let TrustedRelease { release, .. } = &prepared.target.release;
         blockers.extend(licensing.blockers(release, prepared.target.release.built_at()));
@@ -154,7 +173,12 @@ impl Operations {
     /// Determines how a release that the site keeps can take the place of the installed one: that of this version, or the one
     /// before it. A site that is not ready may go back: that may be why it does. Where the installed release has changed data,
     /// `choice` says what becomes of it; without one, it is refused.
-    pub fn prepare_rollback(&self, version: Option<&str>, choice: Option<DataChoice>) -> Result<PreparedUpgrade<'_>> {
+    pub fn prepare_rollback(
+        &self,
+        version: Option<&str>,
+        choice: Option<DataChoice>,
+        policy: Edits,
+    ) -> Result<PreparedUpgrade<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         let earlier: Vec<KeptRelease> = history.kept().into_iter().skip(1).collect();
@@ -165,14 +189,11 @@ impl Operations {
         };
         let trust = Trust::pinned(&kept.trust);
         let release = TrustedRelease::read(&self.head_file(kept.bundle), &trust)?;
-        let target = Target { release, trust, media_path: pins.media_path.clone(), missing_bytes: 0 };
+        let target = Target { release, trust, media_path: pins.media_path.clone(), missing: Vec::new() };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
-        let prepared = self.planned_upgrade(Operation::Rollback, pins, target, &installed, data)?;
-        let plan = &prepared.planned.plan;
-        // What is loaded may be unpacked beside its final place; the data that is there stays until the commit.
-        let needed = self.copied_bytes(plan)?.saturating_add(loaded_bytes(plan).saturating_mul(2));
-        refuse_without_room(&self.paths, needed, "the data that changes")?;
+        let prepared = self.planned_upgrade((Operation::Rollback, policy), pins, target, &installed, data)?;
+        refuse_lacking(&prepared.peaks, "the data that changes")?;
         Ok(prepared)
     }
 
@@ -182,7 +203,7 @@ impl Operations {
 
     fn planned_upgrade(
         &self,
-        operation: Operation,
+        (operation, policy): (Operation, Edits),
         pins: Pins,
         target: Target,
         installed: &TrustedRelease,
@@ -193,7 +214,7 @@ impl Operations {
         let release = &target.release;
         let values = resolve_values(&release.release, &settings, &computed_values(&Networks::of(&settings)?))?;
         let (made, status) = (history.made()?, self.status()?);
-        let planned = plan_upgrade(&UpgradeInputs {
+        let mut planned = plan_upgrade(&UpgradeInputs {
             token: &data.token,
             ready: &ready_components(&status),
             node_ready: !status.nodes.is_empty() && status.nodes.iter().all(|node| node.ready),
@@ -208,48 +229,46 @@ impl Operations {
                 node: &pins.node.name,
             },
             bundle: release.verified.id(),
-            missing_bytes: target.missing_bytes,
+            missing_bytes: target.missing_bytes(),
             backups: &settings.backups,
         })?;
-        self.refuse_unfit(&planned.plan, &release.documents)?;
+        let releases = (&*installed.release, &*release.release);
+        let outlook = Outlook::of(&planned.plan, &planned.components, releases, &history.step_times());
+        let edits = self.judged(&planned.plan, &release.documents)?;
+        set_edits(&mut planned.plan, policy);
+        let peaks = self.peaks(&planned.plan, &installed.release, &release.release, &target.missing)?;
         let (kept, backup) = (history.kept(), data.backup);
-        Ok(PreparedUpgrade { operations: self, pins, kept, target, planned, backup, licensing: None })
+        Ok(PreparedUpgrade {
+            operations: self,
+            pins,
+            kept,
+            target,
+            planned,
+            outlook,
+            peaks,
+            edits,
+            policy,
+            backup,
+            licensing: None,
+        })
     }
 
-    /// Indexes of the blobs that the site does not hold.
-    fn missing(&self, release: &TrustedRelease) -> Vec<usize> {
+    /// The blobs that the site does not hold.
+    fn missing(&self, release: &TrustedRelease) -> Vec<BlobEntry> {
         let (store, payload) = (ContentStore::at(self.paths.registry()), release.payload());
-        (0..payload.blobs().len()).filter(|blob| !store.holds(&payload, *blob)).collect()
+        let missing = (0..payload.blobs().len()).filter(|blob| !store.holds(&payload, *blob));
+        missing.map(|blob| payload.blob(blob).clone()).collect()
     }
 
     /// Everything that would block an upgrade, found at once: a site that is not ready now, and too little space.
     fn upgrade_blockers(&self, prepared: &PreparedUpgrade<'_>) -> Result<Vec<Blocker>> {
-        let release = &prepared.target.release;
-        let payload = release.payload();
-        let missing: Vec<_> = self.missing(release).into_iter().map(|index| payload.blob(index).clone()).collect();
-        // What running software writes is there already; what the release changes of it is there twice.
-        let data_bytes = self.copied_bytes(&prepared.planned.plan)?;
-        let room = DataRoom::of(&missing, &Requirements { data_bytes, ..release.release.requirements.clone() });
-        let inodes = missing.iter().filter_map(|entry| entry.layer).map(|layer| layer.inodes);
-        let sizes = Sizes { room, unpacked_inodes: inodes.fold(0, u64::saturating_add) };
         let facts = facts::collect(&self.paths)?;
-        let mut blockers = upgrade_space(&facts, sizes);
+        let mut blockers = upgrade_space(&facts, &prepared.peaks);
         if let Some(installed) = self.release_of_site()? {
-            blockers.extend(upgrade_ports(&facts, &installed.release, &release.release));
+            blockers.extend(upgrade_ports(&facts, &installed.release, &prepared.target.release.release));
         }
         blockers.extend(unready(&self.status()?));
         Ok(blockers)
-    }
-
-    /// Bytes of the volumes that a plan copies.
-    fn copied_bytes(&self, plan: &Plan<Action>) -> Result<u64, StepError> {
-        let mut bytes = 0;
-        for planned in plan.all() {
-            if let Action::KeepCopy(copy) = &planned.action {
-                bytes += files::tree_bytes(&self.paths.storage().join(&copy.folder))?;
-            }
-        }
-        Ok(bytes)
     }
 }
 
@@ -257,12 +276,6 @@ impl Operations {
 fn ready_components(status: &StatusReport) -> BTreeSet<String> {
     let ready = status.components.iter().filter(|component| component.reasons.is_empty());
     ready.map(|component| component.component.clone()).collect()
-}
-
-/// Bytes of the streams that a plan loads.
-fn loaded_bytes(plan: &Plan<Action>) -> u64 {
-    let loads = plan.all().filter(|planned| matches!(planned.action, Action::Load(_)));
-    loads.map(|planned| planned.bytes).fold(0, u64::saturating_add)
 }
 
 /// The site's settings as the release understands them.
@@ -337,7 +350,22 @@ impl PreparedUpgrade<'_> {
 
     /// Bytes that are copied from the media.
     pub fn missing_bytes(&self) -> u64 {
-        self.target.missing_bytes
+        self.target.missing_bytes()
+    }
+
+    /// What stops, what becomes of data, and from when on nothing goes back by itself.
+    pub fn outlook(&self) -> &Outlook {
+        &self.outlook
+    }
+
+    /// What it takes of each filesystem at its peak, beside everything that is there.
+    pub fn peaks(&self) -> &[FilesystemPeak] {
+        &self.peaks
+    }
+
+    /// Fields of what changes that were edited, and whether each edit stays.
+    pub fn edits(&self) -> &[ObjectEdit] {
+        &self.edits
     }
 
     /// The backup that takes the place of data, if one does: what was written since it is lost.
@@ -351,7 +379,7 @@ impl PreparedUpgrade<'_> {
         self.execute()
     }
 
-    /// Runs it. Refused where data would be lost.
+    /// Runs it. Refused where data would be lost, and where edits would, unless they are to be overwritten.
     pub fn run(self) -> Result<Upgraded> {
         if self.backup.is_some() {
             self.operations.confirm("")?;
@@ -360,8 +388,9 @@ impl PreparedUpgrade<'_> {
     }
 
     fn execute(self) -> Result<Upgraded> {
+        refuse_edits(&self.edits, self.policy)?;
         let operations = self.operations;
-        if self.target.missing_bytes > 0 {
+        if self.target.missing_bytes() > 0 {
             // A missing part is reported before anything is written.
             let payload = self.target.release.payload();
             find_media(&self.target.media_path, &payload, operations.io.media.clone())?;
@@ -394,5 +423,29 @@ impl PreparedUpgrade<'_> {
             kept,
             ..change
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::status::sample;
+
+    #[test]
+    fn a_site_that_is_not_ready_blocks_an_upgrade_with_every_reason() {
+        assert_eq!(unready(&sample::installed()), None);
+        let mut report = sample::installed();
+        report.ready = false;
+        report.components[0].reasons = vec!["StatefulSet a: 0 of 1 pods are ready".to_owned()];
+        report.nodes[0].reason = Some("the disk is full".to_owned());
+        let blocker = unready(&report).unwrap();
+        assert_eq!(blocker.code, codes::UPGRADE_UNREADY.id);
+        let (node, component) = (&report.nodes[0].name, &report.components[0].component);
+        let expected = format!("{node}: the disk is full; {component}: StatefulSet a: 0 of 1 pods are ready");
+        assert_eq!(blocker.found, expected);
+        // A note may be all that is known.
+        let mut silent = sample::installed();
+        (silent.ready, silent.notes) = (false, vec!["the cluster does not answer".to_owned()]);
+        assert_eq!(unready(&silent).unwrap().found, "the cluster does not answer");
     }
 }

@@ -14,7 +14,7 @@ use crate::steps::mount::Mount;
 use crate::steps::namespace::Namespace;
 use crate::steps::objects::read_document;
 use crate::steps::secret::Secret;
-use landfall_cluster::Owner;
+use landfall_cluster::{Edits, Owner};
 use landfall_engine::plan::{PlannedStep, StepId, Undo};
 use landfall_engine::step::StepError;
 
@@ -146,6 +146,8 @@ fn objects(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<P
         objects: component.objects.clone(),
         patches,
         read_only_claims: component.mounts.iter().map(|mount| mount.claim.clone()).collect(),
+        editable: component.editable.clone(),
+        edits: Edits::Refuse,
     };
     let title = format!("apply the {count} objects of {}", component.name);
     Ok(step_of(format!("component/{}", component.name), title, 1, Action::Component(step)))

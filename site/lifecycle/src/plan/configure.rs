@@ -73,7 +73,8 @@ pub fn plan_configure(
         let before = made.get(&planned.id);
         match (&planned.action, before) {
             (Action::Component(after), Some(Action::Component(before))) => {
-                is_changed = before != after;
+                // A release that was upgraded may name other fields, and leave the component as it is.
+                is_changed = Component { editable: after.editable.clone(), ..before.clone() } != *after;
                 if is_changed {
                     changes.extend(field_changes(before, after));
                     steps.push(replace(&planned, before));

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::configuration::SiteConfiguration;
 use crate::console::{HOST_PORT, console_of};
 use crate::plan::network::{Networks, node_identity};
+use crate::room::FilesystemPeak;
 use landfall_engine::step::StepError;
 use landfall_host::facts::{Facts, Filesystem};
 
@@ -171,12 +172,37 @@ fn capacity(facts: &Facts, release: &ReleaseDocument, sizes: Sizes) -> Vec<Block
     blockers
 }
 
-/// What an upgrade needs of the data folder beside what is there: none if it has that.
-pub(crate) fn upgrade_space(facts: &Facts, missing: Sizes) -> Vec<Blocker> {
-    let holds_data = |filesystem: &&Filesystem| filesystem.paths.iter().any(|path| path == DATA);
-    let parts: Vec<_> = data_parts(missing.room).into_iter().filter(|(bytes, _)| *bytes > 0).collect();
-    let filesystems = facts.filesystems.iter().filter(holds_data);
-    filesystems.flat_map(|filesystem| space(filesystem, &parts, missing.unpacked_inodes)).collect()
+/// What keeps an upgrade with these peaks from being made.
+pub(crate) fn upgrade_space(facts: &Facts, peaks: &[FilesystemPeak]) -> Vec<Blocker> {
+    let is_fixed = |filesystem: &&Filesystem| filesystem.read_only && filesystem.paths.iter().any(|path| path == DATA);
+    let fixed = facts.filesystems.iter().filter(is_fixed);
+    let fixed = fixed.map(|found| Blocker::new(codes::READ_ONLY, filesystem_of(&found.paths), "writable"));
+    fixed.chain(peaks.iter().flat_map(lacking)).collect()
+}
+
+/// What a filesystem lacks for this peak, with the exact figures: a person frees as much.
+fn lacking(peak: &FilesystemPeak) -> Vec<Blocker> {
+    let mut blockers = Vec::new();
+    let of = filesystem_of(std::slice::from_ref(&peak.folder));
+    if peak.free_bytes < peak.needed_bytes {
+        let found = format!("{} free on {of} ({} bytes)", size(peak.free_bytes), peak.free_bytes);
+        let parts: Vec<String> =
+            peak.parts.iter().map(|part| format!("{} {}", size(part.bytes), part.purpose)).collect();
+        let needed = format!("{} ({} bytes: {})", size(peak.needed_bytes), peak.needed_bytes, parts.join(", "));
+        blockers.push(Blocker::new(codes::TOO_LITTLE_SPACE, found, needed));
+    }
+    if let Some(free) = peak.free_inodes.filter(|free| *free < peak.needed_inodes) {
+        blockers.push(Blocker::new(
+            codes::TOO_FEW_INODES,
+            format!("{free} free on {of}"),
+            peak.needed_inodes.to_string(),
+        ));
+    }
+    blockers
+}
+
+fn filesystem_of(paths: &[String]) -> String {
+    format!("the filesystem of {}", paths.join(", "))
 }
 
 /// The space that the data folder needs, part by part: what the vendor's build announced, and the kubelet's reserve.
@@ -217,7 +243,7 @@ fn data_folder(facts: &Facts) -> Vec<Blocker> {
 
 fn space(filesystem: &Filesystem, parts: &[(u64, &str)], inodes: u64) -> Vec<Blocker> {
     let mut blockers = Vec::new();
-    let of = format!("the filesystem of {}", filesystem.paths.join(", "));
+    let of = filesystem_of(&filesystem.paths);
     if filesystem.read_only {
         blockers.push(Blocker::new(codes::READ_ONLY, of.clone(), "writable"));
     }

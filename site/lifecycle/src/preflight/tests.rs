@@ -1,5 +1,6 @@
 use super::*;
 use crate::plan::install::tests::release;
+use crate::room::{FilesystemPeak, PeakPart};
 use landfall_host::facts::sample::sample;
 use landfall_host::facts::{ClosedChain, ClosedHook, Filter, Firewalld};
 
@@ -320,4 +321,25 @@ fn kernels() {
         assert_eq!(kernel_version(release), Some(version));
     }
     assert_eq!(kernel_version("unknown"), None);
+}
+
+#[test]
+fn an_upgrade_is_blocked_by_each_filesystem_that_lacks_its_peak_and_names_the_bytes() {
+    let peak = |folder: &str, needed_bytes, needed_inodes| FilesystemPeak {
+        folder: folder.to_owned(),
+        needed_bytes,
+        free_bytes: 5 << 30,
+        needed_inodes,
+        free_inodes: Some(100_000),
+        parts: vec![PeakPart { purpose: "for a backup".to_owned(), bytes: needed_bytes }],
+    };
+    let fitting = peak("/var/lib/landfall", 5 << 30, 100_000);
+    assert!(upgrade_space(&sample(), std::slice::from_ref(&fitting)).is_empty());
+    let peaks = [fitting, peak("/mnt/backups", (5 << 30) + 1, 1), peak("/mnt/small", 1, 100_001)];
+    let found = upgrade_space(&sample(), &peaks);
+    insta::assert_snapshot!(text(&found));
+    let mut facts = sample();
+    facts.filesystems[0].read_only = true;
+    let codes: Vec<&str> = upgrade_space(&facts, &[]).iter().map(|blocker| blocker.code).collect();
+    assert_eq!(codes, [codes::READ_ONLY.id]);
 }

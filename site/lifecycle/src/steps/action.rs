@@ -51,6 +51,7 @@ use crate::steps::static_pods::StaticPods;
 use crate::steps::stop::Stop;
 use crate::steps::storage::Storage;
 use crate::steps::supersede::Supersede;
+use landfall_cluster::Edits;
 use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::service_route::ServiceRoute;
 
@@ -160,4 +161,22 @@ pub enum Action {
     Again(Again),
     /// Removes what was saved of etcd.
     RemoveEtcdSnapshot(RemoveEtcdSnapshot),
+}
+
+impl Action {
+    /// As it is done on the way back from what `later` made: a component's edits stay.
+    pub(super) fn on_the_way_back_from(&self, later: &Self) -> Self {
+        match (self, later) {
+            (Self::Component(before), Self::Component(later)) => Self::Component(before.on_the_way_back_from(later)),
+            _ => self.clone(),
+        }
+    }
+
+    /// What a plan does with edits of a component's fields; a plan decides that anew each time.
+    pub(crate) fn with_edits(self, edits: Edits) -> Self {
+        match self {
+            Self::Component(component) => Self::Component(Component { edits, ..component }),
+            other => other,
+        }
+    }
 }

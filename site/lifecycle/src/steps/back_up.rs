@@ -5,7 +5,7 @@ use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::backups::{BackupFolder, OPERATION, Reason, Saving, drill::Drill, unusable};
+use crate::backups::{BackupFolder, NextOfBackup, OPERATION, Reason, Saving, drill::Drill, unusable};
 use crate::configuration::BackupSettings;
 use crate::site::{Site, SiteRelease};
 use landfall_cluster::Cluster;
@@ -26,7 +26,7 @@ pub(super) fn saving<'a>(
     cluster: &'a Cluster,
     of: &'a SiteRelease,
     settings: &'a BackupSettings,
-    reason: Reason,
+    (reason, next): (Reason, NextOfBackup),
 ) -> Saving<'a> {
     Saving {
         cluster,
@@ -35,6 +35,7 @@ pub(super) fn saving<'a>(
         bundle: &of.bundle,
         settings,
         reason,
+        next,
         operation: None,
         progress: &*site.progress,
     }
@@ -59,7 +60,7 @@ impl Step<Site> for BackUp {
         let repository = BackupFolder::of(&site.paths).open_or_create()?;
         let known = repository.backups().map_err(unusable)?;
         let own = known.into_iter().find(|known| known.facts.get(OPERATION).is_some_and(|fact| fact == operation));
-        let saving = saving(site, &cluster, installed, &self.settings, Reason::Upgrade);
+        let saving = saving(site, &cluster, installed, &self.settings, (Reason::Upgrade, NextOfBackup::Drill));
         let backup = own.map_or_else(|| Saving { operation: Some(operation), ..saving }.save(&repository), Ok)?;
         if backup.proof.is_none() {
             let open = repository.open_backup(backup.id).map_err(unusable)?;

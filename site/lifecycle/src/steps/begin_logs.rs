@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::back_up::saving;
-use crate::backups::{BackupFolder, LogRecords, Reason};
+use crate::backups::{BackupFolder, LogRecords, NextOfBackup, Reason};
 use crate::configuration::BackupSettings;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
@@ -28,7 +28,8 @@ impl BeginLogs {
     fn back_up(&self, site: &Site) -> Result<String, StepError> {
         let (cluster, own) = (site.cluster()?, site.own_release());
         let repository = BackupFolder::of(&site.paths).open_or_create()?;
-        let backup = saving(site, &cluster, &own, &self.settings, Reason::Change).save(&repository)?;
+        let why = (Reason::Change, NextOfBackup::Nothing);
+        let backup = saving(site, &cluster, &own, &self.settings, why).save(&repository)?;
         Ok(backup.id.to_string())
     }
 }

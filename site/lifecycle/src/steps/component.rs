@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use landfall_media::progress::Event;
+use landfall_release_document::EditableField;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -12,7 +14,8 @@ use super::objects;
 use super::objects::{DELETION_SECONDS, Wanted, read_document};
 use crate::configuration::{Patch, patched};
 use crate::site::Site;
-use landfall_cluster::{Cluster, Inventory, ObjectName, Owner, Waiting};
+use landfall_cluster::{Cluster, Edited, Edits, FieldEdit, Inventory, ObjectName, Owner, Waiting};
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::{Observed, Step, StepError};
 
 /// Workloads whose pods Kubernetes replaces when their template changes. A Job's cannot change, and a `CronJob`'s next pods
@@ -39,6 +42,19 @@ pub struct Component {
     pub patches: Vec<Patch>,
     /// Claims whose volumes nothing may write to.
     pub read_only_claims: Vec<String>,
+    /// Fields that the site may change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub editable: Vec<EditableField>,
+    /// What becomes of edits of other fields.
+    #[serde(default, skip_serializing_if = "Edits::is_default")]
+    pub edits: Edits,
+}
+
+/// An edit that was overwritten, as the journal keeps it for the way back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Overwritten {
+    object: ObjectName,
+    edit: FieldEdit,
 }
 
 impl Component {
@@ -52,6 +68,50 @@ impl Component {
             self.owner.mark(object);
         }
         Ok(objects)
+    }
+
+    /// JSON Pointers to the fields of an object that the site may change.
+    pub(crate) fn editable_of(&self, object: &Value) -> Vec<String> {
+        let is_of = |field: &&EditableField| object["kind"] == *field.kind && object["metadata"]["name"] == *field.name;
+        self.editable.iter().filter(is_of).map(|field| field.path.clone()).collect()
+    }
+
+    /// On the way back from what `later` made: an edit stays, be it from before or from meanwhile.
+    pub(crate) fn on_the_way_back_from(&self, later: &Self) -> Self {
+        let editable = self.editable.iter().chain(&later.editable).cloned().collect();
+        Self { editable, edits: Edits::Leave, ..self.clone() }
+    }
+
+    /// Edits that an apply overwrites, with what they are now.
+    fn overwritten(
+        &self,
+        cluster: &Cluster,
+        documents: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Vec<Overwritten>, StepError> {
+        let mut found = Vec::new();
+        if self.edits != Edits::Overwrite {
+            return Ok(found);
+        }
+        for object in &self.resolved(documents)? {
+            let editable = self.editable_of(object);
+            let edits = cluster.edits(&Edited { object, editable: &editable, edits: self.edits })?;
+            let name = ObjectName::of(object)?;
+            let lost = edits.into_iter().filter(|edit| !edit.stays);
+            found.extend(lost.map(|edit| Overwritten { object: name.clone(), edit }));
+        }
+        Ok(found)
+    }
+
+    /// Makes the edits again that the way forward overwrote. One that does not fit any more is reported: the component itself is back.
+    fn restore_edits(cluster: &Cluster, before: &Value, site: &Site) {
+        let lost: Vec<Overwritten> = serde_json::from_value(before["edits"].clone()).unwrap_or_default();
+        for Overwritten { object, edit } in lost {
+            let Some(value) = &edit.now else { continue };
+            if let Err(error) = cluster.edit_as(&edit.manager, &object, &edit.field, value) {
+                let text = format!("{} of {object} is not {value} again: {}", edit.field, with_causes(&error));
+                site.progress.event(Event::Note(text));
+            }
+        }
     }
 
     fn inventory(&self, objects: Vec<ObjectName>) -> Inventory {
@@ -136,7 +196,9 @@ impl Step<Site> for Component {
         let wanted = names(&objects)?;
         let inventory = self.existing(&cluster)?;
         let is_complete = inventory.as_ref().is_some_and(|inventory| inventory.objects == wanted);
-        let wanted_objects: Vec<Wanted> = objects.into_iter().map(Wanted::new).collect();
+        let edited =
+            |object: Value| Wanted { editable: self.editable_of(&object), edits: self.edits, ..Wanted::new(object) };
+        let wanted_objects: Vec<Wanted> = objects.into_iter().map(edited).collect();
         let observed = objects::observe(&cluster, &wanted_objects)?;
         Ok(match (observed, inventory) {
             (Observed::Absent, Some(_)) => Observed::Partial("only the inventory is written".to_owned()),
@@ -146,11 +208,17 @@ impl Step<Site> for Component {
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        let inventory = self.existing(&site.cluster()?)?;
-        Ok(json!({"inventory": inventory.map(|inventory| inventory.objects)}))
+        let cluster = site.cluster()?;
+        let inventory = self.existing(&cluster)?.map(|inventory| inventory.objects);
+        let mut before = json!({"inventory": inventory});
+        let edits = self.overwritten(&cluster, &site.documents)?;
+        if !edits.is_empty() {
+            before["edits"] = json!(edits);
+        }
+        Ok(before)
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+    fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
         let cluster = site.cluster()?;
         let objects = self.resolved(&site.documents)?;
         let wanted = names(&objects)?;
@@ -159,7 +227,8 @@ impl Step<Site> for Component {
         let all = Inventory { owner: self.owner.clone(), ..known }.with(&wanted);
         all.write(&cluster)?;
         for (object, name) in objects.iter().zip(&wanted) {
-            cluster.apply(object)?;
+            let editable = self.editable_of(object);
+            cluster.apply_edited(&Edited { object, editable: &editable, edits: self.edits })?;
             Self::wait_if_definition(&cluster, name, site)?;
         }
         let (delete, keep) = all.surplus(&wanted);
@@ -167,6 +236,9 @@ impl Step<Site> for Component {
             cluster.delete(object, Duration::from_secs(DELETION_SECONDS))?;
         }
         self.inventory(wanted.clone()).write(&cluster)?;
+        if self.edits == Edits::Leave {
+            Self::restore_edits(&cluster, before, site);
+        }
         Ok(json!({"applied": wanted.len(), "pruned": delete, "left": keep}))
     }
 

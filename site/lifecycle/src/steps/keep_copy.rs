@@ -1,7 +1,7 @@
-//! A volume whose data the new release changes is copied while its workload is stopped. Undo brings the copy back, whatever the
-//! new release has made of the data by then.
+//! A volume whose data the new release changes is copied while its workload is stopped. Undo brings the copy back, and keeps what the
+//! new release has made of the data by then: clients may have written to it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use landfall_host::command::HostCommand;
 use landfall_host::mounts;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::stop::Stop;
+use crate::replaced_data::REPLACED;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
@@ -47,9 +48,34 @@ impl KeepCopy {
 }
 
 impl KeepCopy {
-    fn put_back(copy: &Path, volume: &Path) -> Result<(), StepError> {
-        mounts::remove_tree(volume)?;
-        Ok(durable::rename(copy, volume)?)
+    /// A name for the data that the copy replaces: after a power cut there may be some of this operation already, where a folder of the
+    /// volume was made again.
+    fn replaced(&self, site: &Site) -> PathBuf {
+        let name = |attempt: u32| match attempt {
+            1 => format!("{REPLACED}{}.{}", self.token, self.folder),
+            _ => format!("{REPLACED}{}-{attempt}.{}", self.token, self.folder),
+        };
+        let mut attempt = 1;
+        while Self::path(site, &name(attempt)).exists() {
+            attempt += 1;
+        }
+        Self::path(site, &name(attempt))
+    }
+
+    /// The copy is the volume again, and what was there is beside it. Each of both renames is on the disk before the next.
+    fn put_back(&self, site: &Site) -> Result<(), StepError> {
+        let (volume, copy) = (Self::path(site, &self.folder), Self::path(site, &self.copy()));
+        if volume.exists() {
+            mounts::refuse_mounted(&volume)?;
+            durable::rename(&volume, &self.replaced(site))?;
+        }
+        Ok(durable::rename(&copy, &volume)?)
+    }
+
+    /// Whether a folder has what an undo of this step replaced.
+    pub(crate) fn has_replaced(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(REPLACED).and_then(|rest| rest.strip_prefix(self.token.as_str()));
+        rest.is_some_and(|rest| rest.starts_with(['.', '-']) && rest.ends_with(&format!(".{}", self.folder)))
     }
 }
 
@@ -74,13 +100,12 @@ impl Step<Site> for KeepCopy {
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         mounts::remove_tree(&Self::path(site, &self.unfinished()))?;
-        let (volume, copy) = (Self::path(site, &self.folder), Self::path(site, &self.copy()));
-        if !copy.exists() {
+        if !Self::path(site, &self.copy()).exists() {
             return Ok(());
         }
         // The earlier release's objects are back by now, and their pods may run on the later one's data.
         self.stopped.stop(site)?;
-        Self::put_back(&copy, &volume)
+        self.put_back(site)
     }
 }
 
@@ -92,6 +117,7 @@ mod tests {
     use landfall_host::command::Subprocesses;
 
     use super::*;
+    use crate::replaced_data::ReplacedData;
     use crate::steps::tests::site;
 
     fn step() -> KeepCopy {
@@ -101,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_whole_before_it_has_its_name_and_takes_the_place_of_changed_data() {
+    fn a_copy_is_whole_before_it_has_its_name_and_changed_data_stays_when_it_returns() {
         let (_root, mut site) = site();
         site.commands = Arc::new(Subprocesses);
         let volume = KeepCopy::path(&site, &step().folder);
@@ -116,11 +142,41 @@ mod tests {
         assert_eq!(step().observe(&mut site).unwrap(), Observed::Done);
         assert!(!KeepCopy::path(&site, &step().unfinished()).exists());
 
-        mounts::remove_tree(&volume.join("base")).unwrap();
-        KeepCopy::put_back(&KeepCopy::path(&site, &step().copy()), &volume).unwrap();
+        // Clients of the new release write.
+        durable::write_file(&volume.join("base/rows"), b"more rows", 0o640).unwrap();
+        step().put_back(&site).unwrap();
         assert_eq!(fs_err::read(volume.join("base/rows")).unwrap(), b"rows");
+        let kept = ReplacedData::all(&site.paths).unwrap();
+        assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), ["after-upgrade.0f.pvc-1_db_data"]);
+        assert_eq!(fs_err::read(kept[0].path.join("base/rows")).unwrap(), b"more rows");
+        assert!(step().has_replaced(&kept[0].name) && !other.has_replaced(&kept[0].name));
         // Without a copy there is nothing to undo, and no cluster is asked.
         step().undo(&mut site, &Value::Null).unwrap();
         assert_eq!(fs_err::read(volume.join("base/rows")).unwrap(), b"rows");
+    }
+
+    #[test]
+    fn nothing_is_lost_wherever_the_power_is_cut_while_a_copy_returns() {
+        let (_root, site) = site();
+        let [volume, copy, kept] = [step().folder, step().copy(), format!("{REPLACED}0f.pvc-1_db_data")]
+            .map(|name| KeepCopy::path(&site, &name));
+        let write = |folder: &std::path::Path, rows: &[u8]| {
+            durable::create_folder(folder).unwrap();
+            durable::write_file(&folder.join("rows"), rows, 0o640).unwrap();
+        };
+        write(&copy, b"before");
+        write(&volume, b"after");
+        // The cut comes between the two renames, and something makes the volume's folder again.
+        durable::rename(&volume, &kept).unwrap();
+        write(&volume, b"again");
+        step().put_back(&site).unwrap();
+        let found: Vec<Vec<u8>> = ReplacedData::all(&site.paths)
+            .unwrap()
+            .iter()
+            .map(|kept| fs_err::read(kept.path.join("rows")).unwrap())
+            .collect();
+        assert_eq!(found, [b"again".to_vec(), b"after".to_vec()]);
+        assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"before");
+        assert!(ReplacedData::all(&site.paths).unwrap().iter().all(|kept| step().has_replaced(&kept.name)));
     }
 }

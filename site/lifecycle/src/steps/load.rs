@@ -164,7 +164,8 @@ impl Step<Site> for Load {
         cluster.wait_ready(&Waiting { what: &what, objects: std::slice::from_ref(&name), limit }, &*site.progress)?;
         let container = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
         let into = Container { namespace: saved.namespace.clone(), pod: name.name, name: container };
-        let loading = Loading { cluster: &cluster, saved: &saved, into: &into, progress: &*site.progress };
+        let (paths, progress) = (&site.paths, &*site.progress);
+        let loading = Loading { cluster: &cluster, paths, saved: &saved, into: &into, progress };
         self.stream.load(site, &backup, loading)?;
         Self::delete_pod(&saved, &cluster)?;
         site.sync_filesystem(&site.paths.storage())?;

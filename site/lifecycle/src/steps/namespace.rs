@@ -68,7 +68,7 @@ impl Namespace {
     fn default_account(&self) -> Wanted {
         let mut account = self.named("v1", "ServiceAccount", "default");
         account["automountServiceAccountToken"] = json!(false);
-        Wanted { object: account, adopted: true }
+        Wanted { adopted: true, ..Wanted::new(account) }
     }
 
     /// No traffic in and none out, except queries to the cluster's DNS; components open what they need.

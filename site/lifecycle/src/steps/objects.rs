@@ -3,7 +3,7 @@
 use landfall_error_codes::codes;
 use serde_json::Value;
 
-use landfall_cluster::{Applied, Cluster, ClusterError, ObjectName};
+use landfall_cluster::{Applied, Cluster, ClusterError, Edited, Edits, ObjectName};
 use landfall_engine::step::{Observed, StepError};
 
 /// Seconds after which an object that was deleted must be gone.
@@ -14,17 +14,21 @@ pub(super) struct Wanted {
     pub object: Value,
     /// Whether Kubernetes makes an object of this name by itself, which then becomes Landfall's.
     pub adopted: bool,
+    /// JSON Pointers to its fields that the site may change.
+    pub editable: Vec<String>,
+    /// What becomes of edits of others.
+    pub edits: Edits,
 }
 
 impl Wanted {
     pub(super) fn new(object: Value) -> Self {
-        Self { object, adopted: false }
+        Self { object, adopted: false, editable: Vec::new(), edits: Edits::Refuse }
     }
 }
 
 /// Applies objects in their order.
 pub(super) fn apply(cluster: &Cluster, wanted: &[Wanted]) -> Result<(), ClusterError> {
-    for Wanted { object, adopted } in wanted {
+    for Wanted { object, adopted, .. } in wanted {
         if *adopted {
             cluster.adopt(object)?
         } else {
@@ -37,9 +41,9 @@ pub(super) fn apply(cluster: &Cluster, wanted: &[Wanted]) -> Result<(), ClusterE
 /// Absent if none of the objects exists, Done if all are as wanted, Foreign if one belongs to another manager.
 pub(super) fn observe(cluster: &Cluster, wanted: &[Wanted]) -> Result<Observed, StepError> {
     let (mut absent, mut different) = (Vec::new(), Vec::new());
-    for Wanted { object, adopted } in wanted {
+    for Wanted { object, adopted, editable, edits } in wanted {
         let name = ObjectName::of(object)?;
-        match cluster.compare(object) {
+        match cluster.compare_edited(&Edited { object, editable, edits: *edits }) {
             Ok(Applied::Same) => {}
             Ok(Applied::Absent) => absent.push(name),
             Ok(Applied::Different) => different.push(name),

@@ -8,7 +8,7 @@ use landfall_release_document::Proof;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::proofs::{ProofResult, Prover, chosen, result};
+use crate::proofs::{Mismatch, ProofResult, Prover, chosen, result};
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
@@ -36,6 +36,13 @@ fn settled(prover: &Prover, proof: &Proof) -> ProofResult {
     }
 }
 
+/// A proof that failed, as the reason for which the upgrade goes back.
+fn refuse_failed(shown: &ProofResult) -> Result<(), StepError> {
+    let Some(Mismatch { expected, found }) = &shown.failure else { return Ok(()) };
+    let what = format!("the proof {} failed: expected {expected}; found {found}", shown.name);
+    Err(StepError::new(codes::UPGRADE_UNPROVED, what))
+}
+
 impl Step<Site> for Prove {
     /// What was proved before a power cut says nothing of the site after it.
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
@@ -49,11 +56,7 @@ impl Step<Site> for Prove {
         for proof in proofs {
             site.progress.event(Event::Note(format!("proof {}: {}", proof.name, proof.shows)));
             let shown = settled(&prover, proof);
-            if let Some(mismatch) = &shown.failure {
-                let (expected, found) = (&mismatch.expected, &mismatch.found);
-                let what = format!("the proof {} failed: expected {expected}; found {found}", shown.name);
-                return Err(StepError::new(codes::UPGRADE_UNPROVED, what));
-            }
+            refuse_failed(&shown)?;
             results.push(json!({"name": shown.name, "seconds": shown.seconds}));
         }
         Ok(json!({"proofs": results}))
@@ -61,5 +64,30 @@ impl Step<Site> for Prove {
 
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded;
+
+    use super::*;
+
+    #[test]
+    fn a_proof_that_failed_makes_the_upgrade_go_back() {
+        let failure = Mismatch { expected: "exit code 0".to_owned(), found: "exit code 1".to_owned() };
+        let passed = ProofResult {
+            name: "rows".to_owned(),
+            component: "db".to_owned(),
+            shows: "Rows are read".to_owned(),
+            passed: true,
+            seconds: 1.0,
+            asked: None,
+            failure: None,
+        };
+        refuse_failed(&passed).unwrap();
+        let error = refuse_failed(&ProofResult { passed: false, failure: Some(failure), ..passed }).unwrap_err();
+        assert_eq!(error.code(), codes::UPGRADE_UNPROVED);
+        assert_eq!(error.to_string(), "the proof rows failed: expected exit code 0; found exit code 1");
     }
 }

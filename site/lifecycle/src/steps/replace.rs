@@ -37,6 +37,6 @@ impl Step<Site> for Replace {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        resolve(&self.before).act(site, before).map(drop)
+        resolve(&self.before.on_the_way_back_from(&self.after)).act(site, before).map(drop)
     }
 }

@@ -37,6 +37,6 @@ impl Step<Site> for Supersede {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        resolve(&self.before).act(&mut site.as_it_was()?, before).map(drop)
+        resolve(&self.before.on_the_way_back_from(&self.after)).act(&mut site.as_it_was()?, before).map(drop)
     }
 }

@@ -6,6 +6,7 @@
 mod applying;
 mod certificates;
 mod drills;
+mod edits;
 mod fixture;
 mod installing;
 mod logs;

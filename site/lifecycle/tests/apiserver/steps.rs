@@ -183,6 +183,8 @@ fn component(objects: &str) -> Component {
             content: json!(3),
         }],
         read_only_claims: Vec::new(),
+        editable: Vec::new(),
+        edits: landfall_cluster::Edits::Refuse,
     }
 }
 

@@ -10,8 +10,8 @@ use landfall_backup::{OpenBackup, Proof, Repository};
 use landfall_cluster::Cluster;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
-use landfall_host::files;
 use landfall_host::paths::SitePaths;
+use landfall_host::space::Space;
 use landfall_media::progress::{Event, Progress};
 use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 use super::check::CheckResult;
 use super::error::unusable;
 use super::manifest::Manifest;
-use super::{LiveVolume, SavedStream, load, refuse_without_room};
+use super::room::refuse;
+use super::{SavedStream, estimate, load};
+use crate::room::Demand;
 
 /// What a drill showed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -125,25 +127,17 @@ impl Drill<'_> {
     /// Refuses a drill whose data does not fit beside the site's own. What is deleted after each workload counts once.
     fn refuse_too_large(&self, backup: &OpenBackup, manifest: &Manifest) -> Result<(), StepError> {
         groups(&manifest.streams).iter().try_for_each(|group| {
-            let purpose = format!("a drill of {}", group[0].component);
-            refuse_without_room(self.paths, self.needed_bytes(backup, group), &purpose)
+            let space = self.needed(backup, group);
+            let demand = Demand { folder: self.paths.storage(), space, purpose: "for the drill" };
+            refuse(self.paths, &[demand], &format!("a drill of {}", group[0].component))
         })
     }
 
-    /// Bytes that loaded data and what its software adds may take: a stream may be compressed, it is unpacked beside its final
-    /// place, and a database writes a log of its own when it starts.
-    fn needed_bytes(&self, backup: &OpenBackup, group: &[&SavedStream]) -> u64 {
-        const LEAST: u64 = 1 << 30;
-        let loaded: u64 = group.iter().filter_map(|saved| load::size_bytes(backup, saved)).sum();
-        let live: u64 = group.iter().map(|saved| self.live_bytes(saved)).sum();
-        loaded.max(live).saturating_mul(2).saturating_add(LEAST)
-    }
-
-    /// Bytes of the volume as it is now; none where there is no such folder.
-    fn live_bytes(&self, saved: &SavedStream) -> u64 {
-        let volume = LiveVolume::of(self.cluster, self.paths, &saved.namespace, &saved.rule);
-        let folder = volume.map(|volume| self.paths.storage().join(volume.folder));
-        folder.and_then(|folder| files::tree_bytes(&folder)).unwrap_or(0)
+    /// What loaded data and what its software adds may take.
+    fn needed(&self, backup: &OpenBackup, group: &[&SavedStream]) -> Space {
+        let loaded = group.iter().filter_map(|saved| load::size_bytes(backup, saved)).sum();
+        let volume = |saved: &&SavedStream| estimate::live(self.paths, self.cluster, &saved.namespace, &saved.rule);
+        estimate::drill_space(loaded, group.iter().map(volume).fold(Space::default(), Space::plus))
     }
 }
 

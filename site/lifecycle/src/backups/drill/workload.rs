@@ -71,7 +71,7 @@ impl Drill<'_> {
         owner: &Owner,
     ) -> Result<Container, StepError> {
         let first = group[0];
-        let size_limit = self.needed_bytes(backup, group).to_string();
+        let size_limit = self.needed(backup, group).bytes.to_string();
         let empty = |(volume, _)| (volume, DataVolume::Empty { size_limit: size_limit.clone() });
         let volumes: BTreeMap<String, DataVolume> = claims(&first.workload).into_iter().map(empty).collect();
         let drilled = DrillPod {
@@ -95,7 +95,8 @@ impl Drill<'_> {
         };
         let loader = container(LOADER);
         for saved in group {
-            let loading = Loading { cluster: self.cluster, saved, into: &loader, progress: self.progress };
+            let (cluster, paths, progress) = (self.cluster, self.paths, self.progress);
+            let loading = Loading { cluster, paths, saved, into: &loader, progress };
             loading.load(backup)?;
         }
         let end = END_LOADING.map(str::to_owned);

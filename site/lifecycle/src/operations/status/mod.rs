@@ -32,6 +32,7 @@ use crate::backups::BackupFolder;
 use crate::license::LicenseStatus;
 use crate::pins::{Pins, Replay};
 use crate::registry::REGISTRY;
+use crate::replaced_data::ReplacedData;
 use crate::settled::containers;
 pub use agent::AgentStatus;
 pub use backups::BackupsStatus;
@@ -110,6 +111,9 @@ pub struct StatusReport {
     pub etcd: Option<EtcdStatus>,
     /// Backups of the site's data; none where none was ever made.
     pub backups: Option<BackupsStatus>,
+    /// What undone changes found in volumes whose data they had changed: it is kept until a person removes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced_data: Vec<ReplacedData>,
     /// The site's license; none where there is none and none is needed. It never keeps a site from being ready.
     pub license: Option<LicenseStatus>,
     /// What a person should know besides.
@@ -242,6 +246,7 @@ impl StatusReport {
             disk,
             etcd: None,
             backups: None,
+            replaced_data: Vec::new(),
             license: None,
             notes: Vec::new(),
         }
@@ -278,6 +283,8 @@ impl Operations {
         report.backups = BackupsStatus::of(&self.paths, &settings.copies);
         report.notes.extend(report.backups.iter().flat_map(|backups| backups.notes(Timestamp::now())));
         report.notes.extend(BackupFolder::of(&self.paths).note());
+        report.replaced_data = self.replaced_data()?;
+        report.notes.extend(report.replaced_data.iter().map(ReplacedData::note));
         let head = replay.state.pins.as_ref().and_then(|pins| {
             report.release = Some(release_status(pins));
             self.head(pins, &mut report.notes)

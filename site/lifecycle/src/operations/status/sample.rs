@@ -66,6 +66,7 @@ pub fn installed() -> StatusReport {
         }),
         disk: Some(disk()),
         backups: Some(backups()),
+        replaced_data: Vec::new(),
         license: Some(license()),
         etcd: Some(EtcdStatus { ready: true, reason: None, size_bytes: 20 << 20, quota_bytes: 2 << 30 }),
         notes: vec!["network policies are stored but not enforced: flannel does not implement them".to_owned()],

@@ -15,11 +15,12 @@ use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_media::progress::Event;
 
 use super::Operations;
-use super::change::Changed;
+use super::change::{Changed, Undoing};
 use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::Past;
 use crate::pins::State;
+use crate::replaced_data::ReplacedData;
 use crate::site::UndoScope;
 pub use event_file::EventFile;
 use event_file::EventReader;
@@ -86,7 +87,8 @@ impl Operations {
         let end = end_of(&past.replay.state, past.release())?;
         let failure = past.replay.state.steps.iter().find_map(|step| step.failure.clone());
         let (Some(pins), Some(plan)) = (past.pins(), past.plan()?) else { return Err(OperationError::NotInstalled) };
-        Changed::of(end, pins, &plan, failure)
+        let replaced = if end == End::Undone { ReplacedData::of_plan(&self.paths, &plan)? } else { Vec::new() };
+        Changed::of(end, pins, &plan, Undoing { failure, replaced })
     }
 }
 

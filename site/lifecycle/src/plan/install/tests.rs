@@ -84,6 +84,7 @@ pub(crate) fn release() -> ReleaseDocument {
             ready_seconds: 60,
             data: ComponentData::None,
             backup: Vec::new(),
+            editable: Vec::new(),
             entitlement: None,
             console: false,
         }],

@@ -1,9 +1,10 @@
 //! The steps of components: in the order of the later release, then what only the earlier one has, the other way round.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_error_codes::codes;
 use landfall_release_document::{ComponentEntry, ReleaseDocument};
+use serde_json::Value;
 
 use super::data::ChangedData;
 use super::difference::{ComponentChange, Fate, object_changes, resolved};
@@ -17,7 +18,8 @@ use crate::steps::component_ready::ComponentReady;
 use crate::steps::ready_again::ReadyAgain;
 use crate::steps::retire::Retire;
 use crate::steps::soak::Soak;
-use landfall_engine::plan::{PlannedStep, StepId};
+use landfall_cluster::{Edits, ObjectName};
+use landfall_engine::plan::{Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
 /// Steps, and what they change.
@@ -216,22 +218,68 @@ pub(super) fn soak(release: &ReleaseDocument) -> Option<PlannedStep<Action>> {
     Some(step("soak", "watch the release before the commit", seconds, Action::Soak(Soak { seconds, components })))
 }
 
-/// The objects of a component that a plan changes in place, as the later release has them: for a look before the first
-/// change.
-pub(crate) fn changed_in_place(
-    plan: &landfall_engine::plan::Plan<Action>,
-    documents: &std::collections::BTreeMap<String, Vec<u8>>,
-) -> Result<Vec<serde_json::Value>, StepError> {
+/// The number of pods of a workload.
+const REPLICAS: &str = "/spec/replicas";
+
+/// An object that a plan changes, as the later release has it.
+pub(crate) struct ChangedObject {
+    pub(crate) component: String,
+    pub(crate) object: Value,
+    /// JSON Pointers to its fields whose edits stay.
+    pub(crate) editable: Vec<String>,
+    /// Whether it is removed and made again, so that no edit of it stays.
+    pub(crate) is_made_anew: bool,
+}
+
+/// The objects of components that a plan changes, as the later release has them: for a look before the first change.
+pub(crate) fn changed_objects(
+    plan: &Plan<Action>,
+    documents: &BTreeMap<String, Vec<u8>>,
+) -> Result<Vec<ChangedObject>, StepError> {
+    let (mut retired, mut stopped) = (BTreeSet::new(), Vec::new());
     let mut objects = Vec::new();
     for planned in plan.all() {
-        let after = match &planned.action {
-            Action::Replace(replace) => &replace.after,
-            Action::Supersede(supersede) => &supersede.after,
-            _ => continue,
+        let (after, is_made_anew) = match &planned.action {
+            Action::Replace(replace) => (&*replace.after, false),
+            Action::Supersede(supersede) => (&*supersede.after, false),
+            Action::Retire(Retire { before, .. }) => {
+                if let Action::Component(component) = &**before {
+                    retired.insert(&component.owner.component);
+                }
+                continue;
+            }
+            Action::Stop(stop) => {
+                stopped.push(&stop.workload);
+                continue;
+            }
+            after => (after, true),
         };
-        if let Action::Component(component) = &**after {
-            objects.extend(resolved(component, documents)?);
+        let Action::Component(component) = after else { continue };
+        let name = &component.owner.component;
+        if is_made_anew && !retired.contains(name) {
+            continue;
+        }
+        for object in resolved(component, documents)? {
+            let mut editable = if is_made_anew { Vec::new() } else { component.editable_of(&object) };
+            // Whoever had set its number of pods, the stop sets another one.
+            let is_stopped = stopped.iter().any(|workload: &&ObjectName| {
+                object["kind"] == *workload.kind && object["metadata"]["name"] == *workload.name
+            });
+            editable.retain(|path| path != REPLICAS || !is_stopped);
+            objects.push(ChangedObject { component: name.clone(), object, editable, is_made_anew });
         }
     }
     Ok(objects)
+}
+
+/// Sets what a plan does with edits of the fields that it changes.
+pub(crate) fn set_edits(plan: &mut Plan<Action>, edits: Edits) {
+    for planned in plan.steps.iter_mut().chain(&mut plan.closing) {
+        let after = match &mut planned.action {
+            Action::Replace(replace) => &mut replace.after,
+            Action::Supersede(supersede) => &mut supersede.after,
+            _ => continue,
+        };
+        **after = after.as_ref().clone().with_edits(edits);
+    }
 }

@@ -5,6 +5,7 @@ mod components;
 mod data;
 mod difference;
 mod node;
+mod outlook;
 mod stopped;
 #[cfg(test)]
 mod tests;
@@ -29,12 +30,13 @@ use crate::steps::prove::Prove;
 use crate::steps::stage_release::StageRelease;
 use crate::steps::stop::Stop;
 use crate::steps::supersede::Supersede;
-pub(crate) use components::changed_in_place;
+pub(crate) use components::{ChangedObject, changed_objects, set_edits};
 pub use data::ChangedData;
 pub use difference::{ComponentChange, Fate, ObjectChange};
 use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
 pub use node::NodeChange;
+pub use outlook::{ComponentOutlook, DataFate, Interruption, Outlook, PointOfNoReturn, StepTimes};
 
 /// The installed release.
 #[derive(Debug, Clone, Copy)]

@@ -8,6 +8,7 @@ mod newer;
 mod reported;
 mod staged;
 mod trust;
+mod upgrades;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -91,8 +92,8 @@ fn bundle_of(vendor: &Vendor, release: &serde_json::Value, built_at: &str, more:
         vec![document("release.json", release.to_string().into_bytes()), document("site.schema.json", b"{}".to_vec())];
     documents.extend(more);
     let identity = ReleaseIdentity {
-        name: "tiny".to_owned(),
-        version: "1.0.0".to_owned(),
+        name: release["name"].as_str().unwrap().to_owned(),
+        version: release["version"].as_str().unwrap().to_owned(),
         counter: release["counter"].as_u64().unwrap(),
         built_at: built_at.to_owned(),
     };

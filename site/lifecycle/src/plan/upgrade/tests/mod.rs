@@ -1,3 +1,4 @@
+mod edits;
 mod node;
 
 use landfall_host::facts::sample::sample;
@@ -48,6 +49,7 @@ impl Side {
             ready_seconds: 60,
             data: ComponentData::None,
             backup: Vec::new(),
+            editable: Vec::new(),
             entitlement: None,
             console: false,
         });

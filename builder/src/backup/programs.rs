@@ -1,0 +1,268 @@
+//! Whether the programs of backup rules are in the images in which they run: one that is missing would be found at the site, by the first
+//! backup. The layers must be in the store.
+
+use std::collections::{BTreeMap, btree_map};
+use std::path::{Component as Part, Path, PathBuf};
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use landfall_media::store::ContentStore;
+use serde_json::Value;
+
+use super::{BackupDefinition, Component};
+use crate::compression::Compression;
+use crate::definition::Definition;
+use crate::error::{BuildError, Result};
+use crate::fetch::FetchedImage;
+use crate::render::Rendered;
+use crate::workloads;
+
+/// Where a container looks for programs if neither its image nor its pod says so: what containerd sets.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// By this shell a stream's program shows that its output is whole.
+const SHELL: &str = "sh";
+
+/// How many links lead to a file at most, as in Linux.
+const MOST_LINKS: usize = 40;
+
+/// Refuses a rule of which a program is not in its container's image. A folder that a volume hides is not judged.
+pub fn check(
+    definition: &Definition,
+    components: &[Rendered],
+    images: &[FetchedImage],
+    store: &ContentStore,
+) -> Result<()> {
+    let mut known: BTreeMap<Sha256, ImageFiles> = BTreeMap::new();
+    for rendered in components {
+        let component = Component::new(&definition.path, &definition.release, rendered.index);
+        for declared in component.rules() {
+            let Some(container) = container(component, declared.definition, &rendered.objects) else { continue };
+            let reference = container["image"].as_str().unwrap_or_default();
+            // Rendering has bound each image to its digest.
+            let Some(image) = images.iter().find(|image| reference.ends_with(&image.pin.digest.to_hex())) else {
+                continue;
+            };
+            let files = match known.entry(image.pin.digest) {
+                btree_map::Entry::Occupied(files) => files.into_mut(),
+                btree_map::Entry::Vacant(place) => place.insert(ImageFiles::read(image, store)?),
+            };
+            let search = Search { files, path: path_of(container, image), container };
+            for program in programs(declared.definition) {
+                if search.lacks(program) {
+                    let (component, rule) = (&component.definition.name.value, &declared.definition.name);
+                    let what = format!(
+                        "the rule `{}` of `{component}` runs `{program}`, which the image {} does not have",
+                        rule.value, image.pin.reference
+                    );
+                    let place = declared.place(rule.referenced.line(), "name");
+                    return Err(BuildError::at(codes::RULE_PROGRAM, place, what));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn container<'a>(component: Component<'_>, rule: &BackupDefinition, objects: &'a [Value]) -> Option<&'a Value> {
+    let workload = workloads::find(&component.definition.name.value, objects, &rule.workload.value).ok()?;
+    workloads::container(workload, rule.container.as_ref().map(|name| name.value.as_str())).ok()
+}
+
+/// The first word of each program of a rule, and the shell that runs those whose output is a stream.
+fn programs(rule: &BackupDefinition) -> impl Iterator<Item = &str> {
+    let log = rule.log.iter().flat_map(|log| [&log.keep, &log.save, &log.saved, &log.load, &log.recover]);
+    let marker = rule.marker.iter().flat_map(|marker| [&marker.write, &marker.read]);
+    let checks = rule.checks.iter().map(|check| &check.arguments);
+    let all = [&rule.save, &rule.load].into_iter().chain(log).chain(marker).chain(checks);
+    std::iter::once(SHELL).chain(all.filter_map(|arguments| arguments.value.first().map(String::as_str)))
+}
+
+/// Where a container looks for programs.
+fn path_of(container: &Value, image: &FetchedImage) -> String {
+    let own = container["env"].as_array().into_iter().flatten().find(|variable| variable["name"] == "PATH");
+    let configured = image.configuration.config.iter().flat_map(|config| config.env.iter().flatten());
+    let of_image = || configured.into_iter().find_map(|variable| variable.strip_prefix("PATH="));
+    own.and_then(|variable| variable["value"].as_str()).or_else(of_image).unwrap_or(PATH).to_owned()
+}
+
+/// A search for programs in a container.
+struct Search<'a> {
+    files: &'a ImageFiles,
+    path: String,
+    container: &'a Value,
+}
+
+impl Search<'_> {
+    /// Whether a program is certainly not there.
+    fn lacks(&self, program: &str) -> bool {
+        let candidates: Vec<PathBuf> = if program.starts_with('/') {
+            vec![PathBuf::from(program)]
+        } else if program.contains('/') {
+            // Relative to a folder that only the pod knows.
+            return false;
+        } else {
+            self.path.split(':').map(|folder| Path::new("/").join(folder).join(program)).collect()
+        };
+        !candidates.iter().any(|path| self.is_hidden(path) || self.files.has(path))
+    }
+
+    /// Whether a volume is mounted over a path.
+    fn is_hidden(&self, path: &Path) -> bool {
+        let mounts = self.container["volumeMounts"].as_array().into_iter().flatten();
+        mounts.filter_map(|mount| mount["mountPath"].as_str()).any(|mount| path.starts_with(mount))
+    }
+}
+
+/// What is at a path of an image.
+enum Entry {
+    Folder,
+    File,
+    /// A link to this path, as it is written.
+    Link(PathBuf),
+}
+
+/// All files of an image, by absolute path.
+#[derive(Default)]
+struct ImageFiles(BTreeMap<PathBuf, Entry>);
+
+impl ImageFiles {
+    /// Reads the layers, base first.
+    fn read(image: &FetchedImage, store: &ContentStore) -> Result<Self> {
+        let mut files = Self::default();
+        for layer in &image.manifest.layers {
+            let unreadable = |error: std::io::Error| {
+                let what = format!("layer {} cannot be unpacked", layer.digest);
+                BuildError::new(codes::ARTIFACT_INVALID, what).because(error)
+            };
+            let compression = Compression::of_layer(&layer.media_type).ok_or_else(|| {
+                BuildError::new(codes::ARTIFACT_INVALID, format!("layer {} is of an unknown type", layer.digest))
+            })?;
+            files.add(compression.reader(store.open(layer.digest)?)).map_err(unreadable)?;
+        }
+        Ok(files)
+    }
+
+    /// Adds a layer: what it removes goes before what it brings.
+    fn add(&mut self, layer: impl std::io::Read) -> std::io::Result<()> {
+        let mut brought = Vec::new();
+        for entry in tar::Archive::new(layer).entries()? {
+            let entry = entry?;
+            let path = plain(&entry.path()?);
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name == ".wh..wh..opq" {
+                self.remove_below(path.parent().unwrap_or(Path::new("/")));
+            } else if let Some(removed) = name.strip_prefix(".wh.") {
+                let removed = path.with_file_name(removed);
+                self.remove_below(&removed);
+                self.0.remove(&removed);
+            } else {
+                let target = entry.link_name()?.map(|target| target.into_owned()).unwrap_or_default();
+                brought.push((
+                    path,
+                    match entry.header().entry_type() {
+                        tar::EntryType::Directory => Entry::Folder,
+                        tar::EntryType::Symlink => Entry::Link(target),
+                        // The path of a hard link begins at the root of the image.
+                        tar::EntryType::Link => Entry::Link(plain(&target)),
+                        _ => Entry::File,
+                    },
+                ));
+            }
+        }
+        self.0.extend(brought);
+        Ok(())
+    }
+
+    fn remove_below(&mut self, folder: &Path) {
+        self.0.retain(|path, _| path == folder || !path.starts_with(folder));
+    }
+
+    /// Whether there is a file at a path, through links.
+    fn has(&self, path: &Path) -> bool {
+        let (mut left, mut links) = (plain(path), 0);
+        loop {
+            // The first part that is a link is replaced by its target.
+            let ancestors: Vec<&Path> = left.ancestors().collect();
+            let link = ancestors.iter().rev().find_map(|ancestor| match self.0.get(*ancestor) {
+                Some(Entry::Link(target)) => Some((*ancestor, target)),
+                _ => None,
+            });
+            let Some((at, target)) = link else { return matches!(self.0.get(&left), Some(Entry::File)) };
+            links += 1;
+            if links > MOST_LINKS {
+                return false;
+            }
+            let rest = left.strip_prefix(at).unwrap_or(Path::new("")).to_owned();
+            let followed = at.parent().unwrap_or(Path::new("/")).join(target);
+            left = plain(&followed.join(rest));
+        }
+    }
+}
+
+/// A path from the root, without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Part::Normal(name) => plain.push(name),
+            Part::ParentDir => drop(plain.pop()),
+            Part::RootDir | Part::CurDir | Part::Prefix(_) => {}
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn layer(entries: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (path, kind, target) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(*kind);
+            header.set_size(0);
+            header.set_mode(0o755);
+            if target.is_empty() {
+                archive.append_data(&mut header, path, std::io::empty()).expect("entry");
+            } else {
+                archive.append_link(&mut header, path, target).expect("link");
+            }
+        }
+        archive.into_inner().expect("archive")
+    }
+
+    #[test]
+    fn programs_are_found_through_links_and_not_where_a_layer_removed_them() {
+        use tar::EntryType::{Directory, Link, Regular, Symlink};
+        let mut files = ImageFiles::default();
+        let base = [
+            ("usr/bin/", Directory, ""),
+            ("usr/bin/busybox", Regular, ""),
+            ("bin", Symlink, "usr/bin"),
+            ("usr/bin/sh", Symlink, "/bin/busybox"),
+            ("usr/bin/ash", Link, "usr/bin/busybox"),
+            ("opt/tool/run", Regular, ""),
+            ("opt/old", Regular, ""),
+            ("loop", Symlink, "loop"),
+        ];
+        files.add(&layer(&base)[..]).expect("layer");
+        let later =
+            [("opt/.wh.old", Regular, ""), ("opt/tool/.wh..wh..opq", Regular, ""), ("opt/tool/new", Regular, "")];
+        files.add(&layer(&later)[..]).expect("layer");
+        for there in ["/bin/sh", "/usr/bin/ash", "/bin/busybox", "/opt/tool/../tool/new"] {
+            assert!(files.has(Path::new(there)), "{there}");
+        }
+        for missing in ["/opt/old", "/opt/tool/run", "/usr/bin", "/loop", "/bin/bash", "/"] {
+            assert!(!files.has(Path::new(missing)), "{missing}");
+        }
+        let container = json!({"volumeMounts": [{"mountPath": "/scripts"}]});
+        let search = Search { files: &files, path: "/nowhere:/bin".to_owned(), container: &container };
+        let lacking =
+            ["sh", "bash", "/bin/sh", "/bin/bash", "/scripts/save", "./save"].map(|program| search.lacks(program));
+        assert_eq!(lacking, [false, true, false, true, false, false]);
+    }
+}

@@ -1,0 +1,91 @@
+//! Space of filesystems: what a folder takes, and what is free.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use landfall_engine::step::StepError;
+use rustix::fs::StatVfsMountFlags;
+
+use crate::files::failed;
+
+/// Space that something takes, or that is needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes of the filesystem.
+    pub bytes: u64,
+    /// Files, folders and links.
+    pub inodes: u64,
+}
+
+impl Space {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { bytes: self.bytes.saturating_add(other.bytes), inodes: self.inodes.saturating_add(other.inodes) }
+    }
+
+    /// The same so many times.
+    #[must_use]
+    pub fn times(self, count: u64) -> Self {
+        Self { bytes: self.bytes.saturating_mul(count), inodes: self.inodes.saturating_mul(count) }
+    }
+
+    /// What both need that are not there at the same time.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self { bytes: self.bytes.max(other.bytes), inodes: self.inodes.max(other.inodes) }
+    }
+}
+
+/// What a filesystem still takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FreeSpace {
+    /// Number of its device: two folders with the same one share their space.
+    pub device: u64,
+    /// Bytes that can be written.
+    pub bytes: u64,
+    /// Inodes that can be made; none if the filesystem makes them as needed.
+    pub inodes: Option<u64>,
+    /// Whether it is mounted read-only.
+    pub read_only: bool,
+}
+
+impl FreeSpace {
+    /// That of the filesystem of this path, or of its nearest ancestor that exists.
+    pub fn at(path: &Path) -> Result<Self, StepError> {
+        let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+        let device = fs_err::metadata(existing).map_err(|error| failed("look at", existing, error))?.dev();
+        let measured = rustix::fs::statvfs(existing).map_err(|errno| failed("measure", existing, errno.into()))?;
+        Ok(Self {
+            device,
+            bytes: measured.f_bavail * measured.f_frsize,
+            inodes: (measured.f_files > 0).then_some(measured.f_favail),
+            read_only: measured.f_flag.contains(StatVfsMountFlags::RDONLY),
+        })
+    }
+
+    /// Whether it has this space.
+    pub fn has(&self, space: Space) -> bool {
+        self.bytes >= space.bytes && self.inodes.is_none_or(|free| free >= space.inodes)
+    }
+}
+
+/// What a folder and everything in it take of their filesystem. What goes away meanwhile does not count.
+pub fn tree(path: &Path) -> Result<Space, StepError> {
+    let gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+    let found = match path.symlink_metadata() {
+        Err(error) if gone(&error) => return Ok(Space::default()),
+        found => found.map_err(|error| failed("look at", path, error))?,
+    };
+    let mut space = Space { bytes: found.blocks() * 512, inodes: 1 };
+    if found.is_dir() {
+        let entries = match fs_err::read_dir(path) {
+            Err(error) if gone(&error) => return Ok(space),
+            entries => entries.map_err(|error| failed("list", path, error))?,
+        };
+        for entry in entries {
+            space = space.plus(tree(&entry.map_err(|error| failed("list", path, error))?.path())?);
+        }
+    }
+    Ok(space)
+}

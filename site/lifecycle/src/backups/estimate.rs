@@ -1,0 +1,146 @@
+//! What a backup and its drill will take, before the first byte of it is read.
+
+use std::collections::BTreeMap;
+
+use landfall_backup::{Backup, Repository};
+use landfall_cluster::Cluster;
+use landfall_engine::step::StepError;
+use landfall_host::paths::SitePaths;
+use landfall_host::space::{self, Space};
+use landfall_release_document::{BackupRule, ReleaseDocument};
+
+use super::LiveVolume;
+use super::error::unusable;
+use crate::room::Demand;
+
+/// What every backup takes beside its streams: documents, lists, and packs that are not full.
+const LEAST: Space = Space { bytes: 256 << 20, inodes: 400 };
+
+/// What software adds to restored data when it starts.
+const STARTED: Space = Space { bytes: 1 << 30, inodes: 1000 };
+
+/// Bytes of a file of the repository.
+const PACK_BYTES: u64 = 16 << 20;
+
+/// The part of data that an earlier backup has which changes until the next one: a guess, and the guard of the repository's disk is
+/// there for what changes more.
+const CHANGED_PART: u64 = 10;
+
+/// What a backup and its drill will take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct BackupEstimate {
+    /// Of the repository's filesystem, from then on.
+    pub(crate) stored: Space,
+    /// Of the data's filesystem, while the largest drill runs.
+    pub(crate) drill: Space,
+}
+
+impl BackupEstimate {
+    /// That of a release, by the volumes on the disk and what the latest backups held. A volume that cannot be found counts as
+    /// large as its stream was.
+    pub(crate) fn of(
+        paths: &SitePaths,
+        cluster: &Cluster,
+        release: &ReleaseDocument,
+        repository: Option<&Repository>,
+    ) -> Result<Self, StepError> {
+        let known = repository.map_or(Ok(Vec::new()), Repository::backups).map_err(unusable)?;
+        let mut streams = Vec::new();
+        for component in &release.components {
+            for rule in &component.backup {
+                streams.push(Stream {
+                    container: (&component.name, &rule.workload.name, rule.container.as_deref()),
+                    live: live(paths, cluster, &component.namespace, rule),
+                    saved_bytes: saved_bytes(&known, &rule.stream(&component.name)),
+                });
+            }
+        }
+        Ok(Self::of_streams(&streams))
+    }
+
+    fn of_streams(streams: &[Stream<'_>]) -> Self {
+        let mut groups: BTreeMap<_, (u64, Space)> = BTreeMap::new();
+        for stream in streams {
+            let (loaded, live) = groups.entry(stream.container).or_default();
+            *loaded += stream.saved_bytes.unwrap_or(0);
+            *live = live.plus(stream.live);
+        }
+        let bytes = streams.iter().map(Stream::new_bytes).fold(0, u64::saturating_add);
+        let packs = Space { bytes, inodes: bytes / PACK_BYTES };
+        let drills = groups.values().map(|(loaded, live)| drill_space(*loaded, *live));
+        Self { stored: LEAST.plus(packs), drill: drills.fold(Space::default(), Space::or) }
+    }
+
+    /// It as demands: what stays, and what passes.
+    pub(crate) fn demands(self, paths: &SitePaths) -> [Demand; 2] {
+        [
+            Demand { folder: paths.backup_repository(), space: self.stored, purpose: "for a backup" },
+            Demand { folder: paths.storage(), space: self.drill, purpose: "for its drill" },
+        ]
+    }
+}
+
+/// What a drill of one container may take: a stream may be compressed, it is unpacked beside its final place, and a database writes a log
+/// of its own when it starts.
+pub(super) fn drill_space(loaded_bytes: u64, live: Space) -> Space {
+    Space { bytes: loaded_bytes.max(live.bytes), ..live }.times(2).plus(STARTED)
+}
+
+/// The volume of a rule as it is now; none where there is no such folder.
+pub(super) fn live(paths: &SitePaths, cluster: &Cluster, namespace: &str, rule: &BackupRule) -> Space {
+    let volume = LiveVolume::of(cluster, paths, namespace, rule);
+    volume.and_then(|volume| space::tree(&paths.storage().join(volume.folder))).unwrap_or_default()
+}
+
+/// Bytes of this stream in the newest backup that has it.
+fn saved_bytes(known: &[Backup], stream: &str) -> Option<u64> {
+    let streams = known.iter().rev().flat_map(|backup| &backup.streams);
+    streams.into_iter().find(|saved| saved.name.as_str() == stream).map(|saved| saved.size_bytes)
+}
+
+/// A stream whose size is estimated.
+struct Stream<'a> {
+    /// Component, workload and container that load it in a drill.
+    container: (&'a str, &'a str, Option<&'a str>),
+    live: Space,
+    saved_bytes: Option<u64>,
+}
+
+impl Stream<'_> {
+    /// Bytes that no earlier backup has: without one all of it, otherwise what it has grown by, and a part of the rest.
+    fn new_bytes(&self) -> u64 {
+        let Some(saved) = self.saved_bytes else { return self.live.bytes };
+        self.live.bytes.saturating_sub(saved).saturating_add(saved / CHANGED_PART)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    fn stream(container: &'static str, live_bytes: u64, saved_bytes: Option<u64>) -> Stream<'static> {
+        Stream { container: (container, "db", None), live: Space { bytes: live_bytes, inodes: 10 }, saved_bytes }
+    }
+
+    #[test]
+    fn a_first_backup_takes_as_much_as_the_data_and_a_later_one_what_is_new() {
+        let of = |streams: &[Stream<'_>]| BackupEstimate::of_streams(streams).stored.bytes - LEAST.bytes;
+        assert_eq!(of(&[stream("db", 10 * GIB, None)]), 10 * GIB);
+        assert_eq!(of(&[stream("db", 10 * GIB, Some(10 * GIB))]), GIB);
+        assert_eq!(of(&[stream("db", 12 * GIB, Some(10 * GIB)), stream("kv", GIB, None)]), 4 * GIB);
+        // The volume is not known now.
+        assert_eq!(of(&[stream("db", 0, Some(10 * GIB))]), GIB);
+    }
+
+    #[test]
+    fn a_drill_takes_what_its_largest_container_does() {
+        let drill = |streams: &[Stream<'_>]| BackupEstimate::of_streams(streams).drill;
+        let alone = drill(&[stream("db", 3 * GIB, Some(5 * GIB))]);
+        assert_eq!(alone, Space { bytes: 11 * GIB, inodes: 1020 });
+        assert_eq!(drill(&[stream("db", 3 * GIB, Some(5 * GIB)), stream("kv", 5 * GIB, None)]), alone);
+        assert_eq!(drill(&[stream("db", 3 * GIB, None), stream("db", 2 * GIB, None)]).bytes, 11 * GIB);
+        assert_eq!(drill(&[]), Space::default());
+    }
+}

@@ -1,0 +1,61 @@
+//! Bundles that cannot take the place of the installed release: each is refused with its code, and nothing changes.
+
+use super::*;
+use crate::operations::Edits;
+
+/// A site with release 3 of `tiny` 1.0.0, and its vendor.
+fn site() -> (Fixture, Vendor) {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let fixture = Fixture::with(&vendor, &release(3));
+    fixture.prepared().run().unwrap();
+    (fixture, vendor)
+}
+
+/// The error of an upgrade to a release that is release 4 of `tiny` 1.1.0 but for this change.
+fn refusal(fixture: &Fixture, vendor: &Vendor, change: impl FnOnce(&mut serde_json::Value)) -> OperationError {
+    let mut later = release(4);
+    later["version"] = "1.1.0".into();
+    change(&mut later);
+    durable::create_folder(&fixture.path("next")).unwrap();
+    durable::write_file(&fixture.path("next/tiny.landfall"), &bundle(vendor, &later), 0o644).unwrap();
+    let before = fixture.contents();
+    let refused = fixture.operations.prepare_upgrade(&fixture.path("next"), None, Edits::Refuse);
+    let error = refused.err().expect("an upgrade that is refused");
+    assert_eq!(fixture.contents(), before, "{error}");
+    error
+}
+
+#[test]
+fn a_bundle_of_another_release_is_refused() {
+    let (fixture, vendor) = site();
+    let error = refusal(&fixture, &vendor, |later| later["name"] = "other".into());
+    assert_eq!(error.code(), codes::UPGRADE_OTHER);
+    assert_eq!(error.to_string(), "other 1.1.0 is no release of tiny 1.0.0, which is installed here");
+}
+
+#[test]
+fn the_same_release_and_an_older_one_are_refused() {
+    let (fixture, vendor) = site();
+    durable::create_folder(&fixture.path("same")).unwrap();
+    let stick = fs_err::read(fixture.path("stick/tiny.landfall")).unwrap();
+    durable::write_file(&fixture.path("same/tiny.landfall"), &stick, 0o644).unwrap();
+    let same = fixture.operations.prepare_upgrade(&fixture.path("same"), None, Edits::Refuse).err().unwrap();
+    assert_eq!(same.code(), codes::UPGRADE_SAME);
+    for counter in [2, 3] {
+        let older = refusal(&fixture, &vendor, |later| later["counter"] = counter.into());
+        assert_eq!(older.code(), codes::UPGRADE_OLDER, "{counter}");
+    }
+}
+
+#[test]
+fn a_path_that_the_release_does_not_allow_is_refused_with_the_version_in_between() {
+    let (fixture, vendor) = site();
+    let through = refusal(&fixture, &vendor, |later| {
+        later["upgrades"] = json!([{"from": "1.0.5"}, {"from": "1.0.0", "through": "1.0.5"}]);
+    });
+    assert_eq!(through.code(), codes::UPGRADE_PATH);
+    assert!(through.to_string().ends_with("directly: 1.0.5 must be installed in between"), "{through}");
+    let none = refusal(&fixture, &vendor, |later| later["upgrades"] = json!([]));
+    assert_eq!(none.code(), codes::UPGRADE_PATH);
+    assert!(none.to_string().contains("this is none of them"), "{none}");
+}

@@ -1,0 +1,73 @@
+//! What an upgrade or a rollback takes of each filesystem at its peak: known before anything changes.
+
+use landfall_bundle_spec::blobs::BlobEntry;
+use landfall_cluster::Cluster;
+use landfall_engine::plan::Plan;
+use landfall_engine::step::StepError;
+use landfall_host::space::{self, Space};
+use landfall_release_document::{DataRoom, ReleaseDocument, Requirements};
+
+use super::Operations;
+use super::error::Result;
+use crate::backups::BackupEstimate;
+use crate::room::{Demand, FilesystemPeak, peaks};
+use crate::steps::action::Action;
+
+/// A blob is a file in a folder of its own.
+const INODES_OF_BLOB: u64 = 2;
+
+impl Operations {
+    /// The peaks of a plan that brings these blobs. The drill ends before images are unpacked and data is copied.
+    pub(super) fn peaks(
+        &self,
+        plan: &Plan<Action>,
+        installed: &ReleaseDocument,
+        target: &ReleaseDocument,
+        missing: &[BlobEntry],
+    ) -> Result<Vec<FilesystemPeak>> {
+        let (staged, unpacked) = self.content(target, missing);
+        let mut stays = vec![staged];
+        let mut first = Vec::new();
+        if plan.all().any(|planned| matches!(planned.action, Action::BackUp(_))) {
+            let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
+            let repository = self.existing_repository()?;
+            let estimate = BackupEstimate::of(&self.paths, &cluster, installed, repository.as_ref())?;
+            let [backup, drill] = estimate.demands(&self.paths);
+            stays.push(backup);
+            first.push(drill);
+        }
+        let second = unpacked.into_iter().chain(self.data(plan)?);
+        let phases = [[stays.clone(), first].concat(), stays.into_iter().chain(second).collect()];
+        Ok(peaks(&self.paths, &phases)?)
+    }
+
+    /// What is copied from the media, and what containerd unpacks of it.
+    fn content(&self, target: &ReleaseDocument, missing: &[BlobEntry]) -> (Demand, [Demand; 2]) {
+        // What running software writes is there already.
+        let room = DataRoom::of(missing, &Requirements { data_bytes: 0, ..target.requirements.clone() });
+        let inodes = missing.iter().filter_map(|entry| entry.layer).map(|layer| layer.inodes);
+        let unpacked_inodes = inodes.fold(0, u64::saturating_add);
+        let demand =
+            |bytes, inodes, purpose| Demand { folder: self.paths.data(), space: Space { bytes, inodes }, purpose };
+        let staged = demand(room.staged_bytes, INODES_OF_BLOB * missing.len() as u64, "for the release");
+        let unpacked = demand(room.unpacked_bytes, unpacked_inodes, "for its images once unpacked");
+        (staged, [unpacked, demand(room.unpacking_bytes, 0, "for unpacking")])
+    }
+
+    /// What is copied or loaded of data. What is loaded may be unpacked beside its final place; the data that is there stays until the
+    /// commit.
+    fn data(&self, plan: &Plan<Action>) -> Result<[Demand; 2], StepError> {
+        let (mut copied, mut loaded) = (Space::default(), Space::default());
+        for planned in plan.all() {
+            match &planned.action {
+                Action::KeepCopy(copy) => {
+                    copied = copied.plus(space::tree(&self.paths.storage().join(&copy.folder))?);
+                }
+                Action::Load(_) => loaded = loaded.plus(Space { bytes: planned.bytes, inodes: 0 }.times(2)),
+                _ => {}
+            }
+        }
+        let demand = |space, purpose| Demand { folder: self.paths.storage(), space, purpose };
+        Ok([demand(copied, "for copies of data that changes"), demand(loaded, "for data of a backup")])
+    }
+}

@@ -1,0 +1,231 @@
+//! What a person wants to know of an upgrade beforehand: what stops and for how long, what becomes of data, and from when on nothing goes
+//! back by itself.
+
+use std::collections::BTreeMap;
+
+use landfall_engine::plan::{Operation, Plan, StepId};
+use landfall_release_document::{ComponentData, ReleaseDocument};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::difference::{ComponentChange, Fate};
+use crate::steps::action::Action;
+
+/// Seconds that each step took when it was done last, by the journals of this site.
+pub type StepTimes = BTreeMap<StepId, u64>;
+
+/// What happens to a component's pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interruption {
+    /// They go on.
+    None,
+    /// They are replaced by others, as the workload's strategy says: one that has a single pod is away meanwhile.
+    Replaced,
+    /// They stop, since data changes that the component has or uses, and start again.
+    Stops,
+    /// They are removed.
+    Removed,
+}
+
+/// What happens to a component's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataFate {
+    /// It has none.
+    None,
+    /// It stays as it is.
+    Kept,
+    /// It is copied, and the new release may change it; the copy takes its place again if the change is undone.
+    Copied,
+    /// A backup takes its place.
+    Restored,
+}
+
+/// What happens to a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentOutlook {
+    /// The component.
+    pub component: String,
+    /// What happens to its pods.
+    pub interruption: Interruption,
+    /// Seconds for which it is expected to be away, by earlier operations of this site; none where they do not show it.
+    pub expected_seconds: Option<u64>,
+    /// What happens to its data.
+    pub data: DataFate,
+}
+
+/// From when on nothing goes back by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PointOfNoReturn {
+    /// The step after which the change is committed.
+    pub after: String,
+    /// What cannot be undone from then on.
+    pub lost: Vec<String>,
+}
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Outlook {
+    /// Each component, in the order of the change.
+    pub components: Vec<ComponentOutlook>,
+    /// From when on nothing goes back by itself.
+    pub point_of_no_return: PointOfNoReturn,
+}
+
+impl Outlook {
+    /// That of a plan from the installed release to another.
+    pub fn of(
+        plan: &Plan<Action>,
+        changes: &[ComponentChange],
+        (before, after): (&ReleaseDocument, &ReleaseDocument),
+        times: &StepTimes,
+    ) -> Self {
+        let components = changes.iter().map(|change| {
+            let interruption = interruption(change);
+            ComponentOutlook {
+                component: change.component.clone(),
+                interruption,
+                expected_seconds: expected_seconds(plan, &change.component, interruption, times),
+                data: data(plan, &change.component, (before, after)),
+            }
+        });
+        let components: Vec<ComponentOutlook> = components.collect();
+        let after = plan.steps.last().map(|step| step.title.clone()).unwrap_or_default();
+        let lost = lost(plan.operation, &components);
+        Self { components, point_of_no_return: PointOfNoReturn { after, lost } }
+    }
+}
+
+fn interruption(change: &ComponentChange) -> Interruption {
+    match change.fate {
+        _ if change.stops => Interruption::Stops,
+        Fate::Removed => Interruption::Removed,
+        Fate::Changed => Interruption::Replaced,
+        Fate::Added | Fate::Unchanged => Interruption::None,
+    }
+}
+
+/// From the first step that ends its pods to the wait after which it is ready; none where one of the steps is not known.
+fn expected_seconds(
+    plan: &Plan<Action>,
+    component: &str,
+    interruption: Interruption,
+    times: &StepTimes,
+) -> Option<u64> {
+    let begins = |id: &StepId| match interruption {
+        Interruption::Stops => id.0.starts_with(&format!("stop/{component}/")),
+        Interruption::Replaced => id.0 == format!("component/{component}"),
+        Interruption::None | Interruption::Removed => false,
+    };
+    let ends = [format!("ready/{component}"), format!("started/{component}")];
+    let begin = plan.steps.iter().position(|step| begins(&step.id))?;
+    let end = plan.steps.iter().position(|step| ends.contains(&step.id.0))?;
+    plan.steps.get(begin..=end)?.iter().map(|step| times.get(&step.id).copied()).sum()
+}
+
+fn data(plan: &Plan<Action>, component: &str, (before, after): (&ReleaseDocument, &ReleaseDocument)) -> DataFate {
+    let declared = |release: &ReleaseDocument| {
+        let found = release.components.iter().find(|one| one.name == component);
+        found.is_some_and(|found| !found.data.is_none())
+    };
+    let both = before.components.iter().chain(&after.components);
+    let is_migrated = both.into_iter().any(|one| one.name == component && one.data == ComponentData::Migrated);
+    let is_loaded = plan.all().any(|planned| match &planned.action {
+        Action::Load(load) => load.stream.component == component,
+        _ => false,
+    });
+    let is_copied = is_migrated && plan.all().any(|planned| matches!(planned.action, Action::KeepCopy(_)));
+    match () {
+        () if is_loaded => DataFate::Restored,
+        () if is_copied && declared(before) => DataFate::Copied,
+        () if declared(before) || declared(after) => DataFate::Kept,
+        () => DataFate::None,
+    }
+}
+
+/// What a person cannot have back by `landfall rollback` alone.
+fn lost(operation: Operation, components: &[ComponentOutlook]) -> Vec<String> {
+    let named = |fate: DataFate| {
+        let found = components.iter().filter(|component| component.data == fate);
+        found.map(|component| component.component.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let mut lost = Vec::new();
+    let (copied, restored) = (named(DataFate::Copied), named(DataFate::Restored));
+    if !copied.is_empty() {
+        lost.push(format!(
+            "the copies of the data of {copied} are removed: an earlier release runs on the changed data, or on that of a backup, \
+             without what was written since (`landfall rollback --data`)"
+        ));
+    }
+    if !restored.is_empty() {
+        lost.push(format!("the data of {restored} that the backup replaces is removed"));
+    }
+    if operation == Operation::Upgrade {
+        lost.push("content of the release before the installed one is removed: the site keeps two releases".to_owned());
+    }
+    lost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::install::step;
+    use crate::steps::collect::Collect;
+
+    fn change(component: &str, fate: Fate, stops: bool) -> ComponentChange {
+        let (objects, images_before, images_after) = (Vec::new(), Vec::new(), Vec::new());
+        ComponentChange { component: component.to_owned(), fate, stops, objects, images_before, images_after }
+    }
+
+    #[test]
+    fn times_of_earlier_operations_say_how_long_a_component_is_away() {
+        let ids = ["stop/web/web", "stop/db/db", "component/db", "ready/db", "start/web/web", "started/web", "mark"];
+        let steps = ids.map(|id| step(id, id, 0, Action::Collect(Collect {}))).to_vec();
+        let plan = Plan::new(Operation::Upgrade, "shop", "2.0.0", steps);
+        let mut times: StepTimes = ids.iter().map(|id| (StepId((*id).to_owned()), 10)).collect();
+        let seconds =
+            |component: &str, interruption, times: &StepTimes| expected_seconds(&plan, component, interruption, times);
+        assert_eq!(seconds("web", Interruption::Stops, &times), Some(60));
+        assert_eq!(seconds("db", Interruption::Stops, &times), Some(30));
+        assert_eq!(seconds("db", Interruption::Replaced, &times), Some(20));
+        assert_eq!(seconds("db", Interruption::None, &times), None);
+        times.remove(&StepId("ready/db".to_owned()));
+        assert_eq!(seconds("db", Interruption::Stops, &times), None, "one of them is not known");
+    }
+
+    #[test]
+    fn a_component_stops_is_replaced_or_goes_on() {
+        let found = [
+            change("db", Fate::Changed, true),
+            change("web", Fate::Unchanged, true),
+            change("cache", Fate::Changed, false),
+            change("dns", Fate::Unchanged, false),
+            change("new", Fate::Added, false),
+            change("old", Fate::Removed, false),
+        ]
+        .map(|change| interruption(&change));
+        let [stops, replaced, none] = [Interruption::Stops, Interruption::Replaced, Interruption::None];
+        assert_eq!(found, [stops, stops, replaced, none, none, Interruption::Removed]);
+    }
+
+    #[test]
+    fn what_is_lost_after_the_commit_is_named() {
+        let outlook = |component: &str, data| ComponentOutlook {
+            component: component.to_owned(),
+            interruption: Interruption::None,
+            expected_seconds: None,
+            data,
+        };
+        let components =
+            [outlook("db", DataFate::Copied), outlook("kv", DataFate::Kept), outlook("old", DataFate::Restored)];
+        let upgrade = lost(Operation::Upgrade, &components);
+        assert_eq!(upgrade.len(), 3);
+        assert!(upgrade[0].contains("the data of db are removed"), "{upgrade:?}");
+        assert!(upgrade[1].contains("old") && !upgrade.join(" ").contains("kv"), "{upgrade:?}");
+        assert_eq!(lost(Operation::Rollback, &components[1..2]), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,75 @@
+//! Which objects a plan would change, and what it does with edits of them.
+
+use landfall_cluster::Edits;
+use landfall_release_document::EditableField;
+
+use super::*;
+use crate::plan::upgrade::{changed_objects, set_edits};
+use crate::steps::component::Component;
+
+impl Side {
+    /// Lets the site change a field of the last component's Deployment.
+    fn editable(mut self, path: &str) -> Self {
+        let component = self.release.components.last_mut().unwrap();
+        let name = component.name.clone();
+        component.editable.push(EditableField { kind: "Deployment".to_owned(), name, path: path.to_owned() });
+        self
+    }
+}
+
+/// The components of the steps that change one, as `before` and `after`.
+fn changed(plan: &UpgradePlan) -> Vec<(&Component, &Component)> {
+    let changed = plan.plan.all().filter_map(|planned| match &planned.action {
+        Action::Supersede(supersede) => match (&*supersede.before, &*supersede.after) {
+            (Action::Component(before), Action::Component(after)) => Some((before, after)),
+            _ => None,
+        },
+        _ => None,
+    });
+    changed.collect()
+}
+
+#[test]
+fn objects_that_change_are_known_with_the_fields_that_the_site_may_change() {
+    let before = side("1.0.0", 1).with("web", "web:1", &[]).with("same", "same:1", &[]).with("files", "files:1", &[]);
+    let after = side("1.1.0", 2)
+        .with("web", "web:2", &[])
+        .editable("/spec/replicas")
+        .with("same", "same:1", &[])
+        .editable("/spec/replicas")
+        .with("files", "files:2", &[])
+        .with("new", "new:1", &[]);
+    let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
+    let found = changed_objects(&plan.plan, &after.documents).unwrap();
+    let shown: Vec<(&str, &[String], bool)> = found
+        .iter()
+        .map(|changed| (changed.component.as_str(), changed.editable.as_slice(), changed.is_made_anew))
+        .collect();
+    let replicas = ["/spec/replicas".to_owned()];
+    assert_eq!(shown, [("web", &replicas[..], false), ("files", &[][..], false)]);
+    assert_eq!(found[0].object["spec"]["template"]["spec"]["containers"][0]["image"], "web:2");
+}
+
+#[test]
+fn only_the_way_forward_overwrites_edits_and_the_way_back_leaves_those_of_both_releases() {
+    let before = side("1.0.0", 1).with("web", "web:1", &[]).editable("/spec/strategy");
+    let after = side("1.1.0", 2).with("web", "web:2", &[]).editable("/spec/replicas");
+    let mut plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
+    assert!(changed(&plan).iter().all(|(_, after)| after.edits == Edits::Refuse));
+    set_edits(&mut plan.plan, Edits::Overwrite);
+    let [(earlier, later)] = changed(&plan)[..] else { panic!("one component changes") };
+    assert_eq!((earlier.edits, later.edits), (Edits::Refuse, Edits::Overwrite));
+    let back = earlier.on_the_way_back_from(later);
+    let paths: Vec<&str> = back.editable.iter().map(|field| field.path.as_str()).collect();
+    assert_eq!((back.edits, paths), (Edits::Leave, vec!["/spec/strategy", "/spec/replicas"]));
+}
+
+#[test]
+fn other_editable_fields_alone_change_no_settings() {
+    let made = side("1.0.0", 1).with("web", "web:1", &[]).made();
+    let site = side("1.0.0", 1).with("web", "web:1", &[]).editable("/spec/replicas");
+    let values = BTreeMap::new();
+    let inputs = ComponentInputs { release: &site.release, documents: &site.documents, values: &values, node: "node" };
+    let plan = plan_configure(&inputs, &BackupSettings::default(), &made).unwrap();
+    assert!(plan.plan.steps.is_empty(), "{:?}", plan.plan.steps);
+}

@@ -1,0 +1,95 @@
+//! Data that the undo of a change found in a volume, and set aside when the copy from before took its place again. What was written after
+//! the clients of a changed component started is in no other place, so it stays until a person removes it.
+
+use std::path::PathBuf;
+
+use landfall_engine::plan::Plan;
+use landfall_engine::step::StepError;
+use landfall_host::paths::SitePaths;
+use landfall_host::space;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::preflight::size;
+use crate::steps::action::Action;
+
+/// What the names of such folders begin with. No volume's folder does.
+pub(crate) const REPLACED: &str = "after-upgrade.";
+
+/// The data of a volume that an undo replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplacedData {
+    /// Name of its folder, by which it is removed.
+    pub name: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// Bytes that it takes.
+    pub size_bytes: u64,
+    /// The claim of the volume that it was in, as `NAMESPACE/CLAIM`; none where the name does not show it.
+    pub claim: Option<String>,
+}
+
+impl ReplacedData {
+    /// All of it on this site, in the order of the names. Changes nothing.
+    pub(crate) fn all(paths: &SitePaths) -> Result<Vec<Self>, StepError> {
+        let storage = paths.storage();
+        let Ok(entries) = fs_err::read_dir(&storage) else { return Ok(Vec::new()) };
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| name.starts_with(REPLACED)).collect();
+        names.sort();
+        let found = |name: String| {
+            let path = storage.join(&name);
+            let size_bytes = space::tree(&path)?.bytes;
+            let mut parts = name.split('_').skip(1);
+            let claim = parts.next().zip(parts.next()).map(|(namespace, claim)| format!("{namespace}/{claim}"));
+            Ok(Self { name, path, size_bytes, claim })
+        };
+        names.into_iter().map(found).collect()
+    }
+
+    /// What the undo of this plan replaced.
+    pub(crate) fn of_plan(paths: &SitePaths, plan: &Plan<Action>) -> Result<Vec<Self>, StepError> {
+        let mut found = Self::all(paths)?;
+        found.retain(|replaced| {
+            plan.all()
+                .any(|planned| matches!(&planned.action, Action::KeepCopy(copy) if copy.has_replaced(&replaced.name)))
+        });
+        Ok(found)
+    }
+
+    /// What a person should know of it.
+    pub fn note(&self) -> String {
+        format!("{self}; `landfall replaced-data remove {}` removes it once nothing of it is needed", self.name)
+    }
+}
+
+impl std::fmt::Display for ReplacedData {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let claim = self.claim.as_deref().unwrap_or("a volume");
+        let (path, rounded, bytes) = (self.path.display(), size(self.size_bytes), self.size_bytes);
+        write!(formatter, "what was in {claim} when a change was undone is kept in {path} ({rounded}, {bytes} bytes)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+
+    use super::*;
+
+    #[test]
+    fn replaced_data_is_found_with_its_claim_and_size() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        assert_eq!(ReplacedData::all(&paths).unwrap(), []);
+        let folder = paths.storage().join("after-upgrade.0f.pvc-1_shop_data");
+        durable::create_folder(&folder).unwrap();
+        durable::create_folder(&paths.storage().join("pvc-1_shop_data")).unwrap();
+        durable::write_file(&folder.join("rows"), &[7; 100_000], 0o600).unwrap();
+        let found = ReplacedData::all(&paths).unwrap();
+        assert_eq!((found.len(), found[0].claim.as_deref()), (1, Some("shop/data")));
+        assert!(found[0].size_bytes >= 100_000 && found[0].path == folder);
+        assert!(found[0].note().contains("landfall replaced-data remove after-upgrade.0f.pvc-1_shop_data"));
+    }
+}

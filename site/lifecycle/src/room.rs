@@ -1,0 +1,215 @@
+//! Room on filesystems: what an operation takes at its peak, what stays free whatever it does, and a guard while data is written.
+//!
+//! The filesystem of the data folder has etcd and the databases, which die when it is full. So nothing that Landfall writes there
+//! may take the reserve, whatever was estimated before.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use landfall_engine::step::StepError;
+use landfall_host::paths::SitePaths;
+use landfall_host::space::{FreeSpace, Space};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::preflight::EVICTION_BYTES;
+
+/// What stays free of the filesystem of the data folder: the kubelet evicts pods below its own reserve, and databases write on while
+/// an operation is stopped.
+const DATA_RESERVE: Space = Space { bytes: EVICTION_BYTES + (256 << 20), inodes: 20_000 };
+
+/// What stays free of a disk that has nothing but backups, for their lists.
+const BACKUPS_RESERVE: Space = Space { bytes: 64 << 20, inodes: 256 };
+
+/// Bytes between two looks at a filesystem.
+const LOOK_BYTES: u64 = 16 << 20;
+
+/// Something that is about to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// Where.
+    pub(crate) folder: PathBuf,
+    /// How much.
+    pub(crate) space: Space,
+    /// What it is for, as `for a backup`.
+    pub(crate) purpose: &'static str,
+}
+
+/// What an operation takes of one filesystem at its peak, beside everything that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FilesystemPeak {
+    /// The folder on it that is written to.
+    pub folder: String,
+    /// Bytes that must be free, those that stay free included.
+    pub needed_bytes: u64,
+    /// Bytes that are free.
+    pub free_bytes: u64,
+    /// Inodes that must be free, those that stay free included.
+    pub needed_inodes: u64,
+    /// Inodes that are free; none if the filesystem makes them as needed.
+    pub free_inodes: Option<u64>,
+    /// What the bytes are for.
+    pub parts: Vec<PeakPart>,
+}
+
+/// A part of what is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PeakPart {
+    /// What it is for, as `for a backup`.
+    pub purpose: String,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl FilesystemPeak {
+    /// Whether it is there.
+    pub fn fits(&self) -> bool {
+        self.needed_bytes <= self.free_bytes && self.free_inodes.is_none_or(|free| self.needed_inodes <= free)
+    }
+}
+
+/// What stays free of the filesystem of this folder, whatever Landfall writes there.
+pub(crate) fn reserve(paths: &SitePaths, folder: &Path) -> Result<Space, StepError> {
+    let (data, own) = (FreeSpace::at(&paths.data())?, FreeSpace::at(folder)?);
+    Ok(if data.device == own.device { DATA_RESERVE } else { BACKUPS_RESERVE })
+}
+
+/// The peak on each filesystem of an operation whose phases have these demands, each with all that is there at that time. The
+/// filesystem of the first demand comes first.
+pub(crate) fn peaks(paths: &SitePaths, phases: &[Vec<Demand>]) -> Result<Vec<FilesystemPeak>, StepError> {
+    let mut found: Vec<(FreeSpace, FilesystemPeak)> = Vec::new();
+    for phase in phases {
+        for (free, peak) in of_phase(paths, phase)? {
+            match found.iter_mut().find(|(known, _)| known.device == free.device) {
+                None => found.push((free, peak)),
+                Some((_, known)) => {
+                    let needed_inodes = known.needed_inodes.max(peak.needed_inodes);
+                    let larger = if peak.needed_bytes > known.needed_bytes { peak } else { known.clone() };
+                    *known = FilesystemPeak { needed_inodes, folder: known.folder.clone(), ..larger };
+                }
+            }
+        }
+    }
+    Ok(found.into_iter().map(|(_, peak)| peak).collect())
+}
+
+fn of_phase(paths: &SitePaths, demands: &[Demand]) -> Result<Vec<(FreeSpace, FilesystemPeak)>, StepError> {
+    let mut found: Vec<(FreeSpace, Space, Vec<&Demand>)> = Vec::new();
+    for demand in demands.iter().filter(|demand| demand.space != Space::default()) {
+        let free = FreeSpace::at(&demand.folder)?;
+        match found.iter_mut().find(|(known, ..)| known.device == free.device) {
+            Some((_, _, known)) => known.push(demand),
+            None => found.push((free, reserve(paths, &demand.folder)?, vec![demand])),
+        }
+    }
+    let peak = |(free, kept, demands): (FreeSpace, Space, Vec<&Demand>)| {
+        let needed = demands.iter().fold(kept, |sum, demand| sum.plus(demand.space));
+        let part = |purpose: &str, bytes| PeakPart { purpose: purpose.to_owned(), bytes };
+        let parts = demands.iter().map(|demand| part(demand.purpose, demand.space.bytes));
+        let peak = FilesystemPeak {
+            folder: demands[0].folder.display().to_string(),
+            needed_bytes: needed.bytes,
+            free_bytes: free.bytes,
+            needed_inodes: needed.inodes,
+            free_inodes: free.inodes,
+            parts: parts.filter(|part| part.bytes > 0).chain([part("that stays free", kept.bytes)]).collect(),
+        };
+        (free, peak)
+    };
+    Ok(found.into_iter().map(peak).collect())
+}
+
+/// Why a load was stopped: its filesystem would have been filled.
+#[derive(Debug, thiserror::Error)]
+#[error("{free_bytes} bytes are free in {}, and {} must stay free", folder.display(), reserve.bytes)]
+pub(crate) struct OutOfRoom {
+    folder: PathBuf,
+    free_bytes: u64,
+    reserve: Space,
+}
+
+/// A reader of what is written to a filesystem meanwhile: it fails, with [`OutOfRoom`] inside, once the reserve is reached.
+pub(crate) struct Guarded<R> {
+    from: R,
+    folder: PathBuf,
+    reserve: Space,
+    unseen_bytes: u64,
+}
+
+impl<R> Guarded<R> {
+    /// Guards the filesystem of this folder.
+    pub(crate) fn new(from: R, folder: PathBuf, reserve: Space) -> Self {
+        Self { from, folder, reserve, unseen_bytes: LOOK_BYTES }
+    }
+
+    fn look(&mut self) -> io::Result<()> {
+        let free = FreeSpace::at(&self.folder).map_err(io::Error::other)?;
+        if free.has(self.reserve) {
+            self.unseen_bytes = 0;
+            return Ok(());
+        }
+        let (folder, reserve) = (self.folder.clone(), self.reserve);
+        Err(io::Error::other(OutOfRoom { folder, free_bytes: free.bytes, reserve }))
+    }
+}
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.unseen_bytes >= LOOK_BYTES {
+            self.look()?;
+        }
+        let read = self.from.read(buffer)?;
+        self.unseen_bytes += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+
+    use super::*;
+
+    fn demand(folder: &Path, bytes: u64, purpose: &'static str) -> Demand {
+        Demand { folder: folder.to_owned(), space: Space { bytes, inodes: 1 }, purpose }
+    }
+
+    #[test]
+    fn a_peak_is_that_of_the_largest_phase_on_each_filesystem() {
+        let (root, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
+        let paths = SitePaths::below(root.path());
+        durable::create_folder(&paths.data()).unwrap();
+        let (data, backups) = (paths.data(), disk.path());
+        let phases = [
+            vec![demand(&data, 10, "for one"), demand(&data, 20, "for another"), demand(backups, 7, "for a backup")],
+            vec![demand(&paths.storage(), 25, "for a third"), demand(backups, 7, "for a backup")],
+            vec![demand(&data, 0, "for nothing")],
+        ];
+        let found = peaks(&paths, &phases).unwrap();
+        let shown: Vec<(&str, u64)> = found.iter().map(|peak| (peak.folder.as_str(), peak.needed_bytes)).collect();
+        let expected =
+            [(data.to_str().unwrap(), DATA_RESERVE.bytes + 30), (backups.to_str().unwrap(), BACKUPS_RESERVE.bytes + 7)];
+        assert_eq!(shown, expected);
+        let parts: Vec<(&str, u64)> = found[0].parts.iter().map(|part| (part.purpose.as_str(), part.bytes)).collect();
+        assert_eq!(parts, [("for one", 10), ("for another", 20), ("that stays free", DATA_RESERVE.bytes)]);
+        assert_eq!(found[0].needed_inodes, DATA_RESERVE.inodes + 2);
+        let lacking = FilesystemPeak { free_bytes: found[0].needed_bytes - 1, ..found[0].clone() };
+        let fitting = FilesystemPeak { free_bytes: found[0].needed_bytes, free_inodes: None, ..found[0].clone() };
+        let crowded = FilesystemPeak { free_inodes: Some(0), ..fitting.clone() };
+        assert_eq!([&lacking, &fitting, &crowded].map(FilesystemPeak::fits), [false, true, false]);
+    }
+
+    #[test]
+    fn a_guarded_reader_stops_before_its_filesystem_is_full() {
+        let disk = tempfile::tempdir_in("/dev/shm").unwrap();
+        let read = |reserve: Space| {
+            let mut guarded = Guarded::new(&b"rows"[..], disk.path().join("not-there"), reserve);
+            let mut bytes = Vec::new();
+            guarded.read_to_end(&mut bytes).map(|_| bytes)
+        };
+        assert_eq!(read(Space { bytes: 1, inodes: 0 }).unwrap(), b"rows");
+        let error = read(Space { bytes: u64::MAX, inodes: 0 }).unwrap_err();
+        assert!(error.get_ref().is_some_and(|inner| inner.is::<OutOfRoom>()), "{error}");
+    }
+}
