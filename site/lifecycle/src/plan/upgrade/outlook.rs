@@ -139,11 +139,14 @@ fn data(plan: &Plan<Action>, component: &str, (before, after): (&ReleaseDocument
         _ => false,
     });
     let is_copied = is_migrated && plan.all().any(|planned| matches!(planned.action, Action::KeepCopy(_)));
-    match () {
-        () if is_loaded => DataFate::Restored,
-        () if is_copied && declared(before) => DataFate::Copied,
-        () if declared(before) || declared(after) => DataFate::Kept,
-        () => DataFate::None,
+    if is_loaded {
+        DataFate::Restored
+    } else if is_copied && declared(before) {
+        DataFate::Copied
+    } else if declared(before) || declared(after) {
+        DataFate::Kept
+    } else {
+        DataFate::None
     }
 }
 
