@@ -130,8 +130,8 @@ impl Operations {
     pub fn prepare_upgrade(&self, bundle: &Path, license: Option<&Path>) -> Result<PreparedUpgrade<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
-        // The chain of roots begins at the one that the site trusts.
-        let trust = Trust::pinned(&pins.trust);
+        // The chain of roots begins at the newest one that the site trusts, also after a rollback.
+        let trust = Trust::pinned(history.newest_trust().unwrap_or(&pins.trust));
         let release = TrustedRelease::find(bundle, &trust, self)?;
         refuse_unrelated(&pins, &release)?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
@@ -396,3 +396,6 @@ impl PreparedUpgrade<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
